@@ -1,0 +1,22 @@
+"""Masterfilter. `create_app` gives the Flask application.
+
+Arrows run one way: web, cli and the worker → jobs → documents, sources, notices. `tests/test_architecture.py`
+fails when one turns.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def create_app(settings: dict[str, Any] | None = None) -> "Flask":
+    """The application. `settings` is what `config.read_settings` gives; without it, the environment is read.
+
+    Raises SettingError when a setting cannot be used.
+    """
+    # Imported only now: the guarded child that reads a workbook imports a pure room of this package, and must start
+    # in a few hundredths of a second and without Flask.
+    from portal.application import build
+
+    return build(settings)

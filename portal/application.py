@@ -1,0 +1,52 @@
+"""Putting the rooms together into the Flask application."""
+
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from portal import cli, logs, web
+from portal.config import ROOT, read_settings
+from portal.database import db, engine_options
+from portal.documents.storage import LocalStorage
+from portal.extensions import babel, csrf, htmx, login, mail, migrate
+from portal.web import locale
+
+
+def build(settings: dict[str, Any] | None = None) -> Flask:
+    """The application. `settings` is what `read_settings` gives; without it, the environment is read.
+
+    Raises SettingError when a setting cannot be used.
+    """
+    settings = settings or read_settings()
+    app = Flask(__name__, root_path=str(ROOT), instance_path=str(settings["PORTAL_DATA_DIR"]))
+    secure = settings["PUBLIC_URL"].startswith("https://")
+    app.config.from_mapping(
+        settings,
+        SQLALCHEMY_DATABASE_URI=settings["DATABASE_URL"],
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings["DATABASE_URL"]),
+        MAX_CONTENT_LENGTH=settings["MAX_UPLOAD_MB"] * 1024 * 1024 + 64 * 1024,  # the form around the file
+        WTF_CSRF_TIME_LIMIT=None,  # a page left open over night can still press its button
+        SESSION_COOKIE_NAME="__Host-session" if secure else "masterfilter",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        BABEL_DEFAULT_LOCALE=settings["DEFAULT_LOCALE"],
+        BABEL_DEFAULT_TIMEZONE=settings["DEFAULT_TIME_ZONE"],
+        BABEL_TRANSLATION_DIRECTORIES=str(ROOT / "portal" / "translations"),
+    )
+    logs.set_up(settings["PORTAL_DATA_DIR"], settings["LOG_LEVEL"])
+    if settings["TRUSTED_PROXIES"]:
+        hops = settings["TRUSTED_PROXIES"]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "portal" / "migrations"))
+    csrf.init_app(app)
+    htmx.init_app(app)
+    mail.init_app(app)
+    login.init_app(app)
+    babel.init_app(app, locale_selector=locale.chosen_locale, timezone_selector=locale.chosen_time_zone)
+    app.extensions["storage"] = LocalStorage(settings["PORTAL_DATA_DIR"] / "documents")
+    web.register(app)
+    cli.register(app)
+    return app

@@ -1,0 +1,173 @@
+"""The settings: read once from the environment and `.env`, typed, and refused at start by name when wrong.
+
+It must not know Flask. `SETTINGS` is the whole list; the README's table is checked against it by a test.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dotenv import dotenv_values
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingError(Exception):
+    """A setting that cannot be used. The text names the variable and says what it takes."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One variable: its name, its default as text, how its text becomes a value, and what it takes in words."""
+
+    name: str
+    default: str
+    read: Callable[[str], Any]
+    takes: str
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return read
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return read
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    return read
+
+
+def _yes_no(text: str) -> bool:
+    return {"1": True, "true": True, "yes": True, "": False, "0": False, "false": False, "no": False}[text.lower()]
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError from error
+    return text
+
+
+def _country(text: str) -> str:
+    if len(text) != 2 or not text.isalpha():
+        raise ValueError
+    return text.upper()
+
+
+def _database(text: str) -> str:
+    if text and not text.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise ValueError
+    return text.replace("postgresql://", "postgresql+psycopg://", 1) if text.startswith("postgresql://") else text
+
+
+def _address(*schemes: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text and not text.startswith(schemes):
+            raise ValueError
+        return text.rstrip("/")
+
+    return read
+
+
+SETTINGS = (
+    Setting("PORTAL_PORT", "8000", _whole(1, 65535), "a port from 1 to 65535"),
+    Setting("PORTAL_HOST", "127.0.0.1", str, "the address to listen at"),
+    Setting("PORTAL_DATA_DIR", "var", str, "a folder"),
+    Setting("PORTAL_WORKERS", "2", _whole(1, 64), "a whole number from 1 to 64"),
+    Setting("PUBLIC_URL", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
+    Setting("SECRET_KEY", "", str, "a long random text"),
+    Setting("DATABASE_URL", "", _database, "an address that starts with postgresql:// or sqlite:///"),
+    Setting("REDIS_URL", "", _address("redis://", "rediss://", "unix://"), "an address that starts with redis://"),
+    Setting("SCRAPING_TIMEOUT_MINUTES", "30", _whole(1, 10080), "minutes from 1 to 10080"),
+    Setting("SCRAPING_MAX_RETRIES", "3", _whole(0, 100), "a whole number from 0 to 100"),
+    Setting("SCRAPING_CHECK_INTERVAL", "1", _number(0.01, 1440), "minutes from 0.01 to 1440"),
+    Setting("SCRAPING_LEASE_SECONDS", "60", _whole(1, 3600), "seconds from 1 to 3600"),
+    Setting("SCRAPING_RETRY_SECONDS", "120", _whole(0, 86400), "seconds from 0 to 86400"),
+    Setting("MAX_ROWS", "5000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"),
+    Setting("MAX_UPLOAD_MB", "20", _whole(1, 500), "megabytes from 1 to 500"),
+    Setting("DEFAULT_COUNTRY", "ES", _country, "a country's two letters, as in ES"),
+    Setting("DEFAULT_LOCALE", "es", _one_of("es", "en"), "es or en"),
+    Setting("DEFAULT_TIME_ZONE", "Europe/Madrid", _zone, "a time zone's name, as in Europe/Madrid"),
+    Setting("MAIL_SERVER", "", str, "a host name"),
+    Setting("MAIL_PORT", "25", _whole(1, 65535), "a port from 1 to 65535"),
+    Setting("MAIL_USERNAME", "", str, "a user name"),
+    Setting("MAIL_PASSWORD", "", str, "a password"),
+    Setting("MAIL_USE_TLS", "", _yes_no, "1 or 0"),
+    Setting("MAIL_USE_SSL", "", _yes_no, "1 or 0"),
+    Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", str, "an address to send from"),
+    Setting("TRUSTED_PROXIES", "0", _whole(0, 5), "how many proxies stand in front, from 0 to 5"),
+    Setting("LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
+)
+
+
+def _secret_key(data_dir: Path) -> str:
+    """The key that signs sessions: made once and kept in the data directory, readable by its owner alone."""
+    path = data_dir / "secret_key"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    return path.read_text().strip()
+
+
+def _socket_path(data_dir: Path) -> Path:
+    """Where the embedded Valkey listens. A Unix socket's path may have 107 bytes, so a long one moves to /tmp."""
+    path = data_dir / "valkey" / "valkey.sock"
+    if len(str(path).encode()) <= 100:
+        return path
+    name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
+    return Path("/tmp") / f"masterfilter-{os.getuid()}-{name}" / "valkey.sock"  # noqa: S108
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """All settings by name, from the environment, then `.env`, then the defaults.
+
+    What is empty and has a natural home is filled in: DATABASE_URL and REDIS_URL point into PORTAL_DATA_DIR,
+    SECRET_KEY is kept there, PUBLIC_URL is this machine. Raises SettingError with the variable's name.
+    """
+    if environ is None:
+        environ = {**{k: v or "" for k, v in dotenv_values(ROOT / ".env").items()}, **os.environ}
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        text = environ.get(setting.name, "").strip() or setting.default
+        try:
+            values[setting.name] = setting.read(text)
+        except (ValueError, KeyError) as error:
+            raise SettingError(f"{setting.name} is {text!r}, but takes {setting.takes}.") from error
+    data_dir = Path(values["PORTAL_DATA_DIR"])
+    data_dir = (data_dir if data_dir.is_absolute() else ROOT / data_dir).resolve()
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    values["PORTAL_DATA_DIR"] = data_dir
+    values["EMBEDDED_VALKEY"] = not values["REDIS_URL"]
+    values["VALKEY_SOCKET"] = _socket_path(data_dir)
+    values["REDIS_URL"] = values["REDIS_URL"] or f"unix://{values['VALKEY_SOCKET']}"
+    values["DATABASE_URL"] = values["DATABASE_URL"] or f"sqlite:///{data_dir / 'masterfilter.db'}"
+    values["SECRET_KEY"] = values["SECRET_KEY"] or _secret_key(data_dir)
+    values["PUBLIC_URL"] = values["PUBLIC_URL"] or f"http://127.0.0.1:{values['PORTAL_PORT']}"
+    return values

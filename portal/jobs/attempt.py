@@ -1,0 +1,154 @@
+"""One attempt: claim the job, look up what has no final answer, save as answers come in, and end it in one of its ways.
+
+It knows no RQ: it is the same for a worker, the terminal and a test. The rows that remain are those that wait in the
+ledger, never "after row n", so an attempt that is cut anywhere is gone on with by the next one.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs import ledger
+from portal.jobs.backoff import Backoff
+from portal.jobs.heartbeat import Heartbeat
+from portal.jobs.models import ScrapingJob
+from portal.jobs.saving import Fenced, Looked, save
+from portal.jobs.status import Status
+from portal.jobs.window import stream
+from portal.sources import UnknownSource
+from portal.sources import get as get_source
+from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped
+
+log = structlog.get_logger(__name__)
+
+SAVE_ROWS = 200
+SAVE_SECONDS = 1.0
+DRAIN_SECONDS = 7.0  # a worker that is told to stop hands back within ten
+
+
+def _never() -> bool:
+    return False
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What an attempt is given from outside: its worker's name, spans, the clock, and who may interrupt it."""
+
+    worker: str
+    lease_seconds: float
+    backoff: Backoff
+    clock: Callable[[], datetime] = utcnow
+    stopped: Callable[[], bool] = _never  # a deploy: finish what is in flight, save, hand back
+    on_fenced: Callable[[], None] = _nothing  # the job was taken away: called from the heartbeat's thread
+    on_saved: Callable[[int], None] | None = None  # told how many rows were just saved
+
+
+def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
+    """Run attempt number `attempt + 1` of a job, and say where the job stands then.
+
+    None: there was nothing to claim (a stale or double message), or the job was taken away on the way.
+    """
+    job = ScrapingJob.claim(
+        job_id, attempt, given.clock(), worker=given.worker, lease_seconds=given.lease_seconds
+    )
+    db.session.commit()
+    if job is None:
+        return None
+    present, source_name = job.attempt, job.source
+    structlog.contextvars.bind_contextvars(job=job_id, attempt=present)
+    try:
+        with Heartbeat(
+            db.engine, job_id, present, lease_seconds=given.lease_seconds, clock=given.clock, on_fenced=given.on_fenced
+        ):
+            ended = _Attempt(job_id, present, given).go(source_name)
+    except Fenced:
+        log.info("attempt fenced")
+        return None
+    finally:
+        structlog.contextvars.unbind_contextvars("job", "attempt")
+    return ended.status if ended else None
+
+
+class _Attempt:
+    """The state of one attempt under way: what has come in and is not saved yet."""
+
+    def __init__(self, job_id: int, attempt: int, given: Conditions) -> None:
+        self.job_id = job_id
+        self.attempt = attempt
+        self.given = given
+        self.looked: list[Looked] = []
+        self.unsaved_rows = 0
+        self.saved_at = time.monotonic()
+        self.paused = False
+
+    def go(self, source_name: str) -> ScrapingJob | None:
+        try:
+            source = get_source(source_name)
+        except UnknownSource:
+            return self._end_failed("source_unknown")
+        rows = ledger.waiting(self.job_id)
+        db.session.commit()  # no transaction stays open while we look up
+        try:
+            self._look_up(source, rows)
+        except SourceBusy as busy:
+            self._save()
+            until = self.given.clock() + timedelta(seconds=busy.seconds)
+            return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, busy.reason, now, until))
+        except SourceStopped as stopped:
+            self._save()
+            return self._end_failed(stopped.reason)
+        self._save()
+        if self.given.stopped() or self.paused:
+            cause = "paused" if self.paused else "restart"
+            return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now))
+        return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_failed(
+            "numbers_unanswered"
+        )
+
+    def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
+        def guarded(e164: str) -> Answer:
+            try:
+                return source.lookup(e164)
+            except (SourceBusy, SourceStopped):
+                raise
+            except Exception:  # a source's own fault is this number's failure, never the file's
+                log.exception("lookup failed", source=source.name)
+                return Answer(Outcome.FAILED, reason="source_error")
+
+        def interrupted() -> bool:
+            return self.paused or self.given.stopped()
+
+        for come in stream(guarded, rows, source.concurrency, interrupted, DRAIN_SECONDS):
+            if come is not None:
+                e164, answer = come
+                self.looked.append(Looked(rows[e164], answer))
+                self.unsaved_rows += len(rows[e164])
+            # Also when nothing came in: this is how a silent attempt hears of a pause, a cancel or a newer attempt.
+            if self.unsaved_rows >= SAVE_ROWS or time.monotonic() - self.saved_at >= SAVE_SECONDS:
+                self._save()
+
+    def _save(self) -> None:
+        self.paused = save(self.job_id, self.attempt, self.looked, self.given.clock(), self.given.lease_seconds)
+        if self.looked and self.given.on_saved:
+            self.given.on_saved(self.unsaved_rows)
+        self.looked, self.unsaved_rows = [], 0
+        self.saved_at = time.monotonic()
+
+    def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> ScrapingJob | None:
+        job = verb(self.given.clock())
+        db.session.commit()
+        return job
+
+    def _end_failed(self, cause: str) -> ScrapingJob | None:
+        return self._end(
+            lambda now: ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.given.backoff)
+        )

@@ -1,0 +1,175 @@
+"""What people and pages may ask for: one verb each, committed, and only then pushed to Redis.
+
+Every function answers the job when it did what was asked, and None when somebody was first or the job stands
+elsewhere. Redis being away never makes one fail.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import current_app
+from sqlalchemy import func, select
+
+from portal import sources
+from portal.accounts import User
+from portal.database import db
+from portal.documents.checking import check
+from portal.documents.models import Document, Reading
+from portal.documents.phone import countries
+from portal.documents.storage import LocalStorage
+from portal.jobs import ledger, timeline
+from portal.jobs.dispatch import push_job
+from portal.jobs.models import ScrapingJob, backoff
+from portal.jobs.status import STOPPABLE, Status
+from portal.sources.base import Outcome
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the person chose on the check page."""
+
+    sheet: int
+    header_row: int
+    column: int
+    country: str
+    source: str
+
+
+class CannotStart(Exception):
+    """The choice cannot be started; `code` is one of jobs.words."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def start(document: Document, choice: Choice, user: User, now: datetime, *, push: bool = True) -> ScrapingJob:
+    """Make a job with its whole ledger in one transaction. Raises CannotStart, with nothing written."""
+    _require(document, choice)
+    settings = current_app.config
+    job = ScrapingJob(
+        document_id=document.id,
+        user_id=user.id,
+        file_name=document.file_name,
+        status=Status.PENDING,
+        created_at=now,
+        updated_at=now,
+        max_retries=settings["SCRAPING_MAX_RETRIES"],
+        timeout_minutes=settings["SCRAPING_TIMEOUT_MINUTES"],
+        source=choice.source,
+        sheet=choice.sheet,
+        header_row=choice.header_row,
+        column=choice.column,
+        country=choice.country,
+    )
+    storage: LocalStorage = current_app.extensions["storage"]
+    path = storage.sheet_path(document.storage_key, choice.sheet)
+    rows = [
+        ledger.first_row(row.row_no, row.text, row.phone_e164, row.duplicate_of, row.reason, now)
+        for row in check(path, choice.header_row, choice.column, choice.country)
+    ]
+    if len(rows) > settings["MAX_ROWS"]:
+        raise CannotStart("too_many_rows")
+    if not rows:
+        raise CannotStart("no_rows")
+    job.total_numbers = len(rows)
+    job.invalid_count = job.processed_numbers = sum(row["outcome"] == Outcome.INVALID for row in rows)
+    db.session.add(job)
+    db.session.flush()
+    ledger.open_ledger(job.id, rows)
+    timeline.record(job.id, "created", now, user.email, total=len(rows), source=choice.source)
+    db.session.commit()
+    if push:
+        push_job(job.id, now)
+    return job
+
+
+def _require(document: Document, choice: Choice) -> None:
+    if document.state != Reading.READY:
+        raise CannotStart("not_ready")
+    sheet = next((facts for facts in document.sheets if facts["index"] == choice.sheet), None)
+    if sheet is None:
+        raise CannotStart("sheet_unknown")
+    if not 0 <= choice.column < sheet["columns"]:
+        raise CannotStart("column_unknown")
+    if not 0 <= choice.header_row <= sheet["rows"]:
+        raise CannotStart("header_unknown")
+    if choice.country not in countries():
+        raise CannotStart("country_unknown")
+    if choice.source not in sources.names():
+        raise CannotStart("source_unknown")
+
+
+def _committed(job: ScrapingJob | None, now: datetime, *, push: bool = False) -> ScrapingJob | None:
+    db.session.commit()
+    if job is not None and push:
+        push_job(job.id, now)
+    return job
+
+
+def retry(
+    job_id: int,
+    seen_round: int,
+    actor: str,
+    now: datetime,
+    *,
+    reasons: list[str] | None = None,
+    why: str | None = None,
+) -> ScrapingJob | None:
+    """Look up again what has no final answer, with a fresh budget; `reasons` narrows which failed rows."""
+    job = ScrapingJob.retry(job_id, seen_round, actor, now, reasons=reasons, why=why)
+    if job is not None and job.waiting_numbers == 0:  # nothing was ticked: an attempt would only fail again
+        db.session.rollback()
+        return None
+    return _committed(job, now, push=True)
+
+
+def cancel(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
+    """Stop a job; what is ready is kept."""
+    return _committed(ScrapingJob.cancel(job_id, actor, now, why=why), now)
+
+
+def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+    """Let a job wait until its owner says otherwise."""
+    return _committed(ScrapingJob.pause(job_id, actor, now), now)
+
+
+def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+    """Let a paused job go on."""
+    return _committed(ScrapingJob.resume(job_id, actor, now), now, push=True)
+
+
+def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | None:
+    """An admin ends an attempt that hangs."""
+    return _committed(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now)
+
+
+def set_limits(
+    job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime
+) -> ScrapingJob | None:
+    """An admin changes how often and how long one job may try."""
+    return _committed(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now)
+
+
+def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
+    """Remove a job with its rows and, when no other job needs it, its document. The timeline keeps the line."""
+    job = db.session.get(ScrapingJob, job_id)
+    if job is not None and job.status in STOPPABLE:
+        ScrapingJob.cancel(job_id, actor, now)  # a worker that has it is fenced from here on
+    job = ScrapingJob.delete(job_id, actor, now)
+    if job is None:
+        db.session.rollback()
+        return None
+    ledger.erase(job_id)
+    others = select(func.count()).where(
+        ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None)
+    )
+    unused = None
+    if db.session.scalar(others) == 0:
+        document = db.session.get_one(Document, job.document_id)
+        document.deleted_at, document.sheets, document.checks = now, [], {}
+        unused = document.storage_key
+    db.session.commit()
+    if unused:
+        storage.delete(unused)  # after the commit: a file too many is harmless, a row without its file is not
+    return job

@@ -1,0 +1,154 @@
+"""Ringing the doorbell: messages in Redis that say "look at job N". Redis carries ids, and may lose them.
+
+A message names one function of an exact list, in JSON: whoever can write to Redis can have no other code run, neither
+by a function's path, nor by an instance, nor by a callback. RQ's own retries, callbacks and webhooks are switched off.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+
+import structlog
+from flask import current_app
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from sqlalchemy import or_, update
+
+from portal.database import db
+from portal.documents.models import Document
+from portal.jobs.models import ScrapingJob
+from portal.jobs.status import WAITING
+
+log = structlog.get_logger(__name__)
+
+QUEUES = ("intake", "scrape", "sweep")  # one kind of worker each
+ROOM = "portal.jobs.tasks"
+FUNCTIONS = frozenset({"read_document", "scrape", "sweep"})  # of ROOM, and nothing else, can be named by a message
+KEPT_SECONDS = 60  # how long Redis remembers a message that was worked off
+
+
+class Refused(Exception):
+    """A message that names something that is not on the list."""
+
+
+class Message(Job):
+    """An RQ job that can only ever be one of ours."""
+
+    def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: Any = None) -> None:
+        super().__init__(id, connection, JSONSerializer)
+
+    @classmethod
+    def create(cls, *args: Any, **kwargs: Any) -> "Message":
+        """As RQ's, in JSON whatever the caller says: rq-scheduler, for one, says nothing."""
+        return super().create(*args, **{**kwargs, "serializer": JSONSerializer})  # type: ignore[return-value]
+
+    @property
+    def func(self) -> Callable[..., Any]:
+        room, _, name = (self.func_name or "").rpartition(".")
+        if room != ROOM or name not in FUNCTIONS or self.instance is not None:
+            raise Refused(f"message {self.id} names what may not be named")
+        return getattr(import_module(ROOM), name)  # type: ignore[no-any-return]
+
+    success_callback = failure_callback = stopped_callback = property(lambda self: None)  # type: ignore[assignment]
+    should_retry = property(lambda self: False)  # type: ignore[assignment]
+
+    def send_webhooks(self, *args: Any, **kwargs: Any) -> None:
+        """None is ever sent: an address in Redis must not make us connect to it."""
+
+
+def connection() -> Redis:
+    """Redis, with short waits: a page must not hang because Redis does."""
+    quick = {"socket_timeout": 5, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 1)}
+    redis = current_app.extensions.get("redis")
+    if redis is None:
+        redis = current_app.extensions["redis"] = Redis.from_url(current_app.config["REDIS_URL"], **quick)
+    return redis  # type: ignore[no-any-return]
+
+
+def queue(name: str) -> Queue:
+    """One of QUEUES."""
+    return Queue(name, connection=connection(), job_class=Message, serializer=JSONSerializer, default_timeout=-1)
+
+
+def job_message(job_id: int, attempt: int, generation: int) -> str:
+    """The id of a job's message. Each push has its own generation: RQ locks out an id that it has seen."""
+    return f"sj-{job_id}-{attempt}-{generation}"
+
+
+def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> bool:
+    """Tell the scrape workers of a waiting job. Call it after the commit; it commits by itself.
+
+    False: the job waits no longer, somebody else has pushed it (`seen_generation`), or Redis is away. The sweep
+    pushes again what is not in Redis, so nothing is lost by that.
+    """
+    guards = [
+        ScrapingJob.id == job_id,
+        ScrapingJob.status.in_(WAITING),
+        ScrapingJob.paused_at.is_(None),
+        ScrapingJob.deleted_at.is_(None),
+        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
+    ]
+    if seen_generation is not None:
+        guards.append(ScrapingJob.generation == seen_generation)
+    statement = (
+        update(ScrapingJob)
+        .where(*guards)
+        .values(generation=ScrapingJob.generation + 1, enqueued_at=now)
+        .returning(ScrapingJob.attempt, ScrapingJob.generation)
+    )
+    row = db.session.execute(statement, execution_options={"synchronize_session": False}).one_or_none()
+    db.session.commit()
+    if row is None:
+        return False
+    pushed = _enqueue("scrape", "scrape", [job_id, row.attempt], job_message(job_id, row.attempt, row.generation),
+                      at_front=row.attempt > 0)  # fmt: skip
+    if not pushed:
+        own = (ScrapingJob.id == job_id, ScrapingJob.generation == row.generation)
+        unsent = update(ScrapingJob).where(*own).values(enqueued_at=None)
+        db.session.execute(unsent, execution_options={"synchronize_session": False})
+        db.session.commit()
+    return pushed
+
+
+def push_document(document_id: int, now: datetime) -> bool:
+    """Tell the intake worker of a document to read. Call it after the commit; it commits by itself."""
+    own = Document.id == document_id
+    db.session.execute(update(Document).where(own).values(enqueued_at=now))
+    db.session.commit()
+    pushed = _enqueue("intake", "read_document", [document_id], document_message(document_id, now))
+    if not pushed:
+        db.session.execute(update(Document).where(own).values(enqueued_at=None))
+        db.session.commit()
+    return pushed
+
+
+def document_message(document_id: int, enqueued_at: datetime) -> str:
+    """The id of a document's message; the moment of the push makes each one new."""
+    return f"doc-{document_id}-{int(enqueued_at.timestamp() * 1_000_000)}"
+
+
+def in_queue(name: str, message: str) -> bool:
+    """Whether a message still waits in Redis. Raises RedisError when Redis is away."""
+    waiting = queue(name)
+    return waiting.connection.lpos(waiting.key, message) is not None
+
+
+def _enqueue(queue_name: str, function: str, args: list[Any], message: str, *, at_front: bool = False) -> bool:
+    try:
+        queue(queue_name).enqueue_call(
+            f"{ROOM}.{function}", args=args, job_id=message, unique=True, at_front=at_front,
+            timeout=-1, result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS,
+        )  # fmt: skip
+    except DuplicateJobError:
+        return True
+    except (RedisError, OSError) as error:
+        log.warning("redis is away; the sweep will push", message=message, error=str(error))
+        return False
+    return True

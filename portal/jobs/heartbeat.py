@@ -1,0 +1,71 @@
+"""The heartbeat: a thread that says for its process that it lives, and ends the process when the job is no longer its own.
+
+It proves the process and not its progress: a job that beats without a row coming in is for the sweep to time out.
+The thread's next UPDATE then finds another status, and ending the process frees the worker of whatever hung.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+import structlog
+from sqlalchemy import Engine, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.jobs.models import ScrapingJob
+
+log = structlog.get_logger(__name__)
+
+
+def beat(engine: Engine, job_id: int, attempt: int, now: datetime, lease_seconds: float) -> bool:
+    """Renew the lease in a transaction of its own; False when this attempt no longer has the job."""
+    statement = (
+        update(ScrapingJob.__table__)  # type: ignore[arg-type]
+        .where(*ScrapingJob.held_by(job_id, attempt))
+        .values(lease_until=now + timedelta(seconds=lease_seconds))
+    )
+    with engine.begin() as connection:
+        return connection.execute(statement).rowcount == 1
+
+
+class Heartbeat:
+    """Beats while its block runs. `on_fenced` is called once, from the thread, when the job was taken away."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        job_id: int,
+        attempt: int,
+        *,
+        lease_seconds: float,
+        clock: Callable[[], datetime],
+        on_fenced: Callable[[], None],
+    ) -> None:
+        self._beat = lambda: beat(engine, job_id, attempt, clock(), lease_seconds)
+        self._every_seconds = min(lease_seconds / 4, 5.0)
+        self._on_fenced = on_fenced
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"heartbeat-{job_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._every_seconds):
+            try:
+                held = self._beat()
+            except SQLAlchemyError as error:  # the database is away: the lease decides, and every save is fenced
+                log.warning("heartbeat missed", error=str(error))
+                continue
+            if not held and not self._ended.is_set():
+                self._on_fenced()
+                return

@@ -1,0 +1,278 @@
+"""A job's verbs: the only writer of `status`.
+
+Each verb is one guarded UPDATE that answers the job when this caller made the move, and None when somebody else was
+first, the job stands elsewhere or the attempt is no longer the present one: losing is normal and changes nothing.
+The event, the attempt's end and the notice are written in the same transaction. Verbs never commit; their callers do,
+and push to Redis only after that.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, and_, or_, update
+
+from portal.database import db
+from portal.jobs import ledger, telling, timeline
+from portal.jobs.backoff import Backoff
+from portal.jobs.columns import JobColumns
+from portal.jobs.records import AttemptEnd
+from portal.jobs.status import RETRYABLE, WAITING, Status, sources_of
+
+
+class Lifecycle(JobColumns):
+    """The verbs that change where a job stands."""
+
+    @classmethod
+    def held_by(cls, job_id: int, attempt: int) -> tuple[ColumnElement[bool], ...]:
+        """The fence: true only while this very attempt has the job. Every write of an attempt carries it."""
+        return (cls.id == job_id, cls.attempt == attempt, cls.status == Status.PROCESSING)
+
+    @classmethod
+    def _change(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
+        statement = update(cls).where(*guards, cls.deleted_at.is_(None)).values(updated_at=now, **values).returning(cls)
+        options = {"populate_existing": True, "synchronize_session": False}
+        return db.session.scalars(statement, execution_options=options).one_or_none()
+
+    @classmethod
+    def _move(
+        cls, job_id: int, after: Status, now: datetime, *guards: ColumnElement[bool], **values: Any
+    ) -> Self | None:
+        where = (cls.id == job_id, cls.status.in_(sources_of(after)), *guards)
+        return cls._change(where, now, status=after, **values)
+
+    # ── what a worker does ──────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def claim(cls, job_id: int, attempt: int, now: datetime, *, worker: str, lease_seconds: float) -> Self | None:
+        """Take a waiting job for attempt number `attempt + 1`. None: a stale or double message, or not yet due."""
+        job = cls._move(
+            job_id,
+            Status.PROCESSING,
+            now,
+            cls.attempt == attempt,
+            cls.paused_at.is_(None),
+            or_(cls.not_before.is_(None), cls.not_before <= now),
+            attempt=cls.attempt + 1,
+            started_at=now,
+            lease_until=now + timedelta(seconds=lease_seconds),
+            last_progress_at=None,
+            processed_at_claim=cls.processed_numbers,
+            worker=worker,
+            enqueued_at=None,
+            not_before=None,
+            next_retry_at=None,
+        )
+        if job:
+            timeline.open_attempt(job.id, job.attempt, worker, job.processed_numbers, now)
+            timeline.record(job.id, "started", now, attempt=job.attempt, waiting=job.waiting_numbers)
+        return job
+
+    @classmethod
+    def complete(cls, job_id: int, attempt: int, now: datetime) -> Self | None:
+        """Every row has a final answer. None when that is not so, or the attempt is over."""
+        guards = (*cls.held_by(job_id, attempt), cls.processed_numbers == cls.total_numbers)
+        job = cls._change(
+            guards, now, status=Status.COMPLETED, completed_at=now, lease_until=None, last_error=None, paused_at=None
+        )
+        if job:
+            job._close(AttemptEnd.COMPLETED, now)
+            timeline.record(job.id, "completed", now, attempt=job.attempt, total=job.total_numbers)
+            telling.job_completed(job, now)
+        return job
+
+    @classmethod
+    def fail(cls, job_id: int, attempt: int, cause: str, now: datetime, backoff: Backoff) -> Self | None:
+        """The attempt ended with rows unanswered. The next retry is noted, or the failure is final and told."""
+        guards = cls.held_by(job_id, attempt)
+        return cls._give_up(Status.FAILED, AttemptEnd.FAILED, guards, job_id, cause, now, backoff)
+
+    @classmethod
+    def hand_back(
+        cls, job_id: int, attempt: int, cause: str, now: datetime, not_before: datetime | None = None
+    ) -> Self | None:
+        """Give the job back for a deploy, a pause or a busy source. It uses no retry."""
+        guards = cls.held_by(job_id, attempt)
+        values = {"lease_until": None, "enqueued_at": None, "not_before": not_before}
+        job = cls._change(guards, now, status=Status.RETRYING, **values)
+        if job:
+            job._close(AttemptEnd.HANDED_BACK, now, cause)
+            until = not_before.isoformat() if not_before else None
+            timeline.record(job.id, "handed_back", now, attempt=job.attempt, cause=cause, until=until)
+        return job
+
+    # ── what the sweep does ─────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def lose(cls, job_id: int, attempt: int, now: datetime, backoff: Backoff) -> Self | None:
+        """The worker stopped beating. The job goes back to the queue; a death with nothing new uses a retry."""
+        guards = (*cls.held_by(job_id, attempt), cls.lease_until < now)
+        freed = {"lease_until": None, "enqueued_at": None, "last_error": "worker_lost"}
+        job = cls._change((*guards, cls.processed_numbers > cls.processed_at_claim), now, status=Status.RETRYING, **freed)
+        if job is None:
+            spends = (*guards, cls.retry_count < cls.max_retries)
+            job = cls._change(spends, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **freed)
+        if job:
+            job._close(AttemptEnd.LOST, now, "worker_lost")
+            timeline.record(job.id, "lost", now, attempt=job.attempt, retry=job.retry_count)
+            return job
+        return cls._give_up(Status.FAILED, AttemptEnd.LOST, guards, job_id, "worker_lost", now, backoff)
+
+    @classmethod
+    def time_out(
+        cls, job_id: int, attempt: int, seen_progress_at: datetime | None, now: datetime, backoff: Backoff
+    ) -> Self | None:
+        """No row came in for too long. None when one has come in since the caller looked (`seen_progress_at`)."""
+        unmoved = cls.last_progress_at == seen_progress_at if seen_progress_at else cls.last_progress_at.is_(None)
+        guards = (*cls.held_by(job_id, attempt), unmoved)
+        return cls._give_up(Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, "no_progress", now, backoff)
+
+    @classmethod
+    def retry_when_due(cls, job_id: int, now: datetime, *, at_once: bool = False) -> Self | None:
+        """Start the automatic retry of a failed or timed-out job; `at_once` does not wait for its time."""
+        due = cls.next_retry_at.is_not(None) if at_once else cls.next_retry_at <= now
+        guards = (
+            cls.id == job_id, cls.status.in_(RETRYABLE), cls.retry_count < cls.max_retries, cls.paused_at.is_(None), due
+        )  # fmt: skip
+        fresh = {"next_retry_at": None, "not_before": None, "enqueued_at": None}
+        job = cls._change(guards, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **fresh)
+        if job:
+            job.failed_count -= ledger.reopen(job.id)
+            timeline.record(job.id, "retry_due", now, retry=job.retry_count, of=job.max_retries)
+        return job
+
+    # ── what a person does ──────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def retry(
+        cls,
+        job_id: int,
+        seen_round: int,
+        actor: str,
+        now: datetime,
+        *,
+        reasons: Sequence[str] | None = None,
+        why: str | None = None,
+    ) -> Self | None:
+        """A person's retry, with a fresh budget. `seen_round` is the round the button was drawn in, so that the
+        second press of the same button finds a newer round and starts nothing. Of the rows that failed, only those
+        with one of `reasons` are looked up again; without it, all are."""
+        job = cls._move(
+            job_id,
+            Status.RETRYING,
+            now,
+            cls.status != Status.PROCESSING,
+            cls.round == seen_round,
+            retry_count=0,
+            round=cls.round + 1,
+            next_retry_at=None,
+            not_before=None,
+            paused_at=None,
+            enqueued_at=None,
+            last_error=None,
+        )
+        if job:
+            job.failed_count -= ledger.reopen(job.id, reasons)
+            timeline.record(job.id, "retried", now, actor, numbers=job.waiting_numbers, why=why)
+        return job
+
+    @classmethod
+    def time_out_by_hand(cls, job_id: int, actor: str, why: str, now: datetime, backoff: Backoff) -> Self | None:
+        """An admin judges that the job hangs. Its worker is fenced and the automatic retry follows."""
+        guards = (cls.id == job_id, cls.status == Status.PROCESSING)
+        facts = {"actor": actor, "why": why}
+        return cls._give_up(Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, "by_admin", now, backoff, **facts)
+
+    @classmethod
+    def cancel(cls, job_id: int, actor: str, now: datetime, *, why: str | None = None) -> Self | None:
+        """Stop for good; what is ready is kept."""
+        ended = {"lease_until": None, "next_retry_at": None, "not_before": None, "paused_at": None}
+        job = cls._move(job_id, Status.CANCELLED, now, enqueued_at=None, **ended)
+        if job:
+            job._close(AttemptEnd.CANCELLED, now)
+            timeline.record(job.id, "cancelled", now, actor, ready=job.processed_numbers, why=why)
+        return job
+
+    @classmethod
+    def pause(cls, job_id: int, actor: str, now: datetime) -> Self | None:
+        """Ask the job to wait. A worker that has it hands it back at its next beat; a due retry waits too."""
+        moving = (*WAITING, Status.PROCESSING)
+        may_pause = or_(
+            cls.status.in_(moving), and_(cls.status.in_(RETRYABLE), cls.next_retry_at.is_not(None))
+        )
+        job = cls._change((cls.id == job_id, may_pause, cls.paused_at.is_(None)), now, paused_at=now)
+        if job:
+            timeline.record(job.id, "paused", now, actor)
+        return job
+
+    @classmethod
+    def resume(cls, job_id: int, actor: str, now: datetime) -> Self | None:
+        """Let a paused job go on."""
+        job = cls._change((cls.id == job_id, cls.paused_at.is_not(None)), now, paused_at=None, enqueued_at=None)
+        if job:
+            timeline.record(job.id, "resumed", now, actor)
+        return job
+
+    @classmethod
+    def delete(cls, job_id: int, actor: str, now: datetime) -> Self | None:
+        """Take the job out of everybody's sight; one that a worker has must be cancelled first."""
+        guards = (cls.id == job_id, cls.status != Status.PROCESSING)
+        job = cls._change(guards, now, deleted_at=now, enqueued_at=None, next_retry_at=None)
+        if job:
+            timeline.record(job.id, "deleted", now, actor, file_name=job.file_name, ready=job.processed_numbers)
+        return job
+
+    @classmethod
+    def set_limits(
+        cls, job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime
+    ) -> Self | None:
+        """An admin changes how often and how long this job may try."""
+        job = cls._change((cls.id == job_id,), now, max_retries=max_retries, timeout_minutes=timeout_minutes)
+        if job:
+            timeline.record(
+                job.id, "limits_set", now, actor, max_retries=max_retries, timeout_minutes=timeout_minutes
+            )
+        return job
+
+    # ── shared ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def _give_up(
+        cls,
+        after: Status,
+        end: AttemptEnd,
+        guards: Sequence[ColumnElement[bool]],
+        job_id: int,
+        cause: str,
+        now: datetime,
+        backoff: Backoff,
+        actor: str | None = None,
+        why: str | None = None,
+    ) -> Self | None:
+        """End an attempt as failed or timed out: with the next retry's moment, or for good and with a notice."""
+        seen = db.session.get(cls, job_id, populate_existing=True)
+        if seen is None:
+            return None
+        retries_left = seen.retry_count < seen.max_retries
+        wait = backoff.wait_seconds(seen.retry_count + 1) if retries_left else 0.0
+        next_retry_at = now + timedelta(seconds=wait) if retries_left else None
+        # The budget that the wait was reckoned from is part of the guard: an admin may change it meanwhile.
+        unchanged = (cls.retry_count == seen.retry_count, cls.max_retries == seen.max_retries)
+        values = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at}
+        job = cls._change((*guards, *unchanged), now, status=after, **values)
+        if job:
+            job._close(end, now, cause)
+            until = next_retry_at.isoformat() if next_retry_at else None
+            facts = {"attempt": job.attempt, "cause": cause, "until": until, "why": why}
+            timeline.record(job.id, after.value, now, actor, ready=job.processed_numbers, **facts)
+            if next_retry_at is None:
+                telling.job_failed(job, now)
+        return job
+
+    def _close(self, end: AttemptEnd, now: datetime, cause: str | None = None) -> None:
+        timeline.close_attempt(self.id, self.attempt, end, self.processed_numbers, now, cause)
+
+    @property
+    def waiting_numbers(self) -> int:
+        """Rows not looked up yet; rows that failed are counted apart."""
+        return self.total_numbers - self.processed_numbers - self.failed_count

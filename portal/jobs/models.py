@@ -1,0 +1,90 @@
+"""`ScrapingJob`: one document being looked up at one source, with the methods that the seed gave it."""
+
+from datetime import datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, relationship
+
+from portal.accounts import User
+from portal.clock import utcnow
+from portal.database import db, only
+from portal.documents.models import Document
+from portal.jobs.backoff import Backoff
+from portal.jobs.lifecycle import Lifecycle
+from portal.jobs.status import RETRYABLE, Status
+
+BY_HAND = "shell"  # what stands as the worker of an attempt that was begun by hand
+
+
+def _where(condition: str) -> dict[str, object]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+class ScrapingJob(Lifecycle, db.Model):
+    """One document being looked up at one source."""
+
+    __tablename__ = "scraping_jobs"
+
+    document: Mapped[Document] = relationship()
+    user: Mapped[User] = relationship()
+
+    # Each step of the sweep has its own small index and reads in that index's order; a full scan of a million
+    # jobs costs five hundred times as much.
+    __table_args__ = (
+        only("status", Status),
+        Index("ix_jobs_of_user", "user_id", "id"),
+        Index("ix_jobs_held", "lease_until", **_where("status = 'processing'")),
+        Index("ix_jobs_due", "next_retry_at", **_where("status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL")),
+        Index("ix_jobs_waiting", "enqueued_at", **_where("status IN ('pending', 'retrying') AND paused_at IS NULL")),
+    )
+
+    def is_timed_out(self, now: datetime | None = None, timeout_minutes: int | None = None) -> bool:
+        """Whether a worker has the job, but no row came in for `timeout_minutes` (the job's own, unless given):
+        counted from the last row that came in or, before the first one, from the start."""
+        since = self.last_progress_at or self.started_at
+        if self.status != Status.PROCESSING or since is None:
+            return False
+        return (now or utcnow()) - since > timedelta(minutes=timeout_minutes or self.timeout_minutes)
+
+    def can_retry(self) -> bool:
+        """Whether an automatic retry is left."""
+        return self.status in RETRYABLE and self.retry_count < self.max_retries
+
+    # The seed's methods, for the shell: the same verbs as everywhere, committed at once. Each answers whether it moved.
+
+    def mark_as_processing(self) -> bool:
+        """Begin an attempt by hand."""
+        lease = current_app.config["SCRAPING_LEASE_SECONDS"]
+        return self._by_hand(type(self).claim(self.id, self.attempt, utcnow(), worker=BY_HAND, lease_seconds=lease))
+
+    def mark_as_completed(self) -> bool:
+        """End the attempt; only when every row has a final answer."""
+        return self._by_hand(type(self).complete(self.id, self.attempt, utcnow()))
+
+    def mark_as_failed(self, error: str) -> bool:
+        """End the attempt as failed, with an error in words."""
+        return self._by_hand(type(self).fail(self.id, self.attempt, error, utcnow(), backoff()))
+
+    def mark_as_timeout(self) -> bool:
+        """End the attempt as timed out."""
+        seen = self.last_progress_at
+        return self._by_hand(type(self).time_out(self.id, self.attempt, seen, utcnow(), backoff()))
+
+    def increment_retry(self) -> bool:
+        """Start the next automatic retry now, without waiting for its time."""
+        return self._by_hand(type(self).retry_when_due(self.id, utcnow(), at_once=True))
+
+    def save(self) -> None:
+        """Commit what was changed by hand."""
+        db.session.add(self)
+        db.session.commit()
+
+    def _by_hand(self, moved: object) -> bool:
+        db.session.commit()
+        return moved is not None
+
+
+def backoff() -> Backoff:
+    """The backoff of this portal's settings."""
+    return Backoff(base_seconds=current_app.config["SCRAPING_RETRY_SECONDS"])

@@ -1,0 +1,85 @@
+"""What is written beside a job: its numbers (the ledger), its attempts, the events of its timeline, the sweep's state.
+
+They name the job by its id and know nothing of its verbs.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database import Moment, Word, db, only
+from portal.sources.base import Outcome
+
+
+class Number(db.Model):
+    """One row of the document and its answer. Rows of the ledger are never added or removed while the job lives."""
+
+    __tablename__ = "numbers"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
+    row_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # as Excel counts, from 1
+    text: Mapped[str] = mapped_column(String(200))  # the cell as the person wrote it, clipped
+    e164: Mapped[str | None] = mapped_column(String(20), index=True)  # empty: not a number
+    duplicate_of: Mapped[int | None]  # the first row with the same number: looked up once, filled in everywhere
+    outcome: Mapped[Outcome] = mapped_column(Word(Outcome), default=Outcome.WAITING)
+    reason: Mapped[str | None] = mapped_column(String(40))  # a code of jobs.words
+    answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
+    checked_at: Mapped[datetime | None] = mapped_column(Moment)
+    attempt: Mapped[int | None]  # which attempt wrote the answer
+
+    __table_args__ = (only("outcome", Outcome),)
+
+
+class AttemptEnd(StrEnum):
+    """How an attempt ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    LOST = "lost"  # its worker stopped beating
+    HANDED_BACK = "handed_back"  # a deploy, a pause or a busy source
+    CANCELLED = "cancelled"
+
+
+class Attempt(db.Model):
+    """One time that a worker took the job."""
+
+    __tablename__ = "attempts"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    worker: Mapped[str | None] = mapped_column(String(80))
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    end: Mapped[AttemptEnd | None] = mapped_column(Word(AttemptEnd))
+    cause: Mapped[str | None] = mapped_column(Text)  # a code of jobs.words
+    processed_before: Mapped[int] = mapped_column(default=0)
+    processed_after: Mapped[int | None]
+
+
+class Event(db.Model):
+    """One line of a job's timeline: what happened, when and by whom. Only ever added."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"))
+    at: Mapped[datetime] = mapped_column(Moment)
+    kind: Mapped[str] = mapped_column(String(40))  # a code of jobs.words
+    actor: Mapped[str | None] = mapped_column(String(255))  # a person's address; empty: the portal itself
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+    __table_args__ = (Index("ix_events_job_id_id", "job_id", "id"),)
+
+
+class SweepState(db.Model):
+    """When the sweep last began and ended; one row."""
+
+    __tablename__ = "sweep_state"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    began_at: Mapped[datetime | None] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -1,0 +1,48 @@
+"""The statuses of a job and the moves between them, as data. Pure: it knows no database, no Flask and no clock."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a job stands. Waiting has a reason and a time beside the status, not statuses of its own."""
+
+    PENDING = "pending"  # confirmed, waits for its first worker
+    PROCESSING = "processing"  # a worker holds it and beats
+    COMPLETED = "completed"  # every row has a final answer
+    FAILED = "failed"  # the source gave up on rows; final when no next retry is due
+    TIMEOUT = "timeout"  # the worker lived, but no row came in for `timeout_minutes`
+    RETRYING = "retrying"  # handed back, waits for a worker to go on
+    CANCELLED = "cancelled"  # stopped by a person; what is ready is kept
+
+
+MOVES: dict[Status, frozenset[Status]] = {
+    # claimed by a worker, or given up by a person
+    Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELLED}),
+    # ended by its worker, judged by the sweep, or handed back for a deploy, a pause or a lost worker
+    Status.PROCESSING: frozenset(
+        {Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.RETRYING, Status.CANCELLED}
+    ),
+    # claimed again
+    Status.RETRYING: frozenset({Status.PROCESSING, Status.CANCELLED}),
+    # a retry that is due, or one that a person asked for
+    Status.FAILED: frozenset({Status.RETRYING, Status.CANCELLED}),
+    Status.TIMEOUT: frozenset({Status.RETRYING, Status.CANCELLED}),
+    # only what has no answer is looked up
+    Status.CANCELLED: frozenset({Status.RETRYING}),
+    Status.COMPLETED: frozenset(),
+}
+
+WAITING = (Status.PENDING, Status.RETRYING)  # a worker may claim these
+RETRYABLE = (Status.FAILED, Status.TIMEOUT)  # the sweep may retry these
+ENDED = (Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED)  # no worker has or awaits these
+STOPPABLE = (Status.PENDING, Status.RETRYING, Status.PROCESSING, Status.FAILED, Status.TIMEOUT)
+
+
+def may_move(before: Status, after: Status) -> bool:
+    """Whether a job may go from one status to the other."""
+    return after in MOVES[before]
+
+
+def sources_of(after: Status) -> tuple[Status, ...]:
+    """The statuses from which a job may come to this one."""
+    return tuple(status for status in Status if after in MOVES[status])

@@ -1,0 +1,182 @@
+"""The sweep: one bounded pass that puts right what is late, lost or due.
+
+Each step first looks (the `…_jobs` functions, which the commands' dry run uses alone) and then moves one job at a
+time by a guarded UPDATE, committed by itself: right also when two sweeps run at once, when one is killed between any
+two statements, or when none ran for a day. A fault in one step never keeps the others from running.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from flask import current_app
+from redis.exceptions import RedisError
+from sqlalchemy import Select, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.documents.models import Document, Reading
+from portal.jobs.dispatch import document_message, in_queue, job_message, push_document, push_job
+from portal.jobs.models import ScrapingJob, backoff
+from portal.jobs.records import SweepState
+from portal.jobs.status import RETRYABLE, WAITING, Status
+from portal.notices.sending import send_due
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500  # jobs a step looks at in one pass; the next pass goes on
+DOCUMENT_SECONDS = 60  # a document that was pushed so long ago and is not in Redis is pushed again
+
+
+@dataclass(frozen=True)
+class Swept:
+    """How many things each step put right."""
+
+    lost: int = 0
+    timed_out: int = 0
+    retried: int = 0
+    pushed: int = 0
+    documents: int = 0
+    told: int = 0
+
+
+# ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lost_jobs(now: datetime) -> list[ScrapingJob]:
+    """Jobs whose worker has stopped beating."""
+    held = select(ScrapingJob).where(ScrapingJob.status == Status.PROCESSING, ScrapingJob.lease_until < now)
+    return _all(held.order_by(ScrapingJob.lease_until))
+
+
+def silent_jobs(now: datetime, timeout_minutes: int | None = None) -> list[ScrapingJob]:
+    """Jobs whose worker beats but which no row came in for; `timeout_minutes` stands in for each job's own.
+
+    All held jobs are looked at: there are no more of them than workers.
+    """
+    held = select(ScrapingJob).where(ScrapingJob.status == Status.PROCESSING).order_by(ScrapingJob.lease_until)
+    return [job for job in db.session.scalars(held) if job.is_timed_out(now, timeout_minutes)]
+
+
+def due_jobs(now: datetime, *, at_once: bool = False) -> list[ScrapingJob]:
+    """Failed and timed-out jobs whose automatic retry is due; `at_once`: also those whose time is still to come."""
+    query = select(ScrapingJob).where(
+        ScrapingJob.status.in_(RETRYABLE), ScrapingJob.next_retry_at.is_not(None), ScrapingJob.paused_at.is_(None)
+    )
+    if not at_once:
+        query = query.where(ScrapingJob.next_retry_at <= now)
+    return _all(query.order_by(ScrapingJob.next_retry_at))
+
+
+def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
+    """Jobs that wait for a worker and were never pushed, or so long ago that Redis may have lost them."""
+    waiting = select(ScrapingJob).where(
+        ScrapingJob.status.in_(WAITING),
+        ScrapingJob.paused_at.is_(None),
+        ScrapingJob.deleted_at.is_(None),
+        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
+    )
+    old = now - timedelta(seconds=current_app.config["SCRAPING_LEASE_SECONDS"] / 2)
+    never = waiting.where(ScrapingJob.enqueued_at.is_(None)).order_by(ScrapingJob.enqueued_at)
+    long_ago = waiting.where(ScrapingJob.enqueued_at < old).order_by(ScrapingJob.enqueued_at)
+    return _all(never) + _all(long_ago)
+
+
+def _all(query: Select[tuple[ScrapingJob]]) -> list[ScrapingJob]:
+    return list(db.session.scalars(query.limit(BATCH)))
+
+
+# ── putting right ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def take_back_lost(now: datetime) -> Iterator[ScrapingJob]:
+    """Lost → back to the queue, or failed for good when it died too often with nothing new."""
+    for job_id, attempt in [(job.id, job.attempt) for job in lost_jobs(now)]:
+        yield from _moved(ScrapingJob.lose(job_id, attempt, now, backoff()))
+
+
+def time_out_silent(now: datetime, timeout_minutes: int | None = None) -> Iterator[ScrapingJob]:
+    """No progress → timeout, unless a row has come in since we looked."""
+    seen = [(job.id, job.attempt, job.last_progress_at) for job in silent_jobs(now, timeout_minutes)]
+    for job_id, attempt, progress_at in seen:
+        yield from _moved(ScrapingJob.time_out(job_id, attempt, progress_at, now, backoff()))
+
+
+def retry_due(now: datetime, *, at_once: bool = False) -> Iterator[ScrapingJob]:
+    """Failed or timed out, due and with retries left → retrying."""
+    for job_id in [job.id for job in due_jobs(now, at_once=at_once)]:
+        yield from _moved(ScrapingJob.retry_when_due(job_id, now, at_once=at_once))
+
+
+def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
+    """Waiting and not in Redis → pushed again under a new generation. Raises RedisError when Redis is away."""
+    for job in unpushed_jobs(now):
+        job_id, generation = job.id, job.generation
+        if job.enqueued_at and in_queue("scrape", job_message(job_id, job.attempt, generation)):
+            job.enqueued_at = now  # only a backlog: let the others have their turn in the next pass
+            db.session.commit()
+        elif push_job(job_id, now, generation):
+            yield job
+
+
+def push_unread(now: datetime) -> Iterator[Document]:
+    """Documents that wait to be read and are not in Redis → pushed again."""
+    old = now - timedelta(seconds=DOCUMENT_SECONDS)
+    waiting = (
+        select(Document)
+        .where(Document.state == Reading.READING, Document.deleted_at.is_(None))
+        .where(or_(Document.enqueued_at.is_(None), Document.enqueued_at < old))
+        .order_by(Document.created_at)
+        .limit(BATCH)
+    )
+    for document in list(db.session.scalars(waiting)):
+        pushed_at = document.enqueued_at
+        if pushed_at and in_queue("intake", document_message(document.id, pushed_at)):
+            continue
+        if push_document(document.id, now):
+            yield document
+
+
+def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
+    db.session.commit()
+    if job is not None:
+        yield job
+
+
+def sweep(now: datetime) -> Swept:
+    """One pass over all steps, and a note of when it ended."""
+    _note(began_at=now)
+    swept = Swept(
+        lost=_count(lambda: take_back_lost(now)),
+        timed_out=_count(lambda: time_out_silent(now)),
+        retried=_count(lambda: retry_due(now)),
+        pushed=_count(lambda: push_waiting(now)),
+        documents=_count(lambda: push_unread(now)),
+        told=_count(lambda: send_due(now)),
+    )
+    _note(ended_at=utcnow())
+    if swept != Swept():
+        log.info("swept", **swept.__dict__)
+    return swept
+
+
+def _count(step: Callable[[], Iterator[object]]) -> int:
+    try:
+        return sum(1 for _ in step())
+    except (RedisError, OSError) as error:  # the steps that need no Redis go on without it
+        log.warning("redis is away", error=str(error))
+    except SQLAlchemyError:
+        log.exception("a step of the sweep failed")
+    finally:
+        db.session.rollback()
+    return 0
+
+
+def _note(**moments: datetime) -> None:
+    state = db.session.get(SweepState, 1) or SweepState(id=1)
+    for name, moment in moments.items():
+        setattr(state, name, moment)
+    db.session.add(state)
+    db.session.commit()

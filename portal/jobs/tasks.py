@@ -1,0 +1,53 @@
+"""What a message can ask of a worker: the three functions of dispatch.FUNCTIONS. Each runs inside an app context."""
+
+import os
+import socket
+import threading
+
+from flask import current_app
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.documents import intake
+from portal.documents.limits import Limits
+from portal.jobs import sweeping
+from portal.jobs.attempt import Conditions, run
+from portal.jobs.dispatch import push_job
+from portal.jobs.models import backoff
+from portal.jobs.status import Status
+
+STOP = threading.Event()  # set by the worker when it is told to stop: finish what is in flight, save, hand back
+FENCED_EXIT = 3
+
+
+def _end_process() -> None:
+    # From the heartbeat's thread, past every `except` and every hung lookup: the job belongs to somebody else now.
+    os._exit(FENCED_EXIT)
+
+
+def scrape(job_id: int, attempt: int) -> None:
+    """Run one attempt of a job."""
+    given = Conditions(
+        worker=f"{socket.gethostname()}:{os.getpid()}"[:80],
+        lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
+        backoff=backoff(),
+        stopped=STOP.is_set,
+        on_fenced=_end_process,
+    )
+    if run(job_id, attempt, given) == Status.RETRYING:
+        push_job(job_id, utcnow())  # handed back: another worker may go on at once, unless it has to wait
+
+
+def read_document(document_id: int) -> None:
+    """Read one uploaded file in a guarded child process."""
+    storage = current_app.extensions["storage"]
+    intake.read_document(document_id, storage, Limits(max_rows=current_app.config["MAX_ROWS"]), utcnow())
+    db.session.remove()
+
+
+def sweep() -> None:
+    """One pass of the sweep."""
+    sweeping.sweep(utcnow())
+
+
+__all__ = ["STOP", "read_document", "scrape", "sweep"]

@@ -1,0 +1,47 @@
+"""Which of a job's ends a person is told of, and with which facts. The notice is written with what happened."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from portal.database import db
+from portal.jobs.columns import JobColumns
+from portal.jobs.records import Attempt, Number
+from portal.notices.models import Notice
+from portal.notices.writing import write
+from portal.sources.base import Outcome
+
+ROWS_NAMED = 10  # a mail names at most so many rows
+
+
+def _facts(job: JobColumns) -> dict[str, Any]:
+    first = db.session.scalar(select(Attempt.started_at).where(Attempt.job_id == job.id).order_by(Attempt.attempt))
+    rows = db.session.execute(
+        select(Number.row_no, Number.reason)
+        .where(Number.job_id == job.id, Number.outcome.in_((Outcome.FAILED, Outcome.WAITING)))
+        .order_by(Number.row_no)
+        .limit(ROWS_NAMED)
+    ).all()
+    return {
+        "file_name": job.file_name,
+        "total": job.total_numbers,
+        "ready": job.processed_numbers,
+        "cause": job.last_error,
+        "attempts": job.attempt,
+        "first_at": first.isoformat() if first else None,
+        "rows": [row.row_no for row in rows],
+        "reference": f"SJ-{job.id}-A{job.attempt}",
+    }
+
+
+def job_failed(job: JobColumns, now: datetime) -> None:
+    """The job has stopped for good: tell its owner once in this round."""
+    write(f"job-failed.{job.id}.{job.round}", "job_failed", job.user_id, job.id, _facts(job), now)
+
+
+def job_completed(job: JobColumns, now: datetime) -> None:
+    """A job whose end as failed was told has become complete after all: tell that too."""
+    told = select(Notice.id).where(Notice.job_id == job.id, Notice.kind == "job_failed").limit(1)
+    if db.session.scalar(told) is not None:
+        write(f"job-fixed.{job.id}.{job.round}", "job_fixed", job.user_id, job.id, _facts(job), now)

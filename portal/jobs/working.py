@@ -1,0 +1,129 @@
+"""The worker: RQ's forking worker on one queue, made to let go when told and to leave nothing behind.
+
+RQ's work-horse lives in a process group of its own, so neither supervisor's stopasgroup nor its killasgroup reaches
+it: it is tied to its worker's life here. RQ's heartbeats, statuses and registries decide nothing.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+import structlog
+from flask import Flask
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from portal import create_app
+from portal.database import db
+from portal.jobs.dispatch import QUEUES, Message, queue
+from portal.jobs.tasks import STOP
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 12  # then the horse is ended; its job goes on from the ledger
+PR_SET_PDEATHSIG = 1
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process when its parent ends, however that ends. Linux only; elsewhere the lease has to do."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before we asked
+            os._exit(1)
+
+
+class PortalWorker(Worker):
+    """One process for one queue; each message is worked off in a fork of the preloaded application."""
+
+    job_class = Message
+    max_connection_wait_time = 5.0  # seconds between tries while Redis is away
+    app: Flask
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        # A signal that came in between the fork and the horse's own handlers would run the worker's handler in it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            super().fork_work_horse(job, queue)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        die_with_parent(int(self.pid or 0))
+        self.setup_work_horse_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        with self.app.app_context():
+            db.engine.dispose(close=False)  # the worker's connections are its own
+            super().main_work_horse(job, queue)
+
+    def setup_work_horse_signals(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: STOP.set())
+
+    def handle_warm_shutdown_request(self) -> None:
+        super().handle_warm_shutdown_request()
+        if self.horse_pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGTERM)
+        # RQ takes a second signal as "now": it ends the horse and leaves.
+        last_call = threading.Timer(DRAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
+        last_call.daemon = True
+        last_call.start()
+
+    def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
+        # RQ's worker would quit, and its horse with it. The job does not need Redis to go on.
+        with contextlib.suppress(RedisError, OSError):
+            super().maintain_heartbeats(*args, **kwargs)
+
+
+def wait_for_redis(redis: Redis) -> None:
+    """Return when Redis answers. Starting without it would end the process at once, over and over."""
+    told = False
+    while True:
+        try:
+            redis.ping()
+            return
+        except (RedisError, OSError):
+            if not told:
+                log.warning("waiting for redis")
+            told = True
+            time.sleep(0.5)
+
+
+def work(app: Flask, queue_name: str) -> None:
+    """Work off one queue until told to stop."""
+    if queue_name not in QUEUES:
+        raise SystemExit(f"worker: there is no queue {queue_name!r}; there are {', '.join(QUEUES)} and scheduler.")
+    if queue_name == "scrape":
+        from portal.sources.offline import warm  # 100 MB of tables, loaded once and shared by every fork
+
+        warm()
+    with app.app_context():
+        wait_for_redis(queue(queue_name).connection)
+        worker = PortalWorker(
+            [queue(queue_name)], connection=queue(queue_name).connection, serializer=JSONSerializer,
+            worker_ttl=45, maintenance_interval=60, job_monitoring_interval=5,
+        )  # fmt: skip
+        worker.app = app
+        db.session.remove()
+        worker.work(logging_level="WARNING")
+
+
+def main(arguments: list[str]) -> None:
+    """`python worker.py intake|scrape|sweep|scheduler`."""
+    name = arguments[1] if len(arguments) > 1 else "scrape"
+    app = create_app()
+    if name == "scheduler":
+        from portal.jobs.scheduling import run_scheduler
+
+        run_scheduler(app)
+    else:
+        work(app, name)

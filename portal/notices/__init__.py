@@ -1,0 +1,1 @@
+"""What people are told. A notice carries its facts with it: this room knows neither jobs, documents nor sources."""

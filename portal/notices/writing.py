@@ -1,0 +1,23 @@
+"""Writing a notice down, in the transaction of what it tells. A second one with the same key is no error: it is
+the same thing told twice, and is left out."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from portal.database import db
+from portal.notices.models import Delivery, Notice
+
+
+def write(dedupe: str, kind: str, user_id: int, job_id: int | None, facts: dict[str, Any], now: datetime) -> None:
+    """Note that a person is to be told. Does not commit."""
+    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    db.session.execute(
+        dialect.insert(Notice)
+        .values(
+            dedupe=dedupe, kind=kind, user_id=user_id, job_id=job_id, facts=facts,
+            state=Delivery.DUE, tries=0, created_at=now, due_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["dedupe"])
+    )  # fmt: skip

@@ -1,0 +1,129 @@
+"""The fixtures that every room's tests share."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+
+from portal import sources
+from portal.accounts import User
+from portal.database import db
+from portal.jobs.models import ScrapingJob
+from tests import services
+from tests.support import cast
+from tests.support.sources import CountingSource
+
+
+class Browser(FlaskClient):
+    """A client that first ends the test's own transaction: on SQLite it would keep the request's writes waiting."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        db.session.rollback()
+        return super().open(*args, **kwargs)
+
+
+class Terminal(FlaskCliRunner):
+    """A runner of commands that first ends the test's own transaction, as Browser does."""
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
+        db.session.rollback()
+        return super().invoke(*args, **kwargs)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """The portal on SQLite, inside an application context, with Redis away."""
+    app = cast.make_app(tmp_path)
+    app.test_client_class, app.test_cli_runner_class = Browser, Terminal
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with services.postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def now() -> datetime:
+    return cast.NOW
+
+
+@pytest.fixture
+def alice(app: Flask) -> User:
+    return cast.make_user("alice@example.com")
+
+
+@pytest.fixture
+def bob(app: Flask) -> User:
+    return cast.make_user("bob@example.com")
+
+
+@pytest.fixture
+def ada(app: Flask) -> User:
+    return cast.make_user("ada@example.com", admin=True)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser that nobody has signed in with."""
+    return app.test_client()
+
+
+@pytest.fixture
+def runner(app: Flask) -> FlaskCliRunner:
+    return app.test_cli_runner()
+
+
+def _signed_in(app: Flask, user: User) -> FlaskClient:
+    client = app.test_client()
+    answer = client.post("/login", data={"email": user.email, "password": cast.PASSWORD})
+    assert answer.status_code in (302, 303), answer.get_data(as_text=True)
+    return client
+
+
+@pytest.fixture
+def as_alice(app: Flask, alice: User) -> FlaskClient:
+    return _signed_in(app, alice)
+
+
+@pytest.fixture
+def as_bob(app: Flask, bob: User) -> FlaskClient:
+    return _signed_in(app, bob)
+
+
+@pytest.fixture
+def as_ada(app: Flask, ada: User) -> FlaskClient:
+    return _signed_in(app, ada)
+
+
+@pytest.fixture
+def make_job(app: Flask) -> Callable[..., ScrapingJob]:
+    """make_job(user, 5) or make_job(user, ["612 34 56 78", …], source="counting"): a pending job."""
+
+    def make(user: User, cells: list[object] | int = 5, **more: object) -> ScrapingJob:
+        return cast.make_job(app, user, cells, **more)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def counting() -> Iterator[CountingSource]:
+    """A source named "counting" that answers everything and counts its calls; its script can be changed."""
+    source = CountingSource()
+    sources.register("counting", lambda: source)
+    yield source
+    sources.unregister("counting")
+
+
+@pytest.fixture
+def valkey() -> Iterator[str]:
+    with services.valkey() as url:
+        yield url

@@ -1,0 +1,83 @@
+"""The fixed cast of the tests and what they own: alice owns the file, bob is another user, ada is the admin."""
+
+import json
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from portal.accounts import User
+from portal.accounts.passwords import hash_password
+from portal.application import build
+from portal.config import read_settings
+from portal.database import db
+from portal.documents.models import Document, Reading
+from portal.jobs import commands
+from portal.jobs.models import ScrapingJob
+
+NOW = datetime(2026, 5, 5, 9, 0, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+DEAD_REDIS = "redis://127.0.0.1:1/0"  # nobody listens there: Redis is "away" unless a test brings one
+
+
+@cache
+def _password_hash() -> str:
+    return hash_password(PASSWORD)  # argon2 is slow on purpose: once a run is enough
+
+
+def make_app(folder: Path, **environ: str) -> Flask:
+    """An application with its tables, in a data directory of its own. `environ` are settings by name."""
+    given = {"PORTAL_DATA_DIR": str(folder / "data"), "REDIS_URL": DEAD_REDIS, "PUBLIC_URL": "http://localhost"}
+    app = build(read_settings({**given, **environ}))
+    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    with app.app_context():
+        db.create_all()
+    return app
+
+
+def make_user(email: str, *, admin: bool = False) -> User:
+    user = User(email=email, password_hash=_password_hash(), is_admin=admin, created_at=NOW, locale="en")
+    db.session.add(user)
+    db.session.commit()
+    return user
+
+
+def mobile(n: int) -> str:
+    """A valid Spanish mobile number, a different one for each n."""
+    return f"6{12000000 + n:08d}"
+
+
+def make_document(app: Flask, user: User, cells: list[Any], name: str = "clientes.xlsx") -> Document:
+    """A document that has been read: one sheet with a header row and one column of numbers."""
+    storage = app.extensions["storage"]
+    content = json.dumps([name, *map(str, cells)]).encode()
+    with (storage_tmp := Path(app.config["PORTAL_DATA_DIR"]) / "upload.tmp").open("w+b") as file:
+        file.write(content)
+        file.seek(0)
+        stored = storage.put(file)
+    storage_tmp.unlink()
+    sheet = storage.sheet_path(stored.key, 0)
+    sheet.write_text("\n".join(json.dumps(row) for row in [["Teléfono"], *([cell] for cell in cells)]) + "\n")
+    facts = {
+        "index": 0, "name": "Hoja1", "hidden": False, "rows": len(cells) + 1, "columns": 1, "header_row": 1,
+        "number_column": 0, "header": ["Teléfono"], "sample": [[str(cell)] for cell in cells[:10]],
+    }  # fmt: skip
+    document = Document(
+        user_id=user.id, file_name=name, storage_key=stored.key, sha256=stored.sha256, size_bytes=stored.size_bytes,
+        state=Reading.READY, sheets=[facts], created_at=NOW, read_at=NOW,
+    )  # fmt: skip
+    db.session.add(document)
+    db.session.commit()
+    return document
+
+
+def make_job(
+    app: Flask, user: User, cells: list[Any] | int = 5, *, source: str = "offline", now: datetime = NOW
+) -> ScrapingJob:
+    """A pending job of that many numbers, or of these cells, made as a page would make it."""
+    if isinstance(cells, int):
+        cells = [mobile(n) for n in range(cells)]
+    document = make_document(app, user, cells)
+    return commands.start(document, commands.Choice(0, 1, 0, "ES", source), user, now, push=False)

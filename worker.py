@@ -1,0 +1,8 @@
+"""A worker process: `python worker.py intake|scrape|sweep|scheduler`."""
+
+import sys
+
+from portal.jobs.working import main
+
+if __name__ == "__main__":
+    main(sys.argv)
