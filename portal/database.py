@@ -7,10 +7,10 @@ whatever the busy timeout says.
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CheckConstraint, DateTime, Engine, String, event
+from sqlalchemy import CheckConstraint, CursorResult, DateTime, Delete, Engine, String, Update, event
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -31,6 +31,11 @@ class Base(DeclarativeBase):
 Base.metadata.naming_convention = NAMING
 
 db = SQLAlchemy(model_class=Base)
+
+if TYPE_CHECKING:
+    Model = Base  # db.Model is made while running, where a type checker cannot look
+else:
+    Model = db.Model
 
 # Give a session's connection these options before its first statement, and SQLite takes no write lock for it.
 READ_ONLY = {"sqlite_read_only": True}
@@ -71,6 +76,12 @@ class Word(TypeDecorator[StrEnum]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
         return None if value is None else self.words(value)
+
+
+def changed_rows(statement: Update | Delete) -> int:
+    """Run a guarded statement in the session's transaction, and say how many rows it changed."""
+    result = db.session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", result).rowcount
 
 
 def only(column: str, words: type[StrEnum]) -> CheckConstraint:

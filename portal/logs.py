@@ -53,6 +53,7 @@ def set_up(data_dir: Path, level: str) -> None:
         handler.masterfilter = True  # type: ignore[attr-defined]
         root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin at every start
 
 
 def _formatter(renderer: Any, shared: list[Any]) -> logging.Formatter:

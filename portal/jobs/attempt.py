@@ -27,7 +27,7 @@ from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopp
 log = structlog.get_logger(__name__)
 
 SAVE_ROWS = 200
-SAVE_SECONDS = 1.0
+SAVE_SECONDS = 0.5  # what a kill -9 can make us ask for again
 DRAIN_SECONDS = 7.0  # a worker that is told to stop hands back within ten
 
 
@@ -57,9 +57,7 @@ def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
 
     None: there was nothing to claim (a stale or double message), or the job was taken away on the way.
     """
-    job = ScrapingJob.claim(
-        job_id, attempt, given.clock(), worker=given.worker, lease_seconds=given.lease_seconds
-    )
+    job = ScrapingJob.claim(job_id, attempt, given.clock(), worker=given.worker, lease_seconds=given.lease_seconds)
     db.session.commit()
     if job is None:
         return None
@@ -101,15 +99,13 @@ class _Attempt:
             self._look_up(source, rows)
         except SourceBusy as busy:
             self._save()
-            until = self.given.clock() + timedelta(seconds=busy.seconds)
-            return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, busy.reason, now, until))
+            return self._end_handed_back(busy.reason, self.given.clock() + timedelta(seconds=busy.seconds))
         except SourceStopped as stopped:
             self._save()
             return self._end_failed(stopped.reason)
         self._save()
         if self.given.stopped() or self.paused:
-            cause = "paused" if self.paused else "restart"
-            return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now))
+            return self._end_handed_back("paused" if self.paused else "restart")
         return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_failed(
             "numbers_unanswered"
         )
@@ -148,7 +144,8 @@ class _Attempt:
         db.session.commit()
         return job
 
+    def _end_handed_back(self, cause: str, not_before: datetime | None = None) -> ScrapingJob | None:
+        return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
+
     def _end_failed(self, cause: str) -> ScrapingJob | None:
-        return self._end(
-            lambda now: ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.given.backoff)
-        )
+        return self._end(lambda now: ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.given.backoff))

@@ -144,9 +144,7 @@ def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | 
     return _committed(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now)
 
 
-def set_limits(
-    job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime
-) -> ScrapingJob | None:
+def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
     """An admin changes how often and how long one job may try."""
     return _committed(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now)
 
@@ -161,9 +159,7 @@ def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> Scr
         db.session.rollback()
         return None
     ledger.erase(job_id)
-    others = select(func.count()).where(
-        ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None)
-    )
+    others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
     unused = None
     if db.session.scalar(others) == 0:
         document = db.session.get_one(Document, job.document_id)

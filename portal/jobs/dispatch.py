@@ -21,7 +21,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy import or_, update
 
-from portal.database import db
+from portal.database import changed_rows, db
 from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status import WAITING
@@ -45,19 +45,19 @@ class Message(Job):
         super().__init__(id, connection, JSONSerializer)
 
     @classmethod
-    def create(cls, *args: Any, **kwargs: Any) -> "Message":
+    def create(cls, *args: Any, **kwargs: Any) -> Job:
         """As RQ's, in JSON whatever the caller says: rq-scheduler, for one, says nothing."""
-        return super().create(*args, **{**kwargs, "serializer": JSONSerializer})  # type: ignore[return-value]
+        return super().create(*args, **{**kwargs, "serializer": JSONSerializer})
 
     @property
     def func(self) -> Callable[..., Any]:
         room, _, name = (self.func_name or "").rpartition(".")
         if room != ROOM or name not in FUNCTIONS or self.instance is not None:
             raise Refused(f"message {self.id} names what may not be named")
-        return getattr(import_module(ROOM), name)  # type: ignore[no-any-return]
+        return getattr(import_module(ROOM), name)
 
-    success_callback = failure_callback = stopped_callback = property(lambda self: None)  # type: ignore[assignment]
-    should_retry = property(lambda self: False)  # type: ignore[assignment]
+    success_callback = failure_callback = stopped_callback = property(lambda self: None)
+    should_retry = property(lambda self: False)
 
     def send_webhooks(self, *args: Any, **kwargs: Any) -> None:
         """None is ever sent: an address in Redis must not make us connect to it."""
@@ -69,7 +69,7 @@ def connection() -> Redis:
     redis = current_app.extensions.get("redis")
     if redis is None:
         redis = current_app.extensions["redis"] = Redis.from_url(current_app.config["REDIS_URL"], **quick)
-    return redis  # type: ignore[no-any-return]
+    return redis
 
 
 def queue(name: str) -> Queue:
@@ -111,8 +111,7 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
                       at_front=row.attempt > 0)  # fmt: skip
     if not pushed:
         own = (ScrapingJob.id == job_id, ScrapingJob.generation == row.generation)
-        unsent = update(ScrapingJob).where(*own).values(enqueued_at=None)
-        db.session.execute(unsent, execution_options={"synchronize_session": False})
+        changed_rows(update(ScrapingJob).where(*own).values(enqueued_at=None))
         db.session.commit()
     return pushed
 
@@ -120,11 +119,11 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
 def push_document(document_id: int, now: datetime) -> bool:
     """Tell the intake worker of a document to read. Call it after the commit; it commits by itself."""
     own = Document.id == document_id
-    db.session.execute(update(Document).where(own).values(enqueued_at=now))
+    changed_rows(update(Document).where(own).values(enqueued_at=now))
     db.session.commit()
     pushed = _enqueue("intake", "read_document", [document_id], document_message(document_id, now))
     if not pushed:
-        db.session.execute(update(Document).where(own).values(enqueued_at=None))
+        changed_rows(update(Document).where(own).values(enqueued_at=None))
         db.session.commit()
     return pushed
 

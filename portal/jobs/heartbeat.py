@@ -1,4 +1,4 @@
-"""The heartbeat: a thread that says for its process that it lives, and ends the process when the job is no longer its own.
+"""The heartbeat: a thread that says for its process that it lives, and ends it when the job is no longer its own.
 
 It proves the process and not its progress: a job that beats without a row coming in is for the sweep to time out.
 The thread's next UPDATE then finds another status, and ending the process frees the worker of whatever hung.
@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import structlog
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, Table, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.jobs.models import ScrapingJob
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 def beat(engine: Engine, job_id: int, attempt: int, now: datetime, lease_seconds: float) -> bool:
     """Renew the lease in a transaction of its own; False when this attempt no longer has the job."""
     statement = (
-        update(ScrapingJob.__table__)  # type: ignore[arg-type]
+        update(cast("Table", ScrapingJob.__table__))
         .where(*ScrapingJob.held_by(job_id, attempt))
         .values(lease_until=now + timedelta(seconds=lease_seconds))
     )

@@ -1,4 +1,4 @@
-"""The ledger: one record per row of the file. It knows no job's verbs; answers are saved by `saving`, behind the fence."""
+"""The ledger: one record per row of the file. It knows no job's verbs; `saving` writes answers, behind the fence."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from portal.database import db
+from portal.database import changed_rows, db
 from portal.jobs.records import Number
 from portal.sources.base import Outcome
 
@@ -34,7 +34,7 @@ def waiting(job_id: int) -> dict[str, list[int]]:
     )
     numbers: dict[str, list[int]] = {}
     for e164, row_no in rows:
-        numbers.setdefault(e164, []).append(row_no)
+        numbers.setdefault(str(e164), []).append(row_no)
     return numbers
 
 
@@ -43,13 +43,12 @@ def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
     statement = update(Number).where(Number.job_id == job_id, Number.outcome == Outcome.FAILED)
     if reasons is not None:
         statement = statement.where(Number.reason.in_(reasons))
-    values = {"outcome": Outcome.WAITING, "reason": None}
-    return db.session.execute(statement.values(values), execution_options={"synchronize_session": False}).rowcount
+    return changed_rows(statement.values(outcome=Outcome.WAITING, reason=None))
 
 
 def erase(job_id: int) -> None:
     """Remove every row of a job that is being deleted."""
-    db.session.execute(delete(Number).where(Number.job_id == job_id), execution_options={"synchronize_session": False})
+    changed_rows(delete(Number).where(Number.job_id == job_id))
 
 
 def first_row(

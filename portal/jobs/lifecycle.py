@@ -8,38 +8,19 @@ and push to Redis only after that.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
-from sqlalchemy import ColumnElement, and_, or_, update
+from sqlalchemy import and_, or_
 
-from portal.database import db
 from portal.jobs import ledger, telling, timeline
 from portal.jobs.backoff import Backoff
-from portal.jobs.columns import JobColumns
+from portal.jobs.moving import Moving
 from portal.jobs.records import AttemptEnd
-from portal.jobs.status import RETRYABLE, WAITING, Status, sources_of
+from portal.jobs.status import RETRYABLE, WAITING, Status
 
 
-class Lifecycle(JobColumns):
+class Lifecycle(Moving):
     """The verbs that change where a job stands."""
-
-    @classmethod
-    def held_by(cls, job_id: int, attempt: int) -> tuple[ColumnElement[bool], ...]:
-        """The fence: true only while this very attempt has the job. Every write of an attempt carries it."""
-        return (cls.id == job_id, cls.attempt == attempt, cls.status == Status.PROCESSING)
-
-    @classmethod
-    def _change(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
-        statement = update(cls).where(*guards, cls.deleted_at.is_(None)).values(updated_at=now, **values).returning(cls)
-        options = {"populate_existing": True, "synchronize_session": False}
-        return db.session.scalars(statement, execution_options=options).one_or_none()
-
-    @classmethod
-    def _move(
-        cls, job_id: int, after: Status, now: datetime, *guards: ColumnElement[bool], **values: Any
-    ) -> Self | None:
-        where = (cls.id == job_id, cls.status.in_(sources_of(after)), *guards)
-        return cls._change(where, now, status=after, **values)
 
     # ── what a worker does ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,7 +89,8 @@ class Lifecycle(JobColumns):
         """The worker stopped beating. The job goes back to the queue; a death with nothing new uses a retry."""
         guards = (*cls.held_by(job_id, attempt), cls.lease_until < now)
         freed = {"lease_until": None, "enqueued_at": None, "last_error": "worker_lost"}
-        job = cls._change((*guards, cls.processed_numbers > cls.processed_at_claim), now, status=Status.RETRYING, **freed)
+        moved_on = (*guards, cls.processed_numbers > cls.processed_at_claim)
+        job = cls._change(moved_on, now, status=Status.RETRYING, **freed)
         if job is None:
             spends = (*guards, cls.retry_count < cls.max_retries)
             job = cls._change(spends, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **freed)
@@ -197,9 +179,7 @@ class Lifecycle(JobColumns):
     def pause(cls, job_id: int, actor: str, now: datetime) -> Self | None:
         """Ask the job to wait. A worker that has it hands it back at its next beat; a due retry waits too."""
         moving = (*WAITING, Status.PROCESSING)
-        may_pause = or_(
-            cls.status.in_(moving), and_(cls.status.in_(RETRYABLE), cls.next_retry_at.is_not(None))
-        )
+        may_pause = or_(cls.status.in_(moving), and_(cls.status.in_(RETRYABLE), cls.next_retry_at.is_not(None)))
         job = cls._change((cls.id == job_id, may_pause, cls.paused_at.is_(None)), now, paused_at=now)
         if job:
             timeline.record(job.id, "paused", now, actor)
@@ -223,56 +203,9 @@ class Lifecycle(JobColumns):
         return job
 
     @classmethod
-    def set_limits(
-        cls, job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime
-    ) -> Self | None:
+    def set_limits(cls, job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> Self | None:
         """An admin changes how often and how long this job may try."""
         job = cls._change((cls.id == job_id,), now, max_retries=max_retries, timeout_minutes=timeout_minutes)
         if job:
-            timeline.record(
-                job.id, "limits_set", now, actor, max_retries=max_retries, timeout_minutes=timeout_minutes
-            )
+            timeline.record(job.id, "limits_set", now, actor, max_retries=max_retries, timeout_minutes=timeout_minutes)
         return job
-
-    # ── shared ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    @classmethod
-    def _give_up(
-        cls,
-        after: Status,
-        end: AttemptEnd,
-        guards: Sequence[ColumnElement[bool]],
-        job_id: int,
-        cause: str,
-        now: datetime,
-        backoff: Backoff,
-        actor: str | None = None,
-        why: str | None = None,
-    ) -> Self | None:
-        """End an attempt as failed or timed out: with the next retry's moment, or for good and with a notice."""
-        seen = db.session.get(cls, job_id, populate_existing=True)
-        if seen is None:
-            return None
-        retries_left = seen.retry_count < seen.max_retries
-        wait = backoff.wait_seconds(seen.retry_count + 1) if retries_left else 0.0
-        next_retry_at = now + timedelta(seconds=wait) if retries_left else None
-        # The budget that the wait was reckoned from is part of the guard: an admin may change it meanwhile.
-        unchanged = (cls.retry_count == seen.retry_count, cls.max_retries == seen.max_retries)
-        values = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at}
-        job = cls._change((*guards, *unchanged), now, status=after, **values)
-        if job:
-            job._close(end, now, cause)
-            until = next_retry_at.isoformat() if next_retry_at else None
-            facts = {"attempt": job.attempt, "cause": cause, "until": until, "why": why}
-            timeline.record(job.id, after.value, now, actor, ready=job.processed_numbers, **facts)
-            if next_retry_at is None:
-                telling.job_failed(job, now)
-        return job
-
-    def _close(self, end: AttemptEnd, now: datetime, cause: str | None = None) -> None:
-        timeline.close_attempt(self.id, self.attempt, end, self.processed_numbers, now, cause)
-
-    @property
-    def waiting_numbers(self) -> int:
-        """Rows not looked up yet; rows that failed are counted apart."""
-        return self.total_numbers - self.processed_numbers - self.failed_count

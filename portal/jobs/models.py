@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, relationship
 
 from portal.accounts import User
 from portal.clock import utcnow
-from portal.database import db, only
+from portal.database import Model, db, only
 from portal.documents.models import Document
 from portal.jobs.backoff import Backoff
 from portal.jobs.lifecycle import Lifecycle
@@ -17,11 +17,12 @@ from portal.jobs.status import RETRYABLE, Status
 BY_HAND = "shell"  # what stands as the worker of an attempt that was begun by hand
 
 
-def _where(condition: str) -> dict[str, object]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+def _partial(name: str, column: str, condition: str) -> Index:
+    where = text(condition)
+    return Index(name, column, sqlite_where=where, postgresql_where=where)
 
 
-class ScrapingJob(Lifecycle, db.Model):
+class ScrapingJob(Lifecycle, Model):
     """One document being looked up at one source."""
 
     __tablename__ = "scraping_jobs"
@@ -34,9 +35,9 @@ class ScrapingJob(Lifecycle, db.Model):
     __table_args__ = (
         only("status", Status),
         Index("ix_jobs_of_user", "user_id", "id"),
-        Index("ix_jobs_held", "lease_until", **_where("status = 'processing'")),
-        Index("ix_jobs_due", "next_retry_at", **_where("status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL")),
-        Index("ix_jobs_waiting", "enqueued_at", **_where("status IN ('pending', 'retrying') AND paused_at IS NULL")),
+        _partial("ix_jobs_held", "lease_until", "status = 'processing'"),
+        _partial("ix_jobs_due", "next_retry_at", "status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL"),
+        _partial("ix_jobs_waiting", "enqueued_at", "status IN ('pending', 'retrying') AND paused_at IS NULL"),
     )
 
     def is_timed_out(self, now: datetime | None = None, timeout_minutes: int | None = None) -> bool:

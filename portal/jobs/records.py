@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Moment, Word, db, only
+from portal.database import Model, Moment, Word, only
 from portal.sources.base import Outcome
 
 
-class Number(db.Model):
+class Number(Model):
     """One row of the document and its answer. Rows of the ledger are never added or removed while the job lives."""
 
     __tablename__ = "numbers"
@@ -44,7 +44,7 @@ class AttemptEnd(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Attempt(db.Model):
+class Attempt(Model):
     """One time that a worker took the job."""
 
     __tablename__ = "attempts"
@@ -60,7 +60,7 @@ class Attempt(db.Model):
     processed_after: Mapped[int | None]
 
 
-class Event(db.Model):
+class Event(Model):
     """One line of a job's timeline: what happened, when and by whom. Only ever added."""
 
     __tablename__ = "events"
@@ -75,7 +75,7 @@ class Event(db.Model):
     __table_args__ = (Index("ix_events_job_id_id", "job_id", "id"),)
 
 
-class SweepState(db.Model):
+class SweepState(Model):
     """When the sweep last began and ended; one row."""
 
     __tablename__ = "sweep_state"

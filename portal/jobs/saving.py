@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import Table, bindparam, update
 
 from portal.database import db
 from portal.jobs.models import ScrapingJob
@@ -24,7 +25,7 @@ COUNTERS = {
 }
 
 _WRITE_ROW = (
-    update(Number.__table__)  # type: ignore[arg-type]
+    update(cast("Table", Number.__table__))
     .where(Number.job_id == bindparam("of_job"), Number.row_no == bindparam("of_row"))
     .where(Number.outcome == Outcome.WAITING)
     .values(

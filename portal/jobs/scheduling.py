@@ -53,9 +53,7 @@ class SweepScheduler(Scheduler):
             )  # fmt: skip
 
     def acquire_lock(self) -> bool:
-        self._lock_acquired = bool(
-            self.connection.set(self.scheduler_lock_key, self.token, ex=LOCK_SECONDS, nx=True)
-        )
+        self._lock_acquired = bool(self.connection.set(self.scheduler_lock_key, self.token, ex=LOCK_SECONDS, nx=True))
         return self._lock_acquired
 
     def remove_lock(self) -> None:

@@ -19,9 +19,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     # claimed by a worker, or given up by a person
     Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELLED}),
     # ended by its worker, judged by the sweep, or handed back for a deploy, a pause or a lost worker
-    Status.PROCESSING: frozenset(
-        {Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.RETRYING, Status.CANCELLED}
-    ),
+    Status.PROCESSING: frozenset({Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.RETRYING, Status.CANCELLED}),
     # claimed again
     Status.RETRYING: frozenset({Status.PROCESSING, Status.CANCELLED}),
     # a retry that is due, or one that a person asked for

@@ -8,6 +8,7 @@ two statements, or when none ran for a day. A fault in one step never keeps the 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from flask import current_app
@@ -84,7 +85,7 @@ def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
     return _all(never) + _all(long_ago)
 
 
-def _all(query: Select[tuple[ScrapingJob]]) -> list[ScrapingJob]:
+def _all(query: Select[Any]) -> list[ScrapingJob]:
     return list(db.session.scalars(query.limit(BATCH)))
 
 

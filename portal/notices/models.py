@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Moment, Word, db, only
+from portal.database import Model, Moment, Word, db, only
 
 
 class Delivery(StrEnum):
@@ -19,7 +19,7 @@ class Delivery(StrEnum):
     DEAD = "dead"  # given up after its last try
 
 
-class Notice(db.Model):
+class Notice(Model):
     """One thing to tell one person. `dedupe` is unique: however often it is written, it is told once."""
 
     __tablename__ = "notices"
@@ -39,6 +39,10 @@ class Notice(db.Model):
 
     __table_args__ = (
         only("state", Delivery),
-        Index("ix_notices_to_send", "due_at", sqlite_where=db.text("state IN ('due', 'sending')"),
-              postgresql_where=db.text("state IN ('due', 'sending')")),
+        Index(
+            "ix_notices_to_send",
+            "due_at",
+            sqlite_where=db.text("state IN ('due', 'sending')"),
+            postgresql_where=db.text("state IN ('due', 'sending')"),
+        ),
     )

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select, update
 
 from portal.accounts import User
-from portal.database import db
+from portal.database import changed_rows, db
 from portal.notices import mail
 from portal.notices.models import Delivery, Notice
 
@@ -45,7 +45,7 @@ def _take(notice_id: int, seen_tries: int, now: datetime) -> bool:
         .where(Notice.id == notice_id, Notice.tries == seen_tries, Notice.due_at <= now)
         .values(state=Delivery.SENDING, tries=seen_tries + 1, due_at=now + timedelta(seconds=AGAIN_SECONDS))
     )
-    taken = db.session.execute(statement, execution_options={"synchronize_session": False}).rowcount == 1
+    taken = changed_rows(statement) == 1
     db.session.commit()
     return taken
 
