@@ -1,0 +1,118 @@
+"""A document that waits to be read → one whose sheets are known, or one that is refused and says why.
+
+The one place here that writes documents. It must not know jobs, queues or pages. No transaction is open while the
+child reads: that may take a minute, and SQLite has one writer.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+
+from portal.database import db
+from portal.documents.checking import CheckFacts, check_facts
+from portal.documents.limits import Limits, Problem, Unreadable
+from portal.documents.models import Document, Reading
+from portal.documents.phone import countries
+from portal.documents.reading import SheetFacts, read
+from portal.documents.storage import LocalStorage
+
+MAX_READ_ATTEMPTS = 3
+CHECKS_KEPT = 12
+
+
+def read_document(document_id: int, storage: LocalStorage, limits: Limits, now: datetime, country: str = "ES") -> None:
+    """Read a document that is `reading`; any other is left alone. `country` is the one guessed for its numbers.
+
+    Each try is counted before it begins, so that a file which kills its worker comes to an end: after three it is
+    refused. Raises ReadingFailed (and OSError) when the machine failed and not the file; the document waits on.
+    """
+    chosen = _begin(document_id)
+    if chosen is None:
+        return
+    attempts, key, file_name = chosen
+    if attempts > MAX_READ_ATTEMPTS:
+        _finish(document_id, state=Reading.REFUSED, problem=Problem.UNSAFE.value, problem_facts={}, read_at=now)
+        return
+    try:
+        sheets = read(storage.path(key), file_name, lambda index: storage.sheet_path(key, index), limits, country)
+    except Unreadable as error:
+        problem, facts = error.problem.value, error.facts
+        _finish(document_id, state=Reading.REFUSED, problem=problem, problem_facts=facts, read_at=now)
+        return
+    _finish(
+        document_id,
+        state=Reading.READY,
+        problem=None,
+        problem_facts={},
+        sheets=[facts.to_dict() for facts in sheets],
+        checks=_first_check(sheets, storage, key, country),
+        read_at=now,
+    )
+
+
+def _begin(document_id: int) -> tuple[int, str, str] | None:
+    """Count the try. Gives tries, key and name, or None when the document is not there to be read."""
+    counted = (
+        update(Document)
+        .where(Document.id == document_id, Document.state == Reading.READING, Document.deleted_at.is_(None))
+        .values(read_attempts=Document.read_attempts + 1)
+        .returning(Document.read_attempts, Document.storage_key, Document.file_name)
+        .execution_options(synchronize_session=False)
+    )
+    row = db.session.execute(counted).one_or_none()
+    db.session.commit()
+    return None if row is None else (row[0], row[1], row[2])
+
+
+def _finish(document_id: int, **values: Any) -> None:
+    """Write what came of it, but only over a document that is still `reading`: a second reader changes nothing."""
+    still = (Document.id == document_id, Document.state == Reading.READING)
+    db.session.execute(update(Document).where(*still).values(**values).execution_options(synchronize_session=False))
+    db.session.commit()
+
+
+def first_choice(sheets: list[SheetFacts]) -> SheetFacts | None:
+    """The sheet that the check page shows first: the first visible one that can be used, else a hidden one."""
+    usable = [facts for facts in sheets if facts.usable]
+    return next((facts for facts in usable if not facts.hidden), None) or next(iter(usable), None)
+
+
+def choice_key(sheet: int, header_row: int, column: int, country: str) -> str:
+    """Under which key of Document.checks a choice's figures are kept."""
+    return f"{sheet}:{header_row}:{column}:{country}"
+
+
+def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, country: str) -> dict[str, Any]:
+    """The figures of the guessed choice, so that the check page opens with them."""
+    first = first_choice(sheets)
+    if first is None:
+        return {}
+    facts = check_facts(storage.sheet_path(key, first.index), first.header_row, first.number_column, country)
+    return {choice_key(first.index, first.header_row, first.number_column, country): facts.to_dict()}
+
+
+def is_choice(document: Document, sheet: int, header_row: int, column: int, country: str) -> bool:
+    """Whether the document has such a sheet, rows below that header, such a column, and the world such a country."""
+    if not 0 <= sheet < len(document.sheets) or country not in countries():
+        return False
+    facts = SheetFacts.from_dict(document.sheets[sheet])
+    return facts.problem is None and 0 <= header_row < facts.rows and 0 <= column < facts.columns
+
+
+def facts_for(
+    document: Document, sheet: int, header_row: int, column: int, country: str, storage: LocalStorage
+) -> CheckFacts:
+    """The figures of a choice, kept in Document.checks: the caller commits.
+
+    Raises ValueError for a choice that the document does not have, FileNotFoundError when its rows are gone.
+    """
+    if not is_choice(document, sheet, header_row, column, country):
+        raise ValueError("no such choice")
+    key = choice_key(sheet, header_row, column, country)
+    if key in document.checks:
+        return CheckFacts.from_dict(document.checks[key])
+    facts = check_facts(storage.sheet_path(document.storage_key, sheet), header_row, column, country)
+    kept = dict(list(document.checks.items())[-(CHECKS_KEPT - 1) :])
+    document.checks = {**kept, key: facts.to_dict()}  # a new dict: a change within one is not noticed
+    return facts

@@ -1,0 +1,53 @@
+"""The document: one uploaded file and what reading it told us."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.clock import utcnow
+from portal.database import Model, Moment, Word, db, only
+
+
+class Reading(StrEnum):
+    """How far reading a document has come."""
+
+    READING = "reading"  # waits for the intake worker, or is with it
+    READY = "ready"  # its sheets are known and it can be checked
+    REFUSED = "refused"  # it cannot be read; `problem` says why
+
+
+class Document(Model):
+    """One uploaded file. The client's name is for display only; `storage_key` is ours."""
+
+    __tablename__ = "documents"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    file_name: Mapped[str] = mapped_column(String(255))
+    storage_key: Mapped[str] = mapped_column(String(64), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int]
+    state: Mapped[Reading] = mapped_column(Word(Reading), default=Reading.READING)
+    problem: Mapped[str | None] = mapped_column(String(40))  # a code of documents.words
+    problem_facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    sheets: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # see reading.SheetFacts
+    checks: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # see checking.CheckFacts, by choice
+    read_attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    enqueued_at: Mapped[datetime | None] = mapped_column(Moment)
+    read_at: Mapped[datetime | None] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+
+    __table_args__ = (
+        only("state", Reading),
+        Index("ix_documents_user_sha", "user_id", "sha256"),
+        Index(
+            "ix_documents_to_read",
+            "created_at",
+            sqlite_where=db.text("state = 'reading'"),
+            postgresql_where=db.text("state = 'reading'"),
+        ),
+    )

@@ -1,0 +1,55 @@
+"""Small things that the tests of this room share: a file of rows, a file that is read, a sheet written by hand."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from openpyxl import Workbook
+
+from portal.documents.limits import Limits
+from portal.documents.reading import SheetFacts, read
+from portal.documents.sheetfile import Budget, rows, write_sheet
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+
+
+def xlsx(path: Path, *sheets: list[list[Any]]) -> Path:
+    """A workbook with these sheets of rows, written by openpyxl."""
+    workbook = Workbook()
+    workbook.remove(workbook.active)
+    for number, lines in enumerate(sheets, start=1):
+        sheet = workbook.create_sheet(f"Hoja{number}")
+        for line in lines:
+            sheet.append(line)
+    workbook.save(path)
+    return path
+
+
+def csv_text(lines: list[list[str]], delimiter: str) -> str:
+    """The rows as Excel would write them."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter).writerows(lines)
+    return text.getvalue()
+
+
+def read_file(path: Path, name: str | None = None, limits: Limits | None = None) -> list[SheetFacts]:
+    """Read it, its sheets beside it."""
+    return read(path, name or path.name, lambda index: sheet_of(path, index), limits or Limits())
+
+
+def sheet_of(path: Path, index: int = 0) -> Path:
+    """Where `read_file` writes a sheet."""
+    return path.with_name(f"{path.name}.sheet-{index}.jsonl")
+
+
+def cells_of(path: Path, index: int = 0) -> list[list[Any]]:
+    """What was read, as rows of cells."""
+    return [cells for _, cells in rows(sheet_of(path, index))]
+
+
+def written(path: Path, lines: list[list[Any]]) -> Path:
+    """A sheet file with these rows, without a workbook."""
+    limits = Limits(max_rows=1_000_000)
+    write_sheet(path, iter(lines), limits, Budget(limits))
+    return path

@@ -1,0 +1,184 @@
+"""A document that waits is read once, ready or refused, and its figures are kept."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from portal.accounts import User
+from portal.database import db
+from portal.documents.intake import CHECKS_KEPT, MAX_READ_ATTEMPTS, facts_for, read_document
+from portal.documents.limits import Limits
+from portal.documents.models import Document, Reading
+from portal.documents.reading import ReadingFailed
+from portal.documents.storage import LocalStorage
+from tests.documents import hostile
+from tests.documents.sheets import xlsx
+
+LINES = [["Nombre", "Teléfono"], ["Ana", 612345678], ["Luis", "no"], ["Eva", "0034612345678"], ["Leo", "698765432"]]
+
+
+class WatchedStorage(LocalStorage):
+    """A storage that does something of the test's while a document is being read."""
+
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+
+    def sheet_path(self, key: str, index: int) -> Path:
+        self.meanwhile()
+        return super().sheet_path(key, index)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> WatchedStorage:
+    return WatchedStorage(tmp_path / "storage")
+
+
+@pytest.fixture
+def upload(alice: User, storage: WatchedStorage, now: datetime) -> Callable[[Path], int]:
+    def put(path: Path) -> int:
+        with path.open("rb") as file:
+            stored = storage.put(file)
+        document = Document(
+            user_id=alice.id, file_name=path.name, storage_key=stored.key, sha256=stored.sha256,
+            size_bytes=stored.size_bytes, created_at=now,
+        )  # fmt: skip
+        db.session.add(document)
+        db.session.commit()
+        return document.id
+
+    return put
+
+
+def found(document_id: int) -> Document:
+    db.session.expire_all()
+    document = db.session.get(Document, document_id)
+    assert document is not None
+    return document
+
+
+def test_a_good_file_becomes_ready_with_its_first_check(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES, [["tel"], [612345678]]))
+    read_document(document_id, storage, Limits(), now)
+    document = found(document_id)
+    assert (document.state, document.problem, document.read_at, document.read_attempts) == (Reading.READY, None, now, 1)
+    assert [facts["name"] for facts in document.sheets] == ["Hoja1", "Hoja2"]
+    assert document.checks["0:1:1:ES"]["to_look_up"] == 2
+    assert facts_for(document, 0, 1, 1, "ES", storage).bad_rows == [(3, "no", "not_a_number")]
+
+
+def test_a_hostile_file_is_refused_with_its_code(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(hostile.make(tmp_path, "far_cell.xlsx"))
+    read_document(document_id, storage, Limits(), now)
+    document = found(document_id)
+    assert (document.state, document.problem, document.sheets) == (Reading.REFUSED, "unsafe", [])
+
+
+def test_figures_of_a_refusal_are_kept(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
+    read_document(document_id, storage, Limits(max_rows=3), now)
+    document = found(document_id)
+    assert (document.problem, document.problem_facts) == ("too_many_rows", {"rows": 4, "limit": 3})
+
+
+def test_only_a_document_that_waits_is_read(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
+    document = found(document_id)
+    document.deleted_at = now
+    db.session.commit()
+    read_document(document_id, storage, Limits(), now)
+    read_document(999_999, storage, Limits(), now)
+    assert (found(document_id).state, found(document_id).read_attempts) == (Reading.READING, 0)
+
+
+def test_other_people_can_write_while_a_file_is_being_read(
+    app: Flask, tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
+    wrote = []
+
+    def write() -> None:
+        with sqlite3.connect(str(db.engine.url.database), timeout=0.2) as connection:
+            connection.execute("UPDATE users SET time_zone = 'Europe/Madrid'")
+            wrote.append(1)
+
+    storage.meanwhile = write
+    read_document(document_id, storage, Limits(), now)
+    assert wrote
+    assert found(document_id).state is Reading.READY
+
+
+def test_a_second_reader_changes_nothing(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
+
+    def refuse() -> None:
+        with sqlite3.connect(str(db.engine.url.database), timeout=0.2) as connection:
+            connection.execute("UPDATE documents SET state = 'refused', problem = 'damaged'")
+
+    storage.meanwhile = refuse
+    read_document(document_id, storage, Limits(), now)
+    assert (found(document_id).state, found(document_id).problem) == (Reading.REFUSED, "damaged")
+    assert found(document_id).sheets == []
+
+
+def test_a_file_whose_reading_never_ends_well_is_refused_after_three_tries(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
+    broken_machine = Limits(base_memory_bytes=1, max_rows=1)
+    for attempt in range(1, MAX_READ_ATTEMPTS + 1):
+        with pytest.raises(ReadingFailed):
+            read_document(document_id, storage, broken_machine, now)
+        assert (found(document_id).state, found(document_id).read_attempts) == (Reading.READING, attempt)
+    read_document(document_id, storage, broken_machine, now)
+    assert (found(document_id).state, found(document_id).problem) == (Reading.REFUSED, "unsafe")
+
+
+def test_another_choice_is_counted_once_and_kept(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
+    read_document(document_id, storage, Limits(), now)
+    first = facts_for(found(document_id), 0, 0, 1, "ES", storage)
+    db.session.commit()
+    assert first.total == 5
+    storage.sheet_path(found(document_id).storage_key, 0).unlink()
+    assert facts_for(found(document_id), 0, 0, 1, "ES", storage) == first
+
+
+def test_choices_that_a_document_does_not_have(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES, [["tel"], *([[612345678]] * 9)]))
+    read_document(document_id, storage, Limits(max_rows=5), now)
+    document = found(document_id)
+    for sheet, header_row, column, country in (
+        (-1, 1, 1, "ES"), (2, 1, 1, "ES"), (0, -1, 1, "ES"), (0, 5, 1, "ES"), (0, 1, 2, "ES"), (0, 1, -1, "ES"),
+        (0, 1, 1, "XX"), (0, 1, 1, "es"), (1, 1, 0, "ES"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="no such choice"):
+            facts_for(document, sheet, header_row, column, country, storage)
+
+
+def test_kept_figures_do_not_grow_without_end(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
+    read_document(document_id, storage, Limits(), now)
+    document = found(document_id)
+    for country in ("FR", "PT", "IT", "DE", "GB", "US", "NL", "BE", "AT", "CH", "SE", "NO", "DK"):
+        facts_for(document, 0, 1, 1, country, storage)
+    assert len(document.checks) == CHECKS_KEPT
+    assert "0:1:1:DK" in document.checks

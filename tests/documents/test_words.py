@@ -1,0 +1,39 @@
+"""Every code has its sentence: what is the matter, and what to do."""
+
+import pytest
+from flask import Flask
+from flask_babel import Babel, force_locale
+
+from portal.documents.limits import Problem
+from portal.documents.phone import Reason
+from portal.documents.words import PROBLEMS, REASONS, problem_words, reason_words
+
+FACTS = {"rows": 12345, "limit": 5000, "columns": 300, "sheets": 101, "found": "png"}
+
+
+def test_every_code_has_words_and_no_word_is_left_over() -> None:
+    assert set(PROBLEMS) == set(Problem)
+    assert set(REASONS) == set(Reason)
+
+
+@pytest.mark.parametrize("code", [*Problem, *Reason])
+def test_a_sentence_says_what_and_what_to_do(code: Problem | Reason) -> None:
+    app = Flask("words")
+    Babel(app)
+    with app.test_request_context(), force_locale("en"):
+        text = problem_words(code, FACTS) if isinstance(code, Problem) else reason_words(code)
+    assert text.endswith(".")
+    assert len(text.split(". ")) >= 2
+    assert "%" not in text
+    assert code.value not in text.split() or code in (Reason.BLANK, Problem.EMPTY, Problem.DAMAGED)
+
+
+def test_figures_are_written_the_readers_way_and_a_missing_one_breaks_nothing() -> None:
+    app = Flask("words")
+    Babel(app)
+    with app.test_request_context():
+        with force_locale("en"):
+            assert "12,345 rows" in problem_words("too_many_rows", FACTS)
+            assert "– rows" in problem_words(Problem.TOO_MANY_ROWS)
+        with force_locale("de"):
+            assert "12.345" in problem_words("too_many_rows", FACTS)
