@@ -1,0 +1,64 @@
+# Needs git, make and Python 3.11 or newer. Everything else is installed into .venv. `make` alone prints this help.
+
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+FLASK := $(PYTHON) -m flask --app app
+ARGS ?=
+
+# The first Python that is new enough. `make run PY=/path/to/python3.12` chooses another.
+PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+
+.PHONY: help run ctl test check bench chaos seed lock translations clean set-up set-up-test find-python
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: set-up ## start the portal here, with everything it needs; Ctrl-C stops it
+	@exec $(PYTHON) -m portal.running
+
+ctl: set-up ## ask the portal that runs: make ctl ARGS=status, ARGS="restart web"
+	@exec $(PYTHON) -m portal.running ctl $(ARGS)
+
+test: set-up-test ## run the tests; ARGS="-k retry" goes to pytest
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: set-up-test ## all that has to be green: lint, format, types, templates, tests
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m djlint --lint --quiet templates
+	$(PYTHON) -m pytest $(ARGS)
+
+bench: set-up-test ## measure how fast it is; BENCH_SHORT=1 for a short round
+	@$(PYTHON) -m bench $(ARGS)
+
+chaos: set-up-test ## break it on purpose and count what is lost; CHAOS_FAULTS=20 for a short round
+	@$(PYTHON) -m tests.chaos $(ARGS)
+
+seed: set-up ## fill the database with users, a file and jobs to look at
+	@$(FLASK) db upgrade && $(FLASK) seed $(ARGS)
+
+lock: ## pin all packages anew from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
+	uv export -q --no-emit-project --no-dev --format requirements-txt --no-header -o requirements.txt
+	uv export -q --no-emit-project --format requirements-txt --no-header -o requirements-dev.txt
+	rm -f uv.lock
+
+translations: set-up ## compile the translations that have changed
+
+clean: ## remove .venv and what tools left; the data directory stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
+	find portal tests bench deploy -name __pycache__ -prune -exec rm -rf {} +
+	find portal/translations -name '*.mo' -delete
+
+find-python:
+	@"$(PY)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, and none was found. Install one, or name it: make PY=/path/to/python3.12"; \
+		exit 1; }
+
+set-up: find-python
+	@$(PY) deploy/set_up.py run
+
+set-up-test: find-python
+	@$(PY) deploy/set_up.py test
