@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+OURS = "masterfilter"  # marks the handlers that are ours to take off again
 _SECRETS = re.compile(r"(password|passwd|token|secret|authorization|cookie)", re.I)
 _IN_TEXT = re.compile(r"(://[^:/@\s]*:)[^@/\s]+(@)|(/(?:setup|reset)/)[\w.~-]+")
 
@@ -46,11 +47,12 @@ def set_up(data_dir: Path, level: str) -> None:
     file = WatchedFileHandler(data_dir / "logger.log", encoding="utf-8", delay=True)
     file.setFormatter(_formatter(structlog.processors.JSONRenderer(ensure_ascii=False), shared))
     root = logging.getLogger()
-    for old in [h for h in root.handlers if getattr(h, "masterfilter", False)]:
+    for old in [handler for handler in root.handlers if getattr(handler, OURS, False)]:
         root.removeHandler(old)
         old.close()
+    handler: logging.Handler
     for handler in (terminal, file):
-        handler.masterfilter = True  # type: ignore[attr-defined]
+        setattr(handler, OURS, True)
         root.addHandler(handler)
     root.setLevel(level)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin at every start

@@ -85,7 +85,9 @@ class Lifecycle(Moving):
     # ── what the sweep does ─────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
-    def lose(cls, job_id: int, attempt: int, now: datetime, backoff: Backoff) -> Self | None:
+    def lose(
+        cls, job_id: int, attempt: int, now: datetime, backoff: Backoff, *, actor: str | None = None
+    ) -> Self | None:
         """The worker stopped beating. The job goes back to the queue; a death with nothing new uses a retry."""
         guards = (*cls.held_by(job_id, attempt), cls.lease_until < now)
         freed = {"lease_until": None, "enqueued_at": None, "last_error": "worker_lost"}
@@ -96,21 +98,30 @@ class Lifecycle(Moving):
             job = cls._change(spends, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **freed)
         if job:
             job._close(AttemptEnd.LOST, now, "worker_lost")
-            timeline.record(job.id, "lost", now, attempt=job.attempt, retry=job.retry_count)
+            timeline.record(job.id, "lost", now, actor, attempt=job.attempt, retry=job.retry_count)
             return job
-        return cls._give_up(Status.FAILED, AttemptEnd.LOST, guards, job_id, "worker_lost", now, backoff)
+        return cls._give_up(Status.FAILED, AttemptEnd.LOST, guards, job_id, "worker_lost", now, backoff, actor)
 
     @classmethod
     def time_out(
-        cls, job_id: int, attempt: int, seen_progress_at: datetime | None, now: datetime, backoff: Backoff
+        cls,
+        job_id: int,
+        attempt: int,
+        seen_progress_at: datetime | None,
+        now: datetime,
+        backoff: Backoff,
+        *,
+        actor: str | None = None,
     ) -> Self | None:
         """No row came in for too long. None when one has come in since the caller looked (`seen_progress_at`)."""
         unmoved = cls.last_progress_at == seen_progress_at if seen_progress_at else cls.last_progress_at.is_(None)
         guards = (*cls.held_by(job_id, attempt), unmoved)
-        return cls._give_up(Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, "no_progress", now, backoff)
+        return cls._give_up(Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, "no_progress", now, backoff, actor)
 
     @classmethod
-    def retry_when_due(cls, job_id: int, now: datetime, *, at_once: bool = False) -> Self | None:
+    def retry_when_due(
+        cls, job_id: int, now: datetime, *, at_once: bool = False, actor: str | None = None
+    ) -> Self | None:
         """Start the automatic retry of a failed or timed-out job; `at_once` does not wait for its time."""
         due = cls.next_retry_at.is_not(None) if at_once else cls.next_retry_at <= now
         guards = (
@@ -120,7 +131,7 @@ class Lifecycle(Moving):
         job = cls._change(guards, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **fresh)
         if job:
             job.failed_count -= ledger.reopen(job.id)
-            timeline.record(job.id, "retry_due", now, retry=job.retry_count, of=job.max_retries)
+            timeline.record(job.id, "retry_due", now, actor, retry=job.retry_count, of=job.max_retries)
         return job
 
     # ── what a person does ──────────────────────────────────────────────────────────────────────────────────────

@@ -11,8 +11,10 @@ from portal.clock import utcnow
 from portal.database import Model, db, only
 from portal.documents.models import Document
 from portal.jobs.backoff import Backoff
+from portal.jobs.by_hand import settle
 from portal.jobs.lifecycle import Lifecycle
-from portal.jobs.status import RETRYABLE, Status
+from portal.jobs.status import RETRYABLE, WAITING, Status
+from portal.objects import Objects
 
 BY_HAND = "shell"  # what stands as the worker of an attempt that was begun by hand
 
@@ -30,6 +32,8 @@ class ScrapingJob(Lifecycle, Model):
     document: Mapped[Document] = relationship()
     user: Mapped[User] = relationship()
 
+    objects = Objects()
+
     # Each step of the sweep has its own small index and reads in that index's order; a full scan of a million
     # jobs costs five hundred times as much.
     __table_args__ = (
@@ -43,10 +47,10 @@ class ScrapingJob(Lifecycle, Model):
     def is_timed_out(self, now: datetime | None = None, timeout_minutes: int | None = None) -> bool:
         """Whether a worker has the job, but no row came in for `timeout_minutes` (the job's own, unless given):
         counted from the last row that came in or, before the first one, from the start."""
-        since = self.last_progress_at or self.started_at
-        if self.status != Status.PROCESSING or since is None:
+        known = [moment for moment in (self.started_at, self.last_progress_at) if moment]
+        if self.status != Status.PROCESSING or not known:
             return False
-        return (now or utcnow()) - since > timedelta(minutes=timeout_minutes or self.timeout_minutes)
+        return (now or utcnow()) - max(known) > timedelta(minutes=timeout_minutes or self.timeout_minutes)
 
     def can_retry(self) -> bool:
         """Whether an automatic retry is left."""
@@ -64,11 +68,13 @@ class ScrapingJob(Lifecycle, Model):
         return self._by_hand(type(self).complete(self.id, self.attempt, utcnow()))
 
     def mark_as_failed(self, error: str) -> bool:
-        """End the attempt as failed, with an error in words."""
+        """End the attempt as failed, with an error in words. A job that no worker has taken yet is taken first."""
+        self._take_if_waiting()
         return self._by_hand(type(self).fail(self.id, self.attempt, error, utcnow(), backoff()))
 
     def mark_as_timeout(self) -> bool:
-        """End the attempt as timed out."""
+        """End the attempt as timed out. A job that no worker has taken yet is taken first."""
+        self._take_if_waiting()
         seen = self.last_progress_at
         return self._by_hand(type(self).time_out(self.id, self.attempt, seen, utcnow(), backoff()))
 
@@ -77,9 +83,19 @@ class ScrapingJob(Lifecycle, Model):
         return self._by_hand(type(self).retry_when_due(self.id, utcnow(), at_once=True))
 
     def save(self) -> None:
-        """Commit what was changed by hand."""
-        db.session.add(self)
-        db.session.commit()
+        """Commit what was changed by hand, with what follows from it: a job set to failed with retries left is due.
+        When it cannot be saved, it is as it was in the database, and the error says why."""
+        try:
+            settle(self, utcnow())
+            db.session.add(self)
+            db.session.commit()
+        except Exception:
+            db.session.rollback()
+            raise
+
+    def _take_if_waiting(self) -> None:
+        if self.status in WAITING:
+            self.mark_as_processing()
 
     def _by_hand(self, moved: object) -> bool:
         db.session.commit()

@@ -5,6 +5,7 @@ time by a guarded UPDATE, committed by itself: right also when two sweeps run at
 two statements, or when none ran for a day. A fault in one step never keeps the others from running.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,6 +42,10 @@ class Swept:
     pushed: int = 0
     documents: int = 0
     told: int = 0
+    faults: int = 0  # steps that the database kept from coming to their end
+
+
+See = Callable[[str, object], None]
 
 
 # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,23 +97,25 @@ def _all(query: Select[Any]) -> list[ScrapingJob]:
 # ── putting right ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def take_back_lost(now: datetime) -> Iterator[ScrapingJob]:
+def take_back_lost(now: datetime, *, actor: str | None = None) -> Iterator[ScrapingJob]:
     """Lost → back to the queue, or failed for good when it died too often with nothing new."""
     for job_id, attempt in [(job.id, job.attempt) for job in lost_jobs(now)]:
-        yield from _moved(ScrapingJob.lose(job_id, attempt, now, backoff()))
+        yield from _moved(ScrapingJob.lose(job_id, attempt, now, backoff(), actor=actor))
 
 
-def time_out_silent(now: datetime, timeout_minutes: int | None = None) -> Iterator[ScrapingJob]:
+def time_out_silent(
+    now: datetime, timeout_minutes: int | None = None, *, actor: str | None = None
+) -> Iterator[ScrapingJob]:
     """No progress → timeout, unless a row has come in since we looked."""
     seen = [(job.id, job.attempt, job.last_progress_at) for job in silent_jobs(now, timeout_minutes)]
     for job_id, attempt, progress_at in seen:
-        yield from _moved(ScrapingJob.time_out(job_id, attempt, progress_at, now, backoff()))
+        yield from _moved(ScrapingJob.time_out(job_id, attempt, progress_at, now, backoff(), actor=actor))
 
 
-def retry_due(now: datetime, *, at_once: bool = False) -> Iterator[ScrapingJob]:
+def retry_due(now: datetime, *, at_once: bool = False, actor: str | None = None) -> Iterator[ScrapingJob]:
     """Failed or timed out, due and with retries left → retrying."""
     for job_id in [job.id for job in due_jobs(now, at_once=at_once)]:
-        yield from _moved(ScrapingJob.retry_when_due(job_id, now, at_once=at_once))
+        yield from _moved(ScrapingJob.retry_when_due(job_id, now, at_once=at_once, actor=actor))
 
 
 def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
@@ -146,33 +153,36 @@ def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
         yield job
 
 
-def sweep(now: datetime) -> Swept:
-    """One pass over all steps, and a note of when it ended."""
+def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | None = None) -> Swept:
+    """One pass over all steps, and a note of when it ended. `see` is given each thing that was put right, under its
+    step's name in Swept; `actor` stands on the timelines when it was not the portal itself that began the pass."""
     _note(began_at=now)
-    swept = Swept(
-        lost=_count(lambda: take_back_lost(now)),
-        timed_out=_count(lambda: time_out_silent(now)),
-        retried=_count(lambda: retry_due(now)),
-        pushed=_count(lambda: push_waiting(now)),
-        documents=_count(lambda: push_unread(now)),
-        told=_count(lambda: send_due(now)),
-    )
+    steps: dict[str, Callable[[], Iterator[object]]] = {
+        "lost": lambda: take_back_lost(now, actor=actor),
+        "timed_out": lambda: time_out_silent(now, actor=actor),
+        "retried": lambda: retry_due(now, actor=actor),
+        "pushed": lambda: push_waiting(now),
+        "documents": lambda: push_unread(now),
+        "told": lambda: send_due(now),
+    }
+    counted: Counter[str] = Counter()
+    for name, step in steps.items():
+        try:
+            for thing in step():
+                counted[name] += 1
+                see(name, thing)
+        except (RedisError, OSError) as error:  # the steps that need no Redis go on without it
+            log.warning("redis is away", error=str(error))
+        except SQLAlchemyError:
+            counted["faults"] += 1
+            log.exception("a step of the sweep failed")
+        finally:
+            db.session.rollback()
+    swept = Swept(**counted)
     _note(ended_at=utcnow())
     if swept != Swept():
         log.info("swept", **swept.__dict__)
     return swept
-
-
-def _count(step: Callable[[], Iterator[object]]) -> int:
-    try:
-        return sum(1 for _ in step())
-    except (RedisError, OSError) as error:  # the steps that need no Redis go on without it
-        log.warning("redis is away", error=str(error))
-    except SQLAlchemyError:
-        log.exception("a step of the sweep failed")
-    finally:
-        db.session.rollback()
-    return 0
 
 
 def _note(**moments: datetime) -> None:

@@ -3,15 +3,18 @@
 from datetime import datetime
 from typing import Any
 
+from flask_babel import force_locale
 from sqlalchemy import select
 
 from portal.database import db
+from portal.jobs.causes import explain
 from portal.jobs.columns import JobColumns
 from portal.jobs.records import Attempt, Number
 from portal.notices.models import Notice
 from portal.notices.writing import write
 from portal.sources.base import Outcome
 
+LOCALES = ("es", "en")
 ROWS_NAMED = 10  # a mail names at most so many rows
 
 
@@ -27,12 +30,22 @@ def _facts(job: JobColumns) -> dict[str, Any]:
         "file_name": job.file_name,
         "total": job.total_numbers,
         "ready": job.processed_numbers,
-        "cause": job.last_error,
+        "cause": _in_every_language(job.last_error),
         "attempts": job.attempt,
         "first_at": first.isoformat() if first else None,
         "rows": [row.row_no for row in rows],
         "reference": f"SJ-{job.id}-A{job.attempt}",
     }
+
+
+def _in_every_language(cause: str | None) -> dict[str, str]:
+    """The cause in words. The room that sends notices knows no causes, so the words go with the notice."""
+    words = {}
+    for locale in LOCALES:
+        with force_locale(locale):
+            explained = explain(cause)
+            words[locale] = str(explained.what) if explained else ""
+    return words
 
 
 def job_failed(job: JobColumns, now: datetime) -> None:

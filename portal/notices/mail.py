@@ -56,10 +56,8 @@ def _subject(notice: Notice) -> str:
     return " ".join(text.split())  # a file's name may hold what a header must not
 
 
-def _in_words(cause: dict[str, str] | str | None, user: User) -> str:
-    if isinstance(cause, dict):
-        return cause.get(user.locale or current_app.config["DEFAULT_LOCALE"], "")
-    return cause or ""
+def _in_words(cause: dict[str, str] | None, user: User) -> str:
+    return (cause or {}).get(user.locale or current_app.config["DEFAULT_LOCALE"], "")
 
 
 def _moment(text: str | None) -> str:

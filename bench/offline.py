@@ -1,0 +1,70 @@
+"""The offline source: a whole job against the bare loop of its lookups, and the tuned lookup against the plain calls."""
+
+from collections.abc import Callable
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat, carrier, geocoder, timezone
+
+from bench.measuring import SHORT, Goal, in_turns, seconds
+from bench.portal_here import make_job, numbers, portal
+from portal.jobs.attempt import Conditions, run
+from portal.jobs.backoff import Backoff
+from portal.jobs.status import Status
+from portal.sources.offline import OfflineSource, warm
+
+ROWS = 5000
+ROUNDS = 4 if SHORT else 10
+
+
+def plainly(e164: str) -> tuple[object, ...]:
+    """The same fields by every public call of libphonenumber in turn, as its own examples have it."""
+    number = phonenumbers.parse(e164, None)
+    return (
+        phonenumbers.is_valid_number(number),
+        phonenumbers.number_type(number),
+        phonenumbers.region_code_for_number(number),
+        phonenumbers.format_number(number, PhoneNumberFormat.E164),
+        phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL),
+        carrier.name_for_number(number, "es"),
+        geocoder.description_for_number(number, "es"),
+        timezone.time_zones_for_number(number),
+    )
+
+
+def measure() -> list[Goal]:
+    """Both goals, over 5,000 numbers: ledger, saves, counters and heartbeat on SQLite against nothing of the kind."""
+    e164s = numbers(ROWS)
+    source = OfflineSource()
+    warm()
+
+    def loop(ask: Callable[[str], object]) -> Callable[[], float]:
+        return lambda: seconds(lambda: [ask(e164) for e164 in e164s])
+
+    with portal(ROWS) as app:
+
+        def whole_job() -> float:
+            job = make_job(app, e164s)
+            job_id, attempt = job.id, job.attempt
+            given = Conditions(worker="bench", lease_seconds=60, backoff=Backoff())
+            ended: list[Status | None] = []
+            took = seconds(lambda: ended.append(run(job_id, attempt, given)))
+            if ended != [Status.COMPLETED]:
+                raise RuntimeError(f"the job ended as {ended}")
+            return took
+
+        best = in_turns(ROUNDS, bare=loop(source.lookup), job=whole_job, plain=loop(plainly))
+    per_second = {name: f"{ROWS / took:,.0f}/s" for name, took in best.items()}
+    return [
+        Goal(
+            "offline job against the bare loop of its lookups",
+            best["bare"] / best["job"],
+            f"{per_second['job']} of {per_second['bare']} over {ROWS:,} rows",
+            floor=0.75,
+        ),
+        Goal(
+            "tuned lookup against every public call in turn",
+            best["plain"] / best["bare"],
+            f"{per_second['bare']} against {per_second['plain']}",
+            floor=1.4,
+        ),
+    ]

@@ -1,0 +1,163 @@
+"""Everything a page asks of documents and jobs. It reads and never writes, and it decides who sees what: a job or a
+document that is not yours, or that was deleted, is None, and the page says 404.
+
+What a job's row can answer alone stands in `standing`, and is handed on from here: views ask `queries` only.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import joinedload
+
+from portal.accounts import User
+from portal.database import db
+from portal.documents.models import Document
+from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, matching, seen_by
+from portal.jobs.models import ScrapingJob
+from portal.jobs.records import Attempt, Event, Number, SweepState
+from portal.jobs.standing import (
+    TEMPORARY,
+    Action,
+    Progress,
+    Summary,
+    actions,
+    is_partial,
+    moves_by_itself,
+    outcome_counts,
+    progress,
+    retryable_numbers,
+    summary_sentence,
+    version,
+    version_of_all,
+)
+from portal.jobs.status import WAITING
+from portal.sources.base import Outcome
+
+__all__ = [
+    "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempts",
+    "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial", "last_sweep",
+    "list_jobs", "matching", "moves_by_itself", "numbers_page", "outcome_counts", "page_version", "progress",
+    "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
+]  # fmt: skip
+
+EVENTS_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class NumbersPage:
+    """Some rows of a job in the file's order. `next_after` is the row number to go on from, or nothing."""
+
+    rows: list[Number]
+    next_after: int | None
+
+
+@dataclass(frozen=True)
+class LastSweep:
+    """When the sweep last came to its end; `late` when that is too long ago, or never was."""
+
+    ended_at: datetime | None
+    late: bool
+
+
+def find_document(user: User, document_id: int) -> Document | None:
+    """The document, if this person may see it."""
+    if document_id > LAST_ID:
+        return None
+    return db.session.scalar(select(Document).where(Document.id == document_id, *seen_by(user, Document)))
+
+
+def find_job(user: User, job_id: int) -> ScrapingJob | None:
+    """The job as it stands now, if this person may see it."""
+    if job_id > LAST_ID:
+        return None
+    found = select(ScrapingJob).where(ScrapingJob.id == job_id, *seen_by(user, ScrapingJob))
+    return db.session.scalar(found, execution_options={"populate_existing": True})
+
+
+def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:
+    """Those of the jobs that this person may see, in the order asked."""
+    known = [job_id for job_id in job_ids if job_id <= LAST_ID]
+    found = select(ScrapingJob).where(ScrapingJob.id.in_(known), *seen_by(user, ScrapingJob))
+    jobs = {job.id: job for job in db.session.scalars(found.options(joinedload(ScrapingJob.user)))}
+    return [jobs[job_id] for job_id in job_ids if job_id in jobs]
+
+
+def numbers_page(
+    job: ScrapingJob, outcome: str | None = None, q: str = "", after_row: int = 0, limit: int = 50
+) -> NumbersPage:
+    """Rows of the job after a row number, in the file's order: those of one outcome, or with `q` in the number."""
+    found: Select[tuple[Number]] = select(Number).where(Number.job_id == job.id, Number.row_no > after_row)
+    if outcome in tuple(Outcome):
+        found = found.where(Number.outcome == Outcome(outcome))
+    if q := q.strip():
+        ways = [containing(Number.text, q)]
+        if digits := "".join(letter for letter in q if letter.isdecimal()):
+            ways.append(containing(Number.e164, digits))
+        found = found.where(or_(*ways))
+    rows = list(db.session.scalars(found.order_by(Number.row_no).limit(limit + 1)))
+    return NumbersPage(rows[:limit], rows[limit - 1].row_no if len(rows) > limit else None)
+
+
+def timeline(job: ScrapingJob) -> list[Event]:
+    """What happened to the job, newest first."""
+    events = select(Event).where(Event.job_id == job.id).order_by(Event.id.desc()).limit(EVENTS_SHOWN)
+    return list(db.session.scalars(events))
+
+
+def attempts(job: ScrapingJob) -> list[Attempt]:
+    """The job's attempts, newest first."""
+    newest_first = select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.attempt.desc()).limit(EVENTS_SHOWN)
+    return list(db.session.scalars(newest_first))
+
+
+def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
+    """Why rows failed: reason, how many rows, and whether another attempt may cure it. The most frequent first."""
+    if not job.failed_count:
+        return []
+    rows = func.count()
+    grouped = (
+        select(Number.reason, rows)
+        .where(Number.job_id == job.id, Number.outcome == Outcome.FAILED)
+        .group_by(Number.reason)
+        .order_by(rows.desc(), Number.reason)
+    )
+    return [(reason or "", count, reason in TEMPORARY) for reason, count in db.session.execute(grouped)]
+
+
+def duplicates(job: ScrapingJob) -> int:
+    """How many rows repeat a number of a row further up."""
+    repeated = select(func.count()).where(Number.job_id == job.id, Number.duplicate_of.is_not(None))
+    return db.session.scalar(repeated) or 0
+
+
+def queue_position(job: ScrapingJob) -> int | None:
+    """How many jobs are ahead in the queue; None when the job is not in it."""
+    if job.status not in WAITING or job.paused_at is not None or job.not_before is not None:
+        return None
+    in_order = and_(ScrapingJob.enqueued_at.is_(None), ScrapingJob.id < job.id)
+    if job.enqueued_at is None:
+        earlier = or_(ScrapingJob.enqueued_at.is_not(None), in_order)
+    else:
+        earlier = ScrapingJob.enqueued_at < job.enqueued_at
+    ahead = select(func.count()).where(
+        ScrapingJob.id != job.id,
+        ScrapingJob.status.in_(WAITING),
+        ScrapingJob.paused_at.is_(None),
+        ScrapingJob.not_before.is_(None),
+        ScrapingJob.deleted_at.is_(None),
+        earlier,
+    )
+    return db.session.scalar(ahead)
+
+
+def page_version(job: ScrapingJob, now: datetime) -> str:
+    """`version` with what else the job's page shows: the queue before it, its timeline, and what the clock changes."""
+    newest = db.session.scalar(select(func.max(Event.id)).where(Event.job_id == job.id))
+    return f"{version(job)}.{queue_position(job)}.{newest}.{summary_sentence(job, now)}"
+
+
+def last_sweep(now: datetime, interval: timedelta) -> LastSweep:
+    """When the sweep last ended. Three intervals without one and something is wrong with the portal itself."""
+    ended_at = db.session.scalar(select(func.max(SweepState.ended_at)))
+    return LastSweep(ended_at, ended_at is None or now - ended_at > 3 * interval)

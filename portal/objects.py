@@ -1,0 +1,186 @@
+"""`ScrapingJob.objects` and `User.objects`: the seed's way to ask for rows, for `flask shell`. It never writes.
+
+A read that began its transaction also ends it: on SQLite an open one holds the write lock, and a shell left open over
+lunch would keep the whole portal waiting. The pages do not ask here: who may see what is decided in `jobs.queries`.
+"""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, and_, func, inspect, not_, select, true
+from sqlalchemy.orm import joinedload
+
+from portal.database import Model, db
+
+T = TypeVar("T", bound=Model)
+Compare = Callable[[Any, Any], ColumnElement[bool]]
+SHOWN = 20  # rows that the shell prints of a longer answer
+
+COMPARISONS: dict[str, Compare] = {
+    "exact": operator.eq,
+    "in": lambda column, values: column.in_(list(values)),
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "isnull": lambda column, empty: column.is_(None) if empty else column.is_not(None),
+    "contains": lambda column, text: column.contains(text, autoescape=True),
+    "icontains": lambda column, text: column.icontains(text, autoescape=True),
+    "startswith": lambda column, text: column.startswith(text, autoescape=True),
+}
+
+
+class NotThere(LookupError):
+    """`get` found no row."""
+
+
+class MoreThanOne(LookupError):
+    """`get` found several rows."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows a group has, for `annotate`."""
+
+    field: str = "id"
+
+
+@dataclass(frozen=True, repr=False)
+class Rows(Generic[T]):
+    """Rows of one table that are read when somebody looks at them. Every verb gives new rows and leaves these be."""
+
+    model: type[T]
+    condition: ColumnElement[bool] = field(default_factory=true)
+    order: tuple[Any, ...] = ()
+    aliases: Mapping[str, Callable[[Any], ColumnElement[bool]]] = field(default_factory=dict)
+
+    def all(self) -> "Rows[T]":
+        return self
+
+    def filter(self, **asked: Any) -> "Rows[T]":
+        """Those that match everything asked: `status="failed"`, `status__in=[…]`, `retry_count__gt=1`…"""
+        return replace(self, condition=and_(self.condition, *self._conditions(asked)))
+
+    def exclude(self, **asked: Any) -> "Rows[T]":
+        """Those that do not match all that is asked."""
+        return replace(self, condition=and_(self.condition, not_(and_(true(), *self._conditions(asked)))))
+
+    def order_by(self, *names: str) -> "Rows[T]":
+        """Sorted by these fields; a minus in front turns one round."""
+        order = [self._column(name.lstrip("-")) for name in names]
+        turned = (column.desc() if name[0] == "-" else column for name, column in zip(names, order, strict=True))
+        return replace(self, order=tuple(turned))
+
+    def get(self, **asked: Any) -> T:
+        """The only row that matches. Raises NotThere or MoreThanOne, which are LookupErrors."""
+        found = _read(self.filter(**asked)._select().limit(2))
+        said = ", ".join(f"{name}={value!r}" for name, value in asked.items())
+        if not found:
+            raise NotThere(f"There is no {self.model.__name__} with {said}.")
+        if len(found) > 1:
+            raise MoreThanOne(f"There is more than one {self.model.__name__} with {said}.")
+        return found[0]
+
+    def first(self) -> T | None:
+        return next(iter(_read(self._select().limit(1))), None)
+
+    def count(self) -> int:
+        return int(_read(select(func.count()).select_from(self.model).where(self.condition))[0])
+
+    def values(self, *names: str) -> "Values":
+        """These fields alone, a dictionary for each row; with `annotate` one for each group."""
+        return Values(self, names or tuple(column.key for column in inspect(self.model).column_attrs))
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(_read(self._select()))
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __getitem__(self, place: int | slice) -> Any:
+        return _read(self._select())[place]
+
+    def __repr__(self) -> str:
+        return _shown(_read(self._select().limit(SHOWN + 1)))
+
+    def _select(self) -> Select[Any]:
+        order = self.order or tuple(inspect(self.model).primary_key)
+        beside = [joinedload(getattr(self.model, relation.key)) for relation in inspect(self.model).relationships]
+        return select(self.model).where(self.condition).order_by(*order).options(*beside)
+
+    def _column(self, name: str) -> Any:
+        known = inspect(self.model).all_orm_descriptors
+        if name not in known:
+            raise ValueError(f"{self.model.__name__} has no field {name!r}. It has: {', '.join(sorted(known.keys()))}.")
+        return getattr(self.model, name)
+
+    def _conditions(self, asked: Mapping[str, Any]) -> Iterator[ColumnElement[bool]]:
+        for asked_name, value in asked.items():
+            name, _, comparison = asked_name.partition("__")
+            if asked_name in self.aliases:
+                yield self.aliases[asked_name](value)
+            elif (comparison or "exact") not in COMPARISONS:
+                raise ValueError(f"{comparison!r} is no comparison. There are: {', '.join(COMPARISONS)}.")
+            else:
+                yield COMPARISONS[comparison or "exact"](self._column(name), value)
+
+
+@dataclass(frozen=True, repr=False)
+class Values:
+    """Some fields of rows as dictionaries, or how many rows have the same."""
+
+    rows: Rows[Any]
+    names: tuple[str, ...]
+    counts: tuple[tuple[str, Count], ...] = ()
+
+    def annotate(self, **counts: Count) -> "Values":
+        """Group the rows by the fields, with a count under each of these names."""
+        return replace(self, counts=(*self.counts, *counts.items()))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        columns = [self.rows._column(name) for name in self.names]
+        counted = [func.count(self.rows._column(count.field)) for _, count in self.counts]
+        asked = select(*columns, *counted).where(self.rows.condition).order_by(*(self.rows.order or columns))
+        names = (*self.names, *(name for name, _ in self.counts))
+        for row in _read(asked.group_by(*columns) if counted else asked, whole_rows=True):
+            yield {n: str(v) if isinstance(v, StrEnum) else v for n, v in zip(names, row, strict=True)}
+
+    def __len__(self) -> int:
+        return len(list(self))
+
+    def __repr__(self) -> str:
+        return _shown(list(self))
+
+
+class Objects:
+    """The class attribute that gives a table's rows; those that are marked as deleted are left out.
+
+    `aliases` are names that may be asked for beside the fields, each with what it means.
+    """
+
+    def __init__(self, **aliases: Callable[[Any], ColumnElement[bool]]) -> None:
+        self.aliases = aliases
+
+    def __get__(self, instance: object, owner: type[T]) -> Rows[T]:
+        deleted_at = getattr(owner, "deleted_at", None)
+        return Rows(owner, true() if deleted_at is None else deleted_at.is_(None), aliases=self.aliases)
+
+
+def _read(statement: Select[Any], *, whole_rows: bool = False) -> list[Any]:
+    session = db.session()
+    began = not session.in_transaction()
+    unsaved = bool(session.new or session.dirty or session.deleted)
+    with session.no_autoflush:  # what was typed and not saved stays neither saved nor lost
+        result = session.execute(statement, execution_options={"populate_existing": not unsaved})
+        found = list(result if whole_rows else result.scalars())
+    if began and not unsaved:
+        session.commit()
+    return found
+
+
+def _shown(found: list[Any]) -> str:
+    more = ", …" if len(found) > SHOWN else ""
+    return f"[{', '.join(map(repr, found[:SHOWN]))}{more}]"

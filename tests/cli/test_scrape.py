@@ -1,0 +1,329 @@
+"""A whole file in the terminal: read, looked up, written, and gone on with after an interruption."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from openpyxl import Workbook, load_workbook
+
+from portal import sources
+from portal.accounts import User, make_setup_address
+from portal.cli.language import terminal_language
+from portal.clock import utcnow
+from portal.config import ROOT
+from portal.database import db
+from portal.documents.models import Document
+from portal.jobs.foreground import TERMINAL
+from portal.jobs.models import ScrapingJob
+from portal.jobs.status import Status
+from portal.sources.base import Answer, Outcome
+from tests.support.cast import mobile
+from tests.support.sources import CountingSource
+
+HEADER = ["Nombre", "Teléfono"]
+
+
+@pytest.fixture(autouse=True)
+def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+
+
+@pytest.fixture
+def source() -> Iterator[CountingSource]:
+    counting = CountingSource()
+    sources.register("counting", lambda: counting)
+    yield counting
+    sources.unregister("counting")
+
+
+def spreadsheet(path: Path, numbers: list[str], title: str = "Clientes") -> Path:
+    workbook = Workbook()
+    workbook.worksheets[0].title = title
+    for row in [HEADER, *([f"Cliente {n}", number] for n, number in enumerate(numbers))]:
+        workbook.worksheets[0].append(row)
+    workbook.save(path)
+    return path
+
+
+def scrape(runner: FlaskCliRunner, *words: Any) -> Result:
+    return runner.invoke(args=["scrape", *map(str, words)])
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    heads, *rows = load_workbook(path).worksheets[0].iter_rows(values_only=True)
+    return [dict(zip(heads, row, strict=True)) for row in rows]
+
+
+def test_a_file_is_looked_up_and_written(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1), "0034" + mobile(2), "nada", mobile(1)])
+
+    done = scrape(runner, file, "-o", tmp_path / "out.xlsx")
+
+    assert done.exit_code == 0, done.output
+    assert "all 4 rows are ready" in done.stderr and not done.stdout
+    found = records(tmp_path / "out.xlsx")
+    assert [row["Status"] for row in found] == ["Found", "Found", "Not valid", "Found"]
+    assert found[1]["International number"] == "+34" + mobile(2)
+    assert found[3]["Duplicate of row"] == 2
+
+
+def test_it_is_the_same_job_as_on_the_pages(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+    scrape(runner, spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)]), "-o", tmp_path / "out.csv")
+
+    job = db.session.scalars(db.select(ScrapingJob)).one()
+
+    assert (job.user_id, job.status, job.file_name, job.attempt) == (ada.id, Status.COMPLETED, "clientes.xlsx", 1)
+    assert job.enqueued_at is None  # nothing was pushed: no worker is to take it away
+
+
+def test_run_again_after_an_interruption_it_goes_on(
+    runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
+) -> None:
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(n) for n in range(6)])
+    out = tmp_path / "out.xlsx"
+
+    def pressing_ctrl_c(e164: str) -> Answer:
+        if source.calls.total() == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return Answer(Outcome.FOUND, {"seen": e164})
+
+    source.script = pressing_ctrl_c
+    first = scrape(runner, file, "-o", out, "--source", "counting")
+    job = db.session.scalars(db.select(ScrapingJob)).one()
+
+    assert first.exit_code == 130, first.output
+    assert "3 of 6 rows are ready" in first.output and "Run the same command again" in first.output
+    assert job.status == Status.RETRYING and job.paused_at is not None  # no worker goes on behind the person's back
+    assert sum(row["Status"] == "Found" for row in records(out)) == 3
+
+    second = scrape(runner, file, "-o", out, "--source", "counting")
+    db.session.refresh(job)
+
+    assert second.exit_code == 0, second.output
+    assert "Going on: 3 of 6 rows are ready" in second.output
+    assert job.status == Status.COMPLETED
+    assert set(source.calls.values()) == {1} and source.calls.total() == 6
+    assert db.session.scalar(db.select(db.func.count(ScrapingJob.id))) == 1
+
+
+def test_what_was_not_answered_is_looked_up_when_run_again(
+    runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
+) -> None:
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1), mobile(2)])
+    out = tmp_path / "out.xlsx"
+    bad = f"+34{mobile(2)}"
+    source.script = lambda e164: Answer(Outcome.FAILED, reason="temporary") if e164 == bad else Answer(Outcome.FOUND)
+
+    first = scrape(runner, file, "-o", out, "--source", "counting")
+
+    assert first.exit_code == 1
+    assert "1 of 2 rows are ready" in first.output and "did not answer for some" in first.output
+    assert records(out)[1]["Status"] == "Not answered"
+
+    source.script = lambda e164: Answer(Outcome.FOUND)
+    assert scrape(runner, file, "-o", out, "--source", "counting").exit_code == 0
+    assert source.calls == {f"+34{mobile(1)}": 1, bad: 2}
+
+
+def test_what_is_complete_is_written_again_and_not_looked_up_again_unless_asked(
+    runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
+) -> None:
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
+    copy = tmp_path / "otro nombre.xlsx"
+    shutil.copy(file, copy)
+    scrape(runner, file, "-o", tmp_path / "one.xlsx", "--source", "counting")
+
+    again = scrape(runner, copy, "-o", tmp_path / "two.xlsx", "--source", "counting")
+
+    assert again.exit_code == 0
+    assert "the answers are from then" in again.output
+    assert records(tmp_path / "two.xlsx") == records(tmp_path / "one.xlsx")
+    assert source.calls.total() == 1
+
+    assert scrape(runner, file, "-o", tmp_path / "three.xlsx", "--source", "counting", "--again").exit_code == 0
+    assert source.calls.total() == 2
+    assert db.session.scalar(db.select(db.func.count(Document.id))) == 1  # the same content is kept once
+
+
+def test_a_job_whose_process_was_killed_is_taken_up_once_its_lease_ran_out(
+    runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
+) -> None:
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1), mobile(2)])
+    arguments = (file, "-o", tmp_path / "out.xlsx", "--source", "counting")
+    source.script = lambda e164: Answer(Outcome.FAILED, reason="temporary")
+    scrape(runner, *arguments)
+    job = db.session.scalars(db.select(ScrapingJob)).one()
+    ScrapingJob.retry(job.id, job.round, "ada", utcnow())
+    ScrapingJob.claim(job.id, job.attempt, utcnow(), worker="killed", lease_seconds=60)
+    db.session.commit()
+    source.script = lambda e164: Answer(Outcome.FOUND)
+
+    held = scrape(runner, *arguments)
+    assert held.exit_code == 1 and "A worker of the portal has this file" in held.output
+
+    job.lease_until = utcnow() - timedelta(seconds=1)
+    db.session.commit()
+    assert scrape(runner, *arguments).exit_code == 0
+
+
+def test_a_job_that_waits_for_its_source_says_until_when(
+    runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
+) -> None:
+    def busy(e164: str) -> Answer:
+        raise sources.base.SourceBusy("source_busy", 3600)
+
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
+    source.script = busy
+    assert scrape(runner, file, "-o", tmp_path / "out.xlsx", "--source", "counting").exit_code == 1
+
+    again = scrape(runner, file, "-o", tmp_path / "out.xlsx", "--source", "counting")
+
+    assert again.exit_code == 1 and "The source is busy. Run this again after" in again.output
+
+
+@pytest.mark.parametrize("named", ["Móvil", "movil", "B", "b"])
+def test_the_column_is_named_by_its_heading_or_its_letter(
+    runner: FlaskCliRunner, ada: User, tmp_path: Path, named: str
+) -> None:
+    workbook = Workbook()
+    for row in [["Fijo", "Móvil"], ["912345678", "612345678"], ["912345679", "612345679"]]:
+        workbook.worksheets[0].append(row)
+    workbook.save(tmp_path / "dos.xlsx")
+
+    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", "--column", named)
+
+    assert done.exit_code == 0, done.output
+    assert {row["Line type"] for row in records(tmp_path / "out.xlsx")} == {"mobile"}
+
+
+def test_the_sheet_and_the_country_can_be_named(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+    workbook = Workbook()
+    workbook.worksheets[0].append(["Nota"])
+    workbook.worksheets[0].append(["nada"])
+    other = workbook.create_sheet("Reino Unido")
+    for row in [["Phone"], ["020 7946 0018"]]:
+        other.append(row)
+    workbook.save(tmp_path / "dos.xlsx")
+
+    words = ("--sheet", "reino unido", "--country", "gb")
+    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", *words)
+
+    assert done.exit_code == 0, done.output
+    assert records(tmp_path / "out.xlsx")[0]["International number"] == "+442079460018"
+    assert load_workbook(tmp_path / "out.xlsx").sheetnames == ["Reino Unido"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--column", "Correo"), "There is no column Correo. There is: Nombre, Teléfono"),
+        (("--column", "Z"), "There is no column Z."),
+        (("--sheet", "Hoja9"), "There is no sheet Hoja9. There is: Clientes"),
+        (("--country", "XX"), "There is no country XX."),
+        (("--source", "nobody"), "There is no source nobody. There is: offline"),
+    ],
+)
+def test_a_name_that_is_not_there_is_answered_by_those_that_are(
+    runner: FlaskCliRunner, ada: User, tmp_path: Path, words: tuple[str, str], sentence: str
+) -> None:
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
+
+    done = scrape(runner, file, "-o", tmp_path / "out.xlsx", *words)
+
+    assert done.exit_code == 1
+    assert sentence in done.output
+    assert not (tmp_path / "out.xlsx").exists()
+    assert not db.session.scalars(db.select(ScrapingJob)).all()
+
+
+def test_a_file_that_cannot_be_read_says_why(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+    (tmp_path / "foto.xlsx").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
+
+    done = scrape(runner, tmp_path / "foto.xlsx", "-o", tmp_path / "out.xlsx")
+
+    assert done.exit_code == 1
+    assert "This is not a spreadsheet" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_the_output_is_refused_before_anything_is_done(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
+    content = file.read_bytes()
+
+    for out, sentence in (
+        (tmp_path / "out.pdf", "must end in .xlsx or .csv"),
+        (file, "would take the place of the one that is read"),
+        (tmp_path / "nowhere" / "out.xlsx", "There is no folder"),
+    ):
+        done = scrape(runner, file, "-o", out)
+        assert done.exit_code == 2 and sentence in done.output
+    assert file.read_bytes() == content
+    assert not db.session.scalars(db.select(Document)).all()
+
+
+def test_before_there_is_an_admin_the_files_are_nobodys_and_the_first_one_can_still_come(
+    runner: FlaskCliRunner, app: Flask, tmp_path: Path
+) -> None:
+    done = scrape(runner, spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)]), "-o", tmp_path / "out.xlsx")
+
+    assert done.exit_code == 0, done.output
+    nobody = db.session.scalars(db.select(User)).one()
+    assert (nobody.email, nobody.is_active, nobody.is_admin) == (TERMINAL, False, False)
+    db.session.rollback()
+    assert make_setup_address(utcnow()) is not None
+
+
+def test_it_speaks_spanish_where_the_terminal_has_no_language_of_its_own() -> None:
+    assert terminal_language({"LC_ALL": "", "LANG": "en_GB.UTF-8"}, "es") == "en"
+    assert terminal_language({"LC_ALL": "C.UTF-8", "LANG": "en_GB.UTF-8"}, "es") == "es"
+    assert terminal_language({"LANG": "de_DE.UTF-8"}, "es") == "es"
+    assert terminal_language({}, "en") == "en"
+
+
+@pytest.mark.slow
+def test_on_a_machine_that_never_ran_the_portal_it_works_and_ctrl_c_ends_it_with_130(tmp_path: Path) -> None:
+    """A process of its own on an empty data directory, stopped in the middle by a real Ctrl-C."""
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(n) for n in range(4000)])
+    environ = {
+        "PATH": os.environ["PATH"], "PORTAL_DATA_DIR": str(tmp_path / "data"), "LC_ALL": "en_US.UTF-8",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "flask", "--app", "app", "scrape", str(file), "-o", str(tmp_path / "out.xlsx")]
+    first = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
+    _wait_for_first_rows(tmp_path / "data" / "masterfilter.db", first)
+    first.send_signal(signal.SIGINT)
+    said = first.communicate(timeout=60)[1]
+
+    assert first.returncode == 130, said
+    assert "tables are being made" in said and "Run the same command again" in said
+
+    second = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 0, second.stderr
+    assert "Going on:" in second.stderr and "all 4,000 rows are ready" in second.stderr
+    assert {row["Status"] for row in records(tmp_path / "out.xlsx")} == {"Found"}
+
+
+def _wait_for_first_rows(database: Path, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+                if (connection.execute("SELECT max(processed_numbers) FROM scraping_jobs").fetchone()[0] or 0) > 0:
+                    return
+        except sqlite3.OperationalError:
+            pass  # no database, or no tables yet
+        time.sleep(0.002)
+    raise AssertionError(f"no row came in: {process.communicate(timeout=5)}")

@@ -1,0 +1,236 @@
+"""A model of one job among two workers, two sweeps, its owner and an admin, who act in any order while the clock moves.
+
+Each rule does what the portal would do and says beforehand, from the model alone, whether it may succeed. After every
+step the database is compared with the model.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import func, select
+
+from portal.database import db
+from portal.jobs import commands, heartbeat, ledger, saving, sweeping
+from portal.jobs.backoff import Backoff
+from portal.jobs.models import ScrapingJob
+from portal.jobs.records import Number
+from portal.jobs.status import MOVES, RETRYABLE, WAITING, Status
+from portal.notices.models import Notice
+from portal.sources.base import FINAL, Answer, Outcome
+from tests.support import cast
+
+LEASE = 60
+BACKOFF = Backoff(base_seconds=120, spread=0)
+WORKERS = st.sampled_from(["first", "second"])
+ANSWERS = st.lists(
+    st.sampled_from([Outcome.FOUND, Outcome.NOT_FOUND, Outcome.REJECTED, Outcome.FAILED]), min_size=1, max_size=3
+)
+SPANS = st.sampled_from([0, 1, 20, 59, 60, 61, 130, 600, 1799, 1800, 1801, 4000])
+
+
+class JobMachine(RuleBasedStateMachine):
+    """Subclassed for each database; `app` and `owner_id` are set by the test."""
+
+    app: Any
+    owner_id: int
+
+    @initialize(rows=st.integers(1, 5), retries=st.integers(0, 2), twice=st.booleans())
+    def begin(self, rows: int, retries: int, twice: bool) -> None:
+        self.now = cast.NOW
+        cells = [cast.mobile(n) for n in range(rows)] + ([cast.mobile(0)] if twice else []) + ["", "x"]
+        owner = db.session.get_one(cast.User, self.owner_id)
+        job = cast.make_job(self.app, owner, cells, now=self.now)
+        job.max_retries = retries
+        db.session.commit()
+        self.id = job.id
+        self.holds: dict[str, int] = {}  # worker → the attempt it believes in
+        self.saved: dict[int, str] = {}  # row → final answer that was committed
+        self.final_rounds: set[int] = set()  # rounds in which the job failed for good
+        self.seen_silent: list[tuple[int, datetime | None]] = []  # what a sweep saw and has not acted on yet
+        self.before: tuple[Status, int] = (Status.PENDING, 0)
+        self.by_hand = False  # whether the last step was an admin's time-out
+
+    def teardown(self) -> None:
+        db.session.rollback()
+        for table in reversed(db.metadata.sorted_tables):  # a sweep must not meet the jobs of earlier runs
+            if table.name != "users":
+                db.session.execute(table.delete())
+        db.session.commit()
+
+    # ── the model's view ────────────────────────────────────────────────────────────────────────────────────────
+
+    def job(self) -> ScrapingJob:
+        return db.session.get_one(ScrapingJob, self.id, populate_existing=True)
+
+    def has(self, worker: str) -> bool:
+        job = self.job()
+        return job.status == Status.PROCESSING and self.holds.get(worker) == job.attempt
+
+    def done(self, moved: object) -> bool:
+        db.session.commit()
+        return bool(moved)
+
+    # ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(worker=WORKERS, stale=st.integers(0, 1))
+    def claim(self, worker: str, stale: int) -> None:
+        job = self.job()
+        may = (
+            job.status in WAITING and not job.paused_at and not stale and (not job.not_before or job.not_before <= self.now)
+        )  # fmt: skip
+        message = job.attempt - stale
+        claimed = ScrapingJob.claim(self.id, message, self.now, worker=worker, lease_seconds=LEASE)
+        assert self.done(claimed) is may
+        if claimed:
+            self.holds[worker] = claimed.attempt
+
+    @precondition(lambda self: self.holds)
+    @rule(worker=WORKERS, outcomes=ANSWERS)
+    def save(self, worker: str, outcomes: list[Outcome]) -> None:
+        if worker not in self.holds:
+            return
+        may = self.has(worker)
+        waiting = list(ledger.waiting(self.id).items())[: len(outcomes)]
+        db.session.commit()
+        looked = [
+            saving.Looked(rows, Answer(outcome, {"by": worker}, "temporary" if outcome == Outcome.FAILED else None))
+            for (_, rows), outcome in zip(waiting, outcomes, strict=False)
+        ]
+        try:
+            saving.save(self.id, self.holds[worker], looked, self.now, LEASE)
+        except saving.Fenced:
+            assert not may, "an attempt that has the job was fenced"
+            return
+        assert may, "a late worker wrote"
+        for one in looked:
+            if one.answer.outcome in FINAL:
+                self.saved.update({row: f"{one.answer.outcome} by {worker}" for row in one.rows})
+
+    @precondition(lambda self: self.holds)
+    @rule(worker=WORKERS)
+    def beat(self, worker: str) -> None:
+        if worker in self.holds:
+            may = self.has(worker)
+            db.session.commit()
+            assert heartbeat.beat(db.engine, self.id, self.holds[worker], self.now, LEASE) is may
+
+    @precondition(lambda self: self.holds)
+    @rule(worker=WORKERS, end=st.sampled_from(["complete", "fail", "hand_back", "wait"]))
+    def end(self, worker: str, end: str) -> None:
+        if worker not in self.holds:
+            return
+        may, attempt, job = self.has(worker), self.holds.pop(worker), self.job()
+        if end == "complete":
+            may = may and job.processed_numbers == job.total_numbers
+            moved = ScrapingJob.complete(self.id, attempt, self.now)
+        elif end == "fail":
+            moved = ScrapingJob.fail(self.id, attempt, "numbers_unanswered", self.now, BACKOFF)
+        else:
+            until = self.now + timedelta(seconds=90) if end == "wait" else None
+            moved = ScrapingJob.hand_back(self.id, attempt, "restart", self.now, until)
+        assert self.done(moved) is may
+
+    # ── sweeps ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @rule()
+    def sweep(self) -> None:
+        job = self.job()
+        lost = job.status == Status.PROCESSING and job.lease_until is not None and job.lease_until < self.now
+        db.session.commit()
+        assert len([*sweeping.take_back_lost(self.now)]) == int(lost)
+        [*sweeping.time_out_silent(self.now)]
+        [*sweeping.retry_due(self.now)]
+
+    @rule()
+    def second_sweep_looks(self) -> None:
+        self.seen_silent = [(job.attempt, job.last_progress_at) for job in sweeping.silent_jobs(self.now)]
+        db.session.commit()
+
+    @precondition(lambda self: self.seen_silent)
+    @rule()
+    def second_sweep_acts(self) -> None:
+        attempt, progress_at = self.seen_silent.pop()
+        job = self.job()
+        may = (job.status, job.attempt, job.last_progress_at) == (Status.PROCESSING, attempt, progress_at)
+        assert self.done(ScrapingJob.time_out(self.id, attempt, progress_at, self.now, BACKOFF)) is may
+
+    @rule(seconds=SPANS)
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @rule(stale=st.booleans())
+    def retry(self, stale: bool) -> None:
+        job = self.job()
+        unanswered = job.total_numbers - job.processed_numbers
+        may = job.status in (*RETRYABLE, Status.CANCELLED) and not stale and unanswered > 0
+        assert self.done(commands.retry(self.id, job.round - stale, "alice", self.now)) is may
+
+    @rule()
+    def cancel(self) -> None:
+        may = Status.CANCELLED in MOVES[self.job().status]
+        assert self.done(ScrapingJob.cancel(self.id, "alice", self.now)) is may
+
+    @rule()
+    def pause(self) -> None:
+        ScrapingJob.pause(self.id, "alice", self.now)
+        db.session.commit()
+
+    @rule()
+    def resume(self) -> None:
+        may = self.job().paused_at is not None
+        assert self.done(ScrapingJob.resume(self.id, "alice", self.now)) is may
+
+    @rule()
+    def admin_times_out(self) -> None:
+        may = self.job().status == Status.PROCESSING
+        self.by_hand = True
+        assert self.done(ScrapingJob.time_out_by_hand(self.id, "ada", "hangs", self.now, BACKOFF)) is may
+
+    # ── what must always hold ───────────────────────────────────────────────────────────────────────────────────
+
+    @invariant()
+    def holds_together(self) -> None:
+        job = self.job()
+        status, attempt = self.before
+        assert job.status == status or job.status in MOVES[status] or self._two_moves(status, job.status)
+        assert job.attempt >= attempt
+        if job.status == Status.TIMEOUT != status and not self.by_hand:
+            since = job.last_progress_at or job.started_at
+            assert since and self.now - since > timedelta(minutes=job.timeout_minutes), "a job that moves was timed out"
+        self.before, self.by_hand = (job.status, job.attempt), False
+        assert (job.lease_until is not None) == (job.status == Status.PROCESSING)
+        assert job.retry_count <= job.max_retries
+        assert (job.status == Status.COMPLETED) <= (job.processed_numbers == job.total_numbers)
+        if job.status in RETRYABLE and job.next_retry_at is None:
+            self.final_rounds.add(job.round)
+        db.session.commit()
+
+    def _two_moves(self, before: Status, after: Status) -> bool:
+        """One sweep may time a job out and retry one that was due: two moves in one step."""
+        return any(after in MOVES[between] for between in MOVES[before])
+
+    @invariant()
+    def every_row_is_accounted_for(self) -> None:
+        job = self.job()
+        rows = db.session.execute(
+            select(Number.row_no, Number.outcome, Number.answer).where(Number.job_id == self.id)
+        ).all()
+        counts = {outcome: sum(row.outcome == outcome for row in rows) for outcome in Outcome}
+        assert len(rows) == job.total_numbers
+        assert sum(counts[outcome] for outcome in FINAL) == job.processed_numbers
+        assert [job.found_count, job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count] == [
+            counts[o] for o in (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED, Outcome.FAILED)
+        ]
+        kept = {r.row_no: f"{r.outcome} by {r.answer['by']}" for r in rows if r.answer and r.outcome in FINAL}
+        assert kept == self.saved, "a saved answer changed or is gone"
+        db.session.commit()
+
+    @invariant()
+    def people_are_told_once(self) -> None:
+        told = select(func.count()).where(Notice.job_id == self.id, Notice.kind == "job_failed")
+        assert db.session.scalar(told) == len(self.final_rounds)
+        db.session.commit()

@@ -1,0 +1,310 @@
+"""The file that a person gets back: their rows, in their order, with the answers after them."""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask_babel import force_locale
+from openpyxl import load_workbook
+
+from portal import sources
+from portal.accounts import User
+from portal.database import db
+from portal.jobs.export import Rows, UnknownGroup, export, groups, write_export
+from portal.jobs.export_lines import lines, plan_for
+from portal.jobs.models import ScrapingJob
+from portal.jobs.words import outcome_words
+from portal.sources.base import Outcome
+from tests.jobs.exporting import RangeSource, as_records, csv_of, job_on, path_of, ran, rows_in, sheet_of
+
+TITLES = [["Listado de clientes 2026"], []]
+HEADER = ["Nombre", "Teléfono", "Alta", "Saldo", "Activo"]
+PEOPLE = [
+    ["Ana", "612 34 56 78", datetime.datetime(2026, 1, 31), 12.5, True],  # noqa: DTZ001 - Excel's dates have no zone
+    ["Luis", "0034612345678", datetime.datetime(2026, 1, 31, 18, 5), -3, False],  # noqa: DTZ001
+    [],
+    ["Marta", 691234567.0, None, 0.1 + 0.2, None],
+    ["=1+1", "no tiene", None, 4, None],
+    ["Eva", "+34 681 23 45 67", None, 1234567890123456, None],
+    ["Pep", "912345678", None, 7, None],
+    ["Iris", "622345678", None, 7, None],
+]
+
+
+@pytest.fixture(autouse=True)
+def ranges() -> Iterator[None]:
+    sources.register("ranges", RangeSource)
+    yield
+    sources.unregister("ranges")
+
+
+def test_rows_order_and_columns_are_those_of_the_file(app: Flask, alice: User) -> None:
+    job = ran(job_on(app, alice, [*TITLES, HEADER, *PEOPLE], header_row=3, column=1))
+
+    rows = sheet_of(app, job)
+
+    width = len(HEADER)
+    assert rows[0][:width] == ["Listado de clientes 2026", None, None, None, None]
+    assert rows[1] == [None] * len(rows[1])
+    assert rows[2][:width] == HEADER
+    for written, given in zip(rows[3:], PEOPLE, strict=True):
+        expected = [*given, *[None] * (width - len(given))]
+        if expected[1] == 691234567.0:
+            expected[1] = "691234567"  # the number column is text, so that Excel leaves it alone
+        assert written[:width] == expected
+        assert [type(cell) for cell in written[:width]] == [
+            int if isinstance(cell, float) and cell.is_integer() else type(cell) for cell in expected
+        ]
+
+
+def test_the_answers_follow_the_widest_row(app: Flask, alice: User) -> None:
+    job = ran(job_on(app, alice, [HEADER[:2], *PEOPLE], column=1))
+
+    rows = sheet_of(app, job)
+
+    assert rows[0] == [
+        "Nombre", "Teléfono", None, None, None,
+        "Status", "Line type", "Original operator (range)", "Reason", "Checked at (Europe/Madrid)", "Duplicate of row",
+    ]  # fmt: skip
+    ana, luis, blank, marta, note, eva, pep, iris = (row[5:] for row in rows[1:])
+    assert ana == ["Found", "mobile", "Movistar", None, "2026-05-05 11:00:00", None]
+    assert luis == ["Found", "mobile", "Movistar", None, "2026-05-05 11:00:00", 2]
+    assert blank[0] == "Not valid" and "blank" in blank[3]
+    assert marta[0] == outcome_of(Outcome.FAILED) and marta[3] == "The source did not answer for this number."
+    assert note[0] == "Not valid" and "not a telephone number" in note[3]
+    assert eva[:2] == ["Not found", None]
+    assert pep[:2] == ["Found", "fixed line"]
+    assert iris[:3] == ["Found", "mobile", None]
+
+
+def outcome_of(outcome: Outcome) -> str:
+    with force_locale("en"):
+        return outcome_words(outcome)
+
+
+def test_the_sums_in_the_file_are_the_counters_of_the_job(app: Flask, alice: User) -> None:
+    job = ran(job_on(app, alice, [HEADER, *PEOPLE, *PEOPLE], column=1))
+
+    for rows in (sheet_of(app, job), csv_of(app, job)):
+        counted = Counter(record["Status"] for record in as_records(rows))
+        db.session.refresh(job)
+        assert counted == {
+            outcome_of(Outcome.FOUND): job.found_count,
+            outcome_of(Outcome.NOT_FOUND): job.not_found_count,
+            outcome_of(Outcome.INVALID): job.invalid_count,
+            outcome_of(Outcome.FAILED): job.failed_count,
+        }
+        assert counted.total() == job.total_numbers == 16
+
+
+def test_a_job_that_has_not_begun_can_be_downloaded(app: Flask, alice: User) -> None:
+    job = job_on(app, alice, [HEADER, *PEOPLE], column=1)
+
+    records = as_records(sheet_of(app, job))
+
+    waiting = outcome_of(Outcome.WAITING)
+    assert [record["Status"] for record in records] == [
+        waiting, waiting, "Not valid", waiting, "Not valid", waiting, waiting, waiting
+    ]  # fmt: skip
+    assert records[0]["Checked at (Europe/Madrid)"] is None
+
+
+def test_the_rows_that_need_somebody_say_what_to_do_and_keep_the_titles(app: Flask, alice: User) -> None:
+    job = ran(job_on(app, alice, [*TITLES, HEADER, *PEOPLE], header_row=3, column=1))
+
+    rows = sheet_of(app, job, rows="failed")
+
+    assert rows[0][0] == "Listado de clientes 2026"
+    records = as_records(rows, header_row=3)
+    assert [record["Row in your file"] for record in records] == [6, 7, 8]
+    assert [record["Nombre"] for record in records] == [None, "Marta", "=1+1"]
+    assert all(record["What to do"] for record in records)
+    assert len(records) == job.failed_count + job.invalid_count + job.rejected_count
+
+
+def test_what_needs_correcting_can_be_uploaded_as_it_is(app: Flask, alice: User) -> None:
+    first = ran(job_on(app, alice, [HEADER, *PEOPLE], column=1))
+    again = sheet_of(app, first, rows="failed")
+    again[2][1] = "691234568"
+
+    second = job_on(app, alice, again, column=1)
+
+    assert (second.total_numbers, second.invalid_count) == (3, 2)
+
+
+def test_each_group_has_as_many_rows_as_it_says(app: Flask, alice: User) -> None:
+    job = ran(job_on(app, alice, [HEADER, *PEOPLE, *PEOPLE], column=1))
+
+    found = {group.key: group.count for group in groups(job)}
+
+    assert found == {"mobiles": 2, "unique": 5, "operator:Movistar": 1, "operator:": 1}
+    for key, count in found.items():
+        records = as_records(sheet_of(app, job, group=key))
+        assert len(records) == count
+        assert not any(record["Duplicate of row"] for record in records)
+    names = [record["Nombre"] for record in as_records(sheet_of(app, job, group="operator:Movistar"))]
+    assert names == ["Ana"]
+
+
+def test_a_group_that_does_not_exist_is_refused(app: Flask, alice: User) -> None:
+    job = job_on(app, alice, [HEADER, *PEOPLE], column=1)
+
+    for nonsense in ("", "everybody", "MOBILES"):
+        with pytest.raises(UnknownGroup):
+            sheet_of(app, job, group=nonsense)
+    with pytest.raises(ValueError, match="some"):
+        sheet_of(app, job, rows="some")
+
+
+def test_a_sheet_without_header_keeps_its_rows_and_names_the_columns_apart(app: Flask, alice: User) -> None:
+    job = ran(job_on(app, alice, [["612345678"], ["622345678"]], header_row=0))
+
+    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+        workbook = load_workbook(file)
+
+    assert workbook.sheetnames == ["Clientes", "Columns"]
+    rows = rows_in(workbook)
+    assert [row[:2] for row in rows] == [["612345678", "Found"], ["622345678", "Found"]]
+    assert [list(row) for row in workbook["Columns"].iter_rows(max_row=2, values_only=True)] == [
+        ["Column", "What it has"],
+        ["B", "Status"],
+    ]
+
+
+def test_only_the_chosen_sheet_is_written_under_its_own_name(app: Flask, alice: User) -> None:
+    for name, written in (
+        ("Móviles 2026", "Móviles 2026"),
+        ("a/b:[c]*" + "x" * 40, "a_b__c__" + "x" * 23),
+        ("", "Results"),
+    ):
+        job = job_on(app, alice, [["Tel"], ["612345678"]], sheet_name=name)
+        with force_locale("en"), export(job, app.extensions["storage"]) as file:
+            assert load_workbook(file).sheetnames == [written]
+
+
+def test_the_words_are_in_the_readers_language_and_the_moments_in_their_zone(app: Flask, alice: User) -> None:
+    app.config["BABEL_DEFAULT_TIMEZONE"] = app.config["DEFAULT_TIME_ZONE"] = "America/Lima"
+    at = datetime.datetime(2026, 5, 5, 2, 30, tzinfo=UTC)
+    job = ran(job_on(app, alice, [["Tel"], ["612345678"]]), at)
+
+    (record,) = as_records(sheet_of(app, job))
+
+    assert record["Checked at (America/Lima)"] == "2026-05-04 21:30:00"
+
+
+def test_text_that_looks_like_a_formula_an_address_or_markup_stays_text(app: Flask, alice: User) -> None:
+    nasty = [
+        "=1+1",
+        "+34612345678",
+        "@SUM(A1)",
+        "http://example.com",
+        "<r><t>x</t></r>",
+        "</is></c>",
+        " a ",
+        "a\nb",
+        "007",
+    ]
+    job = job_on(app, alice, [["Tel", "Nota"], *(["612345678", text] for text in nasty)])
+
+    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+        sheet = load_workbook(file).worksheets[0]
+
+    cells = [row[1] for row in sheet.iter_rows(min_row=2)]
+    assert [cell.value for cell in cells] == nasty
+    assert {cell.data_type for cell in cells} == {"s"}
+    assert not any(cell.hyperlink for cell in cells)
+
+
+def test_control_characters_are_cleaned_and_overlong_text_is_clipped(app: Flask, alice: User) -> None:
+    job = job_on(app, alice, [["Tel", "Nota"], ["612345678", "a\x00\x07b\r\nc\ufffe"], ["612345679", "x" * 40_000]])
+
+    records = as_records(sheet_of(app, job))
+
+    assert records[0]["Nota"] == "ab\nc"
+    assert len(records[1]["Nota"]) == 32_767
+
+
+def test_a_date_that_excel_cannot_hold_stays_as_text(app: Flask, alice: User) -> None:
+    job = job_on(app, alice, [["Tel", "Nacido"], ["612345678", datetime.datetime(1850, 2, 3)]])  # noqa: DTZ001
+
+    assert as_records(sheet_of(app, job))[0]["Nacido"] == "1850-02-03"
+
+
+def test_csv_speaks_the_language_that_excel_expects(app: Flask, alice: User) -> None:
+    job = ran(job_on(app, alice, [HEADER, *PEOPLE], column=1))
+
+    with force_locale("es"), export(job, app.extensions["storage"], "csv") as file:
+        content = file.read()
+    spanish, english = csv_of(app, job, "es"), csv_of(app, job, "en")
+
+    assert content.startswith(b"\xef\xbb\xbfNombre;Tel\xc3\xa9fono;")
+    assert content.endswith(b"\r\n")
+    assert [spanish[1][3], english[1][3]] == ["12,5", "12.5"]
+    assert english[1][:5] == ["Ana", "612 34 56 78", "2026-01-31", "12.5", "TRUE"]
+    assert english[4][1] == "691234567"
+
+
+def test_csv_takes_the_edge_off_formulas_but_leaves_numbers_in_e164(app: Flask, alice: User) -> None:
+    texts = ["=1+1", "+34612345678", "+34 612 345 678", "-5", "@a", "\tx", "＝1+1", "+1234567890123456", "1=1", "-"]
+    job = job_on(app, alice, [["Tel", "Nota"], *(["612345678", text] for text in texts), ["612345678", -5]])
+
+    notes = [row[1] for row in csv_of(app, job)[1:]]
+
+    assert notes == [
+        "'=1+1", "+34612345678", "'+34 612 345 678", "'-5", "'@a", "'\tx", "'＝1+1", "'+1234567890123456", "1=1", "'-",
+        "-5",
+    ]  # fmt: skip
+
+
+def test_a_job_whose_source_is_gone_still_has_its_answers(app: Flask, alice: User) -> None:
+    job = ran(job_on(app, alice, [["Tel"], ["612345678"]]))
+    sources.unregister("ranges")
+
+    assert as_records(sheet_of(app, job))[0]["Line type"] == "mobile"
+
+
+def test_writing_to_a_file_is_all_or_nothing(app: Flask, alice: User, tmp_path: Path) -> None:
+    job = ran(job_on(app, alice, [["Tel"], ["612345678"]]))
+    path = path_of(tmp_path, "xlsx")
+    path.write_text("what stood there before")
+    app.extensions["storage"].sheet_path(job.document.storage_key, 0).rename(tmp_path / "away")
+
+    with force_locale("en"), pytest.raises(FileNotFoundError):
+        write_export(job, app.extensions["storage"], path)
+    assert path.read_text() == "what stood there before"
+
+    (tmp_path / "away").rename(app.extensions["storage"].sheet_path(job.document.storage_key, 0))
+    with force_locale("en"):
+        write_export(job, app.extensions["storage"], path)
+    assert rows_in(load_workbook(path))[1][:2] == ["612345678", "Found"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "salida.xlsx"]
+
+
+def test_a_download_lets_a_worker_write_meanwhile(app: Flask, alice: User) -> None:
+    job = job_on(app, alice, [["Tel"], *([f"6123{n:05d}"] for n in range(2500))])
+    with force_locale("en"):
+        plan = plan_for(job, app.extensions["storage"], Rows.ALL, None)
+    db.session.commit()
+
+    with force_locale("en"):
+        for count, _ in enumerate(lines(plan)):
+            if count in (1, 1500):
+                with db.engine.begin() as connection:  # takes SQLite's one write lock, and would wait for it in vain
+                    connection.execute(db.update(ScrapingJob).values(last_error=f"written at {count}"))
+
+    assert count == 2500
+    assert job.last_error == "written at 1500"
+
+
+def test_no_transaction_is_left_open_by_a_download(app: Flask, alice: User) -> None:
+    job = job_on(app, alice, [["Tel"], ["612345678"]])
+    assert job.status and db.session().in_transaction()
+
+    with force_locale("en"):
+        export(job, app.extensions["storage"]).close()
+
+    assert not db.session().in_transaction()

@@ -1,0 +1,117 @@
+"""What every source keeps to, whoever wrote it. A new source is tested by being registered, with a line in NUMBERS."""
+
+import json
+import pickle
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from portal import sources
+from portal.sources.base import FINAL, Answer, Outcome, Source, SourceFacts
+
+# Numbers that a source answers without a network: good ones, and ones that no plan has.
+NUMBERS = {
+    "offline": (
+        *(f"+346{n:08d}" for n in range(12_000_000, 12_000_060)),
+        *(f"+349{n}2345678"[:12] for n in range(1, 9)),
+        "+34800123456", "+34612", "+349999999999", "+999123456", "+14155552671", "+80012345678", "+5491123456789",
+        "rubbish", "", "+",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=sources.names())
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def source(name: str) -> Source:
+    return sources.get(name)
+
+
+@pytest.fixture
+def answers(name: str, source: Source) -> Iterator[dict[str, Answer]]:
+    yield {e164: source.lookup(e164) for e164 in NUMBERS[name]}
+
+
+class TestEverySource:
+    def test_goes_by_the_name_it_is_registered_under(self, name: str, source: Source) -> None:
+        assert source.name == name
+
+    def test_says_the_same_of_itself_unmade_as_made(self, name: str, source: Source) -> None:
+        facts = sources.facts_of(name)
+        assert isinstance(facts, SourceFacts)
+        assert sources.fields_of(name) == source.fields
+        assert sources.data_version(name) == source.data_version
+        assert facts.concurrency == source.concurrency
+        assert sources.seconds_for(name, 5000) == source.seconds_for(5000)
+
+    def test_has_fields_each_once_and_a_data_version(self, source: Source) -> None:
+        assert source.fields
+        assert len(set(source.fields)) == len(source.fields)
+        assert source.data_version
+        assert source.concurrency >= 1
+
+    def test_takes_longer_for_more(self, source: Source) -> None:
+        assert 0 == source.seconds_for(0) < source.seconds_for(1) < source.seconds_for(5000)
+
+    def test_finds_some_and_answers_the_rest_with_a_reason(self, answers: dict[str, Answer]) -> None:
+        assert any(answer.outcome == Outcome.FOUND for answer in answers.values())
+        for e164, answer in answers.items():
+            assert answer.outcome in FINAL, e164
+            if answer.outcome == Outcome.INVALID:
+                assert answer.reason, e164
+
+    def test_answers_with_its_own_fields_in_text(self, source: Source, answers: dict[str, Answer]) -> None:
+        for answer in answers.values():
+            assert set(answer.fields) <= set(source.fields)
+            assert all(type(value) is str for value in answer.fields.values())
+
+    def test_answers_the_same_when_asked_again(self, name: str, source: Source, answers: dict[str, Answer]) -> None:
+        assert {e164: source.lookup(e164) for e164 in reversed(NUMBERS[name])} == answers
+
+    def test_answers_can_be_stored(self, answers: dict[str, Answer]) -> None:
+        for answer in answers.values():
+            assert json.loads(json.dumps(dict(answer.fields))) == dict(answer.fields)
+            assert pickle.loads(pickle.dumps(answer)) == answer
+
+    def test_answers_the_same_from_several_threads(self, name: str, source: Source, answers: dict[str, Answer]) -> None:
+        with ThreadPoolExecutor(max(source.concurrency, 4)) as pool:
+            asked = list(NUMBERS[name]) * 4
+            assert list(pool.map(source.lookup, asked)) == [answers[e164] for e164 in asked]
+
+
+def test_a_source_that_nobody_registered_is_unknown() -> None:
+    for ask in (sources.get, sources.fields_of, sources.data_version, sources.facts_of):
+        with pytest.raises(sources.UnknownSource):
+            ask("nobody")
+    with pytest.raises(sources.UnknownSource):
+        sources.seconds_for("nobody", 1)
+
+
+def test_a_source_without_facts_is_asked_itself() -> None:
+    made = []
+
+    class Small:
+        name, fields, concurrency, data_version = "small", ("seen",), 3, "1"
+
+        def __init__(self) -> None:
+            made.append(self)
+
+        def lookup(self, e164: str) -> Answer:
+            return Answer(Outcome.FOUND, {"seen": e164})
+
+        def seconds_for(self, numbers: int) -> float:
+            return numbers**2.0
+
+    sources.register("small", Small)
+    try:
+        assert "small" in sources.names() and not made
+        assert sources.facts_of("small").concurrency == 3
+        assert sources.seconds_for("small", 10) == 100
+        assert sources.get("small") is made[0] and len(made) == 1
+    finally:
+        sources.unregister("small")
+    assert "small" not in sources.names()

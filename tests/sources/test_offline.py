@@ -1,0 +1,143 @@
+"""The source that ships with the portal, against libphonenumber's own calls one after the other."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import phonenumbers
+import pytest
+from phonenumbers import PhoneNumberFormat, PhoneNumberType, carrier, geocoder, timezone
+
+from portal import sources
+from portal.config import ROOT
+from portal.sources.base import Answer, Outcome
+from portal.sources.offline import OfflineSource
+from portal.sources.offline_facts import LINE_TYPES
+
+FIXED = (PhoneNumberType.FIXED_LINE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+
+
+def said(e164: str) -> dict[str, str]:
+    answer = OfflineSource().lookup(e164)
+    assert answer.outcome == Outcome.FOUND
+    return dict(answer.fields)
+
+
+def one_after_the_other(e164: str) -> dict[str, str] | None:
+    """What the public calls say, each asked in turn and without any short cut."""
+    number = phonenumbers.parse(e164, None)
+    if not phonenumbers.is_valid_number(number):
+        return None
+    kind = phonenumbers.number_type(number)
+    place = geocoder.description_for_number(number, "es") if kind in FIXED else ""
+    zones = [zone for zone in timezone.time_zones_for_number(number) if zone != "Etc/Unknown"]
+    national = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+    return {
+        "e164": phonenumbers.format_number(number, PhoneNumberFormat.E164),
+        "national": "".join(character for character in national if character.isdigit()),
+        "line_type": LINE_TYPES[PhoneNumberType.to_string(kind).lower()],
+        "country": phonenumbers.region_code_for_number(number) or "",
+        "province": "" if place == geocoder.country_name_for_number(number, "es") else place,
+        "original_operator": carrier.name_for_number(number, "es"),
+        "time_zone": " / ".join(zones),
+    }
+
+
+def examples() -> list[str]:
+    """One number of each kind of each country, and neighbours of each."""
+    draw = random.Random(20260505)
+    found = []
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        for kind in range(11):
+            number = phonenumbers.example_number_for_type(region, kind)
+            if number:
+                e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+                found += [e164, e164[:-4] + f"{draw.randrange(10_000):04d}", e164[:-1]]
+    for code in phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS:
+        number = phonenumbers.example_number_for_non_geo_entity(code)
+        found.append(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+    return found
+
+
+def test_the_short_cuts_change_no_answer_for_any_kind_of_line_of_any_country() -> None:
+    source = OfflineSource()
+    asked = examples()
+    kinds = set()
+    for e164 in asked:
+        answer, expected = source.lookup(e164), one_after_the_other(e164)
+        if expected is None:
+            assert (answer.outcome, answer.fields) == (Outcome.INVALID, {}), e164
+        else:
+            assert (answer.outcome, dict(answer.fields)) == (Outcome.FOUND, expected), e164
+            kinds.add(expected["line_type"])
+    assert len(asked) > 3000
+    assert kinds == set(LINE_TYPES.values())
+
+
+def test_a_spanish_mobile_has_its_ranges_operator_both_time_zones_and_no_province() -> None:
+    assert said("+34609123456") == {
+        "e164": "+34609123456",
+        "national": "609123456",
+        "line_type": "mobile",
+        "country": "ES",
+        "province": "",
+        "original_operator": "Movistar",
+        "time_zone": "Atlantic/Canary / Europe/Madrid",
+    }
+
+
+def test_a_fixed_line_has_its_province_and_no_operator() -> None:
+    fields = said("+34912345678")
+    assert (fields["line_type"], fields["province"], fields["original_operator"]) == ("fixed", "Madrid", "")
+    assert fields["time_zone"] == "Europe/Madrid"
+
+
+def test_the_province_is_never_just_the_country() -> None:
+    assert said("+35314567890")["province"] == "Dublin"
+    assert said("+37052123456")["province"] != "Lituania"
+
+
+@pytest.mark.parametrize(
+    ("e164", "reason"),
+    [
+        ("+34312345678", "unknown_range"),  # the right length, but no such range was given out
+        ("+34612", "too_short"),
+        ("+346123456789", "too_long"),
+        ("+999123456789", "unknown_country"),
+        ("rubbish", "not_a_number"),
+        ("", "not_a_number"),
+    ],
+)
+def test_what_is_not_valid_says_why(e164: str, reason: str) -> None:
+    assert OfflineSource().lookup(e164) == Answer(Outcome.INVALID, reason=reason)
+
+
+def test_the_holder_of_the_range_is_never_called_the_operator() -> None:
+    assert "original_operator" in sources.fields_of("offline")
+    assert not {"operator", "carrier"} & set(sources.fields_of("offline"))
+
+
+def test_the_data_version_is_that_of_the_tables() -> None:
+    assert phonenumbers.__version__ in sources.data_version("offline")
+
+
+IN_A_WEB_PROCESS = """
+import sys
+from portal import create_app, sources
+from portal.sources import words
+assert sources.fields_of("offline") and sources.data_version("offline") and sources.seconds_for("offline", 5000) > 0
+assert sources.names() and sources.facts_of("offline").concurrency == 1 and words.FIELDS
+create_app()
+print(",".join(name for name in ("geocoder", "carrier", "timezone") if "phonenumbers." + name in sys.modules))
+sources.warm()
+print(",".join(name for name in ("geocoder", "carrier", "timezone") if "phonenumbers." + name in sys.modules))
+"""
+
+
+def test_a_web_process_never_loads_the_tables(tmp_path: Path) -> None:
+    environ = {"PORTAL_DATA_DIR": str(tmp_path), "PATH": ""}
+    program = [sys.executable, "-c", IN_A_WEB_PROCESS]
+    done = subprocess.run(program, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["", "geocoder,carrier,timezone"]

@@ -1,0 +1,48 @@
+"""No source, field or code without its words."""
+
+from flask import Flask
+from flask_babel import force_locale
+
+from portal import sources
+from portal.sources.offline_facts import LINE_TYPES
+from portal.sources.words import (
+    DESCRIPTIONS,
+    FIELDS,
+    TITLES,
+    field_label,
+    source_description,
+    source_title,
+    value_words,
+)
+from portal.sources.words import LINE_TYPES as LINE_TYPE_WORDS
+
+
+def test_every_source_that_ships_has_a_title_a_description_and_a_head_for_each_field() -> None:
+    for name in sources.names():
+        assert name in TITLES
+        assert name in DESCRIPTIONS
+        assert set(sources.fields_of(name)) <= set(FIELDS)
+
+
+def test_every_line_type_has_its_word() -> None:
+    assert set(LINE_TYPES.values()) == set(LINE_TYPE_WORDS)
+
+
+def test_codes_become_words_and_names_stay(app: Flask) -> None:
+    with force_locale("en"):
+        assert value_words("line_type", "toll_free") == "toll-free"
+        assert value_words("country", "ES") == "Spain"
+        assert value_words("country", "001") == "world"
+        assert value_words("original_operator", "mobile") == "mobile"
+        assert field_label("original_operator") == "Original operator (range)"
+    with force_locale("es"):
+        assert value_words("country", "ES") == "España"
+
+
+def test_what_has_no_words_is_shown_as_it_is(app: Flask) -> None:
+    with force_locale("en"):
+        assert source_title("operator-api") == "operator-api"
+        assert source_description("operator-api") == ""
+        assert field_label("current_operator") == "current operator"
+        assert value_words("line_type", "smoke_signal") == "smoke_signal"
+        assert value_words("country", "??") == "??"
