@@ -1,5 +1,6 @@
 """The fixtures that every room's tests share."""
 
+import contextvars
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +20,15 @@ from tests.support.sources import CountingSource
 
 
 class Browser(FlaskClient):
-    """A client that first ends the test's own transaction: on SQLite it would keep the request's writes waiting."""
+    """A client that first ends the test's own transaction: on SQLite it would keep the request's writes waiting.
+
+    Each request runs in a context of its own: inside the test's application context, Flask would share `g` with
+    every request, and with it who is signed in.
+    """
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
         db.session.rollback()
-        return super().open(*args, **kwargs)
+        return contextvars.Context().run(super().open, *args, **kwargs)
 
 
 class Terminal(FlaskCliRunner):

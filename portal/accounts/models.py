@@ -1,0 +1,76 @@
+"""The tables: people, their signed-in browsers, one-time addresses, and the count of failed sign-ins."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, ForeignKey, String, or_
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.clock import utcnow
+from portal.database import Model, Moment
+from portal.objects import Objects
+
+
+def _named(name: str) -> ColumnElement[bool]:
+    """Whose address is this, or begins with it before the @: in the seed, people had a user name."""
+    name = name.strip().lower()
+    return or_(User.email == name, User.email.startswith(f"{name}@", autoescape=True))
+
+
+class User(Model):
+    """One person. `auth_epoch` rises with a new password, and every session and link of before is dead."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(255), unique=True)  # lower case
+    password_hash: Mapped[str] = mapped_column(String(255))
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    is_active: Mapped[bool] = mapped_column(default=True)
+    auth_epoch: Mapped[int] = mapped_column(default=1)
+    locale: Mapped[str | None] = mapped_column(String(5))  # empty: the browser's language
+    time_zone: Mapped[str | None] = mapped_column(String(60))  # empty: DEFAULT_TIME_ZONE
+    created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+
+    # What Flask-Login asks of a person. The cookie carries the token of one session, never the person's number.
+    is_authenticated = True
+    is_anonymous = False
+    session_token = ""
+
+    objects = Objects(username=_named)
+
+    def get_id(self) -> str:
+        """What the browser's cookie carries: the token of the session that this person was loaded by."""
+        return self.session_token
+
+
+class LoginSession(Model):
+    """One signed-in browser. The cookie carries a random text, the table only its hash."""
+
+    __tablename__ = "login_sessions"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    auth_epoch: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class OneTimeAddress(Model):
+    """A one-time address, such as the first admin's set-up; only the hash of its token is kept."""
+
+    __tablename__ = "one_time_addresses"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(20))
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class LoginThrottle(Model):
+    """Failed sign-ins by address and by e-mail, and until when the next try must wait."""
+
+    __tablename__ = "login_throttles"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    blocked_until: Mapped[datetime | None] = mapped_column(Moment)  # when in the past: the moment of the last failure

@@ -1,0 +1,65 @@
+"""Signed-in browsers: each has a row, so that signing out, a new password and idleness really end it."""
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, or_, select, update
+
+from portal.accounts.models import LoginSession, User
+from portal.accounts.opening import hash_of, reading, writing
+from portal.database import db
+
+IDLE = timedelta(hours=12)
+LONGEST = timedelta(days=14)
+SEEN_EVERY = timedelta(minutes=1)  # a live page asks every other second; one write a minute is enough
+
+
+def start_session(user: User, now: datetime) -> str:
+    """A new session for this person: its token, for the cookie. Sessions that are over are cleared away."""
+    token = secrets.token_urlsafe(32)
+    with writing() as session:
+        session.execute(
+            delete(LoginSession).where(or_(LoginSession.created_at < now - LONGEST, LoginSession.seen_at < now - IDLE))
+        )
+        session.add(
+            LoginSession(id=hash_of(token), user_id=user.id, auth_epoch=user.auth_epoch, created_at=now, seen_at=now)
+        )
+    return token
+
+
+def session_user(token: str, now: datetime) -> User | None:
+    """The person whose session this is, apart from any database session; None when it is over.
+
+    Over is: signed out, idle for 12 hours, 14 days old, before the last new password, or the person was shut out.
+    """
+    with reading() as session:
+        found = session.execute(
+            select(User, LoginSession.seen_at)
+            .join(LoginSession, LoginSession.user_id == User.id)
+            .where(
+                LoginSession.id == hash_of(token),
+                LoginSession.auth_epoch == User.auth_epoch,
+                LoginSession.created_at > now - LONGEST,
+                LoginSession.seen_at > now - IDLE,
+                User.is_active,
+            )
+        ).one_or_none()
+        session.expunge_all()
+    if found is None:
+        return None
+    user, seen_at = found
+    user.session_token = token
+    if now - seen_at >= SEEN_EVERY:
+        _touch(token, now)
+    return user
+
+
+def _touch(token: str, now: datetime) -> None:
+    with db.engine.begin() as connection:
+        connection.execute(update(LoginSession).where(LoginSession.id == hash_of(token)).values(seen_at=now))
+
+
+def end_session(token: str) -> None:
+    """Sign this browser out: the cookie is worthless from now on, wherever a copy of it lies."""
+    with writing() as session:
+        session.execute(delete(LoginSession).where(LoginSession.id == hash_of(token)))

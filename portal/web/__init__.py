@@ -1,0 +1,17 @@
+"""The pages. A view is: find with the right to see → one verb → answer. No query and no comparing of statuses here:
+`jobs.queries` is asked. `register` binds the blueprints to the application."""
+
+from flask import Flask
+
+from portal.web import access, admin, auth, documents, errors, frame, headers, health, job_actions, jobs, locale, words
+
+
+def register(app: Flask) -> None:
+    """Bind all pages, and what goes with every answer, to the application."""
+    access.set_up(app)
+    headers.set_up(app)
+    errors.set_up(app)
+    frame.set_up(app)
+    words.set_up(app)
+    for room in (auth, documents, jobs, job_actions, admin, health, locale):
+        app.register_blueprint(room.blueprint)

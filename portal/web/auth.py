@@ -1,0 +1,146 @@
+"""Signing in and out, the first admin's set-up, and a person's own account."""
+
+from zoneinfo import available_timezones
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
+from flask_login import current_user, login_required, login_user, logout_user
+
+from portal import accounts
+from portal.accounts.words import PROBLEMS
+from portal.clock import utcnow
+from portal.web.access import safe_next
+from portal.web.locale import LOCALES
+
+blueprint = Blueprint("auth", __name__)
+TIME_ZONES = tuple(sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")))
+
+
+@blueprint.get("/login")
+def login() -> ResponseReturnValue:
+    """The form; who is signed in already goes on."""
+    goal = safe_next(request.args.get("next"))
+    if current_user.is_authenticated:
+        return redirect(goal)
+    return render_template("auth/login.html", goal=goal, anybody=accounts.anybody_here())
+
+
+@blueprint.post("/login")
+def sign_in() -> ResponseReturnValue:
+    """Sign in. A wrong address and a wrong password get the same sentence, and take the same time."""
+    email, goal = request.form.get("email", ""), safe_next(request.form.get("next"))
+    try:
+        found = accounts.sign_in(email, request.form.get("password", ""), request.remote_addr or "", utcnow())
+    except accounts.TooManyTries as brake:
+        return _login_again(email, goal, _wait(brake.seconds), 429, brake.seconds)
+    if found is None:
+        return _login_again(email, goal, gettext("The e-mail address or the password is not right."), 401)
+    _begin(*found)
+    return redirect(goal, 303)
+
+
+@blueprint.post("/logout")
+def logout() -> ResponseReturnValue:
+    """Sign this browser out; works however often it is pressed."""
+    if current_user.is_authenticated:
+        accounts.end_session(current_user.get_id())
+    logout_user()
+    session.clear()
+    return redirect(url_for("auth.login"), 303)
+
+
+@blueprint.get("/setup/<token>")
+def setup(token: str) -> ResponseReturnValue:
+    """The first admin's form, behind the address that stands in the terminal."""
+    if not accounts.setup_address_is_open(token, utcnow()):
+        return render_template("auth/setup_over.html"), 404
+    return render_template("auth/setup.html")
+
+
+@blueprint.post("/setup/<token>")
+def first_admin(token: str) -> ResponseReturnValue:
+    """Make the first admin, once, and sign them in."""
+    email, now = request.form.get("email", ""), utcnow()
+    if not accounts.setup_address_is_open(token, now):  # before the costly hash: anybody can ask this
+        return render_template("auth/setup_over.html"), 404
+    try:
+        user = accounts.use_setup_address(token, email, request.form.get("password", ""), now)
+    except accounts.AccountError as error:
+        if error.problem is accounts.Problem.ADDRESS_OVER:
+            return render_template("auth/setup_over.html"), 404
+        return render_template("auth/setup.html", email=email, problem=error.problem, words=PROBLEMS), 422
+    _begin(user, accounts.start_session(user, now))
+    flash(gettext("Welcome. You are the admin of this portal."), "ok")
+    return redirect("/", 303)
+
+
+@blueprint.get("/account")
+@login_required
+def account() -> ResponseReturnValue:
+    """The person's language, time zone and password."""
+    return _account_page()
+
+
+@blueprint.post("/account")
+@login_required
+def change_account() -> ResponseReturnValue:
+    """Two forms post here: the look, and the password."""
+    if "new_password" in request.form:
+        return _change_password()
+    language, zone = request.form.get("locale"), request.form.get("time_zone")
+    chosen = {"locale": language if language in LOCALES else None, "time_zone": zone if zone in TIME_ZONES else None}
+    accounts.choose_look(current_user.id, **chosen)
+    current_user.locale = chosen["locale"]  # so that the message already speaks the new language
+    flash(gettext("Saved."), "ok")
+    return redirect(url_for("auth.account"), 303)
+
+
+def _change_password() -> ResponseReturnValue:
+    present, new = request.form.get("password", ""), request.form.get("new_password", "")
+    try:
+        accounts.change_password(current_user, present, new, request.remote_addr or "", utcnow())
+    except accounts.AccountError as error:
+        return _account_page(error.problem), 422
+    except accounts.TooManyTries as brake:
+        return _account_page(wait=_wait(brake.seconds)), 429
+    flash(gettext("Your password is changed. Everywhere else you have been signed out."), "ok")
+    return redirect(url_for("auth.account"), 303)
+
+
+def _begin(user: accounts.User, token: str) -> None:
+    """Tie this browser to the session. What it carried before is dropped, so that nobody can have planted it."""
+    session.clear()
+    user.session_token = token
+    login_user(user)
+
+
+def _login_again(email: str, goal: str, problem: str, status: int, wait: int | None = None) -> ResponseReturnValue:
+    page = render_template("auth/login.html", goal=goal, anybody=True, email=email, problem=problem)
+    return page, status, {"Retry-After": str(wait)} if wait else {}
+
+
+def _account_page(problem: accounts.Problem | None = None, wait: str = "") -> str:
+    return render_template(
+        "auth/account.html",
+        zones=TIME_ZONES,
+        portal_zone=current_app.config["DEFAULT_TIME_ZONE"],
+        problem=problem,
+        words=PROBLEMS,
+        wait=wait,
+    )
+
+
+def _wait(seconds: int) -> str:
+    if seconds <= 90:
+        return ngettext(
+            "Too many tries. Wait %(num)s second and try again.",
+            "Too many tries. Wait %(num)s seconds and try again.",
+            seconds,
+        )
+    minutes = -(-seconds // 60)
+    return ngettext(
+        "Too many tries. Wait %(num)s minute and try again.",
+        "Too many tries. Wait %(num)s minutes and try again.",
+        minutes,
+    )

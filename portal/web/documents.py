@@ -1,0 +1,200 @@
+"""The first page, the upload, and the check page on which a person sees what a file comes to before it is started."""
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user, login_required
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from portal.clock import utcnow
+from portal.documents import words as document_words
+from portal.documents.example import example_workbook
+from portal.documents.models import Document
+from portal.documents.receiving import NotReceived, Refusal, receive
+from portal.jobs import beginnings, commands, dispatch, queries
+from portal.jobs.words import cannot_start_words
+from portal.web import check
+from portal.web.access import unauthorized, wants_fragment
+from portal.web.errors import take_the_rest
+
+blueprint = Blueprint("documents", __name__)
+MB = 1024 * 1024
+
+
+@blueprint.get("/")
+@login_required
+def index() -> ResponseReturnValue:
+    """The upload, what was not started yet, and the person's jobs under the filters of the address."""
+    if wants_fragment():
+        return render_template("documents/_jobs.html", **_jobs())
+    return _home()
+
+
+@blueprint.post("/documents")
+@login_required
+def upload() -> ResponseReturnValue:
+    """Take a file in and go on to its check page; what is wrong with it is said on the very same page."""
+    file = request.files.get("file")
+    limit = current_app.config["MAX_UPLOAD_MB"] * MB
+    try:
+        document = receive(
+            file.stream if file else None, file.filename if file else None, current_user.id, _storage(), limit, utcnow()
+        )
+    except NotReceived as error:
+        return _refused(error.refusal)
+    dispatch.push_document(document.id, utcnow())
+    address = url_for("documents.show", document_id=document.id)
+    if request.headers.get("HX-Request") == "true":
+        return Response(headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
+    """The upload was so large that it was not even taken apart."""
+    take_the_rest()
+    return _refused(Refusal.TOO_LARGE) if current_user.is_authenticated else unauthorized()
+
+
+@blueprint.get("/example.xlsx")
+@login_required
+def example() -> ResponseReturnValue:
+    """A small file to try the portal with."""
+    head = [gettext("Name"), gettext("Phone"), gettext("Remark")]
+    rows = [
+        ["Ana", "612 345 678", gettext("A mobile")],
+        ["Luis", "+34 912 345 678", gettext("With its country's code")],
+        ["Eva", "0034 931 234 567", gettext("With 00 in place of +")],
+        ["John", "+1 202 555 0143", gettext("From another country")],
+        ["Ana", "612345678", gettext("Twice in the file: looked up once")],
+        ["Sam", "555", gettext("Too short: listed with its reason")],
+        ["Leo", "", gettext("Blank: left as it is")],
+    ]
+    answer = make_response(example_workbook(gettext("Contacts"), head, rows))
+    answer.mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    answer.headers["Content-Disposition"] = f"attachment; filename={gettext('example')}.xlsx"
+    return answer
+
+
+@blueprint.get("/documents/<int:document_id>")
+@login_required
+def show(document_id: int) -> ResponseReturnValue:
+    """The check page: reading, refused, or what the choice of the address comes to."""
+    page = _check(_document(document_id), request.args)
+    if not wants_fragment():
+        return render_template("documents/check.html", **page)
+    answer = make_response(render_template("documents/_state.html", **page))
+    if page["look"]:  # the address names the choice, so that it can be reloaded and sent to somebody
+        answer.headers["HX-Replace-Url"] = url_for("documents.show", document_id=document_id, **asdict(page["choice"]))
+    return answer
+
+
+@blueprint.get("/documents/<int:document_id>/live")
+@login_required
+def live(document_id: int) -> ResponseReturnValue:
+    """The check page once there is news; 204 while all is as the asking page has it."""
+    page = _check(_document(document_id), {})
+    if request.args.get("v") == page["version"]:
+        return "", 204
+    return render_template("documents/_live.html", **page)
+
+
+@blueprint.post("/documents/<int:document_id>/delete")
+@login_required
+def delete(document_id: int) -> ResponseReturnValue:
+    """Remove a document that was not started."""
+    document = _own_document(document_id)
+    name = document.file_name
+    if beginnings.discard(document.id, utcnow(), _storage()):
+        flash(gettext("%(name)s was removed.", name=name), "ok")
+    else:
+        flash(gettext("%(name)s is being looked up, so it stays. Delete it on its own page.", name=name), "info")
+    return redirect(url_for("documents.index"), 303)
+
+
+@blueprint.post("/documents/<int:document_id>/jobs")
+@login_required
+def start(document_id: int) -> ResponseReturnValue:
+    """Start a job with what was chosen. `recount` shows what it comes to instead; so does another sheet whose
+    columns were not on the page."""
+    document = _own_document(document_id)
+    page = _check(document, request.form)
+    if page["look"] is None or page["problems"]:
+        return render_template("documents/check.html", **page), 422
+    choice: commands.Choice = page["choice"]
+    if "recount" in request.form or page["look"].picked.sheet_changed:
+        return redirect(url_for("documents.show", document_id=document.id, **asdict(choice)), 303)
+    job = beginnings.begun_since(document, request.form.get("begun", type=int))
+    if job is None:
+        try:
+            job = commands.start(document, choice, current_user, utcnow())
+        except commands.CannotStart as error:
+            page["problems"] = [cannot_start_words(error.code)]
+            return render_template("documents/check.html", **page), 422
+    return redirect(url_for("jobs.show", job_id=job.id), 303)
+
+
+def _storage() -> Any:
+    return current_app.extensions["storage"]
+
+
+def _document(document_id: int) -> Document:
+    return queries.find_document(current_user, document_id) or abort(404)
+
+
+def _own_document(document_id: int) -> Document:
+    """An admin may look at everybody's documents; only their owner acts on them, as the job will be the owner's."""
+    document = _document(document_id)
+    return document if document.user_id == current_user.id else abort(404)
+
+
+def _jobs() -> dict[str, Any]:
+    """The person's jobs under the filters of the address."""
+    status, q = request.args.get("status", ""), request.args.get("q", "").strip()[:200]
+    found = queries.list_jobs(current_user, status=status, q=q, page=request.args.get("page", 1, type=int))
+    status = status if status in found.counts and status != "all" else ""
+    return {"found": found, "status": status, "q": q, "statuses": [word for word in found.counts if word != "all"]}
+
+
+def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
+    page = _jobs()
+    unstarted = beginnings.unstarted(current_user.id)
+    new_here = not (page["found"].counts["all"] or unstarted or page["q"])
+    limits = {"rows": current_app.config["MAX_ROWS"], "megabytes": current_app.config["MAX_UPLOAD_MB"]}
+    text = render_template(
+        "documents/home.html", problem=problem, unstarted=unstarted, new_here=new_here, **limits, **page
+    )
+    return text, status
+
+
+def _refused(refusal: Refusal) -> ResponseReturnValue:
+    """Say what was wrong with an upload: in place for the script, on the same page for everybody else."""
+    sentences = {
+        Refusal.NO_FILE: gettext("No file was chosen. Choose the spreadsheet with your numbers."),
+        Refusal.TOO_LARGE: gettext(
+            "The file is larger than %(limit)s MB. Split it into several, or delete the sheets that are not needed.",
+            limit=current_app.config["MAX_UPLOAD_MB"],
+        ),
+    }
+    sentence = sentences.get(refusal) or document_words.problem_words(refusal.value)
+    if request.headers.get("HX-Request") == "true":
+        return render_template("documents/_problem.html", problem=sentence), 422
+    return _home(sentence, 422)
+
+
+def _check(document: Document, asked: Any) -> dict[str, Any]:
+    return check.page_of(document, asked, utcnow())

@@ -1,0 +1,132 @@
+"""Pages for what went wrong: what it is and what to do, in plain words, and a reference by which it is found in the
+log. Nothing of the inside stands on them: no exception's name, no path.
+"""
+
+import secrets
+from typing import Any
+
+import structlog
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    has_request_context,
+    make_response,
+    render_template,
+    request,
+    request_started,
+)
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
+from flask_login import AnonymousUserMixin
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge, SecurityError
+
+log = structlog.get_logger(__name__)
+
+# status → what it is, what to do
+WORDS: dict[int, tuple[LazyString, LazyString]] = {
+    400: (
+        lazy_gettext("That request could not be understood"),
+        lazy_gettext("Go back, load the page again and try once more. Nothing was changed."),
+    ),
+    403: (
+        lazy_gettext("That is not allowed from here"),
+        lazy_gettext("The request came from another site, so nothing was changed. Open the portal and do it there."),
+    ),
+    404: (
+        lazy_gettext("There is nothing at this address"),
+        lazy_gettext("It may have been deleted, or it belongs to somebody else. Your own files are on the first page."),
+    ),
+    405: (
+        lazy_gettext("This address does something, so it cannot be opened like a page"),
+        lazy_gettext("Go to the first page and use the button there. Nothing was changed."),
+    ),
+    413: (
+        lazy_gettext("That file is too large"),
+        lazy_gettext("A file may have up to %(megabytes)s MB. Split it into several, or delete what is not needed."),
+    ),
+    429: (
+        lazy_gettext("Too many tries"),
+        lazy_gettext("Wait a little and try again."),
+    ),
+    500: (
+        lazy_gettext("Something went wrong on our side"),
+        lazy_gettext("Your files are safe. Try again in a minute; if it goes on, tell whoever looks after the portal."),
+    ),
+}
+FORM_TOO_OLD = (
+    lazy_gettext("This form is no longer valid"),
+    lazy_gettext("You may have signed in or out since it was opened. Load the page again and send it once more."),
+)
+
+
+def set_up(app: Flask) -> None:
+    """Bind the pages, and the reference of every request, to the application."""
+    request_started.connect(_begin, app)
+    app.register_error_handler(HTTPException, answer_error)
+    app.register_error_handler(SecurityError, _unknown_name)
+
+
+def _begin(app: Flask, **_: Any) -> None:
+    """Give the request its reference before anything can fail; the log carries it on every line."""
+    g.reference = secrets.token_hex(4)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.reference)
+
+
+def reference() -> str:
+    """By what this request is found in the log."""
+    return g.get("reference", "") if has_request_context() else ""
+
+
+def answer_error(error: HTTPException) -> Response:
+    """The page for this error, or for htmx a message that leaves the page as it is."""
+    status = error.code or 500
+    title, advice = WORDS.get(status) or WORDS[400 if status < 500 else 500]
+    if isinstance(error, CSRFError):
+        title, advice = FORM_TOO_OLD
+    if isinstance(error, InternalServerError):
+        _forget_person()  # what failed may be the database, and the frame would ask it who is here
+    else:
+        log.info("refused", status=status, method=request.method, path=request.path)
+    if isinstance(error, RequestEntityTooLarge):
+        take_the_rest()
+    facts = {"megabytes": current_app.config["MAX_UPLOAD_MB"]}
+    as_toast = request.headers.get("HX-Request") == "true"
+    template = "errors/_toast.html" if as_toast else "errors/error.html"
+    text = render_template(template, status=status, title=title, advice=str(advice) % facts, reference=reference())
+    answer = make_response(text, status)
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            answer.headers[name] = value
+    return answer
+
+
+def _unknown_name(error: SecurityError) -> Response:
+    """Asked for by a name that is not ours: no page can be built, as its links would carry that name."""
+    log.warning("asked by a name that is not PUBLIC_URL's", path=request.path)
+    text = "The portal does not answer to this name. Its operator sets the name with PUBLIC_URL.\n"
+    answer = make_response(text, 400)
+    answer.mimetype = "text/plain"
+    return answer
+
+
+def _forget_person() -> None:
+    if not hasattr(g, "_login_user"):
+        g._login_user = AnonymousUserMixin()
+
+
+def take_the_rest() -> None:
+    """Read what is still coming, up to a bound: a server that closes the line on a sender who is still sending shows
+    them a broken connection instead of our page."""
+    stream, left = request.environ["wsgi.input"], min(request.content_length or 0, 512 * 1024 * 1024)
+    while left > 0:
+        try:
+            part = stream.read(min(left, 64 * 1024))
+        except OSError:
+            return
+        if not part:
+            return
+        left -= len(part)

@@ -1,0 +1,28 @@
+"""What the frame of every page needs: the theme, the languages on offer, and which other pages there are."""
+
+from typing import Any
+
+from flask import Flask, request
+from flask_babel import get_locale, lazy_gettext
+
+LANGUAGES = (("es", "Español"), ("en", "English"))  # each in its own words
+THEMES = (("light", lazy_gettext("Light")), ("dark", lazy_gettext("Dark")), ("auto", lazy_gettext("Auto")))
+
+
+def set_up(app: Flask) -> None:
+    """Give the templates what the frame needs."""
+
+    def has_page(address: str) -> bool:
+        return any(rule.rule == address for rule in app.url_map.iter_rules())
+
+    def frame() -> dict[str, Any]:
+        theme = request.cookies.get("theme")
+        return {
+            "languages": LANGUAGES,
+            "themes": THEMES,
+            "page_theme": theme if theme in ("light", "dark") else "auto",
+            "page_language": str(get_locale() or app.config["DEFAULT_LOCALE"]),
+        }
+
+    app.jinja_env.globals["has_page"] = has_page
+    app.context_processor(frame)

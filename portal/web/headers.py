@@ -1,0 +1,85 @@
+"""What goes with every answer: the headers that tell a browser what it may do with our pages, and for how long it
+may keep them. And the other direction: a change is taken only from our own pages, whatever its token says.
+"""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, request
+
+# Nothing is inline, so no nonce is needed. What is not named here is forbidden.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+ALWAYS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # not no-referrer: the check of CSRF over https reads it
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+YEAR_SECONDS = 365 * 24 * 3600
+
+
+def set_up(app: Flask) -> None:
+    """Bind the headers, the trusted host names and the gate on changes to the application."""
+    app.config["TRUSTED_HOSTS"] = trusted_hosts(app.config["PUBLIC_URL"], app.config["PORTAL_HOST"])
+    app.before_request(_only_from_our_pages)
+    app.after_request(_finish)
+    app.url_defaults(_version)
+
+
+def trusted_hosts(public_url: str, bound_to: str) -> list[str]:
+    """The names that a request may call us by. A link built from any other name could lead a person elsewhere."""
+    names = {urlsplit(public_url).hostname or "", bound_to, "127.0.0.1", "localhost"}
+    return sorted(names - {"", "0.0.0.0", "::"})  # noqa: S104
+
+
+def _only_from_our_pages() -> None:
+    """Refuse a change that another site's page sent. Browsers say so themselves; programs say nothing and pass."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site not in ("same-origin", "none"):
+            abort(403)
+        return
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return
+    ours = {request.host, urlsplit(current_app.config["PUBLIC_URL"]).netloc}
+    if urlsplit(origin).netloc not in ours:
+        abort(403)
+
+
+def _finish(answer: Response) -> Response:
+    for name, value in ALWAYS.items():
+        answer.headers.setdefault(name, value)
+    if current_app.config["PUBLIC_URL"].startswith("https://"):
+        answer.headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_SECONDS}; includeSubDomains")
+    if request.endpoint == "static" and answer.status_code in (200, 206, 304):
+        if "v" in request.args:
+            answer.headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable"
+        return answer
+    # A page and its fragment share an address, and differ by person and language.
+    answer.vary.update(("HX-Request", "HX-Request-Type", "HX-History-Restore-Request", "Cookie", "Accept-Language"))
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _version(endpoint: str, values: dict[str, Any]) -> None:
+    """A static file's address carries its content's hash, so that it can be kept for a year and still be replaced."""
+    if endpoint == "static" and "v" not in values:
+        path = Path(current_app.static_folder or "", values.get("filename", ""))
+        if path.is_file():
+            values["v"] = _fingerprint(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(path: Path, changed: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

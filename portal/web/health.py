@@ -1,0 +1,45 @@
+"""For operators: is the process alive, and is the portal ready to serve."""
+
+import shutil
+
+from flask import Blueprint, Response, current_app, jsonify
+from redis import Redis
+from sqlalchemy import text
+
+from portal.database import db
+
+blueprint = Blueprint("health", __name__)
+LOW_DISK_BYTES = 200 * 1024 * 1024
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """This process answers. No database, no Redis."""
+    return Response("ok\n", mimetype="text/plain")
+
+
+@blueprint.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """503 with the names of what is missing.."""
+    checks = {"database": _database(), "redis": _redis(), "disk": _disk()}
+    missing = [name for name, well in checks.items() if not well]
+    return jsonify(ready=not missing, missing=missing), 503 if missing else 200
+
+
+def _database() -> bool:
+    try:
+        db.session.execute(text("SELECT 1 FROM scraping_jobs LIMIT 1")).all()
+    except Exception:
+        return False
+    return True
+
+
+def _redis() -> bool:
+    try:
+        return bool(Redis.from_url(current_app.config["REDIS_URL"], socket_timeout=1, socket_connect_timeout=1).ping())
+    except Exception:
+        return False
+
+
+def _disk() -> bool:
+    return shutil.disk_usage(current_app.config["PORTAL_DATA_DIR"]).free > LOW_DISK_BYTES

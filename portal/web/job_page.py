@@ -1,0 +1,138 @@
+"""What the job's page shows, gathered for its templates: the whole page, and the parts that are asked for again while
+it is open. It asks `queries` and words, and changes nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import render_template, request
+from flask_babel import get_locale
+
+from portal import sources
+from portal.clock import utcnow
+from portal.jobs import queries
+from portal.jobs.export import groups
+from portal.jobs.models import ScrapingJob
+from portal.sources.base import Outcome
+
+ALL = "all"
+TONES = {
+    Outcome.FOUND: "ok",
+    Outcome.NOT_FOUND: "idle",
+    Outcome.INVALID: "warn",
+    Outcome.REJECTED: "warn",
+    Outcome.FAILED: "bad",
+    Outcome.WAITING: "run",
+}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason for which rows have no answer, and whether its rows are ticked to be looked up again."""
+
+    reason: str
+    count: int
+    temporary: bool
+    ticked: bool
+
+
+def column_letters(column: int) -> str:
+    """A column's position, from 0, as a spreadsheet writes it: 0 is A, 27 is AB."""
+    letters = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+def _file_facts(job: ScrapingJob) -> dict[str, str]:
+    """What was chosen on the check page, in words where they are known."""
+    sheet = next((facts for facts in job.document.sheets if facts.get("index") == job.sheet), {})
+    header = sheet.get("header", []) if sheet.get("header_row") == job.header_row else []
+    heading = str(header[job.column]) if job.column < len(header) and header[job.column] is not None else ""
+    locale = get_locale()
+    return {
+        "sheet": str(sheet.get("name", "")),
+        "column": " · ".join(part for part in (column_letters(job.column), heading.strip()) if part),
+        "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
+        "data_version": _data_version(job.source),
+    }
+
+
+def _data_version(source: str) -> str:
+    try:
+        return sources.data_version(source)
+    except sources.UnknownSource:
+        return ""
+
+
+def _causes(job: ScrapingJob, chosen: list[str] | None) -> list[Cause]:
+    return [
+        Cause(reason, count, temporary, temporary if chosen is None else reason in chosen)
+        for reason, count, temporary in queries.failed_causes(job)
+    ]
+
+
+def rows_asked(job: ScrapingJob) -> dict[str, Any]:
+    """Which rows the page's reader asked for. Without a word from them: those without an answer once the job has
+    ended and has some, else all."""
+    outcome = request.values.get("outcome", "")
+    if outcome not in (*Outcome, ALL):
+        bad_first = job.failed_count and not queries.moves_by_itself(job)
+        outcome = Outcome.FAILED.value if bad_first else ALL
+    after = request.values.get("after", default=0, type=int)
+    after = min(max(0, after), queries.LAST_ID)
+    return {"outcome": outcome, "q": request.values.get("q", "")[:100], "after": after}
+
+
+def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any]:
+    """Everything the page's parts need. `chosen` are the reasons that were ticked for a retry, where somebody did."""
+    now = utcnow()
+    causes = _causes(job, chosen)
+    counts = queries.outcome_counts(job)
+    asked = rows_asked(job)
+    return {
+        "job": job,
+        "now": now,
+        "how_far": queries.progress(job, now),
+        "may": {action.value for action in queries.actions(job)},
+        "tiles": [(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
+        "counts": counts,
+        "causes": causes,
+        "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
+        "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
+        "ahead": queries.queue_position(job),
+        "summary_code": queries.summary_sentence(job, now).value,
+        "version": queries.page_version(job, now),
+        "moving": queries.moves_by_itself(job),
+        "partial": queries.is_partial(job),
+        "asked": asked,
+        "events": queries.timeline(job),
+        "attempts": queries.attempts(job),
+        "file": _file_facts(job),
+    }
+
+
+def rows_of(job: ScrapingJob) -> dict[str, Any]:
+    """The rows that the reader asked for, and the groups of them that can be downloaded once all are known."""
+    asked = rows_asked(job)
+    outcome = None if asked["outcome"] == ALL else asked["outcome"]
+    return {
+        "numbers": queries.numbers_page(job, outcome, asked["q"], asked["after"]),
+        "groups": [] if queries.moves_by_itself(job) else groups(job),
+    }
+
+
+def page(job: ScrapingJob) -> str:
+    """The whole page."""
+    chosen = request.args.getlist("reasons") if "chosen" in request.args else None
+    return render_template("jobs/job.html", **facts_of(job, chosen), **rows_of(job), duplicates=queries.duplicates(job))
+
+
+def parts(job: ScrapingJob, toast: str = "", kind: str = "info", chosen: list[str] | None = None) -> str:
+    """The parts that change, each with the place it goes to. The rows come along only once the job has ended: a
+    reader who is in the middle of them is not disturbed."""
+    facts = facts_of(job, chosen)
+    rows = {} if facts["moving"] else rows_of(job)
+    return render_template("jobs/_parts.html", **facts, **rows, toast=toast, toast_kind=kind)

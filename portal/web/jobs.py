@@ -1,0 +1,80 @@
+"""The job's pages: the page itself, what is asked for again while it is open, and its downloads. Everybody sees their
+own jobs and admins see all; any other is a 404. What changes a job stands in `job_actions`.
+"""
+
+from os import SEEK_END
+
+from flask import Blueprint, Response, abort, current_app, make_response, render_template, request, send_file
+from flask_login import current_user
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs import queries, timeline
+from portal.jobs.export import MIMETYPES, Kind, UnknownGroup, download_name, export
+from portal.jobs.models import ScrapingJob
+from portal.web import job_page
+from portal.web.access import login_required
+
+blueprint = Blueprint("jobs", __name__)
+ASKED_AT_ONCE = 100  # a list's page has 25
+
+
+def mine(job_id: int) -> ScrapingJob:
+    """The job, or a 404 for whoever may not see it."""
+    return queries.find_job(current_user, job_id) or abort(404)
+
+
+def _unchanged() -> Response:
+    return make_response("", 204)
+
+
+@blueprint.get("/jobs/<int:job_id>")
+@login_required
+def show(job_id: int) -> str:
+    """The job's page."""
+    return job_page.page(mine(job_id))
+
+
+@blueprint.get("/jobs/<int:job_id>/live")
+@login_required
+def live(job_id: int) -> str | Response:
+    """The parts that change, or 204 while nothing has: `v` is the version that the asker shows."""
+    job = mine(job_id)
+    if request.args.get("v") == queries.page_version(job, utcnow()):
+        return _unchanged()
+    return job_page.parts(job)
+
+
+@blueprint.get("/jobs/live")
+@login_required
+def live_list() -> str | Response:
+    """The same for the rows of a list: `ids` are those that were moving."""
+    asked = request.args.get("ids", "").split(",")[:ASKED_AT_ONCE]
+    jobs = queries.find_jobs(current_user, [int(text) for text in asked if text.isdecimal() and len(text) < 11])
+    if request.args.get("v") == queries.version_of_all(jobs):
+        return _unchanged()
+    return render_template("jobs/_live_list.html", jobs=jobs, everybody=_admins_list())
+
+
+@blueprint.get("/jobs/<int:job_id>/results.<any(xlsx, csv):kind>")
+@login_required
+def results(job_id: int, kind: str) -> Response:
+    """The person's own file with the answers, at any moment: all rows, those to correct (`rows=failed`), or a group."""
+    job = mine(job_id)
+    rows, group = request.args.get("rows", "all"), request.args.get("group")
+    try:
+        file = export(job, current_app.extensions["storage"], kind, rows=rows, group=group)
+    except (ValueError, UnknownGroup, FileNotFoundError):
+        abort(404)
+    name = download_name(job, kind, rows, group)
+    answer = send_file(file, MIMETYPES[Kind(kind)], as_attachment=True, download_name=name, max_age=0)
+    answer.content_length = file.seek(0, SEEK_END)
+    file.seek(0)
+    if request.method == "GET":
+        timeline.record(job_id, "downloaded", utcnow(), current_user.email, what=name)
+        db.session.commit()
+    return answer
+
+
+def _admins_list() -> bool:
+    return "everybody" in request.args and bool(current_user.is_admin)

@@ -1,0 +1,43 @@
+"""Which language and time zone a person reads in, and the small form that changes the language and the theme."""
+
+from flask import Blueprint, Response, current_app, redirect, request
+from flask_login import current_user
+
+from portal.accounts import choose_look
+from portal.web.access import safe_next
+
+LOCALES = ("es", "en")
+THEMES = ("light", "dark", "auto")
+YEAR_SECONDS = 365 * 24 * 3600
+
+blueprint = Blueprint("locale", __name__)
+
+
+def chosen_locale() -> str:
+    """The person's choice, else this browser's choice by cookie, else its language, else the portal's default."""
+    chosen = getattr(current_user, "locale", None) or request.cookies.get("locale")
+    if chosen in LOCALES:
+        return chosen
+    return request.accept_languages.best_match(LOCALES) or current_app.config["DEFAULT_LOCALE"]
+
+
+def chosen_time_zone() -> str:
+    """The person's time zone, else the portal's."""
+    return getattr(current_user, "time_zone", None) or current_app.config["DEFAULT_TIME_ZONE"]
+
+
+@blueprint.post("/look")
+def look() -> Response:
+    """Keep the language and the theme of this browser in cookies; works signed out and without JavaScript.
+
+    Who is signed in takes the language along, or their earlier choice would outweigh the button they just pressed.
+    """
+    if current_user.is_authenticated and request.form.get("locale") in LOCALES:
+        choose_look(current_user.id, locale=request.form["locale"])
+    answer = redirect(safe_next(request.form.get("next")), 303)
+    for name, allowed in (("locale", LOCALES), ("theme", THEMES)):
+        value = request.form.get(name, "")
+        if value in allowed:
+            secure = current_app.config["SESSION_COOKIE_SECURE"]
+            answer.set_cookie(name, value, max_age=YEAR_SECONDS, samesite="Lax", httponly=True, secure=secure)
+    return answer  # type: ignore[return-value]

@@ -1,0 +1,103 @@
+"""What templates may ask of the words and figures: filters and globals, bound once. It knows no view and no table."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from flask_babel import format_decimal, format_timedelta, gettext, ngettext
+
+from portal.clock import utcnow
+from portal.jobs import queries, words
+from portal.jobs.export import group_title
+from portal.jobs.records import Number
+from portal.sources.words import source_title, value_words
+
+NUMBER_FIELDS = ("e164", "national")
+
+FILTERS = {
+    "status_word": words.status_words,
+    "outcome_word": words.outcome_words,
+    "explain": words.explain,
+    "reason_word": words.reason_words,
+    "event_word": words.event_words,
+    "event_tone": words.event_tone,
+    "attempt_end_word": words.attempt_end_words,
+    "source_word": source_title,
+    "group_word": group_title,
+}
+
+
+def span_words(seconds: float) -> str:
+    """A span as a person says it: about 40 seconds, 12 minutes, 3 hours."""
+    seconds = max(1.0, seconds)
+    step = 5 if seconds > 20 else 1  # nobody wants to read "43 seconds left"
+    if seconds < 90:
+        seconds = max(1, round(seconds / step) * step)
+        return ngettext("%(n)s second", "%(n)s seconds", int(seconds), n=int(seconds))
+    return format_timedelta(timedelta(seconds=round(seconds)), threshold=1.5)
+
+
+def left_words(left: tuple[float, float] | None) -> str:
+    """What is left, as a range: "about 12 to 18 minutes left"."""
+    if left is None:
+        return ""
+    sooner, later = (span_words(seconds) for seconds in left)
+    if sooner == later:
+        return gettext("about %(span)s left", span=later)
+    first, _, unit = sooner.partition(" ")
+    if unit and unit == later.partition(" ")[2]:  # the unit is said once
+        sooner = first
+    return gettext("about %(sooner)s to %(later)s left", sooner=sooner, later=later)
+
+
+def ago_words(at: datetime | None, now: datetime | None = None) -> str:
+    """How long ago a moment was."""
+    if at is None:
+        return ""
+    seconds = ((now or utcnow()) - at).total_seconds()
+    return gettext("just now") if seconds < 2 else gettext("%(span)s ago", span=span_words(seconds))
+
+
+def in_words(at: datetime | None, now: datetime | None = None) -> str:
+    """How long it is until a moment."""
+    if at is None:
+        return ""
+    seconds = (at - (now or utcnow())).total_seconds()
+    return gettext("in a moment") if seconds < 1 else gettext("in %(span)s", span=span_words(seconds))
+
+
+def whole(number: int | float) -> str:
+    """A number with the separators of the reader's language."""
+    return format_decimal(round(number))
+
+
+def answer_words(number: Number) -> str:
+    """One row's answer in a line; the number itself, which stands beside it, is left out."""
+    shown = {name: value for name, value in (number.answer or {}).items() if value and name not in NUMBER_FIELDS}
+    return " · ".join(value_words(name, value) for name, value in shown.items())
+
+
+def summary_word(job: Any) -> str:
+    """The answer to "do I have to do anything?"."""
+    return words.summary_words(job, utcnow())
+
+
+def set_up(app: Flask) -> None:
+    """Give every template the words."""
+    app.jinja_env.filters.update(
+        FILTERS,
+        span=span_words,
+        left=left_words,
+        ago=ago_words,
+        until=in_words,
+        whole=whole,
+        summary=summary_word,
+        answer_word=answer_words,
+    )
+    app.jinja_env.tests["job_moving"] = queries.moves_by_itself
+    app.jinja_env.globals.update(
+        job_actions=queries.actions,
+        job_progress=lambda job: queries.progress(job, utcnow()),
+        job_is_partial=queries.is_partial,
+        job_version=queries.version_of_all,
+    )

@@ -1,0 +1,64 @@
+/* Small comforts for every page. Each page works without this file. It must not know what any page is about. */
+(() => {
+  "use strict";
+
+  // A menu closes with Escape, and when something outside it is pressed.
+  const closeMenus = (except) => {
+    document.querySelectorAll("details.menu[open]").forEach((menu) => {
+      if (menu !== except) menu.open = false;
+    });
+  };
+  document.addEventListener("click", (event) => closeMenus(event.target.closest("details.menu")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = document.activeElement?.closest("details.menu[open]");
+    closeMenus();
+    menu?.querySelector("summary").focus();
+  });
+
+  // <button data-opens="id"> shows that dialog; <button data-closes> inside it closes it.
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-opens]");
+    if (opener) document.getElementById(opener.dataset.opens)?.showModal();
+    if (event.target.closest("[data-closes]")) event.target.closest("dialog")?.close();
+  });
+
+  // A form is sent once: a second press while the answer is on its way does nothing. htmx and upload.js send their own.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("data-again")) return;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "yes";
+    event.submitter?.setAttribute("aria-busy", "true");
+  });
+  window.addEventListener("pageshow", () => {
+    document.querySelectorAll("form[data-sent]").forEach((form) => {
+      delete form.dataset.sent;
+      form.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy"));
+    });
+  });
+
+  // Connection lost: one message, taken away by the next answer that comes.
+  const toasts = () => document.getElementById("toasts");
+  document.addEventListener("htmx:error", (event) => {
+    if (event.detail?.ctx?.response || toasts()?.querySelector("[data-offline]")) return;
+    const message = document.querySelector("template[data-offline-toast]");
+    if (message) toasts().append(message.content.cloneNode(true));
+  });
+  document.addEventListener("htmx:after:request", (event) => {
+    if (event.detail?.ctx?.response) toasts()?.querySelector("[data-offline]")?.remove();
+  });
+
+  // Other messages go away by themselves, unless somebody points at them; bad news stays until it is pressed.
+  const STAYS_MS = 8000;
+  new MutationObserver((changes) => {
+    for (const added of changes.flatMap((change) => [...change.addedNodes])) {
+      if (!added.classList?.contains("toast") || added.dataset.kind === "bad" || "offline" in added.dataset) continue;
+      const leave = () => (added.matches(":hover") ? setTimeout(leave, STAYS_MS) : added.remove());
+      setTimeout(leave, STAYS_MS);
+    }
+  }).observe(toasts(), { childList: true });
+  toasts().addEventListener("click", (event) => {
+    if (!event.target.closest("a, button")) event.target.closest(".toast")?.remove();
+  });
+})();

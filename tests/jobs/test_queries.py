@@ -1,0 +1,198 @@
+"""What the pages ask: alice owns the files, bob is another user, ada is the admin."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import event
+
+from portal.accounts import User
+from portal.database import db
+from portal.jobs import commands, queries
+from portal.jobs.models import ScrapingJob
+from portal.jobs.records import SweepState
+from portal.jobs.status import Status
+from portal.sources.base import Outcome
+from tests.support import scenes
+
+MakeJob = Callable[..., ScrapingJob]
+
+
+def names(page: queries.Page) -> list[int]:
+    return [job.id for job in page.jobs]
+
+
+def test_everybody_finds_their_own_and_an_admin_all(alice: User, bob: User, ada: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    assert queries.find_job(alice, job.id) is job
+    assert queries.find_job(bob, job.id) is None
+    assert queries.find_job(ada, job.id) is job
+    assert queries.find_document(alice, job.document_id) is job.document
+    assert queries.find_document(bob, job.document_id) is None
+    assert queries.find_document(ada, job.document_id) is job.document
+    assert [found.id for found in queries.find_jobs(bob, [job.id])] == []
+
+
+def test_what_was_deleted_is_found_by_nobody(
+    app: object, alice: User, ada: User, make_job: MakeJob, now: datetime
+) -> None:
+    job = make_job(alice)
+    commands.delete(job.id, "alice@example.com", now, app.extensions["storage"])  # type: ignore[attr-defined]
+    assert queries.find_job(alice, job.id) is None
+    assert queries.find_job(ada, job.id) is None
+    assert queries.find_document(alice, job.document_id) is None
+    assert queries.list_jobs(alice).total == 0
+    assert queries.find_jobs(ada, [job.id]) == []
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 10**30])
+def test_a_number_that_no_job_can_have_finds_nothing(alice: User, number: int) -> None:
+    assert queries.find_job(alice, number) is None
+    assert queries.find_document(alice, number) is None
+    assert queries.find_jobs(alice, [number]) == []
+
+
+def test_the_list_is_newest_first_and_25_a_page(alice: User, bob: User, make_job: MakeJob) -> None:
+    ids = [make_job(alice, 1).id for _ in range(27)]
+    make_job(bob, 1)
+    first = queries.list_jobs(alice)
+    assert names(first) == ids[:1:-1]
+    assert (first.page, first.pages, first.total) == (1, 2, 27)
+    assert names(queries.list_jobs(alice, page=2)) == ids[1::-1]
+    assert queries.list_jobs(alice, page=99).page == 2
+    assert queries.list_jobs(alice, page=-3).page == 1
+
+
+def test_the_list_filters_by_status_and_counts_all_of_them(alice: User, make_job: MakeJob) -> None:
+    done, _waiting = scenes.completed(make_job(alice, 2)), make_job(alice, 2)
+    found = queries.list_jobs(alice, status="completed")
+    assert names(found) == [done.id]
+    assert found.counts["all"] == 2
+    assert {word: n for word, n in found.counts.items() if n} == {"all": 2, "completed": 1, "pending": 1}
+    assert set(found.counts) == {"all", *Status}
+    assert queries.list_jobs(alice, status="no such").total == 2
+
+
+def test_the_list_searches_names_without_wildcards(alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, 1)
+    job.file_name = "100%_Clientes.xlsx"
+    db.session.commit()
+    make_job(alice, 1)
+    for text in ("clientes", "0%", "%_c", " CLIENTES "):
+        assert job.id in names(queries.list_jobs(alice, q=text)), text
+    assert names(queries.list_jobs(alice, q="0%_C")) == [job.id]
+    assert names(queries.list_jobs(alice, q=f"#{job.id}")) == [job.id]
+    assert queries.list_jobs(alice, q="\0nothing").total == 0
+    assert queries.list_jobs(alice, q="9" * 40).total == 0
+
+
+def test_only_an_admin_sees_everybodys(alice: User, bob: User, ada: User, make_job: MakeJob) -> None:
+    hers, his = make_job(alice, 1), make_job(bob, 1)
+    assert names(queries.list_jobs(ada, everybody=True)) == [his.id, hers.id]
+    assert names(queries.list_jobs(bob, everybody=True)) == [his.id]
+    assert names(queries.list_jobs(ada)) == []
+    assert names(queries.list_jobs(ada, everybody=True, of_user="alice@")) == [hers.id]
+    assert names(queries.list_jobs(ada, everybody=True, of_user=bob.id)) == [his.id]
+    assert names(queries.list_jobs(ada, everybody=True, q="bob@example")) == [his.id]
+    assert names(queries.list_jobs(bob, q="alice@example")) == []
+
+
+def test_the_list_begins_at_a_day(alice: User, make_job: MakeJob, now: datetime) -> None:
+    make_job(alice, 1, now=now - timedelta(days=2))
+    late = make_job(alice, 1, now=now)
+    assert names(queries.list_jobs(alice, since=now - timedelta(days=1))) == [late.id]
+
+
+def test_a_list_takes_as_many_questions_for_many_jobs_as_for_few(alice: User, ada: User, make_job: MakeJob) -> None:
+    def asked() -> int:
+        db.session.expire_all()
+        db.session.rollback()
+        statements: list[str] = []
+        event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        for job in queries.list_jobs(ada, everybody=True).jobs:
+            assert job.user.email
+        return len(statements)
+
+    _ = ada.is_admin, ada.id
+    db.session.expunge(ada)
+    make_job(alice, 1)
+    few = asked()
+    for _n in range(5):
+        make_job(alice, 1)
+    assert asked() == few
+
+
+def test_what_a_bulk_action_can_move_comes_first(alice: User, ada: User, make_job: MakeJob) -> None:
+    jobs = [make_job(alice, 2) for _ in range(4)]
+    scenes.failed(jobs[3], final=True)
+    assert queries.matching(ada, first=[Status.FAILED], limit=2) == [jobs[3].id, jobs[0].id]
+    assert queries.matching(ada, status="failed", limit=9) == [jobs[3].id]
+
+
+def test_rows_come_by_outcome_by_number_and_in_pages(alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, ["612 00 00 01", "612000002", "555", "", "612000001"])
+    rows = queries.numbers_page(job).rows
+    assert [row.row_no for row in rows] == [2, 3, 4, 5, 6]
+    assert [row.row_no for row in queries.numbers_page(job, "invalid").rows] == [4, 5]
+    assert [row.row_no for row in queries.numbers_page(job, q="+34 612000001").rows] == [2, 6]
+    assert [row.row_no for row in queries.numbers_page(job, q="55").rows] == [4]
+    first = queries.numbers_page(job, limit=2)
+    assert ([row.row_no for row in first.rows], first.next_after) == ([2, 3], 3)
+    assert queries.numbers_page(job, after_row=4, limit=2).next_after is None
+    assert len(queries.numbers_page(job, "no such").rows) == 5
+    assert queries.duplicates(job) == 1
+
+
+def test_failed_rows_are_counted_by_cause(alice: User, make_job: MakeJob) -> None:
+    job = scenes.failed(make_job(alice, 6), reasons=("temporary", "blocked", "temporary"))
+    assert queries.failed_causes(job) == [("temporary", 2, True), ("blocked", 1, False)]
+    assert queries.failed_causes(make_job(alice, 2)) == []
+
+
+def test_the_queue_counts_who_is_before(alice: User, make_job: MakeJob, now: datetime) -> None:
+    first, second, paused, busy = (make_job(alice, 1) for _ in range(4))
+    commands.pause(paused.id, "alice@example.com", now)
+    scenes.busy(busy)
+    third = make_job(alice, 1)
+    third.enqueued_at = now  # Redis has it already, and will give it out before those that it does not know
+    db.session.commit()
+    places = [queries.queue_position(db.session.get_one(ScrapingJob, job.id)) for job in (first, second, third)]
+    assert places == [1, 2, 0]
+    for job in (paused, busy, scenes.completed(make_job(alice, 1))):
+        db.session.refresh(job)
+        assert queries.queue_position(job) is None
+
+
+def test_the_timeline_and_the_attempts_are_newest_first(alice: User, make_job: MakeJob) -> None:
+    job = scenes.failed(make_job(alice, 3), final=True)
+    assert [event.kind for event in queries.timeline(job)] == ["failed", "started", "created"]
+    commands.retry(job.id, job.round, "alice@example.com", scenes.NOW)
+    db.session.refresh(job)
+    scenes.claim(job)
+    assert [attempt.attempt for attempt in queries.attempts(job)] == [2, 1]
+
+
+def test_the_sweep_is_late_after_three_intervals(app: object, now: datetime) -> None:
+    minute = timedelta(minutes=1)
+    assert queries.last_sweep(now, minute) == queries.LastSweep(None, True)
+    db.session.add(SweepState(id=1, began_at=now, ended_at=now))
+    db.session.commit()
+    assert not queries.last_sweep(now + 3 * minute, minute).late
+    assert queries.last_sweep(now + 3 * minute + timedelta(seconds=1), minute).late
+
+
+def test_the_version_of_a_page_changes_with_what_it_shows_and_with_nothing_else(
+    alice: User, make_job: MakeJob, now: datetime
+) -> None:
+    job = make_job(alice, 5)
+    ahead = queries.page_version(job, now)
+    assert queries.page_version(job, now) == ahead
+    scenes.claim(job)
+    started = queries.page_version(job, now)
+    assert started != ahead
+    scenes.answer(job, [], now + timedelta(seconds=1))  # nothing came in: only the lease moved
+    db.session.refresh(job)
+    assert queries.page_version(job, now) == started
+    scenes.answer(job, [Outcome.FOUND], now + timedelta(seconds=2))
+    db.session.refresh(job)
+    assert queries.page_version(job, now) != started

@@ -1,0 +1,277 @@
+"""The worker as a real process: signals, a lost Redis, forged and double messages, frozen and hung attempts."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs import commands
+from portal.jobs.dispatch import ROOM, Message, _enqueue, queue
+from tests.services import wait_until
+from tests.support import cast
+from tests.support.preloaded import Preloaded, preloaded
+from tests.support.world import World, gone, send, world
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Preloaded]:
+    with preloaded() as forks:
+        yield forks
+
+
+@pytest.fixture
+def place(tmp_path: Path, forks: Preloaded) -> Iterator[World]:
+    """A world where a lookup takes a twentieth of a second, four at once, and RQ looks after its horse each second."""
+    with world(tmp_path, forks, JOURNAL_SECONDS="0.05", MONITORING_SECONDS="1") as place:
+        yield place
+
+
+def started(place: World, cells: int = 60, **more: str) -> int:
+    """A job of alice's that a worker has, with some rows saved already."""
+    place.start("scrape", **more)
+    job_id = place.make_job(cast.make_user("alice@example.com"), cells)
+    wait_until(lambda: place.job(job_id, "processed_numbers") > 0, what="rows are saved")
+    return job_id
+
+
+def horse_of(place: World) -> int:
+    horses = [pid for worker in place.of("scrape") for pid in worker.horses()]
+    assert len(horses) == 1
+    return horses[0]
+
+
+def once_each(place: World, count: int) -> bool:
+    counted = place.journal.count()
+    return len(counted) == count and set(counted.values()) == {1}
+
+
+def ends_of(place: World, job_id: int) -> list[tuple[str, str]]:
+    return place.ask("SELECT end, cause FROM attempts WHERE job_id = ? ORDER BY attempt", job_id)
+
+
+# ── told to stop ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_worker_told_to_stop_hands_its_job_back_at_no_cost_and_nothing_is_repeated(place: World) -> None:
+    job_id = started(place)
+    worker = place.of("scrape")[0]
+    worker.kill(signal.SIGTERM)
+    worker.wait_gone(10)
+    assert place.job(job_id, "status", "retry_count", "attempt") == ("retrying", 0, 1)
+    assert ends_of(place, job_id) == [("handed_back", "restart")]
+    assert place.ask("SELECT count(*) FROM events WHERE job_id = ? AND kind = 'handed_back'", job_id) == [(1,)]
+    assert set(place.journal.count()) == place.final(job_id), "what was in flight is saved before it leaves"
+    place.start("scrape")
+    place.wait_status(job_id, "completed")
+    assert once_each(place, 60)
+    assert place.job(job_id, "retry_count", "attempt") == (0, 2)
+
+
+def test_a_worker_told_to_stop_leaves_within_ten_seconds_though_a_lookup_hangs(place: World) -> None:
+    place.hang.touch()
+    hung = f"+34{cast.mobile(30)}"
+    job_id = started(place, JOURNAL_HANG=hung[3:])
+    worker = place.of("scrape")[0]
+    wait_until(lambda: place.journal.count()[hung] == 1)
+    worker.kill(signal.SIGTERM)
+    worker.wait_gone(10)
+    assert place.job(job_id, "status", "retry_count") == ("retrying", 0)
+    place.hang.unlink()
+    place.start("scrape")
+    place.wait_status(job_id, "completed")
+    counted = place.journal.count()
+    assert counted.pop(hung) == 2 and set(counted.values()) == {1}, "only what hung is asked again"
+
+
+# ── frozen, fenced, hung ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def snapshot(place: World, job_id: int) -> list[tuple[object, ...]]:
+    """Everything that an attempt could change, but for the moments at which the present one beats."""
+    numbers = place.ask("SELECT row_no, outcome, attempt, checked_at FROM numbers WHERE job_id = ?", job_id)
+    return [*numbers, *place.ask("SELECT * FROM scraping_jobs WHERE id = ?", job_id), *ends_of(place, job_id)]
+
+
+def older_after_newer(place: World, job_id: int) -> int:
+    """Answers that the ledger took from an attempt when a newer one had the job already."""
+    return place.ask("SELECT count(*) FROM late WHERE job_id = ?", job_id)[0][0]
+
+
+def frozen_and_overtaken(place: World, **more: str) -> tuple[int, int]:
+    """A job whose horse is stopped past its lease until another attempt has claimed it; and that horse."""
+    db.session.execute(db.text("CREATE TABLE late (job_id, row_no)"))
+    db.session.execute(
+        db.text(
+            "CREATE TRIGGER watch AFTER UPDATE OF outcome ON numbers WHEN NEW.attempt <"
+            " (SELECT attempt FROM scraping_jobs WHERE id = NEW.job_id)"
+            " BEGIN INSERT INTO late VALUES (NEW.job_id, NEW.row_no); END"
+        )
+    )
+    db.session.commit()
+    place.start("scrape", **more)
+    job_id = place.make_job(cast.make_user("alice@example.com"), 12)
+    wait_until(place.journal.read, what="the first numbers are in flight")
+    frozen = horse_of(place)
+    send(frozen, signal.SIGSTOP)
+    place.start("scrape", **more)
+    wait_until(lambda: place.sweep().lost, what="its lease is over")
+    wait_until(lambda: place.job(job_id, "status", "attempt") == ("processing", 2), what="another attempt has it")
+    return job_id, frozen
+
+
+def test_an_attempt_frozen_past_its_lease_changes_nothing_once_another_has_completed(place: World) -> None:
+    job_id, frozen = frozen_and_overtaken(place)
+    place.wait_status(job_id, "completed")
+    before = snapshot(place, job_id)
+    send(frozen, signal.SIGCONT)
+    wait_until(lambda: gone(frozen), what="the frozen one ends by itself")
+    assert snapshot(place, job_id) == before
+
+
+@pytest.mark.parametrize("mutant", ["", "nofence"])
+def test_an_attempt_that_wakes_while_another_is_at_work_writes_no_row(place: World, mutant: str) -> None:
+    """With the fence taken out the same check goes red: the test of the test."""
+    # A lookup takes longer than the new attempt needs to be seen, so the old one wakes before the new one saves.
+    job_id, frozen = frozen_and_overtaken(place, JOURNAL_SECONDS="1.2", MUTANT=mutant)
+    send(frozen, signal.SIGCONT)
+    if mutant:
+        wait_until(lambda: older_after_newer(place, job_id) > 0, what="the late write that nobody stops is seen")
+        return
+    wait_until(lambda: gone(frozen), what="the frozen one ends by itself")
+    place.wait_status(job_id, "completed")
+    assert older_after_newer(place, job_id) == 0
+    assert ends_of(place, job_id) == [("lost", "worker_lost"), ("completed", None)]
+
+
+def test_a_hung_lookup_of_a_cancelled_job_does_not_hold_its_worker(place: World) -> None:
+    place.hang.touch()
+    place.start("scrape", JOURNAL_HANG=".", JOURNAL_CONCURRENCY="1")  # asked in the attempt's own thread
+    alice = cast.make_user("alice@example.com")
+    job_id = place.make_job(alice, 3)
+    wait_until(place.journal.read)
+    worker, horse = place.of("scrape")[0], horse_of(place)
+    commands.cancel(job_id, "alice@example.com", utcnow())
+    wait_until(lambda: gone(horse), what="its heartbeat ends the process")
+    place.hang.unlink()
+    place.wait_status(place.make_job(alice, 3), "completed")
+    assert worker.alive and place.job(job_id, "status") == "cancelled"
+
+
+# ── Redis comes and goes ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_job_outlives_a_redis_that_is_wiped_after_confirming(place: World) -> None:
+    job_id = place.make_job(cast.make_user("alice@example.com"), 5)
+    assert place.redis.llen("rq:queue:scrape") == 1
+    place.redis.flushall()
+    assert place.job(job_id, "status", "attempt") == ("pending", 0)
+    for role in ("scrape", "sweep", "scheduler"):
+        place.start(role)
+    place.wait_status(job_id, "completed")
+    assert once_each(place, 5)
+
+
+def test_a_worker_started_before_redis_waits_for_it(place: World) -> None:
+    place.valkey.stop()
+    worker = place.start("scrape")
+    job_id = place.make_job(cast.make_user("alice@example.com"), 5)  # accepted with Redis away
+    wait_until(lambda: worker.said("waiting for redis"))
+    place.valkey.start()
+    assert place.sweep().pushed == 1
+    place.wait_status(job_id, "completed")
+    assert worker.alive
+
+
+def test_a_job_that_runs_does_not_need_redis_to_be_completed(place: World) -> None:
+    job_id = started(place, 200)
+    place.valkey.stop(signal.SIGKILL)
+    place.wait_status(job_id, "completed")
+    assert once_each(place, 200) and place.job(job_id, "attempt") == 1
+
+
+# ── what a message may do ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_that_comes_twice_starts_one_attempt(place: World) -> None:
+    job_id = place.make_job(cast.make_user("alice@example.com"), 40)
+    for n in range(3):
+        assert _enqueue("scrape", "scrape", [job_id, 0], f"copy-{n}")
+    workers = [place.start("scrape"), place.start("scrape")]
+    place.wait_status(job_id, "completed")
+    wait_until(lambda: place.redis.llen("rq:queue:scrape") == 0 and not any(worker.horses() for worker in workers))
+    assert place.job(job_id, "attempt") == 1 and len(ends_of(place, job_id)) == 1
+    assert once_each(place, 40)
+
+
+def forge(place: World, message: str, canary: Path, **fields: object) -> None:
+    """A message as somebody would write it who has Redis and nothing else."""
+    scrape = queue("scrape")
+    forged = Message.create(f"{ROOM}.scrape", args=[0, 0], id=message, connection=scrape.connection, timeout=-1)
+    forged.origin = "scrape"
+    key = forged.key
+    forged.save()
+    for name, value in fields.items():
+        place.redis.hset(key, name, value)  # type: ignore[arg-type]
+    place.redis.rpush(scrape.key, message)
+
+
+class Pickled:
+    """Runs a command when it is read by pickle."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (self.command,)
+
+
+def test_a_forged_message_runs_nothing_and_the_next_job_is_worked_off(place: World, tmp_path: Path) -> None:
+    import json
+    import pickle
+    import zlib
+
+    canary = tmp_path / "canary"
+    command = f"touch {canary}"
+
+    def named(function: str, instance: object = None) -> bytes:
+        return zlib.compress(json.dumps([function, instance, [command], {}]).encode())
+
+    forge(place, "path", canary, data=named("os.system"))
+    forge(place, "through", canary, data=named(f"{ROOM}.os.system"))
+    forge(place, "member", canary, data=named(f"{ROOM}.socket.os.system"))
+    forge(place, "private", canary, data=named(f"{ROOM}._end_process"))
+    forge(place, "instance", canary, data=named("scrape", ROOM))
+    forge(place, "callback", canary, success_callback_name="os.system", failure_callback_name="os.system")
+    forge(place, "pickled", canary, data=zlib.compress(pickle.dumps(Pickled(command))))
+    forge(place, "pickled-meta", canary, meta=pickle.dumps(Pickled(command)))
+    alice = cast.make_user("alice@example.com")
+    job_id = place.make_job(alice, 5)
+
+    def worked_off() -> bool:
+        if not place.of("scrape"):
+            place.start("scrape")  # as supervisor would: RQ leaves when it cannot read a message
+        return bool(place.job(job_id, "status") == "completed")
+
+    wait_until(worked_off, 20, "the honest job behind them is completed")
+    assert not canary.exists()
+    assert once_each(place, 5)
+
+
+def test_the_forged_messages_would_run_on_a_plain_worker(place: World, tmp_path: Path) -> None:
+    """The test of the test above: RQ's own job class does what they say."""
+    import json
+    import zlib
+
+    from rq import Queue, SimpleWorker
+    from rq.serializers import JSONSerializer
+
+    canary = tmp_path / "canary"
+    data = zlib.compress(json.dumps(["os.system", None, [f"touch {canary}"], {}]).encode())
+    forge(place, "path", canary, data=data)
+    plain = Queue("scrape", connection=place.redis, serializer=JSONSerializer)
+    SimpleWorker([plain], connection=place.redis, serializer=JSONSerializer).work(burst=True, logging_level="ERROR")
+    assert canary.exists()

@@ -1,0 +1,112 @@
+"""Scenes of a job's life, played by the real verbs: a worker takes it, answers come in, it ends one way or another."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from portal.database import db
+from portal.jobs import ledger
+from portal.jobs.backoff import Backoff
+from portal.jobs.models import ScrapingJob
+from portal.jobs.saving import Looked, save
+from portal.jobs.status import Status
+from portal.sources.base import Answer, Outcome
+from tests.support.cast import NOW
+
+BACKOFF = Backoff(base_seconds=120, spread=0)
+LEASE = 60
+
+
+def claim(job: ScrapingJob, now: datetime = NOW, worker: str = "worker-1") -> ScrapingJob:
+    """A worker takes the job."""
+    claimed = ScrapingJob.claim(job.id, job.attempt, now, worker=worker, lease_seconds=LEASE)
+    db.session.commit()
+    assert claimed is not None
+    return claimed
+
+
+def answer(
+    job: ScrapingJob,
+    outcomes: Sequence[Outcome],
+    now: datetime = NOW,
+    reason: str | None = None,
+    fields: dict[str, str] | None = None,
+) -> None:
+    """So many of the waiting numbers get these outcomes, in the file's order."""
+    waiting = list(ledger.waiting(job.id).values())
+    looked = [
+        Looked(rows, Answer(outcome, fields or {}, reason)) for rows, outcome in zip(waiting, outcomes, strict=False)
+    ]
+    save(job.id, job.attempt, looked, now, LEASE)
+
+
+def completed(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
+    """Every number is found."""
+    claim(job, now)
+    answer(job, [Outcome.FOUND] * job.total_numbers, now)
+    ScrapingJob.complete(job.id, job.attempt, now)
+    db.session.commit()
+    return job
+
+
+def failed(
+    job: ScrapingJob,
+    now: datetime = NOW,
+    *,
+    found: int = 1,
+    reasons: Sequence[str] = ("temporary",),
+    cause: str = "numbers_unanswered",
+    final: bool = False,
+) -> ScrapingJob:
+    """Some numbers are found, one fails for each of the reasons, the rest still wait; `final`: with no retry left."""
+    if final:
+        job.max_retries = job.retry_count
+        db.session.commit()
+    claim(job, now)
+    answer(job, [Outcome.FOUND] * found, now)
+    for reason in reasons:
+        answer(job, [Outcome.FAILED], now, reason)
+    ScrapingJob.fail(job.id, job.attempt, cause, now, BACKOFF)
+    db.session.commit()
+    return job
+
+
+def timed_out(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
+    """A worker has it, nothing comes in, and the retries are spent."""
+    job.max_retries = 0
+    db.session.commit()
+    claim(job, now)
+    ScrapingJob.time_out(job.id, job.attempt, None, now + timedelta(minutes=31), BACKOFF)
+    db.session.commit()
+    return job
+
+
+def busy(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
+    """The source asks to be asked later."""
+    claim(job, now)
+    ScrapingJob.hand_back(job.id, job.attempt, "rate_limited", now, now + timedelta(minutes=5))
+    db.session.commit()
+    return job
+
+
+def cancelled(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
+    """Its owner stopped it."""
+    ScrapingJob.cancel(job.id, "alice@example.com", now)
+    db.session.commit()
+    return job
+
+
+def in_status(job: ScrapingJob, status: Status, now: datetime = NOW) -> ScrapingJob:
+    """The job, brought to that status."""
+    play = {
+        Status.PENDING: lambda: job,
+        Status.PROCESSING: lambda: claim(job, now),
+        Status.COMPLETED: lambda: completed(job, now),
+        Status.FAILED: lambda: failed(job, now, final=True),
+        Status.TIMEOUT: lambda: timed_out(job, now),
+        Status.RETRYING: lambda: busy(job, now),
+        Status.CANCELLED: lambda: cancelled(job, now),
+    }
+    play[status]()
+    db.session.refresh(job)
+    assert job.status == status
+    return job

@@ -1,0 +1,70 @@
+"""A worker of the tests: `python -m tests.support.worker_main scrape|intake|sweep|scheduler`.
+
+It is portal.jobs.working.main itself, with the journal as one more source, spans made short by the environment, a
+note of every sweep, and on request a mutant: the same program with one promise taken out, which a test must catch.
+"""
+
+import os
+import signal
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+from portal import sources
+from portal.jobs import scheduling, sweeping, working
+from portal.jobs.models import ScrapingJob
+from portal.sources import offline
+from tests.support.journal import FACTS, NAME, JournalSource
+
+
+def _no_fence() -> None:
+    """Any attempt may write, however old: what rule 6 forbids."""
+    ScrapingJob.held_by = classmethod(lambda cls, job_id, attempt: (cls.id == job_id,))  # type: ignore[method-assign]
+
+
+def _dies_holding_the_lock() -> None:
+    """The scheduler is killed between taking its lock and giving it back."""
+    scheduling.SweepScheduler.enqueue_jobs = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+
+
+MUTANTS = {"nofence": _no_fence, "dies_holding_the_lock": _dies_holding_the_lock}
+
+
+def _note_every_sweep(path: str) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    plain = sweeping.sweep
+
+    def noted(now: datetime) -> sweeping.Swept:
+        begun = time.monotonic()
+        swept = plain(now)
+        os.write(file, f"{os.getpid()} {os.getppid()} {begun:.6f}\n".encode())
+        return swept
+
+    sweeping.sweep = noted
+
+
+class _Attentive(working.PortalWorker):
+    """Looks after its horse more often than every five seconds, so that a test need not take as long."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "job_monitoring_interval": int(os.environ["MONITORING_SECONDS"])})
+
+
+def main() -> None:
+    if "JOURNAL_FILE" in os.environ:
+        sources.register(NAME, lambda: JournalSource.from_environ(os.environ), FACTS)
+    if "SWEEPS_FILE" in os.environ:
+        _note_every_sweep(os.environ["SWEEPS_FILE"])
+    if "MONITORING_SECONDS" in os.environ:
+        working.PortalWorker = _Attentive  # type: ignore[misc]
+    if "LOCK_SECONDS" in os.environ:
+        scheduling.LOCK_SECONDS = int(os.environ["LOCK_SECONDS"])
+    if os.environ.get("MUTANT"):
+        MUTANTS[os.environ["MUTANT"]]()
+    offline.warm = lambda: None  # a second of every start, for tables that the journal does not need
+    working.main(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""A world of real processes on a data directory of its own: Valkey, workers, schedulers. They are killed by their pid.
+
+The test looks at the database by SQL of its own (`ask`), and at the journal: what it finds there does not depend on
+the program's opinion. Every process dies with the test run. Nothing here knows what is being proved.
+"""
+
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+from flask import Flask
+from redis import Redis
+
+from portal import sources
+from portal.accounts import User
+from portal.clock import utcnow
+from portal.config import SETTINGS
+from portal.database import db
+from portal.jobs import dispatch, sweeping
+from tests import services
+from tests.support import cast, journal
+from tests.support.journal import FACTS, NAME
+from tests.support.preloaded import Preloaded
+
+SHORT = {"SCRAPING_LEASE_SECONDS": "1", "SCRAPING_CHECK_INTERVAL": "0.02", "SCRAPING_RETRY_SECONDS": "1"}
+
+
+@dataclass
+class Process:
+    """One of the world's processes, by its role."""
+
+    role: str
+    pid: int
+    log: Path
+
+    @property
+    def alive(self) -> bool:
+        return not gone(self.pid)
+
+    def horses(self) -> list[int]:
+        """The forks that a worker has at work."""
+        try:
+            return [child.pid for child in psutil.Process(self.pid).children() if not gone(child.pid)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal; after SIGKILL, also wait for the end."""
+        send(self.pid, how)
+        if how == signal.SIGKILL:
+            self.wait_gone()
+
+    def wait_gone(self, seconds: float = 10.0) -> None:
+        services.wait_until(lambda: not self.alive, seconds, f"{self.role} {self.pid} ends")
+
+    def said(self, words: str) -> bool:
+        return self.log.exists() and words in self.log.read_text(errors="replace")
+
+
+@dataclass
+class World:
+    """The processes and what they share."""
+
+    folder: Path
+    valkey: services.ValkeyServer
+    app: Flask
+    settings: dict[str, str]
+    forks: Preloaded
+    processes: list[Process] = field(default_factory=list)
+
+    @property
+    def journal(self) -> journal.Journal:
+        return journal.Journal(self.folder / "journal.txt")
+
+    @property
+    def hang(self) -> Path:
+        """While this file is there, numbers of JOURNAL_HANG get no answer."""
+        return self.folder / "journal.hang"
+
+    @property
+    def redis(self) -> Redis:
+        with self.app.app_context():
+            return dispatch.connection()
+
+    def start(self, role: str, **more: str) -> Process:
+        """Start a worker of this kind. `more` are environment variables for this one alone."""
+        log = self.folder / f"{role}-{len(self.processes)}.log"
+        own = {
+            "PORTAL_DATA_DIR": str(self.app.config["PORTAL_DATA_DIR"]), "REDIS_URL": self.valkey.url,
+            "JOURNAL_FILE": str(self.journal.path), "SWEEPS_FILE": str(self.folder / "sweeps.txt"),
+        }  # fmt: skip
+        # Every setting is named, so that neither a `.env` nor the environment of the run has a say.
+        environ = {**os.environ, **{setting.name: "" for setting in SETTINGS}, **own, **self.settings, **more}
+        process = Process(role, self.forks.fork(role, environ, log), log)
+        self.processes.append(process)
+        return process
+
+    def of(self, role: str) -> list[Process]:
+        return [process for process in self.processes if process.role == role and process.alive]
+
+    def make_job(self, owner: User, cells: int | list[Any], *, push: bool = True) -> int:
+        """A job of the journal, made as the page makes one, and pushed; its id."""
+        job_id = cast.make_job(self.app, owner, cells, source=NAME, now=utcnow()).id
+        if push:
+            dispatch.push_job(job_id, utcnow())
+        db.session.rollback()
+        return job_id
+
+    def sweep(self, ahead_seconds: float = 0.0) -> sweeping.Swept:
+        """One sweep by the test itself, as if so many seconds had gone by."""
+        return sweeping.sweep(utcnow() + timedelta(seconds=ahead_seconds))
+
+    def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What the database says, on a connection of our own."""
+        path = Path(self.app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
+        with closing(sqlite3.connect(path, timeout=30)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def job(self, job_id: int, *columns: str) -> Any:
+        """One column of a job, or several as a tuple."""
+        row = self.ask(f"SELECT {', '.join(columns)} FROM scraping_jobs WHERE id = ?", job_id)[0]
+        return row if len(columns) > 1 else row[0]
+
+    def final(self, job_id: int) -> set[str]:
+        """The numbers of a job that have a final answer."""
+        return {e164 for (e164,) in self.ask(
+            "SELECT e164 FROM numbers WHERE job_id = ? AND outcome NOT IN ('waiting', 'failed') AND e164 IS NOT NULL",
+            job_id,
+        )}  # fmt: skip
+
+    def wait_status(self, job_id: int, *wanted: str, seconds: float = 30.0) -> str:
+        """Wait until the job stands so."""
+        try:
+            services.wait_until(lambda: self.job(job_id, "status") in wanted, seconds)
+        except TimeoutError as error:
+            seen = self.job(job_id, "status", "attempt", "processed_numbers", "retry_count", "last_error")
+            raise TimeoutError(f"job {job_id} is not {wanted} within {seconds} s: {seen}") from error
+        return str(self.job(job_id, "status"))
+
+    def sweeps(self) -> list[tuple[int, int, float]]:
+        """Every sweep that ended: its process, that one's parent, and when it began."""
+        path = self.folder / "sweeps.txt"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(int(pid), int(parent), float(at)) for pid, parent, at in map(str.split, lines)]
+
+    def end(self) -> None:
+        for process in self.processes:
+            for pid in process.horses():
+                send(pid, signal.SIGCONT)
+            process.kill()
+        self.valkey.stop(signal.SIGKILL)
+
+
+@contextmanager
+def world(folder: Path, forks: Preloaded, **settings: str) -> Iterator[World]:
+    """A world with its tables and its Valkey, and nobody at work yet; inside an application context of ours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {**SHORT, **settings}
+    given = {name: text for name, text in settings.items() if any(name == setting.name for setting in SETTINGS)}
+    with services.valkey_server() as server:
+        app = cast.make_app(folder, REDIS_URL=server.url, **given)
+        sources.register(NAME, lambda: None, FACTS)  # type: ignore[arg-type, return-value]
+        made = World(folder, server, app, settings, forks)
+        with app.app_context():
+            try:
+                yield made
+            finally:
+                made.end()
+                db.session.remove()
+                db.engine.dispose()
+                dispatch.connection().close()
+                sources.unregister(NAME)
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to one process; it may have ended already."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has buried yet counts as ended."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

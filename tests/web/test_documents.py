@@ -1,0 +1,185 @@
+"""The first page and the upload: alice owns the file, bob is another user."""
+
+import re
+from io import BytesIO
+
+import openpyxl
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal.accounts import User
+from portal.database import db
+from portal.documents.models import Document, Reading
+from portal.jobs.models import ScrapingJob
+from tests.support import cast
+
+CSV = b"Nombre;Telefono\nAna;612345678\n"
+
+
+def send(client: FlaskClient, content: bytes | None = CSV, name: str = "clientes.csv", **headers: str):
+    data = {} if content is None else {"file": (BytesIO(content), name)}
+    return client.post("/documents", data=data, content_type="multipart/form-data", headers=headers)
+
+
+def documents() -> list[Document]:
+    db.session.rollback()
+    return list(db.session.scalars(db.select(Document).order_by(Document.id)))
+
+
+def alert_of(page: str) -> str:
+    found = re.search(r'role="alert".*?</svg>(.*?)</div>\s*</div>', page, re.S)
+    assert found, "no alert on the page"
+    return " ".join(re.sub(r"<[^>]+>", " ", found[1]).split())
+
+
+def stored_files(app: Flask) -> int:
+    return sum(path.is_file() for path in app.extensions["storage"].root.rglob("*"))
+
+
+def test_the_first_visit_says_what_to_do_and_offers_an_example(as_alice: FlaskClient) -> None:
+    page = as_alice.get("/").text
+    assert "You get the same file back" in page
+    assert 'href="/example.xlsx"' in page
+    assert "5,000 rows" in page and "20 MB" in page
+    assert "jobs-list" not in page
+
+
+def test_the_example_is_a_workbook_of_text_cells(as_alice: FlaskClient) -> None:
+    answer = as_alice.get("/example.xlsx")
+    sheet = openpyxl.load_workbook(BytesIO(answer.data)).worksheets[0]
+    column = [sheet.cell(row, 2).value for row in range(1, sheet.max_row + 1)]
+    assert column[0] == "Phone" and "0034 931 234 567" in column and "+34 912 345 678" in column
+    assert all(cell is None or isinstance(cell, str) for cell in column)
+
+
+def test_an_upload_is_stored_and_leads_to_its_check_page(app: Flask, as_alice: FlaskClient, alice: User) -> None:
+    answer = send(as_alice)
+    (document,) = documents()
+    assert (answer.status_code, answer.location) == (303, f"/documents/{document.id}")
+    assert (document.user_id, document.state, document.file_name) == (alice.id, Reading.READING, "clientes.csv")
+    assert app.extensions["storage"].path(document.storage_key).read_bytes() == CSV
+    assert document.size_bytes == len(CSV)
+
+
+def test_an_upload_by_the_script_is_told_where_to_go(as_alice: FlaskClient) -> None:
+    answer = send(as_alice, **{"HX-Request": "true"})
+    assert answer.status_code == 200
+    assert answer.headers["HX-Redirect"] == f"/documents/{documents()[0].id}"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "says"),
+    [
+        (None, "", "No file was chosen"),
+        (CSV, "", "No file was chosen"),
+        (b"\x89PNG", "photo.png", "not a spreadsheet"),
+        (CSV, "clientes", "not a spreadsheet"),
+        (b"", "clientes.xlsx", "The file is empty"),
+    ],
+)
+def test_what_cannot_be_taken_in_is_said_and_leaves_the_page_as_it_was(
+    app: Flask, as_alice: FlaskClient, alice: User, content: bytes | None, name: str, says: str
+) -> None:
+    cast.make_job(app, alice)
+    before = stored_files(app)
+    answer = send(as_alice, content, name)
+    assert answer.status_code == 422
+    assert says in alert_of(answer.text)
+    assert "clientes.xlsx" in answer.text  # her job is still in the list
+    in_place = send(as_alice, content, name, **{"HX-Request": "true"})
+    assert in_place.status_code == 422
+    assert says in alert_of(in_place.text + "</div>") and "<html" not in in_place.text
+    assert len(documents()) == 1 and stored_files(app) == before
+
+
+def test_a_file_over_the_limit_is_refused_in_words(app: Flask, as_alice: FlaskClient) -> None:
+    app.config["MAX_UPLOAD_MB"] = 0.25
+    app.config["MAX_CONTENT_LENGTH"] = 300_000
+    for size in (256 * 1024 + 1, 400_000):  # just over the file's limit, and over what a request may have
+        answer = send(as_alice, b"6" * size)
+        assert answer.status_code == 422
+        assert "larger than 0.25 MB" in alert_of(answer.text)
+    assert documents() == [] and stored_files(app) == 0
+
+
+def test_a_stranger_with_a_huge_file_goes_to_the_login(app: Flask, client: FlaskClient) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = 1024
+    answer = send(client, b"6" * 5000)
+    assert answer.status_code == 302 and answer.location.startswith("/login")
+
+
+def test_the_name_is_kept_without_its_path_and_what_nobody_sees(as_alice: FlaskClient) -> None:
+    send(as_alice, name="/home/alice/mi\u202e lista\x07.csv")
+    assert documents()[0].file_name == "mi lista.csv"
+    assert "mi lista.csv" in as_alice.get("/").text
+
+
+def test_the_page_shows_a_name_as_text_and_never_as_markup(as_alice: FlaskClient) -> None:
+    send(as_alice, name="<img src=x>.csv")
+    assert "<img" not in as_alice.get("/").text
+    assert "&lt;img src=x&gt;.csv" in as_alice.get("/").text
+
+
+def test_what_was_not_started_is_listed_until_it_is_removed(app: Flask, as_alice: FlaskClient) -> None:
+    send(as_alice)
+    (document,) = documents()
+    page = as_alice.get("/").text
+    assert "Not started yet" in page and f'href="/documents/{document.id}"' in page
+    answer = as_alice.post(f"/documents/{document.id}/delete")
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert "clientes.csv was removed." in as_alice.get("/").text
+    assert as_alice.get(f"/documents/{document.id}").status_code == 404
+    assert stored_files(app) == 0
+
+
+def test_removing_a_document_that_is_looked_up_changes_nothing(app: Flask, as_alice: FlaskClient, alice: User) -> None:
+    job = cast.make_job(app, alice)
+    as_alice.post(f"/documents/{job.document_id}/delete")
+    assert "so it stays" in as_alice.get("/").text
+    assert documents()[0].deleted_at is None
+    assert app.extensions["storage"].exists(documents()[0].storage_key)
+
+
+def test_the_list_is_filtered_by_status_name_and_page(app: Flask, as_alice: FlaskClient, alice: User) -> None:
+    for _ in range(27):
+        cast.make_job(app, alice, 1)
+    job = db.session.scalars(db.select(ScrapingJob)).first()
+    job.file_name = "verano.xlsx"
+    db.session.commit()
+    assert "verano.xlsx" in as_alice.get("/?q=VERANO").text
+    assert "verano.xlsx" not in as_alice.get("/").text  # the oldest stands on page 2
+    assert "verano.xlsx" in as_alice.get("/?page=2").text
+    assert as_alice.get("/?status=pending").text.count('data-status="pending"') == 2 * 25
+    nothing = as_alice.get("/?status=failed&q=verano").text
+    assert "Nothing named “verano” stands at “Failed”." in nothing and "1 file stands elsewhere." in nothing
+    assert as_alice.get("/?status=nonsense&page=x").status_code == 200
+
+
+def test_a_filter_asks_only_for_the_list(app: Flask, as_alice: FlaskClient, alice: User) -> None:
+    cast.make_job(app, alice, 1)
+    part = as_alice.get("/?q=clientes", headers={"HX-Request": "true"})
+    assert "<html" not in part.text and 'data-status="pending"' in part.text
+    back = as_alice.get("/?q=clientes", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
+    assert "<html" in back.text
+    assert "HX-Request" in part.headers["Vary"]
+
+
+def test_bob_sees_nothing_of_alice(app: Flask, as_bob: FlaskClient, alice: User) -> None:
+    cast.make_job(app, alice)
+    assert "clientes.xlsx" not in as_bob.get("/").text
+
+
+@pytest.mark.parametrize("address", ["/", "/example.xlsx", "/documents/1", "/documents/1/live"])
+def test_a_stranger_goes_to_the_login(client: FlaskClient, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 302 and answer.location.startswith("/login")
+
+
+@pytest.mark.parametrize("address", ["/documents", "/documents/1/jobs", "/documents/1/delete"])
+def test_actions_are_for_people_who_are_signed_in_and_never_for_a_get(
+    client: FlaskClient, as_alice: FlaskClient, address: str
+) -> None:
+    answer = client.post(address)
+    assert answer.status_code == 302 and answer.location.startswith("/login")
+    assert as_alice.get(address).status_code == 405

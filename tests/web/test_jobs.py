@@ -1,0 +1,305 @@
+"""The job's page, its live parts and its downloads: alice owns the file, bob is another user, ada is the admin."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html import unescape
+from io import BytesIO
+
+import openpyxl
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from portal.accounts import User
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs import commands
+from portal.jobs.models import ScrapingJob
+from portal.jobs.records import Event
+from portal.jobs.status import Status
+from portal.sources.base import Outcome
+from tests.support import scenes
+
+MakeJob = Callable[..., ScrapingJob]
+EVERY_STATUS = list(Status)
+
+
+def text_of(client: FlaskClient, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200, address
+    return unescape(answer.get_data(as_text=True))
+
+
+def download(client: FlaskClient, address: str, method: str = "GET") -> TestResponse:
+    """The answer with its file read and closed, as a server does it."""
+    return client.open(address, method=method, buffered=True)
+
+
+def tiles_of(page: str) -> dict[str, int]:
+    return {word: int(n) for n, word in re.findall(r'class="tile".*?<b>(\d+)</b><span>(.*?)</span>', page)}
+
+
+@pytest.mark.parametrize("status", EVERY_STATUS)
+def test_the_page_carries_its_status_first_of_all(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob, status: Status
+) -> None:
+    job = scenes.in_status(make_job(alice), status)
+    page = text_of(as_alice, f"/jobs/{job.id}")
+    assert re.search(r'data-status="(\w+)"', page)[1] == status  # type: ignore[index]
+    assert '<h1 id="job-name" tabindex="-1">clientes.xlsx</h1>' in page
+
+
+@pytest.mark.parametrize("status", EVERY_STATUS)
+def test_no_page_shows_the_inside_of_the_program(
+    as_alice: FlaskClient, as_ada: FlaskClient, alice: User, make_job: MakeJob, status: Status
+) -> None:
+    job = scenes.in_status(make_job(alice), status)
+    for client in (as_alice, as_ada):
+        for address in (
+            f"/jobs/{job.id}",
+            f"/jobs/{job.id}/live",
+            f"/jobs/{job.id}/delete",
+            f"/jobs/live?ids={job.id}",
+        ):
+            page = text_of(client, address)
+            assert not re.search(
+                r"Traceback|\w+Error\b|\w+Exception\b|&lt;|<class|portal\.\w+\.\w+|Outcome\.|Status\.", page
+            )
+            assert "None" not in page
+            assert "%(" not in page
+
+
+def test_a_stranger_goes_to_the_login(client: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    for address in (f"/jobs/{job.id}", f"/jobs/{job.id}/live", f"/jobs/{job.id}/results.xlsx", "/jobs/live?ids=1"):
+        answer = client.get(address)
+        assert answer.status_code == 302
+        assert answer.headers["Location"].startswith("/login")
+
+
+@pytest.mark.parametrize("address", ["", "/live", "/results.xlsx", "/results.csv", "/delete"])
+def test_bob_finds_nothing_of_alices(as_bob: FlaskClient, alice: User, make_job: MakeJob, address: str) -> None:
+    job = scenes.completed(make_job(alice))
+    assert as_bob.get(f"/jobs/{job.id}{address}").status_code == 404
+    assert as_bob.get(f"/jobs/999999{address}").status_code == 404
+    assert as_bob.get(f"/jobs/99999999999999999999{address}").status_code == 404
+
+
+def test_bob_gets_no_row_of_alices_in_a_list(as_bob: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    assert f"job-row-{job.id}" not in text_of(as_bob, f"/jobs/live?ids={job.id}&everybody=1")
+
+
+def test_the_tiles_sum_up_to_the_file(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, ["612000001", "612000002", "612000003", "612000001", "555", "", "612000004"])
+    scenes.claim(job)
+    scenes.answer(job, [Outcome.FOUND, Outcome.NOT_FOUND, Outcome.FAILED], reason=None)
+    tiles = tiles_of(text_of(as_alice, f"/jobs/{job.id}"))
+    assert tiles == {
+        "Found": 2, "Not found": 1, "Not valid": 2, "Rejected": 0, "Not answered": 1, "To be looked up": 1,
+    }  # fmt: skip
+    assert sum(tiles.values()) == job.total_numbers
+
+
+def test_each_tile_leads_to_its_rows(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, ["612000001", "555"])
+    page = text_of(as_alice, f"/jobs/{job.id}?outcome=invalid")
+    rows = re.findall(r'data-label="Row">(\d+)<', page)
+    assert rows == ["3"]
+    assert "too few digits" in page
+    assert re.search(r'class="tile"[^>]*outcome=invalid[^>]*aria-current="true"', page)
+
+
+def test_a_stopped_job_shows_the_rows_without_an_answer_first(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    job = scenes.failed(make_job(alice, 5), found=2, final=True)
+    assert re.findall(r'data-label="Row">(\d+)<', text_of(as_alice, f"/jobs/{job.id}")) == ["4"]
+    assert len(re.findall(r'data-label="Row">(\d+)<', text_of(as_alice, f"/jobs/{job.id}?outcome=all"))) == 5
+
+
+def test_rows_come_fifty_at_a_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, 60)
+    page = text_of(as_alice, f"/jobs/{job.id}")
+    more = re.search(r'rel="next" href="([^"]+)"', page)
+    assert more is not None
+    assert len(re.findall(r'data-label="Row">', page)) == 50
+    assert len(re.findall(r'data-label="Row">', text_of(as_alice, more[1].split("#")[0]))) == 10
+
+
+@pytest.mark.parametrize("nonsense", ["?after=x", "?after=-5", "?after=99999999999999", "?outcome=%00", "?q=%00%25"])
+def test_nonsense_in_the_address_breaks_nothing(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob, nonsense: str
+) -> None:
+    job = make_job(alice)
+    assert as_alice.get(f"/jobs/{job.id}{nonsense}").status_code == 200
+
+
+def test_live_is_204_until_something_changed(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    asks = re.search(r'id="job-poll".*?hx-get="([^"]+)"', text_of(as_alice, f"/jobs/{job.id}"))
+    assert asks is not None
+    assert as_alice.get(asks[1]).status_code == 204
+    scenes.claim(job, utcnow())
+    news = text_of(as_alice, asks[1])
+    assert '<hx-partial hx-target="#job-live" hx-swap="outerMorph">' in news
+    assert 'data-status="processing"' in news
+    again = re.search(r'id="job-poll".*?hx-get="([^"]+)"', news)
+    assert again is not None
+    assert as_alice.get(again[1]).status_code == 204
+
+
+def test_the_asking_ends_with_the_job_and_brings_the_rows(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    job = make_job(alice)
+    scenes.claim(job)
+    moving = text_of(as_alice, f"/jobs/{job.id}/live?v=old")
+    assert 'hx-trigger="every 2s"' in moving
+    assert "#job-rows" not in moving  # whoever reads the rows is not disturbed
+    scenes.answer(job, [Outcome.FOUND] * 5)
+    ScrapingJob.complete(job.id, job.attempt, scenes.NOW)
+    db.session.commit()
+    ended = text_of(as_alice, f"/jobs/{job.id}/live?v=old")
+    assert "every 2s" not in ended
+    assert 'hx-target="#job-rows"' in ended
+
+
+def test_the_title_tells_how_far_it_is(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, 4)
+    scenes.claim(job)
+    scenes.answer(job, [Outcome.FOUND])
+    for address in (f"/jobs/{job.id}", f"/jobs/{job.id}/live"):
+        assert "<title>25 % · clientes.xlsx · Masterfilter</title>" in text_of(as_alice, address)
+
+
+def test_without_javascript_the_page_loads_itself_again_until_the_end(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    job = make_job(alice)
+    refresh = '<noscript><meta http-equiv="refresh" content="5"></noscript>'
+    assert refresh in text_of(as_alice, f"/jobs/{job.id}")
+    scenes.completed(job)
+    assert refresh not in text_of(as_alice, f"/jobs/{job.id}")
+
+
+def test_a_list_gets_its_rows_again_only_when_one_changed(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    first, second = make_job(alice), make_job(alice)
+    home = text_of(as_alice, "/")
+    asks = re.search(r'id="jobs-poll".*?hx-get="([^"]+)"', home)
+    assert asks is not None
+    assert as_alice.get(asks[1]).status_code == 204
+    scenes.completed(first)
+    news = text_of(as_alice, asks[1])
+    assert f'<hx-partial hx-target="#job-row-{first.id}"' in news
+    rows = dict(re.findall(r'<tr id="job-row-(\d+)" data-status="(\w+)"', news))
+    assert rows == {str(first.id): "completed", str(second.id): "pending"}
+    again = re.search(r'id="jobs-poll".*?hx-get="([^"]+)"', news)
+    assert again is not None
+    assert f"ids={second.id}&" in again[1]
+    scenes.completed(second)
+    assert "hx-trigger" not in text_of(as_alice, again[1])
+
+
+@pytest.mark.parametrize("ids", ["", "x", "1,,2", "-1", "1" * 30, ",".join("1" * 500)])
+def test_a_list_may_ask_nonsense(as_alice: FlaskClient, ids: str) -> None:
+    assert as_alice.get(f"/jobs/live?ids={ids}").status_code in (200, 204)
+
+
+def test_the_next_try_is_said_with_its_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = scenes.failed(make_job(alice, 5), utcnow())
+    page = text_of(as_alice, f"/jobs/{job.id}")
+    assert "Next try at" in page
+    assert "automatic retry 1 of 3" in page
+    assert "The source did not answer for some of the numbers." in page
+
+
+def test_a_busy_source_is_said_with_its_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = scenes.busy(make_job(alice), utcnow())
+    page = text_of(as_alice, f"/jobs/{job.id}")
+    assert "Goes on at" in page
+    assert "Waiting for the source, which is busy." in page
+
+
+def test_only_admins_see_the_machine(
+    as_alice: FlaskClient, as_ada: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    job = make_job(alice)
+    scenes.claim(job, worker="worker-77")
+    assert "worker-77" not in text_of(as_alice, f"/jobs/{job.id}")
+    assert "worker-77" not in text_of(as_alice, f"/jobs/{job.id}/live")
+    assert "worker-77" in text_of(as_ada, f"/jobs/{job.id}")
+
+
+def test_a_name_that_is_markup_stays_a_name(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    job.file_name = '<img src=x onerror=alert(1)>".xlsx'
+    db.session.commit()
+    for address in (f"/jobs/{job.id}", f"/jobs/{job.id}/live", f"/jobs/{job.id}/delete", f"/jobs/live?ids={job.id}"):
+        assert "<img" not in as_alice.get(address).get_data(as_text=True)
+
+
+def test_the_download_is_the_file_with_its_answers(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = scenes.completed(make_job(alice, 3))
+    answer = download(as_alice, f"/jobs/{job.id}/results.xlsx")
+    assert answer.status_code == 200
+    assert int(answer.headers["Content-Length"]) == len(answer.data)
+    sheet = openpyxl.load_workbook(BytesIO(answer.data)).active
+    assert sheet is not None
+    assert sheet.max_row == 4
+    assert "clientes" in answer.headers["Content-Disposition"]
+    assert download(as_alice, f"/jobs/{job.id}/results.csv").mimetype == "text/csv"
+
+
+def test_a_download_half_done_says_so_in_its_name(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, 5)
+    scenes.claim(job)
+    scenes.answer(job, [Outcome.FOUND] * 2)
+    assert "partial 2 of 5" in download(as_alice, f"/jobs/{job.id}/results.xlsx").headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("name", ["año ñandú 😀.xlsx", 'a"b;c.xlsx', "x\r\nSet-Cookie: a=b.xlsx", "../../etc/passwd"])
+def test_no_name_breaks_out_of_the_header(as_alice: FlaskClient, alice: User, make_job: MakeJob, name: str) -> None:
+    job = scenes.completed(make_job(alice, 1))
+    job.file_name = name
+    db.session.commit()
+    answer = download(as_alice, f"/jobs/{job.id}/results.xlsx")
+    assert answer.status_code == 200
+    header = answer.headers["Content-Disposition"]
+    assert header.startswith("attachment; filename")
+    assert "\n" not in header and "/" not in header
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_download_is_noted_on_the_timeline(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = scenes.completed(make_job(alice, 1))
+    download(as_alice, f"/jobs/{job.id}/results.xlsx", "HEAD")
+    download(as_alice, f"/jobs/{job.id}/results.xlsx")
+    db.session.rollback()
+    noted = db.session.scalars(db.select(Event).where(Event.job_id == job.id, Event.kind == "downloaded")).all()
+    assert [event.actor for event in noted] == ["alice@example.com"]
+    assert "Downloaded: clientes" in text_of(as_alice, f"/jobs/{job.id}")
+
+
+@pytest.mark.parametrize("query", ["?rows=some", "?group=nobody", "?group=operator"])
+def test_what_cannot_be_downloaded_is_not_there(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob, query: str
+) -> None:
+    job = scenes.completed(make_job(alice, 1))
+    assert download(as_alice, f"/jobs/{job.id}/results.xlsx{query}").status_code == 404
+
+
+def test_a_job_of_a_source_that_is_gone_still_has_a_page(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    job.source = "gone"
+    db.session.commit()
+    assert as_alice.get(f"/jobs/{job.id}").status_code == 200
+
+
+def test_a_deleted_job_has_no_page(app: object, as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice)
+    commands.delete(job.id, alice.email, utcnow() + timedelta(0), app.extensions["storage"])  # type: ignore[attr-defined]
+    assert as_alice.get(f"/jobs/{job.id}").status_code == 404
