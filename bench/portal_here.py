@@ -16,6 +16,7 @@ from portal.clock import utcnow
 from portal.config import read_settings
 from portal.database import db
 from portal.documents.models import Document, Reading
+from portal.documents.phone import parse
 from portal.documents.storage import LocalStorage
 from portal.jobs import commands
 from portal.jobs.models import ScrapingJob
@@ -41,12 +42,14 @@ def portal(rows: int) -> Iterator[Flask]:
 
 
 def numbers(count: int) -> list[str]:
-    """So many different Spanish numbers in E.164, the same ones each time."""
+    """So many different valid Spanish numbers in E.164, the same ones each time."""
     draw = random.Random(count)
     found: dict[str, None] = {}
     while len(found) < count:
         prefix = draw.choice(PREFIXES)
-        found[prefix + "".join(draw.choices("0123456789", k=12 - len(prefix)))] = None
+        e164 = prefix + "".join(draw.choices("0123456789", k=12 - len(prefix)))
+        if parse(e164, "ES").reason is None:
+            found[e164] = None
     return list(found)
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
+LOCALES = ("es", "en")  # the languages that everything is written in
 
 
 class SettingError(Exception):
@@ -110,7 +111,7 @@ SETTINGS = (
     Setting("MAX_ROWS", "5000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"),
     Setting("MAX_UPLOAD_MB", "20", _whole(1, 500), "megabytes from 1 to 500"),
     Setting("DEFAULT_COUNTRY", "ES", _country, "a country's two letters, as in ES"),
-    Setting("DEFAULT_LOCALE", "es", _one_of("es", "en"), "es or en"),
+    Setting("DEFAULT_LOCALE", "es", _one_of(*LOCALES), " or ".join(LOCALES)),
     Setting("DEFAULT_TIME_ZONE", "Europe/Madrid", _zone, "a time zone's name, as in Europe/Madrid"),
     Setting("MAIL_SERVER", "", str, "a host name"),
     Setting("MAIL_PORT", "25", _whole(1, 65535), "a port from 1 to 65535"),

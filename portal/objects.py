@@ -148,9 +148,6 @@ class Values:
         for row in _read(asked.group_by(*columns) if counted else asked, whole_rows=True):
             yield {n: str(v) if isinstance(v, StrEnum) else v for n, v in zip(names, row, strict=True)}
 
-    def __len__(self) -> int:
-        return len(list(self))
-
     def __repr__(self) -> str:
         return _shown(list(self))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, has_app_context
 from flask.testing import FlaskClient, FlaskCliRunner
 
 from portal import sources
@@ -27,6 +27,8 @@ class Browser(FlaskClient):
     """
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
+        if not has_app_context():  # already inside: a redirect that is being followed
+            return super().open(*args, **kwargs)
         db.session.rollback()
         return contextvars.Context().run(super().open, *args, **kwargs)
 

@@ -2,11 +2,12 @@
 
 from flask import Flask
 
-from portal.cli import people, scrape
+from portal.cli import check, people, retrying, scrape, shell
 
 
 def register(app: Flask) -> None:
     """Bind all commands to the application."""
-    for room in (people, scrape):
+    for room in (people, scrape, check, retrying):
         for command in room.COMMANDS:
             app.cli.add_command(command)
+    app.shell_context_processor(shell.names)

@@ -34,7 +34,7 @@ class Page:
 
 
 def seen_by(user: User, of: type[ScrapingJob] | type[Document], *, everybody: bool = True) -> list[ColumnElement[bool]]:
-    seen = [of.deleted_at.is_(None)]
+    seen: list[ColumnElement[bool]] = [of.deleted_at.is_(None)]
     if not (everybody and user.is_admin):
         seen.append(of.user_id == user.id)
     return seen
@@ -42,7 +42,7 @@ def seen_by(user: User, of: type[ScrapingJob] | type[Document], *, everybody: bo
 
 def containing(column: Any, text: str) -> ColumnElement[bool]:
     text = text.replace("\0", "").strip()  # PostgreSQL refuses a text with a NUL
-    return column.icontains(text, autoescape=True)  # type: ignore[no-any-return]
+    return column.icontains(text, autoescape=True)
 
 
 def _filters(

@@ -87,7 +87,7 @@ def numbers_page(
     job: ScrapingJob, outcome: str | None = None, q: str = "", after_row: int = 0, limit: int = 50
 ) -> NumbersPage:
     """Rows of the job after a row number, in the file's order: those of one outcome, or with `q` in the number."""
-    found: Select[tuple[Number]] = select(Number).where(Number.job_id == job.id, Number.row_no > after_row)
+    found: Select[Number] = select(Number).where(Number.job_id == job.id, Number.row_no > after_row)
     if outcome in tuple(Outcome):
         found = found.where(Number.outcome == Outcome(outcome))
     if q := q.strip():
@@ -154,7 +154,8 @@ def queue_position(job: ScrapingJob) -> int | None:
 def page_version(job: ScrapingJob, now: datetime) -> str:
     """`version` with what else the job's page shows: the queue before it, its timeline, and what the clock changes."""
     newest = db.session.scalar(select(func.max(Event.id)).where(Event.job_id == job.id))
-    return f"{version(job)}.{queue_position(job)}.{newest}.{summary_sentence(job, now)}"
+    ahead = queue_position(job)
+    return f"{version(job)}.{'' if ahead is None else ahead}.{newest or ''}.{summary_sentence(job, now)}"
 
 
 def last_sweep(now: datetime, interval: timedelta) -> LastSweep:

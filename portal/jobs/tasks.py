@@ -41,7 +41,9 @@ def scrape(job_id: int, attempt: int) -> None:
 def read_document(document_id: int) -> None:
     """Read one uploaded file in a guarded child process."""
     storage = current_app.extensions["storage"]
-    intake.read_document(document_id, storage, Limits(max_rows=current_app.config["MAX_ROWS"]), utcnow())
+    settings = current_app.config
+    limits = Limits(max_rows=settings["MAX_ROWS"])
+    intake.read_document(document_id, storage, limits, utcnow(), country=settings["DEFAULT_COUNTRY"])
     db.session.remove()
 
 

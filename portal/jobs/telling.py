@@ -6,6 +6,7 @@ from typing import Any
 from flask_babel import force_locale
 from sqlalchemy import select
 
+from portal.config import LOCALES
 from portal.database import db
 from portal.jobs.causes import explain
 from portal.jobs.columns import JobColumns
@@ -14,7 +15,6 @@ from portal.notices.models import Notice
 from portal.notices.writing import write
 from portal.sources.base import Outcome
 
-LOCALES = ("es", "en")
 ROWS_NAMED = 10  # a mail names at most so many rows
 
 

@@ -78,6 +78,12 @@ class PortalWorker(Worker):
         last_call.daemon = True
         last_call.start()
 
+    def set_shutdown_requested_date(self) -> None:
+        # Redis is often told to stop together with us. RQ's worker would quit on its absence, and take the horse along
+        # before that one has handed its job back.
+        with contextlib.suppress(RedisError, OSError):
+            super().set_shutdown_requested_date()
+
     def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
         # RQ's worker would quit, and its horse with it. The job does not need Redis to go on.
         with contextlib.suppress(RedisError, OSError):

@@ -7,6 +7,7 @@ It gives the same answers as libphonenumber's public calls one after the other, 
 validity is its type, so that is asked once; mobiles have no province and fixed lines no operator's range.
 """
 
+import gc
 from functools import cache
 
 from phonenumbers import (
@@ -81,7 +82,7 @@ class OfflineSource:
             "original_operator": carrier.name_for_valid_number(number, LANGUAGE) if kind in _MOBILE else "",
             "time_zone": _time_zone(number, kind),
         }
-        return Answer(Outcome.FOUND, fields)
+        return Answer(Outcome.FOUND, {name: value for name, value in fields.items() if value})
 
     def seconds_for(self, numbers: int) -> float:
         """About how long so many lookups take."""
@@ -93,6 +94,10 @@ def warm() -> None:
     source = OfflineSource()
     for e164 in SAMPLES:
         source.lookup(e164)
+    # The tables live as long as the process. Walking them costs the collector more than the lookups themselves, and
+    # would write to memory that all forks share.
+    gc.collect()
+    gc.freeze()
 
 
 def _national(number: PhoneNumber) -> str:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from flask import Blueprint, Response, current_app, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import format_decimal, get_timezone, gettext, ngettext
@@ -39,7 +40,7 @@ class Filters:
         zone = get_timezone()
         return day.replace(tzinfo=zone).astimezone(UTC) if zone else day.replace(tzinfo=UTC)
 
-    def as_arguments(self) -> dict[str, str]:
+    def as_arguments(self) -> dict[str, Any]:
         """The filters as arguments of an address, without the empty ones."""
         return {name: value for name, value in vars(self).items() if value}
 

@@ -10,8 +10,8 @@ from flask_login import current_user, login_required, login_user, logout_user
 from portal import accounts
 from portal.accounts.words import PROBLEMS
 from portal.clock import utcnow
+from portal.config import LOCALES
 from portal.web.access import safe_next
-from portal.web.locale import LOCALES
 
 blueprint = Blueprint("auth", __name__)
 TIME_ZONES = tuple(sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")))

@@ -1,4 +1,4 @@
-"""What the frame of every page needs: the theme, the languages on offer, and which other pages there are."""
+"""What the frame of every page needs: the theme and the languages on offer."""
 
 from typing import Any
 
@@ -12,9 +12,6 @@ THEMES = (("light", lazy_gettext("Light")), ("dark", lazy_gettext("Dark")), ("au
 def set_up(app: Flask) -> None:
     """Give the templates what the frame needs."""
 
-    def has_page(address: str) -> bool:
-        return any(rule.rule == address for rule in app.url_map.iter_rules())
-
     def frame() -> dict[str, Any]:
         theme = request.cookies.get("theme")
         return {
@@ -24,5 +21,4 @@ def set_up(app: Flask) -> None:
             "page_language": str(get_locale() or app.config["DEFAULT_LOCALE"]),
         }
 
-    app.jinja_env.globals["has_page"] = has_page
     app.context_processor(frame)

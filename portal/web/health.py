@@ -1,12 +1,15 @@
 """For operators: is the process alive, and is the portal ready to serve."""
 
 import shutil
+from datetime import timedelta
 
 from flask import Blueprint, Response, current_app, jsonify
 from redis import Redis
 from sqlalchemy import text
 
+from portal.clock import utcnow
 from portal.database import db
+from portal.jobs import queries
 
 blueprint = Blueprint("health", __name__)
 LOW_DISK_BYTES = 200 * 1024 * 1024
@@ -20,8 +23,8 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """503 with the names of what is missing.."""
-    checks = {"database": _database(), "redis": _redis(), "disk": _disk()}
+    """503 with the names of what is missing. `sweep`: none has ended for three intervals."""
+    checks = {"database": _database(), "redis": _redis(), "disk": _disk(), "sweep": _sweep()}
     missing = [name for name, well in checks.items() if not well]
     return jsonify(ready=not missing, missing=missing), 503 if missing else 200
 
@@ -37,6 +40,14 @@ def _database() -> bool:
 def _redis() -> bool:
     try:
         return bool(Redis.from_url(current_app.config["REDIS_URL"], socket_timeout=1, socket_connect_timeout=1).ping())
+    except Exception:
+        return False
+
+
+def _sweep() -> bool:
+    try:
+        interval = timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"])
+        return not queries.last_sweep(utcnow(), interval).late
     except Exception:
         return False
 

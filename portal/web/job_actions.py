@@ -52,7 +52,7 @@ def _action(verb: Callable[[ScrapingJob], str | None]) -> Callable[[int], Respon
         said = verb(mine(job_id))
         return answer(job_id, said) if said else lost(job_id)
 
-    return login_required(view)  # type: ignore[no-any-return]
+    return login_required(view)
 
 
 @blueprint.post("/jobs/<int:job_id>/retry")

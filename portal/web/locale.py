@@ -4,9 +4,9 @@ from flask import Blueprint, Response, current_app, redirect, request
 from flask_login import current_user
 
 from portal.accounts import choose_look
+from portal.config import LOCALES
 from portal.web.access import safe_next
 
-LOCALES = ("es", "en")
 THEMES = ("light", "dark", "auto")
 YEAR_SECONDS = 365 * 24 * 3600
 

@@ -87,6 +87,16 @@ def test_a_worker_told_to_stop_leaves_within_ten_seconds_though_a_lookup_hangs(p
     assert counted.pop(hung) == 2 and set(counted.values()) == {1}, "only what hung is asked again"
 
 
+def test_a_worker_told_to_stop_while_redis_is_away_hands_its_job_back_all_the_same(place: World) -> None:
+    job_id = started(place)
+    worker = place.of("scrape")[0]
+    place.valkey.stop(signal.SIGKILL)
+    worker.kill(signal.SIGTERM)
+    worker.wait_gone(10)
+    assert place.job(job_id, "status", "retry_count") == ("retrying", 0)
+    assert ends_of(place, job_id) == [("handed_back", "restart")]
+
+
 # ── frozen, fenced, hung ────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,4 +1,4 @@
-"""A worker of the tests: `python -m tests.support.worker_main scrape|intake|sweep|scheduler`.
+"""A worker of the tests: `python -m tests.support.worker_main scrape|intake|sweep|scheduler|client`.
 
 It is portal.jobs.working.main itself, with the journal as one more source, spans made short by the environment, a
 note of every sweep, and on request a mutant: the same program with one promise taken out, which a test must catch.
@@ -15,6 +15,7 @@ from portal import sources
 from portal.jobs import scheduling, sweeping, working
 from portal.jobs.models import ScrapingJob
 from portal.sources import offline
+from tests.support import client
 from tests.support.journal import FACTS, NAME, JournalSource
 
 
@@ -63,7 +64,10 @@ def main() -> None:
     if os.environ.get("MUTANT"):
         MUTANTS[os.environ["MUTANT"]]()
     offline.warm = lambda: None  # a second of every start, for tables that the journal does not need
-    working.main(sys.argv)
+    if sys.argv[1:] == ["client"]:
+        client.main()
+    else:
+        working.main(sys.argv)
 
 
 if __name__ == "__main__":

@@ -326,10 +326,11 @@ def test_sent_from_several_tabs_at_once_it_starts_one_job(app: Flask, as_alice: 
     together = Barrier(4)
 
     def press(_: int) -> str:
-        tab = app.test_client()
-        tab.set_cookie("masterfilter", cookie.value)
-        together.wait(10)
-        return tab.post(action, data=sent).location
+        with app.app_context():
+            tab = app.test_client()
+            tab.set_cookie("masterfilter", cookie.value)
+            together.wait(10)
+            return tab.post(action, data=sent).location
 
     with ThreadPoolExecutor(4) as tabs:
         places = set(tabs.map(press, range(4)))

@@ -1,0 +1,110 @@
+"""`make chaos`: a storm over the program as it is, which must pass, and one over the unfenced mutant, which must fail.
+
+CHAOS_FAULTS (200), CHAOS_SEED (drawn and printed), CHAOS_JOBS (about a third of the faults). Ends with 0 when every
+promise held and the mutant was caught, else with 1.
+"""
+
+import os
+import random
+import sys
+import time
+
+from tests.chaos import judging, rescue, watching
+from tests.chaos.storm import CONCURRENCY, LOOKUP_SECONDS, Storm, storm
+from tests.support.preloaded import Preloaded, preloaded
+
+MUTANT_TRIES = 3
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+def line(name: str, value: object) -> None:
+    say(f"  {name:<44}{value}")
+
+
+def the_program(forks: Preloaded, seed: int, faults: int, jobs: int) -> bool:
+    with storm(forks, seed, jobs) as under:
+        under.blow(faults)
+        under.settle(jobs)
+        repeated = judging.repeats(under.world, CONCURRENCY, LOOKUP_SECONDS)
+        table(under, repeated)
+        broken = judging.verdict(under.world, repeated)
+        if sum(under.faults.done.values()) < faults:
+            broken.append(f"only {sum(under.faults.done.values())} of {faults} faults in the time allowed")
+        for sentence in broken:
+            say("  BROKEN:", sentence)
+        say("  every promise held" if not broken else f"  {len(broken)} promises broken")
+        return not broken
+
+
+def table(under: Storm, repeated: judging.Repeats) -> None:
+    ends = dict(under.world.ask('SELECT "end", count(*) FROM attempts GROUP BY "end"'))
+    every = judging.jobs(under.world)
+    kinds = {kind: sum(job.kind == kind for job in every) for kind in ("plain", "poison", "killer")}
+    rows = under.world.ask("SELECT count(*) FROM numbers")[0][0]
+    sent = under.world.ask("SELECT count(*), sum(state = 'sent') FROM notices")[0]
+    for name, count in sorted(under.faults.done.items(), key=lambda done: -done[1]):
+        line(f"fault: {name}", count)
+    line("faults", sum(under.faults.done.values()))
+    said = f"{len(every)} ({kinds['plain']} plain, {kinds['poison']} poison, {kinds['killer']} kill their worker)"
+    line("jobs", said)
+    line("rows", rows)
+    line("attempts", sum(ends.values()))
+    line("rescues (lost, taken back by the sweep)", ends.get("lost", 0))
+    line("drains (handed back on SIGTERM)", ends.get("handed_back", 0))
+    line("frozen, overtaken and woken", under.faults.overtaken)
+    line("answers by an older attempt after a newer", watching.late_answers(under.world))
+    line("rows answered twice", watching.answered_twice(under.world))
+    line("notices (of them mailed by now)", f"{sent[0]} ({sent[1] or 0})")
+    line("extra lookups of plain jobs", f"{repeated.extra} after {repeated.lost} lost attempts")
+    line("extra lookups for each (at most)", f"{repeated.each:.1f} ({repeated.may_be / max(1, repeated.lost):.0f})")
+    line("seconds of storm, of settling", f"{under.seconds:.0f}, {under.settle_seconds:.0f}")
+
+
+def the_mutant(forks: Preloaded, seed: int, faults: int) -> bool:
+    """Whether the same harness goes red when the fence is taken out."""
+    for again in range(MUTANT_TRIES):
+        with storm(forks, seed + again, 20, MUTANT="nofence") as under:
+            under.blow(faults, enough=lambda: watching.late_answers(under.world) > 0)
+            answers, beats = watching.late_answers(under.world), watching.late_beats(under.world)
+            line(f"seed {seed + again}: faults until it was caught", sum(under.faults.done.values()))
+            line("answers by an older attempt after a newer", answers)
+            line("beats without the job", beats)
+            if answers or beats:
+                say("  the unfenced mutant is caught")
+                return True
+    say("  BROKEN: the unfenced mutant was not caught: this harness proves nothing")
+    return False
+
+
+def work_goes_on(forks: Preloaded, seed: int, kills: int) -> bool:
+    measured = rescue.ratios(forks, kills, seed)
+    worst = max(measured)
+    line("kill -9 of a worker to its job's next row", ", ".join(f"{ratio:.2f}" for ratio in sorted(measured)))
+    line("  of lease + interval, at most", rescue.RATIO)
+    if worst > rescue.RATIO:
+        say("  BROKEN: work went on too late")
+    return worst <= rescue.RATIO
+
+
+def main() -> int:
+    faults = int(os.environ.get("CHAOS_FAULTS") or 200)
+    seed = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))
+    jobs = int(os.environ.get("CHAOS_JOBS") or max(8, faults * 3 // 10))
+    begun = time.monotonic()
+    say(f"CHAOS_SEED={seed} CHAOS_FAULTS={faults} CHAOS_JOBS={jobs}")
+    with preloaded() as forks:
+        say("The program:")
+        held = the_program(forks, seed, faults, jobs)
+        say("Work goes on:")
+        goes_on = work_goes_on(forks, seed, 2 if faults < 50 else 6)
+        say("The mutant without its fence:")
+        caught = the_mutant(forks, seed, max(60, faults // 2))
+    say(f"{time.monotonic() - begun:.0f} s; CHAOS_SEED={seed}")
+    return 0 if held and goes_on and caught else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

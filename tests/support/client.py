@@ -1,0 +1,79 @@
+"""Somebody who starts jobs, as the pages do, in a process of its own that may be killed at any line.
+
+What it will start is a plan that depends on nothing but a job's place in it, so that a new client goes on where a
+killed one stopped: a file whose job is in the database is not started again.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from flask import current_app
+from sqlalchemy import func, select
+
+from portal import create_app
+from portal.accounts import User
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs import commands
+from portal.jobs.models import ScrapingJob
+from portal.jobs.status import STOPPABLE
+from tests.support.cast import make_document, make_user, mobile
+from tests.support.journal import NAME
+
+ALICE = "alice@example.com"
+EACH = 1000  # numbers that one job may have: its own, so that a lookup tells whose it is
+POISON, KILL = "9..$", "8..$"  # which numbers always fail, and which kill the process that asks
+PATIENT_RETRIES = 30  # of a job that nothing is wrong with: the storm alone must not spend them
+
+
+def kind(place: int) -> str:
+    """What the job at this place of the plan is: plain, poison (some numbers always fail) or killer."""
+    if place % 10 == 3:
+        return "poison"
+    return "killer" if place % 30 == 5 else "plain"
+
+
+def cells(place: int) -> list[str]:
+    """Its rows: 100 to 200 numbers, five of them twice, a blank one, and what its kind brings."""
+    numbers = [mobile(place * EACH + n) for n in range(100 + place * 37 % 101)]
+    if kind(place) == "poison":
+        for n in range(12):
+            numbers.insert(n * 8, mobile(place * EACH + 900 + n))
+    if kind(place) == "killer":
+        numbers[40:] = [mobile(place * EACH + 800)]
+    return [*numbers, *numbers[:5], ""]
+
+
+def place_of(e164: str) -> int:
+    """Whose number this is."""
+    return (int(e164[-8:]) - 12_000_000) // EACH
+
+
+def file_name(place: int) -> str:
+    return f"chaos-{place}.xlsx"
+
+
+def _start(place: int, owner: User) -> None:
+    patient = kind(place) == "plain"
+    current_app.config["SCRAPING_MAX_RETRIES"] = PATIENT_RETRIES if patient else 3
+    document = make_document(current_app, owner, cells(place), file_name(place))  # type: ignore[arg-type]
+    commands.start(document, commands.Choice(0, 1, 0, "ES", NAME), owner, utcnow())
+
+
+def main() -> None:
+    """Start CLIENT_JOBS jobs, and more for as long as the file CLIENT_MORE is there; CLIENT_AT_ONCE under way."""
+    at_least, at_once = int(os.environ["CLIENT_JOBS"]), int(os.environ["CLIENT_AT_ONCE"])
+    more = Path(os.environ["CLIENT_MORE"])
+    with create_app().app_context():
+        owner = db.session.scalar(select(User).where(User.email == ALICE)) or make_user(ALICE)
+        while True:
+            names = set(db.session.scalars(select(ScrapingJob.file_name)))
+            moving = ScrapingJob.status.in_(STOPPABLE) & ScrapingJob.next_retry_at.is_(None)
+            under_way = db.session.scalar(select(func.count(ScrapingJob.id)).where(moving)) or 0
+            db.session.rollback()
+            place = next(place for place in range(len(names) + 1) if file_name(place) not in names)
+            if under_way < at_once and (place < at_least or more.exists()):
+                _start(place, owner)
+            else:
+                time.sleep(0.1)

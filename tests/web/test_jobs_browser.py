@@ -1,0 +1,147 @@
+"""The job's page in a real browser, while its job moves. alice owns the file."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, expect, sync_playwright
+from werkzeug.serving import make_server
+
+from portal.accounts import User
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs.models import ScrapingJob
+from portal.sources.base import Outcome
+from tests import services
+from tests.support import cast, scenes
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+MakeJob = Callable[..., ScrapingJob]
+AXE = Path(__file__).parents[1] / "vendor" / "axe-core-4.14.1" / "axe.min.js"
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    app.config["WTF_CSRF_ENABLED"] = True
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def page(address: str, alice: User) -> Iterator[Page]:
+    """A browser that alice has signed in with; a complaint in its console fails the test."""
+    db.session.rollback()
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(services.chromium_path()), args=["--no-sandbox"])
+        page = browser.new_page(base_url=address, viewport={"width": 1000, "height": 900})
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/login")
+        page.fill("[name=email]", "alice@example.com")
+        page.fill("[name=password]", cast.PASSWORD)
+        page.click("main button")
+        page.wait_for_url(address + "/")
+        yield page
+        browser.close()
+    assert complaints == []
+
+
+def visit(page: Page, job: ScrapingJob) -> None:
+    """Open the job's page, and end the test's own transaction: it would keep the page's buttons waiting."""
+    job_id = job.id
+    db.session.rollback()
+    page.goto(f"/jobs/{job_id}")
+
+
+def end_of(job: ScrapingJob) -> None:
+    ScrapingJob.complete(job.id, job.attempt, utcnow())
+    db.session.commit()
+
+
+def test_the_page_follows_the_job_to_its_end_without_disturbing_its_reader(
+    page: Page, alice: User, make_job: MakeJob
+) -> None:
+    job = make_job(alice, 40)
+    scenes.claim(job, utcnow())
+    visit(page, job)
+    page.evaluate("document.querySelector('#rows-q').value = '6120'; document.querySelector('#rows-q').focus()")
+    page.locator("#job-cancel > summary").click()
+    page.locator("#rows-q").focus()
+    page.evaluate("window.notReloaded = true")
+    scenes.answer(job, [Outcome.FOUND] * 20, utcnow())
+    expect(page).to_have_title("50 % · clientes.xlsx · Masterfilter", timeout=15_000)
+    expect(page.locator("#job-percent")).to_contain_text("20 of 40")
+    assert page.evaluate("document.activeElement.id") == "rows-q"
+    assert page.input_value("#rows-q") == "6120"
+    assert page.evaluate("document.querySelector('#job-cancel').open")
+    scenes.answer(job, [Outcome.FOUND] * 20, utcnow())
+    end_of(job)
+    expect(page.locator("#job-live")).to_have_attribute("data-status", "completed", timeout=15_000)
+    expect(page).to_have_title("clientes.xlsx · Masterfilter")
+    expect(page.locator("#job-says")).to_contain_text("Completed")
+    assert page.get_attribute("#job-poll", "hx-trigger") is None
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(3000)  # what must not come cannot be waited for
+    assert asked == []
+    assert page.evaluate("window.notReloaded")
+
+
+def test_buttons_answer_in_place(page: Page, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, 5)
+    visit(page, job)
+    page.evaluate("window.notReloaded = true")
+    page.click("#do-pause")
+    expect(page.locator("#do-resume")).to_be_visible(timeout=15_000)
+    expect(page.locator("#toasts .toast")).to_contain_text("Paused")
+    page.click("#do-resume")
+    expect(page.locator("#do-pause")).to_be_visible(timeout=15_000)
+    assert page.evaluate("window.notReloaded")
+
+
+def test_the_retry_counts_what_is_ticked(page: Page, alice: User, make_job: MakeJob) -> None:
+    job = scenes.failed(make_job(alice, 8), found=3, reasons=("temporary", "temporary", "blocked"), final=True)
+    visit(page, job)
+    expect(page.locator("#do-retry")).to_contain_text("Retry 4 numbers")
+    page.locator("[name=reasons][value=blocked]").check()
+    expect(page.locator("#do-retry")).to_contain_text("Retry 5 numbers", timeout=15_000)
+    page.locator("[name=reasons][value=temporary]").uncheck()
+    expect(page.locator("#do-retry")).to_contain_text("Retry 3 numbers", timeout=15_000)
+    assert page.locator("[name=reasons][value=blocked]").is_checked()
+    page.click("#do-retry")
+    expect(page.locator("#job-live")).to_have_attribute("data-status", "retrying", timeout=15_000)
+    db.session.rollback()
+    assert db.session.get_one(ScrapingJob, job.id, populate_existing=True).waiting_numbers == 3
+
+
+def test_the_list_follows_its_jobs(page: Page, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, 5)
+    page.goto("/")
+    row = page.locator(f"#job-row-{job.id}")
+    db.session.rollback()
+    expect(row).to_have_attribute("data-status", "pending")
+    scenes.completed(job, utcnow())
+    expect(row).to_have_attribute("data-status", "completed", timeout=15_000)
+    assert page.get_attribute("#jobs-poll", "hx-trigger") is None
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nobody_is_shut_out(page: Page, alice: User, make_job: MakeJob, theme: str) -> None:
+    job = scenes.failed(make_job(alice, ["612000001", "555", "612000002", "612000003"]), final=True)
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        for where in (f"/jobs/{job.id}", f"/jobs/{job.id}?outcome=all", f"/jobs/{job.id}/delete", "/"):
+            page.goto(where)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (where, width)
+            page.evaluate(f"{AXE.read_text()}; 0")
+            found = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html))")
+            assert found == [], (where, width)
