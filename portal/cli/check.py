@@ -35,8 +35,10 @@ RULE = "=" * 70
 def check_scraping_jobs_command(retry_failed: bool, timeout_minutes: int | None, dry_run: bool) -> None:
     """Exit code 1 and a sentence when the database does not answer; 2 for a wrong option."""
     with speaking():
-        title = gettext("Checking scraping jobs (DRY RUN: nothing is changed)...")
-        click.echo(f"{RULE}\n{title if dry_run else gettext('Checking scraping jobs...')}\n{RULE}\n")
+        title = gettext("Checking scraping jobs...")
+        if dry_run:
+            title = gettext("Checking scraping jobs (DRY RUN: nothing is changed)...")
+        click.echo(f"{RULE}\n{title}\n{RULE}\n")
         Check(utcnow(), timeout_minutes, dry_run).run(retry_failed)
 
 

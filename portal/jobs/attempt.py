@@ -26,7 +26,7 @@ from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopp
 
 log = structlog.get_logger(__name__)
 
-SAVE_ROWS = 200
+SAVE_ROWS = 500
 SAVE_SECONDS = 0.5  # what a kill -9 can make us ask for again
 DRAIN_SECONDS = 7.0  # a worker that is told to stop hands back within ten
 

@@ -34,8 +34,9 @@ def download_name(job: ScrapingJob, kind: str, rows: Rows | str = Rows.ALL, grou
         parts.append(gettext("rows to correct"))
     if job.processed_numbers < job.total_numbers:
         parts.append(gettext("partial %(ready)s of %(total)s", ready=job.processed_numbers, total=job.total_numbers))
-    stem = _plain(PurePath(job.file_name).stem)[:MAX_STEM].strip(" .")
-    return f"{stem or gettext('list')} ({_plain(', '.join(parts or [gettext('complete')]))}).{kind}"
+    stem = _plain(PurePath(job.file_name).stem)[:MAX_STEM].strip(" .") or gettext("list")
+    what = _plain(", ".join(parts or [gettext("complete")]))
+    return f"{stem} ({what}).{kind}"
 
 
 def _plain(text: str) -> str:

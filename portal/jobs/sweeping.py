@@ -15,7 +15,6 @@ import structlog
 from flask import current_app
 from redis.exceptions import RedisError
 from sqlalchemy import Select, or_, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
 from portal.database import db

@@ -96,7 +96,8 @@ def summary_words(job: JobColumns, now: datetime) -> str:
     left = retryable_numbers(job)
     if summary == Summary.CANCELLED:
         kept = ngettext("%(n)s row was not looked up.", "%(n)s rows were not looked up.", left, n=format_decimal(left))
-        return f"{gettext('You can still download what is ready.')} {ready} {kept}" if left else ready
+        download = gettext("You can still download what is ready.")
+        return f"{download} {ready} {kept}" if left else ready
     needs = ngettext("%(n)s row needs you.", "%(n)s rows need you.", left, n=format_decimal(left))
     stopped = ngettext(
         "Stopped after %(n)s attempt.", "Stopped after %(n)s attempts.", job.attempt, n=format_decimal(job.attempt)

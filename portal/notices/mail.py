@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import current_app, render_template
+from flask import current_app
 from flask_babel import force_locale, format_datetime, get_timezone, gettext
 from flask_mail import Message
 
@@ -24,8 +24,8 @@ def letter(notice: Notice, user: User) -> Message:
     facts = notice.facts
     address = current_app.config["PUBLIC_URL"]
     with force_locale(user.locale or current_app.config["DEFAULT_LOCALE"]):
-        body = render_template(
-            f"emails/{notice.kind}.txt",
+        # Not render_template: what every page gets (theme, person, token) belongs to a request, and there is none.
+        body = current_app.jinja_env.get_template(f"emails/{notice.kind}.txt").render(
             facts=facts,
             cause=_in_words(facts.get("cause"), user),
             page=f"{address}/jobs/{notice.job_id}",

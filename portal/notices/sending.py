@@ -53,12 +53,13 @@ def _take(notice_id: int, seen_tries: int, now: datetime) -> bool:
 def _send(notice_id: int, now: datetime) -> Notice | None:
     notice = db.session.get_one(Notice, notice_id, populate_existing=True)
     user = db.session.get_one(User, notice.user_id)
-    letter = mail.letter(notice, user)
-    db.session.commit()  # nothing stays open while the mail server takes its time
     try:
+        letter = mail.letter(notice, user)
+        db.session.commit()  # nothing stays open while the mail server takes its time
         mail.deliver(letter)
-    except OSError as error:  # smtplib's errors are OSErrors, and so are those of the network and the disk
-        log.warning("mail not sent", notice=notice_id, error=str(error))
+    except Exception as error:  # whatever it is, a letter that cannot be sent must not keep the others from going out
+        db.session.rollback()
+        log.warning("mail not sent", notice=notice_id, exc_info=not isinstance(error, OSError), error=str(error))
         given_up = notice.tries >= MAX_TRIES
         notice.last_error = str(error)[:500]
         notice.state = Delivery.DEAD if given_up else Delivery.DUE

@@ -86,7 +86,8 @@ def example() -> ResponseReturnValue:
     ]
     answer = make_response(example_workbook(gettext("Contacts"), head, rows))
     answer.mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    answer.headers["Content-Disposition"] = f"attachment; filename={gettext('example')}.xlsx"
+    name = gettext("example")
+    answer.headers["Content-Disposition"] = f"attachment; filename={name}.xlsx"
     return answer
 
 

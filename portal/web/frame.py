@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, has_request_context, request
 from flask_babel import get_locale, lazy_gettext
 
 LANGUAGES = (("es", "Español"), ("en", "English"))  # each in its own words
@@ -13,7 +13,8 @@ def set_up(app: Flask) -> None:
     """Give the templates what the frame needs."""
 
     def frame() -> dict[str, Any]:
-        theme = request.cookies.get("theme")
+        # A mail is written from a template too, by the sweep, where nobody has sent a request.
+        theme = request.cookies.get("theme") if has_request_context() else None
         return {
             "languages": LANGUAGES,
             "themes": THEMES,

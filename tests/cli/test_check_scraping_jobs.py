@@ -42,6 +42,9 @@ def silent_for(job: ScrapingJob, minutes: float, *, row_after: float | None = No
 def failed(job: ScrapingJob, retries: int = 0) -> ScrapingJob:
     job.retry_count = retries
     assert job.mark_as_failed("source_error")
+    if job.next_retry_at:
+        job.next_retry_at = utcnow() + timedelta(seconds=1)  # before that of a job that is timed out only now
+        db.session.commit()
     return job
 
 

@@ -1,0 +1,116 @@
+"""What people are told: once, in their language, and not lost when the mail server is away."""
+
+from datetime import timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.database import db
+from portal.jobs.backoff import Backoff
+from portal.jobs.models import ScrapingJob
+from portal.notices.models import Delivery, Notice
+from portal.notices.sending import send_due
+from portal.notices.writing import write
+from tests import services
+from tests.support import cast
+from tests.support.cast import NOW
+
+
+def fail_for_good(job: ScrapingJob) -> None:
+    job.max_retries = 0
+    db.session.commit()
+    assert ScrapingJob.claim(job.id, job.attempt, NOW, worker="w", lease_seconds=60)
+    assert ScrapingJob.fail(job.id, job.attempt, "numbers_unanswered", NOW, Backoff())
+    db.session.commit()
+
+
+def letters(app: Flask) -> list[Path]:
+    return sorted((app.config["PORTAL_DATA_DIR"] / "mail").glob("*.eml"))
+
+
+def test_without_a_mail_server_the_letter_lies_in_the_data_directory(app: Flask, alice, make_job) -> None:
+    job = make_job(alice, 3)
+    fail_for_good(job)
+    assert len(list(send_due(NOW))) == 1
+    (path,) = letters(app)
+    letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert letter["To"] == "alice@example.com"
+    assert letter["Subject"] == "clientes.xlsx: 0 of 3 done, 3 could not be looked up"
+    body = letter.get_content()
+    assert f"http://localhost/jobs/{job.id}" in body and f"SJ-{job.id}-A1" in body
+    assert "Rows: 2, 3, 4" in body
+    assert "612" not in body, "no telephone numbers in a mail"
+
+
+def test_the_letter_is_in_its_readers_language(app: Flask, alice, make_job) -> None:
+    alice.locale = "es"
+    fail_for_good(make_job(alice, 3))
+    list(send_due(NOW))
+    letter = message_from_bytes(letters(app)[0].read_bytes(), policy=policy.default)
+    assert "could not" not in letter["Subject"] and "Reference" not in letter.get_content()
+
+
+def test_what_was_sent_is_not_sent_again(app: Flask, alice, make_job) -> None:
+    fail_for_good(make_job(alice))
+    assert len(list(send_due(NOW))) == 1
+    assert list(send_due(NOW + timedelta(days=1))) == []
+
+
+def test_the_same_thing_is_told_once_however_often_it_is_written(app: Flask, alice) -> None:
+    for _ in range(3):
+        write("job-failed.7.1", "job_failed", alice.id, None, {}, NOW)
+    db.session.commit()
+    assert len(db.session.scalars(select(Notice)).all()) == 1
+
+
+def test_a_job_that_gets_complete_after_all_is_told_too(app: Flask, alice, make_job) -> None:
+    job = make_job(alice, ["x"])
+    fail_for_good(job)
+    ScrapingJob.retry(job.id, 1, "alice", NOW)
+    ScrapingJob.claim(job.id, 1, NOW, worker="w", lease_seconds=60)
+    assert ScrapingJob.complete(job.id, 2, NOW)
+    db.session.commit()
+    list(send_due(NOW))
+    assert [message_from_bytes(path.read_bytes(), policy=policy.default)["Subject"] for path in letters(app)] == [
+        "clientes.xlsx: 1 of 1 done, 0 could not be looked up",
+        "Fixed: clientes.xlsx is now complete (1 of 1)",
+    ]
+
+
+def test_a_taken_notice_whose_sender_died_is_taken_again(app: Flask, alice, make_job) -> None:
+    fail_for_good(make_job(alice))
+    notice = db.session.scalars(select(Notice)).one()
+    notice.state, notice.tries, notice.due_at = Delivery.SENDING, 1, NOW + timedelta(minutes=2)
+    db.session.commit()
+    assert list(send_due(NOW + timedelta(minutes=1))) == []
+    assert len(list(send_due(NOW + timedelta(minutes=2)))) == 1
+
+
+@pytest.mark.slow
+def test_a_mail_server_that_is_away_loses_none_and_doubles_none(tmp_path: Path) -> None:
+    port = services.free_port()
+    settings = {
+        "MAIL_SERVER": "127.0.0.1",
+        "MAIL_PORT": str(port),
+        "MAIL_DEFAULT_SENDER": "Portal <portal@example.com>",
+    }
+    app = cast.make_app(tmp_path, **settings)
+    with app.app_context():
+        alice = cast.make_user("alice@example.com")
+        for _ in range(3):
+            fail_for_good(cast.make_job(app, alice, 2))
+        assert list(send_due(NOW)) == []
+        assert {notice.state for notice in db.session.scalars(select(Notice))} == {Delivery.DUE}
+        db.session.commit()
+        with services.smtp() as mailbox:
+            app.config["MAIL_PORT"] = mailbox.port
+            app.extensions["mail"].port = mailbox.port
+            assert len(list(send_due(NOW + timedelta(hours=1)))) == 3
+            assert list(send_due(NOW + timedelta(hours=2))) == []
+            assert len(mailbox.messages) == 3
+            assert len({message["Message-ID"] for message in mailbox.messages}) == 3
+        db.session.remove()
+        db.engine.dispose()
