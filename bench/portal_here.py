@@ -27,11 +27,11 @@ PREFIXES = ("+346", "+346", "+346", "+346", "+347", "+3491", "+3493", "+3496", "
 
 
 @contextmanager
-def portal(rows: int) -> Iterator[Flask]:
-    """The application on SQLite, inside its context. `rows` is what a file may have."""
+def portal(rows: int, **settings: str) -> Iterator[Flask]:
+    """The application inside its context, on SQLite unless `settings` say otherwise; `rows` is what a file may have."""
     with tempfile.TemporaryDirectory(prefix="masterfilter-bench-") as folder:
         given = {"PORTAL_DATA_DIR": folder, "REDIS_URL": "redis://127.0.0.1:1/0", "MAX_ROWS": str(rows)}
-        app = build(read_settings({**given, "LOG_LEVEL": "ERROR"}))
+        app = build(read_settings({**given, "LOG_LEVEL": "ERROR", **settings}))
         with app.app_context():
             db.create_all()
             db.session.add(User(id=1, email="bench@example.com", password_hash="-", created_at=utcnow()))

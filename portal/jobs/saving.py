@@ -5,11 +5,10 @@ It runs after the network work and never around it. An attempt that no longer ha
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Dialect, Table, bindparam, literal_column, update
 from sqlalchemy.types import TypeEngine
@@ -46,8 +45,7 @@ class Fenced(Exception):
     """This attempt no longer has the job: it was taken over, cancelled, timed out or given up as lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(NamedTuple):
     """One number that was looked up: the rows that hold it and the answer for all of them."""
 
     rows: Sequence[int]

@@ -15,11 +15,12 @@ import structlog
 from flask import current_app
 from redis.exceptions import RedisError
 from sqlalchemy import Select, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs.dispatch import document_message, in_queue, job_message, push_document, push_job
+from portal.jobs.dispatch import connection, document_message, in_queue, job_message, push_document, push_job
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.records import SweepState
 from portal.jobs.status import RETRYABLE, WAITING, Status
@@ -119,6 +120,7 @@ def retry_due(now: datetime, *, at_once: bool = False, actor: str | None = None)
 
 def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
     """Waiting and not in Redis → pushed again under a new generation. Raises RedisError when Redis is away."""
+    connection().ping()  # one question instead of five hundred pushes that fail
     for job in unpushed_jobs(now):
         job_id, generation = job.id, job.generation
         if job.enqueued_at and in_queue("scrape", job_message(job_id, job.attempt, generation)):
@@ -129,7 +131,8 @@ def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
 
 
 def push_unread(now: datetime) -> Iterator[Document]:
-    """Documents that wait to be read and are not in Redis → pushed again."""
+    """Documents that wait to be read and are not in Redis → pushed again. Raises RedisError when Redis is away."""
+    connection().ping()
     old = now - timedelta(seconds=DOCUMENT_SECONDS)
     waiting = (
         select(Document)

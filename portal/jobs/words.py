@@ -5,7 +5,7 @@ Causes stand in `causes`, the lines of the timeline in `story`. Nothing here ask
 
 from datetime import datetime
 
-from flask_babel import LazyString, format_decimal, gettext, ngettext
+from flask_babel import LazyString, format_decimal, gettext, lazy_pgettext, ngettext
 from flask_babel import lazy_gettext as _
 
 from portal.jobs.causes import Explained, Side, explain, reason_words
@@ -17,9 +17,9 @@ from portal.jobs.story import event_tone, event_words
 from portal.sources.base import Outcome
 
 __all__ = [
-    "ATTEMPT_ENDS", "CANNOT_START", "OUTCOMES", "STATUSES", "Explained", "Side", "attempt_end_words",
-    "cannot_start_words", "event_tone", "event_words", "explain", "outcome_words", "reason_words", "status_words",
-    "summary_words",
+    "ATTEMPT_ENDS", "CANNOT_START", "OUTCOMES", "OUTCOME_COUNTS", "STATUSES", "Explained", "Side", "attempt_end_words",
+    "cannot_start_words", "event_tone", "event_words", "explain", "outcome_count_words", "outcome_words",
+    "reason_words", "status_words", "summary_words",
 ]  # fmt: skip
 
 STATUSES: dict[Status, LazyString] = {
@@ -39,6 +39,16 @@ OUTCOMES: dict[Outcome, LazyString] = {
     Outcome.REJECTED: _("Rejected"),
     Outcome.WAITING: _("To be looked up"),
     Outcome.FAILED: _("Not answered"),
+}
+
+# The name of a figure: Spanish and others have another word for many than for one.
+OUTCOME_COUNTS: dict[Outcome, LazyString] = {
+    Outcome.FOUND: lazy_pgettext("how many rows", "Found"),
+    Outcome.NOT_FOUND: lazy_pgettext("how many rows", "Not found"),
+    Outcome.INVALID: lazy_pgettext("how many rows", "Not valid"),
+    Outcome.REJECTED: lazy_pgettext("how many rows", "Rejected"),
+    Outcome.WAITING: lazy_pgettext("how many rows", "To be looked up"),
+    Outcome.FAILED: lazy_pgettext("how many rows", "Not answered"),
 }
 
 ATTEMPT_ENDS: dict[AttemptEnd, LazyString] = {
@@ -70,6 +80,11 @@ def status_words(status: Status | str) -> str:
 def outcome_words(outcome: Outcome | str) -> str:
     """One row's outcome in a word or two."""
     return str(OUTCOMES[Outcome(outcome)])
+
+
+def outcome_count_words(outcome: Outcome | str) -> str:
+    """One outcome as the name of a figure that says how many rows have it."""
+    return str(OUTCOME_COUNTS[Outcome(outcome)])
 
 
 def attempt_end_words(end: AttemptEnd | None) -> str:

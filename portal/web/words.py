@@ -17,6 +17,7 @@ NUMBER_FIELDS = ("e164", "national")
 FILTERS = {
     "status_word": words.status_words,
     "outcome_word": words.outcome_words,
+    "outcome_count_word": words.outcome_count_words,
     "explain": words.explain,
     "reason_word": words.reason_words,
     "event_word": words.event_words,

@@ -33,6 +33,8 @@ def the_program(forks: Preloaded, seed: int, faults: int, jobs: int) -> bool:
         broken = judging.verdict(under.world, repeated)
         if sum(under.faults.done.values()) < faults:
             broken.append(f"only {sum(under.faults.done.values())} of {faults} faults in the time allowed")
+        if not under.settled:
+            broken.append(f"not every one of at least {jobs} jobs was final after {under.settle_seconds:.0f} s")
         for sentence in broken:
             say("  BROKEN:", sentence)
         say("  every promise held" if not broken else f"  {len(broken)} promises broken")

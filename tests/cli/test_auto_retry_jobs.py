@@ -48,9 +48,7 @@ def printed_lines(output: str) -> list[str]:
 
 
 @pytest.mark.parametrize("command", ["auto-retry-jobs", "auto_retry_jobs"])
-def test_the_log_has_the_seeds_lines(
-    runner: FlaskCliRunner, late: ScrapingJob, due: ScrapingJob, command: str
-) -> None:
+def test_the_log_has_the_seeds_lines(runner: FlaskCliRunner, late: ScrapingJob, due: ScrapingJob, command: str) -> None:
     answer = runner.invoke(args=[command])
     assert answer.exit_code == 0, answer.output
     first, *between, last = answer.stdout.splitlines()
@@ -122,3 +120,15 @@ def test_with_redis_the_log_says_that_the_job_was_sent(
     assert "(attempt 1/3)\n    ✓ Job sent again successfully\n" in answer.stdout
     assert "1 timeouts" not in answer.stdout and "1 job sent to the queue" in answer.stdout
     app.extensions["redis"].close()
+
+
+def test_a_step_that_fails_keeps_no_other_from_running_and_is_exit_code_1(
+    runner: FlaskCliRunner, late: ScrapingJob
+) -> None:
+    late_id = late.id
+    db.session.execute(db.text("ALTER TABLE notices RENAME COLUMN due_at TO gone"))
+    db.session.commit()
+    answer = runner.invoke(args=["auto-retry-jobs"])
+    assert answer.exit_code == 1
+    assert f"  ⚠ Timeout detected: Job #{late_id} - clientes.xlsx" in answer.stdout.splitlines()
+    assert "Not every step could be done. The file logger.log says why." in answer.stderr

@@ -75,7 +75,9 @@ def test_the_report_has_the_seeds_layout(runner: FlaskCliRunner, make_job: MakeJ
     assert answer.exit_code == 0, answer.output
     printed = "\n".join(line for line in answer.stdout.splitlines() if not line.startswith("{"))
     rule = "=" * 70
-    assert printed == f"""{rule}
+    assert (
+        printed
+        == f"""{rule}
 Checking scraping jobs...
 {rule}
 
@@ -103,6 +105,7 @@ Checking scraping jobs...
   📈 Total:      4
 
 ✓ Check completed"""
+    )
     assert [status_of(job) for job in (late, broken, final)] == [Status.RETRYING, Status.RETRYING, Status.FAILED]
     kinds = {event.kind: event.actor for event in db.session.query(Event).filter_by(job_id=late.id)}
     assert (kinds["timeout"], kinds["retry_due"], kinds["started"]) == ("system (CLI)", "system (CLI)", None)
@@ -209,9 +212,7 @@ def test_a_lost_worker_is_no_timeout(runner: FlaskCliRunner, make_job: MakeJob, 
     assert status_of(job) == Status.RETRYING
 
 
-def test_a_retried_job_lies_in_redis(
-    tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_retried_job_lies_in_redis(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = cast.make_app(tmp_path, REDIS_URL=valkey)
     with app.app_context():
         job_id = failed(cast.make_job(app, cast.make_user("alice@example.com"))).id
@@ -224,7 +225,9 @@ def test_a_retried_job_lies_in_redis(
         app.extensions["redis"].close()
 
 
-@pytest.mark.parametrize("command", ["check-scraping-jobs", "auto-retry-jobs", "check_scraping_jobs", "auto_retry_jobs"])
+@pytest.mark.parametrize(
+    "command", ["check-scraping-jobs", "auto-retry-jobs", "check_scraping_jobs", "auto_retry_jobs"]
+)
 def test_a_database_that_is_away_is_a_sentence_and_exit_code_1(tmp_path: Path, command: str) -> None:
     environ = {"PORTAL_DATA_DIR": str(tmp_path), "REDIS_URL": cast.DEAD_REDIS}
     app = build(read_settings({**environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}))

@@ -17,7 +17,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import commands
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import STOPPABLE
+from portal.jobs.status import ENDED
 from tests.support.cast import make_document, make_user, mobile
 from tests.support.journal import NAME
 
@@ -69,7 +69,7 @@ def main() -> None:
         owner = db.session.scalar(select(User).where(User.email == ALICE)) or make_user(ALICE)
         while True:
             names = set(db.session.scalars(select(ScrapingJob.file_name)))
-            moving = ScrapingJob.status.in_(STOPPABLE) & ScrapingJob.next_retry_at.is_(None)
+            moving = ScrapingJob.status.not_in(ENDED) | ScrapingJob.next_retry_at.is_not(None)
             under_way = db.session.scalar(select(func.count(ScrapingJob.id)).where(moving)) or 0
             db.session.rollback()
             place = next(place for place in range(len(names) + 1) if file_name(place) not in names)
