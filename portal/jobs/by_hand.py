@@ -21,7 +21,7 @@ def settle(job: JobColumns, now: datetime) -> None:
     if job.status == Status.PROCESSING and (restated or _changed(job, "started_at")):
         job.last_progress_at = None  # rows of an earlier attempt say nothing of the one that begins at started_at
     if job.status in RETRYABLE:
-        _plan_retry(job, now)
+        plan_retry(job, now)
 
 
 def _changed(job: JobColumns, name: str) -> bool:
@@ -41,7 +41,7 @@ def _forget_what_was(job: JobColumns) -> None:
         job.completed_at = None
 
 
-def _plan_retry(job: JobColumns, now: datetime) -> None:
+def plan_retry(job: JobColumns, now: datetime) -> None:
     """With retries left, the next sweep starts one; without, the job is final. A budget that was granted by hand
     begins a new round, as the button's does: should it be spent too, the owner is told again."""
     if job.retry_count >= job.max_retries:

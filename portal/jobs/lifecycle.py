@@ -14,6 +14,7 @@ from sqlalchemy import and_, or_
 
 from portal.jobs import ledger, telling, timeline
 from portal.jobs.backoff import Backoff
+from portal.jobs.by_hand import plan_retry
 from portal.jobs.moving import Moving
 from portal.jobs.records import AttemptEnd
 from portal.jobs.status import RETRYABLE, WAITING, Status
@@ -215,8 +216,14 @@ class Lifecycle(Moving):
 
     @classmethod
     def set_limits(cls, job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> Self | None:
-        """An admin changes how often and how long this job may try."""
+        """An admin changes how often and how long this job may try. A job that stopped for good and gets retries goes
+        on with the next sweep; one whose retries are now spent has stopped for good."""
         job = cls._change((cls.id == job_id,), now, max_retries=max_retries, timeout_minutes=timeout_minutes)
+        if job and job.status in RETRYABLE:
+            was_final = job.next_retry_at is None
+            plan_retry(job, now)
+            if job.next_retry_at is None and not was_final:
+                telling.job_failed(job, now)
         if job:
             timeline.record(job.id, "limits_set", now, actor, max_retries=max_retries, timeout_minutes=timeout_minutes)
         return job

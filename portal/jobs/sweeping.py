@@ -15,7 +15,6 @@ import structlog
 from flask import current_app
 from redis.exceptions import RedisError
 from sqlalchemy import Select, or_, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
 from portal.database import db
@@ -175,7 +174,7 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
                 see(name, thing)
         except (RedisError, OSError) as error:  # the steps that need no Redis go on without it
             log.warning("redis is away", error=str(error))
-        except SQLAlchemyError:
+        except Exception:  # a fault in one step must not keep the others from running
             counted["faults"] += 1
             log.exception("a step of the sweep failed")
         finally:

@@ -68,10 +68,7 @@ def long_list() -> Made:
         [f"{n:05d}", f"Cliente nº {n}", cell, n + 0.25, first_day + datetime.timedelta(days=n % 300), "=1+1", n]
         for n, (_, cell) in enumerate(kinds)
     ]
-    counted = {
-        kind: sum(kind == found for found, _ in kinds) for kind in ("different", "duplicates", "invalid", "blank")
-    }
-    return Made(rows, **counted)
+    return Made(rows, **Counter(kind for kind, _ in kinds))
 
 
 def xlsx(path: Path, rows: list[list[Any]], sheet: str = "Clientes") -> Path:

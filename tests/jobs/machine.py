@@ -106,7 +106,7 @@ class JobMachine(RuleBasedStateMachine):
         assert may, "a late worker wrote"
         for one in looked:
             if one.answer.outcome in FINAL:
-                self.saved.update({row: f"{one.answer.outcome} by {worker}" for row in one.rows})
+                self.saved.update(dict.fromkeys(one.rows, f"{one.answer.outcome} by {worker}"))
 
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS)

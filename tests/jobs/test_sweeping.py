@@ -215,3 +215,26 @@ def test_a_deploy_in_the_middle_uses_no_retry(alice, make_job) -> None:
     ScrapingJob.hand_back(job.id, 1, "restart", NOW)
     db.session.commit()
     assert (job.status, job.retry_count, job.next_retry_at) == (Status.RETRYING, 0, None)
+
+
+def test_fewer_retries_set_by_an_admin_end_a_job_that_has_used_them(alice, make_job) -> None:
+    job = claimed(make_job(alice))
+    ScrapingJob.fail(job.id, 1, "numbers_unanswered", NOW, BACKOFF)
+    ScrapingJob.set_limits(job.id, 0, 30, "ada", NOW)
+    db.session.commit()
+    assert job.next_retry_at is None
+    assert db.session.scalar(select(Notice.kind).where(Notice.job_id == job.id)) == "job_failed"
+
+
+def test_more_retries_set_by_an_admin_let_a_stopped_job_go_on(alice, make_job) -> None:
+    job = make_job(alice)
+    job.max_retries = 0
+    claimed(job)
+    ScrapingJob.fail(job.id, 1, "numbers_unanswered", NOW, BACKOFF)
+    db.session.commit()
+    sweeping.sweep(NOW + minutes(60))
+    assert job.status == Status.FAILED
+    ScrapingJob.set_limits(job.id, 2, 30, "ada", NOW + minutes(61))
+    db.session.commit()
+    sweeping.sweep(NOW + minutes(62))
+    assert (job.status, job.retry_count) == (Status.RETRYING, 1)

@@ -63,7 +63,12 @@ def test_twenty_kills_at_random_rows_lose_no_row_and_ask_for_none_twice_that_was
     print(f"seed {seed}")
     draw = random.Random(seed)
     # Kills come faster here than any answer can be saved, and a death with nothing new uses a retry.
-    settings = {"JOURNAL_SECONDS": "0.01", "JOURNAL_CONCURRENCY": str(IN_FLIGHT), "SCRAPING_MAX_RETRIES": "100"}
+    settings = {
+        "JOURNAL_SECONDS": "0.01",
+        "JOURNAL_CONCURRENCY": str(IN_FLIGHT),
+        "SCRAPING_MAX_RETRIES": "100",
+        "MUTANT": __import__("os").environ.get("MU", ""),
+    }
     with world(tmp_path, forks, **settings) as world_:
         killer = Killer(world_, draw)
         alice = cast.make_user("alice@example.com")

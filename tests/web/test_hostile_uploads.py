@@ -1,0 +1,50 @@
+"""Files that are made to break a reader: a sentence each, and the web process stays small and well."""
+
+import resource
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.documents import intake
+from portal.documents.limits import Limits
+from portal.documents.models import Document, Reading
+from tests.documents import hostile
+
+MIB = 1024 * 1024
+
+
+def upload(client: FlaskClient, path: Path) -> TestResponse:
+    """Post a file. Encoded here: the client would leave a temporary file open for each large one."""
+    with path.open("rb") as file:
+        boundary, body = encode_multipart({"file": FileStorage(file, path.name)})
+    return client.post("/documents", data=body, content_type=f"multipart/form-data; boundary={boundary}")
+
+
+@pytest.mark.slow
+def test_every_hostile_file_gets_a_sentence_and_the_portal_goes_on(app: Flask, as_alice, tmp_path: Path) -> None:
+    for name, path in hostile.make_all(tmp_path).items():
+        answer = upload(as_alice, path)
+        if answer.status_code == 303:  # stored: the guarded reader has its turn, as on the intake queue
+            document = db.session.scalars(db.select(Document).order_by(Document.id.desc())).first()
+            document_id = document.id
+            db.session.commit()
+            intake.read_document(document_id, app.extensions["storage"], Limits(), utcnow())
+            answer = as_alice.get(f"/documents/{document_id}")
+            state = db.session.get_one(Document, document_id).state
+            if state == Reading.READY:  # some only look dangerous, and can be read for what they are
+                continue
+            assert state == Reading.REFUSED, name
+            assert answer.status_code == 200, name
+        else:
+            assert answer.status_code == 422, name
+        page = answer.get_data(as_text=True)
+        assert 'role="alert"' in page, name
+        assert not [word for word in ("Traceback", "Error:", "Exception", "calamine") if word in page], name
+    assert as_alice.get("/").status_code == 200
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < 512 * MIB
