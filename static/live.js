@@ -2,8 +2,7 @@
    tick. Each page works without this file. It must not know what any page is about. */
 (() => {
   "use strict";
-  if (window.livePages) return; // loaded by a page and by the bundle: once is enough
-  window.livePages = true;
+  const root = document.documentElement;
 
   // What carries data-poll asks every two seconds by htmx. A hidden page asks seldom, a slow server is asked less.
   const HIDDEN_MS = 15000;
@@ -22,11 +21,12 @@
     askedAt = performance.now();
   });
   document.addEventListener("htmx:before:response", (event) => {
-    if (polls(event)) tookMs = performance.now() - askedAt;
+    if (!polls(event)) return;
+    tookMs = performance.now() - askedAt;
+    if (event.detail.ctx.response.status < 500) root.removeAttribute("data-offline"); // "unchanged" is an answer too
   });
 
   // Not there any more, or not for this reader: the page stops asking. Away: it says so until an answer comes.
-  const root = document.documentElement;
   document.addEventListener("htmx:response:error", (event) => {
     if (!polls(event)) return;
     const status = event.detail.ctx.response.status;
@@ -34,7 +34,6 @@
     else if (status >= 500) root.toggleAttribute("data-offline", true);
   });
   document.addEventListener("htmx:error", (event) => { if (polls(event)) root.toggleAttribute("data-offline", true); });
-  document.addEventListener("htmx:after:swap", () => root.removeAttribute("data-offline"));
 
   // <time datetime data-relative>: "4 seconds ago", "in 3 minutes", in the page's language, every second.
   const relative = new Intl.RelativeTimeFormat(root.lang || "en", { numeric: "always" });

@@ -71,6 +71,8 @@ def results(job_id: int, kind: str) -> Response:
     answer.content_length = file.seek(0, SEEK_END)
     file.seek(0)
     if request.method == "GET":
+        # The reading ends first: on SQLite it cannot become a writing once a worker has saved something since.
+        db.session.commit()
         timeline.record(job_id, "downloaded", utcnow(), current_user.email, what=name)
         db.session.commit()
     return answer
