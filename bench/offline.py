@@ -1,4 +1,4 @@
-"""The offline source: a whole job against the bare loop of its lookups, and the tuned lookup against the plain calls."""
+"""The offline source: a whole job against the bare loop of its lookups, and the tuned lookup against plain calls."""
 
 from collections.abc import Callable
 

@@ -25,7 +25,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.records import Number
 from portal.jobs.words import explain, outcome_words, reason_words
 from portal.sources.base import Outcome
-from portal.sources.words import field_label, source_title, value_words
+from portal.sources.words import CODED, field_label, source_title, value_words
 
 CHUNK = 1000  # rows of the ledger at a time
 NEEDING_SOMEBODY = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
@@ -190,7 +190,8 @@ class _Words:
     def _fields(self, answer: dict[str, str]) -> Iterable[str | None]:
         for field in self._plan.fields:
             value = answer.get(field)
-            yield self._value(field, value) if value else None
+            # Only codes go through the cache, of which there are few: numbers would fill it, one each.
+            yield (self._value(field, value) if field in CODED else value) if value else None
 
     def _moment(self, at: datetime | None) -> str | None:
         return at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S") if at else None

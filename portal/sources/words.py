@@ -42,6 +42,9 @@ LINE_TYPES: dict[str, LazyString] = {
 }
 
 
+CODED = frozenset({"line_type", "country"})  # the fields whose values are codes, and have words
+
+
 def source_title(name: str) -> str:
     """What a source is called, in the reader's language."""
     return str(TITLES.get(name, name))

@@ -64,4 +64,4 @@ def tabs_in(browser: Browser) -> Iterator[Tabs]:
         yield tabs
     finally:
         tabs.close()
-    assert tabs.complaints == []
+    assert tabs.complaints == [], tabs.complaints

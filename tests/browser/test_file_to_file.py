@@ -59,16 +59,38 @@ def stopped(portal: Portal) -> Iterator[None]:
     """Meanwhile the worker that looks numbers up stands still, wherever it is, and its horse with it."""
     workers = [process for process in portal.living() if process.cmdline()[-2:] == ["worker.py", "scrape"]]
     assert workers
-    for process in workers:
-        process.send_signal(signal.SIGSTOP)
+
+    def stand_still() -> bool:
+        tell(workers, signal.SIGSTOP)
+        if nobody_writes(portal):
+            return True
+        tell(workers, signal.SIGCONT)  # in the middle of a transaction it would keep everybody waiting
+        return False
+
     try:
+        wait_until(stand_still, 30, "the worker stands still between two transactions")
         yield
     finally:
-        for process in workers:
-            try:
-                process.send_signal(signal.SIGCONT)
-            except psutil.NoSuchProcess:
-                continue
+        tell(workers, signal.SIGCONT)
+
+
+def tell(processes: list[psutil.Process], what: signal.Signals) -> None:
+    for process in processes:
+        try:
+            process.send_signal(what)
+        except psutil.NoSuchProcess:
+            continue
+
+
+def nobody_writes(portal: Portal) -> bool:
+    """Whether the database's write lock can be had."""
+    with closing(sqlite3.connect(portal.data_dir / "masterfilter.db", timeout=1, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
 
 
 def ready(portal: Portal, job_id: int) -> int:

@@ -9,17 +9,11 @@ import pytest
 
 from portal.jobs.scheduling import TICK, SweepScheduler
 from tests.services import wait_until
-from tests.support.preloaded import Preloaded, preloaded
+from tests.support.preloaded import Preloaded
 from tests.support.world import World, world
 
 INTERVAL_SECONDS = 1.2
 SCHEDULE, LOCK = SweepScheduler.scheduled_jobs_key, SweepScheduler.scheduler_lock_key
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Preloaded]:
-    with preloaded() as forks:
-        yield forks
 
 
 @pytest.fixture

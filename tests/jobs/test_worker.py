@@ -1,33 +1,15 @@
-"""The worker as a real process: signals, a lost Redis, forged and double messages, frozen and hung attempts."""
+"""The worker as a real process: told to stop, killed, frozen, hung, and with Redis away."""
 
-import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import commands
-from portal.jobs.dispatch import ROOM, Message, _enqueue, queue
 from tests.services import wait_until
 from tests.support import cast
-from tests.support.preloaded import Preloaded, preloaded
-from tests.support.world import World, gone, send, world
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Preloaded]:
-    with preloaded() as forks:
-        yield forks
-
-
-@pytest.fixture
-def place(tmp_path: Path, forks: Preloaded) -> Iterator[World]:
-    """A world where a lookup takes a twentieth of a second, four at once, and RQ looks after its horse each second."""
-    with world(tmp_path, forks, JOURNAL_SECONDS="0.05", MONITORING_SECONDS="1") as place:
-        yield place
+from tests.support.world import World, gone, once_each, send
 
 
 def started(place: World, cells: int = 60, **more: str) -> int:
@@ -42,11 +24,6 @@ def horse_of(place: World) -> int:
     horses = [pid for worker in place.of("scrape") for pid in worker.horses()]
     assert len(horses) == 1
     return horses[0]
-
-
-def once_each(place: World, count: int) -> bool:
-    counted = place.journal.count()
-    return len(counted) == count and set(counted.values()) == {1}
 
 
 def ends_of(place: World, job_id: int) -> list[tuple[str, str]]:
@@ -95,6 +72,17 @@ def test_a_worker_told_to_stop_while_redis_is_away_hands_its_job_back_all_the_sa
     worker.wait_gone(10)
     assert place.job(job_id, "status", "retry_count") == ("retrying", 0)
     assert ends_of(place, job_id) == [("handed_back", "restart")]
+
+
+def test_a_killed_worker_takes_its_horse_along(place: World) -> None:
+    """Neither supervisor's stopasgroup nor its killasgroup reaches it: an orphan would go on, and hold the job."""
+    place.hang.touch()
+    place.start("scrape", JOURNAL_HANG=".")
+    place.make_job(cast.make_user("alice@example.com"), 3)
+    wait_until(place.journal.read)
+    worker, horse = place.of("scrape")[0], horse_of(place)
+    worker.kill()
+    wait_until(lambda: gone(horse), what="the horse is dead")
 
 
 # ── frozen, fenced, hung ────────────────────────────────────────────────────────────────────────────────────────────
@@ -201,87 +189,3 @@ def test_a_job_that_runs_does_not_need_redis_to_be_completed(place: World) -> No
     place.valkey.stop(signal.SIGKILL)
     place.wait_status(job_id, "completed")
     assert once_each(place, 200) and place.job(job_id, "attempt") == 1
-
-
-# ── what a message may do ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_message_that_comes_twice_starts_one_attempt(place: World) -> None:
-    job_id = place.make_job(cast.make_user("alice@example.com"), 40)
-    for n in range(3):
-        assert _enqueue("scrape", "scrape", [job_id, 0], f"copy-{n}")
-    workers = [place.start("scrape"), place.start("scrape")]
-    place.wait_status(job_id, "completed")
-    wait_until(lambda: place.redis.llen("rq:queue:scrape") == 0 and not any(worker.horses() for worker in workers))
-    assert place.job(job_id, "attempt") == 1 and len(ends_of(place, job_id)) == 1
-    assert once_each(place, 40)
-
-
-def forge(place: World, message: str, canary: Path, **fields: object) -> None:
-    """A message as somebody would write it who has Redis and nothing else."""
-    scrape = queue("scrape")
-    forged = Message.create(f"{ROOM}.scrape", args=[0, 0], id=message, connection=scrape.connection, timeout=-1)
-    forged.origin = "scrape"
-    key = forged.key
-    forged.save()
-    for name, value in fields.items():
-        place.redis.hset(key, name, value)  # type: ignore[arg-type]
-    place.redis.rpush(scrape.key, message)
-
-
-class Pickled:
-    """Runs a command when it is read by pickle."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, (self.command,)
-
-
-def test_a_forged_message_runs_nothing_and_the_next_job_is_worked_off(place: World, tmp_path: Path) -> None:
-    import json
-    import pickle
-    import zlib
-
-    canary = tmp_path / "canary"
-    command = f"touch {canary}"
-
-    def named(function: str, instance: object = None) -> bytes:
-        return zlib.compress(json.dumps([function, instance, [command], {}]).encode())
-
-    forge(place, "path", canary, data=named("os.system"))
-    forge(place, "through", canary, data=named(f"{ROOM}.os.system"))
-    forge(place, "member", canary, data=named(f"{ROOM}.socket.os.system"))
-    forge(place, "private", canary, data=named(f"{ROOM}._end_process"))
-    forge(place, "instance", canary, data=named("scrape", ROOM))
-    forge(place, "callback", canary, success_callback_name="os.system", failure_callback_name="os.system")
-    forge(place, "pickled", canary, data=zlib.compress(pickle.dumps(Pickled(command))))
-    forge(place, "pickled-meta", canary, meta=pickle.dumps(Pickled(command)))
-    alice = cast.make_user("alice@example.com")
-    job_id = place.make_job(alice, 5)
-
-    def worked_off() -> bool:
-        if not place.of("scrape"):
-            place.start("scrape")  # as supervisor would: RQ leaves when it cannot read a message
-        return bool(place.job(job_id, "status") == "completed")
-
-    wait_until(worked_off, 20, "the honest job behind them is completed")
-    assert not canary.exists()
-    assert once_each(place, 5)
-
-
-def test_the_forged_messages_would_run_on_a_plain_worker(place: World, tmp_path: Path) -> None:
-    """The test of the test above: RQ's own job class does what they say."""
-    import json
-    import zlib
-
-    from rq import Queue, SimpleWorker
-    from rq.serializers import JSONSerializer
-
-    canary = tmp_path / "canary"
-    data = zlib.compress(json.dumps(["os.system", None, [f"touch {canary}"], {}]).encode())
-    forge(place, "path", canary, data=data)
-    plain = Queue("scrape", connection=place.redis, serializer=JSONSerializer)
-    SimpleWorker([plain], connection=place.redis, serializer=JSONSerializer).work(burst=True, logging_level="ERROR")
-    assert canary.exists()

@@ -3,28 +3,19 @@
 import random
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pytest
 
 from portal.jobs.attempt import SAVE_ROWS
 from tests.services import wait_until
 from tests.support import cast
 from tests.support.journal import repeated
-from tests.support.preloaded import Preloaded, preloaded
+from tests.support.preloaded import Preloaded
 from tests.support.world import Process, World, gone, send, world
 
 IN_FLIGHT = 4
 ROWS = 500
 KILLS = 20
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Preloaded]:
-    with preloaded() as forks:
-        yield forks
 
 
 @dataclass
@@ -63,12 +54,7 @@ def test_twenty_kills_at_random_rows_lose_no_row_and_ask_for_none_twice_that_was
     print(f"seed {seed}")
     draw = random.Random(seed)
     # Kills come faster here than any answer can be saved, and a death with nothing new uses a retry.
-    settings = {
-        "JOURNAL_SECONDS": "0.01",
-        "JOURNAL_CONCURRENCY": str(IN_FLIGHT),
-        "SCRAPING_MAX_RETRIES": "100",
-        "MUTANT": __import__("os").environ.get("MU", ""),
-    }
+    settings = {"JOURNAL_SECONDS": "0.01", "JOURNAL_CONCURRENCY": str(IN_FLIGHT), "SCRAPING_MAX_RETRIES": "100"}
     with world(tmp_path, forks, **settings) as world_:
         killer = Killer(world_, draw)
         alice = cast.make_user("alice@example.com")

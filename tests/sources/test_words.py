@@ -6,6 +6,7 @@ from flask_babel import force_locale
 from portal import sources
 from portal.sources.offline_facts import LINE_TYPES
 from portal.sources.words import (
+    CODED,
     DESCRIPTIONS,
     FIELDS,
     TITLES,
@@ -34,6 +35,8 @@ def test_codes_become_words_and_names_stay(app: Flask) -> None:
         assert value_words("country", "ES") == "Spain"
         assert value_words("country", "001") == "world"
         assert value_words("original_operator", "mobile") == "mobile"
+        for field in set(FIELDS) - CODED:
+            assert value_words(field, "ES") == "ES"
         assert field_label("original_operator") == "Original operator (range)"
     with force_locale("es"):
         assert value_words("country", "ES") == "España"

@@ -29,31 +29,7 @@ def _dies_holding_the_lock() -> None:
     scheduling.SweepScheduler.enqueue_jobs = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
 
 
-def _asks_again() -> None:
-    from portal.jobs import ledger
-    plain = ledger.waiting
-    from sqlalchemy import select
-
-    from portal.database import db
-    from portal.jobs import attempt
-    from portal.jobs.records import Number
-    def every(job_id):
-        rows = db.session.execute(select(Number.e164, Number.row_no, Number.outcome).where(Number.job_id==job_id, Number.e164.is_not(None)).order_by(Number.row_no))
-        out={}
-        done=set()
-        for e,r,o in rows:
-            if o != "waiting" : done.add(e)
-            out.setdefault(str(e), []).append(r)
-        every.done = done
-        return out
-    ledger.waiting = every
-    real = attempt.save
-    attempt.save = lambda j,a,looked,*r: real(j,a,[l for l in looked if l.answer.fields["seen"] not in every.done],*r)
-
-def _orphans() -> None:
-    working.die_with_parent = lambda parent: None
-
-MUTANTS = {"asks_again": _asks_again, "orphans": _orphans, "nofence": _no_fence, "dies_holding_the_lock": _dies_holding_the_lock}
+MUTANTS = {"nofence": _no_fence, "dies_holding_the_lock": _dies_holding_the_lock}
 
 
 def _note_every_sweep(path: str) -> None:

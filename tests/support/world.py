@@ -179,6 +179,12 @@ def world(folder: Path, forks: Preloaded, **settings: str) -> Iterator[World]:
                 sources.unregister(NAME)
 
 
+def once_each(place: World, count: int) -> bool:
+    """Whether so many numbers were looked up, each of them once."""
+    counted = place.journal.count()
+    return len(counted) == count and set(counted.values()) == {1}
+
+
 def send(pid: int, number: signal.Signals) -> None:
     """Send a signal to one process; it may have ended already."""
     try:

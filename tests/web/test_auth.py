@@ -45,6 +45,7 @@ def test_the_letters_of_an_address_may_be_large_and_have_spaces_around(client: F
 
 
 def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(client: FlaskClient, alice: User) -> None:
+    client.post("/look", data={"locale": "en"})
     wrong, unknown = sign_in(client, alice.email, "wrong"), sign_in(client, "nobody@example.com", "wrong")
     assert wrong.status_code == unknown.status_code == 401
     for answer in (wrong, unknown):

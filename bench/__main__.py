@@ -1,0 +1,29 @@
+"""`python -m bench`: all measurements, a line each; ends with 1 when one misses its goal."""
+
+import sys
+from collections.abc import Iterator
+
+from bench import files, offline
+from bench.measuring import SHORT, Goal
+
+
+def goals() -> Iterator[Goal]:
+    """Every goal, as it is measured."""
+    yield from offline.measure()
+    yield files.measure_reading()
+    yield from files.measure_export()
+
+
+def main() -> int:
+    """Print the result and give the exit code."""
+    print("bench, short round" if SHORT else "bench", flush=True)
+    missed = 0
+    for goal in goals():
+        print(goal.line(), flush=True)
+        missed += not goal.holds
+    print(f"{missed} missed" if missed else "all goals hold")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What a message in Redis can make a real worker do, and what it cannot, whoever wrote it."""
+
+import json
+import os
+import pickle
+import zlib
+from pathlib import Path
+
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+
+from portal.jobs.dispatch import ROOM, Message, _enqueue, queue
+from tests.services import wait_until
+from tests.support import cast
+from tests.support.world import World, once_each
+
+
+def test_a_message_that_comes_twice_starts_one_attempt(place: World) -> None:
+    job_id = place.make_job(cast.make_user("alice@example.com"), 40)
+    for n in range(3):
+        assert _enqueue("scrape", "scrape", [job_id, 0], f"copy-{n}")
+    workers = [place.start("scrape"), place.start("scrape")]
+    place.wait_status(job_id, "completed")
+    wait_until(lambda: place.redis.llen("rq:queue:scrape") == 0 and not any(worker.horses() for worker in workers))
+    assert place.job(job_id, "attempt") == 1 and place.ask("SELECT count(*) FROM attempts") == [(1,)]
+    assert once_each(place, 40)
+
+
+def forge(place: World, message: str, **fields: object) -> None:
+    """A message as somebody would write it who has Redis and nothing else."""
+    scrape = queue("scrape")
+    forged = Message.create(f"{ROOM}.scrape", args=[0, 0], id=message, connection=scrape.connection, timeout=-1)
+    forged.origin = "scrape"
+    forged.save()
+    for name, value in fields.items():
+        place.redis.hset(forged.key, name, value)  # type: ignore[arg-type]
+    place.redis.rpush(scrape.key, message)
+
+
+class Pickled:
+    """Runs a command when it is read by pickle."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (self.command,)
+
+
+def test_a_forged_message_runs_nothing_and_the_next_job_is_worked_off(place: World, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    command = f"touch {canary}"
+
+    def named(function: str, instance: object = None) -> bytes:
+        return zlib.compress(json.dumps([function, instance, [command], {}]).encode())
+
+    forge(place, "path", data=named("os.system"))
+    forge(place, "through", data=named(f"{ROOM}.os.system"))
+    forge(place, "member", data=named(f"{ROOM}.socket.os.system"))
+    forge(place, "private", data=named(f"{ROOM}._end_process"))
+    forge(place, "instance", data=named("scrape", ROOM))
+    forge(place, "callback", success_callback_name="os.system", failure_callback_name="os.system")
+    forge(place, "pickled", data=zlib.compress(pickle.dumps(Pickled(command))))
+    forge(place, "pickled-meta", meta=pickle.dumps(Pickled(command)))
+    alice = cast.make_user("alice@example.com")
+    job_id = place.make_job(alice, 5)
+
+    def worked_off() -> bool:
+        if not place.of("scrape"):
+            place.start("scrape")  # as supervisor would: RQ leaves when it cannot read a message
+        return bool(place.job(job_id, "status") == "completed")
+
+    wait_until(worked_off, 20, "the honest job behind them is completed")
+    assert not canary.exists()
+    assert once_each(place, 5)
+
+
+def test_the_forged_messages_would_run_on_a_plain_worker(place: World, tmp_path: Path) -> None:
+    """The test of the test above: RQ's own job class does what they say."""
+    canary = tmp_path / "canary"
+    data = zlib.compress(json.dumps(["os.system", None, [f"touch {canary}"], {}]).encode())
+    forge(place, "path", data=data)
+    plain = Queue("scrape", connection=place.redis, serializer=JSONSerializer)
+    SimpleWorker([plain], connection=place.redis, serializer=JSONSerializer).work(burst=True, logging_level="ERROR")
+    assert canary.exists()

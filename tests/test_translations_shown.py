@@ -1,0 +1,95 @@
+"""What a person sees in Spanish: every page, mail and start of the portal, with no English left on it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal.accounts import User
+from portal.config import ROOT
+from portal.database import db
+from portal.jobs.models import ScrapingJob
+from portal.jobs.status import Status
+from portal.notices.mail import letter
+from portal.notices.models import Notice
+from tests.support import cast, scenes
+from tests.support.catalogue import ENGLISH, english_left
+
+MakeJob = Callable[..., ScrapingJob]
+
+
+@pytest.fixture
+def spanish(app: Flask, alice: User, ada: User) -> None:
+    """Nobody has chosen a language."""
+    alice.locale = ada.locale = None
+    db.session.commit()
+
+
+def shown(client: FlaskClient, address: str, status: int = 200) -> str:
+    answer = client.get(address)
+    assert answer.status_code == status, address
+    return answer.get_data(as_text=True)
+
+
+def test_the_portal_is_spanish_when_the_browser_says_nothing(client: FlaskClient, app: Flask) -> None:
+    assert app.config["DEFAULT_LOCALE"] == "es"
+    page = shown(client, "/login")
+    assert '<html lang="es"' in page and "Iniciar sesión" in page
+
+
+@pytest.mark.parametrize(("asked", "language"), [("en", "en"), ("es-MX,es;q=0.9", "es"), ("fr,de;q=0.5", "es")])
+def test_a_browser_that_asks_for_english_gets_it_and_any_other_gets_spanish(
+    client: FlaskClient, asked: str, language: str
+) -> None:
+    answer = client.get("/login", headers={"Accept-Language": asked})
+    assert f'<html lang="{language}"' in answer.get_data(as_text=True)
+
+
+def test_english_left_on_a_page_is_found() -> None:
+    page = "<p title='Sign in'>Iniciar sesión</p><p>Listo: 3 rows</p><code>flask --app app</code><p>Todo bien</p>"
+    assert english_left(page) == ["Sign in", "Listo: 3 rows"]
+
+
+def test_the_way_of_a_file_is_spanish(app: Flask, spanish: None, alice: User, as_alice: FlaskClient) -> None:
+    stranger = app.test_client()
+    assert not english_left(shown(stranger, "/login"))
+    assert not english_left(shown(as_alice, "/"))  # the first visit
+    document = cast.make_document(app, alice, ["612345678", "612345678", "12", "", "911234567"])
+    for address in ("/", f"/documents/{document.id}", "/account", "/?q=zzz", "/?status=failed"):
+        assert not english_left(shown(as_alice, address)), address
+    assert not english_left(shown(as_alice, "/nowhere", 404))
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_a_jobs_pages_are_spanish_in_every_status(
+    spanish: None, alice: User, as_alice: FlaskClient, as_ada: FlaskClient, make_job: MakeJob, status: Status
+) -> None:
+    job = scenes.in_status(make_job(alice), status)
+    for client, address in (
+        (as_alice, f"/jobs/{job.id}"),
+        (as_alice, f"/jobs/{job.id}/delete"),
+        (as_alice, "/"),
+        (as_ada, f"/jobs/{job.id}"),
+        (as_ada, "/admin/jobs"),
+    ):
+        text = shown(client, address).replace("system (CLI)", "")
+        assert not english_left(text), address
+
+
+def test_the_mails_are_spanish(app: Flask, spanish: None, alice: User, make_job: MakeJob) -> None:
+    job = scenes.failed(make_job(alice), final=True)
+    notice = db.session.query(Notice).filter_by(job_id=job.id).one()
+    message = letter(notice, alice)
+    assert "sin respuesta" in str(message.subject)
+    assert not ENGLISH.search(f"{message.subject}\n{message.body}".replace(f"http://localhost/jobs/{job.id}", ""))
+
+
+def test_the_terminal_says_it_in_both_languages() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", "from portal.running.words import READY, both; print(both(READY, address='x'))"],
+        capture_output=True, text=True, cwd=ROOT, check=True,
+    ).stdout  # fmt: skip
+    assert said.splitlines() == ["Masterfilter está listo: x", "Masterfilter is ready: x"]
