@@ -59,8 +59,11 @@ def addresses(app: Flask, ids: dict[str, int]) -> list[tuple[str, str]]:
 
 
 def plain(text: str, path: str) -> str:
-    """A page without what differs each time: the address that it was asked by, and the reference of the request."""
-    return re.sub(r"portal: [0-9a-f]+", "", text.replace(path, ""))
+    """A page without what differs each time: the address that it was asked by, the reference of the request, and the
+    token against forged forms, which carries the second in which it was made."""
+    return re.sub(
+        r'portal: [0-9a-f]+|"X-CSRFToken": "[^"]+"|name="csrf_token" value="[^"]+"', "", text.replace(path, "")
+    )
 
 
 def everything() -> list[Any]:
