@@ -85,15 +85,18 @@ def changed_rows(statement: Update | Delete) -> int:
 
 
 def only(column: str, words: type[StrEnum]) -> CheckConstraint:
-    """A constraint by which the database itself refuses a word that is not in the enum."""
-    listed = ", ".join(f"'{word}'" for word in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+    """A constraint by which the database itself refuses a word that is not in the enum.
+
+    Spelled with OR: for an IN of more than two words SQLite builds a table at every write, a third of an UPDATE's time.
+    """
+    allowed = " OR ".join(f"{column} = '{word}'" for word in words)
+    return CheckConstraint(allowed, name=f"{column}_known")
 
 
 def _open_sqlite(connection: Any) -> None:
     connection.isolation_level = None  # we send BEGIN ourselves, below
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON", "wal_autocheckpoint=8000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from json import JSONEncoder
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Dialect, Table, bindparam, literal_column, update
+from sqlalchemy import Connection, Dialect, Table, bindparam, func, literal_column, update
 from sqlalchemy.types import TypeEngine
 
 from portal.database import db
@@ -41,6 +42,22 @@ _WRITE_ROW = (
 )
 
 
+_JOBS = cast(Table, ScrapingJob.__table__)
+_MOMENT = _JOBS.c.last_progress_at.type
+# Built once, as a save is made every few hundredths of a second; the fence is added to it each time.
+_COUNT = update(_JOBS).values(
+    {
+        "processed_numbers": _JOBS.c.processed_numbers + bindparam("final"),
+        "lease_until": bindparam("until"),
+        "updated_at": bindparam("now"),
+        # Its type is said, as a function gives none: without it the moment is stored in another form and never equal.
+        "last_progress_at": func.coalesce(bindparam("progress_at", type_=_MOMENT), _JOBS.c.last_progress_at),
+        **{name: _JOBS.c[name] + bindparam(name) for name in COUNTERS.values()},
+    }
+)
+_as_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 class Fenced(Exception):
     """This attempt no longer has the job: it was taken over, cancelled, timed out or given up as lost."""
 
@@ -58,41 +75,31 @@ def save(job_id: int, attempt: int, looked: Sequence[Looked], now: datetime, lea
     for one in looked:
         counts[one.answer.outcome] += len(one.rows)
     final = sum(counts[outcome] for outcome in FINAL)
-    values = {name: getattr(ScrapingJob, name) + counts[outcome] for outcome, name in COUNTERS.items()}
-    if looked:
-        values["last_progress_at"] = now
-    fence = (
-        update(cast(Table, ScrapingJob.__table__))
-        .where(*ScrapingJob.held_by(job_id, attempt))
-        .values(
-            processed_numbers=ScrapingJob.processed_numbers + final,
-            lease_until=now + timedelta(seconds=lease_seconds),
-            updated_at=now,
-            **values,
-        )
-        .returning(ScrapingJob.paused_at)
-    )
-    held = db.session.connection().execute(fence).one_or_none()
+    moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
+    until = now + timedelta(seconds=lease_seconds)
+    progress_at = now if looked else None
+    fence = _COUNT.where(*ScrapingJob.held_by(job_id, attempt)).returning(ScrapingJob.paused_at)
+    of_all = {**moved, "final": final, "now": now, "until": until, "progress_at": progress_at}
+    connection = db.session.connection()
+    held = connection.execute(fence, of_all).one_or_none()
     if held is None:
         db.session.rollback()
         raise Fenced
-    if looked:
-        rows = sum(counts.values())
-        written = _write(job_id, attempt, looked, now)
-        if written != rows:  # the counters would no longer be the sum of the rows
-            db.session.rollback()
-            raise RuntimeError(f"job {job_id}: {rows} rows to write, {written} were waiting")
+    rows = sum(counts.values())
+    written = _write(connection, job_id, attempt, looked, now) if looked else 0
+    if written != rows:  # the counters would no longer be the sum of the rows
+        db.session.rollback()
+        raise RuntimeError(f"job {job_id}: {rows} rows to write, {written} were waiting")
     db.session.commit()
     return held.paused_at is not None
 
 
-def _write(job_id: int, attempt: int, looked: Sequence[Looked], now: datetime) -> int:
+def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[Looked], now: datetime) -> int:
     """Write the rows, and say how many were waiting for it.
 
     Straight at the driver: what is the same in every row is made ready once, and SQLAlchemy's way with each row of
     an executemany, which costs more than the database itself, is saved.
     """
-    connection = db.session.connection()
     sql, in_order, ready = _prepared(connection.dialect)
     same = {"of_job": job_id, "now": ready["now"](now), "by_attempt": attempt}
     words = {outcome: ready["new_outcome"](outcome) for outcome in Outcome}
@@ -101,7 +108,7 @@ def _write(job_id: int, attempt: int, looked: Sequence[Looked], now: datetime) -
         answer = one.answer
         row = {
             "new_outcome": words[answer.outcome], "new_reason": answer.reason,
-            "new_answer": ready["new_answer"](dict(answer.fields) or None), **same,
+            "new_answer": _as_json(answer.fields) if answer.fields else None, **same,
         }  # fmt: skip
         for row["of_row"] in one.rows:
             rows.append(in_order(row) if in_order else {**row})

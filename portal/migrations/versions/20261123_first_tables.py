@@ -65,7 +65,7 @@ def upgrade() -> None:
     sa.Column('enqueued_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('read_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True),
-    sa.CheckConstraint("state IN ('reading', 'ready', 'refused')", name=op.f('ck_documents_state_known')),
+    sa.CheckConstraint("state = 'reading' OR state = 'ready' OR state = 'refused'", name=op.f('ck_documents_state_known')),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_documents_user_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_documents')),
     sa.UniqueConstraint('storage_key', name=op.f('uq_documents_storage_key'))
@@ -100,7 +100,7 @@ def upgrade() -> None:
     sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('last_error', sa.Text(), nullable=True),
-    sa.CheckConstraint("state IN ('due', 'sending', 'sent', 'dead')", name=op.f('ck_notices_state_known')),
+    sa.CheckConstraint("state = 'due' OR state = 'sending' OR state = 'sent' OR state = 'dead'", name=op.f('ck_notices_state_known')),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_notices_user_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_notices')),
     sa.UniqueConstraint('dedupe', name=op.f('uq_notices_dedupe'))
@@ -148,7 +148,7 @@ def upgrade() -> None:
     sa.Column('paused_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('round', sa.Integer(), nullable=False),
     sa.Column('deleted_at', sa.DateTime(timezone=True), nullable=True),
-    sa.CheckConstraint("status IN ('pending', 'processing', 'completed', 'failed', 'timeout', 'retrying', 'cancelled')", name=op.f('ck_scraping_jobs_status_known')),
+    sa.CheckConstraint("status = 'pending' OR status = 'processing' OR status = 'completed' OR status = 'failed' OR status = 'timeout' OR status = 'retrying' OR status = 'cancelled'", name=op.f('ck_scraping_jobs_status_known')),
     sa.ForeignKeyConstraint(['document_id'], ['documents.id'], name=op.f('fk_scraping_jobs_document_id')),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_scraping_jobs_user_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_scraping_jobs'))
@@ -197,7 +197,7 @@ def upgrade() -> None:
     sa.Column('answer', sa.JSON(), nullable=True),
     sa.Column('checked_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('attempt', sa.Integer(), nullable=True),
-    sa.CheckConstraint("outcome IN ('found', 'not_found', 'invalid', 'rejected', 'waiting', 'failed')", name=op.f('ck_numbers_outcome_known')),
+    sa.CheckConstraint("outcome = 'found' OR outcome = 'not_found' OR outcome = 'invalid' OR outcome = 'rejected' OR outcome = 'waiting' OR outcome = 'failed'", name=op.f('ck_numbers_outcome_known')),
     sa.ForeignKeyConstraint(['job_id'], ['scraping_jobs.id'], name=op.f('fk_numbers_job_id')),
     sa.PrimaryKeyConstraint('job_id', 'row_no', name=op.f('pk_numbers'))
     )
