@@ -1,0 +1,158 @@
+"""Nobody is shut out: every page in every state, light and dark, in both languages, wide and narrow, without a fault
+that axe knows and without scrolling sideways."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from portal.accounts import make_setup_address
+from portal.clock import utcnow
+from portal.database import db
+from tests.browser.gallery import ADA, ALICE, BOB, Gallery, gallery, served
+from tests.browser.looking import NARROW, WIDE, keep, sticking_out, violations
+from tests.browser.tabs import Tabs, tabs_in
+from tests.support import cast
+from tests.support.cast import PASSWORD
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+LOCALES = {"es": "es-ES", "en": "en-GB"}
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    with gallery(tmp_path_factory.mktemp("gallery")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cookies(portal: Gallery, chromium: Browser) -> dict[str, Any]:
+    """Each person's cookies after signing in."""
+    found: dict[str, Any] = {"": None}
+    with tabs_in(chromium) as tabs:
+        for email in (ALICE, BOB, ADA):
+            page = tabs.open(portal.address)
+            page.goto("/login")
+            page.fill("[name=email]", email)
+            page.fill("[name=password]", PASSWORD)
+            page.click("main form button")
+            page.wait_for_url(portal.address + "/")
+            found[email] = page.context.storage_state()
+    return found
+
+
+def profile(tabs: Tabs, portal: Gallery, state: Any, theme: str, language: str) -> BrowserContext:
+    return tabs.profile(portal.address, storage_state=state, color_scheme=theme, locale=LOCALES[language])
+
+
+def test_a_fault_would_be_seen(tabs: Tabs) -> None:
+    page = tabs.open("http://127.0.0.1", viewport={"width": NARROW, "height": 900})
+    page.set_content("<main><p>Good day</p><input><div class=x>wide</div></main><style>.x {width: 900px}</style>")
+    assert any(fault.startswith("label: <input") for fault in violations(page))
+    assert sticking_out(page) == ['<div class="x">wide</div>']
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_sticks_out(
+    portal: Gallery, cookies: dict[str, Any], tabs: Tabs, theme: str, language: str
+) -> None:
+    tabs.forgive("status of 404")
+    faults: list[str] = []
+    for person in cookies:
+        page = profile(tabs, portal, cookies[person], theme, language).new_page()
+        for name, (_, path) in [named for named in portal.pages.items() if named[1][0] == person]:
+            page.set_viewport_size({"width": WIDE, "height": 900})
+            page.goto(path)
+            assert page.get_attribute("html", "lang") == language
+            for width in (WIDE, NARROW):
+                page.set_viewport_size({"width": width, "height": 900})
+                keep(page, f"{name}-{language}-{theme}-{width}")
+                found = [*violations(page), *(f"sticks out: {html}" for html in sticking_out(page))]
+                faults += [f"{name} {width}: {fault}" for fault in found]
+        page.close()  # it would go on asking for news
+    assert not faults, "\n".join(faults)
+
+
+def test_what_unfolds_is_as_good_as_what_is_seen_at_once(portal: Gallery, cookies: dict[str, Any], tabs: Tabs) -> None:
+    faults: list[str] = []
+    folds = {"light": ("admin-a-job", "check-ready", "job-completed"), "dark": ("admin-jobs", "job-processing", "home")}
+    for theme, names in folds.items():
+        for name in names:
+            person, path = portal.pages[name]
+            page = profile(tabs, portal, cookies[person], theme, "es").new_page()
+            page.set_viewport_size({"width": NARROW, "height": 900})
+            page.goto(path)
+            for place, fold in enumerate(page.locator("details:visible > summary").all()):
+                fold.click()
+                keep(page, f"open-{name}-{place}-{theme}")
+                found = [*violations(page), *(f"sticks out: {html}" for html in sticking_out(page))]
+                faults += [f"{name}: {fault}" for fault in found]
+                if page.locator("details.menu[open]").count():
+                    page.keyboard.press("Escape")
+            page.close()
+    assert not faults, "\n".join(faults)
+
+
+def test_a_portal_without_anybody_is_as_good(tmp_path: Path, tabs: Tabs) -> None:
+    app = cast.make_app(tmp_path)
+    with app.app_context():
+        token = make_setup_address(utcnow())
+        db.session.remove()
+        with served(app) as address:
+            for theme, width in (("light", WIDE), ("dark", NARROW)):
+                page = tabs.open(address, locale="es-ES", color_scheme=theme, viewport={"width": width, "height": 900})
+                for name, path in (("set-up", f"/setup/{token}"), ("login-new", "/login")):
+                    page.goto(path)
+                    expect(page.locator("main form")).to_be_visible()
+                    keep(page, f"{name}-es-{theme}-{width}")
+                    assert [*violations(page), *sticking_out(page)] == [], name
+        db.engine.dispose()
+
+
+def test_the_mistakes_that_people_make_are_announced(portal: Gallery, tabs: Tabs) -> None:
+    tabs.forgive("status of 401")
+    page = tabs.open(portal.address, locale="es-ES")
+    page.goto("/login")
+    page.fill("[name=email]", "nobody@example.com")
+    page.fill("[name=password]", "wrong")
+    page.click("main form button")
+    expect(page.locator("[role=alert]")).to_be_visible()
+    keep(page, "login-wrong-es-light-1280")
+    assert violations(page) == []
+
+
+def test_the_keyboard_alone_reaches_the_content_and_the_menu(
+    portal: Gallery, cookies: dict[str, Any], tabs: Tabs
+) -> None:
+    page = tabs.open(portal.address, storage_state=cookies[ALICE])
+    page.goto("/account")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.locator(".top .menu > summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".top .menu-body")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".top .menu-body")).to_be_hidden()
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_the_theme_and_the_language_are_chosen_by_plain_forms(
+    portal: Gallery, cookies: dict[str, Any], tabs: Tabs
+) -> None:
+    page = tabs.open(portal.address, java_script_enabled=False, locale="es-ES")
+    page.goto("/login?next=/account")
+    assert page.get_attribute("html", "lang") == "es"
+    page.click(".top .menu > summary")
+    page.click("[name=locale][value=en]")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator("h1")).to_have_text("Sign in")
+    assert page.url.endswith("/login?next=/account"), "it comes back to where it was"
+    page.click(".top .menu > summary")
+    page.click("[name=theme][value=dark]")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
