@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from bench import files, offline
+from bench import files, offline, sweeping
 from bench.measuring import SHORT, Goal
 
 
@@ -12,6 +12,7 @@ def goals() -> Iterator[Goal]:
     yield from offline.measure()
     yield files.measure_reading()
     yield from files.measure_export()
+    yield from sweeping.goals()
 
 
 def main() -> int:

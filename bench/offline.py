@@ -10,9 +10,13 @@ from bench.portal_here import make_job, numbers, portal
 from portal.jobs.attempt import Conditions, run
 from portal.jobs.backoff import Backoff
 from portal.jobs.status import Status
+from portal.jobs.working import settle_memory
 from portal.sources.offline import OfflineSource, warm
 
 ROWS = 5000
+# The issue's own bound. What a row of a job costs beside its lookup is some 15 µs: its UPDATE 5, its answer as JSON 3,
+# the fence and the commit 4, the rest claiming and reading the ledger.
+FLOOR = 0.75
 ROUNDS = 4 if SHORT else 10
 
 
@@ -36,6 +40,7 @@ def measure() -> list[Goal]:
     e164s = numbers(ROWS)
     source = OfflineSource()
     warm()
+    settle_memory()  # as in a worker
 
     def loop(ask: Callable[[str], object]) -> Callable[[], float]:
         return lambda: seconds(lambda: [ask(e164) for e164 in e164s])
@@ -59,7 +64,7 @@ def measure() -> list[Goal]:
             "offline job against the bare loop of its lookups",
             best["bare"] / best["job"],
             f"{per_second['job']} of {per_second['bare']} over {ROWS:,} rows",
-            floor=0.75,
+            floor=FLOOR,
         ),
         Goal(
             "tuned lookup against every public call in turn",
