@@ -96,7 +96,13 @@ def only(column: str, words: type[StrEnum]) -> CheckConstraint:
 def _open_sqlite(connection: Any) -> None:
     connection.isolation_level = None  # we send BEGIN ourselves, below
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON", "wal_autocheckpoint=8000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "busy_timeout=30000",
+        "foreign_keys=ON",
+        "wal_autocheckpoint=8000",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -18,7 +18,7 @@ from sqlalchemy import inspect
 from portal.accounts import User
 from portal.cli.choosing import chosen
 from portal.cli.interrupting import Interrupt
-from portal.cli.language import spoken
+from portal.cli.speaking import speaking
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
@@ -50,7 +50,7 @@ def scrape_command(
     file: Path, out: Path, source: str, column: str | None, sheet: str | None, country: str | None, again: bool
 ) -> None:
     """Exit codes: 0 every row has its answer; 1 not so, with a sentence; 2 wrong use; 130 interrupted."""
-    with spoken(), Interrupt() as interrupt:
+    with speaking(), Interrupt() as interrupt:
         _require_output(file, out)
         _set_up_database()
         user = foreground.terminal_user(utcnow())

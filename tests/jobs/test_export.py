@@ -19,7 +19,9 @@ from portal.jobs.export_lines import lines, plan_for
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words import outcome_words
 from portal.sources.base import Outcome
+from tests import services
 from tests.jobs.exporting import RangeSource, as_records, csv_of, job_on, path_of, ran, rows_in, sheet_of
+from tests.support import cast
 
 TITLES = [["Listado de clientes 2026"], []]
 HEADER = ["Nombre", "Teléfono", "Alta", "Saldo", "Activo"]
@@ -308,3 +310,22 @@ def test_no_transaction_is_left_open_by_a_download(app: Flask, alice: User) -> N
         export(job, app.extensions["storage"]).close()
 
     assert not db.session().in_transaction()
+
+
+@pytest.mark.postgresql
+def test_postgresql_gives_the_same_file_and_the_same_groups(
+    app: Flask, alice: User, tmp_path: Path, postgres_server: str
+) -> None:
+    job = ran(job_on(app, alice, [HEADER, *PEOPLE, *PEOPLE], column=1))
+    expected = sheet_of(app, job), {group.key: group.count for group in groups(job)}
+    db.session.rollback()
+
+    with services.new_database(postgres_server) as url:
+        other = cast.make_app(tmp_path / "other", DATABASE_URL=url)
+        with other.app_context():
+            job = ran(job_on(other, cast.make_user("alice@example.com"), [HEADER, *PEOPLE, *PEOPLE], column=1))
+            found = sheet_of(other, job), {group.key: group.count for group in groups(job)}
+            db.session.remove()
+            db.engine.dispose()
+
+    assert found == expected

@@ -22,7 +22,7 @@ from tests.jobs.exporting import rows_in
 
 SEEN_IN_LISTS = [
     "0612345678", "+34612345678", "0034 612 345 678", "1234567890123456", "=1+1", "@x", "-", "'612345678", " 7 ", "\t",
-    "٠٦١٢٣٤٥٦٧٨", "هاتف", "📞", "👩‍👧", "６１２", "a\nb", "<r><t>x</t></r>", "<&>\"'", "TRUE", "6,12E+08", "1e5", "#N/A",
+    "٠٦١٢٣٤٥٦٧٨", "هاتف", "📞", "６１２", "a\nb", "<r><t>x</t></r>", "<&>\"'", "TRUE", "6,12E+08", "1e5", "#N/A",
 ]  # fmt: skip
 # Without what a cell cannot hold (test_export says what becomes of it), and without Excel's own escape _x0041_, which
 # openpyxl reads as it is written and Excel does not.
@@ -49,7 +49,7 @@ def plan_on(folder: Path, rows: list[list[object]]) -> Plan:
     )  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 def test_every_cell_of_a_workbook_comes_back_equal(app: Flask, tmp_path: Path, rows: list[list[object]]) -> None:
     out = io.BytesIO()
@@ -68,7 +68,7 @@ def test_every_cell_of_a_workbook_comes_back_equal(app: Flask, tmp_path: Path, r
                 assert isinstance(back, bool) == isinstance(value, bool)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.lists(TEXTS, min_size=3, max_size=3), min_size=1, max_size=12))
 def test_every_text_of_a_csv_comes_back_equal_but_for_its_apostrophe(
     app: Flask, tmp_path: Path, rows: list[list[str]]

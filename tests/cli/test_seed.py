@@ -1,0 +1,111 @@
+"""`make seed`: something to look at on every page, made by the same verbs as real files and jobs."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from openpyxl import load_workbook
+
+from portal.accounts import User, sign_in
+from portal.cli.seeding import ADA, ANA, LUIS
+from portal.clock import utcnow
+from portal.database import db
+from portal.documents.models import Document, Reading
+from portal.jobs.models import ScrapingJob
+from portal.jobs.records import Number
+from portal.jobs.saving import COUNTERS
+from portal.jobs.status import Status
+from portal.jobs.sweeping import sweep
+from portal.sources.base import Outcome
+
+
+@pytest.fixture(autouse=True)
+def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+
+
+@pytest.fixture
+def said(app: Flask, runner: FlaskCliRunner) -> str:
+    """What the command printed when it was run."""
+    done = runner.invoke(args=["seed"])
+    assert done.exit_code == 0, done.output
+    return str(done.output)
+
+
+def jobs() -> list[ScrapingJob]:
+    return list(db.session.scalars(db.select(ScrapingJob).order_by(ScrapingJob.id)))
+
+
+def test_there_is_a_job_in_every_status_and_in_every_way_of_waiting(said: str) -> None:
+    assert {job.status for job in jobs()} == set(Status)
+    assert any(job.paused_at for job in jobs())
+    assert any(job.not_before and job.not_before > utcnow() for job in jobs())
+    assert any(job.status == Status.FAILED and job.next_retry_at and job.next_retry_at > utcnow() for job in jobs())
+    assert any(job.status == Status.FAILED and job.next_retry_at is None for job in jobs())
+
+
+def test_the_counters_are_the_sums_of_the_rows(said: str) -> None:
+    for job in jobs():
+        counted = dict(
+            db.session.execute(
+                db.select(Number.outcome, db.func.count()).where(Number.job_id == job.id).group_by(Number.outcome)
+            ).all()
+        )
+        assert {outcome: getattr(job, name) for outcome, name in COUNTERS.items() if getattr(job, name)} == {
+            outcome: count for outcome, count in counted.items() if outcome != Outcome.WAITING
+        }
+        assert sum(counted.values()) == job.total_numbers
+
+
+def test_nothing_is_from_the_future(said: str) -> None:
+    for job in jobs():
+        for at in (job.created_at, job.started_at, job.completed_at, job.last_progress_at, job.updated_at):
+            assert at is None or at <= utcnow()
+
+
+def test_it_stays_to_be_looked_at_for_hours_while_the_portal_runs(said: str) -> None:
+    before = {job.id: job.status for job in jobs()}
+    db.session.rollback()
+
+    sweep(utcnow() + timedelta(hours=5))
+
+    db.session.expire_all()
+    assert {job.id: job.status for job in jobs()} == before
+
+
+def test_everybody_can_sign_in_with_the_password_that_was_printed(said: str) -> None:
+    passwords = dict(re.findall(r"(\S+@example\.com) can sign in with the password (\S+)", said))
+    assert set(passwords) == {ADA, ANA, LUIS} and len(set(passwords.values())) == 3
+    db.session.rollback()
+    for email, password in passwords.items():
+        assert sign_in(email, password, "127.0.0.1", utcnow()) is not None
+    admins = db.session.scalars(db.select(User.email).where(User.is_admin)).all()
+    assert admins == [ADA]
+
+
+def test_there_are_files_not_started_a_refused_one_and_one_to_upload(said: str, app: Flask) -> None:
+    started = db.select(ScrapingJob.document_id)
+    others = db.session.scalars(db.select(Document).where(Document.id.not_in(started))).all()
+    assert {document.state for document in others} == {Reading.READY, Reading.REFUSED}
+    sample = Path(app.config["PORTAL_DATA_DIR"]) / "clientes-de-ejemplo.xlsx"
+    assert str(sample) in said
+    rows = list(load_workbook(sample).worksheets[0].iter_rows(values_only=True))
+    assert len(rows) == 251 and rows[4][3] == "=1+1"
+
+
+def test_twice_is_refused_unless_it_is_meant(said: str, runner: FlaskCliRunner) -> None:
+    before = len(jobs())
+
+    refused = runner.invoke(args=["seed"])
+    assert refused.exit_code == 1
+    assert "The examples are there already" in refused.output
+    assert len(jobs()) == before
+
+    again = runner.invoke(args=["seed", "--again"])
+    assert again.exit_code == 0, again.output
+    assert len(jobs()) == 2 * before
+    assert "was there already and keeps the password" in again.output
+    assert db.session.scalar(db.select(db.func.count(User.id))) == 3
