@@ -77,9 +77,8 @@ class JobMachine(RuleBasedStateMachine):
     @rule(worker=WORKERS, stale=st.integers(0, 1))
     def claim(self, worker: str, stale: int) -> None:
         job = self.job()
-        may = (
-            job.status in WAITING and not job.paused_at and not stale and (not job.not_before or job.not_before <= self.now)
-        )  # fmt: skip
+        due = not job.not_before or job.not_before <= self.now
+        may = job.status in WAITING and not job.paused_at and not stale and due
         message = job.attempt - stale
         claimed = ScrapingJob.claim(self.id, message, self.now, worker=worker, lease_seconds=LEASE)
         assert self.done(claimed) is may
