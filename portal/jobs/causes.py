@@ -51,7 +51,7 @@ _BY_ITSELF = _("The portal tries again by itself, each time after a longer wait,
 _NO_RETRY_USED = _("It goes on by itself, and uses no retry.")
 _NOT_BEFORE = _("Not before an administrator has put it right.")
 _NEVER = _("No. The answer would be the same.")
-_NOTHING = _("If it does not go on by itself, press Retry: only rows without an answer are looked up again.")
+_NOTHING = _("You can press Retry at any time: only rows without an answer are looked up again.")
 _TELL_ADMIN = _("Tell an administrator. After that, press Retry: what is ready is kept.")
 _CORRECT = _("Download the rows that need correcting, put them right and upload that file.")
 
