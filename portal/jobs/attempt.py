@@ -5,7 +5,7 @@ ledger, never "after row n", so an attempt that is cut anywhere is gone on with 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import ledger
 from portal.jobs.backoff import Backoff
+from portal.jobs.deck import Deck
 from portal.jobs.heartbeat import Heartbeat
 from portal.jobs.models import ScrapingJob
 from portal.jobs.saving import Fenced, Looked, save
@@ -22,7 +23,7 @@ from portal.jobs.status import Status
 from portal.jobs.window import stream
 from portal.sources import UnknownSource
 from portal.sources import get as get_source
-from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped
+from portal.sources.base import AGAIN, FREE, Answer, Outcome, Source, SourceBusy, SourceStopped, begin
 
 log = structlog.get_logger(__name__)
 
@@ -111,26 +112,37 @@ class _Attempt:
         )
 
     def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
-        def guarded(e164: str) -> Answer:
-            try:
-                return source.lookup(e164)
-            except (SourceBusy, SourceStopped):
-                raise
-            except Exception:  # a source's own fault is this number's failure, never the file's
-                log.exception("lookup failed", source=source.name)
-                return Answer(Outcome.FAILED, reason="source_error")
-
         def interrupted() -> bool:
             return self.paused or self.given.stopped()
 
-        for come in stream(guarded, rows, source.concurrency, interrupted, DRAIN_SECONDS):
+        asking, group, tries = begin(source, interrupted)
+
+        def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
+            try:
+                return asking.lookup_many(numbers)
+            except (SourceBusy, SourceStopped):
+                raise
+            except Exception:  # a source's own fault is these numbers' failure, never the file's
+                log.exception("lookup failed", source=source.name)
+                return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="source_error"))
+
+        deck = Deck(rows, group, tries)
+        for come in stream(guarded, deck, source.concurrency, interrupted, DRAIN_SECONDS):
             if come is not None:
-                e164, answer = come
-                self.looked.append(Looked(rows[e164], answer))
-                self.unsaved_rows += len(rows[e164])
+                asked, answers = come
+                for e164 in asked:
+                    answer = answers.get(e164)
+                    # Only an answer that stands is written: a number that is asked again goes on waiting.
+                    if answer is not None and not (answer.reason in AGAIN and self._again(deck, e164, answer)):
+                        self.looked.append(Looked(rows[e164], answer))
+                        self.unsaved_rows += len(rows[e164])
+                        deck.settle()
             # Also when nothing came in: this is how a silent attempt hears of a pause, a cancel or a newer attempt.
             if self.unsaved_rows >= SAVE_ROWS or time.monotonic() - self.saved_at >= SAVE_SECONDS:
                 self._save()
+
+    def _again(self, deck: Deck, e164: str, answer: Answer) -> bool:
+        return answer.outcome == Outcome.FAILED and deck.again(e164, free=answer.reason in FREE)
 
     def _save(self) -> None:
         self.paused = save(self.job_id, self.attempt, self.looked, self.given.clock(), self.given.lease_seconds)

@@ -1,8 +1,5 @@
-"""Where answers come from. A source answers numbers; it knows no database, no Flask and no job.
-
-`get(name)` gives a source by name and `names()` lists them. A test, or a worker of its own, may `register` another.
-What a page may ask of a source (`fields_of`, `data_version`, `seconds_for`) is answered without making it: the
-offline source's tables take 100 MB, which a web process never needs.
+"""The sources that there are, by name. What a page may ask of one is answered without making it: the offline source's
+tables take 100 MB, which a web process never needs.
 """
 
 from collections.abc import Callable
@@ -10,22 +7,9 @@ from collections.abc import Callable
 from portal.sources import offline_facts
 from portal.sources.base import Source, SourceFacts
 
-__all__ = [
-    "Source",
-    "SourceFacts",
-    "UnknownSource",
-    "data_version",
-    "facts_of",
-    "fields_of",
-    "get",
-    "names",
-    "register",
-    "seconds_for",
-    "unregister",
-    "warm",
-]
+Maker = Callable[[], Source]
 
-_makers: dict[str, Callable[[], Source]] = {}
+_makers: dict[str, Maker] = {}
 _made: dict[str, Source] = {}
 _facts: dict[str, SourceFacts] = {}
 
@@ -34,7 +18,7 @@ class UnknownSource(LookupError):
     """There is no source of that name."""
 
 
-def register(name: str, make: Callable[[], Source], facts: SourceFacts | None = None) -> None:
+def register(name: str, make: Maker, facts: SourceFacts | None = None) -> None:
     """Make a source known under a name; it is made at its first use. Without `facts`, a question about it makes it."""
     _makers[name] = make
     _made.pop(name, None)
@@ -68,7 +52,7 @@ def facts_of(name: str) -> SourceFacts:
     if name in _facts:
         return _facts[name]
     source = get(name)
-    return SourceFacts(source.fields, source.concurrency, source.data_version, source.seconds_for(1))
+    return SourceFacts(tuple(source.fields), source.concurrency, source.data_version, source.seconds_for(1))
 
 
 def fields_of(name: str) -> tuple[str, ...]:
