@@ -71,6 +71,8 @@ class Breaker:
     def check(self) -> None:
         """Return when the source may be asked. Raises SourceBusy with the time it stays closed to us."""
         with self._changed:
+            if self._prober is not None and self._known.until is not None and self._clock() >= self._known.until:
+                self._over()  # its thread ended without a word, as when we were told to stop
             if self._prober is None and self._due() and self._ask("ask") == "probe":
                 self._prober = threading.get_ident()
                 log.info("a request probes the source", source=self.name)

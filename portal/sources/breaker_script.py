@@ -12,7 +12,7 @@ LONGEST_SECONDS = 600
 FORGOTTEN_SECONDS = 86400
 
 # ARGV: what to do, now, the new outcomes, who asks, and for `trip` the reason.
-# Answers closed, open or probe; the moment until which it is open; the reason; the latest outcomes; and how often it
+# Answers closed, open or probe; the moment until which it is open, or the probe may take; the reason; the latest outcomes; and how often it
 # has opened in a row.
 SCRIPT = f"""
 local what, now, outcomes, who, why = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
@@ -59,8 +59,9 @@ end
 if not till then return {{'closed', '0', '', last, opens}} end
 if what == 'ask' and now >= till then
   if probe_until <= now then
-    keep('probe_until', whole(now + seconds() * 1000), 'probe_by', who)
-    return {{'probe', whole(till), reason, last, opens}}
+    probe_until = now + seconds() * 1000
+    keep('probe_until', whole(probe_until), 'probe_by', who)
+    return {{'probe', whole(probe_until), reason, last, opens}}
   end
   -- Somebody else is probing: it may be over soon.
   till = math.min(probe_until, now + {FIRST_SECONDS} * 1000)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
+from portal.sources import breaker as breaker_room
 from portal.sources.base import SourceBusy
 from portal.sources.breaker import Breaker
 from tests import services
@@ -151,6 +152,22 @@ def test_a_prober_that_died_is_followed_by_another_an_interval_later(redis: Redi
     assert refused(other).seconds == 30
     clock.forward(30)
     other.check()
+
+
+def test_a_thread_that_ended_without_a_word_does_not_stay_the_prober(
+    redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker_room, "PROBE_WAIT_SECONDS", 0.01)
+    breaker = opened(redis, clock)
+    clock.forward(31)
+    thread = threading.Thread(target=breaker.check)
+    thread.start()
+    thread.join()
+    assert refused(breaker).seconds == 30
+    clock.forward(30)
+    breaker.check()
+    breaker.succeeded()
+    assert not breaker.state().is_open
 
 
 def test_a_late_failure_of_a_request_from_before_is_no_probe(redis: Redis, clock: Clock) -> None:
