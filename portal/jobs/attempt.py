@@ -17,6 +17,7 @@ from portal.jobs import ledger
 from portal.jobs.backoff import Backoff
 from portal.jobs.deck import Deck
 from portal.jobs.heartbeat import Heartbeat
+from portal.jobs.keeping import Keep
 from portal.jobs.models import ScrapingJob
 from portal.jobs.saving import Fenced, Looked, save
 from portal.jobs.status import Status
@@ -85,6 +86,7 @@ class _Attempt:
         self.attempt = attempt
         self.given = given
         self.looked: list[Looked] = []
+        self.fresh: dict[str, Answer] = {}  # of these, what the source has just answered
         self.unsaved_rows = 0
         self.saved_at = time.monotonic()
         self.paused = False
@@ -96,7 +98,9 @@ class _Attempt:
             return self._end_failed("source_unknown")
         rows = ledger.waiting(self.job_id)
         db.session.commit()  # no transaction stays open while we look up
+        self.keep = Keep.of(source_name)
         try:
+            self._fill_in_kept(rows)
             self._look_up(source, rows)
         except SourceBusy as busy:
             self._save()
@@ -110,6 +114,18 @@ class _Attempt:
         return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_failed(
             "numbers_unanswered"
         )
+
+    def _fill_in_kept(self, rows: dict[str, list[int]]) -> None:
+        """What an earlier file was told, and is still good, is not asked again: it leaves `rows`."""
+        numbers = list(rows) if self.keep.days else []
+        for first in range(0, len(numbers), SAVE_ROWS):
+            for e164, answer in self.keep.known(numbers[first : first + SAVE_ROWS], self.given.clock()).items():
+                self._came(rows.pop(e164), answer)
+            self._save()
+
+    def _came(self, rows: list[int], answer: Answer) -> None:
+        self.looked.append(Looked(rows, answer))
+        self.unsaved_rows += len(rows)
 
     def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
         def interrupted() -> bool:
@@ -134,8 +150,8 @@ class _Attempt:
                     answer = answers.get(e164)
                     # Only an answer that stands is written: a number that is asked again goes on waiting.
                     if answer is not None and not (answer.reason in AGAIN and self._again(deck, e164, answer)):
-                        self.looked.append(Looked(rows[e164], answer))
-                        self.unsaved_rows += len(rows[e164])
+                        self._came(rows[e164], answer)
+                        self.fresh[e164] = answer
                         deck.settle()
             # Also when nothing came in: this is how a silent attempt hears of a pause, a cancel or a newer attempt.
             if self.unsaved_rows >= SAVE_ROWS or time.monotonic() - self.saved_at >= SAVE_SECONDS:
@@ -145,10 +161,14 @@ class _Attempt:
         return answer.outcome == Outcome.FAILED and deck.again(e164, free=answer.reason in FREE)
 
     def _save(self) -> None:
-        self.paused = save(self.job_id, self.attempt, self.looked, self.given.clock(), self.given.lease_seconds)
+        now, fresh = self.given.clock(), self.fresh
+        self.paused = save(
+            self.job_id, self.attempt, self.looked, now, self.given.lease_seconds,
+            beside=lambda: self.keep.remember(fresh, now),
+        )  # fmt: skip
         if self.looked and self.given.on_saved:
             self.given.on_saved(self.unsaved_rows)
-        self.looked, self.unsaved_rows = [], 0
+        self.looked, self.fresh, self.unsaved_rows = [], {}, 0
         self.saved_at = time.monotonic()
 
     def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> ScrapingJob | None:
