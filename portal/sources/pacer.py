@@ -1,8 +1,9 @@
 """The pace of one source over all workers and machines: who wants to ask takes the next slot, and sleeps until it.
 
-One call to Redis a request takes the slot; nobody polls. A declared rate is kept from the start; without one, the
-pace is found by asking faster until the source refuses. A source that refuses although its rate was declared is asked
-less often, too, and slowly as often again. It must not know what is asked, nor any job.
+One call to Redis a request takes the slot, or several slots while nobody else waits; nobody polls. A declared rate is
+kept from the start; without one, the pace is found by asking faster until the source refuses. A source that refuses
+although its rate was declared is asked less often, too, and slowly as often again. It must not know what is asked, nor
+any job.
 
 Where its promise ends: with Redis away, each process keeps a pace of its own, the declared rate or, where there is
 none, START_RATE; several processes are then together as many times too fast. A pause is known at once in the process
@@ -11,6 +12,7 @@ that called it, and in another with its next request.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from portal.sources.base import SourceBusy
-from portal.sources.pace_script import SCRIPT, microseconds
+from portal.sources.pace_script import BLOCK_SECONDS, SCRIPT, microseconds
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +79,8 @@ class Pacer:
         self._script = redis.register_script(SCRIPT) if redis is not None else None
         self._key = f"pace:{name}"
         self._lock = threading.Lock()
-        self._held_until = 0.0  # the three are moments of this process' own clock
+        self._held_until = 0.0  # these are moments of this process' own clock
+        self._slots: deque[float] = deque()  # taken and not given to a thread yet
         self._free_at = 0.0  # the next slot while Redis is away
         self._away_until = 0.0
 
@@ -101,6 +104,7 @@ class Pacer:
         seconds = max(seconds, 0.0)
         with self._lock:
             self._held_until = max(self._held_until, time.monotonic() + seconds)
+            self._slots.clear()
         self._ask("pause", seconds)
         if seconds > PAUSE_IN_THE_WORKER:
             raise SourceBusy(RATE_LIMITED, seconds)
@@ -116,18 +120,25 @@ class Pacer:
         answer = self._ask("state", 0.0)
         if answer is None:
             return Pace(self._begin, max(self._held_until - time.monotonic(), 0.0), 0.0, known=False)
-        ahead, held, rate = answer
+        ahead, held, rate, _ = answer
         return Pace(rate, held, ahead)
 
     def _reserve(self) -> float:
         """Take a slot, and say how many seconds it is away. Raises SourceBusy."""
+        with self._lock:
+            now = time.monotonic()
+            while self._slots:
+                if (slot := self._slots.popleft()) > now - BLOCK_SECONDS:  # what was not used in its time is lost
+                    return max(slot - now, 0.0)
         answer = self._ask("slot", self._bound)
         if answer is None:
             return self._reserve_here()
-        wait, held, _ = answer
-        if held:
+        wait, held, rate, taken = answer
+        if held or taken > 1:
             with self._lock:
-                self._held_until = max(self._held_until, time.monotonic() + held)
+                now = time.monotonic()
+                self._held_until = max(self._held_until, now + held)
+                self._slots.extend(now + n / rate for n in range(1, taken))
         if wait < 0:
             self._refuse(-wait, paused=held >= self._bound)
         return wait
@@ -147,15 +158,15 @@ class Pacer:
     def _refuse(self, seconds: float, paused: bool) -> None:
         raise SourceBusy(RATE_LIMITED if paused else "source_busy", seconds)
 
-    def _ask(self, what: str, seconds: float) -> tuple[float, float, float] | None:
-        """One call to Redis: wait and pause in seconds, and the rate. None while it is away."""
+    def _ask(self, what: str, seconds: float) -> tuple[float, float, float, int] | None:
+        """One call to Redis: wait and pause in seconds, the rate, and how many slots. None while it is away."""
         if self._script is None or time.monotonic() < self._away_until:
             return None
         arguments: list[Any] = [what, self._begin, self._ceiling, self._floor, microseconds(seconds)]
         try:
-            wait, held, rate = self._script(keys=[self._key], args=arguments)
+            wait, held, rate, taken = self._script(keys=[self._key], args=arguments)
         except (RedisError, OSError) as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
             log.warning("redis is away; this process keeps the pace alone", source=self.name, error=str(error))
             return None
-        return int(wait) / 1_000_000, int(held) / 1_000_000, float(rate)
+        return int(wait) / 1_000_000, int(held) / 1_000_000, float(rate), int(taken)

@@ -75,6 +75,23 @@ def test_slots_are_as_far_apart_as_the_rate_says(redis: Redis) -> None:
     assert 0.1 < sleeper.seconds <= 0.21
 
 
+def test_a_pace_that_nobody_reaches_is_asked_for_in_blocks_and_never_exceeded(redis: Redis) -> None:
+    pace = Pacer(redis, "fast", 1000)
+    pace.wait()
+    before = calls(redis)
+    began = time.monotonic()
+    for _ in range(300):
+        pace.wait()
+    took = time.monotonic() - began
+    assert took >= 300 / 1000 - 0.05
+    assert (calls(redis) - before) / 300 <= 1.0
+    services.wait_until(lambda: pace.state().ahead_seconds == 0, what="nobody waits any more")
+    before = calls(redis)
+    for _ in range(15):
+        pace.wait()
+    assert calls(redis) - before <= 2, "one block, and perhaps the next"
+
+
 def test_each_source_has_its_own_slots(redis: Redis) -> None:
     Pacer(redis, "slow", 0.1).wait()
     sleeper = Sleeper()
