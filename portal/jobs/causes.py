@@ -80,6 +80,18 @@ CAUSES: dict[str, Explained] = {
     "source_busy": _cause(
         _("The source is busy or does not answer anybody just now."), Side.SOURCE, _NO_RETRY_USED, _("Nothing.")
     ),
+    "source_down": _cause(
+        _("The source does not answer anybody just now. It is tried again from time to time."),
+        Side.SOURCE,
+        _NO_RETRY_USED,
+        _("Nothing."),
+    ),
+    "source_paused": _cause(
+        _("An administrator paused the source."),
+        Side.NOBODY,
+        _("It goes on, and uses no retry, once the source is resumed."),
+        _("Nothing."),
+    ),
     # why a row has no answer
     "source_error": _cause(
         _("The source’s answer for this number could not be used."), Side.SOURCE, _BY_ITSELF, _NOTHING
