@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from portal.cli import check, people, retrying, scrape, shell
+from portal.cli import check, people, retrying, scrape, shell, sources
 
 
 def register(app: Flask) -> None:
     """Bind all commands to the application."""
-    for room in (people, scrape, check, retrying):
+    for room in (people, scrape, check, retrying, sources):
         for command in room.COMMANDS:
             app.cli.add_command(command)
     app.shell_context_processor(shell.names)

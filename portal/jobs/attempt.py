@@ -13,7 +13,7 @@ import structlog
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import ledger
+from portal.jobs import ledger, telling
 from portal.jobs.backoff import Backoff
 from portal.jobs.deck import Deck
 from portal.jobs.heartbeat import Heartbeat
@@ -24,12 +24,14 @@ from portal.jobs.status import Status
 from portal.jobs.window import stream
 from portal.sources import UnknownSource
 from portal.sources import get as get_source
-from portal.sources.base import AGAIN, FREE, Answer, Outcome, Source, SourceBusy, SourceStopped, begin
+from portal.sources.base import AGAIN, FREE, LATE, Answer, Outcome, Source, SourceBusy, SourceStopped, begin
 
 log = structlog.get_logger(__name__)
 
 SAVE_ROWS = 500
 SAVE_SECONDS = 0.5  # what a kill -9 can make us ask for again
+ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
+FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
 DRAIN_SECONDS = 7.0  # a worker that is told to stop hands back within ten
 
 
@@ -87,6 +89,7 @@ class _Attempt:
         self.given = given
         self.looked: list[Looked] = []
         self.fresh: dict[str, Answer] = {}  # of these, what the source has just answered
+        self.given_up: list[tuple[list[int], Answer]] = []  # numbers whose tries are spent
         self.unsaved_rows = 0
         self.saved_at = time.monotonic()
         self.paused = False
@@ -107,7 +110,7 @@ class _Attempt:
             return self._end_handed_back(busy.reason, self.given.clock() + timedelta(seconds=busy.seconds))
         except SourceStopped as stopped:
             self._save()
-            return self._end_failed(stopped.reason)
+            return self._end_refused(source_name, stopped.reason)
         self._save()
         if self.given.stopped() or self.paused:
             return self._end_handed_back("paused" if self.paused else "restart")
@@ -148,17 +151,25 @@ class _Attempt:
                 asked, answers = come
                 for e164 in asked:
                     answer = answers.get(e164)
-                    # Only an answer that stands is written: a number that is asked again goes on waiting.
-                    if answer is not None and not (answer.reason in AGAIN and self._again(deck, e164, answer)):
+                    if answer is None or self._again(deck, e164, answer):
+                        continue  # only an answer that stands is written: this number goes on waiting
+                    deck.settle()
+                    if answer.reason in AGAIN:
+                        self.given_up.append((rows[e164], answer))
+                    else:
                         self._came(rows[e164], answer)
                         self.fresh[e164] = answer
-                        deck.settle()
             # Also when nothing came in: this is how a silent attempt hears of a pause, a cancel or a newer attempt.
             if self.unsaved_rows >= SAVE_ROWS or time.monotonic() - self.saved_at >= SAVE_SECONDS:
                 self._save()
+        # Not before: where the source turns out to be down for everybody, these have failed with it and go on waiting.
+        for lost, answer in self.given_up:
+            self._came(lost, answer)
 
     def _again(self, deck: Deck, e164: str, answer: Answer) -> bool:
-        return answer.outcome == Outcome.FAILED and deck.again(e164, free=answer.reason in FREE)
+        if answer.outcome != Outcome.FAILED or answer.reason not in AGAIN:
+            return False
+        return deck.again(e164, free=answer.reason in FREE, late=answer.reason in LATE)
 
     def _save(self) -> None:
         now, fresh = self.given.clock(), self.fresh
@@ -178,6 +189,15 @@ class _Attempt:
 
     def _end_handed_back(self, cause: str, not_before: datetime | None = None) -> ScrapingJob | None:
         return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
+
+    def _end_refused(self, source_name: str, cause: str) -> ScrapingJob | None:
+        """The source refuses us all. What only an admin can put right is told to them, and the file waits meanwhile:
+        it goes on by itself after that, and has used no retry."""
+        if cause not in FOR_AN_ADMIN:
+            return self._end_failed(cause)
+        now = self.given.clock()
+        telling.source_stopped(source_name, cause, now)
+        return self._end_handed_back(cause, now + timedelta(seconds=ADMIN_SECONDS))
 
     def _end_failed(self, cause: str) -> ScrapingJob | None:
         return self._end(lambda now: ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.given.backoff))

@@ -52,13 +52,14 @@ class Deck:
         """One number that was taken has its answer, or will have none in this attempt."""
         self._out -= 1
 
-    def again(self, number: str, *, free: bool = False) -> bool:
-        """Put a number that was taken back for another try; says whether it has one. `free` uses none."""
+    def again(self, number: str, *, free: bool = False, late: bool = False) -> bool:
+        """Put a number that was taken back for another try; says whether it has one. `free` uses none, and `late`
+        comes when all others have their answer, as the last try does."""
         asked = self._asked[number] = self._asked[number] + (not free)
         if asked >= self._tries:
             return False
         self._out -= 1
-        if asked == self._tries - 1 and not free:
+        if late or (asked == self._tries - 1 and not free):
             self._last.append(number)
         else:
             span = 0.0 if free else min(CAP_SECONDS, BASE_SECONDS * 2 ** (asked - 1))

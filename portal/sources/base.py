@@ -20,6 +20,7 @@ class Outcome(StrEnum):
 # Reasons of `failed` for which the same attempt asks again: a hiccup, too many requests, a refusal that may be ours.
 AGAIN = frozenset({"temporary", "rate_limited", "unsure"})
 FREE = frozenset({"rate_limited"})  # asking again for this uses none of a number's tries
+LATE = frozenset({"unsure"})  # asked again when all other numbers have their answer: by then it is known whose fault
 
 FINAL = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED)
 OPEN = (Outcome.WAITING, Outcome.FAILED)

@@ -185,6 +185,8 @@ class Inquiry:
             self._pace = self._make_pace(self._per_second)
 
     def temporary(self) -> Answer:
+        """No answer for this number. Raises SourceBusy when it was the failure by which the source counts as down."""
+        self._fuse.check()
         return Answer(Outcome.FAILED, reason="temporary")
 
     def answer(self, number: str, verdict: Verdict, reply: Reply, where: Any = None) -> Answer:

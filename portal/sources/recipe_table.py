@@ -36,34 +36,34 @@ class Lines:
 
     def of(self, table: str, key: str, nth: int = 0) -> int:
         """The line of a key; of its table where the key is not there; 1 where neither is."""
-        start, end = self._table(table, nth)
+        home, start, end = self._table(table, nth)
         pattern = re.compile(rf"""^\s*["']?{re.escape(key)}["']?\s*[.=]""") if key else None
         within = re.compile(rf"""[{{,]\s*["']?{re.escape(key)}["']?\s*=""") if key else None
         for test in filter(None, (pattern, within)):
             for place in range(start, end):
                 if test.search(self._lines[place]):
                     return place + 1
-        return max(start, 1)
+        return home
 
-    def _table(self, name: str, nth: int) -> tuple[int, int]:
-        """First line after the head of a table and the line of the next head. A table within a line, as
-        `operator = { path = … }` below [fields], is looked for as a key of the table around it."""
+    def _table(self, name: str, nth: int) -> tuple[int, int, int]:
+        """The line of a table's head, and from where to where its keys stand (places, from 0). A table within a line,
+        as `operator = { path = … }` below [fields], is looked for as a key of the table around it."""
         heads = [
             (place, match[1].replace(" ", ""))
             for place, line in enumerate(self._lines)
             if (match := re.match(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$", line))
         ]
         if not name:
-            return 0, heads[0][0] if heads else len(self._lines)
+            return 1, 0, heads[0][0] if heads else len(self._lines)
         mine = [place for place, head in heads if head == name]
         if mine:
             begin = mine[min(nth, len(mine) - 1)]
-            return begin + 1, next((place for place, _ in heads if place > begin), len(self._lines))
+            return begin + 1, begin + 1, next((place for place, _ in heads if place > begin), len(self._lines))
         above, _, own = name.rpartition(".")
         if not own or own == name:
-            return 0, len(self._lines)
+            return 1, 0, len(self._lines)
         line = self.of(above, own, nth)
-        return line - 1, line
+        return line, line - 1, line
 
 
 class Table:

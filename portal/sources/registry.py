@@ -70,6 +70,11 @@ def seconds_for(name: str, numbers: int) -> float:
     return facts_of(name).seconds_for(numbers) if name in _facts else get(name).seconds_for(numbers)
 
 
+def is_yes_no(field: str) -> bool:
+    """Whether a field of that name has the values yes and no, at any source that says so unmade."""
+    return any(field in facts.yes_no for facts in _facts.values())
+
+
 def warm() -> None:
     """Load the offline source's tables. A worker calls this before it forks, and nobody else."""
     from portal.sources import offline

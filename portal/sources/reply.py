@@ -5,6 +5,7 @@ The same for an answer from the network and for a saved sample, so that a test p
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,14 +16,17 @@ class NotReadable(ValueError):
     """The body is not what the source's kind promises."""
 
 
+@dataclass
 class Reply:
-    """An answer. Header names are in small letters."""
+    """An answer. Header names are in small letters once it is made."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, *, whole: bool = True) -> None:
-        self.status = status
-        self.headers = {name.lower(): value for name, value in headers.items()}
-        self.body = body
-        self.whole = whole  # False: longer than the limit, and cut off there
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    whole: bool = True  # False: longer than the limit, and cut off there
+
+    def __post_init__(self) -> None:
+        self.headers = {name.lower(): value for name, value in self.headers.items()}
 
     @cached_property
     def text(self) -> str:
