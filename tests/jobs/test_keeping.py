@@ -77,7 +77,7 @@ def test_what_failed_is_not_kept(alice, make_job, kept) -> None:
 def test_what_came_in_before_the_source_stopped_is_kept(alice, make_job, kept) -> None:
     def stops(e164: str) -> Answer:
         if sum(kept.calls.values()) > 3:
-            raise SourceStopped("no_credit")
+            raise SourceStopped("page_changed")
         return found(e164)
 
     kept.script = stops
