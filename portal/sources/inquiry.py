@@ -101,7 +101,7 @@ class Inquiry:
             reply = self.exchange(filled, request)
         except NoAnswer:
             return self.temporary()
-        return self.answer(number, judge(reply, self.recipe.outcomes), reply)
+        return self.answer(number, Verdict(reply.verdict), reply)
 
     def filled(self, request: Request, numbers: Sequence[str], ticket: str = "") -> Filled:
         form = self.recipe.batch.number if self.recipe.batch else "e164"
@@ -139,6 +139,7 @@ class Inquiry:
     def _heed(self, reply: Reply) -> None:
         """What follows from an answer for every number."""
         verdict = (judge_whole if self.recipe.batch else judge)(reply, self.recipe.outcomes)
+        reply.verdict = verdict
         if verdict in STOPPING:
             self._refused(verdict)
         if verdict == Verdict.LIMITED:

@@ -24,6 +24,7 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     whole: bool = True  # False: longer than the limit, and cut off there
+    verdict: str = ""  # once it was judged: rules are asked once an answer
 
     def __post_init__(self) -> None:
         self.headers = {name.lower(): value for name, value in self.headers.items()}
