@@ -53,7 +53,7 @@ def numbers(count: int) -> list[str]:
     return list(found)
 
 
-def make_job(app: Flask, e164s: list[str]) -> ScrapingJob:
+def make_job(app: Flask, e164s: list[str], source: str = "offline") -> ScrapingJob:
     """A pending job of these numbers, on a sheet with four columns."""
     storage: LocalStorage = app.extensions["storage"]
     with (Path(app.config["PORTAL_DATA_DIR"]) / "upload").open("w+b") as upload:
@@ -71,5 +71,5 @@ def make_job(app: Flask, e164s: list[str]) -> ScrapingJob:
     )  # fmt: skip
     db.session.add(document)
     db.session.commit()
-    choice = commands.Choice(0, 1, 1, "ES", "offline")
+    choice = commands.Choice(0, 1, 1, "ES", source)
     return commands.start(document, choice, db.session.get_one(User, 1), NOW, push=False)

@@ -4,6 +4,7 @@ It must not know Flask. `SETTINGS` is the whole list; the README's table is chec
 """
 
 import hashlib
+import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -85,6 +86,14 @@ def _database(text: str) -> str:
     return text.replace("postgresql://", "postgresql+psycopg://", 1) if text.startswith("postgresql://") else text
 
 
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(part)) for part in text.replace(",", " ").split())
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    return tuple(_whole(1, 65535)(part) for part in text.replace(",", " ").split())
+
+
 def _address(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text and not text.startswith(schemes):
@@ -108,6 +117,10 @@ SETTINGS = (
     Setting("SCRAPING_CHECK_INTERVAL", "1", _number(0.01, 1440), "minutes from 0.01 to 1440"),
     Setting("SCRAPING_LEASE_SECONDS", "60", _whole(1, 3600), "seconds from 1 to 3600"),
     Setting("SCRAPING_RETRY_SECONDS", "120", _whole(0, 86400), "seconds from 0 to 86400"),
+    Setting("SOURCES_DIR", "", str, "a folder"),
+    Setting("DEFAULT_SOURCE", "offline", str, "the name of a source"),
+    Setting("SOURCES_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, with commas between them"),
+    Setting("SOURCES_PORTS", "", _ports, "ports with commas between them"),
     Setting("MAX_ROWS", "5000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"),
     Setting("MAX_UPLOAD_MB", "20", _whole(1, 500), "megabytes from 1 to 500"),
     Setting("DEFAULT_COUNTRY", "ES", _country, "a country's two letters, as in ES"),
@@ -146,14 +159,19 @@ def _socket_path(data_dir: Path) -> Path:
     return Path("/tmp") / f"masterfilter-{os.getuid()}-{name}" / "valkey.sock"  # noqa: S108
 
 
+def environment() -> dict[str, str]:
+    """The variables of the environment, and below them those of `.env`."""
+    return {**{k: v or "" for k, v in dotenv_values(ROOT / ".env").items()}, **os.environ}
+
+
 def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """All settings by name, from the environment, then `.env`, then the defaults.
 
     What is empty and has a natural home is filled in: DATABASE_URL and REDIS_URL point into PORTAL_DATA_DIR,
-    SECRET_KEY is kept there, PUBLIC_URL is this machine. Raises SettingError with the variable's name.
+    SECRET_KEY and SOURCES_DIR are kept there, PUBLIC_URL is this machine. Raises SettingError with the variable's name.
     """
     if environ is None:
-        environ = {**{k: v or "" for k, v in dotenv_values(ROOT / ".env").items()}, **os.environ}
+        environ = environment()
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         text = environ.get(setting.name, "").strip() or setting.default
@@ -165,6 +183,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     data_dir = (data_dir if data_dir.is_absolute() else ROOT / data_dir).resolve()
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     values["PORTAL_DATA_DIR"] = data_dir
+    folder = Path(values["SOURCES_DIR"] or data_dir / "sources")
+    values["SOURCES_DIR"] = (folder if folder.is_absolute() else ROOT / folder).resolve()
     values["EMBEDDED_VALKEY"] = not values["REDIS_URL"]
     values["VALKEY_SOCKET"] = _socket_path(data_dir)
     values["REDIS_URL"] = values["REDIS_URL"] or f"unix://{values['VALKEY_SOCKET']}"

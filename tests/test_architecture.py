@@ -22,14 +22,16 @@ MAY_KNOW = {
     "running": {"jobs", "accounts"},
     "cli": {"jobs", "accounts", "documents", "sources", "notices", "running"},
     "web": {"jobs", "accounts", "documents", "sources", "notices"},
-    "application": {"web", "cli", "documents", "accounts", "jobs"},
+    "application": {"web", "cli", "documents", "accounts", "jobs", "sources"},
 }
 # Rooms that must work without Flask: the guarded child imports some, and all can be tested as plain functions.
 PURE = [
     "documents/phone.py", "documents/checking.py", "documents/reading.py", "documents/child.py",
     "documents/sniffing.py", "documents/guessing.py", "documents/limits.py", "documents/zipcheck.py",
     "documents/workbook.py", "documents/delimited.py", "documents/storage.py",
-    "jobs/status.py", "jobs/backoff.py", "jobs/window.py", "sources/base.py", "sources/offline.py", "config.py",
+    "jobs/status.py", "jobs/backoff.py", "jobs/window.py", "jobs/deck.py", "sources/base.py",
+    "sources/offline.py", "sources/filling.py", "sources/judging.py", "sources/picking.py", "sources/recipe_file.py",
+    "sources/recipe_parts.py", "sources/recipe_table.py", "sources/waiting.py", "config.py",
 ]  # fmt: skip
 KNOW_RQ = {"jobs/dispatch.py", "jobs/working.py", "jobs/scheduling.py"}
 

@@ -5,7 +5,7 @@ ledger, never "after row n", so an attempt that is cut anywhere is gone on with 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,21 +13,25 @@ import structlog
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import ledger
+from portal.jobs import ledger, telling
 from portal.jobs.backoff import Backoff
+from portal.jobs.deck import Deck
 from portal.jobs.heartbeat import Heartbeat
+from portal.jobs.keeping import Keep
 from portal.jobs.models import ScrapingJob
 from portal.jobs.saving import Fenced, Looked, save
 from portal.jobs.status import Status
 from portal.jobs.window import stream
 from portal.sources import UnknownSource
 from portal.sources import get as get_source
-from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped
+from portal.sources.base import AGAIN, FREE, LATE, Answer, Outcome, Source, SourceBusy, SourceStopped, begin
 
 log = structlog.get_logger(__name__)
 
 SAVE_ROWS = 500
 SAVE_SECONDS = 0.5  # what a kill -9 can make us ask for again
+ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
+FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
 DRAIN_SECONDS = 7.0  # a worker that is told to stop hands back within ten
 
 
@@ -84,6 +88,8 @@ class _Attempt:
         self.attempt = attempt
         self.given = given
         self.looked: list[Looked] = []
+        self.fresh: dict[str, Answer] = {}  # of these, what the source has just answered
+        self.given_up: list[tuple[list[int], Answer]] = []  # numbers whose tries are spent
         self.unsaved_rows = 0
         self.saved_at = time.monotonic()
         self.paused = False
@@ -95,14 +101,16 @@ class _Attempt:
             return self._end_failed("source_unknown")
         rows = ledger.waiting(self.job_id)
         db.session.commit()  # no transaction stays open while we look up
+        self.keep = Keep.of(source_name)
         try:
+            self._fill_in_kept(rows)
             self._look_up(source, rows)
         except SourceBusy as busy:
             self._save()
             return self._end_handed_back(busy.reason, self.given.clock() + timedelta(seconds=busy.seconds))
         except SourceStopped as stopped:
             self._save()
-            return self._end_failed(stopped.reason)
+            return self._end_refused(source_name, stopped.reason)
         self._save()
         if self.given.stopped() or self.paused:
             return self._end_handed_back("paused" if self.paused else "restart")
@@ -110,33 +118,68 @@ class _Attempt:
             "numbers_unanswered"
         )
 
-    def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
-        def guarded(e164: str) -> Answer:
-            try:
-                return source.lookup(e164)
-            except (SourceBusy, SourceStopped):
-                raise
-            except Exception:  # a source's own fault is this number's failure, never the file's
-                log.exception("lookup failed", source=source.name)
-                return Answer(Outcome.FAILED, reason="source_error")
+    def _fill_in_kept(self, rows: dict[str, list[int]]) -> None:
+        """What an earlier file was told, and is still good, is not asked again: it leaves `rows`."""
+        numbers = list(rows) if self.keep.days else []
+        for first in range(0, len(numbers), SAVE_ROWS):
+            for e164, answer in self.keep.known(numbers[first : first + SAVE_ROWS], self.given.clock()).items():
+                self._came(rows.pop(e164), answer)
+            self._save()
 
+    def _came(self, rows: list[int], answer: Answer) -> None:
+        self.looked.append(Looked(rows, answer))
+        self.unsaved_rows += len(rows)
+
+    def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
         def interrupted() -> bool:
             return self.paused or self.given.stopped()
 
-        for come in stream(guarded, rows, source.concurrency, interrupted, DRAIN_SECONDS):
+        asking, group, tries = begin(source, interrupted)
+
+        def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
+            try:
+                return asking.lookup_many(numbers)
+            except (SourceBusy, SourceStopped):
+                raise
+            except Exception:  # a source's own fault is these numbers' failure, never the file's
+                log.exception("lookup failed", source=source.name)
+                return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="source_error"))
+
+        deck = Deck(rows, group, tries)
+        for come in stream(guarded, deck, source.concurrency, interrupted, DRAIN_SECONDS):
             if come is not None:
-                e164, answer = come
-                self.looked.append(Looked(rows[e164], answer))
-                self.unsaved_rows += len(rows[e164])
+                asked, answers = come
+                for e164 in asked:
+                    answer = answers.get(e164)
+                    if answer is None or self._again(deck, e164, answer):
+                        continue  # only an answer that stands is written: this number goes on waiting
+                    deck.settle()
+                    if answer.reason in AGAIN:
+                        self.given_up.append((rows[e164], answer))
+                    else:
+                        self._came(rows[e164], answer)
+                        self.fresh[e164] = answer
             # Also when nothing came in: this is how a silent attempt hears of a pause, a cancel or a newer attempt.
             if self.unsaved_rows >= SAVE_ROWS or time.monotonic() - self.saved_at >= SAVE_SECONDS:
                 self._save()
+        # Not before: where the source turns out to be down for everybody, these have failed with it and go on waiting.
+        for lost, answer in self.given_up:
+            self._came(lost, answer)
+
+    def _again(self, deck: Deck, e164: str, answer: Answer) -> bool:
+        if answer.outcome != Outcome.FAILED or answer.reason not in AGAIN:
+            return False
+        return deck.again(e164, free=answer.reason in FREE, late=answer.reason in LATE)
 
     def _save(self) -> None:
-        self.paused = save(self.job_id, self.attempt, self.looked, self.given.clock(), self.given.lease_seconds)
+        now, fresh = self.given.clock(), self.fresh
+        self.paused = save(
+            self.job_id, self.attempt, self.looked, now, self.given.lease_seconds,
+            beside=lambda: self.keep.remember(fresh, now),
+        )  # fmt: skip
         if self.looked and self.given.on_saved:
             self.given.on_saved(self.unsaved_rows)
-        self.looked, self.unsaved_rows = [], 0
+        self.looked, self.fresh, self.unsaved_rows = [], {}, 0
         self.saved_at = time.monotonic()
 
     def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> ScrapingJob | None:
@@ -146,6 +189,15 @@ class _Attempt:
 
     def _end_handed_back(self, cause: str, not_before: datetime | None = None) -> ScrapingJob | None:
         return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
+
+    def _end_refused(self, source_name: str, cause: str) -> ScrapingJob | None:
+        """The source refuses us all. What only an admin can put right is told to them, and the file waits meanwhile:
+        it goes on by itself after that, and has used no retry."""
+        if cause not in FOR_AN_ADMIN:
+            return self._end_failed(cause)
+        now = self.given.clock()
+        telling.source_stopped(source_name, cause, now)
+        return self._end_handed_back(cause, now + timedelta(seconds=ADMIN_SECONDS))
 
     def _end_failed(self, cause: str) -> ScrapingJob | None:
         return self._end(lambda now: ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.given.backoff))

@@ -80,6 +80,18 @@ CAUSES: dict[str, Explained] = {
     "source_busy": _cause(
         _("The source is busy or does not answer anybody just now."), Side.SOURCE, _NO_RETRY_USED, _("Nothing.")
     ),
+    "source_down": _cause(
+        _("The source does not answer anybody just now. It is tried again from time to time."),
+        Side.SOURCE,
+        _NO_RETRY_USED,
+        _("Nothing."),
+    ),
+    "source_paused": _cause(
+        _("An administrator paused the source."),
+        Side.NOBODY,
+        _("It goes on, and uses no retry, once the source is resumed."),
+        _("Nothing."),
+    ),
     # why a row has no answer
     "source_error": _cause(
         _("The source’s answer for this number could not be used."), Side.SOURCE, _BY_ITSELF, _NOTHING
@@ -93,6 +105,24 @@ CAUSES: dict[str, Explained] = {
     "no_credit": _cause(_("The credit at the source is used up."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN),
     "page_changed": _cause(
         _("The source’s page has changed and can no longer be read."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN
+    ),
+    "recipe_broken": _cause(
+        _("The source does not understand how it is asked: its recipe has to be put right."),
+        Side.ADMIN,
+        _NOT_BEFORE,
+        _TELL_ADMIN,
+    ),
+    "secret_missing": _cause(
+        _("The portal’s access data for this source is not set up."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN
+    ),
+    "address_refused": _cause(
+        _("The source’s address is one that this portal may not ask."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN
+    ),
+    "robots_refuse": _cause(
+        _("The source does not want to be read by programs (robots.txt)."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN
+    ),
+    "unsure": _cause(
+        _("The source did not understand the question for this number."), Side.SOURCE, _BY_ITSELF, _NOTHING
     ),
     "rejected": _cause(
         _("The source refuses this number for good."), Side.SOURCE, _NEVER, _("Check the number, or leave it as it is.")

@@ -63,12 +63,17 @@ class Message(Job):
         """None is ever sent: an address in Redis must not make us connect to it."""
 
 
+def quick_redis(url: str) -> Redis:
+    """Redis, with short waits: a page must not hang because Redis does. It connects at its first use."""
+    redis: Redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1))
+    return redis
+
+
 def connection() -> Redis:
-    """Redis, with short waits: a page must not hang because Redis does."""
-    quick = {"socket_timeout": 5, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 1)}
+    """The application's Redis."""
     redis = current_app.extensions.get("redis")
     if redis is None:
-        redis = current_app.extensions["redis"] = Redis.from_url(current_app.config["REDIS_URL"], **quick)
+        redis = current_app.extensions["redis"] = quick_redis(current_app.config["REDIS_URL"])
     return redis
 
 

@@ -73,6 +73,7 @@ class Plan:
     group: str | None
     time_zone: str
     about: str  # where the answers come from, for the file's properties
+    source: str = ""  # whose recipe has the heads of its columns
 
     @property
     def selects(self) -> bool:
@@ -81,7 +82,8 @@ class Plan:
 
     def labels(self) -> list[str]:
         """The heads of the added columns, in the reader's language."""
-        heads = [gettext("Status"), *map(field_label, self.fields), gettext("Reason")]
+        heads = [gettext("Status"), *(field_label(field, self.source) for field in self.fields)]
+        heads.append(gettext("Reason"))
         heads.append(gettext("Checked at (%(time_zone)s)", time_zone=self.time_zone))
         heads.append(gettext("Duplicate of row"))
         if self.selects:
@@ -103,6 +105,7 @@ def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: Rows, group: str |
         width=max(sheet.get("columns", 0), job.column + 1),
         header_row=job.header_row,
         column=job.column,
+        source=job.source,
         fields=fields,
         rows=wanted,
         group=group,

@@ -18,6 +18,7 @@ from portal.jobs.by_hand import plan_retry
 from portal.jobs.moving import Moving
 from portal.jobs.records import AttemptEnd
 from portal.jobs.status import RETRYABLE, WAITING, Status
+from portal.sources.pausing import names_paused
 
 
 class Lifecycle(Moving):
@@ -34,6 +35,7 @@ class Lifecycle(Moving):
             now,
             cls.attempt == attempt,
             cls.paused_at.is_(None),
+            cls.source.not_in(names_paused()),
             or_(cls.not_before.is_(None), cls.not_before <= now),
             attempt=cls.attempt + 1,
             started_at=now,

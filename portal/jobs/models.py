@@ -39,6 +39,7 @@ class ScrapingJob(Lifecycle, Model):
     __table_args__ = (
         only("status", Status),
         Index("ix_jobs_of_user", "user_id", "id"),
+        Index("ix_jobs_of_source", "source", "updated_at"),
         _partial("ix_jobs_held", "lease_until", "status = 'processing'"),
         _partial("ix_jobs_due", "next_retry_at", "status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL"),
         _partial("ix_jobs_waiting", "enqueued_at", "status IN ('pending', 'retrying') AND paused_at IS NULL"),

@@ -69,8 +69,20 @@ class Looked(NamedTuple):
     answer: Answer
 
 
-def save(job_id: int, attempt: int, looked: Sequence[Looked], now: datetime, lease_seconds: float) -> bool:
-    """Write the answers and commit; says whether a person has paused the job. Raises Fenced, with nothing written."""
+def _nothing() -> None:
+    return None
+
+
+def save(
+    job_id: int,
+    attempt: int,
+    looked: Sequence[Looked],
+    now: datetime,
+    lease_seconds: float,
+    beside: Callable[[], object] = _nothing,
+) -> bool:
+    """Write the answers, and what `beside` writes with them, and commit; says whether a person has paused the job.
+    Raises Fenced, with nothing written."""
     counts: Counter[Outcome] = Counter()
     for one in looked:
         counts[one.answer.outcome] += len(one.rows)
@@ -90,6 +102,7 @@ def save(job_id: int, attempt: int, looked: Sequence[Looked], now: datetime, lea
     if written != rows:  # the counters would no longer be the sum of the rows
         db.session.rollback()
         raise RuntimeError(f"job {job_id}: {rows} rows to write, {written} were waiting")
+    beside()
     db.session.commit()
     return held.paused_at is not None
 

@@ -24,6 +24,7 @@ from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.records import SweepState
 from portal.jobs.status import RETRYABLE, WAITING, Status
 from portal.notices.sending import send_due
+from portal.sources.pausing import names_paused
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +81,7 @@ def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
     waiting = select(ScrapingJob).where(
         ScrapingJob.status.in_(WAITING),
         ScrapingJob.paused_at.is_(None),
+        ScrapingJob.source.not_in(names_paused()),
         ScrapingJob.deleted_at.is_(None),
         or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
     )

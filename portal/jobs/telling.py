@@ -6,6 +6,7 @@ from typing import Any
 from flask_babel import force_locale
 from sqlalchemy import select
 
+from portal.accounts import User
 from portal.config import LOCALES
 from portal.database import db
 from portal.jobs.causes import explain
@@ -14,6 +15,7 @@ from portal.jobs.records import Attempt, Number
 from portal.notices.models import Notice
 from portal.notices.writing import write
 from portal.sources.base import Outcome
+from portal.sources.words import source_title
 
 ROWS_NAMED = 10  # a mail names at most so many rows
 
@@ -58,3 +60,14 @@ def job_completed(job: JobColumns, now: datetime) -> None:
     told = select(Notice.id).where(Notice.job_id == job.id, Notice.kind == "job_failed").limit(1)
     if db.session.scalar(told) is not None:
         write(f"job-fixed.{job.id}.{job.round}", "job_fixed", job.user_id, job.id, _facts(job), now)
+
+
+def source_stopped(source: str, cause: str, now: datetime) -> None:
+    """A source refuses the portal: tell every admin, once a day for each cause."""
+    titles = {}
+    for locale in LOCALES:
+        with force_locale(locale):
+            titles[locale] = source_title(source)
+    facts = {"source": source, "title": titles, "cause": _in_every_language(cause)}
+    for admin in db.session.scalars(select(User.id).where(User.is_admin)):
+        write(f"source-{source}.{cause}.{now:%Y%m%d}.{admin}", "source_stopped", admin, None, facts, now)

@@ -5,62 +5,76 @@ the throughput.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from portal.jobs.deck import Deck
 from portal.sources.base import Answer
 
-Lookup = Callable[[str], Answer]
+Group = tuple[str, ...]
+Answers = Mapping[str, Answer]
+Lookup = Callable[[Sequence[str]], Answers]
 TICK_SECONDS = 0.25  # how long the window may be silent before the caller gets its turn
 
 
 def stream(
-    lookup: Lookup, numbers: Iterable[str], concurrency: int, stopped: Callable[[], bool], drain_seconds: float
-) -> Iterator[tuple[str, Answer] | None]:
-    """Answers as they come in, and None when a while went by without one, so that the caller can save and beat.
+    lookup: Lookup, deck: Deck, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
+) -> Iterator[tuple[Group, Answers] | None]:
+    """What was asked together with its answers, as they come in, and None when a while went by without any, so that
+    the caller can save and beat. The caller tells the deck which numbers are settled before it asks for more.
 
     When `stopped()` turns true no new number goes out; what is in flight is waited for, `drain_seconds` at most.
     An exception of `lookup` comes out here, after the answers that were already in.
     """
     if concurrency <= 1:
-        yield from _one_by_one(lookup, numbers, stopped)
+        yield from _one_by_one(lookup, deck, stopped)
     else:
-        yield from _many(lookup, numbers, concurrency, stopped, drain_seconds)
+        yield from _many(lookup, deck, concurrency, stopped, drain_seconds)
 
 
-def _one_by_one(lookup: Lookup, numbers: Iterable[str], stopped: Callable[[], bool]) -> Iterator[tuple[str, Answer]]:
-    for e164 in numbers:
-        if stopped():
+def _one_by_one(lookup: Lookup, deck: Deck, stopped: Callable[[], bool]) -> Iterator[tuple[Group, Answers] | None]:
+    while not stopped():
+        group = deck.take()
+        if group:
+            yield group, lookup(group)
+        elif deck.left:
+            time.sleep(min(TICK_SECONDS, deck.due_in_seconds or 0.0))
+            yield None
+        else:
             return
-        yield e164, lookup(e164)
 
 
 def _many(
-    lookup: Lookup, numbers: Iterable[str], concurrency: int, stopped: Callable[[], bool], drain_seconds: float
-) -> Iterator[tuple[str, Answer] | None]:
-    waiting = iter(numbers)
-    flying: dict[Future[Answer], str] = {}
+    lookup: Lookup, deck: Deck, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
+) -> Iterator[tuple[Group, Answers] | None]:
+    flying: dict[Future[Answers], Group] = {}
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="lookup")
     failure: BaseException | None = None
     drain_until: float | None = None
     try:
         while True:
             stopping = failure is not None or stopped()
-            while not stopping and len(flying) < concurrency and (e164 := next(waiting, None)) is not None:
-                flying[pool.submit(lookup, e164)] = e164
-            if not flying:
+            while not stopping and len(flying) < concurrency and (group := deck.take()):
+                flying[pool.submit(lookup, group)] = group
+            if not flying and (stopping or not deck.left):
                 break
             if stopping:
                 drain_until = drain_until or time.monotonic() + drain_seconds
                 if time.monotonic() > drain_until:
                     break
-            done, _ = wait(flying, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+            due = deck.due_in_seconds
+            tick = TICK_SECONDS if due is None or len(flying) == concurrency else min(TICK_SECONDS, due)
+            if not flying:  # all that is left waits for its time
+                time.sleep(tick)
+                yield None
+                continue
+            done, _ = wait(flying, timeout=tick, return_when=FIRST_COMPLETED)
             for future in done:
-                e164 = flying.pop(future)
+                group = flying.pop(future)
                 if error := future.exception():
                     failure = failure or error
                 else:
-                    yield e164, future.result()
+                    yield group, future.result()
             if not done:
                 yield None
     finally:

@@ -9,7 +9,8 @@ import portal.accounts
 import portal.documents.models
 import portal.jobs.models
 import portal.jobs.records
-import portal.notices.models  # noqa: F401
+import portal.notices.models
+import portal.sources.records  # noqa: F401
 from portal.database import Moment, Word, db
 
 

@@ -28,21 +28,24 @@ def letter(notice: Notice, user: User) -> Message:
         body = current_app.jinja_env.get_template(f"emails/{notice.kind}.txt").render(
             facts=facts,
             cause=_in_words(facts.get("cause"), user),
-            page=f"{address}/jobs/{notice.job_id}",
+            title=_in_words(facts.get("title"), user),
+            page=f"{address}/jobs/{notice.job_id}" if notice.job_id else f"{address}/admin/sources",
             first_at=_moment(facts.get("first_at")),
             last_at=_moment(notice.created_at.isoformat()),
             zone=str(get_timezone()),
         )
-        subject = _subject(notice)
+        subject = _subject(notice, user)
     message = Message(subject=subject, recipients=[user.email], body=body)
     message.msgId = f"<{notice.dedupe}@{urlsplit(address).hostname}>"
     message.extra_headers = {"Auto-Submitted": "auto-generated"}
     return message
 
 
-def _subject(notice: Notice) -> str:
+def _subject(notice: Notice, user: User) -> str:
     facts = notice.facts
-    if notice.kind == "job_fixed":
+    if notice.kind == "source_stopped":
+        text = gettext("The source %(source)s has stopped", source=_in_words(facts.get("title"), user))
+    elif notice.kind == "job_fixed":
         text = gettext(
             "Fixed: %(file)s is now complete (%(ready)d of %(total)d)",
             file=facts["file_name"], ready=facts["ready"], total=facts["total"],

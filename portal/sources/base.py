@@ -1,9 +1,9 @@
 """What a source is and what it answers. It must not know where numbers come from or where answers go."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Outcome(StrEnum):
@@ -16,6 +16,11 @@ class Outcome(StrEnum):
     WAITING = "waiting"  # not looked up yet
     FAILED = "failed"  # the source gave no answer; another attempt may get one
 
+
+# Reasons of `failed` for which the same attempt asks again: a hiccup, too many requests, a refusal that may be ours.
+AGAIN = frozenset({"temporary", "rate_limited", "unsure"})
+FREE = frozenset({"rate_limited"})  # asking again for this uses none of a number's tries
+LATE = frozenset({"unsure"})  # asked again when all other numbers have their answer: by then it is known whose fault
 
 FINAL = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED)
 OPEN = (Outcome.WAITING, Outcome.FAILED)
@@ -38,6 +43,14 @@ class SourceFacts:
     concurrency: int
     data_version: str
     seconds_per_number: float
+    # What the offline source leaves out: `words` knows it. Texts by language; "" is for all others.
+    title: Mapping[str, str] = field(default_factory=dict)
+    description: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of fields
+    yes_no: frozenset[str] = frozenset()  # fields whose values are yes and no
+    per_second: float | None = None  # the declared pace, in requests
+    batch: int = 1  # numbers a request
+    cache_days: float = 0.0
 
     def seconds_for(self, numbers: int) -> float:
         """About how long so many lookups take."""
@@ -61,6 +74,14 @@ class SourceStopped(Exception):
         self.reason = reason
 
 
+class Asking(Protocol):
+    """One attempt's conversation with a source."""
+
+    def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
+        """The answers for one call's numbers. One that is missing was not asked, and stays as it was: we were told
+        to stop. Raises SourceBusy or SourceStopped for what concerns them all."""
+
+
 class Source(Protocol):
     """Where answers come from. One contract test runs over every source."""
 
@@ -75,3 +96,32 @@ class Source(Protocol):
 
     def seconds_for(self, numbers: int) -> float:
         """About how long so many lookups take, for the estimate on the check page."""
+
+
+@runtime_checkable
+class Conversing(Protocol):
+    """A source that also has a conversation with each attempt: it remembers what the attempt has seen, takes several
+    numbers a call, and wants numbers that failed for a reason in AGAIN to be asked again."""
+
+    batch: int  # numbers a call
+    tries: int  # how often an attempt may ask for one number
+
+    def begin(self, stop: Callable[[], bool]) -> Asking:
+        """A conversation. Once `stop()` is true, nothing new is asked."""
+
+
+class Plainly:
+    """The conversation with a source that has none of its own: number by number, once."""
+
+    def __init__(self, source: Source) -> None:
+        self._lookup = source.lookup
+
+    def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
+        return {number: self._lookup(number) for number in numbers}
+
+
+def begin(source: Source, stop: Callable[[], bool]) -> tuple[Asking, int, int]:
+    """A conversation with any source, how many numbers it takes at once, and how often one may be asked for."""
+    if isinstance(source, Conversing):
+        return source.begin(stop), source.batch, source.tries
+    return Plainly(source), 1, 1

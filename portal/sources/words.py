@@ -3,8 +3,13 @@
 The one file here that knows Flask-Babel. What is no code of ours, such as an operator's name, is shown as it is.
 """
 
-from flask_babel import LazyString, get_locale
+from collections.abc import Mapping
+
+from flask_babel import LazyString, format_decimal, get_locale, gettext
 from flask_babel import lazy_gettext as _
+
+from portal.sources.base import SourceFacts
+from portal.sources.registry import UnknownSource, facts_of, is_yes_no
 
 TITLES: dict[str, LazyString] = {
     "offline": _("Numbering plan (offline)"),
@@ -27,6 +32,8 @@ FIELDS: dict[str, LazyString] = {
     "time_zone": _("Time zone"),
 }
 
+YES_NO: dict[str, LazyString] = {"yes": _("yes"), "no": _("no")}
+
 LINE_TYPES: dict[str, LazyString] = {
     "mobile": _("mobile"),
     "fixed": _("fixed line"),
@@ -47,23 +54,64 @@ CODED = frozenset({"line_type", "country"})  # the fields whose values are codes
 
 def source_title(name: str) -> str:
     """What a source is called, in the reader's language."""
-    return str(TITLES.get(name, name))
+    return str(TITLES.get(name) or _own(_facts(name), "title") or name)
 
 
 def source_description(name: str) -> str:
     """One or two sentences about a source, in the reader's language; empty for one that has none."""
-    return str(DESCRIPTIONS.get(name, ""))
+    return str(DESCRIPTIONS.get(name) or _own(_facts(name), "description"))
 
 
-def field_label(field: str) -> str:
-    """The head of a field's column, in the reader's language."""
-    return str(FIELDS.get(field, field.replace("_", " ")))
+def field_label(field: str, source: str = "") -> str:
+    """The head of a field's column, in the reader's language: as the source's recipe calls it, or as we do."""
+    facts = _facts(source)
+    own = in_words(facts.labels.get(field, {})) if facts else ""
+    return str(own or FIELDS.get(field, field.replace("_", " ")))
+
+
+def source_pace(name: str) -> str:
+    """How fast a source is asked, for one who chooses it; empty for one that asks nobody."""
+    facts = _facts(name)
+    if facts is None or not (facts.per_second or facts.batch > 1 or facts.concurrency > 1):
+        return ""
+    if facts.per_second is None:
+        return gettext("As fast as the source allows.")
+    numbers = facts.per_second * facts.batch
+    if numbers >= 1:
+        return gettext("Up to %(count)s numbers a second.", count=format_decimal(round(numbers, 1)))
+    return gettext("Up to %(count)s numbers a minute.", count=format_decimal(round(numbers * 60, 1)))
+
+
+def source_gives(name: str) -> list[str]:
+    """The heads of the columns that a source adds."""
+    facts = _facts(name)
+    return [field_label(field, name) for field in facts.fields] if facts else []
+
+
+def in_words(texts: Mapping[str, str]) -> str:
+    """A recipe's own text in the reader's language, else the one for all, else any."""
+    locale = get_locale()
+    language = locale.language if locale else ""
+    return texts.get(language) or texts.get("") or texts.get("en") or next(iter(texts.values()), "")
+
+
+def _facts(name: str) -> SourceFacts | None:
+    try:
+        return facts_of(name) if name else None
+    except UnknownSource:
+        return None
+
+
+def _own(facts: SourceFacts | None, what: str) -> str:
+    return in_words(getattr(facts, what)) if facts else ""
 
 
 def value_words(field: str, value: str) -> str:
     """One value of an answer as the reader should see it: the codes of line types and countries become words."""
     if field == "line_type":
         return str(LINE_TYPES.get(value, value))
+    if value in YES_NO and is_yes_no(field):
+        return str(YES_NO[value])
     if field == "country":
         locale = get_locale()
         return str(locale.territories.get(value, value)) if locale else value

@@ -3,7 +3,21 @@
 
 from flask import Flask
 
-from portal.web import access, admin, auth, documents, errors, frame, headers, health, job_actions, jobs, locale, words
+from portal.web import (
+    access,
+    admin,
+    auth,
+    documents,
+    errors,
+    frame,
+    headers,
+    health,
+    job_actions,
+    jobs,
+    locale,
+    sources,  # noqa: F401 - its pages are on the admins' blueprint
+    words,
+)
 
 
 def register(app: Flask) -> None:

@@ -15,7 +15,7 @@ from portal.documents.words import problem_words, reason_words
 from portal.jobs import beginnings
 from portal.jobs.commands import Choice
 from portal.jobs.words import cannot_start_words
-from portal.sources.words import source_description, source_title
+from portal.sources.words import source_description, source_gives, source_pace, source_title
 from portal.web.countries import country_options
 
 SLOW_SECONDS = 15  # who waits for longer is told that it takes longer
@@ -51,7 +51,8 @@ def _chosen(document: Document, look: Look, asked: Mapping[str, str]) -> dict[st
     picked = look.picked
     names = sources.names()
     wanted = asked.get("source", "").strip()
-    source = wanted if wanted in names else names[0]
+    default = current_app.config["DEFAULT_SOURCE"]
+    source = wanted if wanted in names else default if default in names else names[0]
     codes = [*picked.problems, *([] if wanted in ("", source) else ["source_unknown"])]
     top, rest = country_options(
         str(get_locale()), [current_app.config["DEFAULT_COUNTRY"], *beginnings.countries_used(document.user_id)]
@@ -64,6 +65,8 @@ def _chosen(document: Document, look: Look, asked: Mapping[str, str]) -> dict[st
         "countries_rest": rest,
         "sources": [(name, source_title(name)) for name in names],
         "source_description": source_description(source),
+        "source_pace": source_pace(source),
+        "source_gives": source_gives(source),
         "reason_words": reason_words,
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
         "jobs": beginnings.jobs_of(document.id),

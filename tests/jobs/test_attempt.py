@@ -14,6 +14,7 @@ from portal.jobs.backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.records import Attempt, AttemptEnd, Number
 from portal.jobs.status import Status
+from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome, SourceBusy, SourceStopped
 from tests.support.cast import NOW, mobile
 from tests.support.sources import CountingSource, failing, found
@@ -115,15 +116,33 @@ def test_a_busy_source_costs_no_retry_and_says_until_when(alice, make_job, count
     assert attempt.run(job.id, 1, given(NOW + timedelta(seconds=600))) == Status.COMPLETED
 
 
-def test_a_source_that_refuses_us_is_asked_once_and_not_for_every_number(alice, make_job, counting) -> None:
+@pytest.mark.parametrize("cause", ["credentials", "no_credit", "blocked"])
+def test_a_source_that_refuses_us_is_asked_once_the_file_waits_and_the_admins_are_told(
+    alice, ada, make_job, counting, cause: str
+) -> None:
     def refuse(e164: str) -> Answer:
-        raise SourceStopped("credentials")
+        raise SourceStopped(cause)
 
     counting.script = refuse
+    job, other = make_job(alice, 100, source="counting"), make_job(alice, 3, source="counting")
+    assert attempt.run(job.id, 0, given()) == Status.RETRYING
+    assert sum(counting.calls.values()) == 1
+    assert (job.retry_count, job.not_before) == (0, NOW + timedelta(seconds=attempt.ADMIN_SECONDS))
+    attempt.run(other.id, 0, given())
+    told = db.session.scalars(select(Notice)).all()
+    assert [(notice.kind, notice.user_id) for notice in told] == [("source_stopped", ada.id)]
+    counting.script = found
+    assert attempt.run(job.id, 1, given(job.not_before)) == Status.COMPLETED
+
+
+def test_a_source_whose_page_has_changed_ends_the_attempt_as_failed(alice, make_job, counting) -> None:
+    def changed(e164: str) -> Answer:
+        raise SourceStopped("page_changed")
+
+    counting.script = changed
     job = make_job(alice, 100, source="counting")
     assert attempt.run(job.id, 0, given()) == Status.FAILED
-    assert job.last_error == "credentials"
-    assert sum(counting.calls.values()) == 1
+    assert job.last_error == "page_changed"
 
 
 def test_a_fault_of_the_source_is_one_numbers_failure_and_never_the_files(alice, make_job, counting) -> None:

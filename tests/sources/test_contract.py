@@ -4,11 +4,14 @@ import json
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from portal import sources
 from portal.sources.base import FINAL, Answer, Outcome, Source, SourceFacts
+from tests.support.misbehaving import misbehaving
+from tests.support.recipes import KINDS, recipe, registered
 
 # Numbers that a source answers without a network: good ones, and ones that no plan has.
 NUMBERS = {
@@ -21,9 +24,19 @@ NUMBERS = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=sources.names())
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+BY_RECIPE = tuple(f"{kind}-test" for kind in KINDS)
+NUMBERS |= dict.fromkeys(BY_RECIPE, tuple(f"+346{n:08d}" for n in range(12_000_000, 12_000_030)))
+
+
+@pytest.fixture(params=(*sources.names(), *BY_RECIPE))
+def name(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A source's name. Those of recipes ask a server of the test's own."""
+    if request.param not in BY_RECIPE:
+        yield str(request.param)
+        return
+    kind = request.param.removesuffix("-test")
+    with misbehaving() as server, registered(recipe(tmp_path, kind, server.url, rate="10000/s")):
+        yield str(request.param)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from portal.documents.limits import Limits
 from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
 from tests.support import cast
+from tests.support.recipes import recipe, registered
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -335,3 +336,23 @@ def test_sent_from_several_tabs_at_once_it_starts_one_job(app: Flask, as_alice: 
     with ThreadPoolExecutor(4) as tabs:
         places = set(tabs.map(press, range(4)))
     assert places == {f"/jobs/{jobs()[0].id}"} and len(jobs()) == 1
+
+
+def test_a_source_of_a_recipe_says_what_it_is_its_pace_and_what_it_gives(as_alice, alice, app, tmp_path) -> None:
+    document = cast.make_document(app, alice, [cast.mobile(1)])
+    with registered(recipe(tmp_path, "json", "https://api.example.com", rate="30/min")):
+        page = as_alice.get(f"/documents/{document.id}?source=json-test").get_data(as_text=True)
+    assert '<option value="json-test" selected>json-test</option>' in page
+    assert "Up to 30 numbers a minute." in page
+    assert "It gives: Operator now, ported." in page
+
+
+def test_the_source_of_the_setting_is_chosen_until_the_person_chooses(as_alice, alice, app, tmp_path) -> None:
+    document = cast.make_document(app, alice, [cast.mobile(1)])
+    app.config["DEFAULT_SOURCE"] = "json-test"
+    assert '<option value="offline" selected>' in as_alice.get(f"/documents/{document.id}").get_data(as_text=True)
+    with registered(recipe(tmp_path, "json", "https://api.example.com")):
+        page = as_alice.get(f"/documents/{document.id}").get_data(as_text=True)
+        assert '<option value="json-test" selected>' in page
+        page = as_alice.get(f"/documents/{document.id}?source=offline").get_data(as_text=True)
+        assert '<option value="offline" selected>' in page

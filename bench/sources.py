@@ -1,0 +1,145 @@
+"""A source that takes 50 ms: a whole job with 32 in flight against a bare asyncio client, and against Scrapy.
+
+The job does all that a job does (ledger, saves, counters, heartbeat, pace and breaker in a real Valkey, the guard);
+the bare client only asks and reads. All three in the same run, by the clock on the wall: most of it is waiting.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from redis import Redis
+
+from bench.measuring import SHORT, Goal, in_turns
+from bench.portal_here import make_job, numbers, portal
+from bench.slow_source import LATENCY_SECONDS
+from portal import sources
+from portal.jobs.attempt import Conditions, run
+from portal.jobs.backoff import Backoff
+from portal.jobs.status import Status
+from tests.services import valkey
+
+NUMBERS = 1000 if SHORT else 5000
+ROUNDS = 2
+IN_FLIGHT = 32
+# Of 1,000 numbers, the lone first request (which could be refused for all) and the last round, half empty, weigh five
+# times as much as of 5,000.
+FLOOR = 0.75 if SHORT else 0.90
+# A declared pace far above what 32 in flight can reach: each request takes its slot, and none waits for it.
+RECIPE = """
+name = "slow"
+kind = "json"
+[request]
+url = "http://127.0.0.1:{port}/{{digits}}"
+[limits]
+rate = "5000/s"
+concurrency = {in_flight}
+[outcome]
+success = [{{ json = "status == 'ok'" }}]
+[fields]
+operator = {{ path = "operator", required = true }}
+ported = {{ path = "ported", type = "bool" }}
+kind = "kind"
+"""
+
+
+@contextmanager
+def _slow_source() -> Iterator[int]:
+    """Its port. It ends with its input."""
+    command = [sys.executable, "-m", "bench.slow_source"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdin is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.stdin.close()
+
+
+async def _ask_all(port: int, e164s: list[str]) -> None:
+    waiting = iter(e164s)
+
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for e164 in waiting:
+            writer.write(f"GET /{e164[1:]} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
+            if json.loads(await reader.readexactly(length))["status"] != "ok":
+                raise RuntimeError("not the answer that was asked for")
+        writer.close()
+
+    await asyncio.gather(*(ask() for _ in range(IN_FLIGHT)))
+
+
+def _scrapy_python() -> str | None:
+    """A Python that has Scrapy: ours, or that of another environment, named in BENCH_SCRAPY_PYTHON."""
+    return os.environ.get("BENCH_SCRAPY_PYTHON") or (sys.executable if find_spec("scrapy") else None)
+
+
+def _scrapy_seconds(python: str, port: int, e164s: list[str]) -> float:
+    command = [python, "-m", "bench.scrapy_source", str(port), str(IN_FLIGHT)]
+    done = subprocess.run(command, input="\n".join(e164s), capture_output=True, text=True, check=True, timeout=300)
+    return float(done.stdout.split()[-1])
+
+
+def measure() -> Iterator[Goal]:
+    """One goal, and a second one where Scrapy is installed."""
+    e164s = numbers(NUMBERS)
+    with (
+        _slow_source() as port,
+        valkey() as redis_url,
+        Redis.from_url(redis_url) as redis,
+        portal(NUMBERS, REDIS_URL=redis_url) as app,
+        tempfile.TemporaryDirectory(prefix="masterfilter-bench-") as folder,
+    ):
+        recipe = RECIPE.format(port=port, in_flight=IN_FLIGHT)
+        Path(folder, "slow.toml").write_text(recipe)
+        sources.configure(redis, Path(folder), {}, allow_private=["127.0.0.1/32"])
+
+        def whole_job() -> float:
+            job = make_job(app, e164s, "slow")
+            job_id, attempt = job.id, job.attempt
+            given = Conditions(worker="bench", lease_seconds=60, backoff=Backoff())
+            began = time.perf_counter()
+            ended = run(job_id, attempt, given)
+            took = time.perf_counter() - began
+            if ended != Status.COMPLETED:
+                raise RuntimeError(f"the job ended as {ended}")
+            return took
+
+        def bare() -> float:
+            began = time.perf_counter()
+            asyncio.run(_ask_all(port, e164s))
+            return time.perf_counter() - began
+
+        timed = {"bare": bare, "job": whole_job}
+        if python := _scrapy_python():
+            timed["scrapy"] = lambda: _scrapy_seconds(python, port, e164s)
+        best = in_turns(ROUNDS, **timed)
+        sources.configure(None, Path(folder, "none"), {})
+    per_second = {name: f"{NUMBERS / took:,.0f}/s" for name, took in best.items()}
+    limit = f"{IN_FLIGHT / LATENCY_SECONDS:,.0f}/s"
+    detail = f"{per_second['job']} of {per_second['bare']} over {NUMBERS:,} numbers; no client can do over {limit}"
+    yield Goal(
+        "job at a source of 50 ms against a bare asyncio client", best["bare"] / best["job"], detail, floor=FLOOR
+    )
+    if "scrapy" in best:
+        detail = f"{per_second['job']} against {per_second['scrapy']}"
+        yield Goal("job at a source of 50 ms against Scrapy", best["scrapy"] / best["job"], detail, floor=1.5)
+    else:
+        print("     Scrapy not installed: not compared", flush=True)
+
+
+if __name__ == "__main__":
+    lines = list(measure())
+    for goal in lines:
+        print(goal.line(), flush=True)
+    sys.exit(not all(goal.holds for goal in lines))

@@ -1,0 +1,142 @@
+"""`flask --app app source list|test|try`: what sources there are, whether their recipes hold, and one number for real.
+
+What is printed never holds a secret: the room of sources has blanked it out.
+"""
+
+from pathlib import Path
+
+import click
+import phonenumbers
+from flask import current_app
+from flask.cli import AppGroup
+from flask_babel import gettext, ngettext
+
+from portal import sources
+from portal.cli.language import spoken
+from portal.jobs.words import outcome_words, reason_words
+from portal.sources.folder import EXAMPLES, Found, look_at
+from portal.sources.proving import Proof, prove
+from portal.sources.recipe_words import difference_words, mistake_words
+from portal.sources.trying import Trial, try_number
+from portal.sources.words import field_label, source_pace, source_title
+
+group = AppGroup("source", help="The sources: list them, test their recipes, try one number.")
+
+
+@group.command("list", help="All sources, with what keeps a recipe from being used.")
+def list_command() -> None:
+    """Exit code 0, whatever there is."""
+    with spoken():
+        for name in sources.names():
+            parts = (name, source_title(name), source_pace(name))
+            click.echo("  ".join(part for part in parts if part))
+        for found in sources.found():
+            for line in _why_not(found):
+                click.echo(line)
+        click.echo(gettext("Recipes are looked for in %(folder)s.", folder=current_app.config["SOURCES_DIR"]), err=True)
+
+
+@group.command("test", help="Read recipes and run their tests against their saved answers. Nothing is asked.")
+@click.argument("recipe", required=False)
+def test_command(recipe: str | None) -> None:
+    """RECIPE is a file or a source's name; without it, all of the folder and the examples that ship. Exit code 1 when
+    one does not hold."""
+    with spoken():
+        failed = sum([_test(path) for path in _paths(recipe)])
+        if failed:
+            said = ngettext("%(num)s recipe does not hold.", "%(num)s recipes do not hold.", failed)
+            raise click.ClickException(said)
+
+
+@group.command("try", help="Ask a source for one number, and show what went out and what came back.")
+@click.argument("name")
+@click.argument("number")
+def try_command(name: str, number: str) -> None:
+    """NAME is a source or a recipe's file. Exit code 1 when there was no answer."""
+    with spoken():
+        try:
+            parsed = phonenumbers.parse(number, current_app.config["DEFAULT_COUNTRY"])
+        except phonenumbers.NumberParseException as error:
+            raise click.ClickException(gettext("%(number)s is not a telephone number.", number=number)) from error
+        e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+        found = look_at(_paths(name)[0]) if name != "offline" else None
+        if found is None:
+            answer = sources.get(name).lookup(e164)
+            trial = Trial(e164, answer=answer, reason=answer.reason)
+        elif found.recipe is None or not found.usable:
+            raise click.ClickException("\n".join(_why_not(found)))
+        else:
+            trial = try_number(found.recipe, e164)
+        _show(trial, name)
+        if trial.answer is None or trial.answer.outcome == "failed":
+            raise SystemExit(1)
+
+
+def _paths(wanted: str | None) -> list[Path]:
+    """The files that are meant. Raises ClickException."""
+    mine = [found.path for found in sources.found()]
+    if wanted is None:
+        return [*mine, *sorted(EXAMPLES.glob("*.toml"))]
+    if Path(wanted).is_file():
+        return [Path(wanted)]
+    for found in [*sources.found(), *map(look_at, sorted(EXAMPLES.glob("*.toml")))]:
+        if wanted in (found.name, found.path.name):
+            return [found.path]
+    raise click.ClickException(gettext("There is no recipe %(recipe)s.", recipe=wanted))
+
+
+def _test(path: Path) -> bool:
+    """Print how one recipe comes out; says whether it does not hold. A secret that is missing is no fault of it."""
+    found = look_at(path)
+    if found.recipe is None:
+        for line in _why_not(found):
+            click.echo(line)
+        return True
+    proofs = prove(found.recipe)
+    passed = sum(proof.passed for proof in proofs)
+    facts = {"file": path.name, "passed": passed, "total": len(proofs)}
+    click.echo(gettext("%(file)s: %(passed)s of %(total)s tests pass.", **facts))
+    for nth, proof in enumerate(proofs, 1):
+        for line in _failures(nth, proof):
+            click.echo(line)
+    if not proofs:
+        click.echo("  " + gettext("It has no test yet: save an answer beside it, and add a [[test]]."))
+    return passed < len(proofs)
+
+
+def _failures(nth: int, proof: Proof) -> list[str]:
+    place = gettext("test %(nth)s, %(number)s, %(file)s", nth=nth, number=proof.case.number,
+                    file=proof.case.response.name)  # fmt: skip
+    return [f"  {place}: {difference_words(one)}" for one in proof.differences]
+
+
+def _why_not(found: Found) -> list[str]:
+    lines = [mistake_words(mistake) for mistake in found.mistakes]
+    for name in found.missing:
+        said = gettext("%(file)s: the secret %(name)s is not in the environment.", file=found.path.name, name=name)
+        lines.append(said)
+    return lines
+
+
+def _show(trial: Trial, name: str) -> None:
+    for exchange in trial.exchanges:
+        click.echo(f"> {exchange.method} {exchange.url}")
+        for header, value in exchange.headers:
+            click.echo(f"> {header}: {value}")
+        if exchange.body:
+            click.echo(f">\n> {exchange.body}")
+        status = exchange.status if exchange.status is not None else gettext("no answer")
+        click.echo(f"< {status}  {exchange.seconds:.2f} s")
+        for header, value in exchange.answer_headers:
+            click.echo(f"< {header}: {value}")
+        click.echo(exchange.answer_body + "\n")
+    if trial.answer is None:
+        click.echo(reason_words(trial.reason))
+        return
+    reason = reason_words(trial.reason)
+    click.echo(" · ".join(filter(None, (trial.number, str(outcome_words(trial.answer.outcome)), reason))))
+    for field, value in trial.answer.fields.items():
+        click.echo(f"  {field_label(field, name)}: {value}")
+
+
+COMMANDS = [group]

@@ -1,0 +1,77 @@
+"""The numbers of one attempt that are still to be asked, and when: new ones, ones to be asked again, and last tries.
+
+A number that failed for a moment comes back after a wait with full jitter, so that those of one burst do not come back
+together. Its last try comes when all others have their answer: by then an outage of a minute is over. Pure.
+"""
+
+import heapq
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+
+BASE_SECONDS = 1.0
+CAP_SECONDS = 60.0
+
+
+class Deck:
+    """`tries` is how often a number may be asked for in this attempt, `group` how many go out together."""
+
+    def __init__(
+        self,
+        numbers: Iterable[str],
+        group: int = 1,
+        tries: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._fresh = deque(numbers)
+        self._group, self._tries = group, tries
+        self._clock, self._draw = clock, draw
+        self._later: list[tuple[float, str]] = []
+        self._last: deque[str] = deque()
+        self._asked: Counter[str] = Counter()  # of those that failed
+        self._out = 0
+
+    def take(self) -> tuple[str, ...]:
+        """The next numbers to ask together; none when none is due, or none is left."""
+        taken: list[str] = []
+        while len(taken) < self._group:
+            if self._later and self._later[0][0] <= self._clock():
+                taken.append(heapq.heappop(self._later)[1])
+            elif self._fresh:
+                taken.append(self._fresh.popleft())
+            else:
+                break
+        if not taken and not self._later and not self._out:
+            taken = [self._last.popleft() for _ in range(min(self._group, len(self._last)))]
+        self._out += len(taken)
+        return tuple(taken)
+
+    def settle(self) -> None:
+        """One number that was taken has its answer, or will have none in this attempt."""
+        self._out -= 1
+
+    def again(self, number: str, *, free: bool = False, late: bool = False) -> bool:
+        """Put a number that was taken back for another try; says whether it has one. `free` uses none, and `late`
+        comes when all others have their answer, as the last try does."""
+        asked = self._asked[number] = self._asked[number] + (not free)
+        if asked >= self._tries:
+            return False
+        self._out -= 1
+        if late or (asked == self._tries - 1 and not free):
+            self._last.append(number)
+        else:
+            span = 0.0 if free else min(CAP_SECONDS, BASE_SECONDS * 2 ** (asked - 1))
+            heapq.heappush(self._later, (self._clock() + span * self._draw(), number))
+        return True
+
+    @property
+    def due_in_seconds(self) -> float | None:
+        """How long until the next one that waits is due; None when none waits for its time."""
+        return max(0.0, self._later[0][0] - self._clock()) if self._later else None
+
+    @property
+    def left(self) -> bool:
+        """Whether there is anything that `take` will still give."""
+        return bool(self._fresh or self._later or self._last)

@@ -1,0 +1,48 @@
+"""An admin pauses a source and lets it go on: what that means for its jobs. The pause itself, `sources` keeps.
+
+Workers that are busy with it hear of it by the source's breaker, within a second, and hand their jobs back; no job of
+it is taken up, and none uses a retry. With Redis away, those that are busy come to their end first.
+"""
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import update
+
+from portal.database import changed_rows, db
+from portal.jobs.dispatch import connection
+from portal.jobs.models import ScrapingJob
+from portal.jobs.status import WAITING
+from portal.sources import pausing
+from portal.sources.breaker import Breaker
+
+log = structlog.get_logger(__name__)
+
+CAUSE = "source_paused"
+
+
+def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:
+    """Let nobody ask this source until it is resumed. False: it was paused already. It commits."""
+    paused = pausing.pause(name, actor, why, now)
+    db.session.commit()
+    if paused:
+        Breaker(connection(), name).trip(CAUSE)
+        log.warning("source paused", source=name, actor=actor, why=why)
+    return paused
+
+
+def resume_source(name: str, actor: str, now: datetime) -> bool:
+    """Let the source be asked again, and its jobs go on at once, also those that waited for it for another reason: the
+    breaker is closed. False: it was not paused. It commits."""
+    resumed = pausing.resume(name)
+    _let_go_on(name, now)
+    db.session.commit()
+    Breaker(connection(), name).close()
+    log.warning("source resumed", source=name, actor=actor)
+    return resumed
+
+
+def _let_go_on(name: str, now: datetime) -> None:
+    """The next sweep pushes them."""
+    waiting = (ScrapingJob.source == name, ScrapingJob.status.in_(WAITING), ScrapingJob.deleted_at.is_(None))
+    changed_rows(update(ScrapingJob).where(*waiting).values(not_before=None, enqueued_at=None, updated_at=now))

@@ -1,0 +1,89 @@
+"""Answers that are kept for some days, so that a number is not asked, or paid for, again in another file.
+
+They stand in the database, written in the same transaction as the ledger: what was paid for and saved is known to
+every later file, and what was rolled back is not. A source that keeps none (`cache_days` 0) never comes here. It must
+not know any job, nor when a recipe wants its answers kept: days and moments come in as arguments.
+
+Where its promise ends: two files that ask for one number in the same minute are both asked for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from portal.database import changed_rows, db
+from portal.sources.base import FINAL, Answer
+from portal.sources.records import CachedAnswer
+
+CHUNK = 500  # numbers a question; both databases have a limit far above
+
+
+def known(source: str, version: str, e164s: Iterable[str], now: datetime, days: float) -> dict[str, Answer]:
+    """The kept answers of these numbers, read by the same version of the recipe and not older than `days`."""
+    if days <= 0:
+        return {}
+    found: dict[str, Answer] = {}
+    asked = iter(e164s)
+    while chunk := list(islice(asked, CHUNK)):
+        rows = db.session.execute(
+            select(CachedAnswer.e164, CachedAnswer.outcome, CachedAnswer.reason, CachedAnswer.fields).where(
+                CachedAnswer.source == source,
+                CachedAnswer.e164.in_(chunk),
+                CachedAnswer.version == version,
+                CachedAnswer.answered_at > now - timedelta(days=days),
+            )
+        )
+        found.update((e164, Answer(outcome, fields or {}, reason)) for e164, outcome, reason, fields in rows)
+    return found
+
+
+def remember(source: str, version: str, answers: Mapping[str, Answer], now: datetime) -> int:
+    """Keep the final ones of these answers, in the session's transaction, and say how many. It does not commit.
+
+    An answer that came out of `known` must not be given back: it would become younger than it is.
+    """
+    # In one order: two workers that keep the same numbers would else wait for each other.
+    kept: list[dict[str, Any]] = [
+        {
+            "source": source,
+            "e164": e164,
+            "version": version,
+            "outcome": answer.outcome,
+            "reason": answer.reason,
+            "fields": dict(answer.fields) or None,
+            "answered_at": now,
+        }
+        for e164, answer in sorted(answers.items())
+        if answer.outcome in FINAL
+    ]
+    if kept:
+        db.session.execute(_upsert(db.session.connection().dialect.name), kept)
+    return len(kept)
+
+
+def forget(before: datetime, limit: int = 5000) -> int:
+    """Remove some answers from before a moment, and say how many: a pass of the sweep, which goes on with the next."""
+    old = select(CachedAnswer.source, CachedAnswer.e164).where(CachedAnswer.answered_at < before)
+    chosen = [tuple(row) for row in db.session.execute(old.order_by(CachedAnswer.answered_at).limit(limit))]
+    gone = 0
+    for n in range(0, len(chosen), CHUNK):
+        for source in {source for source, _ in chosen[n : n + CHUNK]}:
+            e164s = [e164 for of, e164 in chosen[n : n + CHUNK] if of == source]
+            gone += changed_rows(
+                delete(CachedAnswer).where(
+                    CachedAnswer.source == source, CachedAnswer.e164.in_(e164s), CachedAnswer.answered_at < before
+                )
+            )
+    return gone
+
+
+def _upsert(dialect: str) -> Any:
+    """The newest answer stays."""
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(CachedAnswer.__table__)
+    changed = {name: statement.excluded[name] for name in ("version", "outcome", "reason", "fields", "answered_at")}
+    return statement.on_conflict_do_update(index_elements=["source", "e164"], set_=changed)

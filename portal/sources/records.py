@@ -1,0 +1,36 @@
+"""The two tables of this room: answers that are kept, and sources that a person has paused. They know no verb."""
+
+from datetime import datetime
+
+from sqlalchemy import JSON, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database import Model, Moment, Word, only
+from portal.sources.base import Outcome
+
+
+class CachedAnswer(Model):
+    """What a source said of one number, kept so that it is not paid for again in another file."""
+
+    __tablename__ = "cached_answers"
+
+    source: Mapped[str] = mapped_column(String(40), primary_key=True)
+    e164: Mapped[str] = mapped_column(String(20), primary_key=True)
+    version: Mapped[str] = mapped_column(String(80))  # of the recipe that read it: another one may read otherwise
+    outcome: Mapped[Outcome] = mapped_column(Word(Outcome))
+    reason: Mapped[str | None] = mapped_column(String(40))
+    fields: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    answered_at: Mapped[datetime] = mapped_column(Moment)
+
+    __table_args__ = (only("outcome", Outcome), Index("ix_cached_answers_answered_at", "answered_at"))
+
+
+class SourcePause(Model):
+    """A source that a person has paused. The row is gone when it is resumed."""
+
+    __tablename__ = "source_pauses"
+
+    source: Mapped[str] = mapped_column(String(40), primary_key=True)
+    paused_at: Mapped[datetime] = mapped_column(Moment)
+    paused_by: Mapped[str] = mapped_column(String(255))  # the person's address
+    why: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,60 @@
+"""One answer of a source as it came: status, headers and body, read as JSON or as a page when somebody asks.
+
+The same for an answer from the network and for a saved sample, so that a test proves what a job will do.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from parsel import Selector
+
+
+class NotReadable(ValueError):
+    """The body is not what the source's kind promises."""
+
+
+@dataclass
+class Reply:
+    """An answer. Header names are in small letters once it is made."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    whole: bool = True  # False: longer than the limit, and cut off there
+    verdict: str = ""  # once it was judged: rules are asked once an answer
+
+    def __post_init__(self) -> None:
+        self.headers = {name.lower(): value for name, value in self.headers.items()}
+
+    @cached_property
+    def text(self) -> str:
+        charset = self.headers.get("content-type", "").lower().partition("charset=")[2].split(";")[0].strip(" \"'")
+        try:
+            return self.body.decode(charset or "utf-8", "replace")
+        except LookupError:  # a charset that nobody knows
+            return self.body.decode("utf-8", "replace")
+
+    @cached_property
+    def lower(self) -> str:
+        return self.text.lower()
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON. Raises NotReadable."""
+        if not self.whole:
+            raise NotReadable("longer than its limit")
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise NotReadable("not JSON") from error
+
+    @cached_property
+    def page(self) -> Selector:
+        """The body as a page. Raises NotReadable."""
+        kind = self.headers.get("content-type", "").lower()
+        if not self.whole or not self.text.strip() or (kind and "html" not in kind and "xml" not in kind):
+            raise NotReadable("not a page")
+        return Selector(self.text)

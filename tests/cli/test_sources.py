@@ -1,0 +1,91 @@
+"""`flask source list|test|try`."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+
+from portal import sources
+from portal.sources.folder import EXAMPLES
+from tests.support.misbehaving import Misbehaving, always, misbehaving
+from tests.support.recipes import JSON, LOOPBACK, SECRETS
+
+
+@pytest.fixture
+def server() -> Iterator[Misbehaving]:
+    with misbehaving() as server:
+        yield server
+
+
+@pytest.fixture
+def folder(app: Flask, server: Misbehaving) -> Iterator[Path]:
+    """The application's folder of recipes, with one in it."""
+    app.config["DEFAULT_LOCALE"] = "en"
+    folder = app.config["SOURCES_DIR"]
+    folder.mkdir()
+    (folder / "mine.toml").write_text(JSON.format(url=server.url, rate="100/s", concurrency=2, timeout=1))
+    sources.configure(None, folder, SECRETS, LOOPBACK)
+    yield folder
+    sources.configure(None, folder / "nowhere", {})
+
+
+def test_the_list_has_every_source_and_what_is_wrong_with_the_others(folder: Path, runner: FlaskCliRunner) -> None:
+    (folder / "bad.toml").write_text('name = "bad"\nkind = "soap"\n')
+    (folder / "poor.toml").write_text(
+        (folder / "mine.toml").read_text().replace("TEST_KEY", "NO_KEY").replace("json-t", "poor-t")
+    )
+    sources.configure(None, folder, SECRETS, LOOPBACK)
+    said = runner.invoke(args=["source", "list"]).output
+    assert "offline" in said and "json-test" in said and "Up to 100 numbers a second." in said
+    assert "bad.toml, line 2, kind: This has to be one of: json, batch, html." in said
+    assert "poor.toml: the secret NO_KEY is not in the environment." in said
+
+
+def test_the_recipes_that_ship_pass(folder: Path, runner: FlaskCliRunner) -> None:
+    for path in EXAMPLES.glob("*.toml"):
+        done = runner.invoke(args=["source", "test", path.stem])
+        assert done.exit_code == 0, done.output
+        assert re.search(rf"{path.name}: (\d) of \1 tests pass", done.output)
+
+
+def test_a_recipe_that_does_not_hold_names_the_field(folder: Path, runner: FlaskCliRunner) -> None:
+    (folder / "ok.json").write_text('{"status": "ok", "data": {"operator": "Orange"}}')
+    with (folder / "mine.toml").open("a") as file:
+        file.write('[[test]]\nnumber = "+34612345678"\nresponse = "ok.json"\nexpect = { operator = "Movistar" }\n')
+    done = runner.invoke(args=["source", "test"])
+    assert done.exit_code == 1
+    assert "the field operator is “Orange” and not “Movistar”" in done.output
+    assert "1 recipe does not hold." in done.output
+
+
+def test_a_recipe_that_is_not_there(folder: Path, runner: FlaskCliRunner) -> None:
+    done = runner.invoke(args=["source", "test", "nobody"])
+    assert done.exit_code == 1 and "nobody" in done.output
+
+
+def test_one_number_shows_what_went_out_and_came_back_and_no_secret(
+    folder: Path, runner: FlaskCliRunner, server: Misbehaving
+) -> None:
+    server.key = SECRETS["TEST_KEY"]
+    done = runner.invoke(args=["source", "try", "json-test", "612 345 678"])
+    assert done.exit_code == 0, done.output
+    assert f"> GET {server.url}/v1/lookup/%2B34612345678" in done.output
+    assert "> Authorization: Bearer •••" in done.output and SECRETS["TEST_KEY"] not in done.output
+    assert "< 200" in done.output and '"operator": "Op 678"' in done.output
+    assert "Operator now: Op 678" in done.output
+
+
+@pytest.mark.parametrize(("fault", "words"), [("unauthorized", "access data"), ("error500", "did not answer")])
+def test_one_number_without_an_answer_says_why(
+    folder: Path, runner: FlaskCliRunner, server: Misbehaving, fault: str, words: str
+) -> None:
+    server.plan = always(fault)
+    done = runner.invoke(args=["source", "try", "json-test", "612345678"])
+    assert done.exit_code == 1 and words in done.output
+
+
+def test_the_offline_source_can_be_tried_too(folder: Path, runner: FlaskCliRunner) -> None:
+    assert "Line type" in runner.invoke(args=["source", "try", "offline", "612345678"]).output

@@ -1,0 +1,122 @@
+"""A paused source: its jobs wait, whoever is busy with it lets go and uses no retry, and resuming lets all go on."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from redis import Redis
+
+from portal.database import db
+from portal.jobs import attempt, dispatch, source_health, source_pause, sweeping
+from portal.jobs.attempt import Conditions
+from portal.jobs.backoff import Backoff
+from portal.jobs.models import ScrapingJob
+from portal.jobs.status import Status
+from portal.sources.base import Answer, SourceBusy
+from portal.sources.breaker import Breaker
+from tests import services
+from tests.support.cast import NOW, make_app
+from tests.support.sources import CountingSource, found
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """The portal with a real Valkey, which the breaker needs."""
+    with services.valkey() as url:
+        app = make_app(tmp_path, REDIS_URL=url)
+        with app.app_context():
+            yield app
+            db.session.remove()
+            db.engine.dispose()
+            dispatch.connection().close()
+
+
+def run(job: ScrapingJob) -> Status | None:
+    given = Conditions(worker="w", lease_seconds=60, backoff=Backoff(), clock=lambda: NOW)
+    return attempt.run(job.id, job.attempt, given)
+
+
+def test_no_job_of_a_paused_source_is_taken_up_and_others_are(app, alice, ada, make_job, counting) -> None:
+    job, other = make_job(alice, 3, source="counting"), make_job(alice, 3)
+    assert source_pause.pause_source("counting", ada.email, "too dear", NOW)
+    assert run(job) is None
+    assert run(other) == Status.COMPLETED
+    assert (job.status, job.attempt, job.retry_count) == (Status.PENDING, 0, 0)
+    assert not counting.calls
+
+
+def test_the_sweep_pushes_none_of_its_jobs_until_it_is_resumed(app, alice, ada, make_job, counting) -> None:
+    job = make_job(alice, 3, source="counting")
+    source_pause.pause_source("counting", ada.email, None, NOW)
+    assert list(sweeping.push_waiting(NOW + timedelta(days=1))) == []
+    source_pause.resume_source("counting", ada.email, NOW)
+    assert list(sweeping.push_waiting(NOW + timedelta(days=1))) == [job]
+    assert run(job) == Status.COMPLETED
+
+
+def test_who_is_busy_with_it_hands_back_without_using_a_retry(app, alice, ada, make_job, counting) -> None:
+    job = make_job(alice, 10, source="counting")
+    with Redis.from_url(app.config["REDIS_URL"]) as redis:
+        breaker = Breaker(redis, "counting")
+
+        def pauses_at_the_fourth(e164: str) -> Answer:
+            if sum(counting.calls.values()) == 4:
+                source_pause.pause_source("counting", ada.email, None, NOW)
+                breaker._asked_at = None  # a second has gone by
+            breaker.check()
+            return found(e164)
+
+        counting.script = pauses_at_the_fourth
+        assert run(job) == Status.RETRYING
+    assert (job.processed_numbers, job.retry_count) == (3, 0)
+    assert job.not_before is not None
+    source_pause.resume_source("counting", ada.email, NOW)
+    counting.script = found
+    assert run(job) == Status.COMPLETED
+    assert max(counting.calls.values()) <= 2
+
+
+def test_resuming_closes_the_breaker_of_a_source_that_refused_us(app, alice, ada, make_job, counting) -> None:
+    with Redis.from_url(app.config["REDIS_URL"]) as redis:
+        Breaker(redis, "counting").trip("credentials")
+        assert source_health.health("counting", NOW).state == "open"
+        assert not source_pause.resume_source("counting", ada.email, NOW)
+        Breaker(redis, "counting").check()
+    assert source_health.health("counting", NOW).state == "well"
+
+
+def test_the_pause_outlives_redis(app, ada, make_job, alice, counting) -> None:
+    job = make_job(alice, 3, source="counting")
+    source_pause.pause_source("counting", ada.email, "too dear", NOW)
+    with Redis.from_url(app.config["REDIS_URL"]) as redis:
+        redis.flushall()
+    assert run(job) is None
+    assert source_health.health("counting", NOW).state == "paused"
+
+
+def test_pausing_twice_is_one_pause(app, alice, ada, counting) -> None:
+    assert source_pause.pause_source("counting", ada.email, "first", NOW)
+    assert not source_pause.pause_source("counting", alice.email, "second", NOW)
+    assert source_health.health("counting", NOW).pause.why == "first"
+
+
+def test_the_health_counts_what_came_in_lately(app, alice, make_job, counting: CountingSource) -> None:
+    counting.script = lambda e164: found(e164)
+    run(make_job(alice, 4, source="counting"))
+    waiting = make_job(alice, 2, source="counting")
+    seen = source_health.health("counting", NOW + timedelta(minutes=30))
+    assert (seen.outcomes, seen.waiting, seen.working, seen.state) == ({"found": 4}, 1, 0, "well")
+    assert source_health.health("counting", NOW + timedelta(hours=2)).outcomes == {}
+    assert waiting.status == Status.PENDING
+
+
+def test_an_open_breaker_frees_the_worker_and_uses_no_retry(app, alice, make_job, counting) -> None:
+    def down(e164: str) -> Answer:
+        raise SourceBusy("source_down", 30)
+
+    counting.script = down
+    job = make_job(alice, 5, source="counting")
+    assert run(job) == Status.RETRYING
+    assert (job.retry_count, job.not_before) == (0, NOW + timedelta(seconds=30))
