@@ -151,25 +151,22 @@ class _Attempt:
                 asked, answers = come
                 for e164 in asked:
                     answer = answers.get(e164)
-                    if answer is None or self._again(deck, e164, answer):
-                        continue  # only an answer that stands is written: this number goes on waiting
-                    deck.settle()
-                    if answer.reason in AGAIN:
-                        self.given_up.append((rows[e164], answer))
-                    else:
+                    if answer is None:
+                        continue
+                    if answer.reason not in AGAIN:
+                        deck.settle()
                         self._came(rows[e164], answer)
                         self.fresh[e164] = answer
+                    # Only an answer that stands is written: a number that is asked again goes on waiting.
+                    elif not deck.again(e164, free=answer.reason in FREE, late=answer.reason in LATE):
+                        deck.settle()
+                        self.given_up.append((rows[e164], answer))
             # Also when nothing came in: this is how a silent attempt hears of a pause, a cancel or a newer attempt.
             if self.unsaved_rows >= SAVE_ROWS or time.monotonic() - self.saved_at >= SAVE_SECONDS:
                 self._save()
         # Not before: where the source turns out to be down for everybody, these have failed with it and go on waiting.
         for lost, answer in self.given_up:
             self._came(lost, answer)
-
-    def _again(self, deck: Deck, e164: str, answer: Answer) -> bool:
-        if answer.outcome != Outcome.FAILED or answer.reason not in AGAIN:
-            return False
-        return deck.again(e164, free=answer.reason in FREE, late=answer.reason in LATE)
 
     def _save(self) -> None:
         now, fresh = self.given.clock(), self.fresh

@@ -35,6 +35,9 @@ class Deck:
 
     def take(self) -> tuple[str, ...]:
         """The next numbers to ask together; none when none is due, or none is left."""
+        if self._group == 1 and self._fresh and not self._later:  # nearly always
+            self._out += 1
+            return (self._fresh.popleft(),)
         taken: list[str] = []
         while len(taken) < self._group:
             if self._later and self._later[0][0] <= self._clock():

@@ -12,8 +12,8 @@ LONGEST_SECONDS = 600
 FORGOTTEN_SECONDS = 86400
 
 # ARGV: what to do, now, the new outcomes, who asks, and for `trip` the reason.
-# Answers closed, open or probe; the moment until which it is open, or the probe may take; the reason; the latest outcomes; and how often it
-# has opened in a row.
+# Answers closed, open or probe; the moment until which it is open, or the probe may take; the reason; the latest
+# outcomes; and how often it has opened in a row.
 SCRIPT = f"""
 local what, now, outcomes, who, why = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local kept = redis.call('HMGET', KEYS[1], 'last', 'until', 'opens', 'reason', 'probe_until', 'probe_by')
