@@ -5,14 +5,26 @@ driver's own habits, four writers lost 884 of 1,200 read-then-write updates and 
 whatever the busy timeout says.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CheckConstraint, CursorResult, DateTime, Delete, Engine, String, Update, event
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    CursorResult,
+    DateTime,
+    Delete,
+    Engine,
+    String,
+    Update,
+    bindparam,
+    event,
+)
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.types import TypeDecorator
 
 NAMING = {
@@ -82,6 +94,12 @@ def changed_rows(statement: Update | Delete) -> int:
     """Run a guarded statement in the session's transaction, and say how many rows it changed."""
     result = db.session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
+
+
+def among(column: InstrumentedAttribute[Any], words: Iterable[StrEnum]) -> ColumnElement[bool]:
+    """`column IN (…)` with the words written out. With bound values SQLite does not see that a partial index fits,
+    and reads a million rows instead."""
+    return column.in_(bindparam(None, list(words), type_=column.type, expanding=True, literal_execute=True))
 
 
 def only(column: str, words: type[StrEnum]) -> CheckConstraint:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
-from portal.database import db
+from portal.database import among, db
 from portal.documents.models import Document
 from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, matching, seen_by
 from portal.jobs.models import ScrapingJob
@@ -142,7 +142,7 @@ def queue_position(job: ScrapingJob) -> int | None:
         earlier = ScrapingJob.enqueued_at < job.enqueued_at
     ahead = select(func.count()).where(
         ScrapingJob.id != job.id,
-        ScrapingJob.status.in_(WAITING),
+        among(ScrapingJob.status, WAITING),
         ScrapingJob.paused_at.is_(None),
         ScrapingJob.not_before.is_(None),
         ScrapingJob.deleted_at.is_(None),

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Select, or_, select
 
 from portal.clock import utcnow
-from portal.database import db
+from portal.database import among, db
 from portal.documents.models import Document, Reading
 from portal.jobs.dispatch import connection, document_message, in_queue, job_message, push_document, push_job
 from portal.jobs.models import ScrapingJob, backoff
@@ -69,7 +69,7 @@ def silent_jobs(now: datetime, timeout_minutes: int | None = None) -> list[Scrap
 def due_jobs(now: datetime, *, at_once: bool = False) -> list[ScrapingJob]:
     """Failed and timed-out jobs whose automatic retry is due; `at_once`: also those whose time is still to come."""
     query = select(ScrapingJob).where(
-        ScrapingJob.status.in_(RETRYABLE), ScrapingJob.next_retry_at.is_not(None), ScrapingJob.paused_at.is_(None)
+        among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at.is_not(None), ScrapingJob.paused_at.is_(None)
     )
     if not at_once:
         query = query.where(ScrapingJob.next_retry_at <= now)
@@ -79,7 +79,7 @@ def due_jobs(now: datetime, *, at_once: bool = False) -> list[ScrapingJob]:
 def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
     """Jobs that wait for a worker and were never pushed, or so long ago that Redis may have lost them."""
     waiting = select(ScrapingJob).where(
-        ScrapingJob.status.in_(WAITING),
+        among(ScrapingJob.status, WAITING),
         ScrapingJob.paused_at.is_(None),
         ScrapingJob.source.not_in(names_paused()),
         ScrapingJob.deleted_at.is_(None),

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select, update
 
 from portal.accounts import User
-from portal.database import changed_rows, db
+from portal.database import among, changed_rows, db
 from portal.notices import mail
 from portal.notices.models import Delivery, Notice
 
@@ -27,7 +27,7 @@ def send_due(now: datetime) -> Iterator[Notice]:
     """Send what is due, and give each that went out."""
     due = (
         select(Notice.id, Notice.tries)
-        .where(Notice.state.in_((Delivery.DUE, Delivery.SENDING)), Notice.due_at <= now)
+        .where(among(Notice.state, (Delivery.DUE, Delivery.SENDING)), Notice.due_at <= now)
         .order_by(Notice.due_at)
         .limit(BATCH)
     )

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 class Outcome(StrEnum):
     """What is known of one number. The first four are final: such a number is never looked up again."""
@@ -114,14 +118,31 @@ class Plainly:
     """The conversation with a source that has none of its own: number by number, once."""
 
     def __init__(self, source: Source) -> None:
-        self._lookup = source.lookup
+        self._source = source
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
-        return {number: self._lookup(number) for number in numbers}
+        lookup = self._source.lookup
+        if len(numbers) == 1:
+            return {numbers[0]: lookup(numbers[0])}
+        try:
+            return {number: lookup(number) for number in numbers}
+        except (SourceBusy, SourceStopped):
+            raise
+        except Exception:  # one of them broke the source: ask singly, so that it alone fails
+            return {number: self._singly(number) for number in numbers}
+
+    def _singly(self, number: str) -> Answer:
+        try:
+            return self._source.lookup(number)
+        except (SourceBusy, SourceStopped):
+            raise
+        except Exception:
+            log.exception("lookup failed", source=self._source.name)
+            return Answer(Outcome.FAILED, reason="source_error")
 
 
 def begin(source: Source, stop: Callable[[], bool]) -> tuple[Asking, int, int]:
     """A conversation with any source, how many numbers it takes at once, and how often one may be asked for."""
     if isinstance(source, Conversing):
         return source.begin(stop), source.batch, source.tries
-    return Plainly(source), 1, 1
+    return Plainly(source), getattr(source, "together", 1), 1

@@ -182,6 +182,7 @@ def test_a_pause_hands_the_job_back_and_it_waits(alice, make_job, counting) -> N
 def saving_every_row(_: Callable[[int], None]) -> pytest.MonkeyPatch.context:
     patch = pytest.MonkeyPatch()
     patch.setattr(attempt, "SAVE_ROWS", 1)
+    patch.setattr(attempt, "SAVES_APART_SECONDS", 0)
 
     class Undo:
         def __enter__(self) -> None: ...
