@@ -28,8 +28,8 @@ from portal.sources.base import AGAIN, FREE, LATE, Answer, Outcome, Source, Sour
 
 log = structlog.get_logger(__name__)
 
-# What a kill -9 can make us ask for again: 500 rows, or half a second's. A source so fast that 500 rows take less than a
-# twentieth of a second costs nothing to ask again, and would spend its time on commits.
+# What a kill -9 can make us ask for again: 500 rows, or half a second's. A source so fast that 500 rows take less than
+# a twentieth of a second costs nothing to ask again, and would spend its time on commits.
 SAVE_ROWS = 500
 SAVE_SECONDS = 0.5
 SAVES_APART_SECONDS = 0.05
