@@ -21,7 +21,7 @@ SENTENCES: dict[str, LazyString] = {
     "bad_name": _("A name has small letters, digits and hyphens, 40 at most."),
     "name_taken": _("Another source has this name."),
     "bad_address": _("An address starts with http:// or https:// and a host, and has no placeholder in the host."),
-    "bad_placeholder": _("There is no placeholder {%(name)s} here. Known are: %(known)s."),
+    "bad_placeholder": _("There is no placeholder “%(name)s” here. Known are: %(known)s."),
     "no_number": _("The number stands nowhere in this request. Put one of these into it: %(known)s."),
     "secret_is_setting": _("%(name)s is a setting of the portal and not a secret for a source."),
     "bad_size": _("This takes a size such as 500 kB or 1 MB, 20 MB at most."),
