@@ -51,7 +51,7 @@ def run_machine(app: Flask, steps: settings = STEPS) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_nobody_can_bring_a_job_into_a_forbidden_state(either_app: Flask) -> None:
     run_machine(either_app)
 
