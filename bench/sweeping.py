@@ -1,7 +1,8 @@
 """The sweep with a million jobs against the sweep with a thousand, on both databases.
 
 Each sweep has the same work before it: some jobs lost, some silent, some due. Only the jobs that ended long ago are
-more. A step that lost its index would read them all.
+more. A step that lost its index would read them all; the short round has too few to tell that from noise, so that
+its bound is wider and tests/jobs/test_sweep_indexes.py reads the plans instead.
 """
 
 import statistics
@@ -43,7 +44,7 @@ def _compare(dialect: str, server: str) -> Goal:
     few = _sweep_seconds(dialect, server, FEW)
     many = _sweep_seconds(dialect, server, MANY)
     detail = f"{many * 1000:.1f} ms with {MANY:,} jobs, {few * 1000:.1f} ms with {FEW:,}"
-    return Goal(f"sweep on {dialect}, many jobs / few jobs", many / few, detail, ceiling=2.0)
+    return Goal(f"sweep on {dialect}, many jobs / few jobs", many / few, detail, ceiling=3.0 if SHORT else 2.0)
 
 
 @contextmanager
