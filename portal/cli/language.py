@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from flask import current_app
 from flask_babel import force_locale
 
-LANGUAGES = ("es", "en")
+from portal.config import LOCALES
 
 
 def terminal_language(environ: Mapping[str, str], default: str) -> str:
     """The language of the first of LC_ALL, LC_MESSAGES and LANG that is set; `default` when the portal lacks it."""
     chosen = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
     language = chosen[:2].lower()
-    return language if language in LANGUAGES else default
+    return language if language in LOCALES else default
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from flask_babel import force_locale, gettext
 
 from portal.accounts import AccountError, create_user, make_setup_address
 from portal.accounts.words import PROBLEMS
+from portal.cli.speaking import both_spellings
 from portal.clock import utcnow
 
 
@@ -44,12 +45,4 @@ def setup_address_command() -> None:
         click.echo(f"{current_app.config['PUBLIC_URL']}/setup/{token}")
 
 
-def _underscored(command: click.Command) -> click.Command:
-    """The same command under the seed's spelling, left out of the list of commands."""
-    return click.Command(
-        (command.name or "").replace("-", "_"), callback=command.callback, params=command.params, hidden=True
-    )
-
-
-_SPELLED_WITH_HYPHENS = [create_user_command, setup_address_command]
-COMMANDS = [*_SPELLED_WITH_HYPHENS, *map(_underscored, _SPELLED_WITH_HYPHENS)]
+COMMANDS = [*both_spellings(create_user_command), *both_spellings(setup_address_command)]
