@@ -85,6 +85,24 @@ class PortalWorker(Worker):
         with contextlib.suppress(RedisError, OSError):
             super().set_shutdown_requested_date()
 
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        # RQ's own record of the job is of no use to anybody here. When Redis goes while it is written, the worker stays
+        # and waits for Redis to come back; only a horse that is still at work must not be left alone.
+        try:
+            super().execute_job(job, queue)
+        except RedisError:
+            if self.horse_pid:
+                raise
+
+    def teardown(self) -> None:
+        # A worker whose Redis has gone before it leaves all the same, and quietly: its key there expires by itself.
+        with contextlib.suppress(RedisError, OSError):
+            super().teardown()
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        with contextlib.suppress(RedisError, OSError):
+            super().heartbeat(*args, **kwargs)
+
     def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
         # RQ's worker would quit, and its horse with it. The job does not need Redis to go on.
         with contextlib.suppress(RedisError, OSError):

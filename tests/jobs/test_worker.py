@@ -72,6 +72,7 @@ def test_a_worker_told_to_stop_while_redis_is_away_hands_its_job_back_all_the_sa
     worker.wait_gone(10)
     assert place.job(job_id, "status", "retry_count") == ("retrying", 0)
     assert ends_of(place, job_id) == [("handed_back", "restart")]
+    assert not worker.said("Traceback"), "leaving without Redis is no fault of the worker"
 
 
 def test_a_killed_worker_takes_its_horse_along(place: World) -> None:
