@@ -4,12 +4,14 @@
 PYTHON := .venv/bin/python
 FLASK := $(PYTHON) -m flask --app app
 ARGS ?=
+# Two workers, each with whole files. ARGS="-n 0" runs all in one process, as a debugger needs it.
+PYTEST = $(PYTHON) -m pytest $(if $(findstring no:xdist,$(ARGS))$(findstring pdb,$(ARGS)),,-n 2 --dist loadfile --no-loadscope-reorder)
 
 # The first Python that is new enough. `make run PY=/path/to/python3.12` chooses another.
 PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 
-.PHONY: help run ctl test check bench chaos seed lock translations clean set-up set-up-test find-python
+.PHONY: help run ctl test check bench chaos seed lock translations clean set-up set-up-test set-up-bench find-python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,16 +23,16 @@ ctl: set-up ## ask the portal that runs: make ctl ARGS=status, ARGS="restart web
 	@exec $(PYTHON) -m portal.running ctl $(ARGS)
 
 test: set-up-test ## run the tests; ARGS="-k retry" goes to pytest
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: set-up-test ## all that has to be green: lint, format, types, templates, tests
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m djlint --lint --quiet templates
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
-bench: set-up-test ## measure how fast it is; BENCH_SHORT=1 for a short round
+bench: set-up-bench ## measure how fast it is; BENCH_SHORT=1 for a short round
 	@$(PYTHON) -m bench $(ARGS)
 
 # First everybody acts on one job in any order, ten thousand steps on each database; then real processes are killed.
@@ -46,11 +48,13 @@ lock: ## pin all packages anew from pyproject.toml (needs uv)
 	uv export -q --no-emit-project --no-dev --format requirements-txt --no-header -o requirements.txt
 	uv export -q --no-emit-project --format requirements-txt --no-header -o requirements-dev.txt
 	rm -f uv.lock
+	for name in httpbin bench; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-header requirements-$$name.in -o requirements-$$name.txt || exit; done
 
 translations: set-up ## compile the translations that have changed
 
-clean: ## remove .venv and what tools left; the data directory stays
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
+clean: ## remove what was installed here and what tools left; the data directory stays
+	rm -rf .venv .venv-httpbin .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
 	find portal tests bench deploy -name __pycache__ -prune -exec rm -rf {} +
 	find portal/translations -name '*.mo' -delete
 
@@ -64,3 +68,6 @@ set-up: find-python
 
 set-up-test: find-python
 	@$(PY) deploy/set_up.py test
+
+set-up-bench: find-python
+	@$(PY) deploy/set_up.py bench

@@ -17,6 +17,9 @@ from portal.jobs.models import ScrapingJob
 from tests import services
 from tests.support import cast
 from tests.support.sources import CountingSource
+from tests.support.turns import pytest_collection_modifyitems, pytest_runtest_protocol
+
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol"]
 
 
 class Browser(FlaskClient):

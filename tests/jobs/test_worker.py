@@ -11,6 +11,8 @@ from tests.services import wait_until
 from tests.support import cast
 from tests.support.world import World, gone, once_each, send
 
+pytestmark = pytest.mark.slow
+
 
 def started(place: World, cells: int = 60, **more: str) -> int:
     """A job of alice's that a worker has, with some rows saved already."""

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from portal.jobs.attempt import SAVE_ROWS
 from tests.services import wait_until
 from tests.support import cast
@@ -13,6 +15,7 @@ from tests.support.journal import repeated
 from tests.support.preloaded import Preloaded
 from tests.support.world import Process, World, gone, send, world
 
+pytestmark = pytest.mark.slow
 IN_FLIGHT = 4
 ROWS = 500
 KILLS = 20

@@ -75,10 +75,10 @@ class Portal:
             command, cwd=ROOT, env={**self.environment, **changed}, capture_output=True, text=True, timeout=60
         )
 
-    def state(self, program: str) -> str:
-        """What supervisord says of a program: RUNNING, STARTING, BACKOFF…"""
+    def states(self) -> dict[str, str]:
+        """What supervisord says of each program: RUNNING, STARTING, BACKOFF…"""
         lines = [line.split() for line in self.run("ctl", "status").stdout.splitlines()]
-        return next((words[1] for words in lines if words[0] == program), "unknown")
+        return {words[0]: words[1] for words in lines if len(words) > 1}
 
     def supervisor(self) -> psutil.Process:
         return psutil.Process(int((self.data_dir / "supervisord.pid").read_text()))

@@ -27,8 +27,13 @@ def test_one_command_starts_everything_and_nothing_is_left_after_a_kill_or_ctrl_
     portal.start()  # what was killed does not stand in the way
     assert portal.process is not None
     wait_until(lambda: f"Masterfilter is ready: http://127.0.0.1:{portal.port}" in portal.output, 20, "it says so")
-    for name in ("valkey", "web", "intake", "sweep", "scheduler", "scrape:scrape-0"):
-        wait_until(lambda name=name: portal.state(name) == "RUNNING", 20, f"{name} runs")
+    programs = {"valkey", "web", "intake", "sweep", "scheduler", "scrape:scrape-0"}
+
+    def all_run() -> bool:
+        states = portal.states()
+        return {states.get(name) for name in programs} == {"RUNNING"}
+
+    wait_until(all_run, 20, "every program runs")
 
     again = portal.run()
     assert (again.returncode, again.stdout) == (1, "")

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from flask_babel import force_locale
 from redis import Redis
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from tests.support.cast import NOW
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
 
+pytestmark = pytest.mark.slow
 JOBS = 50
 OUTAGE = timedelta(minutes=40)
 FIRST_WAIT, LONGEST_WAIT = 30, 600  # seconds between two probes

@@ -43,6 +43,7 @@ def calls(redis: Redis) -> int:
     return sum(told["calls"] for name, told in stats.items() if name.removeprefix("cmdstat_") not in inside)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_three_processes_keep_one_pace(redis: Redis, valkey: str) -> None:
     rate, seconds = 100, 5
@@ -174,6 +175,7 @@ def test_being_told_to_stop_is_heard_while_waiting(redis: Redis) -> None:
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.alone
 def test_without_a_declared_rate_the_pace_doubles_until_it_is_refused(redis: Redis) -> None:
     pace = Pacer(redis, "one", None, ceiling=40)
     began = pace.state().rate

@@ -1,6 +1,7 @@
 """Starting a server for a test, waiting for it, and ending it by its pid, also when the test run itself is killed."""
 
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,10 +20,12 @@ import pytest
 
 from portal.running.tether import PR_SET_PDEATHSIG
 
+_PORTS = iter(range(20_000, 30_000))  # each is given out once: what listened there may still be leaving
+
 
 def missing(what: str) -> NoReturn:
     """This machine lacks something that a test needs: fail where CI=true, else skip and say so."""
-    sentence = f"{what} is missing on this machine (`make test` installs it when run as root)"
+    sentence = f"{what} is missing on this machine (`make test` installs it where it may)"
     if os.environ.get("CI") == "true":
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
@@ -38,9 +42,29 @@ def wait_until(true: Callable[[], Any], seconds: float = 10.0, what: str = "") -
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens at, and that stays this process's own until it ends.
+
+    It is below those that the kernel gives to connections, and its place in a file is locked: two test runs, or two
+    workers of one, that look at the same moment would otherwise both find it free.
+    """
+    for port in _PORTS:
+        try:
+            fcntl.lockf(_port_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        except BlockingIOError:
+            continue
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:  # a program that asks no test run for its port
+            continue
+    raise RuntimeError("no port is free")
+
+
+@cache
+def _port_locks() -> int:
+    """The file whose bytes stand for the ports. Left open: the kernel gives the locks back when the process ends."""
+    path = Path(tempfile.gettempdir()) / f"masterfilter-test-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def dies_with_us(on_death: signal.Signals) -> Callable[[], None]:

@@ -61,6 +61,8 @@ def main() -> None:
         working.PortalWorker = _Attentive  # type: ignore[misc]
     if "LOCK_SECONDS" in os.environ:
         scheduling.LOCK_SECONDS = int(os.environ["LOCK_SECONDS"])
+    if "LOOP_SECONDS" in os.environ:
+        scheduling.LOOP_SECONDS = float(os.environ["LOOP_SECONDS"])
     if os.environ.get("MUTANT"):
         MUTANTS[os.environ["MUTANT"]]()
     offline.warm = lambda: None  # a second of every start, for tables that the journal does not need
