@@ -17,7 +17,7 @@ from portal.sources.words import source_title, value_words
 
 NUMBER_FIELDS = ("e164", "national")
 
-FILTERS = {
+FILTERS: dict[str, Callable[..., Any]] = {
     "status_word": words.status_words,
     "outcome_word": words.outcome_words,
     "outcome_count_word": words.outcome_count_words,
