@@ -17,6 +17,7 @@ from portal.database import db
 from portal.jobs.models import ScrapingJob
 from tests import services
 from tests.support import cast
+from tests.support.preloaded import Preloaded, preloaded
 from tests.support.sources import CountingSource
 from tests.support.turns import pytest_collection_modifyitems, pytest_runtest_protocol
 
@@ -60,6 +61,13 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 def postgres_server() -> Iterator[str]:
     with services.postgres() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Preloaded]:
+    """What real workers are forked from; started by the first test that needs one."""
+    with preloaded() as forks:
+        yield forks
 
 
 @pytest.fixture
