@@ -1,5 +1,5 @@
-"""The same numbers by Scrapy, where it is installed: `python -m bench.scrapy_source PORT IN_FLIGHT`, numbers on its
-input, one a line; prints the seconds from the first request to the last answer.
+"""The same numbers by Scrapy, in an environment of its own: `python -m bench.scrapy_source PORT IN_FLIGHT`, which reads
+numbers from its input, one a line, and prints the seconds from the first request to the last answer.
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""What make does before anything else: `python deploy/set_up.py run`, or `test`. Needs Python alone.
+"""What make does before anything else: `python deploy/set_up.py run`, `test` or `bench`. Needs Python alone.
 
 It makes `.venv`, installs the pinned packages, and compiles the translations; `test` adds what only tests need, with
-Chromium and PostgreSQL from this machine's packages when root asks. Nothing is done twice, and a second set-up at
-the same time waits for the first. It must not import the portal: its packages may not be there yet.
+Chromium and PostgreSQL from this machine's packages when root asks; `bench` adds Scrapy. Nothing is done twice, and a
+second set-up at the same time waits for the first. It must not import the portal: its packages may not be there yet.
 """
 
 import fcntl
@@ -16,7 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-REQUIREMENTS = {"run": "requirements.txt", "test": "requirements-dev.txt"}
+REQUIREMENTS = {"run": "requirements.txt", "test": "requirements-dev.txt", "bench": "requirements-dev.txt"}
+# What would not go with our own packages has an environment of its own: `.venv-httpbin`, `.venv-bench`.
+APART = {"test": "httpbin", "bench": "bench"}
+WITHOUT = {"test": "NO HTTPBIN: its tests will not run.", "bench": "NO SCRAPY: nothing is compared with it."}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -50,16 +53,27 @@ def make_venv() -> None:
     must(sys.executable, "-m", "venv", "--clear", VENV)
 
 
-def install(what: str) -> None:
+def install(name: str, venv: Path = VENV) -> None:
     """The pinned packages, each checked against its hash. A stamp with the list's own hash says that it was done."""
-    wanted = ROOT / REQUIREMENTS[what]
-    stamp = VENV / f"{wanted.name}.installed"
+    wanted, python = ROOT / name, venv / "bin" / "python"
+    stamp = venv / f"{wanted.name}.installed"
     digest = hashlib.sha256(wanted.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
+    if stamp.exists() and stamp.read_text() == digest and works(python, "-c", ""):
         return
-    say(f"Installing {wanted.name} into .venv …")
-    must(PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", wanted)
+    say(f"Installing {wanted.name} into {venv.name} …")
+    if venv != VENV:  # made anew: what an older list wanted must not stay. It needs no pip, as .venv has one.
+        must(PYTHON, "-m", "venv", "--clear", "--without-pip", venv)
+    pip = (PYTHON, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    must(*pip, "install", "-q", "--require-hashes", "-r", wanted)
     stamp.write_text(digest)
+
+
+def install_apart(what: str) -> None:
+    """As install, but what cannot be had here is only said, loudly: the rest can do without."""
+    try:
+        install(f"requirements-{APART[what]}.txt", ROOT / f".venv-{APART[what]}")
+    except SystemExit as failure:
+        say(f"{WITHOUT[what]} {failure}")
 
 
 def compile_translations() -> None:
@@ -112,11 +126,13 @@ def main(what: str) -> None:
     lock = os.open(ROOT, os.O_RDONLY)  # the folder itself is what two set-ups must not change at once
     fcntl.flock(lock, fcntl.LOCK_EX)
     make_venv()
-    install(what)
+    install(REQUIREMENTS[what])
     compile_translations()
+    if what in APART:
+        install_apart(what)
+        get_postgresql()
     if what == "test":
         get_browser()
-        get_postgresql()
 
 
 if __name__ == "__main__":

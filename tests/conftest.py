@@ -11,11 +11,13 @@ from flask import Flask, has_app_context
 from flask.testing import FlaskClient, FlaskCliRunner
 
 from portal import sources
-from portal.accounts import User
+from portal.accounts import User, start_session
+from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.models import ScrapingJob
 from tests import services
 from tests.support import cast
+from tests.support.preloaded import Preloaded, preloaded
 from tests.support.sources import CountingSource
 from tests.support.turns import pytest_collection_modifyitems, pytest_runtest_protocol
 
@@ -61,6 +63,13 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Preloaded]:
+    """What real workers are forked from; started by the first test that needs one."""
+    with preloaded() as forks:
+        yield forks
+
+
 @pytest.fixture
 def now() -> datetime:
     return cast.NOW
@@ -93,9 +102,13 @@ def runner(app: Flask) -> FlaskCliRunner:
 
 
 def _signed_in(app: Flask, user: User) -> FlaskClient:
+    """A browser with a session that the form's own verb began. The form has tests of its own, and argon2 behind it is
+    slow on purpose: for each test anew it would take a fifth of the whole run."""
+    person = User(id=user.id, auth_epoch=user.auth_epoch)
+    db.session.rollback()  # on SQLite our own transaction would keep the new session waiting
     client = app.test_client()
-    answer = client.post("/login", data={"email": user.email, "password": cast.PASSWORD})
-    assert answer.status_code in (302, 303), answer.get_data(as_text=True)
+    with client.session_transaction() as kept:
+        kept.update(_user_id=start_session(person, utcnow()), _fresh=True)  # what Flask-Login keeps
     return client
 
 

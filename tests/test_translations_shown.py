@@ -79,6 +79,17 @@ def test_a_jobs_pages_are_spanish_in_every_status(
         assert not english_left(text), address
 
 
+def test_a_page_that_was_first_opened_in_english_is_spanish_for_the_next_reader(
+    alice: User, as_alice: FlaskClient, make_job: MakeJob
+) -> None:
+    scenes.in_status(make_job(alice), Status.COMPLETED)
+    db.session.rollback()
+    assert english_left(shown(as_alice, "/"))
+    alice.locale = None
+    db.session.commit()
+    assert not english_left(shown(as_alice, "/"))
+
+
 def test_the_mails_are_spanish(app: Flask, spanish: None, alice: User, make_job: MakeJob) -> None:
     job = scenes.failed(make_job(alice), final=True)
     notice = db.session.query(Notice).filter_by(job_id=job.id).one()

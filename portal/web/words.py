@@ -1,10 +1,13 @@
 """What templates may ask of the words and figures: filters and globals, bound once. It knows no view and no table."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask
 from flask_babel import format_decimal, format_timedelta, gettext, ngettext
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from portal.clock import utcnow
 from portal.jobs import queries, words
@@ -14,7 +17,7 @@ from portal.sources.words import source_title, value_words
 
 NUMBER_FIELDS = ("e164", "national")
 
-FILTERS = {
+FILTERS: dict[str, Callable[..., Any]] = {
     "status_word": words.status_words,
     "outcome_word": words.outcome_words,
     "outcome_count_word": words.outcome_count_words,
@@ -83,18 +86,30 @@ def summary_word(job: Any) -> str:
     return words.summary_words(job, utcnow())
 
 
+def _for_each_reader(words_of: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that is asked at every rendering. Of a constant, Jinja would ask it once, when it compiles the page, and
+    everybody would read the word in the language of whoever came first."""
+
+    @pass_context
+    def asked(_: Context, *given: Any, **more: Any) -> Any:
+        return words_of(*given, **more)
+
+    return asked
+
+
 def set_up(app: Flask) -> None:
     """Give every template the words."""
-    app.jinja_env.filters.update(
-        FILTERS,
-        span=span_words,
-        left=left_words,
-        ago=ago_words,
-        until=in_words,
-        whole=whole,
-        summary=summary_word,
-        answer_word=answer_words,
-    )
+    filters: dict[str, Callable[..., Any]] = {
+        **FILTERS,
+        "span": span_words,
+        "left": left_words,
+        "ago": ago_words,
+        "until": in_words,
+        "whole": whole,
+        "summary": summary_word,
+        "answer_word": answer_words,
+    }
+    app.jinja_env.filters.update({name: _for_each_reader(words_of) for name, words_of in filters.items()})
     app.jinja_env.tests["job_moving"] = queries.moves_by_itself
     app.jinja_env.globals.update(
         job_actions=queries.actions,

@@ -16,7 +16,7 @@ from tests.browser.tabs import Tabs
 from tests.browser.walking import download, rows_of, sums, wait_for
 from tests.services import wait_until
 from tests.support import cast
-from tests.support.preloaded import Preloaded, preloaded
+from tests.support.preloaded import Preloaded
 from tests.support.world import World, world
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -24,12 +24,6 @@ ROWS = 40
 POISON = {"JOURNAL_POISON": "[05]$"}  # 8 of the 40 numbers fail for as long as such a worker has the job
 POISONED = 8
 HOUR = 3600.0
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Preloaded]:
-    with preloaded() as forks:
-        yield forks
 
 
 @pytest.fixture

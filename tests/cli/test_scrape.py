@@ -11,13 +11,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskCliRunner
-from openpyxl import Workbook, load_workbook
 
 from portal import sources
 from portal.accounts import User, make_setup_address
@@ -30,10 +27,9 @@ from portal.jobs.foreground import TERMINAL
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status import Status
 from portal.sources.base import Answer, Outcome
+from tests.cli.scraping import records, scrape, spreadsheet
 from tests.support.cast import mobile
 from tests.support.sources import CountingSource
-
-HEADER = ["Nombre", "Teléfono"]
 
 
 @pytest.fixture(autouse=True)
@@ -47,24 +43,6 @@ def source() -> Iterator[CountingSource]:
     sources.register("counting", lambda: counting)
     yield counting
     sources.unregister("counting")
-
-
-def spreadsheet(path: Path, numbers: list[str], title: str = "Clientes") -> Path:
-    workbook = Workbook()
-    workbook.worksheets[0].title = title
-    for row in [HEADER, *([f"Cliente {n}", number] for n, number in enumerate(numbers))]:
-        workbook.worksheets[0].append(row)
-    workbook.save(path)
-    return path
-
-
-def scrape(runner: FlaskCliRunner, *words: Any) -> Result:
-    return runner.invoke(args=["scrape", *map(str, words)])
-
-
-def records(path: Path) -> list[dict[str, Any]]:
-    heads, *rows = load_workbook(path).worksheets[0].iter_rows(values_only=True)
-    return [dict(zip(heads, row, strict=True)) for row in rows]
 
 
 def test_a_file_is_looked_up_and_written(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
@@ -192,86 +170,6 @@ def test_a_job_that_waits_for_its_source_says_until_when(
     again = scrape(runner, file, "-o", tmp_path / "out.xlsx", "--source", "counting")
 
     assert again.exit_code == 1 and "The source is busy. Run this again after" in again.output
-
-
-@pytest.mark.parametrize("named", ["Móvil", "movil", "B", "b"])
-def test_the_column_is_named_by_its_heading_or_its_letter(
-    runner: FlaskCliRunner, ada: User, tmp_path: Path, named: str
-) -> None:
-    workbook = Workbook()
-    for row in [["Fijo", "Móvil"], ["912345678", "612345678"], ["912345679", "612345679"]]:
-        workbook.worksheets[0].append(row)
-    workbook.save(tmp_path / "dos.xlsx")
-
-    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", "--column", named)
-
-    assert done.exit_code == 0, done.output
-    assert {row["Line type"] for row in records(tmp_path / "out.xlsx")} == {"mobile"}
-
-
-def test_the_sheet_and_the_country_can_be_named(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
-    workbook = Workbook()
-    workbook.worksheets[0].append(["Nota"])
-    workbook.worksheets[0].append(["nada"])
-    other = workbook.create_sheet("Reino Unido")
-    for row in [["Phone"], ["020 7946 0018"]]:
-        other.append(row)
-    workbook.save(tmp_path / "dos.xlsx")
-
-    words = ("--sheet", "reino unido", "--country", "gb")
-    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", *words)
-
-    assert done.exit_code == 0, done.output
-    assert records(tmp_path / "out.xlsx")[0]["International number"] == "+442079460018"
-    assert load_workbook(tmp_path / "out.xlsx").sheetnames == ["Reino Unido"]
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (("--column", "Correo"), "There is no column Correo. There is: Nombre, Teléfono"),
-        (("--column", "Z"), "There is no column Z."),
-        (("--sheet", "Hoja9"), "There is no sheet Hoja9. There is: Clientes"),
-        (("--country", "XX"), "There is no country XX."),
-        (("--source", "nobody"), "There is no source nobody. There is: offline"),
-    ],
-)
-def test_a_name_that_is_not_there_is_answered_by_those_that_are(
-    runner: FlaskCliRunner, ada: User, tmp_path: Path, words: tuple[str, str], sentence: str
-) -> None:
-    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
-
-    done = scrape(runner, file, "-o", tmp_path / "out.xlsx", *words)
-
-    assert done.exit_code == 1
-    assert sentence in done.output
-    assert not (tmp_path / "out.xlsx").exists()
-    assert not db.session.scalars(db.select(ScrapingJob)).all()
-
-
-def test_a_file_that_cannot_be_read_says_why(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
-    (tmp_path / "foto.xlsx").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
-
-    done = scrape(runner, tmp_path / "foto.xlsx", "-o", tmp_path / "out.xlsx")
-
-    assert done.exit_code == 1
-    assert "This is not a spreadsheet" in done.output
-    assert "Traceback" not in done.output
-
-
-def test_the_output_is_refused_before_anything_is_done(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
-    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
-    content = file.read_bytes()
-
-    for out, sentence in (
-        (tmp_path / "out.pdf", "must end in .xlsx or .csv"),
-        (file, "would take the place of the one that is read"),
-        (tmp_path / "nowhere" / "out.xlsx", "There is no folder"),
-    ):
-        done = scrape(runner, file, "-o", out)
-        assert done.exit_code == 2 and sentence in done.output
-    assert file.read_bytes() == content
-    assert not db.session.scalars(db.select(Document)).all()
 
 
 def test_before_there_is_an_admin_the_files_are_nobodys_and_the_first_one_can_still_come(

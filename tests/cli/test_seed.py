@@ -1,6 +1,7 @@
 """`make seed`: something to look at on every page, made by the same verbs as real files and jobs."""
 
 import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from portal.jobs.saving import COUNTERS
 from portal.jobs.status import Status
 from portal.jobs.sweeping import sweep
 from portal.sources.base import Outcome
+from tests.support import cast
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +29,30 @@ def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
 
 
-@pytest.fixture
-def said(app: Flask, runner: FlaskCliRunner) -> str:
-    """What the command printed when it was run."""
-    done = runner.invoke(args=["seed"])
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A data directory in which the command was run, and what it printed."""
+    folder = tmp_path_factory.mktemp("seeded")
+    app = cast.make_app(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LC_ALL", "en_US.UTF-8")
+        done = app.test_cli_runner().invoke(args=["seed"])
     assert done.exit_code == 0, done.output
-    return str(done.output)
+    with app.app_context():
+        db.engine.dispose()
+    return folder / "data", str(done.output)
+
+
+@pytest.fixture
+def said(app: Flask, seeded: tuple[Path, str]) -> str:
+    """What the command printed; this test's portal has a copy of all that it made."""
+    made, output = seeded
+    here = Path(app.config["PORTAL_DATA_DIR"])
+    db.session.remove()
+    db.engine.dispose()
+    shutil.rmtree(here)
+    shutil.copytree(made, here)
+    return output.replace(str(made), str(here))
 
 
 def jobs() -> list[ScrapingJob]:

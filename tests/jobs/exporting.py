@@ -1,9 +1,9 @@
 """What the tests of the export share: a job on a sheet of any cells, and its file read back by another library."""
 
 import csv
+import datetime
 import io
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,18 @@ from portal.sources.base import Answer, Outcome
 from tests.support.cast import NOW
 from tests.support.sources import CountingSource
 
+TITLES = [["Listado de clientes 2026"], []]
+HEADER = ["Nombre", "Teléfono", "Alta", "Saldo", "Activo"]
+PEOPLE = [
+    ["Ana", "612 34 56 78", datetime.datetime(2026, 1, 31), 12.5, True],  # noqa: DTZ001 - Excel's dates have no zone
+    ["Luis", "0034612345678", datetime.datetime(2026, 1, 31, 18, 5), -3, False],  # noqa: DTZ001
+    [],
+    ["Marta", 691234567.0, None, 0.1 + 0.2, None],
+    ["=1+1", "no tiene", None, 4, None],
+    ["Eva", "+34 681 23 45 67", None, 1234567890123456, None],
+    ["Pep", "912345678", None, 7, None],
+    ["Iris", "622345678", None, 7, None],
+]
 FIELDS = ("line_type", "original_operator")
 
 
@@ -60,7 +72,7 @@ def job_on(
     source: str = "ranges",
     sheet_name: str = "Clientes",
     file_name: str = "clientes.xlsx",
-    now: datetime = NOW,
+    now: datetime.datetime = NOW,
 ) -> ScrapingJob:
     """A pending job on a sheet with these rows, header and title rows included, as reading would have left it."""
     storage = app.extensions["storage"]
@@ -79,7 +91,7 @@ def job_on(
     return commands.start(document, commands.Choice(0, header_row, column, "ES", source), user, now, push=False)
 
 
-def ran(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
+def ran(job: ScrapingJob, now: datetime.datetime = NOW) -> ScrapingJob:
     """The job after one attempt."""
     run(job.id, job.attempt, Conditions(worker="test", lease_seconds=60, backoff=Backoff(), clock=lambda: now))
     return job

@@ -1,9 +1,6 @@
 """The file that a person gets back: their rows, in their order, with the answers after them."""
 
-import datetime
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -14,34 +11,24 @@ from openpyxl import load_workbook
 from portal import sources
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.export import Rows, UnknownGroup, export, groups, write_export
-from portal.jobs.export_lines import lines, plan_for
-from portal.jobs.models import ScrapingJob
+from portal.jobs.export import UnknownGroup, export, groups
 from portal.jobs.words import outcome_words
 from portal.sources.base import Outcome
 from tests import services
-from tests.jobs.exporting import RangeSource, as_records, csv_of, job_on, path_of, ran, rows_in, sheet_of
+from tests.jobs.exporting import (
+    HEADER,
+    PEOPLE,
+    TITLES,
+    as_records,
+    csv_of,
+    job_on,
+    ran,
+    rows_in,
+    sheet_of,
+)
 from tests.support import cast
 
-TITLES = [["Listado de clientes 2026"], []]
-HEADER = ["Nombre", "Teléfono", "Alta", "Saldo", "Activo"]
-PEOPLE = [
-    ["Ana", "612 34 56 78", datetime.datetime(2026, 1, 31), 12.5, True],  # noqa: DTZ001 - Excel's dates have no zone
-    ["Luis", "0034612345678", datetime.datetime(2026, 1, 31, 18, 5), -3, False],  # noqa: DTZ001
-    [],
-    ["Marta", 691234567.0, None, 0.1 + 0.2, None],
-    ["=1+1", "no tiene", None, 4, None],
-    ["Eva", "+34 681 23 45 67", None, 1234567890123456, None],
-    ["Pep", "912345678", None, 7, None],
-    ["Iris", "622345678", None, 7, None],
-]
-
-
-@pytest.fixture(autouse=True)
-def ranges() -> Iterator[None]:
-    sources.register("ranges", RangeSource)
-    yield
-    sources.unregister("ranges")
+pytestmark = pytest.mark.usefixtures("ranges")
 
 
 def test_rows_order_and_columns_are_those_of_the_file(app: Flask, alice: User) -> None:
@@ -188,128 +175,11 @@ def test_only_the_chosen_sheet_is_written_under_its_own_name(app: Flask, alice: 
             assert load_workbook(file).sheetnames == [written]
 
 
-def test_the_words_are_in_the_readers_language_and_the_moments_in_their_zone(app: Flask, alice: User) -> None:
-    app.config["BABEL_DEFAULT_TIMEZONE"] = app.config["DEFAULT_TIME_ZONE"] = "America/Lima"
-    at = datetime.datetime(2026, 5, 5, 2, 30, tzinfo=UTC)
-    job = ran(job_on(app, alice, [["Tel"], ["612345678"]]), at)
-
-    (record,) = as_records(sheet_of(app, job))
-
-    assert record["Checked at (America/Lima)"] == "2026-05-04 21:30:00"
-
-
-def test_text_that_looks_like_a_formula_an_address_or_markup_stays_text(app: Flask, alice: User) -> None:
-    nasty = [
-        "=1+1",
-        "+34612345678",
-        "@SUM(A1)",
-        "http://example.com",
-        "<r><t>x</t></r>",
-        "</is></c>",
-        " a ",
-        "a\nb",
-        "007",
-    ]
-    job = job_on(app, alice, [["Tel", "Nota"], *(["612345678", text] for text in nasty)])
-
-    with force_locale("en"), export(job, app.extensions["storage"]) as file:
-        sheet = load_workbook(file).worksheets[0]
-
-    cells = [row[1] for row in sheet.iter_rows(min_row=2)]
-    assert [cell.value for cell in cells] == nasty
-    assert {cell.data_type for cell in cells} == {"s"}
-    assert not any(cell.hyperlink for cell in cells)
-
-
-def test_control_characters_are_cleaned_and_overlong_text_is_clipped(app: Flask, alice: User) -> None:
-    job = job_on(app, alice, [["Tel", "Nota"], ["612345678", "a\x00\x07b\r\nc\ufffe"], ["612345679", "x" * 40_000]])
-
-    records = as_records(sheet_of(app, job))
-
-    assert records[0]["Nota"] == "ab\nc"
-    assert len(records[1]["Nota"]) == 32_767
-
-
-def test_a_date_that_excel_cannot_hold_stays_as_text(app: Flask, alice: User) -> None:
-    job = job_on(app, alice, [["Tel", "Nacido"], ["612345678", datetime.datetime(1850, 2, 3)]])  # noqa: DTZ001
-
-    assert as_records(sheet_of(app, job))[0]["Nacido"] == "1850-02-03"
-
-
-def test_csv_speaks_the_language_that_excel_expects(app: Flask, alice: User) -> None:
-    job = ran(job_on(app, alice, [HEADER, *PEOPLE], column=1))
-
-    with force_locale("es"), export(job, app.extensions["storage"], "csv") as file:
-        content = file.read()
-    spanish, english = csv_of(app, job, "es"), csv_of(app, job, "en")
-
-    assert content.startswith(b"\xef\xbb\xbfNombre;Tel\xc3\xa9fono;")
-    assert content.endswith(b"\r\n")
-    assert [spanish[1][3], english[1][3]] == ["12,5", "12.5"]
-    assert english[1][:5] == ["Ana", "612 34 56 78", "2026-01-31", "12.5", "TRUE"]
-    assert english[4][1] == "691234567"
-
-
-def test_csv_takes_the_edge_off_formulas_but_leaves_numbers_in_e164(app: Flask, alice: User) -> None:
-    texts = ["=1+1", "+34612345678", "+34 612 345 678", "-5", "@a", "\tx", "＝1+1", "+1234567890123456", "1=1", "-"]
-    job = job_on(app, alice, [["Tel", "Nota"], *(["612345678", text] for text in texts), ["612345678", -5]])
-
-    notes = [row[1] for row in csv_of(app, job)[1:]]
-
-    assert notes == [
-        "'=1+1", "+34612345678", "'+34 612 345 678", "'-5", "'@a", "'\tx", "'＝1+1", "'+1234567890123456", "1=1", "'-",
-        "-5",
-    ]  # fmt: skip
-
-
 def test_a_job_whose_source_is_gone_still_has_its_answers(app: Flask, alice: User) -> None:
     job = ran(job_on(app, alice, [["Tel"], ["612345678"]]))
     sources.unregister("ranges")
 
     assert as_records(sheet_of(app, job))[0]["Line type"] == "mobile"
-
-
-def test_writing_to_a_file_is_all_or_nothing(app: Flask, alice: User, tmp_path: Path) -> None:
-    job = ran(job_on(app, alice, [["Tel"], ["612345678"]]))
-    path = path_of(tmp_path, "xlsx")
-    path.write_text("what stood there before")
-    app.extensions["storage"].sheet_path(job.document.storage_key, 0).rename(tmp_path / "away")
-
-    with force_locale("en"), pytest.raises(FileNotFoundError):
-        write_export(job, app.extensions["storage"], path)
-    assert path.read_text() == "what stood there before"
-
-    (tmp_path / "away").rename(app.extensions["storage"].sheet_path(job.document.storage_key, 0))
-    with force_locale("en"):
-        write_export(job, app.extensions["storage"], path)
-    assert rows_in(load_workbook(path))[1][:2] == ["612345678", "Found"]
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "salida.xlsx"]
-
-
-def test_a_download_lets_a_worker_write_meanwhile(app: Flask, alice: User) -> None:
-    job = job_on(app, alice, [["Tel"], *([f"6123{n:05d}"] for n in range(2500))])
-    with force_locale("en"):
-        plan = plan_for(job, app.extensions["storage"], Rows.ALL, None)
-    db.session.commit()
-
-    with force_locale("en"):
-        for count, _ in enumerate(lines(plan)):
-            if count in (1, 1500):
-                with db.engine.begin() as connection:  # takes SQLite's one write lock, and would wait for it in vain
-                    connection.execute(db.update(ScrapingJob).values(last_error=f"written at {count}"))
-
-    assert count == 2500
-    assert job.last_error == "written at 1500"
-
-
-def test_no_transaction_is_left_open_by_a_download(app: Flask, alice: User) -> None:
-    job = job_on(app, alice, [["Tel"], ["612345678"]])
-    assert job.status and db.session().in_transaction()
-
-    with force_locale("en"):
-        export(job, app.extensions["storage"]).close()
-
-    assert not db.session().in_transaction()
 
 
 @pytest.mark.postgresql

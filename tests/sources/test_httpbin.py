@@ -1,65 +1,53 @@
 """The engine against a server that nobody here wrote: PyPI's httpbin, started in a process of its own.
 
-It wants an older greenlet than our own tools and can be no part of their environment. Where it is not installed, name a
-folder that has it: `pip install --target FOLDER httpbin`, and HTTPBIN_DIR=FOLDER.
+It wants an older greenlet than our own tools and can be no part of their environment: `make test` gives it its own,
+`.venv-httpbin`, from `requirements-httpbin.txt`.
 """
 
-import os
 import signal
 import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from portal.config import ROOT
 from portal.sources.base import Answer, Outcome, SourceStopped
 from portal.sources.http import HttpSource
 from portal.sources.recipe_file import read_recipe
-from tests.support.processes import dies_with_us, free_port, stop, wait_until
+from tests.support.processes import dies_with_us, missing, stop
 from tests.support.recipes import LOOPBACK
 
 NUMBER = "+34612345678"
+PYTHON = ROOT / ".venv-httpbin" / "bin" / "python"
 PROGRAM = """
-import sys
 from werkzeug.serving import make_server
 import httpbin
-make_server("127.0.0.1", int(sys.argv[1]), httpbin.app, threaded=True).serve_forever()
+server = make_server("127.0.0.1", 0, httpbin.app, threaded=True)
+print(server.server_port, flush=True)
+server.serve_forever()
 """
 
 
 @pytest.fixture(scope="module")
 def httpbin() -> Iterator[str]:
     """The address of a running httpbin."""
-    folder = os.environ.get("HTTPBIN_DIR", "")
-    if not (find_spec("httpbin") or folder):
-        pytest.skip("httpbin is not installed: pip install --target FOLDER httpbin, and HTTPBIN_DIR=FOLDER")
-    port = free_port()
-    program = [sys.executable, "-c", PROGRAM, str(port)]
-    environ = {**os.environ, "PYTHONPATH": folder}
+    if not PYTHON.exists():
+        missing("httpbin")
     process = subprocess.Popen(
-        program,
-        env=environ,
-        stdout=subprocess.DEVNULL,
+        [PYTHON, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         preexec_fn=dies_with_us(signal.SIGKILL),
     )
-
-    def answers() -> bool:
+    with process:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/get", timeout=1):
-                return True
-        except (urllib.error.URLError, OSError):
-            return False
-
-    try:
-        wait_until(answers, 20, "httpbin answers")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        stop(process)
+            assert process.stdout is not None
+            port = process.stdout.readline().decode().strip()
+            assert port, "httpbin did not start"
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            stop(process)
 
 
 def ask(folder: Path, url: str, more: str, *, kind: str = "json", request: str = "") -> Answer:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 
 from portal.accounts import User
 from portal.accounts.passwords import hash_password
@@ -22,6 +23,23 @@ PASSWORD = "correct horse battery"
 DEAD_REDIS = "redis://127.0.0.1:1/0"  # nobody listens there: Redis is "away" unless a test brings one
 
 
+class _Compiled(BytecodeCache):
+    """Templates as compiled by the first application of this run: each test has an application of its own."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if known := self.known.get(bucket.key):
+            bucket.bytecode_from_string(known)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.known[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
 @cache
 def _password_hash() -> str:
     return hash_password(PASSWORD)  # argon2 is slow on purpose: once a run is enough
@@ -32,6 +50,7 @@ def make_app(folder: Path, **environ: str) -> Flask:
     given = {"PORTAL_DATA_DIR": str(folder / "data"), "REDIS_URL": DEAD_REDIS, "PUBLIC_URL": "http://localhost"}
     app = build(read_settings({**given, **environ}))
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    app.jinja_env.bytecode_cache = _COMPILED
     with app.app_context():
         db.create_all()
     return app

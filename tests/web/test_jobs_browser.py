@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from portal.accounts import User
@@ -34,23 +34,29 @@ def address(app: Flask) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def page(address: str, alice: User) -> Iterator[Page]:
-    """A browser that alice has signed in with; a complaint in its console fails the test."""
-    db.session.rollback()
-    complaints: list[str] = []
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(services.chromium_path()), args=["--no-sandbox"])
-        page = browser.new_page(base_url=address, viewport={"width": 1000, "height": 900})
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/login")
-        page.fill("[name=email]", "alice@example.com")
-        page.fill("[name=password]", cast.PASSWORD)
-        page.click("main button")
-        page.wait_for_url(address + "/")
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(address: str, alice: User, chromium: Browser) -> Iterator[Page]:
+    """A page that alice has signed in with; a complaint in its console fails the test."""
+    db.session.rollback()
+    complaints: list[str] = []
+    page = chromium.new_page(base_url=address, viewport={"width": 1000, "height": 900})
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto("/login")
+    page.fill("[name=email]", "alice@example.com")
+    page.fill("[name=password]", cast.PASSWORD)
+    page.click("main button")
+    page.wait_for_url(address + "/")
+    yield page
+    page.close()  # and with it its profile
     assert complaints == []
 
 

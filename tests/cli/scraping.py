@@ -1,0 +1,28 @@
+"""What the tests of the command `scrape` share: a file for it, its run, and what it wrote."""
+
+from pathlib import Path
+from typing import Any
+
+from click.testing import Result
+from flask.testing import FlaskCliRunner
+from openpyxl import Workbook, load_workbook
+
+HEADER = ["Nombre", "Teléfono"]
+
+
+def spreadsheet(path: Path, numbers: list[str], title: str = "Clientes") -> Path:
+    workbook = Workbook()
+    workbook.worksheets[0].title = title
+    for row in [HEADER, *([f"Cliente {n}", number] for n, number in enumerate(numbers))]:
+        workbook.worksheets[0].append(row)
+    workbook.save(path)
+    return path
+
+
+def scrape(runner: FlaskCliRunner, *words: Any) -> Result:
+    return runner.invoke(args=["scrape", *map(str, words)])
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    heads, *rows = load_workbook(path).worksheets[0].iter_rows(values_only=True)
+    return [dict(zip(heads, row, strict=True)) for row in rows]

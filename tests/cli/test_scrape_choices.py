@@ -1,0 +1,99 @@
+"""What the command `scrape` is told: column, sheet, country, source, files; and what it answers to nonsense."""
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskCliRunner
+from openpyxl import Workbook, load_workbook
+
+from portal.accounts import User
+from portal.database import db
+from portal.documents.models import Document
+from portal.jobs.models import ScrapingJob
+from tests.cli.scraping import records, scrape, spreadsheet
+from tests.support.cast import mobile
+
+
+@pytest.fixture(autouse=True)
+def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+
+
+@pytest.mark.parametrize("named", ["Móvil", "movil", "B", "b"])
+def test_the_column_is_named_by_its_heading_or_its_letter(
+    runner: FlaskCliRunner, ada: User, tmp_path: Path, named: str
+) -> None:
+    workbook = Workbook()
+    for row in [["Fijo", "Móvil"], ["912345678", "612345678"], ["912345679", "612345679"]]:
+        workbook.worksheets[0].append(row)
+    workbook.save(tmp_path / "dos.xlsx")
+
+    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", "--column", named)
+
+    assert done.exit_code == 0, done.output
+    assert {row["Line type"] for row in records(tmp_path / "out.xlsx")} == {"mobile"}
+
+
+def test_the_sheet_and_the_country_can_be_named(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+    workbook = Workbook()
+    workbook.worksheets[0].append(["Nota"])
+    workbook.worksheets[0].append(["nada"])
+    other = workbook.create_sheet("Reino Unido")
+    for row in [["Phone"], ["020 7946 0018"]]:
+        other.append(row)
+    workbook.save(tmp_path / "dos.xlsx")
+
+    words = ("--sheet", "reino unido", "--country", "gb")
+    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", *words)
+
+    assert done.exit_code == 0, done.output
+    assert records(tmp_path / "out.xlsx")[0]["International number"] == "+442079460018"
+    assert load_workbook(tmp_path / "out.xlsx").sheetnames == ["Reino Unido"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--column", "Correo"), "There is no column Correo. There is: Nombre, Teléfono"),
+        (("--column", "Z"), "There is no column Z."),
+        (("--sheet", "Hoja9"), "There is no sheet Hoja9. There is: Clientes"),
+        (("--country", "XX"), "There is no country XX."),
+        (("--source", "nobody"), "There is no source nobody. There is: offline"),
+    ],
+)
+def test_a_name_that_is_not_there_is_answered_by_those_that_are(
+    runner: FlaskCliRunner, ada: User, tmp_path: Path, words: tuple[str, str], sentence: str
+) -> None:
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
+
+    done = scrape(runner, file, "-o", tmp_path / "out.xlsx", *words)
+
+    assert done.exit_code == 1
+    assert sentence in done.output
+    assert not (tmp_path / "out.xlsx").exists()
+    assert not db.session.scalars(db.select(ScrapingJob)).all()
+
+
+def test_a_file_that_cannot_be_read_says_why(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+    (tmp_path / "foto.xlsx").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
+
+    done = scrape(runner, tmp_path / "foto.xlsx", "-o", tmp_path / "out.xlsx")
+
+    assert done.exit_code == 1
+    assert "This is not a spreadsheet" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_the_output_is_refused_before_anything_is_done(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+    file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
+    content = file.read_bytes()
+
+    for out, sentence in (
+        (tmp_path / "out.pdf", "must end in .xlsx or .csv"),
+        (file, "would take the place of the one that is read"),
+        (tmp_path / "nowhere" / "out.xlsx", "There is no folder"),
+    ):
+        done = scrape(runner, file, "-o", out)
+        assert done.exit_code == 2 and sentence in done.output
+    assert file.read_bytes() == content
+    assert not db.session.scalars(db.select(Document)).all()
