@@ -20,10 +20,12 @@ from portal.clock import utcnow
 from portal.database import among, db
 from portal.documents.models import Document, Reading
 from portal.jobs.dispatch import connection, document_message, in_queue, job_message, push_document, push_job
+from portal.jobs.keeping import forget_old
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.records import SweepState
 from portal.jobs.status import RETRYABLE, WAITING, Status
 from portal.notices.sending import send_due
+from portal.sources import tally
 from portal.sources.pausing import names_paused
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ class Swept:
     pushed: int = 0
     documents: int = 0
     told: int = 0
+    forgotten: int = 0  # kept answers that are past their days
     faults: int = 0  # steps that the database kept from coming to their end
 
 
@@ -150,6 +153,12 @@ def push_unread(now: datetime) -> Iterator[Document]:
             yield document
 
 
+def forget_kept(now: datetime) -> Iterator[int]:
+    """Kept answers past their days → removed, and the counted minutes that no page asks for; one thing an answer."""
+    tally.forget(now)
+    yield from range(forget_old(now))
+
+
 def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
     db.session.commit()
     if job is not None:
@@ -167,6 +176,7 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
         "told": lambda: send_due(now),
+        "forgotten": lambda: forget_kept(now),
     }
     counted: Counter[str] = Counter()
     for name, step in steps.items():

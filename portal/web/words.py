@@ -83,6 +83,11 @@ def summary_word(job: Any) -> str:
     return words.summary_words(job, utcnow())
 
 
+def waits_word(job: Any) -> str:
+    """Why a job in a list does not go on."""
+    return words.waits_words(job, utcnow())
+
+
 def set_up(app: Flask) -> None:
     """Give every template the words."""
     app.jinja_env.filters.update(
@@ -93,6 +98,7 @@ def set_up(app: Flask) -> None:
         until=in_words,
         whole=whole,
         summary=summary_word,
+        waits=waits_word,
         answer_word=answer_words,
     )
     app.jinja_env.tests["job_moving"] = queries.moves_by_itself
