@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 import structlog
 
@@ -25,6 +26,7 @@ from portal.jobs.status import Status
 from portal.jobs.window import stream
 from portal.sources import UnknownSource, tally
 from portal.sources import get as get_source
+from portal.sources import refresh as refresh_sources
 from portal.sources.base import AGAIN, FREE, LATE, Answer, Outcome, Source, SourceBusy, SourceStopped, begin
 from portal.sources.sampling import Samples
 
@@ -38,6 +40,7 @@ SAVES_APART_SECONDS = 0.05
 ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
 WAITS_FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
 DRAIN_SECONDS = 7.0  # a worker that is told to stop hands back within ten
+_OUTCOME = attrgetter("answer.outcome")
 
 
 def _never() -> bool:
@@ -103,6 +106,7 @@ class _Attempt:
         self.samples_saved = 0
 
     def go(self, source_name: str) -> ScrapingJob | None:
+        refresh_sources()
         try:
             source = get_source(source_name)
         except UnknownSource:
@@ -196,8 +200,8 @@ class _Attempt:
             samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
             self.samples_saved += len(taken)
         # Last: other workers of the same source wait for these rows until the commit.
-        asked = Counter(one.answer.outcome for one in self.looked if one.answer.asked_at is None)
-        tally.count(self.keep.source, asked, now)
+        asked = [one for one in self.looked if one.answer.asked_at is None] if self.keep.days else self.looked
+        tally.count(self.keep.source, Counter(map(_OUTCOME, asked)), now)
 
     def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> ScrapingJob | None:
         job = verb(self.given.clock())

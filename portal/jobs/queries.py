@@ -40,8 +40,8 @@ from portal.sources.pausing import names_paused
 __all__ = [
     "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempts",
     "cause_of", "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial", "kept_at",
-    "last_sweep", "list_jobs", "matching", "moves_by_itself", "numbers_page", "outcome_counts", "page_version", "progress",
-    "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
+    "last_sweep", "list_jobs", "matching", "moves_by_itself", "numbers_page", "outcome_counts", "page_version",
+    "progress", "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
 ]  # fmt: skip
 
 EVENTS_SHOWN = 200

@@ -16,6 +16,7 @@ from flask import current_app
 from redis.exceptions import RedisError
 from sqlalchemy import Select, or_, select
 
+from portal import sources
 from portal.clock import utcnow
 from portal.database import among, db
 from portal.documents.models import Document, Reading
@@ -168,6 +169,7 @@ def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
 def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | None = None) -> Swept:
     """One pass over all steps, and a note of when it ended. `see` is given each thing that was put right, under its
     step's name in Swept; `actor` stands on the timelines when it was not the portal itself that began the pass."""
+    sources.refresh()
     _note(began_at=now)
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),

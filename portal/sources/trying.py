@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import dataclass, field
 
-from portal.sources import folder
+from portal.sources import offering
 from portal.sources.asking import Asker, NoAnswer
 from portal.sources.base import Answer, SourceBusy, SourceStopped
 from portal.sources.filling import Filled, masked
@@ -58,7 +58,7 @@ class _Watched(Asker):
 def try_number(recipe: Recipe, number: str) -> Trial:
     """Ask for one number (E.164), in the source's pace and through its breaker."""
     trial = Trial(number)
-    source = folder.make(recipe)
+    source = offering.make(recipe)
     source.watch(lambda asker: _Watched(asker, trial))
     try:
         trial.answer = source.lookup(number)

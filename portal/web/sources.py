@@ -30,7 +30,7 @@ def index() -> str:
     return render_template(
         "admin/_sources.html" if wants_fragment() else "admin/sources.html",
         healths=source_health.all_healths(utcnow()),
-        unusable=[one for one in sources.found() if not one.usable],
+        unusable=[one for one in sources.found() if not one.well],
         pace_words=pace_words,
         mistake_words=mistake_words,
     )
@@ -72,7 +72,7 @@ def resume(name: str) -> Response:
 @admin_required
 def try_source(name: str) -> Response:
     """Ask for one number, and show what went out and what came back. Nothing is saved."""
-    recipe = _found(name).recipe
+    recipe = _found(name).serves
     if recipe is None:
         abort(404)
     text = request.form.get("number", "").strip()[:100]
@@ -109,7 +109,7 @@ def _page(name: str, number: str = "", problem: str = "", trial: object = None) 
     """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
     _known(name)
     found = next((one for one in sources.found() if one.usable and one.name == name), None)
-    recipe = found.recipe if found else None
+    recipe = found.serves if found else None
     proofs: tuple[Proof, ...] | None
     try:
         proofs = prove(recipe) if recipe else ()
@@ -120,6 +120,8 @@ def _page(name: str, number: str = "", problem: str = "", trial: object = None) 
         "facts": sources.facts_of(name),
         "recipe": recipe,
         "file": found.path.name if found else "",
+        "broken": found if found and not found.well else None,
+        "mistake_words": mistake_words,
         "proofs": proofs,
         "number": number,
         "problem": problem,

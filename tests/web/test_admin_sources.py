@@ -268,3 +268,14 @@ def test_with_redis_away_the_page_still_stands(as_ada: FlaskClient, folder: Path
     assert 'data-state="unknown"' in page(as_ada)
     assert 'data-state="paused"' in pressed(as_ada, "pause", why="because")
     assert pausing.pauses()["operators"].paused_at <= utcnow()
+
+
+def test_a_recipe_that_breaks_goes_on_in_its_last_good_version_and_its_page_says_so(
+    as_ada: FlaskClient, alice: User, make_job: MakeJob, folder: Path
+) -> None:
+    (folder / "operators.toml").write_text('name = "operators"\nkind = "telepathy"\n')
+    sources.refresh(lambda: 1e9)
+    for address in ("/admin/sources", HERE):
+        seen = page(as_ada, address)
+        assert "operators.toml" in seen and "line 2" in seen and "Its last good version goes on being used" in seen
+    assert run(make_job(alice, 2, source="operators")) == Status.COMPLETED
