@@ -89,7 +89,7 @@ CAUSES: dict[str, Explained] = {
         _("Nothing."),
     ),
     "source_paused": _cause(
-        _("The source is paused by an administrator."),
+        _("An administrator has paused the source."),
         Side.NOBODY,
         _("It goes on, and uses no retry, once the source is resumed."),
         _("Nothing."),

@@ -100,9 +100,9 @@ def test_a_file_of_a_paused_source_says_so_and_is_not_next_in_the_queue(
     pausing.pause("counting", ada.email, "the bill", utcnow())
     db.session.commit()
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"The source is paused by an administrator. {SAFE} and waits" in seen
+    assert f"An administrator has paused the source. {SAFE} and waits" in seen
     assert "waits for its turn" not in seen and "in the queue" not in seen and ada.email not in seen
-    assert "The source is paused by an administrator." in page(as_alice, "/")
+    assert "An administrator has paused the source." in page(as_alice, "/")
     assert "next in the queue" in page(as_alice, f"/jobs/{other.id}"), "a paused source's file is not ahead of others"
     again = queries.find_job(alice, job.id)
     assert again is not None
