@@ -257,7 +257,7 @@ def test_no_page_waits_for_the_source_and_the_result_is_asked_for_until_it_is_th
     result = answer.location.partition("#")[0]
     seen = page(as_ada, result)
     assert "Asking for +34612345678" in seen and 'hx-trigger="every 1s"' in seen
-    assert '<noscript><meta http-equiv="refresh"' in seen, "and without JavaScript"
+    assert f'<noscript><meta http-equiv="refresh" content="2; url={result}">' in seen, "and without JavaScript"
     part = as_ada.get(result, headers={"HX-Request": "true"}).get_data(as_text=True)
     assert part.startswith('<div id="trial"') and "hx-get" in part
     tasks.try_number(result.rpartition("/")[2])
