@@ -54,6 +54,7 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
         environment(),
         settings["SOURCES_ALLOW_PRIVATE"],
         settings["SOURCES_PORTS"],
+        settings["PORTAL_DATA_DIR"] / "secrets.env",
     )
     web.register(app)
     cli.register(app)

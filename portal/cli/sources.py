@@ -14,7 +14,8 @@ from flask_babel import gettext, ngettext
 from portal import sources
 from portal.cli.language import spoken
 from portal.jobs.words import outcome_words, reason_words
-from portal.sources.folder import EXAMPLES, Found, look_at
+from portal.sources import look_at
+from portal.sources.folder import EXAMPLES, Found
 from portal.sources.proving import Proof, prove
 from portal.sources.recipe_words import difference_words, mistake_words
 from portal.sources.trying import Trial, try_number
@@ -113,7 +114,11 @@ def _failures(nth: int, proof: Proof) -> list[str]:
 def _why_not(found: Found) -> list[str]:
     lines = [mistake_words(mistake) for mistake in found.mistakes]
     for name in found.missing:
-        said = gettext("%(file)s: the secret %(name)s is not in the environment.", file=found.path.name, name=name)
+        said = gettext(
+            "%(file)s: the secret %(name)s is neither in secrets.env nor in the environment.",
+            file=found.path.name,
+            name=name,
+        )
         lines.append(said)
     return lines
 

@@ -5,15 +5,17 @@ ledger, never "after row n", so an attempt that is cut anywhere is gone on with 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 import structlog
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import ledger, telling
+from portal.jobs import ledger, samples, telling
 from portal.jobs.backoff import Backoff
 from portal.jobs.deck import Deck
 from portal.jobs.heartbeat import Heartbeat
@@ -22,9 +24,11 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.saving import Fenced, Looked, save
 from portal.jobs.status import Status
 from portal.jobs.window import stream
-from portal.sources import UnknownSource
+from portal.sources import UnknownSource, tally
 from portal.sources import get as get_source
+from portal.sources import refresh as refresh_sources
 from portal.sources.base import AGAIN, FREE, LATE, Answer, Outcome, Source, SourceBusy, SourceStopped, begin
+from portal.sources.sampling import Samples
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +38,9 @@ SAVE_ROWS = 500
 SAVE_SECONDS = 0.5
 SAVES_APART_SECONDS = 0.05
 ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
-FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
+WAITS_FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
 DRAIN_SECONDS = 7.0  # a worker that is told to stop hands back within ten
+_OUTCOME = attrgetter("answer.outcome")
 
 
 def _never() -> bool:
@@ -96,13 +101,17 @@ class _Attempt:
         self.unsaved_rows = 0
         self.saved_at = time.monotonic()
         self.paused = False
+        self.rows: dict[str, list[int]] = {}
+        self.samples = Samples()  # of answers that could not be used; so many of them are saved:
+        self.samples_saved = 0
 
     def go(self, source_name: str) -> ScrapingJob | None:
+        refresh_sources()
         try:
             source = get_source(source_name)
         except UnknownSource:
-            return self._end_failed("source_unknown")
-        rows = ledger.waiting(self.job_id)
+            return self._end_refused(source_name, "source_unknown")
+        self.rows = rows = ledger.waiting(self.job_id)
         db.session.commit()  # no transaction stays open while we look up
         self.keep = Keep.of(source_name)
         try:
@@ -138,6 +147,7 @@ class _Attempt:
             return self.paused or self.given.stopped()
 
         asking, group, tries = begin(source, interrupted)
+        self.samples = getattr(asking, "samples", self.samples)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
@@ -174,15 +184,24 @@ class _Attempt:
             self._came(lost, answer)
 
     def _save(self) -> None:
-        now, fresh = self.given.clock(), self.fresh
+        now = self.given.clock()
         self.paused = save(
-            self.job_id, self.attempt, self.looked, now, self.given.lease_seconds,
-            beside=lambda: self.keep.remember(fresh, now),
-        )  # fmt: skip
+            self.job_id, self.attempt, self.looked, now, self.given.lease_seconds, beside=lambda: self._beside(now)
+        )
         if self.looked and self.given.on_saved:
             self.given.on_saved(self.unsaved_rows)
         self.looked, self.fresh, self.unsaved_rows = [], {}, 0
         self.saved_at = time.monotonic()
+
+    def _beside(self, now: datetime) -> None:
+        """What is written in one transaction with the answers."""
+        self.keep.remember(self.fresh, now)
+        if taken := self.samples.from_(self.samples_saved):
+            samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
+            self.samples_saved += len(taken)
+        # Last: other workers of the same source wait for these rows until the commit.
+        asked = [one for one in self.looked if one.answer.asked_at is None] if self.keep.days else self.looked
+        tally.count(self.keep.source, Counter(map(_OUTCOME, asked)), now)
 
     def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> ScrapingJob | None:
         job = verb(self.given.clock())
@@ -193,12 +212,12 @@ class _Attempt:
         return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
 
     def _end_refused(self, source_name: str, cause: str) -> ScrapingJob | None:
-        """The source refuses us all. What only an admin can put right is told to them, and the file waits meanwhile:
-        it goes on by itself after that, and has used no retry."""
-        if cause not in FOR_AN_ADMIN:
-            return self._end_failed(cause)
+        """The source refuses us all: the admins are told. From a refusal that is no fault of the recipe the file waits
+        and goes on by itself, and has used no retry."""
         now = self.given.clock()
         telling.source_stopped(source_name, cause, now)
+        if cause not in WAITS_FOR_AN_ADMIN:
+            return self._end_failed(cause)
         return self._end_handed_back(cause, now + timedelta(seconds=ADMIN_SECONDS))
 
     def _end_failed(self, cause: str) -> ScrapingJob | None:

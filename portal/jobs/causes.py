@@ -50,9 +50,11 @@ def _cause(what: LazyString, side: Side, retried: LazyString, todo: LazyString) 
 _BY_ITSELF = _("The portal tries again by itself, each time after a longer wait, until its retries are spent.")
 _NO_RETRY_USED = _("It goes on by itself, and uses no retry.")
 _NOT_BEFORE = _("Not before an administrator has put it right.")
+_WHEN_RIGHT = _("It waits, uses no retry, and goes on by itself once an administrator has put it right.")
+_TOLD = _("Nothing. The administrators have been told.")
 _NEVER = _("No. The answer would be the same.")
 _NOTHING = _("You can press Retry at any time: only rows without an answer are looked up again.")
-_TELL_ADMIN = _("Tell an administrator. After that, press Retry: what is ready is kept.")
+_TOLD_THEN_RETRY = _("The administrators have been told. Once it is put right, press Retry: what is ready is kept.")
 _CORRECT = _("Download the rows that need correcting, put them right and upload that file.")
 
 CAUSES: dict[str, Explained] = {
@@ -68,7 +70,7 @@ CAUSES: dict[str, Explained] = {
         _("An administrator stopped this attempt because it was not getting on."), Side.ADMIN, _BY_ITSELF, _NOTHING
     ),
     "source_unknown": _cause(
-        _("The source that was chosen is no longer set up here."), Side.ADMIN, _BY_ITSELF, _TELL_ADMIN
+        _("The source that was chosen is no longer set up here."), Side.ADMIN, _BY_ITSELF, _TOLD_THEN_RETRY
     ),
     "restart": _cause(_("The portal was restarted."), Side.NOBODY, _NO_RETRY_USED, _("Nothing.")),
     "paused": _cause(
@@ -87,7 +89,7 @@ CAUSES: dict[str, Explained] = {
         _("Nothing."),
     ),
     "source_paused": _cause(
-        _("An administrator paused the source."),
+        _("An administrator has paused the source."),
         Side.NOBODY,
         _("It goes on, and uses no retry, once the source is resumed."),
         _("Nothing."),
@@ -98,28 +100,26 @@ CAUSES: dict[str, Explained] = {
     ),
     "temporary": _cause(_("The source did not answer for this number."), Side.SOURCE, _BY_ITSELF, _NOTHING),
     "rate_limited": _cause(_("The source asked to be asked less often."), Side.SOURCE, _NO_RETRY_USED, _("Nothing.")),
-    "blocked": _cause(_("The source refuses this portal."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN),
-    "credentials": _cause(
-        _("The source does not accept the portal’s access data."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN
-    ),
-    "no_credit": _cause(_("The credit at the source is used up."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN),
+    "blocked": _cause(_("The source refuses this portal."), Side.ADMIN, _WHEN_RIGHT, _TOLD),
+    "credentials": _cause(_("The source does not accept the portal’s access data."), Side.ADMIN, _WHEN_RIGHT, _TOLD),
+    "no_credit": _cause(_("The credit at the source is used up."), Side.ADMIN, _WHEN_RIGHT, _TOLD),
     "page_changed": _cause(
-        _("The source’s page has changed and can no longer be read."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN
+        _("The source’s page has changed and can no longer be read."), Side.ADMIN, _NOT_BEFORE, _TOLD_THEN_RETRY
     ),
     "recipe_broken": _cause(
         _("The source does not understand how it is asked: its recipe has to be put right."),
         Side.ADMIN,
         _NOT_BEFORE,
-        _TELL_ADMIN,
+        _TOLD_THEN_RETRY,
     ),
     "secret_missing": _cause(
-        _("The portal’s access data for this source is not set up."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN
+        _("The portal’s access data for this source is not set up."), Side.ADMIN, _NOT_BEFORE, _TOLD_THEN_RETRY
     ),
     "address_refused": _cause(
-        _("The source’s address is one that this portal may not ask."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN
+        _("The source’s address is one that this portal may not ask."), Side.ADMIN, _NOT_BEFORE, _TOLD_THEN_RETRY
     ),
     "robots_refuse": _cause(
-        _("The source does not want to be read by programs (robots.txt)."), Side.ADMIN, _NOT_BEFORE, _TELL_ADMIN
+        _("The source does not want to be read by programs (robots.txt)."), Side.ADMIN, _NOT_BEFORE, _TOLD_THEN_RETRY
     ),
     "unsure": _cause(
         _("The source did not understand the question for this number."), Side.SOURCE, _BY_ITSELF, _NOTHING

@@ -55,8 +55,11 @@ class JobColumns:
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own
     enqueued_at: Mapped[datetime | None] = mapped_column(Moment)  # empty: not in Redis yet
     not_before: Mapped[datetime | None] = mapped_column(Moment)  # the source is busy or down until then
+    wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a code of jobs.words
     next_retry_at: Mapped[datetime | None] = mapped_column(Moment)  # empty on failed/timeout: final
     paused_at: Mapped[datetime | None] = mapped_column(Moment)
+
+    source_paused = False  # no column: `queries` says it of each job that it gives to a page
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)

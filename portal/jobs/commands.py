@@ -17,7 +17,7 @@ from portal.documents.checking import check
 from portal.documents.models import Document, Reading
 from portal.documents.phone import countries
 from portal.documents.storage import LocalStorage
-from portal.jobs import ledger, timeline
+from portal.jobs import ledger, samples, timeline
 from portal.jobs.dispatch import push_job
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.status import STOPPABLE, Status
@@ -159,6 +159,7 @@ def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> Scr
         db.session.rollback()
         return None
     ledger.erase(job_id)
+    samples.erase(job_id)
     others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
     unused = None
     if db.session.scalar(others) == 0:

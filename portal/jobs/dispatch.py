@@ -30,7 +30,8 @@ log = structlog.get_logger(__name__)
 
 QUEUES = ("intake", "scrape", "sweep")  # one kind of worker each
 ROOM = "portal.jobs.tasks"
-FUNCTIONS = frozenset({"read_document", "scrape", "sweep"})  # of ROOM, and nothing else, can be named by a message
+# Of ROOM, and nothing else, can be named by a message.
+FUNCTIONS = frozenset({"read_document", "scrape", "sweep", "try_number"})
 KEPT_SECONDS = 60  # how long Redis remembers a message that was worked off
 
 
@@ -131,6 +132,11 @@ def push_document(document_id: int, now: datetime) -> bool:
         changed_rows(update(Document).where(own).values(enqueued_at=None))
         db.session.commit()
     return pushed
+
+
+def push_trial(token: str) -> bool:
+    """Tell the intake worker of one number to try at a source, before the documents that wait; false: Redis is away."""
+    return _enqueue("intake", "try_number", [token], f"try-{token}", at_front=True)
 
 
 def document_message(document_id: int, enqueued_at: datetime) -> str:

@@ -45,6 +45,7 @@ class Lifecycle(Moving):
             worker=worker,
             enqueued_at=None,
             not_before=None,
+            wait_cause=None,
             next_retry_at=None,
         )
         if job:
@@ -77,7 +78,8 @@ class Lifecycle(Moving):
     ) -> Self | None:
         """Give the job back for a deploy, a pause or a busy source. It uses no retry."""
         guards = cls.held_by(job_id, attempt)
-        values = {"lease_until": None, "enqueued_at": None, "not_before": not_before}
+        waits = {"not_before": not_before, "wait_cause": cause if not_before else None}
+        values = {"lease_until": None, "enqueued_at": None, **waits}
         job = cls._change(guards, now, status=Status.RETRYING, **values)
         if job:
             job._close(AttemptEnd.HANDED_BACK, now, cause)

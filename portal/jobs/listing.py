@@ -16,6 +16,7 @@ from portal.database import db
 from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status import Status
+from portal.sources import pausing
 
 PER_PAGE = 25
 LAST_ID = 2**31 - 1  # what PostgreSQL's integer holds; a greater number in an address is nobody's
@@ -38,6 +39,14 @@ def seen_by(user: User, of: type[ScrapingJob] | type[Document], *, everybody: bo
     if not (everybody and user.is_admin):
         seen.append(of.user_id == user.id)
     return seen
+
+
+def told_of_pauses(jobs: list[ScrapingJob]) -> list[ScrapingJob]:
+    """The jobs, each knowing whether its source is paused: that stands in a table of the sources."""
+    paused = pausing.pauses() if jobs else {}
+    for job in jobs:
+        job.source_paused = job.source in paused
+    return jobs
 
 
 def containing(column: Any, text: str) -> ColumnElement[bool]:
@@ -96,7 +105,7 @@ def list_jobs(
     page = min(max(1, page), pages)
     found = select(ScrapingJob).where(*where).options(joinedload(ScrapingJob.user)).order_by(ScrapingJob.id.desc())
     jobs = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
-    return Page(list(jobs), page, pages, total, counts)
+    return Page(told_of_pauses(list(jobs)), page, pages, total, counts)
 
 
 def matching(

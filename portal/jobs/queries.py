@@ -4,6 +4,7 @@ document that is not yours, or that was deleted, is None, and the page says 404.
 What a job's row can answer alone stands in `standing`, and is handed on from here: views ask `queries` only.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from portal.accounts import User
 from portal.database import among, db
 from portal.documents.models import Document
-from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, matching, seen_by
+from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, matching, seen_by, told_of_pauses
 from portal.jobs.models import ScrapingJob
 from portal.jobs.records import Attempt, Event, Number, SweepState
 from portal.jobs.standing import (
@@ -22,6 +23,7 @@ from portal.jobs.standing import (
     Progress,
     Summary,
     actions,
+    cause_of,
     is_partial,
     moves_by_itself,
     outcome_counts,
@@ -33,12 +35,13 @@ from portal.jobs.standing import (
 )
 from portal.jobs.status import WAITING
 from portal.sources.base import Outcome
+from portal.sources.pausing import names_paused
 
 __all__ = [
     "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempts",
-    "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial", "last_sweep",
-    "list_jobs", "matching", "moves_by_itself", "numbers_page", "outcome_counts", "page_version", "progress",
-    "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
+    "cause_of", "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial", "kept_at",
+    "last_sweep", "list_jobs", "matching", "moves_by_itself", "numbers_page", "outcome_counts", "page_version",
+    "progress", "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
 ]  # fmt: skip
 
 EVENTS_SHOWN = 200
@@ -72,14 +75,16 @@ def find_job(user: User, job_id: int) -> ScrapingJob | None:
     if job_id > LAST_ID:
         return None
     found = select(ScrapingJob).where(ScrapingJob.id == job_id, *seen_by(user, ScrapingJob))
-    return db.session.scalar(found, execution_options={"populate_existing": True})
+    job = db.session.scalar(found, execution_options={"populate_existing": True})
+    return told_of_pauses([job])[0] if job else None
 
 
 def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:
     """Those of the jobs that this person may see, in the order asked."""
     known = [job_id for job_id in job_ids if job_id <= LAST_ID]
     found = select(ScrapingJob).where(ScrapingJob.id.in_(known), *seen_by(user, ScrapingJob))
-    jobs = {job.id: job for job in db.session.scalars(found.options(joinedload(ScrapingJob.user)))}
+    seen = list(db.session.scalars(found.options(joinedload(ScrapingJob.user))))
+    jobs = {job.id: job for job in told_of_pauses(seen)}
     return [jobs[job_id] for job_id in job_ids if job_id in jobs]
 
 
@@ -111,6 +116,13 @@ def attempts(job: ScrapingJob) -> list[Attempt]:
     return list(db.session.scalars(newest_first))
 
 
+def kept_at(number: Number, attempts: Iterable[Attempt]) -> datetime | None:
+    """When the source was asked for a row's answer, where that was for an earlier file: before the attempt began that
+    wrote it. Nothing for an answer of this file's own."""
+    began = next((one.started_at for one in attempts if one.attempt == number.attempt), None)
+    return number.checked_at if began and number.checked_at and number.checked_at < began else None
+
+
 def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
     """Why rows failed: reason, how many rows, and whether another attempt may cure it. The most frequent first."""
     if not job.failed_count:
@@ -133,7 +145,7 @@ def duplicates(job: ScrapingJob) -> int:
 
 def queue_position(job: ScrapingJob) -> int | None:
     """How many jobs are ahead in the queue; None when the job is not in it."""
-    if job.status not in WAITING or job.paused_at is not None or job.not_before is not None:
+    if job.status not in WAITING or job.paused_at is not None or job.not_before is not None or job.source_paused:
         return None
     in_order = and_(ScrapingJob.enqueued_at.is_(None), ScrapingJob.id < job.id)
     if job.enqueued_at is None:
@@ -145,6 +157,7 @@ def queue_position(job: ScrapingJob) -> int | None:
         among(ScrapingJob.status, WAITING),
         ScrapingJob.paused_at.is_(None),
         ScrapingJob.not_before.is_(None),
+        ScrapingJob.source.not_in(names_paused()),
         ScrapingJob.deleted_at.is_(None),
         earlier,
     )

@@ -1,4 +1,5 @@
-"""What is written beside a job: its numbers (the ledger), its attempts, the events of its timeline, the sweep's state.
+"""What is written beside a job: its numbers (the ledger), its attempts, the events of its timeline, answers
+that could not be used, the sweep's state.
 
 They name the job by its id and know nothing of its verbs.
 """
@@ -83,3 +84,18 @@ class SweepState(Model):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     began_at: Mapped[datetime | None] = mapped_column(Moment)
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class AnswerSample(Model):
+    """A piece of an answer that could not be used, for an admin to look at."""
+
+    __tablename__ = "answer_samples"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    nth: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # of the attempt, from 0
+    row_no: Mapped[int | None]  # empty: it was an answer for many rows
+    at: Mapped[datetime] = mapped_column(Moment)
+    status: Mapped[int]  # of HTTP
+    why: Mapped[str] = mapped_column(String(200))  # what sources.sample_words puts into words
+    body: Mapped[str] = mapped_column(Text)

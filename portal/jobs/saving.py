@@ -123,6 +123,8 @@ def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[L
             "new_outcome": words[answer.outcome], "new_reason": answer.reason,
             "new_answer": _as_json(answer.fields) if answer.fields else None, **same,
         }  # fmt: skip
+        if answer.asked_at is not None:  # a kept answer is as old as it is
+            row["now"] = ready["now"](answer.asked_at)
         for row["of_row"] in one.rows:
             rows.append(in_order(row) if in_order else {**row})
     return connection.exec_driver_sql(sql, rows).rowcount

@@ -13,16 +13,14 @@ from portal import sources
 from portal.database import db
 from portal.jobs.dispatch import connection
 from portal.jobs.models import ScrapingJob
-from portal.jobs.records import Number
 from portal.jobs.status import WAITING, Status
-from portal.sources import pausing
+from portal.sources import pausing, tally
 from portal.sources.base import Outcome
 from portal.sources.breaker import Breaker, BreakerState
 from portal.sources.pacer import Pace, Pacer
 from portal.sources.records import SourcePause
 
 LATELY = timedelta(hours=1)
-JOBS_LOOKED_AT = 50  # a page must not read a million rows: the outcomes are those of the jobs that moved last
 OFFLINE = "offline"  # asks nobody: it has neither pace nor breaker
 
 
@@ -36,7 +34,7 @@ class Health:
     pace: Pace | None = None
     waiting: int = 0  # jobs
     working: int = 0
-    outcomes: dict[Outcome, int] = field(default_factory=dict)  # rows that came in lately
+    outcomes: dict[Outcome, int] = field(default_factory=dict)  # of the numbers it was asked for lately
 
     @property
     def state(self) -> str:
@@ -60,23 +58,28 @@ def all_healths(now: datetime) -> list[Health]:
     """Every source that people may choose, in their order."""
     names = sources.names()
     pauses, waiting, working = pausing.pauses(), _jobs(names, *WAITING), _jobs(names, Status.PROCESSING)
-    return [_health(name, now, pauses.get(name), waiting.get(name, 0), working.get(name, 0)) for name in names]
+    lately = tally.since(names, now - LATELY)
+    return [
+        _health(name, pauses.get(name), waiting.get(name, 0), working.get(name, 0), lately.get(name, {}))
+        for name in names
+    ]
 
 
 def health(name: str, now: datetime) -> Health:
     """One source. Raises UnknownSource."""
     sources.facts_of(name)
     waiting, working = _jobs([name], *WAITING), _jobs([name], Status.PROCESSING)
-    return _health(name, now, pausing.pauses().get(name), waiting.get(name, 0), working.get(name, 0))
+    lately = tally.since([name], now - LATELY).get(name, {})
+    return _health(name, pausing.pauses().get(name), waiting.get(name, 0), working.get(name, 0), lately)
 
 
-def _health(name: str, now: datetime, pause: SourcePause | None, waiting: int, working: int) -> Health:
+def _health(name: str, pause: SourcePause | None, waiting: int, working: int, outcomes: dict[Outcome, int]) -> Health:
     breaker, pace = None, None
     if name != OFFLINE:
         redis = connection()
         breaker = Breaker(redis, name).state()
         pace = Pacer(redis if breaker.known else None, name, sources.facts_of(name).per_second).state()
-    return Health(name, pause, breaker, pace, waiting, working, _outcomes(name, now - LATELY))
+    return Health(name, pause, breaker, pace, waiting, working, outcomes)
 
 
 def _jobs(names: Iterable[str], *statuses: Status) -> dict[str, int]:
@@ -85,21 +88,5 @@ def _jobs(names: Iterable[str], *statuses: Status) -> dict[str, int]:
         select(ScrapingJob.source, func.count())
         .where(ScrapingJob.source.in_(list(names)), ScrapingJob.status.in_(statuses), ScrapingJob.deleted_at.is_(None))
         .group_by(ScrapingJob.source)
-    )
-    return {row[0]: row[1] for row in db.session.execute(counted)}
-
-
-def _outcomes(name: str, since: datetime) -> dict[Outcome, int]:
-    moved = (
-        select(ScrapingJob.id)
-        .where(ScrapingJob.source == name, ScrapingJob.updated_at >= since)
-        .order_by(ScrapingJob.updated_at.desc())
-        .limit(JOBS_LOOKED_AT)
-    )
-    counted = (
-        select(Number.outcome, func.count())
-        .where(Number.job_id.in_(list(db.session.scalars(moved))), Number.checked_at >= since)
-        .where(Number.attempt.is_not(None))  # what no worker wrote was judged when the file was read
-        .group_by(Number.outcome)
     )
     return {row[0]: row[1] for row in db.session.execute(counted)}

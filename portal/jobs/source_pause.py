@@ -45,4 +45,5 @@ def resume_source(name: str, actor: str, now: datetime) -> bool:
 def _let_go_on(name: str, now: datetime) -> None:
     """The next sweep pushes them."""
     waiting = (ScrapingJob.source == name, ScrapingJob.status.in_(WAITING), ScrapingJob.deleted_at.is_(None))
-    changed_rows(update(ScrapingJob).where(*waiting).values(not_before=None, enqueued_at=None, updated_at=now))
+    freed = {"not_before": None, "wait_cause": None, "enqueued_at": None, "updated_at": now}
+    changed_rows(update(ScrapingJob).where(*waiting).values(**freed))

@@ -12,6 +12,12 @@ from portal.jobs.columns import JobColumns
 from portal.jobs.status import ENDED, RETRYABLE, STOPPABLE, WAITING, Status
 from portal.sources.base import Outcome
 
+# Causes that only an administrator can put right: the owner has nothing to do but to know.
+FOR_AN_ADMIN = frozenset({
+    "blocked", "credentials", "no_credit", "page_changed", "recipe_broken", "secret_missing", "address_refused",
+    "robots_refuse", "source_unknown",
+})  # fmt: skip
+
 # Reasons of a row that another attempt may well cure; with all others somebody has to put something right first.
 TEMPORARY = frozenset({"temporary", "rate_limited", "source_error", "source_busy", "no_progress", "worker_lost"})
 
@@ -43,10 +49,19 @@ class Summary(StrEnum):
     PAUSING = "pausing"  # paused by a person, a worker still has it
     PAUSED = "paused"
     SOURCE_BUSY = "source_busy"
+    SOURCE_REFUSES = "source_refuses"  # waits for an administrator to put the source right, and looks by itself
+    SOURCE_PAUSED = "source_paused"  # an administrator has paused the source
     RETRY_PLANNED = "retry_planned"
+    RETRY_FOR_ADMIN = "retry_for_admin"  # the same, for a cause that only an administrator can put right
     STOPPED = "stopped"  # no more automatic retries: this one needs somebody
+    STOPPED_FOR_ADMIN = "stopped_for_admin"
     CANCELLED = "cancelled"
     DONE = "done"
+
+
+AFTER_A_FAULT = frozenset({
+    Summary.STOPPED, Summary.STOPPED_FOR_ADMIN, Summary.RETRY_PLANNED, Summary.RETRY_FOR_ADMIN, Summary.GOING_ON
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -124,7 +139,7 @@ def progress(job: JobColumns, now: datetime) -> Progress:
         ready=ready,
         total=total,
         moving=moving,
-        waiting=job.paused_at is not None or (not held and _later(job.not_before, now)),
+        waiting=job.paused_at is not None or (not held and (job.source_paused or _later(job.not_before, now))),
         per_minute=per_second * 60 if per_second else None,
         seconds_left=left,
         last_at=job.last_progress_at if held else None,
@@ -159,15 +174,17 @@ def summary_sentence(job: JobColumns, now: datetime) -> Summary:
     if job.status == Status.CANCELLED:
         return Summary.CANCELLED
     if job.status in RETRYABLE and job.next_retry_at is None:
-        return Summary.STOPPED
+        return Summary.STOPPED_FOR_ADMIN if job.last_error in FOR_AN_ADMIN else Summary.STOPPED
     if job.status == Status.PROCESSING:
         return _held(job, now)
     if job.paused_at is not None:
         return Summary.PAUSED
     if job.status in RETRYABLE:
-        return Summary.RETRY_PLANNED
+        return Summary.RETRY_FOR_ADMIN if job.last_error in FOR_AN_ADMIN else Summary.RETRY_PLANNED
+    if job.source_paused:
+        return Summary.SOURCE_PAUSED
     if _later(job.not_before, now):
-        return Summary.SOURCE_BUSY
+        return Summary.SOURCE_REFUSES if job.wait_cause in FOR_AN_ADMIN else Summary.SOURCE_BUSY
     return Summary.QUEUED if job.attempt == 0 else Summary.GOING_ON
 
 
@@ -179,6 +196,16 @@ def _held(job: JobColumns, now: datetime) -> Summary:
     return Summary.STARTING if job.last_progress_at is None else Summary.WORKING
 
 
+def cause_of(job: JobColumns, now: datetime) -> str | None:
+    """The code of what keeps the job from going on, or of what ended its last attempt; nothing while all is well."""
+    summary = summary_sentence(job, now)
+    if summary == Summary.SOURCE_PAUSED:
+        return "source_paused"
+    if summary in (Summary.SOURCE_BUSY, Summary.SOURCE_REFUSES):
+        return job.wait_cause or "source_busy"
+    return job.last_error if summary in AFTER_A_FAULT else None
+
+
 def version(job: JobColumns) -> str:
     """A short text that changes with everything a page shows of the job's row, and with nothing else.
 
@@ -188,7 +215,7 @@ def version(job: JobColumns) -> str:
         job.id, job.status, job.attempt, job.round, job.total_numbers, job.processed_numbers, job.found_count,
         job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count, job.retry_count, job.max_retries,
         job.timeout_minutes, job.last_error, job.last_progress_at, job.not_before, job.next_retry_at, job.paused_at,
-        job.deleted_at,
+        job.deleted_at, job.wait_cause, job.source_paused,
     )  # fmt: skip
     return blake2s(repr(shown).encode(), digest_size=6).hexdigest()
 

@@ -16,14 +16,17 @@ from flask import current_app
 from redis.exceptions import RedisError
 from sqlalchemy import Select, or_, select
 
+from portal import sources
 from portal.clock import utcnow
 from portal.database import among, db
 from portal.documents.models import Document, Reading
 from portal.jobs.dispatch import connection, document_message, in_queue, job_message, push_document, push_job
+from portal.jobs.keeping import forget_old
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.records import SweepState
 from portal.jobs.status import RETRYABLE, WAITING, Status
 from portal.notices.sending import send_due
+from portal.sources import tally
 from portal.sources.pausing import names_paused
 
 log = structlog.get_logger(__name__)
@@ -42,6 +45,7 @@ class Swept:
     pushed: int = 0
     documents: int = 0
     told: int = 0
+    forgotten: int = 0  # kept answers that are past their days
     faults: int = 0  # steps that the database kept from coming to their end
 
 
@@ -150,6 +154,12 @@ def push_unread(now: datetime) -> Iterator[Document]:
             yield document
 
 
+def forget_kept(now: datetime) -> Iterator[int]:
+    """Kept answers past their days → removed, and the counted minutes that no page asks for; one thing an answer."""
+    tally.forget(now)
+    yield from range(forget_old(now))
+
+
 def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
     db.session.commit()
     if job is not None:
@@ -159,6 +169,7 @@ def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
 def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | None = None) -> Swept:
     """One pass over all steps, and a note of when it ended. `see` is given each thing that was put right, under its
     step's name in Swept; `actor` stands on the timelines when it was not the portal itself that began the pass."""
+    sources.refresh()
     _note(began_at=now)
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),
@@ -167,6 +178,7 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
         "told": lambda: send_due(now),
+        "forgotten": lambda: forget_kept(now),
     }
     counted: Counter[str] = Counter()
     for name, step in steps.items():

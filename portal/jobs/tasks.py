@@ -1,4 +1,4 @@
-"""What a message can ask of a worker: the three functions of dispatch.FUNCTIONS. Each runs inside an app context."""
+"""What a message can ask of a worker: the functions of dispatch.FUNCTIONS. Each runs inside an app context."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
 from portal.documents.limits import Limits
-from portal.jobs import sweeping
+from portal.jobs import source_trial, sweeping
 from portal.jobs.attempt import Conditions, run
 from portal.jobs.dispatch import push_job
 from portal.jobs.models import backoff
@@ -47,9 +47,14 @@ def read_document(document_id: int) -> None:
     db.session.remove()
 
 
+def try_number(token: str) -> None:
+    """Ask a source for one number, for an admin who waits for it."""
+    source_trial.run(token)
+
+
 def sweep() -> None:
     """One pass of the sweep."""
     sweeping.sweep(utcnow())
 
 
-__all__ = ["STOP", "read_document", "scrape", "sweep"]
+__all__ = ["STOP", "read_document", "scrape", "sweep", "try_number"]

@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _
 from portal.jobs.causes import Explained, Side, explain, reason_words
 from portal.jobs.columns import JobColumns
 from portal.jobs.records import AttemptEnd
-from portal.jobs.standing import Summary, retryable_numbers, summary_sentence
+from portal.jobs.standing import Summary, cause_of, retryable_numbers, summary_sentence
 from portal.jobs.status import Status
 from portal.jobs.story import event_tone, event_words
 from portal.sources.base import Outcome
@@ -19,7 +19,7 @@ from portal.sources.base import Outcome
 __all__ = [
     "ATTEMPT_ENDS", "CANNOT_START", "OUTCOMES", "OUTCOME_COUNTS", "STATUSES", "Explained", "Side", "attempt_end_words",
     "cannot_start_words", "event_tone", "event_words", "explain", "outcome_count_words", "outcome_words",
-    "reason_words", "status_words", "summary_words",
+    "reason_words", "status_words", "summary_words", "waits_words",
 ]  # fmt: skip
 
 STATUSES: dict[Status, LazyString] = {
@@ -98,8 +98,10 @@ def cannot_start_words(code: str) -> str:
 
 
 def summary_words(job: JobColumns, now: datetime) -> str:
-    """Two short sentences: how it stands, and whether its owner has to do anything."""
+    """Two or three short sentences: how it stands, why, and whether its owner has to do anything."""
     summary = summary_sentence(job, now)
+    if summary in _AFTER_CAUSE:
+        return f"{reason_words(cause_of(job, now))} {_AFTER_CAUSE[summary]}"
     plain = _PLAIN.get(summary)
     if plain is not None:
         return str(plain)
@@ -108,6 +110,9 @@ def summary_words(job: JobColumns, now: datetime) -> str:
     ready = ngettext(
         "%(n)s row is ready.", "%(n)s rows are ready.", job.processed_numbers, n=format_decimal(job.processed_numbers)
     )
+    if summary == Summary.STOPPED_FOR_ADMIN:
+        after = gettext("An administrator has to put that right; after that, press Retry.")
+        return f"{reason_words(job.last_error)} {after} {ready}"
     left = retryable_numbers(job)
     if summary == Summary.CANCELLED:
         kept = ngettext("%(n)s row was not looked up.", "%(n)s rows were not looked up.", left, n=format_decimal(left))
@@ -118,6 +123,11 @@ def summary_words(job: JobColumns, now: datetime) -> str:
         "Stopped after %(n)s attempt.", "Stopped after %(n)s attempts.", job.attempt, n=format_decimal(job.attempt)
     )
     return f"{stopped} {ready} {needs}"
+
+
+def waits_words(job: JobColumns, now: datetime) -> str:
+    """What keeps the job from going on, for its row in a list: one sentence, and nothing for a job that needs none."""
+    return reason_words(cause_of(job, now)) if summary_sentence(job, now) in _SAID_IN_A_LIST else ""
 
 
 def _done(job: JobColumns) -> str:
@@ -139,6 +149,18 @@ _PLAIN: dict[Summary, LazyString] = {
     Summary.WORKER_AWAY: _("The worker is not answering. The portal takes the file back by itself. Nothing to do."),
     Summary.PAUSING: _("Pausing: what is under way is finished and saved."),
     Summary.PAUSED: _("Paused. It goes on when you press Resume; what is ready is kept."),
-    Summary.SOURCE_BUSY: _("Waiting for the source, which is busy. It goes on by itself. Nothing to do."),
     Summary.RETRY_PLANNED: _("Some rows are still without an answer. The portal tries again by itself. Nothing to do."),
 }
+
+# What follows after the sentence that says what is the matter.
+_AFTER_CAUSE: dict[Summary, LazyString] = {
+    Summary.SOURCE_BUSY: _("Your file is safe, waits and goes on by itself. Nothing to do."),
+    Summary.SOURCE_REFUSES: _(
+        "The administrators have been told. Your file is safe, waits and goes on by itself. Nothing to do."
+    ),
+    Summary.SOURCE_PAUSED: _("Your file is safe and waits; it goes on by itself once the source is resumed."),
+    Summary.RETRY_FOR_ADMIN: _(
+        "The administrators have been told. Your file is safe; the portal tries again by itself. Nothing to do."
+    ),
+}
+_SAID_IN_A_LIST = frozenset({*_AFTER_CAUSE, Summary.STOPPED_FOR_ADMIN})

@@ -22,7 +22,7 @@ from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from portal import create_app
+from portal import create_app, sources
 from portal.database import db
 from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.tasks import STOP
@@ -50,6 +50,7 @@ class PortalWorker(Worker):
     app: Flask
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        sources.refresh()  # the fork begins with what there is, and with the last good version of what is broken
         # A signal that came in between the fork and the horse's own handlers would run the worker's handler in it.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:

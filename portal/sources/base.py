@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -32,11 +33,15 @@ OPEN = (Outcome.WAITING, Outcome.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One number's answer. `fields` has the source's field names as keys; `reason` is a code of the catalogue."""
+    """One number's answer. `fields` has the source's field names as keys; `reason` is a code of the catalogue.
+
+    `asked_at` is said of a kept answer alone: when the source was asked for it. It is no part of what was answered.
+    """
 
     outcome: Outcome
     fields: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
+    asked_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

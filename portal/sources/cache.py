@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.database import changed_rows, db
@@ -23,28 +23,30 @@ CHUNK = 500  # numbers a question; both databases have a limit far above
 
 
 def known(source: str, version: str, e164s: Iterable[str], now: datetime, days: float) -> dict[str, Answer]:
-    """The kept answers of these numbers, read by the same version of the recipe and not older than `days`."""
+    """The kept answers of these numbers, read by the same version of the recipe and not older than `days`. Each says
+    when it was asked for."""
     if days <= 0:
         return {}
     found: dict[str, Answer] = {}
     asked = iter(e164s)
     while chunk := list(islice(asked, CHUNK)):
+        row = CachedAnswer
         rows = db.session.execute(
-            select(CachedAnswer.e164, CachedAnswer.outcome, CachedAnswer.reason, CachedAnswer.fields).where(
+            select(row.e164, row.outcome, row.reason, row.fields, row.answered_at).where(
                 CachedAnswer.source == source,
                 CachedAnswer.e164.in_(chunk),
                 CachedAnswer.version == version,
                 CachedAnswer.answered_at > now - timedelta(days=days),
             )
         )
-        found.update((e164, Answer(outcome, fields or {}, reason)) for e164, outcome, reason, fields in rows)
+        found.update((e164, Answer(outcome, fields or {}, reason, at)) for e164, outcome, reason, fields, at in rows)
     return found
 
 
 def remember(source: str, version: str, answers: Mapping[str, Answer], now: datetime) -> int:
     """Keep the final ones of these answers, in the session's transaction, and say how many. It does not commit.
 
-    An answer that came out of `known` must not be given back: it would become younger than it is.
+    An answer that came out of `known` is left aside: it would become younger than it is.
     """
     # In one order: two workers that keep the same numbers would else wait for each other.
     kept: list[dict[str, Any]] = [
@@ -58,27 +60,35 @@ def remember(source: str, version: str, answers: Mapping[str, Answer], now: date
             "answered_at": now,
         }
         for e164, answer in sorted(answers.items())
-        if answer.outcome in FINAL
+        if answer.outcome in FINAL and answer.asked_at is None
     ]
     if kept:
         db.session.execute(_upsert(db.session.connection().dialect.name), kept)
     return len(kept)
 
 
-def forget(before: datetime, limit: int = 5000) -> int:
-    """Remove some answers from before a moment, and say how many: a pass of the sweep, which goes on with the next."""
-    old = select(CachedAnswer.source, CachedAnswer.e164).where(CachedAnswer.answered_at < before)
-    chosen = [tuple(row) for row in db.session.execute(old.order_by(CachedAnswer.answered_at).limit(limit))]
+def forget(source: str, before: datetime, limit: int = 5000) -> int:
+    """Remove some answers of one source from before a moment, the oldest first, and say how many: a pass of the sweep,
+    which goes on with the next."""
+    old = select(CachedAnswer.e164).where(CachedAnswer.source == source, CachedAnswer.answered_at < before)
+    chosen = list(db.session.scalars(old.order_by(CachedAnswer.answered_at).limit(limit)))
     gone = 0
     for n in range(0, len(chosen), CHUNK):
-        for source in {source for source, _ in chosen[n : n + CHUNK]}:
-            e164s = [e164 for of, e164 in chosen[n : n + CHUNK] if of == source]
-            gone += changed_rows(
-                delete(CachedAnswer).where(
-                    CachedAnswer.source == source, CachedAnswer.e164.in_(e164s), CachedAnswer.answered_at < before
-                )
-            )
+        these = (CachedAnswer.source == source, CachedAnswer.e164.in_(chosen[n : n + CHUNK]))
+        gone += changed_rows(delete(CachedAnswer).where(*these, CachedAnswer.answered_at < before))
     return gone
+
+
+def keepers() -> list[str]:
+    """The sources of which there are kept answers. Asked name by name along the index: there are few names, and there
+    may be millions of answers."""
+    names: list[str] = []
+    while True:
+        after = select(func.min(CachedAnswer.source)).where(CachedAnswer.source > (names[-1] if names else ""))
+        name = db.session.scalar(after)
+        if name is None:
+            return names
+        names.append(name)
 
 
 def _upsert(dialect: str) -> Any:

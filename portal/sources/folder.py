@@ -1,124 +1,103 @@
-"""The folder of recipes: each TOML file in it is a source that people may choose, unless something is wrong with it.
+"""The folder of recipes: what each TOML file in it is, and what keeps it from being a source that people may choose.
 
-It is read once, at the start of a process. A recipe with a mistake, or one whose secret is not in the environment, is
-listed with the reason (`found`) and offered to nobody.
+It reads files and remembers nothing; `offering` does.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-from redis import Redis
+from dotenv import dotenv_values
 
-from portal.sources import registry
-from portal.sources.http import HttpSource, facts_of
 from portal.sources.recipe import Recipe
 from portal.sources.recipe_file import read_recipe
 from portal.sources.recipe_table import BadRecipe, Mistake
 
-log = structlog.get_logger(__name__)
-
 EXAMPLES = Path(__file__).with_name("recipes")  # they ship to be read and copied; nobody is offered them
+FILES_LOOKED_AT = 2000
+
+Stamp = tuple[tuple[str, int, int], ...]  # path, when it was changed and how long it is, of each file
 
 
 @dataclass(frozen=True)
 class Found:
-    """One recipe's file. It is `usable` when it has no mistake and all its secrets are there."""
+    """One recipe's file. It is `usable` when it has no mistake and all its secrets are there, or when its last version
+    of which that was true is `kept` in its place."""
 
     path: Path
     recipe: Recipe | None = None
     mistakes: tuple[Mistake, ...] = ()
-    missing: tuple[str, ...] = ()  # names of secrets that are not in the environment
+    missing: tuple[str, ...] = ()  # names of secrets that are not there
+    kept: Recipe | None = None
+
+    @property
+    def serves(self) -> Recipe | None:
+        """What people are offered of it."""
+        return self.recipe if self.well else self.kept
 
     @property
     def name(self) -> str:
-        return self.recipe.name if self.recipe else self.path.stem
+        known = self.serves or self.recipe
+        return known.name if known else self.path.stem
+
+    @property
+    def well(self) -> bool:
+        """Whether the file can be used as it stands."""
+        return self.recipe is not None and not self.missing
 
     @property
     def usable(self) -> bool:
-        return self.recipe is not None and not self.missing
+        return self.serves is not None
 
 
-@dataclass
-class _Given:
-    """What a process was given for its sources."""
-
-    redis: Redis | None = None
-    environ: Mapping[str, str] = field(default_factory=dict)
-    allow_private: tuple[str, ...] = ()
-    ports: tuple[int, ...] = ()
-    found: tuple[Found, ...] = ()
-
-
-_given = _Given()
-
-
-def configure(
-    redis: Redis | None,
-    folder: Path,
-    environ: Mapping[str, str],
-    allow_private: Sequence[str] = (),
-    ports: Sequence[int] = (),
-) -> tuple[Found, ...]:
-    """Read the folder's recipes and offer the usable ones. What an earlier call offered is taken back.
-
-    `environ` has the secrets; `allow_private` and `ports` are what the server's configuration opens to sources.
-    """
-    for earlier in _given.found:
-        if earlier.usable:
-            registry.unregister(earlier.name)
-    _given.redis, _given.environ, _given.allow_private, _given.ports = (
-        redis,
-        environ,
-        tuple(allow_private),
-        tuple(ports),
-    )
-    _given.found = _look(folder, environ)
-    for one in _given.found:
-        if one.recipe is not None and one.usable:
-            registry.register(one.name, _maker(one.recipe), facts_of(one.recipe))
-        else:
-            log.warning(
-                "source not usable", file=one.path.name, missing=list(one.missing),
-                mistakes=[f"{m.line} {m.key} {m.code}" for m in one.mistakes],
-            )  # fmt: skip
-    return _given.found
-
-
-def found() -> tuple[Found, ...]:
-    """All recipes of the folder, those that cannot be used among them."""
-    return _given.found
-
-
-def make(recipe: Recipe, **parts: object) -> HttpSource:
-    """A source of a recipe with what this process was given; `parts` are other parts for HttpSource."""
-    return HttpSource(
-        recipe, _given.environ, _given.redis, _given.allow_private, _given.ports, **parts  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-def look_at(path: Path, environ: Mapping[str, str] | None = None) -> Found:
-    """One recipe's file."""
-    environ = _given.environ if environ is None else environ
+def look_at(path: Path, environ: Mapping[str, str]) -> Found:
+    """One recipe's file. `environ` has the secrets."""
     try:
         recipe = read_recipe(path)
     except BadRecipe as error:
         return Found(path, mistakes=error.mistakes)
-    return Found(path, recipe, missing=tuple(name for name in recipe.secrets if not environ.get(name, "").strip()))
+    return Found(path, recipe, missing=missing(recipe, environ))
 
 
-def _look(folder: Path, environ: Mapping[str, str]) -> tuple[Found, ...]:
-    seen: dict[str, Found] = {}
+def missing(recipe: Recipe, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets of a recipe that are not there."""
+    return tuple(name for name in recipe.secrets if not environ.get(name, "").strip())
+
+
+def look(folder: Path, environ: Mapping[str, str]) -> tuple[Found, ...]:
+    """Every recipe's file of a folder. Of two with one name the second is a mistake."""
+    seen: set[str] = set()
     every = []
     for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
         one = look_at(path, environ)
         if one.recipe is not None and one.name in seen:
             one = Found(path, mistakes=(Mistake(path.name, "name", 1, "name_taken"),))
-        seen.setdefault(one.name, one)
+        if one.recipe is not None:  # one that cannot be read has no name to take
+            seen.add(one.name)
         every.append(one)
     return tuple(every)
 
 
-def _maker(recipe: Recipe) -> registry.Maker:
-    return lambda: make(recipe)
+def stamp(folder: Path, *more: Path) -> Stamp:
+    """What changes when a file of the folder changes, or one of `more`: its samples belong to a recipe, too."""
+    files = list(more)
+    for place, _, names in os.walk(folder):
+        files += [Path(place, name) for name in names]
+        if len(files) > FILES_LOOKED_AT:
+            break
+    marks = []
+    for path in sorted(files):
+        try:
+            facts = path.stat()
+        except OSError:  # gone meanwhile, or never there
+            continue
+        marks.append((str(path), facts.st_mtime_ns, facts.st_size))
+    return tuple(marks)
+
+
+def read_secrets(path: Path) -> dict[str, str]:
+    """The secrets of a file of NAME=value lines; none when there is no such file. Raises OSError and ValueError."""
+    if not path.is_file():
+        return {}
+    return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}

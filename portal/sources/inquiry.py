@@ -15,13 +15,14 @@ import structlog
 from portal.sources.asking import Asker, NoAnswer
 from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped
 from portal.sources.batching import ask_many
-from portal.sources.filling import BadValue, Filled, MissingSecret, fill, masked
+from portal.sources.filling import BadValue, Filled, MissingSecret, fill
 from portal.sources.gate import Gate
 from portal.sources.judging import STOPPING, Verdict, judge, judge_whole
 from portal.sources.picking import FieldMissing, pick
 from portal.sources.recipe import Kind, Recipe, Request
 from portal.sources.reply import NotReadable, Reply
 from portal.sources.robots import Robots
+from portal.sources.sampling import Samples
 from portal.sources.waiting import retry_after_seconds, used_up_seconds
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,6 @@ log = structlog.get_logger(__name__)
 LIMITED_SECONDS = 60.0  # how long "too many requests" is borne with before the worker is freed
 BROKEN_AFTER = 20  # numbers refused with 400 one after the other: then it is the recipe
 CHANGED_ROWS, CHANGED_SHARE = 20, 0.05
-SAMPLE_BYTES, SAMPLES = 2000, 3  # of answers that could not be read, for the log
 
 
 class Pace(Protocol):
@@ -83,6 +83,7 @@ class Inquiry:
         self._doubted: set[str] = set()
         self._answered = False
         self._read = self._unread = 0
+        self.samples = Samples(filter(None, (environ.get(name, "").strip() for name in recipe.secrets)))
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers. A number that is not in it was not asked: we were told to stop."""
@@ -208,22 +209,22 @@ class Inquiry:
             self._note_read(True)
             return Answer(Outcome.NOT_FOUND)
         if verdict == Verdict.UNREADABLE:
-            return self.unreadable(reply, "no rule for success holds")
+            return self.unreadable(reply, "no rule for success holds", number=number, where=where)
         try:
             if where is None:
                 where = reply.page if self.recipe.kind == Kind.HTML else reply.json
             fields = pick(self.recipe.fields, where)
         except (NotReadable, FieldMissing) as error:
-            return self.unreadable(reply, str(error))
+            why = f"no field {error}" if isinstance(error, FieldMissing) else str(error)
+            return self.unreadable(reply, why, number=number, where=where)
         self._note_read(True)
         return Answer(Outcome.FOUND, fields)
 
-    def unreadable(self, reply: Reply, why: str, rows: int = 1) -> Answer:
-        """An answer came and cannot be used. Raises SourceStopped when that is so for too many: the page changed."""
-        if self._unread < SAMPLES:
-            secrets = [self._environ[name] for name in self.recipe.secrets if self._environ.get(name)]
-            sample = masked(reply.text[:SAMPLE_BYTES], secrets)
-            log.warning("answer not usable", source=self.recipe.name, why=why, status=reply.status, sample=sample)
+    def unreadable(self, reply: Reply, why: str, rows: int = 1, number: str = "", where: Any = None) -> Answer:
+        """An answer came and cannot be used. Raises SourceStopped when that is so for too many: the page changed.
+        `number`: whose alone it is, and `where` its item out of an answer for many."""
+        if self.samples.take(reply, why, number, where):
+            log.warning("answer not usable", source=self.recipe.name, why=why, status=reply.status)
         self._note_read(False, rows)
         return Answer(Outcome.FAILED, reason="source_error")
 

@@ -1,4 +1,7 @@
-"""The two tables of this room: answers that are kept, and sources that a person has paused. They know no verb."""
+"""The tables of this room: answers that are kept, sources that a person has paused, and what came in by the minute.
+
+They know no verb.
+"""
 
 from datetime import datetime
 
@@ -22,7 +25,7 @@ class CachedAnswer(Model):
     fields: Mapped[dict[str, str] | None] = mapped_column(JSON)
     answered_at: Mapped[datetime] = mapped_column(Moment)
 
-    __table_args__ = (only("outcome", Outcome), Index("ix_cached_answers_answered_at", "answered_at"))
+    __table_args__ = (only("outcome", Outcome), Index("ix_cached_answers_source_answered_at", "source", "answered_at"))
 
 
 class SourcePause(Model):
@@ -34,3 +37,16 @@ class SourcePause(Model):
     paused_at: Mapped[datetime] = mapped_column(Moment)
     paused_by: Mapped[str] = mapped_column(String(255))  # the person's address
     why: Mapped[str | None] = mapped_column(Text)
+
+
+class SourceMinute(Model):
+    """How many answers of one kind came in from a source within one minute."""
+
+    __tablename__ = "source_minutes"
+
+    source: Mapped[str] = mapped_column(String(40), primary_key=True)
+    minute: Mapped[datetime] = mapped_column(Moment, primary_key=True)  # its beginning
+    outcome: Mapped[Outcome] = mapped_column(Word(Outcome), primary_key=True)
+    n: Mapped[int]
+
+    __table_args__ = (only("outcome", Outcome), Index("ix_source_minutes_minute", "minute"))

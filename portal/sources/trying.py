@@ -1,17 +1,23 @@
-"""One number asked for real, with all that went out and came back, to look at. Every secret is blanked out."""
+"""One number asked for real, with all that went out and came back, to look at. Every secret is blanked out.
+
+It takes TRY_SECONDS and not much longer, whatever the recipe allows: somebody is waiting for it.
+"""
 
 import json
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-from portal.sources import folder
+from portal.sources import offering, registry
 from portal.sources.asking import Asker, NoAnswer
-from portal.sources.base import Answer, SourceBusy, SourceStopped
+from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped
 from portal.sources.filling import Filled, masked
 from portal.sources.recipe import Recipe, Request
 from portal.sources.reply import Reply
 
 SHOWN_CHARACTERS = 4000
+TRY_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,13 @@ class Exchange:
 
 @dataclass
 class Trial:
-    """One try. `answer` is None when the source stopped or is busy; `reason` then says why."""
+    """One try. `answer` is None when the source stopped or is busy; `reason` then says why. `late`: time was up."""
 
     number: str
     exchanges: list[Exchange] = field(default_factory=list)
     answer: Answer | None = None
     reason: str | None = None
+    late: bool = False
 
 
 class _Watched(Asker):
@@ -55,17 +62,59 @@ class _Watched(Asker):
         return reply
 
 
-def try_number(recipe: Recipe, number: str) -> Trial:
+def try_source(name: str, number: str) -> Trial:
+    """Ask a source by its name for one number (E.164). Raises UnknownSource."""
+    recipe = next((one.serves for one in offering.found() if one.usable and one.name == name), None)
+    if recipe is not None:
+        return try_number(recipe, number)
+    answer = registry.get(name).lookup(number)
+    return Trial(number, answer=answer, reason=answer.reason)
+
+
+def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Trial:
     """Ask for one number (E.164), in the source's pace and through its breaker."""
     trial = Trial(number)
-    source = folder.make(recipe)
+    source = offering.make(_hurried(recipe, seconds))
     source.watch(lambda asker: _Watched(asker, trial))
+    until = time.monotonic() + seconds
     try:
-        trial.answer = source.lookup(number)
+        answers = source.begin(lambda: time.monotonic() > until).lookup_many([number])
+        trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason="temporary")
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:
         trial.reason = error.reason
+    trial.late = time.monotonic() > until
     return trial
+
+
+def as_plain(trial: Trial) -> dict[str, Any]:
+    """A try as JSON can hold it."""
+    answer = trial.answer and {"outcome": trial.answer.outcome, "fields": dict(trial.answer.fields)}
+    exchanges = [asdict(exchange) for exchange in trial.exchanges]
+    return {
+        "number": trial.number, "reason": trial.reason, "late": trial.late, "answer": answer, "exchanges": exchanges
+    }  # fmt: skip
+
+
+def from_plain(plain: Mapping[str, Any]) -> Trial:
+    """The same try again."""
+    said = plain["answer"]
+    answer = Answer(Outcome(said["outcome"]), said["fields"], plain["reason"]) if said else None
+    exchanges = [Exchange(**exchange) for exchange in plain["exchanges"]]
+    return Trial(plain["number"], exchanges, answer, plain["reason"], plain["late"])
+
+
+def _hurried(recipe: Recipe, seconds: float) -> Recipe:
+    """The recipe with no wait in it longer than so many seconds."""
+
+    def request(slow: Request) -> Request:
+        return replace(slow, timeout_seconds=min(slow.timeout_seconds, seconds))
+
+    batch = recipe.batch
+    if batch is not None:
+        poll = batch.poll and replace(batch.poll, limit_seconds=min(batch.poll.limit_seconds, seconds))
+        batch = replace(batch, request=request(batch.request), poll=poll)
+    return replace(recipe, request=request(recipe.request), batch=batch)
 
 
 def _shown(filled: Filled, reply: Reply | None, seconds: float) -> Exchange:

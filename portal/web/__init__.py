@@ -1,8 +1,9 @@
 """The pages. A view is: find with the right to see → one verb → answer. No query and no comparing of statuses here:
 `jobs.queries` is asked. `register` binds the blueprints to the application."""
 
-from flask import Flask
+from flask import Flask, request
 
+from portal.sources import refresh
 from portal.web import (
     access,
     admin,
@@ -22,6 +23,7 @@ from portal.web import (
 
 def register(app: Flask) -> None:
     """Bind all pages, and what goes with every answer, to the application."""
+    app.before_request(_fresh_sources)
     access.set_up(app)
     headers.set_up(app)
     errors.set_up(app)
@@ -29,3 +31,9 @@ def register(app: Flask) -> None:
     words.set_up(app)
     for room in (auth, documents, jobs, job_actions, admin, health, locale):
         app.register_blueprint(room.blueprint)
+
+
+def _fresh_sources() -> None:
+    """A recipe that was just saved is on the page that is asked for next."""
+    if request.endpoint not in (None, "static"):
+        refresh()

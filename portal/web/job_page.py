@@ -7,13 +7,15 @@ from typing import Any
 
 from flask import render_template, request
 from flask_babel import get_locale
+from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
-from portal.jobs import queries
+from portal.jobs import queries, samples
 from portal.jobs.export import groups
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
+from portal.sources.sample_words import sample_words
 
 ALL = "all"
 TONES = {
@@ -104,12 +106,15 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
         "ahead": queries.queue_position(job),
         "summary_code": queries.summary_sentence(job, now).value,
+        "cause_code": queries.cause_of(job, now),
         "version": queries.page_version(job, now),
         "moving": queries.moves_by_itself(job),
         "partial": queries.is_partial(job),
         "asked": asked,
         "events": queries.timeline(job),
         "attempts": queries.attempts(job),
+        "samples": samples.of_job(job.id) if current_user.is_admin else [],
+        "sample_words": sample_words,
         "file": _file_facts(job),
     }
 
@@ -118,8 +123,12 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
     """The rows that the reader asked for, and the groups of them that can be downloaded once all are known."""
     asked = rows_asked(job)
     outcome = None if asked["outcome"] == ALL else asked["outcome"]
+    found = queries.numbers_page(job, outcome, asked["q"], asked["after"])
+    attempts = queries.attempts(job)
+    kept = {number.row_no: queries.kept_at(number, attempts) for number in found.rows}
     return {
-        "numbers": queries.numbers_page(job, outcome, asked["q"], asked["after"]),
+        "numbers": found,
+        "kept_at": {row_no: at for row_no, at in kept.items() if at},
         "groups": [] if queries.moves_by_itself(job) else groups(job),
     }
 

@@ -14,13 +14,15 @@ from portal import sources
 from portal.clock import utcnow
 from portal.documents.phone import parse
 from portal.documents.words import reason_words
-from portal.jobs import source_health, source_pause
-from portal.sources.folder import Found
+from portal.jobs import source_health, source_pause, source_trial
+from portal.jobs.source_trial import State
 from portal.sources.proving import Proof, prove
 from portal.sources.recipe_words import difference_words, mistake_words
-from portal.sources.trying import try_number
+from portal.sources.words import field_label, value_words
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin import WHY_LETTERS, blueprint
+
+ANSWER_WORDS = {"field_label": field_label, "value_words": value_words}
 
 
 @blueprint.get("/admin/sources", endpoint="sources")
@@ -30,7 +32,7 @@ def index() -> str:
     return render_template(
         "admin/_sources.html" if wants_fragment() else "admin/sources.html",
         healths=source_health.all_healths(utcnow()),
-        unusable=[one for one in sources.found() if not one.usable],
+        unusable=[one for one in sources.found() if not one.well],
         pace_words=pace_words,
         mistake_words=mistake_words,
     )
@@ -71,19 +73,31 @@ def resume(name: str) -> Response:
 @blueprint.post("/admin/sources/<name>/try", endpoint="try_source")
 @admin_required
 def try_source(name: str) -> Response:
-    """Ask for one number, and show what went out and what came back. Nothing is saved."""
-    recipe = _found(name).recipe
-    if recipe is None:
-        abort(404)
+    """Let a worker ask for one number; the page that follows shows what went out and what came back."""
+    _known(name)
     text = request.form.get("number", "").strip()[:100]
     phone = parse(text, current_app.config["DEFAULT_COUNTRY"])
     if phone.e164 is None:
         return make_response(
             render_template("admin/source.html", **_page(name, text, reason_words(phone.reason or ""))), 422
         )
-    # Before anything is read from the database: nothing is held open while the source is asked.
-    trial = try_number(recipe, phone.e164)
-    return make_response(render_template("admin/source.html", **_page(name, text, trial=trial)))
+    try:
+        token = source_trial.begin(name, phone.e164, utcnow())
+    except source_trial.Away:
+        said = gettext("Redis does not answer: no number can be tried just now. Files that are being looked up go on.")
+        return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)
+    return make_response(redirect(url_for("admin.source_trial", name=name, token=token, _anchor="try-head"), 303))
+
+
+@blueprint.get("/admin/sources/<name>/try/<token>", endpoint="source_trial")
+@admin_required
+def trial(name: str, token: str) -> str:
+    """How a try stands: asked for again until there is a result, which is kept for some minutes."""
+    state = source_trial.look(name, token, utcnow())
+    if wants_fragment():
+        _known(name)
+        return render_template("admin/_source_trial.html", source=name, state=state, **ANSWER_WORDS)
+    return render_template("admin/source.html", **_page(name, state.number, state=state))
 
 
 def pace_words(rate: float) -> str:
@@ -100,16 +114,11 @@ def _known(name: str) -> None:
         abort(404)
 
 
-def _found(name: str) -> Found:
-    """The recipe's file of a source that people may choose."""
-    return next((one for one in sources.found() if one.usable and one.name == name), None) or abort(404)
-
-
-def _page(name: str, number: str = "", problem: str = "", trial: object = None) -> dict[str, Any]:
+def _page(name: str, number: str = "", problem: str = "", state: State | None = None) -> dict[str, Any]:
     """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
     _known(name)
     found = next((one for one in sources.found() if one.usable and one.name == name), None)
-    recipe = found.recipe if found else None
+    recipe = found.serves if found else None
     proofs: tuple[Proof, ...] | None
     try:
         proofs = prove(recipe) if recipe else ()
@@ -120,10 +129,14 @@ def _page(name: str, number: str = "", problem: str = "", trial: object = None) 
         "facts": sources.facts_of(name),
         "recipe": recipe,
         "file": found.path.name if found else "",
+        "broken": found if found and not found.well else None,
+        "mistake_words": mistake_words,
         "proofs": proofs,
         "number": number,
         "problem": problem,
-        "trial": trial,
+        "source": name,
+        **ANSWER_WORDS,
+        "state": state,
         "pace_words": pace_words,
         "difference_words": difference_words,
     }

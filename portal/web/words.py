@@ -97,6 +97,11 @@ def _for_each_reader(words_of: Callable[..., Any]) -> Callable[..., Any]:
     return asked
 
 
+def waits_word(job: Any) -> str:
+    """Why a job in a list does not go on."""
+    return words.waits_words(job, utcnow())
+
+
 def set_up(app: Flask) -> None:
     """Give every template the words."""
     filters: dict[str, Callable[..., Any]] = {
@@ -107,6 +112,7 @@ def set_up(app: Flask) -> None:
         "until": in_words,
         "whole": whole,
         "summary": summary_word,
+        "waits": waits_word,
         "answer_word": answer_words,
     }
     app.jinja_env.filters.update({name: _for_each_reader(words_of) for name, words_of in filters.items()})

@@ -8,12 +8,13 @@ from sqlalchemy import func, select
 
 from portal import sources
 from portal.database import db
-from portal.jobs import attempt
+from portal.jobs import attempt, keeping, sweeping
 from portal.jobs.attempt import Conditions
 from portal.jobs.backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.records import Number
 from portal.jobs.status import Status
+from portal.sources import cache, tally
 from portal.sources.base import Answer, Outcome, SourceFacts, SourceStopped
 from portal.sources.records import CachedAnswer
 from tests.support.cast import NOW, mobile
@@ -103,3 +104,45 @@ def test_a_source_that_keeps_nothing_is_asked_each_time(alice, make_job, countin
         run(make_job(alice, 2, source="counting"))
     assert sum(counting.calls.values()) == 4
     assert count() == 0
+
+
+def test_a_row_says_when_the_source_was_really_asked(as_alice, alice, bob, make_job, kept) -> None:
+    run(make_job(bob, [mobile(1)], source="counting"))
+    later = NOW + timedelta(days=20)
+    job = make_job(alice, [mobile(1), mobile(2), f"0034{mobile(1)}"], source="counting")
+    run(job, later)
+    rows = list(db.session.scalars(select(Number).where(Number.job_id == job.id).order_by(Number.row_no)))
+    assert [row.checked_at for row in rows] == [NOW, later, NOW]
+    seen = as_alice.get(f"/jobs/{job.id}").get_data(as_text=True)
+    assert seen.count("Kept answer of") == 2
+    with as_alice.get(f"/jobs/{job.id}/results.csv") as file:
+        checked = [line.split(",")[-2] for line in file.text.splitlines()[1:]]
+    assert [text[:10] for text in checked] == ["2026-05-05", "2026-05-25", "2026-05-05"]
+
+
+def test_a_kept_answer_is_no_sign_of_how_the_source_is(alice, make_job, kept) -> None:
+    run(make_job(alice, 3, source="counting"))
+    run(make_job(alice, 5, source="counting"), NOW + timedelta(days=1))
+    assert tally.since(["counting"], NOW + timedelta(hours=1)) == {"counting": {"found": 2}}
+
+
+def test_the_sweep_forgets_what_is_past_its_sources_days_and_nothing_else(alice, make_job, kept) -> None:
+    run(make_job(alice, 4, source="counting"))
+    cache.remember("gone", "1", {"+34612000001": found("+34612000001")}, NOW)
+    db.session.commit()
+    assert sweeping.sweep(NOW + timedelta(days=29)).forgotten == 0
+    assert sweeping.sweep(NOW + timedelta(days=31)).forgotten == 4
+    assert count() == 1, "an unknown source's answers stay longer"
+    assert sweeping.sweep(NOW + timedelta(days=91)).forgotten == 1
+
+
+def test_one_pass_forgets_so_many_and_the_next_goes_on(alice, make_job, kept) -> None:
+    run(make_job(alice, 7, source="counting"))
+    later = NOW + timedelta(days=31)
+    assert [keeping.forget_old(later, limit=3) for _ in range(4)] == [3, 3, 1, 0]
+
+
+def test_a_source_that_no_longer_keeps_answers_loses_those_it_has(alice, make_job, kept) -> None:
+    run(make_job(alice, 2, source="counting"))
+    sources.register("counting", lambda: kept, SourceFacts(("seen",), 1, "1", 0.01))
+    assert sweeping.sweep(NOW + timedelta(minutes=1)).forgotten == 2

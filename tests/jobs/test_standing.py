@@ -30,6 +30,7 @@ def a_job(status: Status = Status.PROCESSING, **more: Any) -> Any:
         "not_found_count": 0, "invalid_count": 0, "rejected_count": 0, "failed_count": 0, "started_at": NOW,
         "processed_at_claim": 0, "last_progress_at": None, "lease_until": NOW + timedelta(hours=9), "paused_at": None,
         "not_before": None, "next_retry_at": None, "attempt": 1,
+        "last_error": None, "wait_cause": None, "source_paused": False,
     }  # fmt: skip
     return SimpleNamespace(**{**plain, **more})
 
@@ -69,6 +70,18 @@ def test_only_what_can_be_done_is_offered(job: Any, possible: set[str]) -> None:
         (a_job(lease_until=NOW - timedelta(seconds=1)), Summary.WORKER_AWAY),
         (a_job(Status.RETRYING), Summary.GOING_ON),
         (a_job(Status.RETRYING, not_before=SOON), Summary.SOURCE_BUSY),
+        (a_job(Status.RETRYING, not_before=SOON, wait_cause="rate_limited"), Summary.SOURCE_BUSY),
+        (a_job(Status.RETRYING, not_before=SOON, wait_cause="credentials"), Summary.SOURCE_REFUSES),
+        (a_job(Status.RETRYING, not_before=NOW, wait_cause="credentials"), Summary.GOING_ON),
+        (a_job(Status.PENDING, attempt=0, source_paused=True), Summary.SOURCE_PAUSED),
+        (
+            a_job(Status.RETRYING, not_before=SOON, wait_cause="source_paused", source_paused=True),
+            Summary.SOURCE_PAUSED,
+        ),
+        (a_job(Status.PENDING, source_paused=True, paused_at=NOW), Summary.PAUSED),
+        (a_job(source_paused=True), Summary.STARTING),
+        (a_job(Status.FAILED, next_retry_at=SOON, last_error="page_changed"), Summary.RETRY_FOR_ADMIN),
+        (a_job(Status.FAILED, last_error="secret_missing"), Summary.STOPPED_FOR_ADMIN),
         (a_job(Status.RETRYING, not_before=NOW), Summary.GOING_ON),
         (a_job(Status.RETRYING, not_before=SOON, paused_at=NOW), Summary.PAUSED),
         (a_job(Status.FAILED, next_retry_at=SOON), Summary.RETRY_PLANNED),

@@ -1,6 +1,7 @@
 """Every code has its words: four parts for a cause, a sentence for an event."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def codes_written_in_the_source(*files: str) -> set[str]:
     text = "".join((JOBS_ROOM / file).read_text() for file in files)
     patterns = (
         r'_end_failed\(\s*"(\w+)"',
+        r'_end_refused\(\s*source_name, "(\w+)"',
         r'cause = "(\w+)"',
         r'"paused" if self\.paused else "(\w+)"',
         r'"(paused)" if self\.paused',
@@ -98,7 +100,13 @@ def test_an_event_says_what_is_known(app: Flask) -> None:
 
 @pytest.mark.parametrize("summary", list(Summary))
 def test_every_summary_has_a_sentence(app: Flask, summary: Summary) -> None:
+    later = {"not_before": NOW + timedelta(minutes=5)}
     jobs = {
+        Summary.SOURCE_BUSY: a_job(Status.RETRYING, wait_cause="source_down", **later),
+        Summary.SOURCE_REFUSES: a_job(Status.RETRYING, wait_cause="no_credit", **later),
+        Summary.SOURCE_PAUSED: a_job(Status.PENDING, source_paused=True),
+        Summary.RETRY_FOR_ADMIN: a_job(Status.FAILED, last_error="page_changed", next_retry_at=later["not_before"]),
+        Summary.STOPPED_FOR_ADMIN: a_job(Status.FAILED, last_error="page_changed"),
         Summary.STOPPED: a_job(Status.FAILED),
         Summary.CANCELLED: a_job(Status.CANCELLED),
         Summary.DONE: a_job(Status.COMPLETED),

@@ -9,6 +9,8 @@ from pathlib import Path
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
+from portal.clock import utcnow
+from portal.jobs import source_trial
 from portal.jobs.dispatch import ROOM, Message, _enqueue, queue
 from tests.services import wait_until
 from tests.support import cast
@@ -83,3 +85,11 @@ def test_the_forged_messages_would_run_on_a_plain_worker(place: World, tmp_path:
     plain = Queue("scrape", connection=place.redis, serializer=JSONSerializer)
     SimpleWorker([plain], connection=place.redis, serializer=JSONSerializer).work(burst=True, logging_level="ERROR")
     assert canary.exists()
+
+
+def test_a_real_worker_tries_a_number(place: World) -> None:
+    place.start("intake")
+    token = source_trial.begin("offline", "+34612345678", utcnow())
+    wait_until(lambda: source_trial.look("offline", token, utcnow()).trial is not None, 20)
+    trial = source_trial.look("offline", token, utcnow()).trial
+    assert trial is not None and trial.answer is not None and trial.answer.fields["line_type"] == "mobile"

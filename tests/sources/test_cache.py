@@ -88,8 +88,18 @@ def test_many_numbers_are_asked_for_at_once(now: datetime) -> None:
 def test_old_answers_are_removed_bit_by_bit(now: datetime) -> None:
     cache.remember("api", "v1", {ONE: FOUND, TWO: FOUND}, now)
     cache.remember("other", "v1", {ONE: FOUND, THREE: FOUND}, now + days(1))
-    assert cache.forget(now + days(2), limit=3) == 3
-    assert cache.forget(now + days(2), limit=3) == 1
-    assert cache.forget(now + days(2), limit=3) == 0
+    assert cache.keepers() == ["api", "other"]
+    assert cache.forget("api", now + days(2), limit=1) == 1
+    assert cache.forget("api", now + days(2), limit=3) == 1
+    assert cache.forget("api", now + days(2), limit=3) == 0
+    assert cache.keepers() == ["other"], "another source's answers are not touched"
     cache.remember("api", "v1", {ONE: FOUND}, now)
-    assert cache.forget(now) == 0
+    assert cache.forget("api", now) == 0
+
+
+def test_a_kept_answer_says_when_it_was_asked_for_and_does_not_get_younger(now: datetime) -> None:
+    cache.remember("api", "v1", {ONE: FOUND}, now)
+    kept = cache.known("api", "v1", [ONE], now + days(20), days=30)
+    assert kept[ONE].asked_at == now
+    assert cache.remember("api", "v1", kept, now + days(20)) == 0
+    assert cache.known("api", "v1", [ONE], now + days(31), days=30) == {}

@@ -9,7 +9,8 @@ from flask_babel import force_locale
 
 from portal import sources
 from portal.config import LOCALES
-from portal.sources.folder import EXAMPLES, look_at
+from portal.sources import look_at
+from portal.sources.folder import EXAMPLES
 from portal.sources.proving import prove
 from portal.sources.recipe import Kind, Recipe, Rule
 from portal.sources.recipe_file import read_recipe

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +18,7 @@ from portal import sources
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import attempt, dispatch
+from portal.jobs import attempt, dispatch, source_trial, tasks
 from portal.jobs.attempt import Conditions
 from portal.jobs.backoff import Backoff
 from portal.jobs.models import ScrapingJob
@@ -179,7 +180,6 @@ def test_a_source_that_is_not_there_is_a_404(as_ada: FlaskClient, folder: Path) 
     assert as_ada.get("/admin/sources/keyless").status_code == 404
     for verb in ("pause", "resume", "try"):
         assert as_ada.post(f"/admin/sources/nobody/{verb}", data={"why": "x", "number": "1"}).status_code == 404
-    assert as_ada.post("/admin/sources/offline/try", data={"number": "612345678"}).status_code == 404
 
 
 def test_a_pause_holds_its_jobs_and_says_who_and_why(
@@ -225,17 +225,68 @@ def test_the_last_hours_rows_are_counted(as_ada: FlaskClient, alice: User, make_
     assert 'data-outcome="found"><b>3</b>' in page(as_ada)
 
 
-def test_a_try_shows_what_was_sent_and_what_came_without_the_secret(as_ada: FlaskClient, folder: Path) -> None:
-    answer = as_ada.post(f"{HERE}/try", data={"number": "612 345 678"})
-    assert answer.status_code == 200
-    raw = answer.get_data(as_text=True)
-    seen = unescape(raw)
+def tried(client: FlaskClient, number: str = "612 345 678", address: str = HERE) -> tuple[str, str]:
+    """A try whose worker has done its part: the result's address, and its page."""
+    answer = client.post(f"{address}/try", data={"number": number})
+    assert answer.status_code == 303
+    result = answer.location.partition("#")[0]
+    tasks.try_number(result.rpartition("/")[2])
+    return result, page(client, result)
+
+
+def test_a_try_shows_what_was_sent_and_what_came_without_the_secret(
+    as_ada: FlaskClient, folder: Path, redis: Redis
+) -> None:
+    result, seen = tried(as_ada)
+    raw = as_ada.get(result).get_data(as_text=True)
     assert "/v1/%2B34612345678?key=•••" in seen
     assert "Authorization: Bearer •••" in seen
     assert '"told": "Bearer •••"' in seen and "x-key: bearer •••" in seen.lower()
     assert SECRET not in seen
     assert "<b>Ejemplo</b>" not in raw, "what a source says is text and never markup"
     assert db.session.query(ScrapingJob).count() == 0
+    kept = [redis.get(key) for key in redis.keys("trial:*")]
+    assert len(kept) == 1 and SECRET.encode() not in kept[0], "nor does Redis ever see it"
+
+
+def test_no_page_waits_for_the_source_and_the_result_is_asked_for_until_it_is_there(
+    as_ada: FlaskClient, folder: Path, redis: Redis
+) -> None:
+    answer = as_ada.post(f"{HERE}/try", data={"number": "612345678"})
+    assert redis.llen("rq:queue:intake") == 1
+    result = answer.location.partition("#")[0]
+    seen = page(as_ada, result)
+    assert "Asking for +34612345678" in seen and 'hx-trigger="every 1s"' in seen
+    assert f'<noscript><meta http-equiv="refresh" content="2; url={result}">' in seen, "and without JavaScript"
+    part = as_ada.get(result, headers={"HX-Request": "true"}).get_data(as_text=True)
+    assert part.startswith('<div id="trial"') and "hx-get" in part
+    tasks.try_number(result.rpartition("/")[2])
+    part = as_ada.get(result, headers={"HX-Request": "true"}).get_data(as_text=True)
+    assert "hx-get" not in part and "Ejemplo" in part
+
+
+def test_the_offline_source_can_be_tried_too(as_ada: FlaskClient, folder: Path) -> None:
+    _, seen = tried(as_ada, address="/admin/sources/offline")
+    assert "Line type" in seen and "mobile" in seen and "Nobody is asked outside the portal." in seen
+
+
+def test_a_try_says_when_no_worker_takes_it_up_and_at_last_gives_up(
+    as_ada: FlaskClient, folder: Path, redis: Redis
+) -> None:
+    now = utcnow()
+    token = source_trial.begin("operators", "+34612345678", now)
+    assert source_trial.look("operators", token, now).waiting
+    assert source_trial.look("operators", token, now + timedelta(seconds=10)).slow
+    assert not source_trial.look("operators", token, now + timedelta(minutes=3)).waiting
+    assert source_trial.look("offline", token, now).trial is None, "it is that source's alone"
+    assert not source_trial.look("offline", token, now).waiting
+    assert 0 < redis.ttl(f"trial:{token}") <= source_trial.KEPT_SECONDS
+
+
+def test_a_try_that_is_no_longer_known_says_so(as_ada: FlaskClient, as_alice: FlaskClient, folder: Path) -> None:
+    assert "There is no result of this try" in page(as_ada, f"{HERE}/try/no-such-token")
+    assert as_alice.get(f"{HERE}/try/no-such-token").status_code == 404
+    assert as_ada.get("/admin/sources/nobody/try/x").status_code == 404
 
 
 def test_a_try_with_what_is_no_number_says_why_and_asks_nobody(as_ada: FlaskClient, folder: Path) -> None:
@@ -250,7 +301,7 @@ def test_a_try_at_a_source_that_does_not_answer_says_so(
     text = (folder / "operators.toml").read_text().replace(str(server.server_address[1]), str(services.free_port()))
     (folder / "operators.toml").write_text(text)
     sources.configure(redis, folder, {"OPERATOR_KEY": SECRET}, allow_private=["127.0.0.1/32"])
-    seen = pressed(as_ada, "try", number="612345678")
+    _, seen = tried(as_ada)
     assert "No answer." in seen and SECRET not in seen
 
 
@@ -266,5 +317,19 @@ def test_with_redis_away_the_page_still_stands(as_ada: FlaskClient, folder: Path
     dispatch.connection().close()
     del app.extensions["redis"]
     assert 'data-state="unknown"' in page(as_ada)
+    tried_in_vain = as_ada.post(f"{HERE}/try", data={"number": "612345678"})
+    assert tried_in_vain.status_code == 503 and "Redis does not answer" in unescape(tried_in_vain.text)
+    assert "Redis does not answer" in page(as_ada, f"{HERE}/try/some-token")
     assert 'data-state="paused"' in pressed(as_ada, "pause", why="because")
     assert pausing.pauses()["operators"].paused_at <= utcnow()
+
+
+def test_a_recipe_that_breaks_goes_on_in_its_last_good_version_and_its_page_says_so(
+    as_ada: FlaskClient, alice: User, make_job: MakeJob, folder: Path
+) -> None:
+    (folder / "operators.toml").write_text('name = "operators"\nkind = "telepathy"\n')
+    sources.refresh(lambda: 1e9)
+    for address in ("/admin/sources", HERE):
+        seen = page(as_ada, address)
+        assert "operators.toml" in seen and "line 2" in seen and "Its last good version goes on being used" in seen
+    assert run(make_job(alice, 2, source="operators")) == Status.COMPLETED

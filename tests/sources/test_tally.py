@@ -1,0 +1,66 @@
+"""What a source answered lately: counted with the answers, to the minute, on both databases."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from portal.database import db
+from portal.sources import tally
+from portal.sources.base import Outcome
+from portal.sources.records import SourceMinute
+from tests import services
+from tests.support.cast import NOW, make_app
+
+FOUND, FAILED = Outcome.FOUND, Outcome.FAILED
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], autouse=True)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    if request.param == "sqlite":
+        yield from _in_app(tmp_path)
+    else:
+        with services.new_database(request.getfixturevalue("postgres_server")) as url:
+            yield from _in_app(tmp_path, DATABASE_URL=url)
+
+
+def _in_app(folder: Path, **settings: str) -> Iterator[None]:
+    app = make_app(folder, **settings)
+    with app.app_context():
+        yield
+        db.session.remove()
+        db.engine.dispose()
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def test_what_comes_in_within_a_minute_is_one_row_an_outcome() -> None:
+    for second in (0, 20, 59):
+        tally.count("api", {FOUND: 10, FAILED: 1}, NOW + timedelta(seconds=second))
+    tally.count("api", {FOUND: 5}, NOW + minutes(1))
+    assert tally.since(["api"], NOW) == {"api": {FAILED: 3, FOUND: 35}}
+    assert db.session.scalar(select(func.count()).select_from(SourceMinute)) == 3
+
+
+def test_an_hour_later_it_is_no_longer_lately_and_then_it_is_removed() -> None:
+    tally.count("api", {FOUND: 10}, NOW)
+    tally.count("other", {FOUND: 1}, NOW + minutes(30))
+    assert tally.since(["api", "other"], NOW + minutes(1)) == {"other": {FOUND: 1}}
+    assert tally.forget(NOW + minutes(119)) == 0
+    assert tally.forget(NOW + minutes(121)) == 1
+
+
+def test_what_is_rolled_back_was_not_counted() -> None:
+    tally.count("api", {FOUND: 10}, NOW)
+    db.session.rollback()
+    assert tally.since(["api"], NOW) == {}
+
+
+def test_nothing_is_no_row() -> None:
+    tally.count("api", {FOUND: 0}, NOW)
+    tally.count("api", {}, NOW)
+    assert db.session.scalar(select(func.count()).select_from(SourceMinute)) == 0
