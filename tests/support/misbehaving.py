@@ -162,6 +162,7 @@ class Handler(BaseHTTPRequestHandler):
             if times == 0:
                 return self._send(200, json.dumps({"state": "running"}))
             return self._items(numbers, None, {"state": "done"})
+        time.sleep(state.latency)
         return self._send(404, "{}")
 
     # ── single numbers ──────────────────────────────────────────────────────────────────────────────────────────
@@ -243,6 +244,7 @@ class Handler(BaseHTTPRequestHandler):
             "truncated": self._truncated,
             "endless": self._endless,
             "drip": self._drip,
+            "drip_headers": self._drip_headers,
             "captcha": lambda: self._send(200, CAPTCHA, "text/html"),
             "login": lambda: self._send(200, LOGIN, "text/html"),
             "redirect": lambda: self._send(302, "", more={"Location": "/login"}),
@@ -284,6 +286,15 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
         while not self.state.closing.is_set():
             self.wfile.write(b"0," * 8000)
+
+    def _drip_headers(self) -> None:
+        """Headers that never come to their end: a byte now and then."""
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _ in range(5000):
+            if self.state.closing.wait(0.02):
+                return
+            self.wfile.write(b"x")
 
     def _drip(self) -> None:
         """A byte now and then: no read ever times out."""
