@@ -28,6 +28,10 @@ class NoAnswer(Exception):
     """No answer came: too late, cut off, or no connection at all. Another try may get one."""
 
 
+class Interrupted(Exception):
+    """We were told to stop before this was sent: the number stays as it was."""
+
+
 class Asker:
     """Sends requests over one session for each process: a fork must not share its parent's connections."""
 
