@@ -16,7 +16,7 @@ from portal.sources.reply import Reply
 if TYPE_CHECKING:
     from portal.sources.inquiry import Inquiry
 
-DRAIN_SECONDS = 5.0  # what is paid for is still fetched when we are told to stop, for so long
+DRAIN_SECONDS = 2.0  # told to stop: what is nearly ready is still fetched; the rest is the next attempt's
 STEP_SECONDS = 0.2
 UNKNOWN, GONE = 404, 410  # the second is taken at its word; the first may also mean "not yet"
 

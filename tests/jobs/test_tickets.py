@@ -128,6 +128,18 @@ def test_what_is_not_ready_waits_without_a_retry_and_is_fetched_by_the_next_atte
     assert paid_once(server) and tickets() == []
 
 
+def test_only_tickets_without_their_answers_stay(app, alice, make_job, server, tmp_path) -> None:
+    made = impatient(tmp_path, server)
+    job = begun(alice, make_job, made)
+    server.holding = {"t1"}
+    assert run(job, made) == Status.RETRYING
+    (left,) = tickets()
+    assert left.ticket == "t1" and job.processed_numbers == ROWS - len(left.numbers)
+    server.holding, before = False, len(server.requests)
+    assert run(job, made, LATER) == Status.COMPLETED
+    assert [path for _, path, _, _ in server.requests[before:]] == ["/v2/batches/t1"]
+
+
 def test_a_wait_grows_with_the_time_that_the_source_takes(app, alice, make_job, server, tmp_path) -> None:
     made = impatient(tmp_path, server)
     job = handed_in(alice, make_job, server, made)

@@ -62,7 +62,7 @@ class Misbehaving:
         self.most_at_once = 0
         self._at_once = 0
         self._tickets: dict[str, tuple[list[str], int]] = {}
-        self.holding = False  # no ticket gets ready
+        self.holding: bool | set[str] = False  # no ticket gets ready, or none of these
         self.forgetting: int | None = None  # the status by which it says that it knows no such ticket
         self.paid: Counter[str] = Counter()  # how often each number was taken: what is asked under one key counts once
         self.keys: dict[str, tuple[str, list[str]]] = {}  # Idempotency-Key → its ticket and numbers
@@ -177,8 +177,9 @@ class Handler(BaseHTTPRequestHandler):
                 return self._reset()
             if state.forgetting:
                 return self._send(state.forgetting, "{}")
-            numbers, times = state.fetch(parts.path.rpartition("/")[2])
-            if times == 0 or state.holding:
+            ticket = parts.path.rpartition("/")[2]
+            numbers, times = state.fetch(ticket)
+            if times == 0 or (ticket in state.holding if isinstance(state.holding, set) else state.holding):
                 return self._send(200, json.dumps({"state": "running"}))
             return self._items(numbers, None, {"state": "done"})
         time.sleep(state.latency)
