@@ -6,29 +6,41 @@ ledger, never "after row n", so an attempt that is cut anywhere is gone on with 
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
 
 import structlog
 
-from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import ledger, samples, telling
-from portal.jobs.backoff import Backoff
+from portal.jobs import ledger, samples, silence
 from portal.jobs.deck import Deck
+from portal.jobs.ending import ADMIN_SECONDS, Conditions, Ending
 from portal.jobs.heartbeat import Heartbeat
 from portal.jobs.keeping import Keep
 from portal.jobs.models import ScrapingJob
 from portal.jobs.saving import Fenced, Looked, save
 from portal.jobs.status import Status
+from portal.jobs.tickets import KeptTickets
 from portal.jobs.window import stream
 from portal.sources import UnknownSource, tally
 from portal.sources import get as get_source
 from portal.sources import refresh as refresh_sources
-from portal.sources.base import AGAIN, FREE, LATE, Answer, Outcome, Source, SourceBusy, SourceStopped, begin
+from portal.sources.base import (
+    AGAIN,
+    FREE,
+    LATE,
+    NOT_READY,
+    Answer,
+    Outcome,
+    Source,
+    SourceBusy,
+    SourceStopped,
+    begin,
+)  # fmt: skip
 from portal.sources.sampling import Samples
+
+__all__ = ["ADMIN_SECONDS", "Conditions", "run"]
 
 log = structlog.get_logger(__name__)
 
@@ -37,31 +49,8 @@ log = structlog.get_logger(__name__)
 SAVE_ROWS = 500
 SAVE_SECONDS = 0.5
 SAVES_APART_SECONDS = 0.05
-ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
-WAITS_FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
 DRAIN_SECONDS = 7.0  # a worker that is told to stop hands back within ten
 _OUTCOME = attrgetter("answer.outcome")
-
-
-def _never() -> bool:
-    return False
-
-
-def _nothing() -> None:
-    return None
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What an attempt is given from outside: its worker's name, spans, the clock, and who may interrupt it."""
-
-    worker: str
-    lease_seconds: float
-    backoff: Backoff
-    clock: Callable[[], datetime] = utcnow
-    stopped: Callable[[], bool] = _never  # a deploy: finish what is in flight, save, hand back
-    on_fenced: Callable[[], None] = _nothing  # the job was taken away: called from the heartbeat's thread
-    on_saved: Callable[[int], None] | None = None  # told how many rows were just saved
 
 
 def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
@@ -88,16 +77,17 @@ def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
     return ended.status if ended else None
 
 
-class _Attempt:
+class _Attempt(Ending):
     """The state of one attempt under way: what has come in and is not saved yet."""
 
     def __init__(self, job_id: int, attempt: int, given: Conditions) -> None:
-        self.job_id = job_id
-        self.attempt = attempt
-        self.given = given
+        super().__init__(job_id, attempt, given)
         self.looked: list[Looked] = []
         self.fresh: dict[str, Answer] = {}  # of these, what the source has just answered
+        self.told: list[str] = []  # numbers that the source has said something of, and be it "ask again"
         self.given_up: list[tuple[list[int], Answer]] = []  # numbers whose tries are spent
+        self.not_ready = 0  # numbers that the source has taken and not answered
+        self.silent_seconds: float | None = None  # the source said nothing at all: how long to wait for it
         self.unsaved_rows = 0
         self.saved_at = time.monotonic()
         self.paused = False
@@ -114,18 +104,26 @@ class _Attempt:
         self.rows = rows = ledger.waiting(self.job_id)
         db.session.commit()  # no transaction stays open while we look up
         self.keep = Keep.of(source_name)
+        self.tickets = KeptTickets(
+            self.job_id, self.attempt, source_name, self.keep.version, rows.keys(), self.given.clock,
+            self.given.lease_seconds,
+        )  # fmt: skip
         try:
             self._fill_in_kept(rows)
             self._look_up(source, rows)
         except SourceBusy as busy:
             self._save()
-            return self._end_handed_back(busy.reason, self.given.clock() + timedelta(seconds=busy.seconds))
+            return self._end_handed_back(busy.reason, self._after(busy.seconds))
         except SourceStopped as stopped:
             self._save()
             return self._end_refused(source_name, stopped.reason)
         self._save()
         if self.given.stopped() or self.paused:
             return self._end_handed_back("paused" if self.paused else "restart")
+        if self.silent_seconds is not None:
+            return self._end_handed_back(silence.CAUSE, self._after(self.silent_seconds))
+        if self.not_ready:
+            return self._end_handed_back(NOT_READY, self._after(self.tickets.wait_seconds(self.given.clock())))
         return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_failed(
             "numbers_unanswered"
         )
@@ -146,19 +144,19 @@ class _Attempt:
         def interrupted() -> bool:
             return self.paused or self.given.stopped()
 
-        asking, group, tries = begin(source, interrupted)
+        asking, group, tries = begin(source, interrupted, self.tickets)
         self.samples = getattr(asking, "samples", self.samples)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
                 return asking.lookup_many(numbers)
-            except (SourceBusy, SourceStopped):
+            except (SourceBusy, SourceStopped, Fenced):
                 raise
             except Exception:  # a source's own fault is these numbers' failure, never the file's
                 log.exception("lookup failed", source=source.name)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="source_error"))
 
-        deck = Deck(rows, group, tries)
+        deck = Deck(self.tickets.first(rows), group, tries)
         for come in stream(guarded, deck, source.concurrency, interrupted, DRAIN_SECONDS):
             if come is not None:
                 asked, answers = come
@@ -166,6 +164,11 @@ class _Attempt:
                     answer = answers.get(e164)
                     if answer is None:
                         continue
+                    if answer.reason == NOT_READY:  # it goes on waiting, and is fetched by another attempt
+                        deck.settle()
+                        self.not_ready += 1
+                        continue
+                    self.told.append(e164)
                     if answer.reason not in AGAIN:
                         deck.settle()
                         self._came(rows[e164], answer)
@@ -180,8 +183,12 @@ class _Attempt:
             if since_save >= SAVE_SECONDS or (self.unsaved_rows >= SAVE_ROWS and since_save >= SAVES_APART_SECONDS):
                 self._save()
         # Not before: where the source turns out to be down for everybody, these have failed with it and go on waiting.
-        for lost, answer in self.given_up:
-            self._came(lost, answer)
+        if asking.silent and self.given_up and not interrupted():
+            self.silent_seconds = silence.wait_seconds(self.job_id, self.given.clock())
+            db.session.commit()
+        if self.silent_seconds is None:
+            for lost, answer in self.given_up:
+                self._came(lost, answer)
 
     def _save(self) -> None:
         now = self.given.clock()
@@ -190,35 +197,16 @@ class _Attempt:
         )
         if self.looked and self.given.on_saved:
             self.given.on_saved(self.unsaved_rows)
-        self.looked, self.fresh, self.unsaved_rows = [], {}, 0
+        self.looked, self.fresh, self.told, self.unsaved_rows = [], {}, [], 0
         self.saved_at = time.monotonic()
 
     def _beside(self, now: datetime) -> None:
         """What is written in one transaction with the answers."""
         self.keep.remember(self.fresh, now)
+        self.tickets.settle(self.told, now)
         if taken := self.samples.from_(self.samples_saved):
             samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
             self.samples_saved += len(taken)
         # Last: other workers of the same source wait for these rows until the commit.
         asked = [one for one in self.looked if one.answer.asked_at is None] if self.keep.days else self.looked
         tally.count(self.keep.source, Counter(map(_OUTCOME, asked)), now)
-
-    def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> ScrapingJob | None:
-        job = verb(self.given.clock())
-        db.session.commit()
-        return job
-
-    def _end_handed_back(self, cause: str, not_before: datetime | None = None) -> ScrapingJob | None:
-        return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
-
-    def _end_refused(self, source_name: str, cause: str) -> ScrapingJob | None:
-        """The source refuses us all: the admins are told. From a refusal that is no fault of the recipe the file waits
-        and goes on by itself, and has used no retry."""
-        now = self.given.clock()
-        telling.source_stopped(source_name, cause, now)
-        if cause not in WAITS_FOR_AN_ADMIN:
-            return self._end_failed(cause)
-        return self._end_handed_back(cause, now + timedelta(seconds=ADMIN_SECONDS))
-
-    def _end_failed(self, cause: str) -> ScrapingJob | None:
-        return self._end(lambda now: ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.given.backoff))

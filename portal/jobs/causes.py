@@ -88,6 +88,18 @@ CAUSES: dict[str, Explained] = {
         _NO_RETRY_USED,
         _("Nothing."),
     ),
+    "source_silent": _cause(
+        _("The source did not answer a single question. The portal waits a little longer each time."),
+        Side.SOURCE,
+        _("It goes on by itself and uses no retry, up to eight times a day."),
+        _("Nothing."),
+    ),
+    "not_ready": _cause(
+        _("The source has taken the numbers and is still working on the answers."),
+        Side.SOURCE,
+        _NO_RETRY_USED,
+        _("Nothing."),
+    ),
     "source_paused": _cause(
         _("An administrator has paused the source."),
         Side.NOBODY,
@@ -97,6 +109,9 @@ CAUSES: dict[str, Explained] = {
     # why a row has no answer
     "source_error": _cause(
         _("The source’s answer for this number could not be used."), Side.SOURCE, _BY_ITSELF, _NOTHING
+    ),
+    "never_ready": _cause(
+        _("The source took this number and gave no answer in time."), Side.SOURCE, _BY_ITSELF, _NOTHING
     ),
     "temporary": _cause(_("The source did not answer for this number."), Side.SOURCE, _BY_ITSELF, _NOTHING),
     "rate_limited": _cause(_("The source asked to be asked less often."), Side.SOURCE, _NO_RETRY_USED, _("Nothing.")),

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from portal.database import changed_rows, db
-from portal.jobs.records import Number
+from portal.jobs.records import Number, Ticket
 from portal.sources.base import Outcome
 
 CHUNK = 500
@@ -48,7 +48,13 @@ def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
 
 def erase(job_id: int) -> None:
     """Remove every row of a job that is being deleted."""
+    forget_tickets(job_id)
     changed_rows(delete(Number).where(Number.job_id == job_id))
+
+
+def forget_tickets(job_id: int) -> None:
+    """Nothing is to be fetched for this job any more."""
+    changed_rows(delete(Ticket).where(Ticket.job_id == job_id))
 
 
 def first_row(

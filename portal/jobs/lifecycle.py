@@ -62,6 +62,7 @@ class Lifecycle(Moving):
         )
         if job:
             job._close(AttemptEnd.COMPLETED, now)
+            ledger.forget_tickets(job.id)
             timeline.record(job.id, "completed", now, attempt=job.attempt, total=job.total_numbers)
             telling.job_completed(job, now)
         return job

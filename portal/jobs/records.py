@@ -34,6 +34,21 @@ class Number(Model):
     __table_args__ = (only("outcome", Outcome),)
 
 
+class Ticket(Model):
+    """A batch that the source has taken and not answered yet. The row is gone when its answers are saved."""
+
+    __tablename__ = "tickets"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)  # ours, sent along where the recipe says so
+    source: Mapped[str] = mapped_column(String(40))
+    version: Mapped[str] = mapped_column(String(80))  # of the recipe that handed it in; another one fetches it too
+    ticket: Mapped[str | None] = mapped_column(Text)  # empty: it was going out, and whether it was taken is not known
+    numbers: Mapped[list[str]] = mapped_column(JSON)  # in E.164, in the order in which they were sent
+    attempt: Mapped[int]
+    handed_in_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class AttemptEnd(StrEnum):
     """How an attempt ended."""
 

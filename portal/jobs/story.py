@@ -11,7 +11,7 @@ from portal.jobs.records import Event
 
 TONES = {
     "created": "run", "started": "run", "completed": "ok", "failed": "bad", "timeout": "bad", "lost": "warn",
-    "handed_back": "warn", "retry_due": "run", "retried": "run", "resumed": "run",
+    "handed_back": "warn", "retry_due": "run", "retried": "run", "resumed": "run", "tickets_lost": "warn",
 }  # fmt: skip
 
 
@@ -135,6 +135,15 @@ def _limits(facts: dict[str, Any]) -> str:
     )
 
 
+def _tickets_lost(facts: dict[str, Any]) -> str:
+    numbers = _whole(facts, "numbers")
+    return ngettext(
+        "The source no longer has the answer for %(n)s number that it had taken: the number is asked for anew.",
+        "The source no longer has the answers for %(n)s numbers that it had taken: they are asked for anew.", numbers,
+        n=format_decimal(numbers),
+    )  # fmt: skip
+
+
 def _downloaded(facts: dict[str, Any]) -> str:
     return gettext("Downloaded: %(name)s", name=facts["what"]) if facts.get("what") else gettext("Downloaded.")
 
@@ -155,5 +164,6 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "deleted": lambda facts: gettext("Deleted."),
     "limits_set": _limits,
     "downloaded": _downloaded,
+    "tickets_lost": _tickets_lost,
 }
 EVENT_KINDS = frozenset(_TELL)

@@ -12,6 +12,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from portal.sources.base import SourceStopped
+from portal.sources.deadline import deadline
 from portal.sources.filling import Filled
 from portal.sources.guard import Refused
 from portal.sources.recipe import Request
@@ -27,6 +28,10 @@ class NoAnswer(Exception):
     """No answer came: too late, cut off, or no connection at all. Another try may get one."""
 
 
+class Interrupted(Exception):
+    """We were told to stop before this was sent: the number stays as it was."""
+
+
 class Asker:
     """Sends requests over one session for each process: a fork must not share its parent's connections."""
 
@@ -38,6 +43,10 @@ class Asker:
 
     def send(self, filled: Filled, request: Request) -> Reply:
         """The answer, cut at the body's limit. Raises NoAnswer, and SourceStopped for an address that is refused."""
+        with deadline(request.timeout_seconds):
+            return self._send(filled, request)
+
+    def _send(self, filled: Filled, request: Request) -> Reply:
         until = self._clock() + request.timeout_seconds
         try:
             prepared = requests.Request(

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import structlog
 
+from portal.sources.tickets import Tickets
+
 log = structlog.get_logger(__name__)
 
 
@@ -26,6 +28,8 @@ class Outcome(StrEnum):
 AGAIN = frozenset({"temporary", "rate_limited", "unsure"})
 FREE = frozenset({"rate_limited"})  # asking again for this uses none of a number's tries
 LATE = frozenset({"unsure"})  # asked again when all other numbers have their answer: by then it is known whose fault
+SOURCE_ERROR = "source_error"  # an answer came, and could not be used
+NOT_READY = "not_ready"  # the source has taken the number and not answered yet: another attempt fetches it
 
 FINAL = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED)
 OPEN = (Outcome.WAITING, Outcome.FAILED)
@@ -86,6 +90,10 @@ class SourceStopped(Exception):
 class Asking(Protocol):
     """One attempt's conversation with a source."""
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come of it but failures to answer at all: no connection, no answer in time, a 5xx."""
+
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers. One that is missing was not asked, and stays as it was: we were told
         to stop. Raises SourceBusy or SourceStopped for what concerns them all."""
@@ -115,12 +123,15 @@ class Conversing(Protocol):
     batch: int  # numbers a call
     tries: int  # how often an attempt may ask for one number
 
-    def begin(self, stop: Callable[[], bool]) -> Asking:
-        """A conversation. Once `stop()` is true, nothing new is asked."""
+    def begin(self, stop: Callable[[], bool], tickets: Tickets) -> Asking:
+        """A conversation. Once `stop()` is true, nothing new is asked. What `tickets` has open is fetched and not
+        asked for again."""
 
 
 class Plainly:
     """The conversation with a source that has none of its own: number by number, once."""
+
+    silent = False
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -146,8 +157,8 @@ class Plainly:
             return Answer(Outcome.FAILED, reason="source_error")
 
 
-def begin(source: Source, stop: Callable[[], bool]) -> tuple[Asking, int, int]:
+def begin(source: Source, stop: Callable[[], bool], tickets: Tickets) -> tuple[Asking, int, int]:
     """A conversation with any source, how many numbers it takes at once, and how often one may be asked for."""
     if isinstance(source, Conversing):
-        return source.begin(stop), source.batch, source.tries
+        return source.begin(stop, tickets), source.batch, source.tries
     return Plainly(source), getattr(source, "together", 1), 1

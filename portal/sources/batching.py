@@ -1,48 +1,35 @@
-"""Many numbers in one call, answered at once or handed in and fetched later, and each item given to its number.
+"""Many numbers in one call, answered at once, and each item given to its number. What is answered later is `later`'s.
 
 An item that is about a number nobody asked for is left aside; a number without an item is asked again.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from portal.sources.asking import NoAnswer
 from portal.sources.base import Answer
 from portal.sources.filling import FORMS, forms_of
-from portal.sources.judging import Verdict, any_holds, judge_item, judge_whole, search
-from portal.sources.recipe import Batch, Poll, Request
+from portal.sources.judging import Verdict, judge_item, judge_whole, search
+from portal.sources.recipe import Batch
 from portal.sources.recipe_table import plain
 from portal.sources.reply import NotReadable, Reply
 
 if TYPE_CHECKING:
     from portal.sources.inquiry import Inquiry
 
-DRAIN_SECONDS = 5.0  # what is paid for is still fetched when we are told to stop, for so long
-STEP_SECONDS = 0.2
-
 
 def ask_many(inquiry: "Inquiry", batch: Batch, numbers: Sequence[str]) -> Mapping[str, Answer]:
     """The answers for these numbers. Raises what `Inquiry.exchange` raises, but NoAnswer."""
     try:
         reply = inquiry.exchange(inquiry.filled(batch.request, numbers), batch.request)
-        if batch.poll and (refused := _about_all(inquiry, numbers, reply)):
-            return refused
-        if batch.poll:
-            fetched = _fetch(inquiry, batch, batch.poll, reply)
-            if fetched is None:
-                return {number: inquiry.temporary() for number in numbers}
-            reply = fetched
     except NoAnswer:
         return {number: inquiry.temporary() for number in numbers}
-    except NotReadable as error:
-        return dict.fromkeys(numbers, inquiry.unreadable(reply, str(error), len(numbers)))
     return answers_in(inquiry, batch, numbers, reply)
 
 
 def answers_in(inquiry: "Inquiry", batch: Batch, numbers: Sequence[str], reply: Reply) -> Mapping[str, Answer]:
     """Each number's answer out of the answer for all of them."""
-    if refused := _about_all(inquiry, numbers, reply):
+    if refused := about_all(inquiry, numbers, reply):
         return refused
     try:
         items = search(batch.items, reply.json)
@@ -77,7 +64,7 @@ def by_number(items: Sequence[Any], key: str, numbers: Sequence[str]) -> dict[st
     return found
 
 
-def _about_all(inquiry: "Inquiry", numbers: Sequence[str], reply: Reply) -> Mapping[str, Answer] | None:
+def about_all(inquiry: "Inquiry", numbers: Sequence[str], reply: Reply) -> Mapping[str, Answer] | None:
     """The answers when the reply is none for single numbers: too many requests, an error, a refusal."""
     verdict = judge_whole(reply, inquiry.recipe.outcomes)
     if verdict == Verdict.OK:
@@ -87,40 +74,3 @@ def _about_all(inquiry: "Inquiry", numbers: Sequence[str], reply: Reply) -> Mapp
     if verdict == Verdict.REJECTED:
         verdict = Verdict.UNSURE
     return {number: inquiry.answer(number, verdict, reply) for number in numbers}
-
-
-def _fetch(inquiry: "Inquiry", batch: Batch, poll: Poll, first: Reply) -> Reply | None:
-    """Come back with the ticket until the answers are ready; None when they were not in time."""
-    ticket = search(poll.ticket, first.json)
-    if ticket is None or isinstance(ticket, dict | list):
-        raise NotReadable(f"no ticket at {poll.ticket}")
-    request = Request(
-        poll.url,
-        headers={name: text for name, text in batch.request.headers.items() if name.lower() != "content-type"},
-        timeout_seconds=batch.request.timeout_seconds,
-        max_body_bytes=batch.request.max_body_bytes,
-        redirects=batch.request.redirects,
-    )
-    filled = inquiry.filled(request, (), plain(ticket))
-    until = time.monotonic() + poll.limit_seconds
-    told = False
-    while time.monotonic() < until:
-        _sleep(inquiry, min(poll.interval_seconds, max(0.0, until - time.monotonic())))
-        if inquiry.stop() and not told:
-            told, until = True, min(until, time.monotonic() + DRAIN_SECONDS)
-        try:
-            reply = inquiry.exchange(filled, request, fetching=True)
-        except NoAnswer:
-            continue  # the ticket stays good
-        if any_holds(poll.ready, reply):
-            return reply
-    return None
-
-
-def _sleep(inquiry: "Inquiry", seconds: float) -> None:
-    """In small steps, so that being told to stop is seen."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0 and not inquiry.stop():
-        time.sleep(min(STEP_SECONDS, left))
-    if left > 0:  # told to stop: what is paid for is fetched a little faster, not without a pause
-        time.sleep(min(STEP_SECONDS, left))

@@ -57,6 +57,12 @@ def placeholders(text: str) -> list[tuple[bool, str]]:
     return [(bool(match[1]), match[2]) for match in PLACEHOLDER.finditer(text)]
 
 
+def names_in(request: Request) -> set[str]:
+    """The placeholders of a request, secrets left out."""
+    texts = (request.url, request.body, *request.headers.values())
+    return {name for text in texts for is_secret, name in placeholders(text) if not is_secret}
+
+
 def secret_names(requests: Iterable[Request]) -> tuple[str, ...]:
     """The secrets that requests name, each once."""
     names: dict[str, None] = {}
@@ -73,10 +79,11 @@ def fill(
     *,
     number_form: str = "e164",
     ticket: str = "",
+    batch_key: str = "",
 ) -> Filled:
     """The request for these numbers. Raises MissingSecret and BadValue."""
     used: list[str] = []
-    values = {**forms_of(numbers[0]), "ticket": ticket} if numbers else {"ticket": ticket}
+    values = {**(forms_of(numbers[0]) if numbers else {}), "ticket": ticket, "batch_key": batch_key}
 
     def fill_in(text: str, escape: Callable[[str], str]) -> str:
         def value(match: re.Match[str]) -> str:

@@ -26,6 +26,8 @@ from requests_hardened import Config, HTTPSession  # type: ignore[import-untyped
 from requests_hardened.ip_filter import EXTRA_BLOCKED_NET_RANGES  # type: ignore[import-untyped]
 from requests_hardened.ip_filter_adapter import IPFilterAdapter  # type: ignore[import-untyped]
 
+from portal.sources.deadline import POOLS
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -138,6 +140,7 @@ class PinnedAdapter(IPFilterAdapter):
         self._judge = judge
         self._scheme = scheme
         self.init_poolmanager(pool_size, pool_size)
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None

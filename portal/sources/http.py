@@ -8,10 +8,12 @@ from portal.sources import guard
 from portal.sources.asking import Asker
 from portal.sources.base import Answer, Outcome, SourceFacts
 from portal.sources.breaker import Breaker
-from portal.sources.inquiry import Fuse, Inquiry, Pace
+from portal.sources.inquiry import Inquiry
 from portal.sources.pacer import Pacer
+from portal.sources.politeness import Fuse, Pace
 from portal.sources.recipe import Recipe
 from portal.sources.robots import Robots
+from portal.sources.tickets import Tickets, Unkept
 
 TRIES = 4  # three within the attempt, and one more when all other numbers have their answer
 
@@ -52,13 +54,17 @@ class HttpSource:
         self._asker = around(self._asker)
         self._robots = Robots(self._asker.send)
 
-    def begin(self, stop: Callable[[], bool]) -> Inquiry:
+    def begin(self, stop: Callable[[], bool], tickets: Tickets) -> Inquiry:
         """A conversation for one attempt."""
-        return Inquiry(self.recipe, self._environ, self._asker, self._make_pace, self._fuse, self._robots, stop)
+        return Inquiry(
+            self.recipe, self._environ, self._asker, self._make_pace, self._fuse, self._robots, stop, tickets
+        )
 
     def lookup(self, e164: str) -> Answer:
         """The answer for one number, asked once."""
-        return self.begin(lambda: False).lookup_many([e164]).get(e164) or Answer(Outcome.FAILED, reason="temporary")
+        return self.begin(lambda: False, Unkept()).lookup_many([e164]).get(e164) or Answer(
+            Outcome.FAILED, reason="temporary"
+        )
 
 
 def facts_of(recipe: Recipe) -> SourceFacts:

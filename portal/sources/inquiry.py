@@ -8,21 +8,24 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import structlog
 
-from portal.sources.asking import Asker, NoAnswer
-from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped
+from portal.sources.asking import Asker, Interrupted, NoAnswer
+from portal.sources.base import SOURCE_ERROR, Answer, Outcome, SourceBusy, SourceStopped
 from portal.sources.batching import ask_many
 from portal.sources.filling import BadValue, Filled, MissingSecret, fill
 from portal.sources.gate import Gate
 from portal.sources.judging import STOPPING, Verdict, judge, judge_whole
+from portal.sources.later import Later
 from portal.sources.picking import FieldMissing, pick
+from portal.sources.politeness import Fuse, Pace
 from portal.sources.recipe import Kind, Recipe, Request
 from portal.sources.reply import NotReadable, Reply
 from portal.sources.robots import Robots
 from portal.sources.sampling import Samples
+from portal.sources.tickets import Tickets
 from portal.sources.waiting import retry_after_seconds, used_up_seconds
 
 log = structlog.get_logger(__name__)
@@ -32,29 +35,8 @@ BROKEN_AFTER = 20  # numbers refused with 400 one after the other: then it is th
 CHANGED_ROWS, CHANGED_SHARE = 20, 0.05
 
 
-class Pace(Protocol):
-    """What `pacer.Pacer` gives."""
-
-    def wait(self, stop: Callable[[], bool]) -> None: ...
-    def pause(self, seconds: float) -> None: ...
-    def told(self, outcome: str) -> None: ...
-
-
-class Fuse(Protocol):
-    """What `breaker.Breaker` gives."""
-
-    def check(self) -> None: ...
-    def succeeded(self) -> None: ...
-    def failed(self) -> None: ...
-    def trip(self, reason: str) -> None: ...
-
-
 def _never() -> bool:
     return False
-
-
-class Interrupted(Exception):
-    """We were told to stop before this was sent: the number stays as it was."""
 
 
 class Inquiry:
@@ -69,6 +51,7 @@ class Inquiry:
         fuse: Fuse,
         robots: Robots,
         stop: Callable[[], bool],
+        tickets: Tickets,
     ) -> None:
         self.recipe = recipe
         self._environ, self._asker, self._fuse, self._robots = environ, asker, fuse, robots
@@ -84,10 +67,15 @@ class Inquiry:
         self._answered = False
         self._read = self._unread = 0
         self.samples = Samples(filter(None, (environ.get(name, "").strip() for name in recipe.secrets)))
+        self.silent = True
+        batch = recipe.batch
+        self._later = Later(batch, batch.poll, tickets) if batch and batch.poll else None
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers. A number that is not in it was not asked: we were told to stop."""
         try:
+            if self._later:
+                return self._later.ask(self, numbers)
             if self.recipe.batch:
                 return ask_many(self, self.recipe.batch, numbers)
             return {number: self._one(number) for number in numbers}
@@ -104,10 +92,10 @@ class Inquiry:
             return self.temporary()
         return self.answer(number, Verdict(reply.verdict), reply)
 
-    def filled(self, request: Request, numbers: Sequence[str], ticket: str = "") -> Filled:
+    def filled(self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "") -> Filled:
         form = self.recipe.batch.number if self.recipe.batch else "e164"
         try:
-            return fill(request, numbers, self._environ, number_form=form, ticket=ticket)
+            return fill(request, numbers, self._environ, number_form=form, ticket=ticket, batch_key=key)
         except MissingSecret as error:
             raise SourceStopped("secret_missing") from error
         except BadValue:
@@ -134,11 +122,12 @@ class Inquiry:
             except (NoAnswer, SourceStopped):
                 self._fuse.failed()
                 raise
-            self._heed(reply)
+            self._heed(reply, fetching)
             return reply
 
-    def _heed(self, reply: Reply) -> None:
+    def _heed(self, reply: Reply, fetching: bool) -> None:
         """What follows from an answer for every number."""
+        self.silent &= reply.status >= 500
         verdict = (judge_whole if self.recipe.batch else judge)(reply, self.recipe.outcomes)
         reply.verdict = verdict
         if verdict in STOPPING:
@@ -148,7 +137,7 @@ class Inquiry:
             self._wait_for_the_source(reply)
             return
         self._limited_since = None
-        if verdict == Verdict.TEMPORARY:
+        if verdict == Verdict.TEMPORARY and not (fetching and reply.status < 500):  # "not yet" is a sign of life
             self._fuse.failed()
             return
         self._fuse.succeeded()
@@ -226,7 +215,7 @@ class Inquiry:
         if self.samples.take(reply, why, number, where):
             log.warning("answer not usable", source=self.recipe.name, why=why, status=reply.status)
         self._note_read(False, rows)
-        return Answer(Outcome.FAILED, reason="source_error")
+        return Answer(Outcome.FAILED, reason=SOURCE_ERROR)
 
     def _note_read(self, good: bool, rows: int = 1) -> None:
         with self._lock:

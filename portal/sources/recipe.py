@@ -54,7 +54,13 @@ class Poll:
     ticket: str  # JMESPath to the ticket in the first answer
     ready: tuple[Rule, ...]
     interval_seconds: float = 2.0
-    limit_seconds: float = 300.0
+    limit_seconds: float = 300.0  # in one attempt
+    keep_hours: float = 24.0  # in all: then the ticket is given up, and its numbers are asked for anew
+    gone: tuple[Rule, ...] = ()  # the source has the answers no longer
+
+    @property
+    def keep_seconds(self) -> float:
+        return self.keep_hours * 3600
 
 
 @dataclass(frozen=True)

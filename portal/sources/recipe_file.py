@@ -77,7 +77,7 @@ def _requests(table: Table, kind: Kind) -> tuple[Request, Batch | None]:
         table.wrong("request", "missing")
         return Request(""), None
     alone = kind != Kind.BATCH and not (many and "{numbers_json}" in str(asked.values))
-    request = parts.request(asked, parts.ONE_NUMBER if alone else ("numbers_json",), OF_THE_PORTAL)
+    request = parts.request(asked, parts.ONE_NUMBER if alone else parts.MANY_NUMBERS, OF_THE_PORTAL)
     asked.end()
     if many is None:
         if kind == Kind.BATCH:

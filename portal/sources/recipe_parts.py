@@ -13,11 +13,13 @@ from jmespath.exceptions import JMESPathError
 from lxml import etree
 from parsel import Selector
 
-from portal.sources.filling import FORMS, PLACEHOLDER, placeholders
+from portal.sources.filling import FORMS, PLACEHOLDER, names_in, placeholders
 from portal.sources.recipe import Batch, FieldRule, Kind, Limits, Poll, Request, Rule
 from portal.sources.recipe_table import Table
 
 ONE_NUMBER = ("e164", "national", "digits")  # one of these has to stand in a request for one number
+MANY_NUMBERS = ("numbers_json",)
+OF_MANY = ("batch_key",)  # may stand beside them
 SIZES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000}
 SPANS = {"s": 1, "min": 60, "m": 60, "h": 3600}
 MAX_BODY_BYTES = 20_000_000
@@ -36,14 +38,15 @@ def request(table: Table, wanted: tuple[str, ...], settings: frozenset[str], lik
     if body and method == "GET":
         table.wrong("method", "body_with_get")
     places = {"url": url, "body": body, "headers": " ".join(headers.values())}
+    known = tuple(dict.fromkeys((*wanted, *(OF_MANY if wanted == MANY_NUMBERS else ()), *FORMS)))
     found: set[str] = set()
     for key, text in places.items():
         for is_secret, name in placeholders(text):
             found.add(name)
             if is_secret and name in settings:
                 table.wrong(key, "secret_is_setting", name=name)
-            elif not is_secret and name not in (*FORMS, *wanted):
-                table.wrong(key, "bad_placeholder", name=name, known=", ".join(dict.fromkeys((*wanted, *FORMS))))
+            elif not is_secret and name not in known:
+                table.wrong(key, "bad_placeholder", name=name, known=", ".join(known))
     if url and not found & set(wanted):
         table.wrong("url", "no_number", known=", ".join(f"{{{name}}}" for name in wanted))
     return Request(
@@ -119,8 +122,10 @@ def _days(table: Table) -> float:
 
 def batch(table: Table, base: Request, settings: frozenset[str]) -> Batch:
     """Many numbers a call; what its request does not say is as in [request]."""
-    asked = request(table, ("numbers_json",), settings, base)
+    asked = request(table, MANY_NUMBERS, settings, base)
     poll_table = table.table("poll")
+    if poll_table is None and "batch_key" in names_in(asked):
+        table.wrong("poll", "key_needs_poll")
     found = Batch(
         request=asked,
         size=table.whole("size", 100, 1, 10_000),
@@ -146,6 +151,8 @@ def poll(table: Table) -> Poll:
         ready=ready,
         interval_seconds=table.number("interval", 2.0, 0.01, 600),
         limit_seconds=table.number("limit", 300.0, 1, 86_400),
+        keep_hours=table.number("keep_hours", 24.0, 0.01, 720),
+        gone=tuple(rule(one, Kind.BATCH) for one in table.tables("gone")),
     )
     table.end()
     return found

@@ -23,6 +23,7 @@ SENTENCES: dict[str, LazyString] = {
     "bad_address": _("An address starts with http:// or https:// and a host, and has no placeholder in the host."),
     "bad_placeholder": _("There is no placeholder “%(name)s” here. Known are: %(known)s."),
     "no_number": _("The number stands nowhere in this request. Put one of these into it: %(known)s."),
+    "key_needs_poll": _("The placeholder batch_key is for sources that answer later: [batch.poll] is missing."),
     "secret_is_setting": _("%(name)s is a setting of the portal and not a secret for a source."),
     "bad_size": _("This takes a size such as 500 kB or 1 MB, 20 MB at most."),
     "bad_rate": _("This takes a pace such as 10/s, 600/min or 5000/h."),

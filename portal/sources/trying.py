@@ -15,6 +15,7 @@ from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped
 from portal.sources.filling import Filled, masked
 from portal.sources.recipe import Recipe, Request
 from portal.sources.reply import Reply
+from portal.sources.tickets import Unkept
 
 SHOWN_CHARACTERS = 4000
 TRY_SECONDS = 20.0
@@ -78,7 +79,7 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
     source.watch(lambda asker: _Watched(asker, trial))
     until = time.monotonic() + seconds
     try:
-        answers = source.begin(lambda: time.monotonic() > until).lookup_many([number])
+        answers = source.begin(lambda: time.monotonic() > until, Unkept()).lookup_many([number])
         trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason="temporary")
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:

@@ -131,6 +131,52 @@ def test_what_is_no_toml_says_where(tmp_path: Path) -> None:
         read_recipe(tmp_path / "bytes.toml")
 
 
+POLLED = """\
+name = "later-api"
+kind = "batch"
+
+[request]
+url = "https://api.example.com/v2/batches"
+method = "POST"
+headers = { Idempotency-Key = "{batch_key}" }
+body = '{"msisdns": {numbers_json}}'
+
+[batch]
+items = "results"
+key = "number"
+
+[batch.poll]
+url = "https://api.example.com/v2/batches/{ticket}"
+ticket = "id"
+ready = [{ json = "state == 'done'" }]
+gone = [{ json = "state == 'failed'" }]
+keep_hours = 48
+
+[fields]
+operator = "data.operator"
+"""
+
+
+def test_a_ticket_has_its_rules_and_its_time(tmp_path: Path) -> None:
+    batch = read(tmp_path, POLLED).batch
+    assert batch and batch.poll
+    assert (batch.poll.keep_seconds, batch.poll.gone) == (48 * 3600, (Rule(json="state == 'failed'"),))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "code"),
+    [
+        (POLLED.partition("[batch.poll]")[0] + "[fields]\noperator = 'x'\n", "batch.poll", "key_needs_poll"),
+        (POLLED.replace("keep_hours = 48", "keep_hours = 0"), "batch.poll.keep_hours", "not_between"),
+        (POLLED.replace("gone = [{ json", "gone = [{ css"), "batch.poll.gone.css", "html_only"),
+        (POLLED.replace("{batch_key}", "{batch_kee}"), "request.headers", "bad_placeholder"),
+        (GOOD.replace("Bearer {secret:OPERATOR_KEY}", "{batch_key}"), "request.headers", "bad_placeholder"),
+    ],
+)
+def test_a_mistake_about_tickets_is_named(tmp_path: Path, text: str, key: str, code: str) -> None:
+    assert (key, code) in [(one.key, one.code) for one in mistakes(tmp_path, text)]
+
+
 def test_a_batch_needs_its_numbers_its_items_and_its_key(tmp_path: Path) -> None:
     text = GOOD.replace('"json"', '"batch"', 1)
     assert {(one.key, one.code) for one in mistakes(tmp_path, text)} >= {

@@ -62,6 +62,10 @@ class Misbehaving:
         self.most_at_once = 0
         self._at_once = 0
         self._tickets: dict[str, tuple[list[str], int]] = {}
+        self.holding: bool | set[str] = False  # no ticket gets ready, or none of these
+        self.forgetting: int | None = None  # the status by which it says that it knows no such ticket
+        self.paid: Counter[str] = Counter()  # how often each number was taken: what is asked under one key counts once
+        self.keys: dict[str, tuple[str, list[str]]] = {}  # Idempotency-Key → its ticket and numbers
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.url = ""
@@ -89,10 +93,17 @@ class Misbehaving:
             with self.lock:
                 self._at_once -= 1
 
-    def hand_in(self, numbers: list[str]) -> str:
+    def hand_in(self, numbers: list[str], key: str = "") -> str:
         with self.lock:
+            if key in self.keys:
+                ticket, before = self.keys[key]
+                assert before == numbers, "one key, two questions"
+                return ticket
             ticket = f"t{len(self._tickets)}"
             self._tickets[ticket] = (numbers, 0)
+            self.paid.update(numbers)
+            if key:
+                self.keys[key] = (ticket, numbers)
             return ticket
 
     def fetch(self, ticket: str) -> tuple[list[str], int]:
@@ -154,14 +165,24 @@ class Handler(BaseHTTPRequestHandler):
             return self._many(json.loads(body)["numbers"])
         if parts.path == "/v2/batches":
             numbers = json.loads(body)["msisdns"]
-            if self._goes_wrong(self._first_fault(numbers)):
+            fault, key = self._first_fault(numbers), self.headers.get("Idempotency-Key", "")
+            if fault == "taken":  # and the answer that says so is lost
+                state.hand_in(numbers, key)
+                fault = "reset"
+            if self._goes_wrong(fault):
                 return None
-            return self._send(202, json.dumps({"id": state.hand_in(numbers)}))
+            return self._send(202, json.dumps({"id": state.hand_in(numbers, key)}))
         if parts.path.startswith("/v2/batches/"):
-            numbers, times = state.fetch(parts.path.rpartition("/")[2])
-            if times == 0:
+            if state.down:
+                return self._reset()
+            if state.forgetting:
+                return self._send(state.forgetting, "{}")
+            ticket = parts.path.rpartition("/")[2]
+            numbers, times = state.fetch(ticket)
+            if times == 0 or (ticket in state.holding if isinstance(state.holding, set) else state.holding):
                 return self._send(200, json.dumps({"state": "running"}))
             return self._items(numbers, None, {"state": "done"})
+        time.sleep(state.latency)
         return self._send(404, "{}")
 
     # ── single numbers ──────────────────────────────────────────────────────────────────────────────────────────
@@ -243,6 +264,7 @@ class Handler(BaseHTTPRequestHandler):
             "truncated": self._truncated,
             "endless": self._endless,
             "drip": self._drip,
+            "drip_headers": self._drip_headers,
             "captcha": lambda: self._send(200, CAPTCHA, "text/html"),
             "login": lambda: self._send(200, LOGIN, "text/html"),
             "redirect": lambda: self._send(302, "", more={"Location": "/login"}),
@@ -284,6 +306,15 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
         while not self.state.closing.is_set():
             self.wfile.write(b"0," * 8000)
+
+    def _drip_headers(self) -> None:
+        """Headers that never come to their end: a byte now and then."""
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _ in range(5000):
+            if self.state.closing.wait(0.02):
+                return
+            self.wfile.write(b"x")
 
     def _drip(self) -> None:
         """A byte now and then: no read ever times out."""

@@ -73,6 +73,8 @@ POLL = (
     .replace('key = "number"\n', f'key = "number"{BY_TICKET}')
 )
 
+KEYED = POLL.replace("poll-test", "keyed-test").replace('TEST_KEY}}"', 'TEST_KEY}}", Idempotency-Key = "{{batch_key}}"')
+
 HTML = """
 name = "html-test"
 kind = "html"
@@ -91,14 +93,24 @@ line = {{ css = "dd.kind::attr(data-kind)", map = {{ mov = "mobile" }} }}
 """
 
 KINDS = {"json": JSON, "many": MANY, "poll": POLL, "html": HTML}
+ALL = {**KINDS, "keyed": KEYED}
 
 
 def recipe(
-    folder: Path, kind: str, url: str, *, rate: str = "2000/s", concurrency: int = 8, timeout: float = 0.6
+    folder: Path,
+    kind: str,
+    url: str,
+    *,
+    rate: str = "2000/s",
+    concurrency: int = 8,
+    timeout: float = 0.6,
+    changed: tuple[str, str] = ("", ""),
 ) -> Recipe:
-    """The recipe of one of KINDS, at that address."""
+    """The recipe of one of ALL, at that address. `changed`: a text in it, and what stands there instead."""
     path = folder / f"{kind}-test.toml"
-    path.write_text(KINDS[kind].format(url=url, rate=rate, concurrency=concurrency, timeout=timeout))
+    text = ALL[kind].format(url=url, rate=rate, concurrency=concurrency, timeout=timeout)
+    assert changed[0] in text
+    path.write_text(text.replace(*changed) if changed[0] else text)
     return read_recipe(path)
 
 

@@ -1,0 +1,23 @@
+"""What a conversation asks before each request, and tells after it. Whoever keeps to it may stand in for the real ones,
+`pacer` and `breaker`, which all workers share.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Pace(Protocol):
+    """What `pacer.Pacer` gives."""
+
+    def wait(self, stop: Callable[[], bool]) -> None: ...
+    def pause(self, seconds: float) -> None: ...
+    def told(self, outcome: str) -> None: ...
+
+
+class Fuse(Protocol):
+    """What `breaker.Breaker` gives."""
+
+    def check(self) -> None: ...
+    def succeeded(self) -> None: ...
+    def failed(self) -> None: ...
+    def trip(self, reason: str) -> None: ...
