@@ -6,6 +6,7 @@ marked `alone` waits until no other test is at work: a neighbour would spoil its
 
 import fcntl
 import os
+from collections import defaultdict
 from collections.abc import Generator, Iterable
 from functools import cache
 
@@ -23,13 +24,15 @@ def _everybodys_lock() -> int:
 def in_order(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """By file: slow ones, then the others, then those that measure. Within a file nothing moves."""
     items = list(items)
-    places: dict[str, int] = {}
+    marks: dict[str, set[str]] = defaultdict(set)
     for item in items:
-        place = 2 if item.get_closest_marker("alone") else 0 if item.get_closest_marker("slow") else 1
-        known = places.setdefault(item.location[0], place)
-        if place != 1 and known != 2:
-            places[item.location[0]] = place
-    return sorted(items, key=lambda item: places[item.location[0]])
+        marks[item.location[0]] |= {mark.name for mark in item.iter_markers()}
+
+    def place(item: pytest.Item) -> int:
+        here = marks[item.location[0]]
+        return 2 if "alone" in here else 0 if "slow" in here else 1
+
+    return sorted(items, key=place)
 
 
 @pytest.hookimpl(trylast=True)

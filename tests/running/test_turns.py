@@ -1,0 +1,42 @@
+"""Who may run beside whom, and which file comes first."""
+
+import fcntl
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from portal.config import ROOT
+from tests.support.turns import in_order
+
+
+def could_have(turn: int) -> bool:
+    """Whether the other worker could begin a test of that kind now."""
+    neighbour = os.open(ROOT / "tests", os.O_RDONLY)
+    try:
+        fcntl.flock(neighbour, turn | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(neighbour)
+
+
+def test_beside_an_ordinary_test_no_measuring_one_begins() -> None:
+    assert not could_have(fcntl.LOCK_EX)
+
+
+@pytest.mark.alone
+def test_beside_a_measuring_test_none_begins() -> None:
+    assert not could_have(fcntl.LOCK_SH)
+
+
+def item(file: str, *marks: str) -> SimpleNamespace:
+    return SimpleNamespace(location=(file, 0, ""), iter_markers=lambda: [SimpleNamespace(name=name) for name in marks])
+
+
+def test_slow_files_come_first_and_measuring_ones_last_and_none_is_torn() -> None:
+    collected = [item("a"), item("b", "slow"), item("b", "slow", "alone"), item("c"), item("c", "slow"), item("d")]
+    ordered = in_order(collected)  # type: ignore[type-var]
+    assert [one.location[0] for one in ordered] == ["c", "c", "a", "d", "b", "b"]
+    assert ordered[:2] == collected[3:5]
