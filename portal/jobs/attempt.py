@@ -28,7 +28,6 @@ from portal.sources.base import (
     FREE,
     LATE,
     NOT_READY,
-    SOURCE_ERROR,
     Answer,
     Outcome,
     Source,
