@@ -11,7 +11,7 @@ import pytest
 from portal import sources
 from portal.sources.base import FINAL, Answer, Outcome, Source, SourceFacts
 from tests.support.misbehaving import misbehaving
-from tests.support.recipes import ALL, recipe, registered
+from tests.support.recipes import KINDS, recipe, registered
 
 # Numbers that a source answers without a network: good ones, and ones that no plan has.
 NUMBERS = {
@@ -24,7 +24,7 @@ NUMBERS = {
 }  # fmt: skip
 
 
-BY_RECIPE = tuple(f"{kind}-test" for kind in ALL)
+BY_RECIPE = tuple(f"{kind}-test" for kind in KINDS)
 NUMBERS |= dict.fromkeys(BY_RECIPE, tuple(f"+346{n:08d}" for n in range(12_000_000, 12_000_030)))
 
 
