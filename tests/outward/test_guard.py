@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
-from portal.sources import guard
-from portal.sources.guard import Judge, Refusal, Refused
+from portal.outward import guard
+from portal.outward.guard import Judge, Refusal, Refused
 
 INSIDE = [
     "http://127.0.0.1/", "http://localhost/", "http://127.1/", "http://2130706433/", "http://0x7f000001/",
