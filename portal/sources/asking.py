@@ -11,7 +11,7 @@ from collections.abc import Callable
 import requests
 from urllib3.exceptions import HTTPError
 
-from portal.outward.guard import Refused
+from portal.outward.judge import Refused
 from portal.sources.base import SourceStopped
 from portal.sources.filling import Filled
 from portal.sources.recipe import Request
