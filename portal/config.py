@@ -133,6 +133,8 @@ SETTINGS = (
     Setting("MAIL_USE_TLS", "", _yes_no, "1 or 0"),
     Setting("MAIL_USE_SSL", "", _yes_no, "1 or 0"),
     Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", str, "an address to send from"),
+    Setting("MAIL_CA_FILE", "", str, "a file with certificates"),
+    Setting("WEBHOOKS_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, with commas between them"),
     Setting("TRUSTED_PROXIES", "0", _whole(0, 5), "how many proxies stand in front, from 0 to 5"),
     Setting("LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
 )

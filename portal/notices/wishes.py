@@ -31,7 +31,7 @@ def wants(user_id: int, kind: str) -> bool:
     return bool(active) and (wish is None or bool(getattr(wishes_of(user_id), wish)))
 
 
-def keep_wishes(user_id: int, now: datetime, **chosen: bool | str | None) -> None:
+def keep_wishes(user_id: int, now: datetime, **chosen: bool | str | datetime | None) -> None:
     """Keep some of the person's settings; the others stay as they are. Does not commit."""
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     fresh = dialect.insert(NoticeSettings).values(user_id=user_id, updated_at=now, **DEFAULTS)
