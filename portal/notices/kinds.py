@@ -12,6 +12,7 @@ from portal.notices.said import Said
 from portal.notices.said_of_jobs import job_completed, job_failed, job_fixed
 from portal.notices.said_of_many import daily_summary, failed_digest, good_digest
 from portal.notices.said_of_sources import source_stopped
+from portal.notices.said_of_webhooks import webhook_off
 
 Say = Callable[[Notice, Reader, str], Said]  # the notice, its reader, and the portal's own address
 
@@ -36,6 +37,7 @@ KINDS: dict[str, Kind] = {
     "good_digest": Kind(good_digest, wish="tell_completed"),
     "source_stopped": Kind(source_stopped, wish="tell_sources"),
     "daily_summary": Kind(daily_summary, wish="daily_summary"),
+    "webhook_off": Kind(webhook_off),
 }
 
 

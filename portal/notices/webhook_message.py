@@ -11,14 +11,14 @@ from typing import Any
 
 from portal.notices.models import Notice
 
-SECRET_START = "mfwh_"  # so that whoever finds one in a file knows what it is
+KEY_START = "mfwh_"  # so that whoever finds one in a file knows what it is
 EVENTS = {"job_failed": "job.failed", "job_completed": "job.completed", "job_fixed": "job.completed"}
 TEST = "webhook_test"  # the kind of a notice that only shows that it arrives
 
 
 def new_secret() -> str:
     """A key for signing: random, and never used for anything else."""
-    return SECRET_START + secrets.token_urlsafe(32)
+    return KEY_START + secrets.token_urlsafe(32)
 
 
 def event_of(kind: str) -> str:
@@ -51,7 +51,7 @@ def body_of(notice: Notice, home: str, now: datetime) -> bytes:
             "reference": facts["reference"],
             "url": f"{home}/jobs/{notice.job_id}",
         }
-    return json.dumps(body, ensure_ascii=False).encode()
+    return json.dumps(body).encode()
 
 
 def headers_of(notice: Notice, secret: str, body: bytes, now: datetime) -> dict[str, str]:
