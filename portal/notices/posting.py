@@ -19,7 +19,7 @@ from portal.notices.letters import Letter
 from portal.notices.undelivered import Undelivered
 
 TALK_SECONDS = 20.0  # for one answer of the server
-WHOLE_SECONDS = 60.0  # for everything; well below the time after which a taken letter is taken again
+WHOLE_SECONDS = 30.0  # for everything; well below the time after which a taken letter is taken again
 CLOSING = 421  # the server says that it is closing down
 
 
