@@ -17,6 +17,7 @@ from portal.web import (
     locale,
     notices,  # noqa: F401 - its pages are on the admins' blueprint
     sources,  # noqa: F401 - its pages are on the admins' blueprint
+    webhook,
     wishes,
     words,
 )
@@ -29,5 +30,5 @@ def register(app: Flask) -> None:
     errors.set_up(app)
     frame.set_up(app)
     words.set_up(app)
-    for room in (auth, documents, jobs, job_actions, admin, health, locale, wishes):
+    for room in (auth, documents, jobs, job_actions, admin, health, locale, wishes, webhook):
         app.register_blueprint(room.blueprint)
