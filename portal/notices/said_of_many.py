@@ -51,7 +51,7 @@ def _causes(facts: Facts, reader: Reader) -> tuple[str, ...]:
     lines = []
     for cause in facts["causes"][:CAUSES_SAID]:
         files = ngettext("%(n)s file", "%(n)s files", cause["files"], n=reader.count(cause["files"]))
-        lines.append(f"{reader.words(cause['cause'])} ({files})")
+        lines.append(f"{reader.words(cause['cause']).rstrip('.')} ({files}).")
     return tuple(lines) or (gettext("The reason stands on each file’s page."),)
 
 
