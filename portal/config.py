@@ -6,9 +6,11 @@ It must not know Flask. `SETTINGS` is the whole list; the README's table is chec
 import hashlib
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,6 +33,7 @@ class Setting:
     default: str
     read: Callable[[str], Any]
     takes: str
+    secret: bool = False  # what it says is not repeated, not even when it is wrong
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -74,6 +77,14 @@ def _zone(text: str) -> str:
     return text
 
 
+def _sender(text: str) -> str:
+    """A name and an address, or an address alone."""
+    name, at, host = parseaddr(text)[1].rpartition("@")
+    if not (name and at and host) or not text.isprintable():
+        raise ValueError
+    return text
+
+
 def _country(text: str) -> str:
     if len(text) != 2 or not text.isalpha():
         raise ValueError
@@ -92,6 +103,15 @@ def _networks(text: str) -> tuple[str, ...]:
 
 def _ports(text: str) -> tuple[int, ...]:
     return tuple(_whole(1, 65535)(part) for part in text.replace(",", " ").split())
+
+
+def _rooms(text: str) -> tuple[str, ...]:
+    """Addresses of Apprise, with commas, spaces or line breaks between them; commas may stand inside one too."""
+    parts = [part.strip(" ,\t\r\n") for part in re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)", text)]
+    rooms = tuple(part for part in parts if part)
+    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9]*://\S+", room) for room in rooms):
+        raise ValueError
+    return rooms
 
 
 def _address(*schemes: str) -> Callable[[str], str]:
@@ -132,10 +152,23 @@ SETTINGS = (
     Setting("MAIL_PASSWORD", "", str, "a password"),
     Setting("MAIL_USE_TLS", "", _yes_no, "1 or 0"),
     Setting("MAIL_USE_SSL", "", _yes_no, "1 or 0"),
-    Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", str, "an address to send from"),
+    Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", _sender, "an address to send from"),
+    Setting("MAIL_CA_FILE", "", str, "a file with certificates"),
+    Setting("NOTIFY_URLS", "", _rooms, "addresses of Apprise, as in slack://…, with commas between them", secret=True),
+    Setting("WEBHOOKS_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, with commas between them"),
     Setting("TRUSTED_PROXIES", "0", _whole(0, 5), "how many proxies stand in front, from 0 to 5"),
     Setting("LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
 )
+
+
+def _check_mail(values: Mapping[str, Any]) -> None:
+    """What each mail setting may be by itself, but not together with the others."""
+    if values["MAIL_USE_TLS"] and values["MAIL_USE_SSL"]:
+        raise SettingError("MAIL_USE_TLS and MAIL_USE_SSL are both 1: take one, STARTTLS or TLS from the start.")
+    if values["MAIL_PASSWORD"] and not values["MAIL_USERNAME"]:
+        raise SettingError("MAIL_PASSWORD is set, and MAIL_USERNAME is empty: whose password is it?")
+    if values["MAIL_CA_FILE"] and not Path(values["MAIL_CA_FILE"]).is_file():
+        raise SettingError(f"MAIL_CA_FILE is {values['MAIL_CA_FILE']!r}, but takes a file with certificates.")
 
 
 def _secret_key(data_dir: Path) -> str:
@@ -178,6 +211,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         try:
             values[setting.name] = setting.read(text)
         except (ValueError, KeyError) as error:
+            if setting.secret:
+                raise SettingError(f"{setting.name} takes {setting.takes}; what it has is not that.") from None
             raise SettingError(f"{setting.name} is {text!r}, but takes {setting.takes}.") from error
     data_dir = Path(values["PORTAL_DATA_DIR"])
     data_dir = (data_dir if data_dir.is_absolute() else ROOT / data_dir).resolve()
@@ -185,6 +220,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     values["PORTAL_DATA_DIR"] = data_dir
     folder = Path(values["SOURCES_DIR"] or data_dir / "sources")
     values["SOURCES_DIR"] = (folder if folder.is_absolute() else ROOT / folder).resolve()
+    _check_mail(values)
     values["EMBEDDED_VALKEY"] = not values["REDIS_URL"]
     values["VALKEY_SOCKET"] = _socket_path(data_dir)
     values["REDIS_URL"] = values["REDIS_URL"] or f"unix://{values['VALKEY_SOCKET']}"

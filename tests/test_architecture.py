@@ -11,15 +11,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PORTAL = ROOT / "portal"
 
-# Which rooms a room may know. Those on the ground floor (clock, database, config, logs, extensions) are open to all.
-GROUND = {"clock", "config", "database", "extensions", "logs", "objects"}
+# Which rooms a room may know. Those on the ground floor (GROUND) are open to all.
+GROUND = {"clock", "config", "database", "extensions", "logs", "objects", "outward"}
 MAY_KNOW = {
     "accounts": set(),
     "documents": set(),
     "sources": set(),
     "notices": {"accounts"},
     "jobs": {"accounts", "documents", "sources", "notices"},
-    "running": {"jobs", "accounts"},
+    "running": {"jobs", "accounts", "notices"},
     "cli": {"jobs", "accounts", "documents", "sources", "notices", "running"},
     "web": {"jobs", "accounts", "documents", "sources", "notices"},
     "application": {"web", "cli", "documents", "accounts", "jobs", "sources"},
@@ -31,8 +31,8 @@ PURE = [
     "documents/workbook.py", "documents/delimited.py", "documents/storage.py",
     "jobs/status.py", "jobs/backoff.py", "jobs/window.py", "jobs/deck.py", "sources/base.py",
     "sources/offline.py", "sources/filling.py", "sources/judging.py", "sources/picking.py", "sources/recipe_file.py",
-    "sources/recipe_parts.py", "sources/recipe_table.py", "sources/waiting.py", "sources/tickets.py",
-    "sources/later.py", "sources/polling.py", "sources/deadline.py", "config.py",
+    "sources/recipe_parts.py", "sources/recipe_table.py", "outward/waiting.py", "sources/tickets.py",
+    "sources/later.py", "sources/polling.py", "outward/deadline.py", "config.py",
 ]  # fmt: skip
 KNOW_RQ = {"jobs/dispatch.py", "jobs/working.py", "jobs/scheduling.py"}
 

@@ -25,6 +25,8 @@ from portal.jobs.keeping import forget_old
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.records import SweepState
 from portal.jobs.status import RETRYABLE, WAITING, Status
+from portal.jobs.summing import sum_up
+from portal.jobs.watching import watch
 from portal.notices.sending import send_due
 from portal.sources import tally
 from portal.sources.pausing import names_paused
@@ -44,6 +46,8 @@ class Swept:
     retried: int = 0
     pushed: int = 0
     documents: int = 0
+    summed: int = 0
+    watched: int = 0
     told: int = 0
     forgotten: int = 0  # kept answers that are past their days
     faults: int = 0  # steps that the database kept from coming to their end
@@ -177,6 +181,8 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "retried": lambda: retry_due(now, actor=actor),
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
+        "summed": lambda: sum_up(now),
+        "watched": lambda: watch(now),
         "told": lambda: send_due(now),
         "forgotten": lambda: forget_kept(now),
     }

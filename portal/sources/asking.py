@@ -11,10 +11,10 @@ from collections.abc import Callable
 import requests
 from urllib3.exceptions import HTTPError
 
+from portal.outward.deadline import deadline
+from portal.outward.judge import Refused
 from portal.sources.base import SourceStopped
-from portal.sources.deadline import deadline
 from portal.sources.filling import Filled
-from portal.sources.guard import Refused
 from portal.sources.recipe import Request
 from portal.sources.reply import Reply
 

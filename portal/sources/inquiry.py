@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import structlog
 
+from portal.outward.waiting import retry_after_seconds, used_up_seconds
 from portal.sources.asking import Asker, Interrupted, NoAnswer
 from portal.sources.base import SOURCE_ERROR, Answer, Outcome, SourceBusy, SourceStopped
 from portal.sources.batching import ask_many
@@ -26,7 +27,6 @@ from portal.sources.reply import NotReadable, Reply
 from portal.sources.robots import Robots
 from portal.sources.sampling import Samples
 from portal.sources.tickets import Tickets
-from portal.sources.waiting import retry_after_seconds, used_up_seconds
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,10 @@ from portal.web import (
     job_actions,
     jobs,
     locale,
+    notices,  # noqa: F401 - its pages are on the admins' blueprint
     sources,  # noqa: F401 - its pages are on the admins' blueprint
+    webhook,
+    wishes,
     words,
 )
 
@@ -29,7 +32,7 @@ def register(app: Flask) -> None:
     errors.set_up(app)
     frame.set_up(app)
     words.set_up(app)
-    for room in (auth, documents, jobs, job_actions, admin, health, locale):
+    for room in (auth, documents, jobs, job_actions, admin, health, locale, wishes, webhook):
         app.register_blueprint(room.blueprint)
 
 
