@@ -25,11 +25,11 @@ def test_a_file_whose_answers_were_not_ready_is_gone_on_with_at_no_second_price(
     workbook.save(tmp_path / "in.xlsx")
     command = ["scrape", str(tmp_path / "in.xlsx"), "-o", str(tmp_path / "out.csv"), "--source", "poll-test"]
     with misbehaving() as server:
-        made = recipe(tmp_path, "poll", server.url)
+        made = recipe(tmp_path, "poll", server.url, timeout=5)
         assert made.batch and made.batch.poll
         made = replace(made, batch=replace(made.batch, poll=replace(made.batch.poll, limit_seconds=0.1)))
         with registered(made):
-            server.holding = True
+            server.looks, server.holding = 0, True
             assert runner.invoke(args=command).exit_code == 1
             assert "The source is busy. Run this again after" in runner.invoke(args=command).output
             db.session.execute(update(ScrapingJob).values(not_before=None))  # a minute later

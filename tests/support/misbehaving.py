@@ -63,7 +63,9 @@ class Misbehaving:
         self._at_once = 0
         self._tickets: dict[str, tuple[list[str], int]] = {}
         self.holding: bool | set[str] = False  # no ticket gets ready, or none of these
+        self.looks = 1  # how often a ticket is asked after before it is ready
         self.forgetting: int | None = None  # the status by which it says that it knows no such ticket
+        self.forgotten: set[str] = set()  # the tickets that it does not know; none here means all
         self.paid: Counter[str] = Counter()  # how often each number was taken: what is asked under one key counts once
         self.keys: dict[str, tuple[str, list[str]]] = {}  # Idempotency-Key → its ticket and numbers
         self.lock = threading.Lock()
@@ -175,11 +177,11 @@ class Handler(BaseHTTPRequestHandler):
         if parts.path.startswith("/v2/batches/"):
             if state.down:
                 return self._reset()
-            if state.forgetting:
-                return self._send(state.forgetting, "{}")
             ticket = parts.path.rpartition("/")[2]
+            if state.forgetting and (not state.forgotten or ticket in state.forgotten):
+                return self._send(state.forgetting, "{}")
             numbers, times = state.fetch(ticket)
-            if times == 0 or (ticket in state.holding if isinstance(state.holding, set) else state.holding):
+            if times < state.looks or (ticket in state.holding if isinstance(state.holding, set) else state.holding):
                 return self._send(200, json.dumps({"state": "running"}))
             return self._items(numbers, None, {"state": "done"})
         time.sleep(state.latency)
