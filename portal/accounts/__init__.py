@@ -1,9 +1,10 @@
 """People: who may sign in, their sessions, the one-time addresses, and the brake on guessing passwords.
 
 It must not know Flask's requests or any page. Every verb takes the moment it happens, and opens its own short
-transaction: call none of them inside another one.
+transaction: call none of them inside another one. Only `audit` writes into its caller's.
 """
 
+from portal.accounts import audit
 from portal.accounts.first_admin import make_setup_address, setup_address_is_open, use_setup_address
 from portal.accounts.models import LoginSession, LoginThrottle, OneTimeAddress, User
 from portal.accounts.people import anybody_here, change_password, choose_look, create_user, sign_in
@@ -19,6 +20,7 @@ __all__ = [
     "TooManyTries",
     "User",
     "anybody_here",
+    "audit",
     "change_password",
     "choose_look",
     "create_user",

@@ -19,9 +19,14 @@ from portal.objects import Objects
 BY_HAND = "shell"  # what stands as the worker of an attempt that was begun by hand
 
 
-def _partial(name: str, column: str, condition: str) -> Index:
+def _partial(name: str, *columns_and_condition: str) -> Index:
+    *columns, condition = columns_and_condition
     where = text(condition)
-    return Index(name, column, sqlite_where=where, postgresql_where=where)
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+_THERE = "deleted_at IS NULL"
+_OPEN = "status IN ('failed', 'timeout') AND deleted_at IS NULL"
 
 
 class ScrapingJob(Lifecycle, Model):
@@ -43,6 +48,16 @@ class ScrapingJob(Lifecycle, Model):
         _partial("ix_jobs_held", "lease_until", "status = 'processing'"),
         _partial("ix_jobs_due", "next_retry_at", "status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL"),
         _partial("ix_jobs_waiting", "enqueued_at", "status IN ('pending', 'retrying') AND paused_at IS NULL"),
+        # The admins' list, one for each filter or order that it has. What a count asks of stands in the index as
+        # well: SQLite would look up each row otherwise.
+        _partial("ix_jobs_by_created", "created_at", "id", "deleted_at", _THERE),
+        _partial("ix_jobs_by_status", "status", "created_at", "id", "deleted_at", _THERE),
+        _partial("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", _THERE),
+        _partial("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", _THERE),
+        _partial("ix_jobs_by_updated", "updated_at", "id", _THERE),
+        _partial("ix_jobs_by_name", "file_name", "id", _THERE),
+        _partial("ix_jobs_open", "updated_at", "last_error", "next_retry_at", "status", "deleted_at", _OPEN),
+        _partial("ix_jobs_by_cause", "last_error", "updated_at", "id", "status", "next_retry_at", "deleted_at", _OPEN),
     )
 
     def is_timed_out(self, now: datetime | None = None, timeout_minutes: int | None = None) -> bool:
