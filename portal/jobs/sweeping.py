@@ -19,7 +19,16 @@ from sqlalchemy import Select, or_, select
 from portal.clock import utcnow
 from portal.database import among, db
 from portal.documents.models import Document, Reading
-from portal.jobs.dispatch import connection, document_message, in_queue, job_message, push_document, push_job
+from portal.jobs import operating
+from portal.jobs.dispatch import (
+    connection,
+    document_message,
+    in_queue,
+    job_message,
+    push_document,
+    push_job,
+    push_operation,
+)
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.records import SweepState
 from portal.jobs.status import RETRYABLE, WAITING, Status
@@ -41,6 +50,7 @@ class Swept:
     retried: int = 0
     pushed: int = 0
     documents: int = 0
+    operations: int = 0
     told: int = 0
     faults: int = 0  # steps that the database kept from coming to their end
 
@@ -150,6 +160,16 @@ def push_unread(now: datetime) -> Iterator[Document]:
             yield document
 
 
+def push_operations(now: datetime) -> Iterator[int]:
+    """Bulk operations that no worker has and none may be on its way to → pushed again. Raises RedisError."""
+    idle = operating.unpushed(now)
+    if idle:
+        connection().ping()
+    for operation_id in idle:
+        if push_operation(operation_id, now):
+            yield operation_id
+
+
 def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
     db.session.commit()
     if job is not None:
@@ -166,6 +186,7 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "retried": lambda: retry_due(now, actor=actor),
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
+        "operations": lambda: push_operations(now),
         "told": lambda: send_due(now),
     }
     counted: Counter[str] = Counter()

@@ -6,7 +6,10 @@ from flask import Flask
 from portal.web import (
     access,
     admin,
+    audit,  # noqa: F401 - this and the other pages of admins are on their blueprint
     auth,
+    bulk,  # noqa: F401
+    desk_words,
     documents,
     errors,
     frame,
@@ -15,7 +18,9 @@ from portal.web import (
     job_actions,
     jobs,
     locale,
-    sources,  # noqa: F401 - its pages are on the admins' blueprint
+    operations,  # noqa: F401
+    sources,  # noqa: F401
+    triage,  # noqa: F401
     words,
 )
 
@@ -27,5 +32,6 @@ def register(app: Flask) -> None:
     errors.set_up(app)
     frame.set_up(app)
     words.set_up(app)
+    desk_words.set_up(app)
     for room in (auth, documents, jobs, job_actions, admin, health, locale):
         app.register_blueprint(room.blueprint)
