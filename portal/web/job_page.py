@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import render_template, request
 from flask_babel import get_locale
+from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
@@ -127,7 +128,10 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
 def page(job: ScrapingJob) -> str:
     """The whole page."""
     chosen = request.args.getlist("reasons") if "chosen" in request.args else None
-    return render_template("jobs/job.html", **facts_of(job, chosen), **rows_of(job), duplicates=queries.duplicates(job))
+    own: dict[str, Any] = {"duplicates": queries.duplicates(job)}
+    if current_user.is_admin:
+        own["attempt_rows"] = queries.attempt_rows(job)
+    return render_template("jobs/job.html", **facts_of(job, chosen), **rows_of(job), **own)
 
 
 def parts(job: ScrapingJob, toast: str = "", kind: str = "info", chosen: list[str] | None = None) -> str:
