@@ -27,7 +27,7 @@ def _partial(name: str, *columns_and_condition: str) -> Index:
 
 
 _THERE = "deleted_at IS NULL"
-_OPEN = "status IN ('failed', 'timeout') AND deleted_at IS NULL"
+_OPEN = "status IN ('failed', 'timeout')"
 
 _GOING_ON = "ended_at IS NULL AND deleted_at IS NULL"
 _UNCOUNTED = "status IN ('completed', 'failed', 'timeout', 'cancelled') AND next_retry_at IS NULL AND ended_at IS NULL"
@@ -67,7 +67,7 @@ class ScrapingJob(Lifecycle, Model):
         _partial("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", _THERE),
         _partial("ix_jobs_by_updated", "updated_at", "id", _THERE),
         _partial("ix_jobs_by_name", "file_name", "id", _THERE),
-        _partial("ix_jobs_open", "updated_at", "last_error", "next_retry_at", "status", "deleted_at", _OPEN),
+        _partial("ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", _OPEN),
         _partial("ix_jobs_by_cause", "last_error", "updated_at", "id", "status", "next_retry_at", "deleted_at", _OPEN),
     )
 

@@ -156,3 +156,25 @@ def test_the_theme_and_the_language_are_chosen_by_plain_forms(
     page.click("[name=theme][value=dark]")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_many_are_ticked_by_shift_and_by_the_keyboard_and_a_plan_comes_first(
+    portal: Gallery, cookies: dict[str, Any], tabs: Tabs
+) -> None:
+    page = tabs.open(portal.address, storage_state=cookies[ADA], locale="es-ES")
+    page.goto("/admin/jobs")
+    boxes, ticked = page.locator("tbody input[type=checkbox]"), page.locator("tbody input:checked")
+    boxes.nth(1).click()
+    boxes.nth(3).click(modifiers=["Shift"])
+    expect(ticked).to_have_count(3)
+    page.keyboard.press("Shift+ArrowDown")
+    expect(ticked).to_have_count(4)
+    expect(page.locator("[data-ticked]")).to_have_text("4 marcados:")
+    page.keyboard.press("Escape")
+    expect(ticked).to_have_count(0)
+    page.locator("[data-tick-all]").check()
+    expect(ticked).to_have_count(boxes.count())
+    page.click("button[name=verb][value=time_out]")
+    expect(page.locator("h1")).to_have_text("Terminar por falta de avance")
+    keep(page, "admin-plan-es-light-1280")
+    assert [*violations(page), *sticking_out(page)] == []
