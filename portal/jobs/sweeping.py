@@ -30,10 +30,10 @@ from portal.jobs.dispatch import (
     push_operation,
 )
 from portal.jobs.erasing import erase_files
+from portal.jobs.expiring import expire_jobs, expire_unstarted
 from portal.jobs.figures import catching_up
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.records import SweepState
-from portal.jobs.retention import expire_jobs, expire_unstarted
 from portal.jobs.status import RETRYABLE, WAITING, Status
 from portal.notices.sending import send_due
 from portal.sources.pausing import names_paused

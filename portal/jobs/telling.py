@@ -12,6 +12,7 @@ from portal.database import db
 from portal.jobs.causes import explain
 from portal.jobs.columns import JobColumns
 from portal.jobs.records import Attempt, Number
+from portal.jobs.retention import deleted_on
 from portal.notices.models import Notice
 from portal.notices.writing import write
 from portal.sources.base import Outcome
@@ -28,6 +29,7 @@ def _facts(job: JobColumns) -> dict[str, Any]:
         .order_by(Number.row_no)
         .limit(ROWS_NAMED)
     ).all()
+    until = deleted_on(job)
     return {
         "file_name": job.file_name,
         "total": job.total_numbers,
@@ -36,6 +38,7 @@ def _facts(job: JobColumns) -> dict[str, Any]:
         "attempts": job.attempt,
         "first_at": first.isoformat() if first else None,
         "rows": [row.row_no for row in rows],
+        "kept_until": until.isoformat() if until else None,
         "reference": f"SJ-{job.id}-A{job.attempt}",
     }
 

@@ -32,6 +32,7 @@ def letter(notice: Notice, user: User) -> Message:
             page=f"{address}/jobs/{notice.job_id}" if notice.job_id else f"{address}/admin/sources",
             first_at=_moment(facts.get("first_at")),
             last_at=_moment(notice.created_at.isoformat()),
+            kept_until=_moment(facts.get("kept_until")),
             zone=str(get_timezone()),
         )
         subject = _subject(notice, user)

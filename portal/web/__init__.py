@@ -12,6 +12,7 @@ from portal.web import (
     desk_words,
     documents,
     errors,
+    figures,
     frame,
     headers,
     health,
@@ -33,5 +34,5 @@ def register(app: Flask) -> None:
     frame.set_up(app)
     words.set_up(app)
     desk_words.set_up(app)
-    for room in (auth, documents, jobs, job_actions, admin, health, locale):
+    for room in (auth, documents, jobs, job_actions, figures, admin, health, locale):
         app.register_blueprint(room.blueprint)

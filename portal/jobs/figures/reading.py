@@ -57,6 +57,14 @@ def by_time(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> 
     return pieces
 
 
+def ever(user_id: int) -> Sums:
+    """What came of all that this person's jobs ever were; without spreads."""
+    found = Sums()
+    for outcome, *sums in _grouped(Figure, [Figure.user_id == user_id, Figure.grain == EVER], "outcome"):
+        found.by_outcome[outcome].update(_named(sums))
+    return found
+
+
 def sources_known() -> list[str]:
     """Every source that a job has ended at."""
     ever = (Figure.user_id == EVERYBODY, Figure.grain == EVER)
