@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from bench import desk, files, offline, sources, sweeping
+from bench import desk, figures, files, offline, sources, sweeping
 from bench.measuring import SHORT, Goal
 
 
@@ -14,6 +14,7 @@ def goals() -> Iterator[Goal]:
     yield from files.measure_export()
     yield from sweeping.goals()
     yield from desk.goals()
+    yield from figures.goals()
     yield from sources.measure()
 
 

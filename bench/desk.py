@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text, update
 from werkzeug.test import TestResponse
 
 from bench.measuring import SHORT, Goal
-from bench.portal_here import NOW, make_job, numbers, portal
+from bench.portal_here import NOW, make_job, numbers, patient, portal
 from portal.accounts import User
 from portal.accounts.passwords import hash_password
 from portal.clock import utcnow
@@ -147,6 +147,7 @@ def _fill(app: Flask, dialect: str, jobs: int) -> None:
     listed = ", ".join(f'"{name}"' for name in columns)
     taken = ", ".join(values.get(name, f'scraping_jobs."{name}"') for name in columns)
     now = utcnow()
+    patient(dialect)
     db.session.execute(
         text(f"INSERT INTO scraping_jobs ({listed}) SELECT {taken} FROM scraping_jobs, ({_SERIES[dialect]}) AS many "
              "WHERE scraping_jobs.id = :model"),
