@@ -19,6 +19,7 @@ from sqlalchemy import (
     Delete,
     Engine,
     String,
+    Text,
     Update,
     bindparam,
     event,
@@ -71,6 +72,21 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Clipped(TypeDecorator[str]):
+    """A text of at most so many characters; what is longer loses its end. For a column with an index: PostgreSQL
+    refuses a row whose indexed text takes more than 2,700 bytes."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, characters: int) -> None:
+        super().__init__()
+        self.characters = characters
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value[: self.characters]
 
 
 class Word(TypeDecorator[StrEnum]):

@@ -1,12 +1,13 @@
 """People: who may sign in, their sessions, the one-time addresses, and the brake on guessing passwords.
 
 It must not know Flask's requests or any page. Every verb takes the moment it happens, and opens its own short
-transaction: call none of them inside another one.
+transaction: call none of them inside another one. Only `audit` writes into its caller's.
 """
 
+from portal.accounts import audit
 from portal.accounts.first_admin import make_setup_address, setup_address_is_open, use_setup_address
 from portal.accounts.models import LoginSession, LoginThrottle, OneTimeAddress, User
-from portal.accounts.people import anybody_here, change_password, choose_look, create_user, sign_in
+from portal.accounts.people import anybody_here, change_password, choose_look, create_user, set_retention, sign_in
 from portal.accounts.problems import AccountError, Problem, TooManyTries
 from portal.accounts.sessions import end_session, session_user, start_session
 
@@ -19,12 +20,14 @@ __all__ = [
     "TooManyTries",
     "User",
     "anybody_here",
+    "audit",
     "change_password",
     "choose_look",
     "create_user",
     "end_session",
     "make_setup_address",
     "session_user",
+    "set_retention",
     "setup_address_is_open",
     "sign_in",
     "start_session",

@@ -7,13 +7,15 @@ ledger, never "after row n", so an attempt that is cut anywhere is gone on with 
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from operator import attrgetter
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.database import db
-from portal.jobs import ledger, samples, silence
+from portal.jobs import faults, ledger, samples, silence, timeline
 from portal.jobs.deck import Deck
 from portal.jobs.ending import ADMIN_SECONDS, Conditions, Ending
 from portal.jobs.heartbeat import Heartbeat
@@ -72,6 +74,12 @@ def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
     except Fenced:
         log.info("attempt fenced")
         return None
+    except Exception as error:
+        db.session.rollback()
+        with suppress(SQLAlchemyError):  # the database may be what failed
+            timeline.note_fault(job_id, present, faults.told(error))
+            db.session.commit()
+        raise
     finally:
         structlog.contextvars.unbind_contextvars("job", "attempt")
     return ended.status if ended else None
@@ -94,6 +102,7 @@ class _Attempt(Ending):
         self.rows: dict[str, list[int]] = {}
         self.samples = Samples()  # of answers that could not be used; so many of them are saved:
         self.samples_saved = 0
+        self.fault: str | None = None  # the first one's traceback, and nothing of it once it is saved
 
     def go(self, source_name: str) -> ScrapingJob | None:
         refresh_sources()
@@ -152,8 +161,10 @@ class _Attempt(Ending):
                 return asking.lookup_many(numbers)
             except (SourceBusy, SourceStopped, Fenced):
                 raise
-            except Exception:  # a source's own fault is these numbers' failure, never the file's
+            except Exception as error:  # a source's own fault is these numbers' failure, never the file's
                 log.exception("lookup failed", source=source.name)
+                if self.fault is None:
+                    self.fault = faults.told(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="source_error"))
 
         deck = Deck(self.tickets.first(rows), group, tries)
@@ -207,6 +218,9 @@ class _Attempt(Ending):
         if taken := self.samples.from_(self.samples_saved):
             samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
             self.samples_saved += len(taken)
+        if self.fault:
+            timeline.note_fault(self.job_id, self.attempt, self.fault)
+            self.fault = ""
         # Last: other workers of the same source wait for these rows until the commit.
         asked = [one for one in self.looked if one.answer.asked_at is None] if self.keep.days else self.looked
         tally.count(self.keep.source, Counter(map(_OUTCOME, asked)), now)

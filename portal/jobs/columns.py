@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
-from portal.database import Moment, Word
+from portal.database import Clipped, Moment, Word
 from portal.jobs.status import Status
 
 
@@ -25,7 +25,7 @@ class JobColumns:
     completed_at: Mapped[datetime | None] = mapped_column(Moment)
     retry_count: Mapped[int] = mapped_column(default=0)
     max_retries: Mapped[int] = mapped_column(default=3)
-    last_error: Mapped[str | None] = mapped_column(Text)  # a code of jobs.words, or a text given by hand
+    last_error: Mapped[str | None] = mapped_column(Clipped(500))  # a code of jobs.words, or a text given by hand
     total_numbers: Mapped[int] = mapped_column(default=0)
     processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
     timeout_minutes: Mapped[int] = mapped_column(default=30)
@@ -62,4 +62,6 @@ class JobColumns:
     source_paused = False  # no column: `queries` says it of each job that it gives to a page
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)  # the end that the figures count; empty while it goes on
+    expired_at: Mapped[datetime | None] = mapped_column(Moment)  # deleted because its days were over
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -24,6 +24,7 @@ from sqlalchemy import or_, update
 from portal.database import changed_rows, db
 from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
+from portal.jobs.operation_records import Operation
 from portal.jobs.status import WAITING
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ log = structlog.get_logger(__name__)
 QUEUES = ("intake", "scrape", "sweep")  # one kind of worker each
 ROOM = "portal.jobs.tasks"
 # Of ROOM, and nothing else, can be named by a message.
-FUNCTIONS = frozenset({"read_document", "scrape", "sweep", "try_number"})
+FUNCTIONS = frozenset({"operate", "read_document", "scrape", "sweep", "try_number"})
 KEPT_SECONDS = 60  # how long Redis remembers a message that was worked off
 
 
@@ -137,6 +138,19 @@ def push_document(document_id: int, now: datetime) -> bool:
 def push_trial(token: str) -> bool:
     """Tell the intake worker of one number to try at a source, before the documents that wait; false: Redis is away."""
     return _enqueue("intake", "try_number", [token], f"try-{token}", at_front=True)
+
+
+def push_operation(operation_id: int, now: datetime) -> bool:
+    """Tell the sweep's worker of a bulk operation. Call it after the commit; it commits by itself."""
+    own = Operation.id == operation_id
+    changed_rows(update(Operation).where(own).values(enqueued_at=now))
+    db.session.commit()
+    message = f"op-{operation_id}-{int(now.timestamp() * 1_000_000)}"
+    pushed = _enqueue("sweep", "operate", [operation_id], message)
+    if not pushed:
+        changed_rows(update(Operation).where(own).values(enqueued_at=None))
+        db.session.commit()
+    return pushed
 
 
 def document_message(document_id: int, enqueued_at: datetime) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
 from portal.database import among, db
 from portal.documents.models import Document
-from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, matching, seen_by, told_of_pauses
+from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, seen_by, told_of_pauses
 from portal.jobs.models import ScrapingJob
 from portal.jobs.records import Attempt, Event, Number, SweepState
 from portal.jobs.standing import (
@@ -39,9 +39,9 @@ from portal.sources.base import Outcome
 from portal.sources.pausing import names_paused
 
 __all__ = [
-    "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempts",
-    "cause_of", "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial", "kept_at",
-    "last_sweep", "list_jobs", "matching", "moves_by_itself", "numbers_page", "outcome_counts", "page_version",
+    "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempt_rows",
+    "attempts", "cause_of", "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial",
+    "kept_at", "last_sweep", "list_jobs", "moves_by_itself", "numbers_page", "outcome_counts", "page_version",
     "progress", "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
 ]  # fmt: skip
 
@@ -122,6 +122,18 @@ def kept_at(number: Number, attempts: Iterable[Attempt]) -> datetime | None:
     wrote it. Nothing for an answer of this file's own."""
     began = next((one.started_at for one in attempts if one.attempt == number.attempt), None)
     return number.checked_at if began and number.checked_at and number.checked_at < began else None
+
+
+def attempt_rows(job: ScrapingJob, each: int = 5) -> dict[int, list[Number]]:
+    """Some rows that each attempt wrote, for admins: those without an answer first."""
+    last = case((Number.outcome == Outcome.FAILED, 0), else_=1)
+    place = func.row_number().over(partition_by=Number.attempt, order_by=(last, Number.row_no)).label("place")
+    ranked = select(Number.row_no, place).where(Number.job_id == job.id, Number.attempt.is_not(None)).subquery()
+    first = select(ranked.c.row_no).where(ranked.c.place <= each)
+    found: dict[int, list[Number]] = {}
+    for row in db.session.scalars(select(Number).where(Number.job_id == job.id, Number.row_no.in_(first))):
+        found.setdefault(row.attempt or 0, []).append(row)
+    return found
 
 
 def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:

@@ -74,6 +74,7 @@ class Attempt(Model):
     cause: Mapped[str | None] = mapped_column(Text)  # a code of jobs.words
     processed_before: Mapped[int] = mapped_column(default=0)
     processed_after: Mapped[int | None]
+    traceback: Mapped[str | None] = mapped_column(Text)  # of a fault in the program; secrets blanked, for admins only
 
 
 class Event(Model):

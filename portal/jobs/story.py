@@ -131,11 +131,12 @@ def _cancelled(facts: dict[str, Any]) -> str:
 
 
 def _limits(facts: dict[str, Any]) -> str:
-    return gettext(
+    changed = gettext(
         "The limits were changed: %(retries)s retries, %(minutes)s minutes without progress.",
         retries=_whole(facts, "max_retries"),
         minutes=_whole(facts, "timeout_minutes"),
     )
+    return _joined(changed, _why(facts))
 
 
 def _tickets_lost(facts: dict[str, Any]) -> str:
@@ -184,6 +185,7 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "paused": lambda facts: gettext("Paused."),
     "resumed": lambda facts: gettext("Resumed."),
     "deleted": lambda facts: gettext("Deleted."),
+    "expired": lambda facts: gettext("Deleted, as its days were over."),
     "limits_set": _limits,
     "downloaded": _downloaded,
     "tickets_lost": _tickets_lost,

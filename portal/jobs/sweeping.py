@@ -20,7 +20,19 @@ from portal import sources
 from portal.clock import utcnow
 from portal.database import among, db
 from portal.documents.models import Document, Reading
-from portal.jobs.dispatch import connection, document_message, in_queue, job_message, push_document, push_job
+from portal.jobs import operating
+from portal.jobs.dispatch import (
+    connection,
+    document_message,
+    in_queue,
+    job_message,
+    push_document,
+    push_job,
+    push_operation,
+)
+from portal.jobs.erasing import erase_files
+from portal.jobs.expiring import expire_jobs, expire_unstarted
+from portal.jobs.figures import catching_up
 from portal.jobs.keeping import forget_old
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.records import SweepState
@@ -46,8 +58,13 @@ class Swept:
     retried: int = 0
     pushed: int = 0
     documents: int = 0
+    operations: int = 0
     summed: int = 0
     watched: int = 0
+    expired: int = 0
+    unstarted: int = 0
+    erased: int = 0
+    counted: int = 0
     told: int = 0
     forgotten: int = 0  # kept answers that are past their days
     faults: int = 0  # steps that the database kept from coming to their end
@@ -158,6 +175,16 @@ def push_unread(now: datetime) -> Iterator[Document]:
             yield document
 
 
+def push_operations(now: datetime) -> Iterator[int]:
+    """Bulk operations that no worker has and none may be on its way to → pushed again. Raises RedisError."""
+    idle = operating.unpushed(now)
+    if idle:
+        connection().ping()
+    for operation_id in idle:
+        if push_operation(operation_id, now):
+            yield operation_id
+
+
 def forget_kept(now: datetime) -> Iterator[int]:
     """Kept answers past their days → removed, and the counted minutes that no page asks for; one thing an answer."""
     tally.forget(now)
@@ -181,10 +208,15 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "retried": lambda: retry_due(now, actor=actor),
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
+        "operations": lambda: push_operations(now),
         "summed": lambda: sum_up(now),
         "watched": lambda: watch(now),
         "told": lambda: send_due(now),
         "forgotten": lambda: forget_kept(now),
+        "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
+        "unstarted": lambda: expire_unstarted(now),
+        "erased": lambda: erase_files(now, current_app.extensions["storage"]),
+        "counted": lambda: catching_up.catch_up(now),
     }
     counted: Counter[str] = Counter()
     for name, step in steps.items():

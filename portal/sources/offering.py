@@ -16,6 +16,7 @@ from redis import Redis
 
 from portal.sources import folder as files
 from portal.sources import registry
+from portal.sources.filling import masked
 from portal.sources.folder import Found, Stamp
 from portal.sources.http import HttpSource, facts_of
 from portal.sources.recipe import Recipe
@@ -108,6 +109,13 @@ def make(recipe: Recipe, **parts: object) -> HttpSource:
     return HttpSource(
         recipe, _given.all_secrets, _given.redis, _given.allow_private, _given.ports, **parts  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def without_secrets(text: str) -> str:
+    """A text in which the secrets of all recipes are blanked out."""
+    known = _given.all_secrets
+    names = {name for one in _given.found for recipe in (one.recipe, one.serves) if recipe for name in recipe.secrets}
+    return masked(text, [value for name in names if (value := known.get(name, "").strip())])
 
 
 def _stamp() -> Stamp:

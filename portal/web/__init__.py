@@ -7,9 +7,13 @@ from portal.sources import refresh
 from portal.web import (
     access,
     admin,
+    audit,  # noqa: F401 - this and the other pages of admins are on their blueprint
     auth,
+    bulk,  # noqa: F401
+    desk_words,
     documents,
     errors,
+    figures,
     frame,
     headers,
     health,
@@ -17,7 +21,9 @@ from portal.web import (
     jobs,
     locale,
     notices,  # noqa: F401 - its pages are on the admins' blueprint
+    operations,  # noqa: F401
     sources,  # noqa: F401 - its pages are on the admins' blueprint
+    triage,  # noqa: F401
     webhook,
     wishes,
     words,
@@ -32,7 +38,8 @@ def register(app: Flask) -> None:
     errors.set_up(app)
     frame.set_up(app)
     words.set_up(app)
-    for room in (auth, documents, jobs, job_actions, admin, health, locale, wishes, webhook):
+    desk_words.set_up(app)
+    for room in (auth, documents, jobs, job_actions, figures, admin, health, locale, wishes, webhook):
         app.register_blueprint(room.blueprint)
 
 

@@ -10,7 +10,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from portal.clock import utcnow
-from portal.jobs import queries, words
+from portal.jobs import queries, retention, words
 from portal.jobs.export import group_title
 from portal.jobs.records import Number
 from portal.sources.words import source_title, value_words
@@ -27,6 +27,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "event_tone": words.event_tone,
     "attempt_end_word": words.attempt_end_words,
     "source_word": source_title,
+    "deleted_on": retention.deleted_on,
+    "unstarted_deleted_on": retention.unstarted_deleted_on,
     "group_word": group_title,
 }
 

@@ -26,8 +26,8 @@ OWNED = {"document_id", "job_id", "delivery_id"}
 # Addresses that name nothing of anybody's: they show and change only what belongs to whoever asks, or nothing.
 OWN = {
     "auth.account", "auth.change_account", "auth.first_admin", "auth.login", "auth.logout", "auth.setup",
-    "auth.sign_in", "documents.example", "documents.index", "documents.upload", "health.healthz", "health.readyz",
-    "jobs.live_list", "locale.look", "static", "webhook.choose", "webhook.renew", "webhook.show", "webhook.try_it",
+    "auth.sign_in", "documents.example", "documents.index", "documents.upload", "figures.mine", "figures.my_table",
+    "health.healthz", "health.readyz", "jobs.live_list", "locale.look", "static", "webhook.choose", "webhook.renew", "webhook.show", "webhook.try_it",
     "wishes.keep", "wishes.stop", "wishes.stopped",
 }  # fmt: skip
 FORM = {
