@@ -10,9 +10,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.accounts import User
+from portal.clock import utcnow
 from portal.config import ROOT
 from portal.database import db
+from portal.jobs import bulk, operating, operations
+from portal.jobs.filters import Filters
 from portal.jobs.models import ScrapingJob
+from portal.jobs.operation_records import Verb
 from portal.jobs.status import Status
 from portal.notices.mail import letter
 from portal.notices.models import Notice
@@ -89,6 +93,24 @@ def test_a_page_that_was_first_opened_in_english_is_spanish_for_the_next_reader(
     alice.locale = None
     db.session.commit()
     assert not english_left(shown(as_alice, "/"))
+
+
+def test_the_admins_desk_is_spanish(
+    spanish: None, alice: User, ada: User, as_ada: FlaskClient, make_job: MakeJob
+) -> None:
+    job = scenes.failed(make_job(alice), final=True)
+    shown(as_ada, "/admin/audit")
+    begun = [as_ada.post("/admin/jobs/plan", data={"verb": verb, "ids": job.id}) for verb in ("retry", "limits")]
+    operation = operations.begin(bulk.Order(Verb.RETRY, ada.email), "key", utcnow(), wanted=Filters()).id
+    before = [shown(as_ada, f"/admin/operations/{operation}"), shown(as_ada, "/admin/triage")]
+    operating.work(operation)
+    after = [
+        shown(as_ada, path)
+        for path in (f"/admin/operations/{operation}", "/admin/operations", "/admin/audit", "/admin/triage",
+                     "/admin/jobs?cause=blocked&user=alice&found=over&sort=-progress", f"/jobs/{job.id}")
+    ]  # fmt: skip
+    for page in [*(one.text for one in begun), *before, *after]:
+        assert not english_left(page.replace("offline", ""))
 
 
 def test_the_mails_are_spanish(app: Flask, spanish: None, alice: User, make_job: MakeJob) -> None:

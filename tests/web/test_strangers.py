@@ -27,7 +27,8 @@ OWNED = {"document_id", "job_id", "delivery_id"}
 OWN = {
     "auth.account", "auth.change_account", "auth.first_admin", "auth.login", "auth.logout", "auth.setup",
     "auth.sign_in", "documents.example", "documents.index", "documents.upload", "figures.mine", "figures.my_table",
-    "health.healthz", "health.readyz", "jobs.live_list", "locale.look", "static", "webhook.choose", "webhook.renew", "webhook.show", "webhook.try_it",
+    "health.healthz", "health.readyz", "jobs.live_list",
+    "locale.look", "static", "webhook.choose", "webhook.renew", "webhook.show", "webhook.try_it",
     "wishes.keep", "wishes.stop", "wishes.stopped",
 }  # fmt: skip
 FORM = {

@@ -1,0 +1,69 @@
+"""The list, the grid and an operation on PostgreSQL: what SQLite takes of types and savepoints is no proof."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from portal.database import db
+from portal.jobs import desk, operating, operations, phone_search, triage
+from portal.jobs.bulk import Order as Bulk
+from portal.jobs.desk import Order, Sort
+from portal.jobs.filters import Filters
+from portal.jobs.models import ScrapingJob
+from portal.jobs.operation_records import Verb
+from portal.jobs.status import Status
+from portal.web.places import from_text, to_text
+from tests import services
+from tests.jobs.many import copies
+from tests.support import cast, scenes
+from tests.support.cast import NOW
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+def postgres_app(tmp_path: Path, postgres_server: str) -> Iterator[Flask]:
+    with services.new_database(postgres_server) as url:
+        app = cast.make_app(tmp_path, DATABASE_URL=url)
+        with app.app_context():
+            yield app
+            db.session.remove()
+            db.engine.dispose()
+
+
+def test_the_desk_works_on_postgresql_too(postgres_app: Flask) -> None:
+    alice, ada = cast.make_user("alice@example.com"), cast.make_user("ada@example.com", admin=True)
+    stopped = scenes.failed(cast.make_job(postgres_app, alice, 3), cause="x" * 5000, final=True)
+    full = scenes.failed(cast.make_job(postgres_app, alice, 1), found=1, reasons=(), final=True)
+    ids = [stopped.id, full.id, *copies(stopped, 118)]
+    for sort, descending in product(Sort, (True, False)):
+        found, place = [], None
+        while True:
+            page = desk.list_all(Filters(), Order(sort, descending), place)
+            found += [job.id for job in page.jobs]
+            if page.next is None:
+                break
+            place = from_text(to_text(page.next))
+        assert sorted(found) == ids
+    grid = triage.grid(NOW, stopped=True)
+    assert (grid.sums["all"], len(grid.rows[0].cause)) == (120, 500), "a long cause is clipped, as it is indexed"
+    for wanted in (
+        Filters(cause=grid.rows[0].cause, changed_since=NOW), Filters(user="alice", status=Status.FAILED, since=NOW),
+        Filters(name="clientes", source="offline"), Filters(name=str(full.id), until=NOW),
+    ):  # fmt: skip
+        page = desk.list_all(wanted)
+        assert page.total.n >= len(page.jobs) > 0 or wanted.until, wanted
+    key = phone_search.begin(ada, "612 00 00 02", "ES", NOW)
+    assert phone_search.sought(ada, key or "", NOW) == "+34612000002"
+    assert [job.id for job in desk.list_all(Filters(e164="+34612000002")).jobs] == [stopped.id]
+    operation = operations.begin(Bulk(Verb.RETRY, ada.email), "one", NOW, wanted=Filters(status=Status.FAILED))
+    assert operations.begin(Bulk(Verb.RETRY, ada.email), "one", NOW, wanted=Filters()).id == operation.id
+    while operating.work(operation.id, clock=lambda: NOW):
+        pass
+    db.session.rollback()
+    done = db.session.get_one(type(operation), operation.id, populate_existing=True)
+    assert (done.state, done.done, done.skipped_why) == ("done", 119, {"nothing_left": 1})
+    assert db.session.get_one(ScrapingJob, full.id).status == Status.FAILED
