@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PORTAL = ROOT / "portal"
 
-# Which rooms a room may know. Those on the ground floor (clock, database, config, logs, extensions) are open to all.
-GROUND = {"clock", "config", "database", "extensions", "logs", "objects"}
+# Which rooms a room may know. Those on the ground floor (GROUND) are open to all.
+GROUND = {"clock", "config", "database", "extensions", "logs", "objects", "outward"}
 MAY_KNOW = {
     "accounts": set(),
     "documents": set(),

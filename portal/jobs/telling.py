@@ -1,73 +1,53 @@
-"""Which of a job's ends a person is told of, and with which facts. The notice is written with what happened."""
+"""Which of a job's ends people are told of, and by which ways. A notice is written with what happened, in one
+transaction; what it says stands in `told_facts`, programs and rooms are told by `announcing`."""
 
 from datetime import datetime
 from typing import Any
 
-from flask_babel import force_locale
 from sqlalchemy import select
 
 from portal.accounts import User
-from portal.config import LOCALES
 from portal.database import db
-from portal.jobs.causes import explain
+from portal.jobs.announcing import announce_job, announce_source
 from portal.jobs.columns import JobColumns
-from portal.jobs.records import Attempt, Number
-from portal.notices.models import Notice
+from portal.jobs.told_facts import job_facts, source_facts
+from portal.notices.dropping import drop_held
+from portal.notices.models import Channel, Delivery, Notice
+from portal.notices.wishes import wants
 from portal.notices.writing import write
-from portal.sources.base import Outcome
-from portal.sources.words import source_title
-
-ROWS_NAMED = 10  # a mail names at most so many rows
-
-
-def _facts(job: JobColumns) -> dict[str, Any]:
-    first = db.session.scalar(select(Attempt.started_at).where(Attempt.job_id == job.id).order_by(Attempt.attempt))
-    rows = db.session.execute(
-        select(Number.row_no, Number.reason)
-        .where(Number.job_id == job.id, Number.outcome.in_((Outcome.FAILED, Outcome.WAITING)))
-        .order_by(Number.row_no)
-        .limit(ROWS_NAMED)
-    ).all()
-    return {
-        "file_name": job.file_name,
-        "total": job.total_numbers,
-        "ready": job.processed_numbers,
-        "cause": _in_every_language(job.last_error),
-        "attempts": job.attempt,
-        "first_at": first.isoformat() if first else None,
-        "rows": [row.row_no for row in rows],
-        "reference": f"SJ-{job.id}-A{job.attempt}",
-    }
-
-
-def _in_every_language(cause: str | None) -> dict[str, str]:
-    """The cause in words. The room that sends notices knows no causes, so the words go with the notice."""
-    words = {}
-    for locale in LOCALES:
-        with force_locale(locale):
-            explained = explain(cause)
-            words[locale] = str(explained.what) if explained else ""
-    return words
 
 
 def job_failed(job: JobColumns, now: datetime) -> None:
     """The job has stopped for good: tell its owner once in this round."""
-    write(f"job-failed.{job.id}.{job.round}", "job_failed", job.user_id, job.id, _facts(job), now)
+    _tell_owner("job_failed", job, job_facts(job), now)
 
 
 def job_completed(job: JobColumns, now: datetime) -> None:
-    """A job whose end as failed was told has become complete after all: tell that too."""
-    told = select(Notice.id).where(Notice.job_id == job.id, Notice.kind == "job_failed").limit(1)
-    if db.session.scalar(told) is not None:
-        write(f"job-fixed.{job.id}.{job.round}", "job_fixed", job.user_id, job.id, _facts(job), now)
+    """The job is complete: tell it as good news, or as put right when its end as failed was told before."""
+    drop_held(job.id, "job_failed", now)
+    told = select(Notice.id).where(
+        Notice.job_id == job.id, Notice.kind == "job_failed", Notice.channel == Channel.MAIL,
+        Notice.state != Delivery.DROPPED,
+    )  # fmt: skip
+    fixed = db.session.scalar(told.limit(1)) is not None
+    _tell_owner("job_fixed" if fixed else "job_completed", job, job_facts(job), now)
+
+
+def job_moved_on(job: JobColumns, now: datetime) -> None:
+    """A person retried, cancelled or deleted the job: that it had stopped is no news any more, if it still waits."""
+    drop_held(job.id, "job_failed", now)
+
+
+def _tell_owner(kind: str, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
+    if wants(job.user_id, kind):
+        write(f"{kind.replace('_', '-')}.{job.id}.{job.round}", kind, job.user_id, job.id, facts, now)
+    announce_job(kind, job, facts, now)
 
 
 def source_stopped(source: str, cause: str, now: datetime) -> None:
     """A source refuses the portal: tell every admin, once a day for each cause."""
-    titles = {}
-    for locale in LOCALES:
-        with force_locale(locale):
-            titles[locale] = source_title(source)
-    facts = {"source": source, "title": titles, "cause": _in_every_language(cause)}
+    facts = source_facts(source, cause)
     for admin in db.session.scalars(select(User.id).where(User.is_admin)):
-        write(f"source-{source}.{cause}.{now:%Y%m%d}.{admin}", "source_stopped", admin, None, facts, now)
+        if wants(admin, "source_stopped"):
+            write(f"source-{source}.{cause}.{now:%Y%m%d}.{admin}", "source_stopped", admin, None, facts, now)
+    announce_source("source_stopped", facts, now)

@@ -1,4 +1,4 @@
-"""The notice: something to tell a person, written in the same transaction as what happened."""
+"""The notice: something to tell, by one channel, written in the same transaction as what happened."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Model, Moment, Word, db, only
 
+ANSWER_LENGTH = 500
+
+
+class Channel(StrEnum):
+    """By which way a notice goes out."""
+
+    MAIL = "mail"
+    CHAT = "chat"  # the admins' room
+    WEBHOOK = "webhook"  # a person's own program
+
 
 class Delivery(StrEnum):
     """How far a notice has come."""
@@ -17,17 +27,21 @@ class Delivery(StrEnum):
     SENDING = "sending"  # taken by a sender; taken again when that sender is not heard of
     SENT = "sent"
     DEAD = "dead"  # given up after its last try
+    FOLDED = "folded"  # told in a digest, which `digest_id` names
+    DROPPED = "dropped"  # overtaken by what happened next, before anybody was told
 
 
 class Notice(Model):
-    """One thing to tell one person. `dedupe` is unique: however often it is written, it is told once."""
+    """One thing to tell by one channel. `dedupe` is unique and names the channel too: however often it is written, it
+    is told once. A notice is also the record of its delivery."""
 
     __tablename__ = "notices"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    dedupe: Mapped[str] = mapped_column(String(80), unique=True)
+    dedupe: Mapped[str] = mapped_column(String(160), unique=True)
     kind: Mapped[str] = mapped_column(String(40))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    channel: Mapped[Channel] = mapped_column(Word(Channel), default=Channel.MAIL)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # empty: the admins' room
     job_id: Mapped[int | None] = mapped_column(index=True)  # no foreign key: this room knows no job
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     state: Mapped[Delivery] = mapped_column(Word(Delivery), default=Delivery.DUE)
@@ -35,14 +49,42 @@ class Notice(Model):
     created_at: Mapped[datetime] = mapped_column(Moment)
     due_at: Mapped[datetime] = mapped_column(Moment)  # when to send, or when to take it again
     sent_at: Mapped[datetime | None] = mapped_column(Moment)
-    last_error: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[str | None] = mapped_column(Text)  # what the other side said last, clipped
+    last_error: Mapped[str | None] = mapped_column(Text)  # why the last try failed, clipped
+    digest_id: Mapped[int | None] = mapped_column(ForeignKey("notices.id"), index=True)
 
     __table_args__ = (
         only("state", Delivery),
+        only("channel", Channel),
         Index(
             "ix_notices_to_send",
             "due_at",
             sqlite_where=db.text("state IN ('due', 'sending')"),
             postgresql_where=db.text("state IN ('due', 'sending')"),
         ),
+        Index("ix_notices_state_id", "state", "id"),
     )
+
+
+class NoticeBurst(Model):
+    """Until when what is told to the same person in the same vein is held back for a digest."""
+
+    __tablename__ = "notice_bursts"
+
+    key: Mapped[str] = mapped_column(String(60), primary_key=True)  # channel.person.vein
+    until: Mapped[datetime] = mapped_column(Moment)
+
+
+class NoticeSettings(Model):
+    """What a person wants to be told. Without a row, all is as it stands here."""
+
+    __tablename__ = "notice_settings"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    tell_failed: Mapped[bool] = mapped_column(default=True)  # and when it was fixed after all
+    tell_completed: Mapped[bool] = mapped_column(default=True)
+    tell_sources: Mapped[bool] = mapped_column(default=True)  # admins: a source has stopped
+    daily_summary: Mapped[bool] = mapped_column(default=False)  # admins
+    webhook_url: Mapped[str | None] = mapped_column(Text)
+    webhook_secret: Mapped[str | None] = mapped_column(String(80))
+    updated_at: Mapped[datetime] = mapped_column(Moment)

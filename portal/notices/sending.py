@@ -1,71 +1,89 @@
-"""Sending what is to be told, by mail: taken, sent, noted, each committed by itself.
+"""Sending what is to be told: taken, handed to its channel, noted, each committed by itself.
 
-No mail server sends exactly once. A notice is taken before it is sent and taken again when its sender is not heard
-of, so that none is lost; one that died in the millisecond between the server's yes and our note is sent twice, with
-the same Message-ID.
+One notice is one delivery, whatever its channel, so that the taking, the waits, the giving up and the log are the same
+for all. No mail server sends exactly once: a notice is taken before it is sent and taken again when its sender is not
+heard of, so that none is lost; one whose sender died in the millisecond between the server's yes and our note is sent
+twice, with the same Message-ID. It must not know what a channel does.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import update
 
-from portal.accounts import User
-from portal.database import among, changed_rows, db
-from portal.notices import mail
-from portal.notices.models import Delivery, Notice
+from portal.database import changed_rows, db
+from portal.notices import bursts, mail
+from portal.notices.models import ANSWER_LENGTH, Channel, Delivery, Notice
+from portal.notices.taking import AGAIN_SECONDS, Seen, apart, due_notices, take
+from portal.notices.undelivered import Undelivered
 
 log = structlog.get_logger(__name__)
 
+# A channel is one function. It is given a notice that belongs to no session, opens its own short transactions for what
+# else it needs, holds none while it talks, and answers what the other side said. It raises Undelivered or OSError.
+Deliver = Callable[[Notice, datetime], str]
+CHANNELS: dict[Channel, Deliver] = {Channel.MAIL: mail.deliver}
+
 BATCH = 50
-AGAIN_SECONDS = 120  # a taken notice whose sender was not heard of; longer than the mail server may take
-MAX_TRIES = 30  # with growing waits, a day of a dead mail server
+PASS_SECONDS = 40  # after this, what is still due waits for the next pass: a sweep has other things to do
+STEPS = 15  # the waits grow so often: 2, 4, 6 … 30 minutes
+MAX_TRIES = 30  # with growing waits, half a day of a dead mail server
 
 
-def send_due(now: datetime) -> Iterator[Notice]:
+def send_due(now: datetime, channels: Mapping[Channel, Deliver] | None = None) -> Iterator[Notice]:
     """Send what is due, and give each that went out."""
-    due = (
-        select(Notice.id, Notice.tries)
-        .where(among(Notice.state, (Delivery.DUE, Delivery.SENDING)), Notice.due_at <= now)
-        .order_by(Notice.due_at)
-        .limit(BATCH)
-    )
-    taken = db.session.execute(due).all()
-    db.session.commit()
-    for notice_id, tries in taken:
-        if _take(notice_id, tries, now) and (notice := _send(notice_id, now)):
+    began, down = time.monotonic(), set[Channel]()
+    for seen in due_notices(now, BATCH):
+        if seen.channel in down:
+            continue  # it stays due, and no try of it is spent
+        if time.monotonic() - began > PASS_SECONDS:
+            return
+        if (taken := _taken(seen, now)) is None:
+            continue
+        notice = apart(taken)
+        try:
+            answer = (channels or CHANNELS)[notice.channel](notice, now)
+        except Exception as error:  # whatever it is, one that cannot be sent must not keep the others from going out
+            db.session.rollback()
+            if _put_off(notice, error, now):
+                down.add(seen.channel)
+            continue
+        if _note_sent(notice, answer, now):
             yield notice
 
 
-def _take(notice_id: int, seen_tries: int, now: datetime) -> bool:
-    """Take a notice for ourselves; somebody who looked at the same time finds another count of tries."""
-    statement = (
-        update(Notice)
-        .where(Notice.id == notice_id, Notice.tries == seen_tries, Notice.due_at <= now)
-        .values(state=Delivery.SENDING, tries=seen_tries + 1, due_at=now + timedelta(seconds=AGAIN_SECONDS))
-    )
-    taken = changed_rows(statement) == 1
+def _taken(seen: Seen, now: datetime) -> int | None:
+    """The id of the notice to send now: this one, the digest that it went into, or none."""
+    if bursts.may_be_held(seen):
+        return bursts.take_or_hold(seen, now)
+    taken = take(seen.id, seen.tries, now)
     db.session.commit()
-    return taken
+    return seen.id if taken else None
 
 
-def _send(notice_id: int, now: datetime) -> Notice | None:
-    notice = db.session.get_one(Notice, notice_id, populate_existing=True)
-    user = db.session.get_one(User, notice.user_id)
-    try:
-        letter = mail.letter(notice, user)
-        db.session.commit()  # nothing stays open while the mail server takes its time
-        mail.deliver(letter)
-    except Exception as error:  # whatever it is, a letter that cannot be sent must not keep the others from going out
-        db.session.rollback()
-        log.warning("mail not sent", notice=notice_id, exc_info=not isinstance(error, OSError), error=str(error))
-        given_up = notice.tries >= MAX_TRIES
-        notice.last_error = str(error)[:500]
-        notice.state = Delivery.DEAD if given_up else Delivery.DUE
-        notice.due_at = now + timedelta(seconds=AGAIN_SECONDS * min(notice.tries, 15))
-        db.session.commit()
-        return None
-    notice.state, notice.sent_at, notice.last_error = Delivery.SENT, now, None
+def _note_sent(notice: Notice, answer: str, now: datetime) -> bool:
+    sent = {"state": Delivery.SENT, "sent_at": now, "answer": answer[:ANSWER_LENGTH], "last_error": None}
+    return _note(notice, sent)
+
+
+def _put_off(notice: Notice, error: Exception, now: datetime) -> bool:
+    """Note the failure and when to try again. True: the way itself is down, so others need not be tried."""
+    refused = error if isinstance(error, Undelivered) else Undelivered(str(error) or "no answer")
+    known = isinstance(error, (Undelivered, OSError))
+    log.warning("notice not sent", notice=notice.id, channel=notice.channel, error=refused.answer, exc_info=not known)
+    given_up = refused.final or notice.tries % MAX_TRIES == 0  # one that is sent again by hand has as many tries more
+    wait = max(AGAIN_SECONDS * min(notice.tries % MAX_TRIES or MAX_TRIES, STEPS), refused.wait_seconds or 0)
+    why = refused.answer[:ANSWER_LENGTH]
+    state = Delivery.DEAD if given_up else Delivery.DUE
+    _note(notice, {"state": state, "due_at": now + timedelta(seconds=wait), "answer": why, "last_error": why})
+    return refused.down
+
+
+def _note(notice: Notice, values: dict[str, object]) -> bool:
+    """Write down how the try ended, unless somebody has taken the notice after us: their try counts then."""
+    mine = (Notice.id == notice.id, Notice.tries == notice.tries, Notice.state == Delivery.SENDING)
+    noted = changed_rows(update(Notice).where(*mine).values(**values)) == 1
     db.session.commit()
-    return notice
+    return noted

@@ -7,16 +7,26 @@ from typing import Any
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.database import db
-from portal.notices.models import Delivery, Notice
+from portal.notices.models import Channel, Delivery, Notice
 
 
-def write(dedupe: str, kind: str, user_id: int, job_id: int | None, facts: dict[str, Any], now: datetime) -> None:
-    """Note that a person is to be told. Does not commit."""
+def write(
+    dedupe: str,
+    kind: str,
+    user_id: int | None,
+    job_id: int | None,
+    facts: dict[str, Any],
+    now: datetime,
+    channel: Channel = Channel.MAIL,
+) -> None:
+    """Note that a person, or a room, is to be told. Does not commit. The key is made different for each channel."""
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    if channel != Channel.MAIL:
+        dedupe = f"{dedupe}.{channel}"
     db.session.execute(
         dialect.insert(Notice)
         .values(
-            dedupe=dedupe, kind=kind, user_id=user_id, job_id=job_id, facts=facts,
+            dedupe=dedupe, kind=kind, channel=channel, user_id=user_id, job_id=job_id, facts=facts,
             state=Delivery.DUE, tries=0, created_at=now, due_at=now,
         )
         .on_conflict_do_nothing(index_elements=["dedupe"])

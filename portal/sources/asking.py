@@ -11,9 +11,9 @@ from collections.abc import Callable
 import requests
 from urllib3.exceptions import HTTPError
 
+from portal.outward.judge import Refused
 from portal.sources.base import SourceStopped
 from portal.sources.filling import Filled
-from portal.sources.guard import Refused
 from portal.sources.recipe import Request
 from portal.sources.reply import Reply
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis import Redis
 
-from portal.sources import guard
+from portal.outward import guard
 from portal.sources.asking import Asker
 from portal.sources.base import Answer, Outcome, SourceFacts
 from portal.sources.breaker import Breaker

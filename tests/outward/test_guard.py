@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
-from portal.sources import guard
-from portal.sources.guard import Judge, Refusal, Refused
+from portal.outward import guard
+from portal.outward.judge import KEPT_SECONDS, Judge, Refusal, Refused
 
 INSIDE = [
     "http://127.0.0.1/", "http://localhost/", "http://127.1/", "http://2130706433/", "http://0x7f000001/",
@@ -158,7 +158,7 @@ def test_a_judged_address_is_forgotten_after_a_while_and_judged_again(monkeypatc
     judge = Judge(clock=lambda: now[0])
     assert [str(judge.judge("public.example", 80).address) for _ in range(50)] == ["93.184.215.14"] * 50
     assert len(asked) == 1
-    answers[0], now[0] = "10.0.0.1", guard.KEPT_SECONDS + 1
+    answers[0], now[0] = "10.0.0.1", KEPT_SECONDS + 1
     with pytest.raises(Refused):
         judge.judge("public.example", 80)
 

@@ -9,13 +9,7 @@ Where its promise ends: whoever controls a public address still decides what com
 time are the caller's.
 """
 
-import ipaddress
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Sequence
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,111 +17,13 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests_hardened import Config, HTTPSession  # type: ignore[import-untyped]
-from requests_hardened.ip_filter import EXTRA_BLOCKED_NET_RANGES  # type: ignore[import-untyped]
 from requests_hardened.ip_filter_adapter import IPFilterAdapter  # type: ignore[import-untyped]
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from portal.outward.judge import DEFAULT_PORTS, Judge, Refusal, Refused
 
-PORTS = (80, 443)
-KEPT_SECONDS = 30.0  # how long a judged address is used again: a name is not resolved for each of 5,000 numbers
 TIMEOUT_SECONDS = (5.0, 10.0)  # to connect, and between two pieces of an answer, where the caller says nothing
-DEFAULT_PORTS = {"http": 80, "https": 443}
 # What a redirect to another host may carry on: everything else may be a key that is for the first host alone.
 HARMLESS = {"accept", "accept-encoding", "accept-language", "user-agent"}
-
-
-class Refusal(StrEnum):
-    """Why an address is not asked. A page has a sentence for each."""
-
-    SCHEME = "scheme_refused"  # neither http nor https
-    USERINFO = "userinfo_refused"  # a name or password stands in the address
-    PORT = "port_refused"
-    PRIVATE = "private_address"  # it leads into our own network, or nowhere on the internet
-    REDIRECTS = "too_many_redirects"
-
-
-class Refused(requests.RequestException):
-    """The address is not asked, by our own rule; nothing was sent to it. Asking again changes nothing."""
-
-    def __init__(self, code: Refusal, what: str) -> None:
-        super().__init__(f"{code}: {what}")
-        self.code = code
-        self.what = what  # a host, a port or a scheme: never the whole address, which may hold a key
-
-
-@dataclass(frozen=True)
-class Judged:
-    """An address that may be connected to. `private` when only the operator's own setting allows it."""
-
-    address: Address
-    private: bool
-
-
-class Judge:
-    """Which addresses may be connected to. `allow_private` are networks that the operator opened, at any port;
-    `ports` are allowed beside 80 and 443 everywhere."""
-
-    def __init__(
-        self, allow_private: Iterable[str] = (), ports: Iterable[int] = (), clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._opened: tuple[Network, ...] = tuple(ipaddress.ip_network(text) for text in allow_private)
-        self._ports = frozenset((*PORTS, *ports))
-        self._clock = clock
-        self._kept: dict[tuple[str, int], tuple[Judged, float]] = {}
-        self._lock = threading.Lock()
-
-    def judge(self, host: str, port: int) -> Judged:
-        """The address to connect to. Raises Refused; a name that nobody knows is a requests.ConnectionError."""
-        with self._lock:
-            judged, until = self._kept.get((host, port), (None, 0.0))
-        if judged is not None and self._clock() < until:
-            return judged
-        judged = self._resolve(host, port)
-        with self._lock:
-            if len(self._kept) > 1000:  # a source has one host; a crowd of redirects must not fill the memory
-                self._kept.clear()
-            self._kept[host, port] = (judged, self._clock() + KEPT_SECONDS)
-        return judged
-
-    def _resolve(self, host: str, port: int) -> Judged:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise requests.ConnectionError(f"the name of the host is not known: {host}") from error
-        # All of them, not only the one we use: a name that points inside as well as outside is not to be trusted.
-        judged = [self._address(str(one[4][0]).partition("%")[0], host) for one in found]
-        if not judged:
-            raise requests.ConnectionError(f"the name of the host has no address: {host}")
-        if port not in self._ports and not all(one.private for one in judged):
-            raise Refused(Refusal.PORT, str(port))
-        return judged[0]
-
-    def _address(self, text: str, host: str) -> Judged:
-        address = ipaddress.ip_address(text)
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        if any(address.version == network.version and address in network for network in self._opened):
-            return Judged(address, private=True)
-        if not _is_public(address):
-            raise Refused(Refusal.PRIVATE, host)
-        return Judged(address, private=False)
-
-
-def _is_public(address: Address) -> bool:
-    """Whether this address can only be somebody else's, on the internet."""
-    inside = (
-        address.is_private
-        or address.is_loopback
-        or address.is_link_local
-        or address.is_multicast
-        or address.is_reserved
-        or address.is_unspecified
-        or not address.is_global
-    )
-    return not inside and not any(
-        address.version == network.version and address in network for network in EXTRA_BLOCKED_NET_RANGES
-    )
 
 
 class PinnedAdapter(IPFilterAdapter):
@@ -178,16 +74,12 @@ class GuardedSession(HTTPSession):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send, once the address itself has been looked at. Raises Refused."""
-        parts = urlsplit(str(request.url))
-        if parts.scheme.lower() not in DEFAULT_PORTS:
-            raise Refused(Refusal.SCHEME, parts.scheme)
-        if "@" in parts.netloc:
-            raise Refused(Refusal.USERINFO, parts.hostname or "")
+        self._judge.judge_all(str(request.url))
         kwargs["proxies"] = {}
         try:
             return super().send(request, **kwargs)
         except requests.TooManyRedirects as error:
-            raise Refused(Refusal.REDIRECTS, parts.hostname or "") from error
+            raise Refused(Refusal.REDIRECTS, urlsplit(str(request.url)).hostname or "") from error
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Called by requests for each redirect: another host gets none of our keys, and from outside no redirect

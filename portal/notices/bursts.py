@@ -1,0 +1,102 @@
+"""What keeps two hundred failures from being two hundred mails: the first goes out at once, those of the next quarter
+of an hour are held, and become one digest.
+
+All of it happens in one transaction behind one row per person and vein, so that of two senders one sees the other's
+window, and a process that dies leaves either nothing done or all of it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from portal.database import changed_rows, db
+from portal.notices.kinds import kind_of, kinds_in
+from portal.notices.models import Channel, Delivery, Notice, NoticeBurst
+from portal.notices.taking import Seen, take
+
+HOLD = timedelta(minutes=15)
+MOST = 1000  # notices in one digest; the rest go into the next
+LISTED = 50  # files that a digest lists one by one
+LEFT_OUT = ("rows", "causes", "first_at", "last_at")  # of a single file's facts, what a digest has no room for
+
+
+def may_be_held(seen: Seen) -> bool:
+    """Whether this one waits its turn in a burst: never a second try, and never a program's own copy."""
+    return (
+        seen.tries == 0
+        and seen.state == Delivery.DUE
+        and seen.channel != Channel.WEBHOOK
+        and kind_of(seen.kind).vein is not None
+    )
+
+
+def take_or_hold(seen: Seen, now: datetime) -> int | None:
+    """Take the notice, or the digest of all that are due with it; None when it is held, or somebody was first.
+    Commits."""
+    vein = kind_of(seen.kind).vein or ""
+    key = f"{seen.channel}.{seen.user_id or 0}.{vein}"
+    waiting = (
+        Notice.channel == seen.channel, Notice.user_id == seen.user_id, Notice.kind.in_(kinds_in(vein)),
+        Notice.state == Delivery.DUE, Notice.tries == 0,
+    )  # fmt: skip
+    if not _open(key, now):
+        until = db.session.scalars(select(NoticeBurst.until).where(NoticeBurst.key == key)).one()
+        changed_rows(update(Notice).where(*waiting, Notice.due_at < until).values(due_at=until))
+        db.session.commit()
+        return None
+    due = select(Notice).where(*waiting, Notice.due_at <= now).order_by(Notice.id).limit(MOST).with_for_update()
+    together = list(db.session.scalars(due, execution_options={"populate_existing": True}))
+    if not together:
+        db.session.rollback()  # another sender has it; the window stays as it was
+        return None
+    taken = together[0].id if len(together) == 1 else _fold(key, vein, together, now)
+    take(taken, 0, now)
+    db.session.commit()
+    return taken
+
+
+def _open(key: str, now: datetime) -> bool:
+    """Open a new window. False: one is open. On PostgreSQL, whoever comes second waits here for the first's commit."""
+    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    db.session.execute(dialect.insert(NoticeBurst).values(key=key, until=now).on_conflict_do_nothing())
+    over = (NoticeBurst.key == key, NoticeBurst.until <= now)
+    return changed_rows(update(NoticeBurst).where(*over).values(until=now + HOLD)) == 1
+
+
+def _fold(key: str, vein: str, together: Sequence[Notice], now: datetime) -> int:
+    first = together[0]
+    digest = Notice(
+        dedupe=f"digest.{key}.{first.id}", kind=f"{vein}_digest", channel=first.channel, user_id=first.user_id,
+        facts=_facts(together), tries=0, created_at=now, due_at=now,
+    )  # fmt: skip
+    db.session.add(digest)
+    db.session.flush()
+    changed_rows(
+        update(Notice)
+        .where(Notice.id.in_([notice.id for notice in together]))
+        .values(state=Delivery.FOLDED, digest_id=digest.id)
+    )
+    return digest.id
+
+
+def _facts(together: Sequence[Notice]) -> dict[str, Any]:
+    """What a digest says of all: sums, the causes with how many files each stopped, and the files."""
+    files = [
+        {name: fact for name, fact in notice.facts.items() if name not in LEFT_OUT}
+        | {"kind": notice.kind, "job_id": notice.job_id}
+        for notice in together
+    ]
+    causes = Counter(tuple(sorted((notice.facts.get("cause") or {}).items())) for notice in together)
+    return {
+        "count": len(files),
+        "ready": sum(file.get("ready", 0) for file in files),
+        "total": sum(file.get("total", 0) for file in files),
+        "causes": [{"cause": dict(cause), "files": count} for cause, count in causes.most_common() if cause],
+        "files": files[:LISTED],
+        "since": together[0].created_at.isoformat(),
+        "until": together[-1].created_at.isoformat(),
+    }

@@ -1,0 +1,81 @@
+"""A notice as a letter: text and HTML, in its reader's language and time zone.
+
+Links in it only open pages: mail scanners follow links, so none of them does anything by itself. It sends nothing.
+"""
+
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, getaddresses
+from urllib.parse import urlsplit
+
+from flask import current_app
+from flask_babel import force_locale
+from flask_mail import Message
+
+from portal.accounts import User
+from portal.notices.kinds import kind_of
+from portal.notices.models import Notice
+from portal.notices.reading_room import Reader, reader_of
+from portal.notices.subjects import subject
+from portal.notices.unsubscribing import unsubscribe_address
+
+
+class Letter(Message):
+    """A message of Flask-Mail, built by the standard library's own rules for headers and parts: it refuses a header
+    with a line break, folds long ones, and keeps lines short for servers that take seven bits only."""
+
+    sent_at: datetime
+
+    def _message(self) -> EmailMessage:  # type: ignore[override]
+        message = EmailMessage(policy=SMTP)
+        message["Subject"] = self.subject
+        message["From"] = _addresses(str(self.sender))
+        message["To"] = _addresses(*map(str, self.recipients))
+        message["Date"] = format_datetime(self.sent_at)
+        message["Message-ID"] = self.msgId
+        for name, value in (self.extra_headers or {}).items():
+            message[name] = value
+        message.set_content(self.body or "", cte="quoted-printable")
+        if self.html:
+            message.add_alternative(self.html, subtype="html", cte="quoted-printable")
+        return message
+
+
+def _addresses(*texts: str) -> list[Address]:
+    return [Address(display_name=name, addr_spec=address) for name, address in getaddresses(texts)]
+
+
+def letter(notice: Notice, user: User, now: datetime) -> Letter:
+    """The letter to send. What it says is the same at every try, and so is its Message-ID."""
+    home = current_app.config["PUBLIC_URL"]
+    stop = unsubscribe_address(notice.kind, user.id)
+    reader = reader_of(user)
+    with force_locale(reader.locale):
+        written = Letter(
+            subject=subject(notice, reader),
+            recipients=[user.email],
+            body=_part(notice, reader, stop, "txt"),
+            html=_part(notice, reader, stop, "html"),
+        )
+    written.sent_at = now
+    written.msgId = f"<{notice.dedupe}@{urlsplit(home).hostname}>"
+    headers = {"Auto-Submitted": "auto-generated"}
+    if stop:
+        headers |= {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    written.extra_headers = headers
+    return written
+
+
+def _part(notice: Notice, reader: Reader, stop: str, ending: str) -> str:
+    # Not render_template: what every page gets (theme, person, token) belongs to a request, and there is none.
+    template = current_app.jinja_env.get_template(f"emails/{notice.kind}.{ending}")
+    return template.render(
+        facts=notice.facts,
+        notice=notice,
+        reader=reader,
+        home=current_app.config["PUBLIC_URL"],
+        stop=stop,
+        wish=kind_of(notice.kind).wish,
+    )

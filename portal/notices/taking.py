@@ -1,0 +1,53 @@
+"""Taking a notice for ourselves before it is sent: a compare-and-set that one of two senders wins.
+
+It commits nothing and sends nothing.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import select, update
+
+from portal.accounts.opening import reading
+from portal.database import among, changed_rows
+from portal.notices.models import Channel, Delivery, Notice
+
+AGAIN_SECONDS = 120  # a taken notice whose sender was not heard of; longer than any channel may take
+UNSENT = (Delivery.DUE, Delivery.SENDING)
+
+
+class Seen(NamedTuple):
+    """What a sender looks at before it takes."""
+
+    id: int
+    tries: int
+    state: Delivery
+    kind: str
+    channel: Channel
+    user_id: int | None
+
+
+def due_notices(now: datetime, most: int) -> list[Seen]:
+    """What is to be sent now, the longest waiting first."""
+    due = (
+        select(Notice.id, Notice.tries, Notice.state, Notice.kind, Notice.channel, Notice.user_id)
+        .where(among(Notice.state, UNSENT), Notice.due_at <= now)
+        .order_by(Notice.due_at, Notice.id)
+        .limit(most)
+    )
+    with reading() as session:
+        return [Seen(*row) for row in session.execute(due)]
+
+
+def take(notice_id: int, seen_tries: int, now: datetime) -> bool:
+    """Take a notice; somebody who looked at the same time finds another count of tries. Does not commit."""
+    mine = (Notice.id == notice_id, Notice.tries == seen_tries, Notice.due_at <= now, among(Notice.state, UNSENT))
+    until = now + timedelta(seconds=AGAIN_SECONDS)
+    taken = update(Notice).where(*mine).values(state=Delivery.SENDING, tries=seen_tries + 1, due_at=until)
+    return changed_rows(taken) == 1
+
+
+def apart(notice_id: int) -> Notice:
+    """The notice as it stands, in no session: it can be read with no transaction open."""
+    with reading() as session:
+        return session.get_one(Notice, notice_id)

@@ -1,0 +1,40 @@
+"""What each person wants to be told: read, kept, and switched off one by one. Without a row, the model's defaults.
+
+A finished file is told unless its owner says no: who uploads a long list goes away, and waits for just that. The daily
+summary is for admins who ask for it.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from portal.accounts import User
+from portal.database import db
+from portal.notices.kinds import kind_of
+from portal.notices.models import NoticeSettings
+
+DEFAULTS = {"tell_failed": True, "tell_completed": True, "tell_sources": True, "daily_summary": False}
+FOR_ADMINS = frozenset({"tell_sources", "daily_summary"})
+
+
+def wishes_of(user_id: int) -> NoticeSettings:
+    """The person's settings; when they have none yet, the defaults, in no session."""
+    kept = db.session.get(NoticeSettings, user_id, populate_existing=True)
+    return kept or NoticeSettings(user_id=user_id, **DEFAULTS)
+
+
+def wants(user_id: int, kind: str) -> bool:
+    """Whether to write this person a mail of this kind. Somebody who was shut out is told nothing."""
+    wish = kind_of(kind).wish
+    active = db.session.scalar(select(User.is_active).where(User.id == user_id))
+    return bool(active) and (wish is None or bool(getattr(wishes_of(user_id), wish)))
+
+
+def keep_wishes(user_id: int, now: datetime, **chosen: bool | str | None) -> None:
+    """Keep some of the person's settings; the others stay as they are. Does not commit."""
+    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    fresh = dialect.insert(NoticeSettings).values(user_id=user_id, updated_at=now, **DEFAULTS)
+    db.session.execute(fresh.on_conflict_do_nothing(index_elements=["user_id"]))
+    kept = update(NoticeSettings).where(NoticeSettings.user_id == user_id)
+    db.session.execute(kept.values(updated_at=now, **chosen))
