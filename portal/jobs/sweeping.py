@@ -15,12 +15,14 @@ import structlog
 from flask import current_app
 from redis.exceptions import RedisError
 from sqlalchemy import Select, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
 from portal.database import among, db
 from portal.documents.models import Document, Reading
 from portal.jobs.dispatch import connection, document_message, in_queue, job_message, push_document, push_job
 from portal.jobs.models import ScrapingJob, backoff
+from portal.jobs.presence import forget_gone
 from portal.jobs.records import SweepState
 from portal.jobs.status import RETRYABLE, WAITING, Status
 from portal.notices.sending import send_due
@@ -181,11 +183,21 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
             log.exception("a step of the sweep failed")
         finally:
             db.session.rollback()
+    _forget_workers(now)
     swept = Swept(**counted)
     _note(ended_at=utcnow())
     if swept != Swept():
         log.info("swept", **swept.__dict__)
     return swept
+
+
+def _forget_workers(now: datetime) -> None:
+    # Housekeeping, not something that was put right: it is no step, and nobody is told of it.
+    try:
+        forget_gone(now)
+    except SQLAlchemyError:
+        db.session.rollback()
+        log.exception("rows of gone workers were not removed")
 
 
 def _note(**moments: datetime) -> None:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -23,8 +24,10 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from portal import create_app
+from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.dispatch import QUEUES, Message, queue
+from portal.jobs.presence import Reporter
 from portal.jobs.tasks import STOP
 
 log = structlog.get_logger(__name__)
@@ -48,6 +51,24 @@ class PortalWorker(Worker):
     job_class = Message
     max_connection_wait_time = 5.0  # seconds between tries while Redis is away
     app: Flask
+    reporter: Reporter
+    doing: str | None = None
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        # RQ's own goes to Redis and decides nothing. It comes while idle, while Redis is away, and beside a horse.
+        self.reporter.report(utcnow(), self.doing)
+        super().heartbeat(*args, **kwargs)
+
+    def monitor_work_horse(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        self.doing = _in_a_word(job)
+        try:
+            super().monitor_work_horse(job, *args, **kwargs)
+        finally:
+            self.doing = None
+
+    def teardown(self) -> None:
+        self.reporter.leave(utcnow())
+        super().teardown()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         # A signal that came in between the fork and the horse's own handlers would run the worker's handler in it.
@@ -91,6 +112,16 @@ class PortalWorker(Worker):
             super().maintain_heartbeats(*args, **kwargs)
 
 
+def _in_a_word(job: Job) -> str | None:
+    """What a message is about: a kind and an id, for the admins' page."""
+    try:
+        name, first = str(job.func_name).rpartition(".")[2], next(iter(job.args or ()), None)
+    except Exception:  # a message that cannot be read is for the horse to refuse
+        return None
+    kind = {"scrape": "job", "read_document": "document"}.get(name, name)
+    return f"{kind} {first}"[:60] if isinstance(first, int) else kind[:60]
+
+
 def settle_memory() -> None:
     """Leave what is loaded before the forks out of garbage collection: looking through it again and again costs a
     tenth of an offline job, and each look would copy the pages that the forks share."""
@@ -99,10 +130,11 @@ def settle_memory() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def wait_for_redis(redis: Redis) -> None:
+def wait_for_redis(redis: Redis, meanwhile: Callable[[], None]) -> None:
     """Return when Redis answers. Starting without it would end the process at once, over and over."""
     told = False
     while True:
+        meanwhile()
         try:
             redis.ping()
             return
@@ -121,13 +153,14 @@ def work(app: Flask, queue_name: str) -> None:
         from portal.sources.offline import warm  # 100 MB of tables, loaded once and shared by every fork
 
         warm()
+    reporter = Reporter(app.config["DATABASE_URL"], queue_name, utcnow())
     with app.app_context():
-        wait_for_redis(queue(queue_name).connection)
+        wait_for_redis(queue(queue_name).connection, lambda: reporter.report(utcnow()))
         worker = PortalWorker(
             [queue(queue_name)], connection=queue(queue_name).connection, serializer=JSONSerializer,
-            worker_ttl=45, maintenance_interval=60, job_monitoring_interval=5,
+            worker_ttl=30, maintenance_interval=60, job_monitoring_interval=5,
         )  # fmt: skip
-        worker.app = app
+        worker.app, worker.reporter = app, reporter
         settle_memory()
         db.session.remove()
         worker.work(logging_level="WARNING")

@@ -9,6 +9,7 @@ import portal.accounts
 import portal.documents.models
 import portal.jobs.models
 import portal.jobs.operation_records
+import portal.jobs.presence
 import portal.jobs.records
 import portal.notices.models
 import portal.sources.records  # noqa: F401

@@ -16,6 +16,8 @@ from portal.web import (
     jobs,
     locale,
     sources,  # noqa: F401 - its pages are on the admins' blueprint
+    standstill,
+    wellbeing,  # noqa: F401 - its page too
     words,
 )
 
@@ -27,5 +29,6 @@ def register(app: Flask) -> None:
     errors.set_up(app)
     frame.set_up(app)
     words.set_up(app)
+    standstill.set_up(app)
     for room in (auth, documents, jobs, job_actions, admin, health, locale):
         app.register_blueprint(room.blueprint)
