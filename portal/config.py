@@ -6,6 +6,7 @@ It must not know Flask. `SETTINGS` is the whole list; the README's table is chec
 import hashlib
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Setting:
     default: str
     read: Callable[[str], Any]
     takes: str
+    secret: bool = False  # what it says is not repeated, not even when it is wrong
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -94,6 +96,15 @@ def _ports(text: str) -> tuple[int, ...]:
     return tuple(_whole(1, 65535)(part) for part in text.replace(",", " ").split())
 
 
+def _rooms(text: str) -> tuple[str, ...]:
+    """Addresses of Apprise, with commas, spaces or line breaks between them; commas may stand inside one too."""
+    parts = [part.strip(" ,\t\r\n") for part in re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)", text)]
+    rooms = tuple(part for part in parts if part)
+    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9]*://\S+", room) for room in rooms):
+        raise ValueError
+    return rooms
+
+
 def _address(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text and not text.startswith(schemes):
@@ -133,6 +144,9 @@ SETTINGS = (
     Setting("MAIL_USE_TLS", "", _yes_no, "1 or 0"),
     Setting("MAIL_USE_SSL", "", _yes_no, "1 or 0"),
     Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", str, "an address to send from"),
+    Setting("MAIL_CA_FILE", "", str, "a file with certificates"),
+    Setting("NOTIFY_URLS", "", _rooms, "addresses of Apprise, as in slack://…, with commas between them", secret=True),
+    Setting("WEBHOOKS_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, with commas between them"),
     Setting("TRUSTED_PROXIES", "0", _whole(0, 5), "how many proxies stand in front, from 0 to 5"),
     Setting("LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
 )
@@ -178,6 +192,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
         try:
             values[setting.name] = setting.read(text)
         except (ValueError, KeyError) as error:
+            if setting.secret:
+                raise SettingError(f"{setting.name} takes {setting.takes}; what it has is not that.") from None
             raise SettingError(f"{setting.name} is {text!r}, but takes {setting.takes}.") from error
     data_dir = Path(values["PORTAL_DATA_DIR"])
     data_dir = (data_dir if data_dir.is_absolute() else ROOT / data_dir).resolve()

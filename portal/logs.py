@@ -56,6 +56,7 @@ def set_up(data_dir: Path, level: str) -> None:
         root.addHandler(handler)
     root.setLevel(level)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin at every start
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # below, it tells whole addresses, and some hold a key
 
 
 def _formatter(renderer: Any, shared: list[Any]) -> logging.Formatter:

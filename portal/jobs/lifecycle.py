@@ -170,6 +170,7 @@ class Lifecycle(Moving):
         if job:
             job.failed_count -= ledger.reopen(job.id, reasons)
             timeline.record(job.id, "retried", now, actor, numbers=job.waiting_numbers, why=why)
+            telling.job_moved_on(job, now)
         return job
 
     @classmethod
@@ -187,6 +188,7 @@ class Lifecycle(Moving):
         if job:
             job._close(AttemptEnd.CANCELLED, now)
             timeline.record(job.id, "cancelled", now, actor, ready=job.processed_numbers, why=why)
+            telling.job_moved_on(job, now)
         return job
 
     @classmethod
@@ -214,6 +216,7 @@ class Lifecycle(Moving):
         job = cls._change(guards, now, deleted_at=now, enqueued_at=None, next_retry_at=None)
         if job:
             timeline.record(job.id, "deleted", now, actor, file_name=job.file_name, ready=job.processed_numbers)
+            telling.job_moved_on(job, now)
         return job
 
     @classmethod

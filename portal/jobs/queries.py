@@ -32,6 +32,7 @@ from portal.jobs.standing import (
     version_of_all,
 )
 from portal.jobs.status import WAITING
+from portal.jobs.told import with_notices
 from portal.sources.base import Outcome
 
 __all__ = [
@@ -100,9 +101,9 @@ def numbers_page(
 
 
 def timeline(job: ScrapingJob) -> list[Event]:
-    """What happened to the job, newest first."""
+    """What happened to the job and who was told of it, newest first."""
     events = select(Event).where(Event.job_id == job.id).order_by(Event.id.desc()).limit(EVENTS_SHOWN)
-    return list(db.session.scalars(events))
+    return with_notices(job.id, list(db.session.scalars(events)))
 
 
 def attempts(job: ScrapingJob) -> list[Attempt]:

@@ -8,10 +8,12 @@ from flask_babel import format_datetime, format_decimal, gettext, ngettext
 
 from portal.jobs.causes import reason_words
 from portal.jobs.records import Event
+from portal.notices.models import Channel, Delivery
+from portal.notices.words import CHANNELS, kind_words
 
 TONES = {
     "created": "run", "started": "run", "completed": "ok", "failed": "bad", "timeout": "bad", "lost": "warn",
-    "handed_back": "warn", "retry_due": "run", "retried": "run", "resumed": "run",
+    "handed_back": "warn", "retry_due": "run", "retried": "run", "resumed": "run", "told": "idle",
 }  # fmt: skip
 
 
@@ -135,6 +137,25 @@ def _limits(facts: dict[str, Any]) -> str:
     )
 
 
+def _told(facts: dict[str, Any]) -> str:
+    """Who was told what by which way, or why not yet."""
+    what = kind_words(str(facts.get("what") or "–"))
+    channel = facts.get("channel")
+    way = str(CHANNELS[Channel(channel)]) if channel in tuple(Channel) else gettext("E-mail")
+    if facts.get("email"):
+        way = f"{way}, {facts['email']}"
+    if facts.get("state") == Delivery.SENT:
+        told = gettext("Told (%(way)s): %(what)s.", way=way, what=what)
+        return _joined(told, gettext("Together with other files.") if facts.get("digest") else None)
+    if facts.get("state") == Delivery.DEAD:
+        return gettext("Could not be told (%(way)s), and was given up: %(what)s.", way=way, what=what)
+    if facts.get("state") == Delivery.SENDING:
+        return gettext("Is being told (%(way)s): %(what)s.", way=way, what=what)
+    again = gettext("Could not be told yet (%(way)s): %(what)s.", way=way, what=what)
+    until = _moment(facts)
+    return _joined(again, gettext("Next try: %(moment)s.", moment=until) if until else None)
+
+
 def _downloaded(facts: dict[str, Any]) -> str:
     return gettext("Downloaded: %(name)s", name=facts["what"]) if facts.get("what") else gettext("Downloaded.")
 
@@ -155,5 +176,6 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "deleted": lambda facts: gettext("Deleted."),
     "limits_set": _limits,
     "downloaded": _downloaded,
+    "told": _told,
 }
 EVENT_KINDS = frozenset(_TELL)

@@ -25,6 +25,7 @@ from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.presence import forget_gone
 from portal.jobs.records import SweepState
 from portal.jobs.status import RETRYABLE, WAITING, Status
+from portal.jobs.summing import sum_up
 from portal.notices.sending import send_due
 from portal.sources.pausing import names_paused
 
@@ -43,6 +44,7 @@ class Swept:
     retried: int = 0
     pushed: int = 0
     documents: int = 0
+    summed: int = 0
     told: int = 0
     faults: int = 0  # steps that the database kept from coming to their end
 
@@ -168,6 +170,7 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "retried": lambda: retry_due(now, actor=actor),
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
+        "summed": lambda: sum_up(now),
         "told": lambda: send_due(now),
     }
     counted: Counter[str] = Counter()

@@ -26,45 +26,54 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
     """What a mail about this job says."""
     attempts = select(func.min(Attempt.started_at), func.max(Attempt.ended_at)).where(Attempt.job_id == job.id)
     first, last = db.session.execute(attempts).one()
+    unanswered = job.total_numbers - job.processed_numbers
+    rows = _rows(job.id, *UNANSWERED) if unanswered else []
+    invalid = _rows(job.id, Outcome.INVALID)[: ROWS_NAMED - len(rows)] if job.invalid_count else []
     return {
         "file_name": job.file_name,
         "total": job.total_numbers,
         "ready": job.processed_numbers,
         "found": job.found_count,
+        "not_found": job.not_found_count,
+        "invalid": job.invalid_count,
+        "invalid_rows": [row_no for row_no, _ in invalid],
         "cause": in_every_language(job.last_error),
         "cause_code": job.last_error,
-        "causes": _causes(job.id) if job.processed_numbers < job.total_numbers else [],
+        "causes": _causes(job.id, rows) if unanswered else [],
         "attempts": job.attempt,
         "uploaded_at": job.created_at.isoformat(),
         "first_at": first.isoformat() if first else None,
         "last_at": last.isoformat() if last else None,
         "kept_until": None,  # when files are kept for a time only
-        "rows": _rows(job.id),
+        "rows": [row_no for row_no, _ in rows],
         "reference": f"SJ-{job.id}-A{job.attempt}",
     }
 
 
-def _rows(job_id: int) -> list[int]:
-    """The first rows without an answer."""
+def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
+    """The first rows with one of these outcomes, and why."""
     rows = (
-        select(Number.row_no)
-        .where(Number.job_id == job_id, Number.outcome.in_(UNANSWERED))
+        select(Number.row_no, Number.reason)
+        .where(Number.job_id == job_id, Number.outcome.in_(outcomes))
         .order_by(Number.row_no)
         .limit(ROWS_NAMED)
     )
-    return list(db.session.scalars(rows))
+    return [(row_no, reason) for row_no, reason in db.session.execute(rows)]
 
 
-def _causes(job_id: int) -> list[dict[str, Any]]:
+def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, Any]]:
     """Why rows have no answer, with how many each: the commonest first."""
     counted = (
-        select(Number.reason, func.count().label("rows"))
+        select(Number.reason, func.count())
         .where(Number.job_id == job_id, Number.outcome == Outcome.FAILED, Number.reason.is_not(None))
         .group_by(Number.reason)
-        .order_by(func.count().desc())
+        .order_by(func.count().desc(), Number.reason)
         .limit(CAUSES_NAMED)
     )
-    return [{"cause": in_every_language(reason), "rows": rows} for reason, rows in db.session.execute(counted)]
+    return [
+        {"cause": in_every_language(reason), "rows": count, "named": [row for row, why in rows if why == reason]}
+        for reason, count in db.session.execute(counted)
+    ]
 
 
 def source_facts(source: str, cause: str) -> dict[str, Any]:

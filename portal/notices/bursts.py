@@ -21,7 +21,14 @@ from portal.notices.taking import Seen, take
 HOLD = timedelta(minutes=15)
 MOST = 1000  # notices in one digest; the rest go into the next
 LISTED = 50  # files that a digest lists one by one
-LEFT_OUT = ("rows", "causes", "first_at", "last_at")  # of a single file's facts, what a digest has no room for
+LEFT_OUT = (
+    "rows",
+    "invalid_rows",
+    "causes",
+    "first_at",
+    "last_at",
+    "kept_until",
+)  # of a single file's facts, what a digest has no room for
 
 
 def may_be_held(seen: Seen) -> bool:

@@ -1,30 +1,43 @@
-"""The kinds of things that are told: who may switch each off, and which are held back and told together.
+"""The kinds of things that are told: what is said, who may switch it off, and which are held back and told together.
 
-A new kind is one line here, its subject in `subjects`, and its two templates, `emails/<kind>.txt` and `.html`.
+A new kind of letter is one line here and one function that says it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from portal.notices.models import Notice
+from portal.notices.reader import Reader
+from portal.notices.said import Said
+from portal.notices.said_of_jobs import job_completed, job_failed, job_fixed
+from portal.notices.said_of_many import daily_summary, failed_digest, good_digest
+from portal.notices.said_of_sources import source_stopped
+from portal.notices.said_of_webhooks import webhook_off
+
+Say = Callable[[Notice, Reader, str], Said]  # the notice, its reader, and the portal's own address
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind. `wish` is the field of NoticeSettings that switches it off, empty for what cannot be switched off;
-    `vein`: several of one vein to the same person within a quarter of an hour become one digest; `private`: the text
-    is for its reader alone, and no admin's page shows it."""
+    """One kind. `say` writes the letter; `wish` is the field of NoticeSettings that switches it off, empty for what
+    cannot be switched off; `vein`: several of one vein to the same person within a quarter of an hour become one
+    digest, whose kind is `<vein>_digest`; `private`: the text is for its reader alone, and no admin's page shows it."""
 
+    say: Say | None = None
     wish: str | None = None
     vein: str | None = None
     private: bool = False
 
 
 KINDS: dict[str, Kind] = {
-    "job_failed": Kind(wish="tell_failed", vein="failed"),
-    "job_fixed": Kind(wish="tell_failed", vein="good"),
-    "job_completed": Kind(wish="tell_completed", vein="good"),
-    "failed_digest": Kind(wish="tell_failed"),
-    "good_digest": Kind(wish="tell_completed"),
-    "source_stopped": Kind(wish="tell_sources"),
-    "daily_summary": Kind(wish="daily_summary"),
+    "job_failed": Kind(job_failed, wish="tell_failed", vein="failed"),
+    "job_fixed": Kind(job_fixed, wish="tell_failed", vein="good"),
+    "job_completed": Kind(job_completed, wish="tell_completed", vein="good"),
+    "failed_digest": Kind(failed_digest, wish="tell_failed"),
+    "good_digest": Kind(good_digest, wish="tell_completed"),
+    "source_stopped": Kind(source_stopped, wish="tell_sources"),
+    "daily_summary": Kind(daily_summary, wish="daily_summary"),
+    "webhook_off": Kind(webhook_off),
 }
 
 

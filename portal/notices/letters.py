@@ -17,8 +17,8 @@ from flask_mail import Message
 from portal.accounts import User
 from portal.notices.kinds import kind_of
 from portal.notices.models import Notice
-from portal.notices.reading_room import Reader, reader_of
-from portal.notices.subjects import subject
+from portal.notices.reader import Reader, reader_of
+from portal.notices.said import Said
 from portal.notices.unsubscribing import unsubscribe_address
 
 
@@ -51,14 +51,8 @@ def letter(notice: Notice, user: User, now: datetime) -> Letter:
     """The letter to send. What it says is the same at every try, and so is its Message-ID."""
     home = current_app.config["PUBLIC_URL"]
     stop = unsubscribe_address(notice.kind, user.id)
-    reader = reader_of(user)
-    with force_locale(reader.locale):
-        written = Letter(
-            subject=subject(notice, reader),
-            recipients=[user.email],
-            body=_part(notice, reader, stop, "txt"),
-            html=_part(notice, reader, stop, "html"),
-        )
+    said, text, html = _written(notice, reader_of(user), home, stop)
+    written = Letter(subject=said.subject, recipients=[user.email], body=text, html=html)
     written.sent_at = now
     written.msgId = f"<{notice.dedupe}@{urlsplit(home).hostname}>"
     headers = {"Auto-Submitted": "auto-generated"}
@@ -68,14 +62,18 @@ def letter(notice: Notice, user: User, now: datetime) -> Letter:
     return written
 
 
-def _part(notice: Notice, reader: Reader, stop: str, ending: str) -> str:
-    # Not render_template: what every page gets (theme, person, token) belongs to a request, and there is none.
-    template = current_app.jinja_env.get_template(f"emails/{notice.kind}.{ending}")
-    return template.render(
-        facts=notice.facts,
-        notice=notice,
-        reader=reader,
-        home=current_app.config["PUBLIC_URL"],
-        stop=stop,
-        wish=kind_of(notice.kind).wish,
-    )
+def _written(notice: Notice, reader: Reader, home: str, stop: str) -> tuple[Said, str, str]:
+    """What is said, as text and as HTML. Raises KeyError for a kind that no letter is written of."""
+    say = kind_of(notice.kind).say
+    if say is None:
+        raise KeyError(notice.kind)
+    with force_locale(reader.locale):
+        said = say(notice, reader, home)
+        parts = [
+            # Not render_template: what every page gets (theme, person, token) belongs to a request, and there is none.
+            current_app.jinja_env.get_template(f"emails/letter.{ending}").render(
+                said=said, locale=reader.locale, home=home, stop=stop
+            )
+            for ending in ("txt", "html")
+        ]
+    return said, parts[0], parts[1]

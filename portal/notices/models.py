@@ -87,4 +87,5 @@ class NoticeSettings(Model):
     daily_summary: Mapped[bool] = mapped_column(default=False)  # admins
     webhook_url: Mapped[str | None] = mapped_column(Text)
     webhook_secret: Mapped[str | None] = mapped_column(String(80))
+    webhook_off_at: Mapped[datetime | None] = mapped_column(Moment)  # its address answered that it is gone for good
     updated_at: Mapped[datetime] = mapped_column(Moment)

@@ -14,9 +14,9 @@ import structlog
 from sqlalchemy import update
 
 from portal.database import changed_rows, db
-from portal.notices import bursts, mail
+from portal.notices import bursts, chat, mail, webhook
 from portal.notices.models import ANSWER_LENGTH, Channel, Delivery, Notice
-from portal.notices.taking import AGAIN_SECONDS, Seen, apart, due_notices, take
+from portal.notices.taking import AGAIN_SECONDS, Seen, Way, apart, due_notices, take
 from portal.notices.undelivered import Undelivered
 
 log = structlog.get_logger(__name__)
@@ -24,19 +24,23 @@ log = structlog.get_logger(__name__)
 # A channel is one function. It is given a notice that belongs to no session, opens its own short transactions for what
 # else it needs, holds none while it talks, and answers what the other side said. It raises Undelivered or OSError.
 Deliver = Callable[[Notice, datetime], str]
-CHANNELS: dict[Channel, Deliver] = {Channel.MAIL: mail.deliver}
+CHANNELS: dict[Channel, Deliver] = {
+    Channel.MAIL: mail.deliver,
+    Channel.CHAT: chat.deliver,
+    Channel.WEBHOOK: webhook.deliver,
+}
 
 BATCH = 50
-PASS_SECONDS = 40  # after this, what is still due waits for the next pass: a sweep has other things to do
+PASS_SECONDS = 15  # after this, what is still due waits for the next pass: a sweep may take a minute
 STEPS = 15  # the waits grow so often: 2, 4, 6 … 30 minutes
 MAX_TRIES = 30  # with growing waits, half a day of a dead mail server
 
 
 def send_due(now: datetime, channels: Mapping[Channel, Deliver] | None = None) -> Iterator[Notice]:
     """Send what is due, and give each that went out."""
-    began, down = time.monotonic(), set[Channel]()
+    began, down = time.monotonic(), set[Way]()
     for seen in due_notices(now, BATCH):
-        if seen.channel in down:
+        if seen.way in down:
             continue  # it stays due, and no try of it is spent
         if time.monotonic() - began > PASS_SECONDS:
             return
@@ -48,7 +52,7 @@ def send_due(now: datetime, channels: Mapping[Channel, Deliver] | None = None) -
         except Exception as error:  # whatever it is, one that cannot be sent must not keep the others from going out
             db.session.rollback()
             if _put_off(notice, error, now):
-                down.add(seen.channel)
+                down.add(seen.way)
             continue
         if _note_sent(notice, answer, now):
             yield notice

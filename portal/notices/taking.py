@@ -16,6 +16,9 @@ AGAIN_SECONDS = 120  # a taken notice whose sender was not heard of; longer than
 UNSENT = (Delivery.DUE, Delivery.SENDING)
 
 
+Way = tuple[Channel, int | None]  # what can be down as a whole: the mail server, the room, one person's webhook
+
+
 class Seen(NamedTuple):
     """What a sender looks at before it takes."""
 
@@ -26,13 +29,17 @@ class Seen(NamedTuple):
     channel: Channel
     user_id: int | None
 
+    @property
+    def way(self) -> Way:
+        return self.channel, self.user_id if self.channel == Channel.WEBHOOK else None
+
 
 def due_notices(now: datetime, most: int) -> list[Seen]:
-    """What is to be sent now, the longest waiting first."""
+    """What is to be sent now, the longest waiting first; people before their programs, some of which never answer."""
     due = (
         select(Notice.id, Notice.tries, Notice.state, Notice.kind, Notice.channel, Notice.user_id)
         .where(among(Notice.state, UNSENT), Notice.due_at <= now)
-        .order_by(Notice.due_at, Notice.id)
+        .order_by(Notice.channel == Channel.WEBHOOK, Notice.due_at, Notice.id)
         .limit(most)
     )
     with reading() as session:

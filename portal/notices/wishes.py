@@ -6,6 +6,7 @@ summary is for admins who ask for it.
 
 from datetime import datetime
 
+from flask import current_app
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -31,7 +32,13 @@ def wants(user_id: int, kind: str) -> bool:
     return bool(active) and (wish is None or bool(getattr(wishes_of(user_id), wish)))
 
 
-def keep_wishes(user_id: int, now: datetime, **chosen: bool | str | None) -> None:
+def reader_locale(user_id: int) -> str:
+    """The language that letters to this person are in."""
+    chosen = db.session.scalar(select(User.locale).where(User.id == user_id))
+    return chosen or str(current_app.config["DEFAULT_LOCALE"])
+
+
+def keep_wishes(user_id: int, now: datetime, **chosen: bool | str | datetime | None) -> None:
     """Keep some of the person's settings; the others stay as they are. Does not commit."""
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     fresh = dialect.insert(NoticeSettings).values(user_id=user_id, updated_at=now, **DEFAULTS)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 
 import structlog
 
+from portal.outward.waiting import retry_after_seconds, used_up_seconds
 from portal.sources.asking import Asker, NoAnswer
 from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped
 from portal.sources.batching import ask_many
@@ -22,7 +23,6 @@ from portal.sources.picking import FieldMissing, pick
 from portal.sources.recipe import Kind, Recipe, Request
 from portal.sources.reply import NotReadable, Reply
 from portal.sources.robots import Robots
-from portal.sources.waiting import retry_after_seconds, used_up_seconds
 
 log = structlog.get_logger(__name__)
 

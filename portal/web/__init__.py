@@ -15,9 +15,11 @@ from portal.web import (
     job_actions,
     jobs,
     locale,
+    notices,  # noqa: F401 - its pages are on the admins' blueprint
     sources,  # noqa: F401 - its pages are on the admins' blueprint
     standstill,
     wellbeing,  # noqa: F401 - its page too
+    wishes,
     words,
 )
 
@@ -30,5 +32,5 @@ def register(app: Flask) -> None:
     frame.set_up(app)
     words.set_up(app)
     standstill.set_up(app)
-    for room in (auth, documents, jobs, job_actions, admin, health, locale):
+    for room in (auth, documents, jobs, job_actions, admin, health, locale, wishes):
         app.register_blueprint(room.blueprint)

@@ -14,6 +14,7 @@ from portal.clock import utcnow
 from portal.jobs import bulk, queries
 from portal.jobs.status import Status
 from portal.jobs.words import status_words
+from portal.notices.delivered import given_up
 from portal.web.access import admin_required, wants_fragment
 
 blueprint = Blueprint("admin", __name__)
@@ -76,6 +77,7 @@ def jobs() -> Response:
             arguments=asked.as_arguments(),
             sweep=queries.last_sweep(utcnow(), interval),
             at_once=bulk.AT_ONCE,
+            given_up=given_up(),
         )
     )
 

@@ -11,6 +11,7 @@ from portal import accounts
 from portal.accounts.words import PROBLEMS
 from portal.clock import utcnow
 from portal.config import LOCALES
+from portal.notices.wishes import wishes_of
 from portal.web.access import safe_next
 
 blueprint = Blueprint("auth", __name__)
@@ -128,6 +129,7 @@ def _account_page(problem: accounts.Problem | None = None, wait: str = "") -> st
         problem=problem,
         words=PROBLEMS,
         wait=wait,
+        wishes=wishes_of(current_user.id),
     )
 
 

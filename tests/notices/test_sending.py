@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def fail_for_good(job: ScrapingJob) -> None:
     db.session.commit()
 
 
+def text_of(letter: EmailMessage) -> str:
+    part = letter.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
 def letters(app: Flask) -> list[Path]:
     return sorted((app.config["PORTAL_DATA_DIR"] / "mail").glob("*.eml"))
 
@@ -39,9 +46,9 @@ def test_without_a_mail_server_the_letter_lies_in_the_data_directory(app: Flask,
     letter = message_from_bytes(path.read_bytes(), policy=policy.default)
     assert letter["To"] == "alice@example.com"
     assert letter["Subject"] == "clientes.xlsx: 0 of 3 done, 3 could not be looked up"
-    body = letter.get_content()
+    body = text_of(letter)
     assert f"http://localhost/jobs/{job.id}" in body and f"SJ-{job.id}-A1" in body
-    assert "Rows: 2, 3, 4" in body
+    assert "(3 rows: 2, 3, 4)" in body
     assert "612" not in body, "no telephone numbers in a mail"
 
 
@@ -50,7 +57,7 @@ def test_the_letter_is_in_its_readers_language(app: Flask, alice, make_job) -> N
     fail_for_good(make_job(alice, 3))
     list(send_due(NOW))
     letter = message_from_bytes(letters(app)[0].read_bytes(), policy=policy.default)
-    assert "could not" not in letter["Subject"] and "Reference" not in letter.get_content()
+    assert "could not" not in letter["Subject"] and "Reference" not in text_of(letter)
 
 
 def test_what_was_sent_is_not_sent_again(app: Flask, alice, make_job) -> None:
@@ -74,10 +81,8 @@ def test_a_job_that_gets_complete_after_all_is_told_too(app: Flask, alice, make_
     assert ScrapingJob.complete(job.id, 2, NOW)
     db.session.commit()
     list(send_due(NOW))
-    assert [message_from_bytes(path.read_bytes(), policy=policy.default)["Subject"] for path in letters(app)] == [
-        "clientes.xlsx: 1 of 1 done, 0 could not be looked up",
-        "Fixed: clientes.xlsx is now complete (1 of 1)",
-    ]
+    subjects = [message_from_bytes(path.read_bytes(), policy=policy.default)["Subject"] for path in letters(app)]
+    assert "Fixed: clientes.xlsx is now complete (1 of 1)" in subjects and len(subjects) == 2
 
 
 def test_a_taken_notice_whose_sender_died_is_taken_again(app: Flask, alice, make_job) -> None:
