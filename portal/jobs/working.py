@@ -8,11 +8,13 @@ import contextlib
 import ctypes
 import gc
 import os
+import select
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from resource import struct_rusage
 from typing import Any
 
 import structlog
@@ -34,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 12  # then the horse is ended; its job goes on from the ledger
 PR_SET_PDEATHSIG = 1
+HORSE_LOOK_SECONDS = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -65,6 +68,20 @@ class PortalWorker(Worker):
             super().monitor_work_horse(job, *args, **kwargs)
         finally:
             self.doing = None
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, struct_rusage | None]:
+        # RQ waits in one system call and counts on SIGALRM to break it, for its heartbeats. Once the process was frozen
+        # (a suspended machine), the kernel may hand that signal to RQ's other thread, and the call lasts as long as the
+        # job. Python runs the handler as soon as its main thread comes back here.
+        try:
+            with _ended(self.horse_pid) as ended:
+                while True:
+                    pid, status, used = os.wait4(self.horse_pid, os.WNOHANG)
+                    if pid:
+                        return pid, status, used
+                    ended(HORSE_LOOK_SECONDS)
+        except ChildProcessError:
+            return None, None, None
 
     def teardown(self) -> None:
         self.reporter.leave(utcnow())
@@ -110,6 +127,20 @@ class PortalWorker(Worker):
         # RQ's worker would quit, and its horse with it. The job does not need Redis to go on.
         with contextlib.suppress(RedisError, OSError):
             super().maintain_heartbeats(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _ended(pid: int) -> Iterator[Callable[[float], object]]:
+    """A way to wait for a child's end for so many seconds at most. Without Linux's pidfd, short naps have to do."""
+    try:
+        handle = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        yield lambda seconds: time.sleep(min(seconds, 0.02))
+        return
+    try:
+        yield lambda seconds: select.select([handle], [], [], seconds)
+    finally:
+        os.close(handle)
 
 
 def _in_a_word(job: Job) -> str | None:
