@@ -36,6 +36,7 @@ bench: set-up-test ## measure how fast it is; BENCH_SHORT=1 for a short round
 # First everybody acts on one job in any order, ten thousand steps on each database; then real processes are killed.
 chaos: set-up-test ## break it on purpose and count what is lost; CHAOS_FAULTS=20 MACHINE_STEPS=500 for a short round
 	@MACHINE_STEPS=$${MACHINE_STEPS:-10000} $(PYTHON) -m pytest -q tests/jobs/test_machine.py
+	@KILL_STRIDE=$${KILL_STRIDE:-1} $(PYTHON) -m pytest -q -s tests/notices/test_sender_kills.py
 	@$(PYTHON) -m tests.chaos $(ARGS)
 
 seed: set-up ## fill the database with users, a file and jobs to look at

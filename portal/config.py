@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,6 +74,14 @@ def _zone(text: str) -> str:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, OSError) as error:
         raise ValueError from error
+    return text
+
+
+def _sender(text: str) -> str:
+    """A name and an address, or an address alone."""
+    name, at, host = parseaddr(text)[1].rpartition("@")
+    if not (name and at and host) or not text.isprintable():
+        raise ValueError
     return text
 
 
@@ -143,13 +152,23 @@ SETTINGS = (
     Setting("MAIL_PASSWORD", "", str, "a password"),
     Setting("MAIL_USE_TLS", "", _yes_no, "1 or 0"),
     Setting("MAIL_USE_SSL", "", _yes_no, "1 or 0"),
-    Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", str, "an address to send from"),
+    Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", _sender, "an address to send from"),
     Setting("MAIL_CA_FILE", "", str, "a file with certificates"),
     Setting("NOTIFY_URLS", "", _rooms, "addresses of Apprise, as in slack://…, with commas between them", secret=True),
     Setting("WEBHOOKS_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, with commas between them"),
     Setting("TRUSTED_PROXIES", "0", _whole(0, 5), "how many proxies stand in front, from 0 to 5"),
     Setting("LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
 )
+
+
+def _check_mail(values: Mapping[str, Any]) -> None:
+    """What each mail setting may be by itself, but not together with the others."""
+    if values["MAIL_USE_TLS"] and values["MAIL_USE_SSL"]:
+        raise SettingError("MAIL_USE_TLS and MAIL_USE_SSL are both 1: take one, STARTTLS or TLS from the start.")
+    if values["MAIL_PASSWORD"] and not values["MAIL_USERNAME"]:
+        raise SettingError("MAIL_PASSWORD is set, and MAIL_USERNAME is empty: whose password is it?")
+    if values["MAIL_CA_FILE"] and not Path(values["MAIL_CA_FILE"]).is_file():
+        raise SettingError(f"MAIL_CA_FILE is {values['MAIL_CA_FILE']!r}, but takes a file with certificates.")
 
 
 def _secret_key(data_dir: Path) -> str:
@@ -201,6 +220,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     values["PORTAL_DATA_DIR"] = data_dir
     folder = Path(values["SOURCES_DIR"] or data_dir / "sources")
     values["SOURCES_DIR"] = (folder if folder.is_absolute() else ROOT / folder).resolve()
+    _check_mail(values)
     values["EMBEDDED_VALKEY"] = not values["REDIS_URL"]
     values["VALKEY_SOCKET"] = _socket_path(data_dir)
     values["REDIS_URL"] = values["REDIS_URL"] or f"unix://{values['VALKEY_SOCKET']}"

@@ -19,7 +19,7 @@ MAY_KNOW = {
     "sources": set(),
     "notices": {"accounts"},
     "jobs": {"accounts", "documents", "sources", "notices"},
-    "running": {"jobs", "accounts"},
+    "running": {"jobs", "accounts", "notices"},
     "cli": {"jobs", "accounts", "documents", "sources", "notices", "running"},
     "web": {"jobs", "accounts", "documents", "sources", "notices"},
     "application": {"web", "cli", "documents", "accounts", "jobs", "sources"},

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal.accounts import User
 from portal.database import db
@@ -33,10 +33,18 @@ def announce_job(kind: str, job: JobColumns, facts: dict[str, Any], now: datetim
 
 
 def announce_source(kind: str, facts: dict[str, Any], now: datetime) -> None:
-    """`kind`: source_stopped or source_back. `facts` name the source, its title in every language, and the cause."""
+    """`kind`: source_stopped or source_back. `facts` name the source, its title in every language, and the cause.
+
+    A stop is told once a day for each cause, and again after the source was back."""
     if current_app.config["NOTIFY_URLS"]:
-        key = f"{kind.replace('_', '-')}.{facts['source']}.{facts.get('cause_code') or ''}.{now:%Y%m%d}"
+        other = _last_told("source_back" if kind == "source_stopped" else "source_stopped", facts["source"])
+        key = f"{kind.replace('_', '-')}.{facts['source']}.{facts.get('cause_code') or ''}.{now:%Y%m%d}.{other}"
         write(key, kind, None, None, facts, now, Channel.CHAT)
+
+
+def _last_told(kind: str, source: str) -> int:
+    told = select(func.max(Notice.id)).where(Notice.channel == Channel.CHAT, Notice.kind == kind)
+    return db.session.scalar(told.where(Notice.facts["source"].as_string() == source)) or 0
 
 
 def _had_failed(job_id: int) -> bool:

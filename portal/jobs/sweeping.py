@@ -26,6 +26,7 @@ from portal.jobs.presence import forget_gone
 from portal.jobs.records import SweepState
 from portal.jobs.status import RETRYABLE, WAITING, Status
 from portal.jobs.summing import sum_up
+from portal.jobs.watching import watch
 from portal.notices.sending import send_due
 from portal.sources.pausing import names_paused
 
@@ -45,6 +46,7 @@ class Swept:
     pushed: int = 0
     documents: int = 0
     summed: int = 0
+    watched: int = 0
     told: int = 0
     faults: int = 0  # steps that the database kept from coming to their end
 
@@ -171,6 +173,7 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
         "summed": lambda: sum_up(now),
+        "watched": lambda: watch(now),
         "told": lambda: send_due(now),
     }
     counted: Counter[str] = Counter()

@@ -26,20 +26,24 @@ def deliver(notice: Notice, now: datetime) -> str:
         if not settings["NOTIFY_URLS"]:
             raise Undelivered(gettext("NOTIFY_URLS names no room."), final=True)
         title, text = chat_words(notice, reader, settings["PUBLIC_URL"])
-    heard, closed = list(notice.facts.get("heard", [])), []
-    for address in settings["NOTIFY_URLS"]:
+    rooms = settings["NOTIFY_URLS"]
+    heard = [room for room in map(fingerprint, rooms) if room in notice.facts.get("heard", [])]
+    if len(heard) == len(rooms):
+        heard = []  # an admin sends it again
+    names, closed = [], []
+    for address in rooms:
         if fingerprint(address) in heard:
             continue
         try:
-            say(address, title, text, settings["PUBLIC_URL"])
+            names.append(say(address, title, text, settings["PUBLIC_URL"]))
         except RoomClosed as error:
             closed.append(str(error))
         else:
             heard.append(fingerprint(address))
             _note(notice, heard)
     if closed:
-        raise Undelivered(" · ".join(closed), down=len(closed) == len(settings["NOTIFY_URLS"]))
-    return f"{len(heard)}/{len(settings['NOTIFY_URLS'])}"
+        raise Undelivered(" · ".join(closed), down=len(closed) == len(rooms))
+    return ", ".join(names)
 
 
 def _note(notice: Notice, heard: list[str]) -> None:

@@ -63,6 +63,7 @@ class Notice(Model):
             postgresql_where=db.text("state IN ('due', 'sending')"),
         ),
         Index("ix_notices_state_id", "state", "id"),
+        Index("ix_notices_kind_id", "kind", "id"),
     )
 
 

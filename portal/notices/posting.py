@@ -62,17 +62,15 @@ def _context() -> ssl.SSLContext:
 def post(letter: Letter) -> str:
     """Hand the letter over, and say what the server answered. Raises Undelivered: `down` when it is the server, and
     not this letter, that failed."""
+    talking = False
     try:
-        postbox = Postbox(current_app.extensions["mail"]).__enter__()
+        with Postbox(current_app.extensions["mail"]) as postbox, _no_longer_than(WHOLE_SECONDS, postbox.host):
+            talking = True
+            postbox.send(letter)
+    except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as error:
+        raise Undelivered(said(error), down=not talking or _code(error) == CLOSING) from error
     except OSError as error:
         raise Undelivered(said(error), down=True) from error
-    with postbox, _no_longer_than(WHOLE_SECONDS, postbox.host):
-        try:
-            postbox.send(letter)
-        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as error:
-            raise Undelivered(said(error), down=_code(error) == CLOSING) from error
-        except OSError as error:
-            raise Undelivered(said(error), down=True) from error
     return "250"
 
 

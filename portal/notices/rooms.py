@@ -71,8 +71,9 @@ def _service(address: str, home: str) -> Any:
 
 
 def _apprise() -> Any:
+    log = logging.getLogger("apprise")
+    log.setLevel(logging.WARNING)  # below, it logs whole addresses
+    log.propagate = False  # what it has to say goes with the notice
     import apprise  # not above: see this module's first lines
 
-    # It would log addresses at the level of DEBUG. What it has to say goes with the notice.
-    logging.getLogger("apprise").propagate = False
     return apprise

@@ -29,6 +29,10 @@ KINDS: dict[str, LazyString] = {
     "source_stopped": _("A source has stopped"),
     "source_back": _("A source is back"),
     "daily_summary": _("Daily summary"),
+    "workers_away": _("No worker takes up files"),
+    "workers_back": _("Workers take up files again"),
+    "webhook_test": _("A test"),
+    "webhook_off": _("A webhook was switched off"),
 }
 
 WISHES: dict[str, LazyString] = {

@@ -18,8 +18,10 @@ def write(
     facts: dict[str, Any],
     now: datetime,
     channel: Channel = Channel.MAIL,
+    due_at: datetime | None = None,
 ) -> None:
-    """Note that a person, or a room, is to be told. Does not commit. The key is made different for each channel."""
+    """Note that a person, or a room, is to be told, now or at `due_at`. Does not commit. The key is made different for
+    each channel."""
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     if channel != Channel.MAIL:
         dedupe = f"{dedupe}.{channel}"
@@ -27,7 +29,7 @@ def write(
         dialect.insert(Notice)
         .values(
             dedupe=dedupe, kind=kind, channel=channel, user_id=user_id, job_id=job_id, facts=facts,
-            state=Delivery.DUE, tries=0, created_at=now, due_at=now,
+            state=Delivery.DUE, tries=0, created_at=now, due_at=due_at or now,
         )
         .on_conflict_do_nothing(index_elements=["dedupe"])
     )  # fmt: skip

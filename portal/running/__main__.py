@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from dotenv import dotenv_values
 
 from portal.config import ROOT, SETTINGS, SettingError, read_settings
+from portal.notices import rooms
 from portal.running import terminal, tether, valkey, words
 
 CONF = ROOT / "deploy" / "supervisord.conf"
@@ -78,6 +79,8 @@ def expansions(settings: dict[str, Any]) -> dict[str, str]:
 
 def start(settings: dict[str, Any]) -> None:
     """Become supervisord, or end with a sentence."""
+    if places := rooms.unusable(settings["NOTIFY_URLS"]):
+        refuse(words.BAD_ROOM, places=", ".join(map(str, places)))
     os.umask(0o077)  # database, files and logs are for this user alone; every program inherits it
     data_dir: Path = settings["PORTAL_DATA_DIR"]
     environment = expansions(settings)

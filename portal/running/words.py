@@ -19,6 +19,7 @@ PORT_TAKEN = _("Port %(port)s of %(host)s is taken. Choose another one with PORT
 NO_VALKEY = _("There is no Valkey for this machine. Install valkey-server or redis-server, or set REDIS_URL.")
 FOREIGN_FOLDER = _("The folder %(folder)s belongs to somebody else. Remove it, or choose a shorter PORTAL_DATA_DIR.")
 NO_MIGRATION = _("The database could not be brought up to date. What it said stands above.")
+BAD_ROOM = _("NOTIFY_URLS: Apprise cannot use address number %(places)s: its service is unknown, or a part is missing.")
 NOT_READY = _("Masterfilter is not ready yet. Still waiting for: %(missing)s")
 READY = _("Masterfilter is ready: %(address)s")
 SET_UP = _("Open this address once to create the first administrator: %(address)s")

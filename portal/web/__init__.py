@@ -18,6 +18,7 @@ from portal.web import (
     notices,  # noqa: F401 - its pages are on the admins' blueprint
     sources,  # noqa: F401 - its pages are on the admins' blueprint
     standstill,
+    webhook,
     wellbeing,  # noqa: F401 - its page too
     wishes,
     words,
@@ -32,5 +33,5 @@ def register(app: Flask) -> None:
     frame.set_up(app)
     words.set_up(app)
     standstill.set_up(app)
-    for room in (auth, documents, jobs, job_actions, admin, health, locale, wishes):
+    for room in (auth, documents, jobs, job_actions, admin, health, locale, wishes, webhook):
         app.register_blueprint(room.blueprint)

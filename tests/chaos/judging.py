@@ -92,7 +92,7 @@ def _of_job(world: World, job: Job) -> Iterator[str]:
     planned = len(client.cells(job.place))
     outcomes = dict(world.ask("SELECT outcome, count(*) FROM numbers WHERE job_id = ? GROUP BY outcome", job.id))
     final = sum(count for outcome, count in outcomes.items() if outcome not in ("waiting", "failed"))
-    notices = world.ask("SELECT count(*) FROM notices WHERE job_id = ?", job.id)[0][0]
+    told = dict(world.ask("SELECT kind, count(*) FROM notices WHERE job_id = ? GROUP BY kind", job.id))
     if not job.final:
         yield f"{name} is not final"
         return
@@ -101,7 +101,7 @@ def _of_job(world: World, job: Job) -> Iterator[str]:
     if final != job.processed or outcomes.get("failed", 0) != job.failed:
         yield f"{name}: the counters are {job.processed} and {job.failed}, the rows say {outcomes}"
     if job.kind == "plain":
-        if (job.status, final, notices) != ("completed", planned, 0):
-            yield f"{name}: {final} of {planned} answered, {notices} notices"
-    elif (job.status, job.retry_count, notices) != ("failed", job.max_retries, 1):
-        yield f"{name}: {job.retry_count} of {job.max_retries} retries, {notices} notices"
+        if (job.status, final, told) != ("completed", planned, {"job_completed": 1}):
+            yield f"{name}: {final} of {planned} answered, told {told}"
+    elif (job.status, job.retry_count, told) != ("failed", job.max_retries, {"job_failed": 1}):
+        yield f"{name}: {job.retry_count} of {job.max_retries} retries, told {told}"

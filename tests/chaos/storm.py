@@ -56,8 +56,9 @@ class Storm:
             self.settled = len(every) >= at_least and all(job.final for job in every)
             time.sleep(0.2)
         self.settle_seconds = time.monotonic() - begun
-        # The last notice is due with the last failure. One whose sender was killed is taken up after two minutes.
-        unsent = "SELECT count(*) FROM notices WHERE state = 'due'"
+        # The last notice is due with the last failure. One whose sender was killed is taken up after two minutes, and
+        # one that a digest waits for after a quarter of an hour.
+        unsent = "SELECT count(*) FROM notices WHERE state = 'due' AND due_at <= datetime('now')"
         while self.world.ask(unsent)[0][0] and time.monotonic() < begun + self.settle_seconds + 10:
             self.faults.keep_up()
             time.sleep(0.2)

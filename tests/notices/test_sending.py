@@ -5,7 +5,6 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
-import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -15,8 +14,6 @@ from portal.jobs.models import ScrapingJob
 from portal.notices.models import Delivery, Notice
 from portal.notices.sending import send_due
 from portal.notices.writing import write
-from tests import services
-from tests.support import cast
 from tests.support.cast import NOW
 
 
@@ -92,30 +89,3 @@ def test_a_taken_notice_whose_sender_died_is_taken_again(app: Flask, alice, make
     db.session.commit()
     assert list(send_due(NOW + timedelta(minutes=1))) == []
     assert len(list(send_due(NOW + timedelta(minutes=2)))) == 1
-
-
-@pytest.mark.slow
-def test_a_mail_server_that_is_away_loses_none_and_doubles_none(tmp_path: Path) -> None:
-    port = services.free_port()
-    settings = {
-        "MAIL_SERVER": "127.0.0.1",
-        "MAIL_PORT": str(port),
-        "MAIL_DEFAULT_SENDER": "Portal <portal@example.com>",
-    }
-    app = cast.make_app(tmp_path, **settings)
-    with app.app_context():
-        alice = cast.make_user("alice@example.com")
-        for _ in range(3):
-            fail_for_good(cast.make_job(app, alice, 2))
-        assert list(send_due(NOW)) == []
-        assert {notice.state for notice in db.session.scalars(select(Notice))} == {Delivery.DUE}
-        db.session.commit()
-        with services.smtp() as mailbox:
-            app.config["MAIL_PORT"] = mailbox.port
-            app.extensions["mail"].port = mailbox.port
-            assert len(list(send_due(NOW + timedelta(hours=1)))) == 3
-            assert list(send_due(NOW + timedelta(hours=2))) == []
-            assert len(mailbox.messages) == 3
-            assert len({message["Message-ID"] for message in mailbox.messages}) == 3
-        db.session.remove()
-        db.engine.dispose()

@@ -51,6 +51,10 @@ def test_a_setting_that_cannot_be_used_is_named(portal: Portal) -> None:
     assert refused.returncode == 1
     assert "PORTAL_PORT is 'many'" in refused.stderr
     assert "Traceback" not in refused.stderr
+    refused = portal.run(NOTIFY_URLS="json://127.0.0.1/ nosuch://averysecretkey/room")
+    assert refused.returncode == 1
+    assert "NOTIFY_URLS: Apprise cannot use address number 2" in refused.stderr
+    assert "averysecretkey" not in refused.stderr + refused.stdout and portal.living() == []
 
 
 def test_a_database_that_is_not_there_is_said_before_anything_starts(portal: Portal) -> None:

@@ -16,17 +16,19 @@ from portal.database import db
 from portal.jobs import commands
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status import Status
+from portal.notices.models import Channel, Delivery, Notice
 from tests.support import cast, scenes
 
 MakeJob = Callable[..., ScrapingJob]
 
 # What an address may name, and whose it then is.
-OWNED = {"document_id", "job_id"}
+OWNED = {"document_id", "job_id", "delivery_id"}
 # Addresses that name nothing of anybody's: they show and change only what belongs to whoever asks, or nothing.
 OWN = {
     "auth.account", "auth.change_account", "auth.first_admin", "auth.login", "auth.logout", "auth.setup",
     "auth.sign_in", "documents.example", "documents.index", "documents.upload", "health.healthz", "health.readyz",
-    "jobs.live_list", "locale.look", "static",
+    "jobs.live_list", "locale.look", "static", "webhook.choose", "webhook.renew", "webhook.show", "webhook.try_it",
+    "wishes.keep", "wishes.stop", "wishes.stopped",
 }  # fmt: skip
 FORM = {
     "sheet": "0", "column": "0", "country": "ES", "source": "offline", "header_row": "1", "why": "because",
@@ -58,6 +60,12 @@ def addresses(app: Flask, ids: dict[str, int]) -> list[tuple[str, str]]:
     return found
 
 
+def ids_of(job: ScrapingJob) -> dict[str, int]:
+    """What of alice's has a number in an address."""
+    sent = db.session.scalars(select(Notice.id).where(Notice.channel == Channel.WEBHOOK)).one()
+    return {"document_id": job.document_id, "job_id": job.id, "delivery_id": sent}
+
+
 def plain(text: str, path: str) -> str:
     """A page without what differs each time: the address that it was asked by, the reference of the request, and the
     token against forged forms, which carries the second in which it was made."""
@@ -79,6 +87,12 @@ def job(request: pytest.FixtureRequest, alice: User, app: Flask) -> ScrapingJob:
     """A job of alice's, so that neither page nor button could be refused for another reason than hers."""
     document = cast.make_document(app, alice, [cast.mobile(n) for n in range(5)], NAME)
     choice = commands.Choice(0, 1, 0, "ES", "offline")
+    sent = Notice(
+        dedupe="a", kind="webhook_test", channel=Channel.WEBHOOK, user_id=alice.id, state=Delivery.SENT,
+        created_at=cast.NOW, due_at=cast.NOW,
+    )  # fmt: skip
+    db.session.add(sent)
+    db.session.commit()
     return scenes.in_status(commands.start(document, choice, alice, cast.NOW, push=False), Status(request.param))
 
 
@@ -91,7 +105,7 @@ def test_every_address_is_somebodys_an_admins_or_ones_own(app: Flask) -> None:
 def test_bob_gets_404_for_all_that_is_alices_and_changes_nothing(
     app: Flask, as_bob: FlaskClient, job: ScrapingJob
 ) -> None:
-    ids = {"document_id": job.document_id, "job_id": job.id}
+    ids = ids_of(job)
     before = everything()
     asked = addresses(app, ids)
     assert len(asked) > 15
@@ -104,8 +118,8 @@ def test_bob_gets_404_for_all_that_is_alices_and_changes_nothing(
 
 
 def test_a_404_does_not_tell_that_there_is_something(app: Flask, as_bob: FlaskClient, job: ScrapingJob) -> None:
-    hers = addresses(app, {"document_id": job.document_id, "job_id": job.id})
-    nobodys = addresses(app, {"document_id": 987654, "job_id": 987654})
+    hers = addresses(app, ids_of(job))
+    nobodys = addresses(app, dict.fromkeys(OWNED, 987654))
     for (method, path), (_, nowhere) in zip(hers, nobodys, strict=True):
         about_hers, about_nothing = (as_bob.open(where, method=method) for where in (path, nowhere))
         assert about_hers.status_code == about_nothing.status_code == 404
@@ -114,7 +128,7 @@ def test_a_404_does_not_tell_that_there_is_something(app: Flask, as_bob: FlaskCl
 
 def test_nobody_without_a_login_gets_further_than_the_login(app: Flask, client: FlaskClient, job: ScrapingJob) -> None:
     before = everything()
-    for method, path in addresses(app, {"document_id": job.document_id, "job_id": job.id}):
+    for method, path in addresses(app, ids_of(job)):
         answer = client.open(path, method=method, data=FORM if method == "POST" else None)
         assert answer.status_code == 302 and answer.location.startswith("/login"), (method, path)
     assert everything() == before
@@ -140,7 +154,7 @@ def test_lists_that_ask_for_alices_jobs_stay_empty_for_bob(as_bob: FlaskClient, 
 
 def test_the_same_addresses_open_for_alice(app: Flask, as_alice: FlaskClient, job: ScrapingJob) -> None:
     """Otherwise the tests above could be green because nothing works."""
-    for method, path in addresses(app, {"document_id": job.document_id, "job_id": job.id}):
+    for method, path in addresses(app, ids_of(job)):
         if method == "GET":
             with as_alice.get(path) as answer:
                 assert answer.status_code == 200, path

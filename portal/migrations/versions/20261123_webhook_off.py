@@ -1,4 +1,4 @@
-"""a webhook that was switched off because its address is gone
+"""a webhook that was switched off because its address is gone; notices by kind
 
 Revision ID: 0004
 Revises: 0003
@@ -16,7 +16,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column('notice_settings', sa.Column('webhook_off_at', sa.DateTime(timezone=True), nullable=True))
+    op.create_index('ix_notices_kind_id', 'notices', ['kind', 'id'])
 
 
 def downgrade() -> None:
+    op.drop_index('ix_notices_kind_id', table_name='notices')
     op.drop_column('notice_settings', 'webhook_off_at')

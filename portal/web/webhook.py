@@ -1,0 +1,92 @@
+"""A person's own webhook: its address and key, and what was sent there lately, with a test and sending again."""
+
+from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from flask_login import current_user, login_required
+
+from portal.clock import utcnow
+from portal.notices import webhook_desk, words
+from portal.notices.webhook_words import refusal_words
+from portal.notices.wishes import wishes_of
+from portal.outward.judge import Refused
+from portal.web.access import wants_fragment
+
+blueprint = Blueprint("webhook", __name__)
+
+
+@blueprint.get("/account/webhook")
+@login_required
+def show() -> str:
+    """The address, the key, and the last deliveries."""
+    return _page("auth/_deliveries.html" if wants_fragment() else "auth/webhook.html")
+
+
+@blueprint.post("/account/webhook")
+@login_required
+def choose() -> Response:
+    """Keep the address; an empty one switches the webhook off."""
+    address = request.form.get("address", "").strip()
+    try:
+        webhook_desk.choose_address(current_user.id, address[: webhook_desk.ADDRESS_LETTERS], utcnow())
+    except Refused as refused:
+        return make_response(_page("auth/webhook.html", address, refusal_words(refused.code)), 422)
+    flash(gettext("Saved.") if address else gettext("The webhook is switched off."), "ok")
+    return _back()
+
+
+@blueprint.post("/account/webhook/key")
+@login_required
+def renew() -> Response:
+    """Make a new key."""
+    webhook_desk.renew_secret(current_user.id, utcnow())
+    flash(gettext("There is a new key. Give it to your program: the old one signs nothing any more."), "ok")
+    return _back()
+
+
+@blueprint.post("/account/webhook/tests")
+@login_required
+def try_it() -> Response:
+    """Send a message that only shows that it arrives."""
+    if webhook_desk.send_test(current_user.id, utcnow()):
+        flash(gettext("A test is sent within a minute. You see here what was answered."), "ok")
+    else:
+        _not_now()
+    return _back()
+
+
+@blueprint.post("/account/webhook/deliveries/<int:delivery_id>/again")
+@login_required
+def again(delivery_id: int) -> Response:
+    """Send one of them once more."""
+    sent = webhook_desk.send_again(current_user.id, delivery_id, utcnow()) if delivery_id < 2**31 else None
+    if sent is None:
+        abort(404)
+    if sent:
+        flash(gettext("It is sent again within a minute."), "ok")
+    else:
+        _not_now()
+    return _back()
+
+
+def _not_now() -> None:
+    if webhook_desk.is_on(current_user.id):
+        flash(gettext("Nothing was sent: other messages are still on their way."), "info")
+    else:
+        flash(gettext("Nothing was sent: the webhook is switched off."), "info")
+
+
+def _page(template: str, address: str | None = None, problem: str = "") -> str:
+    kept = wishes_of(current_user.id)
+    return render_template(
+        template,
+        kept=kept,
+        address=(kept.webhook_url or "") if address is None else address,
+        problem=problem,
+        deliveries=webhook_desk.deliveries(current_user.id),
+        ended=webhook_desk.ENDED,
+        words=words,
+    )
+
+
+def _back() -> Response:
+    return make_response(redirect(url_for("webhook.show"), 303))

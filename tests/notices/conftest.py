@@ -1,0 +1,56 @@
+"""Letters that really go out: a portal that has a mail server, and jobs that end."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from portal.database import db
+from portal.notices import posting
+from tests.support import cast
+from tests.support.postoffice import PostOffice, post_office
+
+SENDER = "El portal <portal@example.com>"
+
+
+@pytest.fixture
+def office() -> Iterator[PostOffice]:
+    with post_office() as office:
+        yield office
+
+
+@pytest.fixture
+def posting_app(tmp_path: Path, office: PostOffice) -> Iterator[Flask]:
+    """A portal that sends to `office`."""
+    yield from _app(tmp_path, MAIL_PORT=str(office.port))
+
+
+@pytest.fixture
+def app_of(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+    """app_of(MAIL_PORT="…", …): a portal with these settings, inside its context."""
+    made: list[Iterator[Flask]] = []
+
+    def make(**settings: str) -> Flask:
+        made.append(_app(tmp_path / str(len(made)), **settings))
+        return next(made[-1])
+
+    yield make
+    for one in reversed(made):
+        next(one, None)
+
+
+def _app(folder: Path, **settings: str) -> Iterator[Flask]:
+    folder.mkdir(exist_ok=True)
+    given = {"MAIL_SERVER": "127.0.0.1", "MAIL_DEFAULT_SENDER": SENDER, **settings}
+    app = cast.make_app(folder, **given)
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits twenty seconds for a mute server in a test."""
+    monkeypatch.setattr(posting, "TALK_SECONDS", 0.3)

@@ -1,0 +1,122 @@
+"""A real SMTP server that misbehaves on purpose: with TLS and a login, full, refusing, mute, or dying mid-word.
+
+What it took is in `messages`, whatever it said about it. It knows nothing of the portal.
+"""
+
+import asyncio
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.support.processes import free_port, missing
+
+USER, PASSWORD = "portal", "opensesame"
+
+# What the server does with the next letters, one word each; after the last one, all are taken.
+TAKE = "take"
+HANG = "hang"  # never says a word
+DIE_BEFORE = "die before"  # closes without having taken it
+DIE_UNSAID = "die unsaid"  # takes it, and closes before its 250
+DIE_AFTER = "die after"  # takes it, says 250, and closes before the farewell
+
+
+@dataclass
+class PostOffice:
+    """What came in, and what is to be done with what comes."""
+
+    port: int
+    script: list[str] = field(default_factory=list)  # the words above, or an answer such as "451 4.7.1 Later"
+    messages: list[EmailMessage] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    to: list[list[str]] = field(default_factory=list)
+    secure: list[bool] = field(default_factory=list)  # by letter: over TLS and signed in
+
+    async def handle_DATA(self, server: "_Server", session: Session, envelope: Envelope) -> str:
+        act = self.script.pop(0) if self.script else TAKE
+        if act == HANG:
+            await asyncio.sleep(3600)
+        if act == DIE_BEFORE:
+            server.transport.abort()
+            return "421 gone"
+        if act[0].isdigit():
+            return act
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        self.raw.append(content)
+        self.messages.append(message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
+        self.to.append(list(envelope.rcpt_tos))
+        over_tls = server.transport.get_extra_info("ssl_object") is not None
+        self.secure.append(over_tls and bool(session.authenticated))
+        if act == DIE_UNSAID:
+            server.transport.abort()
+        server.dies_after = act == DIE_AFTER
+        return "250 OK, taken"
+
+
+class _Server(SMTP):
+    dies_after = False
+
+    async def push(self, status: Any) -> None:
+        await super().push(status)
+        if self.dies_after:
+            self.transport.close()
+
+
+class _Office(Controller):
+    def factory(self) -> SMTP:
+        return _Server(self.handler, **self.SMTP_kwargs)
+
+
+def _authenticate(server: Any, session: Any, envelope: Any, mechanism: str, login: Any) -> AuthResult:
+    right = isinstance(login, LoginPassword) and login == LoginPassword(USER.encode(), PASSWORD.encode())
+    return AuthResult(success=right, handled=right)
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key, made here and trusted by nobody who is not told to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = [
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", "/CN=127.0.0.1",
+        "-addext", "subjectAltName=IP:127.0.0.1",
+    ]  # fmt: skip
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except FileNotFoundError:
+        missing("openssl")
+    return cert, key
+
+
+@contextmanager
+def post_office(certified: tuple[Path, Path] | None = None, *, implicit: bool = False) -> Iterator[PostOffice]:
+    """A server on a free port of 127.0.0.1. With a certificate it wants TLS, by STARTTLS or from the start, and a
+    login of USER and PASSWORD."""
+    office = PostOffice(free_port())
+    wants: dict[str, Any] = {}
+    if certified:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*certified)
+        if implicit:  # aiosmtpd does not see that it stands behind TLS already
+            wants = {"authenticator": _authenticate, "ssl_context": context, "auth_require_tls": False}
+        else:
+            wants = {"authenticator": _authenticate, "auth_required": True, "tls_context": context,
+                     "require_starttls": True}  # fmt: skip
+    server = _Office(office, hostname="127.0.0.1", port=office.port, ready_timeout=10, **wants)
+    if implicit:
+        # Its own way of waking the server greets it, and does not know our certificate.
+        server._trigger_server = lambda: socket.create_connection(("127.0.0.1", office.port), 5).close()  # type: ignore[method-assign]
+    server.start()
+    try:
+        yield office
+    finally:
+        server.stop()
