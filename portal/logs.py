@@ -15,13 +15,18 @@ _SECRETS = re.compile(r"(password|passwd|token|secret|authorization|cookie)", re
 _IN_TEXT = re.compile(r"(://[^:/@\s]*:)[^@/\s]+(@)|(/(?:setup|reset)/)[\w.~-]+")
 
 
+def blanked(text: str) -> str:
+    """A text without the passwords in its addresses, and without one-time addresses."""
+    return _IN_TEXT.sub(lambda m: (m[1] + "***" + m[2]) if m[1] else m[3] + "***", text)
+
+
 def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank out what must not stand in a log: secrets by their key, and passwords and one-time addresses in text."""
     for key, value in event.items():
         if _SECRETS.search(key):
             event[key] = "***"
         elif isinstance(value, str):
-            event[key] = _IN_TEXT.sub(lambda m: (m[1] + "***" + m[2]) if m[1] else m[3] + "***", value)
+            event[key] = blanked(value)
     return event
 
 

@@ -6,14 +6,16 @@ ledger, never "after row n", so an attempt that is cut anywhere is gone on with 
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import ledger, telling
+from portal.jobs import faults, ledger, telling, timeline
 from portal.jobs.backoff import Backoff
 from portal.jobs.deck import Deck
 from portal.jobs.heartbeat import Heartbeat
@@ -78,6 +80,12 @@ def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
     except Fenced:
         log.info("attempt fenced")
         return None
+    except Exception as error:
+        db.session.rollback()
+        with suppress(SQLAlchemyError):  # the database may be what failed
+            timeline.note_fault(job_id, present, faults.told(error))
+            db.session.commit()
+        raise
     finally:
         structlog.contextvars.unbind_contextvars("job", "attempt")
     return ended.status if ended else None
@@ -96,6 +104,7 @@ class _Attempt:
         self.unsaved_rows = 0
         self.saved_at = time.monotonic()
         self.paused = False
+        self.fault: str | None = None  # the first one's traceback, and nothing of it once it is saved
 
     def go(self, source_name: str) -> ScrapingJob | None:
         try:
@@ -144,8 +153,10 @@ class _Attempt:
                 return asking.lookup_many(numbers)
             except (SourceBusy, SourceStopped):
                 raise
-            except Exception:  # a source's own fault is these numbers' failure, never the file's
+            except Exception as error:  # a source's own fault is these numbers' failure, never the file's
                 log.exception("lookup failed", source=source.name)
+                if self.fault is None:
+                    self.fault = faults.told(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="source_error"))
 
         deck = Deck(rows, group, tries)
@@ -177,12 +188,18 @@ class _Attempt:
         now, fresh = self.given.clock(), self.fresh
         self.paused = save(
             self.job_id, self.attempt, self.looked, now, self.given.lease_seconds,
-            beside=lambda: self.keep.remember(fresh, now),
+            beside=lambda: self._beside(fresh, now),
         )  # fmt: skip
         if self.looked and self.given.on_saved:
             self.given.on_saved(self.unsaved_rows)
         self.looked, self.fresh, self.unsaved_rows = [], {}, 0
         self.saved_at = time.monotonic()
+
+    def _beside(self, fresh: dict[str, Answer], now: datetime) -> None:
+        self.keep.remember(fresh, now)
+        if self.fault:
+            timeline.note_fault(self.job_id, self.attempt, self.fault)
+            self.fault = ""
 
     def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> ScrapingJob | None:
         job = verb(self.given.clock())

@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from portal import sources
-from portal.accounts import User
+from portal.accounts import User, audit
 from portal.database import db
 from portal.documents.checking import check
 from portal.documents.models import Document, Reading
@@ -22,6 +22,8 @@ from portal.jobs.dispatch import push_job
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.status import STOPPABLE, Status
 from portal.sources.base import Outcome
+
+ADMINS_ALONE = frozenset({"time_out", "limits"})
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,12 @@ def _require(document: Document, choice: Choice) -> None:
         raise CannotStart("source_unknown")
 
 
-def _committed(job: ScrapingJob | None, now: datetime, *, push: bool = False) -> ScrapingJob | None:
+def _committed(
+    job: ScrapingJob | None, now: datetime, verb: str, actor: str, why: str | None = None, *, push: bool = False
+) -> ScrapingJob | None:
+    """Commit what was done, with a note of it for other admins where it is an admin's doing, and tell the workers."""
+    if job is not None and (verb in ADMINS_ALONE or actor != job.user.email):
+        audit.note(actor, verb, "job", job.id, why, now, file=job.file_name, owner=job.user.email)
     db.session.commit()
     if job is not None and push:
         push_job(job.id, now)
@@ -121,32 +128,32 @@ def retry(
     if job is not None and job.waiting_numbers == 0:  # nothing was ticked: an attempt would only fail again
         db.session.rollback()
         return None
-    return _committed(job, now, push=True)
+    return _committed(job, now, "retry", actor, why, push=True)
 
 
 def cancel(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Stop a job; what is ready is kept."""
-    return _committed(ScrapingJob.cancel(job_id, actor, now, why=why), now)
+    return _committed(ScrapingJob.cancel(job_id, actor, now, why=why), now, "cancel", actor, why)
 
 
 def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Let a job wait until its owner says otherwise."""
-    return _committed(ScrapingJob.pause(job_id, actor, now), now)
+    return _committed(ScrapingJob.pause(job_id, actor, now), now, "pause", actor)
 
 
 def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Let a paused job go on."""
-    return _committed(ScrapingJob.resume(job_id, actor, now), now, push=True)
+    return _committed(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
 
 
 def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | None:
     """An admin ends an attempt that hangs."""
-    return _committed(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now)
+    return _committed(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
 
 
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
     """An admin changes how often and how long one job may try."""
-    return _committed(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now)
+    return _committed(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
 
 
 def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
@@ -159,6 +166,8 @@ def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> Scr
         db.session.rollback()
         return None
     ledger.erase(job_id)
+    if actor != job.user.email:
+        audit.note(actor, "delete", "job", job_id, None, now, file=job.file_name, owner=job.user.email)
     others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
     unused = None
     if db.session.scalar(others) == 0:

@@ -24,13 +24,16 @@ from sqlalchemy import or_, update
 from portal.database import changed_rows, db
 from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
+from portal.jobs.operation_records import Operation
 from portal.jobs.status import WAITING
 
 log = structlog.get_logger(__name__)
 
 QUEUES = ("intake", "scrape", "sweep")  # one kind of worker each
 ROOM = "portal.jobs.tasks"
-FUNCTIONS = frozenset({"read_document", "scrape", "sweep"})  # of ROOM, and nothing else, can be named by a message
+FUNCTIONS = frozenset(
+    {"operate", "read_document", "scrape", "sweep"}
+)  # of ROOM, and nothing else, can be named by a message
 KEPT_SECONDS = 60  # how long Redis remembers a message that was worked off
 
 
@@ -129,6 +132,19 @@ def push_document(document_id: int, now: datetime) -> bool:
     pushed = _enqueue("intake", "read_document", [document_id], document_message(document_id, now))
     if not pushed:
         changed_rows(update(Document).where(own).values(enqueued_at=None))
+        db.session.commit()
+    return pushed
+
+
+def push_operation(operation_id: int, now: datetime) -> bool:
+    """Tell the sweep's worker of a bulk operation. Call it after the commit; it commits by itself."""
+    own = Operation.id == operation_id
+    changed_rows(update(Operation).where(own).values(enqueued_at=now))
+    db.session.commit()
+    message = f"op-{operation_id}-{int(now.timestamp() * 1_000_000)}"
+    pushed = _enqueue("sweep", "operate", [operation_id], message)
+    if not pushed:
+        changed_rows(update(Operation).where(own).values(enqueued_at=None))
         db.session.commit()
     return pushed
 

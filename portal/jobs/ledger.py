@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from portal.database import changed_rows, db
-from portal.jobs.records import Number
+from portal.jobs.records import Attempt, Number
 from portal.sources.base import Outcome
 
 CHUNK = 500
@@ -47,8 +47,9 @@ def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
 
 
 def erase(job_id: int) -> None:
-    """Remove every row of a job that is being deleted."""
+    """Remove every row of a job that is being deleted, and what the tracebacks of its attempts may tell of them."""
     changed_rows(delete(Number).where(Number.job_id == job_id))
+    changed_rows(update(Attempt).where(Attempt.job_id == job_id).values(traceback=None))
 
 
 def first_row(

@@ -15,6 +15,7 @@ from sqlalchemy import and_, or_
 from portal.jobs import ledger, telling, timeline
 from portal.jobs.backoff import Backoff
 from portal.jobs.by_hand import plan_retry
+from portal.jobs.figures.counting import keep_count, keep_deletion
 from portal.jobs.moving import Moving
 from portal.jobs.records import AttemptEnd
 from portal.jobs.status import RETRYABLE, WAITING, Status
@@ -61,6 +62,7 @@ class Lifecycle(Moving):
         )
         if job:
             job._close(AttemptEnd.COMPLETED, now)
+            keep_count(job, now)
             timeline.record(job.id, "completed", now, attempt=job.attempt, total=job.total_numbers)
             telling.job_completed(job, now)
         return job
@@ -168,15 +170,19 @@ class Lifecycle(Moving):
             last_error=None,
         )
         if job:
+            keep_count(job, now)
             job.failed_count -= ledger.reopen(job.id, reasons)
             timeline.record(job.id, "retried", now, actor, numbers=job.waiting_numbers, why=why)
             telling.job_moved_on(job, now)
         return job
 
     @classmethod
-    def time_out_by_hand(cls, job_id: int, actor: str, why: str, now: datetime, backoff: Backoff) -> Self | None:
-        """An admin judges that the job hangs. Its worker is fenced and the automatic retry follows."""
-        guards = (cls.id == job_id, cls.status == Status.PROCESSING)
+    def time_out_by_hand(
+        cls, job_id: int, actor: str, why: str, now: datetime, backoff: Backoff, *, attempt: int | None = None
+    ) -> Self | None:
+        """An admin judges that the job hangs. Its worker is fenced and the automatic retry follows. `attempt` is the
+        one that was judged; without it, whichever is under way."""
+        guards = (cls.id == job_id, cls.status == Status.PROCESSING, *([cls.attempt == attempt] if attempt else []))
         facts = {"actor": actor, "why": why}
         return cls._give_up(Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, "by_admin", now, backoff, **facts)
 
@@ -187,6 +193,7 @@ class Lifecycle(Moving):
         job = cls._move(job_id, Status.CANCELLED, now, enqueued_at=None, **ended)
         if job:
             job._close(AttemptEnd.CANCELLED, now)
+            keep_count(job, now)
             timeline.record(job.id, "cancelled", now, actor, ready=job.processed_numbers, why=why)
             telling.job_moved_on(job, now)
         return job
@@ -215,20 +222,25 @@ class Lifecycle(Moving):
         guards = (cls.id == job_id, cls.status != Status.PROCESSING)
         job = cls._change(guards, now, deleted_at=now, enqueued_at=None, next_retry_at=None)
         if job:
+            keep_deletion(job, now)
             timeline.record(job.id, "deleted", now, actor, file_name=job.file_name, ready=job.processed_numbers)
             telling.job_moved_on(job, now)
         return job
 
     @classmethod
-    def set_limits(cls, job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> Self | None:
+    def set_limits(
+        cls, job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime, *, why: str | None = None
+    ) -> Self | None:
         """An admin changes how often and how long this job may try. A job that stopped for good and gets retries goes
         on with the next sweep; one whose retries are now spent has stopped for good."""
         job = cls._change((cls.id == job_id,), now, max_retries=max_retries, timeout_minutes=timeout_minutes)
         if job and job.status in RETRYABLE:
             was_final = job.next_retry_at is None
             plan_retry(job, now)
+            keep_count(job, now)
             if job.next_retry_at is None and not was_final:
                 telling.job_failed(job, now)
         if job:
-            timeline.record(job.id, "limits_set", now, actor, max_retries=max_retries, timeout_minutes=timeout_minutes)
+            limits = {"max_retries": max_retries, "timeout_minutes": timeout_minutes}
+            timeline.record(job.id, "limits_set", now, actor, why=why, **limits)
         return job

@@ -3,9 +3,7 @@
 Asked through `queries`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -45,22 +43,12 @@ def containing(column: Any, text: str) -> ColumnElement[bool]:
     return column.icontains(text, autoescape=True)
 
 
-def _filters(
-    user: User, q: str, everybody: bool, since: datetime | None, of_user: str | int | None
-) -> list[ColumnElement[bool]]:
-    where = seen_by(user, ScrapingJob, everybody=everybody)
-    if since is not None:
-        where.append(ScrapingJob.created_at >= since)
-    if isinstance(of_user, int):
-        where.append(ScrapingJob.user_id == of_user)
-    elif of_user:
-        where.append(ScrapingJob.user_id.in_(select(User.id).where(containing(User.email, of_user))))
+def _filters(user: User, q: str) -> list[ColumnElement[bool]]:
+    where = seen_by(user, ScrapingJob, everybody=False)
     if q := q.strip():
         ways = [containing(ScrapingJob.file_name, q)]
         if q.lstrip("#").isdecimal() and int(q.lstrip("#")[:10]) <= LAST_ID:
             ways.append(ScrapingJob.id == int(q.lstrip("#")[:10]))
-        if everybody and user.is_admin:
-            ways.append(ScrapingJob.user_id.in_(select(User.id).where(containing(User.email, q))))
         where.append(or_(*ways))
     return where
 
@@ -69,22 +57,12 @@ def _status(word: str | None) -> Status | None:
     return Status(word) if word in tuple(Status) else None
 
 
-def list_jobs(
-    user: User,
-    *,
-    status: str | None = None,
-    q: str = "",
-    page: int = 1,
-    everybody: bool = False,
-    since: datetime | None = None,
-    of_user: str | int | None = None,
-) -> Page:
-    """This person's jobs, newest first, 25 a page. `everybody` shows an admin those of all, and is nothing for others.
+def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int = 1) -> Page:
+    """This person's own jobs, newest first, 25 a page; an admin's list of everybody's is `desk`'s.
 
-    `q` is part of a file's name or a job's id (for an admin's list of all also part of an e-mail); `of_user` a
-    person's id or part of their e-mail. An unknown status filters nothing; a page past the end is the last one.
+    `q` is part of a file's name or a job's id. An unknown status filters nothing; a page past the end is the last one.
     """
-    where = _filters(user, q, everybody, since, of_user)
+    where = _filters(user, q)
     by_status = select(ScrapingJob.status, func.count()).where(*where).group_by(ScrapingJob.status)
     counted = {row[0]: row[1] for row in db.session.execute(by_status)}
     counts = {"all": sum(counted.values()), **{word.value: counted.get(word, 0) for word in Status}}
@@ -97,22 +75,3 @@ def list_jobs(
     found = select(ScrapingJob).where(*where).options(joinedload(ScrapingJob.user)).order_by(ScrapingJob.id.desc())
     jobs = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
     return Page(list(jobs), page, pages, total, counts)
-
-
-def matching(
-    admin: User,
-    *,
-    status: str | None = None,
-    q: str = "",
-    since: datetime | None = None,
-    of_user: str | int | None = None,
-    first: Sequence[Status] = (),
-    limit: int,
-) -> list[int]:
-    """The ids of the jobs under an admin's filters, `limit` at most: what a bulk action goes over. Those of the
-    statuses in `first` come first, so that the others do not use the limit up; then the oldest."""
-    where = _filters(admin, q, True, since, of_user)
-    if (wanted := _status(status)) is not None:
-        where.append(ScrapingJob.status == wanted)
-    order = (ScrapingJob.status.not_in(first), ScrapingJob.id) if first else (ScrapingJob.id,)
-    return list(db.session.scalars(select(ScrapingJob.id).where(*where).order_by(*order).limit(limit)))

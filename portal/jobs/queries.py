@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 from portal.accounts import User
 from portal.database import among, db
 from portal.documents.models import Document
-from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, matching, seen_by
+from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, seen_by
 from portal.jobs.models import ScrapingJob
 from portal.jobs.records import Attempt, Event, Number, SweepState
 from portal.jobs.standing import (
@@ -38,7 +38,7 @@ from portal.sources.base import Outcome
 __all__ = [
     "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempts",
     "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial", "last_sweep",
-    "list_jobs", "matching", "moves_by_itself", "numbers_page", "outcome_counts", "page_version", "progress",
+    "list_jobs", "moves_by_itself", "numbers_page", "outcome_counts", "page_version", "progress",
     "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
 ]  # fmt: skip
 

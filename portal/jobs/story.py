@@ -130,11 +130,12 @@ def _cancelled(facts: dict[str, Any]) -> str:
 
 
 def _limits(facts: dict[str, Any]) -> str:
-    return gettext(
+    changed = gettext(
         "The limits were changed: %(retries)s retries, %(minutes)s minutes without progress.",
         retries=_whole(facts, "max_retries"),
         minutes=_whole(facts, "timeout_minutes"),
     )
+    return _joined(changed, _why(facts))
 
 
 def _told(facts: dict[str, Any]) -> str:

@@ -20,7 +20,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import among, db
 from portal.documents.models import Document, Reading
-from portal.jobs.dispatch import connection, document_message, in_queue, job_message, push_document, push_job
+from portal.jobs import operating
+from portal.jobs.dispatch import (
+    connection,
+    document_message,
+    in_queue,
+    job_message,
+    push_document,
+    push_job,
+    push_operation,
+)
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.presence import forget_gone
 from portal.jobs.records import SweepState
@@ -47,6 +56,7 @@ class Swept:
     documents: int = 0
     summed: int = 0
     watched: int = 0
+    operations: int = 0
     told: int = 0
     faults: int = 0  # steps that the database kept from coming to their end
 
@@ -156,6 +166,16 @@ def push_unread(now: datetime) -> Iterator[Document]:
             yield document
 
 
+def push_operations(now: datetime) -> Iterator[int]:
+    """Bulk operations that no worker has and none may be on its way to → pushed again. Raises RedisError."""
+    idle = operating.unpushed(now)
+    if idle:
+        connection().ping()
+    for operation_id in idle:
+        if push_operation(operation_id, now):
+            yield operation_id
+
+
 def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
     db.session.commit()
     if job is not None:
@@ -174,6 +194,7 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "documents": lambda: push_unread(now),
         "summed": lambda: sum_up(now),
         "watched": lambda: watch(now),
+        "operations": lambda: push_operations(now),
         "told": lambda: send_due(now),
     }
     counted: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What a message can ask of a worker: the three functions of dispatch.FUNCTIONS. Each runs inside an app context."""
+"""What a message can ask of a worker: the functions of dispatch.FUNCTIONS. Each runs inside an app context."""
 
 import os
 import socket
@@ -10,9 +10,9 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
 from portal.documents.limits import Limits
-from portal.jobs import sweeping
+from portal.jobs import operating, sweeping
 from portal.jobs.attempt import Conditions, run
-from portal.jobs.dispatch import push_job
+from portal.jobs.dispatch import push_job, push_operation
 from portal.jobs.models import backoff
 from portal.jobs.status import Status
 
@@ -52,4 +52,10 @@ def sweep() -> None:
     sweeping.sweep(utcnow())
 
 
-__all__ = ["STOP", "read_document", "scrape", "sweep"]
+def operate(operation_id: int) -> None:
+    """A slice of a bulk operation; the next one waits behind the sweep that may be due meanwhile."""
+    if operating.work(operation_id, stopped=STOP.is_set):
+        push_operation(operation_id, utcnow())
+
+
+__all__ = ["STOP", "operate", "read_document", "scrape", "sweep"]

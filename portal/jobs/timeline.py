@@ -29,3 +29,9 @@ def close_attempt(
         .where(Attempt.job_id == job_id, Attempt.attempt == attempt, Attempt.ended_at.is_(None))
         .values(ended_at=now, end=end, cause=cause, processed_after=processed)
     )
+
+
+def note_fault(job_id: int, attempt: int, traceback: str) -> None:
+    """Keep what went wrong in the program during an attempt, for admins: the first fault, as it names the cause."""
+    first = (Attempt.job_id == job_id, Attempt.attempt == attempt, Attempt.traceback.is_(None))
+    db.session.execute(update(Attempt).where(*first).values(traceback=traceback))

@@ -12,6 +12,7 @@ import structlog
 from redis import Redis
 
 from portal.sources import registry
+from portal.sources.filling import masked
 from portal.sources.http import HttpSource, facts_of
 from portal.sources.recipe import Recipe
 from portal.sources.recipe_file import read_recipe
@@ -89,6 +90,12 @@ def configure(
 def found() -> tuple[Found, ...]:
     """All recipes of the folder, those that cannot be used among them."""
     return _given.found
+
+
+def without_secrets(text: str) -> str:
+    """A text in which the secrets of all recipes are blanked out."""
+    names = {name for one in _given.found if one.recipe is not None for name in one.recipe.secrets}
+    return masked(text, [value for name in names if (value := _given.environ.get(name, "").strip())])
 
 
 def make(recipe: Recipe, **parts: object) -> HttpSource:

@@ -6,7 +6,10 @@ from flask import Flask
 from portal.web import (
     access,
     admin,
+    audit,  # noqa: F401 - this and the other pages of admins are on their blueprint
     auth,
+    bulk,  # noqa: F401
+    desk_words,
     documents,
     errors,
     frame,
@@ -15,11 +18,13 @@ from portal.web import (
     job_actions,
     jobs,
     locale,
-    notices,  # noqa: F401 - its pages are on the admins' blueprint
-    sources,  # noqa: F401 - its pages are on the admins' blueprint
+    notices,  # noqa: F401
+    operations,  # noqa: F401
+    sources,  # noqa: F401
     standstill,
+    triage,  # noqa: F401
     webhook,
-    wellbeing,  # noqa: F401 - its page too
+    wellbeing,  # noqa: F401
     wishes,
     words,
 )
@@ -32,6 +37,7 @@ def register(app: Flask) -> None:
     errors.set_up(app)
     frame.set_up(app)
     words.set_up(app)
+    desk_words.set_up(app)
     standstill.set_up(app)
     for room in (auth, documents, jobs, job_actions, admin, health, locale, wishes, webhook):
         app.register_blueprint(room.blueprint)

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
-from flask.testing import FlaskClient
+from flask.testing import FlaskClient, FlaskCliRunner
 
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import bulk, queries
+from portal.jobs import queries
 from portal.jobs.models import ScrapingJob
 from portal.jobs.records import SweepState
 from portal.jobs.status import Status
@@ -71,7 +71,9 @@ def test_the_list_is_filtered_by_status_person_day_and_text(
     assert list(listed(as_ada, f"?since={now:%Y-%m-%d}")) == [hers.id]
     assert list(listed(as_ada, f"?q={hers.id}")) == [hers.id]
     assert list(listed(as_ada, "?q=bob@")) == [his.id]
-    assert len(listed(as_ada, "?since=never&status=none&page=x")) == 2
+    assert list(listed(as_ada, f"?until={now - timedelta(days=2):%Y-%m-%d}")) == [his.id]
+    assert len(listed(as_ada, "?since=never&until=0&status=none&after=x&sort=x&source=&cause=&last=x")) == 2
+    assert listed(as_ada, "?source=nowhere") == {}
     assert "Clear the filters" in as_ada.get("/admin/jobs?q=nothing").get_data(as_text=True)
 
 
@@ -126,21 +128,21 @@ def test_only_jobs_that_a_worker_has_are_timed_out(as_ada: FlaskClient, alice: U
     assert [status_of(job) for job in (held, waiting)] == [Status.TIMEOUT, Status.PENDING]
 
 
-def test_one_press_goes_so_far_and_says_so(
-    as_ada: FlaskClient, alice: User, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "AT_ONCE", 2)
-    done = [make_job(alice), scenes.completed(make_job(alice))]
-    stopped = [scenes.failed(make_job(alice), final=True) for _ in range(3)]
-    assert "press again" in told(as_ada, BULK[0], all=1)
-    assert [status_of(job) for job in stopped] == [Status.RETRYING, Status.RETRYING, Status.FAILED]
-    assert "1 file is being retried." in told(as_ada, BULK[0], all=1)
-    assert [status_of(job) for job in done] == [Status.PENDING, Status.COMPLETED]
-
-
 def test_nothing_ticked_is_said(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     make_job(alice)
     assert "No file was chosen" in told(as_ada, BULK[0], ids="x")
+
+
+def test_what_the_command_counts_stands_on_the_tabs(
+    as_ada: FlaskClient, runner: FlaskCliRunner, alice: User, make_job: MakeJob
+) -> None:
+    for status in Status:
+        scenes.in_status(make_job(alice), status)
+    scenes.completed(make_job(alice))
+    said = runner.invoke(args=["check-scraping-jobs", "--dry-run"]).output.split("3.")[1]
+    page = as_ada.get("/admin/jobs").get_data(as_text=True)
+    tabs = dict(re.findall(r'data-tab="(\w+)">.*?data-count="(\d+)"', page, re.S))
+    assert list(tabs.values()) == re.findall(r"(\d+)$", said, re.M)[:7] == ["1", "1", "2", "1", "1", "1", "1"]
 
 
 def test_a_sweep_that_is_late_is_shown_in_red(as_ada: FlaskClient) -> None:

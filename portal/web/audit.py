@@ -1,0 +1,39 @@
+"""What admins did, for admins to read."""
+
+from flask import render_template, request
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from portal.accounts import audit
+from portal.web.access import admin_required
+from portal.web.admin import blueprint
+
+# A new verb of `audit.note` gets its words here, and its kind a place that it leads to in templates/admin/audit.html.
+VERBS: dict[str, LazyString] = {
+    "retry": _("retried the file"),
+    "cancel": _("cancelled the file"),
+    "pause": _("paused the file"),
+    "resume": _("resumed the file"),
+    "delete": _("deleted the file"),
+    "time_out": _("ended the attempt as timed out"),
+    "limits": _("changed the limits of the file"),
+    "operation_begun": _("began an operation over many files"),
+    "operation_stopped": _("stopped the operation"),
+    "source_paused": _("paused the source"),
+    "source_resumed": _("resumed the source"),
+}
+
+
+def verb_words(verb: str) -> str:
+    """What was done, as it goes on after the admin's name."""
+    return str(VERBS.get(verb) or _("did something"))
+
+
+@blueprint.get("/admin/audit", endpoint="audit")
+@admin_required
+def index() -> str:
+    """The newest notes first; `admin` narrows them to one person's."""
+    admin = request.args.get("admin", "").strip()[:255]
+    before = request.args.get("before", type=int)
+    page = audit.notes(min(before, 2**31 - 1) if before is not None else None, admin)
+    return render_template("admin/audit.html", page=page, admin=admin, verb_words=verb_words)

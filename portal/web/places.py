@@ -1,0 +1,38 @@
+"""A place in a list as a text for an address, and back. The text is nobody's to read."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any
+
+LONGEST = 2000
+LAST_ID = 2**31 - 1
+
+
+def to_text(place: tuple[Any, ...]) -> str:
+    """The place as a text of letters, digits, - and _."""
+    plain = [{"at": value.isoformat()} if isinstance(value, datetime) else value for value in place]
+    return urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
+
+
+def from_text(text: str) -> tuple[Any, ...] | None:
+    """The place, or nothing for a text that is none."""
+    if not text or len(text) > LONGEST:
+        return None
+    try:
+        plain = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        place = tuple(_moment(value["at"]) if isinstance(value, dict) else value for value in plain)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    ids = [value for value in place if isinstance(value, int)]
+    texts = [value for value in place if isinstance(value, str)]
+    if any(abs(value) > LAST_ID for value in ids) or any("\0" in value for value in texts):
+        return None
+    return place
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment
