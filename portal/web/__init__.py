@@ -12,6 +12,7 @@ from portal.web import (
     desk_words,
     documents,
     errors,
+    forgot,  # noqa: F401 - its pages are beside those of auth
     frame,
     headers,
     health,
@@ -20,6 +21,7 @@ from portal.web import (
     locale,
     notices,  # noqa: F401
     operations,  # noqa: F401
+    people,  # noqa: F401
     sources,  # noqa: F401
     standstill,
     triage,  # noqa: F401
