@@ -76,7 +76,8 @@ def _workers(finding: Finding) -> str:
     if not n:
         return gettext("None has been heard of for a minute and a half.")
     there = ngettext("%(n)s is there", "%(n)s are there", n, n=format_decimal(n))
-    return f"{there}, {gettext('%(n)s at work', n=format_decimal(busy))}" if busy else there
+    working = gettext("%(n)s at work", n=format_decimal(busy))
+    return f"{there}, {working}" if busy else there
 
 
 def _sweep(finding: Finding) -> str:
