@@ -20,9 +20,10 @@
     const observer = new MutationObserver(() => {
       if (!ended()) return;
       observer.disconnect();
-      const body = document.getElementById(button.dataset.summary)?.textContent.trim() ?? "";
+      const text = (id) => document.getElementById(id)?.textContent.trim() ?? "";
+      const body = text(button.dataset.summary);
       try {
-        const told = new Notification(document.title, { body, tag: location.pathname, lang: document.documentElement.lang });
+        const told = new Notification(text(button.dataset.title), { body, tag: location.pathname, lang: document.documentElement.lang });
         told.addEventListener("click", () => { window.focus(); told.close(); });
       } catch { /* some telephones have the word, but let no page use it */ }
     });

@@ -94,11 +94,11 @@ def _migrations() -> str:
     except SQLAlchemyError as error:
         raise Ill(gettext("the database does not answer.")) from error
     if present is None:
-        raise Ill(f"{gettext('the database has no tables of the portal yet.')} {remedy}")
+        sentence = gettext("the database has no tables of the portal yet.")
+        raise Ill(f"{sentence} {remedy}")
     if present != newest:
-        raise Ill(
-            f"{gettext('the tables are at %(here)s, the newest is %(newest)s.', here=present, newest=newest)} {remedy}"
-        )
+        sentence = gettext("the tables are at %(here)s, the newest is %(newest)s.", here=present, newest=newest)
+        raise Ill(f"{sentence} {remedy}")
     return gettext("up to date (%(here)s).", here=present)
 
 

@@ -9,7 +9,7 @@ from portal.notices.models import Notice
 from portal.notices.reader import Reader
 
 Words = tuple[str, list[str]]  # a title and lines
-FILES_NAMED = 5
+PEOPLE_NAMED = 5
 
 
 def chat_words(notice: Notice, reader: Reader, home: str) -> tuple[str, str]:
@@ -50,7 +50,8 @@ def _failed_digest(notice: Notice, reader: Reader, home: str) -> Words:
         f"{reader.words(one['cause'])} ({reader.count(one['files'])})" for one in facts["causes"] if one.get("cause")
     ]
     owners = sorted({file["owner"] for file in facts["files"] if file.get("owner")})
-    named = ", ".join(owners[:FILES_NAMED]) + (" …" if len(owners) > FILES_NAMED else "")
+    more = len(owners) > PEOPLE_NAMED or facts["count"] > len(facts["files"])  # of very many files, not all are listed
+    named = ", ".join(owners[:PEOPLE_NAMED]) + (" …" if more else "")
     people = gettext("People: %(people)s", people=named) if owners else ""
     return title, [people, _why(" ".join(causes)), f"{home}/admin/jobs"]
 

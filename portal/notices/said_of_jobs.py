@@ -65,7 +65,7 @@ def _with_rows(text: str, count: int, named: list[int], reader: Reader) -> str:
     if named:
         listed = ", ".join(map(str, named)) + (" …" if count > len(named) else "")
         rows = gettext("%(rows)s: %(listed)s", rows=rows, listed=listed)
-    return f"{text} ({rows})" if text else rows
+    return f"{text.rstrip('.')} ({rows})." if text else rows
 
 
 def _tried(facts: Facts, reader: Reader) -> tuple[Part, ...]:

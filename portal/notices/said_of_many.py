@@ -48,11 +48,10 @@ def failed_digest(notice: Notice, reader: Reader, home: str) -> Said:
 
 
 def _causes(facts: Facts, reader: Reader) -> tuple[str, ...]:
-    lines = [
-        f"{reader.words(cause['cause'])} "
-        f"({ngettext('%(n)s file', '%(n)s files', cause['files'], n=reader.count(cause['files']))})"
-        for cause in facts["causes"][:CAUSES_SAID]
-    ]
+    lines = []
+    for cause in facts["causes"][:CAUSES_SAID]:
+        files = ngettext("%(n)s file", "%(n)s files", cause["files"], n=reader.count(cause["files"]))
+        lines.append(f"{reader.words(cause['cause']).rstrip('.')} ({files}).")
     return tuple(lines) or (gettext("The reason stands on each file’s page."),)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import update
 from portal.database import changed_rows, db
 from portal.notices import bursts, chat, mail, webhook
 from portal.notices.models import ANSWER_LENGTH, Channel, Delivery, Notice
-from portal.notices.taking import AGAIN_SECONDS, Seen, Way, apart, due_notices, take
+from portal.notices.taking import AGAIN_SECONDS, Seen, Way, apart, due_notices, put_off_way, take
 from portal.notices.undelivered import Undelivered
 
 log = structlog.get_logger(__name__)
@@ -53,6 +53,7 @@ def send_due(now: datetime, channels: Mapping[Channel, Deliver] | None = None) -
             db.session.rollback()
             if _put_off(notice, error, now):
                 down.add(seen.way)
+                put_off_way(seen, now)
             continue
         if _note_sent(notice, answer, now):
             yield notice

@@ -1,6 +1,6 @@
 """Taking a notice for ourselves before it is sent: a compare-and-set that one of two senders wins.
 
-It commits nothing and sends nothing.
+It sends nothing.
 """
 
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select, update
 
 from portal.accounts.opening import reading
-from portal.database import among, changed_rows
+from portal.database import among, changed_rows, db
 from portal.notices.models import Channel, Delivery, Notice
 
 AGAIN_SECONDS = 120  # a taken notice whose sender was not heard of; longer than any channel may take
@@ -52,6 +52,16 @@ def take(notice_id: int, seen_tries: int, now: datetime) -> bool:
     until = now + timedelta(seconds=AGAIN_SECONDS)
     taken = update(Notice).where(*mine).values(state=Delivery.SENDING, tries=seen_tries + 1, due_at=until)
     return changed_rows(taken) == 1
+
+
+def put_off_way(seen: Seen, now: datetime) -> None:
+    """Where a way is down, all that would go by it waits a little, with no try spent. Otherwise what has waited longest
+    would fill each pass, and those whose way is well would never have their turn. Commits."""
+    due = [Notice.channel == seen.channel, Notice.state == Delivery.DUE, Notice.due_at <= now]
+    if seen.channel == Channel.WEBHOOK:
+        due.append(Notice.user_id == seen.user_id)
+    changed_rows(update(Notice).where(*due).values(due_at=now + timedelta(seconds=AGAIN_SECONDS)))
+    db.session.commit()
 
 
 def apart(notice_id: int) -> Notice:

@@ -16,7 +16,7 @@ from portal.notices.models import Notice, NoticeSettings
 from portal.notices.undelivered import Undelivered
 from portal.notices.webhook_message import body_of, headers_of
 from portal.notices.webhook_words import no_reply_words, refusal_words
-from portal.outward.judge import Refused
+from portal.outward.judge import Refusal, Refused
 from portal.outward.post import SECONDS, NoReply, Reply, post
 from portal.outward.waiting import retry_after_seconds
 
@@ -48,9 +48,9 @@ def _send(notice: Notice, address: str, secret: str, now: datetime) -> str:
         return said
     if reply.status == GONE:
         webhook_desk.switch_off(notice.user_id or 0, address, now)
-        raise Undelivered(f"{said} {gettext('The webhook was switched off.')}", final=True)
+        raise Undelivered(" ".join([said, gettext("The webhook was switched off.")]), final=True)
     if 300 <= reply.status < 400:
-        said = f"{reply.status} {gettext('The address answered with a redirect, which is not followed.')}"
+        said = " ".join([str(reply.status), refusal_words(Refusal.REDIRECTS)])
     raise Undelivered(said, retry_after_seconds({"retry-after": reply.retry_after}, now))
 
 

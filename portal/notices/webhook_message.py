@@ -65,6 +65,18 @@ def headers_of(notice: Notice, secret: str, body: bytes, now: datetime) -> dict[
     }
 
 
+def example(home: str, now: datetime) -> str:
+    """Headers and body of a message to look at."""
+    facts = {"file_name": "clientes.xlsx", "status": "completed", "total": 5000, "ready": 5000, "found": 4801}
+    more = {"attempts": 1, "reference": "SJ-1042-A1"}
+    shown = Notice(dedupe="job-completed.1042.1.webhook", kind="job_completed", job_id=1042, facts={**facts, **more})
+    shown.created_at = now
+    body = body_of(shown, home, now)
+    headers = headers_of(shown, new_secret(), body, now)
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    return "\n".join([*lines, "", json.dumps(json.loads(body), indent=2)])
+
+
 def signature(secret: str, body: bytes, now: datetime) -> str:
     """The moment, and the keyed hash of the moment and the body: an old message cannot be sent again as a new one."""
     moment = int(now.timestamp())

@@ -1,11 +1,23 @@
 """A person's own webhook: its address and key, and what was sent there lately, with a test and sending again."""
 
-from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_babel import gettext
 from flask_login import current_user, login_required
 
 from portal.clock import utcnow
 from portal.notices import webhook_desk, words
+from portal.notices.webhook_message import example
 from portal.notices.webhook_words import refusal_words
 from portal.notices.wishes import wishes_of
 from portal.outward.judge import Refused
@@ -85,6 +97,7 @@ def _page(template: str, address: str | None = None, problem: str = "") -> str:
         deliveries=webhook_desk.deliveries(current_user.id),
         ended=webhook_desk.ENDED,
         words=words,
+        example=example(current_app.config["PUBLIC_URL"], utcnow()),
     )
 
 

@@ -20,6 +20,8 @@ from portal.jobs.models import ScrapingJob
 from portal.notices import webhook, webhook_desk
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.sending import MAX_TRIES, send_due
+from portal.notices.taking import due_notices
+from portal.notices.writing import write
 from portal.outward import post as posting
 from portal.outward.judge import Refusal, Refused
 from tests.support.receiver import Receiver, receiver
@@ -269,6 +271,9 @@ def test_a_receiver_that_hangs_keeps_neither_mails_nor_the_programs_of_others_wa
     for _ in range(4):
         webhook_desk.send_test(alice.id, now)
     webhook_desk.send_test(bob.id, now + MINUTE)
+    write("mail", "webhook_off", alice.id, None, {"host": "x"}, now + MINUTE)
+    db.session.commit()
+    assert due_notices(now + MINUTE, 50)[0].channel == Channel.MAIL  # though it is the youngest
     hooked.behave = "hang"
     list(send_due(now + MINUTE))
     tries = {notice.user_id: 0 for notice in webhooks()}

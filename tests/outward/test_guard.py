@@ -291,3 +291,13 @@ def test_no_cookie_is_kept(server: Server) -> None:
 def test_as_many_connections_are_kept_as_asked_for() -> None:
     adapter: Any = guard.session(pool_size=32).get_adapter("https://public.example/")
     assert adapter.poolmanager.connection_pool_kw["maxsize"] == 32
+
+
+def test_plain_http_goes_into_opened_networks_only_wherever_a_name_leads(tried: list[tuple[str, int]]) -> None:
+    session = guard.GuardedSession(Judge(["10.0.0.0/30"], https_only=True), pool_size=1, redirects=0)
+    with pytest.raises(Refused) as refused:
+        session.get("http://public.example/")
+    assert refused.value.code is Refusal.SCHEME
+    assert tried == []
+    assert goes_to(lambda: session.get("http://inside.example/"), tried) == ("10.0.0.1", 80)
+    assert goes_to(lambda: session.get("https://public.example/"), tried) == ("93.184.215.14", 443)

@@ -106,11 +106,13 @@ def guarded(app: Flask) -> FlaskClient:
 
 def test_every_change_without_a_token_is_refused(app: Flask, guarded: FlaskClient, alice: User) -> None:
     asked = 0
+    # A mail program's "unsubscribe" has no form of ours (RFC 8058): there, the signed address is what is checked.
+    by_address = {"/notices/stop/<token>": 404}
     for rule in app.url_map.iter_rules():
         for method in (rule.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"}:
             address = rule.build(dict.fromkeys(rule.arguments, 1), append_unknown=False)
             answer = guarded.open(address[1] if address else rule.rule, method=method)
-            assert answer.status_code == 400, (method, rule.rule)
+            assert answer.status_code == by_address.get(rule.rule, 400), (method, rule.rule)
             assert answer.headers["Cache-Control"] == "no-store"
             asked += 1
     assert asked >= 4

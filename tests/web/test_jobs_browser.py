@@ -145,3 +145,25 @@ def test_nobody_is_shut_out(page: Page, alice: User, make_job: MakeJob, theme: s
             page.evaluate(f"{AXE.read_text()}; 0")
             found = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html))")
             assert found == [], (where, width)
+
+
+def test_who_asked_for_it_is_told_on_the_screen_when_the_file_has_ended(
+    page: Page, alice: User, make_job: MakeJob
+) -> None:
+    job = make_job(alice, 2)
+    scenes.claim(job, utcnow())
+    page.add_init_script(
+        "window.told = []; window.Notification = class extends EventTarget {"
+        " static permission = 'granted';"
+        " constructor(title, options) { super(); window.told.push([title, options.body]); } close() {} };"
+    )
+    visit(page, job)
+    page.click("button[data-notify]")
+    expect(page.get_by_text("This browser tells you when it ends")).to_be_visible()
+    assert page.evaluate("window.told") == []
+    scenes.answer(job, [Outcome.FOUND] * 2, utcnow())
+    end_of(job)
+    expect(page.locator("#job-live")).to_have_attribute("data-status", "completed", timeout=15_000)
+    services.wait_until(lambda: page.evaluate("window.told.length") == 1, 5, "the browser has told it once")
+    ((title, body),) = page.evaluate("window.told")
+    assert title == "clientes.xlsx" and body.startswith("Done: all 2 rows")

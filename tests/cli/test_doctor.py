@@ -1,0 +1,113 @@
+"""The doctor: everything well, and a sentence with a remedy for each thing that is not."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from flask_migrate import upgrade
+
+from portal.clock import utcnow
+from portal.config import SettingError, read_settings
+from portal.database import db
+from portal.jobs.sweeping import _note
+from tests import services
+from tests.support import cast
+from tests.support.postoffice import PASSWORD, USER, certificate, post_office
+
+
+@pytest.fixture
+def portal(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FlaskCliRunner]:
+    """portal(MAIL_SERVER="…"): the terminal of a portal that is well, with these settings."""
+    monkeypatch.setenv("LANG", "en_GB.UTF-8")
+
+    def make(**settings: str) -> FlaskCliRunner:
+        folder = tmp_path / secrets.token_hex(4)
+        folder.mkdir()
+        app: Flask = cast.make_app(folder, REDIS_URL=valkey, DEFAULT_LOCALE="en", **settings)
+        with app.app_context():
+            db.drop_all()
+            upgrade()
+            _note(ended_at=utcnow())
+            db.session.remove()
+            db.engine.dispose()
+        return app.test_cli_runner()
+
+    return make
+
+
+def lines(answer: object) -> dict[str, str]:
+    output = str(getattr(answer, "stdout", ""))
+    return {line.split(":")[0]: line for line in output.splitlines() if line[:1] in "✓✗"}
+
+
+def test_all_is_well(portal: Callable[..., FlaskCliRunner]) -> None:
+    answer = portal().invoke(args=["doctor"])
+    assert answer.exit_code == 0, answer.output
+    assert all(line.startswith("✓") for line in lines(answer).values()) and len(lines(answer)) == 9
+    assert "letters lie as files" in lines(answer)["✓ E-mail"]
+
+
+def test_what_is_ill_has_a_remedy_and_the_rest_is_looked_at_all_the_same(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("LANG", "en_GB.UTF-8")
+    app = cast.make_app(tmp_path, DEFAULT_LOCALE="en", DEFAULT_SOURCE="nowhere")
+    (tmp_path / "data" / "sources").mkdir(exist_ok=True)
+    (tmp_path / "data" / "sources" / "bad.toml").write_text("no recipe")
+    with app.app_context():
+        db.drop_all()
+        db.engine.dispose()
+    answer = app.test_cli_runner().invoke(args=["doctor"])
+    said = lines(answer)
+    assert answer.exit_code == 1
+    assert "flask --app app db upgrade" in said["✗ Migrations"]
+    assert "Check REDIS_URL" in said["✗ Redis"]
+    assert "✓ Database" in said and "✓ Storage" in said
+    assert "✗ Sources" in said and "✗ Sweep" in said
+    assert "Exception" not in answer.output and "Traceback" not in answer.output
+
+
+def test_a_test_letter_goes_over_tls_with_the_login(portal: Callable[..., FlaskCliRunner], tmp_path: Path) -> None:
+    certified = certificate(tmp_path / "tls")
+    with post_office(certified) as office:
+        mail = {
+            "MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(office.port), "MAIL_USE_TLS": "1", "MAIL_USERNAME": USER,
+            "MAIL_PASSWORD": PASSWORD, "MAIL_CA_FILE": str(certified[0]),
+        }  # fmt: skip
+        terminal = portal(**mail)
+        assert terminal.invoke(args=["doctor"]).exit_code == 0 and office.messages == []
+        answer = terminal.invoke(args=["doctor", "--mail-to", "ops@example.com"])
+        assert answer.exit_code == 0, answer.output
+        assert office.to == [["ops@example.com"]] and office.secure == [True]
+        refused = portal(**mail | {"MAIL_PASSWORD": "wrong"}).invoke(args=["doctor"])
+        assert refused.exit_code == 1 and "535" in lines(refused)["✗ E-mail"]
+        assert "wrong" not in refused.output and PASSWORD not in refused.output
+
+
+def test_a_server_that_refuses_or_is_away_is_said(portal: Callable[..., FlaskCliRunner]) -> None:
+    with post_office() as office:
+        terminal = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(office.port))
+        office.script += ["554 5.7.1 Not from you"]
+        answer = terminal.invoke(args=["doctor", "--mail-to", "ops@example.com"])
+        assert answer.exit_code == 1 and "554 5.7.1 Not from you" in lines(answer)["✗ E-mail"]
+        assert terminal.invoke(args=["doctor", "--mail-to", "nobody"]).exit_code == 1
+    away = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(services.free_port())).invoke(args=["doctor"])
+    assert away.exit_code == 1 and "Check MAIL_SERVER" in lines(away)["✗ E-mail"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"MAIL_USE_TLS": "1", "MAIL_USE_SSL": "1"}, "MAIL_USE_SSL"),
+        ({"MAIL_PASSWORD": "opensesame"}, "MAIL_USERNAME"),
+        ({"MAIL_DEFAULT_SENDER": "nobody"}, "MAIL_DEFAULT_SENDER"),
+        ({"MAIL_DEFAULT_SENDER": "a@b.example\nBcc: c@d.example"}, "MAIL_DEFAULT_SENDER"),
+        ({"MAIL_PORT": "smtp"}, "MAIL_PORT"),
+        ({"MAIL_CA_FILE": "/nowhere/ca.pem"}, "MAIL_CA_FILE"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_by_name(tmp_path: Path, settings: dict[str, str], names: str) -> None:
+    with pytest.raises(SettingError, match=names) as refused:
+        read_settings({"PORTAL_DATA_DIR": str(tmp_path), **settings})
+    assert "opensesame" not in str(refused.value)
