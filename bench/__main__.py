@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from bench import files, offline, sources, sweeping
+from bench import desk, figures, files, offline, sources, sweeping
 from bench.measuring import SHORT, Goal
 
 
@@ -13,6 +13,8 @@ def goals() -> Iterator[Goal]:
     yield files.measure_reading()
     yield from files.measure_export()
     yield from sweeping.goals()
+    yield from desk.goals()
+    yield from figures.goals()
     yield from sources.measure()
 
 

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from bench.measuring import SHORT, Goal, seconds
-from bench.portal_here import NOW, make_job, numbers, portal
+from bench.portal_here import NOW, make_job, numbers, patient, portal
 from portal.database import db
 from portal.jobs import sweeping
 from tests.services import new_database, postgres, postgres_programs, valkey
@@ -80,6 +80,7 @@ def _copy(dialect: str, model_id: int, count: int, status: str, changes: str = "
     """Rows like the model's, made inside the database; `spread` gives them all the statuses that end a job."""
     columns = [column.name for column in db.metadata.tables["scraping_jobs"].columns if column.name != "id"]
     listed = ", ".join(f'"{name}"' for name in columns)
+    patient(dialect)
     db.session.execute(
         text(f"INSERT INTO scraping_jobs ({listed}) SELECT {listed} FROM scraping_jobs, ({_SERIES[dialect]}) AS many "
              "WHERE scraping_jobs.id = :model"),

@@ -143,6 +143,7 @@ SETTINGS = (
     Setting("SOURCES_PORTS", "", _ports, "ports with commas between them"),
     Setting("MAX_ROWS", "5000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"),
     Setting("MAX_UPLOAD_MB", "20", _whole(1, 500), "megabytes from 1 to 500"),
+    Setting("RETENTION_DAYS", "0", _whole(0, 36_500), "days from 0 (keep) to 36500"),
     Setting("DEFAULT_COUNTRY", "ES", _country, "a country's two letters, as in ES"),
     Setting("DEFAULT_LOCALE", "es", _one_of(*LOCALES), " or ".join(LOCALES)),
     Setting("DEFAULT_TIME_ZONE", "Europe/Madrid", _zone, "a time zone's name, as in Europe/Madrid"),

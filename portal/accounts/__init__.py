@@ -7,7 +7,7 @@ transaction: call none of them inside another one. Only `audit` writes into its 
 from portal.accounts import audit
 from portal.accounts.first_admin import make_setup_address, setup_address_is_open, use_setup_address
 from portal.accounts.models import LoginSession, LoginThrottle, OneTimeAddress, User
-from portal.accounts.people import anybody_here, change_password, choose_look, create_user, sign_in
+from portal.accounts.people import anybody_here, change_password, choose_look, create_user, set_retention, sign_in
 from portal.accounts.problems import AccountError, Problem, TooManyTries
 from portal.accounts.sessions import end_session, session_user, start_session
 
@@ -27,6 +27,7 @@ __all__ = [
     "end_session",
     "make_setup_address",
     "session_user",
+    "set_retention",
     "setup_address_is_open",
     "sign_in",
     "start_session",

@@ -54,15 +54,23 @@ def set_role(user_id: int, admin: bool, actor_id: int, why: str, now: datetime) 
 
 
 def set_limits(
-    user_id: int, max_rows: int | None, files_per_day: int | None, actor_id: int, why: str, now: datetime
+    user_id: int,
+    max_rows: int | None,
+    files_per_day: int | None,
+    retention_days: int | None,
+    actor_id: int,
+    why: str,
+    now: datetime,
 ) -> bool:
-    """Give a person limits of their own; None is what the portal gives everybody. An admin may do it to oneself."""
+    """Give a person limits of their own; None is what the portal gives everybody, and 0 days keep their files for good.
+    An admin may do it to oneself."""
     user, actor = _locked(user_id, actor_id, oneself=True)
-    wanted = (max_rows, files_per_day)
-    if user is None or (user.max_rows, user.files_per_day) == wanted:
+    wanted = (max_rows, files_per_day, retention_days)
+    if user is None or (user.max_rows, user.files_per_day, user.retention_days) == wanted:
         return _nothing()
-    user.max_rows, user.files_per_day = wanted
-    return _noted("user_limits", user, actor, why, now, rows=max_rows, per_day=files_per_day)
+    user.max_rows, user.files_per_day, user.retention_days = wanted
+    facts = {"rows": max_rows, "per_day": files_per_day, "days": retention_days}
+    return _noted("user_limits", user, actor, why, now, **facts)
 
 
 def acting(actor_id: int) -> User:

@@ -29,6 +29,7 @@ class User(Model):
     auth_epoch: Mapped[int] = mapped_column(default=1)
     locale: Mapped[str | None] = mapped_column(String(5))  # empty: the browser's language
     time_zone: Mapped[str | None] = mapped_column(String(60))  # empty: DEFAULT_TIME_ZONE
+    retention_days: Mapped[int | None]  # empty: RETENTION_DAYS; 0: their files are kept
     created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
     seen_at: Mapped[datetime | None] = mapped_column(Moment)  # written every few minutes at most
     max_rows: Mapped[int | None]  # of one file; empty: MAX_ROWS

@@ -12,6 +12,8 @@ from portal.accounts.problems import AccountError, Problem
 from portal.accounts.sessions import start_session
 from portal.accounts.throttle import count_try, forgive_try
 
+LONGEST_RETENTION_DAYS = 36_500
+
 
 def clean_email(text: str) -> str:
     """The address as it is kept. Raises AccountError when it cannot be one; whether it exists, only a mail tells."""
@@ -88,3 +90,12 @@ def choose_look(user_id: int, **chosen: str | None) -> None:
         raise TypeError(f"not a choice of a person: {unknown}")
     with writing() as session:
         session.execute(update(User).where(User.id == user_id).values(**chosen))
+
+
+def set_retention(user_id: int, days: int | None) -> None:
+    """For how many days the person's files are kept once they have ended: 0 for good, None as RETENTION_DAYS says.
+    Raises ValueError for what is no number of days."""
+    if days is not None and not 0 <= days <= LONGEST_RETENTION_DAYS:
+        raise ValueError(f"days from 0 to {LONGEST_RETENTION_DAYS}")
+    with writing() as session:
+        session.execute(update(User).where(User.id == user_id).values(retention_days=days))

@@ -3,9 +3,8 @@
 import click
 from flask_babel import pgettext
 
-from portal.jobs.models import ScrapingJob
+from portal.jobs.figures.live import standing
 from portal.jobs.status import Status
-from portal.objects import Count
 
 # Two of the signs are drawn a column narrower than terminals reckon, and so are followed by two spaces, as in the seed.
 SIGNS = {
@@ -27,9 +26,9 @@ def say_statistics() -> None:
         Status.CANCELLED: pgettext("how many jobs", "Cancelled:"),
     }
     total = pgettext("how many jobs", "Total:")
-    counted = {row["status"]: row["count"] for row in ScrapingJob.objects.values("status").annotate(count=Count("id"))}
+    counted = standing()
     width = max(map(len, (*names.values(), total))) + 1
     for status, name in names.items():
-        click.echo(f"  {SIGNS[status]}{name:<{width}}{counted.get(status, 0)}")
+        click.echo(f"  {SIGNS[status]}{name:<{width}}{counted[status]}")
     click.echo(f"  {LINE}")
     click.echo(f"  📈 {total:<{width}}{sum(counted.values())}")

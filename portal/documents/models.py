@@ -19,6 +19,10 @@ class Reading(StrEnum):
     REFUSED = "refused"  # it cannot be read; `problem` says why
 
 
+_THERE = db.text("deleted_at IS NULL")
+_TO_ERASE = db.text("deleted_at IS NOT NULL AND erased_at IS NULL")
+
+
 class Document(Model):
     """One uploaded file. The client's name is for display only; `storage_key` is ours."""
 
@@ -40,6 +44,7 @@ class Document(Model):
     enqueued_at: Mapped[datetime | None] = mapped_column(Moment)
     read_at: Mapped[datetime | None] = mapped_column(Moment)
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    erased_at: Mapped[datetime | None] = mapped_column(Moment)  # its stored file is gone for certain
 
     __table_args__ = (
         only("state", Reading),
@@ -50,4 +55,6 @@ class Document(Model):
             sqlite_where=db.text("state = 'reading'"),
             postgresql_where=db.text("state = 'reading'"),
         ),
+        Index("ix_documents_there", "user_id", "created_at", sqlite_where=_THERE, postgresql_where=_THERE),
+        Index("ix_documents_to_erase", "id", sqlite_where=_TO_ERASE, postgresql_where=_TO_ERASE),
     )

@@ -41,7 +41,7 @@ def allowance(user_id: int, now: datetime, *, lock: bool = False) -> Allowance:
         return _allowance(session, asked, user_id, now)
 
 
-def _allowance(session: Session, asked: Select[Any], user_id: int, now: datetime) -> Allowance:
+def _allowance(session: Session, asked: Select[*tuple[Any, ...]], user_id: int, now: datetime) -> Allowance:
     max_rows, per_day, zone = session.execute(asked).one()
     begun = _midnight(now, zone or current_app.config["DEFAULT_TIME_ZONE"])
     spent = per_day is not None and _started_since(session, user_id, per_day, begun)

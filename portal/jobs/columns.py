@@ -59,4 +59,6 @@ class JobColumns:
     paused_at: Mapped[datetime | None] = mapped_column(Moment)
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)  # the end that the figures count; empty while it goes on
+    expired_at: Mapped[datetime | None] = mapped_column(Moment)  # deleted because its days were over
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import current_app
-from sqlalchemy import func, select
 
 from portal import sources
 from portal.accounts import User, audit
@@ -20,7 +19,9 @@ from portal.documents.storage import LocalStorage
 from portal.jobs import ledger, timeline
 from portal.jobs.allowance import allowance
 from portal.jobs.dispatch import push_job
+from portal.jobs.erasing import erase
 from portal.jobs.models import ScrapingJob, backoff
+from portal.jobs.standing import moves_by_itself
 from portal.jobs.status import STOPPABLE, Status
 from portal.sources.base import Outcome
 
@@ -163,21 +164,15 @@ def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, 
 def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
     """Remove a job with its rows and, when no other job needs it, its document. The timeline keeps the line."""
     job = db.session.get(ScrapingJob, job_id)
-    if job is not None and job.status in STOPPABLE:
+    if job is not None and job.status in STOPPABLE and moves_by_itself(job):
         ScrapingJob.cancel(job_id, actor, now)  # a worker that has it is fenced from here on
     job = ScrapingJob.delete(job_id, actor, now)
     if job is None:
         db.session.rollback()
         return None
-    ledger.erase(job_id)
     if actor != job.user.email:
         audit.note(actor, "delete", "job", job_id, None, now, file=job.file_name, owner=job.user.email)
-    others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
-    unused = None
-    if db.session.scalar(others) == 0:
-        document = db.session.get_one(Document, job.document_id)
-        document.deleted_at, document.sheets, document.checks = now, [], {}
-        unused = document.storage_key
+    unused = erase(job, now)
     db.session.commit()
     if unused:
         storage.delete(unused)  # after the commit: a file too many is harmless, a row without its file is not

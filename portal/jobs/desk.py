@@ -1,8 +1,9 @@
 """The admins' list of everybody's jobs: a page of it after any place, in any order, and how many there are of each
 status. What it reads is bounded, so that a million jobs cost what a thousand do.
 
-A count ends at CAP. A part of a file's name, which no index finds, is looked for in the first WINDOW of the jobs that
-the other filters leave; `goes_on` says that there are more.
+How many there are of each status altogether, the figures know; any other count ends at CAP. A part of a file's name,
+which no index finds, is looked for in the first WINDOW of the jobs that the other filters leave; `goes_on` says that
+there are more. It decides for nobody: only the pages of admins ask here.
 """
 
 from dataclasses import dataclass, replace
@@ -10,11 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, Select, String, case, func, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Integer, Select, String, case, func, literal, select, tuple_
 from sqlalchemy.orm import joinedload
 from sqlalchemy.types import TypeEngine
 
 from portal.database import Moment, db
+from portal.jobs.figures.live import standing
 from portal.jobs.filters import Filters, conditions
 from portal.jobs.listing import containing
 from portal.jobs.models import ScrapingJob
@@ -82,7 +84,7 @@ def list_all(wanted: Filters, order: Order = NEWEST, after: Place | None = None)
     """The page of the list that comes after a place, or its first one. A place of another order begins anew."""
     counts = status_counts(wanted)
     total = counts[wanted.status] if wanted.status else _sum(counts.values())
-    if order.sort == Sort.PROGRESS and (total.more or wanted.name):
+    if order.sort == Sort.PROGRESS and (total.more or total.n > CAP or wanted.name):
         order = NEWEST  # no index has it, and sorting a million rows would take its time
     if after is not None and not _fits(after, order):
         after = None
@@ -147,7 +149,7 @@ def status_counts(wanted: Filters) -> dict[Status, Capped]:
     other filters, all but the status that is named are counted as far as CAP jobs go."""
     asked, wanted = wanted.status, replace(wanted, status=None)
     if wanted.only_status:
-        return _each_status(wanted, list(Status))
+        return {status: Capped(n) for status, n in standing().items()}
     some: Select[Any] = select(ScrapingJob.status).where(*conditions(wanted, with_name=False))
     if wanted.name:
         window = _ordered(select(ScrapingJob.id), wanted, NEWEST, None).limit(WINDOW)
@@ -158,18 +160,14 @@ def status_counts(wanted: Filters) -> dict[Status, Capped]:
     full = sum(counted.values()) > CAP or (bool(wanted.name) and _window_is_full(wanted))
     counts = {status: Capped(min(counted.get(status, 0), CAP), full) for status in Status}
     if full and asked is not None and not wanted.name:
-        counts |= _each_status(wanted, [asked])
+        counts[asked] = _of_status(wanted, asked)
     return counts
 
 
-def _each_status(wanted: Filters, statuses: list[Status]) -> dict[Status, Capped]:
-    """A count of its own for each, which ends at CAP."""
-    questions = []
-    for status in statuses:
-        rows = select(literal(1)).where(*conditions(replace(wanted, status=status))).limit(CAP + 1).subquery()
-        questions.append(select(literal(status.value, String()).label("status"), func.count()).select_from(rows))
-    counted = {Status(row[0]): row[1] for row in db.session.execute(union_all(*questions))}
-    return {status: Capped(min(counted[status], CAP), counted[status] > CAP) for status in statuses}
+def _of_status(wanted: Filters, status: Status) -> Capped:
+    rows = select(literal(1)).where(*conditions(replace(wanted, status=status))).limit(CAP + 1).subquery()
+    n = db.session.scalar(select(func.count()).select_from(rows)) or 0
+    return Capped(min(n, CAP), n > CAP)
 
 
 def _window_is_full(wanted: Filters) -> bool:

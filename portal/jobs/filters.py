@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, or_, select, true
 
 from portal.accounts import User
 from portal.database import among, db
@@ -68,7 +68,11 @@ class Filters:
 def conditions(wanted: Filters, *, with_name: bool = True) -> list[ColumnElement[bool]]:
     """The filters as conditions on ScrapingJob. `with_name` false leaves the file's name out: no index helps there."""
     job = ScrapingJob
-    where: list[ColumnElement[bool]] = [job.deleted_at.is_(None)]
+    there = job.deleted_at.is_(None)
+    still_open = wanted.still_open or wanted.stopped or wanted.cause is not None
+    # Spelled otherwise for open jobs: SQLite would take the index by status, which it holds for a good one, and sort
+    # all of them. Said so, only the indexes of open jobs fit, and these have them in order.
+    where: list[ColumnElement[bool]] = [there.is_(true()) if still_open else there]
     if wanted.status is not None:
         where.append(job.status == wanted.status)
     if wanted.job_id is not None:
@@ -85,7 +89,7 @@ def conditions(wanted: Filters, *, with_name: bool = True) -> list[ColumnElement
         where.append(job.created_at < wanted.until)
     if wanted.changed_since is not None:
         where.append(job.updated_at >= wanted.changed_since)
-    if wanted.still_open or wanted.stopped or wanted.cause is not None:
+    if still_open:
         where.append(among(job.status, RETRYABLE))  # as the indexes of open jobs are worded
     if wanted.stopped:
         where.append(job.next_retry_at.is_(None))

@@ -15,14 +15,14 @@ from sqlalchemy import and_, or_
 from portal.jobs import ledger, telling, timeline
 from portal.jobs.backoff import Backoff
 from portal.jobs.by_hand import plan_retry
-from portal.jobs.figures.counting import keep_count, keep_deletion
-from portal.jobs.moving import Moving
+from portal.jobs.figures.counting import keep_count
 from portal.jobs.records import AttemptEnd
+from portal.jobs.removing import Removing
 from portal.jobs.status import RETRYABLE, WAITING, Status
 from portal.sources.pausing import names_paused
 
 
-class Lifecycle(Moving):
+class Lifecycle(Removing):
     """The verbs that change where a job stands."""
 
     # ── what a worker does ──────────────────────────────────────────────────────────────────────────────────────
@@ -214,17 +214,6 @@ class Lifecycle(Moving):
         job = cls._change((cls.id == job_id, cls.paused_at.is_not(None)), now, paused_at=None, enqueued_at=None)
         if job:
             timeline.record(job.id, "resumed", now, actor)
-        return job
-
-    @classmethod
-    def delete(cls, job_id: int, actor: str, now: datetime) -> Self | None:
-        """Take the job out of everybody's sight; one that a worker has must be cancelled first."""
-        guards = (cls.id == job_id, cls.status != Status.PROCESSING)
-        job = cls._change(guards, now, deleted_at=now, enqueued_at=None, next_retry_at=None)
-        if job:
-            keep_deletion(job, now)
-            timeline.record(job.id, "deleted", now, actor, file_name=job.file_name, ready=job.processed_numbers)
-            telling.job_moved_on(job, now)
         return job
 
     @classmethod

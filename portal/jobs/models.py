@@ -12,6 +12,7 @@ from portal.database import Model, db, only
 from portal.documents.models import Document
 from portal.jobs.backoff import Backoff
 from portal.jobs.by_hand import settle
+from portal.jobs.figures.counting import keep_count
 from portal.jobs.lifecycle import Lifecycle
 from portal.jobs.status import RETRYABLE, WAITING, Status
 from portal.objects import Objects
@@ -26,7 +27,12 @@ def _partial(name: str, *columns_and_condition: str) -> Index:
 
 
 _THERE = "deleted_at IS NULL"
-_OPEN = "status IN ('failed', 'timeout') AND deleted_at IS NULL"
+_OPEN = "status IN ('failed', 'timeout')"
+
+_GOING_ON = "ended_at IS NULL AND deleted_at IS NULL"
+_UNCOUNTED = "status IN ('completed', 'failed', 'timeout', 'cancelled') AND next_retry_at IS NULL AND ended_at IS NULL"
+_REOPENED = "status IN ('pending', 'processing', 'retrying') AND ended_at IS NOT NULL"
+_TO_EXPIRE = "ended_at IS NOT NULL AND deleted_at IS NULL"
 
 
 class ScrapingJob(Lifecycle, Model):
@@ -48,6 +54,11 @@ class ScrapingJob(Lifecycle, Model):
         _partial("ix_jobs_held", "lease_until", "status = 'processing'"),
         _partial("ix_jobs_due", "next_retry_at", "status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL"),
         _partial("ix_jobs_waiting", "enqueued_at", "status IN ('pending', 'retrying') AND paused_at IS NULL"),
+        # What the figures count of jobs that go on, what they have to catch up with, and what is past its days.
+        _partial("ix_jobs_going_on", "status", "user_id", "deleted_at", "ended_at", _GOING_ON),
+        _partial("ix_jobs_uncounted", "id", _UNCOUNTED),
+        _partial("ix_jobs_reopened", "id", _REOPENED),
+        _partial("ix_jobs_to_expire", "user_id", "ended_at", "deleted_at", _TO_EXPIRE),
         # The admins' list, one for each filter or order that it has. What a count asks of stands in the index as
         # well: SQLite would look up each row otherwise.
         _partial("ix_jobs_by_created", "created_at", "id", "deleted_at", _THERE),
@@ -56,7 +67,7 @@ class ScrapingJob(Lifecycle, Model):
         _partial("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", _THERE),
         _partial("ix_jobs_by_updated", "updated_at", "id", _THERE),
         _partial("ix_jobs_by_name", "file_name", "id", _THERE),
-        _partial("ix_jobs_open", "updated_at", "last_error", "next_retry_at", "status", "deleted_at", _OPEN),
+        _partial("ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", _OPEN),
         _partial("ix_jobs_by_cause", "last_error", "updated_at", "id", "status", "next_retry_at", "deleted_at", _OPEN),
     )
 
@@ -104,6 +115,8 @@ class ScrapingJob(Lifecycle, Model):
         try:
             settle(self, utcnow())
             db.session.add(self)
+            db.session.flush()
+            keep_count(self, utcnow())
             db.session.commit()
         except Exception:
             db.session.rollback()

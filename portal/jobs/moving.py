@@ -13,6 +13,7 @@ from portal.database import db
 from portal.jobs import telling, timeline
 from portal.jobs.backoff import Backoff
 from portal.jobs.columns import JobColumns
+from portal.jobs.figures.counting import keep_count
 from portal.jobs.records import AttemptEnd
 from portal.jobs.status import Status, sources_of
 
@@ -67,6 +68,7 @@ class Moving(JobColumns):
             until = next_retry_at.isoformat() if next_retry_at else None
             facts = {"attempt": job.attempt, "cause": cause, "until": until, "why": why}
             timeline.record(job.id, after.value, now, actor, ready=job.processed_numbers, **facts)
+            keep_count(job, now)
             if next_retry_at is None:
                 telling.job_failed(job, now)
         return job

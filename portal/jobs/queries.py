@@ -7,7 +7,7 @@ What a job's row can answer alone stands in `standing`, and is handed on from he
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
@@ -36,7 +36,7 @@ from portal.jobs.told import with_notices
 from portal.sources.base import Outcome
 
 __all__ = [
-    "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempts",
+    "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempt_rows", "attempts",
     "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial", "last_sweep",
     "list_jobs", "moves_by_itself", "numbers_page", "outcome_counts", "page_version", "progress",
     "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
@@ -110,6 +110,18 @@ def attempts(job: ScrapingJob) -> list[Attempt]:
     """The job's attempts, newest first."""
     newest_first = select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.attempt.desc()).limit(EVENTS_SHOWN)
     return list(db.session.scalars(newest_first))
+
+
+def attempt_rows(job: ScrapingJob, each: int = 5) -> dict[int, list[Number]]:
+    """Some rows that each attempt wrote, for admins: those without an answer first."""
+    last = case((Number.outcome == Outcome.FAILED, 0), else_=1)
+    place = func.row_number().over(partition_by=Number.attempt, order_by=(last, Number.row_no)).label("place")
+    ranked = select(Number.row_no, place).where(Number.job_id == job.id, Number.attempt.is_not(None)).subquery()
+    first = select(ranked.c.row_no).where(ranked.c.place <= each)
+    found: dict[int, list[Number]] = {}
+    for row in db.session.scalars(select(Number).where(Number.job_id == job.id, Number.row_no.in_(first))):
+        found.setdefault(row.attempt or 0, []).append(row)
+    return found
 
 
 def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:

@@ -25,4 +25,8 @@ REMEDIES: dict[str, LazyString] = {
 
 def remedy(cause: str) -> str:
     """What usually helps, in a sentence or two."""
+    if not cause:
+        return str(
+            _("Open one of them and read what happened when: it was probably changed by hand. Then retry these.")
+        )
     return str(REMEDIES.get(cause) or _LOOK_AT_SOURCE)

@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import update
 
+from portal.accounts import audit
 from portal.database import changed_rows, db
 from portal.jobs.dispatch import connection
 from portal.jobs.models import ScrapingJob
@@ -24,6 +25,8 @@ CAUSE = "source_paused"
 def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:
     """Let nobody ask this source until it is resumed. False: it was paused already. It commits."""
     paused = pausing.pause(name, actor, why, now)
+    if paused:
+        audit.note(actor, "source_paused", "source", name, why, now)
     db.session.commit()
     if paused:
         Breaker(connection(), name).trip(CAUSE)
@@ -35,6 +38,7 @@ def resume_source(name: str, actor: str, now: datetime) -> bool:
     """Let the source be asked again, and its jobs go on at once, also those that waited for it for another reason: the
     breaker is closed. False: it was not paused. It commits."""
     resumed = pausing.resume(name)
+    audit.note(actor, "source_resumed", "source", name, None, now)
     _let_go_on(name, now)
     db.session.commit()
     Breaker(connection(), name).close()

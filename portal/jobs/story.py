@@ -175,6 +175,7 @@ _TELL: dict[str, Callable[[dict[str, Any]], str]] = {
     "paused": lambda facts: gettext("Paused."),
     "resumed": lambda facts: gettext("Resumed."),
     "deleted": lambda facts: gettext("Deleted."),
+    "expired": lambda facts: gettext("Deleted, as its days were over."),
     "limits_set": _limits,
     "downloaded": _downloaded,
     "told": _told,

@@ -30,6 +30,9 @@ from portal.jobs.dispatch import (
     push_job,
     push_operation,
 )
+from portal.jobs.erasing import erase_files
+from portal.jobs.expiring import expire_jobs, expire_unstarted
+from portal.jobs.figures import catching_up
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.presence import forget_gone
 from portal.jobs.records import SweepState
@@ -57,6 +60,10 @@ class Swept:
     summed: int = 0
     watched: int = 0
     operations: int = 0
+    expired: int = 0
+    unstarted: int = 0
+    erased: int = 0
+    counted: int = 0
     told: int = 0
     faults: int = 0  # steps that the database kept from coming to their end
 
@@ -196,6 +203,10 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "watched": lambda: watch(now),
         "operations": lambda: push_operations(now),
         "told": lambda: send_due(now),
+        "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
+        "unstarted": lambda: expire_unstarted(now),
+        "erased": lambda: erase_files(now, current_app.extensions["storage"]),
+        "counted": lambda: catching_up.catch_up(now),
     }
     counted: Counter[str] = Counter()
     for name, step in steps.items():

@@ -14,6 +14,7 @@ from portal.database import db
 from portal.jobs.causes import explain
 from portal.jobs.columns import JobColumns
 from portal.jobs.records import Attempt, Number
+from portal.jobs.retention import deleted_on
 from portal.sources.base import Outcome
 from portal.sources.words import source_title
 
@@ -28,6 +29,7 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
     first, last = db.session.execute(attempts).one()
     unanswered = job.total_numbers - job.processed_numbers
     rows = _rows(job.id, *UNANSWERED) if unanswered else []
+    until = deleted_on(job)
     invalid = _rows(job.id, Outcome.INVALID)[: ROWS_NAMED - len(rows)] if job.invalid_count else []
     return {
         "file_name": job.file_name,
@@ -44,7 +46,7 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
         "uploaded_at": job.created_at.isoformat(),
         "first_at": first.isoformat() if first else None,
         "last_at": last.isoformat() if last else None,
-        "kept_until": None,  # when files are kept for a time only
+        "kept_until": until.isoformat() if until else None,
         "rows": [row_no for row_no, _ in rows],
         "reference": f"SJ-{job.id}-A{job.attempt}",
     }

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, func, select
 
 from portal.database import db
-from portal.jobs.desk import CAP
 from portal.jobs.filters import Filters, conditions
 from portal.jobs.models import ScrapingJob
+
+CAP = 5_000
 
 SPANS: dict[str, timedelta | None] = {
     "1h": timedelta(hours=1),

@@ -7,6 +7,7 @@ from alembic import context
 
 import portal.accounts
 import portal.documents.models
+import portal.jobs.figures.records
 import portal.jobs.models
 import portal.jobs.operation_records
 import portal.jobs.presence

@@ -12,6 +12,7 @@ from portal.web import (
     desk_words,
     documents,
     errors,
+    figures,
     forgot,  # noqa: F401 - its pages are beside those of auth
     frame,
     headers,
@@ -41,5 +42,5 @@ def register(app: Flask) -> None:
     words.set_up(app)
     desk_words.set_up(app)
     standstill.set_up(app)
-    for room in (auth, documents, jobs, job_actions, admin, health, locale, wishes, webhook):
+    for room in (auth, documents, jobs, job_actions, figures, admin, health, locale, wishes, webhook):
         app.register_blueprint(room.blueprint)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from flask import request
-from flask_babel import get_timezone
 
 from portal.accounts import User
 from portal.jobs import phone_search
@@ -16,6 +15,7 @@ from portal.jobs.desk import Order, Place, Sort
 from portal.jobs.filters import Filters
 from portal.jobs.status import Status
 from portal.jobs.triage import SPANS
+from portal.web.locale import reader_zone
 from portal.web.places import from_text
 
 REFERENCE = re.compile(r"\s*SJ-(\d{1,10})-A(\d{1,6})\s*", re.IGNORECASE)
@@ -97,7 +97,6 @@ def day_at(day: str, after: int = 0) -> datetime | None:
     """The beginning of a day in the admin's time zone, or of the one so many days after; nothing for what is none."""
     try:
         begins = datetime.strptime(day, "%Y-%m-%d") + timedelta(days=after)  # noqa: DTZ007 - the zone comes next
-        zone = get_timezone()
-        return begins.replace(tzinfo=zone).astimezone(UTC) if zone else begins.replace(tzinfo=UTC)
+        return begins.replace(tzinfo=reader_zone()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

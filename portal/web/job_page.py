@@ -7,10 +7,11 @@ from typing import Any
 
 from flask import render_template, request
 from flask_babel import get_locale
+from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
-from portal.jobs import queries
+from portal.jobs import queries, retention
 from portal.jobs.export import groups
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
@@ -111,6 +112,8 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "events": queries.timeline(job),
         "attempts": queries.attempts(job),
         "file": _file_facts(job),
+        "kept_days": retention.kept_days(job),
+        "deleted_on": retention.deleted_on(job),
     }
 
 
@@ -127,7 +130,16 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
 def page(job: ScrapingJob) -> str:
     """The whole page."""
     chosen = request.args.getlist("reasons") if "chosen" in request.args else None
-    return render_template("jobs/job.html", **facts_of(job, chosen), **rows_of(job), duplicates=queries.duplicates(job))
+    own: dict[str, Any] = {"duplicates": queries.duplicates(job)}
+    if current_user.is_admin:
+        own["attempt_rows"] = queries.attempt_rows(job)
+    return render_template("jobs/job.html", **facts_of(job, chosen), **rows_of(job), **own)
+
+
+def expired(job: ScrapingJob) -> str:
+    """What is left of a job whose days were over."""
+    counts = queries.outcome_counts(job)
+    return render_template("jobs/expired.html", job=job, tiles=[(one, counts[one], TONES[one]) for one in counts])
 
 
 def parts(job: ScrapingJob, toast: str = "", kind: str = "info", chosen: list[str] | None = None) -> str:

@@ -9,7 +9,7 @@ from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import queries, timeline
+from portal.jobs import expiring, queries, timeline
 from portal.jobs.export import MIMETYPES, Kind, UnknownGroup, download_name, export
 from portal.jobs.models import ScrapingJob
 from portal.web import job_page
@@ -31,8 +31,9 @@ def _unchanged() -> Response:
 @blueprint.get("/jobs/<int:job_id>")
 @login_required
 def show(job_id: int) -> str:
-    """The job's page."""
-    return job_page.page(mine(job_id))
+    """The job's page, or what is left of a job whose days were over."""
+    gone = expiring.find_expired(current_user, job_id)
+    return job_page.expired(gone) if gone else job_page.page(mine(job_id))
 
 
 @blueprint.get("/jobs/<int:job_id>/live")

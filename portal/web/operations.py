@@ -34,7 +34,7 @@ def live(operation_id: int) -> str | Response:
     operation = _found(operation_id)
     if request.args.get("v") == operations.version(operation):
         return make_response("", 204)
-    return render_template("admin/_operation.html", **_facts(operation))
+    return render_template("admin/_operation_live.html", **_facts(operation))
 
 
 @blueprint.post("/admin/operations/<int:operation_id>/stop", endpoint="stop_operation")

@@ -13,6 +13,7 @@ from werkzeug.exceptions import NotFound
 from portal import accounts
 from portal.accounts import administering, directory
 from portal.accounts.access_tokens import VALID_FOR, Purpose
+from portal.accounts.people import LONGEST_RETENTION_DAYS
 from portal.accounts.words import PROBLEMS
 from portal.clock import utcnow
 from portal.jobs.allowance import COUNTED, files_started
@@ -94,11 +95,13 @@ def set_role(user_id: int) -> Response:
 @admin_required
 def set_limits(user_id: int) -> Response:
     """Give them limits of their own; an empty field is what the portal gives everybody."""
-    rows = _whole(request.form.get("max_rows", ""), administering.MOST_ROWS)
-    per_day = _whole(request.form.get("files_per_day", ""), administering.MOST_FILES)
-    if rows == 0 or per_day == 0:
-        return _refused(user_id, gettext("A limit is a whole number from 1, or nothing. Nothing was changed."))
-    moved = administering.set_limits(_found(user_id).id, rows, per_day, current_user.id, _why(), utcnow())
+    try:
+        rows = _whole("max_rows", 1, administering.MOST_ROWS)
+        per_day = _whole("files_per_day", 1, administering.MOST_FILES)
+        days = _whole("retention_days", 0, LONGEST_RETENTION_DAYS)
+    except ValueError:
+        return _refused(user_id, gettext("A limit is a whole number, or nothing. Nothing was changed."))
+    moved = administering.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, _why(), utcnow())
     return _told(user_id, moved, gettext("Saved."), gettext("These are their limits already, so nothing was changed."))
 
 
@@ -114,12 +117,14 @@ def send_letter(user_id: int) -> Response:
     return _letter_written(user_id, link, Purpose.INVITE if invited else Purpose.RESET)
 
 
-def _whole(text: str, most: int) -> int | None:
-    """The figure in a field; None for an empty one, 0 for what cannot be one."""
-    text = text.strip()
+def _whole(name: str, least: int, most: int) -> int | None:
+    """The figure in a field; None for an empty one. Raises ValueError for what cannot be one."""
+    text = request.form.get(name, "").strip()
     if not text:
         return None
-    return int(text) if text.isdecimal() and len(text) < 8 and int(text) <= most else 0
+    if not (text.isdecimal() and len(text) < 8 and least <= int(text) <= most):
+        raise ValueError(name)
+    return int(text)
 
 
 def _why() -> str:
@@ -165,7 +170,8 @@ def _page(user_id: int, **more: Any) -> str:
     user = _found(user_id)
     return render_template(
         "admin/person.html", user=user, standing=directory.standing(user), files=files_started([user_id])[user_id],
-        most=COUNTED, portal_rows=current_app.config["MAX_ROWS"], **more,
+        most=COUNTED, portal_rows=current_app.config["MAX_ROWS"]
+        **more,
     )  # fmt: skip
 
 

@@ -30,6 +30,6 @@ def show() -> str:
         remedy=remedy(found.rows[0].cause) if found.rows else "",
         no_cause=NO_CAUSE,
         completed=None if found.rows else desk.status_counts(Filters())[Status.COMPLETED],
-        cap=desk.CAP,
+        cap=triage.CAP,
         now=now,
     )

@@ -7,7 +7,7 @@ from flask import Flask
 from flask_babel import format_decimal, format_timedelta, gettext, ngettext
 
 from portal.clock import utcnow
-from portal.jobs import queries, words
+from portal.jobs import queries, retention, words
 from portal.jobs.export import group_title
 from portal.jobs.records import Number
 from portal.sources.words import source_title, value_words
@@ -24,6 +24,8 @@ FILTERS = {
     "event_tone": words.event_tone,
     "attempt_end_word": words.attempt_end_words,
     "source_word": source_title,
+    "deleted_on": retention.deleted_on,
+    "unstarted_deleted_on": retention.unstarted_deleted_on,
     "group_word": group_title,
 }
 

@@ -17,8 +17,11 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.receiving import receive
-from portal.jobs import commands, sweeping, tasks
+from portal.jobs import bulk, commands, operating, operations, sweeping, tasks, timeline
+from portal.jobs.filters import Filters
 from portal.jobs.models import ScrapingJob
+from portal.jobs.operation_records import Verb
+from portal.jobs.status import Status
 from portal.sources.base import Outcome
 from tests.browser import lists
 from tests.support import cast, scenes
@@ -85,6 +88,7 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
     sweeping.sweep(utcnow())
     jobs = _jobs(app, alice)
     documents = _documents(app, alice.id, folder)
+    ended, begun = _operations([jobs["pending"], jobs["completed"]])
     pages = {
         "login": ("", "/login"),
         "set-up-over": ("", "/setup/nothing"),
@@ -96,12 +100,34 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         "account": (ALICE, "/account"),
         "admin-jobs": (ADA, "/admin/jobs"),
         "admin-nothing-found": (ADA, "/admin/jobs?q=nobody"),
+        "admin-triage": (ADA, "/admin/triage"),
+        "admin-triage-stopped": (ADA, "/admin/triage?stopped=1"),
+        "admin-cause": (ADA, "/admin/jobs?cause=numbers_unanswered&open=1&sort=-progress"),
+        "admin-operations": (ADA, "/admin/operations"),
+        "admin-operation": (ADA, f"/admin/operations/{ended}"),
+        "admin-operation-begun": (ADA, f"/admin/operations/{begun}"),
+        "admin-audit": (ADA, "/admin/audit"),
+        "admin-a-failed-job": (ADA, f"/jobs/{jobs['failed']}"),
+        "admin-figures": (ADA, "/admin/metrics?range=30d"),
+        "admin-figures-wrong-days": (ADA, "/admin/metrics?from=2026-05-05&to=2026-05-01"),
+        "figures": (ALICE, "/figures"),
+        "figures-none": (BOB, "/figures?range=24h"),
         "admin-a-job": (ADA, f"/jobs/{jobs['processing']}"),
         "job-delete": (ALICE, f"/jobs/{jobs['failed']}/delete"),
         "job-rows-none": (ALICE, f"/jobs/{jobs['completed']}?outcome=rejected"),
     }
     pages |= {f"check-{name}": (ALICE, f"/documents/{found}") for name, found in documents.items()}
     return pages | {f"job-{name}": (ALICE, f"/jobs/{found}") for name, found in jobs.items()}
+
+
+def _operations(job_ids: list[int]) -> tuple[int, int]:
+    """Two operations of ada's: one over these jobs, at its end, and one that no worker has begun."""
+    order = bulk.Order(Verb.LIMITS, ADA, "La fuente va lenta estos días", (5, 45))
+    ended = operations.begin(order, "ended", utcnow(), job_ids=job_ids).id
+    while operating.work(ended):
+        pass
+    time_out = bulk.Order(Verb.TIME_OUT, ADA, "Se para la máquina")
+    return ended, operations.begin(time_out, "begun", utcnow(), wanted=Filters(status=Status.COMPLETED)).id
 
 
 def _person(email: str, *, admin: bool = False) -> User:
@@ -170,6 +196,7 @@ def _jobs(app: Flask, alice: User) -> dict[str, int]:
     ScrapingJob.complete(made["completed"].id, made["completed"].attempt, now - 290 * MINUTE)
     reasons = ["temporary"] * 6 + ["blocked"] * 2
     made["failed"] = scenes.failed(job("proveedores.ods", 90), now - 80 * MINUTE, found=10, reasons=reasons, final=True)
+    timeline.note_fault(made["failed"].id, 1, "Traceback (most recent call last):\n" + "  a line of the program\n" * 9)
     made["failed-retry-planned"] = scenes.failed(job("socios.xls", 9), now, found=12, reasons=["temporary"] * 4)
     made["timeout"] = scenes.timed_out(job("antiguos.xlsb", 200), now - 100 * MINUTE)
     made["retrying"] = scenes.busy(job("feria.tsv", 12), now)

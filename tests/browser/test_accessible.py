@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from portal.accounts import make_setup_address
 from portal.clock import utcnow
 from portal.database import db
+from portal.jobs import operating
 from tests.browser.gallery import ADA, ALICE, BOB, Gallery, gallery, served
 from tests.browser.looking import NARROW, WIDE, keep, sticking_out, violations
 from tests.browser.tabs import Tabs, tabs_in
@@ -156,3 +157,38 @@ def test_the_theme_and_the_language_are_chosen_by_plain_forms(
     page.click("[name=theme][value=dark]")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_many_are_ticked_by_shift_and_by_the_keyboard_and_a_plan_comes_first(
+    portal: Gallery, cookies: dict[str, Any], tabs: Tabs
+) -> None:
+    page = tabs.open(portal.address, storage_state=cookies[ADA], locale="es-ES")
+    page.goto("/admin/jobs")
+    boxes, ticked = page.locator("tbody input[type=checkbox]"), page.locator("tbody input:checked")
+    boxes.nth(1).click()
+    boxes.nth(3).click(modifiers=["Shift"])
+    expect(ticked).to_have_count(3)
+    page.keyboard.press("Shift+ArrowDown")
+    expect(ticked).to_have_count(4)
+    expect(page.locator("[data-ticked]")).to_have_text("4 marcados:")
+    page.keyboard.press("Escape")
+    expect(ticked).to_have_count(0)
+    page.locator("[data-tick-all]").check()
+    expect(ticked).to_have_count(boxes.count())
+    page.click("button[name=verb][value=time_out]")
+    expect(page.locator("h1")).to_have_text("Terminar por falta de avance")
+    keep(page, "admin-plan-es-light-1280")
+    assert [*violations(page), *sticking_out(page)] == []
+
+
+def test_an_operations_page_follows_it_to_its_end_and_then_asks_no_more(
+    portal: Gallery, cookies: dict[str, Any], tabs: Tabs
+) -> None:
+    page = tabs.open(portal.address, storage_state=cookies[ADA])
+    page.goto(portal.pages["admin-operation-begun"][1])
+    expect(page.locator("#operation")).to_have_attribute("data-status", "waiting")
+    operating.work(int(page.url.rpartition("/")[2]))
+    db.session.remove()
+    expect(page.locator("#operation")).to_have_attribute("data-status", "done", timeout=15_000)
+    assert page.get_attribute("#operation-poll", "hx-trigger") is None
+    expect(page.locator("[data-why=completed]")).to_have_text("1")

@@ -14,9 +14,11 @@ from sqlalchemy import func, select
 from portal.database import db
 from portal.jobs import commands, heartbeat, ledger, saving, sweeping
 from portal.jobs.backoff import Backoff
+from portal.jobs.figures.live import standing
+from portal.jobs.figures.records import Figure
 from portal.jobs.models import ScrapingJob
 from portal.jobs.records import Number
-from portal.jobs.status import MOVES, RETRYABLE, WAITING, Status
+from portal.jobs.status import ENDED, MOVES, RETRYABLE, WAITING, Status
 from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome
 from tests.support import cast
@@ -226,6 +228,17 @@ class JobMachine(RuleBasedStateMachine):
         ]
         kept = {r.row_no: f"{r.outcome} by {r.answer['by']}" for r in rows if r.answer and r.outcome in FINAL}
         assert kept == self.saved, "a saved answer changed or is gone"
+        db.session.commit()
+
+    @invariant()
+    def the_figures_count_it_once_and_as_it_stands(self) -> None:
+        job = self.job()
+        ended = job.status in ENDED and job.next_retry_at is None
+        sums = select(Figure.outcome, Figure.jobs, Figure.found).where(Figure.user_id == 0, Figure.grain == 0)
+        counted = [tuple(row) for row in db.session.execute(sums) if row.jobs]
+        assert counted == ([(job.status, 1, job.found_count)] if ended else [])
+        assert (job.ended_at is not None) == ended
+        assert standing() == {status: int(status == job.status) for status in Status}
         db.session.commit()
 
     @invariant()

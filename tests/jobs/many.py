@@ -9,7 +9,9 @@ from portal.jobs.models import ScrapingJob
 
 
 def copies(model: ScrapingJob, count: int, **changes: Any) -> list[int]:
-    """So many jobs like the model, and their ids. They have no rows of their own."""
+    """So many jobs like the model, and their ids. They have no rows of their own, and the figures have not counted
+    their end yet."""
+    changes.setdefault("ended_at", None)
     columns = [column for column in ScrapingJob.__table__.columns if column.name != "id"]
     numbers = select(literal(0).label("n")).cte("numbers", recursive=True)
     numbers = numbers.union_all(select(numbers.c.n + 1).where(numbers.c.n < count - 1))

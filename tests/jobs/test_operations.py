@@ -23,7 +23,7 @@ from tests.support import scenes
 from tests.support.cast import NOW
 
 MakeJob = Callable[..., ScrapingJob]
-MANY = 1_000
+MANY = 800
 RETRY = Order(Verb.RETRY, "ada@example.com", "the source is back")
 
 

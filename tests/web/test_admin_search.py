@@ -1,7 +1,6 @@
 """The admins' search: by id, name, owner, reference and telephone number, which gets into no address and no log."""
 
 import logging
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import quote

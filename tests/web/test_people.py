@@ -31,7 +31,7 @@ MakeJob = Callable[..., ScrapingJob]
 MINUTE = timedelta(minutes=1)
 FORMS: dict[str, dict[str, str]] = {
     "shut-out": {"why": "has left"}, "let-in": {}, "role": {"role": "admin", "why": "helps"},
-    "limits": {"max_rows": "7", "files_per_day": "2"}, "letter": {},
+    "limits": {"max_rows": "7", "files_per_day": "2", "retention_days": "0"}, "letter": {},
 }  # fmt: skip
 
 
@@ -242,14 +242,18 @@ def test_a_person_has_the_portals_limits_until_an_admin_gives_them_their_own(
     assert allowance(alice.id, now)[:2] == (5000, None)
     post(as_ada, alice, "limits")
     assert allowance(now_is(alice).id, now)[:2] == (7, 2)
-    assert "7" in as_alice.get("/").text
+    assert now_is(alice).retention_days == 0
     post(as_ada, alice, "limits", max_rows="", files_per_day="")
     assert allowance(alice.id, now)[:2] == (5000, None)
+    assert now_is(alice).retention_days is None
 
 
 def test_a_limit_that_is_none_is_refused(as_ada: FlaskClient, alice: User) -> None:
-    for rows, per_day in (("0", ""), ("-1", ""), ("x", ""), ("", "1.5"), ("1000001", ""), ("", "10001")):
-        answer = post(as_ada, alice, "limits", max_rows=rows, files_per_day=per_day)
+    for name, text in (
+        ("max_rows", "0"), ("max_rows", "-1"), ("max_rows", "x"), ("max_rows", "1000001"),
+        ("files_per_day", "1.5"), ("files_per_day", "10001"), ("retention_days", "36501"),
+    ):  # fmt: skip
+        answer = post(as_ada, alice, "limits", **{name: text})
         assert answer.status_code == 422 and 'role="alert"' in answer.text
     assert now_is(alice).max_rows is None and audited() == []
 

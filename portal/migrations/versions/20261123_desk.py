@@ -14,7 +14,7 @@ branch_labels = None
 depends_on = None
 
 THERE = "deleted_at IS NULL"
-OPEN = "status IN ('failed', 'timeout') AND deleted_at IS NULL"
+OPEN = "status IN ('failed', 'timeout')"
 INDEXES = {
     'ix_jobs_by_created': (['created_at', 'id', 'deleted_at'], THERE),
     'ix_jobs_by_status': (['status', 'created_at', 'id', 'deleted_at'], THERE),
@@ -22,7 +22,7 @@ INDEXES = {
     'ix_jobs_by_source': (['source', 'created_at', 'id', 'status', 'deleted_at'], THERE),
     'ix_jobs_by_updated': (['updated_at', 'id'], THERE),
     'ix_jobs_by_name': (['file_name', 'id'], THERE),
-    'ix_jobs_open': (['updated_at', 'last_error', 'next_retry_at', 'status', 'deleted_at'], OPEN),
+    'ix_jobs_open': (['updated_at', 'id', 'last_error', 'next_retry_at', 'status', 'deleted_at'], OPEN),
     'ix_jobs_by_cause': (['last_error', 'updated_at', 'id', 'status', 'next_retry_at', 'deleted_at'], OPEN),
 }
 MOMENT = sa.DateTime(timezone=True)

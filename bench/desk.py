@@ -1,0 +1,208 @@
+"""The admins' pages with a million jobs against the same pages with a thousand, on both databases; and a bulk
+operation over ten thousand jobs, of which five hundred move meanwhile.
+
+The jobs are of ten people, of every status and of a dozen causes, spread over a year: as a portal has them
+that is in use. Each page is asked for as a browser does.
+"""
+
+import contextvars
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psutil
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select, text, update
+from werkzeug.test import TestResponse
+
+from bench.measuring import SHORT, Goal
+from bench.portal_here import NOW, make_job, numbers, patient, portal
+from portal.accounts import User
+from portal.accounts.passwords import hash_password
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs import operating, operations
+from portal.jobs.bulk import Order
+from portal.jobs.figures.records import EVER, EVERYBODY, Figure
+from portal.jobs.filters import Filters
+from portal.jobs.models import ScrapingJob
+from portal.jobs.operation_records import Verb
+from portal.jobs.status import Status
+from tests.services import new_database, postgres, postgres_programs, valkey
+
+FEW, MANY = 1_000, 50_000 if SHORT else 1_000_000
+TIMES = 10 if SHORT else 30
+PEOPLE = 10
+OPERATED, MOVED = (1_000, 50) if SHORT else (10_000, 500)
+ADMIN, PASSWORD = "ada@example.com", "bench bench bench"
+
+# One page for each way in which the list is narrowed or ordered, and the triage.
+PAGES = {
+    "list": "/admin/jobs",
+    "list by last change": "/admin/jobs?sort=-updated",
+    "list by name": "/admin/jobs?sort=name",
+    "list of a status": "/admin/jobs?status=failed",
+    "list of a person": "/admin/jobs?user=person7@",
+    "list of a cause": "/admin/jobs?cause=blocked",
+    "triage": "/admin/triage",
+}
+_SERIES = {
+    "sqlite": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :count) SELECT n FROM s",
+    "postgresql": "SELECT n FROM generate_series(1, CAST(:count AS bigint)) AS s(n)",
+}
+_MINUTES_AGO = {
+    "sqlite": "datetime(:now, '-' || (n * :minutes / :count) || ' minutes')",
+    "postgresql": "CAST(:now AS timestamptz) - make_interval(mins => CAST(n * :minutes / :count AS integer))",
+}
+_CAUSES = ("numbers_unanswered", "blocked", "no_progress", "worker_lost", "source_unknown", "by_admin")
+
+
+def goals() -> Iterator[Goal]:
+    """One goal a page and a database, and the operation's; PostgreSQL is left out, loudly, where there is none."""
+    yield from _compare("sqlite", "")
+    if postgres_programs() is None:
+        print("     PostgreSQL is not on this machine: its pages were not measured")
+    else:
+        with postgres() as server:
+            yield from _compare("postgresql", server)
+    yield _operation()
+
+
+def _compare(dialect: str, server: str) -> Iterator[Goal]:
+    few, many = (_pages(dialect, server, jobs) for jobs in (FEW, MANY))
+    for name in PAGES:
+        detail = f"{many[name] * 1000:.1f} ms with {MANY:,} jobs, {few[name] * 1000:.1f} ms with {FEW:,}"
+        ceiling = 2.5 if SHORT else 1.5
+        yield Goal(f"{name} on {dialect}, many jobs / few jobs", many[name] / few[name], detail, ceiling=ceiling)
+
+
+@contextmanager
+def _portal(dialect: str, server: str) -> Iterator[Flask]:
+    if dialect == "sqlite":
+        with portal(10) as app:
+            yield app
+    else:
+        with new_database(server) as url, portal(10, DATABASE_URL=url) as app:
+            yield app
+
+
+def _pages(dialect: str, server: str, jobs: int) -> dict[str, float]:
+    """What each page takes."""
+    with _portal(dialect, server) as app:
+        _fill(app, dialect, jobs)
+        client = _signed_in(app)
+        return {name: _each(client, path) for name, path in PAGES.items()}
+
+
+def _each(client: FlaskClient, path: str) -> float:
+    """Seconds of a processor that one request takes, here and in the database's processes: a neighbour on the machine
+    must not count."""
+    _apart(client, "GET", path)  # what is made ready once does not count
+    began = time.process_time() + _database_seconds()
+    for _ in range(TIMES):
+        answer = _apart(client, "GET", path)
+        if answer.status_code != 200:
+            raise RuntimeError(f"{path}: {answer.status_code}")
+    return (time.process_time() + _database_seconds() - began) / TIMES
+
+
+def _database_seconds() -> float:
+    """What PostgreSQL's processes have taken so far; SQLite has none of its own."""
+    if db.engine.dialect.name == "sqlite":
+        return 0.0
+    with db.engine.connect() as connection:
+        backend = connection.scalar(text("SELECT pg_backend_pid()"))
+    times = [process.cpu_times() for process in psutil.Process(backend).parent().children()]  # type: ignore[union-attr]
+    return sum(one.user + one.system for one in times)
+
+
+def _apart(client: FlaskClient, method: str, path: str, **form: str) -> TestResponse:
+    """A request outside our own application context and transaction, as Browser in the tests' conftest does it."""
+    db.session.rollback()
+    return contextvars.Context().run(client.open, path, method=method, data=form or None)
+
+
+def _fill(app: Flask, dialect: str, jobs: int) -> None:
+    model = make_job(app, numbers(3))
+    first = 1000  # with ids of our own: the first person has one that PostgreSQL's sequence knows nothing of
+    for n in range(PEOPLE):
+        db.session.add(User(id=first + n, email=f"person{n}@example.com", password_hash="-", created_at=NOW))
+    db.session.flush()
+    ended = ("completed", "completed", "completed", "failed", "cancelled", "timeout")
+    statuses = " ".join(f"WHEN {n} THEN '{word}'" for n, word in enumerate(ended))
+    causes = " ".join(f"WHEN {n} THEN '{word}'" for n, word in enumerate(_CAUSES))
+    values = {
+        "status": f"CASE n % {len(ended)} {statuses} END",
+        "last_error": f"CASE WHEN n % 6 IN (3, 5) THEN CASE n / 7 % {len(_CAUSES)} {causes} END END",
+        "user_id": f"{first} + n % {PEOPLE}",
+        "file_name": "'file ' || (n * 7919 % 1000003) || '.xlsx'",
+        "created_at": _MINUTES_AGO[dialect],
+        "updated_at": _MINUTES_AGO[dialect],
+        "ended_at": _MINUTES_AGO[dialect],
+        "processed_numbers": "n % 4",
+    }
+    columns = [column.name for column in db.metadata.tables["scraping_jobs"].columns if column.name != "id"]
+    listed = ", ".join(f'"{name}"' for name in columns)
+    taken = ", ".join(values.get(name, f'scraping_jobs."{name}"') for name in columns)
+    now = utcnow()
+    patient(dialect)
+    db.session.execute(
+        text(f"INSERT INTO scraping_jobs ({listed}) SELECT {taken} FROM scraping_jobs, ({_SERIES[dialect]}) AS many "
+             "WHERE scraping_jobs.id = :model"),
+        {"model": model.id, "count": jobs, "minutes": 365 * 24 * 60,
+         "now": now.replace(tzinfo=None).isoformat(" ") if dialect == "sqlite" else now},
+    )  # fmt: skip
+    kept = dict.fromkeys(("found", "not_found", "invalid", "rejected", "failed", "waiting", "worked_ms"), 0)
+    for place, word in enumerate(ended):  # what the figures would have counted
+        where = {"user_id": EVERYBODY, "grain": EVER, "day": 0, "part": 0, "source": f"bench{place}", "outcome": word}
+        figures = {**where, **kept, "elapsed_ms": 0, "retries": 0, "deleted_jobs": 0, "jobs": jobs // len(ended)}
+        db.session.add(Figure(**figures))
+    db.session.commit()
+    # As autovacuum leaves it; SQLite has nobody who would do that.
+    if dialect == "postgresql":
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+
+
+def _signed_in(app: Flask) -> FlaskClient:
+    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    admin = User(id=2, email=ADMIN, password_hash=hash_password(PASSWORD), is_admin=True, created_at=NOW)
+    db.session.add(admin)
+    db.session.commit()
+    client = app.test_client()
+    _apart(client, "POST", "/login", email=ADMIN, password=PASSWORD)
+    return client
+
+
+def _operation() -> Goal:
+    """Ten thousand jobs retried, five hundred of which move meanwhile: the report has to be right."""
+    with valkey() as redis_url, portal(10, REDIS_URL=redis_url) as app:
+        model = make_job(app, numbers(3))
+        ScrapingJob.cancel(model.id, "bench", NOW)
+        db.session.commit()
+        _copies(model.id, OPERATED - 1)
+        order = Order(Verb.RETRY, ADMIN, "bench")
+        operation = operations.begin(order, "bench", NOW, wanted=Filters(status=Status.CANCELLED))
+        moved = ScrapingJob.id > model.id + OPERATED - 1 - MOVED
+        db.session.execute(update(ScrapingJob).where(moved).values(status="processing", attempt=1))
+        db.session.commit()
+        began = time.process_time()
+        while operating.work(operation.id, clock=lambda: NOW + timedelta(minutes=1)):
+            pass
+        taken = time.process_time() - began
+        db.session.refresh(operation)
+        retried = db.session.scalar(select(func.count()).where(ScrapingJob.status == Status.RETRYING)) or 0
+        right = (operation.done, operation.skipped, retried) == (OPERATED - MOVED, MOVED, OPERATED - MOVED)
+    report = "with the right report" if right else "WITH A WRONG REPORT"
+    detail = f"{OPERATED:,} jobs in {taken:.1f} s of a processor, {report}"
+    return Goal("jobs a second that an operation retries", OPERATED / taken if right else 0.0, detail, floor=100)
+
+
+def _copies(model_id: int, count: int) -> None:
+    columns = [column.name for column in db.metadata.tables["scraping_jobs"].columns if column.name != "id"]
+    listed = ", ".join(f'"{name}"' for name in columns)
+    sql = f"INSERT INTO scraping_jobs ({listed}) SELECT {listed} FROM scraping_jobs, ({_SERIES['sqlite']}) AS many "
+    db.session.execute(text(sql + "WHERE scraping_jobs.id = :model"), {"model": model_id, "count": count})
+    db.session.commit()

@@ -1,0 +1,46 @@
+"""What goes with a job that is removed: its rows, and its document where no other job needs it.
+
+The database goes first and the stored file after its commit, so that there is never a row without its file. A process
+that dies between the two leaves a file too many, and the sweep removes it: a document is `erased_at` only once its
+file is gone.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+
+from portal.database import changed_rows, db
+from portal.documents.models import Document
+from portal.documents.storage import LocalStorage
+from portal.jobs import ledger
+from portal.jobs.columns import JobColumns
+from portal.jobs.models import ScrapingJob
+
+BATCH = 200
+
+
+def erase(job: JobColumns, now: datetime) -> str | None:
+    """Remove a removed job's rows and, when it was the last one of its document, that too; does not commit. Answers
+    the key of the stored file that is no longer needed, to be deleted after the commit."""
+    ledger.erase(job.id)
+    others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
+    if db.session.scalar(others):
+        return None
+    document = db.session.get_one(Document, job.document_id)
+    document.deleted_at, document.sheets, document.checks = now, [], {}
+    return document.storage_key
+
+
+def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
+    """Delete the stored files of deleted documents, and note that they are gone: a step of the sweep."""
+    left = select(Document.id, Document.storage_key).where(
+        Document.deleted_at.is_not(None), Document.erased_at.is_(None)
+    )
+    waiting = db.session.execute(left.order_by(Document.id).limit(BATCH)).all()
+    db.session.commit()
+    for document_id, key in waiting:
+        storage.delete(key)  # deleting twice is no error
+        changed_rows(update(Document).where(Document.id == document_id).values(erased_at=now))
+        db.session.commit()
+        yield document_id

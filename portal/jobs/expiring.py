@@ -1,0 +1,88 @@
+"""Deleting what is past its days (`retention` says which they are), and finding what is left of it: steps of the sweep.
+
+Each job is committed by itself, so that a sweep that is killed has done what it has done, and the next one goes on.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import exists, func, select, update
+
+from portal.accounts import User
+from portal.database import db
+from portal.documents.models import Document
+from portal.documents.storage import LocalStorage
+from portal.jobs.erasing import erase
+from portal.jobs.listing import LAST_ID
+from portal.jobs.models import ScrapingJob
+
+BATCH = 100  # jobs, and documents, in one pass of the sweep
+
+
+def find_expired(user: User, job_id: int) -> ScrapingJob | None:
+    """The job whose days were over, if this person might see it: its totals are all that is left of it."""
+    if job_id > LAST_ID:
+        return None
+    found = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.expired_at.is_not(None))
+    if not user.is_admin:
+        found = found.where(ScrapingJob.user_id == user.id)
+    return db.session.scalar(found)
+
+
+def _spans() -> list[int]:
+    """The different numbers of days that people's files are kept for."""
+    days = func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"])
+    return [span for span in db.session.scalars(select(days).distinct()) if span]
+
+
+def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
+    """Delete what is past its days, each job committed by itself: a step of the sweep."""
+    for job_id, before in _past_days(now):
+        job = ScrapingJob.expire(job_id, before, now)
+        unused = erase(job, now) if job else None
+        db.session.commit()
+        if unused:
+            storage.delete(unused)  # should we die here, `erasing.erase_files` does it
+        if job:
+            yield job
+
+
+def _past_days(now: datetime) -> list[tuple[int, datetime]]:
+    found: list[tuple[int, datetime]] = []
+    for days in _spans():
+        before = now - timedelta(days=days)
+        past = (
+            select(ScrapingJob.id)
+            .join(User, User.id == ScrapingJob.user_id)
+            .where(
+                func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"]) == days,
+                ScrapingJob.ended_at <= before,
+                ScrapingJob.ended_at.is_not(None),
+                ScrapingJob.deleted_at.is_(None),
+            )
+            .limit(BATCH)
+        )
+        found += [(job_id, before) for job_id in db.session.scalars(past)]
+    return found[:BATCH]
+
+
+def expire_unstarted(now: datetime) -> Iterator[int]:
+    """Delete documents that were never started, past the same days. The sweep's next step removes their files."""
+    for days in _spans():
+        before = now - timedelta(days=days)
+        started = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
+        old = (Document.created_at <= before, Document.deleted_at.is_(None), ~started)
+        of_days = func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"]) == days
+        found = select(Document.id).join(User, User.id == Document.user_id).where(of_days, *old).limit(BATCH)
+        for document_id in list(db.session.scalars(found)):
+            # Locked as in `beginnings.discard`: somebody may confirm it at this very moment.
+            db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
+            gone = update(Document).where(Document.id == document_id, *old)
+            done = db.session.scalar(
+                gone.values(deleted_at=now, sheets=[], checks={}).returning(Document.id),
+                execution_options={"synchronize_session": False},
+            )
+            db.session.commit()
+            if done:
+                yield document_id

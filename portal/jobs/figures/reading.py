@@ -1,0 +1,148 @@
+"""Asking the figures: by piece of time, by source and by person, over one span, for everybody or for one person.
+
+A question reads the days that lie wholly in the span, and of the two at its edges the quarters of an hour. A day of a
+reader's zone is made of two days of UTC that its borders cut: of each of those, the shorter side is read, and the other
+is what is left of the day.
+"""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from portal.accounts import User
+from portal.database import db
+from portal.jobs.figures.ends import MEASURES
+from portal.jobs.figures.records import DAY, EVER, EVERYBODY, QUARTER, Figure, Spread
+from portal.jobs.figures.spans import QUARTERS, Span
+from portal.jobs.figures.sums import Sums
+from portal.jobs.status import Status
+
+FINE_DAYS = 2  # a span that touches no more is read by quarters of an hour
+
+Rows = Iterator[tuple[Any, ...]]
+Where = Sequence[ColumnElement[bool]]
+
+
+def by_source(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> dict[str, Sums]:
+    """What came of the jobs that ended in the span, source by source."""
+    found: dict[str, Sums] = defaultdict(Sums)
+    for name, outcome, *sums in _within(Figure, span, [Figure.user_id == user_id], source, "source", "outcome"):
+        found[name].by_outcome[outcome].update(_named(sums))
+    bins = _within(Spread, span, [Spread.user_id == user_id], source, "source", "kind", "bin")
+    for name, kind, place, jobs in bins:
+        found[name].spreads[kind][place] += int(jobs)
+    return {name: sums for name, sums in sorted(found.items()) if sums.jobs()}
+
+
+def by_user(span: Span, source: str | None = None) -> dict[str, Sums]:
+    """The same person by person, under their addresses; without spreads."""
+    found: dict[int, Sums] = defaultdict(Sums)
+    everyone = [Figure.user_id.in_(select(User.id))]
+    for user_id, outcome, *sums in _within(Figure, span, everyone, source, "user_id", "outcome"):
+        found[user_id].by_outcome[outcome].update(_named(sums))
+    emails = {row.id: row.email for row in db.session.execute(select(User.id, User.email))}
+    return {emails[user_id]: sums for user_id, sums in found.items() if sums.jobs()}
+
+
+def by_time(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> list[Sums]:
+    """The same for each piece of the span; without spreads."""
+    quarters = span.quarters
+    pieces = [Sums() for _ in span.starts]
+    for quarter, outcome, sums in _moments(quarters, _whose(Figure, [Figure.user_id == user_id], source)):
+        if quarters[0] <= quarter < quarters[-1]:
+            pieces[bisect_right(quarters, quarter) - 1].by_outcome[outcome].update(sums)
+    return pieces
+
+
+def ever(user_id: int) -> Sums:
+    """What came of all that this person's jobs ever were; without spreads."""
+    found = Sums()
+    for outcome, *sums in _grouped(Figure, [Figure.user_id == user_id, Figure.grain == EVER], "outcome"):
+        found.by_outcome[outcome].update(_named(sums))
+    return found
+
+
+def sources_known() -> list[str]:
+    """Every source that a job has ended at."""
+    ever = (Figure.user_id == EVERYBODY, Figure.grain == EVER)
+    return sorted(db.session.scalars(select(Figure.source).where(*ever).distinct()))
+
+
+def _whose(model: type[Figure] | type[Spread], whose: Where, source: str | None) -> Where:
+    return [*whose, model.source == source] if source is not None else whose
+
+
+def _within(model: type[Figure] | type[Spread], span: Span, whose: Where, source: str | None, *places: str) -> Rows:
+    """Sums in groups, of up to three pieces of the span that together are all of it."""
+    (first, begin), (last, end) = (divmod(quarter, QUARTERS) for quarter in (span.quarters[0], span.quarters[-1]))
+    grain, day, part = model.grain, model.day, model.part
+    if first == last:
+        pieces: list[Where] = [[grain == QUARTER, day == first, part >= begin, part < end]]
+    else:
+        pieces = [
+            [grain == QUARTER, day == first, part >= begin],
+            [grain == DAY, day > first, day < last],
+            [grain == QUARTER, day == last, part < end],
+        ]
+    for piece in pieces:
+        yield from _grouped(model, [*_whose(model, whose, source), *piece], *places)
+
+
+def _grouped(model: type[Figure] | type[Spread], where: Where, *places: str) -> Rows:
+    names = ("jobs", *MEASURES) if model is Figure else ("jobs",)
+    columns = [getattr(model, place) for place in places]
+    sums = [func.sum(getattr(model, name)) for name in names]
+    for row in db.session.execute(select(*columns, *sums).where(*where).group_by(*columns)):
+        yield tuple(row)
+
+
+def _named(sums: list[Any]) -> Counter[str]:
+    return Counter(dict(zip(("jobs", *MEASURES), map(int, sums), strict=True)))
+
+
+def _moments(quarters: list[int], whose: Where) -> Iterator[tuple[int, Status, Counter[str]]]:
+    """Sums with a quarter of an hour by which it is seen to which piece they belong; some lie outside of all."""
+    days = range(quarters[0] // QUARTERS, (quarters[-1] - 1) // QUARTERS + 1)
+    cuts: dict[int, set[int]] = defaultdict(set)
+    for quarter in quarters:
+        if quarter % QUARTERS:
+            cuts[quarter // QUARTERS].add(quarter % QUARTERS)
+    fine = list(days) if len(days) <= FINE_DAYS else [day for day, parts in cuts.items() if len(parts) > 1]
+    if fine:
+        exactly = [*whose, Figure.grain == QUARTER, Figure.day.in_(fine)]
+        for day, part, outcome, *sums in _grouped(Figure, exactly, "day", "part", "outcome"):
+            yield day * QUARTERS + part, outcome, _named(sums)
+    cut = {day: min(parts) for day, parts in cuts.items() if day not in fine}
+    if len(fine) == len(days):
+        return
+    sides = _shorter_sides(cut, whose)
+    all_days = [*whose, Figure.grain == DAY, Figure.day.between(days[0], days[-1]), Figure.day.not_in(fine)]
+    for day, outcome, *sums in _grouped(Figure, all_days, "day", "outcome"):
+        begins, part, whole = day * QUARTERS, cut.get(day), _named(sums)
+        if part is None:
+            yield begins, outcome, whole
+            continue
+        side = sides.get((day, outcome), Counter())
+        rest = Counter({name: value - side[name] for name, value in whole.items()})
+        before, after = (side, rest) if _is_early(part) else (rest, side)
+        yield begins + part - 1, outcome, before
+        yield begins + part, outcome, after
+
+
+def _is_early(part: int) -> bool:
+    return part <= QUARTERS // 2
+
+
+def _shorter_sides(cut: dict[int, int], whose: Where) -> dict[tuple[int, Status], Counter[str]]:
+    """Of each day that is cut at a part, the sums of the shorter side."""
+    found: dict[tuple[int, Status], Counter[str]] = {}
+    for part in set(cut.values()):
+        side = Figure.part < part if _is_early(part) else Figure.part >= part
+        days = [day for day, where in cut.items() if where == part]
+        of_side = [*whose, Figure.grain == QUARTER, Figure.day.in_(days), side]
+        for day, outcome, *sums in _grouped(Figure, of_side, "day", "outcome"):
+            found[day, outcome] = _named(sums)
+    return found

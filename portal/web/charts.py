@@ -1,0 +1,98 @@
+"""Bars over time as plain geometry, for a template that draws them: no script, no inline style, and words beside them.
+
+A chart's height is 100, and each of its bars 10 wide: the stylesheet stretches it to its place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDE, HIGH = 10, 100
+GAP = 1.5
+TICKS = 5
+
+
+@dataclass(frozen=True)
+class Series:
+    """One part of every bar: its name, its tone (a class of the stylesheet) and its value in each bar."""
+
+    name: str
+    tone: str
+    values: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of a bar, as a rectangle."""
+
+    tone: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar from the bottom up, and what it says in words."""
+
+    x: int
+    words: str
+    parts: list[Part]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What a template needs. `sentence` is what the chart comes to; `marks` are the figures of the axis, from the top;
+    `ticks` stand below it, from left to right."""
+
+    name: str
+    title: str
+    sentence: str
+    series: list[Series]
+    bars: list[Bar]
+    marks: list[int]
+    ticks: list[str]
+
+    @property
+    def width(self) -> int:
+        """Of the whole drawing."""
+        return len(self.bars) * WIDE
+
+
+def stacked(
+    name: str, title: str, sentence: str, series: Sequence[Series], bars: Sequence[str], ticks: list[str]
+) -> Chart:
+    """A chart of bars on which the series stand on one another; one without a value is left out. `bars` names each
+    bar, `ticks` does it shortly."""
+    shown = [one for one in series if any(one.values)]
+    top = nice(max((sum(values) for values in zip(*(one.values for one in shown), strict=True)), default=0))
+    drawn = [_bar(place, bar, shown, top) for place, bar in enumerate(bars)]
+    marks = [top, top // 2, 0] if top % 2 == 0 else [top, 0]
+    return Chart(name, title, sentence, shown, drawn, marks, _few(ticks))
+
+
+def nice(value: int) -> int:
+    """A round number that is not smaller, for the top of an axis."""
+    size = 10 ** max(0, len(str(value)) - 1)
+    return next(step * size for step in (1, 2, 4, 5, 6, 8, 10) if step * size >= value)
+
+
+def _bar(place: int, name: str, shown: Sequence[Series], top: int) -> Bar:
+    parts, below = [], 0.0
+    for one in shown:
+        height = one.values[place] / top * HIGH
+        if height:
+            y = round(HIGH - below - height, 2)
+            parts.append(Part(one.tone, place * WIDE + GAP / 2, y, WIDE - GAP, round(height, 2)))
+        below += height
+    said = ", ".join(f"{one.values[place]} × {one.name}" for one in shown if one.values[place])
+    return Bar(place * WIDE, f"{name}: {said or 0}", parts)
+
+
+def _few(ticks: list[str]) -> list[str]:
+    """The first, the last, and some between at even distances."""
+    if len(ticks) <= TICKS:
+        return ticks
+    last = len(ticks) - 1
+    count = next((count for count in (TICKS, 4, 3) if last % (count - 1) == 0), 4)
+    return [ticks[round(place * last / (count - 1))] for place in range(count)]
