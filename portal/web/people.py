@@ -170,7 +170,7 @@ def _page(user_id: int, **more: Any) -> str:
     user = _found(user_id)
     return render_template(
         "admin/person.html", user=user, standing=directory.standing(user), files=files_started([user_id])[user_id],
-        most=COUNTED, portal_rows=current_app.config["MAX_ROWS"]
+        most=COUNTED, portal_rows=current_app.config["MAX_ROWS"],
         **more,
     )  # fmt: skip
 

@@ -134,7 +134,7 @@ def test_an_invitation_without_a_mail_server_shows_its_address_once(as_ada: Flas
     assert standing(carla) == Standing.INVITED and not carla.is_admin
     assert "/reset/" not in as_ada.get(f"/admin/users/{carla.id}").text
     assert client.post("/login", data={"email": carla.email, "password": carla.password_hash}).status_code == 401
-    assert "Welcome" in client.get(link[1]).text
+    assert 'autocomplete="new-password"' in client.get(link[1]).text
     assert client.post(link[1], data={"password": PASSWORD}).status_code == 303
     assert client.post("/login", data={"email": carla.email, "password": PASSWORD}).status_code == 303
     assert standing(now_is(carla)) == Standing.ACTIVE
