@@ -4,25 +4,27 @@
   "use strict";
   const root = document.documentElement;
 
-  // What carries data-poll asks every two seconds by htmx. A hidden page asks seldom, a slow server is asked less.
+  // What carries data-poll and an id asks every few seconds by htmx. A hidden page asks seldom, a slow server is asked less.
   const HIDDEN_MS = 15000;
   const SLOWNESS = 10; // wait ten times as long as the last answer took
-  let askedAt = 0;
-  let tookMs = 0;
-  const polls = (event) => (event.detail?.ctx?.sourceElement ?? event.target)?.matches?.("[data-poll]");
+  const asked = new Map(); // by the element's id: when it last asked, and how long the answer took
+  const source = (event) => event.detail?.ctx?.sourceElement ?? event.target;
+  const polls = (event) => source(event)?.matches?.("[data-poll]");
 
   document.addEventListener("htmx:before:request", (event) => {
     if (!polls(event)) return;
-    const since = performance.now() - askedAt;
+    const { at = -HIDDEN_MS, tookMs = 0 } = asked.get(source(event).id) ?? {};
+    const since = performance.now() - at;
     if (since < Math.min(HIDDEN_MS, tookMs * SLOWNESS) || (document.hidden && since < HIDDEN_MS)) {
       event.preventDefault();
       return;
     }
-    askedAt = performance.now();
+    asked.set(source(event).id, { at: performance.now(), tookMs });
   });
   document.addEventListener("htmx:before:response", (event) => {
     if (!polls(event)) return;
-    tookMs = performance.now() - askedAt;
+    const question = asked.get(source(event).id);
+    if (question) question.tookMs = performance.now() - question.at;
     if (event.detail.ctx.response.status < 500) root.removeAttribute("data-offline"); // "unchanged" is an answer too
   });
 
@@ -30,7 +32,7 @@
   document.addEventListener("htmx:response:error", (event) => {
     if (!polls(event)) return;
     const status = event.detail.ctx.response.status;
-    if (status === 404 || status === 403) (event.detail.ctx.sourceElement ?? event.target).remove();
+    if (status === 404 || status === 403) source(event).remove();
     else if (status >= 500) root.toggleAttribute("data-offline", true);
   });
   document.addEventListener("htmx:error", (event) => { if (polls(event)) root.toggleAttribute("data-offline", true); });

@@ -31,6 +31,9 @@ class User(Model):
     time_zone: Mapped[str | None] = mapped_column(String(60))  # empty: DEFAULT_TIME_ZONE
     retention_days: Mapped[int | None]  # empty: RETENTION_DAYS; 0: their files are kept
     created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    seen_at: Mapped[datetime | None] = mapped_column(Moment)  # written every few minutes at most
+    max_rows: Mapped[int | None]  # of one file; empty: MAX_ROWS
+    files_per_day: Mapped[int | None]  # started in their day; empty: as many as they like
 
     # What Flask-Login asks of a person. The cookie carries the token of one session, never the person's number.
     is_authenticated = True

@@ -1,11 +1,14 @@
 """Passwords: what is accepted, and argon2id over them. It knows no person and no table."""
 
+import secrets
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from portal.accounts.problems import AccountError, Problem
 
 MIN_LENGTH = 12
+NONE_YET = "!"  # no hash begins so
 MAX_LENGTH = 1024  # argon2 would take more, and a sender of megabytes would keep us busy
 
 _hasher = PasswordHasher()
@@ -28,12 +31,25 @@ def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
 
+def no_password() -> str:
+    """What stands in place of a hash for a person who has chosen none yet; a different text for each, so that what is
+    bound to it is bound to this person."""
+    return f"{NONE_YET}{secrets.token_hex(16)}"
+
+
+def is_chosen(password_hash: str) -> bool:
+    """Whether the person has chosen a password."""
+    return not password_hash.startswith(NONE_YET)
+
+
 def matches(password_hash: str | None, password: str) -> bool:
-    """Whether the password belongs to the hash. None, for an unknown person, takes as long and is never true."""
+    """Whether the password belongs to the hash. None, for an unknown person, and a person without a password take as
+    long and are never true."""
     if len(password) > MAX_LENGTH:
         password = ""
+    known = password_hash if password_hash is not None and is_chosen(password_hash) else None
     try:
-        return _hasher.verify(password_hash or _NOBODY, password) and password_hash is not None
+        return _hasher.verify(known or _NOBODY, password) and known is not None
     except (VerificationError, InvalidHashError):
         return False
 

@@ -11,6 +11,7 @@ class Problem(StrEnum):
     PASSWORD_SHORT = "password_short"  # noqa: S105
     PASSWORD_LONG = "password_long"  # noqa: S105
     PASSWORD_WRONG = "password_wrong"  # noqa: S105  # the present password, when changing it
+    OWN_ACCOUNT = "own_account"  # what an admin may not do to oneself, so that the portal always has one
     ADDRESS_OVER = "address_over"  # a one-time address that is used, too old or unknown
 
 

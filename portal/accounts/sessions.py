@@ -11,6 +11,7 @@ from portal.database import db
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=14)
+PERSON_SEEN_EVERY = timedelta(minutes=5)
 SEEN_EVERY = timedelta(minutes=1)  # a live page asks every other second; one write a minute is enough
 
 
@@ -21,6 +22,7 @@ def start_session(user: User, now: datetime) -> str:
         session.execute(
             delete(LoginSession).where(or_(LoginSession.created_at < now - LONGEST, LoginSession.seen_at < now - IDLE))
         )
+        session.execute(update(User).where(User.id == user.id).values(seen_at=now))
         session.add(
             LoginSession(id=hash_of(token), user_id=user.id, auth_epoch=user.auth_epoch, created_at=now, seen_at=now)
         )
@@ -50,13 +52,15 @@ def session_user(token: str, now: datetime) -> User | None:
     user, seen_at = found
     user.session_token = token
     if now - seen_at >= SEEN_EVERY:
-        _touch(token, now)
+        _touch(token, user, now)
     return user
 
 
-def _touch(token: str, now: datetime) -> None:
+def _touch(token: str, user: User, now: datetime) -> None:
     with db.engine.begin() as connection:
         connection.execute(update(LoginSession).where(LoginSession.id == hash_of(token)).values(seen_at=now))
+        if user.seen_at is None or now - user.seen_at >= PERSON_SEEN_EVERY:
+            connection.execute(update(User).where(User.id == user.id).values(seen_at=now))
 
 
 def end_session(token: str) -> None:

@@ -7,6 +7,7 @@ many tries at once all slip through.
 
 import ipaddress
 import math
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, text
@@ -26,30 +27,46 @@ FORGOTTEN_AFTER = timedelta(days=1)
 def count_try(email: str, ip: str, now: datetime) -> None:
     """Count one try, or raise TooManyTries when the last ones were too many."""
     with writing() as session:
-        session.execute(delete(LoginThrottle).where(LoginThrottle.blocked_until < now - FORGOTTEN_AFTER))
-        for key in _keys(email, ip):
-            # both databases understand this, and neither fails when two do it at once
-            insert = text("INSERT INTO login_throttles (key, failures) VALUES (:key, 0) ON CONFLICT DO NOTHING")
-            session.execute(insert, {"key": key})
-        rows = _rows(session, email, ip)
-        waits = [(row.blocked_until - now).total_seconds() for row in rows.values() if row.blocked_until]
-        if waits and max(waits) > 0:
-            raise TooManyTries(math.ceil(max(waits)))
-        for key, free in _keys(email, ip).items():
-            rows[key].failures += 1
-            rows[key].blocked_until = now + timedelta(seconds=wait_seconds(rows[key].failures, free))
+        count_in(session, _keys(email, ip), now)
+
+
+def count_asking(session: Session, email: str, ip: str, now: datetime) -> None:
+    """The same for asking for a letter, in the caller's transaction. It has counters of its own: who has guessed at
+    a password too often may still ask for a new one."""
+    count_in(session, _keys(email, ip, "asking-"), now)
+
+
+def count_in(session: Session, keys: dict[str, int], now: datetime) -> None:
+    """Count one try under each key, which has so many free, or raise TooManyTries."""
+    session.execute(delete(LoginThrottle).where(LoginThrottle.blocked_until < now - FORGOTTEN_AFTER))
+    for key in keys:
+        # both databases understand this, and neither fails when two do it at once
+        insert = text("INSERT INTO login_throttles (key, failures) VALUES (:key, 0) ON CONFLICT DO NOTHING")
+        session.execute(insert, {"key": key})
+    rows = _rows(session, keys)
+    waits = [(row.blocked_until - now).total_seconds() for row in rows.values() if row.blocked_until]
+    if waits and max(waits) > 0:
+        raise TooManyTries(math.ceil(max(waits)))
+    for key, free in keys.items():
+        rows[key].failures += 1
+        rows[key].blocked_until = now + timedelta(seconds=wait_seconds(rows[key].failures, free))
 
 
 def forgive_try(email: str, ip: str, now: datetime) -> None:
     """The try was right: the e-mail starts afresh, the network has one failure less."""
     with writing() as session:
         by_email, by_network = _keys(email, ip)
-        rows = _rows(session, email, ip)
+        rows = _rows(session, _keys(email, ip))
         if by_email in rows:
             session.delete(rows[by_email])
         if by_network in rows:
             rows[by_network].failures -= 1
             rows[by_network].blocked_until = now
+
+
+def forgive_email(session: Session, email: str) -> None:
+    """Who has a new password does not wait for guesses at the old one. Does not commit."""
+    session.execute(delete(LoginThrottle).where(LoginThrottle.key == hash_of(f"email:{email}")))
 
 
 def wait_seconds(failures: int, free: int) -> int:
@@ -59,14 +76,15 @@ def wait_seconds(failures: int, free: int) -> int:
     return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(failures - free, 20))
 
 
-def _keys(email: str, ip: str) -> dict[str, int]:
+def _keys(email: str, ip: str, what: str = "") -> dict[str, int]:
     """The two counters of a try, hashed so that no address lies in the table, with how many failures are free."""
-    return {hash_of(f"email:{email}"): FREE_PER_EMAIL, hash_of(f"network:{_network(ip)}"): FREE_PER_NETWORK}
+    by_email, by_network = hash_of(f"{what}email:{email}"), hash_of(f"{what}network:{_network(ip)}")
+    return {by_email: FREE_PER_EMAIL, by_network: FREE_PER_NETWORK}
 
 
-def _rows(session: Session, email: str, ip: str) -> dict[str, LoginThrottle]:
+def _rows(session: Session, keys: Iterable[str]) -> dict[str, LoginThrottle]:
     # in one order for everybody, or two tries could each wait for the other's row
-    found = select(LoginThrottle).where(LoginThrottle.key.in_(_keys(email, ip))).order_by(LoginThrottle.key)
+    found = select(LoginThrottle).where(LoginThrottle.key.in_(list(keys))).order_by(LoginThrottle.key)
     return {row.key: row for row in session.scalars(found.with_for_update())}
 
 

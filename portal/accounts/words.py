@@ -17,5 +17,8 @@ PROBLEMS: dict[Problem, LazyString] = {
         "The password is too long. Take at most %(length)s characters.", length=MAX_LENGTH
     ),
     Problem.PASSWORD_WRONG: lazy_gettext("Your present password is not right, so nothing was changed."),
+    Problem.OWN_ACCOUNT: lazy_gettext(
+        "You cannot take the portal from yourself: another administrator has to do it. So it always has one."
+    ),
     Problem.ADDRESS_OVER: lazy_gettext("This address has been used or has run out."),
 }

@@ -16,7 +16,7 @@ from portal.cli.counting import say_statistics
 from portal.cli.lines import JobLine, Sending, looked_at, moved
 from portal.cli.speaking import BY_COMMAND, both_spellings, speaking
 from portal.clock import utcnow
-from portal.jobs import sweeping
+from portal.jobs import overdue, sweeping
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status import Status
 
@@ -66,8 +66,8 @@ class Check:
         """Section 1. Lost jobs go first, as in the sweep: theirs is no timeout, and may not cost a retry."""
         shown = self.timeout_minutes or current_app.config["SCRAPING_TIMEOUT_MINUTES"]
         click.echo(gettext("1. Checking for timed-out jobs (>%(minutes)s min)...", minutes=shown))
-        lost = looked_at(sweeping.lost_jobs(self.now), self.now)
-        silent = looked_at(sweeping.silent_jobs(self.now, self.timeout_minutes), self.now)
+        lost = looked_at(overdue.lost_jobs(self.now), self.now)
+        silent = looked_at(overdue.silent_jobs(self.now, self.timeout_minutes), self.now)
         if self.dry_run:
             self.timed_out = [line for line in silent if line.id not in {one.id for one in lost}]
         back = 0
@@ -113,7 +113,7 @@ class Check:
 
     def _due(self) -> list[JobLine]:
         """What a retry would take: what has failed, and what section 1 has marked (or, in a dry run, would have)."""
-        due = looked_at(sweeping.due_jobs(self.now, at_once=True), self.now)
+        due = looked_at(overdue.due_jobs(self.now, at_once=True), self.now)
         marked = [line for line in self.timed_out if not line.paused] if self.dry_run else []
         return [line for line in (*due, *marked) if line.retries_left]
 
@@ -145,7 +145,7 @@ class Check:
         else:
             said = ngettext("%(n)s job retried", "%(n)s jobs retried", done, n=done)
         click.echo("  ✓ " + said)
-        if len(due) >= sweeping.BATCH:
+        if len(due) >= overdue.BATCH:
             click.echo("  → " + gettext("There may be more: run the command again"))
 
     def _retried(self) -> Iterator[ScrapingJob]:

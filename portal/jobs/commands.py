@@ -17,6 +17,7 @@ from portal.documents.models import Document, Reading
 from portal.documents.phone import countries
 from portal.documents.storage import LocalStorage
 from portal.jobs import ledger, timeline
+from portal.jobs.allowance import allowance
 from portal.jobs.dispatch import push_job
 from portal.jobs.erasing import erase
 from portal.jobs.models import ScrapingJob, backoff
@@ -50,6 +51,9 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
     """Make a job with its whole ledger in one transaction. Raises CannotStart, with nothing written."""
     _require(document, choice)
     settings = current_app.config
+    may = allowance(user.id, now, lock=True)
+    if may.spent:
+        raise CannotStart("files_spent")
     job = ScrapingJob(
         document_id=document.id,
         user_id=user.id,
@@ -71,7 +75,7 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
         ledger.first_row(row.row_no, row.text, row.phone_e164, row.duplicate_of, row.reason, now)
         for row in check(path, choice.header_row, choice.column, choice.country)
     ]
-    if len(rows) > settings["MAX_ROWS"]:
+    if len(rows) > may.rows:
         raise CannotStart("too_many_rows")
     if not rows:
         raise CannotStart("no_rows")

@@ -22,6 +22,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import sweeping
 from portal.jobs.dispatch import KEPT_SECONDS, ROOM, Message, connection, queue
+from portal.jobs.presence import Reporter
 from portal.jobs.records import SweepState
 
 log = structlog.get_logger(__name__)
@@ -97,8 +98,10 @@ def run_scheduler(app: Flask) -> None:
         interval_seconds = app.config["SCRAPING_CHECK_INTERVAL"] * 60
         scheduler = SweepScheduler(connection(), interval_seconds)
         started = utcnow()
+        reporter = Reporter(app.config["DATABASE_URL"], "scheduler", started)
         told = False
         while not stop.is_set():
+            reporter.report(utcnow())
             try:
                 scheduler.turn()
                 told = False
@@ -113,3 +116,4 @@ def run_scheduler(app: Flask) -> None:
                 if overdue(now, interval_seconds) and (told or not patient):
                     sweeping.sweep(now)
             stop.wait(LOOP_SECONDS)
+        reporter.leave(utcnow())

@@ -1,6 +1,6 @@
 """The sweep: one bounded pass that puts right what is late, lost or due.
 
-Each step first looks (the `…_jobs` functions, which the commands' dry run uses alone) and then moves one job at a
+Each step first looks (at what `overdue` finds, which the commands' dry run uses alone) and then moves one job at a
 time by a guarded UPDATE, committed by itself: right also when two sweeps run at once, when one is killed between any
 two statements, or when none ran for a day. A fault in one step never keeps the others from running.
 """
@@ -9,16 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from flask import current_app
 from redis.exceptions import RedisError
-from sqlalchemy import Select, or_, select
+from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal import sources
 from portal.clock import utcnow
-from portal.database import among, db
+from portal.database import db
 from portal.documents.models import Document, Reading
 from portal.jobs import operating
 from portal.jobs.dispatch import (
@@ -35,17 +35,16 @@ from portal.jobs.expiring import expire_jobs, expire_unstarted
 from portal.jobs.figures import catching_up
 from portal.jobs.keeping import forget_old
 from portal.jobs.models import ScrapingJob, backoff
+from portal.jobs.overdue import BATCH, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
+from portal.jobs.presence import forget_gone
 from portal.jobs.records import SweepState
-from portal.jobs.status import RETRYABLE, WAITING, Status
 from portal.jobs.summing import sum_up
 from portal.jobs.watching import watch
 from portal.notices.sending import send_due
 from portal.sources import tally
-from portal.sources.pausing import names_paused
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500  # jobs a step looks at in one pass; the next pass goes on
 DOCUMENT_SECONDS = 60  # a document that was pushed so long ago and is not in Redis is pushed again
 
 
@@ -71,56 +70,6 @@ class Swept:
 
 
 See = Callable[[str, object], None]
-
-
-# ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def lost_jobs(now: datetime) -> list[ScrapingJob]:
-    """Jobs whose worker has stopped beating."""
-    held = select(ScrapingJob).where(ScrapingJob.status == Status.PROCESSING, ScrapingJob.lease_until < now)
-    return _all(held.order_by(ScrapingJob.lease_until))
-
-
-def silent_jobs(now: datetime, timeout_minutes: int | None = None) -> list[ScrapingJob]:
-    """Jobs whose worker beats but which no row came in for; `timeout_minutes` stands in for each job's own.
-
-    All held jobs are looked at: there are no more of them than workers.
-    """
-    held = select(ScrapingJob).where(ScrapingJob.status == Status.PROCESSING).order_by(ScrapingJob.lease_until)
-    return [job for job in db.session.scalars(held) if job.is_timed_out(now, timeout_minutes)]
-
-
-def due_jobs(now: datetime, *, at_once: bool = False) -> list[ScrapingJob]:
-    """Failed and timed-out jobs whose automatic retry is due; `at_once`: also those whose time is still to come."""
-    query = select(ScrapingJob).where(
-        among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at.is_not(None), ScrapingJob.paused_at.is_(None)
-    )
-    if not at_once:
-        query = query.where(ScrapingJob.next_retry_at <= now)
-    return _all(query.order_by(ScrapingJob.next_retry_at))
-
-
-def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
-    """Jobs that wait for a worker and were never pushed, or so long ago that Redis may have lost them."""
-    waiting = select(ScrapingJob).where(
-        among(ScrapingJob.status, WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.source.not_in(names_paused()),
-        ScrapingJob.deleted_at.is_(None),
-        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
-    )
-    old = now - timedelta(seconds=current_app.config["SCRAPING_LEASE_SECONDS"] / 2)
-    never = waiting.where(ScrapingJob.enqueued_at.is_(None)).order_by(ScrapingJob.enqueued_at)
-    long_ago = waiting.where(ScrapingJob.enqueued_at < old).order_by(ScrapingJob.enqueued_at)
-    return _all(never) + _all(long_ago)
-
-
-def _all(query: Select[Any]) -> list[ScrapingJob]:
-    return list(db.session.scalars(query.limit(BATCH)))
-
-
-# ── putting right ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def take_back_lost(now: datetime, *, actor: str | None = None) -> Iterator[ScrapingJob]:
@@ -231,11 +180,21 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
             log.exception("a step of the sweep failed")
         finally:
             db.session.rollback()
+    _forget_workers(now)
     swept = Swept(**counted)
     _note(ended_at=utcnow())
     if swept != Swept():
         log.info("swept", **swept.__dict__)
     return swept
+
+
+def _forget_workers(now: datetime) -> None:
+    # Housekeeping, not something that was put right: it is no step, and nobody is told of it.
+    try:
+        forget_gone(now)
+    except SQLAlchemyError:
+        db.session.rollback()
+        log.exception("rows of gone workers were not removed")
 
 
 def _note(**moments: datetime) -> None:

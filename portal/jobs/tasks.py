@@ -11,6 +11,7 @@ from portal.database import db
 from portal.documents import intake
 from portal.documents.limits import Limits
 from portal.jobs import operating, source_trial, sweeping
+from portal.jobs.allowance import rows_for_document
 from portal.jobs.attempt import Conditions, run
 from portal.jobs.dispatch import push_job, push_operation
 from portal.jobs.models import backoff
@@ -42,7 +43,7 @@ def read_document(document_id: int) -> None:
     """Read one uploaded file in a guarded child process."""
     storage = current_app.extensions["storage"]
     settings = current_app.config
-    limits = Limits(max_rows=settings["MAX_ROWS"])
+    limits = Limits(max_rows=rows_for_document(document_id))
     intake.read_document(document_id, storage, limits, utcnow(), country=settings["DEFAULT_COUNTRY"])
     db.session.remove()
 

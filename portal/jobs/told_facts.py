@@ -30,6 +30,7 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
     until = deleted_on(job)
     unanswered = job.total_numbers - job.processed_numbers
     rows = _rows(job.id, *UNANSWERED) if unanswered else []
+    until = deleted_on(job)
     invalid = _rows(job.id, Outcome.INVALID)[: ROWS_NAMED - len(rows)] if job.invalid_count else []
     return {
         "file_name": job.file_name,

@@ -68,6 +68,9 @@ CANNOT_START: dict[str, LazyString] = {
     "country_unknown": _("This country is not known. Choose one of those listed."),
     "source_unknown": _("This source is not known. Choose one of those listed."),
     "too_many_rows": _("The sheet has more rows than a file may have. Split it into several files."),
+    "files_spent": _(
+        "You have started as many files today as you may. Go on tomorrow, or ask an administrator for more."
+    ),
     "no_rows": _("There is no row below the headings. Choose another sheet or another row of headings."),
 }
 

@@ -8,10 +8,13 @@ import contextlib
 import ctypes
 import gc
 import os
+import select
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from resource import struct_rusage
 from typing import Any
 
 import structlog
@@ -23,14 +26,17 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from portal import create_app, sources
+from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.dispatch import QUEUES, Message, queue
+from portal.jobs.presence import Reporter
 from portal.jobs.tasks import STOP
 
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 12  # then the horse is ended; its job goes on from the ledger
 PR_SET_PDEATHSIG = 1
+HORSE_LOOK_SECONDS = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -48,6 +54,41 @@ class PortalWorker(Worker):
     job_class = Message
     max_connection_wait_time = 5.0  # seconds between tries while Redis is away
     app: Flask
+    reporter: Reporter
+    doing: str | None = None
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        # RQ's own goes to Redis and decides nothing. It comes while idle, while Redis is away, and beside a horse.
+        self.reporter.report(utcnow(), self.doing)
+        with contextlib.suppress(RedisError, OSError):
+            super().heartbeat(*args, **kwargs)
+
+    def monitor_work_horse(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        self.doing = _in_a_word(job)
+        try:
+            super().monitor_work_horse(job, *args, **kwargs)
+        finally:
+            self.doing = None
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, struct_rusage | None]:
+        # RQ waits in one system call and counts on SIGALRM to break it, for its heartbeats. Once the process was frozen
+        # (a suspended machine), the kernel may hand that signal to RQ's other thread, and the call lasts as long as the
+        # job. Python runs the handler as soon as its main thread comes back here.
+        try:
+            with _ended(self.horse_pid) as ended:
+                while True:
+                    pid, status, used = os.wait4(self.horse_pid, os.WNOHANG)
+                    if pid:
+                        return pid, status, used
+                    ended(HORSE_LOOK_SECONDS)
+        except ChildProcessError:
+            return None, None, None
+
+    def teardown(self) -> None:
+        self.reporter.leave(utcnow())
+        # A worker whose Redis has gone before it leaves all the same, and quietly: its key there expires by itself.
+        with contextlib.suppress(RedisError, OSError):
+            super().teardown()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         sources.refresh()  # the fork begins with what there is, and with the last good version of what is broken
@@ -95,19 +136,34 @@ class PortalWorker(Worker):
             if self.horse_pid:
                 raise
 
-    def teardown(self) -> None:
-        # A worker whose Redis has gone before it leaves all the same, and quietly: its key there expires by itself.
-        with contextlib.suppress(RedisError, OSError):
-            super().teardown()
-
-    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
-        with contextlib.suppress(RedisError, OSError):
-            super().heartbeat(*args, **kwargs)
-
     def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
         # RQ's worker would quit, and its horse with it. The job does not need Redis to go on.
         with contextlib.suppress(RedisError, OSError):
             super().maintain_heartbeats(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _ended(pid: int) -> Iterator[Callable[[float], object]]:
+    """A way to wait for a child's end for so many seconds at most. Without Linux's pidfd, short naps have to do."""
+    try:
+        handle = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        yield lambda seconds: time.sleep(min(seconds, 0.02))
+        return
+    try:
+        yield lambda seconds: select.select([handle], [], [], seconds)
+    finally:
+        os.close(handle)
+
+
+def _in_a_word(job: Job) -> str | None:
+    """What a message is about: a kind and an id, for the admins' page."""
+    try:
+        name, first = str(job.func_name).rpartition(".")[2], next(iter(job.args or ()), None)
+    except Exception:  # a message that cannot be read is for the horse to refuse
+        return None
+    kind = {"scrape": "job", "read_document": "document"}.get(name, name)
+    return f"{kind} {first}"[:60] if isinstance(first, int) else kind[:60]
 
 
 def settle_memory() -> None:
@@ -118,10 +174,11 @@ def settle_memory() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def wait_for_redis(redis: Redis) -> None:
+def wait_for_redis(redis: Redis, meanwhile: Callable[[], None]) -> None:
     """Return when Redis answers. Starting without it would end the process at once, over and over."""
     told = False
     while True:
+        meanwhile()
         try:
             redis.ping()
             return
@@ -140,13 +197,14 @@ def work(app: Flask, queue_name: str) -> None:
         from portal.sources.offline import warm  # 100 MB of tables, loaded once and shared by every fork
 
         warm()
+    reporter = Reporter(app.config["DATABASE_URL"], queue_name, utcnow())
     with app.app_context():
-        wait_for_redis(queue(queue_name).connection)
+        wait_for_redis(queue(queue_name).connection, lambda: reporter.report(utcnow()))
         worker = PortalWorker(
             [queue(queue_name)], connection=queue(queue_name).connection, serializer=JSONSerializer,
-            worker_ttl=45, maintenance_interval=60, job_monitoring_interval=5,
+            worker_ttl=30, maintenance_interval=60, job_monitoring_interval=5,
         )  # fmt: skip
-        worker.app = app
+        worker.app, worker.reporter = app, reporter
         settle_memory()
         db.session.remove()
         worker.work(logging_level="WARNING")

@@ -10,6 +10,7 @@ import portal.documents.models
 import portal.jobs.figures.records
 import portal.jobs.models
 import portal.jobs.operation_records
+import portal.jobs.presence
 import portal.jobs.records
 import portal.notices.models
 import portal.sources.records  # noqa: F401

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from portal.notices.models import Notice
 from portal.notices.reader import Reader
 from portal.notices.said import Said
+from portal.notices.said_of_access import invite, password_reset
 from portal.notices.said_of_jobs import job_completed, job_failed, job_fixed
 from portal.notices.said_of_many import daily_summary, failed_digest, good_digest
 from portal.notices.said_of_sources import source_stopped
@@ -38,6 +39,8 @@ KINDS: dict[str, Kind] = {
     "source_stopped": Kind(source_stopped, wish="tell_sources"),
     "daily_summary": Kind(daily_summary, wish="daily_summary"),
     "webhook_off": Kind(webhook_off),
+    "password_reset": Kind(password_reset, private=True),
+    "invite": Kind(invite, private=True),
 }
 
 

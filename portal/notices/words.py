@@ -33,6 +33,8 @@ KINDS: dict[str, LazyString] = {
     "workers_back": _("Workers take up files again"),
     "webhook_test": _("A test"),
     "webhook_off": _("A webhook was switched off"),
+    "password_reset": _("A new password"),
+    "invite": _("An invitation"),
 }
 
 WISHES: dict[str, LazyString] = {

@@ -14,6 +14,7 @@ from portal.web import (
     documents,
     errors,
     figures,
+    forgot,  # noqa: F401 - its pages are beside those of auth
     frame,
     headers,
     health,
@@ -22,9 +23,12 @@ from portal.web import (
     locale,
     notices,  # noqa: F401 - its pages are on the admins' blueprint
     operations,  # noqa: F401
-    sources,  # noqa: F401 - its pages are on the admins' blueprint
+    people,  # noqa: F401
+    sources,  # noqa: F401
+    standstill,
     triage,  # noqa: F401
     webhook,
+    wellbeing,  # noqa: F401
     wishes,
     words,
 )
@@ -39,6 +43,7 @@ def register(app: Flask) -> None:
     frame.set_up(app)
     words.set_up(app)
     desk_words.set_up(app)
+    standstill.set_up(app)
     for room in (auth, documents, jobs, job_actions, figures, admin, health, locale, wishes, webhook):
         app.register_blueprint(room.blueprint)
 

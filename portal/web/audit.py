@@ -20,6 +20,13 @@ VERBS: dict[str, LazyString] = {
     "operation_begun": _("began an operation over many files"),
     "operation_stopped": _("stopped the operation"),
     "source_paused": _("paused the source"),
+    "user_invite": _("invited"),
+    "user_password_reset": _("sent a letter for a new password to"),
+    "user_shut_out": _("shut out"),
+    "user_let_in": _("let in again"),
+    "user_made_admin": _("made an administrator of"),
+    "user_no_admin": _("took the role of administrator from"),
+    "user_limits": _("changed the limits of"),
     "source_resumed": _("resumed the source"),
 }
 

@@ -34,7 +34,7 @@ def sign_in() -> ResponseReturnValue:
     try:
         found = accounts.sign_in(email, request.form.get("password", ""), request.remote_addr or "", utcnow())
     except accounts.TooManyTries as brake:
-        return _login_again(email, goal, _wait(brake.seconds), 429, brake.seconds)
+        return _login_again(email, goal, wait_words(brake.seconds), 429, brake.seconds)
     if found is None:
         return _login_again(email, goal, gettext("The e-mail address or the password is not right."), 401)
     _begin(*found)
@@ -104,7 +104,7 @@ def _change_password() -> ResponseReturnValue:
     except accounts.AccountError as error:
         return _account_page(error.problem), 422
     except accounts.TooManyTries as brake:
-        return _account_page(wait=_wait(brake.seconds)), 429
+        return _account_page(wait=wait_words(brake.seconds)), 429
     flash(gettext("Your password is changed. Everywhere else you have been signed out."), "ok")
     return redirect(url_for("auth.account"), 303)
 
@@ -133,7 +133,8 @@ def _account_page(problem: accounts.Problem | None = None, wait: str = "") -> st
     )
 
 
-def _wait(seconds: int) -> str:
+def wait_words(seconds: int) -> str:
+    """How long to wait before the next try."""
     if seconds <= 90:
         return ngettext(
             "Too many tries. Wait %(num)s second and try again.",

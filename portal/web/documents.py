@@ -26,6 +26,7 @@ from portal.documents.example import example_workbook
 from portal.documents.models import Document
 from portal.documents.receiving import NotReceived, Refusal, receive
 from portal.jobs import beginnings, commands, dispatch, queries
+from portal.jobs.allowance import allowance
 from portal.jobs.words import cannot_start_words
 from portal.web import check
 from portal.web.access import unauthorized, wants_fragment
@@ -50,6 +51,8 @@ def upload() -> ResponseReturnValue:
     """Take a file in and go on to its check page; what is wrong with it is said on the very same page."""
     file = request.files.get("file")
     limit = current_app.config["MAX_UPLOAD_MB"] * MB
+    if allowance(current_user.id, utcnow()).spent:
+        return _refused_with(cannot_start_words("files_spent"))
     try:
         document = receive(
             file.stream if file else None, file.filename if file else None, current_user.id, _storage(), limit, utcnow()
@@ -175,7 +178,7 @@ def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
     page = _jobs()
     unstarted = beginnings.unstarted(current_user.id)
     new_here = not (page["found"].counts["all"] or unstarted or page["q"])
-    limits = {"rows": current_app.config["MAX_ROWS"], "megabytes": current_app.config["MAX_UPLOAD_MB"]}
+    limits = {"rows": allowance(current_user.id, utcnow()).rows, "megabytes": current_app.config["MAX_UPLOAD_MB"]}
     text = render_template(
         "documents/home.html", problem=problem, unstarted=unstarted, new_here=new_here, **limits, **page
     )
@@ -191,7 +194,10 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
             limit=current_app.config["MAX_UPLOAD_MB"],
         ),
     }
-    sentence = sentences.get(refusal) or document_words.problem_words(refusal.value)
+    return _refused_with(sentences.get(refusal) or document_words.problem_words(refusal.value))
+
+
+def _refused_with(sentence: str) -> ResponseReturnValue:
     if request.headers.get("HX-Request") == "true":
         return render_template("documents/_problem.html", problem=sentence), 422
     return _home(sentence, 422)

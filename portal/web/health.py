@@ -3,13 +3,14 @@
 import shutil
 from datetime import timedelta
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, current_app, jsonify, make_response, render_template, request
 from redis import Redis
 from sqlalchemy import text
 
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import queries
+from portal.web.standstill import is_still
 
 blueprint = Blueprint("health", __name__)
 LOW_DISK_BYTES = 200 * 1024 * 1024
@@ -27,6 +28,18 @@ def readyz() -> tuple[Response, int]:
     checks = {"database": _database(), "redis": _redis(), "disk": _disk(), "sweep": _sweep()}
     missing = [name for name, well in checks.items() if not well]
     return jsonify(ready=not missing, missing=missing), 503 if missing else 200
+
+
+@blueprint.get("/standstill")
+def standstill() -> Response:
+    """The banner of every page, when it is another than the page shows; else 204.
+
+    It stands here, where nobody is loaded, because every open page asks: that must not keep a session alive that
+    nobody uses. It tells a stranger no more than /readyz does.
+    """
+    if request.args.get("v") == str(int(is_still())):
+        return make_response("", 204)
+    return make_response(render_template("_standstill.html"))
 
 
 def _database() -> bool:

@@ -14,6 +14,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from portal.accounts import User
+from portal.accounts.access_tokens import Purpose, make_token
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.receiving import receive
@@ -21,6 +22,7 @@ from portal.jobs import bulk, commands, operating, operations, sweeping, tasks, 
 from portal.jobs.filters import Filters
 from portal.jobs.models import ScrapingJob
 from portal.jobs.operation_records import Verb
+from portal.jobs.presence import Presence, WorkerKind
 from portal.jobs.status import Status
 from portal.sources.base import Outcome
 from tests.browser import lists
@@ -84,13 +86,18 @@ def served(app: Flask) -> Iterator[str]:
 def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
     alice = _person(ALICE)
     _person(BOB)
-    _person(ADA, admin=True)
+    ada_id = _person(ADA, admin=True).id
+    alice_id, token = alice.id, make_token(alice, Purpose.RESET, utcnow())
+    _workers(app)
     sweeping.sweep(utcnow())
     jobs = _jobs(app, alice)
     documents = _documents(app, alice.id, folder)
     ended, begun = _operations([jobs["pending"], jobs["completed"]])
     pages = {
         "login": ("", "/login"),
+        "forgot": ("", "/forgot"),
+        "reset": ("", f"/reset/{token}"),
+        "reset-over": ("", "/reset/nothing"),
         "set-up-over": ("", "/setup/nothing"),
         "404-stranger": ("", "/nothing"),
         "home-first-visit": (BOB, "/"),
@@ -112,6 +119,11 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         "admin-figures-wrong-days": (ADA, "/admin/metrics?from=2026-05-05&to=2026-05-01"),
         "figures": (ALICE, "/figures"),
         "figures-none": (BOB, "/figures?range=24h"),
+        "admin-health": (ADA, "/admin/health"),
+        "admin-people": (ADA, "/admin/users"),
+        "admin-people-none": (ADA, "/admin/users?q=nobody"),
+        "admin-a-person": (ADA, f"/admin/users/{alice_id}"),
+        "admin-oneself": (ADA, f"/admin/users/{ada_id}"),
         "admin-a-job": (ADA, f"/jobs/{jobs['processing']}"),
         "job-delete": (ALICE, f"/jobs/{jobs['failed']}/delete"),
         "job-rows-none": (ALICE, f"/jobs/{jobs['completed']}?outcome=rejected"),
@@ -128,6 +140,16 @@ def _operations(job_ids: list[int]) -> tuple[int, int]:
         pass
     time_out = bulk.Order(Verb.TIME_OUT, ADA, "Se para la máquina")
     return ended, operations.begin(time_out, "begun", utcnow(), wanted=Filters(status=Status.COMPLETED)).id
+
+
+def _workers(app: Flask) -> None:
+    """A worker that is there, one at work, one that went; and no banner on the other pages, however long it takes."""
+    now = utcnow()
+    app.extensions["standstill"].since = now + 600 * MINUTE
+    for pid, kind, ago, doing in ((7, "scrape", 0, "job 2"), (8, "scrape", 5, None), (9, "scheduler", 0, None)):
+        seen = {"started_at": now - 60 * MINUTE, "seen_at": now - ago * MINUTE, "doing": doing}
+        db.session.add(Presence(name=f"h:{pid}", kind=WorkerKind(kind), host="portal.example.com", pid=pid, **seen))
+    db.session.commit()
 
 
 def _person(email: str, *, admin: bool = False) -> User:

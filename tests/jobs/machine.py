@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import func, select
 
 from portal.database import db
-from portal.jobs import commands, heartbeat, ledger, saving, sweeping
+from portal.jobs import commands, heartbeat, ledger, overdue, saving, sweeping
 from portal.jobs.backoff import Backoff
 from portal.jobs.figures.live import standing
 from portal.jobs.figures.records import Figure
@@ -146,7 +146,7 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule()
     def second_sweep_looks(self) -> None:
-        self.seen_silent = [(job.attempt, job.last_progress_at) for job in sweeping.silent_jobs(self.now)]
+        self.seen_silent = [(job.attempt, job.last_progress_at) for job in overdue.silent_jobs(self.now)]
         db.session.commit()
 
     @precondition(lambda self: self.seen_silent)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import event, text
 
 from portal.database import db
-from portal.jobs import queries, sweeping
+from portal.jobs import overdue, queries, sweeping
 from tests.support.cast import NOW
 
 
@@ -18,10 +18,10 @@ def test_no_step_of_the_sweep_reads_all_jobs(app, alice, make_job) -> None:
         if statement.startswith("SELECT") and ("FROM scraping_jobs" in statement or "FROM notices" in statement):
             asked.append((statement, parameters))
 
-    sweeping.lost_jobs(NOW)
-    sweeping.silent_jobs(NOW)
-    sweeping.due_jobs(NOW)
-    sweeping.unpushed_jobs(NOW)
+    overdue.lost_jobs(NOW)
+    overdue.silent_jobs(NOW)
+    overdue.due_jobs(NOW)
+    overdue.unpushed_jobs(NOW)
     list(sweeping.send_due(NOW + timedelta(days=1)))
     queries.queue_position(job)
     event.remove(db.engine, "before_cursor_execute", note)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs import commands, ledger, saving, sweeping
+from portal.jobs import commands, ledger, overdue, saving, sweeping
 from portal.jobs.backoff import Backoff
 from portal.jobs.dispatch import queue
 from portal.jobs.models import ScrapingJob
@@ -96,7 +96,7 @@ def test_a_silent_job_is_marked_once_although_two_sweeps_run(app: Flask, alice, 
 def test_a_job_that_completes_between_a_sweeps_look_and_its_move_stays_completed(alice, make_job) -> None:
     job = claimed(make_job(alice, 1))
     late = NOW + minutes(31)
-    (seen,) = sweeping.silent_jobs(late)
+    (seen,) = overdue.silent_jobs(late)
     progress_at = seen.last_progress_at
     save_one(job, late)
     assert ScrapingJob.complete(job.id, 1, late)
@@ -109,7 +109,7 @@ def test_a_job_that_completes_between_a_sweeps_look_and_its_move_stays_completed
 def test_a_row_that_comes_in_between_a_sweeps_look_and_its_move_saves_the_job(alice, make_job) -> None:
     job = claimed(make_job(alice, 2))
     late = NOW + minutes(31)
-    (seen,) = sweeping.silent_jobs(late)
+    (seen,) = overdue.silent_jobs(late)
     progress_at = seen.last_progress_at
     save_one(job, late)
     assert ScrapingJob.time_out(job.id, 1, progress_at, late, BACKOFF) is None

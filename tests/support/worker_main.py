@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from portal import sources
-from portal.jobs import scheduling, sweeping, working
+from portal.jobs import presence, scheduling, sweeping, working
 from portal.jobs.models import ScrapingJob
 from portal.sources import offline
 from tests.support import client
@@ -63,6 +63,8 @@ def main() -> None:
         scheduling.LOCK_SECONDS = int(os.environ["LOCK_SECONDS"])
     if "LOOP_SECONDS" in os.environ:
         scheduling.LOOP_SECONDS = float(os.environ["LOOP_SECONDS"])
+    if "PRESENCE_SECONDS" in os.environ:
+        presence.EVERY = timedelta(seconds=float(os.environ["PRESENCE_SECONDS"]))
     if os.environ.get("MUTANT"):
         MUTANTS[os.environ["MUTANT"]]()
     offline.warm = lambda: None  # a second of every start, for tables that the journal does not need

@@ -1,0 +1,105 @@
+"""What admins do to people: shut out and let in again, role, limits. Each verb with its line among the audit notes, in
+the same transaction, which it commits.
+
+Nobody does them to oneself, and who does them is looked at again under the same lock: so, whatever several admins do
+at once, at least one of them stays.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, or_, select
+
+from portal.accounts import audit
+from portal.accounts.models import LoginSession, User
+from portal.accounts.problems import AccountError, Problem
+from portal.database import db
+
+MOST_ROWS = 1_000_000  # as MAX_ROWS
+MOST_FILES = 10_000
+
+
+class NotAnAdmin(Exception):
+    """Who asks is no admin any more, or was shut out."""
+
+
+def shut_out(user_id: int, actor_id: int, why: str, now: datetime) -> bool:
+    """Take the portal from a person: every session and every letter's address of theirs ends at once. Their files stay
+    and go on. False when there is no such person or they were shut out already."""
+    user, actor = _locked(user_id, actor_id)
+    if user is None or not user.is_active:
+        return _nothing()
+    user.is_active = False
+    user.auth_epoch += 1
+    db.session.execute(delete(LoginSession).where(LoginSession.user_id == user.id))
+    return _noted("user_shut_out", user, actor, why, now)
+
+
+def let_in(user_id: int, actor_id: int, why: str, now: datetime) -> bool:
+    """Let a person in again, with the password that they had."""
+    user, actor = _locked(user_id, actor_id)
+    if user is None or user.is_active:
+        return _nothing()
+    user.is_active = True
+    return _noted("user_let_in", user, actor, why, now)
+
+
+def set_role(user_id: int, admin: bool, actor_id: int, why: str, now: datetime) -> bool:
+    """Make a person an admin, or one no longer."""
+    user, actor = _locked(user_id, actor_id)
+    if user is None or user.is_admin == admin:
+        return _nothing()
+    user.is_admin = admin
+    return _noted("user_made_admin" if admin else "user_no_admin", user, actor, why, now)
+
+
+def set_limits(
+    user_id: int,
+    max_rows: int | None,
+    files_per_day: int | None,
+    retention_days: int | None,
+    actor_id: int,
+    why: str,
+    now: datetime,
+) -> bool:
+    """Give a person limits of their own; None is what the portal gives everybody, and 0 days keep their files for good.
+    An admin may do it to oneself."""
+    user, actor = _locked(user_id, actor_id, oneself=True)
+    wanted = (max_rows, files_per_day, retention_days)
+    if user is None or (user.max_rows, user.files_per_day, user.retention_days) == wanted:
+        return _nothing()
+    user.max_rows, user.files_per_day, user.retention_days = wanted
+    facts = {"rows": max_rows, "per_day": files_per_day, "days": retention_days}
+    return _noted("user_limits", user, actor, why, now, **facts)
+
+
+def acting(actor_id: int) -> User:
+    """The admin who acts, locked until the end of the transaction. Raises NotAnAdmin."""
+    return _locked(actor_id, actor_id, oneself=True)[1]
+
+
+def _locked(user_id: int, actor_id: int, *, oneself: bool = False) -> tuple[User | None, User]:
+    """The person and the admin who acts, as they are now and until the end of the transaction. Raises AccountError for
+    oneself, NotAnAdmin."""
+    both = or_(User.id.in_([user_id, actor_id]), User.is_admin)
+    rows = select(User).where(User.id > 0, both).order_by(User.id).with_for_update()
+    found = {user.id: user for user in db.session.scalars(rows, execution_options={"populate_existing": True})}
+    actor = found.get(actor_id)
+    if actor is None or not actor.is_admin or not actor.is_active:
+        db.session.rollback()
+        raise NotAnAdmin
+    if user_id == actor_id and not oneself:
+        db.session.rollback()
+        raise AccountError(Problem.OWN_ACCOUNT)
+    return found.get(user_id), actor
+
+
+def _nothing() -> bool:
+    db.session.rollback()
+    return False
+
+
+def _noted(verb: str, user: User, actor: User, why: str, now: datetime, **facts: Any) -> bool:
+    audit.note(actor.email, verb, "user", user.id, why, now, owner=user.email, **facts)
+    db.session.commit()
+    return True
