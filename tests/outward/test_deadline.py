@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portal.sources import guard
+from portal.outward import guard
 from portal.sources.asking import Asker, NoAnswer
 from portal.sources.filling import Filled
 from portal.sources.recipe import Request
