@@ -47,9 +47,16 @@ class Terminal(FlaskCliRunner):
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    """The portal on SQLite, inside an application context, with Redis away."""
-    app = cast.make_app(tmp_path)
+def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
+    """The portal inside an application context, with Redis away; on SQLite, unless `support.databases` says so."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield from _inside(cast.make_app(tmp_path))
+    else:
+        with services.new_database(request.getfixturevalue("postgres_server")) as url:
+            yield from _inside(cast.make_app(tmp_path, DATABASE_URL=url))
+
+
+def _inside(app: Flask) -> Iterator[Flask]:
     app.test_client_class, app.test_cli_runner_class = Browser, Terminal
     with app.app_context():
         yield app

@@ -1,10 +1,7 @@
 """The list, the grid and an operation on PostgreSQL: what SQLite takes of types and savepoints is no proof."""
 
-from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 
-import pytest
 from flask import Flask
 
 from portal.database import db
@@ -16,28 +13,17 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.operation_records import Verb
 from portal.jobs.status import Status
 from portal.web.places import from_text, to_text
-from tests import services
 from tests.jobs.many import copies
 from tests.support import cast, scenes
 from tests.support.cast import NOW
-
-pytestmark = pytest.mark.postgresql
-
-
-@pytest.fixture
-def postgres_app(tmp_path: Path, postgres_server: str) -> Iterator[Flask]:
-    with services.new_database(postgres_server) as url:
-        app = cast.make_app(tmp_path, DATABASE_URL=url)
-        with app.app_context():
-            yield app
-            db.session.remove()
-            db.engine.dispose()
+from tests.support.databases import ON_POSTGRESQL
 
 
-def test_the_desk_works_on_postgresql_too(postgres_app: Flask) -> None:
+@ON_POSTGRESQL
+def test_the_desk_works_on_postgresql_too(app: Flask) -> None:
     alice, ada = cast.make_user("alice@example.com"), cast.make_user("ada@example.com", admin=True)
-    stopped = scenes.failed(cast.make_job(postgres_app, alice, 3), cause="x" * 5000, final=True)
-    full = scenes.failed(cast.make_job(postgres_app, alice, 1), found=1, reasons=(), final=True)
+    stopped = scenes.failed(cast.make_job(app, alice, 3), cause="x" * 5000, final=True)
+    full = scenes.failed(cast.make_job(app, alice, 1), found=1, reasons=(), final=True)
     ids = [stopped.id, full.id, *copies(stopped, 118)]
     for sort, descending in product(Sort, (True, False)):
         found, place = [], None

@@ -4,7 +4,6 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,9 +23,9 @@ from portal.jobs.figures.sums import NUMBERS, Sums, total
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status import Status
 from portal.sources.base import Outcome
-from tests import services
 from tests.jobs import recount
 from tests.support import cast, scenes
+from tests.support.databases import ON_BOTH
 
 # The clock is changed in Madrid in the night to 29 March 2026, at 01:00 UTC.
 BEGIN = datetime(2026, 3, 26, 20, 0, tzinfo=UTC)
@@ -35,22 +34,11 @@ NOW = BEGIN + timedelta(hours=HOURS)
 ZONES = ["Europe/Madrid", "UTC", "America/Bogota", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Chatham", "Pacific/Apia"]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def portal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
-    """The portal on each database, with some days of life behind it."""
-    if request.param == "sqlite":
-        yield from _lived(cast.make_app(tmp_path))
-    else:
-        with services.new_database(request.getfixturevalue("postgres_server")) as url:
-            yield from _lived(cast.make_app(tmp_path, DATABASE_URL=url))
-
-
-def _lived(app: Flask) -> Iterator[Flask]:
-    with app.app_context():
-        _live(app, 16)
-        yield app
-        db.session.remove()
-        db.engine.dispose()
+@pytest.fixture
+def portal(app: Flask) -> Flask:
+    """The portal with some days of life behind it."""
+    _live(app, 16)
+    return app
 
 
 def _live(app: Flask, count: int) -> None:
@@ -141,6 +129,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[recount.Ende
         db.engine.dispose()
 
 
+@ON_BOTH
 def test_on_both_databases_the_sums_are_what_a_recount_says_also_when_counted_later(portal: Flask) -> None:
     span = spans.last_days(NOW, ZoneInfo("Europe/Madrid"), 7)
     ended = recount.all_ended()

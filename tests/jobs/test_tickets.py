@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import select
 
 from portal.accounts import User
@@ -23,9 +22,9 @@ from portal.jobs.status import Status
 from portal.jobs.tickets import KeptTickets
 from portal.sources.recipe import Recipe
 from portal.sources.tickets import HandedIn
-from tests import services
 from tests.support import cast
 from tests.support.cast import NOW
+from tests.support.databases import ON_BOTH
 from tests.support.misbehaving import Misbehaving, always, misbehaving, never
 from tests.support.recipes import recipe, registered
 
@@ -34,27 +33,6 @@ ROWS = 25  # three batches
 BACKOFF = Backoff(base_seconds=60, spread=0)
 LATER = NOW + timedelta(minutes=10)
 PATIENT = 5  # seconds for a request: a slow machine is no fault of the source
-
-# Where the SQL is what is tested. The others are about what follows from it.
-BOTH = pytest.mark.parametrize(
-    "app", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
-)
-
-
-@pytest.fixture
-def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
-    if getattr(request, "param", "sqlite") == "sqlite":
-        yield from _in_app(cast.make_app(tmp_path))
-    else:
-        with services.new_database(request.getfixturevalue("postgres_server")) as url:
-            yield from _in_app(cast.make_app(tmp_path, DATABASE_URL=url))
-
-
-def _in_app(app: Flask) -> Iterator[Flask]:
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +92,7 @@ def paid_once(server: Misbehaving) -> bool:
     return len(server.paid) == ROWS and set(server.paid.values()) == {1}
 
 
-@BOTH
+@ON_BOTH
 def test_what_is_not_ready_waits_without_a_retry_and_is_fetched_by_the_next_attempt(
     app, alice, make_job, server, tmp_path
 ) -> None:
@@ -277,19 +255,19 @@ def late_worker_keeps(job: ScrapingJob) -> set[str | None]:
     return {one.ticket for one in tickets()}
 
 
-@BOTH
+@ON_BOTH
 def test_a_late_worker_can_neither_keep_nor_drop_a_ticket(app, alice, make_job, counting) -> None:
     assert late_worker_keeps(make_job(alice, source="counting")) == {"t1"}
 
 
-@BOTH
+@ON_BOTH
 def test_without_the_fence_it_could(app, alice, make_job, counting, monkeypatch) -> None:
     """The test of the test above."""
     monkeypatch.setattr(ScrapingJob, "held_by", classmethod(lambda cls, job_id, attempt: (cls.id == job_id,)))
     assert late_worker_keeps(make_job(alice, source="counting")) == {"t2"}
 
 
-@BOTH
+@ON_BOTH
 def test_a_ticket_is_forgotten_when_all_its_answers_are_saved_and_not_before(app, alice, make_job, counting) -> None:
     job_id, numbers = make_job(alice, source="counting").id, [f"+34{cast.mobile(n)}" for n in range(3)]
     ScrapingJob.claim(job_id, 0, NOW, worker="w", lease_seconds=60)

@@ -1,11 +1,8 @@
 """Two hundred failures are not two hundred mails: the first at once, the others in one digest."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -16,9 +13,9 @@ from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.sending import send_due
 from portal.notices.wishes import keep_wishes
 from portal.notices.writing import write
-from tests import services
 from tests.support import cast, scenes
 from tests.support.cast import NOW
+from tests.support.databases import ON_BOTH
 
 QUARTER = timedelta(minutes=15)
 SILENCE = {"en": "The source did not answer.", "es": "La fuente no respondió."}
@@ -116,23 +113,8 @@ def test_who_wants_no_letters_gets_none(app: Flask, alice: User, make_job) -> No
     assert sent() == []
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def portal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
-    if request.param == "postgresql":
-        with services.new_database(request.getfixturevalue("postgres_server")) as url:
-            yield from _inside(cast.make_app(tmp_path, DATABASE_URL=url))
-    else:
-        yield from _inside(cast.make_app(tmp_path))
-
-
-def _inside(app: Flask) -> Iterator[Flask]:
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()
-
-
-def test_sweeps_at_the_same_time_tell_each_thing_once(portal: Flask) -> None:
+@ON_BOTH
+def test_sweeps_at_the_same_time_tell_each_thing_once(app: Flask) -> None:
     people = [cast.make_user(f"person{n}@example.com") for n in range(4)]
     db.session.commit()
     ids = [person.id for person in people]
@@ -142,25 +124,26 @@ def test_sweeps_at_the_same_time_tell_each_thing_once(portal: Flask) -> None:
             for file in range(wave + 1):
                 write(f"f.{wave}.{n}.{file}", "job_failed", person, None, {"cause": SILENCE}, at)
         db.session.commit()
-        told = _sweep_at_once(portal, at, 6)
+        told = _sweep_at_once(app, at, 6)
         assert sorted(user for user, _ in told) == sorted(ids), "each person gets one letter in each wave"
         assert {kind for _, kind in told} == {"failed_digest" if wave else "job_failed"}
     assert states() == {"sent": 4 + 4 + 4, "folded": 4 * 2 + 4 * 3}
 
 
-def test_what_is_never_held_goes_out_once_too_however_many_sweeps_look(portal: Flask) -> None:
+@ON_BOTH
+def test_what_is_never_held_goes_out_once_too_however_many_sweeps_look(app: Flask) -> None:
     ada = cast.make_user("ada@example.com", admin=True)
     for n in range(5):
         write(f"source-{n}", "source_stopped", ada.id, None, {}, NOW)
     db.session.commit()
-    assert [kind for _, kind in _sweep_at_once(portal, NOW, 6)] == ["source_stopped"] * 5
+    assert [kind for _, kind in _sweep_at_once(app, NOW, 6)] == ["source_stopped"] * 5
 
 
-def _sweep_at_once(portal: Flask, at, count: int) -> list[tuple[int | None, str]]:  # type: ignore[no-untyped-def]
+def _sweep_at_once(app: Flask, at, count: int) -> list[tuple[int | None, str]]:  # type: ignore[no-untyped-def]
     start, told = threading.Barrier(count), list[tuple[int | None, str]]()
 
     def one() -> None:
-        with portal.app_context():
+        with app.app_context():
             start.wait(10)
             told.extend((notice.user_id, notice.kind) for notice in send_due(at, {Channel.MAIL: lambda *_: "250"}))
             db.session.remove()

@@ -1,8 +1,6 @@
 """Answers that are kept: what is known again, what is asked again, and what is forgotten; on both databases."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -11,8 +9,7 @@ from portal.database import db
 from portal.sources import cache
 from portal.sources.base import Answer, Outcome
 from portal.sources.records import CachedAnswer
-from tests import services
-from tests.support.cast import make_app
+from tests.support.databases import ON_BOTH
 
 FOUND = Answer(Outcome.FOUND, {"operator": "Ejemplo"})
 NOT_FOUND = Answer(Outcome.NOT_FOUND)
@@ -21,21 +18,7 @@ FAILED = Answer(Outcome.FAILED, reason="temporary")
 ONE, TWO, THREE = "+34612000001", "+34612000002", "+34612000003"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], autouse=True)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
-    if request.param == "sqlite":
-        yield from _in_app(tmp_path)
-    else:
-        with services.new_database(request.getfixturevalue("postgres_server")) as url:
-            yield from _in_app(tmp_path, DATABASE_URL=url)
-
-
-def _in_app(folder: Path, **settings: str) -> Iterator[None]:
-    app = make_app(folder, **settings)
-    with app.app_context():
-        yield
-        db.session.remove()
-        db.engine.dispose()
+pytestmark = [ON_BOTH, pytest.mark.usefixtures("app")]
 
 
 def days(count: float) -> timedelta:

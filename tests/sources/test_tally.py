@@ -1,8 +1,6 @@
 """What a source answered lately: counted with the answers, to the minute, on both databases."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -11,27 +9,13 @@ from portal.database import db
 from portal.sources import tally
 from portal.sources.base import Outcome
 from portal.sources.records import SourceMinute
-from tests import services
-from tests.support.cast import NOW, make_app
+from tests.support.cast import NOW
+from tests.support.databases import ON_BOTH
 
 FOUND, FAILED = Outcome.FOUND, Outcome.FAILED
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], autouse=True)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
-    if request.param == "sqlite":
-        yield from _in_app(tmp_path)
-    else:
-        with services.new_database(request.getfixturevalue("postgres_server")) as url:
-            yield from _in_app(tmp_path, DATABASE_URL=url)
-
-
-def _in_app(folder: Path, **settings: str) -> Iterator[None]:
-    app = make_app(folder, **settings)
-    with app.app_context():
-        yield
-        db.session.remove()
-        db.engine.dispose()
+pytestmark = [ON_BOTH, pytest.mark.usefixtures("app")]
 
 
 def minutes(count: float) -> timedelta:
