@@ -124,7 +124,7 @@ def _apart(client: FlaskClient, method: str, path: str, **form: str) -> TestResp
     return contextvars.Context().run(client.open, path, method=method, data=form or None)
 
 
-def _fill(app: Flask, dialect: str, jobs: int) -> None:
+def _fill(app: Flask, dialect: str, jobs: int, days: int = 365) -> None:
     model = make_job(app, numbers(3))
     first = 1000  # with ids of our own: the first person has one that PostgreSQL's sequence knows nothing of
     for n in range(PEOPLE):
@@ -151,7 +151,7 @@ def _fill(app: Flask, dialect: str, jobs: int) -> None:
     db.session.execute(
         text(f"INSERT INTO scraping_jobs ({listed}) SELECT {taken} FROM scraping_jobs, ({_SERIES[dialect]}) AS many "
              "WHERE scraping_jobs.id = :model"),
-        {"model": model.id, "count": jobs, "minutes": 365 * 24 * 60,
+        {"model": model.id, "count": jobs, "minutes": days * 24 * 60,
          "now": now.replace(tzinfo=None).isoformat(" ") if dialect == "sqlite" else now},
     )  # fmt: skip
     kept = dict.fromkeys(("found", "not_found", "invalid", "rejected", "failed", "waiting", "worked_ms"), 0)

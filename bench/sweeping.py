@@ -92,7 +92,7 @@ def _copy(dialect: str, model_id: int, count: int, status: str, changes: str = "
     newest = "id > (SELECT max(id) FROM scraping_jobs) - :count AND id <> :model"
     if spread:
         cases = " ".join(f"WHEN {n} THEN '{word}'" for n, word in enumerate(_ENDED))
-        sets = f"status = CASE id % {len(_ENDED)} {cases} END"
+        sets = f"status = CASE id % {len(_ENDED)} {cases} END, ended_at = updated_at"  # the figures have counted them
     else:
         sets = f"status = '{status}'" + (f", {changes}" if changes else "")
     used = {name: value for name, value in values.items() if f":{name}" in sets}

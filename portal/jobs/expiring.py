@@ -5,9 +5,10 @@ Each job is committed by itself, so that a sweep that is killed has done what it
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import current_app
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ScalarSelect, exists, func, select, update
 
 from portal.accounts import User
 from portal.database import db
@@ -30,10 +31,16 @@ def find_expired(user: User, job_id: int) -> ScrapingJob | None:
     return db.session.scalar(found)
 
 
-def _spans() -> list[int]:
-    """The different numbers of days that people's files are kept for."""
+def _due(oldest: ScalarSelect[Any], now: datetime) -> list[tuple[int, datetime]]:
+    """The people whose oldest thing is past their days, each with the moment before which things are.
+
+    Person by person: those who keep theirs for longer have older things, over which a search by age alone would go
+    again and again.
+    """
     days = func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"])
-    return [span for span in db.session.scalars(select(days).distinct()) if span]
+    people = db.session.execute(select(User.id, days, oldest).where(days > 0).order_by(User.id)).all()
+    befores = [(user_id, now - timedelta(days=span), at) for user_id, span, at in people if at is not None]
+    return [(user_id, before) for user_id, before, at in befores if at <= before]
 
 
 def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
@@ -49,33 +56,25 @@ def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
 
 
 def _past_days(now: datetime) -> list[tuple[int, datetime]]:
+    there = (ScrapingJob.ended_at.is_not(None), ScrapingJob.deleted_at.is_(None))
+    oldest = select(func.min(ScrapingJob.ended_at)).where(ScrapingJob.user_id == User.id, *there)
     found: list[tuple[int, datetime]] = []
-    for days in _spans():
-        before = now - timedelta(days=days)
-        past = (
-            select(ScrapingJob.id)
-            .join(User, User.id == ScrapingJob.user_id)
-            .where(
-                func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"]) == days,
-                ScrapingJob.ended_at <= before,
-                ScrapingJob.ended_at.is_not(None),
-                ScrapingJob.deleted_at.is_(None),
-            )
-            .limit(BATCH)
-        )
-        found += [(job_id, before) for job_id in db.session.scalars(past)]
-    return found[:BATCH]
+    for user_id, before in _due(oldest.scalar_subquery(), now):
+        past = select(ScrapingJob.id).where(ScrapingJob.user_id == user_id, ScrapingJob.ended_at <= before, *there)
+        ids = db.session.scalars(past.order_by(ScrapingJob.ended_at).limit(BATCH - len(found)))
+        found += [(job_id, before) for job_id in ids]
+        if len(found) == BATCH:
+            break
+    return found
 
 
 def expire_unstarted(now: datetime) -> Iterator[int]:
     """Delete documents that were never started, past the same days. The sweep's next step removes their files."""
-    for days in _spans():
-        before = now - timedelta(days=days)
+    oldest = select(func.min(Document.created_at)).where(Document.user_id == User.id, Document.deleted_at.is_(None))
+    for user_id, before in _due(oldest.scalar_subquery(), now):
         started = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
-        old = (Document.created_at <= before, Document.deleted_at.is_(None), ~started)
-        of_days = func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"]) == days
-        found = select(Document.id).join(User, User.id == Document.user_id).where(of_days, *old).limit(BATCH)
-        for document_id in list(db.session.scalars(found)):
+        old = (Document.user_id == user_id, Document.created_at <= before, Document.deleted_at.is_(None), ~started)
+        for document_id in list(db.session.scalars(select(Document.id).where(*old).limit(BATCH))):
             # Locked as in `beginnings.discard`: somebody may confirm it at this very moment.
             db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
             gone = update(Document).where(Document.id == document_id, *old)

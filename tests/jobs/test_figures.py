@@ -134,6 +134,13 @@ def test_on_both_databases_the_sums_are_what_a_recount_says_also_when_counted_la
     span = spans.last_days(NOW, ZoneInfo("Europe/Madrid"), 7)
     ended = recount.all_ended()
     same(total(by_source(span)), recount.tally(ended)["all"])
+    day = spans.last_hours(NOW - timedelta(hours=20), ZoneInfo("Asia/Kolkata"))
+    inside = [one for one in ended if day.borders[0] <= one.at < day.borders[-1]]
+    in_hours = recount.tally(inside, lambda one: max(border for border in day.starts if border <= one.at))
+    for start, sums in zip(day.starts, by_time(day), strict=True):
+        same(sums, in_hours.get(start))
+    for sums in by_time(span):
+        assert all(isinstance(value, int) for counted in sums.by_outcome.values() for value in counted.values())
     counted = tables()
     for table in (Figure, Spread, JobEnd):
         db.session.execute(delete(table))

@@ -1,6 +1,6 @@
 """What is counted of a job's end, and what it adds to which sums. It reads no job and writes nothing.
 
-Every end adds to six sums: for everybody and for its owner, each at the three grains.
+Every end adds to eight sums: for everybody and for its owner, each at the four grains.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from portal.jobs.figures.records import DAY, EVER, EVERYBODY, QUARTER, JobEnd, Kind
-from portal.jobs.figures.spans import QUARTER_SECONDS, QUARTERS
+from portal.jobs.figures.records import DAY, EVER, EVERYBODY, HOUR, QUARTER, JobEnd, Kind
+from portal.jobs.figures.spans import QUARTER_SECONDS, QUARTERS, QUARTERS_OF_HOUR
 from portal.jobs.figures.spread import bin_of
 from portal.jobs.records import AttemptEnd
 from portal.jobs.status import Status
@@ -71,7 +71,8 @@ class End:
         """Person, grain, day and part of each of its sums."""
         day, part = divmod(int(self.ended_at.timestamp()) // QUARTER_SECONDS, QUARTERS)
         for person in (EVERYBODY, self.user_id):
-            yield from ((person, EVER, 0, 0), (person, DAY, day, 0), (person, QUARTER, day, part))
+            yield from ((person, EVER, 0, 0), (person, DAY, day, 0))
+            yield from ((person, HOUR, day, part // QUARTERS_OF_HOUR), (person, QUARTER, day, part))
 
     def bins(self) -> Iterator[tuple[Kind, int]]:
         """Where it falls in each spread; only what was completed tells how long it takes."""

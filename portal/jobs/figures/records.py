@@ -1,7 +1,7 @@
 """The tables of the figures. They name jobs and people by id only, and outlive both.
 
 A `Figure` row is a sum over the jobs of one stretch of time, source and outcome: of one person, or of everybody. Each
-stretch is kept at three grains, so that a question about a month reads thirty days and not all quarters of an hour.
+stretch is kept at four grains, so that a question about a month reads thirty days and not all quarters of an hour.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from portal.database import Model, Moment, Word, only
 from portal.jobs.status import Status
 
 EVERYBODY = 0  # stands as the person of a sum over all
-EVER, DAY, QUARTER = 0, 1, 2  # the grains
+EVER, DAY, HOUR, QUARTER = 0, 1, 2, 3  # the grains
 
 
 class Kind(StrEnum):
@@ -48,8 +48,8 @@ class JobEnd(Model):
 
 
 class Figure(Model):
-    """Sums over jobs. `day` counts from 1970 in UTC, `part` is the quarter of an hour in it; 0 where the grain has
-    none. `deleted_jobs` is kept at the grain EVER only: how many of `jobs` are deleted by now."""
+    """Sums over jobs. `day` counts from 1970 in UTC, `part` is the hour or the quarter of an hour in it; 0 where the
+    grain has none. `deleted_jobs` is kept at the grain EVER only: how many of `jobs` are deleted by now."""
 
     __tablename__ = "figures"
 

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 QUARTER_SECONDS = 900
 QUARTERS = 96  # of a day
+QUARTERS_OF_HOUR = 4
 LONGEST_DAYS = 366
 DAYS_AS_DAYS = 62  # a longer span is drawn by months
 

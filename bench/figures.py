@@ -1,0 +1,107 @@
+"""The pages of figures with a million jobs against the same pages with a thousand, on both databases, and how fast jobs
+are counted that ended before there were figures. The jobs are those of the desk's bench.
+"""
+
+from collections.abc import Iterator
+
+from sqlalchemy import delete, text, update
+
+from bench import desk
+from bench.desk import FEW, MANY
+from bench.measuring import SHORT, Goal, seconds
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs.figures import catching_up
+from portal.jobs.figures.records import DAY, EVER, EVERYBODY, HOUR, QUARTER, Figure
+from portal.jobs.models import ScrapingJob
+from tests.services import postgres, postgres_programs
+
+DAYS = 40  # few and many jobs ended in the same time, so that the charts have as much to draw
+ROUNDS = 3  # the best one counts: the machine has neighbours
+PAGES = {
+    "figures of 7 days": "/admin/metrics",
+    "figures of 30 days": "/admin/metrics?range=30d",
+    "figures of 24 hours": "/admin/metrics?range=24h",
+    "counters": "/admin/metrics/live",
+    "own figures": "/figures?range=30d",
+}
+_EPOCH = {
+    "sqlite": "CAST(strftime('%s', ended_at) AS integer)",
+    "postgresql": "CAST(extract(epoch FROM ended_at) AS integer)",
+}
+_GRAINS = (
+    (EVER, "0", "0"),
+    (DAY, "{epoch} / 86400", "0"),
+    (HOUR, "{epoch} / 86400", "{epoch} % 86400 / 3600"),
+    (QUARTER, "{epoch} / 86400", "{epoch} % 86400 / 900"),
+)
+
+
+def goals() -> Iterator[Goal]:
+    """One goal a page and a database; PostgreSQL is left out, loudly, where there is none."""
+    yield from _compare("sqlite", "")
+    if postgres_programs() is None:
+        print("     PostgreSQL is not on this machine: its figures were not measured")
+    else:
+        with postgres() as server:
+            yield from _compare("postgresql", server)
+    yield _counting()
+
+
+def _compare(dialect: str, server: str) -> Iterator[Goal]:
+    few, many = (_pages(dialect, server, jobs) for jobs in (FEW, MANY))
+    for name in PAGES:
+        detail = f"{many[name] * 1000:.1f} ms with {MANY:,} jobs, {few[name] * 1000:.1f} ms with {FEW:,}"
+        ceiling = 2.5 if SHORT else 1.5
+        yield Goal(f"{name} on {dialect}, many jobs / few jobs", many[name] / few[name], detail, ceiling=ceiling)
+
+
+def _pages(dialect: str, server: str, jobs: int) -> dict[str, float]:
+    """What each page takes."""
+    with desk._portal(dialect, server) as app:
+        desk._fill(app, dialect, jobs, DAYS)
+        _sum_up(dialect)
+        client = desk._signed_in(app)
+        return {name: min(desk._each(client, path) for _ in range(ROUNDS)) for name, path in PAGES.items()}
+
+
+def _sum_up(dialect: str) -> None:
+    """The sums of these jobs, made inside the database: counting a million one by one takes minutes."""
+    db.session.execute(delete(Figure))
+    for whose in (str(EVERYBODY), "user_id"):
+        for grain, day, part in _GRAINS:
+            place = f"{whose}, {grain}, {day}, {part}, source".format(epoch=_EPOCH[dialect])
+            ended = "FROM scraping_jobs WHERE ended_at IS NOT NULL"
+            db.session.execute(
+                text(f"INSERT INTO figures SELECT {place}, status, count(*), sum(processed_numbers), 0, 0, 0, "
+                     f"sum(total_numbers - processed_numbers), 0, sum(id % 4001) * 1000, 0, 0, 0 {ended} "
+                     "GROUP BY 1, 2, 3, 4, 5, 6")
+            )  # fmt: skip
+            for kind, place_in_spread in (("time", "60 + id % 7919 * 31 % 90"), ("retries", "id % 4")):
+                db.session.execute(
+                    text(f"INSERT INTO figure_spreads SELECT {place}, '{kind}', {place_in_spread}, count(*) {ended} "
+                         "AND status = 'completed' GROUP BY 1, 2, 3, 4, 5, 6, 7")
+                )  # fmt: skip
+    db.session.commit()
+    if dialect == "postgresql":
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+
+
+def _counting() -> Goal:
+    """Jobs of an older version, each with an attempt, counted by the sweep's step."""
+    count = FEW if SHORT else 20 * FEW
+    with desk._portal("sqlite", "") as app:
+        desk._fill(app, "sqlite", count)
+        db.session.execute(delete(Figure))
+        db.session.execute(update(ScrapingJob).values(ended_at=None, updated_at=ScrapingJob.updated_at))
+        db.session.execute(
+            text('INSERT INTO attempts (job_id, attempt, started_at, ended_at, "end", processed_before) '
+                 "SELECT id, 1, created_at, datetime(created_at, '+' || (id % 4001) || ' seconds'), 'completed', 0 "
+                 "FROM scraping_jobs")
+        )  # fmt: skip
+        db.session.commit()
+        taken = seconds(lambda: all(iter(lambda: any(catching_up.catch_up(utcnow())), False)))
+    return Goal(
+        "old jobs counted a second", count / taken, f"{count:,} jobs in {taken:.1f} s of a processor", floor=500
+    )
