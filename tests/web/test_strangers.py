@@ -27,9 +27,9 @@ OWNED = {"document_id", "job_id", "delivery_id"}
 OWN = {
     "auth.account", "auth.ask", "auth.change_account", "auth.choose", "auth.first_admin", "auth.forgot",
     "auth.login", "auth.logout", "auth.reset", "auth.setup", "auth.sign_in", "documents.example", "documents.index",
-    "documents.upload", "health.healthz", "health.readyz", "health.standstill", "jobs.live_list", "locale.look",
-    "static", "webhook.choose", "webhook.renew", "webhook.show", "webhook.try_it", "wishes.keep", "wishes.stop",
-    "wishes.stopped",
+    "documents.upload", "figures.mine", "figures.my_table", "health.healthz", "health.readyz", "health.standstill",
+    "jobs.live_list", "locale.look", "static", "webhook.choose", "webhook.renew", "webhook.show", "webhook.try_it",
+    "wishes.keep", "wishes.stop", "wishes.stopped",
 }  # fmt: skip
 FORM = {
     "sheet": "0", "column": "0", "country": "ES", "source": "offline", "header_row": "1", "why": "because",
