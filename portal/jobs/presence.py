@@ -106,6 +106,14 @@ def is_there(worker: Presence, now: datetime) -> bool:
     return worker.ended_at is None and worker.seen_at > now - QUIET
 
 
+def somebody_looks_up(now: datetime) -> bool:
+    """Whether a worker for the files' lookups is there."""
+    seen = select(Presence.name).where(
+        Presence.kind == WorkerKind.SCRAPE, Presence.ended_at.is_(None), Presence.seen_at >= now - QUIET
+    )
+    return db.session.scalar(seen.limit(1)) is not None
+
+
 def forget_gone(now: datetime) -> int:
     """Remove the rows of processes that were not heard of for a day; how many."""
     gone = changed_rows(delete(Presence).where(Presence.seen_at < now - KEPT))

@@ -16,16 +16,15 @@ from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from portal.database import among, changed_rows, db
 from portal.jobs.announcing import announce_source
 from portal.jobs.models import ScrapingJob
-from portal.jobs.records import Attempt, AttemptEnd, Event
-from portal.jobs.status import WAITING, Status
+from portal.jobs.presence import somebody_looks_up
+from portal.jobs.records import Attempt, AttemptEnd
+from portal.jobs.status import WAITING
 from portal.jobs.told_facts import source_facts
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.writing import write
 from portal.sources.pausing import names_paused
 
 PATIENCE = timedelta(minutes=5)  # so long nobody may be at work before it is told
-LATELY = timedelta(minutes=1)  # who takes one short file after the other holds none in between
-EVENTS_LOOKED_AT = 200
 AWAY, BACK = "workers_away", "workers_back"
 
 
@@ -41,7 +40,7 @@ def watch(now: datetime) -> Iterator[str]:
 
 def _workers(now: datetime) -> Iterator[str]:
     said: Notice | None = db.session.scalar(_told(AWAY, BACK).limit(1))
-    waiting, works = _waiting(now), _anybody_works(now - LATELY, now)
+    waiting, works = _waiting(now), somebody_looks_up(now)
     was_away = said is not None and said.kind == AWAY
     if waiting and not works and not was_away:
         key = f"workers-away.{said.id if said else 0}"
@@ -69,14 +68,6 @@ def _waiting(now: datetime) -> int:
         or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
     )
     return db.session.scalar(waiting) or 0
-
-
-def _anybody_works(since: datetime, now: datetime) -> bool:
-    held = select(ScrapingJob.id).where(ScrapingJob.status == Status.PROCESSING, ScrapingJob.lease_until >= now)
-    if db.session.scalar(held.limit(1)) is not None:
-        return True
-    last = select(Event.kind, Event.at).order_by(Event.id.desc()).limit(EVENTS_LOOKED_AT)  # no index has their moments
-    return any(kind == "started" and at >= since for kind, at in db.session.execute(last))
 
 
 # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs import telling
 from portal.jobs.models import ScrapingJob
+from portal.jobs.presence import Presence, WorkerKind
 from portal.jobs.watching import PATIENCE, watch
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.taking import due_notices
@@ -29,9 +30,18 @@ def told() -> list[str]:
     return [notice.kind for notice in query]
 
 
+def beat(now: datetime) -> None:
+    """A worker that looks numbers up is there."""
+    worker = Presence(
+        name="w", kind=WorkerKind.SCRAPE, host="here", pid=1, started_at=now, seen_at=now, doing=None, ended_at=None
+    )
+    db.session.merge(worker)
+    db.session.commit()
+
+
 def claim(job: ScrapingJob, now: datetime) -> None:
     assert ScrapingJob.claim(job.id, job.attempt, now, worker="w", lease_seconds=60)
-    db.session.commit()
+    beat(now)
 
 
 def say(now: datetime) -> None:
@@ -53,6 +63,7 @@ def test_workers_that_stay_away_are_told_once_after_a_while_and_once_that_they_a
     assert told() == ["workers_away"]
     claim(job, now + 20 * MINUTE)
     for minute in range(20, 23):
+        beat(now + minute * MINUTE)
         list(watch(now + minute * MINUTE))
     assert told() == ["workers_away", "workers_back"]
 
@@ -84,6 +95,18 @@ def test_a_long_queue_before_a_busy_worker_is_no_absence(make_job: MakeJob, alic
     claim(make_job(alice, 1), now)
     list(watch(now))
     assert told() == []
+
+
+@pytest.mark.usefixtures("_rooms")
+def test_a_file_that_waits_for_a_worker_with_nothing_to_do_is_no_absence(
+    make_job: MakeJob, alice: User, now: datetime
+) -> None:
+    make_job(alice, 1)
+    beat(now)
+    list(watch(now + MINUTE))
+    assert told() == []
+    list(watch(now + 2 * MINUTE))
+    assert told() == ["workers_away"], "it has said nothing for too long"
 
 
 def test_without_a_room_nobody_looks(make_job: MakeJob, alice: User, now: datetime) -> None:
