@@ -35,8 +35,8 @@ from portal.jobs.status import WAITING
 from portal.sources.base import Outcome
 
 __all__ = [
-    "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempt_rows", "attempts",
-    "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial", "last_sweep",
+    "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempt_rows",
+    "attempts", "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial", "last_sweep",
     "list_jobs", "moves_by_itself", "numbers_page", "outcome_counts", "page_version", "progress",
     "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
 ]  # fmt: skip

@@ -32,7 +32,7 @@ from tests.support import cast, scenes
 BEGIN = datetime(2026, 3, 26, 20, 0, tzinfo=UTC)
 HOURS = 96
 NOW = BEGIN + timedelta(hours=HOURS)
-ZONES = ["Europe/Madrid", "UTC", "America/Bogota", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Chatham", "Pacific/Apia"]
+ZONES = ["Europe/Madrid", "America/Bogota", "Asia/Kathmandu", "Pacific/Chatham", "UTC"]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -47,7 +47,7 @@ def portal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
 
 def _lived(app: Flask) -> Iterator[Flask]:
     with app.app_context():
-        _live(app, 16)
+        _live(app, 8)
         yield app
         db.session.remove()
         db.engine.dispose()
@@ -135,7 +135,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[recount.Ende
     """One life for all zones; nothing is changed in it."""
     app = cast.make_app(tmp_path_factory.mktemp("life"))
     with app.app_context():
-        _live(app, 48)
+        _live(app, 40)
         yield recount.all_ended()
         db.session.remove()
         db.engine.dispose()

@@ -25,8 +25,8 @@ OWNED = {"document_id", "job_id"}
 # Addresses that name nothing of anybody's: they show and change only what belongs to whoever asks, or nothing.
 OWN = {
     "auth.account", "auth.change_account", "auth.first_admin", "auth.login", "auth.logout", "auth.setup",
-    "auth.sign_in", "documents.example", "documents.index", "documents.upload", "health.healthz", "health.readyz",
-    "jobs.live_list", "locale.look", "static",
+    "auth.sign_in", "documents.example", "documents.index", "documents.upload", "figures.mine",
+    "figures.my_table", "health.healthz", "health.readyz", "jobs.live_list", "locale.look", "static",
 }  # fmt: skip
 FORM = {
     "sheet": "0", "column": "0", "country": "ES", "source": "offline", "header_row": "1", "why": "because",
