@@ -155,8 +155,13 @@ def _on_begin(connection: Connection) -> None:
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """How the engine for this address is made: short waits on PostgreSQL, so that a hung query ends by itself."""
+    """How the engine for this address is made: short waits on PostgreSQL, so that a hung query ends by itself.
+
+    An error does not repeat the values that its statement was given: telephone numbers, keys and passwords' hashes would
+    get into the log and into the tracebacks that admins read.
+    """
+    quiet = {"hide_parameters": True}
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": 30, "check_same_thread": False}}
+        return {**quiet, "connect_args": {"timeout": 30, "check_same_thread": False}}
     limits = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000"
-    return {"pool_pre_ping": True, "connect_args": {"options": limits, "connect_timeout": 10}}
+    return {**quiet, "pool_pre_ping": True, "connect_args": {"options": limits, "connect_timeout": 10}}

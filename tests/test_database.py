@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError
 
-from portal.database import READ_ONLY, _open_sqlite, db
+from portal.database import READ_ONLY, _open_sqlite, db, engine_options
 
 WRITERS, TURNS = 4, 60
 
@@ -80,3 +81,11 @@ def test_a_moment_without_a_zone_is_refused(app, alice) -> None:
     with pytest.raises(StatementError, match="needs a time zone"):
         db.session.flush()
     db.session.rollback()
+
+
+def test_an_error_does_not_repeat_what_its_statement_was_given(app) -> None:
+    """A number that somebody looks for, or a key, would get into the log by a database that is away or busy."""
+    with pytest.raises(OperationalError) as error, db.engine.connect() as connection:
+        connection.execute(text("SELECT 1 FROM nowhere WHERE number = :number"), {"number": "+34612000003"})
+    assert "nowhere" in str(error.value) and "612000003" not in str(error.value)
+    assert engine_options("postgresql+psycopg://somewhere")["hide_parameters"]

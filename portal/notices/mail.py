@@ -18,7 +18,7 @@ def deliver(notice: Notice, now: datetime) -> str:
     """Send it, and say what the mail server answered. Raises Undelivered or OSError."""
     with reading() as session:
         user = session.get(User, notice.user_id)
-    if user is None:
+    if user is None or not user.is_active:  # shut out since it was written, and told nothing any more
         raise Undelivered("nobody to write to", final=True)
     written = letter(notice, user, now)
     if current_app.config["MAIL_SERVER"]:

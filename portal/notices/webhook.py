@@ -5,6 +5,7 @@ must not know who set the address, or how; `webhook_desk` does.
 """
 
 from datetime import datetime
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from flask import current_app
 from flask_babel import force_locale, gettext
@@ -22,6 +23,8 @@ from portal.outward.waiting import retry_after_seconds
 
 GONE = 410
 SHOWN_LETTERS = 300  # of what the other side said
+KEY_LETTERS = 6  # a shorter word of an address is none that opens a door
+MASK = "***"
 
 
 def deliver(notice: Notice, now: datetime) -> str:
@@ -43,7 +46,7 @@ def _send(notice: Notice, address: str, secret: str, now: datetime) -> str:
         raise Undelivered(refusal_words(refused.code), final=True) from None
     except NoReply as none:
         raise Undelivered(no_reply_words(none.late), down=True) from None
-    said = _said(reply)
+    said = _said(reply, address, secret)
     if 200 <= reply.status < 300:
         return said
     if reply.status == GONE:
@@ -54,7 +57,12 @@ def _send(notice: Notice, address: str, secret: str, now: datetime) -> str:
     raise Undelivered(said, retry_after_seconds({"retry-after": reply.retry_after}, now))
 
 
-def _said(reply: Reply) -> str:
-    """The status and the beginning of the text, in one line and without what cannot be printed."""
+def _said(reply: Reply, address: str, secret: str) -> str:
+    """The status and the beginning of the text, in one line and without what cannot be printed. It is logged, and read
+    by admins: what is the person's own in it is blanked out. Many servers repeat the path of what they do not know."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in reply.text).split())
+    parts = urlsplit(address)
+    own = [secret, parts.path.strip("/"), parts.query, *parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+    for word in sorted({form for one in own for form in (one, unquote(one)) if len(one) >= KEY_LETTERS}, key=len)[::-1]:
+        text = text.replace(word, MASK)
     return f"{reply.status} {text[:SHOWN_LETTERS]}".strip()

@@ -150,6 +150,7 @@ def _is_public(address: Address) -> bool:
         address.is_private
         or address.is_loopback
         or address.is_link_local
+        or getattr(address, "is_site_local", False)  # fec0::/10, long given up and never public
         or address.is_multicast
         or address.is_reserved
         or address.is_unspecified

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from portal.database import db
 from portal.jobs.backoff import Backoff
 from portal.jobs.models import ScrapingJob
+from portal.notices import delivered
 from portal.notices.models import Delivery, Notice
 from portal.notices.sending import send_due
 from portal.notices.writing import write
@@ -89,3 +90,14 @@ def test_a_taken_notice_whose_sender_died_is_taken_again(app: Flask, alice, make
     db.session.commit()
     assert list(send_due(NOW + timedelta(minutes=1))) == []
     assert len(list(send_due(NOW + timedelta(minutes=2)))) == 1
+
+
+def test_who_was_shut_out_gets_no_letter_that_still_waits_nor_one_sent_again(app: Flask, alice, make_job) -> None:
+    fail_for_good(make_job(alice, 3))
+    alice.is_active = False
+    db.session.commit()
+    assert list(send_due(NOW)) == [] and letters(app) == []
+    (notice,) = db.session.scalars(select(Notice))
+    assert notice.state == Delivery.DEAD
+    assert delivered.send_again(notice.id, NOW)
+    assert list(send_due(NOW)) == [] and letters(app) == []

@@ -380,3 +380,17 @@ def test_the_last_twenty_are_shown_and_nobody_elses(hooked: Receiver, alice: Use
     db.session.commit()
     assert [notice.dedupe for notice in webhook_desk.deliveries(alice.id)] == [f"test.{n}" for n in range(21, 1, -1)]
     assert webhook_desk.deliveries(bob.id) == []
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_what_a_program_repeats_of_its_address_and_key_is_kept_and_logged_by_nobody(
+    status: int, failed: ScrapingJob, hooked: Receiver, alice: User, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    webhook_desk.choose_address(alice.id, f"{hooked.url}/T0LD-N0B0DY/in?key=s%C3%A9cret-word", now)
+    key = settings(alice).webhook_secret
+    hooked.behave = status
+    hooked.says = f"Cannot POST /hook/T0LD-N0B0DY/in?key=s%C3%A9cret-word (sécret-word) {key}"
+    notice = told(now)
+    kept = f"{notice.answer} {notice.last_error} {caplog.text}"
+    assert str(notice.answer).startswith(f"{status} Cannot POST /***")
+    assert not [word for word in ("N0B0DY", "cret-word", str(key)) if word in kept]
