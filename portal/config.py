@@ -130,8 +130,10 @@ SETTINGS = (
     Setting("PORTAL_WORKERS", "2", _whole(1, 64), "a whole number from 1 to 64"),
     Setting("PUBLIC_URL", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
     Setting("SECRET_KEY", "", str, "a long random text"),
-    Setting("DATABASE_URL", "", _database, "an address that starts with postgresql:// or sqlite:///"),
-    Setting("REDIS_URL", "", _address("redis://", "rediss://", "unix://"), "an address that starts with redis://"),
+    Setting("DATABASE_URL", "", _database, "an address that starts with postgresql:// or sqlite:///", secret=True),
+    Setting(
+        "REDIS_URL", "", _address("redis://", "rediss://", "unix://"), "an address that starts with redis://", True
+    ),
     Setting("SCRAPING_TIMEOUT_MINUTES", "30", _whole(1, 10080), "minutes from 1 to 10080"),
     Setting("SCRAPING_MAX_RETRIES", "3", _whole(0, 100), "a whole number from 0 to 100"),
     Setting("SCRAPING_CHECK_INTERVAL", "1", _number(0.01, 1440), "minutes from 0.01 to 1440"),

@@ -157,8 +157,8 @@ def _on_begin(connection: Connection) -> None:
 def engine_options(url: str) -> dict[str, Any]:
     """How the engine for this address is made: short waits on PostgreSQL, so that a hung query ends by itself.
 
-    An error does not repeat the values that its statement was given: telephone numbers, keys and passwords' hashes would
-    get into the log and into the tracebacks that admins read.
+    An error does not repeat the values that its statement was given: telephone numbers, keys and passwords' hashes
+    would get into the log and into the tracebacks that admins read.
     """
     quiet = {"hide_parameters": True}
     if url.startswith("sqlite"):

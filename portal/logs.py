@@ -12,7 +12,7 @@ import structlog
 
 OURS = "masterfilter"  # marks the handlers that are ours to take off again
 _SECRETS = re.compile(r"(password|passwd|token|secret|authorization|cookie)", re.I)
-_IN_TEXT = re.compile(r"(://[^:/@\s]*:)[^@/\s]+(@)|(/(?:setup|reset)/)[\w.~-]+")
+_IN_TEXT = re.compile(r"(://[^:/@\s]*:)[^@/\s]+(@)|(/(?:setup|reset|notices/stop)/)[\w.~-]+")
 
 
 def blanked(text: str) -> str:

@@ -20,7 +20,7 @@ from portal import sources
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs import operating
+from portal.jobs import operating, phone_search
 from portal.jobs.dispatch import (
     connection,
     document_message,
@@ -135,8 +135,10 @@ def push_operations(now: datetime) -> Iterator[int]:
 
 
 def forget_kept(now: datetime) -> Iterator[int]:
-    """Kept answers past their days → removed, and the counted minutes that no page asks for; one thing an answer."""
+    """Kept answers past their days → removed, the counted minutes that no page asks for, and the numbers that admins
+    have looked for; one thing an answer."""
     tally.forget(now)
+    phone_search.forget(now)
     yield from range(forget_old(now))
 
 

@@ -47,10 +47,11 @@ def _addresses(*texts: str) -> list[Address]:
     return [Address(display_name=name, addr_spec=address) for name, address in getaddresses(texts)]
 
 
-def letter(notice: Notice, user: User, now: datetime) -> Letter:
-    """The letter to send. What it says is the same at every try, and so is its Message-ID."""
+def letter(notice: Notice, user: User, now: datetime, *, for_admins: bool = False) -> Letter:
+    """The letter to send. What it says is the same at every try, and so is its Message-ID. `for_admins`: without the
+    address that stops such letters, as it works for whoever has it."""
     home = current_app.config["PUBLIC_URL"]
-    stop = unsubscribe_address(notice.kind, user.id)
+    stop = "" if for_admins else unsubscribe_address(notice.kind, user.id)
     said, text, html = _written(notice, reader_of(user), home, stop)
     written = Letter(subject=said.subject, recipients=[user.email], body=text, html=html)
     written.sent_at = now

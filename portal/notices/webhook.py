@@ -62,7 +62,8 @@ def _said(reply: Reply, address: str, secret: str) -> str:
     by admins: what is the person's own in it is blanked out. Many servers repeat the path of what they do not know."""
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in reply.text).split())
     parts = urlsplit(address)
-    own = [secret, parts.path.strip("/"), parts.query, *parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+    values = [value for _, value in parse_qsl(parts.query)]
+    own = [secret, parts.path.strip("/"), parts.query, *parts.path.split("/"), *values]
     for word in sorted({form for one in own for form in (one, unquote(one)) if len(one) >= KEY_LETTERS}, key=len)[::-1]:
         text = text.replace(word, MASK)
     return f"{reply.status} {text[:SHOWN_LETTERS]}".strip()

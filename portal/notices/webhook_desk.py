@@ -14,7 +14,7 @@ from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.webhook_message import TEST, new_secret
 from portal.notices.wishes import keep_wishes, wishes_of
 from portal.notices.writing import write
-from portal.outward.judge import Judge
+from portal.outward.judge import Judge, Refusal, Refused
 
 PORTS = (8443,)  # beside 443
 LISTED = 20
@@ -32,6 +32,8 @@ def choose_address(user_id: int, address: str, now: datetime) -> None:
     """Keep the address; an empty one switches the webhook off, and its key is kept. Raises outward.judge.Refused for
     one whose text gives it away; where a name leads is judged each time that something is sent. It commits."""
     address = address.strip()
+    if len(address) > ADDRESS_LETTERS:  # clipped, it would be somebody else's
+        raise Refused(Refusal.HOST, "")
     if address:
         judge().look_at(address)
     secret = wishes_of(user_id).webhook_secret or (new_secret() if address else None)

@@ -16,6 +16,7 @@ from portal.web import (
     figures,
     forgot,  # noqa: F401 - its pages are beside those of auth
     frame,
+    given,
     headers,
     health,
     job_actions,
@@ -36,6 +37,7 @@ from portal.web import (
 
 def register(app: Flask) -> None:
     """Bind all pages, and what goes with every answer, to the application."""
+    given.set_up(app)
     app.before_request(_fresh_sources)
     access.set_up(app)
     headers.set_up(app)

@@ -56,6 +56,17 @@ class Asked:
         return bool(replace(self, status="", sort="").arguments())
 
     @property
+    def senseless(self) -> bool:
+        """Whether a filter is none that there is. On a page it filters nothing; where something is done with all that
+        match, that would be many more than was meant."""
+        days = [day for day in (self.since, self.until) if day]
+        return bool(
+            (self.status and self.status not in tuple(Status))
+            or (self.last and self.last not in SPANS)
+            or [day for day in days if day_at(day) is None]
+        )
+
+    @property
     def by(self) -> Order:
         """The order. What is looked at by its cause or its last change has the latest change first."""
         name = self.sort.removeprefix("-")

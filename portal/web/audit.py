@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _
 from portal.accounts import audit
 from portal.web.access import admin_required
 from portal.web.admin import blueprint
+from portal.web.given import whole
 
 # A new verb of `audit.note` gets its words here, and its kind a place that it leads to in templates/admin/audit.html.
 VERBS: dict[str, LazyString] = {
@@ -41,6 +42,5 @@ def verb_words(verb: str) -> str:
 def index() -> str:
     """The newest notes first; `admin` narrows them to one person's."""
     admin = request.args.get("admin", "").strip()[:255]
-    before = request.args.get("before", type=int)
-    page = audit.notes(min(before, 2**31 - 1) if before is not None else None, admin)
+    page = audit.notes(request.args.get("before", type=whole), admin)
     return render_template("admin/audit.html", page=page, admin=admin, verb_words=verb_words)

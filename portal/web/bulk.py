@@ -38,6 +38,8 @@ def plan() -> Response:
 
 def _planned(verb: Verb, asked: Asked, problem: str = "") -> Response:
     every = bool(request.form.get("all"))
+    if every and asked.senseless:
+        return _back(asked, _senseless(), "bad")
     wanted = asked.filters(current_user, utcnow()) if every else None
     ids = [] if every else _ids()
     if not every and not ids:
@@ -90,6 +92,8 @@ def limits() -> Response:
 def _do(verb: Verb) -> Response:
     asked, now = Asked.read(), utcnow()
     every = bool(request.form.get("all"))
+    if every and asked.senseless:
+        return _back(asked, _senseless(), "bad")
     wanted = asked.filters(current_user, now) if every else None
     ids = [] if every else _ids()
     if not every and not ids:
@@ -134,6 +138,10 @@ def _limits() -> tuple[int, int] | None:
     if retries is None or minutes is None or not (0 <= retries <= MAX_RETRIES and 1 <= minutes <= MAX_MINUTES):
         return None
     return retries, minutes
+
+
+def _senseless() -> str:
+    return gettext("One of the filters makes no sense, so nothing was done. Choose the filters again.")
 
 
 def _why() -> str:

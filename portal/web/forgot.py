@@ -47,19 +47,12 @@ def choose(token: str) -> Response:
     except accounts.AccountError as error:
         return _page(token, None if error.problem is accounts.Problem.ADDRESS_OVER else error.problem)
     flash(gettext("Your password is set. Sign in with it."), "ok")
-    return _quiet(make_response(redirect(url_for("auth.login"), 303)))
+    return make_response(redirect(url_for("auth.login"), 303))
 
 
 def _page(token: str, problem: accounts.Problem | None = None) -> Response:
     access = access_tokens.read_token(token, utcnow())
     if access is None:
-        return _quiet(make_response(render_template("auth/reset_over.html"), 404))
+        return make_response(render_template("auth/reset_over.html"), 404)
     page = render_template("auth/reset.html", access=access, problem=problem, words=PROBLEMS)
-    return _quiet(make_response(page, 422 if problem else 200))
-
-
-def _quiet(answer: Response) -> Response:
-    # The page's own address is a secret: what the page loads is told the site and no more. Not no-referrer, because
-    # the check of CSRF over https reads it.
-    answer.headers["Referrer-Policy"] = "strict-origin"
-    return answer
+    return make_response(page, 422 if problem else 200)

@@ -23,6 +23,9 @@ ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+# Such an address is a key: what its page loads or leads to is told the site and no more, also when the page is one of
+# refusal. Not no-referrer, because the check of CSRF over https reads it.
+KEYS = ("/setup/", "/reset/", "/notices/stop/")
 YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -58,6 +61,8 @@ def _only_from_our_pages() -> None:
 
 
 def _finish(answer: Response) -> Response:
+    if request.path.startswith(KEYS):
+        answer.headers["Referrer-Policy"] = "strict-origin"
     for name, value in ALWAYS.items():
         answer.headers.setdefault(name, value)
     if current_app.config["PUBLIC_URL"].startswith("https://"):

@@ -15,6 +15,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.words import status_words
 from portal.web import job_page
 from portal.web.access import admin_required, login_required, wants_fragment
+from portal.web.given import whole
 from portal.web.jobs import mine
 
 blueprint = Blueprint("job_actions", __name__)
@@ -64,7 +65,7 @@ def retry(job_id: int) -> Response:
     chosen = request.form.getlist("reasons") if "chosen" in request.form else None
     if "recount" in request.form:
         return _recounted(job, chosen or [])
-    seen_round = request.form.get("round", default=job.round, type=int)
+    seen_round = request.form.get("round", default=job.round, type=whole)
     if chosen is not None and set(chosen) >= {reason for reason, _, _ in queries.failed_causes(job)}:
         chosen = None
     started = commands.retry(job_id, seen_round, current_user.email, utcnow(), reasons=chosen)

@@ -77,9 +77,10 @@ def _found(notice_id: int) -> delivered.Delivered:
 
 
 def _letter(found: delivered.Delivered) -> Letter | None:
-    """The letter as it went out or would go out now; nothing for other channels, and for what is its reader's alone."""
+    """The letter as it went out or would go out now, but for its reader's own address to stop such letters; nothing for
+    other channels, and for what is its reader's alone."""
     notice, kind = found.notice, kind_of(found.notice.kind)
     user = db.session.get(User, notice.user_id) if notice.user_id else None
     if notice.channel != Channel.MAIL or user is None or kind.say is None or kind.private:
         return None
-    return letter(notice, user, notice.sent_at or notice.created_at)
+    return letter(notice, user, notice.sent_at or notice.created_at, for_admins=True)

@@ -9,13 +9,14 @@ from portal.jobs import operations
 from portal.jobs.operation_records import UNDER_WAY, Operation
 from portal.web.access import admin_required
 from portal.web.admin import blueprint
+from portal.web.given import whole
 
 
 @blueprint.get("/admin/operations", endpoint="operations")
 @admin_required
 def index() -> str:
     """The recent ones, the newest first."""
-    rows, following = operations.recent(request.args.get("before", type=int))
+    rows, following = operations.recent(request.args.get("before", type=whole))
     moving = any(one.state in UNDER_WAY for one in rows)
     return render_template("admin/operations.html", operations=rows, next_before=following, moving=moving)
 

@@ -39,7 +39,7 @@ def choose() -> Response:
     """Keep the address; an empty one switches the webhook off."""
     address = request.form.get("address", "").strip()
     try:
-        webhook_desk.choose_address(current_user.id, address[: webhook_desk.ADDRESS_LETTERS], utcnow())
+        webhook_desk.choose_address(current_user.id, address, utcnow())
     except Refused as refused:
         return make_response(_page("auth/webhook.html", address, refusal_words(refused.code)), 422)
     flash(gettext("Saved.") if address else gettext("The webhook is switched off."), "ok")

@@ -42,6 +42,17 @@ def test_the_plan_counts_and_changes_nothing(as_ada: FlaskClient, alice: User, m
     assert "No file was chosen" in told(as_ada, "/admin/jobs/plan", verb="retry")
 
 
+def test_a_filter_that_makes_no_sense_does_nothing_to_everybody(
+    as_ada: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    held = scenes.in_status(make_job(alice), Status.PROCESSING)
+    for name, word in (("status", "faild"), ("since", "2026-02-31"), ("until", "tomorrow"), ("last", "2 h")):
+        for verb in ("cancel", "time-out", "plan"):
+            said = told(as_ada, f"/admin/jobs/{verb}", **{name: word, "all": "1", "why": "x", "verb": "cancel"})
+            assert "makes no sense" in said, (name, verb)
+    assert status_of(held) == Status.PROCESSING
+
+
 def test_what_overrides_needs_a_reason_and_keeps_what_was_filled_in(
     as_ada: FlaskClient, alice: User, make_job: MakeJob
 ) -> None:

@@ -14,6 +14,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.models import ScrapingJob
 from portal.jobs.operation_records import PhoneSearch
+from portal.jobs.sweeping import forget_kept
 from tests.web.test_admin_jobs import listed
 
 MakeJob = Callable[..., ScrapingJob]
@@ -26,8 +27,13 @@ def sought(client: FlaskClient, text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "written", ["612 00 00 03", "+34612000003", "0034-612-000-003", "(+34) 612.000.003", "612000003"]
-)
+    "written",
+    [
+        "612 00 00 03", "+34612000003", "0034-612-000-003", "(+34) 612.000.003", "612000003",
+        "612\u00a000\u202f00\u00a003", "\u202a+34 612000003\u202c", "+34 612\u2011000\u2011003", "６１２０００００３",
+        "Tel.: 612000003", "tel:+34612000003", "'612000003'", "612 000 003 ext. 7", "Móvil 612000003", "+34612000003;",
+    ],
+)  # fmt: skip
 def test_a_telephone_number_is_found_in_any_writing_and_gets_into_no_address(
     as_ada: FlaskClient, alice: User, bob: User, make_job: MakeJob, written: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -60,7 +66,13 @@ def test_the_key_of_a_number_is_good_for_its_admin_and_for_half_an_hour(
     page = as_ada.get(address).get_data(as_text=True)
     assert "That search is over" in page and "job-row-" not in page
     sought(as_ada, "612000004")
+    list(forget_kept(utcnow()))
     assert [one.e164 for one in db.session.scalars(select(PhoneSearch))] == ["+34612000004"], "what is over is cleared"
+
+
+def test_a_days_name_and_a_files_name_are_no_numbers(as_ada: FlaskClient) -> None:
+    for text in ("2026-05-01", "1/5/2026", "clientes_612000003.xlsx", "Hotel 20260501", "20260501"):
+        assert sought(as_ada, text).startswith("/admin/jobs?q="), text
 
 
 def test_a_number_that_is_not_whole_is_not_looked_for_as_a_name(as_ada: FlaskClient) -> None:

@@ -30,6 +30,23 @@ def test_every_answer_carries_the_headers(client: FlaskClient, address: str) -> 
     assert "Strict-Transport-Security" not in headers
 
 
+@pytest.mark.parametrize("address", ["/reset/", "/setup/", "/notices/stop/"])
+def test_an_address_that_is_a_key_is_told_to_no_page_and_to_no_log(
+    app: Flask, client: FlaskClient, address: str
+) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    key = "WzEsInRlbGxfZmFpbGVkIl0.forged_key-of-ours"
+    answers = [
+        client.get(address + key), client.put(address + key),
+        client.post(address + key), client.post(address + key, headers={"Sec-Fetch-Site": "cross-site"}),
+    ]  # fmt: skip
+    assert {answer.status_code for answer in answers} <= {400, 403, 404, 405}
+    assert {answer.headers["Referrer-Policy"] for answer in answers} == {"strict-origin"}
+    assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
+    logged = (app.config["PORTAL_DATA_DIR"] / "logger.log").read_text()
+    assert f"{address}***" in logged and key not in logged
+
+
 @pytest.mark.parametrize("address", ["/login", "/account", "/nowhere"])
 def test_a_page_is_kept_nowhere_and_differs_by_person_language_and_fragment(client: FlaskClient, address: str) -> None:
     answer = client.get(address)

@@ -60,6 +60,8 @@ def test_a_letter_is_shown_as_text_and_in_a_frame_that_can_do_nothing(told: Noti
     policy = letter.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and policy.endswith("sandbox") and "script" not in policy
     assert "<style>" in letter.get_data(as_text=True)
+    for seen in (page, letter):
+        assert "/notices/stop/" not in seen.get_data(as_text=True), "whoever has it could stop alice's mails"
 
 
 def test_the_log_is_for_admins_alone(told: Notice, client: FlaskClient, as_bob: FlaskClient) -> None:

@@ -10,6 +10,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.notices import webhook_desk
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
+from portal.notices.wishes import wishes_of
 
 HERE = "/account/webhook"
 ADDRESS = "https://example.org/hook?a=b"
@@ -132,3 +133,9 @@ def test_a_webhook_that_was_switched_off_says_so(hooked: FlaskClient, alice: Use
     assert "Switched off" in hooked.get("/account").text
     hooked.post(HERE, data={"address": ADDRESS})
     assert "gone for good" not in hooked.get(HERE).text
+
+
+def test_an_address_that_is_too_long_is_refused_and_not_clipped(as_alice: FlaskClient, alice: User) -> None:
+    answer = as_alice.post("/account/webhook", data={"address": f"https://example.com/{'x' * 1000}"})
+    assert answer.status_code == 422 and 'role="alert"' in answer.text
+    assert wishes_of(alice.id).webhook_url is None

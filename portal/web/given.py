@@ -1,0 +1,44 @@
+"""What came with a request, as every page can use it: texts without NUL, and whole numbers that a column can hold.
+
+PostgreSQL refuses a text with a NUL and a number that is too large, and each field of each form would have to think of
+it. No person types either.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Flask, Request
+from werkzeug.datastructures import ImmutableMultiDict
+
+LAST = 2**31 - 1
+
+
+class Texts(ImmutableMultiDict[str, Any]):
+    """The fields of an address or a form."""
+
+    def __init__(self, mapping: Any = None) -> None:
+        pairs: Any = mapping
+        if isinstance(mapping, Iterable) and not isinstance(mapping, dict):
+            pairs = [(_plain(name), _plain(value)) for name, value in mapping]
+        super().__init__(pairs)
+
+
+class Given(Request):
+    """A request whose fields are plain texts; uploaded files stay as they are."""
+
+    parameter_storage_class = Texts
+
+
+def set_up(app: Flask) -> None:
+    """Let every request of the application be read so."""
+    app.request_class = Given
+
+
+def whole(text: str) -> int:
+    """The whole number in a field, for `request.args.get(…, type=whole)`; one that no column can hold is the last one
+    that it can, and belongs to nothing. Raises ValueError."""
+    return min(max(int(text), -LAST), LAST)
+
+
+def _plain(value: Any) -> Any:
+    return value.replace("\0", "") if isinstance(value, str) else value

@@ -1,0 +1,57 @@
+"""Alice starts several files at the same moment, and may start one: on a database where writers do not wait by
+themselves."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from portal.accounts import User
+from portal.database import db
+from portal.documents.models import Document
+from portal.jobs import commands
+from portal.jobs.models import ScrapingJob
+from tests import services
+from tests.support import cast
+
+AT_ONCE = 5
+
+
+@pytest.fixture
+def on_postgresql(tmp_path: Path, postgres_server: str) -> Iterator[Flask]:
+    with services.new_database(postgres_server) as url:
+        app = cast.make_app(tmp_path, DATABASE_URL=url)
+        with app.app_context():
+            yield app
+            db.session.remove()
+            db.engine.dispose()
+
+
+def test_of_files_that_are_started_at_once_no_more_begin_than_a_day_has(on_postgresql: Flask) -> None:
+    alice = cast.make_user("alice@example.com")
+    alice.files_per_day = 1
+    db.session.commit()
+    ids = [cast.make_document(on_postgresql, alice, [cast.mobile(n)]).id for n in range(AT_ONCE)]
+    owner, together, said = alice.id, threading.Barrier(AT_ONCE), list[str]()
+
+    def start(document_id: int) -> None:
+        with on_postgresql.app_context():
+            document, user = db.session.get_one(Document, document_id), db.session.get_one(User, owner)
+            together.wait(20)
+            try:
+                commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), user, cast.NOW, push=False)
+                said.append("started")
+            except commands.CannotStart as error:
+                said.append(error.code)
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=start, args=(one,)) for one in ids]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(said) == ["files_spent"] * (AT_ONCE - 1) + ["started"]
+    assert db.session.query(ScrapingJob).count() == 1

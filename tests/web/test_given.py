@@ -1,0 +1,55 @@
+"""What no column can hold comes with a request: it is no fault of ours, on either database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from portal.accounts import LoginThrottle, User
+from portal.database import db
+from tests import services
+from tests.conftest import Browser, _signed_in
+from tests.support import cast
+
+NUL = "a\0b"
+FAR = ("9" * 30, "-" + "9" * 30, "99999999999")
+
+
+@pytest.fixture
+def on_postgresql(tmp_path: Path, postgres_server: str) -> Iterator[Flask]:
+    """The portal on a database of its own: SQLite takes what PostgreSQL refuses."""
+    with services.new_database(postgres_server) as url:
+        app = cast.make_app(tmp_path, DATABASE_URL=url)
+        app.test_client_class = Browser
+        with app.app_context():
+            yield app
+            db.session.remove()
+            db.engine.dispose()
+
+
+def test_a_nul_in_any_field_is_left_out(on_postgresql: Flask) -> None:
+    stranger, ada = on_postgresql.test_client(), cast.make_user("ada@example.com", admin=True)
+    as_ada = _signed_in(on_postgresql, ada)
+    assert stranger.post("/login", data={"email": NUL, "password": NUL}).status_code == 401
+    assert stranger.post("/forgot", data={"email": f"ada@example.com{NUL[1]}"}).status_code == 200
+    assert len(db.session.scalars(select(LoginThrottle)).all()) == 4, "each of both was counted"
+    for place in ("/admin/jobs", "/admin/audit", "/admin/metrics", "/figures", "/admin/users", "/admin/notices", "/"):
+        fields = dict.fromkeys(("source", "cause", "found", "admin", "q", "user", "state", "status", "after"), NUL)
+        assert as_ada.get(place, query_string=fields).status_code == 200, place
+    form = {"why": NUL, "all": "1", "source": NUL, "cause": NUL, "found": NUL, "key": NUL, "verb": "retry"}
+    for place in ("plan", "retry", "cancel"):
+        assert as_ada.post(f"/admin/jobs/{place}", data=form).status_code in (200, 303), place
+    assert as_ada.post(f"/admin/users/{ada.id}/limits", data={"max_rows": "7", "why": NUL}).status_code == 303
+    assert db.session.get_one(User, ada.id, populate_existing=True).max_rows == 7
+
+
+@pytest.mark.parametrize("far", FAR)
+def test_a_number_that_no_column_holds_is_nothings(as_ada: FlaskClient, ada: User, make_job, far: str) -> None:
+    job = make_job(ada)
+    for place in ("/admin/audit", "/admin/operations", "/admin/notices"):
+        assert as_ada.get(f"{place}?before={far}").status_code == 200, place
+    assert as_ada.post(f"/jobs/{job.id}/retry", data={"round": far}).status_code == 303
+    assert as_ada.post(f"/jobs/{job.id}/limits", data={"max_retries": far, "timeout_minutes": far}).status_code == 422
