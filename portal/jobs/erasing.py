@@ -25,10 +25,11 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     the key of the stored file that is no longer needed, to be deleted after the commit."""
     ledger.erase(job.id)
     samples.erase(job.id)
+    # Locked as in `beginnings.begun_since`, and before the count: somebody may be starting it once more.
+    document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
     if db.session.scalar(others):
         return None
-    document = db.session.get_one(Document, job.document_id)
     document.deleted_at, document.sheets, document.checks = now, [], {}
     return document.storage_key
 
