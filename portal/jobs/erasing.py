@@ -8,6 +8,7 @@ file is gone.
 from collections.abc import Iterator
 from datetime import datetime
 
+import structlog
 from sqlalchemy import func, select, update
 
 from portal.database import changed_rows, db
@@ -16,6 +17,8 @@ from portal.documents.storage import LocalStorage
 from portal.jobs import ledger, samples
 from portal.jobs.columns import JobColumns
 from portal.jobs.models import ScrapingJob
+
+log = structlog.get_logger(__name__)
 
 BATCH = 200
 
@@ -34,6 +37,17 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     return document.storage_key
 
 
+def delete_file(storage: LocalStorage, key: str) -> bool:
+    """Delete a stored file after the commit. False: it cannot be deleted now. The sweep tries again, and neither a
+    person who deletes a job nor another job's end has to know."""
+    try:
+        storage.delete(key)
+    except OSError as error:
+        log.warning("a stored file cannot be deleted", error=str(error))
+        return False
+    return True
+
+
 def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
     """Delete the stored files of deleted documents, and note that they are gone: a step of the sweep."""
     left = select(Document.id, Document.storage_key).where(
@@ -42,7 +56,8 @@ def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
     waiting = db.session.execute(left.order_by(Document.id).limit(BATCH)).all()
     db.session.commit()
     for document_id, key in waiting:
-        storage.delete(key)  # deleting twice is no error
+        if not delete_file(storage, key):  # deleting twice is no error
+            continue
         changed_rows(update(Document).where(Document.id == document_id).values(erased_at=now))
         db.session.commit()
         yield document_id
