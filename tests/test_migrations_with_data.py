@@ -56,7 +56,7 @@ def there_and_back(settings: dict[str, str]) -> None:
         assert len(set(db.session.scalars(select(ScrapingJob.id)))) == len(STATUSES) + 1
         db.session.remove()
         before = _counted()
-        digest = dict(kind="jobs_digest", channel="chat", state="sent")
+        digest = {"kind": "jobs_digest", "channel": "chat", "state": "sent"}
         _write("notices", id=100, dedupe="digest", **digest)
         _write("notices", id=101, dedupe="folded", digest_id=100, **{**digest, "state": "folded"})
         downgrade(revision=EARLIER)
