@@ -11,6 +11,7 @@ from sqlalchemy import exists, func, select, update
 from portal.database import db
 from portal.documents.models import Document
 from portal.documents.storage import LocalStorage
+from portal.jobs.erasing import delete_file
 from portal.jobs.models import ScrapingJob
 
 UNSTARTED_SHOWN = 20
@@ -84,5 +85,5 @@ def discard(document_id: int, now: datetime, storage: LocalStorage) -> bool:
     db.session.commit()
     if key is None:
         return False
-    storage.delete(key)  # after the commit: a file too many is harmless, a row without its file is not
+    delete_file(storage, key)  # after the commit: a file too many is harmless, a row without its file is not
     return True

@@ -19,7 +19,7 @@ from portal.documents.storage import LocalStorage
 from portal.jobs import ledger, timeline
 from portal.jobs.allowance import allowance
 from portal.jobs.dispatch import push_job
-from portal.jobs.erasing import erase
+from portal.jobs.erasing import delete_file, erase
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.standing import moves_by_itself
 from portal.jobs.status import STOPPABLE, Status
@@ -175,5 +175,5 @@ def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> Scr
     unused = erase(job, now)
     db.session.commit()
     if unused:
-        storage.delete(unused)  # after the commit: a file too many is harmless, a row without its file is not
+        delete_file(storage, unused)  # after the commit: a file too many is harmless, a row without its file is not
     return job

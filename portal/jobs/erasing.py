@@ -8,6 +8,7 @@ file is gone.
 from collections.abc import Iterator
 from datetime import datetime
 
+import structlog
 from sqlalchemy import func, select, update
 
 from portal.database import changed_rows, db
@@ -17,6 +18,8 @@ from portal.jobs import ledger, samples
 from portal.jobs.columns import JobColumns
 from portal.jobs.models import ScrapingJob
 
+log = structlog.get_logger(__name__)
+
 BATCH = 200
 
 
@@ -25,12 +28,24 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     the key of the stored file that is no longer needed, to be deleted after the commit."""
     ledger.erase(job.id)
     samples.erase(job.id)
+    # Locked as in `beginnings.begun_since`, and before the count: somebody may be starting it once more.
+    document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
     if db.session.scalar(others):
         return None
-    document = db.session.get_one(Document, job.document_id)
     document.deleted_at, document.sheets, document.checks = now, [], {}
     return document.storage_key
+
+
+def delete_file(storage: LocalStorage, key: str) -> bool:
+    """Delete a stored file after the commit. False: it cannot be deleted now. The sweep tries again, and neither a
+    person who deletes a job nor another job's end has to know."""
+    try:
+        storage.delete(key)
+    except OSError as error:
+        log.warning("a stored file cannot be deleted", error=str(error))
+        return False
+    return True
 
 
 def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
@@ -41,7 +56,8 @@ def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
     waiting = db.session.execute(left.order_by(Document.id).limit(BATCH)).all()
     db.session.commit()
     for document_id, key in waiting:
-        storage.delete(key)  # deleting twice is no error
+        if not delete_file(storage, key):  # deleting twice is no error
+            continue
         changed_rows(update(Document).where(Document.id == document_id).values(erased_at=now))
         db.session.commit()
         yield document_id

@@ -14,7 +14,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.documents.models import Document
 from portal.documents.storage import LocalStorage
-from portal.jobs.erasing import erase
+from portal.jobs.erasing import delete_file, erase
 from portal.jobs.listing import LAST_ID
 from portal.jobs.models import ScrapingJob
 
@@ -50,7 +50,7 @@ def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
         unused = erase(job, now) if job else None
         db.session.commit()
         if unused:
-            storage.delete(unused)  # should we die here, `erasing.erase_files` does it
+            delete_file(storage, unused)  # should we die here, `erasing.erase_files` does it
         if job:
             yield job
 

@@ -53,16 +53,15 @@ class Moving(JobColumns):
         why: str | None = None,
     ) -> Self | None:
         """End an attempt as failed or timed out: with the next retry's moment, or for good and with a notice."""
-        seen = db.session.get(cls, job_id, populate_existing=True)
+        # Locked, as the wait is reckoned from a budget that an admin may change at this moment.
+        seen = db.session.get(cls, job_id, populate_existing=True, with_for_update={"key_share": True, "of": cls})
         if seen is None:
             return None
         retries_left = seen.retry_count < seen.max_retries
         wait = backoff.wait_seconds(seen.retry_count + 1) if retries_left else 0.0
         next_retry_at = now + timedelta(seconds=wait) if retries_left else None
-        # The budget that the wait was reckoned from is part of the guard: an admin may change it meanwhile.
-        unchanged = (cls.retry_count == seen.retry_count, cls.max_retries == seen.max_retries)
         values = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at}
-        job = cls._change((*guards, *unchanged), now, status=after, **values)
+        job = cls._change(guards, now, status=after, **values)
         if job:
             job._close(end, now, cause)
             until = next_retry_at.isoformat() if next_retry_at else None

@@ -19,6 +19,7 @@ from portal.database import among, changed_rows, db
 from portal.jobs import bulk, operations
 from portal.jobs.bulk import Order
 from portal.jobs.dispatch import push_job
+from portal.jobs.models import ScrapingJob
 from portal.jobs.operation_records import UNDER_WAY, ChosenJob, Operation, OperationState
 
 log = structlog.get_logger(__name__)
@@ -132,6 +133,7 @@ def _batch(operation_id: int, attempt: int, now: datetime) -> bool:
 
 def _see_to(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[int]:
     """Do it to these jobs, write what became of them, and say which of them workers are to be told of."""
+    _lock(rows)
     limits = operation.limits
     order = Order(
         operation.verb, operation.by, operation.reason,
@@ -158,6 +160,13 @@ def _see_to(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[
     operation.skipped_why = dict(Counter(operation.skipped_why) + Counter(skipped.values()))
     operation.done_up_to = rows[-1].job_id
     return done if operation.verb in bulk.PUSHED else []
+
+
+def _lock(rows: list[ChosenJob]) -> None:
+    """Have all of a batch's jobs before the first move. A worker that ends one of them has its row and wants the
+    figures next: with the figures in our hands and that row still to come, we would wait for each other for ever."""
+    these = select(ScrapingJob.id).where(ScrapingJob.id.in_([row.job_id for row in rows])).order_by(ScrapingJob.id)
+    db.session.execute(these.with_for_update(key_share=True)).all()
 
 
 def _act(order: Order, row: ChosenJob, now: datetime) -> str | None:

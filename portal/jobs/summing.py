@@ -42,10 +42,12 @@ def sum_up(now: datetime) -> Iterator[str]:
 def _facts(begin: datetime, end: datetime) -> dict[str, Any]:
     there = ScrapingJob.deleted_at.is_(None)
     final = (among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at.is_(None), there)
+    # There is an index of `updated_at`, which no job's end is later than.
+    completed = (ScrapingJob.completed_at >= begin, ScrapingJob.completed_at < end, ScrapingJob.updated_at >= begin)
     return {
         "from": begin.isoformat(),
         "to": end.isoformat(),
-        "completed": _count(ScrapingJob.completed_at >= begin, ScrapingJob.completed_at < end, there),
+        "completed": _count(*completed, there),
         "stopped": _count(*final, ScrapingJob.updated_at >= begin, ScrapingJob.updated_at < end),
         "open": _count(among(ScrapingJob.status, (*WAITING, Status.PROCESSING)), there),
         "dead": db.session.scalar(

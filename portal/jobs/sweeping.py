@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 from flask import current_app
@@ -153,6 +154,7 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
     step's name in Swept; `actor` stands on the timelines when it was not the portal itself that began the pass."""
     sources.refresh()
     _note(began_at=now)
+    began = monotonic()
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),
         "timed_out": lambda: time_out_silent(now, actor=actor),
@@ -162,7 +164,8 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         "operations": lambda: push_operations(now),
         "summed": lambda: sum_up(now),
         "watched": lambda: watch(now),
-        "told": lambda: send_due(now),
+        # As late as it is by now: a mail that is taken for a while is not free before that while has begun.
+        "told": lambda: send_due(now + timedelta(seconds=int(monotonic() - began))),
         "forgotten": lambda: forget_kept(now),
         "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
         "unstarted": lambda: expire_unstarted(now),

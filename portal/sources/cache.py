@@ -71,7 +71,9 @@ def forget(source: str, before: datetime, limit: int = 5000) -> int:
     """Remove some answers of one source from before a moment, the oldest first, and say how many: a pass of the sweep,
     which goes on with the next."""
     old = select(CachedAnswer.e164).where(CachedAnswer.source == source, CachedAnswer.answered_at < before)
-    chosen = list(db.session.scalars(old.order_by(CachedAnswer.answered_at).limit(limit)))
+    # A worker that writes one of them anew at this moment keeps it, and neither waits for the other for ever.
+    free = old.order_by(CachedAnswer.answered_at).limit(limit).with_for_update(skip_locked=True)
+    chosen = list(db.session.scalars(free))
     gone = 0
     for n in range(0, len(chosen), CHUNK):
         these = (CachedAnswer.source == source, CachedAnswer.e164.in_(chosen[n : n + CHUNK]))

@@ -147,3 +147,22 @@ def test_only_its_owner_and_admins_find_what_is_left_of_a_job(app, alice, bob, a
     list(expiring.expire_jobs(NOW + EVER, app.extensions["storage"]))
     assert [expiring.find_expired(person, job.id) is None for person in (alice, bob, ada)] == [False, True, False]
     assert expiring.find_expired(alice, 2**40) is None
+
+
+def test_a_file_that_cannot_be_deleted_keeps_no_other_from_going(app, alice, make_job, monkeypatch) -> None:
+    storage = app.extensions["storage"]
+    stays, goes = scenes.completed(make_job(alice)), scenes.completed(make_job(alice))
+    key = db.session.get_one(Document, stays.document_id).storage_key
+    delete = storage.delete
+
+    def refuse(asked: str) -> None:
+        if asked == key:
+            raise PermissionError(asked)
+        delete(asked)
+
+    monkeypatch.setattr(storage, "delete", refuse)
+    swept = sweeping.sweep(NOW + 30 * DAY)
+    assert (swept.expired, swept.erased) == (2, 1), "each goes, and one file is left"
+    assert (stored(app, stays), stored(app, goes)) == (True, False)
+    monkeypatch.undo()
+    assert sweeping.sweep(NOW + 31 * DAY).erased == 1 and not stored(app, stays), "as soon as it can be"

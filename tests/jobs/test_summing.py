@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from portal.accounts import User
 from portal.database import db
+from portal.jobs import summing
 from portal.jobs.summing import sum_up
 from portal.notices.models import Notice
 from portal.notices.wishes import keep_wishes
@@ -37,3 +38,19 @@ def test_it_comes_once_and_only_to_who_asked(app: Flask, ada: User, alice: User,
 
 def test_nobody_who_did_not_ask_gets_it(app: Flask, ada: User) -> None:
     assert list(sum_up(MORNING)) == []
+
+
+def test_no_figure_of_it_reads_all_jobs(app: Flask) -> None:
+    asked: list[tuple[str, object]] = []
+
+    @event.listens_for(db.engine, "before_cursor_execute")
+    def note(connection, cursor, statement, parameters, context, many) -> None:  # type: ignore[no-untyped-def]
+        if "FROM scraping_jobs" in statement:
+            asked.append((statement, parameters))
+
+    summing._facts(YESTERDAY, MORNING)
+    db.session.commit()
+    event.remove(db.engine, "before_cursor_execute", note)
+    with db.engine.connect() as connection:
+        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one[0]}", one[1]).all() for one in asked]
+    assert [plan[0][3].partition(" ")[0] for plan in plans] == ["SEARCH"] * 3, plans

@@ -1,7 +1,8 @@
 """Counting a job's end, in the transaction in which it ends, and taking it back in the one in which it is retried.
 
-The caller holds the job's row locked by its own UPDATE, so that no end is counted twice. The sums are written in one
-order: two jobs that end at once would else wait for each other. It knows no job's verbs.
+The caller holds the job's row locked by its own UPDATE, so that no end is counted twice. Whoever writes sums has them
+to itself until it commits: two that end several jobs at once would else wait for each other. So a caller that moves
+several jobs has all of their rows before it moves the first. It knows no job's verbs.
 """
 
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -25,6 +26,9 @@ KEYS = {Figure: ("user_id", "grain", "day", "part", "source", "outcome"),
 SUMS = {Figure: ("jobs", *MEASURES, "deleted_jobs"), Spread: ("jobs",)}
 
 Rows = dict[tuple[Any, ...], Counter[str]]
+
+# Any number that nobody else of this database locks by. SQLite's transactions are alone by themselves.
+_ALONE = select(func.pg_advisory_xact_lock(literal_column("5270116")))
 
 
 def keep_count(job: JobColumns, now: datetime) -> None:
@@ -78,6 +82,8 @@ def write(changes: Iterable[tuple[End, int]], deleted: Iterable[End] = ()) -> No
         for person in (EVERYBODY, end.user_id):
             gone = figures.setdefault((person, EVER, 0, 0, end.source, end.outcome), Counter())
             gone["deleted_jobs"] += 1
+    if figures and db.session.connection().dialect.name == "postgresql":
+        db.session.execute(_ALONE)
     _add(Figure, figures)
     _add(Spread, spreads)
 

@@ -1,0 +1,147 @@
+"""Two at once on PostgreSQL, where each waits for the other's rows: nobody is sent away, and nothing is lost by it.
+
+On SQLite a transaction that may write is alone, so that none of this can happen there.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from flask import Flask
+from sqlalchemy import select, text
+
+from portal.database import db
+from portal.documents.models import Document
+from portal.jobs import beginnings, commands, operating, operations
+from portal.jobs.bulk import Order
+from portal.jobs.figures.catching_up import behind
+from portal.jobs.models import ScrapingJob
+from portal.jobs.operation_records import OperationState, Verb
+from portal.jobs.status import Status
+from portal.sources import cache
+from portal.sources.base import Answer, Outcome
+from tests.services import wait_until
+from tests.support import cast, scenes
+from tests.support.cast import NOW
+from tests.support.databases import ON_POSTGRESQL
+
+pytestmark = ON_POSTGRESQL
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
+@contextmanager
+def meanwhile(app: Flask, act: Callable[[], object], *, waits: bool = True) -> Iterator[list[object]]:
+    """Somebody else, with a connection of their own, does this beside the block: they have come to where they wait
+    for us (or to their end) when it begins, and are through when it is left. Their answer is put into the list."""
+    said: list[object] = []
+
+    def run() -> None:
+        with app.app_context():
+            try:
+                said.append(act())
+            except Exception as error:
+                said.append(error)
+            finally:
+                db.session.remove()
+
+    def stands() -> bool:
+        with db.engine.connect() as connection:
+            return bool(said) or (waits and connection.scalar(WAITING) == 1)
+
+    other = threading.Thread(target=run, daemon=True)
+    other.start()
+    wait_until(stands, 10, "the other one waits, or is through")
+    yield said
+    other.join(20)
+    assert not other.is_alive() and not isinstance(said[0], Exception), said
+
+
+def begin(order: Order, *jobs: ScrapingJob) -> int:
+    operation_id = operations.begin(order, "one", NOW, job_ids=[job.id for job in jobs]).id
+    db.session.rollback()
+    return operation_id
+
+
+def test_a_worker_ends_its_job_while_an_operation_is_about_to_see_to_it(app: Flask) -> None:
+    alice = cast.make_user("alice@example.com")
+    stopped = scenes.failed(cast.make_job(app, alice, 2), final=True)
+    held = cast.make_job(app, alice, 2)
+    held.max_retries = 0
+    scenes.claim(held)
+    operation_id = begin(Order(Verb.LIMITS, "ada@example.com", "more time", (5, 60)), stopped, held)
+    job_id, attempt = held.id, held.attempt
+    db.session.execute(select(ScrapingJob.id).where(ScrapingJob.id == job_id).with_for_update(key_share=True))
+    with meanwhile(app, lambda: operating.work(operation_id, clock=lambda: NOW)) as said:
+        assert ScrapingJob.fail(job_id, attempt, "numbers_unanswered", NOW, scenes.BACKOFF) is not None
+        db.session.commit()
+    assert said == [False]
+    operation = db.session.get_one(operations.Operation, operation_id, populate_existing=True)
+    assert (operation.state, operation.done) == (OperationState.DONE, 2)
+    job = db.session.get_one(ScrapingJob, job_id, populate_existing=True)
+    assert (job.status, job.max_retries, job.next_retry_at) == (Status.FAILED, 5, NOW)
+
+
+def test_two_operations_over_the_same_sources_come_through(app: Flask) -> None:
+    alice = cast.make_user("alice@example.com")
+    jobs = [cast.make_job(app, alice, 1, source=source) for source in ("offline",) * 4]
+    for job, source in zip(jobs, ("one", "two", "one", "two"), strict=True):
+        job.source = source
+    db.session.commit()
+    first, *theirs, last = jobs
+    operation_id = begin(Order(Verb.CANCEL, "ada@example.com", "not wanted"), *theirs)
+    ids = first.id, last.id
+    assert ScrapingJob.cancel(ids[0], "ada@example.com", NOW) is not None
+    with meanwhile(app, lambda: operating.work(operation_id, clock=lambda: NOW)) as said:
+        assert ScrapingJob.cancel(ids[1], "ada@example.com", NOW) is not None
+        db.session.commit()
+    assert said == [False] and not behind()
+    assert set(db.session.scalars(select(ScrapingJob.status))) == {Status.CANCELLED}
+
+
+def test_a_worker_gives_up_while_an_admin_changes_the_jobs_limits(app: Flask) -> None:
+    job = scenes.claim(cast.make_job(app, cast.make_user("alice@example.com"), 2))
+    job_id, attempt = job.id, job.attempt
+
+    def fail() -> bool:
+        moved = ScrapingJob.fail(job_id, attempt, "numbers_unanswered", NOW, scenes.BACKOFF) is not None
+        db.session.commit()
+        return moved
+
+    ScrapingJob.set_limits(job_id, 0, 30, "ada@example.com", NOW)
+    with meanwhile(app, fail) as said:
+        db.session.commit()
+    assert said == [True], "else the job would stand as held until its lease is over, and count as lost"
+    job = db.session.get_one(ScrapingJob, job_id, populate_existing=True)
+    assert (job.status, job.next_retry_at) == (Status.FAILED, None), "by the limits that stand"
+
+
+def test_a_document_is_started_again_while_its_only_job_is_deleted(app: Flask) -> None:
+    alice = cast.make_user("alice@example.com")
+    job = scenes.completed(cast.make_job(app, alice, 2))
+    job_id, document, storage = job.id, db.session.get_one(Document, job.document_id), app.extensions["storage"]
+    db.session.commit()
+    beginnings.begun_since(document, None)
+    with meanwhile(app, lambda: commands.delete(job_id, alice.email, NOW, storage)):
+        again = commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, NOW, push=False)
+    db.session.refresh(document)
+    assert document.deleted_at is None and storage.path(document.storage_key).exists(), f"job {again.id} needs it"
+
+
+def test_kept_answers_are_renewed_while_old_ones_are_forgotten(app: Flask) -> None:
+    answer, months_ago = Answer(Outcome.FOUND, {"a": "b"}), NOW - timedelta(days=90)
+    for e164 in ("+34612000009", "+34612000001"):
+        cache.remember("api", "v1", {e164: answer}, months_ago)
+        db.session.commit()
+    cache.remember("api", "v1", {"+34612000001": answer}, NOW)
+
+    def forget() -> int:
+        gone = cache.forget("api", NOW - timedelta(days=30))
+        db.session.commit()
+        return gone
+
+    with meanwhile(app, forget) as said:
+        cache.remember("api", "v1", {"+34612000009": answer}, NOW)
+        db.session.commit()
+    assert said == [1], "what somebody writes at this moment is left to them"
+    assert len(cache.known("api", "v1", ["+34612000001", "+34612000009"], NOW, 30)) == 2

@@ -1,0 +1,117 @@
+"""A portal that is in use is brought from an earlier version to this one, and back, and loses nothing by it."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import JSON, Boolean, DateTime, Integer, MetaData, Table, func, inspect, select
+
+from portal.application import build
+from portal.config import read_settings
+from portal.database import db
+from portal.jobs.figures.catching_up import behind
+from portal.jobs.figures.records import EVER, EVERYBODY, Figure
+from portal.jobs.models import ScrapingJob
+from portal.jobs.status import Status
+from portal.jobs.sweeping import sweep
+from portal.notices.models import Channel, Delivery, Notice
+from tests import services
+from tests.support.cast import DEAD_REDIS, NOW
+from tests.support.databases import POSTGRESQL
+
+EARLIER = "0002"
+STATUSES = list(Status)
+KEPT = ("users", "documents", "scraping_jobs", "numbers", "attempts", "events", "notices", "cached_answers")
+EMPTY: dict[type[Any], Any] = {JSON: {}, DateTime: NOW, Boolean: False, Integer: 0}
+LATER = NOW + timedelta(days=1)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", POSTGRESQL])
+def test_what_an_earlier_version_wrote_goes_on(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    settings = {"PORTAL_DATA_DIR": str(tmp_path), "REDIS_URL": DEAD_REDIS}
+    if dialect == "postgresql":
+        with services.new_database(request.getfixturevalue("postgres_server")) as url:
+            there_and_back({**settings, "DATABASE_URL": url})
+    else:
+        there_and_back(settings)
+
+
+def there_and_back(settings: dict[str, str]) -> None:
+    app = build(read_settings(settings))
+    with app.app_context():
+        upgrade(revision=EARLIER)
+        _lived()
+        before = _counted()
+        upgrade()
+        assert _counted() == before
+        swept = sweep(LATER)
+        assert (swept.faults, swept.lost, swept.retried, swept.told) == (0, 1, 1, 1)
+        assert not behind()
+        total = select(func.sum(Figure.jobs)).where(Figure.user_id == EVERYBODY, Figure.grain == EVER)
+        assert db.session.scalar(total) == 4, "completed, cancelled, timed out and failed for good"
+        told = db.session.scalars(select(Notice).where(Notice.dedupe == "job-failed.8.1")).one()
+        assert (told.channel, told.state) == (Channel.MAIL, Delivery.SENT)
+        assert len(set(db.session.scalars(select(ScrapingJob.id)))) == len(STATUSES) + 1
+        db.session.remove()
+        before = _counted()
+        digest = {"kind": "jobs_digest", "channel": "chat", "state": "sent"}
+        _write("notices", id=100, dedupe="digest", **digest)
+        _write("notices", id=101, dedupe="folded", digest_id=100, **{**digest, "state": "folded"})
+        downgrade(revision=EARLIER)
+        assert _counted() == before
+        upgrade()
+        assert sweep(LATER).faults == 0
+        db.session.remove()
+        db.engine.dispose()
+
+
+def _lived() -> None:
+    """One person with a job in each status, as raw rows: the models are of a later version. Job 8 failed for good."""
+    _write("users", id=1, email="alice@example.com", password_hash="x", is_admin=True, is_active=True, locale="es")
+    _write("documents", id=1, user_id=1, file_name="a.xlsx", storage_key="0" * 32, sha256="0" * 64, state="ready")
+    for n, status in enumerate([*STATUSES, Status.FAILED], 1):
+        final = n > len(STATUSES)
+        waits = status in (Status.FAILED,) and not final
+        _write(
+            "scraping_jobs", id=n, document_id=1, user_id=1, file_name="a.xlsx", status=status.value, max_retries=3,
+            retry_count=3 if final or status == Status.TIMEOUT else 0, total_numbers=2, timeout_minutes=30,
+            source="offline", country="ES", header_row=1, attempt=1, next_retry_at=NOW if waits else None,
+            lease_until=NOW if status == Status.PROCESSING else None, last_error="x" * 900 if final else None,
+        )  # fmt: skip
+        _write("attempts", job_id=n, attempt=1)
+        _write("events", job_id=n, kind="created")
+        for row_no in (2, 3):
+            _write("numbers", job_id=n, row_no=row_no, text="612000001", e164="+34612000001", outcome="waiting")
+    _write("notices", dedupe="job-failed.8.1", kind="job_failed", user_id=1, job_id=8, state="due", facts={
+        "file_name": "a.xlsx", "total": 2, "ready": 0, "cause": {"es": "No.", "en": "No."}, "attempts": 1,
+        "first_at": None, "rows": [2, 3], "reference": "SJ-8-A1",
+    })  # fmt: skip
+    _write("notices", dedupe="old", kind="job_failed", user_id=1, job_id=8, state="sent")
+    _write("cached_answers", source="api", e164="+34612000001", version="1", outcome="found", answered_at=LATER)
+
+
+def _write(table: str, **values: Any) -> None:
+    """A row of the table as it is now; what is asked for and not given is nothing, or the moment."""
+    known = Table(table, MetaData(), autoload_with=db.engine)
+    row = dict(values)
+    for column in known.columns:
+        if column.name not in row and not column.nullable and column.name != "id":
+            row[column.name] = next((value for kind, value in EMPTY.items() if isinstance(column.type, kind)), "")
+    if db.engine.dialect.name == "sqlite":  # which knows no zones
+        row = {
+            name: value.replace(tzinfo=None) if isinstance(value, datetime) else value for name, value in row.items()
+        }
+    with db.engine.begin() as connection:
+        connection.execute(known.insert(), row)
+
+
+def _counted() -> dict[str, int]:
+    with db.engine.connect() as connection:
+        assert set(KEPT) <= set(inspect(connection).get_table_names())
+        return {
+            name: connection.scalar(select(func.count()).select_from(Table(name, MetaData(), autoload_with=connection)))
+            or 0
+            for name in KEPT
+        }
