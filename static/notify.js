@@ -13,13 +13,21 @@
     line.setAttribute("role", "status");
     line.textContent = text;
     button.replaceWith(line);
+    return line;
   };
-
-  const watch = () => {
-    says(button.dataset.granted);
+  const onceEnded = (then) => {
     const observer = new MutationObserver(() => {
       if (!ended()) return;
       observer.disconnect();
+      then();
+    });
+    observer.observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-final"] });
+  };
+
+  const watch = () => {
+    const line = says(button.dataset.granted);
+    onceEnded(() => {
+      line.remove();
       const text = (id) => document.getElementById(id)?.textContent.trim() ?? "";
       const body = text(button.dataset.summary);
       try {
@@ -27,11 +35,12 @@
         told.addEventListener("click", () => { window.focus(); told.close(); });
       } catch { /* some telephones have the word, but let no page use it */ }
     });
-    observer.observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-final"] });
   };
 
   if (ended() || Notification.permission === "denied") return;
-  button.closest("[hidden]")?.removeAttribute("hidden");
+  const place = button.closest("[hidden]") ?? button;
+  place.removeAttribute("hidden");
+  onceEnded(() => button.isConnected && (place.hidden = true)); // nobody is offered to be told of what has ended
   button.addEventListener("click", async () => {
     const answer = Notification.permission === "granted" ? "granted" : await Notification.requestPermission();
     if (answer === "granted") watch();

@@ -19,7 +19,9 @@ def clean_email(text: str) -> str:
     """The address as it is kept. Raises AccountError when it cannot be one; whether it exists, only a mail tells."""
     email = text.strip().lower()
     name, at, host = email.rpartition("@")
-    if not (name and at and host) or len(email) > 254 or not email.isprintable() or " " in email or "@" in name:
+    # Before the @ only what every mail server takes: to any other address no letter could ever be sent.
+    sendable = name.isascii() and email.isprintable() and " " not in email and "@" not in name
+    if not (name and at and host and sendable) or len(email) > 254:
         raise AccountError(Problem.EMAIL_WRONG)
     return email
 

@@ -20,5 +20,5 @@ PROBLEMS: dict[Problem, LazyString] = {
     Problem.OWN_ACCOUNT: lazy_gettext(
         "You cannot take the portal from yourself: another administrator has to do it. So it always has one."
     ),
-    Problem.ADDRESS_OVER: lazy_gettext("This address has been used or has run out."),
+    Problem.ADDRESS_OVER: lazy_gettext("This link has been used or has run out."),
 }

@@ -85,14 +85,26 @@ def _database() -> str:
     return gettext("it answers (%(kind)s).", kind=db.engine.dialect.name)
 
 
+def _tables() -> str | None:
+    """The revision that the database's tables are at; None while there are none."""
+    try:
+        with db.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        raise Ill(gettext("the database does not answer.")) from error
+
+
+def _unread() -> Ill:
+    """Why a table could not be read: a database without the newest tables is not one that is away."""
+    db.session.rollback()  # on SQLite, what failed still keeps everybody else waiting
+    _tables()
+    return Ill(gettext("the tables are missing or not up to date; see Migrations."))
+
+
 def _migrations() -> str:
     remedy = gettext("Run `flask --app app db upgrade`.")
     newest = ScriptDirectory(current_app.extensions["migrate"].directory).get_current_head()
-    try:
-        with db.engine.connect() as connection:
-            present = MigrationContext.configure(connection).get_current_revision()
-    except SQLAlchemyError as error:
-        raise Ill(gettext("the database does not answer.")) from error
+    present = _tables()
     if present is None:
         sentence = gettext("the database has no tables of the portal yet.")
         raise Ill(f"{sentence} {remedy}")
@@ -152,7 +164,7 @@ def _sweep() -> str:
     try:
         last = queries.last_sweep(utcnow(), timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"]))
     except SQLAlchemyError as error:
-        raise Ill(gettext("the database does not answer.")) from error
+        raise _unread() from error
     finally:
         db.session.rollback()
     if last.late:
@@ -164,7 +176,7 @@ def _notices() -> str:
     try:
         dead = given_up()
     except SQLAlchemyError as error:
-        raise Ill(gettext("the database does not answer.")) from error
+        raise _unread() from error
     finally:
         db.session.rollback()
     if dead:

@@ -22,7 +22,7 @@ def password_reset(notice: Notice, reader: Reader, home: str) -> Said:
         state=gettext("Your account"),
         lead=gettext("You can choose a new password for the portal."),
         then=ngettext(
-            "The address works for %(n)s hour and once.", "The address works for %(n)s hours and once.", hours, n=hours
+            "The link works for %(n)s hour and once.", "The link works for %(n)s hours and once.", hours, n=hours
         ),
         parts=(_until(notice, reader, Purpose.RESET),),
         button=(gettext("Choose a new password"), _address(notice, Purpose.RESET)),
@@ -41,8 +41,8 @@ def invite(notice: Notice, reader: Reader, home: str) -> Said:
         state=gettext("Invitation"),
         lead=gettext("Upload a list of telephone numbers and get it back complete."),
         then=ngettext(
-            "Choose a password to begin. The address works for %(n)s day and once.",
-            "Choose a password to begin. The address works for %(n)s days and once.",
+            "Choose a password to begin. The link works for %(n)s day and once.",
+            "Choose a password to begin. The link works for %(n)s days and once.",
             days,
             n=days,
         ),

@@ -103,7 +103,7 @@ class Judge:
             raise Refused(Refusal.SCHEME, scheme)
         if "@" in parts.netloc:
             raise Refused(Refusal.USERINFO, host)
-        if not host.strip("."):
+        if not host.strip(".") or any(letter.isspace() for letter in parts.netloc) or not _can_be_asked_for(host):
             raise Refused(Refusal.HOST, "")
         return scheme, host, DEFAULT_PORTS[scheme] if port is None else port
 
@@ -142,6 +142,15 @@ class Judge:
         if not _is_public(address):
             raise Refused(Refusal.PRIVATE, host)
         return Judged(address, private=False)
+
+
+def _can_be_asked_for(host: str) -> bool:
+    """Whether a name server could be asked for it: no part of a name is longer than 63 letters, nor empty."""
+    try:
+        host.rstrip(".").encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _is_public(address: Address) -> bool:

@@ -37,13 +37,15 @@ class Exchange:
 
 @dataclass
 class Trial:
-    """One try. `answer` is None when the source stopped or is busy; `reason` then says why. `late`: time was up."""
+    """One try. `answer` is None when the source stopped or is busy; `reason` then says why. `late`: time was up.
+    `held`: nothing was sent, as the breaker or the pace lets nobody ask just now; `reason` says why."""
 
     number: str
     exchanges: list[Exchange] = field(default_factory=list)
     answer: Answer | None = None
     reason: str | None = None
     late: bool = False
+    held: bool = False
 
 
 class _Watched(Asker):
@@ -84,6 +86,7 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:
         trial.reason = error.reason
+        trial.held = isinstance(error, SourceBusy) and not trial.exchanges
     trial.late = time.monotonic() > until
     return trial
 
@@ -93,7 +96,8 @@ def as_plain(trial: Trial) -> dict[str, Any]:
     answer = trial.answer and {"outcome": trial.answer.outcome, "fields": dict(trial.answer.fields)}
     exchanges = [asdict(exchange) for exchange in trial.exchanges]
     return {
-        "number": trial.number, "reason": trial.reason, "late": trial.late, "answer": answer, "exchanges": exchanges
+        "number": trial.number, "reason": trial.reason, "late": trial.late, "held": trial.held,
+        "answer": answer, "exchanges": exchanges,
     }  # fmt: skip
 
 
@@ -102,7 +106,7 @@ def from_plain(plain: Mapping[str, Any]) -> Trial:
     said = plain["answer"]
     answer = Answer(Outcome(said["outcome"]), said["fields"], plain["reason"]) if said else None
     exchanges = [Exchange(**exchange) for exchange in plain["exchanges"]]
-    return Trial(plain["number"], exchanges, answer, plain["reason"], plain["late"])
+    return Trial(plain["number"], exchanges, answer, plain["reason"], plain["late"], plain.get("held", False))
 
 
 def _hurried(recipe: Recipe, seconds: float) -> Recipe:

@@ -3,7 +3,7 @@
 Opening that address changes nothing: mail scanners do. Whether an address of a person exists is told to nobody.
 """
 
-from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask import Response, current_app, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -30,7 +30,8 @@ def ask() -> ResponseReturnValue:
     except accounts.TooManyTries as brake:
         page = render_template("auth/forgot.html", email=email, problem=wait_words(brake.seconds))
         return page, 429, {"Retry-After": str(brake.seconds)}
-    return render_template("auth/forgot_asked.html", email=email.strip())
+    mail = bool(current_app.config["MAIL_SERVER"])
+    return render_template("auth/forgot_asked.html", email=email.strip(), mail=mail)
 
 
 @blueprint.get("/reset/<token>")

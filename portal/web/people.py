@@ -6,7 +6,7 @@ They belong to the admins' blueprint: for anybody else they do not exist.
 from typing import Any
 
 from flask import Response, abort, current_app, flash, make_response, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import format_decimal, gettext
 from flask_login import current_user
 from werkzeug.exceptions import NotFound
 
@@ -100,7 +100,13 @@ def set_limits(user_id: int) -> Response:
         per_day = _whole("files_per_day", 1, administering.MOST_FILES)
         days = _whole("retention_days", 0, LONGEST_RETENTION_DAYS)
     except ValueError:
-        return _refused(user_id, gettext("A limit is a whole number, or nothing. Nothing was changed."))
+        problem = gettext(
+            "A limit is a whole number within its range, or nothing: rows up to %(rows)s, files up to %(files)s, days "
+            "up to %(days)s. Nothing was changed.",
+            rows=format_decimal(administering.MOST_ROWS), files=format_decimal(administering.MOST_FILES),
+            days=format_decimal(LONGEST_RETENTION_DAYS),
+        )  # fmt: skip
+        return _refused(user_id, problem, typed=request.form)
     moved = administering.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, _why(), utcnow())
     return _told(user_id, moved, gettext("Saved."), gettext("These are their limits already, so nothing was changed."))
 
@@ -144,8 +150,8 @@ def _told(user_id: int, moved: bool, done: str, already: str) -> Response:
     return _back(user_id)
 
 
-def _refused(user_id: int, problem: str) -> Response:
-    return make_response(_page(user_id, problem=problem), 422)
+def _refused(user_id: int, problem: str, **more: Any) -> Response:
+    return make_response(_page(user_id, problem=problem, **more), 422)
 
 
 def _letter_written(user_id: int, link: str | None, purpose: Purpose) -> Response:
@@ -171,7 +177,7 @@ def _page(user_id: int, **more: Any) -> str:
     return render_template(
         "admin/person.html", user=user, standing=directory.standing(user), files=files_started([user_id])[user_id],
         most=COUNTED, portal_rows=current_app.config["MAX_ROWS"],
-        **more,
+        mail=bool(current_app.config["MAIL_SERVER"]), **more,
     )  # fmt: skip
 
 

@@ -114,6 +114,9 @@ def test_what_went_wrong_never_says_the_address_which_may_hold_a_key(there: Rece
         ("https://[::1]/", Refusal.PRIVATE),
         ("https://example.org:99999/", Refusal.HOST),
         ("https:///hook", Refusal.HOST),
+        ("https://exa mple.org/", Refusal.HOST),
+        (f"https://{'a' * 64}.example.org/", Refusal.HOST),
+        ("https://a..example.org/", Refusal.HOST),
     ],
 )
 def test_the_text_of_an_address_gives_away_what_is_wrong_with_it(url: str, code: Refusal) -> None:

@@ -270,6 +270,18 @@ def test_the_offline_source_can_be_tried_too(as_ada: FlaskClient, folder: Path) 
     assert "Line type" in seen and "mobile" in seen and "Nobody is asked outside the portal." in seen
 
 
+def test_a_try_at_a_source_that_is_not_asked_says_that_nothing_was_sent(
+    as_ada: FlaskClient, folder: Path, redis: Redis
+) -> None:
+    """The key was put right meanwhile: its old refusal would send the admin looking for a second fault."""
+    Breaker(redis, "operators").trip("credentials")
+    _, seen = tried(as_ada)
+    assert "Nothing was sent." in seen and "Press “Ask it again now” first" in seen
+    pressed(as_ada, "resume")
+    _, seen = tried(as_ada)
+    assert "Authorization: Bearer •••" in seen and "Nothing was sent." not in seen
+
+
 def test_a_try_says_when_no_worker_takes_it_up_and_at_last_gives_up(
     as_ada: FlaskClient, folder: Path, redis: Redis
 ) -> None:

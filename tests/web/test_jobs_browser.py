@@ -173,3 +173,31 @@ def test_who_asked_for_it_is_told_on_the_screen_when_the_file_has_ended(
     services.wait_until(lambda: page.evaluate("window.told.length") == 1, 5, "the browser has told it once")
     ((title, body),) = page.evaluate("window.told")
     assert title == "clientes.xlsx" and body.startswith("Done: all 2 rows")
+    expect(page.get_by_text("This browser tells you when it ends")).to_have_count(0)
+
+
+def test_nobody_is_offered_to_be_told_of_what_has_ended(page: Page, alice: User, make_job: MakeJob) -> None:
+    job = make_job(alice, 2)
+    scenes.claim(job, utcnow())
+    visit(page, job)
+    expect(page.locator("button[data-notify]")).to_be_visible()
+    scenes.answer(job, [Outcome.FOUND] * 2, utcnow())
+    end_of(job)
+    expect(page.locator("#job-live")).to_have_attribute("data-status", "completed", timeout=15_000)
+    expect(page.locator("button[data-notify]")).to_be_hidden()
+
+
+def test_the_figures_stay_within_the_page_when_each_of_them_is_a_few_words(
+    page: Page, alice: User, make_job: MakeJob
+) -> None:
+    job = make_job(alice, 2)
+    scenes.claim(job, utcnow())
+    scenes.answer(job, [Outcome.FOUND] * 2, utcnow())
+    end_of(job)
+    alice.is_admin, alice.locale = True, "es"
+    db.session.commit()
+    page.goto("/admin/metrics")
+    assert page.get_by_text("menos de 1 segundo").count() > 3
+    for width in (1280, 800, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width

@@ -156,7 +156,7 @@ def test_an_invitation_with_a_mail_server_is_a_letter(app: Flask, as_ada: FlaskC
 
 def test_an_address_that_is_wrong_or_taken_is_said_and_invites_nobody(as_ada: FlaskClient, alice: User) -> None:
     before = everything()
-    for email in ("nonsense", "alice@example.com", "ALICE@example.com"):
+    for email in ("nonsense", "ñandú@example.com", "alice@example.com", "ALICE@example.com"):
         answer = as_ada.post("/admin/users", data={"email": email})
         assert answer.status_code == 422
         assert 'role="alert"' in answer.text and f'value="{email}"' in answer.text
@@ -256,6 +256,20 @@ def test_a_limit_that_is_none_is_refused(as_ada: FlaskClient, alice: User) -> No
         answer = post(as_ada, alice, "limits", **{name: text})
         assert answer.status_code == 422 and 'role="alert"' in answer.text
     assert now_is(alice).max_rows is None and audited() == []
+    assert "rows up to 1,000,000" in answer.text, "the range is said"
+
+
+def test_limits_that_were_refused_need_not_be_written_again(as_ada: FlaskClient, alice: User) -> None:
+    seen = post(as_ada, alice, "limits", max_rows="-1", files_per_day="12", why="a large customer").text
+    assert 'value="-1"' in seen and 'value="12"' in seen and 'value="a large customer"' in seen
+
+
+def test_without_a_mail_server_the_page_of_a_person_promises_no_letter(
+    app: Flask, as_ada: FlaskClient, alice: User
+) -> None:
+    assert "They get a letter" not in as_ada.get(f"/admin/users/{alice.id}").text
+    app.config["MAIL_SERVER"] = "127.0.0.1"
+    assert "They get a letter" in as_ada.get(f"/admin/users/{alice.id}").text
 
 
 @pytest.mark.parametrize(("rows", "state"), [(7, Reading.READY), (8, Reading.REFUSED)])
