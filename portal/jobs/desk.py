@@ -23,7 +23,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.status import Status
 
 PER_PAGE = 50
-CAP = 10_000
+CAP = 5_000  # what a page of the list counts; a plan, which is asked for once, counts further
 WINDOW = 20_000
 
 
@@ -144,9 +144,10 @@ def _fits(after: Place, order: Order) -> bool:
     return [type(value) for value in after] == wanted
 
 
-def status_counts(wanted: Filters) -> dict[Status, Capped]:
+def status_counts(wanted: Filters, cap: int | None = None) -> dict[Status, Capped]:
     """How many jobs of each status there are under the filters, whatever status these name. Where many match beside
-    other filters, all but the status that is named are counted as far as CAP jobs go."""
+    other filters, all but the status that is named are counted as far as `cap` jobs go, or else CAP."""
+    cap = cap or CAP
     asked, wanted = wanted.status, replace(wanted, status=None)
     if wanted.only_status:
         return {status: Capped(n) for status, n in standing().items()}
@@ -154,20 +155,20 @@ def status_counts(wanted: Filters) -> dict[Status, Capped]:
     if wanted.name:
         window = _ordered(select(ScrapingJob.id), wanted, NEWEST, None).limit(WINDOW)
         some = select(ScrapingJob.status).where(*conditions(wanted), ScrapingJob.id.in_(window))
-    within = some.limit(CAP + 1).subquery()
+    within = some.limit(cap + 1).subquery()
     rows = db.session.execute(select(within.c.status, func.count()).group_by(within.c.status)).all()
     counted = {Status(row[0]): row[1] for row in rows}
-    full = sum(counted.values()) > CAP or (bool(wanted.name) and _window_is_full(wanted))
-    counts = {status: Capped(min(counted.get(status, 0), CAP), full) for status in Status}
+    full = sum(counted.values()) > cap or (bool(wanted.name) and _window_is_full(wanted))
+    counts = {status: Capped(min(counted.get(status, 0), cap), full) for status in Status}
     if full and asked is not None and not wanted.name:
-        counts[asked] = _of_status(wanted, asked)
+        counts[asked] = _of_status(wanted, asked, cap)
     return counts
 
 
-def _of_status(wanted: Filters, status: Status) -> Capped:
-    rows = select(literal(1)).where(*conditions(replace(wanted, status=status))).limit(CAP + 1).subquery()
+def _of_status(wanted: Filters, status: Status, cap: int) -> Capped:
+    rows = select(literal(1)).where(*conditions(replace(wanted, status=status))).limit(cap + 1).subquery()
     n = db.session.scalar(select(func.count()).select_from(rows)) or 0
-    return Capped(min(n, CAP), n > CAP)
+    return Capped(min(n, cap), n > cap)
 
 
 def _window_is_full(wanted: Filters) -> bool:

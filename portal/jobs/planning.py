@@ -11,10 +11,11 @@ from sqlalchemy import select
 from portal.accounts import User
 from portal.database import db
 from portal.jobs.bulk import CAN_MOVE, ticked
-from portal.jobs.desk import CAP, Capped, status_counts
+from portal.jobs.desk import Capped, status_counts
 from portal.jobs.filters import Filters, conditions
 from portal.jobs.models import ScrapingJob
 from portal.jobs.operation_records import Verb
+from portal.jobs.operations import CHOSEN_AT_ONCE
 from portal.jobs.status import Status
 
 
@@ -42,14 +43,14 @@ class Plan:
 
 def _sum(counts: dict[Status, Capped]) -> Capped:
     total = sum(one.n for one in counts.values())
-    return Capped(min(total, CAP), total > CAP or any(one.more for one in counts.values()))
+    return Capped(min(total, CHOSEN_AT_ONCE), total > CHOSEN_AT_ONCE or any(one.more for one in counts.values()))
 
 
 def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[int]) -> Plan:
     """The plan for all under `wanted`, or else for these jobs."""
     gone = 0
     if wanted is not None:
-        counts = status_counts(wanted)
+        counts = status_counts(wanted, CHOSEN_AT_ONCE)
         if wanted.status is not None:
             counts = {wanted.status: counts[wanted.status]}
     else:
