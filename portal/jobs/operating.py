@@ -171,7 +171,8 @@ def _lock(rows: list[ChosenJob]) -> None:
 
 def _act(order: Order, row: ChosenJob, now: datetime) -> str | None:
     try:
-        return bulk.act(order, row.job_id, row.seen_round, row.seen_attempt, now)
+        with db.session.begin_nested():  # on PostgreSQL, one refused statement would spoil all that comes after it
+            return bulk.act(order, row.job_id, row.seen_round, row.seen_attempt, now)
     except OperationalError:
         raise  # the database is away or busy: the whole batch is done again
     except Exception:  # one job that cannot be moved must not keep the others from it, again and again

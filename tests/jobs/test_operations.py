@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from flask import current_app
 from flask.testing import FlaskClient
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, func, select, text, update
 
 from portal.accounts import User
 from portal.accounts.audit import AuditNote
@@ -19,8 +21,9 @@ from portal.jobs.operation_records import ChosenJob, Operation, OperationState, 
 from portal.jobs.records import Event
 from portal.jobs.status import Status
 from tests.jobs.many import copies
-from tests.support import scenes
+from tests.support import cast, scenes
 from tests.support.cast import NOW
+from tests.support.databases import ON_BOTH
 
 MakeJob = Callable[..., ScrapingJob]
 MANY = 700
@@ -278,3 +281,23 @@ def test_the_sweep_takes_no_more_than_its_indexes_for_operations(stopped: Scrapi
     with db.engine.connect() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[-1][0]}", asked[-1][1]).all()
     assert "USING INDEX ix_operations_under_way" in str(plan)
+
+
+@ON_BOTH
+def test_a_job_that_the_database_refuses_to_move_is_passed_over_and_the_others_are_moved(
+    stopped: ScrapingJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [stopped.id, scenes.failed(cast.make_job(current_app, stopped.user, 3), final=True).id]
+    operation = operations.begin(RETRY, "key", NOW, wanted=Filters(status=Status.FAILED))
+    act = bulk.act
+
+    def faulty(order: Order, job_id: int, *seen: Any) -> str | None:
+        if job_id == ids[0]:
+            db.session.execute(text("INSERT INTO operations SELECT * FROM operations"))
+        return act(order, job_id, *seen)
+
+    monkeypatch.setattr(bulk, "act", faulty)
+    operating.work(operation.id, clock=lambda: NOW)
+    ended = fresh(operation)
+    assert (ended.state, ended.done, ended.skipped_why) == (OperationState.DONE, 1, {bulk.FAULT: 1})
+    assert count(ScrapingJob.status == Status.RETRYING) == 1
