@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from sqlalchemy import delete, text, update
 
 from bench import desk
-from bench.desk import FEW, MANY
+from bench.desk import FEW
 from bench.measuring import SHORT, Goal, seconds
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.figures import catching_up
 from portal.jobs.figures.records import DAY, EVER, EVERYBODY, HOUR, QUARTER, Figure
 from portal.jobs.models import ScrapingJob
-from tests.services import postgres, postgres_programs
 
 DAYS = 40  # few and many jobs ended in the same time, so that the charts have as much to draw
 ROUNDS = 3  # the best one counts: the machine has neighbours
@@ -38,22 +37,9 @@ _GRAINS = (
 
 
 def goals() -> Iterator[Goal]:
-    """One goal a page and a database; PostgreSQL is left out, loudly, where there is none."""
-    yield from _compare("sqlite", "")
-    if postgres_programs() is None:
-        print("     PostgreSQL is not on this machine: its figures were not measured")
-    else:
-        with postgres() as server:
-            yield from _compare("postgresql", server)
+    """Those of the pages, and how fast old jobs are counted."""
+    yield from desk.against_few(_pages)
     yield _counting()
-
-
-def _compare(dialect: str, server: str) -> Iterator[Goal]:
-    few, many = (_pages(dialect, server, jobs) for jobs in (FEW, MANY))
-    for name in PAGES:
-        detail = f"{many[name] * 1000:.1f} ms with {MANY:,} jobs, {few[name] * 1000:.1f} ms with {FEW:,}"
-        ceiling = 2.5 if SHORT else 1.5
-        yield Goal(f"{name} on {dialect}, many jobs / few jobs", many[name] / few[name], detail, ceiling=ceiling)
 
 
 def _pages(dialect: str, server: str, jobs: int) -> dict[str, float]:
