@@ -103,7 +103,7 @@ def recipe(
     *,
     rate: str = "2000/s",
     concurrency: int = 8,
-    timeout: float = 0.6,
+    timeout: float = 1.5,  # longer than a busy machine takes to answer: what came too late would be asked for again
     changed: tuple[str, str] = ("", ""),
 ) -> Recipe:
     """The recipe of one of ALL, at that address. `changed`: a text in it, and what stands there instead."""
