@@ -17,10 +17,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: set-up ## start the portal here, with everything it needs; Ctrl-C stops it
-	@exec $(PYTHON) -m portal.running
+	@exec $(PYTHON) -m portal.runner
 
 ctl: set-up ## ask the portal that runs: make ctl ARGS=status, ARGS="restart web"
-	@exec $(PYTHON) -m portal.running ctl $(ARGS)
+	@exec $(PYTHON) -m portal.runner ctl $(ARGS)
 
 test: set-up-test ## run the tests; ARGS="-k retry" goes to pytest
 	@$(PYTEST) $(ARGS)

@@ -2,7 +2,7 @@
 
 import sys
 
-from portal.jobs.working import main
+from portal.jobs.worker.rq_worker import main
 
 if __name__ == "__main__":
     main(sys.argv)

@@ -23,13 +23,13 @@ from portal.accounts import User
 from portal.accounts.passwords import hash_password
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import operating, operations
-from portal.jobs.bulk import Order
-from portal.jobs.figures.records import EVER, EVERYBODY, Figure
-from portal.jobs.filters import Filters
+from portal.jobs.admin import operation_runner, operations
+from portal.jobs.admin.bulk import Order
+from portal.jobs.admin.filters import Filters
+from portal.jobs.core.bulk_tables import Verb
+from portal.jobs.core.status import Status
+from portal.jobs.metrics.models import EVER, EVERYBODY, Figure
 from portal.jobs.models import ScrapingJob
-from portal.jobs.operation_records import Verb
-from portal.jobs.status import Status
 from tests.services import new_database, postgres, postgres_programs, valkey
 
 FEW, MANY = 1_000, 50_000 if SHORT else 1_000_000
@@ -196,7 +196,7 @@ def _operation() -> Goal:
         db.session.execute(update(ScrapingJob).where(moved).values(status="processing", attempt=1))
         db.session.commit()
         began = time.process_time()
-        while operating.work(operation.id, clock=lambda: NOW + timedelta(minutes=1)):
+        while operation_runner.work(operation.id, clock=lambda: NOW + timedelta(minutes=1)):
             pass
         taken = time.process_time() - began
         db.session.refresh(operation)

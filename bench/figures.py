@@ -11,9 +11,9 @@ from bench.desk import FEW
 from bench.measuring import SHORT, Goal, seconds
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs.figures import catching_up
-from portal.jobs.figures.records import DAY, EVER, EVERYBODY, HOUR, QUARTER, Figure
+from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, Figure
 from portal.jobs.models import ScrapingJob
+from portal.jobs.sweep import metrics_backfill
 
 DAYS = 40  # few and many jobs ended in the same time, so that the charts have as much to draw
 ROUNDS = 3  # the best one counts: the machine has neighbours
@@ -87,7 +87,7 @@ def _counting() -> Goal:
                  "FROM scraping_jobs")
         )  # fmt: skip
         db.session.commit()
-        taken = seconds(lambda: all(iter(lambda: any(catching_up.catch_up(utcnow())), False)))
+        taken = seconds(lambda: all(iter(lambda: any(metrics_backfill.catch_up(utcnow())), False)))
     return Goal(
         "old jobs counted a second", count / taken, f"{count:,} jobs in {taken:.1f} s of a processor", floor=500
     )

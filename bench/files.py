@@ -15,9 +15,9 @@ from xlsxwriter import Workbook
 from bench.measuring import SHORT, Goal, in_turns
 from bench.portal_here import make_job, numbers, portal
 from portal.database import db
-from portal.documents.reading import Limits, read
-from portal.jobs.attempt import Conditions, run
-from portal.jobs.backoff import Backoff
+from portal.documents.reader.parent import Limits, read
+from portal.jobs.attempt.runner import Conditions, run
+from portal.jobs.core.backoff import Backoff
 from portal.jobs.export import Kind, write_export
 from portal.jobs.models import ScrapingJob
 

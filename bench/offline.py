@@ -7,10 +7,10 @@ from phonenumbers import PhoneNumberFormat, carrier, geocoder, timezone
 
 from bench.measuring import SHORT, Goal, in_turns, seconds
 from bench.portal_here import make_job, numbers, portal
-from portal.jobs.attempt import Conditions, run
-from portal.jobs.backoff import Backoff
-from portal.jobs.status import Status
-from portal.jobs.working import settle_memory
+from portal.jobs.attempt.runner import Conditions, run
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.status import Status
+from portal.jobs.worker.rq_worker import settle_memory
 from portal.sources.offline import OfflineSource, warm
 
 ROWS = 5000

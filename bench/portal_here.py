@@ -17,10 +17,10 @@ from portal.clock import utcnow
 from portal.config import read_settings
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.documents.phone import parse
 from portal.documents.storage import LocalStorage
 from portal.jobs import commands
 from portal.jobs.models import ScrapingJob
+from portal.phone import parse
 
 NOW = datetime(2026, 5, 5, 9, 0, tzinfo=UTC)
 # Ranges of Spain in about the shares of a real list of customers: mobiles, fixed lines, a few special numbers.

@@ -22,9 +22,9 @@ from bench.portal_here import make_job, numbers, portal
 from bench.slow_source import LATENCY_SECONDS
 from portal import sources
 from portal.config import ROOT
-from portal.jobs.attempt import Conditions, run
-from portal.jobs.backoff import Backoff
-from portal.jobs.status import Status
+from portal.jobs.attempt.runner import Conditions, run
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.status import Status
 from tests.services import valkey
 
 NUMBERS = 1000 if SHORT else 5000

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from bench.measuring import SHORT, Goal, seconds
 from bench.portal_here import NOW, make_job, numbers, patient, portal
 from portal.database import db
-from portal.jobs import sweeping
+from portal.jobs.sweep import steps
 from tests.services import new_database, postgres, postgres_programs, valkey
 
 FEW, MANY = 1_000, 100_000 if SHORT else 1_000_000
@@ -66,7 +66,7 @@ def _sweep_seconds(dialect: str, server: str, jobs: int) -> float:
         times = []
         for _ in range(SWEEPS):
             _make_work(dialect, model.id)
-            times.append(seconds(lambda: sweeping.sweep(NOW + timedelta(days=1))))
+            times.append(seconds(lambda: steps.sweep(NOW + timedelta(days=1))))
         return statistics.median(times)
 
 

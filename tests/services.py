@@ -21,7 +21,7 @@ from aiosmtpd.smtp import AuthResult, Envelope
 from redis import Redis
 from redis.exceptions import RedisError
 
-from portal.running.valkey import server_binary
+from portal.runner.valkey import server_binary
 from tests.support.postgresql import new_database, postgres, postgres_programs
 from tests.support.processes import dies_with_us, free_port, missing, short_folder, stop, wait_until
 

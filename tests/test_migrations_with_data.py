@@ -11,11 +11,11 @@ from sqlalchemy import JSON, Boolean, DateTime, Integer, MetaData, Table, func, 
 from portal.application import build
 from portal.config import read_settings
 from portal.database import db
-from portal.jobs.figures.catching_up import behind
-from portal.jobs.figures.records import EVER, EVERYBODY, Figure
+from portal.jobs.core.status import Status
+from portal.jobs.metrics.models import EVER, EVERYBODY, Figure
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import Status
-from portal.jobs.sweeping import sweep
+from portal.jobs.sweep.metrics_backfill import behind
+from portal.jobs.sweep.steps import sweep
 from portal.notices.models import Channel, Delivery, Notice
 from tests import services
 from tests.support.cast import DEAD_REDIS, NOW

@@ -13,12 +13,12 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.config import ROOT
 from portal.database import db
-from portal.jobs import bulk, operating, operations
-from portal.jobs.filters import Filters
+from portal.jobs.admin import bulk, operation_runner, operations
+from portal.jobs.admin.filters import Filters
+from portal.jobs.core.bulk_tables import Verb
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.operation_records import Verb
-from portal.jobs.status import Status
-from portal.notices.mail import letter
+from portal.notices.email.channel import letter
 from portal.notices.models import Notice
 from tests.support import cast, scenes
 from tests.support.catalogue import ENGLISH, english_left
@@ -103,7 +103,7 @@ def test_the_admins_desk_is_spanish(
     begun = [as_ada.post("/admin/jobs/plan", data={"verb": verb, "ids": job.id}) for verb in ("retry", "limits")]
     operation = operations.begin(bulk.Order(Verb.RETRY, ada.email), "key", utcnow(), wanted=Filters()).id
     before = [shown(as_ada, f"/admin/operations/{operation}"), shown(as_ada, "/admin/triage")]
-    operating.work(operation)
+    operation_runner.work(operation)
     after = [
         shown(as_ada, path)
         for path in (f"/admin/operations/{operation}", "/admin/operations", "/admin/audit", "/admin/triage",
@@ -123,7 +123,7 @@ def test_the_mails_are_spanish(app: Flask, spanish: None, alice: User, make_job:
 
 def test_the_terminal_says_it_in_both_languages() -> None:
     said = subprocess.run(
-        [sys.executable, "-c", "from portal.running.words import READY, both; print(both(READY, address='x'))"],
+        [sys.executable, "-c", "from portal.runner.words import READY, both; print(both(READY, address='x'))"],
         capture_output=True, text=True, cwd=ROOT, check=True,
     ).stdout  # fmt: skip
     assert said.splitlines() == ["Masterfilter está listo: x", "Masterfilter is ready: x"]

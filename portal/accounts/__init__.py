@@ -4,12 +4,12 @@ It must not know Flask's requests or any page. Every verb takes the moment it ha
 transaction: call none of them inside another one. Only `audit` writes into its caller's.
 """
 
-from portal.accounts import audit
-from portal.accounts.first_admin import make_setup_address, setup_address_is_open, use_setup_address
+from portal import audit
 from portal.accounts.models import LoginSession, LoginThrottle, OneTimeAddress, User
-from portal.accounts.people import anybody_here, change_password, choose_look, create_user, set_retention, sign_in
 from portal.accounts.problems import AccountError, Problem, TooManyTries
 from portal.accounts.sessions import end_session, session_user, start_session
+from portal.accounts.setup_link import make_setup_address, setup_address_is_open, use_setup_address
+from portal.accounts.users import anybody_here, change_password, choose_look, create_user, set_retention, sign_in
 
 __all__ = [
     "AccountError",

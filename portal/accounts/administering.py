@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import delete, or_, select
 
-from portal.accounts import audit
+from portal import audit
 from portal.accounts.models import LoginSession, User
 from portal.accounts.problems import AccountError, Problem
 from portal.database import db

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
 from portal.database import Model, Moment
-from portal.objects import Objects
+from portal.seed_compat import Objects
 
 
 def _named(name: str) -> ColumnElement[bool]:

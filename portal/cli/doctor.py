@@ -21,15 +21,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal import sources
 from portal.accounts import AccountError
-from portal.accounts.people import clean_email
+from portal.accounts.users import clean_email
 from portal.cli.language import spoken
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import queries
-from portal.notices.checking_mail import greet, send_test
-from portal.notices.delivered import given_up
-from portal.notices.posting import said
-from portal.notices.undelivered import Undelivered
+from portal.notices.email.checking_mail import greet, send_test
+from portal.notices.email.posting import said
+from portal.notices.errors import Undelivered
+from portal.notices.log import given_up
 
 LOW_DISK_BYTES = 1024**3
 

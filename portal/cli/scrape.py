@@ -16,22 +16,22 @@ from flask_migrate import upgrade
 from sqlalchemy import inspect
 
 from portal.accounts import User
-from portal.cli.choosing import chosen
-from portal.cli.interrupting import Interrupt
+from portal.cli.ctrl_c import Interrupt
+from portal.cli.scrape_options import chosen
 from portal.cli.speaking import speaking
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
-from portal.documents.limits import Limits
 from portal.documents.models import Document, Reading
-from portal.documents.reading import ReadingFailed
+from portal.documents.reader.limits import Limits
+from portal.documents.reader.parent import ReadingFailed
 from portal.documents.storage import LocalStorage, TooManyBytes
 from portal.documents.words import problem_words
-from portal.jobs import commands, foreground
-from portal.jobs.attempt import Conditions, run
+from portal.jobs import commands, terminal_runs
+from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.export import Kind, write_export
 from portal.jobs.models import ScrapingJob, backoff
-from portal.jobs.words import cannot_start_words, reason_words
+from portal.jobs.words.statuses import cannot_start_words, reason_words
 
 INTERRUPTED = 130  # what a shell calls the end by Ctrl-C
 
@@ -53,12 +53,12 @@ def scrape_command(
     with speaking(), Interrupt() as interrupt:
         _require_output(file, out)
         _set_up_database()
-        user = foreground.terminal_user(utcnow())
+        user = terminal_runs.terminal_user(utcnow())
         country = country or current_app.config["DEFAULT_COUNTRY"]
         document = _read(file, user, country.upper())
         choice = chosen(document, sheet, column, country, source)
         job = _job_for(document, choice, user, again=again)
-        if not foreground.is_done(job):
+        if not terminal_runs.is_done(job):
             _look_up(job, interrupt, user)
         write_export(job, _storage(), out)
         _say_how_it_ended(job, out, interrupted=interrupt.is_set())
@@ -90,7 +90,7 @@ def _read(file: Path, user: User, country: str) -> Document:
     """The document of this content: the one that was read before, or a new one. Raises ClickException."""
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    document = foreground.known_document(user, digest)
+    document = terminal_runs.known_document(user, digest)
     if document is None or not _storage().exists(document.storage_key):
         document = _put_away(file, user)
     if document.state == Reading.READING:
@@ -123,24 +123,24 @@ def _put_away(file: Path, user: User) -> Document:
 
 def _job_for(document: Document, choice: commands.Choice, user: User, *, again: bool) -> ScrapingJob:
     """The job that was begun before, ready to go on, or a new one. Raises ClickException."""
-    job = foreground.known_job(user, document, choice)
-    if job is None or (again and foreground.is_done(job)):
+    job = terminal_runs.known_job(user, document, choice)
+    if job is None or (again and terminal_runs.is_done(job)):
         try:
             return commands.start(document, choice, user, utcnow(), push=False)
         except commands.CannotStart as error:
             raise click.ClickException(cannot_start_words(error.code)) from error
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
-    if foreground.is_done(job):
+    if terminal_runs.is_done(job):
         at = format_datetime(job.completed_at, "short")
         said = gettext("This was looked up on %(at)s; the answers are from then. --again asks anew.", at=at)
         click.echo(said, err=True)
         return job
     click.echo(gettext("Going on: %(ready)s of %(total)s rows are ready.", **figures), err=True)
     try:
-        foreground.take_up(job, user.email, utcnow())
-    except foreground.HeldElsewhere as error:
+        terminal_runs.take_up(job, user.email, utcnow())
+    except terminal_runs.HeldElsewhere as error:
         raise click.ClickException(gettext("A worker of the portal has this file. Run this again later.")) from error
-    except foreground.NotYet as error:
+    except terminal_runs.NotYet as error:
         at = format_datetime(error.until, "short")
         raise click.ClickException(gettext("The source is busy. Run this again after %(at)s.", at=at)) from error
     return job
@@ -160,13 +160,13 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
         )
         run(job.id, job.attempt, given)
     db.session.refresh(job)
-    if interrupt.is_set() and not foreground.is_done(job):
-        foreground.put_by(job, user.email, utcnow())
+    if interrupt.is_set() and not terminal_runs.is_done(job):
+        terminal_runs.put_by(job, user.email, utcnow())
 
 
 def _say_how_it_ended(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
-    if foreground.is_done(job):
+    if terminal_runs.is_done(job):
         click.echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
         return
     click.echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)

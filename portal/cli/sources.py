@@ -13,12 +13,12 @@ from flask_babel import gettext, ngettext
 
 from portal import sources
 from portal.cli.language import spoken
-from portal.jobs.words import outcome_words, reason_words
+from portal.jobs.words.statuses import outcome_words, reason_words
 from portal.sources import look_at
-from portal.sources.folder import EXAMPLES, Found
-from portal.sources.proving import Proof, prove
-from portal.sources.recipe_words import difference_words, mistake_words
-from portal.sources.trying import Trial, try_number
+from portal.sources.recipes.folder import EXAMPLES, Found
+from portal.sources.recipes.words import difference_words, mistake_words
+from portal.sources.selftest import Proof, prove
+from portal.sources.trial import Trial, try_number
 from portal.sources.words import field_label, source_pace, source_title
 
 group = AppGroup("source", help="The sources: list them, test their recipes, try one number.")

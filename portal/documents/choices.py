@@ -7,9 +7,9 @@ the choice is lost. It knows neither sources nor jobs, nor the words for its cod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from portal.documents.guessing import plain
-from portal.documents.phone import countries
-from portal.documents.reading import SheetFacts
+from portal.documents.reader.header_guess import plain
+from portal.documents.reader.parent import SheetFacts
+from portal.phone import countries
 
 SHEET_UNKNOWN = "sheet_unknown"
 HEADER_UNKNOWN = "header_unknown"

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import update
 
 from portal.database import db
-from portal.documents.checking import CheckFacts, check_facts
-from portal.documents.limits import Limits, Problem, Unreadable
+from portal.documents.check import CheckFacts, check_facts
 from portal.documents.models import Document, Reading
-from portal.documents.phone import countries
-from portal.documents.reading import SheetFacts, read
+from portal.documents.reader.limits import Limits, Problem, Unreadable
+from portal.documents.reader.parent import SheetFacts, read
 from portal.documents.storage import LocalStorage
+from portal.phone import countries
 
 MAX_READ_ATTEMPTS = 3
 CHECKS_KEPT = 12

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from portal.documents.checking import CheckFacts, check_facts
+from portal.documents.check import CheckFacts, check_facts
 from portal.documents.choices import Picked, pick
 from portal.documents.intake import choice_key, first_choice
 from portal.documents.models import Document
-from portal.documents.reading import SheetFacts
-from portal.documents.sheetfile import column_letter, header_of, sample
+from portal.documents.reader.parent import SheetFacts
+from portal.documents.reader.sheet_file import column_letter, header_of, sample
 from portal.documents.storage import LocalStorage
 
 HEADER_CHOICES = 20  # rows that can be named as the header

@@ -9,7 +9,7 @@ from enum import StrEnum
 from portal.database import db
 from portal.documents.models import Document, Reading
 from portal.documents.naming import clean_name
-from portal.documents.sniffing import ENDINGS, ending_of
+from portal.documents.reader.file_type import ENDINGS, ending_of
 from portal.documents.storage import LocalStorage, Stream, TooManyBytes
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from flask_babel import LazyString, format_decimal
 from flask_babel import lazy_gettext as _
 
-from portal.documents.limits import Problem
-from portal.documents.phone import Reason
+from portal.documents.reader.limits import Problem
+from portal.phone import Reason
 
 PROBLEMS: dict[Problem, LazyString] = {
     Problem.EMPTY: _("The file is empty. Save it again from the program that made it and upload it once more."),

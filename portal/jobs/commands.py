@@ -9,20 +9,20 @@ from datetime import datetime
 
 from flask import current_app
 
-from portal import sources
-from portal.accounts import User, audit
+from portal import audit, sources
+from portal.accounts import User
 from portal.database import db
-from portal.documents.checking import check
+from portal.documents.check import check
 from portal.documents.models import Document, Reading
-from portal.documents.phone import countries
 from portal.documents.storage import LocalStorage
-from portal.jobs import ledger, timeline
-from portal.jobs.allowance import allowance
+from portal.jobs.core import ledger, timeline
+from portal.jobs.core.derived import moves_by_itself
+from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.dispatch import push_job
-from portal.jobs.erasing import delete_file, erase
+from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob, backoff
-from portal.jobs.standing import moves_by_itself
-from portal.jobs.status import STOPPABLE, Status
+from portal.jobs.quotas import allowance
+from portal.phone import countries
 from portal.sources.base import Outcome
 
 ADMINS_ALONE = frozenset({"time_out", "limits"})

@@ -23,14 +23,14 @@ from sqlalchemy import or_, update
 
 from portal.database import changed_rows, db
 from portal.documents.models import Document
+from portal.jobs.core.bulk_tables import Operation
+from portal.jobs.core.status import WAITING
 from portal.jobs.models import ScrapingJob
-from portal.jobs.operation_records import Operation
-from portal.jobs.status import WAITING
 
 log = structlog.get_logger(__name__)
 
 QUEUES = ("intake", "scrape", "sweep")  # one kind of worker each
-ROOM = "portal.jobs.tasks"
+ROOM = "portal.jobs.worker.tasks"
 # Of ROOM, and nothing else, can be named by a message.
 FUNCTIONS = frozenset({"operate", "read_document", "scrape", "sweep", "try_number"})
 KEPT_SECONDS = 60  # how long Redis remembers a message that was worked off

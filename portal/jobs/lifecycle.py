@@ -12,14 +12,15 @@ from typing import Self
 
 from sqlalchemy import and_, or_
 
-from portal.jobs import ledger, telling, timeline
-from portal.jobs.backoff import Backoff
-from portal.jobs.by_hand import plan_retry
-from portal.jobs.figures.counting import keep_count
-from portal.jobs.records import AttemptEnd
+from portal.jobs.core import ledger, timeline
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.hand_edits import plan_retry
+from portal.jobs.core.status import RETRYABLE, WAITING, Status
+from portal.jobs.core.tables import AttemptEnd
+from portal.jobs.metrics.counting import keep_count
+from portal.jobs.notify import telling
 from portal.jobs.removing import Removing
-from portal.jobs.status import RETRYABLE, WAITING, Status
-from portal.sources.pausing import names_paused
+from portal.sources.pause import names_paused
 
 
 class Lifecycle(Removing):

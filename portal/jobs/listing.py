@@ -12,9 +12,9 @@ from sqlalchemy.orm import joinedload
 from portal.accounts import User
 from portal.database import db
 from portal.documents.models import Document
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import Status
-from portal.sources import pausing
+from portal.sources import pause
 
 PER_PAGE = 25
 LAST_ID = 2**31 - 1  # what PostgreSQL's integer holds; a greater number in an address is nobody's
@@ -41,7 +41,7 @@ def seen_by(user: User, of: type[ScrapingJob] | type[Document], *, everybody: bo
 
 def told_of_pauses(jobs: list[ScrapingJob]) -> list[ScrapingJob]:
     """The jobs, each knowing whether its source is paused: that stands in a table of the sources."""
-    paused = pausing.pauses() if jobs else {}
+    paused = pause.pauses() if jobs else {}
     for job in jobs:
         job.source_paused = job.source in paused
     return jobs

@@ -10,12 +10,12 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import Model, db, only
 from portal.documents.models import Document
-from portal.jobs.backoff import Backoff
-from portal.jobs.by_hand import settle
-from portal.jobs.figures.counting import keep_count
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.hand_edits import settle
+from portal.jobs.core.status import RETRYABLE, WAITING, Status
 from portal.jobs.lifecycle import Lifecycle
-from portal.jobs.status import RETRYABLE, WAITING, Status
-from portal.objects import Objects
+from portal.jobs.metrics.counting import keep_count
+from portal.seed_compat import Objects
 
 BY_HAND = "shell"  # what stands as the worker of an attempt that was begun by hand
 

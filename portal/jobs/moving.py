@@ -10,12 +10,13 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, update
 
 from portal.database import db
-from portal.jobs import telling, timeline
-from portal.jobs.backoff import Backoff
-from portal.jobs.columns import JobColumns
-from portal.jobs.figures.counting import keep_count
-from portal.jobs.records import AttemptEnd
-from portal.jobs.status import Status, sources_of
+from portal.jobs.core import timeline
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.columns import JobColumns
+from portal.jobs.core.status import Status, sources_of
+from portal.jobs.core.tables import AttemptEnd
+from portal.jobs.metrics.counting import keep_count
+from portal.jobs.notify import telling
 
 
 class Moving(JobColumns):

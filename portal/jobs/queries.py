@@ -14,10 +14,7 @@ from sqlalchemy.orm import joinedload
 from portal.accounts import User
 from portal.database import among, db
 from portal.documents.models import Document
-from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, seen_by, told_of_pauses
-from portal.jobs.models import ScrapingJob
-from portal.jobs.records import Attempt, Event, Number, SweepState
-from portal.jobs.standing import (
+from portal.jobs.core.derived import (
     TEMPORARY,
     Action,
     Progress,
@@ -33,10 +30,13 @@ from portal.jobs.standing import (
     version,
     version_of_all,
 )
-from portal.jobs.status import WAITING
-from portal.jobs.told import with_notices
+from portal.jobs.core.status import WAITING
+from portal.jobs.core.tables import Attempt, Event, Number, SweepState
+from portal.jobs.listing import LAST_ID, Page, containing, list_jobs, seen_by, told_of_pauses
+from portal.jobs.models import ScrapingJob
+from portal.jobs.notify.history import with_notices
 from portal.sources.base import Outcome
-from portal.sources.pausing import names_paused
+from portal.sources.pause import names_paused
 
 __all__ = [
     "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempt_rows",

@@ -5,10 +5,11 @@ with it what the figures count. What becomes of its rows and its file, `erasing`
 from datetime import datetime
 from typing import Self
 
-from portal.jobs import telling, timeline
-from portal.jobs.figures.counting import keep_deletion
+from portal.jobs.core import timeline
+from portal.jobs.core.status import ENDED, Status
+from portal.jobs.metrics.counting import keep_deletion
 from portal.jobs.moving import Moving
-from portal.jobs.status import ENDED, Status
+from portal.jobs.notify import telling
 
 
 class Removing(Moving):

@@ -9,13 +9,13 @@ from datetime import datetime
 import structlog
 from sqlalchemy import update
 
-from portal.accounts import audit
+from portal import audit
 from portal.database import changed_rows, db
+from portal.jobs.core.status import WAITING
 from portal.jobs.dispatch import connection
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import WAITING
-from portal.sources import pausing
-from portal.sources.breaker import Breaker
+from portal.sources import pause
+from portal.sources.limits.circuit_breaker import Breaker
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ CAUSE = "source_paused"
 
 def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:
     """Let nobody ask this source until it is resumed. False: it was paused already. It commits."""
-    paused = pausing.pause(name, actor, why, now)
+    paused = pause.pause(name, actor, why, now)
     if paused:
         audit.note(actor, "source_paused", "source", name, why, now)
     db.session.commit()
@@ -37,7 +37,7 @@ def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:
 def resume_source(name: str, actor: str, now: datetime) -> bool:
     """Let the source be asked again, and its jobs go on at once, also those that waited for it for another reason: the
     breaker is closed. False: it was not paused. It commits."""
-    resumed = pausing.resume(name)
+    resumed = pause.resume(name)
     audit.note(actor, "source_resumed", "source", name, None, now)
     _let_go_on(name, now)
     db.session.commit()

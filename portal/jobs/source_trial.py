@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from portal import sources
 from portal.clock import utcnow
 from portal.jobs.dispatch import connection, push_trial
-from portal.sources.trying import TRY_SECONDS, Trial, as_plain, from_plain, try_source
+from portal.sources.trial import TRY_SECONDS, Trial, as_plain, from_plain, try_source
 
 log = structlog.get_logger(__name__)
 

@@ -7,13 +7,13 @@ from alembic import context
 
 import portal.accounts
 import portal.documents.models
-import portal.jobs.figures.records
+import portal.jobs.core.bulk_tables
+import portal.jobs.core.tables
+import portal.jobs.health.presence
+import portal.jobs.metrics.models
 import portal.jobs.models
-import portal.jobs.operation_records
-import portal.jobs.presence
-import portal.jobs.records
 import portal.notices.models
-import portal.sources.records  # noqa: F401
+import portal.sources.models  # noqa: F401
 from portal.database import Clipped, Moment, Word, db
 
 

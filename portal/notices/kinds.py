@@ -6,14 +6,14 @@ A new kind of letter is one line here and one function that says it.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from portal.notices.email.about_job import job_completed, job_failed, job_fixed
+from portal.notices.email.about_many import daily_summary, failed_digest, good_digest
+from portal.notices.email.about_password import invite, password_reset
+from portal.notices.email.content import Said
+from portal.notices.email.said_of_sources import source_stopped
+from portal.notices.email.said_of_webhooks import webhook_off
 from portal.notices.models import Notice
-from portal.notices.reader import Reader
-from portal.notices.said import Said
-from portal.notices.said_of_access import invite, password_reset
-from portal.notices.said_of_jobs import job_completed, job_failed, job_fixed
-from portal.notices.said_of_many import daily_summary, failed_digest, good_digest
-from portal.notices.said_of_sources import source_stopped
-from portal.notices.said_of_webhooks import webhook_off
+from portal.notices.recipient import Reader
 
 Say = Callable[[Notice, Reader, str], Said]  # the notice, its reader, and the portal's own address
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from sqlalchemy import select, update
 
-from portal.accounts.opening import reading
 from portal.database import among, changed_rows, db
 from portal.notices.models import Channel, Delivery, Notice
+from portal.opening import reading
 
 AGAIN_SECONDS = 120  # a taken notice whose sender was not heard of; longer than any channel may take
 UNSENT = (Delivery.DUE, Delivery.SENDING)

@@ -7,8 +7,8 @@ without making it.
 """
 
 from portal.sources.base import Source, SourceFacts
-from portal.sources.folder import Found
-from portal.sources.offering import configure, found, look_at, make, refresh
+from portal.sources.catalogue import configure, found, look_at, make, refresh
+from portal.sources.recipes.folder import Found
 from portal.sources.registry import (
     UnknownSource,
     data_version,

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.database import changed_rows, db
 from portal.sources.base import FINAL, Answer
-from portal.sources.records import CachedAnswer
+from portal.sources.models import CachedAnswer
 
 CHUNK = 500  # numbers a question; both databases have a limit far above
 

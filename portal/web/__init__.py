@@ -7,37 +7,29 @@ from portal.sources import refresh
 from portal.web import (
     access,
     admin,
-    audit,  # noqa: F401 - this and the other pages of admins are on their blueprint
     auth,
-    bulk,  # noqa: F401
     desk_words,
     documents,
     errors,
-    figures,
-    forgot,  # noqa: F401 - its pages are beside those of auth
     frame,
-    given,
     headers,
     health,
     job_actions,
     jobs,
     locale,
-    notices,  # noqa: F401 - its pages are on the admins' blueprint
-    operations,  # noqa: F401
-    people,  # noqa: F401
-    sources,  # noqa: F401
-    standstill,
-    triage,  # noqa: F401
+    metrics,
+    notification_settings,
+    outage_banner,
+    password_reset,  # noqa: F401 - its pages are beside those of auth
     webhook,
-    wellbeing,  # noqa: F401
-    wishes,
     words,
 )
+from portal.web import request as request_checks
 
 
 def register(app: Flask) -> None:
     """Bind all pages, and what goes with every answer, to the application."""
-    given.set_up(app)
+    request_checks.set_up(app)
     app.before_request(_fresh_sources)
     access.set_up(app)
     headers.set_up(app)
@@ -45,8 +37,8 @@ def register(app: Flask) -> None:
     frame.set_up(app)
     words.set_up(app)
     desk_words.set_up(app)
-    standstill.set_up(app)
-    for room in (auth, documents, jobs, job_actions, figures, admin, health, locale, wishes, webhook):
+    outage_banner.set_up(app)
+    for room in (auth, documents, jobs, job_actions, metrics, admin, health, locale, notification_settings, webhook):
         app.register_blueprint(room.blueprint)
 
 

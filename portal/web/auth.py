@@ -11,7 +11,7 @@ from portal import accounts
 from portal.accounts.words import PROBLEMS
 from portal.clock import utcnow
 from portal.config import LOCALES
-from portal.notices.wishes import wishes_of
+from portal.notices.preferences import wishes_of
 from portal.web.access import safe_next
 
 blueprint = Blueprint("auth", __name__)

@@ -7,7 +7,7 @@ from functools import cache
 from babel import Locale
 from phonenumbers import country_code_for_region
 
-from portal.documents.phone import countries
+from portal.phone import countries
 
 
 @cache

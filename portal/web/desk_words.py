@@ -6,8 +6,8 @@ from flask import Flask
 from flask_babel import LazyString, format_decimal
 from flask_babel import lazy_gettext as _
 
-from portal.jobs import operation_words
-from portal.jobs.desk import Capped
+from portal.jobs.admin import words
+from portal.jobs.admin.job_list import Capped
 
 WITHIN: dict[str, LazyString] = {
     "1h": _("within 1 hour"),
@@ -48,7 +48,7 @@ def set_up(app: Flask) -> None:
         order_word=lambda order: str(ORDERS[order]),
         capped=capped,
         sum_capped=sum_capped,
-        verb_word=operation_words.verb_words,
-        state_word=operation_words.state_words,
-        skipped_word=operation_words.skipped_words,
+        verb_word=words.verb_words,
+        state_word=words.state_words,
+        skipped_word=words.skipped_words,
     )

@@ -25,10 +25,10 @@ from portal.documents import words as document_words
 from portal.documents.example import example_workbook
 from portal.documents.models import Document
 from portal.documents.receiving import NotReceived, Refusal, receive
-from portal.jobs import beginnings, commands, dispatch, queries
-from portal.jobs.allowance import allowance
-from portal.jobs.words import cannot_start_words
-from portal.web import check
+from portal.jobs import commands, dispatch, queries, uploads
+from portal.jobs.quotas import allowance
+from portal.jobs.words.statuses import cannot_start_words
+from portal.web import check_page
 from portal.web.access import unauthorized, wants_fragment
 from portal.web.errors import take_the_rest
 
@@ -123,7 +123,7 @@ def delete(document_id: int) -> ResponseReturnValue:
     """Remove a document that was not started."""
     document = _own_document(document_id)
     name = document.file_name
-    if beginnings.discard(document.id, utcnow(), _storage()):
+    if uploads.discard(document.id, utcnow(), _storage()):
         flash(gettext("%(name)s was removed.", name=name), "ok")
     else:
         flash(gettext("%(name)s is being looked up, so it stays. Delete it on its own page.", name=name), "info")
@@ -142,7 +142,7 @@ def start(document_id: int) -> ResponseReturnValue:
     choice: commands.Choice = page["choice"]
     if "recount" in request.form or page["look"].picked.sheet_changed:
         return redirect(url_for("documents.show", document_id=document.id, **asdict(choice)), 303)
-    job = beginnings.begun_since(document, request.form.get("begun", type=int))
+    job = uploads.begun_since(document, request.form.get("begun", type=int))
     if job is None:
         try:
             job = commands.start(document, choice, current_user, utcnow())
@@ -176,7 +176,7 @@ def _jobs() -> dict[str, Any]:
 
 def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
     page = _jobs()
-    unstarted = beginnings.unstarted(current_user.id)
+    unstarted = uploads.unstarted(current_user.id)
     new_here = not (page["found"].counts["all"] or unstarted or page["q"])
     limits = {"rows": allowance(current_user.id, utcnow()).rows, "megabytes": current_app.config["MAX_UPLOAD_MB"]}
     text = render_template(
@@ -204,4 +204,4 @@ def _refused_with(sentence: str) -> ResponseReturnValue:
 
 
 def _check(document: Document, asked: Any) -> dict[str, Any]:
-    return check.page_of(document, asked, utcnow())
+    return check_page.page_of(document, asked, utcnow())

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import queries
-from portal.web.standstill import is_still
+from portal.web.outage_banner import is_still
 
 blueprint = Blueprint("health", __name__)
 LOW_DISK_BYTES = 200 * 1024 * 1024

@@ -12,11 +12,11 @@ from flask_login import current_user
 from portal.clock import utcnow
 from portal.jobs import commands, queries
 from portal.jobs.models import ScrapingJob
-from portal.jobs.words import status_words
+from portal.jobs.words.statuses import status_words
 from portal.web import job_page
 from portal.web.access import admin_required, login_required, wants_fragment
-from portal.web.given import whole
 from portal.web.jobs import mine
+from portal.web.request import whole
 
 blueprint = Blueprint("job_actions", __name__)
 MAX_RETRIES, MAX_MINUTES = 100, 10_080

@@ -11,8 +11,9 @@ from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
-from portal.jobs import queries, retention, samples
-from portal.jobs.export import groups
+from portal.jobs import queries
+from portal.jobs.core import retention, samples
+from portal.jobs.export import groups_of
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.sample_words import sample_words
@@ -131,7 +132,7 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
     return {
         "numbers": found,
         "kept_at": {row_no: at for row_no, at in kept.items() if at},
-        "groups": [] if queries.moves_by_itself(job) else groups(job),
+        "groups": [] if queries.moves_by_itself(job) else groups_of(job),
     }
 
 

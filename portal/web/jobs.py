@@ -9,9 +9,11 @@ from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import expiring, queries, timeline
+from portal.jobs import queries
+from portal.jobs.core import timeline
 from portal.jobs.export import MIMETYPES, Kind, UnknownGroup, download_name, export
 from portal.jobs.models import ScrapingJob
+from portal.jobs.sweep import expiry
 from portal.web import job_page
 from portal.web.access import login_required
 
@@ -32,7 +34,7 @@ def _unchanged() -> Response:
 @login_required
 def show(job_id: int) -> str:
     """The job's page, or what is left of a job whose days were over."""
-    gone = expiring.find_expired(current_user, job_id)
+    gone = expiry.find_expired(current_user, job_id)
     return job_page.expired(gone) if gone else job_page.page(mine(job_id))
 
 

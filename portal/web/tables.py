@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from flask_babel import format_decimal, format_percent, get_locale, gettext
 
-from portal.jobs.export_csv import harmless
+from portal.jobs.export.csv_file import harmless
 from portal.web.words import span_words
 
 Value = str | int | float | None

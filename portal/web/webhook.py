@@ -16,11 +16,12 @@ from flask_babel import gettext
 from flask_login import current_user, login_required
 
 from portal.clock import utcnow
-from portal.notices import webhook_desk, words
-from portal.notices.webhook_message import example
-from portal.notices.webhook_words import refusal_words
-from portal.notices.wishes import wishes_of
-from portal.outward.judge import Refused
+from portal.net.address_policy import Refused
+from portal.notices import words
+from portal.notices.preferences import wishes_of
+from portal.notices.webhook import webhook_desk
+from portal.notices.webhook.payload import example
+from portal.notices.webhook.webhook_words import refusal_words
 from portal.web.access import wants_fragment
 
 blueprint = Blueprint("webhook", __name__)

@@ -10,22 +10,24 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from portal.clock import utcnow
-from portal.jobs import queries, retention, words
+from portal.jobs import queries
+from portal.jobs.core import retention
+from portal.jobs.core.tables import Number
 from portal.jobs.export import group_title
-from portal.jobs.records import Number
+from portal.jobs.words import statuses
 from portal.sources.words import source_title, value_words
 
 NUMBER_FIELDS = ("e164", "national")
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "status_word": words.status_words,
-    "outcome_word": words.outcome_words,
-    "outcome_count_word": words.outcome_count_words,
-    "explain": words.explain,
-    "reason_word": words.reason_words,
-    "event_word": words.event_words,
-    "event_tone": words.event_tone,
-    "attempt_end_word": words.attempt_end_words,
+    "status_word": statuses.status_words,
+    "outcome_word": statuses.outcome_words,
+    "outcome_count_word": statuses.outcome_count_words,
+    "explain": statuses.explain,
+    "reason_word": statuses.reason_words,
+    "event_word": statuses.event_words,
+    "event_tone": statuses.event_tone,
+    "attempt_end_word": statuses.attempt_end_words,
     "source_word": source_title,
     "deleted_on": retention.deleted_on,
     "unstarted_deleted_on": retention.unstarted_deleted_on,
@@ -85,7 +87,7 @@ def answer_words(number: Number) -> str:
 
 def summary_word(job: Any) -> str:
     """The answer to "do I have to do anything?"."""
-    return words.summary_words(job, utcnow())
+    return statuses.summary_words(job, utcnow())
 
 
 def _for_each_reader(words_of: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,7 +103,7 @@ def _for_each_reader(words_of: Callable[..., Any]) -> Callable[..., Any]:
 
 def waits_word(job: Any) -> str:
     """Why a job in a list does not go on."""
-    return words.waits_words(job, utcnow())
+    return statuses.waits_words(job, utcnow())
 
 
 def set_up(app: Flask) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.tabs import SLOW_MS, Tabs, tabs_in
 from tests.browser.walking import EMAIL, PASSWORD
-from tests.running.portal_process import Portal, a_portal
+from tests.runner.portal_process import Portal, a_portal
 from tests.services import chromium_path, wait_until
 
 # Without a sandbox: tests run as root. The rest keeps the browser from the network and from work of its own.

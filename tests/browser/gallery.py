@@ -14,16 +14,20 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from portal.accounts import User
-from portal.accounts.access_tokens import Purpose, make_token
+from portal.accounts.password_links import Purpose, make_token
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.receiving import receive
-from portal.jobs import bulk, commands, operating, operations, sweeping, tasks, timeline
-from portal.jobs.filters import Filters
+from portal.jobs import commands
+from portal.jobs.admin import bulk, operation_runner, operations
+from portal.jobs.admin.filters import Filters
+from portal.jobs.core import timeline
+from portal.jobs.core.bulk_tables import Verb
+from portal.jobs.core.status import Status
+from portal.jobs.health.presence import Presence, WorkerKind
 from portal.jobs.models import ScrapingJob
-from portal.jobs.operation_records import Verb
-from portal.jobs.presence import Presence, WorkerKind
-from portal.jobs.status import Status
+from portal.jobs.sweep import steps
+from portal.jobs.worker import tasks
 from portal.sources.base import Outcome
 from tests.browser import lists
 from tests.support import cast, scenes
@@ -89,7 +93,7 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
     ada_id = _person(ADA, admin=True).id
     alice_id, token = alice.id, make_token(alice, Purpose.RESET, utcnow())
     _workers(app)
-    sweeping.sweep(utcnow())
+    steps.sweep(utcnow())
     jobs = _jobs(app, alice)
     documents = _documents(app, alice.id, folder)
     ended, begun = _operations([jobs["pending"], jobs["completed"]])
@@ -136,7 +140,7 @@ def _operations(job_ids: list[int]) -> tuple[int, int]:
     """Two operations of ada's: one over these jobs, at its end, and one that no worker has begun."""
     order = bulk.Order(Verb.LIMITS, ADA, "La fuente va lenta estos días", (5, 45))
     ended = operations.begin(order, "ended", utcnow(), job_ids=job_ids).id
-    while operating.work(ended):
+    while operation_runner.work(ended):
         pass
     time_out = bulk.Order(Verb.TIME_OUT, ADA, "Se para la máquina")
     return ended, operations.begin(time_out, "begun", utcnow(), wanted=Filters(status=Status.COMPLETED)).id

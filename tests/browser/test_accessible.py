@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from portal.accounts import make_setup_address
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import operating
+from portal.jobs.admin import operation_runner
 from tests.browser.gallery import ADA, ALICE, BOB, Gallery, gallery, served
 from tests.browser.looking import NARROW, WIDE, keep, sticking_out, violations
 from tests.browser.tabs import Tabs, tabs_in
@@ -187,7 +187,7 @@ def test_an_operations_page_follows_it_to_its_end_and_then_asks_no_more(
     page = tabs.open(portal.address, storage_state=cookies[ADA])
     page.goto(portal.pages["admin-operation-begun"][1])
     expect(page.locator("#operation")).to_have_attribute("data-status", "waiting")
-    operating.work(int(page.url.rpartition("/")[2]))
+    operation_runner.work(int(page.url.rpartition("/")[2]))
     db.session.remove()
     expect(page.locator("#operation")).to_have_attribute("data-status", "done", timeout=15_000)
     assert page.get_attribute("#operation-poll", "hx-trigger") is None

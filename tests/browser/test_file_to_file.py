@@ -28,7 +28,7 @@ from tests.browser.walking import (
     wait_for,
 )
 from tests.documents.sheets import FIXTURES
-from tests.running.portal_process import Portal
+from tests.runner.portal_process import Portal
 from tests.services import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]

@@ -12,7 +12,7 @@ from flask_migrate import upgrade
 from portal.clock import utcnow
 from portal.config import SettingError, read_settings
 from portal.database import db
-from portal.jobs.sweeping import _note
+from portal.jobs.sweep.steps import _note
 from tests import services
 from tests.support import cast
 from tests.support.postoffice import PASSWORD, USER, certificate, post_office

@@ -23,9 +23,9 @@ from portal.clock import utcnow
 from portal.config import ROOT
 from portal.database import db
 from portal.documents.models import Document
-from portal.jobs.foreground import TERMINAL
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import Status
+from portal.jobs.terminal_runs import TERMINAL
 from portal.sources.base import Answer, Outcome
 from tests.cli.scraping import records, scrape, spreadsheet
 from tests.support.cast import mobile

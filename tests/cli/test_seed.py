@@ -11,15 +11,15 @@ from flask.testing import FlaskCliRunner
 from openpyxl import load_workbook
 
 from portal.accounts import User, sign_in
-from portal.cli.seeding import ADA, ANA, LUIS
+from portal.cli.seed import ADA, ANA, LUIS
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
+from portal.jobs.attempt.save import COUNTERS
+from portal.jobs.core.status import Status
+from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
-from portal.jobs.records import Number
-from portal.jobs.saving import COUNTERS
-from portal.jobs.status import Status
-from portal.jobs.sweeping import sweep
+from portal.jobs.sweep.steps import sweep
 from portal.sources.base import Outcome
 from tests.support import cast
 

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from portal import sources
-from portal.sources.folder import EXAMPLES
+from portal.sources.recipes.folder import EXAMPLES
 from tests.support.misbehaving import Misbehaving, always, misbehaving
 from tests.support.recipes import JSON, LOOPBACK, SECRETS
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from openpyxl import Workbook
 
-from portal.documents.limits import Limits
-from portal.documents.reading import SheetFacts, read
-from portal.documents.sheetfile import Budget, rows, write_sheet
+from portal.documents.reader.limits import Limits
+from portal.documents.reader.parent import SheetFacts, read
+from portal.documents.reader.sheet_file import Budget, rows, write_sheet
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 

@@ -11,9 +11,9 @@ from flask import Flask
 from portal.accounts import User
 from portal.database import db
 from portal.documents.intake import CHECKS_KEPT, MAX_READ_ATTEMPTS, facts_for, read_document
-from portal.documents.limits import Limits
 from portal.documents.models import Document, Reading
-from portal.documents.reading import ReadingFailed
+from portal.documents.reader.limits import Limits
+from portal.documents.reader.parent import ReadingFailed
 from portal.documents.storage import LocalStorage
 from tests.documents import hostile
 from tests.documents.sheets import xlsx

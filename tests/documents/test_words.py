@@ -4,9 +4,9 @@ import pytest
 from flask import Flask
 from flask_babel import Babel, force_locale
 
-from portal.documents.limits import Problem
-from portal.documents.phone import Reason
+from portal.documents.reader.limits import Problem
 from portal.documents.words import PROBLEMS, REASONS, problem_words, reason_words
+from portal.phone import Reason
 
 FACTS = {"rows": 12345, "limit": 5000, "columns": 300, "sheets": 101, "found": "png"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from portal import sources
-from tests.jobs.exporting import RangeSource
+from tests.jobs.export.exporting import RangeSource
 from tests.support.preloaded import Preloaded
 from tests.support.world import World, world
 

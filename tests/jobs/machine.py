@@ -12,13 +12,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import func, select
 
 from portal.database import db
-from portal.jobs import commands, heartbeat, ledger, overdue, saving, sweeping
-from portal.jobs.backoff import Backoff
-from portal.jobs.figures.live import standing
-from portal.jobs.figures.records import Figure
+from portal.jobs import commands
+from portal.jobs.attempt import heartbeat
+from portal.jobs.attempt import save as saving
+from portal.jobs.core import ledger
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
+from portal.jobs.core.tables import Number
+from portal.jobs.metrics.models import Figure
 from portal.jobs.models import ScrapingJob
-from portal.jobs.records import Number
-from portal.jobs.status import ENDED, MOVES, RETRYABLE, WAITING, Status
+from portal.jobs.status_counts import standing
+from portal.jobs.sweep import overdue, steps
 from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome
 from tests.support import cast
@@ -140,9 +144,9 @@ class JobMachine(RuleBasedStateMachine):
         job = self.job()
         lost = job.status == Status.PROCESSING and job.lease_until is not None and job.lease_until < self.now
         db.session.commit()
-        assert len([*sweeping.take_back_lost(self.now)]) == int(lost)
-        [*sweeping.time_out_silent(self.now)]
-        [*sweeping.retry_due(self.now)]
+        assert len([*steps.take_back_lost(self.now)]) == int(lost)
+        [*steps.time_out_silent(self.now)]
+        [*steps.retry_due(self.now)]
 
     @rule()
     def second_sweep_looks(self) -> None:

@@ -13,12 +13,13 @@ from sqlalchemy import select, text
 
 from portal.database import db
 from portal.documents.models import Document
-from portal.jobs import beginnings, commands, operating, operations
-from portal.jobs.bulk import Order
-from portal.jobs.figures.catching_up import behind
+from portal.jobs import commands, uploads
+from portal.jobs.admin import operation_runner, operations
+from portal.jobs.admin.bulk import Order
+from portal.jobs.core.bulk_tables import OperationState, Verb
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.operation_records import OperationState, Verb
-from portal.jobs.status import Status
+from portal.jobs.sweep.metrics_backfill import behind
 from portal.sources import cache
 from portal.sources.base import Answer, Outcome
 from tests.services import wait_until
@@ -72,7 +73,7 @@ def test_a_worker_ends_its_job_while_an_operation_is_about_to_see_to_it(app: Fla
     operation_id = begin(Order(Verb.LIMITS, "ada@example.com", "more time", (5, 60)), stopped, held)
     job_id, attempt = held.id, held.attempt
     db.session.execute(select(ScrapingJob.id).where(ScrapingJob.id == job_id).with_for_update(key_share=True))
-    with meanwhile(app, lambda: operating.work(operation_id, clock=lambda: NOW)) as said:
+    with meanwhile(app, lambda: operation_runner.work(operation_id, clock=lambda: NOW)) as said:
         assert ScrapingJob.fail(job_id, attempt, "numbers_unanswered", NOW, scenes.BACKOFF) is not None
         db.session.commit()
     assert said == [False]
@@ -92,7 +93,7 @@ def test_two_operations_over_the_same_sources_come_through(app: Flask) -> None:
     operation_id = begin(Order(Verb.CANCEL, "ada@example.com", "not wanted"), *theirs)
     ids = first.id, last.id
     assert ScrapingJob.cancel(ids[0], "ada@example.com", NOW) is not None
-    with meanwhile(app, lambda: operating.work(operation_id, clock=lambda: NOW)) as said:
+    with meanwhile(app, lambda: operation_runner.work(operation_id, clock=lambda: NOW)) as said:
         assert ScrapingJob.cancel(ids[1], "ada@example.com", NOW) is not None
         db.session.commit()
     assert said == [False] and not behind()
@@ -121,7 +122,7 @@ def test_a_document_is_started_again_while_its_only_job_is_deleted(app: Flask) -
     job = scenes.completed(cast.make_job(app, alice, 2))
     job_id, document, storage = job.id, db.session.get_one(Document, job.document_id), app.extensions["storage"]
     db.session.commit()
-    beginnings.begun_since(document, None)
+    uploads.begun_since(document, None)
     with meanwhile(app, lambda: commands.delete(job_id, alice.email, NOW, storage)):
         again = commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, NOW, push=False)
     db.session.refresh(document)

@@ -8,11 +8,12 @@ from sqlalchemy import event
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs import commands, desk, queries
-from portal.jobs.filters import Filters
+from portal.jobs import commands, queries
+from portal.jobs.admin import job_list
+from portal.jobs.admin.filters import Filters
+from portal.jobs.core.status import Status
+from portal.jobs.core.tables import SweepState
 from portal.jobs.models import ScrapingJob
-from portal.jobs.records import SweepState
-from portal.jobs.status import Status
 from portal.sources.base import Outcome
 from tests.support import scenes
 
@@ -99,7 +100,7 @@ def test_a_list_takes_as_many_questions_for_many_jobs_as_for_few(alice: User, ad
         db.session.rollback()
         statements: list[str] = []
         event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-        for job in desk.list_all(Filters()).jobs:
+        for job in job_list.list_all(Filters()).jobs:
             assert job.user.email
         return len(statements)
 

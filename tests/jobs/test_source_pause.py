@@ -9,13 +9,16 @@ from flask import Flask
 from redis import Redis
 
 from portal.database import db
-from portal.jobs import attempt, dispatch, source_health, source_pause, sweeping
-from portal.jobs.attempt import Conditions
-from portal.jobs.backoff import Backoff
+from portal.jobs import dispatch, source_pause
+from portal.jobs.attempt import runner
+from portal.jobs.attempt.runner import Conditions
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.status import Status
+from portal.jobs.health import sources
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import Status
+from portal.jobs.sweep import steps
 from portal.sources.base import Answer, SourceBusy
-from portal.sources.breaker import Breaker
+from portal.sources.limits.circuit_breaker import Breaker
 from tests import services
 from tests.support.cast import NOW, make_app
 from tests.support.sources import CountingSource, found
@@ -35,7 +38,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 def run(job: ScrapingJob) -> Status | None:
     given = Conditions(worker="w", lease_seconds=60, backoff=Backoff(), clock=lambda: NOW)
-    return attempt.run(job.id, job.attempt, given)
+    return runner.run(job.id, job.attempt, given)
 
 
 def test_no_job_of_a_paused_source_is_taken_up_and_others_are(app, alice, ada, make_job, counting) -> None:
@@ -50,9 +53,9 @@ def test_no_job_of_a_paused_source_is_taken_up_and_others_are(app, alice, ada, m
 def test_the_sweep_pushes_none_of_its_jobs_until_it_is_resumed(app, alice, ada, make_job, counting) -> None:
     job = make_job(alice, 3, source="counting")
     source_pause.pause_source("counting", ada.email, None, NOW)
-    assert list(sweeping.push_waiting(NOW + timedelta(days=1))) == []
+    assert list(steps.push_waiting(NOW + timedelta(days=1))) == []
     source_pause.resume_source("counting", ada.email, NOW)
-    assert list(sweeping.push_waiting(NOW + timedelta(days=1))) == [job]
+    assert list(steps.push_waiting(NOW + timedelta(days=1))) == [job]
     assert run(job) == Status.COMPLETED
 
 
@@ -81,10 +84,10 @@ def test_who_is_busy_with_it_hands_back_without_using_a_retry(app, alice, ada, m
 def test_resuming_closes_the_breaker_of_a_source_that_refused_us(app, alice, ada, make_job, counting) -> None:
     with Redis.from_url(app.config["REDIS_URL"]) as redis:
         Breaker(redis, "counting").trip("credentials")
-        assert source_health.health("counting", NOW).state == "open"
+        assert sources.health("counting", NOW).state == "open"
         assert not source_pause.resume_source("counting", ada.email, NOW)
         Breaker(redis, "counting").check()
-    assert source_health.health("counting", NOW).state == "well"
+    assert sources.health("counting", NOW).state == "well"
 
 
 def test_the_pause_outlives_redis(app, ada, make_job, alice, counting) -> None:
@@ -93,22 +96,22 @@ def test_the_pause_outlives_redis(app, ada, make_job, alice, counting) -> None:
     with Redis.from_url(app.config["REDIS_URL"]) as redis:
         redis.flushall()
     assert run(job) is None
-    assert source_health.health("counting", NOW).state == "paused"
+    assert sources.health("counting", NOW).state == "paused"
 
 
 def test_pausing_twice_is_one_pause(app, alice, ada, counting) -> None:
     assert source_pause.pause_source("counting", ada.email, "first", NOW)
     assert not source_pause.pause_source("counting", alice.email, "second", NOW)
-    assert source_health.health("counting", NOW).pause.why == "first"
+    assert sources.health("counting", NOW).pause.why == "first"
 
 
 def test_the_health_counts_what_came_in_lately(app, alice, make_job, counting: CountingSource) -> None:
     counting.script = lambda e164: found(e164)
     run(make_job(alice, 4, source="counting"))
     waiting = make_job(alice, 2, source="counting")
-    seen = source_health.health("counting", NOW + timedelta(minutes=30))
+    seen = sources.health("counting", NOW + timedelta(minutes=30))
     assert (seen.outcomes, seen.waiting, seen.working, seen.state) == ({"found": 4}, 1, 0, "well")
-    assert source_health.health("counting", NOW + timedelta(hours=2)).outcomes == {}
+    assert sources.health("counting", NOW + timedelta(hours=2)).outcomes == {}
     assert waiting.status == Status.PENDING
 
 

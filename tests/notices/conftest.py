@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from portal.database import db
-from portal.notices import posting
+from portal.notices.email import posting
 from tests.support import cast
 from tests.support.postoffice import PostOffice, post_office
 

@@ -9,13 +9,13 @@ from redis import Redis
 from sqlalchemy import select
 
 from portal.database import db
-from portal.jobs import attempt, deck
-from portal.jobs.attempt import Conditions
-from portal.jobs.backoff import Backoff
+from portal.jobs.attempt import retry_queue, runner
+from portal.jobs.attempt.runner import Conditions
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import Status
-from portal.jobs.words import summary_words
-from portal.sources.breaker import Breaker
+from portal.jobs.words.statuses import summary_words
+from portal.sources.limits.circuit_breaker import Breaker
 from tests.support.cast import NOW
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
@@ -37,7 +37,7 @@ class Clock:
 def test_an_outage_of_40_minutes_costs_50_files_no_retry_and_the_source_a_few_probes(
     app, alice, make_job, valkey: str, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(deck, "BASE_SECONDS", 0.001)
+    monkeypatch.setattr(retry_queue, "BASE_SECONDS", 0.001)
     clock = Clock()
     given = Conditions("w", 60, Backoff(base_seconds=60, spread=0), clock=clock)
     redis = Redis.from_url(valkey)
@@ -54,7 +54,7 @@ def test_an_outage_of_40_minutes_costs_50_files_no_retry_and_the_source_a_few_pr
                 due = [job for job in unfinished if job.not_before is None or job.not_before <= clock.now]
                 for job in due:
                     before = len(server.requests)
-                    attempt.run(job.id, job.attempt, given)
+                    runner.run(job.id, job.attempt, given)
                     if server.down and job.attempt > 1:
                         probes += [clock.now] * (len(server.requests) - before)
                     db.session.refresh(job)

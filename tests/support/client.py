@@ -16,8 +16,8 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import commands
+from portal.jobs.core.status import ENDED
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import ENDED
 from tests.support.cast import make_document, make_user, mobile
 from tests.support.journal import NAME
 

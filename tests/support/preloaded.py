@@ -52,7 +52,7 @@ def preloaded() -> Iterator[Preloaded]:
 
 
 def _become(role: str, environ: Mapping[str, str], log: str, parent: int) -> None:
-    from portal.jobs.working import die_with_parent
+    from portal.jobs.worker.rq_worker import die_with_parent
     from tests.support import worker_main
 
     die_with_parent(parent)
@@ -78,7 +78,12 @@ def _become(role: str, environ: Mapping[str, str], log: str, parent: int) -> Non
 
 def _serve() -> None:
     # What every worker imports, and what create_app and a message import only when they run.
-    for name in ("portal.application", "portal.jobs.scheduling", "portal.jobs.tasks", "tests.support.worker_main"):
+    for name in (
+        "portal.application",
+        "portal.jobs.worker.scheduler",
+        "portal.jobs.worker.tasks",
+        "tests.support.worker_main",
+    ):
         import_module(name)
     parent = os.getpid()
     for line in sys.stdin.buffer:

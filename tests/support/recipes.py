@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from portal import sources
-from portal.sources.http import HttpSource, facts_of
-from portal.sources.recipe import Recipe
-from portal.sources.recipe_file import read_recipe
+from portal.sources.http.source import HttpSource, facts_of
+from portal.sources.recipes.loader import read_recipe
+from portal.sources.recipes.model import Recipe
 
 LOOPBACK = ("127.0.0.0/8",)
 SECRETS = {"TEST_KEY": 's3cr3t/+ "key'}

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from portal.database import db
-from portal.jobs import ledger
-from portal.jobs.backoff import Backoff
+from portal.jobs.attempt.save import Looked, save
+from portal.jobs.core import ledger
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.saving import Looked, save
-from portal.jobs.status import Status
 from portal.sources.base import Answer, Outcome
 from tests.support.cast import NOW
 

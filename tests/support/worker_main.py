@@ -1,7 +1,8 @@
 """A worker of the tests: `python -m tests.support.worker_main scrape|intake|sweep|scheduler|client`.
 
-It is portal.jobs.working.main itself, with the journal as one more source, spans made short by the environment, a
-note of every sweep, and on request a mutant: the same program with one promise taken out, which a test must catch.
+It is portal.jobs.worker.rq_worker.main itself, with the journal as one more source, spans made short by the
+environment, a note of every sweep, and on request a mutant: the same program with one promise
+taken out, which a test must catch.
 """
 
 import os
@@ -12,8 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from portal import sources
-from portal.jobs import presence, scheduling, sweeping, working
+from portal.jobs.health import presence
 from portal.jobs.models import ScrapingJob
+from portal.jobs.sweep import steps
+from portal.jobs.worker import rq_worker, scheduler
 from portal.sources import offline
 from tests.support import client
 from tests.support.journal import FACTS, NAME, JournalSource
@@ -26,7 +29,7 @@ def _no_fence() -> None:
 
 def _dies_holding_the_lock() -> None:
     """The scheduler is killed between taking its lock and giving it back."""
-    scheduling.SweepScheduler.enqueue_jobs = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+    scheduler.SweepScheduler.enqueue_jobs = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
 
 
 MUTANTS = {"nofence": _no_fence, "dies_holding_the_lock": _dies_holding_the_lock}
@@ -34,18 +37,18 @@ MUTANTS = {"nofence": _no_fence, "dies_holding_the_lock": _dies_holding_the_lock
 
 def _note_every_sweep(path: str) -> None:
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    plain = sweeping.sweep
+    plain = steps.sweep
 
-    def noted(now: datetime) -> sweeping.Swept:
+    def noted(now: datetime) -> steps.Swept:
         begun = time.monotonic()
         swept = plain(now)
         os.write(file, f"{os.getpid()} {os.getppid()} {begun:.6f}\n".encode())
         return swept
 
-    sweeping.sweep = noted
+    steps.sweep = noted
 
 
-class _Attentive(working.PortalWorker):
+class _Attentive(rq_worker.PortalWorker):
     """Looks after its horse more often than every five seconds, so that a test need not take as long."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,11 +61,11 @@ def main() -> None:
     if "SWEEPS_FILE" in os.environ:
         _note_every_sweep(os.environ["SWEEPS_FILE"])
     if "MONITORING_SECONDS" in os.environ:
-        working.PortalWorker = _Attentive  # type: ignore[misc]
+        rq_worker.PortalWorker = _Attentive  # type: ignore[misc]
     if "LOCK_SECONDS" in os.environ:
-        scheduling.LOCK_SECONDS = int(os.environ["LOCK_SECONDS"])
+        scheduler.LOCK_SECONDS = int(os.environ["LOCK_SECONDS"])
     if "LOOP_SECONDS" in os.environ:
-        scheduling.LOOP_SECONDS = float(os.environ["LOOP_SECONDS"])
+        scheduler.LOOP_SECONDS = float(os.environ["LOOP_SECONDS"])
     if "PRESENCE_SECONDS" in os.environ:
         presence.EVERY = timedelta(seconds=float(os.environ["PRESENCE_SECONDS"]))
     if os.environ.get("MUTANT"):
@@ -71,7 +74,7 @@ def main() -> None:
     if sys.argv[1:] == ["client"]:
         client.main()
     else:
-        working.main(sys.argv)
+        rq_worker.main(sys.argv)
 
 
 if __name__ == "__main__":

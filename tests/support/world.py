@@ -23,7 +23,8 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.config import SETTINGS
 from portal.database import db
-from portal.jobs import dispatch, sweeping
+from portal.jobs import dispatch
+from portal.jobs.sweep import steps
 from tests import services
 from tests.support import cast, journal
 from tests.support.journal import FACTS, NAME
@@ -113,9 +114,9 @@ class World:
         db.session.rollback()
         return job_id
 
-    def sweep(self, ahead_seconds: float = 0.0) -> sweeping.Swept:
+    def sweep(self, ahead_seconds: float = 0.0) -> steps.Swept:
         """One sweep by the test itself, as if so many seconds had gone by."""
-        return sweeping.sweep(utcnow() + timedelta(seconds=ahead_seconds))
+        return steps.sweep(utcnow() + timedelta(seconds=ahead_seconds))
 
     def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database says, on a connection of our own."""

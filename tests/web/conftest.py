@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.web.checking import read, upload
+from tests.web.check_page import read, upload
 
 
 @pytest.fixture

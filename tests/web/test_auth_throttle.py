@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal.accounts import LoginThrottle, TooManyTries, User
-from portal.accounts.throttle import (
+from portal.accounts.login_throttle import (
     FREE_PER_EMAIL,
     FREE_PER_NETWORK,
     LONGEST_WAIT_SECONDS,

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from portal.clock import utcnow
 from portal.documents import intake
-from portal.documents.limits import Limits
+from portal.documents.reader.limits import Limits
 
 FRAGMENT = {"HX-Request": "true"}
 

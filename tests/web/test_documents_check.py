@@ -11,7 +11,7 @@ from portal.database import db
 from portal.documents.models import Document
 from tests.support import cast
 from tests.support.recipes import recipe, registered
-from tests.web.checking import FRAGMENT, figures, jobs, read, selected, stored, upload
+from tests.web.check_page import FRAGMENT, figures, jobs, read, selected, stored, upload
 
 
 def test_while_it_is_read_the_page_waits_calmly_and_asks_only_for_news(app: Flask, as_alice: FlaskClient) -> None:

@@ -1,6 +1,6 @@
 """The countries that the check page offers, in the reader's language."""
 
-from portal.documents.phone import countries
+from portal.phone import countries
 from portal.web.countries import country_options
 
 

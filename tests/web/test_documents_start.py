@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.web.checking import form_of, jobs, selected, upload
+from tests.web.check_page import form_of, jobs, selected, upload
 
 
 def test_confirming_starts_a_job_with_what_stands_in_the_form(as_alice: FlaskClient, document_id: int) -> None:

@@ -3,8 +3,8 @@
 from sqlalchemy import select, text
 
 from portal.database import db
+from portal.jobs.core.tables import Event
 from portal.jobs.export import export
-from portal.jobs.records import Event
 from portal.web import jobs as pages
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs.records import SweepState
+from portal.jobs.core.tables import SweepState
 from tests.support import cast
 
 

@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse, encode_multipart
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
-from portal.documents.limits import Limits
 from portal.documents.models import Document, Reading
+from portal.documents.reader.limits import Limits
 from tests.documents import hostile
 
 MIB = 1024 * 1024

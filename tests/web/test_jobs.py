@@ -12,8 +12,8 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import commands
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import Status
 from portal.sources.base import Outcome
 from tests.support import scenes
 

@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from portal.accounts import User
 from portal.database import db
 from portal.jobs import queries
+from portal.jobs.core.status import Status
+from portal.jobs.core.tables import Event, Number
 from portal.jobs.models import ScrapingJob
-from portal.jobs.records import Event, Number
-from portal.jobs.status import Status
 from portal.sources.base import Outcome
 from tests.support import scenes
 

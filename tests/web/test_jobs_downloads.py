@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 
 from portal.accounts import User
 from portal.database import db
+from portal.jobs.core.tables import Event
 from portal.jobs.models import ScrapingJob
-from portal.jobs.records import Event
 from portal.sources.base import Outcome
 from tests.support import scenes
 

@@ -14,8 +14,8 @@ from werkzeug.routing import Rule
 from portal.accounts import User
 from portal.database import db
 from portal.jobs import commands
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status import Status
 from portal.notices.models import Channel, Delivery, Notice
 from tests.support import cast, scenes
 

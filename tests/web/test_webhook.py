@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 
 from portal.accounts import User
 from portal.database import db
-from portal.notices import webhook_desk
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
-from portal.notices.wishes import wishes_of
+from portal.notices.preferences import wishes_of
+from portal.notices.webhook import webhook_desk
 
 HERE = "/account/webhook"
 ADDRESS = "https://example.org/hook?a=b"

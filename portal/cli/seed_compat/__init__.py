@@ -1,0 +1,1 @@
+"""The commands and shell names of the old Django system, on top of ours."""

@@ -1,0 +1,81 @@
+"""`auto-retry-jobs`: one whole pass of the sweep, with the lines of a cron's log. It has no steps of its own."""
+
+from collections import defaultdict
+from zoneinfo import ZoneInfo
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from flask_babel import gettext, ngettext
+
+from portal.cli.seed_compat.job_lines import JobLine, is_sent
+from portal.cli.speaking import BY_COMMAND, both_spellings, speaking
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs.core.status import Status
+from portal.jobs.models import ScrapingJob
+from portal.jobs.sweep.steps import Swept, sweep
+
+
+@click.command("auto-retry-jobs", help="One pass of the sweep, for cron: what is late, lost or due is put right.")
+@with_appcontext
+def auto_retry_jobs_command() -> None:
+    """Exit code 1 and a sentence when the database does not answer, or kept a step from coming to its end."""
+    with speaking():
+        click.echo(f"[{_stamp()}] " + gettext("Starting the automatic check of the jobs..."))
+        now = utcnow()
+        seen: dict[str, list[JobLine]] = defaultdict(list)
+
+        def see(step: str, thing: object) -> None:
+            # Printed only after the pass: nothing is open then, and it is known what went to Redis.
+            if isinstance(thing, ScrapingJob):
+                seen[step].append(JobLine.of(thing, now))
+                db.session.rollback()
+
+        swept = sweep(now, see=see, actor=BY_COMMAND)
+        _say_jobs(seen)
+        click.echo(f"[{_stamp()}] " + _summary(swept))
+        if swept.faults:
+            raise click.ClickException(gettext("Not every step could be done. The file logger.log says why."))
+
+
+def _stamp() -> str:
+    zone = ZoneInfo(current_app.config["DEFAULT_TIME_ZONE"])
+    return f"{utcnow().astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _say_jobs(seen: dict[str, list[JobLine]]) -> None:
+    for line in seen["lost"]:
+        said = gettext("Worker lost: Job #%(id)s - %(file)s", id=line.id, file=line.file_name)
+        returns = line.status == Status.RETRYING
+        click.echo(f"  ⚠ {said}")
+        click.echo("    → " + (gettext("Returned to the queue") if returns else gettext("Marked as FAILED")))
+    for line in seen["timed_out"]:
+        click.echo("  ⚠ " + gettext("Timeout detected: Job #%(id)s - %(file)s", id=line.id, file=line.file_name))
+    for line in seen["retried"]:
+        said = gettext("Retrying: Job #%(id)s - %(file)s (attempt %(n)s/%(max)s)", id=line.id, file=line.file_name,
+                       n=line.retry_count, max=line.max_retries)  # fmt: skip
+        click.echo(f"  🔄 {said}")
+        if is_sent(line.id):
+            click.echo("    ✓ " + gettext("Job sent again successfully"))
+        else:
+            click.echo("    → " + gettext("Without Redis: the sweep will send it"))
+
+
+def _summary(swept: Swept) -> str:
+    """The seed's two figures, then what else was done; what was not done is not named."""
+    lost, pushed, documents, told = swept.lost, swept.pushed, swept.documents, swept.told
+    parts = [
+        gettext("Check completed: %(timeouts)s timeouts, %(retries)s retries",
+                timeouts=swept.timed_out, retries=swept.retried),
+        ngettext("%(n)s taken back from a lost worker", "%(n)s taken back from lost workers", lost, n=lost)
+        if lost else "",
+        ngettext("%(n)s job sent to the queue", "%(n)s jobs sent to the queue", pushed, n=pushed) if pushed else "",
+        ngettext("%(n)s file sent to be read", "%(n)s files sent to be read", documents, n=documents)
+        if documents else "",
+        ngettext("%(n)s notice sent", "%(n)s notices sent", told, n=told) if told else "",
+    ]  # fmt: skip
+    return ", ".join(part for part in parts if part)
+
+
+COMMANDS = both_spellings(auto_retry_jobs_command)

@@ -1,0 +1,155 @@
+"""`check-scraping-jobs`: what is late or failed, said in the seed's layout, and put right by the sweep's own steps.
+
+The dry run uses the sweep's looks alone, and so changes nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from flask_babel import gettext, ngettext
+
+from portal.cli.seed_compat.counting import say_statistics
+from portal.cli.seed_compat.job_lines import JobLine, Sending, looked_at, moved
+from portal.cli.speaking import BY_COMMAND, both_spellings, speaking
+from portal.clock import utcnow
+from portal.jobs.core.status import Status
+from portal.jobs.models import ScrapingJob
+from portal.jobs.sweep import overdue, steps
+
+RULE = "=" * 70
+
+
+@click.command("check-scraping-jobs", help="Mark jobs without progress as timed out, and say how all jobs stand.")
+@click.option("--retry-failed", is_flag=True, help="Also retry failed and timed-out jobs now, where retries are left.")
+@click.option(
+    "--timeout-minutes",
+    type=click.IntRange(1, 10080),
+    help="Minutes without a new row that count as a timeout, in place of each job's own.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@with_appcontext
+def check_scraping_jobs_command(retry_failed: bool, timeout_minutes: int | None, dry_run: bool) -> None:
+    """Exit code 1 and a sentence when the database does not answer; 2 for a wrong option."""
+    with speaking():
+        title = gettext("Checking scraping jobs...")
+        if dry_run:
+            title = gettext("Checking scraping jobs (DRY RUN: nothing is changed)...")
+        click.echo(f"{RULE}\n{title}\n{RULE}\n")
+        Check(utcnow(), timeout_minutes, dry_run).run(retry_failed)
+
+
+@dataclass
+class Check:
+    """One run of the command."""
+
+    now: datetime
+    timeout_minutes: int | None
+    dry_run: bool
+    timed_out: list[JobLine] = field(default_factory=list)
+    sending: Sending = field(default_factory=Sending)
+
+    def run(self, retry_failed: bool) -> None:
+        self.find_timeouts()
+        click.echo()
+        self.retry() if retry_failed else self.offer_retry()
+        click.echo()
+        click.echo(gettext("3. General statistics:"))
+        say_statistics()
+        click.echo()
+        click.echo("✓ " + gettext("Check completed"))
+
+    def find_timeouts(self) -> None:
+        """Section 1. Lost jobs go first, as in the sweep: theirs is no timeout, and may not cost a retry."""
+        shown = self.timeout_minutes or current_app.config["SCRAPING_TIMEOUT_MINUTES"]
+        click.echo(gettext("1. Checking for timed-out jobs (>%(minutes)s min)...", minutes=shown))
+        lost = looked_at(overdue.lost_jobs(self.now), self.now)
+        silent = looked_at(overdue.silent_jobs(self.now, self.timeout_minutes), self.now)
+        if self.dry_run:
+            self.timed_out = [line for line in silent if line.id not in {one.id for one in lost}]
+        back = 0
+        for line in lost if self.dry_run else moved(steps.take_back_lost(self.now, actor=BY_COMMAND), self.now):
+            back += self._say_lost(line)
+        late = steps.time_out_silent(self.now, self.timeout_minutes, actor=BY_COMMAND)
+        for line in self.timed_out if self.dry_run else moved(late, self.now):
+            self._say_timeout(line, shown)
+            if not self.dry_run:
+                self.timed_out.append(line)
+        if back:
+            click.echo("  → " + ngettext("%(n)s job returned to the queue", "%(n)s jobs returned to the queue",
+                                         back, n=back))  # fmt: skip
+        n = len(self.timed_out)
+        if self.dry_run:
+            said = ngettext("%(n)s job would be marked as timeout", "%(n)s jobs would be marked as timeout", n, n=n)
+        else:
+            said = ngettext("%(n)s job marked as timeout", "%(n)s jobs marked as timeout", n, n=n)
+        click.echo("  → " + said)
+
+    def _say_lost(self, line: JobLine) -> bool:
+        said = gettext("Job #%(id)s (%(file)s) - User: %(user)s - Its worker stopped answering",
+                       id=line.id, file=line.file_name, user=line.email)  # fmt: skip
+        click.echo(f"  ⚠ {said}")
+        returns = line.saved_something or line.retries_left if self.dry_run else line.status == Status.RETRYING
+        if returns and not self.dry_run:
+            self.sending.send(line.id)
+        self._say_done(gettext("Returned to the queue") if returns else gettext("Marked as FAILED"))
+        return returns
+
+    def _say_timeout(self, line: JobLine, shown: int) -> None:
+        said = gettext("Job #%(id)s (%(file)s) - User: %(user)s - Elapsed time: %(minutes)s min",
+                       id=line.id, file=line.file_name, user=line.email, minutes=f"{line.elapsed:.1f}")  # fmt: skip
+        if line.silent is not None:
+            said += " - " + gettext("%(minutes)s min since the last row", minutes=f"{line.silent:.1f}")
+        if self.timeout_minutes is None and line.timeout_minutes != shown:
+            said += " - " + gettext("this job's own limit: %(minutes)s min", minutes=line.timeout_minutes)
+        click.echo(f"  ⚠ {said}")
+        self._say_done(gettext("Marked as TIMEOUT"))
+
+    def _say_done(self, done: str) -> None:
+        click.echo(f"    → [DRY RUN] {done}" if self.dry_run else f"    → {done}")
+
+    def _due(self) -> list[JobLine]:
+        """What a retry would take: what has failed, and what section 1 has marked (or, in a dry run, would have)."""
+        due = looked_at(overdue.due_jobs(self.now, at_once=True), self.now)
+        marked = [line for line in self.timed_out if not line.paused] if self.dry_run else []
+        return [line for line in (*due, *marked) if line.retries_left]
+
+    def offer_retry(self) -> None:
+        """Section 2 without --retry-failed."""
+        n = len(self._due())
+        said = ngettext(
+            "2. Failed jobs: %(n)s job can be retried (with --retry-failed)",
+            "2. Failed jobs: %(n)s jobs can be retried (with --retry-failed)", n, n=n,
+        )  # fmt: skip
+        click.echo(said)
+
+    def retry(self) -> None:
+        """Section 2 with --retry-failed."""
+        click.echo(gettext("2. Retrying failed jobs..."))
+        done = 0
+        due = self._due()
+        for line in due if self.dry_run else moved(self._retried(), self.now):
+            done += 1
+            said = gettext("Job #%(id)s (%(file)s) - User: %(user)s - Retry %(n)s/%(max)s", id=line.id,
+                           file=line.file_name, user=line.email, n=line.retry_count + self.dry_run,
+                           max=line.max_retries)  # fmt: skip
+            click.echo(f"  🔄 {said}")
+            sent = self.dry_run or self.sending.send(line.id)
+            away = gettext("Without Redis: the sweep will send it")
+            self._say_done(gettext("Job sent again successfully") if sent else away)
+        if self.dry_run:
+            said = ngettext("%(n)s job would be retried", "%(n)s jobs would be retried", done, n=done)
+        else:
+            said = ngettext("%(n)s job retried", "%(n)s jobs retried", done, n=done)
+        click.echo("  ✓ " + said)
+        if len(due) >= overdue.BATCH:
+            click.echo("  → " + gettext("There may be more: run the command again"))
+
+    def _retried(self) -> Iterator[ScrapingJob]:
+        return steps.retry_due(self.now, at_once=True, actor=BY_COMMAND)
+
+
+COMMANDS = both_spellings(check_scraping_jobs_command)

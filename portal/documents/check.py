@@ -1,0 +1,93 @@
+"""What a choice of sheet, header row, column and country comes to: every row's number, or why it has none. Pure.
+
+It knows neither the database nor how a file was read; it walks a sheet file once.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, rows, text_of
+from portal.phone import Reason, parse
+
+__all__ = ["CheckFacts", "CheckedRow", "check", "check_facts", "rows", "summarise"]
+
+BAD_ROWS_SHOWN = 200
+
+
+class CheckedRow(NamedTuple):
+    """One data row. Either `phone_e164` or `reason` is None; `duplicate_of` is the first row with that number."""
+
+    row_no: int
+    text: str  # the cell as the person sees it, clipped to 200 characters
+    phone_e164: str | None
+    reason: Reason | None
+    duplicate_of: int | None
+
+
+@dataclass
+class CheckFacts:
+    """The sums of a check: `total` = `to_look_up` + `duplicates` + `invalid` + `blank`."""
+
+    total: int = 0
+    to_look_up: int = 0  # different valid numbers
+    duplicates: int = 0  # rows whose number stands further up
+    invalid: int = 0  # rows with text that is no number
+    blank: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)  # code of the reason → rows, without the blank ones
+    bad_rows: list[tuple[int, str, str]] = field(default_factory=list)  # the first 200: row, text, code
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON column."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> "CheckFacts":
+        """What `to_dict` gave, after a trip through JSON."""
+        bad_rows = [(int(row_no), str(text), str(code)) for row_no, text, code in facts["bad_rows"]]
+        return cls(**{**facts, "bad_rows": bad_rows})
+
+
+def check(sheet_path: Path, header_row: int, column: int, country: str) -> Iterator[CheckedRow]:
+    """Every row below the header, blank ones too. `header_row` as Excel counts (0 = none), `column` from 0."""
+    first_rows: dict[str, int] = {}
+    for row_no, cells in rows(sheet_path):
+        if row_no <= header_row:
+            continue
+        cell: Cell = cells[column] if column < len(cells) else None
+        if isinstance(cell, (bool, dict)):  # a date has enough digits to pass for a number in some countries
+            yield CheckedRow(row_no, text_of(cell), None, Reason.NOT_A_NUMBER, None)
+            continue
+        text = text_of(cell)
+        phone = parse(text, country)
+        if phone.e164 is None:
+            yield CheckedRow(row_no, text[:DISPLAY_CHARACTERS], None, phone.reason, None)
+            continue
+        first = first_rows.setdefault(phone.e164, row_no)
+        yield CheckedRow(row_no, text[:DISPLAY_CHARACTERS], phone.e164, None, None if first == row_no else first)
+
+
+def summarise(checked: Iterable[CheckedRow]) -> CheckFacts:
+    """The sums of checked rows."""
+    facts = CheckFacts()
+    for row in checked:
+        facts.total += 1
+        if row.reason is None:
+            if row.duplicate_of is None:
+                facts.to_look_up += 1
+            else:
+                facts.duplicates += 1
+        elif row.reason is Reason.BLANK:
+            facts.blank += 1
+        else:
+            facts.invalid += 1
+            facts.reasons[row.reason.value] = facts.reasons.get(row.reason.value, 0) + 1
+            if len(facts.bad_rows) < BAD_ROWS_SHOWN:
+                facts.bad_rows.append((row.row_no, row.text, row.reason.value))
+    return facts
+
+
+def check_facts(sheet_path: Path, header_row: int, column: int, country: str) -> CheckFacts:
+    """`check` and `summarise` in one."""
+    return summarise(check(sheet_path, header_row, column, country))

@@ -1,0 +1,41 @@
+"""A workbook's sheets as rows, by python-calamine. Runs in the reading process only: a hostile file aborts it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+from portal.documents.reader.limits import Limits, Problem, Unreadable
+
+
+@dataclass(frozen=True)
+class RawSheet:
+    """One sheet: its name, whether Excel hides it, and its rows from Excel's row 1 and column A on."""
+
+    name: str
+    hidden: bool
+    rows: Iterator[list[Any]]
+
+
+def read_sheets(path: Path, limits: Limits) -> Iterator[RawSheet]:
+    """The sheets in the workbook's order, without charts and macros. Raises Unreadable for too many."""
+    with CalamineWorkbook.from_path(str(path)) as workbook:
+        found = [(n, meta) for n, meta in enumerate(workbook.sheets_metadata) if meta.typ == SheetTypeEnum.WorkSheet]
+        if len(found) > limits.max_sheets:
+            raise Unreadable(Problem.TOO_MANY_SHEETS, {"sheets": len(found), "limit": limits.max_sheets})
+        for position, meta in found:
+            sheet = workbook.get_sheet_by_index(position)
+            yield RawSheet(meta.name, meta.visible != SheetVisibleEnum.Visible, _rows(sheet, limits))
+
+
+def _rows(sheet: CalamineSheet, limits: Limits) -> Iterator[list[Any]]:
+    """The rows as Excel numbers them: the reader gives back empty rows above the data, but not columns before it."""
+    if sheet.start is None:
+        return
+    before = [None] * sheet.start[1]
+    if len(before) > limits.max_columns:
+        raise Unreadable(Problem.TOO_MANY_COLUMNS, {"columns": len(before) + sheet.width, "limit": limits.max_columns})
+    for row in sheet.iter_rows():
+        yield before + row

@@ -1,0 +1,1 @@
+"""What administrators do with many jobs: the list, its filters, triage, bulk operations and the search by number."""

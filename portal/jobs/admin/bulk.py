@@ -1,0 +1,128 @@
+"""One verb over many jobs, for admins: what it does to each, and why it passes one over. What moved on since it was
+chosen is skipped, never forced.
+
+A few jobs are done at once, here; more become an operation, which `operating` works off. The verbs of one job are
+`lifecycle`'s, so that nothing can be done to many that could not be done to one.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+
+from portal import audit
+from portal.accounts import User
+from portal.database import db
+from portal.jobs.core.bulk_tables import Verb
+from portal.jobs.core.status import RETRYABLE, STOPPABLE, Status
+from portal.jobs.dispatch import push_job
+from portal.jobs.models import ScrapingJob, backoff
+
+AT_ONCE = 50  # jobs that a press of a button does itself; more are done in the background
+NEEDS_REASON = frozenset({Verb.TIME_OUT, Verb.CANCEL, Verb.LIMITS})  # they override what the portal does by itself
+PUSHED = frozenset({Verb.RETRY})  # after it, workers are told
+CAN_MOVE: dict[Verb, frozenset[Status]] = {
+    Verb.RETRY: frozenset({*RETRYABLE, Status.CANCELLED}),
+    Verb.TIME_OUT: frozenset({Status.PROCESSING}),
+    Verb.CANCEL: frozenset(STOPPABLE),
+    Verb.LIMITS: frozenset(Status) - {Status.COMPLETED},
+}
+
+# Why a job was passed over, beside the status that it stands in.
+GONE, MOVED_ON, NOTHING_LEFT, FAULT = "gone", "moved_on", "nothing_left", "fault"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done, by whom and why. `limits`: max_retries and timeout_minutes, for that verb."""
+
+    verb: Verb
+    by: str
+    reason: str | None = None
+    limits: tuple[int, int] | None = None
+
+
+@dataclass
+class Account:
+    """What became of it. `skipped` has each job that did not move, with its file's name and the reason's code."""
+
+    done: list[int] = field(default_factory=list)
+    skipped: list[tuple[int, str, str]] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """How many were skipped for each reason, the most frequent first."""
+        return Counter(why for _, _, why in self.skipped).most_common()
+
+
+def act(order: Order, job_id: int, seen_round: int, seen_attempt: int, now: datetime) -> str | None:
+    """Do it to one job as it was seen, in the session's transaction: nothing when it was done, or the reason why not.
+    Whoever commits tells the workers."""
+    with db.session.begin_nested() as here:
+        moved = _move(order, job_id, seen_round, seen_attempt, now)
+        if moved is not None and order.verb == Verb.RETRY and moved.waiting_numbers == 0:
+            here.rollback()  # an attempt would find nothing to do
+            return NOTHING_LEFT
+    return None if moved is not None else _why_not(order, job_id, seen_round, seen_attempt)
+
+
+def _move(order: Order, job_id: int, seen_round: int, seen_attempt: int, now: datetime) -> ScrapingJob | None:
+    why = order.reason
+    if order.verb == Verb.RETRY:
+        return ScrapingJob.retry(job_id, seen_round, order.by, now, why=why)
+    if order.verb == Verb.TIME_OUT:
+        return ScrapingJob.time_out_by_hand(job_id, order.by, why or "", now, backoff(), attempt=seen_attempt)
+    as_seen = _stands(job_id)
+    if as_seen is None or (as_seen.round, as_seen.attempt) != (seen_round, seen_attempt):
+        return None
+    if as_seen.status not in CAN_MOVE[order.verb]:
+        return None
+    if order.verb == Verb.CANCEL:
+        return ScrapingJob.cancel(job_id, order.by, now, why=why)
+    retries, minutes = order.limits or (as_seen.max_retries, as_seen.timeout_minutes)
+    return ScrapingJob.set_limits(job_id, retries, minutes, order.by, now, why=why)
+
+
+def _stands(job_id: int) -> ScrapingJob | None:
+    there = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.deleted_at.is_(None))
+    return db.session.scalar(there, execution_options={"populate_existing": True})
+
+
+def _why_not(order: Order, job_id: int, seen_round: int, seen_attempt: int) -> str:
+    job = _stands(job_id)
+    if job is None:
+        return GONE
+    if job.status in CAN_MOVE[order.verb] and (job.round, job.attempt) != (seen_round, seen_attempt):
+        return MOVED_ON
+    return job.status.value
+
+
+def do_at_once(order: Order, jobs: Sequence[ScrapingJob], now: datetime) -> Account:
+    """Do it to a few jobs, each committed alone."""
+    account = Account()
+    for job_id, name, seen_round, attempt in [(job.id, job.file_name, job.round, job.attempt) for job in jobs]:
+        why = act(order, job_id, seen_round, attempt, now)
+        if why is None:
+            audit.note(order.by, order.verb, "job", job_id, order.reason, now, file=name)
+        db.session.commit()
+        if why is not None:
+            account.skipped.append((job_id, name, why))
+            continue
+        account.done.append(job_id)
+        if order.verb in PUSHED:
+            push_job(job_id, now)
+    return account
+
+
+def ticked(admin: User, job_ids: Sequence[int]) -> list[ScrapingJob]:
+    """Those of the jobs that are there, in the order asked; nobody but an admin has any here."""
+    if not admin.is_admin:
+        return []
+    found: dict[int, ScrapingJob] = {}
+    for first in range(0, len(job_ids), 500):
+        some = job_ids[first : first + 500]
+        here = select(ScrapingJob).where(ScrapingJob.id.in_(some), ScrapingJob.deleted_at.is_(None))
+        found |= {job.id: job for job in db.session.scalars(here)}
+    return [found[job_id] for job_id in dict.fromkeys(job_ids) if job_id in found]

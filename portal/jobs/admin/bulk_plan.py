@@ -1,0 +1,74 @@
+"""What a verb over many jobs would come to, before it is done: how many it would move, and how many it would pass over
+because of their status. It reads and changes nothing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from portal.accounts import User
+from portal.database import db
+from portal.jobs.admin.bulk import CAN_MOVE, ticked
+from portal.jobs.admin.filters import Filters, conditions
+from portal.jobs.admin.job_list import Capped, status_counts
+from portal.jobs.admin.operations import CHOSEN_AT_ONCE
+from portal.jobs.core.bulk_tables import Verb
+from portal.jobs.core.status import Status
+from portal.jobs.models import ScrapingJob
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The counts, by the status that the jobs stand in now. `gone`: ids that are no job's any more."""
+
+    moved: dict[Status, Capped]
+    skipped: dict[Status, Capped]
+    gone: int = 0
+
+    @property
+    def to_move(self) -> Capped:
+        return _sum(self.moved)
+
+    @property
+    def to_skip(self) -> Capped:
+        return _sum(self.skipped)
+
+    @property
+    def over(self) -> bool:
+        """Whether some of it is not counted to the end."""
+        return self.to_move.more or self.to_skip.more
+
+
+def _sum(counts: dict[Status, Capped]) -> Capped:
+    total = sum(one.n for one in counts.values())
+    return Capped(min(total, CHOSEN_AT_ONCE), total > CHOSEN_AT_ONCE or any(one.more for one in counts.values()))
+
+
+def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[int]) -> Plan:
+    """The plan for all under `wanted`, or else for these jobs."""
+    gone = 0
+    if wanted is not None:
+        counts = status_counts(wanted, CHOSEN_AT_ONCE)
+        if wanted.status is not None:
+            counts = {wanted.status: counts[wanted.status]}
+    else:
+        jobs = ticked(admin, job_ids)
+        gone = len(job_ids) - len(jobs)
+        counts = {status: Capped(n) for status, n in Counter(job.status for job in jobs).items()}
+    there = {status: one for status, one in counts.items() if one.n or one.more}
+    can = CAN_MOVE[verb]
+    return Plan(
+        {status: one for status, one in there.items() if status in can},
+        {status: one for status, one in there.items() if status not in can},
+        gone,
+    )
+
+
+def some_matching(admin: User, wanted: Filters, limit: int) -> list[ScrapingJob]:
+    """The first jobs under the filters, so many at most."""
+    if not admin.is_admin:
+        return []
+    found = select(ScrapingJob).where(*conditions(wanted)).order_by(ScrapingJob.id).limit(limit)
+    return list(db.session.scalars(found))

@@ -1,0 +1,181 @@
+"""The admins' list of everybody's jobs: a page of it after any place, in any order, and how many there are of each
+status. What it reads is bounded, so that a million jobs cost what a thousand do.
+
+How many there are of each status altogether, the figures know; any other count ends at CAP. A part of a file's name,
+which no index finds, is looked for in the first WINDOW of the jobs that the other filters leave; `goes_on` says that
+there are more. It decides for nobody: only the pages of admins ask here.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Integer, Select, String, case, func, literal, select, tuple_
+from sqlalchemy.orm import joinedload
+from sqlalchemy.types import TypeEngine
+
+from portal.database import Moment, db
+from portal.jobs.admin.filters import Filters, conditions
+from portal.jobs.core.status import Status
+from portal.jobs.listing import containing
+from portal.jobs.models import ScrapingJob
+from portal.jobs.status_counts import standing
+
+PER_PAGE = 50
+CAP = 5_000  # what a page of the list counts; a plan, which is asked for once, counts further
+WINDOW = 20_000
+
+
+class Sort(StrEnum):
+    """What the list can be ordered by."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    STATUS = "status"
+    NAME = "name"
+    PROGRESS = "progress"
+
+
+class Order(NamedTuple):
+    """An order: by what, and whether the greatest comes first."""
+
+    sort: Sort = Sort.CREATED
+    descending: bool = True
+
+
+class Capped(NamedTuple):
+    """A count that may end early. `more`: there are more than `n`."""
+
+    n: int = 0
+    more: bool = False
+
+
+NEWEST = Order()
+Place = tuple[Any, ...]  # a place in the list: what a job was ordered by, and its id
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A page of the list. `counts` has every status under the same filters but for the status; `total` is of this
+    list. `next` is the place to go on from. `order` is another than was asked where too many match for that one."""
+
+    jobs: list[ScrapingJob]
+    counts: dict[Status, Capped]
+    total: Capped
+    order: Order
+    next: Place | None = None
+    goes_on: bool = False  # the name was not looked for in all of them
+
+
+_PERCENT: ColumnElement[int] = case(
+    (ScrapingJob.total_numbers == 0, 0), else_=100 * ScrapingJob.processed_numbers // ScrapingJob.total_numbers
+)
+_KEYS: dict[Sort, list[tuple[ColumnElement[Any], TypeEngine[Any]]]] = {
+    Sort.CREATED: [(ScrapingJob.created_at.expression, Moment())],
+    Sort.UPDATED: [(ScrapingJob.updated_at.expression, Moment())],
+    Sort.STATUS: [(ScrapingJob.status.expression, String()), (ScrapingJob.created_at.expression, Moment())],
+    Sort.NAME: [(ScrapingJob.file_name.expression, String())],
+    Sort.PROGRESS: [(_PERCENT, Integer())],
+}
+
+
+def list_all(wanted: Filters, order: Order = NEWEST, after: Place | None = None) -> Listed:
+    """The page of the list that comes after a place, or its first one. A place of another order begins anew."""
+    counts = status_counts(wanted)
+    total = counts[wanted.status] if wanted.status else _sum(counts.values())
+    if order.sort == Sort.PROGRESS and (total.more or total.n > CAP or wanted.name):
+        order = NEWEST  # no index has it, and sorting a million rows would take its time
+    if after is not None and not _fits(after, order):
+        after = None
+    found = _ordered(select(ScrapingJob), wanted, order, after).options(joinedload(ScrapingJob.user))
+    if not wanted.name:
+        jobs = list(db.session.scalars(found.limit(PER_PAGE + 1)))
+        following = _place(jobs[PER_PAGE - 1], order) if len(jobs) > PER_PAGE else None
+        return Listed(jobs[:PER_PAGE], counts, total, order, following)
+    return _named(found, wanted, order, after, counts, total)
+
+
+def _named(
+    found: Select[Any], wanted: Filters, order: Order, after: Place | None, counts: dict[Status, Capped], total: Capped
+) -> Listed:
+    """The jobs whose file's name has a text, in a window of the list; the one whose id it is comes first."""
+    ids = _ordered(select(ScrapingJob.id), wanted, order, after).limit(WINDOW).subquery()
+    here = found.where(ScrapingJob.id.in_(select(ids.c.id)), containing(ScrapingJob.file_name, wanted.name))
+    jobs = list(db.session.scalars(here.limit(PER_PAGE + 1)))
+    end = _ordered(select(ScrapingJob), wanted, order, after).offset(WINDOW - 1).limit(1)
+    last = db.session.scalar(end)
+    following = _place(jobs[PER_PAGE - 1], order) if len(jobs) > PER_PAGE else _place(last, order) if last else None
+    jobs = jobs[:PER_PAGE]
+    if wanted.named_id is not None:
+        by_id = replace(wanted, name="", job_id=wanted.named_id)
+        own = db.session.scalar(select(ScrapingJob).where(*conditions(by_id)))
+        jobs = [job for job in jobs if job.id != wanted.named_id]
+        if own is not None and after is None:
+            jobs = [own, *jobs]
+    return Listed(jobs, counts, total, order, following, last is not None)
+
+
+def _ordered(query: Select[Any], wanted: Filters, order: Order, after: Place | None) -> Select[Any]:
+    keys = _KEYS[order.sort]
+    columns = [*(column for column, _ in keys), ScrapingJob.id.expression]
+    query = query.where(*conditions(wanted, with_name=False))
+    if after is not None:
+        kinds = [*(kind for _, kind in keys), Integer()]
+        place = tuple_(*(literal(value, kind) for value, kind in zip(after, kinds, strict=True)))
+        query = query.where(tuple_(*columns) < place if order.descending else tuple_(*columns) > place)
+    return query.order_by(*(column.desc() if order.descending else column for column in columns))
+
+
+def _place(job: ScrapingJob, order: Order) -> Place:
+    values: dict[Sort, tuple[Any, ...]] = {
+        Sort.CREATED: (job.created_at,),
+        Sort.UPDATED: (job.updated_at,),
+        Sort.STATUS: (str(job.status), job.created_at),
+        Sort.NAME: (job.file_name,),
+        Sort.PROGRESS: (100 * job.processed_numbers // job.total_numbers if job.total_numbers else 0,),
+    }
+    return (*values[order.sort], job.id)
+
+
+def _fits(after: Place, order: Order) -> bool:
+    kinds = [*(kind for _, kind in _KEYS[order.sort]), Integer()]
+    wanted = [datetime if isinstance(kind, Moment) else int if isinstance(kind, Integer) else str for kind in kinds]
+    return [type(value) for value in after] == wanted
+
+
+def status_counts(wanted: Filters, cap: int | None = None) -> dict[Status, Capped]:
+    """How many jobs of each status there are under the filters, whatever status these name. Where many match beside
+    other filters, all but the status that is named are counted as far as `cap` jobs go, or else CAP."""
+    cap = cap or CAP
+    asked, wanted = wanted.status, replace(wanted, status=None)
+    if wanted.only_status:
+        return {status: Capped(n) for status, n in standing().items()}
+    some: Select[Any] = select(ScrapingJob.status).where(*conditions(wanted, with_name=False))
+    if wanted.name:
+        window = _ordered(select(ScrapingJob.id), wanted, NEWEST, None).limit(WINDOW)
+        some = select(ScrapingJob.status).where(*conditions(wanted), ScrapingJob.id.in_(window))
+    within = some.limit(cap + 1).subquery()
+    rows = db.session.execute(select(within.c.status, func.count()).group_by(within.c.status)).all()
+    counted = {Status(row[0]): row[1] for row in rows}
+    full = sum(counted.values()) > cap or (bool(wanted.name) and _window_is_full(wanted))
+    counts = {status: Capped(min(counted.get(status, 0), cap), full) for status in Status}
+    if full and asked is not None and not wanted.name:
+        counts[asked] = _of_status(wanted, asked, cap)
+    return counts
+
+
+def _of_status(wanted: Filters, status: Status, cap: int) -> Capped:
+    rows = select(literal(1)).where(*conditions(replace(wanted, status=status))).limit(cap + 1).subquery()
+    n = db.session.scalar(select(func.count()).select_from(rows)) or 0
+    return Capped(min(n, cap), n > cap)
+
+
+def _window_is_full(wanted: Filters) -> bool:
+    last = _ordered(select(ScrapingJob.id), wanted, NEWEST, None).offset(WINDOW - 1).limit(1)
+    return db.session.scalar(last) is not None
+
+
+def _sum(counts: Any) -> Capped:
+    counts = list(counts)
+    return Capped(sum(one.n for one in counts), any(one.more for one in counts))

@@ -1,0 +1,188 @@
+"""Working off a bulk operation: a slice at a time, in small batches, each committed alone.
+
+A batch's moves, its figures and the place to go on from stand in one transaction behind the operation's fence: cut at
+any line, it goes on where it was, and no job is seen to twice. A slice is short, as the sweep waits for the same
+worker. Two workers on one operation: the later one loses, as with jobs.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.exc import OperationalError
+
+from portal.clock import utcnow
+from portal.database import among, changed_rows, db
+from portal.jobs.admin import bulk, operations
+from portal.jobs.admin.bulk import Order
+from portal.jobs.core.bulk_tables import UNDER_WAY, ChosenJob, Operation, OperationState
+from portal.jobs.dispatch import push_job
+from portal.jobs.models import ScrapingJob
+
+log = structlog.get_logger(__name__)
+
+BATCH = 25  # jobs a transaction: on SQLite everybody else waits for it
+SLICE_SECONDS = 5.0
+LEASE_SECONDS = 60.0
+PUSHED_AGAIN_SECONDS = 30.0  # an operation that was pushed so long ago and that nobody has taken is pushed again
+SKIPPED_KEPT = 1000  # of those that were skipped, so many are named
+
+
+def _never() -> bool:
+    return False
+
+
+def work(
+    operation_id: int, *, clock: Callable[[], datetime] = utcnow, stopped: Callable[[], bool] = _never,
+    seconds: float = SLICE_SECONDS,
+) -> bool:  # fmt: skip
+    """Work on an operation for a while; says whether there is more to do. A worker that comes while another one has
+    it does nothing."""
+    attempt = _claim(operation_id, clock())
+    if attempt is None:
+        return False
+    until = time.monotonic() + seconds
+    try:
+        while not stopped():
+            if not _batch(operation_id, attempt, clock()):
+                return False
+            if time.monotonic() >= until:
+                break
+    except Exception:
+        db.session.rollback()
+        log.exception("operation interrupted", operation=operation_id)
+        return False  # its lease runs out, and the sweep pushes it again
+    _let_go(operation_id, attempt)
+    return True
+
+
+def unpushed(now: datetime) -> list[int]:
+    """The operations that nobody works on, and that no message in Redis may be waiting for."""
+    old = now - timedelta(seconds=PUSHED_AGAIN_SECONDS)
+    idle = select(Operation.id).where(
+        among(Operation.state, UNDER_WAY),
+        or_(Operation.lease_until.is_(None), Operation.lease_until < now),
+        or_(Operation.enqueued_at.is_(None), Operation.enqueued_at < old),
+    )
+    return list(db.session.scalars(idle.order_by(Operation.enqueued_at)))
+
+
+def _claim(operation_id: int, now: datetime) -> int | None:
+    free = or_(Operation.lease_until.is_(None), Operation.lease_until < now)
+    taken = (
+        update(Operation)
+        .where(Operation.id == operation_id, Operation.state.in_(UNDER_WAY), free)
+        .values(attempt=Operation.attempt + 1, lease_until=now + timedelta(seconds=LEASE_SECONDS))
+        .values(state=OperationState.RUNNING)
+        .returning(Operation.attempt)
+    )
+    attempt = db.session.scalar(taken, execution_options={"synchronize_session": False})
+    if attempt is not None:
+        begun = (Operation.id == operation_id, Operation.started_at.is_(None))
+        changed_rows(update(Operation).where(*begun).values(started_at=now))
+    db.session.commit()
+    return attempt
+
+
+def _let_go(operation_id: int, attempt: int) -> None:
+    held = (Operation.id == operation_id, Operation.attempt == attempt)
+    changed_rows(update(Operation).where(*held).values(lease_until=None, enqueued_at=None))
+    db.session.commit()
+
+
+def _held(operation_id: int, attempt: int, now: datetime) -> Operation | None:
+    """The operation, locked and with a fresh lease; None when this worker no longer has it."""
+    held = (Operation.id == operation_id, Operation.attempt == attempt, Operation.state == OperationState.RUNNING)
+    beat = update(Operation).where(*held).values(lease_until=now + timedelta(seconds=LEASE_SECONDS))
+    if changed_rows(beat) == 0:
+        db.session.rollback()
+        return None
+    return db.session.get_one(Operation, operation_id, populate_existing=True)
+
+
+def _batch(operation_id: int, attempt: int, now: datetime) -> bool:
+    """One batch: jobs are chosen, or seen to. False when there is nothing more to do here."""
+    operation = _held(operation_id, attempt, now)
+    if operation is None:
+        return False
+    if operation.stop_asked_at is not None:
+        return _end(operation, OperationState.STOPPED, now)
+    if operation.choose_after is not None:
+        operations.choose(operation)
+        db.session.commit()
+        return True
+    rows = list(
+        db.session.scalars(
+            select(ChosenJob)
+            .where(ChosenJob.operation_id == operation_id, ChosenJob.job_id > operation.done_up_to)
+            .order_by(ChosenJob.job_id)
+            .limit(BATCH)
+        )
+    )
+    if not rows:
+        return _end(operation, OperationState.DONE, now)
+    moved = _see_to(operation, rows, now)
+    db.session.commit()
+    for job_id in moved:
+        push_job(job_id, now)
+    return True
+
+
+def _see_to(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[int]:
+    """Do it to these jobs, write what became of them, and say which of them workers are to be told of."""
+    _lock(rows)
+    limits = operation.limits
+    order = Order(
+        operation.verb, operation.by, operation.reason,
+        (limits["max_retries"], limits["timeout_minutes"]) if limits else None,
+    )  # fmt: skip
+    done: list[int] = []
+    skipped: dict[int, str] = {}
+    for row in rows:
+        why = _act(order, row, now)
+        if why is None:
+            done.append(row.job_id)
+        else:
+            skipped[row.job_id] = why
+    kept = list(skipped)[: max(0, SKIPPED_KEPT - operation.skipped)]
+    for row in rows:
+        if row.job_id in kept:
+            row.skipped_why = skipped[row.job_id]
+    others = [row.job_id for row in rows if row.job_id not in kept]
+    of_these = (ChosenJob.operation_id == operation.id, ChosenJob.job_id.in_(others))
+    db.session.flush()
+    changed_rows(delete(ChosenJob).where(*of_these))
+    operation.done += len(done)
+    operation.skipped += len(skipped)
+    operation.skipped_why = dict(Counter(operation.skipped_why) + Counter(skipped.values()))
+    operation.done_up_to = rows[-1].job_id
+    return done if operation.verb in bulk.PUSHED else []
+
+
+def _lock(rows: list[ChosenJob]) -> None:
+    """Have all of a batch's jobs before the first move. A worker that ends one of them has its row and wants the
+    figures next: with the figures in our hands and that row still to come, we would wait for each other for ever."""
+    these = select(ScrapingJob.id).where(ScrapingJob.id.in_([row.job_id for row in rows])).order_by(ScrapingJob.id)
+    db.session.execute(these.with_for_update(key_share=True)).all()
+
+
+def _act(order: Order, row: ChosenJob, now: datetime) -> str | None:
+    try:
+        with db.session.begin_nested():  # on PostgreSQL, one refused statement would spoil all that comes after it
+            return bulk.act(order, row.job_id, row.seen_round, row.seen_attempt, now)
+    except OperationalError:
+        raise  # the database is away or busy: the whole batch is done again
+    except Exception:  # one job that cannot be moved must not keep the others from it, again and again
+        log.exception("operation could not move a job", operation=row.operation_id, job=row.job_id)
+        return bulk.FAULT
+
+
+def _end(operation: Operation, state: OperationState, now: datetime) -> bool:
+    operation.state, operation.ended_at, operation.lease_until = state, now, None
+    db.session.flush()
+    operations.forget(operation.id, operation.done_up_to)
+    db.session.commit()
+    return False

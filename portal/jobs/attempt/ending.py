@@ -1,0 +1,69 @@
+"""What an attempt is given from outside, and the ways in which it ends. It looks nothing up.
+
+Each way is one verb of the lifecycle, committed here; None: the job was taken away before.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.models import ScrapingJob
+from portal.jobs.notify import telling
+
+ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
+WAITS_FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
+
+
+def _never() -> bool:
+    return False
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What an attempt is given from outside: its worker's name, spans, the clock, and who may interrupt it."""
+
+    worker: str
+    lease_seconds: float
+    backoff: Backoff
+    clock: Callable[[], datetime] = utcnow
+    stopped: Callable[[], bool] = _never  # a deploy: finish what is in flight, save, hand back
+    on_fenced: Callable[[], None] = _nothing  # the job was taken away: called from the heartbeat's thread
+    on_saved: Callable[[int], None] | None = None  # told how many rows were just saved
+
+
+class Ending:
+    """The ends of one attempt."""
+
+    def __init__(self, job_id: int, attempt: int, given: Conditions) -> None:
+        self.job_id = job_id
+        self.attempt = attempt
+        self.given = given
+
+    def _after(self, seconds: float) -> datetime:
+        return self.given.clock() + timedelta(seconds=seconds)
+
+    def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> ScrapingJob | None:
+        job = verb(self.given.clock())
+        db.session.commit()
+        return job
+
+    def _end_handed_back(self, cause: str, not_before: datetime | None = None) -> ScrapingJob | None:
+        return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
+
+    def _end_refused(self, source_name: str, cause: str) -> ScrapingJob | None:
+        """The source refuses us all: the admins are told. From a refusal that is no fault of the recipe the file waits
+        and goes on by itself, and has used no retry."""
+        telling.source_stopped(source_name, cause, self.given.clock())
+        if cause not in WAITS_FOR_AN_ADMIN:
+            return self._end_failed(cause)
+        return self._end_handed_back(cause, self._after(ADMIN_SECONDS))
+
+    def _end_failed(self, cause: str) -> ScrapingJob | None:
+        return self._end(lambda now: ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.given.backoff))

@@ -1,0 +1,143 @@
+"""Saving answers: one short transaction with the fence first, then the counters and the rows.
+
+It runs after the network work and never around it. An attempt that no longer has the job writes nothing.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from json import JSONEncoder
+from operator import itemgetter
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Connection, Dialect, Table, bindparam, func, literal_column, update
+from sqlalchemy.types import TypeEngine
+
+from portal.database import db
+from portal.jobs.core.tables import Number
+from portal.jobs.models import ScrapingJob
+from portal.sources.base import FINAL, Answer, Outcome
+
+COUNTERS = {
+    Outcome.FOUND: "found_count",
+    Outcome.NOT_FOUND: "not_found_count",
+    Outcome.INVALID: "invalid_count",
+    Outcome.REJECTED: "rejected_count",
+    Outcome.FAILED: "failed_count",
+}
+
+_NUMBERS = cast(Table, Number.__table__)
+_WRITE_ROW = (
+    update(_NUMBERS)
+    .where(_NUMBERS.c.job_id == bindparam("of_job"), _NUMBERS.c.row_no == bindparam("of_row"))
+    .where(_NUMBERS.c.outcome == literal_column(f"'{Outcome.WAITING}'"))
+    .values(
+        outcome=bindparam("new_outcome"),
+        reason=bindparam("new_reason"),
+        answer=bindparam("new_answer"),
+        checked_at=bindparam("now"),
+        attempt=bindparam("by_attempt"),
+    )
+)
+
+
+_JOBS = cast(Table, ScrapingJob.__table__)
+_MOMENT = _JOBS.c.last_progress_at.type
+# Built once, as a save is made every few hundredths of a second; the fence is added to it each time.
+_COUNT = update(_JOBS).values(
+    {
+        "processed_numbers": _JOBS.c.processed_numbers + bindparam("final"),
+        "lease_until": bindparam("until"),
+        "updated_at": bindparam("now"),
+        # Its type is said, as a function gives none: without it the moment is stored in another form and never equal.
+        "last_progress_at": func.coalesce(bindparam("progress_at", type_=_MOMENT), _JOBS.c.last_progress_at),
+        **{name: _JOBS.c[name] + bindparam(name) for name in COUNTERS.values()},
+    }
+)
+_as_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Fenced(Exception):
+    """This attempt no longer has the job: it was taken over, cancelled, timed out or given up as lost."""
+
+
+class Looked(NamedTuple):
+    """One number that was looked up: the rows that hold it and the answer for all of them."""
+
+    rows: Sequence[int]
+    answer: Answer
+
+
+def _nothing() -> None:
+    return None
+
+
+def save(
+    job_id: int,
+    attempt: int,
+    looked: Sequence[Looked],
+    now: datetime,
+    lease_seconds: float,
+    beside: Callable[[], object] = _nothing,
+) -> bool:
+    """Write the answers, and what `beside` writes with them, and commit; says whether a person has paused the job.
+    Raises Fenced, with nothing written."""
+    counts: Counter[Outcome] = Counter()
+    for one in looked:
+        counts[one.answer.outcome] += len(one.rows)
+    final = sum(counts[outcome] for outcome in FINAL)
+    moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
+    until = now + timedelta(seconds=lease_seconds)
+    progress_at = now if looked else None
+    fence = _COUNT.where(*ScrapingJob.held_by(job_id, attempt)).returning(ScrapingJob.paused_at)
+    of_all = {**moved, "final": final, "now": now, "until": until, "progress_at": progress_at}
+    connection = db.session.connection()
+    held = connection.execute(fence, of_all).one_or_none()
+    if held is None:
+        db.session.rollback()
+        raise Fenced
+    rows = sum(counts.values())
+    written = _write(connection, job_id, attempt, looked, now) if looked else 0
+    if written != rows:  # the counters would no longer be the sum of the rows
+        db.session.rollback()
+        raise RuntimeError(f"job {job_id}: {rows} rows to write, {written} were waiting")
+    beside()
+    db.session.commit()
+    return held.paused_at is not None
+
+
+def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[Looked], now: datetime) -> int:
+    """Write the rows, and say how many were waiting for it.
+
+    Straight at the driver: what is the same in every row is made ready once, and SQLAlchemy's way with each row of
+    an executemany, which costs more than the database itself, is saved.
+    """
+    sql, in_order, ready = _prepared(connection.dialect)
+    same = {"of_job": job_id, "now": ready["now"](now), "by_attempt": attempt}
+    words = {outcome: ready["new_outcome"](outcome) for outcome in Outcome}
+    rows: list[Any] = []
+    for one in looked:
+        answer = one.answer
+        row = {
+            "new_outcome": words[answer.outcome], "new_reason": answer.reason,
+            "new_answer": _as_json(answer.fields) if answer.fields else None, **same,
+        }  # fmt: skip
+        if answer.asked_at is not None:  # a kept answer is as old as it is
+            row["now"] = ready["now"](answer.asked_at)
+        for row["of_row"] in one.rows:
+            rows.append(in_order(row) if in_order else {**row})
+    return connection.exec_driver_sql(sql, rows).rowcount
+
+
+@cache
+def _prepared(dialect: Dialect) -> tuple[str, Callable[[Any], Any] | None, dict[str, Callable[[Any], Any]]]:
+    """The statement in this database's own words, how a row's values are put in their order where they go by order
+    and not by name, and how each of them is made ready for the driver."""
+    compiled = _WRITE_ROW.compile(dialect=dialect)
+    in_order = itemgetter(*compiled.positiontup) if compiled.positiontup else None
+    return str(compiled), in_order, {name: _ready(bind.type, dialect) for name, bind in compiled.binds.items()}
+
+
+def _ready(of: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]:
+    return of.dialect_impl(dialect).bind_processor(dialect) or (lambda value: value)

@@ -1,0 +1,67 @@
+"""What a job's row has. The seed's names are kept; what the rules of the design need stands below them."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.clock import utcnow
+from portal.database import Clipped, Moment, Word
+from portal.jobs.core.status import Status
+
+
+class JobColumns:
+    """The columns of `scraping_jobs`."""
+
+    # the seed's
+    id: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    file_name: Mapped[str] = mapped_column(String(255))
+    status: Mapped[Status] = mapped_column(Word(Status), default=Status.PENDING)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
+    updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow, onupdate=utcnow)
+    started_at: Mapped[datetime | None] = mapped_column(Moment)  # of the present or last attempt
+    completed_at: Mapped[datetime | None] = mapped_column(Moment)
+    retry_count: Mapped[int] = mapped_column(default=0)
+    max_retries: Mapped[int] = mapped_column(default=3)
+    last_error: Mapped[str | None] = mapped_column(Clipped(500))  # a code of jobs.words, or a text given by hand
+    total_numbers: Mapped[int] = mapped_column(default=0)
+    processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
+    timeout_minutes: Mapped[int] = mapped_column(default=30)
+
+    # what is looked up, and where
+    source: Mapped[str] = mapped_column(String(40), default="offline")
+    sheet: Mapped[int] = mapped_column(default=0)  # position in the workbook, from 0
+    header_row: Mapped[int] = mapped_column(default=1)  # row number as Excel counts, 0 = the sheet has none
+    column: Mapped[int] = mapped_column(default=0)  # position in the row, from 0
+    country: Mapped[str] = mapped_column(String(2), default="ES")
+
+    # counters beside processed_numbers, written with the answers: never a GROUP BY for progress
+    found_count: Mapped[int] = mapped_column(default=0)
+    not_found_count: Mapped[int] = mapped_column(default=0)
+    invalid_count: Mapped[int] = mapped_column(default=0)
+    rejected_count: Mapped[int] = mapped_column(default=0)
+    failed_count: Mapped[int] = mapped_column(default=0)
+
+    # the attempt: its number is the fence, its lease tells a lost worker from a slow one
+    attempt: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    last_progress_at: Mapped[datetime | None] = mapped_column(Moment)  # last row of this attempt, empty before it
+    processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
+    worker: Mapped[str | None] = mapped_column(String(80))
+
+    # waiting: why and until when
+    generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own
+    enqueued_at: Mapped[datetime | None] = mapped_column(Moment)  # empty: not in Redis yet
+    not_before: Mapped[datetime | None] = mapped_column(Moment)  # the source is busy or down until then
+    wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a code of jobs.words
+    next_retry_at: Mapped[datetime | None] = mapped_column(Moment)  # empty on failed/timeout: final
+    paused_at: Mapped[datetime | None] = mapped_column(Moment)
+
+    source_paused = False  # no column: `queries` says it of each job that it gives to a page
+
+    round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)  # the end that the figures count; empty while it goes on
+    expired_at: Mapped[datetime | None] = mapped_column(Moment)  # deleted because its days were over
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -1,0 +1,225 @@
+"""What a job's row says of itself, without a question to the database: what may be done, how far it is, and whether
+its owner has to do anything. Pure: it knows no Flask and no clock, and gives codes, never sentences.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2s
+
+from portal.jobs.core.columns import JobColumns
+from portal.jobs.core.status import ENDED, RETRYABLE, STOPPABLE, WAITING, Status
+from portal.sources.base import Outcome
+
+# Causes that only an administrator can put right: the owner has nothing to do but to know.
+FOR_AN_ADMIN = frozenset({
+    "blocked", "credentials", "no_credit", "page_changed", "recipe_broken", "secret_missing", "address_refused",
+    "robots_refuse", "source_unknown",
+})  # fmt: skip
+
+# Reasons of a row that another attempt may well cure; with all others somebody has to put something right first.
+TEMPORARY = frozenset({"temporary", "rate_limited", "source_error", "source_busy", "no_progress", "worker_lost"})
+
+ROWS_BEFORE_ESTIMATE = 30
+SECONDS_BEFORE_ESTIMATE = 30.0
+SOONER, LATER = 0.8, 1.25  # the edges of the estimate, as shares of what the speed so far says
+
+
+class Action(StrEnum):
+    """What a person may do with a job."""
+
+    RETRY = "retry"
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DELETE = "delete"
+    TIME_OUT = "time_out"  # admins only
+    LIMITS = "limits"  # admins only
+
+
+class Summary(StrEnum):
+    """The answer to "do I have to do anything?"."""
+
+    QUEUED = "queued"
+    STARTING = "starting"  # a worker has it, no row has come in yet
+    WORKING = "working"
+    GOING_ON = "going_on"  # handed back, and waits for a worker
+    WORKER_AWAY = "worker_away"  # its worker does not beat; the sweep takes it back
+    PAUSING = "pausing"  # paused by a person, a worker still has it
+    PAUSED = "paused"
+    SOURCE_BUSY = "source_busy"
+    SOURCE_REFUSES = "source_refuses"  # waits for an administrator to put the source right, and looks by itself
+    SOURCE_PAUSED = "source_paused"  # an administrator has paused the source
+    RETRY_PLANNED = "retry_planned"
+    RETRY_FOR_ADMIN = "retry_for_admin"  # the same, for a cause that only an administrator can put right
+    STOPPED = "stopped"  # no more automatic retries: this one needs somebody
+    STOPPED_FOR_ADMIN = "stopped_for_admin"
+    CANCELLED = "cancelled"
+    DONE = "done"
+
+
+AFTER_A_FAULT = frozenset({
+    Summary.STOPPED, Summary.STOPPED_FOR_ADMIN, Summary.RETRY_PLANNED, Summary.RETRY_FOR_ADMIN, Summary.GOING_ON
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is. `percent` is 100 for a completed job only."""
+
+    percent: int
+    ready: int  # rows with a final answer
+    total: int
+    moving: bool  # a worker has it and is not asked to wait
+    waiting: bool  # nothing comes in until a moment or a person says so: no estimate is given
+    per_minute: float | None
+    seconds_left: tuple[float, float] | None  # sooner, later
+    last_at: datetime | None  # when the last row came in, while a worker has the job
+
+
+def actions(job: JobColumns) -> frozenset[Action]:
+    """What can be done with the job now. Deleting is always possible: it stops the job first."""
+    may = {Action.DELETE}
+    planned = job.next_retry_at is not None
+    retryable = job.status in RETRYABLE or job.status == Status.CANCELLED
+    if retryable and retryable_numbers(job):
+        may.add(Action.RETRY)
+    if job.status in STOPPABLE and (planned or job.status not in RETRYABLE):
+        may.add(Action.CANCEL)
+    if job.paused_at is not None:
+        may.add(Action.RESUME)
+    elif planned or job.status in WAITING or job.status == Status.PROCESSING:
+        may.add(Action.PAUSE)
+    if job.status == Status.PROCESSING:
+        may.add(Action.TIME_OUT)
+    if job.status != Status.COMPLETED:
+        may.add(Action.LIMITS)
+    return frozenset(may)
+
+
+def outcome_counts(job: JobColumns) -> dict[Outcome, int]:
+    """Rows by outcome, from the counters beside the job. Their sum is the job's total."""
+    return {
+        Outcome.FOUND: job.found_count,
+        Outcome.NOT_FOUND: job.not_found_count,
+        Outcome.INVALID: job.invalid_count,
+        Outcome.REJECTED: job.rejected_count,
+        Outcome.FAILED: job.failed_count,
+        Outcome.WAITING: max(0, job.total_numbers - job.processed_numbers - job.failed_count),
+    }
+
+
+def retryable_numbers(job: JobColumns) -> int:
+    """Rows without a final answer: what a retry of everything looks up."""
+    return max(0, job.total_numbers - job.processed_numbers)
+
+
+def moves_by_itself(job: JobColumns) -> bool:
+    """Whether the page may change without its reader doing anything; an ended job is watched no longer."""
+    return job.status not in ENDED or job.next_retry_at is not None
+
+
+def is_partial(job: JobColumns) -> bool:
+    """Whether a download made now has rows without an answer."""
+    return job.processed_numbers < job.total_numbers
+
+
+def progress(job: JobColumns, now: datetime) -> Progress:
+    """How far the job is, how fast, and when it ends. The speed is that of this attempt, over the rows that got a
+    final answer: where many rows fail the estimate is too long, never too short."""
+    total, ready = job.total_numbers, job.processed_numbers
+    held = job.status == Status.PROCESSING
+    moving = held and job.paused_at is None
+    per_second = _speed(job, now) if moving else None
+    remaining = outcome_counts(job)[Outcome.WAITING]
+    left = (remaining / per_second * SOONER, remaining / per_second * LATER) if per_second and remaining else None
+    return Progress(
+        percent=_percent(job),
+        ready=ready,
+        total=total,
+        moving=moving,
+        waiting=job.paused_at is not None or (not held and (job.source_paused or _later(job.not_before, now))),
+        per_minute=per_second * 60 if per_second else None,
+        seconds_left=left,
+        last_at=job.last_progress_at if held else None,
+    )
+
+
+def _percent(job: JobColumns) -> int:
+    if job.status == Status.COMPLETED:
+        return 100
+    return min(99, 100 * job.processed_numbers // job.total_numbers) if job.total_numbers else 0
+
+
+def _speed(job: JobColumns, now: datetime) -> float | None:
+    """Rows a second in this attempt; nothing before there is enough to judge by."""
+    if job.started_at is None:
+        return None
+    rows = job.processed_numbers - job.processed_at_claim
+    seconds = (now - job.started_at).total_seconds()
+    if rows <= 0 or seconds <= 0 or (rows < ROWS_BEFORE_ESTIMATE and seconds < SECONDS_BEFORE_ESTIMATE):
+        return None
+    return rows / seconds
+
+
+def _later(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment > now
+
+
+def summary_sentence(job: JobColumns, now: datetime) -> Summary:
+    """Which sentence tells the owner whether there is anything to do; `jobs.words` has the sentences."""
+    if job.status == Status.COMPLETED:
+        return Summary.DONE
+    if job.status == Status.CANCELLED:
+        return Summary.CANCELLED
+    if job.status in RETRYABLE and job.next_retry_at is None:
+        return Summary.STOPPED_FOR_ADMIN if job.last_error in FOR_AN_ADMIN else Summary.STOPPED
+    if job.status == Status.PROCESSING:
+        return _held(job, now)
+    if job.paused_at is not None:
+        return Summary.PAUSED
+    if job.status in RETRYABLE:
+        return Summary.RETRY_FOR_ADMIN if job.last_error in FOR_AN_ADMIN else Summary.RETRY_PLANNED
+    if job.source_paused:
+        return Summary.SOURCE_PAUSED
+    if _later(job.not_before, now):
+        return Summary.SOURCE_REFUSES if job.wait_cause in FOR_AN_ADMIN else Summary.SOURCE_BUSY
+    return Summary.QUEUED if job.attempt == 0 else Summary.GOING_ON
+
+
+def _held(job: JobColumns, now: datetime) -> Summary:
+    if job.paused_at is not None:
+        return Summary.PAUSING
+    if job.lease_until is not None and job.lease_until < now:
+        return Summary.WORKER_AWAY
+    return Summary.STARTING if job.last_progress_at is None else Summary.WORKING
+
+
+def cause_of(job: JobColumns, now: datetime) -> str | None:
+    """The code of what keeps the job from going on, or of what ended its last attempt; nothing while all is well."""
+    summary = summary_sentence(job, now)
+    if summary == Summary.SOURCE_PAUSED:
+        return "source_paused"
+    if summary in (Summary.SOURCE_BUSY, Summary.SOURCE_REFUSES):
+        return job.wait_cause or "source_busy"
+    return job.last_error if summary in AFTER_A_FAULT else None
+
+
+def version(job: JobColumns) -> str:
+    """A short text that changes with everything a page shows of the job's row, and with nothing else.
+
+    `updated_at` is no part of it: a worker that waits for its source touches the row every second.
+    """
+    shown = (
+        job.id, job.status, job.attempt, job.round, job.total_numbers, job.processed_numbers, job.found_count,
+        job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count, job.retry_count, job.max_retries,
+        job.timeout_minutes, job.last_error, job.last_progress_at, job.not_before, job.next_retry_at, job.paused_at,
+        job.deleted_at, job.wait_cause, job.source_paused,
+    )  # fmt: skip
+    return blake2s(repr(shown).encode(), digest_size=6).hexdigest()
+
+
+def version_of_all(jobs: Iterable[JobColumns]) -> str:
+    """The same for a list of jobs."""
+    return blake2s(" ".join(version(job) for job in jobs).encode(), digest_size=6).hexdigest()

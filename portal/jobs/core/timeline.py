@@ -1,0 +1,37 @@
+"""Writing the timeline: one event a line, in the transaction of what happened. It knows no job's verbs."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+
+from portal.database import db
+from portal.jobs.core.tables import Attempt, AttemptEnd, Event
+
+
+def record(job_id: int, kind: str, now: datetime, actor: str | None = None, **facts: Any) -> None:
+    """Add one event. `kind` is a code of jobs.words; `actor` a person's address, or nothing for the portal."""
+    shown = {name: value for name, value in facts.items() if value is not None}
+    db.session.add(Event(job_id=job_id, at=now, kind=kind, actor=actor, facts=shown))
+
+
+def open_attempt(job_id: int, attempt: int, worker: str, processed: int, now: datetime) -> None:
+    """Note that a worker took the job."""
+    db.session.add(Attempt(job_id=job_id, attempt=attempt, worker=worker, started_at=now, processed_before=processed))
+
+
+def close_attempt(
+    job_id: int, attempt: int, end: AttemptEnd, processed: int, now: datetime, cause: str | None = None
+) -> None:
+    """Note how an attempt ended; one that is closed stays as it is."""
+    db.session.execute(
+        update(Attempt)
+        .where(Attempt.job_id == job_id, Attempt.attempt == attempt, Attempt.ended_at.is_(None))
+        .values(ended_at=now, end=end, cause=cause, processed_after=processed)
+    )
+
+
+def note_fault(job_id: int, attempt: int, traceback: str) -> None:
+    """Keep what went wrong in the program during an attempt, for admins: the first fault, as it names the cause."""
+    first = (Attempt.job_id == job_id, Attempt.attempt == attempt, Attempt.traceback.is_(None))
+    db.session.execute(update(Attempt).where(*first).values(traceback=traceback))

@@ -1,0 +1,63 @@
+"""What goes with a job that is removed: its rows, and its document where no other job needs it.
+
+The database goes first and the stored file after its commit, so that there is never a row without its file. A process
+that dies between the two leaves a file too many, and the sweep removes it: a document is `erased_at` only once its
+file is gone.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import structlog
+from sqlalchemy import func, select, update
+
+from portal.database import changed_rows, db
+from portal.documents.models import Document
+from portal.documents.storage import LocalStorage
+from portal.jobs.core import ledger, samples
+from portal.jobs.core.columns import JobColumns
+from portal.jobs.models import ScrapingJob
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+
+
+def erase(job: JobColumns, now: datetime) -> str | None:
+    """Remove a removed job's rows and, when it was the last one of its document, that too; does not commit. Answers
+    the key of the stored file that is no longer needed, to be deleted after the commit."""
+    ledger.erase(job.id)
+    samples.erase(job.id)
+    # Locked as in `beginnings.begun_since`, and before the count: somebody may be starting it once more.
+    document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
+    others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
+    if db.session.scalar(others):
+        return None
+    document.deleted_at, document.sheets, document.checks = now, [], {}
+    return document.storage_key
+
+
+def delete_file(storage: LocalStorage, key: str) -> bool:
+    """Delete a stored file after the commit. False: it cannot be deleted now. The sweep tries again, and neither a
+    person who deletes a job nor another job's end has to know."""
+    try:
+        storage.delete(key)
+    except OSError as error:
+        log.warning("a stored file cannot be deleted", error=str(error))
+        return False
+    return True
+
+
+def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
+    """Delete the stored files of deleted documents, and note that they are gone: a step of the sweep."""
+    left = select(Document.id, Document.storage_key).where(
+        Document.deleted_at.is_not(None), Document.erased_at.is_(None)
+    )
+    waiting = db.session.execute(left.order_by(Document.id).limit(BATCH)).all()
+    db.session.commit()
+    for document_id, key in waiting:
+        if not delete_file(storage, key):  # deleting twice is no error
+            continue
+        changed_rows(update(Document).where(Document.id == document_id).values(erased_at=now))
+        db.session.commit()
+        yield document_id

@@ -1,0 +1,103 @@
+"""The file that a person gets back: the same rows, order and columns as theirs, and the answers after them.
+
+At any moment, also half done. Only the sheet that was chosen is written, under its own name. Memory stays flat: the
+sheet's rows are walked once, beside the ledger, and neither is ever whole in memory.
+
+What stands in a line is decided in `export_lines`, how a line becomes a file in `export_xlsx` and `export_csv`.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+from portal.database import db
+from portal.documents.storage import LocalStorage
+from portal.jobs.export.csv_file import write_csv
+from portal.jobs.export.groups import Group, UnknownGroup, groups_of, is_group
+from portal.jobs.export.lines import Plan, Rows, plan_for
+from portal.jobs.export.names import download_name, group_title
+from portal.jobs.export.xlsx import write_xlsx
+from portal.jobs.models import ScrapingJob
+
+__all__ = [
+    "MIMETYPES", "Group", "Kind", "Rows", "UnknownGroup", "download_name", "export", "group_title", "groups_of",
+    "write_export",
+]  # fmt: skip
+
+
+class Kind(StrEnum):
+    """The kinds of file that can be downloaded, named as their ending."""
+
+    XLSX = "xlsx"
+    CSV = "csv"
+
+
+MIMETYPES = {
+    Kind.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    Kind.CSV: "text/csv; charset=utf-8",
+}
+
+
+def export(
+    job: ScrapingJob,
+    storage: LocalStorage,
+    kind: Kind | str = Kind.XLSX,
+    *,
+    rows: Rows | str = Rows.ALL,
+    group: str | None = None,
+) -> BinaryIO:
+    """The job's file, open at its beginning; it is gone when it is closed. In the reader's language and time zone:
+    outside a page, a `force_locale` around it says which language.
+
+    Ends the session's transaction (by a commit): whoever downloads must not keep the others from writing meanwhile.
+    Raises ValueError for an unknown kind or selection of rows, UnknownGroup, FileNotFoundError when the document's
+    rows are gone.
+    """
+    kind, plan = Kind(kind), _planned(job, storage, rows, group)
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        _write(plan, kind, out)
+        out.seek(0)
+    except BaseException:
+        out.close()
+        raise
+    return out
+
+
+def write_export(
+    job: ScrapingJob, storage: LocalStorage, path: Path, kind: Kind | str | None = None, *, rows: Rows | str = Rows.ALL
+) -> None:
+    """The same into a file of that name, complete or not at all. `kind` is told by the ending if it is not given."""
+    kind = Kind(kind or path.suffix.lower().lstrip("."))
+    plan = _planned(job, storage, rows, None)
+    with _whole(path) as out:
+        _write(plan, kind, out)
+
+
+def _planned(job: ScrapingJob, storage: LocalStorage, rows: Rows | str, group: str | None) -> Plan:
+    if group is not None and not is_group(group):
+        raise UnknownGroup(group)
+    plan = plan_for(job, storage, Rows(rows), group)
+    db.session.commit()
+    if not plan.sheet_path.is_file():
+        raise FileNotFoundError(plan.sheet_path)
+    return plan
+
+
+def _write(plan: Plan, kind: Kind, out: BinaryIO) -> None:
+    (write_xlsx if kind == Kind.XLSX else write_csv)(plan, out)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file beside `path` that takes its place once it is complete: what stood there before is kept until then."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as out:
+            yield out
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,50 @@
+"""Lines → a CSV file that Excel opens with a double click, and that no cell can turn into a formula.
+
+It must not know where the lines come from. The kind of CSV is the reader's language's: Spanish Excel parts cells by
+semicolons and writes 3,5; English Excel by commas and 3.5.
+"""
+
+import csv
+import io
+import re
+from typing import BinaryIO
+
+from flask_babel import get_locale
+
+from portal.documents.reader.sheet_file import Cell, text_of
+from portal.jobs.export.lines import Plan, lines
+
+# What a spreadsheet program takes for the beginning of a formula (OWASP's list), also in full width.
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+# Every number would be broken by the usual apostrophe: in E.164 they all begin with a plus.
+_E164 = re.compile(r"\+\d{7,15}", re.ASCII)
+
+
+def write_csv(plan: Plan, out: BinaryIO) -> None:
+    """Write all lines to `out`, in UTF-8 with a mark at its beginning, by which Excel knows it."""
+    locale = get_locale()
+    with_commas = locale is not None and locale.language == "en"
+    text = io.TextIOWrapper(out, encoding="utf-8-sig", errors="replace", newline="", write_through=False)
+    writer = csv.writer(text, delimiter="," if with_commas else ";", lineterminator="\r\n")
+    for line in lines(plan):
+        own: list[str] = [_text(cell, plain_point=with_commas or column == plan.column)
+                          for column, cell in enumerate(line.cells)]  # fmt: skip
+        if line.added:
+            own += [""] * (plan.width - len(own))
+        writer.writerow([*own, *(_text(cell, plain_point=True) for cell in line.added)])
+    text.flush()
+    text.detach()  # the caller closes the file
+
+
+def _text(cell: Cell, *, plain_point: bool) -> str:
+    if isinstance(cell, str):
+        return harmless(cell)
+    text = text_of(cell)
+    return text.replace(".", ",") if isinstance(cell, float) and not plain_point else text
+
+
+def harmless(text: str) -> str:
+    """The text, with an apostrophe before it where a spreadsheet program would take it for a formula."""
+    if text.startswith(_FORMULA) and not _E164.fullmatch(text):
+        return f"'{text}"
+    return text

@@ -1,0 +1,205 @@
+"""What stands in each line of an exported file: the sheet's rows beside their answers, in the file's order.
+
+It knows no kind of file. The ledger is read some rows at a time by row number, each time in a short transaction.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from flask_babel import get_timezone, gettext
+from sqlalchemy import select
+
+from portal import sources
+from portal.database import READ_ONLY, db
+from portal.documents.check import rows
+from portal.documents.reader.sheet_file import Cell
+from portal.documents.storage import LocalStorage
+from portal.jobs.core.tables import Number
+from portal.jobs.export.groups import in_group
+from portal.jobs.models import ScrapingJob
+from portal.jobs.words.statuses import explain, outcome_words, reason_words
+from portal.sources.base import Outcome
+from portal.sources.words import CODED, field_label, source_title, value_words
+
+CHUNK = 1000  # rows of the ledger at a time
+NEEDING_SOMEBODY = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
+
+
+class Rows(StrEnum):
+    """Which rows are wanted."""
+
+    ALL = "all"
+    FAILED = "failed"  # those that somebody has to look at: not answered, not valid or rejected
+
+
+class Result(NamedTuple):
+    """One row of the ledger, as far as a file shows it."""
+
+    row_no: int
+    e164: str | None
+    duplicate_of: int | None
+    outcome: Outcome
+    reason: str | None
+    answer: dict[str, str] | None
+    checked_at: datetime | None
+
+
+class Line(NamedTuple):
+    """One line of the file. `added` is empty above the header and, in a sheet without one, nowhere but in data."""
+
+    cells: list[Cell]
+    added: list[str | int | None]
+    is_data: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is asked of a job before its file is written, so that writing touches the job no more."""
+
+    job_id: int
+    sheet_path: Path
+    sheet_name: str
+    width: int  # the sheet's widest row: the added columns follow it
+    header_row: int
+    column: int
+    fields: tuple[str, ...]
+    rows: Rows
+    group: str | None
+    time_zone: str
+    about: str  # where the answers come from, for the file's properties
+    source: str = ""  # whose recipe has the heads of its columns
+
+    @property
+    def selects(self) -> bool:
+        """Whether rows are left out, so that their numbers have to be said."""
+        return self.rows != Rows.ALL or self.group is not None
+
+    def labels(self) -> list[str]:
+        """The heads of the added columns, in the reader's language."""
+        heads = [gettext("Status"), *(field_label(field, self.source) for field in self.fields)]
+        heads.append(gettext("Reason"))
+        heads.append(gettext("Checked at (%(time_zone)s)", time_zone=self.time_zone))
+        heads.append(gettext("Duplicate of row"))
+        if self.selects:
+            heads.insert(0, gettext("Row in your file"))
+        if self.rows == Rows.FAILED:
+            heads.append(gettext("What to do"))
+        return heads
+
+
+def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: Rows, group: str | None) -> Plan:
+    """What the file of this job will be."""
+    document = job.document
+    sheet = next((facts for facts in document.sheets if facts["index"] == job.sheet), {})
+    fields, version = _fields(job)
+    return Plan(
+        job_id=job.id,
+        sheet_path=storage.sheet_path(document.storage_key, job.sheet),
+        sheet_name=sheet.get("name", ""),
+        width=max(sheet.get("columns", 0), job.column + 1),
+        header_row=job.header_row,
+        column=job.column,
+        source=job.source,
+        fields=fields,
+        rows=wanted,
+        group=group,
+        time_zone=str(get_timezone()),
+        about=f"{source_title(job.source)} {version}".strip(),
+    )
+
+
+def _fields(job: ScrapingJob) -> tuple[tuple[str, ...], str]:
+    """The source's columns and the version of what it knows; of a source that is gone, what its answers have."""
+    try:
+        return sources.fields_of(job.source), sources.data_version(job.source)
+    except sources.UnknownSource:
+        any_answer = select(Number.answer).where(Number.job_id == job.id, Number.outcome == Outcome.FOUND).limit(1)
+        return tuple(db.session.scalar(any_answer) or ()), ""
+
+
+def lines(plan: Plan) -> Iterator[Line]:
+    """Every line of the file, in order."""
+    results = _results(plan.job_id)
+    result = next(results, None)
+    word = _Words(plan)
+    for row_no, cells in rows(plan.sheet_path):
+        if row_no < plan.header_row:
+            yield Line(cells, [], False)
+            continue
+        if row_no == plan.header_row:
+            yield Line(cells, [*plan.labels()], False)
+            continue
+        while result is not None and result.row_no < row_no:
+            result = next(results, None)
+        if result is not None and result.row_no == row_no:
+            if _wanted(plan, result):
+                yield Line(cells, word.added(result), True)
+        elif not plan.selects:  # a row without a record is still a row of the person's file
+            yield Line(cells, [], True)
+
+
+def _wanted(plan: Plan, result: Result) -> bool:
+    if plan.rows == Rows.FAILED and result.outcome not in NEEDING_SOMEBODY:
+        return False
+    return plan.group is None or in_group(plan.group, result)
+
+
+def _results(job_id: int) -> Iterator[Result]:
+    """The ledger by row number. Each piece has a transaction of its own: a worker writes on meanwhile."""
+    columns = (
+        Number.row_no, Number.e164, Number.duplicate_of, Number.outcome, Number.reason, Number.answer, Number.checked_at
+    )  # fmt: skip
+    after = 0
+    with db.engine.connect() as connection:
+        connection.execution_options(**READ_ONLY)
+        while True:
+            piece = select(*columns).where(Number.job_id == job_id, Number.row_no > after)
+            found = connection.execute(piece.order_by(Number.row_no).limit(CHUNK)).all()
+            connection.rollback()
+            yield from (Result(*row) for row in found)
+            if len(found) < CHUNK:
+                return
+            after = found[-1].row_no
+
+
+class _Words:
+    """An answer's cells. Every word is translated once and not once a row."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._zone = ZoneInfo(plan.time_zone)
+        self._outcome = cache(outcome_words)
+        self._reason = cache(reason_words)
+        self._value = cache(value_words)
+        self._todo = cache(_todo)
+
+    def added(self, result: Result) -> list[str | int | None]:
+        plan, answer = self._plan, result.answer or {}
+        added: list[str | int | None] = [self._outcome(result.outcome)]
+        added += self._fields(answer)
+        added += [self._reason(result.reason) or None, self._moment(result.checked_at), result.duplicate_of]
+        if plan.selects:
+            added.insert(0, result.row_no)
+        if plan.rows == Rows.FAILED:
+            added.append(self._todo(result.reason))
+        return added
+
+    def _fields(self, answer: dict[str, str]) -> Iterable[str | None]:
+        for field in self._plan.fields:
+            value = answer.get(field)
+            # Only codes go through the cache, of which there are few: numbers would fill it, one each.
+            yield (self._value(field, value) if field in CODED else value) if value else None
+
+    def _moment(self, at: datetime | None) -> str | None:
+        return at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S") if at else None
+
+
+def _todo(reason: str | None) -> str | None:
+    explained = explain(reason)
+    return str(explained.todo) if explained else None

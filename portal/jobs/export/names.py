@@ -1,0 +1,43 @@
+"""What a downloaded file is called, and its groups: the person's own name for it, and which part of it this is."""
+
+import re
+from pathlib import PurePath
+
+from flask_babel import gettext
+
+from portal.jobs.export.groups import MOBILES, UNIQUE, operator_of
+from portal.jobs.export.lines import Rows
+from portal.jobs.models import ScrapingJob
+
+MAX_STEM = 120
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f\\/:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]+')
+
+
+def group_title(key: str) -> str:
+    """A group in words."""
+    if key == MOBILES:
+        return gettext("valid mobiles, without duplicates")
+    if key == UNIQUE:
+        return gettext("each number once")
+    operator = operator_of(key)
+    if operator:
+        return gettext("mobiles, original operator %(operator)s", operator=operator)
+    return gettext("mobiles, original operator unknown")
+
+
+def download_name(job: ScrapingJob, kind: str, rows: Rows | str = Rows.ALL, group: str | None = None) -> str:
+    """The name that the browser is to save it under, in the reader's language: no path and no control characters."""
+    parts = []
+    if group is not None:
+        parts.append(group_title(group))
+    if rows == Rows.FAILED:
+        parts.append(gettext("rows to correct"))
+    if job.processed_numbers < job.total_numbers:
+        parts.append(gettext("partial %(ready)s of %(total)s", ready=job.processed_numbers, total=job.total_numbers))
+    stem = _plain(PurePath(job.file_name).stem)[:MAX_STEM].strip(" .") or gettext("list")
+    what = _plain(", ".join(parts or [gettext("complete")]))
+    return f"{stem} ({what}).{kind}"
+
+
+def _plain(text: str) -> str:
+    return _NOT_IN_NAMES.sub("_", text)

@@ -1,0 +1,135 @@
+"""Lines → an Excel workbook, written row by row so that memory stays flat.
+
+It must not know where the lines come from. Text is always text: neither `=1+1` nor an address becomes anything else,
+and what was a number, a date or true in the person's file still is.
+"""
+
+import datetime
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from flask_babel import gettext
+from xlsxwriter import Workbook
+from xlsxwriter.exceptions import XlsxWriterException
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet, _preserve_whitespace
+
+from portal.documents.reader.sheet_file import MAX_CELL_CHARACTERS, Cell, column_letter, text_of
+from portal.jobs.export.lines import Line, Plan, lines
+
+ROWS_MEASURED = 200
+NARROWEST, WIDEST = 9, 44
+WHOLE_SHEET = "A1:XFD1048576"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML has no place for them
+_NOT_IN_SHEET_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
+_FIRST_DAY = datetime.datetime(1900, 3, 1)  # noqa: DTZ001 - Excel's days have no zone, and before this one it counts wrong
+
+
+class PlainSheet(Worksheet):
+    """A worksheet in which text that looks like markup is text, and numbers keep all their digits."""
+
+    def _xml_rich_inline_string(self, string: str, attributes: list[Any]) -> None:
+        # XlsxWriter takes a text in <r>…</r> for formatted runs of its own, and writes it unescaped.
+        self._xml_inline_string(string, _preserve_whitespace(string), attributes)
+
+    def _xml_number_element(self, number: float, attributes: list[Any]) -> None:
+        # XlsxWriter writes 16 digits, and a double needs 17 to come back as it was.
+        heads = "".join(f' {name}="{value}"' for name, value in attributes)
+        self.fh.write(f"<c{heads}><v>{number!r}</v></c>")
+
+
+def write_xlsx(plan: Plan, out: BinaryIO) -> None:
+    """Write all lines to `out` as a workbook with one sheet, and a second one that names the columns if none does."""
+    workbook = Workbook(out, {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False})
+    workbook.set_properties({"comments": plan.about})
+    sheet = _add_sheet(workbook, plan.sheet_name)
+    _Writer(workbook, sheet, plan).write(lines(plan))
+    if plan.header_row == 0:
+        _name_columns(workbook, plan)
+    workbook.close()
+
+
+class _Writer:
+    """Writes one sheet. A row that was written can no longer be changed."""
+
+    def __init__(self, workbook: Workbook, sheet: Worksheet, plan: Plan) -> None:
+        self.sheet = sheet
+        self.plan = plan
+        self.bold: Format = workbook.add_format({"bold": True})
+        self.day: Format = workbook.add_format({"num_format": "yyyy-mm-dd"})
+        self.moment: Format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        self.widths: dict[int, int] = {}
+
+    def write(self, all_lines: Iterator[Line]) -> None:
+        # Numbers as text are meant: without this, Excel puts a green corner into each of their cells.
+        self.sheet.ignore_errors({"number_stored_as_text": WHOLE_SHEET})
+        if self.plan.header_row:
+            self.sheet.freeze_panes(self.plan.header_row, 0)
+        for row, line in enumerate(all_lines):
+            heads = row == self.plan.header_row - 1
+            self._write_line(row, line, self.bold if heads else None)
+        for column, width in self.widths.items():
+            self.sheet.set_column(column, column, min(max(width + 2, NARROWEST), WIDEST))
+
+    def _write_line(self, row: int, line: Line, form: Format | None) -> None:
+        for column, cell in enumerate(line.cells):
+            if cell is not None:
+                if line.is_data and column == self.plan.column and type(cell) in (int, float):  # true is an int too
+                    cell = text_of(cell)
+                self._write_cell(row, column, cell, form)
+        for column, added in enumerate(line.added, start=self.plan.width):
+            if added is not None:
+                self._write_cell(row, column, added, form)
+
+    def _write_cell(self, row: int, column: int, cell: Cell, form: Format | None) -> None:
+        if row < ROWS_MEASURED and (row >= self.plan.header_row - 1):
+            self.widths[column] = max(self.widths.get(column, 0), len(text_of(cell)))
+        match cell:
+            case str():
+                self.sheet.write_string(row, column, clean(cell), form)
+            case bool():
+                self.sheet.write_boolean(row, column, cell, form)
+            case dict():
+                self._write_date(row, column, cell)
+            case int() | float():
+                self.sheet.write_number(row, column, cell, form)
+
+    def _write_date(self, row: int, column: int, cell: dict[str, str]) -> None:
+        try:
+            moment = datetime.datetime.fromisoformat(cell["d"])
+        except (KeyError, ValueError):
+            moment = None
+        if moment is None or moment < _FIRST_DAY:
+            self.sheet.write_string(row, column, text_of(cell))
+            return
+        form = self.day if moment.time() == datetime.time() else self.moment
+        self.sheet.write_datetime(row, column, moment, form)
+
+
+def clean(text: str) -> str:
+    """The text as a cell can hold it: without control characters, lines parted by one sign, not over Excel's limit."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("", text)[:MAX_CELL_CHARACTERS]
+
+
+def _add_sheet(workbook: Workbook, name: str) -> Worksheet:
+    """A sheet under that name, as far as Excel allows it."""
+    name = _NOT_IN_SHEET_NAMES.sub("_", name)[:31].strip("'") or gettext("Results")[:31]
+    try:
+        return workbook.add_worksheet(name, worksheet_class=PlainSheet)
+    except XlsxWriterException:
+        return workbook.add_worksheet(gettext("Results")[:31], worksheet_class=PlainSheet)
+
+
+def _name_columns(workbook: Workbook, plan: Plan) -> None:
+    """The sheet has no header row, and one put in would move every row: the columns are named on a sheet apart."""
+    name = gettext("Columns")[:31]
+    sheet = _add_sheet(workbook, name if name != plan.sheet_name else f"{name} 2")
+    bold = workbook.add_format({"bold": True})
+    for column, text in enumerate((gettext("Column"), gettext("What it has"))):
+        sheet.write_string(0, column, text, bold)
+    for row, label in enumerate(plan.labels(), start=1):
+        sheet.write_string(row, 0, column_letter(plan.width + row - 1))
+        sheet.write_string(row, 1, label)
+    sheet.set_column(1, 1, WIDEST)

@@ -1,0 +1,118 @@
+"""How the portal itself is: one finding for each part that it needs, for the admins' page.
+
+It reads and never writes, and gives codes and figures: the sentences stand in `wellbeing_words`. A part that is away is
+a finding like any other; only without its database nothing can be said at all.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import func, select, text
+
+from portal.database import among, db
+from portal.jobs import queries
+from portal.jobs.health import presence, queues, sources
+from portal.jobs.health.presence import Presence, WorkerKind
+from portal.notices.models import Delivery, Notice
+
+MB = 1024 * 1024
+LITTLE_DISK, HARDLY_ANY_DISK = 1024 * MB, 200 * MB
+SLOW_SECONDS = 0.5
+LONG_WAIT = {"intake": timedelta(minutes=5), "scrape": timedelta(minutes=30)}
+LATE_NOTICE = timedelta(minutes=15)
+GIVEN_UP_SHOWN = timedelta(days=7)
+
+
+class State(StrEnum):
+    """How one part is."""
+
+    WELL = "well"
+    WARN = "warn"  # it goes on, but somebody should look
+    BAD = "bad"  # something stands still
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of the portal, with the figures for its sentence."""
+
+    part: str
+    state: State
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def findings(now: datetime) -> list[Finding]:
+    """Every part, in the order in which work goes through them."""
+    here = presence.workers(now)
+    return [
+        *_workers(here, now), _sweep(now), *_queues(now), _redis(), _database(), _disk(), _sources(now), _notices(now),
+    ]  # fmt: skip
+
+
+def _workers(here: list[Presence], now: datetime) -> Iterator[Finding]:
+    there = {kind: [one for one in here if one.kind == kind and presence.is_there(one, now)] for kind in WorkerKind}
+    for kind in (WorkerKind.SCRAPE, WorkerKind.INTAKE, WorkerKind.SWEEP, WorkerKind.SCHEDULER):
+        state = State.WELL if there[kind] else State.BAD
+        if kind == WorkerKind.SWEEP and not there[kind] and there[WorkerKind.SCHEDULER]:
+            state = State.WARN  # the scheduler sweeps in its own process
+        busy = sum(one.doing is not None for one in there[kind])
+        yield Finding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy})
+
+
+def _sweep(now: datetime) -> Finding:
+    last = queries.last_sweep(now, timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"]))
+    return Finding("sweep", State.BAD if last.late else State.WELL, {"at": last.ended_at})
+
+
+def _queues(now: datetime) -> Iterator[Finding]:
+    for queue in queues.queues(now):
+        long = queue.since is not None and now - queue.since > LONG_WAIT[queue.name]
+        facts = {"n": queue.waiting, "since": queue.since, "messages": queue.messages}
+        yield Finding(f"queue_{queue.name}", State.WARN if long else State.WELL, facts)
+
+
+def _redis() -> Finding:
+    lengths = queues.redis_lengths()
+    return Finding("redis", State.WELL if lengths else State.BAD, {"lengths": lengths})
+
+
+def _database() -> Finding:
+    began = time.perf_counter()
+    if db.engine.dialect.name == "postgresql":
+        size = db.session.scalar(text("SELECT pg_database_size(current_database())"))
+    else:
+        pages = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        size = db.session.scalar(text(pages))
+    seconds = time.perf_counter() - began
+    slow = seconds > SLOW_SECONDS
+    return Finding("database", State.WARN if slow else State.WELL, {"size": size, "seconds": seconds if slow else None})
+
+
+def _disk() -> Finding:
+    folder: Path = current_app.config["PORTAL_DATA_DIR"]
+    usage = shutil.disk_usage(folder)
+    state = State.WELL if usage.free > LITTLE_DISK else State.WARN if usage.free > HARDLY_ANY_DISK else State.BAD
+    return Finding("disk", state, {"free": usage.free, "total": usage.total})
+
+
+def _sources(now: datetime) -> Finding:
+    healths = sources.all_healths(now)
+    ill = [health.name for health in healths if health.state not in ("well", "unknown")]
+    return Finding("sources", State.WARN if ill else State.WELL, {"n": len(healths), "ill": ill})
+
+
+def _notices(now: datetime) -> Finding:
+    unsent = among(Notice.state, (Delivery.DUE, Delivery.SENDING))
+    waiting = db.session.scalar(select(func.count()).select_from(Notice).where(unsent)) or 0
+    since = db.session.scalar(select(func.min(Notice.due_at)).where(unsent, Notice.due_at <= now))
+    dead = (Notice.state == Delivery.DEAD, Notice.created_at > now - GIVEN_UP_SHOWN)
+    given_up = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
+    late = since is not None and now - since > LATE_NOTICE
+    facts = {"n": waiting, "since": since if late else None, "given_up": given_up}
+    return Finding("notices", State.WARN if late or given_up else State.WELL, facts)

@@ -1,0 +1,69 @@
+"""How long the queues are and how long the one at their head has waited, from the database. Beside it, as information
+only, what Redis holds: it carries messages, and may lose them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from redis.exceptions import RedisError
+from sqlalchemy import func, or_, select
+
+from portal.database import among, db
+from portal.documents.models import Document, Reading
+from portal.jobs.core.status import WAITING
+from portal.jobs.core.tables import Event
+from portal.jobs.dispatch import QUEUES, connection, queue
+from portal.jobs.models import ScrapingJob
+from portal.sources.pause import names_paused
+
+LOOKED_AT = 500  # jobs whose wait is looked up; the ones with the lowest ids, among which the oldest wait is
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What waits for one kind of worker. `since` is when the longest wait began; `messages` is None without Redis."""
+
+    name: str
+    waiting: int
+    since: datetime | None
+    messages: int | None
+
+
+def queues(now: datetime) -> list[Queue]:
+    """The files to be read and the jobs to be looked up that could begin at once."""
+    messages = redis_lengths()
+    documents = select(func.count(), func.min(Document.created_at)).where(
+        Document.state == Reading.READING, Document.deleted_at.is_(None)
+    )
+    unread, unread_since = db.session.execute(documents).one()
+    return [
+        Queue("intake", unread, unread_since, messages.get("intake")),
+        Queue("scrape", *_jobs(now), messages.get("scrape")),
+    ]
+
+
+def _jobs(now: datetime) -> tuple[int, datetime | None]:
+    ready = (
+        among(ScrapingJob.status, WAITING), ScrapingJob.paused_at.is_(None), ScrapingJob.deleted_at.is_(None),
+        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
+        ScrapingJob.source.not_in(names_paused()),
+    )  # fmt: skip
+    # No column says since when a job waits: `enqueued_at` is renewed with every push. Its timeline does.
+    last_event = (
+        select(Event.at)
+        .where(Event.job_id == ScrapingJob.id, Event.kind != "downloaded")
+        .order_by(Event.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    first = select(last_event.label("since")).where(*ready).order_by(ScrapingJob.id).limit(LOOKED_AT).subquery()
+    waiting = db.session.scalar(select(func.count()).select_from(ScrapingJob).where(*ready)) or 0
+    return waiting, db.session.scalar(select(func.min(first.c.since))) if waiting else None
+
+
+def redis_lengths() -> dict[str, int]:
+    """How many messages each queue holds; nothing at all while Redis is away."""
+    try:
+        return {name: int(connection().llen(queue(name).key)) for name in QUEUES}
+    except (RedisError, OSError):
+        return {}

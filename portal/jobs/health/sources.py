@@ -1,0 +1,93 @@
+"""How each source is: paused or not, breaker and pace, the jobs that wait for it, and what it answered lately.
+
+It reads and never writes. The pages of admins ask it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from portal import sources
+from portal.database import db
+from portal.jobs.core.status import WAITING, Status
+from portal.jobs.dispatch import connection
+from portal.jobs.models import ScrapingJob
+from portal.sources import pause as pausing
+from portal.sources import stats
+from portal.sources.base import Outcome
+from portal.sources.limits.circuit_breaker import Breaker, BreakerState
+from portal.sources.limits.rate_limiter import Pace, Pacer
+from portal.sources.models import SourcePause
+
+LATELY = timedelta(hours=1)
+OFFLINE = "offline"  # asks nobody: it has neither pace nor breaker
+
+
+@dataclass(frozen=True)
+class Health:
+    """One source as it is now. `pace` and `breaker` are None for one that asks nobody."""
+
+    name: str
+    pause: SourcePause | None = None
+    breaker: BreakerState | None = None
+    pace: Pace | None = None
+    waiting: int = 0  # jobs
+    working: int = 0
+    outcomes: dict[Outcome, int] = field(default_factory=dict)  # of the numbers it was asked for lately
+
+    @property
+    def state(self) -> str:
+        """paused, open, limited, unknown or well: a word for a template to choose by."""
+        if self.pause is not None:
+            return "paused"
+        if self.breaker is not None and self.breaker.is_open:
+            return "open"
+        if self.pace is not None and self.pace.paused_seconds > 0:
+            return "limited"
+        if self.pace is not None and not self.pace.known:
+            return "unknown"
+        return "well"
+
+    @property
+    def failures(self) -> int:
+        return self.outcomes.get(Outcome.FAILED, 0)
+
+
+def all_healths(now: datetime) -> list[Health]:
+    """Every source that people may choose, in their order."""
+    names = sources.names()
+    pauses, waiting, working = pausing.pauses(), _jobs(names, *WAITING), _jobs(names, Status.PROCESSING)
+    lately = stats.since(names, now - LATELY)
+    return [
+        _health(name, pauses.get(name), waiting.get(name, 0), working.get(name, 0), lately.get(name, {}))
+        for name in names
+    ]
+
+
+def health(name: str, now: datetime) -> Health:
+    """One source. Raises UnknownSource."""
+    sources.facts_of(name)
+    waiting, working = _jobs([name], *WAITING), _jobs([name], Status.PROCESSING)
+    lately = stats.since([name], now - LATELY).get(name, {})
+    return _health(name, pausing.pauses().get(name), waiting.get(name, 0), working.get(name, 0), lately)
+
+
+def _health(name: str, pause: SourcePause | None, waiting: int, working: int, outcomes: dict[Outcome, int]) -> Health:
+    breaker, pace = None, None
+    if name != OFFLINE:
+        redis = connection()
+        breaker = Breaker(redis, name).state()
+        pace = Pacer(redis if breaker.known else None, name, sources.facts_of(name).per_second).state()
+    return Health(name, pause, breaker, pace, waiting, working, outcomes)
+
+
+def _jobs(names: Iterable[str], *statuses: Status) -> dict[str, int]:
+    """How many jobs of each source have one of these statuses."""
+    counted = (
+        select(ScrapingJob.source, func.count())
+        .where(ScrapingJob.source.in_(list(names)), ScrapingJob.status.in_(statuses), ScrapingJob.deleted_at.is_(None))
+        .group_by(ScrapingJob.source)
+    )
+    return {row[0]: row[1] for row in db.session.execute(counted)}

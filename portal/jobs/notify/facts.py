@@ -1,0 +1,98 @@
+"""What a notice carries: the facts of a job or of a source, in words of every language where they are words.
+
+The room that sends notices knows neither jobs nor causes, so all that it says goes with the notice. No telephone number
+is among it, and nothing that opens a door.
+"""
+
+from typing import Any
+
+from flask_babel import force_locale
+from sqlalchemy import func, select
+
+from portal.config import LOCALES
+from portal.database import db
+from portal.jobs.core.columns import JobColumns
+from portal.jobs.core.retention import deleted_on
+from portal.jobs.core.tables import Attempt, Number
+from portal.jobs.words.causes import explain
+from portal.sources.base import Outcome
+from portal.sources.words import source_title
+
+ROWS_NAMED = 10  # a mail names at most so many rows
+CAUSES_NAMED = 5
+UNANSWERED = (Outcome.FAILED, Outcome.WAITING)
+
+
+def job_facts(job: JobColumns) -> dict[str, Any]:
+    """What a mail about this job says."""
+    attempts = select(func.min(Attempt.started_at), func.max(Attempt.ended_at)).where(Attempt.job_id == job.id)
+    first, last = db.session.execute(attempts).one()
+    until = deleted_on(job)
+    unanswered = job.total_numbers - job.processed_numbers
+    rows = _rows(job.id, *UNANSWERED) if unanswered else []
+    until = deleted_on(job)
+    invalid = _rows(job.id, Outcome.INVALID)[: ROWS_NAMED - len(rows)] if job.invalid_count else []
+    return {
+        "file_name": job.file_name,
+        "total": job.total_numbers,
+        "ready": job.processed_numbers,
+        "found": job.found_count,
+        "not_found": job.not_found_count,
+        "invalid": job.invalid_count,
+        "invalid_rows": [row_no for row_no, _ in invalid],
+        "cause": in_every_language(job.last_error),
+        "cause_code": job.last_error,
+        "causes": _causes(job.id, rows) if unanswered else [],
+        "attempts": job.attempt,
+        "uploaded_at": job.created_at.isoformat(),
+        "first_at": first.isoformat() if first else None,
+        "last_at": last.isoformat() if last else None,
+        "kept_until": until.isoformat() if until else None,
+        "rows": [row_no for row_no, _ in rows],
+        "reference": f"SJ-{job.id}-A{job.attempt}",
+    }
+
+
+def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
+    """The first rows with one of these outcomes, and why."""
+    rows = (
+        select(Number.row_no, Number.reason)
+        .where(Number.job_id == job_id, Number.outcome.in_(outcomes))
+        .order_by(Number.row_no)
+        .limit(ROWS_NAMED)
+    )
+    return [(row_no, reason) for row_no, reason in db.session.execute(rows)]
+
+
+def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, Any]]:
+    """Why rows have no answer, with how many each: the commonest first."""
+    counted = (
+        select(Number.reason, func.count())
+        .where(Number.job_id == job_id, Number.outcome == Outcome.FAILED, Number.reason.is_not(None))
+        .group_by(Number.reason)
+        .order_by(func.count().desc(), Number.reason)
+        .limit(CAUSES_NAMED)
+    )
+    return [
+        {"cause": in_every_language(reason), "rows": count, "named": [row for row, why in rows if why == reason]}
+        for reason, count in db.session.execute(counted)
+    ]
+
+
+def source_facts(source: str, cause: str) -> dict[str, Any]:
+    """What a mail about this source says."""
+    titles = {}
+    for locale in LOCALES:
+        with force_locale(locale):
+            titles[locale] = source_title(source)
+    return {"source": source, "title": titles, "cause": in_every_language(cause), "cause_code": cause}
+
+
+def in_every_language(cause: str | None) -> dict[str, str]:
+    """The cause in words."""
+    words = {}
+    for locale in LOCALES:
+        with force_locale(locale):
+            explained = explain(cause)
+            words[locale] = str(explained.what) if explained else ""
+    return words

@@ -1,0 +1,41 @@
+"""Who was told of a job, as lines of its timeline. The notices themselves are the record: nothing is written here, so
+that what the timeline says can never differ from what was sent."""
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import aliased
+
+from portal.accounts import User
+from portal.database import db
+from portal.jobs.core.tables import Event
+from portal.notices.models import Channel, Delivery, Notice
+
+SHOWN = 50
+
+
+def with_notices(job_id: int, events: list[Event]) -> list[Event]:
+    """The events, newest first, with a line for each notice that went out, was given up, or could not go out yet."""
+    digest = aliased(Notice)
+    tried = or_(Notice.tries > 0, Notice.state == Delivery.FOLDED)
+    found = (
+        select(Notice, digest, User.email)
+        .outerjoin(digest, digest.id == Notice.digest_id)
+        .outerjoin(User, User.id == Notice.user_id)
+        .where(Notice.job_id == job_id, tried)
+        .order_by(Notice.id.desc())
+        .limit(SHOWN)
+    )
+    lines = [_line(job_id, notice, folded or notice, email) for notice, folded, email in db.session.execute(found)]
+    return sorted([*lines, *events], key=lambda event: event.at, reverse=True) if lines else events
+
+
+def _line(job_id: int, notice: Notice, carrier: Notice, email: str | None) -> Event:
+    """`carrier` is what went out: the notice itself, or the digest that it stands in. In no session."""
+    facts = {
+        "what": notice.kind,
+        "channel": notice.channel.value,
+        "state": carrier.state.value,
+        "digest": carrier is not notice,
+        "email": email if notice.channel == Channel.MAIL else None,
+        "until": carrier.due_at.isoformat() if carrier.state in (Delivery.DUE, Delivery.SENDING) else None,
+    }
+    return Event(job_id=job_id, at=carrier.sent_at or carrier.created_at, kind="told", actor=None, facts=facts)

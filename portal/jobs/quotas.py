@@ -1,0 +1,76 @@
+"""How much each person may use: rows a file and files a day, their own where an admin has given them some.
+
+A file counts in the day in which it was started, by its owner's clock, and goes on counting when it is deleted. A retry
+is no new file.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from flask import current_app
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from portal.accounts import User
+from portal.database import db
+from portal.documents.models import Document
+from portal.jobs.models import ScrapingJob
+from portal.opening import reading
+
+COUNTED = 1000  # files of one person; a list says "1000+" of more
+
+
+class Allowance(NamedTuple):
+    """What one person may use. `per_day` is None when there is no limit."""
+
+    rows: int
+    per_day: int | None
+    spent: bool  # as many files as they may were started today
+
+
+def allowance(user_id: int, now: datetime, *, lock: bool = False) -> Allowance:
+    """What this person may use now. With `lock`, nobody else can start a file of theirs before the transaction ends;
+    on SQLite a transaction that may write is alone from its first statement."""
+    asked = select(User.max_rows, User.files_per_day, User.time_zone).where(User.id == user_id)
+    if lock:
+        locked = asked.with_for_update(key_share=True)  # rows that name the person may still be written
+        return _allowance(db.session(), locked, user_id, now)
+    with reading() as session:
+        return _allowance(session, asked, user_id, now)
+
+
+def _allowance(session: Session, asked: Select[*tuple[Any, ...]], user_id: int, now: datetime) -> Allowance:
+    max_rows, per_day, zone = session.execute(asked).one()
+    begun = _midnight(now, zone or current_app.config["DEFAULT_TIME_ZONE"])
+    spent = per_day is not None and _started_since(session, user_id, per_day, begun)
+    return Allowance(max_rows or current_app.config["MAX_ROWS"], per_day, spent)
+
+
+def rows_for_document(document_id: int) -> int:
+    """How many rows its owner's files may have."""
+    owners = select(User.max_rows).join(Document, Document.user_id == User.id).where(Document.id == document_id)
+    with reading() as session:
+        own = session.scalar(owners)
+    return own or int(current_app.config["MAX_ROWS"])
+
+
+def _started_since(session: Session, user_id: int, count: int, since: datetime) -> bool:
+    """Whether so many files were started since then. It reads no more of them than that."""
+    newest_first = select(ScrapingJob.created_at).where(ScrapingJob.user_id == user_id).order_by(ScrapingJob.id.desc())
+    last_of_them = session.scalar(newest_first.offset(max(0, count - 1)).limit(1))
+    return last_of_them is not None and last_of_them >= since
+
+
+def _midnight(now: datetime, zone: str) -> datetime:
+    return now.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def files_started(user_ids: Iterable[int]) -> dict[int, int]:
+    """How many files each of these people ever started, counted up to COUNTED."""
+    counted = {}
+    for user_id in user_ids:
+        some = select(ScrapingJob.id).where(ScrapingJob.user_id == user_id).limit(COUNTED + 1).subquery()
+        counted[user_id] = db.session.scalar(select(func.count()).select_from(some)) or 0
+    return counted

@@ -1,0 +1,31 @@
+"""How many jobs stand in each status just now; deleted ones are not counted. The page and the command both ask here.
+
+The jobs that have not ended are few, and are counted. Of those that have, the sums are read, for a million of them
+would take a tenth of a second to count. Each job is in one of the two, also while it is not counted as ended yet.
+"""
+
+from collections import Counter
+
+from sqlalchemy import ColumnElement, func, select
+
+from portal.database import db
+from portal.jobs.core.status import Status
+from portal.jobs.metrics.models import EVER, EVERYBODY, Figure
+from portal.jobs.models import ScrapingJob
+
+
+def standing(user_id: int | None = None) -> dict[Status, int]:
+    """Jobs by status, every status named: everybody's, or one person's."""
+    where: list[ColumnElement[bool]] = [ScrapingJob.ended_at.is_(None), ScrapingJob.deleted_at.is_(None)]
+    if user_id is not None:
+        where.append(ScrapingJob.user_id == user_id)
+    counted: Counter[Status] = Counter()
+    for status, count in db.session.execute(
+        select(ScrapingJob.status, func.count()).where(*where).group_by(ScrapingJob.status)
+    ):
+        counted[status] += count
+    still_there = func.sum(Figure.jobs - Figure.deleted_jobs)
+    ever = (Figure.user_id == (user_id or EVERYBODY), Figure.grain == EVER)
+    for status, count in db.session.execute(select(Figure.outcome, still_there).where(*ever).group_by(Figure.outcome)):
+        counted[status] += int(count)
+    return {status: counted[status] for status in Status}

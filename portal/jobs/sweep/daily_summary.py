@@ -1,0 +1,60 @@
+"""The admins' daily summary: written once a day in each one's morning, for those who asked for it. The figures are
+counted only when there is somebody to read them."""
+
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import current_app
+from sqlalchemy import func, select
+
+from portal.accounts import User
+from portal.database import among, db
+from portal.jobs.core.status import RETRYABLE, WAITING, Status
+from portal.jobs.models import ScrapingJob
+from portal.notices.models import Delivery, Notice, NoticeSettings
+from portal.notices.writing import write
+
+FROM_HOUR = 8  # of the admin's own day
+
+
+def sum_up(now: datetime) -> Iterator[str]:
+    """Write what is to be written this morning, and give the key of each. Commits."""
+    wanting = (
+        select(User.id, User.time_zone)
+        .join(NoticeSettings, NoticeSettings.user_id == User.id)
+        .where(User.is_admin, User.is_active, NoticeSettings.daily_summary)
+    )
+    for user_id, zone_name in db.session.execute(wanting).all():
+        here = now.astimezone(ZoneInfo(zone_name or current_app.config["DEFAULT_TIME_ZONE"]))
+        key = f"daily.{user_id}.{here:%Y%m%d}"
+        if here.hour < FROM_HOUR or db.session.scalar(select(Notice.id).where(Notice.dedupe == key)) is not None:
+            continue
+        today = datetime.combine(here.date(), time(), here.tzinfo)
+        yesterday = datetime.combine(here.date() - timedelta(days=1), time(), here.tzinfo)
+        write(key, "daily_summary", user_id, None, _facts(yesterday, today), now)
+        db.session.commit()
+        yield key
+    db.session.commit()
+
+
+def _facts(begin: datetime, end: datetime) -> dict[str, Any]:
+    there = ScrapingJob.deleted_at.is_(None)
+    final = (among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at.is_(None), there)
+    # There is an index of `updated_at`, which no job's end is later than.
+    completed = (ScrapingJob.completed_at >= begin, ScrapingJob.completed_at < end, ScrapingJob.updated_at >= begin)
+    return {
+        "from": begin.isoformat(),
+        "to": end.isoformat(),
+        "completed": _count(*completed, there),
+        "stopped": _count(*final, ScrapingJob.updated_at >= begin, ScrapingJob.updated_at < end),
+        "open": _count(among(ScrapingJob.status, (*WAITING, Status.PROCESSING)), there),
+        "dead": db.session.scalar(
+            select(func.count()).where(Notice.state == Delivery.DEAD, Notice.created_at >= begin)
+        ),
+    }  # fmt: skip
+
+
+def _count(*conditions: Any) -> int:
+    return db.session.scalar(select(func.count()).select_from(ScrapingJob).where(*conditions)) or 0

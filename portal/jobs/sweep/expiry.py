@@ -1,0 +1,87 @@
+"""Deleting what is past its days (`retention` says which they are), and finding what is left of it: steps of the sweep.
+
+Each job is committed by itself, so that a sweep that is killed has done what it has done, and the next one goes on.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import ScalarSelect, exists, func, select, update
+
+from portal.accounts import User
+from portal.database import db
+from portal.documents.models import Document
+from portal.documents.storage import LocalStorage
+from portal.jobs.erasure import delete_file, erase
+from portal.jobs.listing import LAST_ID
+from portal.jobs.models import ScrapingJob
+
+BATCH = 100  # jobs, and documents, in one pass of the sweep
+
+
+def find_expired(user: User, job_id: int) -> ScrapingJob | None:
+    """The job whose days were over, if this person might see it: its totals are all that is left of it."""
+    if job_id > LAST_ID:
+        return None
+    found = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.expired_at.is_not(None))
+    if not user.is_admin:
+        found = found.where(ScrapingJob.user_id == user.id)
+    return db.session.scalar(found)
+
+
+def _due(oldest: ScalarSelect[Any], now: datetime) -> list[tuple[int, datetime]]:
+    """The people whose oldest thing is past their days, each with the moment before which things are.
+
+    Person by person: those who keep theirs for longer have older things, over which a search by age alone would go
+    again and again.
+    """
+    days = func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"])
+    people = db.session.execute(select(User.id, days, oldest).where(days > 0).order_by(User.id)).all()
+    befores = [(user_id, now - timedelta(days=span), at) for user_id, span, at in people if at is not None]
+    return [(user_id, before) for user_id, before, at in befores if at <= before]
+
+
+def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
+    """Delete what is past its days, each job committed by itself: a step of the sweep."""
+    for job_id, before in _past_days(now):
+        job = ScrapingJob.expire(job_id, before, now)
+        unused = erase(job, now) if job else None
+        db.session.commit()
+        if unused:
+            delete_file(storage, unused)  # should we die here, `erasing.erase_files` does it
+        if job:
+            yield job
+
+
+def _past_days(now: datetime) -> list[tuple[int, datetime]]:
+    there = (ScrapingJob.ended_at.is_not(None), ScrapingJob.deleted_at.is_(None))
+    oldest = select(func.min(ScrapingJob.ended_at)).where(ScrapingJob.user_id == User.id, *there)
+    found: list[tuple[int, datetime]] = []
+    for user_id, before in _due(oldest.scalar_subquery(), now):
+        past = select(ScrapingJob.id).where(ScrapingJob.user_id == user_id, ScrapingJob.ended_at <= before, *there)
+        ids = db.session.scalars(past.order_by(ScrapingJob.ended_at).limit(BATCH - len(found)))
+        found += [(job_id, before) for job_id in ids]
+        if len(found) == BATCH:
+            break
+    return found
+
+
+def expire_unstarted(now: datetime) -> Iterator[int]:
+    """Delete documents that were never started, past the same days. The sweep's next step removes their files."""
+    oldest = select(func.min(Document.created_at)).where(Document.user_id == User.id, Document.deleted_at.is_(None))
+    for user_id, before in _due(oldest.scalar_subquery(), now):
+        started = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
+        old = (Document.user_id == user_id, Document.created_at <= before, Document.deleted_at.is_(None), ~started)
+        for document_id in list(db.session.scalars(select(Document.id).where(*old).limit(BATCH))):
+            # Locked as in `beginnings.discard`: somebody may confirm it at this very moment.
+            db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
+            gone = update(Document).where(Document.id == document_id, *old)
+            done = db.session.scalar(
+                gone.values(deleted_at=now, sheets=[], checks={}).returning(Document.id),
+                execution_options={"synchronize_session": False},
+            )
+            db.session.commit()
+            if done:
+                yield document_id

@@ -1,0 +1,101 @@
+"""Counting, some at a time, the jobs whose end was not counted when they ended: those of a portal that is older than
+the figures, and those whose status was changed by hand, in the database itself. A step of the sweep.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import bindparam, exists, func, insert, select, update
+
+from portal.database import among, db
+from portal.jobs.core.status import ENDED, WAITING, Status
+from portal.jobs.core.tables import Attempt, Event
+from portal.jobs.metrics.counting import keep_count, write
+from portal.jobs.metrics.ends import End, Tried
+from portal.jobs.metrics.models import JobEnd
+from portal.jobs.models import ScrapingJob
+
+BATCH = 1000
+BATCHES = 10  # in one pass of the sweep: some seconds at most
+
+_COLUMNS = [
+    getattr(ScrapingJob, name)
+    for name in (
+        "id", "user_id", "source", "status", "created_at", "updated_at", "completed_at", "deleted_at", "found_count",
+        "not_found_count", "invalid_count", "rejected_count", "failed_count", "total_numbers", "processed_numbers",
+    )
+]  # fmt: skip
+_UNCOUNTED = (
+    among(ScrapingJob.status, ENDED),
+    ScrapingJob.next_retry_at.is_(None),
+    ScrapingJob.ended_at.is_(None),
+)
+
+
+def behind() -> bool:
+    """Whether there are jobs that ended and are not counted yet."""
+    return bool(db.session.scalar(select(exists().where(*_UNCOUNTED))))
+
+
+def catch_up(now: datetime) -> Iterator[int]:
+    """One pass; how many jobs were put right, batch by batch."""
+    if reopened := take_back_reopened(now):
+        yield reopened
+    for _ in range(BATCHES):
+        counted = count_ended()
+        if counted:
+            yield counted
+        if counted < BATCH:
+            return
+
+
+def count_ended() -> int:
+    """Count one batch of them, and say how many; it commits. Jobs that somebody else has locked are left for later."""
+    asked = select(*_COLUMNS).where(*_UNCOUNTED).order_by(ScrapingJob.id).limit(BATCH)
+    jobs = db.session.execute(asked.with_for_update(skip_locked=True)).all()
+    if jobs:
+        ids = [job.id for job in jobs]
+        tried, told = _attempts(ids), _moments(ids)
+        ends = [End.of(job, tried[job.id], job.completed_at or told.get(job.id) or job.updated_at) for job in jobs]
+        gone = {job.id for job in jobs if job.deleted_at is not None}
+        write([(end, 1) for end in ends], [end for end in ends if end.job_id in gone])
+        db.session.execute(insert(JobEnd), [end.as_row() for end in ends])
+        _note(ends)
+    db.session.commit()
+    return len(jobs)
+
+
+def take_back_reopened(now: datetime) -> int:
+    """Take those out that were counted as ended and go on again; it commits."""
+    going_on = (among(ScrapingJob.status, (*WAITING, Status.PROCESSING)), ScrapingJob.ended_at.is_not(None))
+    asked = select(ScrapingJob).where(*going_on, ScrapingJob.deleted_at.is_(None)).order_by(ScrapingJob.id)
+    jobs = list(db.session.scalars(asked.limit(BATCH).with_for_update(skip_locked=True, of=ScrapingJob)))
+    for job in jobs:
+        keep_count(job, now)
+    db.session.commit()
+    return len(jobs)
+
+
+def _attempts(ids: list[int]) -> dict[int, list[Tried]]:
+    found: dict[int, list[Tried]] = defaultdict(list)
+    asked = select(Attempt.job_id, Attempt.started_at, Attempt.ended_at, Attempt.end).where(Attempt.job_id.in_(ids))
+    for job_id, started_at, ended_at, end in db.session.execute(asked):
+        found[job_id].append(Tried(started_at, ended_at, end))
+    return found
+
+
+def _moments(ids: list[int]) -> dict[int, datetime]:
+    """When each of them came to its last end, by its timeline; the events of an end are called as its status."""
+    ends = (Event.job_id.in_(ids), Event.kind.in_([status.value for status in ENDED]))
+    latest = select(Event.job_id, func.max(Event.at)).where(*ends).group_by(Event.job_id)
+    return {row[0]: row[1] for row in db.session.execute(latest)}
+
+
+def _note(ends: list[End]) -> None:
+    noted = (
+        update(ScrapingJob.__table__)  # type: ignore[arg-type]
+        .where(ScrapingJob.__table__.c.id == bindparam("of_job"))
+        .values(ended_at=bindparam("moment"), updated_at=ScrapingJob.__table__.c.updated_at)
+    )
+    db.session.execute(noted, [{"of_job": end.job_id, "moment": end.ended_at} for end in ends])

@@ -1,0 +1,109 @@
+"""What the admins' rooms are told that no job's verb says: nobody takes up files any more, and that is over; a source
+that had stopped answers again.
+
+Each sweep looks, and the last thing that was said decides whether there is something new. That nobody works is written
+at once and held for a while: it is taken back when a later look finds somebody at work. With no sweep nobody looks; the
+red line on the admins' page is for that.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
+
+from portal.database import among, changed_rows, db
+from portal.jobs.core.status import WAITING
+from portal.jobs.core.tables import Attempt, AttemptEnd
+from portal.jobs.health.presence import somebody_looks_up
+from portal.jobs.models import ScrapingJob
+from portal.jobs.notify.announcing import announce_source
+from portal.jobs.notify.facts import source_facts
+from portal.notices.models import Channel, Delivery, Notice
+from portal.notices.writing import write
+from portal.sources.pause import names_paused
+
+PATIENCE = timedelta(minutes=5)  # so long nobody may be at work before it is told
+AWAY, BACK = "workers_away", "workers_back"
+
+
+def watch(now: datetime) -> Iterator[str]:
+    """Write what is new, and give its kind. Nothing without a room to tell it in. It commits."""
+    if current_app.config["NOTIFY_URLS"]:
+        yield from _workers(now)
+        yield from _sources(now)
+
+
+# ── workers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _workers(now: datetime) -> Iterator[str]:
+    said: Notice | None = db.session.scalar(_told(AWAY, BACK).limit(1))
+    waiting, works = _waiting(now), somebody_looks_up(now)
+    was_away = said is not None and said.kind == AWAY
+    if waiting and not works and not was_away:
+        key = f"workers-away.{said.id if said else 0}"
+        write(key, AWAY, None, None, {"waiting": waiting}, now, Channel.CHAT, due_at=now + PATIENCE)
+        yield AWAY
+    elif said is not None and was_away and works and not _taken_back(said):
+        write(f"workers-back.{said.id}", BACK, None, None, {}, now, Channel.CHAT)
+        yield BACK
+    db.session.commit()
+
+
+def _taken_back(said: Notice) -> bool:
+    """Forget it, when nobody has heard it yet: a job often waits for the second in which a sweep looks."""
+    unheard = (Notice.id == said.id, Notice.state == Delivery.DUE, Notice.tries == 0)
+    return changed_rows(delete(Notice).where(*unheard)) == 1
+
+
+def _waiting(now: datetime) -> int:
+    """Jobs that a worker could take."""
+    waiting = select(func.count()).where(
+        among(ScrapingJob.status, WAITING),
+        ScrapingJob.paused_at.is_(None),
+        ScrapingJob.source.not_in(names_paused()),
+        ScrapingJob.deleted_at.is_(None),
+        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
+    )
+    return db.session.scalar(waiting) or 0
+
+
+# ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sources(now: datetime) -> Iterator[str]:
+    """A source is back when a file that was begun after its stop is complete."""
+    last = select(func.max(Notice.id)).where(Notice.channel == Channel.CHAT, Notice.kind == "source_stopped")
+    for notice_id in db.session.scalars(last.group_by(_source_of())).all():
+        stopped = db.session.get_one(Notice, notice_id)
+        source = str(stopped.facts["source"])
+        told_since = _told("source_back").where(Notice.id > notice_id, _source_of() == source)
+        if db.session.scalar(told_since.limit(1)) is None and _answers(source, stopped.created_at):
+            announce_source("source_back", source_facts(source, str(stopped.facts["cause_code"])), now)
+            yield "source_back"
+    db.session.commit()
+
+
+def _answers(source: str, since: datetime) -> bool:
+    completed = (
+        select(Attempt.job_id)
+        .join(ScrapingJob, ScrapingJob.id == Attempt.job_id)
+        .where(ScrapingJob.source == source, ScrapingJob.updated_at >= since)
+        .where(Attempt.started_at > since, Attempt.end == AttemptEnd.COMPLETED)
+    )
+    return db.session.scalar(completed.limit(1)) is not None
+
+
+# ── what was said ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _told(*kinds: str) -> Select[Any]:
+    """What the rooms were told of these kinds, the last first."""
+    said = select(Notice).where(Notice.channel == Channel.CHAT, Notice.kind.in_(kinds))
+    return said.order_by(Notice.id.desc()).execution_options(populate_existing=True)
+
+
+def _source_of() -> ColumnElement[str]:
+    return Notice.facts["source"].as_string()

@@ -1,0 +1,61 @@
+"""What the sweep puts right, only looked at: jobs that are late, lost or due. The commands' dry run shows no more.
+
+Bounded: each look takes BATCH jobs at most. It changes nothing.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import Select, or_, select
+
+from portal.database import among, db
+from portal.jobs.core.status import RETRYABLE, WAITING, Status
+from portal.jobs.models import ScrapingJob
+from portal.sources.pause import names_paused
+
+BATCH = 500  # jobs a step looks at in one pass; the next pass goes on
+
+
+def lost_jobs(now: datetime) -> list[ScrapingJob]:
+    """Jobs whose worker has stopped beating."""
+    held = select(ScrapingJob).where(ScrapingJob.status == Status.PROCESSING, ScrapingJob.lease_until < now)
+    return _all(held.order_by(ScrapingJob.lease_until))
+
+
+def silent_jobs(now: datetime, timeout_minutes: int | None = None) -> list[ScrapingJob]:
+    """Jobs whose worker beats but which no row came in for; `timeout_minutes` stands in for each job's own.
+
+    All held jobs are looked at: there are no more of them than workers.
+    """
+    held = select(ScrapingJob).where(ScrapingJob.status == Status.PROCESSING).order_by(ScrapingJob.lease_until)
+    return [job for job in db.session.scalars(held) if job.is_timed_out(now, timeout_minutes)]
+
+
+def due_jobs(now: datetime, *, at_once: bool = False) -> list[ScrapingJob]:
+    """Failed and timed-out jobs whose automatic retry is due; `at_once`: also those whose time is still to come."""
+    query = select(ScrapingJob).where(
+        among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at.is_not(None), ScrapingJob.paused_at.is_(None)
+    )
+    if not at_once:
+        query = query.where(ScrapingJob.next_retry_at <= now)
+    return _all(query.order_by(ScrapingJob.next_retry_at))
+
+
+def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
+    """Jobs that wait for a worker and were never pushed, or so long ago that Redis may have lost them."""
+    waiting = select(ScrapingJob).where(
+        among(ScrapingJob.status, WAITING),
+        ScrapingJob.paused_at.is_(None),
+        ScrapingJob.source.not_in(names_paused()),
+        ScrapingJob.deleted_at.is_(None),
+        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
+    )
+    old = now - timedelta(seconds=current_app.config["SCRAPING_LEASE_SECONDS"] / 2)
+    never = waiting.where(ScrapingJob.enqueued_at.is_(None)).order_by(ScrapingJob.enqueued_at)
+    long_ago = waiting.where(ScrapingJob.enqueued_at < old).order_by(ScrapingJob.enqueued_at)
+    return _all(never) + _all(long_ago)
+
+
+def _all(query: Select[Any]) -> list[ScrapingJob]:
+    return list(db.session.scalars(query.limit(BATCH)))

@@ -1,0 +1,89 @@
+"""What lies before a job: documents that were not started, earlier ones of the same content, jobs of a document.
+
+The check page and the front page ask here, as other pages ask `queries`. It starts no job: `commands` does.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import exists, func, select, update
+
+from portal.database import db
+from portal.documents.models import Document
+from portal.documents.storage import LocalStorage
+from portal.jobs.erasure import delete_file
+from portal.jobs.models import ScrapingJob
+
+UNSTARTED_SHOWN = 20
+EARLIER_SHOWN = 3
+
+
+class Earlier(NamedTuple):
+    """A document of the same content that was uploaded before, and its latest job if it has one."""
+
+    document: Document
+    job: ScrapingJob | None
+
+
+def unstarted(user_id: int) -> list[Document]:
+    """The person's documents that are there but have no job, the newest first."""
+    started = exists().where(ScrapingJob.document_id == Document.id)
+    mine = (Document.user_id == user_id, Document.deleted_at.is_(None), ~started)
+    return list(db.session.scalars(select(Document).where(*mine).order_by(Document.id.desc()).limit(UNSTARTED_SHOWN)))
+
+
+def jobs_of(document_id: int) -> list[ScrapingJob]:
+    """The jobs that were started with a document and are not deleted, the newest first."""
+    these = (ScrapingJob.document_id == document_id, ScrapingJob.deleted_at.is_(None))
+    return list(db.session.scalars(select(ScrapingJob).where(*these).order_by(ScrapingJob.id.desc())))
+
+
+def earlier(document: Document) -> list[Earlier]:
+    """The same person's earlier documents with the very same content, the newest first."""
+    same = select(Document).where(
+        Document.user_id == document.user_id,
+        Document.sha256 == document.sha256,
+        Document.id < document.id,
+        Document.deleted_at.is_(None),
+    )
+    before = db.session.scalars(same.order_by(Document.id.desc()).limit(EARLIER_SHOWN))
+    return [Earlier(found, next(iter(jobs_of(found.id)), None)) for found in before]
+
+
+def countries_used(user_id: int) -> list[str]:
+    """The countries of the person's jobs, the one used most first."""
+    counted = select(ScrapingJob.country).where(ScrapingJob.user_id == user_id).group_by(ScrapingJob.country)
+    return list(db.session.scalars(counted.order_by(func.count().desc(), ScrapingJob.country).limit(5)))
+
+
+def begun(document_id: int) -> int:
+    """How many jobs were ever started with a document; a deleted one counts. A form carries this figure, and a form
+    that is sent twice is told by it."""
+    return db.session.scalar(select(func.count()).where(ScrapingJob.document_id == document_id)) or 0
+
+
+def begun_since(document: Document, seen: int | None) -> ScrapingJob | None:
+    """The job that was started since the form showed `seen` of them, if there is one.
+
+    It locks the document until the transaction's end and reads it anew, so that of two sent at once the second one
+    waits and finds the first one's job. On SQLite a transaction that may write is alone from its first statement.
+    """
+    db.session.refresh(document, with_for_update=True)
+    if seen is None or begun(document.id) <= seen:
+        return None
+    return next(iter(jobs_of(document.id)), None)
+
+
+def discard(document_id: int, now: datetime, storage: LocalStorage) -> bool:
+    """Remove a document that has no job, with its file. False when it has one or is already gone."""
+    # Locked first: an UPDATE alone would not see the job of somebody who is confirming at this moment.
+    db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
+    in_use = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
+    unused = (Document.id == document_id, Document.deleted_at.is_(None), ~in_use)
+    gone = update(Document).where(*unused).values(deleted_at=now, sheets=[], checks={}).returning(Document.storage_key)
+    key = db.session.scalar(gone, execution_options={"synchronize_session": False})
+    db.session.commit()
+    if key is None:
+        return False
+    delete_file(storage, key)  # after the commit: a file too many is harmless, a row without its file is not
+    return True

@@ -1,0 +1,119 @@
+"""The sweep's trigger: rq-scheduler, hardened. It decides nothing: two of them, or none for a day, do no harm.
+
+As it comes, rq-scheduler loses its schedule for ever when it is killed between two commands or Redis is emptied,
+queues ten ticks behind a slow one, deletes another scheduler's lock, and ends with Redis.
+"""
+
+import contextlib
+import signal
+import threading
+import uuid
+from datetime import datetime, timedelta
+
+import structlog
+from flask import Flask
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.serializers import JSONSerializer
+from rq_scheduler import Scheduler
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs.core.tables import SweepState
+from portal.jobs.dispatch import KEPT_SECONDS, ROOM, Message, connection, queue
+from portal.jobs.health.presence import Reporter
+from portal.jobs.sweep import steps
+
+log = structlog.get_logger(__name__)
+
+TICK = "sweep"  # the fixed id under which the schedule stands in Redis
+LOOP_SECONDS = 1.0
+LOCK_SECONDS = 10
+RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+
+
+class SweepScheduler(Scheduler):
+    """rq-scheduler with one schedule that it never loses and a lock that only its holder gives back."""
+
+    job_class = Message
+
+    def __init__(self, redis: Redis, interval_seconds: float) -> None:
+        super().__init__(queue=queue("sweep"), interval=LOOP_SECONDS, connection=redis, job_class=Message)
+        self.interval_seconds = interval_seconds
+        self.token = uuid.uuid4().hex
+
+    def ensure(self) -> None:
+        """Register the sweep when it is not registered: at the first start, and after Redis has lost it."""
+        if self.connection.zscore(self.scheduled_jobs_key, TICK) is None:
+            # rq-scheduler compares with utcnow(), without a zone.
+            first = utcnow().replace(tzinfo=None)
+            self.schedule(
+                first, f"{ROOM}.sweep", id=TICK, interval=max(1, round(self.interval_seconds)), queue_name="sweep",
+                timeout=60, result_ttl=KEPT_SECONDS,
+            )  # fmt: skip
+
+    def acquire_lock(self) -> bool:
+        self._lock_acquired = bool(self.connection.set(self.scheduler_lock_key, self.token, ex=LOCK_SECONDS, nx=True))
+        return self._lock_acquired
+
+    def remove_lock(self) -> None:
+        if self._lock_acquired:
+            self.connection.eval(RELEASE, 1, self.scheduler_lock_key, self.token)
+            self._lock_acquired = False
+
+    def enqueue_job(self, job: Message) -> None:
+        """Queue a tick, unless the one before still waits for a worker: then only its time moves on."""
+        waiting = queue(job.origin)
+        if self.connection.lpos(waiting.key, job.id) is None:
+            job.serializer = JSONSerializer
+            waiting.enqueue_job(job)
+        due = utcnow() + timedelta(seconds=self.interval_seconds)
+        self.connection.zadd(self.scheduled_jobs_key, {job.id: due.timestamp()})
+
+    def turn(self) -> None:
+        """One look at the schedule. Raises RedisError when Redis is away."""
+        self.ensure()
+        if self.acquire_lock():
+            try:
+                self.enqueue_jobs()
+            finally:
+                self.remove_lock()
+
+
+def overdue(now: datetime, interval_seconds: float) -> bool:
+    """Whether no sweep has ended for two intervals."""
+    state = db.session.get(SweepState, 1)
+    ended = state.ended_at if state else None
+    db.session.rollback()
+    return ended is None or now - ended > timedelta(seconds=2 * interval_seconds)
+
+
+def run_scheduler(app: Flask) -> None:
+    """Trigger the sweep until told to stop; sweep in this very process while Redis or the sweep's worker is away."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with app.app_context():
+        interval_seconds = app.config["SCRAPING_CHECK_INTERVAL"] * 60
+        scheduler = SweepScheduler(connection(), interval_seconds)
+        started = utcnow()
+        reporter = Reporter(app.config["DATABASE_URL"], "scheduler", started)
+        told = False
+        while not stop.is_set():
+            reporter.report(utcnow())
+            try:
+                scheduler.turn()
+                told = False
+            except (RedisError, OSError) as error:
+                if not told:
+                    log.warning("redis is away; sweeping here", error=str(error))
+                told = True
+            with contextlib.suppress(SQLAlchemyError):
+                now = utcnow()
+                # The worker gets a fair chance after a start before we do its work.
+                patient = (now - started).total_seconds() < min(interval_seconds, 10)
+                if overdue(now, interval_seconds) and (told or not patient):
+                    steps.sweep(now)
+            stop.wait(LOOP_SECONDS)
+        reporter.leave(utcnow())

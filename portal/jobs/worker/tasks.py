@@ -1,0 +1,69 @@
+"""What a message can ask of a worker: the functions of dispatch.FUNCTIONS. Each runs inside an app context."""
+
+import os
+import socket
+import threading
+
+from flask import current_app
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.documents import intake
+from portal.documents.reader.limits import Limits
+from portal.jobs import source_trial
+from portal.jobs.admin import operation_runner
+from portal.jobs.attempt.runner import Conditions, run
+from portal.jobs.core.status import Status
+from portal.jobs.dispatch import push_job, push_operation
+from portal.jobs.models import backoff
+from portal.jobs.quotas import rows_for_document
+from portal.jobs.sweep import steps
+
+STOP = threading.Event()  # set by the worker when it is told to stop: finish what is in flight, save, hand back
+FENCED_EXIT = 3
+
+
+def _end_process() -> None:
+    # From the heartbeat's thread, past every `except` and every hung lookup: the job belongs to somebody else now.
+    os._exit(FENCED_EXIT)
+
+
+def scrape(job_id: int, attempt: int) -> None:
+    """Run one attempt of a job."""
+    given = Conditions(
+        worker=f"{socket.gethostname()}:{os.getpid()}"[:80],
+        lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
+        backoff=backoff(),
+        stopped=STOP.is_set,
+        on_fenced=_end_process,
+    )
+    if run(job_id, attempt, given) == Status.RETRYING:
+        push_job(job_id, utcnow())  # handed back: another worker may go on at once, unless it has to wait
+
+
+def read_document(document_id: int) -> None:
+    """Read one uploaded file in a guarded child process."""
+    storage = current_app.extensions["storage"]
+    settings = current_app.config
+    limits = Limits(max_rows=rows_for_document(document_id))
+    intake.read_document(document_id, storage, limits, utcnow(), country=settings["DEFAULT_COUNTRY"])
+    db.session.remove()
+
+
+def try_number(token: str) -> None:
+    """Ask a source for one number, for an admin who waits for it."""
+    source_trial.run(token)
+
+
+def sweep() -> None:
+    """One pass of the sweep."""
+    steps.sweep(utcnow())
+
+
+def operate(operation_id: int) -> None:
+    """A slice of a bulk operation; the next one waits behind the sweep that may be due meanwhile."""
+    if operation_runner.work(operation_id, stopped=STOP.is_set):
+        push_operation(operation_id, utcnow())
+
+
+__all__ = ["STOP", "operate", "read_document", "scrape", "sweep", "try_number"]

@@ -1,0 +1,1 @@
+"""E-mail: content, building the message, and sending it over SMTP."""

@@ -1,0 +1,1 @@
+"""Webhooks: a person's own program that is notified when a file ends."""

@@ -1,0 +1,98 @@
+"""What a person does with their own webhook: choose its address, renew its key, try it, look at what was sent, and send
+it again. It sends nothing by itself: a try is a notice like any other, and the sweep takes it.
+"""
+
+import secrets
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from flask import current_app
+from sqlalchemy import select, update
+
+from portal.database import among, changed_rows, db
+from portal.net.address_policy import Judge, Refusal, Refused
+from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
+from portal.notices.preferences import keep_wishes, wishes_of
+from portal.notices.webhook.payload import TEST, new_secret
+from portal.notices.writing import write
+
+PORTS = (8443,)  # beside 443
+LISTED = 20
+ADDRESS_LETTERS = 1000
+AT_ONCE = 5  # tries and repeats that may wait: nobody makes the portal hammer at somebody's door
+ENDED = (Delivery.SENT, Delivery.DEAD)
+
+
+def judge() -> Judge:
+    """Which addresses a webhook may have: https on the internet, and whatever the operator opened."""
+    return Judge(current_app.config["WEBHOOKS_ALLOW_PRIVATE"], PORTS, https_only=True)
+
+
+def choose_address(user_id: int, address: str, now: datetime) -> None:
+    """Keep the address; an empty one switches the webhook off, and its key is kept. Raises outward.judge.Refused for
+    one whose text gives it away; where a name leads is judged each time that something is sent. It commits."""
+    address = address.strip()
+    if len(address) > ADDRESS_LETTERS:  # clipped, it would be somebody else's
+        raise Refused(Refusal.HOST, "")
+    if address:
+        judge().look_at(address)
+    secret = wishes_of(user_id).webhook_secret or (new_secret() if address else None)
+    keep_wishes(user_id, now, webhook_url=address or None, webhook_secret=secret, webhook_off_at=None)
+    db.session.commit()
+
+
+def renew_secret(user_id: int, now: datetime) -> None:
+    """A new key; the old one signs nothing from now on. It commits."""
+    keep_wishes(user_id, now, webhook_secret=new_secret())
+    db.session.commit()
+
+
+def switch_off(user_id: int, address: str, now: datetime) -> None:
+    """The address has answered that it is gone for good: send nothing there, and tell the person. It commits."""
+    own = (NoticeSettings.user_id == user_id, NoticeSettings.webhook_url == address)
+    still_on = (*own, NoticeSettings.webhook_off_at.is_(None))
+    if changed_rows(update(NoticeSettings).where(*still_on).values(webhook_off_at=now, updated_at=now)):
+        host = urlsplit(address).hostname  # the rest may hold a key, and admins see what mails say
+        write(f"webhook-off.{user_id}.{int(now.timestamp())}", "webhook_off", user_id, None, {"host": host}, now)
+    db.session.commit()
+
+
+def is_on(user_id: int) -> bool:
+    """Whether what happens to this person's files is sent to a program of theirs."""
+    kept = wishes_of(user_id)
+    return bool(kept.webhook_url) and kept.webhook_off_at is None
+
+
+def send_test(user_id: int, now: datetime) -> bool:
+    """Write a notice that only shows that it arrives. False: there is no address, or enough of them wait. Commits."""
+    if not is_on(user_id) or _waiting(user_id) >= AT_ONCE:
+        return False
+    key = f"webhook-test.{user_id}.{int(now.timestamp())}.{secrets.token_hex(4)}"
+    write(key, TEST, user_id, None, {}, now, Channel.WEBHOOK)
+    db.session.commit()
+    return True
+
+
+def send_again(user_id: int, notice_id: int, now: datetime) -> bool | None:
+    """Send one of their deliveries once more, under the same id. None: it is not theirs; False: it is on its way
+    already, or enough wait. It commits."""
+    own = (Notice.id == notice_id, Notice.user_id == user_id, Notice.channel == Channel.WEBHOOK)
+    if db.session.scalar(select(Notice.id).where(*own)) is None:
+        return None
+    if not is_on(user_id) or _waiting(user_id) >= AT_ONCE:
+        return False
+    ended = (*own, among(Notice.state, ENDED))
+    again = changed_rows(update(Notice).where(*ended).values(state=Delivery.DUE, due_at=now)) == 1
+    db.session.commit()
+    return again
+
+
+def deliveries(user_id: int) -> list[Notice]:
+    """The last of them, the newest first."""
+    own = select(Notice).where(Notice.user_id == user_id, Notice.channel == Channel.WEBHOOK)
+    return list(db.session.scalars(own.order_by(Notice.id.desc()).limit(LISTED)))
+
+
+def _waiting(user_id: int) -> int:
+    """How many of the deliveries on the person's page are still on their way."""
+    return sum(notice.state not in ENDED for notice in deliveries(user_id))

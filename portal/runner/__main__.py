@@ -1,0 +1,132 @@
+"""`python -m portal.runner`, which is `make run`: check, lock, migrate, then become supervisord.
+
+Whatever would make the start fail is found here, before the first process, and said in one sentence. With `ctl` as
+its first word it is supervisorctl for the portal that runs: `ctl status`, `ctl restart web`.
+"""
+
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from dotenv import dotenv_values
+
+from portal.config import ROOT, SETTINGS, SettingError, read_settings
+from portal.notices.chat import apprise_client
+from portal.runner import terminal, tether, valkey, words
+
+CONF = ROOT / "deploy" / "supervisord.conf"
+HERE = Path(__file__).resolve().parent
+PORT_SECONDS = 3.0
+
+
+def refuse(sentence: str, **facts: Any) -> NoReturn:
+    """End with a sentence in both languages."""
+    sys.exit(words.both(sentence, **facts))
+
+
+def wait_for_port(host: str, port: int, seconds: float) -> bool:
+    """Whether we could listen there. Waits a moment: a portal that was just killed may still be letting go."""
+    deadline = time.monotonic() + seconds
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                return True
+            except OSError:
+                if time.monotonic() > deadline:
+                    return False
+        time.sleep(0.1)
+
+
+def migrate() -> None:
+    """Bring the database up to date. Silent, unless it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode != 0:
+        print(done.stdout, file=sys.stderr)
+        refuse(words.NO_MIGRATION)
+
+
+def expansions(settings: dict[str, Any]) -> dict[str, str]:
+    """What deploy/supervisord.conf calls ENV_RUN_…; supervisord refuses to start when one is not set."""
+    data_dir: Path = settings["PORTAL_DATA_DIR"]
+    return {
+        "RUN_PYTHON": sys.executable,
+        "RUN_ROOT": str(ROOT),
+        "RUN_TETHER": str(HERE / "tether.py"),
+        "RUN_DATA_DIR": str(data_dir),
+        # Beside Valkey's own: a socket's path may have 107 bytes.
+        "RUN_CONTROL_SOCKET": str(settings["VALKEY_SOCKET"].with_name("supervisor.sock")),
+        # supervisord warns of a socket without a password, though only we can enter its folder.
+        "RUN_CONTROL_PASSWORD": hashlib.sha256(f"control:{settings['SECRET_KEY']}".encode()).hexdigest(),
+        "RUN_EMBEDDED_VALKEY": "true" if settings["EMBEDDED_VALKEY"] else "false",
+        "RUN_VALKEY": "none",
+        "RUN_WORKERS": str(settings["PORTAL_WORKERS"]),
+    }
+
+
+def start(settings: dict[str, Any]) -> None:
+    """Become supervisord, or end with a sentence."""
+    if places := apprise_client.unusable(settings["NOTIFY_URLS"]):
+        refuse(words.BAD_ROOM, places=", ".join(map(str, places)))
+    os.umask(0o077)  # database, files and logs are for this user alone; every program inherits it
+    data_dir: Path = settings["PORTAL_DATA_DIR"]
+    environment = expansions(settings)
+    if not tether.hold(str(data_dir / "running.lock"), 0):
+        refuse(words.ALREADY_RUNNING, folder=data_dir)
+    if not wait_for_port(settings["PORTAL_HOST"], settings["PORTAL_PORT"], PORT_SECONDS):
+        refuse(words.PORT_TAKEN, port=settings["PORTAL_PORT"], host=settings["PORTAL_HOST"])
+    try:
+        valkey.private_folder(settings["VALKEY_SOCKET"].parent)
+        # A killed supervisord leaves its socket. The lock is ours, so nobody listens there.
+        Path(environment["RUN_CONTROL_SOCKET"]).unlink(missing_ok=True)
+        if settings["EMBEDDED_VALKEY"]:
+            environment["RUN_VALKEY"] = str(valkey.server_binary())
+            valkey.write_conf(data_dir / "valkey", settings["VALKEY_SOCKET"])
+    except valkey.ValkeyMissing:
+        refuse(words.NO_VALKEY)
+    except PermissionError:
+        refuse(words.FOREIGN_FOLDER, folder=settings["VALKEY_SOCKET"].parent)
+    migrate()
+    terminal.let_logs_append()
+    terminal.stop_with_make()
+    # Every program reads the settings again when it is restarted. A `.env` edited meanwhile must not split them.
+    written = dotenv_values(ROOT / ".env")
+    pinned = {setting.name: written.get(setting.name) or "" for setting in SETTINGS}
+    everything = {**pinned, **os.environ, **environment, "RUN_SUPERVISOR_PID": str(os.getpid())}
+    root_is_meant = ["-u", "root"] if os.getuid() == 0 else []  # supervisord warns otherwise
+    become([str(HERE / "supervise.py"), "-n", "-c", str(CONF), *root_is_meant], everything)
+
+
+def become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    """Replace this process by Python with another file, without the portal in its memory."""
+    os.execve(sys.executable, [sys.executable, "-P", *arguments], environment)  # noqa: S606
+
+
+def main() -> None:
+    """Read the settings, then start, or hand the rest of the line to supervisorctl."""
+    try:
+        settings = read_settings()
+    except SettingError as error:
+        sys.exit(str(error))
+    if sys.argv[1:2] == ["ctl"]:
+        become(
+            ["-m", "supervisor.supervisorctl", "-c", str(CONF), *sys.argv[2:]], {**os.environ, **expansions(settings)}
+        )
+    start(settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Sources that answer over HTTP: the session of one attempt, requests, responses and what they mean."""

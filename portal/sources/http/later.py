@@ -1,0 +1,161 @@
+"""Batches that a source takes now and answers later: hand in, remember the ticket, come back until it is ready.
+
+A number that stands in an open ticket, of this attempt or an earlier one, is fetched and never handed in again. It
+must not know where tickets are kept, nor how one exchange is made.
+"""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+
+from portal.sources.base import NOT_READY, SOURCE_ERROR, Answer, Outcome
+from portal.sources.http.batch import about_all, answers_in
+from portal.sources.http.classify import search
+from portal.sources.http.client import Interrupted, NoAnswer
+from portal.sources.http.polling import poll, poll_request
+from portal.sources.http.response import NotReadable, Reply
+from portal.sources.recipes.model import Batch, Poll
+from portal.sources.recipes.placeholders import names_in
+from portal.sources.recipes.toml_table import plain
+from portal.sources.tickets import HandedIn, Tickets
+
+if TYPE_CHECKING:
+    from portal.sources.http.session import Inquiry
+
+log = structlog.get_logger(__name__)
+
+Answers = Mapping[str, Answer]
+
+
+class _UnderWay:
+    """One batch in this attempt. `answers` are there when it is over, whatever came of it."""
+
+    def __init__(self, batch: HandedIn, *, earlier: bool = False) -> None:
+        self.batch, self.earlier = batch, earlier
+        self.kept = earlier
+        self.begun = time.monotonic()
+        self.until: float | None = None
+        self.answers: Answers | None = None
+        self.lock = threading.Lock()  # its numbers may be asked for by several threads: one fetches, the others wait
+
+    @property
+    def age_seconds(self) -> float:
+        return self.batch.age_seconds + time.monotonic() - self.begun
+
+
+class Later:
+    """One attempt's batches at one source."""
+
+    def __init__(self, batch: Batch, poll: Poll, tickets: Tickets) -> None:
+        self._batch, self._poll, self._tickets = batch, poll, tickets
+        self._keyed = "batch_key" in names_in(batch.request)
+        self._of: dict[str, _UnderWay] = {}
+        for one in tickets.open():  # of two with one number the newer one counts
+            self._of.update(dict.fromkeys(one.numbers, _UnderWay(one, earlier=True)))
+
+    def ask(self, inquiry: "Inquiry", numbers: Sequence[str]) -> Answers:
+        """The answers for these numbers. One that is missing was not asked: we were told to stop."""
+        under_way: dict[_UnderWay, list[str]] = {}
+        fresh: list[str] = []
+        for number in numbers:
+            one = self._of.get(number)
+            (fresh if one is None else under_way.setdefault(one, [])).append(number)
+        if fresh:
+            under_way[_UnderWay(HandedIn(uuid4().hex, tuple(fresh)))] = fresh
+        answers: dict[str, Answer] = {}
+        try:
+            for one, mine in under_way.items():
+                answers.update(self._answers(inquiry, one, mine))
+        except Interrupted:
+            pass
+        return answers
+
+    def _answers(self, inquiry: "Inquiry", one: _UnderWay, numbers: Sequence[str]) -> Answers:
+        with one.lock:
+            said = one.answers if one.answers is not None else self._take(inquiry, one)
+        if one.answers is not None:  # it is over: a number that is asked for again is handed in anew
+            for number in numbers:
+                if self._of.get(number) is one:
+                    del self._of[number]
+        return {number: said[number] for number in numbers}
+
+    def _take(self, inquiry: "Inquiry", one: _UnderWay) -> Answers:
+        if one.batch.ticket is None and (refused := self._hand_in(inquiry, one)) is not None:
+            return refused
+        numbers = one.batch.numbers
+        reply = self._fetch(inquiry, one)
+        if reply is None:
+            return one.answers or dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=NOT_READY))
+        one.answers = answers_in(inquiry, self._batch, numbers, reply)
+        # What was paid for and could not be read is fetched again, by a recipe that was put right, and not paid again.
+        if one.age_seconds > self._poll.keep_seconds or SOURCE_ERROR not in {a.reason for a in one.answers.values()}:
+            self._tickets.fetched(one.batch)
+        return one.answers
+
+    def _hand_in(self, inquiry: "Inquiry", one: _UnderWay) -> Answers | None:
+        """Hand it in and remember its ticket; the answers when nothing came of that."""
+        numbers, request = one.batch.numbers, self._batch.request
+        if one.kept and one.age_seconds >= self._poll.keep_seconds:  # so old a key may be answered with an old failure
+            self._tickets.drop(one.batch, lost=False)
+            one.batch, one.kept = replace(one.batch, key=uuid4().hex, age_seconds=0.0), False
+        if self._keyed and not one.kept:  # known before it is sent: whoever comes after us sends the very same again
+            self._keep(one)
+        try:
+            reply = inquiry.exchange(inquiry.filled(request, numbers, key=one.batch.key), request)
+        except NoAnswer:
+            return self._not_taken(one, {number: inquiry.temporary() for number in numbers}, surely=False)
+        if refused := about_all(inquiry, numbers, reply):
+            return self._not_taken(one, refused, surely=reply.status < 500)
+        try:
+            ticket = search(self._poll.ticket, reply.json)
+            if ticket is None or isinstance(ticket, dict | list):
+                raise NotReadable(f"no ticket at {self._poll.ticket}")
+        except NotReadable as error:
+            said = dict.fromkeys(numbers, inquiry.unreadable(reply, str(error), len(numbers)))
+            return self._not_taken(one, said, surely=True)
+        one.batch = replace(one.batch, ticket=plain(ticket), age_seconds=0.0)
+        one.begun = time.monotonic()
+        self._keep(one)
+        return None
+
+    def _keep(self, one: _UnderWay) -> None:
+        self._tickets.keep(one.batch)
+        one.kept = True
+        self._of.update(dict.fromkeys(one.batch.numbers, one))
+
+    def _not_taken(self, one: _UnderWay, said: Answers, *, surely: bool) -> Answers:
+        """Its numbers are asked for again. Where it may have been taken after all, with the same key."""
+        if surely or not self._keyed:
+            one.answers = said
+            if one.kept:
+                self._tickets.drop(one.batch, lost=False)
+        return said
+
+    def _fetch(self, inquiry: "Inquiry", one: _UnderWay) -> Reply | None:
+        """The answers; None when they were not in time, or never will be. Then `one` is over."""
+        keep_seconds = self._poll.keep_seconds
+        filled = inquiry.filled(
+            poll_request(self._batch, self._poll), (), ticket=one.batch.ticket or "", key=one.batch.key
+        )
+        if one.until is None:
+            span = min(self._poll.limit_seconds, max(0.0, keep_seconds - one.age_seconds))
+            one.until = time.monotonic() + span
+        found = poll(inquiry, self._batch, self._poll, filled, one.until, at_once=one.earlier)
+        if found.ready is not None or (found.stopped and not found.gone):
+            return found.ready
+        numbers = one.batch.numbers
+        # A ticket of an earlier attempt had time enough to become known. Of a new one, 404 may mean "not yet".
+        if found.gone or (found.unknown and one.earlier):
+            one.answers = {number: inquiry.temporary() for number in numbers}
+        # Where the source does not say a word, it may only be away for a while.
+        elif one.age_seconds >= keep_seconds * (1 if found.heard else 2):
+            one.answers = dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="never_ready"))
+        if one.answers is not None:
+            log.warning("ticket dropped", source=inquiry.recipe.name, ticket=one.batch.ticket, gone=found.gone)
+            self._tickets.drop(one.batch, lost=True)
+        return None

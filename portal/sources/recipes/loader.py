@@ -1,0 +1,143 @@
+"""A recipe from its file: one TOML file per source → a Recipe, or all its mistakes at once.
+
+It opens that file and looks whether its samples are there; it asks nobody and reads no environment.
+"""
+
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+
+import phonenumbers
+
+from portal.config import SETTINGS
+from portal.sources.base import Outcome
+from portal.sources.recipes import parts as parts
+from portal.sources.recipes.model import RULE_NAMES, Batch, Case, FieldRule, Kind, Limits, Recipe, Request, Rule
+from portal.sources.recipes.placeholders import secret_names
+from portal.sources.recipes.toml_table import BadRecipe, Lines, Mistake, Table
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+TAKEN = frozenset({"offline"})  # ships with the portal
+OF_THE_PORTAL = frozenset(setting.name for setting in SETTINGS)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a file. Raises BadRecipe."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        why, _, at = str(error).rpartition(" (at line ")
+        line = int(at.partition(",")[0]) if at[:1].isdigit() else text.count("\n") + 1
+        raise BadRecipe([Mistake(path.name, "", line, "not_toml", {"why": why or str(error)})]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRecipe([Mistake(path.name, "", 1, "not_readable")]) from error
+    found: list[Mistake] = []
+    recipe = _recipe(Table(values, "", path.name, Lines(text), found), path, text)
+    if found:
+        raise BadRecipe(sorted(found, key=lambda one: one.line))
+    return recipe
+
+
+def _recipe(table: Table, path: Path, text: str) -> Recipe:
+    name = table.text("name", None)
+    if name and not NAME.fullmatch(name):
+        table.wrong("name", "bad_name")
+    if name in TAKEN:
+        table.wrong("name", "name_taken")
+    kind = Kind(table.one_of("kind", tuple(Kind), None))
+    request, batch = _requests(table, kind)
+    fields = _fields(table, kind)
+    limits_table, outcome_table = table.table("limits"), table.table("outcome")
+    recipe = Recipe(
+        name=name,
+        kind=kind,
+        title=table.words("title"),
+        description=table.words("description"),
+        request=request,
+        batch=batch,
+        limits=parts.limits(limits_table, kind) if limits_table else Limits(robots=kind == Kind.HTML),
+        outcomes=_outcomes(outcome_table, kind) if outcome_table else {},
+        fields=fields,
+        tests=tuple(_case(one, path, fields) for one in table.tables("test")),
+        path=path,
+        text=text,
+        version=hashlib.sha256(text.encode()).hexdigest()[:8],
+        secrets=secret_names([request, *([batch.request] if batch else [])]),
+    )
+    table.end()
+    return recipe
+
+
+def _requests(table: Table, kind: Kind) -> tuple[Request, Batch | None]:
+    asked, many = table.table("request"), table.table("batch")
+    if asked is None:
+        table.wrong("request", "missing")
+        return Request(""), None
+    alone = kind != Kind.BATCH and not (many and "{numbers_json}" in str(asked.values))
+    request = parts.request(asked, parts.ONE_NUMBER if alone else parts.MANY_NUMBERS, OF_THE_PORTAL)
+    asked.end()
+    if many is None:
+        if kind == Kind.BATCH:
+            table.wrong("batch", "missing")
+        return request, None
+    if kind == Kind.HTML:
+        table.wrong("batch", "json_only")
+    return request, parts.batch(many, request, OF_THE_PORTAL)
+
+
+def _outcomes(table: Table, kind: Kind) -> dict[str, tuple[Rule, ...]]:
+    found = {name: tuple(parts.rule(one, kind) for one in table.tables(name)) for name in RULE_NAMES}
+    table.end()
+    return {name: rules for name, rules in found.items() if rules}
+
+
+def _fields(table: Table, kind: Kind) -> tuple[FieldRule, ...]:
+    fields = table.table("fields")
+    if fields is None or not fields.values:
+        table.wrong("fields", "no_fields")
+        return ()
+    found = []
+    for name, value in fields.values.items():
+        if not FIELD.fullmatch(name):
+            fields.wrong(name, "bad_name")
+        if isinstance(value, str):  # the short form: only where it stands
+            fields.values[name] = {"css" if kind == Kind.HTML else "path": value}
+        below = fields.table(name)
+        if below is not None:
+            found.append(parts.field(below, name, kind))
+    return tuple(found)
+
+
+def _case(table: Table, path: Path, fields: tuple[FieldRule, ...]) -> Case:
+    number = table.text("number", None)
+    if number and not _is_number(number):
+        table.wrong("number", "bad_number")
+    file = table.text("response", None)
+    sample = path.parent / file
+    if file and not (sample.is_file() and sample.resolve().is_relative_to(path.parent.resolve())):
+        table.wrong("response", "sample_missing", file=file)
+    expect = table.texts("expect")
+    for name in expect:
+        if name not in {field.name for field in fields}:
+            table.wrong("expect", "unknown_field", name=name)
+    case = Case(
+        number=number,
+        response=sample,
+        status=table.whole("status", 200, 100, 599),
+        content_type=table.text("content_type"),
+        expect=expect,
+        outcome=table.one_of("outcome", (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.REJECTED, Outcome.FAILED), "found"),
+    )
+    table.end()
+    return case
+
+
+def _is_number(text: str) -> bool:
+    try:
+        phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        return False
+    return text.startswith("+")

@@ -1,0 +1,225 @@
+"""The parts of a recipe, each read from its table: request, batch, limits, rules, fields, tests.
+
+Every part notes its mistakes and goes on. It opens no file: whether a sample is there, `recipe_file` says.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from lxml import etree
+from parsel import Selector
+
+from portal.sources.recipes.model import Batch, FieldRule, Kind, Limits, Poll, Request, Rule
+from portal.sources.recipes.placeholders import FORMS, PLACEHOLDER, names_in, placeholders
+from portal.sources.recipes.toml_table import Table
+
+ONE_NUMBER = ("e164", "national", "digits")  # one of these has to stand in a request for one number
+MANY_NUMBERS = ("numbers_json",)
+OF_MANY = ("batch_key",)  # may stand beside them
+SIZES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000}
+SPANS = {"s": 1, "min": 60, "m": 60, "h": 3600}
+MAX_BODY_BYTES = 20_000_000
+SETTING = re.compile(r"^\d+(\.\d+)?$")
+
+
+def request(table: Table, wanted: tuple[str, ...], settings: frozenset[str], like: Request | None = None) -> Request:
+    """What is sent. `wanted`: one of these placeholders has to be there. `like` gives what is not said."""
+    url = address(table, "url", None if like is None else like.url)
+    body = table.text("body", like.body if like else "")
+    method = table.one_of("method", ("GET", "POST"), "POST" if body and like else like.method if like else "GET")
+    headers = table.texts("headers") or dict(like.headers if like else {})
+    for name, text in headers.items():
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or "\n" in text or "\r" in text:
+            table.wrong("headers", "bad_header")
+    if body and method == "GET":
+        table.wrong("method", "body_with_get")
+    places = {"url": url, "body": body, "headers": " ".join(headers.values())}
+    known = tuple(dict.fromkeys((*wanted, *(OF_MANY if wanted == MANY_NUMBERS else ()), *FORMS)))
+    found: set[str] = set()
+    for key, text in places.items():
+        for is_secret, name in placeholders(text):
+            found.add(name)
+            if is_secret and name in settings:
+                table.wrong(key, "secret_is_setting", name=name)
+            elif not is_secret and name not in known:
+                table.wrong(key, "bad_placeholder", name=name, known=", ".join(known))
+    if url and not found & set(wanted):
+        table.wrong("url", "no_number", known=", ".join(f"{{{name}}}" for name in wanted))
+    return Request(
+        url=url,
+        method=method,
+        headers=headers,
+        body=body,
+        timeout_seconds=table.number("timeout", like.timeout_seconds if like else 10.0, 0.1, 120),
+        max_body_bytes=size(table, "max_body", like.max_body_bytes if like else 1_000_000),
+        redirects=table.whole("redirects", like.redirects if like else 0, 0, 5),
+    )
+
+
+def address(table: Table, key: str, default: str | None = None) -> str:
+    url = table.text(key, default)
+    if not url:
+        return ""
+    parts = urlsplit(PLACEHOLDER.sub("x", url))
+    host = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    if parts.scheme not in ("http", "https") or not parts.netloc or "{" in host or "@" in host:
+        table.wrong(key, "bad_address")
+    return url
+
+
+def size(table: Table, key: str, default: int) -> int:
+    value = table.raw(key)
+    if value is None:
+        return default
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(b|kb|mb|)\s*", str(value).lower())
+    found = int(float(match[1]) * SIZES[match[2]]) if match else 0
+    if not 1 <= found <= MAX_BODY_BYTES:
+        table.wrong(key, "bad_size")
+        return default
+    return found
+
+
+def limits(table: Table | None, kind: Kind) -> Limits:
+    if table is None:
+        return Limits(robots=kind == Kind.HTML)
+    if table.has("robots") and kind != Kind.HTML:
+        table.wrong("robots", "html_only")
+    found = Limits(
+        per_second=_rate(table),
+        concurrency=table.whole("concurrency", 4, 1, 64),
+        cache_days=_days(table),
+        robots=table.yes_no("robots", kind == Kind.HTML),
+    )
+    table.end()
+    return found
+
+
+def _rate(table: Table) -> float | None:
+    value = table.raw("rate")
+    if value is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|min|m|h))?\s*", str(value))
+    if not match or isinstance(value, bool) or not 0 < (rate := float(match[1]) / SPANS[match[2] or "s"]) <= 10_000:
+        table.wrong("rate", "bad_rate")
+        return None
+    return rate
+
+
+def _days(table: Table) -> float:
+    value = table.raw("cache")
+    if value is None:
+        return 0.0
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:days?|d|)\s*", str(value))
+    if not match or isinstance(value, bool) or float(match[1]) > 3650:
+        table.wrong("cache", "bad_days")
+        return 0.0
+    return float(match[1])
+
+
+def batch(table: Table, base: Request, settings: frozenset[str]) -> Batch:
+    """Many numbers a call; what its request does not say is as in [request]."""
+    asked = request(table, MANY_NUMBERS, settings, base)
+    poll_table = table.table("poll")
+    if poll_table is None and "batch_key" in names_in(asked):
+        table.wrong("poll", "key_needs_poll")
+    found = Batch(
+        request=asked,
+        size=table.whole("size", 100, 1, 10_000),
+        items=expression(table, "items", path, None),
+        key=expression(table, "key", path, None),
+        number=table.one_of("number", ("e164", "digits", "national"), "e164"),
+        poll=poll(poll_table) if poll_table else None,
+    )
+    table.end()
+    return found
+
+
+def poll(table: Table) -> Poll:
+    url = address(table, "url")
+    if url and ("ticket" not in {name for _, name in placeholders(url)}):
+        table.wrong("url", "no_number", known="{ticket}")
+    ready = tuple(rule(one, Kind.BATCH) for one in table.tables("ready"))
+    if not ready:
+        table.wrong("ready", "missing")
+    found = Poll(
+        url=url,
+        ticket=expression(table, "ticket", path, None),
+        ready=ready,
+        interval_seconds=table.number("interval", 2.0, 0.01, 600),
+        limit_seconds=table.number("limit", 300.0, 1, 86_400),
+        keep_hours=table.number("keep_hours", 24.0, 0.01, 720),
+        gone=tuple(rule(one, Kind.BATCH) for one in table.tables("gone")),
+    )
+    table.end()
+    return found
+
+
+def rule(table: Table, kind: Kind) -> Rule:
+    status = table.raw("status")
+    numbers = status if isinstance(status, list) else [status] if status is not None else []
+    if not all(type(one) is int and 100 <= one <= 599 for one in numbers):
+        table.wrong("status", "bad_status")
+        numbers = []
+    if table.has("css") and kind != Kind.HTML:
+        table.wrong("css", "html_only")
+    if table.has("json") and kind == Kind.HTML:
+        table.wrong("json", "json_only")
+    found = Rule(tuple(numbers), expression(table, "json", path), expression(table, "css", css), table.text("text"))
+    if not (status is not None or found.json or found.css or found.text):
+        table.wrong("", "no_rule")
+    table.end()
+    return found
+
+
+def field(table: Table, name: str, kind: Kind) -> FieldRule:
+    found = FieldRule(
+        name=name,
+        path=expression(table, "path", path),
+        css=expression(table, "css", css),
+        xpath=expression(table, "xpath", xpath),
+        type=table.one_of("type", ("text", "bool", "number"), "text"),
+        map=table.texts("map"),
+        regex=expression(table, "regex", re.compile),
+        strip=table.yes_no("strip", True),
+        required=table.yes_no("required", False),
+        label=table.words("label"),
+    )
+    if sum(map(table.has, ("path", "css", "xpath"))) != 1:
+        table.wrong("", "one_selector")
+    elif table.has("path") and kind == Kind.HTML:
+        table.wrong("path", "json_only")
+    elif not table.has("path") and kind != Kind.HTML:
+        table.wrong("css" if table.has("css") else "xpath", "html_only")
+    table.end()
+    return found
+
+
+def expression(table: Table, key: str, test: Callable[[str], Any], default: str | None = "") -> str:
+    """A text that `test` can make sense of."""
+    text = table.text(key, default)
+    if text:
+        try:
+            test(text)
+        except (JMESPathError, ValueError, SyntaxError, re.error, etree.Error):
+            table.wrong(key, {"re": "bad_regex"}.get(test.__module__, f"bad_{test.__name__}"))
+            return ""
+    return text
+
+
+def path(text: str) -> None:
+    """Raises JMESPathError."""
+    jmespath.compile(text)
+
+
+def css(text: str) -> None:
+    """Raises ValueError or SyntaxError."""
+    Selector("<p/>").css(text)
+
+
+def xpath(text: str) -> None:
+    """Raises ValueError."""
+    Selector("<p/>").xpath(text)

@@ -1,0 +1,8 @@
+"""The administrators' pages, all on one blueprint. For anybody else these pages do not exist."""
+
+from portal.web.admin import audit, bulk, health, jobs, metrics, notices, operations, sources, triage, users
+from portal.web.admin.blueprint import blueprint
+
+__all__ = [
+    "audit", "blueprint", "bulk", "health", "jobs", "metrics", "notices", "operations", "sources", "triage", "users",
+]  # fmt: skip

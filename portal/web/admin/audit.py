@@ -1,0 +1,46 @@
+"""What admins did, for admins to read."""
+
+from flask import render_template, request
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+from portal import audit
+from portal.web.access import admin_required
+from portal.web.admin.blueprint import blueprint
+from portal.web.request import whole
+
+# A new verb of `audit.note` gets its words here, and its kind a place that it leads to in templates/admin/audit.html.
+VERBS: dict[str, LazyString] = {
+    "retry": _("retried the file"),
+    "cancel": _("cancelled the file"),
+    "pause": _("paused the file"),
+    "resume": _("resumed the file"),
+    "delete": _("deleted the file"),
+    "time_out": _("ended the attempt as timed out"),
+    "limits": _("changed the limits of the file"),
+    "operation_begun": _("began an operation over many files"),
+    "operation_stopped": _("stopped the operation"),
+    "source_paused": _("paused the source"),
+    "user_invite": _("invited"),
+    "user_password_reset": _("sent a letter for a new password to"),
+    "user_shut_out": _("shut out"),
+    "user_let_in": _("let in again"),
+    "user_made_admin": _("made an administrator of"),
+    "user_no_admin": _("took the role of administrator from"),
+    "user_limits": _("changed the limits of"),
+    "source_resumed": _("resumed the source"),
+}
+
+
+def verb_words(verb: str) -> str:
+    """What was done, as it goes on after the admin's name."""
+    return str(VERBS.get(verb) or _("did something"))
+
+
+@blueprint.get("/admin/audit", endpoint="audit")
+@admin_required
+def index() -> str:
+    """The newest notes first; `admin` narrows them to one person's."""
+    admin = request.args.get("admin", "").strip()[:255]
+    page = audit.notes(request.args.get("before", type=whole), admin)
+    return render_template("admin/audit.html", page=page, admin=admin, verb_words=verb_words)

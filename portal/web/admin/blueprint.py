@@ -1,0 +1,6 @@
+"""The blueprint of the administrators' pages. For anybody else these pages do not exist."""
+
+from flask import Blueprint
+
+blueprint = Blueprint("admin", __name__)
+WHY_LETTERS = 500

@@ -1,0 +1,181 @@
+"""One verb over many jobs: first a page that says what it would come to, then it is done. A few ticked jobs are done at
+once, with a sentence on the list; more become an operation with a page of its own.
+
+A program may post the verbs' addresses directly, with `ids` (several, or with commas between) or `all` and the filters
+of the list.
+"""
+
+import secrets
+from collections.abc import Sequence
+
+from flask import Response, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import format_decimal, gettext, ngettext
+from flask_login import current_user
+
+from portal.clock import utcnow
+from portal.jobs.admin import bulk, job_list, operations
+from portal.jobs.admin.bulk_plan import plan_for, some_matching
+from portal.jobs.admin.words import done_words, skipped_words
+from portal.jobs.core.bulk_tables import Verb
+from portal.jobs.models import ScrapingJob
+from portal.web.access import admin_required
+from portal.web.admin.blueprint import WHY_LETTERS, blueprint
+from portal.web.admin.filters import Asked
+from portal.web.job_actions import MAX_MINUTES, MAX_RETRIES
+
+NAMED = 5  # so many of the skipped jobs are named one by one
+IDS_AT_ONCE = 100_000
+
+
+@blueprint.post("/admin/jobs/plan", endpoint="plan")
+@admin_required
+def plan() -> Response:
+    """What a verb would do, before it does it. Nothing is changed."""
+    asked = Asked.read()
+    verb = Verb(request.form["verb"]) if request.form.get("verb") in tuple(Verb) else Verb.RETRY
+    return _planned(verb, asked)
+
+
+def _planned(verb: Verb, asked: Asked, problem: str = "") -> Response:
+    every = bool(request.form.get("all"))
+    if every and asked.senseless:
+        return _back(asked, _senseless(), "bad")
+    wanted = asked.filters(current_user, utcnow()) if every else None
+    ids = [] if every else _ids()
+    if not every and not ids:
+        return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
+    page = render_template(
+        "admin/plan.html",
+        verb=verb,
+        plan=plan_for(current_user, verb, wanted, ids),
+        every=every,
+        ids=ids,
+        asked=asked,
+        arguments=asked.arguments(),
+        key=request.form.get("key") or secrets.token_urlsafe(16),
+        needs_reason=verb in bulk.NEEDS_REASON,
+        why=_why(),
+        problem=problem,
+        limits=(current_app.config["SCRAPING_MAX_RETRIES"], current_app.config["SCRAPING_TIMEOUT_MINUTES"]),
+    )
+    return make_response(page, 422 if problem else 200)
+
+
+@blueprint.post("/admin/jobs/retry", endpoint="retry")
+@admin_required
+def retry() -> Response:
+    """Retry the chosen jobs."""
+    return _do(Verb.RETRY)
+
+
+@blueprint.post("/admin/jobs/time-out", endpoint="time_out")
+@admin_required
+def time_out() -> Response:
+    """End the chosen jobs' attempts as timed out; the reason stands on each timeline."""
+    return _do(Verb.TIME_OUT)
+
+
+@blueprint.post("/admin/jobs/cancel", endpoint="cancel")
+@admin_required
+def cancel() -> Response:
+    """Stop the chosen jobs; what is ready is kept."""
+    return _do(Verb.CANCEL)
+
+
+@blueprint.post("/admin/jobs/limits", endpoint="limits")
+@admin_required
+def limits() -> Response:
+    """Change how often and how long the chosen jobs may try."""
+    return _do(Verb.LIMITS)
+
+
+def _do(verb: Verb) -> Response:
+    asked, now = Asked.read(), utcnow()
+    every = bool(request.form.get("all"))
+    if every and asked.senseless:
+        return _back(asked, _senseless(), "bad")
+    wanted = asked.filters(current_user, now) if every else None
+    ids = [] if every else _ids()
+    if not every and not ids:
+        return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
+    numbers = _limits() if verb == Verb.LIMITS else None
+    problem = _problem(verb, numbers)
+    if problem and "key" in request.form:
+        return _planned(verb, asked, problem)
+    if problem:
+        return _back(asked, problem, "bad")
+    order = bulk.Order(verb, current_user.email, _why() or None, numbers)
+    few = _few(wanted, ids)
+    if few is not None:
+        return _told(bulk.do_at_once(order, few, now), verb, asked)
+    key = f"{current_user.id}.{request.form.get('key', '')[:40] or secrets.token_urlsafe(16)}"
+    begun = operations.begin(order, key, now, wanted=wanted, address=asked.arguments(), job_ids=ids)
+    return make_response(redirect(url_for("admin.operation", operation_id=begun.id), 303))
+
+
+def _few(wanted: job_list.Filters | None, ids: Sequence[int]) -> list[ScrapingJob] | None:
+    """The jobs, when they are so few that they are done at once."""
+    if wanted is None:
+        return bulk.ticked(current_user, ids) if len(ids) <= bulk.AT_ONCE else None
+    jobs = some_matching(current_user, wanted, bulk.AT_ONCE + 1)
+    return jobs if len(jobs) <= bulk.AT_ONCE else None
+
+
+def _problem(verb: Verb, numbers: tuple[int, int] | None) -> str:
+    if verb == Verb.LIMITS and numbers is None:
+        return gettext(
+            "Retries go from 0 to %(retries)s, and minutes without progress from 1 to %(minutes)s.",
+            retries=MAX_RETRIES,
+            minutes=format_decimal(MAX_MINUTES),
+        )
+    if verb in bulk.NEEDS_REASON and not _why():
+        return gettext("Say why: the reason stands on the timeline of every file for its owner to read.")
+    return ""
+
+
+def _limits() -> tuple[int, int] | None:
+    retries, minutes = (request.form.get(name, type=int) for name in ("max_retries", "timeout_minutes"))
+    if retries is None or minutes is None or not (0 <= retries <= MAX_RETRIES and 1 <= minutes <= MAX_MINUTES):
+        return None
+    return retries, minutes
+
+
+def _senseless() -> str:
+    return gettext("One of the filters makes no sense, so nothing was done. Choose the filters again.")
+
+
+def _why() -> str:
+    return request.form.get("why", "").strip()[:WHY_LETTERS]
+
+
+def _ids() -> list[int]:
+    texts = ",".join(request.form.getlist("ids")).split(",")
+    ids = dict.fromkeys(int(text) for text in texts if text.isdecimal() and len(text) < 11)
+    return [one for one in ids if one < 2**31][:IDS_AT_ONCE]
+
+
+def _back(asked: Asked, said: str, kind: str = "info") -> Response:
+    flash(said, kind)
+    return make_response(redirect(url_for("admin.jobs", **asked.arguments()), 303))
+
+
+def _told(account: bulk.Account, verb: Verb, asked: Asked) -> Response:
+    """Say what was done, and what was skipped and why."""
+    done, skipped = len(account.done), len(account.skipped)
+    if not done and not skipped:
+        return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
+    said = [done_words(verb, done)]
+    if skipped:
+        reasons = ", ".join(f"{format_decimal(many)} × {skipped_words(why)}" for why, many in account.reasons)
+        named = ", ".join(f"#{job_id} {name[:40]}" for job_id, name, _ in account.skipped[:NAMED])
+        said.append(
+            ngettext(
+                "%(n)s was skipped because of its status (%(reasons)s): %(named)s",
+                "%(n)s were skipped because of their status (%(reasons)s): %(named)s",
+                skipped,
+                n=format_decimal(skipped),
+                reasons=reasons,
+                named=named + (" …" if skipped > NAMED else ""),
+            )
+        )
+    return _back(asked, " ".join(said), "ok" if done else "warn")

@@ -1,0 +1,113 @@
+"""What an admin's list is narrowed to, as it stands in the address or comes with a form. It asks no table but that of
+the telephone numbers that are looked for, and knows no page.
+"""
+
+import re
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from flask import request
+
+from portal.accounts import User
+from portal.jobs.admin import phone_search
+from portal.jobs.admin.filters import Filters
+from portal.jobs.admin.job_list import Order, Place, Sort
+from portal.jobs.admin.triage import SPANS
+from portal.jobs.core.status import Status
+from portal.web.cursor import from_text
+from portal.web.locale import reader_zone
+
+REFERENCE = re.compile(r"\s*SJ-(\d{1,10})-A(\d{1,6})\s*", re.IGNORECASE)
+ID = re.compile(r"\s*#(\d{1,10})\s*")
+NO_CAUSE = "-"
+NOBODYS = "-"  # stands for a number that no file has: a search that is over must find nothing
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The filters and the order in the words of the address. `found` is the key of a search for a number."""
+
+    status: str = ""
+    q: str = ""
+    user: str = ""
+    source: str = ""
+    cause: str = ""
+    since: str = ""  # days, as 2026-05-31, both of them included
+    until: str = ""
+    last: str = ""  # changed within: one of triage.SPANS
+    open: str = ""
+    stopped: str = ""
+    found: str = ""
+    sort: str = ""
+
+    @classmethod
+    def read(cls) -> Self:
+        """As the request says."""
+        return cls(*(request.values.get(one.name, "").strip()[:200] for one in fields(cls)))
+
+    def arguments(self, **others: Any) -> dict[str, Any]:
+        """The address's arguments, without empty ones; `others` take the place of those that there are."""
+        return {name: value for name, value in {**vars(self), **others}.items() if value}
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything but the status and the order was asked for."""
+        return bool(replace(self, status="", sort="").arguments())
+
+    @property
+    def senseless(self) -> bool:
+        """Whether a filter is none that there is. On a page it filters nothing; where something is done with all that
+        match, that would be many more than was meant."""
+        days = [day for day in (self.since, self.until) if day]
+        return bool(
+            (self.status and self.status not in tuple(Status))
+            or (self.last and self.last not in SPANS)
+            or [day for day in days if day_at(day) is None]
+        )
+
+    @property
+    def by(self) -> Order:
+        """The order. What is looked at by its cause or its last change has the latest change first."""
+        name = self.sort.removeprefix("-")
+        if name in tuple(Sort):
+            return Order(Sort(name), self.sort.startswith("-"))
+        return Order(Sort.UPDATED if self.cause or self.last else Sort.CREATED)
+
+    def place(self) -> Place | None:
+        """The place of the list that the page begins after."""
+        return from_text(request.args.get("after", ""))
+
+    def filters(self, admin: User, now: datetime) -> Filters:
+        """The filters as the list takes them; what makes no sense filters nothing."""
+        wanted = Filters(
+            status=Status(self.status) if self.status in tuple(Status) else None,
+            user=self.user,
+            source=self.source,
+            cause=None if not self.cause else "" if self.cause == NO_CAUSE else self.cause,
+            e164=(phone_search.sought(admin, self.found, now) or NOBODYS) if self.found else None,
+            since=day_at(self.since),
+            until=day_at(self.until, after=1),
+            changed_since=_within(self.last, now),
+            still_open=bool(self.open),
+            stopped=bool(self.stopped),
+        )
+        if match := REFERENCE.fullmatch(self.q) or ID.fullmatch(self.q):
+            return replace(wanted, job_id=int(match[1]))
+        if "@" in self.q:
+            return replace(wanted, user=self.q)
+        return replace(wanted, name=self.q)
+
+
+def _within(last: str, now: datetime) -> datetime | None:
+    back = SPANS.get(last)
+    return None if back is None else now - back
+
+
+def day_at(day: str, after: int = 0) -> datetime | None:
+    """The beginning of a day in the admin's time zone, or of the one so many days after; nothing for what is none."""
+    try:
+        begins = datetime.strptime(day, "%Y-%m-%d") + timedelta(days=after)  # noqa: DTZ007 - the zone comes next
+        return begins.replace(tzinfo=reader_zone()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,34 @@
+"""The administrators' page of metrics: everybody's, and each of its tables as a file."""
+
+from flask import Response, make_response, render_template, request
+
+from portal.clock import utcnow
+from portal.jobs.metrics.models import EVERYBODY
+from portal.web import metrics_page
+from portal.web.access import admin_required
+from portal.web.admin.blueprint import blueprint
+from portal.web.metrics_page import Asked, table_file
+
+
+@blueprint.get("/admin/metrics")
+@admin_required
+def metrics() -> str:
+    """Everybody's figures over the span of the address."""
+    return render_template("figures/everybody.html", **metrics_page.everybodys(Asked.read(), utcnow()))
+
+
+@blueprint.get("/admin/metrics/live")
+@admin_required
+def metrics_live() -> str | Response:
+    """The counters of just now, or 204 while they are what the asker shows."""
+    page = metrics_page.standing()
+    if request.args.get("v") == page["live_version"]:
+        return make_response("", 204)
+    return render_template("figures/_live.html", **page)
+
+
+@blueprint.get("/admin/metrics/<name>.csv")
+@admin_required
+def metrics_table(name: str) -> Response:
+    """One table of the page, as a file."""
+    return table_file(metrics_page.table(name, Asked.read(), utcnow(), EVERYBODY))

@@ -1,0 +1,67 @@
+"""The pages of bulk operations: one with its progress and its report, and the recent ones. For admins."""
+
+from flask import Response, abort, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from flask_login import current_user
+
+from portal.clock import utcnow
+from portal.jobs.admin import operations
+from portal.jobs.core.bulk_tables import UNDER_WAY, Operation
+from portal.web.access import admin_required
+from portal.web.admin.blueprint import blueprint
+from portal.web.request import whole
+
+
+@blueprint.get("/admin/operations", endpoint="operations")
+@admin_required
+def index() -> str:
+    """The recent ones, the newest first."""
+    rows, following = operations.recent(request.args.get("before", type=whole))
+    moving = any(one.state in UNDER_WAY for one in rows)
+    return render_template("admin/operations.html", operations=rows, next_before=following, moving=moving)
+
+
+@blueprint.get("/admin/operations/<int:operation_id>", endpoint="operation")
+@admin_required
+def show(operation_id: int) -> str:
+    """One operation."""
+    return render_template("admin/operation.html", **_facts(_found(operation_id)))
+
+
+@blueprint.get("/admin/operations/<int:operation_id>/live", endpoint="operation_live")
+@admin_required
+def live(operation_id: int) -> str | Response:
+    """The part of its page that changes, or 204 while nothing has."""
+    operation = _found(operation_id)
+    if request.args.get("v") == operations.version(operation):
+        return make_response("", 204)
+    return render_template("admin/_operation_live.html", **_facts(operation))
+
+
+@blueprint.post("/admin/operations/<int:operation_id>/stop", endpoint="stop_operation")
+@admin_required
+def stop(operation_id: int) -> Response:
+    """Let it touch no further job."""
+    _found(operation_id)
+    if operations.stop(operation_id, current_user.email, utcnow()):
+        flash(gettext("It stops: no further file is touched, and what was done stays done."), "ok")
+    else:
+        flash(gettext("It had come to its end already."), "info")
+    return make_response(redirect(url_for("admin.operation", operation_id=operation_id), 303))
+
+
+def _found(operation_id: int) -> Operation:
+    return operations.find(current_user, operation_id) or abort(404)
+
+
+def _facts(operation: Operation) -> dict[str, object]:
+    return {
+        "operation": operation,
+        "moving": operation.state in UNDER_WAY,
+        "version": operations.version(operation),
+        "reasons": sorted(operation.skipped_why.items(), key=lambda one: (-one[1], one[0])),
+        "skipped_jobs": operations.skipped_jobs(operation),
+        "address": (operation.selection or {}).get("address", {}),
+        "left": max(0, operation.chosen - operation.done - operation.skipped),
+        "now": utcnow(),
+    }

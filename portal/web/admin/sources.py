@@ -1,0 +1,147 @@
+"""The admins' pages about sources: how each one is, pausing it and letting it go on, and trying one number.
+
+They belong to the admins' blueprint: for anybody else they do not exist. No secret can get onto them: a recipe names
+its secrets and has none, and what was sent and what came is shown with each one blanked out.
+"""
+
+from typing import Any
+
+from flask import Response, abort, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import format_decimal, gettext
+from flask_login import current_user
+
+from portal import sources
+from portal.clock import utcnow
+from portal.documents.words import reason_words
+from portal.jobs import source_pause, source_trial
+from portal.jobs.health import sources as source_health
+from portal.jobs.source_trial import State
+from portal.phone import parse
+from portal.sources.recipes.words import difference_words, mistake_words
+from portal.sources.selftest import Proof, prove
+from portal.sources.words import field_label, value_words
+from portal.web.access import admin_required, wants_fragment
+from portal.web.admin.blueprint import WHY_LETTERS, blueprint
+
+ANSWER_WORDS = {"field_label": field_label, "value_words": value_words}
+
+
+@blueprint.get("/admin/sources", endpoint="sources")
+@admin_required
+def index() -> str:
+    """Every source and how it is, and the recipes that cannot be used."""
+    return render_template(
+        "admin/_sources.html" if wants_fragment() else "admin/sources.html",
+        healths=source_health.all_healths(utcnow()),
+        unusable=[one for one in sources.found() if not one.well],
+        pace_words=pace_words,
+        mistake_words=mistake_words,
+    )
+
+
+@blueprint.get("/admin/sources/<name>", endpoint="source")
+@admin_required
+def show(name: str) -> str:
+    """One source: its health, its recipe and what the recipe's own tests say."""
+    return render_template("admin/source.html", **_page(name))
+
+
+@blueprint.post("/admin/sources/<name>/pause", endpoint="pause_source")
+@admin_required
+def pause(name: str) -> Response:
+    """Let nobody ask it until it is resumed."""
+    _known(name)
+    why = request.form.get("why", "").strip()[:WHY_LETTERS]
+    if not why:
+        flash(gettext("Say why: other administrators read it here."), "bad")
+    elif source_pause.pause_source(name, current_user.email, why, utcnow()):
+        flash(gettext("The source is paused. Its files wait, and lose nothing."), "ok")
+    else:
+        flash(gettext("The source was paused already."), "info")
+    return _back(name)
+
+
+@blueprint.post("/admin/sources/<name>/resume", endpoint="resume_source")
+@admin_required
+def resume(name: str) -> Response:
+    """Let it be asked again, also when it was no person who stopped it."""
+    _known(name)
+    source_pause.resume_source(name, current_user.email, utcnow())
+    flash(gettext("The source is asked again. The files that wait for it go on within a minute or two."), "ok")
+    return _back(name)
+
+
+@blueprint.post("/admin/sources/<name>/try", endpoint="try_source")
+@admin_required
+def try_source(name: str) -> Response:
+    """Let a worker ask for one number; the page that follows shows what went out and what came back."""
+    _known(name)
+    text = request.form.get("number", "").strip()[:100]
+    phone = parse(text, current_app.config["DEFAULT_COUNTRY"])
+    if phone.e164 is None:
+        return make_response(
+            render_template("admin/source.html", **_page(name, text, reason_words(phone.reason or ""))), 422
+        )
+    try:
+        token = source_trial.begin(name, phone.e164, utcnow())
+    except source_trial.Away:
+        said = gettext("Redis does not answer: no number can be tried just now. Files that are being looked up go on.")
+        return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)
+    return make_response(redirect(url_for("admin.source_trial", name=name, token=token, _anchor="try-head"), 303))
+
+
+@blueprint.get("/admin/sources/<name>/try/<token>", endpoint="source_trial")
+@admin_required
+def trial(name: str, token: str) -> str:
+    """How a try stands: asked for again until there is a result, which is kept for some minutes."""
+    state = source_trial.look(name, token, utcnow())
+    if wants_fragment():
+        _known(name)
+        return render_template("admin/_source_trial.html", source=name, state=state, **ANSWER_WORDS)
+    return render_template("admin/source.html", **_page(name, state.number, state=state))
+
+
+def pace_words(rate: float) -> str:
+    """A pace in the unit in which it is no fraction."""
+    if rate >= 1:
+        return gettext("%(n)s a second", n=format_decimal(round(rate, 1)))
+    if rate * 60 >= 1:
+        return gettext("%(n)s a minute", n=format_decimal(round(rate * 60, 1)))
+    return gettext("%(n)s an hour", n=format_decimal(round(rate * 3600, 1)))
+
+
+def _known(name: str) -> None:
+    if name not in sources.names():
+        abort(404)
+
+
+def _page(name: str, number: str = "", problem: str = "", state: State | None = None) -> dict[str, Any]:
+    """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
+    _known(name)
+    found = next((one for one in sources.found() if one.usable and one.name == name), None)
+    recipe = found.serves if found else None
+    proofs: tuple[Proof, ...] | None
+    try:
+        proofs = prove(recipe) if recipe else ()
+    except OSError:
+        proofs = None
+    return {
+        "health": source_health.health(name, utcnow()),
+        "facts": sources.facts_of(name),
+        "recipe": recipe,
+        "file": found.path.name if found else "",
+        "broken": found if found and not found.well else None,
+        "mistake_words": mistake_words,
+        "proofs": proofs,
+        "number": number,
+        "problem": problem,
+        "source": name,
+        **ANSWER_WORDS,
+        "state": state,
+        "pace_words": pace_words,
+        "difference_words": difference_words,
+    }
+
+
+def _back(name: str) -> Response:
+    return make_response(redirect(url_for("admin.source", name=name), 303))

@@ -1,0 +1,193 @@
+"""The admins' pages about people: who is here, inviting, shutting out, role, limits, a new password.
+
+They belong to the admins' blueprint: for anybody else they do not exist.
+"""
+
+from typing import Any
+
+from flask import Response, abort, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import format_decimal, gettext
+from flask_login import current_user
+from werkzeug.exceptions import NotFound
+
+from portal import accounts
+from portal.accounts import administering, directory
+from portal.accounts.password_links import VALID_FOR, Purpose
+from portal.accounts.users import LONGEST_RETENTION_DAYS
+from portal.accounts.words import PROBLEMS
+from portal.clock import utcnow
+from portal.jobs.quotas import COUNTED, files_started
+from portal.notices import password_mails
+from portal.web.access import admin_required, wants_fragment
+from portal.web.admin.blueprint import WHY_LETTERS, blueprint
+from portal.web.errors import answer_error
+
+
+@blueprint.get("/admin/users", endpoint="users")
+@admin_required
+def index() -> str:
+    """Everybody, by address; found by part of it."""
+    return _list("admin/_people.html" if wants_fragment() else "admin/people.html")
+
+
+@blueprint.post("/admin/users", endpoint="invite_user")
+@admin_required
+def invite() -> Response:
+    """Make a person and write the letter by which they choose a password."""
+    email, admin = request.form.get("email", ""), request.form.get("role") == "admin"
+    try:
+        user, link = password_mails.invite(email, admin, current_user.id, utcnow())
+    except accounts.AccountError as error:
+        page = _list("admin/people.html", email=email, role="admin" if admin else "user", problem=error.problem)
+        return make_response(page, 422)
+    return _letter_written(user.id, link, Purpose.INVITE)
+
+
+@blueprint.get("/admin/users/<int:user_id>", endpoint="user")
+@admin_required
+def show(user_id: int) -> str:
+    """One person: how they stand, and what can be done."""
+    return _page(user_id)
+
+
+@blueprint.post("/admin/users/<int:user_id>/shut-out", endpoint="shut_user_out")
+@admin_required
+def shut_out(user_id: int) -> Response:
+    """Take the portal from them, at once on every device."""
+    if not _why():
+        return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
+    done = gettext("This person is shut out and signed out everywhere. Their files stay.")
+    return _told(
+        user_id,
+        administering.shut_out(_found(user_id).id, current_user.id, _why(), utcnow()),
+        done,
+        gettext("They were shut out already, so nothing was changed."),
+    )
+
+
+@blueprint.post("/admin/users/<int:user_id>/let-in", endpoint="let_user_in")
+@admin_required
+def let_in(user_id: int) -> Response:
+    """Give it back to them."""
+    done = gettext("This person can sign in again, with the password they had.")
+    return _told(
+        user_id,
+        administering.let_in(_found(user_id).id, current_user.id, _why(), utcnow()),
+        done,
+        gettext("They could sign in already, so nothing was changed."),
+    )
+
+
+@blueprint.post("/admin/users/<int:user_id>/role", endpoint="set_user_role")
+@admin_required
+def set_role(user_id: int) -> Response:
+    """Make them an admin, or one no longer."""
+    role = request.form.get("role")
+    if role not in ("admin", "user"):
+        abort(400)
+    if not _why():
+        return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
+    moved = administering.set_role(_found(user_id).id, role == "admin", current_user.id, _why(), utcnow())
+    return _told(user_id, moved, gettext("Saved."), gettext("That is their role already, so nothing was changed."))
+
+
+@blueprint.post("/admin/users/<int:user_id>/limits", endpoint="set_user_limits")
+@admin_required
+def set_limits(user_id: int) -> Response:
+    """Give them limits of their own; an empty field is what the portal gives everybody."""
+    try:
+        rows = _whole("max_rows", 1, administering.MOST_ROWS)
+        per_day = _whole("files_per_day", 1, administering.MOST_FILES)
+        days = _whole("retention_days", 0, LONGEST_RETENTION_DAYS)
+    except ValueError:
+        problem = gettext(
+            "A limit is a whole number within its range, or nothing: rows up to %(rows)s, files up to %(files)s, days "
+            "up to %(days)s. Nothing was changed.",
+            rows=format_decimal(administering.MOST_ROWS), files=format_decimal(administering.MOST_FILES),
+            days=format_decimal(LONGEST_RETENTION_DAYS),
+        )  # fmt: skip
+        return _refused(user_id, problem, typed=request.form)
+    moved = administering.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, _why(), utcnow())
+    return _told(user_id, moved, gettext("Saved."), gettext("These are their limits already, so nothing was changed."))
+
+
+@blueprint.post("/admin/users/<int:user_id>/letter", endpoint="send_user_letter")
+@admin_required
+def send_letter(user_id: int) -> Response:
+    """Write them the letter by which they choose a password."""
+    user = _found(user_id)
+    if not user.is_active:
+        return _told(user_id, False, "", gettext("They are shut out, so no letter was written."))
+    invited = directory.standing(user) == directory.Standing.INVITED
+    link = password_mails.send_reset(user_id, current_user.id, utcnow())
+    return _letter_written(user_id, link, Purpose.INVITE if invited else Purpose.RESET)
+
+
+def _whole(name: str, least: int, most: int) -> int | None:
+    """The figure in a field; None for an empty one. Raises ValueError for what cannot be one."""
+    text = request.form.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isdecimal() and len(text) < 8 and least <= int(text) <= most):
+        raise ValueError(name)
+    return int(text)
+
+
+def _why() -> str:
+    return request.form.get("why", "").strip()[:WHY_LETTERS]
+
+
+def _found(user_id: int) -> accounts.User:
+    return directory.find_person(user_id) or abort(404)
+
+
+def _back(user_id: int) -> Response:
+    return make_response(redirect(url_for("admin.user", user_id=user_id), 303))
+
+
+def _told(user_id: int, moved: bool, done: str, already: str) -> Response:
+    flash(done if moved else already, "ok" if moved else "info")
+    return _back(user_id)
+
+
+def _refused(user_id: int, problem: str, **more: Any) -> Response:
+    return make_response(_page(user_id, problem=problem, **more), 422)
+
+
+def _letter_written(user_id: int, link: str | None, purpose: Purpose) -> Response:
+    """Without a mail server, the address is shown here once, and is kept nowhere."""
+    if link is None:
+        flash(gettext("The letter is on its way."), "ok")
+        return _back(user_id)
+    return make_response(_page(user_id, link=link, valid=VALID_FOR[purpose]))
+
+
+def _list(template: str, **more: Any) -> str:
+    q = request.args.get("q", "").strip()[:200]
+    found = directory.people(q, request.args.get("page", default=1, type=int))
+    files = files_started(user.id for user in found.people)
+    return render_template(
+        template, found=found, q=q, files=files, most=COUNTED, standing=directory.standing, words=PROBLEMS,
+        mail=bool(current_app.config["MAIL_SERVER"]), **more,
+    )  # fmt: skip
+
+
+def _page(user_id: int, **more: Any) -> str:
+    user = _found(user_id)
+    return render_template(
+        "admin/person.html", user=user, standing=directory.standing(user), files=files_started([user_id])[user_id],
+        most=COUNTED, portal_rows=current_app.config["MAX_ROWS"],
+        mail=bool(current_app.config["MAIL_SERVER"]), **more,
+    )  # fmt: skip
+
+
+@blueprint.errorhandler(accounts.AccountError)
+def refused(error: accounts.AccountError) -> Response:
+    """What an admin may not do to oneself."""
+    return _refused((request.view_args or {})["user_id"], str(PROBLEMS[error.problem]))
+
+
+@blueprint.errorhandler(administering.NotAnAdmin)
+def no_admin(error: administering.NotAnAdmin) -> Response:
+    """Somebody took the role away while this page was open: from now on it does not exist."""
+    return answer_error(NotFound())

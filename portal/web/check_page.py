@@ -1,0 +1,81 @@
+"""All that the check page shows of a document, as its templates take it. It asks and changes nothing."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import current_app
+from flask_babel import format_decimal, get_locale, gettext
+from flask_login import current_user
+
+from portal import sources
+from portal.documents.looking import Look, NothingToShow, look_at
+from portal.documents.models import Document, Reading
+from portal.documents.words import problem_words, reason_words
+from portal.jobs import uploads
+from portal.jobs.commands import Choice
+from portal.jobs.words.statuses import cannot_start_words
+from portal.sources.words import source_description, source_gives, source_pace, source_title
+from portal.web.countries import country_options
+
+SLOW_SECONDS = 15  # who waits for longer is told that it takes longer
+
+
+def page_of(document: Document, asked: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """What the templates take. `look` is None while there is nothing to choose; `sentence` then says why, once it is
+    known. `problems` are sentences about what was asked for in vain, and `version` changes with what is shown."""
+    slow = document.state == Reading.READING and (now - document.created_at).total_seconds() > SLOW_SECONDS
+    page: dict[str, Any] = {
+        "document": document,
+        "size": size_words(document.size_bytes),
+        "mine": document.user_id == current_user.id,
+        "slow": slow,
+        "version": f"{document.state}-slow" if slow else str(document.state),
+        "look": None,
+        "sentence": problem_words(document.problem, document.problem_facts) if document.problem else "",
+        "problems": [],
+        "earlier": uploads.earlier(document),
+    }
+    if document.state == Reading.READY:
+        try:
+            look = look_at(document, current_app.extensions["storage"], asked, current_app.config["DEFAULT_COUNTRY"])
+        except NothingToShow:
+            page["sentence"] = gettext("What was read of this file is no longer here. Upload it again.")
+        else:
+            page |= _chosen(document, look, asked)
+    return page
+
+
+def _chosen(document: Document, look: Look, asked: Mapping[str, str]) -> dict[str, Any]:
+    """What a choice adds: the choice itself, as `commands.start` takes it, and what the selects offer."""
+    picked = look.picked
+    names = sources.names()
+    wanted = asked.get("source", "").strip()
+    default = current_app.config["DEFAULT_SOURCE"]
+    source = wanted if wanted in names else default if default in names else names[0]
+    codes = [*picked.problems, *([] if wanted in ("", source) else ["source_unknown"])]
+    top, rest = country_options(
+        str(get_locale()), [current_app.config["DEFAULT_COUNTRY"], *uploads.countries_used(document.user_id)]
+    )
+    return {
+        "look": look,
+        "choice": Choice(picked.sheet.index, picked.header_row, picked.column, picked.country, source),
+        "problems": [cannot_start_words(code) for code in codes],
+        "countries_top": top,
+        "countries_rest": rest,
+        "sources": [(name, source_title(name)) for name in names],
+        "source_description": source_description(source),
+        "source_pace": source_pace(source),
+        "source_gives": source_gives(source),
+        "reason_words": reason_words,
+        "seconds": sources.seconds_for(source, look.figures.to_look_up),
+        "jobs": uploads.jobs_of(document.id),
+        "begun": uploads.begun(document.id),
+    }
+
+
+def size_words(size_bytes: int) -> str:
+    """A file's size as a person says it."""
+    if size_bytes >= 1_000_000:
+        return f"{format_decimal(size_bytes / 1_000_000, format='#,##0.#')} MB"
+    return f"{format_decimal(max(1, round(size_bytes / 1000)))} kB"

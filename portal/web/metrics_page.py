@@ -1,0 +1,202 @@
+"""What the pages of figures show, gathered for their templates: which span was asked for, the sums, charts and tables.
+
+It asks `jobs.figures` and words, and changes nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Self
+
+from flask import Response, abort, make_response, request
+from flask_babel import format_decimal, format_percent, gettext, ngettext
+
+from portal.jobs import status_counts
+from portal.jobs.core.status import Status
+from portal.jobs.metrics import periods, queries
+from portal.jobs.metrics.models import EVERYBODY
+from portal.jobs.metrics.periods import Span
+from portal.jobs.metrics.summary import Sums, total
+from portal.jobs.sweep import metrics_backfill
+from portal.jobs.words.statuses import outcome_count_words, status_words
+from portal.web import metrics_tables
+from portal.web.charts import Chart, Series, stacked
+from portal.web.locale import reader_zone
+from portal.web.tables import Table, short_span
+
+RANGES: dict[str, Callable[[datetime], Span]] = {
+    "24h": lambda now: periods.last_hours(now, reader_zone()),
+    "7d": lambda now: periods.last_days(now, reader_zone(), 7),
+    "30d": lambda now: periods.last_days(now, reader_zone(), 30),
+}
+TONES = {Status.COMPLETED: "good", Status.FAILED: "bad", Status.TIMEOUT: "late", Status.CANCELLED: "idle"}
+LIVE_TONES = {
+    Status.PENDING: "idle", Status.PROCESSING: "run", Status.COMPLETED: "ok", Status.FAILED: "bad",
+    Status.TIMEOUT: "warn", Status.RETRYING: "run",
+}  # fmt: skip
+SHOWN_PEOPLE = 100
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the address asks for."""
+
+    range: str
+    first: str  # days, as 2026-05-31; with either, the span is one's own
+    last: str
+    source: str
+    sort: str
+
+    @classmethod
+    def read(cls) -> Self:
+        """From the address; what is too long is cut, what is unknown left out."""
+        given = {name: request.args.get(name, "").strip()[:60] for name in ("range", "from", "to", "source", "sort")}
+        span = given["range"] if given["range"] in RANGES else "7d"
+        return cls(span, given["from"], given["to"], given["source"], given["sort"] or "-files")
+
+    def arguments(self, **other: str | None) -> dict[str, str]:
+        """The same as arguments of an address, with some of them changed."""
+        own = {"from": self.first, "to": self.last, "source": self.source, "range": self.range, "sort": self.sort}
+        if self.first or self.last:
+            del own["range"]
+        return {name: value for name, value in {**own, **other}.items() if value}
+
+    def span(self, now: datetime) -> tuple[Span, str]:
+        """The span, and a sentence when the one asked for cannot be had; it is the last seven days then."""
+        if not (self.first or self.last):
+            return RANGES[self.range](now), ""
+        today = now.astimezone(reader_zone()).date()
+        try:
+            last = date.fromisoformat(self.last) if self.last else today
+            first = date.fromisoformat(self.first) if self.first else last
+            return periods.between(first, last, reader_zone()), ""
+        except (ValueError, OverflowError):
+            return RANGES["7d"](now), gettext(
+                "Choose two days, the first before the last and at most %(days)s apart. These are the last 7 days.",
+                days=periods.LONGEST_DAYS,
+            )
+
+
+def everybodys(asked: Asked, now: datetime) -> dict[str, Any]:
+    """What the admins' page shows."""
+    page = _page(asked, now, EVERYBODY)
+    people = metrics_tables.people_table(queries.by_user(page["span"], asked.source or None)).sorted_by(asked.sort)
+    return {**page, "people": people, "shown_people": SHOWN_PEOPLE, "sources": queries.sources_known(), **standing()}
+
+
+def ones_own(asked: Asked, now: datetime, user_id: int) -> dict[str, Any]:
+    """What a person's own page shows."""
+    return {**_page(asked, now, user_id), "ever": queries.ever(user_id)}
+
+
+def standing() -> dict[str, Any]:
+    """The counters of just now, and a text that changes with them."""
+    counts = status_counts.standing()
+    tiles = [(status, counts[status], LIVE_TONES.get(status, "idle")) for status in Status]
+    return {
+        "tiles": tiles,
+        "all_jobs": sum(counts.values()),
+        "live_version": "-".join(str(count) for count in counts.values()),
+    }
+
+
+def table(name: str, asked: Asked, now: datetime, user_id: int) -> Table | None:
+    """One table of the page alone, by its name; the table of people is everybody's only."""
+    if name == "people":
+        if user_id != EVERYBODY:
+            return None
+        people = queries.by_user(asked.span(now)[0], asked.source or None)
+        return metrics_tables.people_table(people).sorted_by(asked.sort)
+    return next((found for found in _page(asked, now, user_id)["tables"].values() if found.name == name), None)
+
+
+def _page(asked: Asked, now: datetime, user_id: int) -> dict[str, Any]:
+    span, problem = asked.span(now)
+    source = asked.source or None
+    parts = queries.by_source(span, user_id, source)
+    pieces = queries.by_time(span, user_id, source)
+    whole = total(parts)
+    made = [
+        metrics_tables.files_table(span, pieces), metrics_tables.numbers_table(span, pieces),
+        metrics_tables.times_table(parts, whole), metrics_tables.retries_table(whole),
+    ]  # fmt: skip
+    return {
+        "asked": asked,
+        "span": span,
+        "problem": problem,
+        "whole": whole,
+        "facts": _facts(whole),
+        "tables": {one.name: one for one in made},
+        "charts": [_files_chart(span, pieces, whole), _numbers_chart(span, pieces, whole)],
+        "behind": metrics_backfill.behind(),
+    }
+
+
+def _facts(whole: Sums) -> list[tuple[str, str]]:
+    """The few figures that say most: each with what it is."""
+
+    def span_of(seconds: float | None) -> str:
+        return "–" if seconds is None else short_span(seconds)
+
+    success, rate = whole.success, whole.per_minute
+    return [
+        (format_decimal(whole.jobs()), gettext("files ended")),
+        ("–" if success is None else format_percent(success), gettext("of them completed")),
+        (format_decimal(whole.answered), gettext("numbers answered")),
+        ("–" if rate is None else format_decimal(round(rate)), gettext("numbers a minute")),
+        (span_of(whole.mean_seconds), gettext("mean time of a file")),
+        (span_of(whole.percentile_seconds(0.5)), gettext("half took at most")),
+        (span_of(whole.percentile_seconds(0.95)), gettext("95 of 100 took at most")),
+        (format_decimal(whole.retried), gettext("needed a retry")),
+    ]
+
+
+def _files_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
+    count = whole.jobs()
+    sentence = ngettext("%(n)s file ended", "%(n)s files ended", count, n=format_decimal(count))
+    said = [
+        f"{format_decimal(whole.jobs(end))} × {status_words(end)}"
+        for end in metrics_tables.ENDS
+        if whole.jobs(end)
+    ]  # fmt: skip
+    series = [Series(status_words(end), TONES[end], [one.jobs(end) for one in pieces]) for end in metrics_tables.ENDS]
+    words = f"{sentence}: {', '.join(said)}." if said else gettext("No file ended in this time.")
+    return _chart("files", gettext("Files that ended"), words, series, span)
+
+
+def _numbers_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
+    def values(*names: str) -> list[int]:
+        return [sum(one.of(name) for name in names) for one in pieces]
+
+    series = [
+        Series(outcome_count_words("found"), "good", values("found")),
+        Series(outcome_count_words("not_found"), "idle", values("not_found")),
+        Series(gettext("Not valid or rejected"), "late", values("invalid", "rejected")),
+        Series(gettext("Without an answer"), "bad", values("failed", "waiting")),
+    ]
+    count = whole.numbers
+    words = ngettext(
+        "%(n)s number was in these files, and %(answered)s of them got an answer.",
+        "%(n)s numbers were in these files, and %(answered)s of them got an answer.",
+        count,
+        n=format_decimal(count),
+        answered=format_decimal(whole.answered),
+    )
+    return _chart("numbers", gettext("Numbers in these files"), words, series, span)
+
+
+def _chart(name: str, title: str, sentence: str, series: list[Series], span: Span) -> Chart:
+    named = [metrics_tables.moment_words(start, span.step) for start in span.starts]
+    ticks = [metrics_tables.tick_words(start, span.step) for start in span.starts]
+    return stacked(name, title, sentence, series, named, ticks)
+
+
+def table_file(table: Table | None) -> Response:
+    """One table of the page, as a download; 404 where there is no such table."""
+    if table is None:
+        abort(404)
+    answer = make_response(table.as_csv())
+    answer.mimetype = "text/csv"
+    name = gettext("figures")
+    answer.headers["Content-Disposition"] = f"attachment; filename={name}-{table.name}.csv"
+    return answer

@@ -1,0 +1,79 @@
+"""The seed's `.env`: its variables reach new jobs and the scheduler."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from portal import config
+from portal.config import ROOT, SettingError, read_settings
+from portal.jobs.dispatch import Message
+from portal.jobs.worker.scheduler import TICK
+from tests.services import dies_with_us, signal, stop, wait_until
+from tests.support import cast
+
+SEEDS = """
+# Tiempo de timeout en minutos
+SCRAPING_TIMEOUT_MINUTES=45
+
+# Máximo de reintentos
+SCRAPING_MAX_RETRIES=5
+
+# Intervalo de verificación automática (cron)
+SCRAPING_CHECK_INTERVAL=15
+"""
+
+
+def test_the_seeds_env_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text(SEEDS)
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    for name in ("SCRAPING_TIMEOUT_MINUTES", "SCRAPING_MAX_RETRIES", "SCRAPING_CHECK_INTERVAL"):
+        monkeypatch.delenv(name, raising=False)
+    settings = read_settings()
+    assert settings["SCRAPING_TIMEOUT_MINUTES"] == 45
+    assert settings["SCRAPING_MAX_RETRIES"] == 5
+    assert settings["SCRAPING_CHECK_INTERVAL"] == 15
+
+
+def test_a_new_job_takes_its_limits_from_the_settings(tmp_path: Path) -> None:
+    app = cast.make_app(tmp_path, SCRAPING_TIMEOUT_MINUTES="45", SCRAPING_MAX_RETRIES="5")
+    with app.app_context():
+        job = cast.make_job(app, cast.make_user("alice@example.com"))
+        assert (job.timeout_minutes, job.max_retries) == (45, 5)
+        cast.db.session.remove()
+        cast.db.engine.dispose()
+
+
+def test_without_settings_the_seeds_defaults_hold(tmp_path: Path) -> None:
+    settings = read_settings({"PORTAL_DATA_DIR": str(tmp_path)})
+    assert (settings["SCRAPING_TIMEOUT_MINUTES"], settings["SCRAPING_MAX_RETRIES"]) == (30, 3)
+    with pytest.raises(SettingError, match="SCRAPING_MAX_RETRIES"):
+        read_settings({"PORTAL_DATA_DIR": str(tmp_path), "SCRAPING_MAX_RETRIES": "many"})
+
+
+def test_the_scheduler_sweeps_in_the_interval_of_the_settings(tmp_path: Path, valkey: str) -> None:
+    cast.make_app(tmp_path)
+    given = {"PORTAL_DATA_DIR": str(tmp_path / "data"), "REDIS_URL": valkey, "SCRAPING_CHECK_INTERVAL": "15"}
+    scheduler = subprocess.Popen(
+        [sys.executable, "worker.py", "scheduler"],
+        cwd=ROOT, env={**os.environ, **given}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=dies_with_us(signal.SIGKILL),
+    )  # fmt: skip
+    try:
+        with Redis.from_url(valkey) as redis:
+            wait_until(lambda: Message.exists(TICK, redis), 20, "the schedule stands in Redis")
+            assert Message.fetch(TICK, redis).meta["interval"] == 15 * 60
+    finally:
+        stop(scheduler)
+
+
+@pytest.mark.parametrize(
+    ("name", "address"), [("DATABASE_URL", "mysql://portal:hidden@db/portal"), ("REDIS_URL", "http://:hidden@redis/0")]
+)
+def test_an_address_with_a_password_is_refused_without_saying_it(tmp_path: Path, name: str, address: str) -> None:
+    with pytest.raises(SettingError, match=f"{name} takes an address") as refused:
+        read_settings({"PORTAL_DATA_DIR": str(tmp_path), name: address})
+    assert "hidden" not in str(refused.value)

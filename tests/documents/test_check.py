@@ -1,0 +1,93 @@
+"""A choice of header, column and country comes to one line per row, and sums that add up."""
+
+import json
+import time
+from pathlib import Path
+
+from portal.documents.check import BAD_ROWS_SHOWN, CheckFacts, check, check_facts, summarise
+from portal.phone import Reason, parse
+from tests.documents.sheets import written
+
+LINES = [
+    ["Listado"],
+    [],
+    ["Nombre", "Teléfono"],
+    ["Ana", 612345678.0],
+    ["Luis", "+34 612 345 678"],
+    ["José"],
+    [],
+    ["Marta", "6,12E+08"],
+    ["Iñaki", "0034612345678"],
+    ["Eva", "698765432"],
+    ["Leo", True],
+]
+
+
+def test_every_row_below_the_header_is_there_once_with_excels_number(tmp_path: Path) -> None:
+    sheet = written(tmp_path / "s", LINES)
+    found = [tuple(row) for row in check(sheet, 3, 1, "ES")]
+    assert found == [
+        (4, "612345678", "+34612345678", None, None),
+        (5, "+34 612 345 678", "+34612345678", None, 4),
+        (6, "", None, Reason.BLANK, None),
+        (7, "", None, Reason.BLANK, None),
+        (8, "6,12E+08", None, Reason.EXCEL_DAMAGED, None),
+        (9, "0034612345678", "+34612345678", None, 4),
+        (10, "698765432", "+34698765432", None, None),
+        (11, "TRUE", None, Reason.NOT_A_NUMBER, None),
+    ]
+
+
+def test_the_sums_are_those_of_the_rows_and_survive_json(tmp_path: Path) -> None:
+    facts = check_facts(written(tmp_path / "s", LINES), 3, 1, "ES")
+    assert (facts.total, facts.to_look_up, facts.duplicates, facts.invalid, facts.blank) == (8, 2, 2, 2, 2)
+    assert facts.reasons == {"excel_damaged": 1, "not_a_number": 1}
+    assert facts.bad_rows == [(8, "6,12E+08", "excel_damaged"), (11, "TRUE", "not_a_number")]
+    assert CheckFacts.from_dict(json.loads(json.dumps(facts.to_dict()))) == facts
+
+
+def test_without_a_header_the_first_row_is_data(tmp_path: Path) -> None:
+    sheet = written(tmp_path / "s", [[612345678], [698765432]])
+    assert [row.row_no for row in check(sheet, 0, 0, "ES")] == [1, 2]
+    assert check_facts(sheet, 2, 0, "ES") == CheckFacts()
+
+
+def test_a_column_beyond_a_short_row_is_blank(tmp_path: Path) -> None:
+    assert check_facts(written(tmp_path / "s", [["a"], ["b", "c", 612345678]]), 0, 2, "ES").blank == 1
+
+
+def test_a_date_is_no_number_where_eight_digits_are_one(tmp_path: Path) -> None:
+    sheet = tmp_path / "s"
+    sheet.write_text('[{"d":"2126-05-05T00:00:00"}]\n')
+    assert parse("2126-05-05", "DK").reason is None
+    assert [tuple(row)[1:4] for row in check(sheet, 0, 0, "DK")] == [("2126-05-05", None, Reason.NOT_A_NUMBER)]
+
+
+def test_the_country_decides_what_is_valid(tmp_path: Path) -> None:
+    sheet = written(tmp_path / "s", [["06 12 34 56 78"]])
+    assert check_facts(sheet, 0, 0, "ES").invalid == 1
+    assert check_facts(sheet, 0, 0, "FR").to_look_up == 1
+
+
+def test_bad_rows_are_counted_all_and_listed_up_to_a_limit(tmp_path: Path) -> None:
+    facts = check_facts(written(tmp_path / "s", [["x" * 500]] * (BAD_ROWS_SHOWN + 5)), 0, 0, "ES")
+    assert facts.invalid == BAD_ROWS_SHOWN + 5
+    assert len(facts.bad_rows) == BAD_ROWS_SHOWN
+    assert len(facts.bad_rows[0][1]) == 200
+
+
+def test_checking_costs_little_more_than_parsing(tmp_path: Path) -> None:
+    texts = [f"6{n:08d}" for n in range(5000)]
+    sheet = written(tmp_path / "s", [["Nombre", text, "Calle Mayor 1", "Madrid"] for text in texts])
+    best_parse = best_check = float("inf")
+    for _ in range(3):
+        begun = time.process_time()
+        for text in texts:
+            parse(text, "ES")
+        best_parse = min(best_parse, time.process_time() - begun)
+        begun = time.process_time()
+        facts = summarise(check(sheet, 0, 1, "ES"))
+        best_check = min(best_check, time.process_time() - begun)
+    assert facts.to_look_up > 0
+    assert facts.total == 5000
+    assert best_check < best_parse * 2.5

@@ -1,0 +1,288 @@
+"""Tickets: what was handed in is fetched, whoever comes after, and no number is paid for twice; on both databases."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from portal.accounts import User
+from portal.database import db
+from portal.jobs.attempt import retry_queue, runner
+from portal.jobs.attempt.runner import Conditions
+from portal.jobs.attempt.save import Fenced
+from portal.jobs.attempt.tickets import KeptTickets
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.status import Status
+from portal.jobs.core.tables import Event, Number, Ticket
+from portal.jobs.models import ScrapingJob
+from portal.sources.recipes.model import Recipe
+from portal.sources.tickets import HandedIn
+from tests.support import cast
+from tests.support.cast import NOW
+from tests.support.databases import ON_BOTH
+from tests.support.misbehaving import Misbehaving, always, misbehaving, never
+from tests.support.recipes import recipe, registered
+
+MakeJob = Callable[..., ScrapingJob]
+ROWS = 25  # three batches
+BACKOFF = Backoff(base_seconds=60, spread=0)
+LATER = NOW + timedelta(minutes=10)
+PATIENT = 5  # seconds for a request: a slow machine is no fault of the source
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry_queue, "BASE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def server() -> Iterator[Misbehaving]:
+    with misbehaving() as server:
+        server.looks = 0
+        yield server
+
+
+def given(now: datetime = NOW) -> Conditions:
+    return Conditions(worker="w", lease_seconds=60, backoff=BACKOFF, clock=lambda: now)
+
+
+def run(job: ScrapingJob, made: Recipe, now: datetime = NOW) -> Status | None:
+    with registered(made):
+        ended = runner.run(job.id, job.attempt, given(now))
+    db.session.refresh(job)
+    db.session.commit()
+    return ended
+
+
+def impatient(folder: Path, server: Misbehaving) -> Recipe:
+    """An attempt comes back for its tickets for a tenth of a second."""
+    made = recipe(folder, "poll", server.url, timeout=PATIENT)
+    assert made.batch and made.batch.poll
+    return replace(made, batch=replace(made.batch, poll=replace(made.batch.poll, limit_seconds=0.1)))
+
+
+def begun(alice: User, make_job: MakeJob, made: Recipe) -> ScrapingJob:
+    with registered(made):
+        return make_job(alice, ROWS, source=made.name)
+
+
+def tickets() -> list[Ticket]:
+    return list(db.session.scalars(select(Ticket).order_by(Ticket.ticket)))
+
+
+def lines(job: ScrapingJob, kind: str) -> list[dict[str, Any]]:
+    return list(db.session.scalars(select(Event.facts).where(Event.job_id == job.id, Event.kind == kind)))
+
+
+def handed_in(alice: User, make_job: MakeJob, server: Misbehaving, made: Recipe) -> ScrapingJob:
+    """A job whose first attempt handed everything in and got no answer: its tickets are open."""
+    job = begun(alice, make_job, made)
+    server.holding = True
+    assert run(job, made) == Status.RETRYING
+    server.holding = False
+    return job
+
+
+def paid_once(server: Misbehaving) -> bool:
+    return len(server.paid) == ROWS and set(server.paid.values()) == {1}
+
+
+@ON_BOTH
+def test_what_is_not_ready_waits_without_a_retry_and_is_fetched_by_the_next_attempt(
+    app, alice, make_job, server, tmp_path
+) -> None:
+    made = impatient(tmp_path, server)
+    job = handed_in(alice, make_job, server, made)
+    assert (job.retry_count, job.failed_count, job.not_before) == (0, 0, NOW + timedelta(seconds=60))
+    assert lines(job, "handed_back")[0]["cause"] == "not_ready"
+    kept = tickets()
+    assert [(one.attempt, one.source, one.handed_in_at, len(one.numbers)) for one in kept] == [
+        (1, "poll-test", NOW, size) for size in [len(one.numbers) for one in kept]
+    ]
+    assert sorted(number for one in kept for number in one.numbers) == sorted(f"+{number}" for number in server.paid)
+    assert run(job, made, job.not_before) == Status.COMPLETED
+    assert paid_once(server) and tickets() == []
+
+
+def test_only_tickets_without_their_answers_stay(app, alice, make_job, server, tmp_path) -> None:
+    made = impatient(tmp_path, server)
+    job = begun(alice, make_job, made)
+    server.holding = {"t1"}
+    assert run(job, made) == Status.RETRYING
+    (left,) = tickets()
+    assert left.ticket == "t1" and job.processed_numbers == ROWS - len(left.numbers)
+    server.holding, before = False, len(server.requests)
+    assert run(job, made, LATER) == Status.COMPLETED
+    assert [path for _, path, _, _ in server.requests[before:]] == ["/v2/batches/t1"]
+
+
+def test_a_wait_grows_with_the_time_that_the_source_takes(app, alice, make_job, server, tmp_path) -> None:
+    made = impatient(tmp_path, server)
+    job = handed_in(alice, make_job, server, made)
+    server.holding = True
+    for hours, seconds in ((0.2, 720), (9, 3600)):
+        now = NOW + timedelta(hours=hours)
+        assert run(job, made, now) == Status.RETRYING
+        assert job.not_before == now + timedelta(seconds=seconds)
+    assert paid_once(server)
+
+
+def test_a_ticket_is_fetched_after_a_cancel_and_a_retry_and_by_a_recipe_that_has_changed(
+    app, alice, make_job, server, tmp_path
+) -> None:
+    job = handed_in(alice, make_job, server, impatient(tmp_path, server))
+    assert ScrapingJob.cancel(job.id, "alice@example.com", NOW)
+    assert ScrapingJob.retry(job.id, job.round, "alice@example.com", NOW)
+    db.session.commit()
+    newer = recipe(tmp_path, "poll", server.url, timeout=PATIENT, changed=("interval = 0.02", "interval = 0.03"))
+    assert newer.version not in tickets()[0].version
+    assert run(job, newer, LATER) == Status.COMPLETED
+    assert paid_once(server) and tickets() == []
+
+
+def test_what_could_not_be_read_is_fetched_again_by_the_recipe_that_was_put_right(
+    app, alice, make_job, server, tmp_path
+) -> None:
+    wrong = recipe(tmp_path, "poll", server.url, timeout=PATIENT, changed=("data.operator", "data.carrier"))
+    job = begun(alice, make_job, wrong)
+    assert run(job, wrong) == Status.FAILED
+    assert len(tickets()) == 3
+    right = recipe(tmp_path, "poll", server.url, timeout=PATIENT)
+    assert ScrapingJob.retry_when_due(job.id, LATER)
+    db.session.commit()
+    assert run(job, right, LATER) == Status.COMPLETED
+    assert paid_once(server)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_ticket_that_the_source_no_longer_knows_is_dropped_with_a_line_and_its_numbers_are_asked_anew(
+    app, alice, make_job, server, tmp_path, status: int
+) -> None:
+    made = impatient(tmp_path, server)
+    job = handed_in(alice, make_job, server, made)
+    server.forgetting, server.forgotten = status, {"t0", "t1", "t2"}
+    assert run(job, made, LATER) == Status.COMPLETED
+    assert set(server.paid.values()) == {2} and tickets() == []
+    assert sum(facts["numbers"] for facts in lines(job, "tickets_lost")) == ROWS
+
+
+def test_404_right_after_the_hand_in_means_not_yet(app, alice, make_job, server, tmp_path) -> None:
+    made = impatient(tmp_path, server)
+    job = begun(alice, make_job, made)
+    server.forgetting = 404
+    assert run(job, made) == Status.RETRYING
+    server.forgetting = None
+    assert run(job, made, LATER) == Status.COMPLETED
+    assert paid_once(server)
+
+
+def test_a_ticket_that_is_never_ready_comes_to_an_end_and_uses_a_retry(app, alice, make_job, server, tmp_path) -> None:
+    made = impatient(tmp_path, server)
+    job = handed_in(alice, make_job, server, made)
+    server.holding = True
+    day_after = NOW + timedelta(hours=24, minutes=1)
+    assert run(job, made, day_after) == Status.FAILED
+    assert {row.reason for row in db.session.scalars(select(Number))} == {"never_ready"}
+    assert job.next_retry_at == day_after + timedelta(seconds=60) and tickets() == []
+    server.holding = False
+    assert ScrapingJob.retry_when_due(job.id, day_after + timedelta(hours=1))
+    db.session.commit()
+    assert run(job, made, day_after + timedelta(hours=1)) == Status.COMPLETED
+    assert set(server.paid.values()) == {2}
+
+
+def test_an_old_ticket_is_fetched_all_the_same_when_it_is_ready(app, alice, make_job, server, tmp_path) -> None:
+    made = impatient(tmp_path, server)
+    job = handed_in(alice, make_job, server, made)
+    assert run(job, made, NOW + timedelta(days=3)) == Status.COMPLETED
+    assert paid_once(server)
+
+
+def test_while_the_source_is_away_a_ticket_stays_good(app, alice, make_job, server, tmp_path) -> None:
+    made = impatient(tmp_path, server)
+    job = handed_in(alice, make_job, server, made)
+    server.down = True
+    assert run(job, made, NOW + timedelta(hours=30)) == Status.RETRYING
+    server.down = False
+    assert run(job, made, NOW + timedelta(hours=40)) == Status.COMPLETED
+    assert paid_once(server)
+
+
+def test_a_key_makes_a_lost_hand_in_harmless_within_an_attempt_and_after_it(
+    app, alice, make_job, server, tmp_path
+) -> None:
+    """The source takes the batch and the line breaks before it says so, at every first try, then at every try."""
+    made = recipe(tmp_path, "keyed", server.url, timeout=PATIENT)
+    job = begun(alice, make_job, made)
+    server.plan = lambda number, nth: "taken" if nth == 1 else None
+    assert run(job, made) == Status.COMPLETED
+    assert paid_once(server) and max(server.calls.values()) > 1 and tickets() == []
+    other = begun(alice, make_job, made)
+    server.plan, server.paid = always("taken"), type(server.paid)()
+    run(other, made)
+    assert {one.ticket for one in tickets()} == {None}, "known before it was sent"
+    server.plan = never
+    assert run(other, made, LATER) == Status.COMPLETED
+    assert paid_once(server) and tickets() == []
+
+
+def a_batch(n: int, ticket: str | None) -> HandedIn:
+    return HandedIn(f"key{n}", (f"+34{cast.mobile(n)}",), ticket)
+
+
+def late_worker_keeps(job: ScrapingJob) -> set[str | None]:
+    """An attempt hands in a batch, is lost and overtaken; then it wakes, with one more ticket to keep and the first
+    to drop. The tickets that are there after that."""
+    job_id, numbers = job.id, [f"+34{cast.mobile(n)}" for n in range(5)]
+    assert ScrapingJob.claim(job_id, 0, NOW, worker="first", lease_seconds=60)
+    db.session.commit()
+    late = KeptTickets(job_id, 1, "s", "v", numbers, lambda: NOW, 60)
+    late.keep(a_batch(1, None))
+    late.keep(a_batch(1, "t1"))
+    later = NOW + timedelta(minutes=5)
+    assert ScrapingJob.lose(job_id, 1, later, BACKOFF)
+    assert ScrapingJob.claim(job_id, 1, later, worker="second", lease_seconds=60)
+    db.session.commit()
+    with suppress(Fenced):
+        late.keep(a_batch(2, "t2"))
+    with suppress(Fenced):
+        late.drop(a_batch(1, "t1"), lost=True)
+    return {one.ticket for one in tickets()}
+
+
+@ON_BOTH
+def test_a_late_worker_can_neither_keep_nor_drop_a_ticket(app, alice, make_job, counting) -> None:
+    assert late_worker_keeps(make_job(alice, source="counting")) == {"t1"}
+
+
+@ON_BOTH
+def test_without_the_fence_it_could(app, alice, make_job, counting, monkeypatch) -> None:
+    """The test of the test above."""
+    monkeypatch.setattr(ScrapingJob, "held_by", classmethod(lambda cls, job_id, attempt: (cls.id == job_id,)))
+    assert late_worker_keeps(make_job(alice, source="counting")) == {"t2"}
+
+
+@ON_BOTH
+def test_a_ticket_is_forgotten_when_all_its_answers_are_saved_and_not_before(app, alice, make_job, counting) -> None:
+    job_id, numbers = make_job(alice, source="counting").id, [f"+34{cast.mobile(n)}" for n in range(3)]
+    ScrapingJob.claim(job_id, 0, NOW, worker="w", lease_seconds=60)
+    db.session.commit()
+    kept = KeptTickets(job_id, 1, "s", "v", numbers, lambda: NOW, 60)
+    batch = HandedIn("key", (*numbers, "+34600000000"), "t")  # the last one has its answer already
+    kept.keep(batch)
+    kept.settle(numbers, NOW)  # before it was fetched, what is said of its numbers does not come from it
+    db.session.commit()
+    assert len(tickets()) == 1
+    db.session.commit()
+    kept.fetched(batch)
+    kept.settle(numbers[:2], NOW)
+    assert len(tickets()) == 1
+    kept.settle(numbers[2:], NOW)
+    assert tickets() == []
+    db.session.rollback()
+    assert len(tickets()) == 1, "it goes with the answers or not at all"

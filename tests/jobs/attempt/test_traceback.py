@@ -1,0 +1,63 @@
+"""A fault of the program during an attempt: its traceback is kept beside the attempt, without a secret."""
+
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+from sqlalchemy import select
+
+from portal import sources
+from portal.accounts import User
+from portal.database import db
+from portal.jobs.attempt import faults
+from portal.jobs.attempt import runner as attempts
+from portal.jobs.attempt.runner import Conditions, run
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.tables import Attempt
+from portal.sources.recipes.folder import EXAMPLES
+from tests.support.cast import NOW
+
+GIVEN = Conditions("w", 60, Backoff(1), clock=lambda: NOW)
+
+
+def kept() -> list[str | None]:
+    db.session.rollback()
+    return list(db.session.scalars(select(Attempt.traceback)))
+
+
+def test_a_source_that_breaks_leaves_its_first_traceback(alice: User, make_job, counting) -> None:
+    run(make_job(alice, 3, source="counting").id, 0, GIVEN)
+    assert kept() == [None], "what goes well leaves none"
+
+    def breaks(e164: str) -> object:
+        raise KeyError(f"no field for {e164[-1]}")
+
+    counting.lookup = breaks
+    run(make_job(alice, 3, source="counting").id, 0, GIVEN)
+    _, text = kept()
+    assert text and text.startswith("Traceback") and "KeyError: 'no field for" in text and text.count("Traceback") == 1
+
+
+def test_a_fault_of_our_own_is_kept_too_and_goes_on_up(
+    alice: User, make_job, counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **more: object) -> None:
+        raise RuntimeError("rows do not add up")
+
+    monkeypatch.setattr(attempts, "save", broken)
+    with pytest.raises(RuntimeError):
+        run(make_job(alice, 3, source="counting").id, 0, GIVEN)
+    assert "rows do not add up" in (kept()[0] or "")
+
+
+def test_no_secret_gets_into_it(tmp_path: Path) -> None:
+    copytree(EXAMPLES, tmp_path / "recipes")
+    name = next(found.missing[0] for found in sources.configure(None, tmp_path / "recipes", {}) if found.missing)
+    sources.configure(None, tmp_path / "recipes", {name: "s3cr3t/key"})
+    try:
+        said = "asked https://x/?key=s3cr3t%2Fkey with s3cr3t/key, redis://:pass@host/0"
+        text = faults.told(ValueError(said))
+        assert len(faults.told(ValueError(said * 500))) == faults.LONGEST
+    finally:
+        sources.configure(None, tmp_path / "none", {})
+    assert "asked https" in text and "s3cr3t" not in text and "pass@" not in text

@@ -1,0 +1,35 @@
+"""The statuses and the moves between them."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from portal.database import db
+from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, STOPPABLE, WAITING, Status, may_move, sources_of
+
+
+def test_every_status_has_its_line_of_moves() -> None:
+    assert set(MOVES) == set(Status)
+
+
+def test_a_completed_job_moves_nowhere() -> None:
+    assert not any(may_move(Status.COMPLETED, after) for after in Status)
+
+
+def test_a_worker_claims_what_waits_and_nothing_else() -> None:
+    assert set(sources_of(Status.PROCESSING)) == set(WAITING)
+
+
+def test_only_what_may_be_cancelled_is_called_stoppable() -> None:
+    assert set(STOPPABLE) == set(sources_of(Status.CANCELLED))
+
+
+def test_the_groups_do_not_overlap() -> None:
+    assert not set(WAITING) & set(ENDED)
+    assert set(RETRYABLE) <= set(ENDED)
+    assert {*WAITING, *ENDED, Status.PROCESSING} == set(Status)
+
+
+def test_the_database_refuses_a_status_that_is_not_on_the_list(alice, make_job) -> None:
+    job = make_job(alice)
+    with pytest.raises(IntegrityError):
+        db.session.execute(db.text("UPDATE scraping_jobs SET status = 'limbo' WHERE id = :id"), {"id": job.id})

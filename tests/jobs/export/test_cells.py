@@ -1,0 +1,89 @@
+"""The cells of the file that a person gets back: words, moments, and text that a program might take for more."""
+
+import datetime
+from datetime import UTC
+
+import pytest
+from flask import Flask
+from flask_babel import force_locale
+from openpyxl import load_workbook
+
+from portal.accounts import User
+from portal.jobs.export import export
+from tests.jobs.export.exporting import HEADER, PEOPLE, as_records, csv_of, job_on, ran, sheet_of
+
+pytestmark = pytest.mark.usefixtures("ranges")
+
+
+def test_the_words_are_in_the_readers_language_and_the_moments_in_their_zone(app: Flask, alice: User) -> None:
+    app.config["BABEL_DEFAULT_TIMEZONE"] = app.config["DEFAULT_TIME_ZONE"] = "America/Lima"
+    at = datetime.datetime(2026, 5, 5, 2, 30, tzinfo=UTC)
+    job = ran(job_on(app, alice, [["Tel"], ["612345678"]]), at)
+
+    (record,) = as_records(sheet_of(app, job))
+
+    assert record["Checked at (America/Lima)"] == "2026-05-04 21:30:00"
+
+
+def test_text_that_looks_like_a_formula_an_address_or_markup_stays_text(app: Flask, alice: User) -> None:
+    nasty = [
+        "=1+1",
+        "+34612345678",
+        "@SUM(A1)",
+        "http://example.com",
+        "<r><t>x</t></r>",
+        "</is></c>",
+        " a ",
+        "a\nb",
+        "007",
+    ]
+    job = job_on(app, alice, [["Tel", "Nota"], *(["612345678", text] for text in nasty)])
+
+    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+        sheet = load_workbook(file).worksheets[0]
+
+    cells = [row[1] for row in sheet.iter_rows(min_row=2)]
+    assert [cell.value for cell in cells] == nasty
+    assert {cell.data_type for cell in cells} == {"s"}
+    assert not any(cell.hyperlink for cell in cells)
+
+
+def test_control_characters_are_cleaned_and_overlong_text_is_clipped(app: Flask, alice: User) -> None:
+    job = job_on(app, alice, [["Tel", "Nota"], ["612345678", "a\x00\x07b\r\nc\ufffe"], ["612345679", "x" * 40_000]])
+
+    records = as_records(sheet_of(app, job))
+
+    assert records[0]["Nota"] == "ab\nc"
+    assert len(records[1]["Nota"]) == 32_767
+
+
+def test_a_date_that_excel_cannot_hold_stays_as_text(app: Flask, alice: User) -> None:
+    job = job_on(app, alice, [["Tel", "Nacido"], ["612345678", datetime.datetime(1850, 2, 3)]])  # noqa: DTZ001
+
+    assert as_records(sheet_of(app, job))[0]["Nacido"] == "1850-02-03"
+
+
+def test_csv_speaks_the_language_that_excel_expects(app: Flask, alice: User) -> None:
+    job = ran(job_on(app, alice, [HEADER, *PEOPLE], column=1))
+
+    with force_locale("es"), export(job, app.extensions["storage"], "csv") as file:
+        content = file.read()
+    spanish, english = csv_of(app, job, "es"), csv_of(app, job, "en")
+
+    assert content.startswith(b"\xef\xbb\xbfNombre;Tel\xc3\xa9fono;")
+    assert content.endswith(b"\r\n")
+    assert [spanish[1][3], english[1][3]] == ["12,5", "12.5"]
+    assert english[1][:5] == ["Ana", "612 34 56 78", "2026-01-31", "12.5", "TRUE"]
+    assert english[4][1] == "691234567"
+
+
+def test_csv_takes_the_edge_off_formulas_but_leaves_numbers_in_e164(app: Flask, alice: User) -> None:
+    texts = ["=1+1", "+34612345678", "+34 612 345 678", "-5", "@a", "\tx", "＝1+1", "+1234567890123456", "1=1", "-"]
+    job = job_on(app, alice, [["Tel", "Nota"], *(["612345678", text] for text in texts), ["612345678", -5]])
+
+    notes = [row[1] for row in csv_of(app, job)[1:]]
+
+    assert notes == [
+        "'=1+1", "+34612345678", "'+34 612 345 678", "'-5", "'@a", "'\tx", "'＝1+1", "'+1234567890123456", "1=1", "'-",
+        "-5",
+    ]  # fmt: skip

@@ -1,0 +1,195 @@
+"""Who is there: rows of worker processes, and when the portal says that it stands still."""
+
+import signal
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, select
+
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs.core.tables import SweepState
+from portal.jobs.health import presence
+from portal.jobs.health.presence import EVERY, KEPT, QUIET, Presence, Reporter
+from portal.jobs.health.standstill import SWEEP_MISSED, stands_still
+from portal.jobs.sweep import steps
+from portal.opening import reading
+from tests.services import wait_until
+from tests.support import cast
+from tests.support.world import World
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+def reporter(app: Flask, kind: str, now: datetime) -> Reporter:
+    return Reporter(app.config["DATABASE_URL"], kind, now)
+
+
+def rows() -> list[Presence]:
+    db.session.rollback()  # on SQLite, our own transaction would keep the others from writing
+    with reading() as session:
+        return list(session.scalars(select(Presence)))
+
+
+def heard(kind: str, at: datetime, pid: int = 1) -> None:
+    """A process of this kind was last heard of then."""
+    db.session.merge(Presence(name=f"{kind}-{pid}", kind=kind, host="h", pid=pid, started_at=at, seen_at=at))
+    db.session.commit()
+
+
+def swept(at: datetime) -> None:
+    db.session.merge(SweepState(id=1, began_at=at, ended_at=at))
+    db.session.commit()
+
+
+def still(now: datetime, since: datetime, interval: timedelta = MINUTE) -> bool:
+    db.session.rollback()
+    return stands_still(now, since, interval)
+
+
+# ── a row ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_process_writes_a_row_four_times_a_minute_and_at_once_when_it_does_something_else(app, now) -> None:
+    one = reporter(app, "scrape", now)
+    for seconds, doing in ((0, None), (1, None), (14, None), (15, None), (16, "job 7"), (17, "job 7"), (18, None)):
+        one.report(now + seconds * SECOND, doing)
+        (row,) = rows()
+        written = {1: 0, 14: 0, 17: 16}.get(seconds, seconds)
+        assert row.seen_at == now + written * SECOND, seconds
+    assert row.started_at == now and row.doing is None and row.kind == "scrape"
+
+
+def test_a_process_that_leaves_says_so_and_is_not_shown(app, now) -> None:
+    one = reporter(app, "intake", now)
+    one.report(now)
+    assert [worker.kind for worker in presence.workers(now)] == ["intake"]
+    one.leave(now + SECOND)
+    assert presence.workers(now + SECOND) == []
+
+
+def test_one_that_went_without_a_word_is_named_for_an_hour(app, now) -> None:
+    heard("scrape", now)
+    for later, named, there in ((QUIET - SECOND, 1, True), (QUIET, 1, False), (presence.SHOWN, 0, False)):
+        found = presence.workers(now + later)
+        assert len(found) == named
+        assert [presence.is_there(worker, now + later) for worker in found] == [there] * named
+
+
+def test_the_sweep_removes_rows_of_a_day_ago_and_no_other(app, now) -> None:
+    heard("scrape", now - KEPT - SECOND, 1)
+    heard("scrape", now - KEPT + MINUTE, 2)
+    steps.sweep(now)
+    assert [row.pid for row in rows()] == [2]
+
+
+def test_a_database_that_is_away_does_not_end_the_worker(now, tmp_path) -> None:
+    away = Reporter(f"sqlite:///{tmp_path}/not/there.db", "scrape", now)
+    away.report(now)
+    away.leave(now)
+
+
+# ── standing still ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_scrape_worker_for_a_minute_and_a_half_is_a_standstill(app, now) -> None:
+    heard("scrape", now)
+    for seconds, banner in ((0, False), (90, False), (91, True)):
+        swept(now + seconds * SECOND)
+        assert still(now + seconds * SECOND, now - MINUTE) is banner, seconds
+
+
+def test_one_scrape_worker_of_two_is_enough(app, now) -> None:
+    swept(now)
+    heard("scrape", now - timedelta(hours=3), 1)
+    heard("scrape", now, 2)
+    assert not still(now, now - MINUTE)
+
+
+def test_a_portal_that_was_just_started_is_not_blamed_for_the_time_before(app, now) -> None:
+    heard("scrape", now - timedelta(days=1))
+    assert not still(now, now)
+    assert not still(now + QUIET, now)
+    assert still(now + QUIET + SECOND, now)
+
+
+def test_without_scheduler_and_sweep_worker_it_stands_still_too(app, now) -> None:
+    begun = now - timedelta(hours=1)
+    for kind in ("sweep", "scheduler"):
+        heard(kind, now)
+    swept(now)
+    later = now + QUIET + SECOND
+    heard("scrape", later)
+    assert not still(now + QUIET, begun)
+    assert still(later, begun)
+    heard("scheduler", later)
+    assert not still(later, begun), "the scheduler sweeps when its worker is away"
+
+
+def test_a_sweep_that_ends_no_more_is_a_standstill_though_its_processes_are_there(app, now) -> None:
+    swept(now)
+    for later, banner in ((SWEEP_MISSED, False), (3 * MINUTE + SECOND, True)):
+        for kind in ("scrape", "sweep", "scheduler"):
+            heard(kind, now + later)
+        assert still(now + later, now - MINUTE) is banner
+
+
+def test_a_sweep_by_cron_has_three_intervals_time(app, now) -> None:
+    swept(now)
+    for minutes, banner in ((44, False), (46, True)):
+        heard("scrape", now + minutes * MINUTE)
+        assert still(now + minutes * MINUTE, now - MINUTE, 15 * MINUTE) is banner
+
+
+def test_the_question_is_one_and_takes_the_index(app, now) -> None:
+    asked: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    still(now, now)
+    asked = [text for text in asked if text.startswith("SELECT")]
+    assert len(asked) == 1
+    with db.engine.connect() as connection:
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT max(seen_at) FROM workers WHERE kind = 'scrape' AND ended_at IS NULL"
+        ).all()
+    assert "ix_workers_kind_seen_at" in str(plan)
+
+
+# ── real processes ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_real_workers_are_missed_when_frozen_and_the_portal_goes_on_when_they_are_back(
+    place: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = utcnow() - timedelta(hours=1)
+    monkeypatch.setattr("portal.jobs.health.standstill.QUIET", 2 * SECOND)
+    place.hang.touch()
+    short = {"PRESENCE_SECONDS": "0.2", "JOURNAL_HANG": "."}
+    processes = {role: place.start(role, **short) for role in ("intake", "scrape", "sweep", "scheduler")}
+    wait_until(lambda: {row.kind for row in rows()} == set(processes), what="all four report")
+    assert {row.pid for row in rows()} == {process.pid for process in processes.values()}
+    job_id = place.make_job(cast.make_user("alice@example.com"), 3)
+    wait_until(lambda: f"job {job_id}" in {row.doing for row in rows()}, what="a worker says what it does")
+    wait_until(lambda: not still(utcnow(), begun), what="all is well")
+    scraper = processes["scrape"]
+    scraper.kill(signal.SIGSTOP)
+    wait_until(lambda: still(utcnow(), begun), what="nobody who looks up is heard of")
+    scraper.kill(signal.SIGCONT)
+    wait_until(lambda: not still(utcnow(), begun), what="it is back")
+    place.hang.unlink()
+    place.wait_status(job_id, "completed")
+    for process in processes.values():
+        process.kill(signal.SIGTERM)
+    wait_until(lambda: sum(row.ended_at is not None for row in rows()) == 4, 20, "they say that they leave")
+
+
+def test_a_worker_that_works_one_job_after_another_writes_no_row_for_each(app, now) -> None:
+    writes: list[str] = []
+    one = reporter(app, "scrape", now)
+    event.listen(one._engine, "before_cursor_execute", lambda *given: writes.append(given[2]))
+    for n in range(100):
+        one.report(now + n * timedelta(milliseconds=10))
+    assert len([text for text in writes if text.startswith("INSERT")]) == 1
+    one.report(now + EVERY)
+    assert len([text for text in writes if text.startswith("INSERT")]) == 2

@@ -1,0 +1,49 @@
+"""Each step of the sweep reads its own small index, and never the whole table of jobs or notices."""
+
+from datetime import timedelta
+
+from sqlalchemy import event, text
+
+from portal.database import db
+from portal.jobs import erasure, queries, status_counts
+from portal.jobs.sweep import expiry, metrics_backfill, overdue, steps
+from tests.support import scenes
+from tests.support.cast import NOW
+
+TABLES = ("scraping_jobs", "notices", "documents")
+
+
+def test_no_step_of_the_sweep_reads_all_jobs(app, alice, make_job) -> None:
+    app.config["RETENTION_DAYS"] = 30
+    job = make_job(alice)
+    scenes.completed(make_job(alice), NOW - timedelta(days=40))
+    asked: list[tuple[str, object]] = []
+
+    @event.listens_for(db.engine, "before_cursor_execute")
+    def note(connection, cursor, statement, parameters, context, many) -> None:
+        if statement.startswith("SELECT") and any(f"FROM {table}" in statement for table in TABLES):
+            asked.append((statement, parameters))
+
+    overdue.lost_jobs(NOW)
+    overdue.silent_jobs(NOW)
+    overdue.due_jobs(NOW)
+    overdue.unpushed_jobs(NOW)
+    list(steps.send_due(NOW + timedelta(days=1)))
+    queries.queue_position(job)
+    expiry._past_days(NOW)
+    list(expiry.expire_unstarted(NOW))
+    list(erasure.erase_files(NOW, app.extensions["storage"]))
+    list(metrics_backfill.catch_up(NOW))
+    metrics_backfill.behind()
+    status_counts.standing()
+    status_counts.standing(alice.id)
+    event.remove(db.engine, "before_cursor_execute", note)
+    db.session.commit()
+    assert len(asked) >= 14
+    with db.engine.connect() as connection:
+        connection.execute(text("ANALYZE"))
+        for statement, parameters in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            scanned = [step[3] for step in plan if step[3].startswith("SCAN") and "INDEX" not in step[3]]
+            whole = [step for step in scanned if step not in ("SCAN users", "SCAN CONSTANT ROW")]  # people are few
+            assert not whole, f"{whole} in {statement}"

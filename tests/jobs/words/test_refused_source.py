@@ -1,0 +1,123 @@
+"""What a file's owner reads while its source refuses the portal, is down or is paused: on its page and in the list."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from flask.testing import FlaskClient
+from flask_babel import force_locale
+from sqlalchemy import select
+
+from portal.accounts import User
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs import queries
+from portal.jobs.attempt import runner
+from portal.jobs.attempt.runner import Conditions
+from portal.jobs.core.backoff import Backoff
+from portal.jobs.models import ScrapingJob
+from portal.jobs.words.statuses import reason_words
+from portal.notices.models import Notice
+from portal.sources import pause
+from portal.sources.base import Answer, SourceBusy, SourceStopped
+from tests.support.sources import CountingSource
+
+MakeJob = Callable[..., ScrapingJob]
+SAFE = "Your file is safe"
+
+
+def refused(job: ScrapingJob, counting: CountingSource, error: Exception) -> ScrapingJob:
+    """The job after an attempt in which the source said no."""
+
+    def refuse(e164: str) -> Answer:
+        raise error
+
+    counting.script = refuse
+    runner.run(job.id, job.attempt, Conditions(worker="w", lease_seconds=60, backoff=Backoff(base_seconds=600)))
+    db.session.refresh(job)
+    return job
+
+
+def said(cause: str) -> str:
+    """The sentence for a cause, in alice's language."""
+    with force_locale("en"):
+        return reason_words(cause)
+
+
+def page(client: FlaskClient, address: str) -> str:
+    return unescape(client.get(address).get_data(as_text=True))
+
+
+@pytest.mark.parametrize("cause", ["credentials", "no_credit", "blocked"])
+def test_a_refusal_is_said_in_a_sentence_with_whose_side_and_what_happens_next(
+    as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource, cause: str
+) -> None:
+    job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
+    seen = page(as_alice, f"/jobs/{job.id}")
+    assert f"{said(cause)} The administrators have been told. {SAFE}" in seen
+    for part in ("With the administrators", "The source is asked again at", "Why it waits", "uses no retry"):
+        assert part in seen
+    assert "busy" not in seen
+    assert said(cause) in page(as_alice, "/")
+
+
+@pytest.mark.parametrize("cause", ["page_changed", "recipe_broken", "secret_missing", "robots_refuse"])
+def test_what_the_recipe_has_to_be_put_right_for_is_told_to_owner_and_admins(
+    as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource, cause: str
+) -> None:
+    job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
+    seen = page(as_alice, f"/jobs/{job.id}")
+    assert f"{said(cause)} The administrators have been told. {SAFE}" in seen and "Yes, by itself: at" in seen
+    assert said(cause) in page(as_alice, "/")
+    told = db.session.scalars(select(Notice)).all()
+    assert [(notice.kind, notice.user_id) for notice in told] == [("source_stopped", ada.id)]
+
+
+def test_a_file_that_has_stopped_for_it_asks_its_owner_for_nothing_but_patience(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob, counting: CountingSource
+) -> None:
+    job = make_job(alice, 3, source="counting")
+    job.max_retries = 0
+    db.session.commit()
+    refused(job, counting, SourceStopped("page_changed"))
+    seen = page(as_alice, f"/jobs/{job.id}")
+    assert "An administrator has to put that right; after that, press Retry." in seen and "need you" not in seen
+
+
+def test_a_source_that_is_down_is_not_called_busy(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob, counting: CountingSource
+) -> None:
+    job = refused(make_job(alice, 3, source="counting"), counting, SourceBusy("source_down", 300))
+    seen = page(as_alice, f"/jobs/{job.id}")
+    assert f"{said('source_down')} {SAFE}" in seen and "At the source" in seen and "Goes on at" in seen
+
+
+def test_a_file_of_a_paused_source_says_so_and_is_not_next_in_the_queue(
+    as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource
+) -> None:
+    job, other = make_job(alice, 3, source="counting"), make_job(alice, 3)
+    before = queries.page_version(queries.find_job(alice, job.id), utcnow())  # type: ignore[arg-type]
+    pause.pause("counting", ada.email, "the bill", utcnow())
+    db.session.commit()
+    seen = page(as_alice, f"/jobs/{job.id}")
+    assert f"An administrator has paused the source. {SAFE} and waits" in seen
+    assert "waits for its turn" not in seen and "in the queue" not in seen and ada.email not in seen
+    assert "An administrator has paused the source." in page(as_alice, "/")
+    assert "next in the queue" in page(as_alice, f"/jobs/{other.id}"), "a paused source's file is not ahead of others"
+    again = queries.find_job(alice, job.id)
+    assert again is not None
+    assert queries.page_version(again, utcnow()) != before, "a page that is open would not hear of it"
+    pause.resume("counting")
+    db.session.commit()
+    assert "waits for its turn" in page(as_alice, f"/jobs/{job.id}")
+
+
+def test_the_cause_is_gone_once_a_worker_takes_the_file(
+    alice: User, make_job: MakeJob, counting: CountingSource
+) -> None:
+    job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped("credentials"))
+    assert (job.wait_cause, job.last_error) == ("credentials", None)
+    later = utcnow() + timedelta(hours=1)
+    taken = ScrapingJob.claim(job.id, job.attempt, later, worker="w", lease_seconds=60)
+    assert taken is not None and taken.wait_cause is None

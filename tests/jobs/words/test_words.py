@@ -1,0 +1,119 @@
+"""Every code has its words: four parts for a cause, a sentence for an event."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from portal.jobs.core.derived import TEMPORARY, Summary, summary_sentence
+from portal.jobs.core.status import Status
+from portal.jobs.core.tables import AttemptEnd, Event
+from portal.jobs.words import statuses, timeline
+from portal.jobs.words.causes import CAUSES
+from portal.phone import Reason
+from portal.sources.base import Outcome
+from tests.jobs.core.test_derived import a_job
+from tests.support.cast import NOW
+
+JOBS_ROOM = Path(statuses.__file__).parent
+
+
+def codes_written_in_the_source(*files: str) -> set[str]:
+    """The causes that the room's own code gives an attempt."""
+    text = "".join((JOBS_ROOM / file).read_text() for file in files)
+    patterns = (
+        r'_end_failed\(\s*"(\w+)"',
+        r'_end_refused\(\s*source_name, "(\w+)"',
+        r'cause = "(\w+)"',
+        r'"paused" if self\.paused else "(\w+)"',
+        r'"(paused)" if self\.paused',
+        r'reason="(\w+)"',
+        r'"last_error": "(\w+)"',
+        r'job_id, "(\w+)", now, backoff',
+    )
+    return {code for pattern in patterns for code in re.findall(pattern, text)}
+
+
+@pytest.mark.parametrize("code", sorted({*CAUSES, *Reason, *TEMPORARY}))
+def test_every_cause_says_what_whose_side_whether_retried_and_what_to_do(app: Flask, code: str) -> None:
+    with app.test_request_context():
+        explained = statuses.explain(code)
+        assert explained is not None
+        parts = [str(part) for part in (explained.what, explained.side, explained.retried, explained.todo)]
+    assert all(part.strip() for part in parts)
+    assert not any("_" in part or "%(" in part for part in parts)
+
+
+def test_every_cause_that_the_code_gives_is_in_the_catalogue() -> None:
+    given = codes_written_in_the_source("attempt.py", "lifecycle.py")
+    assert {"numbers_unanswered", "source_unknown", "restart", "paused", "worker_lost", "no_progress", "by_admin",
+            "source_error"} <= given  # the patterns above still find something  # fmt: skip
+    assert given <= set(CAUSES)
+
+
+def test_a_text_given_by_hand_is_shown_as_it_is_and_a_strange_code_never(app: Flask) -> None:
+    with app.test_request_context():
+        assert statuses.reason_words("The line was cut on Tuesday") == "The line was cut on Tuesday"
+        assert "new_code_of_theirs" not in statuses.reason_words("new_code_of_theirs")
+        assert statuses.reason_words(None) == ""
+        assert statuses.explain("") is None
+
+
+def test_every_status_outcome_and_end_has_a_word(app: Flask) -> None:
+    with app.test_request_context():
+        assert len({statuses.status_words(status) for status in Status}) == len(Status)
+        assert len({statuses.outcome_words(outcome) for outcome in Outcome}) == len(Outcome)
+        assert all(statuses.attempt_end_words(end) for end in (*AttemptEnd, None))
+
+
+def test_every_event_that_the_room_records_has_a_sentence() -> None:
+    text = "".join(path.read_text() for path in JOBS_ROOM.glob("*.py"))
+    recorded = set(re.findall(r'(?:timeline\.)?record\(\s*[\w.]+, "(\w+)"', text))
+    assert {"created", "started", "completed", "cancelled", "limits_set"} <= recorded
+    assert recorded <= timeline.EVENT_KINDS
+
+
+@pytest.mark.parametrize("kind", sorted({*timeline.EVENT_KINDS, "unheard_of"}))
+@pytest.mark.parametrize("facts", [{}, {"until": "nonsense", "cause": "no_such", "ready": None, "attempt": "x"}])
+def test_an_event_without_its_facts_is_still_a_sentence(app: Flask, kind: str, facts: dict[str, object]) -> None:
+    with app.test_request_context():
+        said = statuses.event_words(Event(kind=kind, facts=facts, at=NOW))
+    assert said.endswith(".") or "Downloaded" in said
+    assert "%(" not in said and "None" not in said
+
+
+def test_an_event_says_what_is_known(app: Flask) -> None:
+    facts = {
+        "attempt": 2,
+        "cause": "no_progress",
+        "ready": 1200,
+        "until": "2026-05-05T12:00:00+00:00",
+        "why": "it hung",
+    }
+    with app.test_request_context(headers={"Accept-Language": "en"}):
+        said = statuses.event_words(Event(kind="timeout", facts=facts, at=NOW))
+    for part in ("Attempt 2 timed out.", "1,200 rows are ready.", "Next try:", "it hung"):
+        assert part in said
+
+
+@pytest.mark.parametrize("summary", list(Summary))
+def test_every_summary_has_a_sentence(app: Flask, summary: Summary) -> None:
+    later = {"not_before": NOW + timedelta(minutes=5)}
+    jobs = {
+        Summary.SOURCE_BUSY: a_job(Status.RETRYING, wait_cause="source_down", **later),
+        Summary.SOURCE_REFUSES: a_job(Status.RETRYING, wait_cause="no_credit", **later),
+        Summary.SOURCE_PAUSED: a_job(Status.PENDING, source_paused=True),
+        Summary.RETRY_FOR_ADMIN: a_job(Status.FAILED, last_error="page_changed", next_retry_at=later["not_before"]),
+        Summary.STOPPED_FOR_ADMIN: a_job(Status.FAILED, last_error="page_changed"),
+        Summary.STOPPED: a_job(Status.FAILED),
+        Summary.CANCELLED: a_job(Status.CANCELLED),
+        Summary.DONE: a_job(Status.COMPLETED),
+    }
+    with app.test_request_context():
+        if summary in jobs:
+            assert summary_sentence(jobs[summary], NOW) == summary
+            assert statuses.summary_words(jobs[summary], NOW)
+        else:
+            assert statuses._PLAIN[summary]

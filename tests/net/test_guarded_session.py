@@ -1,0 +1,309 @@
+"""The guard: addresses that a person has set lead to the internet and never into our own network.
+
+Names are looked up in a table of the test's, and a connection that is made after all fails the test: nothing leaves
+the process. Where a test does want a connection, it is to a server of its own on 127.0.0.1.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import requests
+
+from portal.net import guarded_session
+from portal.net.address_policy import KEPT_SECONDS, Judge, Refusal, Refused
+
+INSIDE = [
+    "http://127.0.0.1/", "http://localhost/", "http://127.1/", "http://2130706433/", "http://0x7f000001/",
+    "http://0177.0.0.1/", "http://0/", "http://0.0.0.0/", "http://[::1]/", "http://[::]/",
+    "http://[::ffff:127.0.0.1]/", "http://[::ffff:a00:1]/", "http://[::127.0.0.1]/",
+    "http://10.0.0.1/", "http://172.16.0.1/", "http://192.168.1.1/", "http://169.254.169.254/latest/meta-data/",
+    "http://100.64.0.1/", "http://100.127.255.254/", "http://192.0.0.1/", "http://198.18.0.1/", "http://224.0.0.1/",
+    "http://240.0.0.1/", "http://255.255.255.255/", "http://[fe80::1]/", "http://[fc00::1]/", "http://[fd00:ec2::254]/",
+    "http://[ff02::1]/", "http://[64:ff9b::7f00:1]/", "http://[64:ff9b::a9fe:a9fe]/", "http://[64:ff9b:1::a00:1]/",
+    "http://[2002:7f00:1::]/", "http://[2001:db8::1]/", "http://[fec0::1]/", "https://10.0.0.1/",
+]  # fmt: skip
+
+NAMES = {
+    "public.example": ["93.184.215.14"],
+    "other.example": ["8.8.8.8"],
+    "inside.example": ["10.0.0.1"],
+    "both.example": ["93.184.215.14", "10.0.0.1"],
+    "six.example": ["2606:2800:21f:cb07:6820:80da:af6b:8b2c"],
+    "localhost": ["127.0.0.1"],
+}
+
+
+class Connected(BaseException):
+    """Somebody tried to leave the process. No `except Exception` swallows it."""
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Where the process tried to connect to. Names come from NAMES; addresses mean themselves, in every spelling."""
+    seen: list[tuple[str, int]] = []
+    real = socket.getaddrinfo
+
+    def lookup(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
+        if host in NAMES:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in NAMES[host]]
+        return real(host, port, *args, **{**kwargs, "flags": socket.AI_NUMERICHOST})
+
+    def connect(self: socket.socket, address: Any) -> None:
+        seen.append(address[:2])
+        self.close()
+        raise Connected(address)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    return seen
+
+
+def goes_to(ask: Callable[[], Any], tried: list[tuple[str, int]]) -> tuple[str, int]:
+    with pytest.raises(Connected):
+        ask()
+    return tried[-1]
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_an_address_inside_is_refused_before_anything_connects(address: str, tried: list[tuple[str, int]]) -> None:
+    with pytest.raises(Refused) as refused:
+        guarded_session.session(redirects=3).get(address)
+    assert refused.value.code is Refusal.PRIVATE
+    assert tried == []
+
+
+@pytest.mark.parametrize("name", ["inside.example", "both.example"])
+def test_a_name_that_leads_inside_is_refused_even_when_it_leads_outside_too(name: str, tried: list[Any]) -> None:
+    with pytest.raises(Refused) as refused:
+        guarded_session.session().get(f"http://{name}/")
+    assert refused.value.code is Refusal.PRIVATE
+    assert tried == []
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("file:///etc/passwd", Refusal.SCHEME),
+        ("gopher://public.example/", Refusal.SCHEME),
+        ("ftp://public.example/", Refusal.SCHEME),
+        ("http://public.example@inside.example/", Refusal.USERINFO),
+        ("http://user:word@public.example/", Refusal.USERINFO),
+        ("http://public.example:22/", Refusal.PORT),
+        ("https://public.example:6379/", Refusal.PORT),
+    ],
+)
+def test_what_is_wrong_with_the_address_itself_is_said(address: str, code: Refusal, tried: list[Any]) -> None:
+    with pytest.raises(Refused) as refused:
+        guarded_session.session().get(address)
+    assert refused.value.code is code
+    assert tried == []
+
+
+def test_a_refusal_does_not_repeat_the_key_that_stands_in_the_address(tried: list[Any]) -> None:
+    with pytest.raises(Refused) as refused:
+        guarded_session.session().get("http://user:hidden@inside.example/?key=hidden")
+    assert "hidden" not in str(refused.value)
+
+
+def test_a_public_address_is_connected_to(tried: list[tuple[str, int]]) -> None:
+    # Without this, a guard that refuses everything would pass all the tests above.
+    assert goes_to(lambda: guarded_session.session().get("http://public.example/"), tried) == ("93.184.215.14", 80)
+    assert goes_to(lambda: guarded_session.session().get("https://public.example/"), tried) == ("93.184.215.14", 443)
+
+
+def test_a_port_is_open_once_it_is_configured(tried: list[tuple[str, int]]) -> None:
+    session = guarded_session.session(ports=[8443])
+    assert goes_to(lambda: session.get("https://public.example:8443/"), tried) == ("93.184.215.14", 8443)
+
+
+def test_a_network_is_reached_once_the_operator_opened_it_and_its_neighbours_are_not(tried: list[Any]) -> None:
+    session = guarded_session.session(allow_private=["10.0.0.0/30"])
+    assert goes_to(lambda: session.get("http://10.0.0.1:8080/"), tried) == ("10.0.0.1", 8080)
+    with pytest.raises(Refused):
+        session.get("http://10.0.0.4:8080/")
+    with pytest.raises(Refused):
+        session.get("http://127.0.0.1/")
+
+
+def test_a_setting_that_is_no_network_is_an_error() -> None:
+    with pytest.raises(ValueError, match="not-a-network"):
+        guarded_session.session(allow_private=["not-a-network"])
+
+
+def test_a_name_that_answers_differently_the_second_time_gains_nothing(
+    tried: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(["93.184.215.14", "127.0.0.1", "127.0.0.1", "127.0.0.1"])
+
+    def rebinding(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers) if host[0] == "r" else host, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    assert goes_to(lambda: guarded_session.session().get("http://rebinding.example/"), tried) == ("93.184.215.14", 80)
+
+
+def test_a_judged_address_is_forgotten_after_a_while_and_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, answers = [0.0], ["93.184.215.14"]
+    asked: list[str] = []
+
+    def lookup(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[0], port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    judge = Judge(clock=lambda: now[0])
+    assert [str(judge.judge("public.example", 80).address) for _ in range(50)] == ["93.184.215.14"] * 50
+    assert len(asked) == 1
+    answers[0], now[0] = "10.0.0.1", KEPT_SECONDS + 1
+    with pytest.raises(Refused):
+        judge.judge("public.example", 80)
+
+
+def test_nothing_of_the_environment_is_used(tried: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://other.example:80")
+    assert goes_to(lambda: guarded_session.session().get("http://public.example/"), tried) == ("93.184.215.14", 80)
+    proxies = {"http": "http://other.example:80"}
+    ask = lambda: guarded_session.session().get("http://public.example/", proxies=proxies)  # noqa: E731
+    assert goes_to(ask, tried) == ("93.184.215.14", 80)
+
+
+# ── a real server of ours: what arrives there, and where its redirects lead ─────────────────────────────────────────
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    to = "/end"
+    seen: list[dict[str, str]]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.seen.append({name.lower(): value for name, value in self.headers.items()})
+        if self.path == "/end":
+            self._answer(200, {"Set-Cookie": "id=1"})
+        else:
+            self._answer(302, {"Location": self.server.to})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(307, {"Location": self.server.to})
+
+    def _answer(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": "0"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.seen = []
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def address_of(server: Server, path: str = "/") -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}{path}"
+
+
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [
+        ("http://10.0.0.1/", Refusal.PRIVATE),
+        ("http://169.254.169.254/latest/meta-data/", Refusal.PRIVATE),
+        ("http://[::1]/", Refusal.PRIVATE),
+        ("http://2130706434/", Refusal.PRIVATE),
+        ("http://user@127.0.0.1/", Refusal.USERINFO),
+        ("http://8.8.8.8:22/", Refusal.PORT),
+        ("/again", Refusal.REDIRECTS),
+    ],
+)
+def test_every_redirect_is_judged(server: Server, to: str, code: Refusal) -> None:
+    server.to = to
+    with (
+        guarded_session.session(allow_private=["127.0.0.1/32"], redirects=3) as session,
+        pytest.raises(Refused) as refused,
+    ):
+        session.get(address_of(server))
+    assert refused.value.code is code
+    assert len(server.seen) == (4 if code is Refusal.REDIRECTS else 1)
+
+
+def test_a_redirect_to_a_file_is_refused(server: Server) -> None:
+    server.to = "file:///etc/passwd"
+    with guarded_session.session(allow_private=["127.0.0.1/32"], redirects=3) as session, pytest.raises(Refused):
+        session.get(address_of(server))
+
+
+def test_without_redirects_the_answer_itself_is_given(server: Server) -> None:
+    with guarded_session.session(allow_private=["127.0.0.1/32"]) as session:
+        assert session.get(address_of(server)).status_code == 302
+    assert len(server.seen) == 1
+
+
+def test_a_redirect_to_another_host_carries_none_of_our_keys(server: Server) -> None:
+    server.to = f"http://localhost:{server.server_address[1]}/end"
+    keys = {"Authorization": "Bearer hidden", "X-Api-Key": "hidden", "Accept": "application/json"}
+    with guarded_session.session(allow_private=["127.0.0.0/8", "::1/128"], redirects=1) as session:
+        assert session.get(address_of(server), headers=keys).status_code == 200
+        assert session.get(address_of(server, "/end"), headers=keys).status_code == 200
+    first, second, at_home = server.seen
+    assert "hidden" in str(first) and "hidden" in str(at_home)
+    assert "hidden" not in str(second) and second["accept"] == "application/json"
+    assert second["host"] == f"localhost:{server.server_address[1]}"
+
+
+def test_what_is_posted_is_not_carried_to_another_host(server: Server) -> None:
+    server.to = f"http://localhost:{server.server_address[1]}/end"
+    with (
+        guarded_session.session(allow_private=["127.0.0.0/8", "::1/128"], redirects=1) as session,
+        pytest.raises(Refused),
+    ):
+        session.post(address_of(server), data="hidden")
+    assert server.seen == []
+
+
+def test_from_outside_no_redirect_leads_into_an_opened_network(tried: list[Any]) -> None:
+    session = guarded_session.session(allow_private=["10.0.0.0/8"], redirects=3)
+    answer = requests.Response()
+    answer.request = requests.Request("GET", "http://public.example/").prepare()
+    onward = requests.Request("GET", "http://inside.example/").prepare()
+    with pytest.raises(Refused) as refused:
+        session.rebuild_auth(onward, answer)
+    assert refused.value.code is Refusal.PRIVATE
+
+
+def test_no_cookie_is_kept(server: Server) -> None:
+    with guarded_session.session(allow_private=["127.0.0.1/32"]) as session:
+        for _ in range(2):
+            session.get(address_of(server, "/end"))
+    assert [headers for headers in server.seen if "cookie" in headers] == []
+
+
+def test_as_many_connections_are_kept_as_asked_for() -> None:
+    adapter: Any = guarded_session.session(pool_size=32).get_adapter("https://public.example/")
+    assert adapter.poolmanager.connection_pool_kw["maxsize"] == 32
+
+
+def test_plain_http_goes_into_opened_networks_only_wherever_a_name_leads(tried: list[tuple[str, int]]) -> None:
+    session = guarded_session.GuardedSession(Judge(["10.0.0.0/30"], https_only=True), pool_size=1, redirects=0)
+    with pytest.raises(Refused) as refused:
+        session.get("http://public.example/")
+    assert refused.value.code is Refusal.SCHEME
+    assert tried == []
+    assert goes_to(lambda: session.get("http://inside.example/"), tried) == ("10.0.0.1", 80)
+    assert goes_to(lambda: session.get("https://public.example/"), tried) == ("93.184.215.14", 443)

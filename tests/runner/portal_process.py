@@ -1,0 +1,125 @@
+"""A whole portal, started by `make run` as a person would, on a data directory and a port of its own."""
+
+import http.client
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from portal.config import ROOT, SETTINGS
+from tests.services import free_port, short_folder, wait_until
+
+READY_SECONDS = 90.0  # seconds on an idle machine; a busy one takes ten times that
+GONE_SECONDS = 90.0
+
+
+@dataclass
+class Portal:
+    """Where it runs. `start` may be called again after it was stopped or killed."""
+
+    data_dir: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Nothing of the developer's own: an empty variable wins over `.env` and means the default."""
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        own = {"PORTAL_DATA_DIR": str(self.data_dir), "PORTAL_PORT": str(self.port), "PORTAL_WORKERS": "1"}
+        return {**inherited, **{setting.name: "" for setting in SETTINGS}, **own}
+
+    @property
+    def output(self) -> str:
+        return (self.data_dir / "terminal.txt").read_text()
+
+    def start(self) -> None:
+        """`make run` in a terminal's process group of its own, until /readyz says yes."""
+        with (self.data_dir / "terminal.txt").open("wb") as terminal:
+            self.process = subprocess.Popen(
+                ["make", "run"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=terminal,
+                stderr=terminal,
+                start_new_session=True,
+            )
+        try:
+            wait_until(self.ready_or_gone, READY_SECONDS, "the portal is ready")
+        except TimeoutError as error:
+            raise AssertionError(self.output) from error
+        assert self.process.poll() is None, self.output
+
+    def ready_or_gone(self) -> bool:
+        return (self.process is not None and self.process.poll() is not None) or self.status("/readyz") == 200
+
+    def status(self, path: str) -> int | None:
+        """The status that this address answers with, None without an answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    def run(self, *words: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        """The launcher without make, for a second start or for `ctl`."""
+        command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "portal.runner", *words]
+        return subprocess.run(
+            command, cwd=ROOT, env={**self.environment, **changed}, capture_output=True, text=True, timeout=60
+        )
+
+    def states(self) -> dict[str, str]:
+        """What supervisord says of each program: RUNNING, STARTING, BACKOFF…"""
+        lines = [line.split() for line in self.run("ctl", "status").stdout.splitlines()]
+        return {words[0]: words[1] for words in lines if len(words) > 1}
+
+    def supervisor(self) -> psutil.Process:
+        return psutil.Process(int((self.data_dir / "supervisord.pid").read_text()))
+
+    def living(self) -> list[psutil.Process]:
+        """Every process that was started for this data directory and still runs, whoever its parent is by now."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get("PORTAL_DATA_DIR") == str(self.data_dir)
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def wait_until_gone(self) -> None:
+        try:
+            wait_until(lambda: not self.living(), GONE_SECONDS)
+        except TimeoutError as error:
+            raise AssertionError(f"still there: {[process.cmdline() for process in self.living()]}") from error
+        if self.process is not None:
+            self.process.wait(10)
+
+    def end(self) -> None:
+        """Whatever the test left, by pid."""
+        for process in self.living():
+            try:
+                process.send_signal(signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                continue
+        if self.process is not None:
+            self.process.wait(10)
+
+
+@contextmanager
+def a_portal() -> Iterator[Portal]:
+    """A portal that is not started yet, and of which nothing is left afterwards."""
+    with short_folder() as data_dir:
+        portal = Portal(data_dir, free_port())
+        try:
+            yield portal
+        finally:
+            portal.end()

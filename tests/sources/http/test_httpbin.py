@@ -1,0 +1,133 @@
+"""The engine against a server that nobody here wrote: PyPI's httpbin, started in a process of its own.
+
+It wants an older greenlet than our own tools and can be no part of their environment: `make test` gives it its own,
+`.venv-httpbin`, from `requirements-httpbin.txt`.
+"""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portal.config import ROOT
+from portal.sources.base import Answer, Outcome, SourceStopped
+from portal.sources.http.source import HttpSource
+from portal.sources.recipes.loader import read_recipe
+from tests.support.processes import dies_with_us, missing, stop
+from tests.support.recipes import LOOPBACK
+
+NUMBER = "+34612345678"
+PYTHON = ROOT / ".venv-httpbin" / "bin" / "python"
+PROGRAM = """
+from werkzeug.serving import make_server
+import httpbin
+server = make_server("127.0.0.1", 0, httpbin.app, threaded=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture(scope="module")
+def httpbin() -> Iterator[str]:
+    """The address of a running httpbin."""
+    if not PYTHON.exists():
+        missing("httpbin")
+    process = subprocess.Popen(
+        [PYTHON, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=dies_with_us(signal.SIGKILL),
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            port = process.stdout.readline().decode().strip()
+            assert port, "httpbin did not start"
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            stop(process)
+
+
+def ask(folder: Path, url: str, more: str, *, kind: str = "json", request: str = "") -> Answer:
+    path = folder / "httpbin.toml"
+    path.write_text(f'name = "httpbin"\nkind = "{kind}"\n[request]\nurl = "{url}"\n{request}\n{more}\n')
+    return HttpSource(read_recipe(path), {"KEY": "a b+c/d"}, allow_private=LOOPBACK).lookup(NUMBER)
+
+
+ANYTHING = "/anything/{e164}?n={national}"
+
+
+def test_what_is_sent_arrives_as_it_was_meant(httpbin: str, tmp_path: Path) -> None:
+    answer = ask(
+        tmp_path, httpbin + ANYTHING,
+        '[fields]\nnational = "args.n"\nurl = "url"\nkey = "headers.\\"X-Key\\""\nbody = "json.n"\nkind = "method"',
+        request='method = "POST"\nheaders = { X-Key = "{secret:KEY}" }\nbody = \'{"n": "{e164}"}\'',
+    )  # fmt: skip
+    assert answer.outcome == Outcome.FOUND
+    assert answer.fields["national"] == "612345678" and answer.fields["body"] == NUMBER
+    assert answer.fields["key"] == "a b+c/d" and answer.fields["kind"] == "POST"
+    assert "/anything/+34612345678?n=612345678" in answer.fields["url"].replace("%2B", "+")
+
+
+def test_json_is_read(httpbin: str, tmp_path: Path) -> None:
+    answer = ask(
+        tmp_path, httpbin + "/json?n={e164}",
+        '[fields]\nauthor = "slideshow.author"\ntitles = "slideshow.slides[].title"',
+    )  # fmt: skip
+    assert answer.fields == {"author": "Yours Truly", "titles": "Wake up to WonderWidgets!, Overview"}
+
+
+def test_a_page_is_read(httpbin: str, tmp_path: Path) -> None:
+    answer = ask(tmp_path, httpbin + "/html?n={e164}", '[fields]\nhead = { css = "h1", required = true }', kind="html")
+    assert answer == Answer(Outcome.FOUND, {"head": "Herman Melville - Moby-Dick"})
+
+
+def test_what_robots_txt_denies_is_not_asked(httpbin: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceStopped, match="robots_refuse"):
+        ask(tmp_path, httpbin + "/deny?n={e164}", '[fields]\nhead = "h1"', kind="html")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (404, Answer(Outcome.NOT_FOUND)),
+        (410, Answer(Outcome.NOT_FOUND)),
+        (422, Answer(Outcome.REJECTED, reason="rejected")),
+        (429, Answer(Outcome.FAILED, reason="rate_limited")),
+        (500, Answer(Outcome.FAILED, reason="temporary")),
+        (503, Answer(Outcome.FAILED, reason="temporary")),
+        (302, Answer(Outcome.FAILED, reason="source_error")),
+    ],
+)
+def test_a_status_is_what_it_says(httpbin: str, tmp_path: Path, status: int, expected: Answer) -> None:
+    assert ask(tmp_path, f"{httpbin}/status/{status}?n={{e164}}", '[fields]\nx = "y"') == expected
+
+
+@pytest.mark.parametrize(("status", "reason"), [(401, "credentials"), (402, "no_credit"), (403, "blocked")])
+def test_a_refusal_stops_the_source(httpbin: str, tmp_path: Path, status: int, reason: str) -> None:
+    with pytest.raises(SourceStopped, match=reason):
+        ask(tmp_path, f"{httpbin}/status/{status}?n={{e164}}", '[fields]\nx = "y"')
+
+
+@pytest.mark.parametrize(("timeout", "outcome"), [(0.3, Outcome.FAILED), (5, Outcome.FOUND)])
+def test_a_delay_is_waited_for_as_long_as_the_recipe_says(
+    httpbin: str, tmp_path: Path, timeout: float, outcome: Outcome
+) -> None:
+    answer = ask(tmp_path, httpbin + "/delay/1?n={e164}", '[fields]\nn = "args.n"', request=f"timeout = {timeout}")
+    assert answer.outcome == outcome
+
+
+def test_a_body_that_drips_is_cut_off_in_time_and_one_that_is_packed_is_unpacked(httpbin: str, tmp_path: Path) -> None:
+    drip = httpbin + "/drip?duration=4&numbytes=20&delay=0&n={e164}"
+    assert ask(tmp_path, drip, '[fields]\nx = "y"', request="timeout = 0.5").reason == "temporary"
+    for packed in ("gzip", "deflate"):
+        answer = ask(tmp_path, f"{httpbin}/{packed}?n={{e164}}", '[fields]\nkind = "method"')
+        assert answer.fields == {"kind": "GET"}
+
+
+def test_a_redirect_is_followed_where_the_recipe_allows_it(httpbin: str, tmp_path: Path) -> None:
+    url = httpbin + "/redirect-to?url=/get%3Fa={digits}"
+    assert ask(tmp_path, url, '[fields]\nx = "args.a"').outcome == Outcome.FAILED
+    assert ask(tmp_path, url, '[fields]\nx = "args.a"', request="redirects = 1").fields == {"x": "34612345678"}

@@ -1,0 +1,267 @@
+"""The pacer on a real Valkey: one pace over all processes, pauses that hold everybody, and a pace that is found."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from portal.sources.base import SourceBusy
+from portal.sources.limits import rate_limiter
+from portal.sources.limits.rate_limiter import Interrupted, Pacer
+from tests import services
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEAD = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def redis(valkey: str) -> Iterator[Redis]:
+    with Redis.from_url(valkey) as redis:
+        yield redis
+
+
+class Sleeper:
+    """Sleeps, and remembers how long."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        self.seconds += seconds
+        time.sleep(seconds)
+
+
+def calls(redis: Redis) -> int:
+    """Commands that clients sent: those inside a script travel no network, and a connection is made but once."""
+    inside = {"time", "hmget", "hset", "expire", "info", "hello", "client|setinfo"}
+    stats = redis.info("commandstats")
+    return sum(told["calls"] for name, told in stats.items() if name.removeprefix("cmdstat_") not in inside)
+
+
+@pytest.mark.alone
+@pytest.mark.slow
+def test_three_processes_keep_one_pace(redis: Redis, valkey: str) -> None:
+    rate, seconds = 100, 5
+    command = [sys.executable, "-m", "tests.sources.pacing_process", valkey, str(rate), "8", str(seconds)]
+    before = calls(redis)
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=services.dies_with_us(9))
+        for _ in range(3)
+    ]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert all(outputs), "each process had its turn"
+    asked = sorted(float(line) for output in outputs for line in output.split())
+    # The processes start at different moments: what counts is the time in which all three were asking.
+    begun = max(float(output.split()[0]) for output in outputs)
+    ended = min(float(output.split()[-1]) for output in outputs)
+    within = [at for at in asked if begun <= at <= ended]
+    assert len(within) / (ended - begun) >= 0.95 * rate
+    most = max(sum(1 for at in asked if start <= at < start + 1) for start in asked)
+    assert most <= 1.10 * rate
+    assert (calls(redis) - before) / len(asked) <= 1.2
+
+
+def test_slots_are_as_far_apart_as_the_rate_says(redis: Redis) -> None:
+    sleeper = Sleeper()
+    pace = Pacer(redis, "one", 20, sleep=sleeper)
+    began = time.monotonic()
+    for _ in range(5):
+        pace.wait()
+    assert time.monotonic() - began >= 0.2
+    assert 0.1 < sleeper.seconds <= 0.21
+
+
+def test_a_pace_that_nobody_reaches_is_asked_for_in_blocks_and_never_exceeded(redis: Redis) -> None:
+    pace = Pacer(redis, "fast", 1000)
+    pace.wait()
+    before = calls(redis)
+    began = time.monotonic()
+    for _ in range(300):
+        pace.wait()
+    took = time.monotonic() - began
+    assert took >= 300 / 1000 - 0.05
+    assert (calls(redis) - before) / 300 <= 1.0
+    services.wait_until(lambda: pace.state().ahead_seconds == 0, what="nobody waits any more")
+    before = calls(redis)
+    for _ in range(15):
+        pace.wait()
+    assert calls(redis) - before <= 2, "one block, and perhaps the next"
+
+
+def test_each_source_has_its_own_slots(redis: Redis) -> None:
+    Pacer(redis, "slow", 0.1).wait()
+    sleeper = Sleeper()
+    Pacer(redis, "other", 0.1, sleep=sleeper).wait()
+    assert sleeper.seconds == 0
+
+
+def test_a_slot_that_is_too_far_away_is_not_waited_for_and_not_taken(redis: Redis) -> None:
+    pace = Pacer(redis, "slow", 0.1, bound_seconds=15)
+    pace.wait()
+    assert pace.state().ahead_seconds == pytest.approx(10, abs=1)
+    impatient = Pacer(redis, "slow", 0.1, bound_seconds=5)
+    for _ in range(3):
+        with pytest.raises(SourceBusy) as busy:
+            impatient.wait()
+        assert busy.value.reason == "source_busy"
+        assert busy.value.seconds == pytest.approx(10, abs=1)
+    assert pace.state().ahead_seconds == pytest.approx(10, abs=1)
+
+
+def test_a_pause_holds_everybody(redis: Redis) -> None:
+    here, there = Pacer(redis, "one", 100), Pacer(redis, "one", 100)
+    here.pause(0.5)
+    began = time.monotonic()
+    there.wait()
+    here.wait()
+    assert time.monotonic() - began >= 0.45
+
+
+def test_who_slept_towards_a_slot_within_a_pause_waits_for_its_end(redis: Redis) -> None:
+    pace = Pacer(redis, "one", 5)
+    pace.wait()  # the next slot is 0.2 s away
+    went: list[float] = []
+    thread = threading.Thread(target=lambda: (pace.wait(), went.append(time.monotonic())))
+    thread.start()
+    services.wait_until(lambda: pace.state().ahead_seconds > 0.2, what="the slot is taken")
+    paused = time.monotonic()
+    pace.pause(0.6)
+    thread.join()
+    assert went[0] - paused >= 0.59
+
+
+def test_the_pause_is_followed_by_single_requests_and_no_burst(redis: Redis) -> None:
+    pace = Pacer(redis, "one", 50)
+    pace.pause(0.3)
+    went: list[float] = []
+    crowd = [threading.Thread(target=lambda: (pace.wait(), went.append(time.monotonic()))) for _ in range(10)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    went.sort()
+    assert went[-1] - went[0] >= 9 / 50 - 0.02
+
+
+def test_a_long_pause_frees_the_worker_and_everybody_is_told_how_long(redis: Redis) -> None:
+    pace = Pacer(redis, "one", 10)
+    with pytest.raises(SourceBusy) as busy:
+        pace.pause(600)
+    assert (busy.value.reason, busy.value.seconds) == ("rate_limited", 600)
+    with pytest.raises(SourceBusy) as other:
+        Pacer(redis, "one", 10).wait()
+    assert other.value.reason == "rate_limited"
+    assert other.value.seconds == pytest.approx(600, abs=5)
+
+
+def test_a_shorter_pause_does_not_shorten_a_longer_one(redis: Redis) -> None:
+    pace = Pacer(redis, "one", 10)
+    pace.pause(50)
+    pace.pause(1)
+    assert pace.state().paused_seconds == pytest.approx(50, abs=2)
+
+
+def test_being_told_to_stop_is_heard_while_waiting(redis: Redis) -> None:
+    pace = Pacer(redis, "slow", 0.05)
+    pace.wait()
+    began = time.monotonic()
+    with pytest.raises(Interrupted):
+        pace.wait(lambda: time.monotonic() - began > 0.3)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.alone
+def test_without_a_declared_rate_the_pace_doubles_until_it_is_refused(redis: Redis) -> None:
+    pace = Pacer(redis, "one", None, ceiling=40)
+    began = pace.state().rate
+    assert began == rate_limiter.START_RATE
+    crowd = threading.Event()
+    threads = [threading.Thread(target=_ask_until, args=(pace, crowd)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        services.wait_until(lambda: pace.state().rate >= 16, what="it doubles twice")
+        pace.told("rate_limited")
+        cut = pace.state().rate
+        assert cut <= 32
+        for _ in range(20):  # a burst of refusals is one
+            pace.told("rate_limited")
+        assert pace.state().rate == pytest.approx(cut, rel=0.05)
+        risen = services.wait_until(lambda: (rate := pace.state().rate) > cut and rate, what="it rises again")
+        assert risen <= cut * 1.07, "slowly, once it was refused"
+    finally:
+        crowd.set()
+        for thread in threads:
+            thread.join()
+
+
+def _ask_until(pace: Pacer, end: threading.Event) -> None:
+    try:
+        while not end.is_set():
+            pace.wait(end.is_set)
+    except SourceBusy:
+        return
+
+
+def test_an_unused_pace_does_not_rise(redis: Redis) -> None:
+    pace = Pacer(redis, "one", None)
+    pace.wait()
+    redis.hset("pace:one", "grown", 1)  # long ago
+    redis.hset("pace:one", "free", 1)  # and nobody waits
+    pace.wait()
+    assert pace.state().rate == rate_limiter.START_RATE
+
+
+def test_a_ceiling_is_never_exceeded(redis: Redis) -> None:
+    pace = Pacer(redis, "one", None, ceiling=5)
+    for _ in range(8):
+        redis.hset("pace:one", "grown", 1)
+        pace.wait()
+    assert pace.state().rate == 5
+
+
+def test_a_source_that_refuses_its_declared_rate_is_asked_less_often_and_then_again_as_often(redis: Redis) -> None:
+    pace = Pacer(redis, "one", 50)
+    pace.told("rate_limited")
+    assert pace.state().rate == 40
+    for _ in range(4):
+        redis.hset("pace:one", "grown", 1)
+        pace.wait()
+        pace.wait()
+    assert pace.state().rate == 50
+
+
+def test_a_new_rate_in_the_recipe_holds_at_once(redis: Redis) -> None:
+    Pacer(redis, "one", 50).told("rate_limited")
+    assert Pacer(redis, "one", 10).state().rate == 10
+
+
+def test_without_redis_the_process_keeps_the_declared_pace_alone() -> None:
+    with Redis.from_url(DEAD) as redis:
+        pace = Pacer(redis, "one", 50)
+        began = time.monotonic()
+        for _ in range(6):
+            pace.wait()
+        assert time.monotonic() - began >= 0.1
+        pace.pause(0.2)
+        paused = time.monotonic()
+        pace.wait()
+        assert time.monotonic() - paused >= 0.19
+        assert not pace.state().known
+
+
+def test_redis_that_comes_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limiter, "AWAY_SECONDS", 0.0)
+    with services.valkey_server() as server, Redis.from_url(server.url) as redis:
+        pace = Pacer(redis, "one", 50)
+        pace.wait()
+        server.stop()
+        pace.wait()
+        server.start()
+        pace.wait()
+        assert pace.state().known

@@ -1,0 +1,293 @@
+"""Recipes from their files: what is read, and one sentence with file, line and key for each mistake."""
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask_babel import force_locale
+
+from portal import sources
+from portal.config import LOCALES
+from portal.sources import look_at
+from portal.sources.recipes.folder import EXAMPLES
+from portal.sources.recipes.loader import read_recipe
+from portal.sources.recipes.model import Kind, Recipe, Rule
+from portal.sources.recipes.toml_table import BadRecipe, Mistake
+from portal.sources.recipes.words import DIFFERENCES, SENTENCES, difference_words, mistake_words
+from portal.sources.selftest import prove
+
+GOOD = """\
+name = "operator-api"
+kind = "json"
+
+[request]
+url = "https://api.example.com/v1/{e164}"
+headers = { Authorization = "Bearer {secret:OPERATOR_KEY}" }
+timeout = 10
+max_body = "1 MB"
+
+[limits]
+rate = "600/min"
+concurrency = 8
+cache = "30 days"
+
+[outcome]
+not_found = [{ status = [404] }, { json = "status == 'unknown'" }]
+
+[fields]
+operator = "data.carrier.current"
+kind = { path = "data.kind", map = { M = "mobile" }, required = true }
+"""
+HTML = GOOD.replace('kind = "json"', 'kind = "html"', 1).partition("[outcome]")[0] + '[fields]\noperator = "dd"\n'
+
+
+def read(folder: Path, text: str) -> Recipe:
+    path = folder / "my.toml"
+    path.write_text(text)
+    return read_recipe(path)
+
+
+def mistakes(folder: Path, text: str) -> list[Mistake]:
+    with pytest.raises(BadRecipe) as refused:
+        read(folder, text)
+    return list(refused.value.mistakes)
+
+
+def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
+    recipe = read(tmp_path, GOOD)
+    assert (recipe.name, recipe.kind, recipe.secrets) == ("operator-api", Kind.JSON, ("OPERATOR_KEY",))
+    assert (recipe.request.timeout_seconds, recipe.request.max_body_bytes, recipe.request.redirects) == (10, 10**6, 0)
+    assert (recipe.limits.per_second, recipe.limits.concurrency, recipe.limits.cache_days) == (10, 8, 30)
+    assert recipe.outcomes["not_found"] == (Rule(status=(404,)), Rule(json="status == 'unknown'"))
+    assert [(field.name, field.path, field.required) for field in recipe.fields] == [
+        ("operator", "data.carrier.current", False), ("kind", "data.kind", True),
+    ]  # fmt: skip
+
+
+def test_its_version_changes_with_the_file(tmp_path: Path) -> None:
+    assert read(tmp_path, GOOD).version != read(tmp_path, GOOD.replace("timeout = 10", "timeout = 11")).version
+
+
+def test_a_page_is_read_by_selectors_and_heeds_robots(tmp_path: Path) -> None:
+    recipe = read(tmp_path, HTML)
+    assert recipe.limits.robots and recipe.fields[0].css == "dd"
+    assert not read(tmp_path, GOOD).limits.robots
+
+
+WRONG = [
+    ('kind = "json"', 'kind = "soap"', "kind", "not_one_of"),
+    ('name = "operator-api"', 'name = "Operator API"', "name", "bad_name"),
+    ('name = "operator-api"', 'name = "offline"', "name", "name_taken"),
+    ("https://api", "ftp://api", "request.url", "bad_address"),
+    ("https://api.example.com", "https://{e164}.example.com", "request.url", "bad_address"),
+    ("https://api.example.com", "https://{secret:HOST}", "request.url", "bad_address"),
+    ("/v1/{e164}", "/v1/", "request.url", "no_number"),
+    ("/v1/{e164}", "/v1/{e164}/{phone}", "request.url", "bad_placeholder"),
+    ("OPERATOR_KEY", "SECRET_KEY", "request.headers", "secret_is_setting"),
+    ("timeout = 10", "timeout = 0", "request.timeout", "not_between"),
+    ("timeout = 10", 'timeout = "10"', "request.timeout", "not_between"),
+    ("timeout = 10", "time_out = 10", "request.time_out", "unknown_key"),
+    ('max_body = "1 MB"', 'max_body = "1 GB"', "request.max_body", "bad_size"),
+    ('rate = "600/min"', 'rate = "many"', "limits.rate", "bad_rate"),
+    ('rate = "600/min"', 'rate = "0/s"', "limits.rate", "bad_rate"),
+    ("concurrency = 8", "concurrency = 1000", "limits.concurrency", "not_between"),
+    ('cache = "30 days"', 'cache = "a while"', "limits.cache", "bad_days"),
+    ("concurrency = 8", "robots = true", "limits.robots", "html_only"),
+    ("[404]", '["404"]', "outcome.not_found.status", "bad_status"),
+    ("status == 'unknown'", "status ==", "outcome.not_found.json", "bad_path"),
+    ("{ json = \"status == 'unknown'\" }", '{ css = "p" }', "outcome.not_found.css", "html_only"),
+    ("{ json = \"status == 'unknown'\" }", "{ }", "outcome.not_found", "no_rule"),
+    ("not_found = [", "lost = [", "outcome.lost", "unknown_key"),
+    ('"data.carrier.current"', '"data..current"', "fields.operator.path", "bad_path"),
+    ('path = "data.kind"', 'css = "p"', "fields.kind.css", "html_only"),
+    ('path = "data.kind"', 'path = "data.kind", css = "p"', "fields.kind", "one_selector"),
+    ("required = true", 'required = "yes"', "fields.kind.required", "not_yes_no"),
+    ("required = true", 'regex = "("', "fields.kind.regex", "bad_regex"),
+    ("operator = ", "Operator = ", "fields.Operator", "bad_name"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "key", "code"), WRONG, ids=[f"{key}-{code}" for _, _, key, code in WRONG])
+def test_a_mistake_is_named_with_its_key_and_line(tmp_path: Path, right: str, wrong: str, key: str, code: str) -> None:
+    text = GOOD.replace(right, wrong, 1)
+    assert text != GOOD
+    found = mistakes(tmp_path, text)
+    assert (key, code) in [(one.key, one.code) for one in found]
+    changed = next(n for n, (a, b) in enumerate(zip(GOOD.split("\n"), text.split("\n"), strict=True), 1) if a != b)
+    assert changed in [one.line for one in found if one.code == code]
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("timeout = 10", "timeout = 0").replace('"600/min"', '"fast"').replace("ed = true", "ed = 1")
+    assert [one.line for one in mistakes(tmp_path, text)] == [7, 11, 20]
+
+
+def test_what_is_no_toml_says_where(tmp_path: Path) -> None:
+    (one,) = mistakes(tmp_path, GOOD.replace('kind = "json"', 'kind = "json', 1))
+    assert (one.code, one.line) == ("not_toml", 2)
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadRecipe):
+        read_recipe(tmp_path / "bytes.toml")
+
+
+POLLED = """\
+name = "later-api"
+kind = "batch"
+
+[request]
+url = "https://api.example.com/v2/batches"
+method = "POST"
+headers = { Idempotency-Key = "{batch_key}" }
+body = '{"msisdns": {numbers_json}}'
+
+[batch]
+items = "results"
+key = "number"
+
+[batch.poll]
+url = "https://api.example.com/v2/batches/{ticket}"
+ticket = "id"
+ready = [{ json = "state == 'done'" }]
+gone = [{ json = "state == 'failed'" }]
+keep_hours = 48
+
+[fields]
+operator = "data.operator"
+"""
+
+
+def test_a_ticket_has_its_rules_and_its_time(tmp_path: Path) -> None:
+    batch = read(tmp_path, POLLED).batch
+    assert batch and batch.poll
+    assert (batch.poll.keep_seconds, batch.poll.gone) == (48 * 3600, (Rule(json="state == 'failed'"),))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "code"),
+    [
+        (POLLED.partition("[batch.poll]")[0] + "[fields]\noperator = 'x'\n", "batch.poll", "key_needs_poll"),
+        (POLLED.replace("keep_hours = 48", "keep_hours = 0"), "batch.poll.keep_hours", "not_between"),
+        (POLLED.replace("gone = [{ json", "gone = [{ css"), "batch.poll.gone.css", "html_only"),
+        (POLLED.replace("{batch_key}", "{batch_kee}"), "request.headers", "bad_placeholder"),
+        (GOOD.replace("Bearer {secret:OPERATOR_KEY}", "{batch_key}"), "request.headers", "bad_placeholder"),
+    ],
+)
+def test_a_mistake_about_tickets_is_named(tmp_path: Path, text: str, key: str, code: str) -> None:
+    assert (key, code) in [(one.key, one.code) for one in mistakes(tmp_path, text)]
+
+
+def test_a_batch_needs_its_numbers_its_items_and_its_key(tmp_path: Path) -> None:
+    text = GOOD.replace('"json"', '"batch"', 1)
+    assert {(one.key, one.code) for one in mistakes(tmp_path, text)} >= {
+        ("batch", "missing"),
+        ("request.url", "no_number"),
+    }
+    text = text.replace("[limits]", "[batch]\nsize = 10\n[limits]").replace(
+        "timeout", "method = 'POST'\nbody = '{numbers_json}'\ntimeout"
+    )
+    assert {one.key for one in mistakes(tmp_path, text)} >= {"batch.items", "batch.key"}
+    assert read(tmp_path, text.replace("size = 10", 'size = 10\nitems = "r"\nkey = "n"')).batch
+
+
+def test_a_sample_that_is_not_beside_the_recipe_is_refused(tmp_path: Path) -> None:
+    (tmp_path.parent / "outside.json").write_text("{}")
+    for file in ("none.json", "../outside.json", "/etc/passwd"):
+        text = f'{GOOD}\n[[test]]\nnumber = "+34612345678"\nresponse = "{file}"\n'
+        assert "sample_missing" in [one.code for one in mistakes(tmp_path, text)]
+
+
+def test_every_mistake_has_its_sentence_with_file_line_and_key(app: Flask, tmp_path: Path) -> None:
+    written = (Path(sources.__file__).parent / "recipe_parts.py").read_text()
+    written += (Path(sources.__file__).parent / "recipe_file.py").read_text()
+    written += (Path(sources.__file__).parent / "recipe_table.py").read_text()
+    codes = set(re.findall(r'wrong\([^"\n]*"[a-z_]*", "([a-z_]+)"', written)) | set(
+        re.findall(r'wrong\(key, "([a-z_]+)"', written)
+    )
+    assert codes <= set(SENTENCES)
+    for locale in LOCALES:
+        with force_locale(locale):
+            for one in mistakes(tmp_path, GOOD.replace("timeout = 10", "timeout = 0").replace("600/min", "fast")):
+                said = mistake_words(one)
+                assert "my.toml" in said and str(one.line) in said and one.key in said and "%(" not in said
+
+
+# ── the recipes that ship ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_recipe_that_ships_passes_its_own_tests(path: Path) -> None:
+    recipe = read_recipe(path)
+    proofs = prove(recipe)
+    assert len(proofs) >= 2
+    assert all(proof.passed for proof in proofs), proofs
+
+
+def test_one_of_each_kind_ships_one_of_them_with_polling() -> None:
+    shipped = [read_recipe(path) for path in EXAMPLES.glob("*.toml")]
+    assert {recipe.kind for recipe in shipped} == set(Kind)
+    assert any(recipe.batch and recipe.batch.poll for recipe in shipped)
+    assert not {recipe.name for recipe in shipped} & set(sources.names()), "nobody is offered an example"
+
+
+CHANGED = [
+    ("operator-api", "operator-ok.json", '"current":', '"now":', "current_operator", "field_missing"),
+    ("operator-api", "operator-ok.json", '"21407"', '"21401"', "mccmnc", "field_differs"),
+    ("hlr-batch", "hlr-done.json", '"FR"', '"PT"', "roaming", "field_differs"),
+    ("hlr-batch", "hlr-done.json", "34612345678", "34612345670", "", "no_item"),
+    ("number-pages", "register-found.html", 'class="operator"', 'class="op"', "operator_on_record", "field_missing"),
+    ("number-pages", "register-found.html", "marzo de 2019", "marzo de 2020", "since", "field_differs"),
+    ("number-pages", "register-none.html", "no-result", "none", "operator_on_record", "field_missing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "sample", "before", "after", "field", "code"), CHANGED)
+def test_when_a_sample_changes_its_test_names_the_field(
+    app: Flask, tmp_path: Path, name: str, sample: str, before: str, after: str, field: str, code: str
+) -> None:
+    (tmp_path / "samples").mkdir()
+    for path in [EXAMPLES / f"{name}.toml", *(EXAMPLES / "samples").iterdir()]:
+        (tmp_path / path.relative_to(EXAMPLES)).write_text(path.read_text())
+    changed = tmp_path / "samples" / sample
+    assert before in changed.read_text()
+    changed.write_text(changed.read_text().replace(before, after))
+    found = [one for proof in prove(read_recipe(tmp_path / f"{name}.toml")) for one in proof.differences]
+    assert (field, code) in [(one.field, one.code) for one in found]
+    assert {one.code for one in found} <= set(DIFFERENCES)
+    with force_locale("en"):
+        assert all(one.field in difference_words(one) for one in found)
+
+
+# ── the folder ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def folder(tmp_path: Path):
+    yield tmp_path
+    sources.configure(None, tmp_path / "nowhere", {})
+
+
+def test_a_recipe_in_the_folder_is_a_source_that_people_may_choose(folder: Path) -> None:
+    (folder / "a.toml").write_text(GOOD)
+    assert sources.configure(None, folder, {"OPERATOR_KEY": "x"})[0].usable
+    assert "operator-api" in sources.names()
+    assert sources.fields_of("operator-api") == ("operator", "kind")
+    sources.configure(None, folder / "nowhere", {})
+    assert "operator-api" not in sources.names()
+
+
+def test_a_recipe_without_its_secret_is_listed_and_not_offered(folder: Path) -> None:
+    (folder / "a.toml").write_text(GOOD)
+    (found,) = sources.configure(None, folder, {})
+    assert (found.usable, found.missing, found.name) == (False, ("OPERATOR_KEY",), "operator-api")
+    assert "operator-api" not in sources.names()
+
+
+def test_one_bad_recipe_or_a_name_that_is_taken_spoils_no_other(folder: Path) -> None:
+    (folder / "a.toml").write_text(GOOD)
+    (folder / "b.toml").write_text(GOOD)
+    (folder / "c.toml").write_text("name = ")
+    found = sources.configure(None, folder, {"OPERATOR_KEY": "x"})
+    assert [one.usable for one in found] == [True, False, False]
+    assert found[1].mistakes[0].code == "name_taken"
+    assert look_at(folder / "c.toml").mistakes

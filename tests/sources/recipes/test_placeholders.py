@@ -1,0 +1,79 @@
+"""Placeholders: whatever a value holds, it stays a value."""
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from portal.sources.recipes.model import Request
+from portal.sources.recipes.placeholders import MASK, BadValue, MissingSecret, fill, forms_of, masked, secret_names
+
+NASTY = 'a"b\\c/d?e&f=g%h#i é\u2028}{'
+
+
+def test_a_number_has_its_four_forms() -> None:
+    assert forms_of("+34612345678") == {
+        "e164": "+34612345678", "national": "612345678", "country_code": "34", "digits": "34612345678",
+    }  # fmt: skip
+    assert forms_of("+493012345678")["national"] == "3012345678"
+
+
+def test_in_an_address_a_value_stays_one_part() -> None:
+    request = Request("https://h.example/{e164}/x?key={secret:K}&n={digits}")
+    parts = urlsplit(fill(request, ["+34612345678"], {"K": NASTY}).url)
+    assert (parts.hostname, parts.path, parts.fragment) == ("h.example", "/%2B34612345678/x", "")
+    assert parse_qs(parts.query) == {"key": [NASTY], "n": ["34612345678"]}
+
+
+def test_in_a_json_body_a_value_stays_a_text() -> None:
+    request = Request("https://h.example", "POST", body='{"k": "{secret:K}", "n": {numbers_json}, "d": {digits}}')
+    filled = fill(request, ["+34612345678", "+34612345679"], {"K": NASTY}, number_form="national")
+    assert json.loads(filled.body or b"") == {"k": NASTY, "n": ["612345678", "612345679"], "d": 34612345678}
+    assert filled.headers["Content-Type"] == "application/json"
+
+
+def test_in_a_form_a_value_stays_one_field() -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    request = Request("https://h.example", "POST", headers, body="k={secret:K}&n={e164}")
+    filled = fill(request, ["+34612345678"], {"K": NASTY})
+    assert parse_qs((filled.body or b"").decode()) == {"k": [NASTY], "n": ["+34612345678"]}
+
+
+@pytest.mark.parametrize("value", ["a\nX-Admin: 1", "a\r\nb", "a\x00b", "a\x7f"])
+def test_a_value_that_would_break_a_header_is_refused(value: str) -> None:
+    with pytest.raises(BadValue) as refused:
+        fill(Request("https://h.example", headers={"X": "{secret:K}"}), ["+34612345678"], {"K": value})
+    assert value not in str(refused.value)
+
+
+def test_what_a_value_holds_is_not_filled_in_again() -> None:
+    request = Request("https://h.example", "POST", body='{"a": "{secret:A}"}')
+    filled = fill(request, ["+34612345678"], {"A": "{secret:B} {e164}", "B": "no"})
+    assert json.loads(filled.body or b"") == {"a": "{secret:B} {e164}"}
+
+
+def test_a_secret_that_is_not_there_is_named() -> None:
+    with pytest.raises(MissingSecret, match="^K$"):
+        fill(Request("https://h.example/{secret:K}"), ["+34612345678"], {"K": "  "})
+
+
+def test_braces_of_json_are_no_placeholders() -> None:
+    request = Request("https://h.example", "POST", body='{"a": {"b": "{e164}"}}')
+    assert json.loads(fill(request, ["+34612345678"], {}).body or b"") == {"a": {"b": "+34612345678"}}
+
+
+def test_the_names_of_secrets_are_found_wherever_they_stand() -> None:
+    request = Request("https://h.example/{secret:A}", "POST", {"X": "{secret:B}"}, '{"c": "{secret:C}{secret:A}"}')
+    assert sorted(secret_names([request, request])) == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize("secret", ["plain", NASTY, "a+b c", 'quote"'])
+def test_a_secret_is_masked_in_every_form_that_it_was_sent_in(secret: str) -> None:
+    for request in (
+        Request("https://h.example/?k={secret:K}"),
+        Request("https://h.example", "POST", body='{"k": "{secret:K}"}'),
+        Request("https://h.example", "POST", {"Content-Type": "application/x-www-form-urlencoded"}, "k={secret:K}"),
+    ):
+        filled = fill(request, ["+34612345678"], {"K": secret})
+        shown = masked(f"{filled.url} {(filled.body or b'').decode()}", filled.secrets)
+        assert MASK in shown and secret not in shown

@@ -1,0 +1,32 @@
+"""One number tried: as a person can wait for it, and the same after its way through JSON."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from portal import sources
+from portal.sources.base import Outcome
+from portal.sources.trial import Exchange, Trial, as_plain, from_plain, try_number
+from tests.support.misbehaving import always, misbehaving
+from tests.support.recipes import LOOPBACK, SECRETS, recipe
+
+
+@pytest.mark.parametrize("kind", ["json", "poll"])
+def test_a_try_ends_in_its_time_whatever_the_recipe_allows(kind: str, tmp_path: Path) -> None:
+    with misbehaving() as server:
+        server.plan = always("hang")
+        sources.configure(None, tmp_path / "none", SECRETS, LOOPBACK)
+        begun = time.monotonic()
+        trial = try_number(recipe(tmp_path, kind, server.url, timeout=60), "+34612345678", seconds=0.3)
+    assert time.monotonic() - begun < 5
+    assert trial.late and trial.answer is not None and trial.answer.outcome == Outcome.FAILED
+
+
+def test_it_is_the_same_after_its_way_through_json() -> None:
+    exchange = Exchange("GET", "http://x", (("A", "b"),), "", 200, (("C", "d"),), "body", 0.25)
+    for trial in (Trial("+34612345678", [exchange], None, "credentials", True), Trial("+34612345678")):
+        again = from_plain(json.loads(json.dumps(as_plain(trial))))
+        assert json.dumps(as_plain(again)) == json.dumps(as_plain(trial))
+        assert (again.reason, again.late, len(again.exchanges)) == (trial.reason, trial.late, len(trial.exchanges))

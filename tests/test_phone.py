@@ -1,0 +1,139 @@
+"""One cell's text is a number, or has a reason why it is none."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.phone import Reason, countries, parse
+
+MOBILE = "+34612345678"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "612345678",
+        "612 34 56 78",
+        "612.345.678",
+        "612-345-678",
+        "(612) 345 678",
+        " 612345678 ",
+        "+34 612 345 678",
+        "+34612345678",
+        "0034612345678",
+        "00 34 612 34 56 78",
+        "34612345678",
+        "'612345678",
+        "’0034 612345678",
+        "tel:+34612345678",
+        "Tel. 612345678",
+        "Móvil: 612 345 678",
+        "６１２３４５６７８",
+        "\u202a+34\u00a0612\u00a0345\u00a0678\u202c",
+        "612345678 ext. 12",
+        "612345678 x12",
+        "612345678.0",
+        "612345678,00",
+        "6.12345678E+08",
+        "6,12345678E8",
+    ],
+)
+def test_every_way_to_write_a_spanish_mobile_is_the_same_number(text: str) -> None:
+    phone = parse(text, "ES")
+    assert (phone.e164, phone.reason, phone.country_code, phone.national) == (MOBILE, None, 34, "612345678")
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "e164", "national"),
+    [
+        ("0033 6 12 34 56 78", "ES", "+33612345678", "0612345678"),
+        ("06 12 34 56 78", "FR", "+33612345678", "0612345678"),
+        ("0034 612345678", "US", MOBILE, "612345678"),  # 011 is what the United States dial
+        ("02 1234 5678", "IT", "+390212345678", "0212345678"),
+        ("(212) 555-2368", "US", "+12125552368", "2125552368"),
+        ("900 123 456", "ES", "+34900123456", "900123456"),
+    ],
+)
+def test_numbers_of_other_kinds_and_countries(text: str, country: str, e164: str, national: str) -> None:
+    phone = parse(text, country)
+    assert (phone.e164, phone.national) == (e164, national)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", Reason.BLANK),
+        ("  \t\u00a0", Reason.BLANK),
+        ("'", Reason.BLANK),
+        ("\ufeff", Reason.BLANK),
+        ("sin teléfono", Reason.NOT_A_NUMBER),
+        ("-", Reason.NOT_A_NUMBER),
+        ("2026-01-31", Reason.NOT_A_NUMBER),
+        ("31/01/2026", Reason.NOT_A_NUMBER),
+        ("x" * 300, Reason.NOT_A_NUMBER),
+        ("612" * 100, Reason.NOT_A_NUMBER),
+        ("12", Reason.TOO_SHORT),
+        ("112", Reason.TOO_SHORT),
+        ("12345678", Reason.TOO_SHORT),
+        ("+34 61234567", Reason.TOO_SHORT),
+        ("6123456789012", Reason.TOO_LONG),
+        ("+34 6123456781", Reason.TOO_LONG),
+        ("012345678", Reason.UNKNOWN_RANGE),
+        ("200000000", Reason.UNKNOWN_RANGE),
+        ("+999 612345678", Reason.UNKNOWN_COUNTRY),
+        ("00999612345678", Reason.UNKNOWN_COUNTRY),
+        ("6,12E+08", Reason.EXCEL_DAMAGED),
+        ("4.41E+11", Reason.EXCEL_DAMAGED),
+        ("3.46E+10", Reason.EXCEL_DAMAGED),
+        ("6E+08", Reason.EXCEL_DAMAGED),
+        ("612345678 / 698765432", Reason.SEVERAL_NUMBERS),
+        ("612345678; 698765432", Reason.SEVERAL_NUMBERS),
+        ("612345678\n698765432", Reason.SEVERAL_NUMBERS),
+    ],
+)
+def test_what_is_no_number_says_why(text: str, reason: Reason) -> None:
+    phone = parse(text, "ES")
+    assert (phone.e164, phone.national, phone.reason) == (None, None, reason)
+
+
+@pytest.mark.parametrize("country", ["NO", "DK", "DE", "US"])
+def test_a_date_is_a_number_nowhere(country: str) -> None:
+    assert parse("31/01/2026", country).reason is Reason.NOT_A_NUMBER
+    assert parse("2026-01-31 10:00:00", country).reason is Reason.NOT_A_NUMBER
+
+
+def test_a_country_that_is_none_is_said_and_not_raised() -> None:
+    assert parse("612345678", "XX").reason is Reason.UNKNOWN_COUNTRY
+    assert parse("+34612345678", "XX").e164 == MOBILE
+
+
+def test_countries_are_two_letters_and_have_spain() -> None:
+    assert "ES" in countries()
+    assert len(countries()) > 200
+    assert all(len(code) == 2 and code.isupper() for code in countries())
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=st.one_of(st.text(), st.text(alphabet="0123456789+()-./ eE,;xX'"), st.integers().map(str)),
+       country=st.sampled_from(("ES", "US", "IT", "BR", "XX", "")))  # fmt: skip
+def test_parse_never_raises_and_gives_one_of_two(text: str, country: str) -> None:
+    phone = parse(text, country)
+    assert (phone.e164 is None) == (phone.reason is not None)
+    if phone.e164 is not None:
+        assert phone.e164.startswith("+")
+        assert parse(phone.e164, country).e164 == phone.e164
+
+
+def test_the_heavy_data_stays_out() -> None:
+    code = (
+        "import sys, types; p = types.ModuleType('portal'); p.__path__ = ['portal']; sys.modules['portal'] = p\n"
+        "import portal.phone, portal.documents.check, portal.documents.reader.parent\n"
+        "loaded = set(sys.modules)\n"
+        "print([m for m in ('phonenumbers.geocoder', 'phonenumbers.carrier', 'phonenumbers.timezone', 'flask',"
+        " 'python_calamine', 'sqlalchemy') if m in loaded])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
