@@ -1,11 +1,14 @@
-"""The database: one handle, how SQLite and PostgreSQL are opened, and the column types that we share.
+"""The database: one handle, how SQLite and PostgreSQL are opened, short sessions, and the column types we share.
 
 It must not know any table. SQLite is opened so that a transaction takes its write lock at the start: with the
-driver's own habits, four writers lost 884 of 1,200 read-then-write updates and a deferred upgrade fails at once
-whatever the busy timeout says.
+driver's defaults, four writers lost 884 of 1,200 read-then-write updates, and a deferred upgrade fails at once
+whatever the busy timeout says. `reading` and `writing` never use the request's session: on SQLite that one holds the
+write lock from its first statement, and checking a password takes a sixth of a second in which everybody would wait.
 """
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
@@ -25,7 +28,7 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator
 
 NAMING = {
@@ -165,3 +168,22 @@ def engine_options(url: str) -> dict[str, Any]:
         return {**quiet, "connect_args": {"timeout": 30, "check_same_thread": False}}
     limits = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000"
     return {**quiet, "pool_pre_ping": True, "connect_args": {"options": limits, "connect_timeout": 10}}
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session that only reads. What it loaded stays usable after it, apart from any session."""
+    with Session(db.engine.execution_options(**READ_ONLY), expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """A session that commits at its end. What it made stays usable after it, apart from any session."""
+    with Session(db.engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def hash_of(text: str) -> str:
+    """The text's SHA-256 in hexadecimal. For random tokens only: a password needs a slow hash."""
+    return hashlib.sha256(text.encode()).hexdigest()

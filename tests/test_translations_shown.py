@@ -18,7 +18,7 @@ from portal.jobs.admin.filters import Filters
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.notices.email.channel import letter
+from portal.notices.email.email_channel import letter
 from portal.notices.models import Notice
 from tests.support import cast, scenes
 from tests.support.catalogue import ENGLISH, english_left

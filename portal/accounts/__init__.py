@@ -5,8 +5,8 @@ transaction: call none of them inside another one. Only `audit` writes into its 
 """
 
 from portal import audit
+from portal.accounts.errors import AccountError, Problem, TooManyTries
 from portal.accounts.models import LoginSession, LoginThrottle, OneTimeAddress, User
-from portal.accounts.problems import AccountError, Problem, TooManyTries
 from portal.accounts.sessions import end_session, session_user, start_session
 from portal.accounts.setup_link import make_setup_address, setup_address_is_open, use_setup_address
 from portal.accounts.users import anybody_here, change_password, choose_look, create_user, set_retention, sign_in

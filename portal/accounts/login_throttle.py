@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
+from portal.accounts.errors import TooManyTries
 from portal.accounts.models import LoginThrottle
-from portal.accounts.problems import TooManyTries
-from portal.opening import hash_of, writing
+from portal.database import hash_of, writing
 
 FREE_PER_EMAIL = 5
 FREE_PER_NETWORK = 20  # an office shares one address

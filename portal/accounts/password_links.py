@@ -15,11 +15,11 @@ from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import delete, select, update
 
+from portal.accounts.errors import AccountError, Problem
 from portal.accounts.login_throttle import forgive_email
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import hash_password
-from portal.accounts.problems import AccountError, Problem
-from portal.opening import reading, writing
+from portal.database import reading, writing
 
 LONGEST = 500  # letters; ours have about a hundred and fifty
 

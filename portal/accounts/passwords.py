@@ -5,11 +5,9 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from portal.accounts.problems import AccountError, Problem
+from portal.accounts.errors import MAX_LENGTH, MIN_LENGTH, AccountError, Problem
 
-MIN_LENGTH = 12
 NONE_YET = "!"  # no hash begins so
-MAX_LENGTH = 1024  # argon2 would take more, and a sender of megabytes would keep us busy
 
 _hasher = PasswordHasher()
 # Checked when the e-mail is unknown, so that the answer takes as long as for a known one.

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, or_, select, update
 
 from portal.accounts.models import LoginSession, User
-from portal.database import db
-from portal.opening import hash_of, reading, writing
+from portal.database import db, hash_of, reading, writing
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=14)

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, exists, select, update
 
+from portal.accounts.errors import AccountError, Problem
 from portal.accounts.models import OneTimeAddress, User
 from portal.accounts.passwords import hash_password
-from portal.accounts.problems import AccountError, Problem
 from portal.accounts.users import clean_email
-from portal.opening import hash_of, reading, writing
+from portal.database import hash_of, reading, writing
 
 PURPOSE = "set-up"
 VALID_FOR = timedelta(hours=24)

@@ -5,12 +5,12 @@ from datetime import datetime
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
+from portal.accounts.errors import AccountError, Problem
 from portal.accounts.login_throttle import count_try, forgive_try
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import hash_password, is_outdated, matches
-from portal.accounts.problems import AccountError, Problem
 from portal.accounts.sessions import start_session
-from portal.opening import hash_of, reading, writing
+from portal.database import hash_of, reading, writing
 
 LONGEST_RETENTION_DAYS = 36_500
 

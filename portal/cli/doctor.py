@@ -26,8 +26,7 @@ from portal.cli.language import spoken
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import queries
-from portal.notices.email.checking_mail import greet, send_test
-from portal.notices.email.posting import said
+from portal.notices.email.smtp import greet, said, send_test
 from portal.notices.errors import Undelivered
 from portal.notices.log import given_up
 

@@ -1,14 +1,17 @@
-"""In which language a command speaks: the terminal's, where the portal has it, else the portal's own.
+"""Which language a command speaks, and what the commands about jobs share: option spellings and "the database is away".
 
 It must not know any command.
 """
 
+import copy
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import click
 from flask import current_app
-from flask_babel import force_locale
+from flask_babel import force_locale, gettext
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.config import LOCALES
 
@@ -26,3 +29,29 @@ def spoken() -> Iterator[str]:
     language = terminal_language(os.environ, current_app.config["DEFAULT_LOCALE"])
     with force_locale(language):
         yield language
+
+
+BY_COMMAND = "system (CLI)"  # who did it, on a job's timeline
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Speak the terminal's language. A database that does not answer is one sentence and exit code 1."""
+    with spoken():
+        try:
+            yield
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            said = gettext(
+                "The database does not answer as it should: %(reason)s. Check DATABASE_URL, and that "
+                "`flask --app app db upgrade` has been run.",
+                reason=reason.rstrip("."),
+            )
+            raise click.ClickException(said) from None
+
+
+def both_spellings(command: click.Command) -> list[click.Command]:
+    """A command under its name, and under the seed's with underscores, which the list of commands leaves out."""
+    seeds = copy.copy(command)
+    seeds.name, seeds.hidden = (command.name or "").replace("-", "_"), True
+    return [command, seeds]

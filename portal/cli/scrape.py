@@ -17,8 +17,8 @@ from sqlalchemy import inspect
 
 from portal.accounts import User
 from portal.cli.ctrl_c import Interrupt
+from portal.cli.language import speaking
 from portal.cli.scrape_options import chosen
-from portal.cli.speaking import speaking
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake

@@ -10,8 +10,8 @@ from flask_babel import gettext
 from sqlalchemy import select
 
 from portal.accounts import User, create_user
+from portal.cli.language import speaking
 from portal.cli.seed_examples import make_examples, sample_rows, upload, workbook
-from portal.cli.speaking import speaking
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.words.statuses import status_words

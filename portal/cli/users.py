@@ -8,8 +8,8 @@ from flask.cli import with_appcontext
 from flask_babel import force_locale, gettext
 
 from portal.accounts import AccountError, create_user, make_setup_address
-from portal.accounts.words import PROBLEMS
-from portal.cli.speaking import both_spellings
+from portal.accounts.errors import PROBLEMS
+from portal.cli.language import both_spellings
 from portal.clock import utcnow
 
 

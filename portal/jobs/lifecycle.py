@@ -1,30 +1,41 @@
 """A job's verbs: the only writer of `status`.
 
-Each verb is one guarded UPDATE that answers the job when this caller made the move, and None when somebody else was
-first, the job stands elsewhere or the attempt is no longer the present one: losing is normal and changes nothing.
-The event, the attempt's end and the notice are written in the same transaction. Verbs never commit; their callers do,
-and push to Redis only after that.
+Each verb is one guarded UPDATE. It returns the job when this caller made the move, and None when another caller was
+first, the job has another status or the attempt is no longer the current one: losing is normal and changes nothing.
+The event, the attempt's end and the notice are written in the same transaction. Verbs never commit; their callers
+commit, and push to Redis only after that.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import and_, or_
+from sqlalchemy import ColumnElement, and_, or_, update
 
+from portal.database import db
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.hand_edits import plan_retry
-from portal.jobs.core.status import RETRYABLE, WAITING, Status
+from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, sources_of
 from portal.jobs.core.tables import AttemptEnd
-from portal.jobs.metrics.counting import keep_count
-from portal.jobs.notify import telling
-from portal.jobs.removing import Removing
+from portal.jobs.metrics.record import keep_count, keep_deletion
+from portal.jobs.notify import send
 from portal.sources.pause import names_paused
 
 
-class Lifecycle(Removing):
-    """The verbs that change where a job stands."""
+class Lifecycle(JobColumns):
+    """The verbs of a job; `ScrapingJob` is their table."""
+
+    @classmethod
+    def held_by(cls, job_id: int, attempt: int) -> tuple[ColumnElement[bool], ...]:
+        """The fence: true only while this very attempt has the job. Every write of an attempt carries it."""
+        return (cls.id == job_id, cls.attempt == attempt, cls.status == Status.PROCESSING)
+
+    @property
+    def waiting_numbers(self) -> int:
+        """Rows not looked up yet; rows that failed are counted apart."""
+        return self.total_numbers - self.processed_numbers - self.failed_count
 
     # ── what a worker does ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -67,7 +78,7 @@ class Lifecycle(Removing):
             ledger.forget_tickets(job.id)
             keep_count(job, now)
             timeline.record(job.id, "completed", now, attempt=job.attempt, total=job.total_numbers)
-            telling.job_completed(job, now)
+            send.job_completed(job, now)
         return job
 
     @classmethod
@@ -177,7 +188,7 @@ class Lifecycle(Removing):
             keep_count(job, now)
             job.failed_count -= ledger.reopen(job.id, reasons)
             timeline.record(job.id, "retried", now, actor, numbers=job.waiting_numbers, why=why)
-            telling.job_moved_on(job, now)
+            send.job_moved_on(job, now)
         return job
 
     @classmethod
@@ -199,7 +210,7 @@ class Lifecycle(Removing):
             job._close(AttemptEnd.CANCELLED, now)
             keep_count(job, now)
             timeline.record(job.id, "cancelled", now, actor, ready=job.processed_numbers, why=why)
-            telling.job_moved_on(job, now)
+            send.job_moved_on(job, now)
         return job
 
     @classmethod
@@ -232,8 +243,82 @@ class Lifecycle(Removing):
             plan_retry(job, now)
             keep_count(job, now)
             if job.next_retry_at is None and not was_final:
-                telling.job_failed(job, now)
+                send.job_failed(job, now)
         if job:
             limits = {"max_retries": max_retries, "timeout_minutes": timeout_minutes}
             timeline.record(job.id, "limits_set", now, actor, why=why, **limits)
         return job
+
+    # ── what removes a job from sight; `erasure` deletes its rows and its file ──────────────────────────────────────
+
+    @classmethod
+    def delete(cls, job_id: int, actor: str, now: datetime) -> Self | None:
+        """Take the job out of everybody's sight; one that a worker has must be cancelled first."""
+        guards = (cls.id == job_id, cls.status != Status.PROCESSING)
+        job = cls._change(guards, now, deleted_at=now, enqueued_at=None, next_retry_at=None)
+        if job:
+            keep_deletion(job, now)
+            timeline.record(job.id, "deleted", now, actor, file_name=job.file_name, ready=job.processed_numbers)
+            send.job_moved_on(job, now)
+        return job
+
+    @classmethod
+    def expire(cls, job_id: int, ended_before: datetime, now: datetime) -> Self | None:
+        """The days for which an ended job is kept are over. None when it goes on again, or ended anew since."""
+        ended = (cls.id == job_id, cls.status.in_(ENDED), cls.next_retry_at.is_(None), cls.ended_at <= ended_before)
+        job = cls._change(ended, now, deleted_at=now, expired_at=now, enqueued_at=None, paused_at=None)
+        if job:
+            keep_deletion(job, now)
+            timeline.record(job.id, "expired", now, ready=job.processed_numbers)
+        return job
+
+    # ── what the verbs share ────────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def _change(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
+        statement = update(cls).where(*guards, cls.deleted_at.is_(None)).values(updated_at=now, **values).returning(cls)
+        options = {"populate_existing": True, "synchronize_session": False}
+        return db.session.scalars(statement, execution_options=options).one_or_none()
+
+    @classmethod
+    def _move(
+        cls, job_id: int, after: Status, now: datetime, *guards: ColumnElement[bool], **values: Any
+    ) -> Self | None:
+        where = (cls.id == job_id, cls.status.in_(sources_of(after)), *guards)
+        return cls._change(where, now, status=after, **values)
+
+    @classmethod
+    def _give_up(
+        cls,
+        after: Status,
+        end: AttemptEnd,
+        guards: Sequence[ColumnElement[bool]],
+        job_id: int,
+        cause: str,
+        now: datetime,
+        backoff: Backoff,
+        actor: str | None = None,
+        why: str | None = None,
+    ) -> Self | None:
+        """End an attempt as failed or timed out: with the next retry's moment, or for good and with a notice."""
+        # Locked, as the wait is reckoned from a budget that an admin may change at this moment.
+        seen = db.session.get(cls, job_id, populate_existing=True, with_for_update={"key_share": True, "of": cls})
+        if seen is None:
+            return None
+        retries_left = seen.retry_count < seen.max_retries
+        wait = backoff.wait_seconds(seen.retry_count + 1) if retries_left else 0.0
+        next_retry_at = now + timedelta(seconds=wait) if retries_left else None
+        values = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at}
+        job = cls._change(guards, now, status=after, **values)
+        if job:
+            job._close(end, now, cause)
+            until = next_retry_at.isoformat() if next_retry_at else None
+            facts = {"attempt": job.attempt, "cause": cause, "until": until, "why": why}
+            timeline.record(job.id, after.value, now, actor, ready=job.processed_numbers, **facts)
+            keep_count(job, now)
+            if next_retry_at is None:
+                send.job_failed(job, now)
+        return job
+
+    def _close(self, end: AttemptEnd, now: datetime, cause: str | None = None) -> None:
+        timeline.close_attempt(self.id, self.attempt, end, self.processed_numbers, now, cause)

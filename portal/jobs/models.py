@@ -14,7 +14,7 @@ from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.hand_edits import settle
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
 from portal.jobs.lifecycle import Lifecycle
-from portal.jobs.metrics.counting import keep_count
+from portal.jobs.metrics.record import keep_count
 from portal.seed_compat import Objects
 
 BY_HAND = "shell"  # what stands as the worker of an attempt that was begun by hand

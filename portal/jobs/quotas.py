@@ -14,10 +14,9 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from portal.accounts import User
-from portal.database import db
+from portal.database import db, reading
 from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
-from portal.opening import reading
 
 COUNTED = 1000  # files of one person; a list says "1000+" of more
 

@@ -9,7 +9,7 @@ import portal.accounts
 import portal.documents.models
 import portal.jobs.core.bulk_tables
 import portal.jobs.core.tables
-import portal.jobs.health.presence
+import portal.jobs.health.processes
 import portal.jobs.metrics.models
 import portal.jobs.models
 import portal.notices.models

@@ -19,7 +19,7 @@ from portal.notices.chat import chat_channel
 from portal.notices.email import email_channel
 from portal.notices.errors import Undelivered
 from portal.notices.models import ANSWER_LENGTH, Channel, Delivery, Notice
-from portal.notices.taking import AGAIN_SECONDS, Seen, Way, apart, due_notices, put_off_way, take
+from portal.notices.outbox import AGAIN_SECONDS, Seen, Way, apart, due_notices, put_off_way, take
 from portal.notices.webhook import webhook_channel
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from portal.database import changed_rows, db
 from portal.notices.kinds import kind_of, kinds_in
 from portal.notices.models import Channel, Delivery, Notice, NoticeBurst
-from portal.notices.taking import Seen, take
+from portal.notices.outbox import Seen, take
 
 HOLD = timedelta(minutes=15)
 MOST = 1000  # notices in one digest; the rest go into the next

@@ -6,12 +6,11 @@ A new kind of letter is one line here and one function that says it.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from portal.notices.email.about_admin import source_stopped, webhook_off
 from portal.notices.email.about_job import job_completed, job_failed, job_fixed
 from portal.notices.email.about_many import daily_summary, failed_digest, good_digest
 from portal.notices.email.about_password import invite, password_reset
 from portal.notices.email.content import Said
-from portal.notices.email.said_of_sources import source_stopped
-from portal.notices.email.said_of_webhooks import webhook_off
 from portal.notices.models import Notice
 from portal.notices.recipient import Reader
 

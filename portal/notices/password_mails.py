@@ -13,17 +13,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from portal import audit
-from portal.accounts.administering import acting
+from portal.accounts.admin import acting
+from portal.accounts.errors import AccountError, Problem
 from portal.accounts.login_throttle import count_asking
 from portal.accounts.models import User
 from portal.accounts.password_links import Purpose, make_token
 from portal.accounts.passwords import is_chosen, no_password
-from portal.accounts.problems import AccountError, Problem
 from portal.accounts.users import clean_email
-from portal.database import db
+from portal.database import db, writing
 from portal.notices.models import Channel, Delivery, Notice
-from portal.notices.writing import write
-from portal.opening import writing
+from portal.notices.outbox import write
 
 
 def address_of(user: User, purpose: Purpose, written_at: datetime) -> str:

@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from portal.sources import catalogue, registry
-from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped
+from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped, Unkept
 from portal.sources.http.client import Asker, NoAnswer
 from portal.sources.http.response import Reply
 from portal.sources.recipes.model import Recipe, Request
 from portal.sources.recipes.placeholders import Filled, masked
-from portal.sources.tickets import Unkept
 
 SHOWN_CHARACTERS = 4000
 TRY_SECONDS = 20.0

@@ -1,6 +1,7 @@
-"""Every code of this room as words: what a source is called, its fields, and the codes that stand in its answers.
+"""Every code of a source in words: its title, its fields, the codes in its answers, and why an answer was unusable.
 
-The one file here that knows Flask-Babel. What is no code of ours, such as an operator's name, is shown as it is.
+Beside `recipes.words` the only module here that knows Flask-Babel. Other values, such as an operator's name, are shown
+as they are.
 """
 
 from collections.abc import Mapping
@@ -116,3 +117,29 @@ def value_words(field: str, value: str) -> str:
         locale = get_locale()
         return str(locale.territories.get(value, value)) if locale else value
     return value
+
+
+WHY: dict[str, LazyString] = {
+    "not JSON": _("The answer is no JSON."),
+    "not a page": _("The answer is no page."),
+    "longer than its limit": _("The answer is longer than the recipe allows."),
+    "no rule for success holds": _("No rule of the recipe says that this is a good answer."),
+}
+
+
+def sample_words(why: str) -> str:
+    """One sentence, with the place in the answer where it is known."""
+    if why in WHY:
+        return str(WHY[why])
+    for beginning, place in (("no list at ", "list"), ("no ticket at ", "ticket"), ("no field ", "field")):
+        if why.startswith(beginning):
+            return _missing(place, why.removeprefix(beginning))
+    return gettext("The answer could not be read.")
+
+
+def _missing(place: str, name: str) -> str:
+    if place == "list":
+        return gettext("There is no list at %(path)s.", path=name)
+    if place == "ticket":
+        return gettext("There is no ticket at %(path)s.", path=name)
+    return gettext("The required field %(field)s is missing.", field=name)

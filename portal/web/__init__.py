@@ -8,10 +8,8 @@ from portal.web import (
     access,
     admin,
     auth,
-    desk_words,
     documents,
     errors,
-    frame,
     headers,
     health,
     job_actions,
@@ -20,9 +18,9 @@ from portal.web import (
     metrics,
     notification_settings,
     outage_banner,
-    password_reset,  # noqa: F401 - its pages are beside those of auth
+    password_reset,  # noqa: F401 - its pages are on the blueprint of auth
+    template_filters,
     webhook,
-    words,
 )
 from portal.web import request as request_checks
 
@@ -34,9 +32,9 @@ def register(app: Flask) -> None:
     access.set_up(app)
     headers.set_up(app)
     errors.set_up(app)
-    frame.set_up(app)
-    words.set_up(app)
-    desk_words.set_up(app)
+    locale.set_up(app)
+    template_filters.set_up(app)
+    template_filters.set_up_admin(app)
     outage_banner.set_up(app)
     for room in (auth, documents, jobs, job_actions, metrics, admin, health, locale, notification_settings, webhook):
         app.register_blueprint(room.blueprint)

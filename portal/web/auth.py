@@ -8,7 +8,7 @@ from flask_babel import gettext, ngettext
 from flask_login import current_user, login_required, login_user, logout_user
 
 from portal import accounts
-from portal.accounts.words import PROBLEMS
+from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
 from portal.config import LOCALES
 from portal.notices.preferences import wishes_of

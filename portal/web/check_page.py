@@ -9,8 +9,8 @@ from flask_babel import format_decimal, get_locale, gettext
 from flask_login import current_user
 
 from portal import sources
-from portal.documents.looking import Look, NothingToShow, look_at
 from portal.documents.models import Document, Reading
+from portal.documents.preview import Look, NothingToShow, look_at
 from portal.documents.words import problem_words, reason_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice

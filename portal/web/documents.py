@@ -24,7 +24,7 @@ from portal.clock import utcnow
 from portal.documents import words as document_words
 from portal.documents.example import example_workbook
 from portal.documents.models import Document
-from portal.documents.receiving import NotReceived, Refusal, receive
+from portal.documents.upload import NotReceived, Refusal, receive
 from portal.jobs import commands, dispatch, queries, uploads
 from portal.jobs.quotas import allowance
 from portal.jobs.words.statuses import cannot_start_words

@@ -16,7 +16,7 @@ from portal.jobs.core import retention, samples
 from portal.jobs.export import groups_of
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from portal.sources.sample_words import sample_words
+from portal.sources.words import sample_words
 
 ALL = "all"
 TONES = {

@@ -1,8 +1,10 @@
-"""Which language and time zone a person reads in, and the small form that changes the language and the theme."""
+"""The language, time zone and theme of a reader: how they are chosen and changed, and what every page gets of them."""
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, current_app, redirect, request
+from flask import Blueprint, Flask, Response, current_app, has_request_context, redirect, request
+from flask_babel import get_locale, lazy_gettext
 from flask_login import current_user
 
 from portal.accounts import choose_look
@@ -49,3 +51,23 @@ def look() -> Response:
             secure = current_app.config["SESSION_COOKIE_SECURE"]
             answer.set_cookie(name, value, max_age=YEAR_SECONDS, samesite="Lax", httponly=True, secure=secure)
     return answer  # type: ignore[return-value]
+
+
+LANGUAGES = (("es", "Español"), ("en", "English"))  # each in its own words
+THEME_WORDS = (("light", lazy_gettext("Light")), ("dark", lazy_gettext("Dark")), ("auto", lazy_gettext("Auto")))
+
+
+def set_up(app: Flask) -> None:
+    """Give the templates what the frame needs."""
+
+    def frame() -> dict[str, Any]:
+        # A mail is written from a template too, by the sweep, where nobody has sent a request.
+        theme = request.cookies.get("theme") if has_request_context() else None
+        return {
+            "languages": LANGUAGES,
+            "themes": THEME_WORDS,
+            "page_theme": theme if theme in THEMES else "auto",
+            "page_language": str(get_locale() or app.config["DEFAULT_LOCALE"]),
+        }
+
+    app.context_processor(frame)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from flask import Flask, current_app
 
 from portal.clock import utcnow
-from portal.jobs.health.standstill import stands_still
+from portal.jobs.health.processes import stands_still
 
 REMEMBERED = timedelta(seconds=3)
 

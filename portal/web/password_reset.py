@@ -9,7 +9,7 @@ from flask_babel import gettext
 
 from portal import accounts
 from portal.accounts import password_links
-from portal.accounts.words import PROBLEMS
+from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
 from portal.notices.password_mails import ask_for_reset
 from portal.web.auth import blueprint, wait_words

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from flask_babel import format_decimal, format_percent, get_locale, gettext
 
 from portal.jobs.export.csv_file import harmless
-from portal.web.words import span_words
+from portal.web.template_filters import span_words
 
 Value = str | int | float | None
 

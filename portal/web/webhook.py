@@ -19,9 +19,9 @@ from portal.clock import utcnow
 from portal.net.address_policy import Refused
 from portal.notices import words
 from portal.notices.preferences import wishes_of
-from portal.notices.webhook import webhook_desk
+from portal.notices.webhook import settings
 from portal.notices.webhook.payload import example
-from portal.notices.webhook.webhook_words import refusal_words
+from portal.notices.webhook.settings import refusal_words
 from portal.web.access import wants_fragment
 
 blueprint = Blueprint("webhook", __name__)
@@ -40,7 +40,7 @@ def choose() -> Response:
     """Keep the address; an empty one switches the webhook off."""
     address = request.form.get("address", "").strip()
     try:
-        webhook_desk.choose_address(current_user.id, address, utcnow())
+        settings.choose_address(current_user.id, address, utcnow())
     except Refused as refused:
         return make_response(_page("auth/webhook.html", address, refusal_words(refused.code)), 422)
     flash(gettext("Saved.") if address else gettext("The webhook is switched off."), "ok")
@@ -51,7 +51,7 @@ def choose() -> Response:
 @login_required
 def renew() -> Response:
     """Make a new key."""
-    webhook_desk.renew_secret(current_user.id, utcnow())
+    settings.renew_secret(current_user.id, utcnow())
     flash(gettext("There is a new key. Give it to your program: the old one signs nothing any more."), "ok")
     return _back()
 
@@ -60,7 +60,7 @@ def renew() -> Response:
 @login_required
 def try_it() -> Response:
     """Send a message that only shows that it arrives."""
-    if webhook_desk.send_test(current_user.id, utcnow()):
+    if settings.send_test(current_user.id, utcnow()):
         flash(gettext("A test is sent within a minute. You see here what was answered."), "ok")
     else:
         _not_now()
@@ -71,7 +71,7 @@ def try_it() -> Response:
 @login_required
 def again(delivery_id: int) -> Response:
     """Send one of them once more."""
-    sent = webhook_desk.send_again(current_user.id, delivery_id, utcnow()) if delivery_id < 2**31 else None
+    sent = settings.send_again(current_user.id, delivery_id, utcnow()) if delivery_id < 2**31 else None
     if sent is None:
         abort(404)
     if sent:
@@ -82,7 +82,7 @@ def again(delivery_id: int) -> Response:
 
 
 def _not_now() -> None:
-    if webhook_desk.is_on(current_user.id):
+    if settings.is_on(current_user.id):
         flash(gettext("Nothing was sent: other messages are still on their way."), "info")
     else:
         flash(gettext("Nothing was sent: the webhook is switched off."), "info")
@@ -95,8 +95,8 @@ def _page(template: str, address: str | None = None, problem: str = "") -> str:
         kept=kept,
         address=(kept.webhook_url or "") if address is None else address,
         problem=problem,
-        deliveries=webhook_desk.deliveries(current_user.id),
-        ended=webhook_desk.ENDED,
+        deliveries=settings.deliveries(current_user.id),
+        ended=settings.ENDED,
         words=words,
         example=example(current_app.config["PUBLIC_URL"], utcnow()),
     )

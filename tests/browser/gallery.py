@@ -17,14 +17,14 @@ from portal.accounts import User
 from portal.accounts.password_links import Purpose, make_token
 from portal.clock import utcnow
 from portal.database import db
-from portal.documents.receiving import receive
+from portal.documents.upload import receive
 from portal.jobs import commands
 from portal.jobs.admin import bulk, operation_runner, operations
 from portal.jobs.admin.filters import Filters
 from portal.jobs.core import timeline
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
-from portal.jobs.health.presence import Presence, WorkerKind
+from portal.jobs.health.processes import Presence, WorkerKind
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.jobs.worker import tasks

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.documents.naming import clean_name
+from portal.documents.upload import clean_name
 
 
 @pytest.mark.parametrize(

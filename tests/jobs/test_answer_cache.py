@@ -15,7 +15,7 @@ from portal.jobs.core.status import Status
 from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
-from portal.sources import cache, keeping, stats
+from portal.sources import answer_cache, stats
 from portal.sources.base import Answer, Outcome, SourceFacts, SourceStopped
 from portal.sources.models import CachedAnswer
 from tests.support.cast import NOW, mobile
@@ -129,7 +129,7 @@ def test_a_kept_answer_is_no_sign_of_how_the_source_is(alice, make_job, kept) ->
 
 def test_the_sweep_forgets_what_is_past_its_sources_days_and_nothing_else(alice, make_job, kept) -> None:
     run(make_job(alice, 4, source="counting"))
-    cache.remember("gone", "1", {"+34612000001": found("+34612000001")}, NOW)
+    answer_cache.remember("gone", "1", {"+34612000001": found("+34612000001")}, NOW)
     db.session.commit()
     assert steps.sweep(NOW + timedelta(days=29)).forgotten == 0
     assert steps.sweep(NOW + timedelta(days=31)).forgotten == 4
@@ -140,7 +140,7 @@ def test_the_sweep_forgets_what_is_past_its_sources_days_and_nothing_else(alice,
 def test_one_pass_forgets_so_many_and_the_next_goes_on(alice, make_job, kept) -> None:
     run(make_job(alice, 7, source="counting"))
     later = NOW + timedelta(days=31)
-    assert [keeping.forget_old(later, limit=3) for _ in range(4)] == [3, 3, 1, 0]
+    assert [answer_cache.forget_old(later, limit=3) for _ in range(4)] == [3, 3, 1, 0]
 
 
 def test_a_source_that_no_longer_keeps_answers_loses_those_it_has(alice, make_job, kept) -> None:

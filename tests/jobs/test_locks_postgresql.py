@@ -20,7 +20,7 @@ from portal.jobs.core.bulk_tables import OperationState, Verb
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep.metrics_backfill import behind
-from portal.sources import cache
+from portal.sources import answer_cache
 from portal.sources.base import Answer, Outcome
 from tests.services import wait_until
 from tests.support import cast, scenes
@@ -132,17 +132,17 @@ def test_a_document_is_started_again_while_its_only_job_is_deleted(app: Flask) -
 def test_kept_answers_are_renewed_while_old_ones_are_forgotten(app: Flask) -> None:
     answer, months_ago = Answer(Outcome.FOUND, {"a": "b"}), NOW - timedelta(days=90)
     for e164 in ("+34612000009", "+34612000001"):
-        cache.remember("api", "v1", {e164: answer}, months_ago)
+        answer_cache.remember("api", "v1", {e164: answer}, months_ago)
         db.session.commit()
-    cache.remember("api", "v1", {"+34612000001": answer}, NOW)
+    answer_cache.remember("api", "v1", {"+34612000001": answer}, NOW)
 
     def forget() -> int:
-        gone = cache.forget("api", NOW - timedelta(days=30))
+        gone = answer_cache.forget("api", NOW - timedelta(days=30))
         db.session.commit()
         return gone
 
     with meanwhile(app, forget) as said:
-        cache.remember("api", "v1", {"+34612000009": answer}, NOW)
+        answer_cache.remember("api", "v1", {"+34612000009": answer}, NOW)
         db.session.commit()
     assert said == [1], "what somebody writes at this moment is left to them"
-    assert len(cache.known("api", "v1", ["+34612000001", "+34612000009"], NOW, 30)) == 2
+    assert len(answer_cache.known("api", "v1", ["+34612000001", "+34612000009"], NOW, 30)) == 2

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from portal.database import db
-from portal.notices.email import posting
+from portal.notices.email import smtp
 from tests.support import cast
 from tests.support.postoffice import PostOffice, post_office
 
@@ -53,4 +53,4 @@ def _app(folder: Path, **settings: str) -> Iterator[Flask]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits twenty seconds for a mute server in a test."""
-    monkeypatch.setattr(posting, "TALK_SECONDS", 0.3)
+    monkeypatch.setattr(smtp, "TALK_SECONDS", 0.3)

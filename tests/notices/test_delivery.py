@@ -14,7 +14,7 @@ from portal.jobs.models import ScrapingJob
 from portal.notices import log
 from portal.notices.delivery import send_due
 from portal.notices.models import Delivery, Notice
-from portal.notices.writing import write
+from portal.notices.outbox import write
 from tests.support.cast import NOW
 
 

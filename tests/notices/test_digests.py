@@ -11,8 +11,8 @@ from portal.database import db
 from portal.jobs.models import ScrapingJob
 from portal.notices.delivery import send_due
 from portal.notices.models import Channel, Delivery, Notice
+from portal.notices.outbox import write
 from portal.notices.preferences import keep_wishes
-from portal.notices.writing import write
 from tests.support import cast, scenes
 from tests.support.cast import NOW
 from tests.support.databases import ON_BOTH

@@ -14,18 +14,16 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.database import db
-from portal.notices import delivery, digests, taking
+from portal.notices import delivery, digests, outbox
 from portal.notices.delivery import send_due
-from portal.notices.email import email_channel, posting
+from portal.notices.email import email_channel, smtp
 from portal.notices.models import Delivery, Notice
-from portal.notices.writing import write
+from portal.notices.outbox import write
 from tests.support import cast
 from tests.support.cast import NOW
 from tests.support.postoffice import PostOffice
 
-ROOMS = {
-    Path(str(room.__file__)).name: str(room.__file__) for room in (digests, email_channel, posting, delivery, taking)
-}
+ROOMS = {Path(str(room.__file__)).name: str(room.__file__) for room in (digests, email_channel, smtp, delivery, outbox)}
 FACTS = {"file_name": "clientes.xlsx", "total": 9, "ready": 4, "cause": {"en": "No answer."}, "reference": "SJ-1-A1"}
 TELLERS = 3
 STRIDE = int(os.environ.get("KILL_STRIDE", "24"))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from portal import sources
-from portal.jobs.health import presence
+from portal.jobs.health import processes
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.jobs.worker import rq_worker, scheduler
@@ -67,7 +67,7 @@ def main() -> None:
     if "LOOP_SECONDS" in os.environ:
         scheduler.LOOP_SECONDS = float(os.environ["LOOP_SECONDS"])
     if "PRESENCE_SECONDS" in os.environ:
-        presence.EVERY = timedelta(seconds=float(os.environ["PRESENCE_SECONDS"]))
+        processes.EVERY = timedelta(seconds=float(os.environ["PRESENCE_SECONDS"]))
     if os.environ.get("MUTANT"):
         MUTANTS[os.environ["MUTANT"]]()
     offline.warm = lambda: None  # a second of every start, for tables that the journal does not need

@@ -11,8 +11,7 @@ from sqlalchemy import select
 
 from portal.accounts import LoginSession, User, create_user, end_session, session_user, start_session
 from portal.accounts.sessions import IDLE, LONGEST
-from portal.database import db
-from portal.opening import reading
+from portal.database import db, reading
 from tests.support.cast import PASSWORD
 
 SECOND = timedelta(seconds=1)

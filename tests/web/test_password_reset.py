@@ -15,11 +15,10 @@ from portal.accounts import LoginThrottle, User, password_links
 from portal.accounts.login_throttle import FREE_PER_EMAIL, FREE_PER_NETWORK
 from portal.accounts.password_links import VALID_FOR, Purpose, make_token
 from portal.clock import utcnow
-from portal.database import db
+from portal.database import db, reading
 from portal.notices.delivery import send_due
 from portal.notices.models import Delivery, Notice
 from portal.notices.password_mails import ask_for_reset
-from portal.opening import reading
 from tests import services
 from tests.support import cast
 from tests.support.cast import PASSWORD

@@ -10,7 +10,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.preferences import wishes_of
-from portal.notices.webhook import webhook_desk
+from portal.notices.webhook import settings
 
 HERE = "/account/webhook"
 ADDRESS = "https://example.org/hook?a=b"
@@ -95,7 +95,7 @@ def test_without_an_address_no_test_is_sent(as_alice: FlaskClient) -> None:
 def test_what_was_sent_is_shown_with_its_answer_and_can_be_sent_again(
     hooked: FlaskClient, alice: User, now: datetime
 ) -> None:
-    webhook_desk.send_test(alice.id, now)
+    settings.send_test(alice.id, now)
     (one,) = deliveries()
     one.state, one.answer, one.tries = Delivery.DEAD, "500 <b>oops</b>", 30
     db.session.commit()
@@ -109,7 +109,7 @@ def test_what_was_sent_is_shown_with_its_answer_and_can_be_sent_again(
 def test_bob_can_neither_see_nor_repeat_what_alice_was_sent(
     hooked: FlaskClient, as_bob: FlaskClient, alice: User, now: datetime
 ) -> None:
-    webhook_desk.send_test(alice.id, now)
+    settings.send_test(alice.id, now)
     (one,) = deliveries()
     one.state = Delivery.SENT
     db.session.commit()
@@ -127,7 +127,7 @@ def test_a_stranger_goes_to_the_login_and_no_get_changes_anything(client: FlaskC
 
 
 def test_a_webhook_that_was_switched_off_says_so(hooked: FlaskClient, alice: User, now: datetime) -> None:
-    webhook_desk.switch_off(alice.id, ADDRESS, now)
+    settings.switch_off(alice.id, ADDRESS, now)
     page = hooked.get(HERE).text
     assert "answered that it is gone for good" in page and "Send a test</button>" not in page
     assert "Switched off" in hooked.get("/account").text

@@ -8,8 +8,8 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import gettext, ngettext
 
+from portal.cli.language import BY_COMMAND, both_spellings, speaking
 from portal.cli.seed_compat.job_lines import JobLine, is_sent
-from portal.cli.speaking import BY_COMMAND, both_spellings, speaking
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.status import Status

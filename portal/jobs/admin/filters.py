@@ -13,8 +13,8 @@ from portal.accounts import User
 from portal.database import among, db
 from portal.jobs.core.status import RETRYABLE, Status
 from portal.jobs.core.tables import Number
-from portal.jobs.listing import LAST_ID, containing
 from portal.jobs.models import ScrapingJob
+from portal.jobs.queries import LAST_ID, containing
 
 PEOPLE_AT_ONCE = 200  # so many people may one part of an address mean
 

@@ -18,8 +18,8 @@ from sqlalchemy.types import TypeEngine
 from portal.database import Moment, db
 from portal.jobs.admin.filters import Filters, conditions
 from portal.jobs.core.status import Status
-from portal.jobs.listing import containing
 from portal.jobs.models import ScrapingJob
+from portal.jobs.queries import containing
 from portal.jobs.status_counts import standing
 
 PER_PAGE = 50

@@ -15,9 +15,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.database import db
-from portal.jobs.attempt import faults, outage
-from portal.jobs.attempt.ending import ADMIN_SECONDS, Conditions, Ending
+from portal.jobs.attempt import outage, outcome
 from portal.jobs.attempt.heartbeat import Heartbeat
+from portal.jobs.attempt.outcome import ADMIN_SECONDS, Conditions, Ending
 from portal.jobs.attempt.retry_queue import Deck
 from portal.jobs.attempt.save import Fenced, Looked, save
 from portal.jobs.attempt.tickets import KeptTickets
@@ -28,6 +28,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources import refresh as refresh_sources
+from portal.sources.answer_cache import Keep
 from portal.sources.base import (
     AGAIN,
     FREE,
@@ -41,7 +42,6 @@ from portal.sources.base import (
     begin,
 )  # fmt: skip
 from portal.sources.http.samples import Samples
-from portal.sources.keeping import Keep
 
 __all__ = ["ADMIN_SECONDS", "Conditions", "run"]
 
@@ -78,7 +78,7 @@ def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
     except Exception as error:
         db.session.rollback()
         with suppress(SQLAlchemyError):  # the database may be what failed
-            timeline.note_fault(job_id, present, faults.told(error))
+            timeline.note_fault(job_id, present, outcome.told(error))
             db.session.commit()
         raise
     finally:
@@ -165,7 +165,7 @@ class _Attempt(Ending):
             except Exception as error:  # a source's own fault is these numbers' failure, never the file's
                 log.exception("lookup failed", source=source.name)
                 if self.fault is None:
-                    self.fault = faults.told(error)
+                    self.fault = outcome.told(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="source_error"))
 
         deck = Deck(self.tickets.first(rows), group, tries)

@@ -20,7 +20,7 @@ from portal.jobs.attempt.save import Fenced
 from portal.jobs.core import timeline
 from portal.jobs.core.tables import Ticket
 from portal.jobs.models import ScrapingJob
-from portal.sources.tickets import HandedIn
+from portal.sources.base import HandedIn
 
 log = structlog.get_logger(__name__)
 

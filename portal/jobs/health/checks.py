@@ -18,8 +18,8 @@ from sqlalchemy import func, select, text
 
 from portal.database import among, db
 from portal.jobs import queries
-from portal.jobs.health import presence, queues, sources
-from portal.jobs.health.presence import Presence, WorkerKind
+from portal.jobs.health import processes, queues, sources
+from portal.jobs.health.processes import Presence, WorkerKind
 from portal.notices.models import Delivery, Notice
 
 MB = 1024 * 1024
@@ -49,14 +49,14 @@ class Finding:
 
 def findings(now: datetime) -> list[Finding]:
     """Every part, in the order in which work goes through them."""
-    here = presence.workers(now)
+    here = processes.workers(now)
     return [
         *_workers(here, now), _sweep(now), *_queues(now), _redis(), _database(), _disk(), _sources(now), _notices(now),
     ]  # fmt: skip
 
 
 def _workers(here: list[Presence], now: datetime) -> Iterator[Finding]:
-    there = {kind: [one for one in here if one.kind == kind and presence.is_there(one, now)] for kind in WorkerKind}
+    there = {kind: [one for one in here if one.kind == kind and processes.is_there(one, now)] for kind in WorkerKind}
     for kind in (WorkerKind.SCRAPE, WorkerKind.INTAKE, WorkerKind.SWEEP, WorkerKind.SCHEDULER):
         state = State.WELL if there[kind] else State.BAD
         if kind == WorkerKind.SWEEP and not there[kind] and there[WorkerKind.SCHEDULER]:

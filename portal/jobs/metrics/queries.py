@@ -15,9 +15,9 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Select, cast, func, l
 from portal.accounts import User
 from portal.database import db
 from portal.jobs.core.status import Status
-from portal.jobs.metrics.ends import MEASURES
 from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, Figure, Spread
 from portal.jobs.metrics.periods import QUARTERS, QUARTERS_OF_HOUR, Span
+from portal.jobs.metrics.record import MEASURES
 from portal.jobs.metrics.summary import Sums
 
 FINE_DAYS = 2  # a span that touches no more is read by quarters of an hour

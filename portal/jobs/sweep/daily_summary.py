@@ -14,7 +14,7 @@ from portal.database import among, db
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
 from portal.jobs.models import ScrapingJob
 from portal.notices.models import Delivery, Notice, NoticeSettings
-from portal.notices.writing import write
+from portal.notices.outbox import write
 
 FROM_HOUR = 8  # of the admin's own day
 

@@ -15,8 +15,8 @@ from portal.database import db
 from portal.documents.models import Document
 from portal.documents.storage import LocalStorage
 from portal.jobs.erasure import delete_file, erase
-from portal.jobs.listing import LAST_ID
 from portal.jobs.models import ScrapingJob
+from portal.jobs.queries import LAST_ID
 
 BATCH = 100  # jobs, and documents, in one pass of the sweep
 

@@ -11,9 +11,8 @@ from sqlalchemy import bindparam, exists, func, insert, select, update
 from portal.database import among, db
 from portal.jobs.core.status import ENDED, WAITING, Status
 from portal.jobs.core.tables import Attempt, Event
-from portal.jobs.metrics.counting import keep_count, write
-from portal.jobs.metrics.ends import End, Tried
 from portal.jobs.metrics.models import JobEnd
+from portal.jobs.metrics.record import End, Tried, keep_count, write
 from portal.jobs.models import ScrapingJob
 
 BATCH = 1000

@@ -16,12 +16,12 @@ from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from portal.database import among, changed_rows, db
 from portal.jobs.core.status import WAITING
 from portal.jobs.core.tables import Attempt, AttemptEnd
-from portal.jobs.health.presence import somebody_looks_up
+from portal.jobs.health.processes import somebody_looks_up
 from portal.jobs.models import ScrapingJob
-from portal.jobs.notify.announcing import announce_source
 from portal.jobs.notify.facts import source_facts
+from portal.jobs.notify.send import announce_source
 from portal.notices.models import Channel, Delivery, Notice
-from portal.notices.writing import write
+from portal.notices.outbox import write
 from portal.sources.pause import names_paused
 
 PATIENCE = timedelta(minutes=5)  # so long nobody may be at work before it is told

@@ -33,7 +33,7 @@ from portal.jobs.dispatch import (
     push_operation,
 )
 from portal.jobs.erasure import erase_files
-from portal.jobs.health.presence import forget_gone
+from portal.jobs.health.processes import forget_gone
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.sweep import metrics_backfill
 from portal.jobs.sweep.daily_summary import sum_up
@@ -42,7 +42,7 @@ from portal.jobs.sweep.outage_watch import watch
 from portal.jobs.sweep.overdue import BATCH, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
 from portal.notices.delivery import send_due
 from portal.sources import stats
-from portal.sources.keeping import forget_old
+from portal.sources.answer_cache import forget_old
 
 log = structlog.get_logger(__name__)
 

@@ -29,7 +29,7 @@ from portal import create_app, sources
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.dispatch import QUEUES, Message, queue
-from portal.jobs.health.presence import Reporter
+from portal.jobs.health.processes import Reporter
 from portal.jobs.worker.tasks import STOP
 
 log = structlog.get_logger(__name__)

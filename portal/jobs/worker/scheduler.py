@@ -22,7 +22,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.tables import SweepState
 from portal.jobs.dispatch import KEPT_SECONDS, ROOM, Message, connection, queue
-from portal.jobs.health.presence import Reporter
+from portal.jobs.health.processes import Reporter
 from portal.jobs.sweep import steps
 
 log = structlog.get_logger(__name__)

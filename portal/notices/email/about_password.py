@@ -4,12 +4,12 @@ from flask_babel import gettext, ngettext
 
 from portal.accounts.models import User
 from portal.accounts.password_links import VALID_FOR, Purpose, runs_out
+from portal.database import reading
 from portal.notices.email.content import Part, Said
 from portal.notices.errors import Undelivered
 from portal.notices.models import Notice
 from portal.notices.password_mails import address_of
 from portal.notices.recipient import Reader
-from portal.opening import reading
 
 
 def password_reset(notice: Notice, reader: Reader, home: str) -> Said:

@@ -7,11 +7,11 @@ from pathlib import Path
 from flask import current_app
 
 from portal.accounts import User
+from portal.database import reading
 from portal.notices.email.build import Letter, letter
-from portal.notices.email.posting import post
+from portal.notices.email.smtp import post
 from portal.notices.errors import Undelivered
 from portal.notices.models import Notice
-from portal.opening import reading
 
 
 def deliver(notice: Notice, now: datetime) -> str:

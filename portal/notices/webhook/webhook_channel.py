@@ -11,15 +11,15 @@ from flask import current_app
 from flask_babel import force_locale, gettext
 
 from portal.accounts import User
+from portal.database import reading
 from portal.net.address_policy import Refusal, Refused
 from portal.net.post import SECONDS, NoReply, Reply, post
 from portal.net.retry_after import retry_after_seconds
 from portal.notices.errors import Undelivered
 from portal.notices.models import Notice, NoticeSettings
-from portal.notices.webhook import webhook_desk
+from portal.notices.webhook import settings
 from portal.notices.webhook.payload import body_of, headers_of
-from portal.notices.webhook.webhook_words import no_reply_words, refusal_words
-from portal.opening import reading
+from portal.notices.webhook.settings import no_reply_words, refusal_words
 
 GONE = 410
 SHOWN_LETTERS = 300  # of what the other side said
@@ -41,7 +41,7 @@ def deliver(notice: Notice, now: datetime) -> str:
 def _send(notice: Notice, address: str, secret: str, now: datetime) -> str:
     body = body_of(notice, current_app.config["PUBLIC_URL"], now)
     try:
-        reply = post(webhook_desk.judge(), address, body, headers_of(notice, secret, body, now), SECONDS)
+        reply = post(settings.judge(), address, body, headers_of(notice, secret, body, now), SECONDS)
     except Refused as refused:
         raise Undelivered(refusal_words(refused.code), final=True) from None
     except NoReply as none:
@@ -50,7 +50,7 @@ def _send(notice: Notice, address: str, secret: str, now: datetime) -> str:
     if 200 <= reply.status < 300:
         return said
     if reply.status == GONE:
-        webhook_desk.switch_off(notice.user_id or 0, address, now)
+        settings.switch_off(notice.user_id or 0, address, now)
         raise Undelivered(" ".join([said, gettext("The webhook was switched off.")]), final=True)
     if 300 <= reply.status < 400:
         said = " ".join([str(reply.status), refusal_words(Refusal.REDIRECTS)])

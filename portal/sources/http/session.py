@@ -13,20 +13,19 @@ from typing import Any, NoReturn
 import structlog
 
 from portal.net.retry_after import retry_after_seconds, used_up_seconds
-from portal.sources.base import SOURCE_ERROR, Answer, Outcome, SourceBusy, SourceStopped
+from portal.sources.base import SOURCE_ERROR, Answer, Outcome, SourceBusy, SourceStopped, Tickets
+from portal.sources.http.async_batch import Later
 from portal.sources.http.batch import ask_many
 from portal.sources.http.classify import STOPPING, Verdict, judge, judge_whole
 from portal.sources.http.client import Asker, Interrupted, NoAnswer
 from portal.sources.http.extract import FieldMissing, pick
 from portal.sources.http.first_request import Gate
-from portal.sources.http.later import Later
 from portal.sources.http.response import NotReadable, Reply
 from portal.sources.http.robots import Robots
 from portal.sources.http.samples import Samples
 from portal.sources.limits.interfaces import Fuse, Pace
 from portal.sources.recipes.model import Kind, Recipe, Request
 from portal.sources.recipes.placeholders import BadValue, Filled, MissingSecret, fill
-from portal.sources.tickets import Tickets
 
 log = structlog.get_logger(__name__)
 

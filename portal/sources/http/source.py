@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from redis import Redis
 
 from portal.net import guarded_session
-from portal.sources.base import Answer, Outcome, SourceFacts
+from portal.sources.base import Answer, Outcome, SourceFacts, Tickets, Unkept
 from portal.sources.http.client import Asker
 from portal.sources.http.robots import Robots
 from portal.sources.http.session import Inquiry
@@ -13,7 +13,6 @@ from portal.sources.limits.circuit_breaker import Breaker
 from portal.sources.limits.interfaces import Fuse, Pace
 from portal.sources.limits.rate_limiter import Pacer
 from portal.sources.recipes.model import Recipe
-from portal.sources.tickets import Tickets, Unkept
 
 TRIES = 4  # three within the attempt, and one more when all other numbers have their answer
 

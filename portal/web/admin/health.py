@@ -10,7 +10,7 @@ from flask import current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from portal.clock import utcnow
-from portal.jobs.health import checks, presence
+from portal.jobs.health import checks, processes
 from portal.jobs.health.checks import State
 from portal.jobs.health.versions import versions
 from portal.jobs.health.words import said
@@ -39,7 +39,7 @@ def _parts() -> dict[str, Any]:
     """What changes on the page, and a short text that changes with what can be read there."""
     now = utcnow()
     findings = [(one, said(one)) for one in checks.findings(now)]
-    workers = [(one, presence.is_there(one, now)) for one in presence.workers(now)]
+    workers = [(one, processes.is_there(one, now)) for one in processes.workers(now)]
     read = [(one.state, say, one.facts.get("since"), one.facts.get("at")) for one, say in findings]
     seen = [(one.name, one.seen_at, one.doing, there) for one, there in workers]
     return {

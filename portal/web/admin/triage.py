@@ -6,8 +6,7 @@ from portal.clock import utcnow
 from portal.jobs.admin import job_list, triage
 from portal.jobs.admin.filters import Filters
 from portal.jobs.core.status import Status
-from portal.jobs.words.causes import explain
-from portal.jobs.words.remedies import remedy
+from portal.jobs.words.causes import explain, remedy
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint
 from portal.web.admin.filters import NO_CAUSE

@@ -11,10 +11,10 @@ from flask_login import current_user
 from werkzeug.exceptions import NotFound
 
 from portal import accounts
-from portal.accounts import administering, directory
+from portal.accounts import admin as account_admin
+from portal.accounts.errors import PROBLEMS
 from portal.accounts.password_links import VALID_FOR, Purpose
 from portal.accounts.users import LONGEST_RETENTION_DAYS
-from portal.accounts.words import PROBLEMS
 from portal.clock import utcnow
 from portal.jobs.quotas import COUNTED, files_started
 from portal.notices import password_mails
@@ -59,7 +59,7 @@ def shut_out(user_id: int) -> Response:
     done = gettext("This person is shut out and signed out everywhere. Their files stay.")
     return _told(
         user_id,
-        administering.shut_out(_found(user_id).id, current_user.id, _why(), utcnow()),
+        account_admin.shut_out(_found(user_id).id, current_user.id, _why(), utcnow()),
         done,
         gettext("They were shut out already, so nothing was changed."),
     )
@@ -72,7 +72,7 @@ def let_in(user_id: int) -> Response:
     done = gettext("This person can sign in again, with the password they had.")
     return _told(
         user_id,
-        administering.let_in(_found(user_id).id, current_user.id, _why(), utcnow()),
+        account_admin.let_in(_found(user_id).id, current_user.id, _why(), utcnow()),
         done,
         gettext("They could sign in already, so nothing was changed."),
     )
@@ -87,7 +87,7 @@ def set_role(user_id: int) -> Response:
         abort(400)
     if not _why():
         return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
-    moved = administering.set_role(_found(user_id).id, role == "admin", current_user.id, _why(), utcnow())
+    moved = account_admin.set_role(_found(user_id).id, role == "admin", current_user.id, _why(), utcnow())
     return _told(user_id, moved, gettext("Saved."), gettext("That is their role already, so nothing was changed."))
 
 
@@ -96,18 +96,18 @@ def set_role(user_id: int) -> Response:
 def set_limits(user_id: int) -> Response:
     """Give them limits of their own; an empty field is what the portal gives everybody."""
     try:
-        rows = _whole("max_rows", 1, administering.MOST_ROWS)
-        per_day = _whole("files_per_day", 1, administering.MOST_FILES)
+        rows = _whole("max_rows", 1, account_admin.MOST_ROWS)
+        per_day = _whole("files_per_day", 1, account_admin.MOST_FILES)
         days = _whole("retention_days", 0, LONGEST_RETENTION_DAYS)
     except ValueError:
         problem = gettext(
             "A limit is a whole number within its range, or nothing: rows up to %(rows)s, files up to %(files)s, days "
             "up to %(days)s. Nothing was changed.",
-            rows=format_decimal(administering.MOST_ROWS), files=format_decimal(administering.MOST_FILES),
+            rows=format_decimal(account_admin.MOST_ROWS), files=format_decimal(account_admin.MOST_FILES),
             days=format_decimal(LONGEST_RETENTION_DAYS),
         )  # fmt: skip
         return _refused(user_id, problem, typed=request.form)
-    moved = administering.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, _why(), utcnow())
+    moved = account_admin.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, _why(), utcnow())
     return _told(user_id, moved, gettext("Saved."), gettext("These are their limits already, so nothing was changed."))
 
 
@@ -118,7 +118,7 @@ def send_letter(user_id: int) -> Response:
     user = _found(user_id)
     if not user.is_active:
         return _told(user_id, False, "", gettext("They are shut out, so no letter was written."))
-    invited = directory.standing(user) == directory.Standing.INVITED
+    invited = account_admin.standing(user) == account_admin.Standing.INVITED
     link = password_mails.send_reset(user_id, current_user.id, utcnow())
     return _letter_written(user_id, link, Purpose.INVITE if invited else Purpose.RESET)
 
@@ -138,7 +138,7 @@ def _why() -> str:
 
 
 def _found(user_id: int) -> accounts.User:
-    return directory.find_person(user_id) or abort(404)
+    return account_admin.find_person(user_id) or abort(404)
 
 
 def _back(user_id: int) -> Response:
@@ -164,10 +164,10 @@ def _letter_written(user_id: int, link: str | None, purpose: Purpose) -> Respons
 
 def _list(template: str, **more: Any) -> str:
     q = request.args.get("q", "").strip()[:200]
-    found = directory.people(q, request.args.get("page", default=1, type=int))
+    found = account_admin.people(q, request.args.get("page", default=1, type=int))
     files = files_started(user.id for user in found.people)
     return render_template(
-        template, found=found, q=q, files=files, most=COUNTED, standing=directory.standing, words=PROBLEMS,
+        template, found=found, q=q, files=files, most=COUNTED, standing=account_admin.standing, words=PROBLEMS,
         mail=bool(current_app.config["MAIL_SERVER"]), **more,
     )  # fmt: skip
 
@@ -175,7 +175,7 @@ def _list(template: str, **more: Any) -> str:
 def _page(user_id: int, **more: Any) -> str:
     user = _found(user_id)
     return render_template(
-        "admin/person.html", user=user, standing=directory.standing(user), files=files_started([user_id])[user_id],
+        "admin/person.html", user=user, standing=account_admin.standing(user), files=files_started([user_id])[user_id],
         most=COUNTED, portal_rows=current_app.config["MAX_ROWS"],
         mail=bool(current_app.config["MAIL_SERVER"]), **more,
     )  # fmt: skip
@@ -187,7 +187,7 @@ def refused(error: accounts.AccountError) -> Response:
     return _refused((request.view_args or {})["user_id"], str(PROBLEMS[error.problem]))
 
 
-@blueprint.errorhandler(administering.NotAnAdmin)
-def no_admin(error: administering.NotAnAdmin) -> Response:
+@blueprint.errorhandler(account_admin.NotAnAdmin)
+def no_admin(error: account_admin.NotAnAdmin) -> Response:
     """Somebody took the role away while this page was open: from now on it does not exist."""
     return answer_error(NotFound())

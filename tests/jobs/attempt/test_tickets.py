@@ -20,8 +20,8 @@ from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.core.tables import Event, Number, Ticket
 from portal.jobs.models import ScrapingJob
+from portal.sources.base import HandedIn
 from portal.sources.recipes.model import Recipe
-from portal.sources.tickets import HandedIn
 from tests.support import cast
 from tests.support.cast import NOW
 from tests.support.databases import ON_BOTH

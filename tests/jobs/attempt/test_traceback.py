@@ -9,7 +9,7 @@ from sqlalchemy import select
 from portal import sources
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.attempt import faults
+from portal.jobs.attempt import outcome
 from portal.jobs.attempt import runner as attempts
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff
@@ -56,8 +56,8 @@ def test_no_secret_gets_into_it(tmp_path: Path) -> None:
     sources.configure(None, tmp_path / "recipes", {name: "s3cr3t/key"})
     try:
         said = "asked https://x/?key=s3cr3t%2Fkey with s3cr3t/key, redis://:pass@host/0"
-        text = faults.told(ValueError(said))
-        assert len(faults.told(ValueError(said * 500))) == faults.LONGEST
+        text = outcome.told(ValueError(said))
+        assert len(outcome.told(ValueError(said * 500))) == outcome.LONGEST
     finally:
         sources.configure(None, tmp_path / "none", {})
     assert "asked https" in text and "s3cr3t" not in text and "pass@" not in text

@@ -8,13 +8,11 @@ from flask import Flask
 from sqlalchemy import event, select
 
 from portal.clock import utcnow
-from portal.database import db
+from portal.database import db, reading
 from portal.jobs.core.tables import SweepState
-from portal.jobs.health import presence
-from portal.jobs.health.presence import EVERY, KEPT, QUIET, Presence, Reporter
-from portal.jobs.health.standstill import SWEEP_MISSED, stands_still
+from portal.jobs.health import processes as processes_room
+from portal.jobs.health.processes import EVERY, KEPT, QUIET, SWEEP_MISSED, Presence, Reporter, stands_still
 from portal.jobs.sweep import steps
-from portal.opening import reading
 from tests.services import wait_until
 from tests.support import cast
 from tests.support.world import World
@@ -65,17 +63,17 @@ def test_a_process_writes_a_row_four_times_a_minute_and_at_once_when_it_does_som
 def test_a_process_that_leaves_says_so_and_is_not_shown(app, now) -> None:
     one = reporter(app, "intake", now)
     one.report(now)
-    assert [worker.kind for worker in presence.workers(now)] == ["intake"]
+    assert [worker.kind for worker in processes_room.workers(now)] == ["intake"]
     one.leave(now + SECOND)
-    assert presence.workers(now + SECOND) == []
+    assert processes_room.workers(now + SECOND) == []
 
 
 def test_one_that_went_without_a_word_is_named_for_an_hour(app, now) -> None:
     heard("scrape", now)
-    for later, named, there in ((QUIET - SECOND, 1, True), (QUIET, 1, False), (presence.SHOWN, 0, False)):
-        found = presence.workers(now + later)
+    for later, named, there in ((QUIET - SECOND, 1, True), (QUIET, 1, False), (processes_room.SHOWN, 0, False)):
+        found = processes_room.workers(now + later)
         assert len(found) == named
-        assert [presence.is_there(worker, now + later) for worker in found] == [there] * named
+        assert [processes_room.is_there(worker, now + later) for worker in found] == [there] * named
 
 
 def test_the_sweep_removes_rows_of_a_day_ago_and_no_other(app, now) -> None:
@@ -163,7 +161,7 @@ def test_real_workers_are_missed_when_frozen_and_the_portal_goes_on_when_they_ar
     place: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = utcnow() - timedelta(hours=1)
-    monkeypatch.setattr("portal.jobs.health.standstill.QUIET", 2 * SECOND)
+    monkeypatch.setattr("portal.jobs.health.processes.QUIET", 2 * SECOND)
     place.hang.touch()
     short = {"PRESENCE_SECONDS": "0.2", "JOURNAL_HANG": "."}
     processes = {role: place.start(role, **short) for role in ("intake", "scrape", "sweep", "scheduler")}

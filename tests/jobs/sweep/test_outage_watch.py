@@ -8,12 +8,12 @@ from flask import Flask
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.health.presence import Presence, WorkerKind
+from portal.jobs.health.processes import Presence, WorkerKind
 from portal.jobs.models import ScrapingJob
-from portal.jobs.notify import telling
+from portal.jobs.notify import send
 from portal.jobs.sweep.outage_watch import PATIENCE, watch
 from portal.notices.models import Channel, Delivery, Notice
-from portal.notices.taking import due_notices
+from portal.notices.outbox import due_notices
 
 MakeJob = Callable[..., ScrapingJob]
 MINUTE = timedelta(minutes=1)
@@ -122,7 +122,7 @@ def test_a_source_is_back_once_a_file_begun_after_its_stop_is_complete(
     before, after = make_job(alice, 1), make_job(alice, 1)
     after.paused_at = now  # nobody is to take it yet
     claim(before, now)
-    telling.source_stopped("offline", "credentials", now + MINUTE)
+    send.source_stopped("offline", "credentials", now + MINUTE)
     db.session.commit()
     for job, at in ((before, now + 2 * MINUTE), (after, now + 3 * MINUTE)):
         if job is after:
@@ -139,7 +139,7 @@ def test_a_source_is_back_once_a_file_begun_after_its_stop_is_complete(
         list(watch(now + minute * MINUTE))
     assert told() == ["source_stopped", "source_back"]
     # A second stop on the same day is news again.
-    telling.source_stopped("offline", "credentials", now + 6 * MINUTE)
-    telling.source_stopped("offline", "credentials", now + 7 * MINUTE)
+    send.source_stopped("offline", "credentials", now + 6 * MINUTE)
+    send.source_stopped("offline", "credentials", now + 7 * MINUTE)
     db.session.commit()
     assert told() == ["source_stopped", "source_back", "source_stopped"]

@@ -13,7 +13,7 @@ from portal.accounts import User
 from portal.config import SettingError, read_settings
 from portal.database import db
 from portal.jobs.models import ScrapingJob
-from portal.jobs.notify import telling
+from portal.jobs.notify import send
 from portal.notices.chat import apprise_client
 from portal.notices.delivery import send_due
 from portal.notices.models import Channel, Delivery, Notice
@@ -59,7 +59,7 @@ def logged() -> Iterator[list[str]]:
 
 def fail(job: ScrapingJob, now: datetime) -> None:
     job.last_error = "source_busy"
-    telling.job_failed(job, now)
+    send.job_failed(job, now)
     db.session.commit()
 
 
@@ -176,7 +176,7 @@ def test_without_rooms_nothing_is_written_and_apprise_is_not_even_loaded(
 
 def test_a_stopped_source_is_told_in_the_room_once(chatting: Receiver, ada: User, now: datetime) -> None:
     for _ in range(2):
-        telling.source_stopped("offline", "credentials", now)
+        send.source_stopped("offline", "credentials", now)
         db.session.commit()
         list(send_due(now))
     ((title, text),) = heard(chatting)

@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from portal.database import db
 from portal.notices.delivery import BATCH, CHANNELS, MAX_TRIES, send_due
-from portal.notices.email import posting
+from portal.notices.email import smtp
 from portal.notices.log import given_up, send_again
 from portal.notices.models import Channel, Delivery, Notice
-from portal.notices.writing import write
+from portal.notices.outbox import write
 from tests.services import free_port, wait_until
 from tests.support import cast
 from tests.support.cast import NOW
@@ -165,7 +165,7 @@ def test_a_server_that_is_away_keeps_nothing_else_waiting(app_of: Callable[..., 
 
 
 def test_a_server_that_drips_is_cut_off(posting_app: Flask, office: PostOffice, monkeypatch) -> None:
-    monkeypatch.setattr(posting, "WHOLE_SECONDS", 0.3)
+    monkeypatch.setattr(smtp, "WHOLE_SECONDS", 0.3)
     office.script += [HANG]
     tell()
     assert list(send_due(NOW)) == []

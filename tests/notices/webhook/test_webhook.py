@@ -16,14 +16,14 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.models import ScrapingJob
-from portal.jobs.notify import telling
+from portal.jobs.notify import send
 from portal.net import post as posting
 from portal.net.address_policy import Refusal, Refused
 from portal.notices.delivery import MAX_TRIES, send_due
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
-from portal.notices.taking import due_notices
-from portal.notices.webhook import webhook_channel, webhook_desk
-from portal.notices.writing import write
+from portal.notices.outbox import due_notices, write
+from portal.notices.webhook import settings as webhook_desk
+from portal.notices.webhook import webhook_channel
 from tests.support.receiver import Receiver, receiver
 
 MakeJob = Callable[..., ScrapingJob]
@@ -169,7 +169,7 @@ def test_a_cause_written_by_hand_is_told_in_its_words_and_without_a_code(
     job.mark_as_failed("The office closed")
     job.max_retries = 0
     db.session.commit()
-    telling.job_failed(job, now)
+    send.job_failed(job, now)
     db.session.commit()
     told(now)
     cause = json.loads(hooked.received[-1].body)["job"]["cause"]

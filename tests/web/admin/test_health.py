@@ -15,7 +15,7 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.health import checks, queues
-from portal.jobs.health.presence import Presence
+from portal.jobs.health.processes import Presence
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.notices.models import Delivery, Notice

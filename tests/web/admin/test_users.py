@@ -12,19 +12,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import inspect, select, update
 
-from portal.accounts import AccountError, User, administering, session_user, start_session
-from portal.accounts.administering import NotAnAdmin
-from portal.accounts.directory import Standing, standing
+from portal.accounts import AccountError, User, admin, session_user, start_session
+from portal.accounts.admin import NotAnAdmin, Standing, standing
 from portal.audit import AuditNote
 from portal.clock import utcnow
-from portal.database import db
+from portal.database import db, reading, writing
 from portal.documents.models import Document, Reading
 from portal.jobs import commands
 from portal.jobs.models import ScrapingJob
 from portal.jobs.quotas import allowance
 from portal.jobs.worker import tasks
 from portal.notices.models import Notice
-from portal.opening import reading, writing
 from tests.support import cast
 from tests.support.cast import PASSWORD
 
@@ -226,11 +224,11 @@ def test_of_two_admins_who_take_it_from_each_other_one_stays(app: Flask, ada: Us
     alice.is_admin = True
     db.session.commit()
     ada, alice = now_is(ada), now_is(alice)
-    assert administering.set_role(alice.id, False, ada.id, "x", utcnow())
+    assert admin.set_role(alice.id, False, ada.id, "x", utcnow())
     with pytest.raises(NotAnAdmin):
-        administering.set_role(ada.id, False, alice.id, "x", utcnow())
+        admin.set_role(ada.id, False, alice.id, "x", utcnow())
     with pytest.raises(AccountError):
-        administering.shut_out(ada.id, ada.id, "x", utcnow())
+        admin.shut_out(ada.id, ada.id, "x", utcnow())
     assert now_is(ada).is_admin
 
 

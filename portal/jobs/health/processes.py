@@ -1,7 +1,8 @@
-"""Which worker processes are there: each writes a row when it starts and four times a minute, also when idle.
+"""Which worker processes are alive, and whether the portal stands still: nobody looks up numbers or nobody sweeps.
 
-It is read from the database and not from RQ's registry, which goes with Redis and decides nothing. A row proves that
-the process's own loop turns: a process that is stopped or hangs writes none.
+Each process writes a row when it starts and four times a minute, also when idle. A row proves that the process's own
+loop runs: a stopped or hung process writes none. RQ's registry is not used: it is lost with Redis. Nothing is decided
+here; the queue continues automatically when a worker is back.
 """
 
 import os
@@ -11,13 +12,13 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Index, NullPool, String, create_engine, delete, select
+from sqlalchemy import Index, NullPool, String, create_engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Model, Moment, Word, changed_rows, db, engine_options, only
-from portal.opening import reading
+from portal.database import Model, Moment, Word, changed_rows, db, engine_options, only, reading
+from portal.jobs.core.tables import SweepState
 
 log = structlog.get_logger(__name__)
 
@@ -119,3 +120,31 @@ def forget_gone(now: datetime) -> int:
     gone = changed_rows(delete(Presence).where(Presence.seen_at < now - KEPT))
     db.session.commit()
     return gone
+
+
+SWEEPING = (WorkerKind.SWEEP, WorkerKind.SCHEDULER)
+SWEEP_MISSED = timedelta(minutes=2, seconds=30)  # the scheduler steps in for a dead sweep worker after two
+
+
+def stands_still(now: datetime, listening_since: datetime, interval: timedelta) -> bool:
+    """Whether no scrape worker, or nobody who sweeps, was heard of for a minute and a half.
+
+    Before `listening_since` nobody can be blamed: a portal that was just started has been silent since it was stopped.
+    A sweep that no process of ours drives (a cron's) has three intervals' time.
+    """
+    here = Presence.ended_at.is_(None)
+    scraping = select(func.max(Presence.seen_at)).where(Presence.kind == WorkerKind.SCRAPE, here)
+    driving = select(func.max(Presence.seen_at)).where(Presence.kind.in_(SWEEPING), here)
+    began, ended = (select(func.max(moment)) for moment in (SweepState.began_at, SweepState.ended_at))
+    asked = select(*(question.scalar_subquery() for question in (scraping, driving, began, ended)))
+    with reading() as session:
+        heard: list[datetime | None] = list(session.execute(asked).one())
+    scrape_at, driver_at, began_at, ended_at = heard
+    swept_at = max([moment for moment in (began_at, ended_at, listening_since) if moment])
+
+    def silent(moment: datetime | None) -> bool:
+        return now - max(moment or listening_since, listening_since) > QUIET
+
+    driver_is_gone = driver_at is not None and silent(driver_at) and silent(swept_at)
+    sweep_is_missed = now - swept_at > max(SWEEP_MISSED, 3 * interval)
+    return silent(scrape_at) or driver_is_gone or sweep_is_missed

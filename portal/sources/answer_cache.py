@@ -1,20 +1,22 @@
-"""Answers that are kept for some days, so that a number is not asked, or paid for, again in another file.
+"""Answers kept for some days, so that a number is not looked up, or paid for, again in another file.
 
-They stand in the database, written in the same transaction as the ledger: what was paid for and saved is known to
-every later file, and what was rolled back is not. A source that keeps none (`cache_days` 0) never comes here. It must
-not know any job, nor when a recipe wants its answers kept: days and moments come in as arguments.
+They are written in the same transaction as the ledger: an answer that was saved is known to every later file, one that
+was rolled back is not. How many days is up to the source's recipe; a source with `cache_days` 0 keeps none. It must not
+know any job.
 
-Where its promise ends: two files that ask for one number in the same minute are both asked for it.
+Where its promise ends: when two files look up one number in the same minute, the source is asked twice.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from portal import sources
 from portal.database import changed_rows, db
 from portal.sources.base import FINAL, Answer
 from portal.sources.models import CachedAnswer
@@ -99,3 +101,47 @@ def _upsert(dialect: str) -> Any:
     statement = insert(CachedAnswer.__table__)
     changed = {name: statement.excluded[name] for name in ("version", "outcome", "reason", "fields", "answered_at")}
     return statement.on_conflict_do_update(index_elements=["source", "e164"], set_=changed)
+
+
+UNKNOWN_DAYS = 90.0  # of a source whose recipe is gone: it may come back, and its answers were paid for
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The kept answers of one source. `days` 0: it keeps none, and nothing is read or written."""
+
+    source: str
+    version: str
+    days: float
+
+    @classmethod
+    def of(cls, source: str) -> Self:
+        """As the source says. Raises UnknownSource."""
+        facts = sources.facts_of(source)
+        return cls(source, facts.data_version, facts.cache_days)
+
+    def known(self, e164s: Iterable[str], now: datetime) -> dict[str, Answer]:
+        """What is still good of earlier files' answers."""
+        return known(self.source, self.version, e164s, now, self.days)
+
+    def remember(self, answers: Mapping[str, Answer], now: datetime) -> None:
+        """Keep what was just answered, in the session's transaction."""
+        if self.days > 0:
+            remember(self.source, self.version, answers, now)
+
+
+def forget_old(now: datetime, limit: int = 5000) -> int:
+    """Remove answers that no file may use any more, `limit` at most, and say how many. It commits."""
+    left = limit
+    for source in keepers():
+        if left > 0:
+            left -= forget(source, now - timedelta(days=_days(source)), left)
+    db.session.commit()
+    return limit - left
+
+
+def _days(source: str) -> float:
+    try:
+        return sources.facts_of(source).cache_days
+    except sources.UnknownSource:
+        return UNKNOWN_DAYS

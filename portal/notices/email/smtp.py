@@ -1,7 +1,7 @@
-"""A letter on its way to the mail server, with spans that end: connecting, talking, and the whole of it.
+"""Delivering an e-mail to the mail server within time limits, and checking that the mail settings work.
 
-Flask-Mail's own connection waits for ever, believes any certificate, and lets a failed farewell look like a letter
-that was not taken: after the server's yes, nothing may raise.
+Flask-Mail's own connection has no time limit, accepts any certificate, and reports a failed goodbye as a failed
+delivery: after the server has accepted the message, nothing may raise.
 """
 
 import smtplib
@@ -10,9 +10,13 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
+from email.utils import make_msgid
 from types import TracebackType
+from urllib.parse import urlsplit
 
 from flask import current_app
+from flask_babel import gettext
 from flask_mail import Connection
 
 from portal.notices.email.build import Letter
@@ -110,3 +114,22 @@ def said(error: OSError) -> str:
         return " ".join(str(error).split()) or "no answer"
     texts = (text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for _, text in answers)
     return "; ".join(f"{code} {' '.join(text.split())}" for (code, _), text in zip(answers, texts, strict=True))
+
+
+def greet() -> None:
+    """Connect, encrypt and sign in as the settings say, and leave. Raises OSError, as SMTP's errors are."""
+    with Postbox(current_app.extensions["mail"]):
+        pass
+
+
+def send_test(address: str, now: datetime) -> str:
+    """Send a letter that says that letters arrive; what the server answered. Raises Undelivered."""
+    written = Letter(
+        subject=gettext("Masterfilter: a test"),
+        recipients=[address],
+        body=gettext("This letter shows that the portal can send e-mails. Nothing else is to be done.") + "\n",
+    )
+    written.sent_at = now
+    written.msgId = make_msgid("doctor", domain=urlsplit(current_app.config["PUBLIC_URL"]).hostname)
+    written.extra_headers = {"Auto-Submitted": "auto-generated"}
+    return post(written)

@@ -1,5 +1,6 @@
-"""What a person does with their own webhook: choose its address, renew its key, try it, look at what was sent, and send
-it again. It sends nothing by itself: a try is a notice like any other, and the sweep takes it.
+"""A person's webhook: choose its address, renew its key, test it, see and resend what was sent; and its words.
+
+Nothing is sent here: a test is a notice like any other, and the sweep delivers it.
 """
 
 import secrets
@@ -7,14 +8,36 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from flask import current_app
+from flask_babel import gettext
 from sqlalchemy import select, update
 
 from portal.database import among, changed_rows, db
 from portal.net.address_policy import Judge, Refusal, Refused
+from portal.net.post import SECONDS
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
+from portal.notices.outbox import write
 from portal.notices.preferences import keep_wishes, wishes_of
 from portal.notices.webhook.payload import TEST, new_secret
-from portal.notices.writing import write
+
+
+def refusal_words(code: Refusal) -> str:
+    """Why an address is not asked, in a sentence that says what to do."""
+    return {
+        Refusal.HOST: gettext("This is no address. It looks like this: https://example.org/masterfilter"),
+        Refusal.SCHEME: gettext("The address has to begin with https://."),
+        Refusal.USERINFO: gettext("The address must not have a user name or a password in it."),
+        Refusal.PORT: gettext("The address may only have the ports 443 and 8443."),
+        Refusal.PRIVATE: gettext("The address leads into a private network, which the portal does not ask."),
+        Refusal.REDIRECTS: gettext("The address answered with a redirect, which is not followed."),
+    }[code]
+
+
+def no_reply_words(late: bool) -> str:
+    """Why no answer came."""
+    if late:
+        return gettext("No answer within %(n)s seconds.", n=round(SECONDS))
+    return gettext("No connection, or it broke off before an answer came.")
+
 
 PORTS = (8443,)  # beside 443
 LISTED = 20

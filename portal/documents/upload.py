@@ -1,16 +1,40 @@
-"""An upload → a stored file and its document, which then waits to be read. It parses nothing of the file.
+"""An upload becomes a stored file and a document that waits to be read. Nothing of the file is parsed here.
 
-It must not know queues or pages: whoever calls it tells the intake worker afterwards.
+The browser's file name is made safe to show and to send back; it never becomes part of a path. The caller notifies the
+intake worker: this module must not know queues or pages.
 """
 
+import re
+import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.documents.naming import clean_name
 from portal.documents.reader.file_type import ENDINGS, ending_of
 from portal.documents.storage import LocalStorage, Stream, TooManyBytes
+
+MAX_CHARACTERS = 255
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,10}\Z")
+
+
+def clean_name(given: str | None) -> str:
+    """The last part of a path, without what nobody can see, at most 255 characters with its ending kept.
+
+    Some browsers send a whole path, and marks that turn the writing direction make `gpj.exe` out of `exe.jpg`.
+    """
+    name = re.split(r"[/\\]", given or "")[-1]
+    name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
+    name = "".join(" " if letter.isspace() else letter for letter in name)
+    name = "".join(letter for letter in name if not unicodedata.category(letter).startswith("C"))
+    name = " ".join(name.split())
+    if not name.strip("."):
+        return "file"
+    if len(name) <= MAX_CHARACTERS:
+        return name
+    ending = _ENDING.search(name)
+    tail = ending[0] if ending else ""
+    return name[: MAX_CHARACTERS - len(tail)] + tail
 
 
 class Refusal(StrEnum):

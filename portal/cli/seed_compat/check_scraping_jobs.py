@@ -1,6 +1,6 @@
-"""`check-scraping-jobs`: what is late or failed, said in the seed's layout, and put right by the sweep's own steps.
+"""`check-scraping-jobs`: the seed's report of late and failed jobs, repaired by the sweep's own steps.
 
-The dry run uses the sweep's looks alone, and so changes nothing.
+The dry run only calls the sweep's queries, so it changes nothing. Deleted jobs are not counted in the statistics.
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,43 @@ from datetime import datetime
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from flask_babel import gettext, ngettext
+from flask_babel import gettext, ngettext, pgettext
 
-from portal.cli.seed_compat.counting import say_statistics
+from portal.cli.language import BY_COMMAND, both_spellings, speaking
 from portal.cli.seed_compat.job_lines import JobLine, Sending, looked_at, moved
-from portal.cli.speaking import BY_COMMAND, both_spellings, speaking
 from portal.clock import utcnow
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from portal.jobs.status_counts import standing
 from portal.jobs.sweep import overdue, steps
+
+# Two of the signs are drawn a column narrower than terminals reckon, and so are followed by two spaces, as in the seed.
+SIGNS = {
+    Status.PENDING: "📊 ", Status.PROCESSING: "⚙️  ", Status.COMPLETED: "✅ ", Status.FAILED: "❌ ",
+    Status.TIMEOUT: "⏱️  ", Status.RETRYING: "🔄 ", Status.CANCELLED: "🚫 ",
+}  # fmt: skip
+LINE = "━" * 20
+
+
+def say_statistics() -> None:
+    """Print a line for each status, and the sum."""
+    names = {
+        Status.PENDING: pgettext("how many jobs", "Pending:"),
+        Status.PROCESSING: pgettext("how many jobs", "Processing:"),
+        Status.COMPLETED: pgettext("how many jobs", "Completed:"),
+        Status.FAILED: pgettext("how many jobs", "Failed:"),
+        Status.TIMEOUT: pgettext("how many jobs", "Timeout:"),
+        Status.RETRYING: pgettext("how many jobs", "Retrying:"),
+        Status.CANCELLED: pgettext("how many jobs", "Cancelled:"),
+    }
+    total = pgettext("how many jobs", "Total:")
+    counted = standing()
+    width = max(map(len, (*names.values(), total))) + 1
+    for status, name in names.items():
+        click.echo(f"  {SIGNS[status]}{name:<{width}}{counted[status]}")
+    click.echo(f"  {LINE}")
+    click.echo(f"  📈 {total:<{width}}{sum(counted.values())}")
+
 
 RULE = "=" * 70
 

@@ -1,7 +1,7 @@
-"""The same things told to programs and rooms: the owner's webhook, and the admins' chat.
+"""Who is notified of a job's end, and how: e-mail to the owner, the owner's webhook, the administrators' chat.
 
-Called in the transaction of what happened, beside the mails; it writes notices and sends nothing. What a person wants
-by mail has no say here: a program is told of every end.
+Called in the transaction of what happened. It writes notices and sends nothing. A person's e-mail preferences do not
+apply to webhooks: a program is notified of every end.
 """
 
 from datetime import datetime
@@ -13,10 +13,12 @@ from sqlalchemy import func, select
 from portal.accounts import User
 from portal.database import db
 from portal.jobs.core.columns import JobColumns
+from portal.jobs.notify.facts import job_facts, source_facts
 from portal.jobs.words.causes import CAUSES
-from portal.notices.models import Channel, Notice
-from portal.notices.webhook.webhook_desk import is_on
-from portal.notices.writing import write
+from portal.notices.models import Channel, Delivery, Notice
+from portal.notices.outbox import drop_held, write
+from portal.notices.preferences import wants
+from portal.notices.webhook.settings import is_on
 
 
 def announce_job(kind: str, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
@@ -51,3 +53,39 @@ def _had_failed(job_id: int) -> bool:
     """Whether the job's end as failed was announced before, so that this end puts it right."""
     earlier = (Notice.job_id == job_id, Notice.kind == "job_failed", Notice.channel == Channel.WEBHOOK)
     return db.session.scalar(select(Notice.id).where(*earlier).limit(1)) is not None
+
+
+def job_failed(job: JobColumns, now: datetime) -> None:
+    """The job has stopped for good: tell its owner once in this round."""
+    _tell_owner("job_failed", job, job_facts(job), now)
+
+
+def job_completed(job: JobColumns, now: datetime) -> None:
+    """The job is complete: tell it as good news, or as put right when its end as failed was told before."""
+    drop_held(job.id, "job_failed", now)
+    told = select(Notice.id).where(
+        Notice.job_id == job.id, Notice.kind == "job_failed", Notice.channel == Channel.MAIL,
+        Notice.state != Delivery.DROPPED,
+    )  # fmt: skip
+    fixed = db.session.scalar(told.limit(1)) is not None
+    _tell_owner("job_fixed" if fixed else "job_completed", job, job_facts(job), now)
+
+
+def job_moved_on(job: JobColumns, now: datetime) -> None:
+    """A person retried, cancelled or deleted the job: that it had stopped is no news any more, if it still waits."""
+    drop_held(job.id, "job_failed", now)
+
+
+def _tell_owner(kind: str, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
+    if wants(job.user_id, kind):
+        write(f"{kind.replace('_', '-')}.{job.id}.{job.round}", kind, job.user_id, job.id, facts, now)
+    announce_job(kind, job, facts, now)
+
+
+def source_stopped(source: str, cause: str, now: datetime) -> None:
+    """A source refuses the portal: tell every admin, once a day for each cause."""
+    facts = source_facts(source, cause)
+    for admin in db.session.scalars(select(User.id).where(User.is_admin)):
+        if wants(admin, "source_stopped"):
+            write(f"source-{source}.{cause}.{now:%Y%m%d}.{admin}", "source_stopped", admin, None, facts, now)
+    announce_source("source_stopped", facts, now)

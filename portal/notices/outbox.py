@@ -1,16 +1,43 @@
-"""Taking a notice for ourselves before it is sent: a compare-and-set that one of two senders wins.
+"""The outbox: write a notice in the transaction of what it reports, take it for sending, cancel what is no longer true.
 
-It sends nothing.
+A second notice with the same key is skipped. Taking is a compare-and-set that one of two senders wins. Nothing is sent
+here.
 """
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from portal.database import among, changed_rows, db
+from portal.database import among, changed_rows, db, reading
 from portal.notices.models import Channel, Delivery, Notice
-from portal.opening import reading
+
+
+def write(
+    dedupe: str,
+    kind: str,
+    user_id: int | None,
+    job_id: int | None,
+    facts: dict[str, Any],
+    now: datetime,
+    channel: Channel = Channel.MAIL,
+    due_at: datetime | None = None,
+) -> None:
+    """Note that a person, or a room, is to be told, now or at `due_at`. Does not commit. The key is made different for
+    each channel."""
+    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+    if channel != Channel.MAIL:
+        dedupe = f"{dedupe}.{channel}"
+    db.session.execute(
+        dialect.insert(Notice)
+        .values(
+            dedupe=dedupe, kind=kind, channel=channel, user_id=user_id, job_id=job_id, facts=facts,
+            state=Delivery.DUE, tries=0, created_at=now, due_at=due_at or now,
+        )
+        .on_conflict_do_nothing(index_elements=["dedupe"])
+    )  # fmt: skip
+
 
 AGAIN_SECONDS = 120  # a taken notice whose sender was not heard of; longer than any channel may take
 UNSENT = (Delivery.DUE, Delivery.SENDING)
@@ -68,3 +95,13 @@ def apart(notice_id: int) -> Notice:
     """The notice as it stands, in no session: it can be read with no transaction open."""
     with reading() as session:
         return session.get_one(Notice, notice_id)
+
+
+def drop_held(job_id: int, kind: str, now: datetime) -> int:
+    """Drop the notices of this job and kind that a burst still holds back; how many. Does not commit. One that a
+    sender has taken, or may take at any moment, is told all the same."""
+    held = (
+        Notice.job_id == job_id, Notice.kind == kind, Notice.state == Delivery.DUE, Notice.tries == 0,
+        Notice.due_at > now,
+    )  # fmt: skip
+    return changed_rows(update(Notice).where(*held).values(state=Delivery.DROPPED))

@@ -1,14 +1,15 @@
-"""Counting a job's end, in the transaction in which it ends, and taking it back in the one in which it is retried.
+"""Adds a job's end to the metrics, in the transaction in which it ends, and takes it back when it is retried.
 
-The caller holds the job's row locked by its own UPDATE, so that no end is counted twice. Whoever writes sums has them
-to itself until it commits: two that end several jobs at once would else wait for each other. So a caller that moves
-several jobs has all of their rows before it moves the first. It knows no job's verbs.
+Every end adds to eight sums: everybody's and its owner's, each at four grains. The caller holds the job's row locked by
+its own UPDATE, so no end is counted twice. A writer locks the sums until it commits, or two callers that end several
+jobs could deadlock; so a caller that moves several jobs locks all their rows before it moves the first.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import func, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,9 +18,82 @@ from sqlalchemy.orm.attributes import set_committed_value
 from portal.database import changed_rows, db
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.derived import moves_by_itself
-from portal.jobs.core.tables import Attempt
-from portal.jobs.metrics.ends import MEASURES, End, Tried
-from portal.jobs.metrics.models import EVER, EVERYBODY, Figure, JobEnd, Spread
+from portal.jobs.core.status import Status
+from portal.jobs.core.tables import Attempt, AttemptEnd
+from portal.jobs.metrics.histogram import bin_of
+from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, Figure, JobEnd, Kind, Spread
+from portal.jobs.metrics.periods import QUARTER_SECONDS, QUARTERS, QUARTERS_OF_HOUR
+
+MEASURES = (
+    "found", "not_found", "invalid", "rejected", "failed", "waiting", "worked_ms", "elapsed_ms", "retries",
+)  # fmt: skip
+GIVEN_UP = (AttemptEnd.FAILED, AttemptEnd.TIMEOUT, AttemptEnd.LOST)  # after these, another attempt was needed
+
+
+class Tried(NamedTuple):
+    """One attempt of a job."""
+
+    started_at: datetime
+    ended_at: datetime | None
+    end: AttemptEnd | None
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a job, as `JobEnd` keeps it."""
+
+    job_id: int
+    user_id: int
+    source: str
+    outcome: Status
+    ended_at: datetime
+    found: int
+    not_found: int
+    invalid: int
+    rejected: int
+    failed: int
+    waiting: int
+    worked_ms: int
+    elapsed_ms: int
+    retries: int
+
+    @classmethod
+    def of(cls, job: Any, attempts: Sequence[Tried], ended_at: datetime) -> Self:
+        """From a job's row, or the columns of it, and its attempts. One that is still open lasted until the end."""
+        worked = sum(max(0, _ms(one.started_at, one.ended_at or ended_at)) for one in attempts)
+        return cls(
+            job.id, job.user_id, job.source, Status(job.status), ended_at, job.found_count, job.not_found_count,
+            job.invalid_count, job.rejected_count, job.failed_count,
+            max(0, job.total_numbers - job.processed_numbers - job.failed_count),
+            worked, max(0, _ms(job.created_at, ended_at)), sum(one.end in GIVEN_UP for one in attempts),
+        )  # fmt: skip
+
+    @classmethod
+    def kept(cls, row: JobEnd) -> Self:
+        """As it was counted."""
+        return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
+
+    def as_row(self) -> dict[str, Any]:
+        """The columns of its `JobEnd`."""
+        return asdict(self)
+
+    def places(self) -> Iterator[tuple[int, int, int, int]]:
+        """Person, grain, day and part of each of its sums."""
+        day, part = divmod(int(self.ended_at.timestamp()) // QUARTER_SECONDS, QUARTERS)
+        for person in (EVERYBODY, self.user_id):
+            yield from ((person, EVER, 0, 0), (person, DAY, day, 0))
+            yield from ((person, HOUR, day, part // QUARTERS_OF_HOUR), (person, QUARTER, day, part))
+
+    def bins(self) -> Iterator[tuple[Kind, int]]:
+        """Where it falls in each spread; only what was completed tells how long it takes."""
+        if self.outcome == Status.COMPLETED:
+            yield Kind.TIME, bin_of(self.worked_ms)
+            yield Kind.RETRIES, min(self.retries, 1000)
+
+
+def _ms(since: datetime, until: datetime) -> int:
+    return round((until - since).total_seconds() * 1000)
+
 
 KEYS = {Figure: ("user_id", "grain", "day", "part", "source", "outcome"),
         Spread: ("user_id", "grain", "day", "part", "source", "kind", "bin")}  # fmt: skip

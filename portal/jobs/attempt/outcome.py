@@ -1,8 +1,9 @@
-"""What an attempt is given from outside, and the ways in which it ends. It looks nothing up.
+"""How an attempt ends: one function for each outcome, the conditions it runs under, and the traceback it leaves.
 
-Each way is one verb of the lifecycle, committed here; None: the job was taken away before.
+Each outcome is one verb of the lifecycle, committed here; None means that the job was taken away before.
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,18 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.models import ScrapingJob
-from portal.jobs.notify import telling
+from portal.jobs.notify import send
+from portal.logs import blanked
+from portal.sources.catalogue import without_secrets
+
+LONGEST = 6000  # characters; the end is kept, as it says what happened
+
+
+def told(error: BaseException) -> str:
+    """The traceback of an exception, fit for admins."""
+    text = "".join(traceback.format_exception(error))
+    return blanked(without_secrets(text))[-LONGEST:]
+
 
 ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
 WAITS_FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
@@ -60,7 +72,7 @@ class Ending:
     def _end_refused(self, source_name: str, cause: str) -> ScrapingJob | None:
         """The source refuses us all: the admins are told. From a refusal that is no fault of the recipe the file waits
         and goes on by itself, and has used no retry."""
-        telling.source_stopped(source_name, cause, self.given.clock())
+        send.source_stopped(source_name, cause, self.given.clock())
         if cause not in WAITS_FOR_AN_ADMIN:
             return self._end_failed(cause)
         return self._end_handed_back(cause, self._after(ADMIN_SECONDS))

@@ -1,11 +1,22 @@
-"""Batches that a source takes now and answers later: hand in, remember the ticket, come back until it is ready.
+"""Batches that a source takes now and answers later: submit, remember the ticket, poll until it is ready.
 
-A number that stands in an open ticket, of this attempt or an earlier one, is fetched and never handed in again. It
-must not know where tickets are kept, nor how one exchange is made.
+A number in an open ticket, of this attempt or an earlier one, is fetched and never submitted again. It must not know
+where tickets are kept, nor how one exchange is made.
 """
 
-import threading
 import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from portal.sources.http.classify import any_holds
+from portal.sources.http.client import NoAnswer
+from portal.sources.http.response import Reply
+from portal.sources.recipes.model import Batch, Poll, Request
+from portal.sources.recipes.placeholders import Filled
+
+if TYPE_CHECKING:
+    from portal.sources.http.session import Inquiry
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,19 +24,83 @@ from uuid import uuid4
 
 import structlog
 
-from portal.sources.base import NOT_READY, SOURCE_ERROR, Answer, Outcome
+from portal.sources.base import NOT_READY, SOURCE_ERROR, Answer, HandedIn, Outcome, Tickets
 from portal.sources.http.batch import about_all, answers_in
 from portal.sources.http.classify import search
-from portal.sources.http.client import Interrupted, NoAnswer
-from portal.sources.http.polling import poll, poll_request
-from portal.sources.http.response import NotReadable, Reply
-from portal.sources.recipes.model import Batch, Poll
+from portal.sources.http.client import Interrupted
+from portal.sources.http.response import NotReadable
 from portal.sources.recipes.placeholders import names_in
 from portal.sources.recipes.toml_table import plain
-from portal.sources.tickets import HandedIn, Tickets
 
 if TYPE_CHECKING:
     from portal.sources.http.session import Inquiry
+
+
+DRAIN_SECONDS = 2.0  # told to stop: what is nearly ready is still fetched; the rest is the next attempt's
+STEP_SECONDS = 0.2
+UNKNOWN, GONE = 404, 410  # the second is taken at its word; the first may also mean "not yet"
+
+
+@dataclass
+class Polled:
+    """What came of it. `ready` has the answers. `gone`: the source says that it has them no longer."""
+
+    ready: Reply | None = None
+    gone: bool = False
+    heard: bool = False  # it said something, and be it "not yet"
+    unknown: bool = True  # whatever it said was that it knows no such ticket
+    stopped: bool = False  # we were told to stop
+
+
+def poll(inquiry: "Inquiry", batch: Batch, rules: Poll, filled: Filled, until: float, *, at_once: bool) -> Polled:
+    """Ask until that moment (monotonic), once at least. Raises what `Inquiry.exchange` raises, but NoAnswer."""
+    request = poll_request(batch, rules)
+    still_none = inquiry.recipe.outcomes.get("retry", ())
+    found = Polled()
+    wait = 0.0 if at_once else rules.interval_seconds
+    while True:
+        _sleep(inquiry, min(wait, max(0.0, until - time.monotonic())))
+        wait = rules.interval_seconds
+        if inquiry.stop() and not found.stopped:
+            found.stopped, until = True, min(until, time.monotonic() + DRAIN_SECONDS)
+        try:
+            reply = inquiry.exchange(filled, request, fetching=True)
+        except NoAnswer:
+            pass  # the ticket stays good
+        else:
+            if any_holds(rules.ready, reply):
+                found.ready = reply
+                return found
+            if reply.status == GONE or any_holds(rules.gone, reply):
+                found.gone = True
+                return found
+            if reply.status < 500:
+                found.heard = True
+                found.unknown &= reply.status == UNKNOWN and not any_holds(still_none, reply)
+        if time.monotonic() >= until:
+            found.unknown &= found.heard
+            return found
+
+
+def poll_request(batch: Batch, rules: Poll) -> Request:
+    """What is sent to ask for the answers: as the batch was handed in, but without its body."""
+    return Request(
+        rules.url,
+        headers={name: text for name, text in batch.request.headers.items() if name.lower() != "content-type"},
+        timeout_seconds=batch.request.timeout_seconds,
+        max_body_bytes=batch.request.max_body_bytes,
+        redirects=batch.request.redirects,
+    )
+
+
+def _sleep(inquiry: "Inquiry", seconds: float) -> None:
+    """In small steps, so that being told to stop is seen."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not inquiry.stop():
+        time.sleep(min(STEP_SECONDS, left))
+    if left > 0:  # told to stop: what is paid for is fetched a little faster, not without a pause
+        time.sleep(min(STEP_SECONDS, left))
+
 
 log = structlog.get_logger(__name__)
 

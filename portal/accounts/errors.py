@@ -1,0 +1,55 @@
+"""Why an account's verb refused: the codes, the exceptions that carry them, and a sentence for each."""
+
+from enum import StrEnum
+
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
+
+MIN_LENGTH = 12  # characters of a password
+MAX_LENGTH = 1024  # argon2 accepts more, but hashing megabytes would keep us busy
+
+
+class Problem(StrEnum):
+    """Why an account's verb refused."""
+
+    EMAIL_WRONG = "email_wrong"
+    EMAIL_TAKEN = "email_taken"
+    PASSWORD_SHORT = "password_short"  # noqa: S105
+    PASSWORD_LONG = "password_long"  # noqa: S105
+    PASSWORD_WRONG = "password_wrong"  # noqa: S105  # the present password, when changing it
+    OWN_ACCOUNT = "own_account"  # what an admin may not do to oneself, so that the portal always has one
+    ADDRESS_OVER = "address_over"  # a one-time address that is used, too old or unknown
+
+
+class AccountError(Exception):
+    """A verb that refused; nothing was changed."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
+
+
+class TooManyTries(Exception):
+    """Wait `seconds` before the next try."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(str(seconds))
+        self.seconds = seconds
+
+
+PROBLEMS: dict[Problem, LazyString] = {
+    Problem.EMAIL_WRONG: lazy_gettext("This is not an e-mail address. It should look like ana@example.com."),
+    Problem.EMAIL_TAKEN: lazy_gettext("Somebody with this e-mail address is here already."),
+    Problem.PASSWORD_SHORT: lazy_gettext(
+        "The password is too short. Take at least %(length)s characters; a few words in a row are good.",
+        length=MIN_LENGTH,
+    ),
+    Problem.PASSWORD_LONG: lazy_gettext(
+        "The password is too long. Take at most %(length)s characters.", length=MAX_LENGTH
+    ),
+    Problem.PASSWORD_WRONG: lazy_gettext("Your present password is not right, so nothing was changed."),
+    Problem.OWN_ACCOUNT: lazy_gettext(
+        "You cannot take the portal from yourself: another administrator has to do it. So it always has one."
+    ),
+    Problem.ADDRESS_OVER: lazy_gettext("This link has been used or has run out."),
+}
