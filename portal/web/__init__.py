@@ -22,7 +22,7 @@ from portal.web import (
     template_filters,
     webhook,
 )
-from portal.web import request as request_checks
+from portal.web import request_fields as request_checks
 
 
 def register(app: Flask) -> None:

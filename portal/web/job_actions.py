@@ -16,7 +16,7 @@ from portal.jobs.words.statuses import status_words
 from portal.web import job_page
 from portal.web.access import admin_required, login_required, wants_fragment
 from portal.web.jobs import mine
-from portal.web.request import whole
+from portal.web.request_fields import whole
 
 blueprint = Blueprint("job_actions", __name__)
 MAX_RETRIES, MAX_MINUTES = 100, 10_080

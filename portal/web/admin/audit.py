@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _
 from portal import audit
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
-from portal.web.request import whole
+from portal.web.request_fields import whole
 
 # A new verb of `audit.note` gets its words here, and its kind a place that it leads to in templates/admin/audit.html.
 VERBS: dict[str, LazyString] = {

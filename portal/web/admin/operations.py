@@ -9,7 +9,7 @@ from portal.jobs.admin import operations
 from portal.jobs.core.bulk_tables import UNDER_WAY, Operation
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
-from portal.web.request import whole
+from portal.web.request_fields import whole
 
 
 @blueprint.get("/admin/operations", endpoint="operations")
