@@ -24,11 +24,11 @@ from portal.accounts.passwords import hash_password
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.admin import operation_runner, operations
-from portal.jobs.admin.bulk import Order
+from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.admin.filters import Filters
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
-from portal.jobs.metrics.models import EVER, EVERYBODY, Figure
+from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
 from tests.services import new_database, postgres, postgres_programs, valkey
 
@@ -165,7 +165,7 @@ def _fill(app: Flask, dialect: str, jobs: int, days: int = 365) -> None:
     for place, word in enumerate(ended):  # what the figures would have counted
         where = {"user_id": EVERYBODY, "grain": EVER, "day": 0, "part": 0, "source": f"bench{place}", "outcome": word}
         figures = {**where, **kept, "elapsed_ms": 0, "retries": 0, "deleted_jobs": 0, "jobs": jobs // len(ended)}
-        db.session.add(Figure(**figures))
+        db.session.add(Metric(**figures))
     db.session.commit()
     # As autovacuum leaves it; SQLite has nobody who would do that.
     if dialect == "postgresql":
@@ -190,7 +190,7 @@ def _operation() -> Goal:
         ScrapingJob.cancel(model.id, "bench", NOW)
         db.session.commit()
         _copies(model.id, OPERATED - 1)
-        order = Order(Verb.RETRY, ADMIN, "bench")
+        order = BulkOrder(Verb.RETRY, ADMIN, "bench")
         operation = operations.begin(order, "bench", NOW, wanted=Filters(status=Status.CANCELLED))
         moved = ScrapingJob.id > model.id + OPERATED - 1 - MOVED
         db.session.execute(update(ScrapingJob).where(moved).values(status="processing", attempt=1))

@@ -11,7 +11,7 @@ from bench.desk import FEW
 from bench.measuring import SHORT, Goal, seconds
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, Figure
+from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, Metric
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import metrics_backfill
 
@@ -53,7 +53,7 @@ def _pages(dialect: str, server: str, jobs: int) -> dict[str, float]:
 
 def _sum_up(dialect: str) -> None:
     """The sums of these jobs, made inside the database: counting a million one by one takes minutes."""
-    db.session.execute(delete(Figure))
+    db.session.execute(delete(Metric))
     for whose in (str(EVERYBODY), "user_id"):
         for grain, day, part in _GRAINS:
             place = f"{whose}, {grain}, {day}, {part}, source".format(epoch=_EPOCH[dialect])
@@ -79,7 +79,7 @@ def _counting() -> Goal:
     count = FEW if SHORT else 20 * FEW
     with desk._portal("sqlite", "") as app:
         desk._fill(app, "sqlite", count)
-        db.session.execute(delete(Figure))
+        db.session.execute(delete(Metric))
         db.session.execute(update(ScrapingJob).values(ended_at=None, updated_at=ScrapingJob.updated_at))
         db.session.execute(
             text('INSERT INTO attempts (job_id, attempt, started_at, ended_at, "end", processed_before) '

@@ -18,7 +18,7 @@ from portal.database import db
 from portal.documents.reader.parent import Limits, read
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff
-from portal.jobs.export import Kind, write_export
+from portal.jobs.export import FileFormat, write_export
 from portal.jobs.models import ScrapingJob
 
 READ_ROWS = 20_000 if SHORT else 100_000
@@ -64,7 +64,7 @@ def _write_workbook(path: Path) -> None:
 def measure_export() -> list[Goal]:
     """Each export in a process of its own, since what a process once took it does not give back."""
     goals = []
-    for kind in Kind:
+    for kind in FileFormat:
         few, _ = _memory(FEW, kind)
         many, took = _memory(MANY, kind)
         detail = f"{few / 1024:.0f} MB with {FEW:,} rows, {many / 1024:.0f} MB with {MANY:,} ({took:.1f} s)"
@@ -72,7 +72,7 @@ def measure_export() -> list[Goal]:
     return goals
 
 
-def _memory(rows: int, kind: Kind) -> tuple[int, float]:
+def _memory(rows: int, kind: FileFormat) -> tuple[int, float]:
     """Peak memory in kB of a process that exports a job of so many rows, and how long it took."""
     program = [sys.executable, "-m", "bench.files", str(rows), kind.value]
     done = subprocess.run(program, capture_output=True, text=True, check=True, env={**os.environ})
@@ -80,7 +80,7 @@ def _memory(rows: int, kind: Kind) -> tuple[int, float]:
     return int(peak), float(took)
 
 
-def _export_here(rows: int, kind: Kind) -> None:
+def _export_here(rows: int, kind: FileFormat) -> None:
     with portal(rows) as app:
         read_end, write_end = os.pipe()
         child = os.fork()  # the job is made in another process: only the export is to be weighed
@@ -96,7 +96,7 @@ def _export_here(rows: int, kind: Kind) -> None:
         _weigh(app.config["PORTAL_DATA_DIR"], job_id, kind)
 
 
-def _weigh(folder: Path, job_id: int, kind: Kind) -> None:
+def _weigh(folder: Path, job_id: int, kind: FileFormat) -> None:
     began = time.perf_counter()
     with force_locale("es"):
         job = db.session.get_one(ScrapingJob, job_id)
@@ -114,4 +114,4 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    _export_here(int(sys.argv[1]), Kind(sys.argv[2]))
+    _export_here(int(sys.argv[1]), FileFormat(sys.argv[2]))

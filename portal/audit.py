@@ -12,18 +12,18 @@ from typing import Any
 from sqlalchemy import JSON, Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Model, Moment, db
+from portal.database import Model, UtcDateTime, db
 
 PER_PAGE = 50
 
 
-class AuditNote(Model):
+class AuditEntry(Model):
     """One thing that an admin did. `verb` and `kind` are codes; what they say in words is for the page."""
 
     __tablename__ = "audit"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(Moment)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
     admin: Mapped[str] = mapped_column(String(255))  # the person's address
     verb: Mapped[str] = mapped_column(String(40))
     kind: Mapped[str] = mapped_column(String(20))  # of what it was done to: job, operation, source, user
@@ -38,7 +38,7 @@ class AuditNote(Model):
 class AuditPage:
     """Some notes, the newest first. `next_before` is the id to go on from, or nothing."""
 
-    notes: Sequence[AuditNote]
+    notes: Sequence[AuditEntry]
     next_before: int | None
 
 
@@ -49,16 +49,16 @@ def note(
     known = {name: value for name, value in facts.items() if value is not None}
     name = None if object_id is None else str(object_id)
     db.session.add(
-        AuditNote(at=now, admin=admin, verb=verb, kind=kind, object_id=name, reason=reason or None, facts=known)
+        AuditEntry(at=now, admin=admin, verb=verb, kind=kind, object_id=name, reason=reason or None, facts=known)
     )
 
 
 def notes(before: int | None = None, admin: str = "") -> AuditPage:
     """The newest notes, or those before an id; with `admin`, only what this person did."""
-    found = select(AuditNote).order_by(AuditNote.id.desc()).limit(PER_PAGE + 1)
+    found = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PER_PAGE + 1)
     if before is not None:
-        found = found.where(AuditNote.id < before)
+        found = found.where(AuditEntry.id < before)
     if admin:
-        found = found.where(AuditNote.admin == admin)
+        found = found.where(AuditEntry.admin == admin)
     rows = list(db.session.scalars(found))
     return AuditPage(rows[:PER_PAGE], rows[PER_PAGE - 1].id if len(rows) > PER_PAGE else None)

@@ -57,7 +57,7 @@ else:
 READ_ONLY = {"sqlite_read_only": True}
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment in UTC. PostgreSQL keeps the zone; SQLite, which has none, gets it back on reading."""
 
     impl = DateTime(timezone=True)
@@ -77,7 +77,7 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Clipped(TypeDecorator[str]):
+class ClippedText(TypeDecorator[str]):
     """A text of at most so many characters; what is longer loses its end. For a column with an index: PostgreSQL
     refuses a row whose indexed text takes more than 2,700 bytes."""
 
@@ -92,7 +92,7 @@ class Clipped(TypeDecorator[str]):
         return None if value is None else value[: self.characters]
 
 
-class Word(TypeDecorator[StrEnum]):
+class EnumColumn(TypeDecorator[StrEnum]):
     """A column that holds one word of a StrEnum, and comes back as that enum."""
 
     impl = String(20)

@@ -49,7 +49,7 @@ class Count:
 
 
 @dataclass(frozen=True, repr=False)
-class Rows(Generic[T]):
+class QuerySet(Generic[T]):
     """Rows of one table that are read when somebody looks at them. Every verb gives new rows and leaves these be."""
 
     model: type[T]
@@ -57,18 +57,18 @@ class Rows(Generic[T]):
     order: tuple[Any, ...] = ()
     aliases: Mapping[str, Callable[[Any], ColumnElement[bool]]] = field(default_factory=dict)
 
-    def all(self) -> "Rows[T]":
+    def all(self) -> "QuerySet[T]":
         return self
 
-    def filter(self, **asked: Any) -> "Rows[T]":
+    def filter(self, **asked: Any) -> "QuerySet[T]":
         """Those that match everything asked: `status="failed"`, `status__in=[…]`, `retry_count__gt=1`…"""
         return replace(self, condition=and_(self.condition, *self._conditions(asked)))
 
-    def exclude(self, **asked: Any) -> "Rows[T]":
+    def exclude(self, **asked: Any) -> "QuerySet[T]":
         """Those that do not match all that is asked."""
         return replace(self, condition=and_(self.condition, not_(and_(true(), *self._conditions(asked)))))
 
-    def order_by(self, *names: str) -> "Rows[T]":
+    def order_by(self, *names: str) -> "QuerySet[T]":
         """Sorted by these fields; a minus in front turns one round."""
         order = [self._column(name.lstrip("-")) for name in names]
         turned = (column.desc() if name[0] == "-" else column for name, column in zip(names, order, strict=True))
@@ -90,9 +90,9 @@ class Rows(Generic[T]):
     def count(self) -> int:
         return int(_read(select(func.count()).select_from(self.model).where(self.condition))[0])
 
-    def values(self, *names: str) -> "Values":
+    def values(self, *names: str) -> "ValuesQuerySet":
         """These fields alone, a dictionary for each row; with `annotate` one for each group."""
-        return Values(self, names or tuple(column.key for column in inspect(self.model).column_attrs))
+        return ValuesQuerySet(self, names or tuple(column.key for column in inspect(self.model).column_attrs))
 
     def __iter__(self) -> Iterator[T]:
         return iter(_read(self._select()))
@@ -129,14 +129,14 @@ class Rows(Generic[T]):
 
 
 @dataclass(frozen=True, repr=False)
-class Values:
+class ValuesQuerySet:
     """Some fields of rows as dictionaries, or how many rows have the same."""
 
-    rows: Rows[Any]
+    rows: QuerySet[Any]
     names: tuple[str, ...]
     counts: tuple[tuple[str, Count], ...] = ()
 
-    def annotate(self, **counts: Count) -> "Values":
+    def annotate(self, **counts: Count) -> "ValuesQuerySet":
         """Group the rows by the fields, with a count under each of these names."""
         return replace(self, counts=(*self.counts, *counts.items()))
 
@@ -161,9 +161,9 @@ class Objects:
     def __init__(self, **aliases: Callable[[Any], ColumnElement[bool]]) -> None:
         self.aliases = aliases
 
-    def __get__(self, instance: object, owner: type[T]) -> Rows[T]:
+    def __get__(self, instance: object, owner: type[T]) -> QuerySet[T]:
         deleted_at = getattr(owner, "deleted_at", None)
-        return Rows(owner, true() if deleted_at is None else deleted_at.is_(None), aliases=self.aliases)
+        return QuerySet(owner, true() if deleted_at is None else deleted_at.is_(None), aliases=self.aliases)
 
 
 def _read(statement: Select[Any], *, whole_rows: bool = False) -> list[Any]:

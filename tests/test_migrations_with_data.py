@@ -12,7 +12,7 @@ from portal.application import build
 from portal.config import read_settings
 from portal.database import db
 from portal.jobs.core.status import Status
-from portal.jobs.metrics.models import EVER, EVERYBODY, Figure
+from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep.metrics_backfill import behind
 from portal.jobs.sweep.steps import sweep
@@ -49,7 +49,7 @@ def there_and_back(settings: dict[str, str]) -> None:
         swept = sweep(LATER)
         assert (swept.faults, swept.lost, swept.retried, swept.told) == (0, 1, 1, 1)
         assert not behind()
-        total = select(func.sum(Figure.jobs)).where(Figure.user_id == EVERYBODY, Figure.grain == EVER)
+        total = select(func.sum(Metric.jobs)).where(Metric.user_id == EVERYBODY, Metric.grain == EVER)
         assert db.session.scalar(total) == 4, "completed, cancelled, timed out and failed for good"
         told = db.session.scalars(select(Notice).where(Notice.dedupe == "job-failed.8.1")).one()
         assert (told.channel, told.state) == (Channel.MAIL, Delivery.SENT)

@@ -101,7 +101,7 @@ def test_the_admins_desk_is_spanish(
     job = scenes.failed(make_job(alice), final=True)
     shown(as_ada, "/admin/audit")
     begun = [as_ada.post("/admin/jobs/plan", data={"verb": verb, "ids": job.id}) for verb in ("retry", "limits")]
-    operation = operations.begin(bulk.Order(Verb.RETRY, ada.email), "key", utcnow(), wanted=Filters()).id
+    operation = operations.begin(bulk.BulkOrder(Verb.RETRY, ada.email), "key", utcnow(), wanted=Filters()).id
     before = [shown(as_ada, f"/admin/operations/{operation}"), shown(as_ada, "/admin/triage")]
     operation_runner.work(operation)
     after = [

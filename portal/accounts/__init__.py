@@ -5,7 +5,7 @@ transaction: call none of them inside another one. Only `audit` writes into its 
 """
 
 from portal import audit
-from portal.accounts.errors import AccountError, Problem, TooManyTries
+from portal.accounts.errors import AccountError, AccountProblem, TooManyTries
 from portal.accounts.models import LoginSession, LoginThrottle, OneTimeAddress, User
 from portal.accounts.sessions import end_session, session_user, start_session
 from portal.accounts.setup_link import make_setup_address, setup_address_is_open, use_setup_address
@@ -16,7 +16,7 @@ __all__ = [
     "LoginSession",
     "LoginThrottle",
     "OneTimeAddress",
-    "Problem",
+    "AccountProblem",
     "TooManyTries",
     "User",
     "anybody_here",

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select
 
 from portal import audit
-from portal.accounts.errors import AccountError, Problem
+from portal.accounts.errors import AccountError, AccountProblem
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import is_chosen
 from portal.database import db
@@ -21,7 +21,7 @@ PER_PAGE = 25
 LAST_ID = 2**31 - 1
 
 
-class Standing(StrEnum):
+class AccountStatus(StrEnum):
     """Whether a person can sign in."""
 
     ACTIVE = "active"
@@ -30,7 +30,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True)
-class People:
+class UsersPage:
     """One page of the list, by address."""
 
     people: list[User]
@@ -39,14 +39,14 @@ class People:
     total: int
 
 
-def standing(user: User) -> Standing:
+def standing(user: User) -> AccountStatus:
     """Whether this person can sign in."""
     if not user.is_active:
-        return Standing.SHUT_OUT
-    return Standing.ACTIVE if is_chosen(user.password_hash) else Standing.INVITED
+        return AccountStatus.SHUT_OUT
+    return AccountStatus.ACTIVE if is_chosen(user.password_hash) else AccountStatus.INVITED
 
 
-def people(q: str = "", page: int = 1) -> People:
+def people(q: str = "", page: int = 1) -> UsersPage:
     """Those whose address has this text in it; a page past the end is the last one. Who only exists so that the
     terminal's files belong to somebody is nobody."""
     where = [User.id > 0]
@@ -56,7 +56,7 @@ def people(q: str = "", page: int = 1) -> People:
     pages = max(1, -(-total // PER_PAGE))
     page = min(max(1, page), pages)
     found = select(User).where(*where).order_by(User.email).limit(PER_PAGE).offset((page - 1) * PER_PAGE)
-    return People(list(db.session.scalars(found)), page, pages, total)
+    return UsersPage(list(db.session.scalars(found)), page, pages, total)
 
 
 def find_person(user_id: int) -> User | None:
@@ -141,7 +141,7 @@ def _locked(user_id: int, actor_id: int, *, oneself: bool = False) -> tuple[User
         raise NotAnAdmin
     if user_id == actor_id and not oneself:
         db.session.rollback()
-        raise AccountError(Problem.OWN_ACCOUNT)
+        raise AccountError(AccountProblem.OWN_ACCOUNT)
     return found.get(user_id), actor
 
 

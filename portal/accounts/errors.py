@@ -9,7 +9,7 @@ MIN_LENGTH = 12  # characters of a password
 MAX_LENGTH = 1024  # argon2 accepts more, but hashing megabytes would keep us busy
 
 
-class Problem(StrEnum):
+class AccountProblem(StrEnum):
     """Why an account's verb refused."""
 
     EMAIL_WRONG = "email_wrong"
@@ -24,7 +24,7 @@ class Problem(StrEnum):
 class AccountError(Exception):
     """A verb that refused; nothing was changed."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: AccountProblem) -> None:
         super().__init__(problem.value)
         self.problem = problem
 
@@ -37,19 +37,19 @@ class TooManyTries(Exception):
         self.seconds = seconds
 
 
-PROBLEMS: dict[Problem, LazyString] = {
-    Problem.EMAIL_WRONG: lazy_gettext("This is not an e-mail address. It should look like ana@example.com."),
-    Problem.EMAIL_TAKEN: lazy_gettext("Somebody with this e-mail address is here already."),
-    Problem.PASSWORD_SHORT: lazy_gettext(
+PROBLEMS: dict[AccountProblem, LazyString] = {
+    AccountProblem.EMAIL_WRONG: lazy_gettext("This is not an e-mail address. It should look like ana@example.com."),
+    AccountProblem.EMAIL_TAKEN: lazy_gettext("Somebody with this e-mail address is here already."),
+    AccountProblem.PASSWORD_SHORT: lazy_gettext(
         "The password is too short. Take at least %(length)s characters; a few words in a row are good.",
         length=MIN_LENGTH,
     ),
-    Problem.PASSWORD_LONG: lazy_gettext(
+    AccountProblem.PASSWORD_LONG: lazy_gettext(
         "The password is too long. Take at most %(length)s characters.", length=MAX_LENGTH
     ),
-    Problem.PASSWORD_WRONG: lazy_gettext("Your present password is not right, so nothing was changed."),
-    Problem.OWN_ACCOUNT: lazy_gettext(
+    AccountProblem.PASSWORD_WRONG: lazy_gettext("Your present password is not right, so nothing was changed."),
+    AccountProblem.OWN_ACCOUNT: lazy_gettext(
         "You cannot take the portal from yourself: another administrator has to do it. So it always has one."
     ),
-    Problem.ADDRESS_OVER: lazy_gettext("This link has been used or has run out."),
+    AccountProblem.ADDRESS_OVER: lazy_gettext("This link has been used or has run out."),
 }

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, ForeignKey, String, or_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
-from portal.database import Model, Moment
+from portal.database import Model, UtcDateTime
 from portal.seed_compat import Objects
 
 
@@ -30,8 +30,8 @@ class User(Model):
     locale: Mapped[str | None] = mapped_column(String(5))  # empty: the browser's language
     time_zone: Mapped[str | None] = mapped_column(String(60))  # empty: DEFAULT_TIME_ZONE
     retention_days: Mapped[int | None]  # empty: RETENTION_DAYS; 0: their files are kept
-    created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
-    seen_at: Mapped[datetime | None] = mapped_column(Moment)  # written every few minutes at most
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # written every few minutes at most
     max_rows: Mapped[int | None]  # of one file; empty: MAX_ROWS
     files_per_day: Mapped[int | None]  # started in their day; empty: as many as they like
 
@@ -55,8 +55,8 @@ class LoginSession(Model):
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     auth_epoch: Mapped[int]
-    created_at: Mapped[datetime] = mapped_column(Moment)
-    seen_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class OneTimeAddress(Model):
@@ -66,8 +66,8 @@ class OneTimeAddress(Model):
 
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     purpose: Mapped[str] = mapped_column(String(20))
-    expires_at: Mapped[datetime] = mapped_column(Moment)
-    used_at: Mapped[datetime | None] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class LoginThrottle(Model):
@@ -77,4 +77,6 @@ class LoginThrottle(Model):
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     failures: Mapped[int] = mapped_column(default=0)
-    blocked_until: Mapped[datetime | None] = mapped_column(Moment)  # when in the past: the moment of the last failure
+    blocked_until: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # when in the past: the moment of the last failure

@@ -15,7 +15,7 @@ from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import delete, select, update
 
-from portal.accounts.errors import AccountError, Problem
+from portal.accounts.errors import AccountError, AccountProblem
 from portal.accounts.login_throttle import forgive_email
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import hash_password
@@ -75,7 +75,7 @@ def choose_password(token: str, password: str, now: datetime) -> User:
     at once, one finds it used."""
     access = read_token(token, now)
     if access is None:
-        raise AccountError(Problem.ADDRESS_OVER)
+        raise AccountError(AccountProblem.ADDRESS_OVER)
     user, password_hash = access.user, hash_password(password)
     unchanged = (
         User.id == user.id, User.password_hash == user.password_hash, User.auth_epoch == user.auth_epoch, User.is_active
@@ -84,7 +84,7 @@ def choose_password(token: str, password: str, now: datetime) -> User:
         values = {"password_hash": password_hash, "auth_epoch": User.auth_epoch + 1}
         changed = session.execute(update(User).where(*unchanged).values(values))
         if changed.rowcount != 1:  # type: ignore[attr-defined]
-            raise AccountError(Problem.ADDRESS_OVER)
+            raise AccountError(AccountProblem.ADDRESS_OVER)
         session.execute(delete(LoginSession).where(LoginSession.user_id == user.id))
         forgive_email(session, user.email)
     return user

@@ -5,7 +5,7 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from portal.accounts.errors import MAX_LENGTH, MIN_LENGTH, AccountError, Problem
+from portal.accounts.errors import MAX_LENGTH, MIN_LENGTH, AccountError, AccountProblem
 
 NONE_YET = "!"  # no hash begins so
 
@@ -18,9 +18,9 @@ def check_length(password: str) -> None:
     """Raise AccountError when a new password is too short or too long. There are no rules about its letters: they
     make people write passwords down, and length is what counts."""
     if len(password) < MIN_LENGTH:
-        raise AccountError(Problem.PASSWORD_SHORT)
+        raise AccountError(AccountProblem.PASSWORD_SHORT)
     if len(password) > MAX_LENGTH:
-        raise AccountError(Problem.PASSWORD_LONG)
+        raise AccountError(AccountProblem.PASSWORD_LONG)
 
 
 def hash_password(password: str) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, exists, select, update
 
-from portal.accounts.errors import AccountError, Problem
+from portal.accounts.errors import AccountError, AccountProblem
 from portal.accounts.models import OneTimeAddress, User
 from portal.accounts.passwords import hash_password
 from portal.accounts.users import clean_email
@@ -42,7 +42,7 @@ def use_setup_address(token: str, email: str, password: str, now: datetime) -> U
     with writing() as session:
         used = session.execute(update(OneTimeAddress).where(*_open(token, now)).values(used_at=now))
         if used.rowcount != 1:  # type: ignore[attr-defined]
-            raise AccountError(Problem.ADDRESS_OVER)
+            raise AccountError(AccountProblem.ADDRESS_OVER)
         user = User(email=email, password_hash=password_hash, is_admin=True, created_at=now)
         session.add(user)
     return user

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
-from portal.accounts.errors import AccountError, Problem
+from portal.accounts.errors import AccountError, AccountProblem
 from portal.accounts.login_throttle import count_try, forgive_try
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import hash_password, is_outdated, matches
@@ -22,7 +22,7 @@ def clean_email(text: str) -> str:
     # Before the @ only what every mail server takes: to any other address no letter could ever be sent.
     sendable = name.isascii() and email.isprintable() and " " not in email and "@" not in name
     if not (name and at and host and sendable) or len(email) > 254:
-        raise AccountError(Problem.EMAIL_WRONG)
+        raise AccountError(AccountProblem.EMAIL_WRONG)
     return email
 
 
@@ -34,7 +34,7 @@ def create_user(email: str, password: str, *, admin: bool = False, now: datetime
         with writing() as session:
             session.add(user)
     except IntegrityError as error:
-        raise AccountError(Problem.EMAIL_TAKEN) from error
+        raise AccountError(AccountProblem.EMAIL_TAKEN) from error
     return user
 
 
@@ -74,7 +74,7 @@ def change_password(user: User, present: str, new: str, ip: str, now: datetime) 
     """
     count_try(user.email, ip, now)
     if not matches(user.password_hash, present):
-        raise AccountError(Problem.PASSWORD_WRONG)
+        raise AccountError(AccountProblem.PASSWORD_WRONG)
     forgive_try(user.email, ip, now)
     password_hash = hash_password(new)
     with writing() as session:

@@ -27,13 +27,13 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import queries
 from portal.notices.email.smtp import greet, said, send_test
-from portal.notices.errors import Undelivered
+from portal.notices.errors import DeliveryFailed
 from portal.notices.log import given_up
 
 LOW_DISK_BYTES = 1024**3
 
 
-class Ill(Exception):
+class CheckFailed(Exception):
     """Something is not as it should be; the text says what, and what to do."""
 
 
@@ -49,7 +49,7 @@ def doctor_command(mail_to: str) -> None:
         for name, look in _looks(mail_to).items():
             try:
                 click.echo(f"✓ {name}: {look()}")
-            except Ill as found:
+            except CheckFailed as found:
                 ill += 1
                 click.echo(f"✗ {name}: {found}")
         if ill:
@@ -80,7 +80,9 @@ def _database() -> str:
         with db.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
-        raise Ill(gettext("it does not answer: %(why)s. Check DATABASE_URL.", why=_first_line(error))) from error
+        raise CheckFailed(
+            gettext("it does not answer: %(why)s. Check DATABASE_URL.", why=_first_line(error))
+        ) from error
     return gettext("it answers (%(kind)s).", kind=db.engine.dialect.name)
 
 
@@ -90,14 +92,14 @@ def _tables() -> str | None:
         with db.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
-        raise Ill(gettext("the database does not answer.")) from error
+        raise CheckFailed(gettext("the database does not answer.")) from error
 
 
-def _unread() -> Ill:
+def _unread() -> CheckFailed:
     """Why a table could not be read: a database without the newest tables is not one that is away."""
     db.session.rollback()  # on SQLite, what failed still keeps everybody else waiting
     _tables()
-    return Ill(gettext("the tables are missing or not up to date; see Migrations."))
+    return CheckFailed(gettext("the tables are missing or not up to date; see Migrations."))
 
 
 def _migrations() -> str:
@@ -106,10 +108,10 @@ def _migrations() -> str:
     present = _tables()
     if present is None:
         sentence = gettext("the database has no tables of the portal yet.")
-        raise Ill(f"{sentence} {remedy}")
+        raise CheckFailed(f"{sentence} {remedy}")
     if present != newest:
         sentence = gettext("the tables are at %(here)s, the newest is %(newest)s.", here=present, newest=newest)
-        raise Ill(f"{sentence} {remedy}")
+        raise CheckFailed(f"{sentence} {remedy}")
     return gettext("up to date (%(here)s).", here=present)
 
 
@@ -119,8 +121,8 @@ def _redis() -> str:
             redis.ping()
     except (RedisError, OSError) as error:
         if current_app.config["EMBEDDED_VALKEY"]:
-            raise Ill(gettext("the portal’s own Valkey does not run. It starts with `make run`.")) from error
-        raise Ill(gettext("it does not answer: %(why)s. Check REDIS_URL.", why=_first_line(error))) from error
+            raise CheckFailed(gettext("the portal’s own Valkey does not run. It starts with `make run`.")) from error
+        raise CheckFailed(gettext("it does not answer: %(why)s. Check REDIS_URL.", why=_first_line(error))) from error
     return gettext("it answers.")
 
 
@@ -134,7 +136,7 @@ def _storage() -> str:
         sentence = gettext(
             "nothing can be written into %(folder)s: %(why)s. Check its owner.", folder=folder, why=error.strerror
         )
-        raise Ill(sentence) from error
+        raise CheckFailed(sentence) from error
     return gettext("files can be written into %(folder)s.", folder=folder)
 
 
@@ -142,7 +144,7 @@ def _disk() -> str:
     free = shutil.disk_usage(current_app.config["PORTAL_DATA_DIR"]).free
     gigabytes = format_decimal(round(free / 1024**3, 1))
     if free < LOW_DISK_BYTES:
-        raise Ill(gettext("only %(n)s GB are free. Make room: uploads and results need it.", n=gigabytes))
+        raise CheckFailed(gettext("only %(n)s GB are free. Make room: uploads and results need it.", n=gigabytes))
     return gettext("%(n)s GB are free.", n=gigabytes)
 
 
@@ -150,12 +152,12 @@ def _sources() -> str:
     broken = [one.path.name for one in sources.found() if not one.usable]
     if broken:
         listed = ", ".join(broken)
-        raise Ill(
+        raise CheckFailed(
             gettext("these recipes cannot be used: %(names)s. `flask --app app source test` says why.", names=listed)
         )
     default = current_app.config["DEFAULT_SOURCE"]
     if default not in sources.names():
-        raise Ill(gettext("DEFAULT_SOURCE is %(name)s, and there is no such source.", name=default))
+        raise CheckFailed(gettext("DEFAULT_SOURCE is %(name)s, and there is no such source.", name=default))
     return ", ".join(sources.names()) + "."
 
 
@@ -167,7 +169,7 @@ def _sweep() -> str:
     finally:
         db.session.rollback()
     if last.late:
-        raise Ill(gettext("it has not run lately. Start the portal, or its scheduler and the sweep’s worker."))
+        raise CheckFailed(gettext("it has not run lately. Start the portal, or its scheduler and the sweep’s worker."))
     return gettext("it runs.")
 
 
@@ -179,7 +181,7 @@ def _notices() -> str:
     finally:
         db.session.rollback()
     if dead:
-        raise Ill(
+        raise CheckFailed(
             gettext("%(n)s could not be delivered. They stand under Administration, Notices.", n=format_decimal(dead))
         )
     return gettext("none is given up.")
@@ -189,7 +191,7 @@ def _mail(mail_to: str) -> str:
     server = current_app.config["MAIL_SERVER"]
     if not server:
         if mail_to:
-            raise Ill(gettext("no test letter was sent: MAIL_SERVER is empty."))
+            raise CheckFailed(gettext("no test letter was sent: MAIL_SERVER is empty."))
         return gettext("MAIL_SERVER is empty, so letters lie as files in %(folder)s.",
                        folder=current_app.config["PORTAL_DATA_DIR"] / "mail")  # fmt: skip
     where = f"{server}:{current_app.config['MAIL_PORT']}"
@@ -198,15 +200,15 @@ def _mail(mail_to: str) -> str:
         if mail_to:
             send_test(clean_email(mail_to), utcnow())
     except AccountError as error:
-        raise Ill(gettext("%(address)s is no e-mail address.", address=mail_to)) from error
-    except Undelivered as error:
-        raise Ill(
+        raise CheckFailed(gettext("%(address)s is no e-mail address.", address=mail_to)) from error
+    except DeliveryFailed as error:
+        raise CheckFailed(
             gettext("%(server)s did not take the test letter: %(why)s.", server=where, why=error.answer)
         ) from error
     except OSError as error:
         remedy = gettext("Check MAIL_SERVER, MAIL_PORT, MAIL_USE_TLS or MAIL_USE_SSL, MAIL_USERNAME and MAIL_PASSWORD.")
         sentence = gettext("%(server)s cannot be used: %(why)s.", server=where, why=said(error))
-        raise Ill(f"{sentence} {remedy}") from error
+        raise CheckFailed(f"{sentence} {remedy}") from error
     if mail_to:
         return gettext("%(server)s took a test letter for %(address)s.", server=where, address=mail_to)
     return gettext("%(server)s answers and lets us in. Add --mail-to ADDRESS to send a test letter.", server=where)

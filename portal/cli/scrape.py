@@ -23,13 +23,13 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
-from portal.documents.reader.limits import Limits
+from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import ReadingFailed
 from portal.documents.storage import LocalStorage, TooManyBytes
 from portal.documents.words import problem_words
 from portal.jobs import commands, terminal_runs
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.export import Kind, write_export
+from portal.jobs.export import FileFormat, write_export
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.words.statuses import cannot_start_words, reason_words
 
@@ -70,7 +70,7 @@ def _storage() -> LocalStorage:
 
 
 def _require_output(file: Path, out: Path) -> None:
-    kinds = [kind.value for kind in Kind]
+    kinds = [kind.value for kind in FileFormat]
     if out.suffix.lower().lstrip(".") not in kinds:
         raise click.UsageError(gettext("The file to write must end in .xlsx or .csv."))
     if out.resolve() == file.resolve():
@@ -94,7 +94,7 @@ def _read(file: Path, user: User, country: str) -> Document:
     if document is None or not _storage().exists(document.storage_key):
         document = _put_away(file, user)
     if document.state == Reading.READING:
-        limits = Limits(max_rows=current_app.config["MAX_ROWS"])
+        limits = ReadLimits(max_rows=current_app.config["MAX_ROWS"])
         try:
             intake.read_document(document.id, _storage(), limits, utcnow(), country)
         except ReadingFailed as error:
@@ -138,9 +138,9 @@ def _job_for(document: Document, choice: commands.Choice, user: User, *, again: 
     click.echo(gettext("Going on: %(ready)s of %(total)s rows are ready.", **figures), err=True)
     try:
         terminal_runs.take_up(job, user.email, utcnow())
-    except terminal_runs.HeldElsewhere as error:
+    except terminal_runs.JobTaken as error:
         raise click.ClickException(gettext("A worker of the portal has this file. Run this again later.")) from error
-    except terminal_runs.NotYet as error:
+    except terminal_runs.SourceNotReady as error:
         at = format_datetime(error.until, "short")
         raise click.ClickException(gettext("The source is busy. Run this again after %(at)s.", at=at)) from error
     return job

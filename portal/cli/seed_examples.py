@@ -18,10 +18,10 @@ from portal.accounts import User
 from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
-from portal.documents.reader.limits import Limits
+from portal.documents.reader.limits import ReadLimits
 from portal.documents.storage import LocalStorage
 from portal.jobs import commands
-from portal.jobs.attempt.save import Looked, save
+from portal.jobs.attempt.save import LookedUp, save
 from portal.jobs.core import ledger
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.models import ScrapingJob
@@ -78,7 +78,7 @@ def upload(user: User, name: str, content: bytes, now: datetime) -> Document:
     )  # fmt: skip
     db.session.add(document)
     db.session.commit()
-    limits = Limits(max_rows=current_app.config["MAX_ROWS"])
+    limits = ReadLimits(max_rows=current_app.config["MAX_ROWS"])
     intake.read_document(document.id, storage, limits, now + timedelta(seconds=2))
     db.session.refresh(document)
     return document
@@ -106,7 +106,7 @@ class Example:
         db.session.commit()  # each save is a transaction of its own
         chosen = waiting[: round(len(waiting) * share)]
         for start in range(0, len(chosen), 20):
-            piece = [Looked(rows, self._answer(source.lookup, e164, start + n >= len(chosen) - failing))
+            piece = [LookedUp(rows, self._answer(source.lookup, e164, start + n >= len(chosen) - failing))
                      for n, (e164, rows) in enumerate(chosen[start : start + 20])]  # fmt: skip
             save(job_id, attempt, piece, self._later(20), LONG_SECONDS)
         db.session.refresh(self.job)

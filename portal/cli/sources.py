@@ -15,9 +15,9 @@ from portal import sources
 from portal.cli.language import spoken
 from portal.jobs.words.statuses import outcome_words, reason_words
 from portal.sources import look_at
-from portal.sources.recipes.folder import EXAMPLES, Found
+from portal.sources.recipes.folder import EXAMPLES, RecipeFile
 from portal.sources.recipes.words import difference_words, mistake_words
-from portal.sources.selftest import Proof, prove
+from portal.sources.selftest import TestResult, prove
 from portal.sources.trial import Trial, try_number
 from portal.sources.words import field_label, source_pace, source_title
 
@@ -105,13 +105,13 @@ def _test(path: Path) -> bool:
     return passed < len(proofs)
 
 
-def _failures(nth: int, proof: Proof) -> list[str]:
+def _failures(nth: int, proof: TestResult) -> list[str]:
     place = gettext("test %(nth)s, %(number)s, %(file)s", nth=nth, number=proof.case.number,
                     file=proof.case.response.name)  # fmt: skip
     return [f"  {place}: {difference_words(one)}" for one in proof.differences]
 
 
-def _why_not(found: Found) -> list[str]:
+def _why_not(found: RecipeFile) -> list[str]:
     lines = [mistake_words(mistake) for mistake in found.mistakes]
     for name in found.missing:
         said = gettext(

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from portal.database import db
 from portal.documents.check import CheckFacts, check_facts
 from portal.documents.models import Document, Reading
-from portal.documents.reader.limits import Limits, Problem, Unreadable
+from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.parent import SheetFacts, read
 from portal.documents.storage import LocalStorage
 from portal.phone import countries
@@ -21,7 +21,9 @@ MAX_READ_ATTEMPTS = 3
 CHECKS_KEPT = 12
 
 
-def read_document(document_id: int, storage: LocalStorage, limits: Limits, now: datetime, country: str = "ES") -> None:
+def read_document(
+    document_id: int, storage: LocalStorage, limits: ReadLimits, now: datetime, country: str = "ES"
+) -> None:
     """Read a document that is `reading`; any other is left alone. `country` is the one guessed for its numbers.
 
     Each try is counted before it begins, so that a file which kills its worker comes to an end: after three it is
@@ -32,7 +34,7 @@ def read_document(document_id: int, storage: LocalStorage, limits: Limits, now: 
         return
     attempts, key, file_name = chosen
     if attempts > MAX_READ_ATTEMPTS:
-        _finish(document_id, state=Reading.REFUSED, problem=Problem.UNSAFE.value, problem_facts={}, read_at=now)
+        _finish(document_id, state=Reading.REFUSED, problem=FileProblem.UNSAFE.value, problem_facts={}, read_at=now)
         return
     try:
         sheets = read(storage.path(key), file_name, lambda index: storage.sheet_path(key, index), limits, country)

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
-from portal.database import Model, Moment, Word, db, only
+from portal.database import EnumColumn, Model, UtcDateTime, db, only
 
 
 class Reading(StrEnum):
@@ -34,17 +34,17 @@ class Document(Model):
     storage_key: Mapped[str] = mapped_column(String(64), unique=True)
     sha256: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int]
-    state: Mapped[Reading] = mapped_column(Word(Reading), default=Reading.READING)
+    state: Mapped[Reading] = mapped_column(EnumColumn(Reading), default=Reading.READING)
     problem: Mapped[str | None] = mapped_column(String(40))  # a code of documents.words
     problem_facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     sheets: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # see reading.SheetFacts
     checks: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # see checking.CheckFacts, by choice
     read_attempts: Mapped[int] = mapped_column(default=0)
-    created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
-    enqueued_at: Mapped[datetime | None] = mapped_column(Moment)
-    read_at: Mapped[datetime | None] = mapped_column(Moment)
-    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
-    erased_at: Mapped[datetime | None] = mapped_column(Moment)  # its stored file is gone for certain
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # its stored file is gone for certain
 
     __table_args__ = (
         only("state", Reading),

@@ -28,7 +28,7 @@ HeaderOf = Callable[[SheetFacts, int], list[str]]
 
 
 @dataclass(frozen=True)
-class Picked:
+class PickedColumns:
     """A choice that the document has. `guessed` names the fields that stand where the reading put them."""
 
     sheet: SheetFacts
@@ -43,7 +43,7 @@ class Picked:
 
 def pick(
     sheets: Sequence[SheetFacts], first: SheetFacts, asked: Mapping[str, str], country: str, header_of: HeaderOf
-) -> Picked:
+) -> PickedColumns:
     """The choice. `asked` may hold `sheet`, `header_row`, `column` and `country` as the form sends them; `first` is
     the sheet, and `country` the country, when none was asked for.
 
@@ -88,7 +88,7 @@ def pick(
                "column": column == facts.number_column}  # fmt: skip
     guessed = frozenset(name for name, stands in guesses.items() if stands)
     told_column = bool(named) and not named.isdecimal() and COLUMN_UNKNOWN not in problems
-    return Picked(
+    return PickedColumns(
         facts, header_row, column, chosen_country, header, guessed, tuple(problems), changed and not told_column
     )
 
@@ -120,15 +120,15 @@ HEADER_CHOICES = 20  # rows that can be named as the header
 SAMPLE_ROWS = 10
 
 
-class NothingToShow(Exception):
+class NothingToPreview(Exception):
     """The document has no sheet that can be used, or its rows are no longer there."""
 
 
 @dataclass(frozen=True)
-class Look:
+class Preview:
     """One choice and what it comes to. `sheets`, `heads` and `columns` are what the selects offer."""
 
-    picked: Picked
+    picked: PickedColumns
     sheets: list[SheetFacts]
     heads: list[tuple[int, str]]  # row number, what stands in it
     columns: list[tuple[int, str]]  # position, letter and head
@@ -137,12 +137,12 @@ class Look:
     figures: CheckFacts
 
 
-def look_at(document: Document, storage: LocalStorage, asked: Mapping[str, str], country: str) -> Look:
+def look_at(document: Document, storage: LocalStorage, asked: Mapping[str, str], country: str) -> Preview:
     """What a ready document comes to under what was asked; `country` is the one when none was. Raises NothingToShow."""
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     first = first_choice(sheets)
     if first is None:
-        raise NothingToShow
+        raise NothingToPreview
 
     def path_of(facts: SheetFacts) -> Path:
         return storage.sheet_path(document.storage_key, facts.index)
@@ -154,7 +154,7 @@ def look_at(document: Document, storage: LocalStorage, asked: Mapping[str, str],
         picked = pick(sheets, first, asked, country, head_of)
         facts, path = picked.sheet, path_of(picked.sheet)
         kept = document.checks.get(choice_key(facts.index, picked.header_row, picked.column, picked.country))
-        return Look(
+        return Preview(
             picked=picked,
             sheets=sheets,
             heads=_heads(path, facts, picked.header_row),
@@ -166,7 +166,7 @@ def look_at(document: Document, storage: LocalStorage, asked: Mapping[str, str],
             else _figures(path, picked.header_row, picked.column, picked.country),
         )
     except FileNotFoundError as error:
-        raise NothingToShow from error
+        raise NothingToPreview from error
 
 
 @lru_cache(maxsize=64)

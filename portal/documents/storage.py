@@ -36,7 +36,7 @@ class BadKey(ValueError):
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredFile:
     """What was put away."""
 
     key: str
@@ -62,7 +62,7 @@ class LocalStorage:
         path = self.path(key)
         return path.with_name(f"{key}.sheet-{int(index)}.jsonl")
 
-    def put(self, stream: Stream, max_bytes: int | None = None) -> Stored:
+    def put(self, stream: Stream, max_bytes: int | None = None) -> StoredFile:
         """Write the stream away and say what it was. Raises TooManyBytes above the limit.
 
         The file appears under its key only once it is whole and on the disk: a crash leaves a `.part` at worst.
@@ -88,7 +88,7 @@ class LocalStorage:
             part.unlink(missing_ok=True)
             raise
         _fsync_folder(path.parent)
-        return Stored(key, digest.hexdigest(), size)
+        return StoredFile(key, digest.hexdigest(), size)
 
     def open(self, key: str) -> BinaryIO:
         """The file's bytes. Raises FileNotFoundError when it is gone."""

@@ -37,7 +37,7 @@ def clean_name(given: str | None) -> str:
     return name[: MAX_CHARACTERS - len(tail)] + tail
 
 
-class Refusal(StrEnum):
+class UploadRefusal(StrEnum):
     """Why an upload is not taken in. A file that is taken in may still turn out to be unreadable."""
 
     NO_FILE = "no_file"
@@ -46,10 +46,10 @@ class Refusal(StrEnum):
     TOO_LARGE = "too_large"
 
 
-class NotReceived(Exception):
+class UploadRefused(Exception):
     """Nothing was kept of the upload, and `refusal` says why."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: UploadRefusal) -> None:
         super().__init__(refusal.value)
         self.refusal = refusal
 
@@ -62,17 +62,17 @@ def receive(
     The file is written before the transaction begins: SQLite has one writer, and a slow disk would hold it up.
     """
     if stream is None or not given_name:
-        raise NotReceived(Refusal.NO_FILE)
+        raise UploadRefused(UploadRefusal.NO_FILE)
     name = clean_name(given_name)
     if ending_of(name) not in ENDINGS:
-        raise NotReceived(Refusal.WRONG_TYPE)
+        raise UploadRefused(UploadRefusal.WRONG_TYPE)
     try:
         stored = storage.put(stream, max_bytes)
     except TooManyBytes as error:
-        raise NotReceived(Refusal.TOO_LARGE) from error
+        raise UploadRefused(UploadRefusal.TOO_LARGE) from error
     if not stored.size_bytes:
         storage.delete(stored.key)
-        raise NotReceived(Refusal.EMPTY)
+        raise UploadRefused(UploadRefusal.EMPTY)
     document = Document(
         user_id=user_id, file_name=name, storage_key=stored.key, sha256=stored.sha256, size_bytes=stored.size_bytes,
         state=Reading.READING, created_at=now,

@@ -9,38 +9,38 @@ from typing import Any
 from flask_babel import LazyString, format_decimal
 from flask_babel import lazy_gettext as _
 
-from portal.documents.reader.limits import Problem
+from portal.documents.reader.limits import FileProblem
 from portal.phone import Reason
 
-PROBLEMS: dict[Problem, LazyString] = {
-    Problem.EMPTY: _("The file is empty. Save it again from the program that made it and upload it once more."),
-    Problem.NO_ROWS: _("There are no rows with data in the file. Check that you chose the right one."),
-    Problem.WRONG_TYPE: _(
+PROBLEMS: dict[FileProblem, LazyString] = {
+    FileProblem.EMPTY: _("The file is empty. Save it again from the program that made it and upload it once more."),
+    FileProblem.NO_ROWS: _("There are no rows with data in the file. Check that you chose the right one."),
+    FileProblem.WRONG_TYPE: _(
         "This is not a spreadsheet that can be read here. Save it as Excel (.xlsx, .xls, .xlsb), OpenDocument (.ods) "
         "or text (.csv, .tsv) and upload that file."
     ),
-    Problem.ENCRYPTED: _(
+    FileProblem.ENCRYPTED: _(
         "The file is protected with a password. Open it, save it without the password and upload it again."
     ),
-    Problem.DAMAGED: _(
+    FileProblem.DAMAGED: _(
         "The file is damaged and cannot be read to its end. Open it in your spreadsheet program, save it under a new "
         "name and upload that file."
     ),
-    Problem.UNSAFE: _(
+    FileProblem.UNSAFE: _(
         "The file could not be read safely. Copy the rows with the numbers into a new, empty workbook and upload that."
     ),
-    Problem.TOO_MANY_ROWS: _(
+    FileProblem.TOO_MANY_ROWS: _(
         "There are %(rows)s rows and a file may have %(limit)s. Split it into several files and upload them one by one."
     ),
-    Problem.TOO_MANY_COLUMNS: _(
+    FileProblem.TOO_MANY_COLUMNS: _(
         "The data reaches column number %(columns)s and a sheet may have %(limit)s columns. Copy the columns that you "
         "need into a new sheet and upload that."
     ),
-    Problem.TOO_MANY_SHEETS: _(
+    FileProblem.TOO_MANY_SHEETS: _(
         "The workbook has %(sheets)s sheets and may have %(limit)s. Copy the sheet with the numbers into a new "
         "workbook and upload that."
     ),
-    Problem.TOO_LARGE: _(
+    FileProblem.TOO_LARGE: _(
         "The content of the file comes to more than %(limit)s MB. Copy the rows with the numbers into a new, empty "
         "workbook and upload that."
     ),
@@ -67,13 +67,13 @@ class _Figures(dict[str, str]):
         return "–"
 
 
-def problem_words(problem: Problem | str, facts: Mapping[str, Any] | None = None) -> str:
+def problem_words(problem: FileProblem | str, facts: Mapping[str, Any] | None = None) -> str:
     """The sentence for why a file cannot be used, in the reader's language, its figures written their way."""
     figures = {
         name: format_decimal(value) if isinstance(value, (int, float)) else str(value)
         for name, value in (facts or {}).items()
     }
-    return str(PROBLEMS[Problem(problem)]) % _Figures(figures)
+    return str(PROBLEMS[FileProblem(problem)]) % _Figures(figures)
 
 
 def reason_words(reason: Reason | str) -> str:

@@ -36,7 +36,7 @@ FUNCTIONS = frozenset({"operate", "read_document", "scrape", "sweep", "try_numbe
 KEPT_SECONDS = 60  # how long Redis remembers a message that was worked off
 
 
-class Refused(Exception):
+class MessageRefused(Exception):
     """A message that names something that is not on the list."""
 
 
@@ -55,7 +55,7 @@ class Message(Job):
     def func(self) -> Callable[..., Any]:
         room, _, name = (self.func_name or "").rpartition(".")
         if room != ROOM or name not in FUNCTIONS or self.instance is not None:
-            raise Refused(f"message {self.id} names what may not be named")
+            raise MessageRefused(f"message {self.id} names what may not be named")
         return getattr(import_module(ROOM), name)
 
     success_callback = failure_callback = stopped_callback = property(lambda self: None)

@@ -21,7 +21,7 @@ from portal.jobs.models import ScrapingJob
 COUNTED = 1000  # files of one person; a list says "1000+" of more
 
 
-class Allowance(NamedTuple):
+class Quota(NamedTuple):
     """What one person may use. `per_day` is None when there is no limit."""
 
     rows: int
@@ -29,7 +29,7 @@ class Allowance(NamedTuple):
     spent: bool  # as many files as they may were started today
 
 
-def allowance(user_id: int, now: datetime, *, lock: bool = False) -> Allowance:
+def allowance(user_id: int, now: datetime, *, lock: bool = False) -> Quota:
     """What this person may use now. With `lock`, nobody else can start a file of theirs before the transaction ends;
     on SQLite a transaction that may write is alone from its first statement."""
     asked = select(User.max_rows, User.files_per_day, User.time_zone).where(User.id == user_id)
@@ -40,11 +40,11 @@ def allowance(user_id: int, now: datetime, *, lock: bool = False) -> Allowance:
         return _allowance(session, asked, user_id, now)
 
 
-def _allowance(session: Session, asked: Select[*tuple[Any, ...]], user_id: int, now: datetime) -> Allowance:
+def _allowance(session: Session, asked: Select[*tuple[Any, ...]], user_id: int, now: datetime) -> Quota:
     max_rows, per_day, zone = session.execute(asked).one()
     begun = _midnight(now, zone or current_app.config["DEFAULT_TIME_ZONE"])
     spent = per_day is not None and _started_since(session, user_id, per_day, begun)
-    return Allowance(max_rows or current_app.config["MAX_ROWS"], per_day, spent)
+    return Quota(max_rows or current_app.config["MAX_ROWS"], per_day, spent)
 
 
 def rows_for_document(document_id: int) -> int:

@@ -15,7 +15,7 @@ from portal.jobs.core.status import WAITING
 from portal.jobs.dispatch import connection
 from portal.jobs.models import ScrapingJob
 from portal.sources import pause
-from portal.sources.limits.circuit_breaker import Breaker
+from portal.sources.limits.circuit_breaker import CircuitBreaker
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:
         audit.note(actor, "source_paused", "source", name, why, now)
     db.session.commit()
     if paused:
-        Breaker(connection(), name).trip(CAUSE)
+        CircuitBreaker(connection(), name).trip(CAUSE)
         log.warning("source paused", source=name, actor=actor, why=why)
     return paused
 
@@ -41,7 +41,7 @@ def resume_source(name: str, actor: str, now: datetime) -> bool:
     audit.note(actor, "source_resumed", "source", name, None, now)
     _let_go_on(name, now)
     db.session.commit()
-    Breaker(connection(), name).close()
+    CircuitBreaker(connection(), name).close()
     log.warning("source resumed", source=name, actor=actor)
     return resumed
 

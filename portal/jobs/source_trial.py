@@ -25,12 +25,12 @@ SLOW = timedelta(seconds=5)  # without a worker's sign, the page says what that 
 LOST = timedelta(seconds=120)  # a worker may read a file for a while; after that nobody waits any more
 
 
-class Away(Exception):
+class RedisAway(Exception):
     """Redis does not answer: nothing can be handed to a worker."""
 
 
 @dataclass(frozen=True)
-class State:
+class TrialState:
     """How a try stands. `trial` is None while it is under way, and when nothing is known of it any more."""
 
     token: str
@@ -48,9 +48,9 @@ def begin(source: str, number: str, now: datetime) -> str:
     try:
         connection().set(_key(token), json.dumps(asked), ex=KEPT_SECONDS)
     except (RedisError, OSError) as error:
-        raise Away from error
+        raise RedisAway from error
     if not push_trial(token):
-        raise Away
+        raise RedisAway
     return token
 
 
@@ -73,21 +73,21 @@ def run(token: str) -> None:
     redis.set(_key(token), json.dumps({**asked, "trial": as_plain(trial)}), ex=KEPT_SECONDS)
 
 
-def look(source: str, token: str, now: datetime) -> State:
+def look(source: str, token: str, now: datetime) -> TrialState:
     """How a try of this source stands."""
     try:
         kept = connection().get(_key(token))
     except (RedisError, OSError):
-        return State(token, away=True)
+        return TrialState(token, away=True)
     asked = json.loads(kept) if kept else {}
     if asked.get("source") != source:
-        return State(token)
+        return TrialState(token)
     if "trial" in asked:
-        return State(token, asked["number"], from_plain(asked["trial"]))
+        return TrialState(token, asked["number"], from_plain(asked["trial"]))
     since = datetime.fromisoformat(asked.get("taken_at", asked["asked_at"]))
     taken = "taken_at" in asked
     waiting = now - since < (timedelta(seconds=3 * TRY_SECONDS) if taken else LOST)
-    return State(token, asked["number"], waiting=waiting, slow=not taken and now - since > SLOW)
+    return TrialState(token, asked["number"], waiting=waiting, slow=not taken and now - since > SLOW)
 
 
 def _key(token: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from portal.database import db
 from portal.jobs.core.status import Status
-from portal.jobs.metrics.models import EVER, EVERYBODY, Figure
+from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
 
 
@@ -24,8 +24,8 @@ def standing(user_id: int | None = None) -> dict[Status, int]:
         select(ScrapingJob.status, func.count()).where(*where).group_by(ScrapingJob.status)
     ):
         counted[status] += count
-    still_there = func.sum(Figure.jobs - Figure.deleted_jobs)
-    ever = (Figure.user_id == (user_id or EVERYBODY), Figure.grain == EVER)
-    for status, count in db.session.execute(select(Figure.outcome, still_there).where(*ever).group_by(Figure.outcome)):
+    still_there = func.sum(Metric.jobs - Metric.deleted_jobs)
+    ever = (Metric.user_id == (user_id or EVERYBODY), Metric.grain == EVER)
+    for status, count in db.session.execute(select(Metric.outcome, still_there).where(*ever).group_by(Metric.outcome)):
         counted[status] += int(count)
     return {status: counted[status] for status in Status}

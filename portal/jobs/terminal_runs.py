@@ -19,11 +19,11 @@ TERMINAL = "terminal@localhost"
 NO_PASSWORD = "-"  # noqa: S105 - no password has this hash
 
 
-class HeldElsewhere(Exception):
+class JobTaken(Exception):
     """A worker has the job."""
 
 
-class NotYet(Exception):
+class SourceNotReady(Exception):
     """The source is busy or down, and the job waits for it."""
 
     def __init__(self, until: datetime) -> None:
@@ -77,7 +77,7 @@ def take_up(job: ScrapingJob, actor: str, now: datetime) -> None:
         db.session.commit()
         db.session.refresh(job)
     if job.status == Status.PROCESSING:
-        raise HeldElsewhere
+        raise JobTaken
     if job.status in ENDED:
         ScrapingJob.retry(job.id, job.round, actor, now)
     elif job.paused_at is not None:
@@ -85,7 +85,7 @@ def take_up(job: ScrapingJob, actor: str, now: datetime) -> None:
     db.session.commit()
     db.session.refresh(job)
     if job.not_before is not None and job.not_before > now:
-        raise NotYet(job.not_before)
+        raise SourceNotReady(job.not_before)
 
 
 def put_by(job: ScrapingJob, actor: str, now: datetime) -> None:

@@ -18,7 +18,7 @@ UNSTARTED_SHOWN = 20
 EARLIER_SHOWN = 3
 
 
-class Earlier(NamedTuple):
+class EarlierUpload(NamedTuple):
     """A document of the same content that was uploaded before, and its latest job if it has one."""
 
     document: Document
@@ -38,7 +38,7 @@ def jobs_of(document_id: int) -> list[ScrapingJob]:
     return list(db.session.scalars(select(ScrapingJob).where(*these).order_by(ScrapingJob.id.desc())))
 
 
-def earlier(document: Document) -> list[Earlier]:
+def earlier(document: Document) -> list[EarlierUpload]:
     """The same person's earlier documents with the very same content, the newest first."""
     same = select(Document).where(
         Document.user_id == document.user_id,
@@ -47,7 +47,7 @@ def earlier(document: Document) -> list[Earlier]:
         Document.deleted_at.is_(None),
     )
     before = db.session.scalars(same.order_by(Document.id.desc()).limit(EARLIER_SHOWN))
-    return [Earlier(found, next(iter(jobs_of(found.id)), None)) for found in before]
+    return [EarlierUpload(found, next(iter(jobs_of(found.id)), None)) for found in before]
 
 
 def countries_used(user_id: int) -> list[str]:

@@ -24,7 +24,7 @@ KEPT_SECONDS = 30.0  # how long a judged address is used again: a name is not re
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Refusal(StrEnum):
+class AddressRefusal(StrEnum):
     """Why an address is not asked. A page has a sentence for each."""
 
     HOST = "no_host"  # not an address at all
@@ -35,24 +35,24 @@ class Refusal(StrEnum):
     REDIRECTS = "too_many_redirects"
 
 
-class Refused(requests.RequestException):
+class AddressRefused(requests.RequestException):
     """The address is not asked, by our own rule; nothing was sent to it. Asking again changes nothing."""
 
-    def __init__(self, code: Refusal, what: str) -> None:
+    def __init__(self, code: AddressRefusal, what: str) -> None:
         super().__init__(f"{code}: {what}")
         self.code = code
         self.what = what  # a host, a port or a scheme: never the whole address, which may hold a key
 
 
 @dataclass(frozen=True)
-class Judged:
+class AllowedAddress:
     """An address that may be connected to. `private` when only the operator's own setting allows it."""
 
     address: Address
     private: bool
 
 
-class Judge:
+class AddressPolicy:
     """Which addresses may be connected to. `allow_private` are networks that the operator opened, at any port;
     `ports` are allowed beside 80 and 443 everywhere. `https_only`: plain http goes into opened networks alone."""
 
@@ -68,7 +68,7 @@ class Judge:
         self._opened: tuple[Network, ...] = tuple(ipaddress.ip_network(text) for text in allow_private)
         self._ports = frozenset((*PORTS, *ports))
         self._clock = clock
-        self._kept: dict[tuple[str, int], tuple[Judged, float]] = {}
+        self._kept: dict[tuple[str, int], tuple[AllowedAddress, float]] = {}
         self._lock = threading.Lock()
 
     def look_at(self, url: str) -> None:
@@ -82,15 +82,15 @@ class Judge:
         private = bool(found) and all(self._address(str(one[4][0]).partition("%")[0], host).private for one in found)
         may_be_private = private or (bool(self._opened) and not found)  # where a name leads, only its lookup will tell
         if scheme == "http" and self._https_only and not may_be_private:
-            raise Refused(Refusal.SCHEME, scheme)
+            raise AddressRefused(AddressRefusal.SCHEME, scheme)
         if port not in self._ports and not may_be_private:
-            raise Refused(Refusal.PORT, str(port))
+            raise AddressRefused(AddressRefusal.PORT, str(port))
 
     def judge_all(self, url: str) -> None:
         """Refuse an address, the name looked up and judged too. Raises Refused; requests.ConnectionError as `judge`."""
         scheme, host, port = self._parts(url)
         if scheme == "http" and self._https_only and not self.judge(host, port).private:
-            raise Refused(Refusal.SCHEME, scheme)
+            raise AddressRefused(AddressRefusal.SCHEME, scheme)
 
     @staticmethod
     def _parts(url: str) -> tuple[str, str, int]:
@@ -98,16 +98,16 @@ class Judge:
             parts = urlsplit(url)
             scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
         except ValueError:
-            raise Refused(Refusal.HOST, "") from None
+            raise AddressRefused(AddressRefusal.HOST, "") from None
         if scheme not in DEFAULT_PORTS:
-            raise Refused(Refusal.SCHEME, scheme)
+            raise AddressRefused(AddressRefusal.SCHEME, scheme)
         if "@" in parts.netloc:
-            raise Refused(Refusal.USERINFO, host)
+            raise AddressRefused(AddressRefusal.USERINFO, host)
         if not host.strip(".") or any(letter.isspace() for letter in parts.netloc) or not _can_be_asked_for(host):
-            raise Refused(Refusal.HOST, "")
+            raise AddressRefused(AddressRefusal.HOST, "")
         return scheme, host, DEFAULT_PORTS[scheme] if port is None else port
 
-    def judge(self, host: str, port: int) -> Judged:
+    def judge(self, host: str, port: int) -> AllowedAddress:
         """The address to connect to. Raises Refused; a name that nobody knows is a requests.ConnectionError."""
         with self._lock:
             judged, until = self._kept.get((host, port), (None, 0.0))
@@ -120,7 +120,7 @@ class Judge:
             self._kept[host, port] = (judged, self._clock() + KEPT_SECONDS)
         return judged
 
-    def _resolve(self, host: str, port: int) -> Judged:
+    def _resolve(self, host: str, port: int) -> AllowedAddress:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
@@ -130,18 +130,18 @@ class Judge:
         if not judged:
             raise requests.ConnectionError(f"the name of the host has no address: {host}")
         if port not in self._ports and not all(one.private for one in judged):
-            raise Refused(Refusal.PORT, str(port))
+            raise AddressRefused(AddressRefusal.PORT, str(port))
         return judged[0]
 
-    def _address(self, text: str, host: str) -> Judged:
+    def _address(self, text: str, host: str) -> AllowedAddress:
         address = ipaddress.ip_address(text)
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         if any(address.version == network.version and address in network for network in self._opened):
-            return Judged(address, private=True)
+            return AllowedAddress(address, private=True)
         if not _is_public(address):
-            raise Refused(Refusal.PRIVATE, host)
-        return Judged(address, private=False)
+            raise AddressRefused(AddressRefusal.PRIVATE, host)
+        return AllowedAddress(address, private=False)
 
 
 def _can_be_asked_for(host: str) -> bool:

@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from requests_hardened import Config, HTTPSession  # type: ignore[import-untyped]
 from requests_hardened.ip_filter_adapter import IPFilterAdapter  # type: ignore[import-untyped]
 
-from portal.net.address_policy import DEFAULT_PORTS, Judge, Refusal, Refused
+from portal.net.address_policy import DEFAULT_PORTS, AddressPolicy, AddressRefusal, AddressRefused
 from portal.net.deadline import POOLS
 
 TIMEOUT_SECONDS = (5.0, 10.0)  # to connect, and between two pieces of an answer, where the caller says nothing
@@ -30,7 +30,7 @@ HARMLESS = {"accept", "accept-encoding", "accept-language", "user-agent"}
 class PinnedAdapter(IPFilterAdapter):
     """Connects to the judged address, with the name in the Host header, the handshake and the certificate's check."""
 
-    def __init__(self, judge: Judge, scheme: str, pool_size: int) -> None:
+    def __init__(self, judge: AddressPolicy, scheme: str, pool_size: int) -> None:
         super().__init__(is_https_proto=scheme == "https")
         self._judge = judge
         self._scheme = scheme
@@ -58,7 +58,7 @@ class PinnedAdapter(IPFilterAdapter):
 class GuardedSession(HTTPSession):
     """Like any Session, but no cookies, no proxies, nothing of the environment, and only judged addresses."""
 
-    def __init__(self, judge: Judge, pool_size: int, redirects: int) -> None:
+    def __init__(self, judge: AddressPolicy, pool_size: int, redirects: int) -> None:
         super().__init__(
             Config(
                 ip_filter_enable=False,  # ours is mounted below
@@ -81,7 +81,7 @@ class GuardedSession(HTTPSession):
         try:
             return super().send(request, **kwargs)
         except requests.TooManyRedirects as error:
-            raise Refused(Refusal.REDIRECTS, urlsplit(str(request.url)).hostname or "") from error
+            raise AddressRefused(AddressRefusal.REDIRECTS, urlsplit(str(request.url)).hostname or "") from error
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Called by requests for each redirect: another host gets none of our keys, and from outside no redirect
@@ -92,11 +92,11 @@ class GuardedSession(HTTPSession):
         for name in [name for name in prepared_request.headers if name.lower() not in HARMLESS]:
             del prepared_request.headers[name]
         if prepared_request.body:  # the same holds for what is sent along
-            raise Refused(Refusal.REDIRECTS, after[1])
+            raise AddressRefused(AddressRefusal.REDIRECTS, after[1])
         if after[0] not in DEFAULT_PORTS:
             return  # `send` refuses it
         if self._judge.judge(*after[1:]).private and not self._judge.judge(*before[1:]).private:
-            raise Refused(Refusal.PRIVATE, after[1])
+            raise AddressRefused(AddressRefusal.PRIVATE, after[1])
 
 
 def _origin(address: str) -> tuple[str, str, int]:
@@ -113,4 +113,4 @@ def session(
     `allow_private` are networks of the server's own configuration, as in 10.1.2.0/24: never of a recipe or a form.
     Raises ValueError for one that is no network.
     """
-    return GuardedSession(Judge(allow_private, ports), pool_size, redirects)
+    return GuardedSession(AddressPolicy(allow_private, ports), pool_size, redirects)

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError
 
-from portal.net.address_policy import Judge, Refused
+from portal.net.address_policy import AddressPolicy, AddressRefused
 from portal.net.deadline import deadline
 from portal.net.guarded_session import GuardedSession
 
@@ -21,7 +21,7 @@ SECONDS = 10.0  # for all of it, from the connection to the last byte that is re
 READ_BYTES = 4096  # of the answer: enough for a log, and an endless one ends here
 
 
-class NoReply(Exception):
+class NoPostResponse(Exception):
     """No answer came: too late, cut off, or no connection at all. `late`: it was the time that ran out."""
 
     def __init__(self, late: bool) -> None:
@@ -30,7 +30,7 @@ class NoReply(Exception):
 
 
 @dataclass(frozen=True)
-class Reply:
+class PostResponse:
     """What came back: the status, Retry-After as it stands, and the beginning of the body as text."""
 
     status: int
@@ -41,14 +41,16 @@ class Reply:
 class _OneShot(GuardedSession):
     """A session for one question, which looks at no redirect: what it leads to is nobody's business here."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: AddressPolicy) -> None:
         super().__init__(judge, pool_size=1, redirects=0)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
 
-def post(judge: Judge, url: str, body: bytes, headers: dict[str, str], seconds: float = SECONDS) -> Reply:
+def post(
+    judge: AddressPolicy, url: str, body: bytes, headers: dict[str, str], seconds: float = SECONDS
+) -> PostResponse:
     """The answer to one POST. Raises Refused and NoReply; neither says the whole address, which may hold a key."""
     judge.look_at(url)  # requests has errors of its own for what is no address
     with deadline(seconds), _OneShot(judge) as session:
@@ -61,11 +63,11 @@ def post(judge: Judge, url: str, body: bytes, headers: dict[str, str], seconds: 
                 timeout=(min(CONNECT_SECONDS, seconds), seconds),
             )
             text = _beginning(answer)
-        except (Refused, NoReply):
+        except (AddressRefused, NoPostResponse):
             raise
         except (requests.RequestException, HTTPError, OSError, UnicodeError, ValueError) as error:
-            raise NoReply(isinstance(error, requests.Timeout)) from None  # its text holds the address
-    return Reply(answer.status_code, answer.headers.get("Retry-After", ""), text)
+            raise NoPostResponse(isinstance(error, requests.Timeout)) from None  # its text holds the address
+    return PostResponse(answer.status_code, answer.headers.get("Retry-After", ""), text)
 
 
 def _beginning(answer: requests.Response) -> str:

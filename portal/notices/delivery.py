@@ -17,9 +17,9 @@ from portal.database import changed_rows, db
 from portal.notices import digests
 from portal.notices.chat import chat_channel
 from portal.notices.email import email_channel
-from portal.notices.errors import Undelivered
+from portal.notices.errors import DeliveryFailed
 from portal.notices.models import ANSWER_LENGTH, Channel, Delivery, Notice
-from portal.notices.outbox import AGAIN_SECONDS, Seen, Way, apart, due_notices, put_off_way, take
+from portal.notices.outbox import AGAIN_SECONDS, DueNotice, Route, apart, due_notices, put_off_way, take
 from portal.notices.webhook import webhook_channel
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ MAX_TRIES = 30  # with growing waits, half a day of a dead mail server
 
 def send_due(now: datetime, channels: Mapping[Channel, Deliver] | None = None) -> Iterator[Notice]:
     """Send what is due, and give each that went out."""
-    began, down = time.monotonic(), set[Way]()
+    began, down = time.monotonic(), set[Route]()
     for seen in due_notices(now, BATCH):
         if seen.way in down:
             continue  # it stays due, and no try of it is spent
@@ -62,7 +62,7 @@ def send_due(now: datetime, channels: Mapping[Channel, Deliver] | None = None) -
             yield notice
 
 
-def _taken(seen: Seen, now: datetime) -> int | None:
+def _taken(seen: DueNotice, now: datetime) -> int | None:
     """The id of the notice to send now: this one, the digest that it went into, or none."""
     if digests.may_be_held(seen):
         return digests.take_or_hold(seen, now)
@@ -78,8 +78,8 @@ def _note_sent(notice: Notice, answer: str, now: datetime) -> bool:
 
 def _put_off(notice: Notice, error: Exception, now: datetime) -> bool:
     """Note the failure and when to try again. True: the way itself is down, so others need not be tried."""
-    refused = error if isinstance(error, Undelivered) else Undelivered(str(error) or "no answer")
-    known = isinstance(error, (Undelivered, OSError))
+    refused = error if isinstance(error, DeliveryFailed) else DeliveryFailed(str(error) or "no answer")
+    known = isinstance(error, (DeliveryFailed, OSError))
     log.warning("notice not sent", notice=notice.id, channel=notice.channel, error=refused.answer, exc_info=not known)
     given_up = refused.final or notice.tries % MAX_TRIES == 0  # one that is sent again by hand has as many tries more
     wait = max(AGAIN_SECONDS * min(notice.tries % MAX_TRIES or MAX_TRIES, STEPS), refused.wait_seconds or 0)

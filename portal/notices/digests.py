@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.database import changed_rows, db
 from portal.notices.kinds import kind_of, kinds_in
-from portal.notices.models import Channel, Delivery, Notice, NoticeBurst
-from portal.notices.outbox import Seen, take
+from portal.notices.models import Channel, Delivery, DigestWindow, Notice
+from portal.notices.outbox import DueNotice, take
 
 HOLD = timedelta(minutes=15)
 MOST = 1000  # notices in one digest; the rest go into the next
@@ -31,7 +31,7 @@ LEFT_OUT = (
 )  # of a single file's facts, what a digest has no room for
 
 
-def may_be_held(seen: Seen) -> bool:
+def may_be_held(seen: DueNotice) -> bool:
     """Whether this one waits its turn in a burst: never a second try, and never a program's own copy."""
     return (
         seen.tries == 0
@@ -41,7 +41,7 @@ def may_be_held(seen: Seen) -> bool:
     )
 
 
-def take_or_hold(seen: Seen, now: datetime) -> int | None:
+def take_or_hold(seen: DueNotice, now: datetime) -> int | None:
     """Take the notice, or the digest of all that are due with it; None when it is held, or somebody was first.
     Commits."""
     vein = kind_of(seen.kind).vein or ""
@@ -51,7 +51,7 @@ def take_or_hold(seen: Seen, now: datetime) -> int | None:
         Notice.state == Delivery.DUE, Notice.tries == 0,
     )  # fmt: skip
     if not _open(key, now):
-        until = db.session.scalars(select(NoticeBurst.until).where(NoticeBurst.key == key)).one()
+        until = db.session.scalars(select(DigestWindow.until).where(DigestWindow.key == key)).one()
         changed_rows(update(Notice).where(*waiting, Notice.due_at < until).values(due_at=until))
         db.session.commit()
         return None
@@ -69,9 +69,9 @@ def take_or_hold(seen: Seen, now: datetime) -> int | None:
 def _open(key: str, now: datetime) -> bool:
     """Open a new window. False: one is open. On PostgreSQL, whoever comes second waits here for the first's commit."""
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
-    db.session.execute(dialect.insert(NoticeBurst).values(key=key, until=now).on_conflict_do_nothing())
-    over = (NoticeBurst.key == key, NoticeBurst.until <= now)
-    return changed_rows(update(NoticeBurst).where(*over).values(until=now + HOLD)) == 1
+    db.session.execute(dialect.insert(DigestWindow).values(key=key, until=now).on_conflict_do_nothing())
+    over = (DigestWindow.key == key, DigestWindow.until <= now)
+    return changed_rows(update(DigestWindow).where(*over).values(until=now + HOLD)) == 1
 
 
 def _fold(key: str, vein: str, together: Sequence[Notice], now: datetime) -> int:

@@ -10,11 +10,11 @@ from portal.notices.email.about_admin import source_stopped, webhook_off
 from portal.notices.email.about_job import job_completed, job_failed, job_fixed
 from portal.notices.email.about_many import daily_summary, failed_digest, good_digest
 from portal.notices.email.about_password import invite, password_reset
-from portal.notices.email.content import Said
+from portal.notices.email.content import EmailContent
 from portal.notices.models import Notice
-from portal.notices.recipient import Reader
+from portal.notices.recipient import Recipient
 
-Say = Callable[[Notice, Reader, str], Said]  # the notice, its reader, and the portal's own address
+Say = Callable[[Notice, Recipient, str], EmailContent]  # the notice, its reader, and the portal's own address
 
 
 @dataclass(frozen=True)

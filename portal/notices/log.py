@@ -13,29 +13,29 @@ PAGE = 50
 AGAIN = (Delivery.SENT, Delivery.DEAD)
 
 
-class Delivered(NamedTuple):
+class LoggedNotice(NamedTuple):
     """One notice, and the address of whom it is for; empty for a room."""
 
     notice: Notice
     email: str | None
 
 
-class Log(NamedTuple):
+class NoticeLog(NamedTuple):
     """Some of the log, the newest first. `before` is the id to go on from, or nothing."""
 
-    rows: list[Delivered]
+    rows: list[LoggedNotice]
     before: int | None
 
 
-def log_of_all(state: str = "", before: int = 0) -> Log:
+def log_of_all(state: str = "", before: int = 0) -> NoticeLog:
     """What was told to everybody, or what stands so."""
     found = select(Notice, User.email).outerjoin(User, User.id == Notice.user_id).order_by(Notice.id.desc())
     if state in tuple(Delivery):
         found = found.where(among(Notice.state, (Delivery(state),)))
     if before:
         found = found.where(Notice.id < before)
-    rows = [Delivered(*row) for row in db.session.execute(found.limit(PAGE + 1))]
-    return Log(rows[:PAGE], rows[PAGE - 1].notice.id if len(rows) > PAGE else None)
+    rows = [LoggedNotice(*row) for row in db.session.execute(found.limit(PAGE + 1))]
+    return NoticeLog(rows[:PAGE], rows[PAGE - 1].notice.id if len(rows) > PAGE else None)
 
 
 def given_up() -> int:
@@ -43,11 +43,11 @@ def given_up() -> int:
     return db.session.scalar(select(func.count()).where(among(Notice.state, (Delivery.DEAD,)))) or 0
 
 
-def find_notice(notice_id: int) -> Delivered | None:
+def find_notice(notice_id: int) -> LoggedNotice | None:
     """One of them."""
     found = select(Notice, User.email).outerjoin(User, User.id == Notice.user_id).where(Notice.id == notice_id)
     row = db.session.execute(found).one_or_none()
-    return Delivered(*row) if row else None
+    return LoggedNotice(*row) if row else None
 
 
 def send_again(notice_id: int, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Model, Moment, Word, db, only
+from portal.database import EnumColumn, Model, UtcDateTime, db, only
 
 ANSWER_LENGTH = 500
 
@@ -40,15 +40,15 @@ class Notice(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     dedupe: Mapped[str] = mapped_column(String(160), unique=True)
     kind: Mapped[str] = mapped_column(String(40))
-    channel: Mapped[Channel] = mapped_column(Word(Channel), default=Channel.MAIL)
+    channel: Mapped[Channel] = mapped_column(EnumColumn(Channel), default=Channel.MAIL)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # empty: the admins' room
     job_id: Mapped[int | None] = mapped_column(index=True)  # no foreign key: this room knows no job
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    state: Mapped[Delivery] = mapped_column(Word(Delivery), default=Delivery.DUE)
+    state: Mapped[Delivery] = mapped_column(EnumColumn(Delivery), default=Delivery.DUE)
     tries: Mapped[int] = mapped_column(default=0)
-    created_at: Mapped[datetime] = mapped_column(Moment)
-    due_at: Mapped[datetime] = mapped_column(Moment)  # when to send, or when to take it again
-    sent_at: Mapped[datetime | None] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)  # when to send, or when to take it again
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     answer: Mapped[str | None] = mapped_column(Text)  # what the other side said last, clipped
     last_error: Mapped[str | None] = mapped_column(Text)  # why the last try failed, clipped
     digest_id: Mapped[int | None] = mapped_column(ForeignKey("notices.id"), index=True)
@@ -67,13 +67,13 @@ class Notice(Model):
     )
 
 
-class NoticeBurst(Model):
+class DigestWindow(Model):
     """Until when what is told to the same person in the same vein is held back for a digest."""
 
     __tablename__ = "notice_bursts"
 
     key: Mapped[str] = mapped_column(String(60), primary_key=True)  # channel.person.vein
-    until: Mapped[datetime] = mapped_column(Moment)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class NoticeSettings(Model):
@@ -88,5 +88,7 @@ class NoticeSettings(Model):
     daily_summary: Mapped[bool] = mapped_column(default=False)  # admins
     webhook_url: Mapped[str | None] = mapped_column(Text)
     webhook_secret: Mapped[str | None] = mapped_column(String(80))
-    webhook_off_at: Mapped[datetime | None] = mapped_column(Moment)  # its address answered that it is gone for good
-    updated_at: Mapped[datetime] = mapped_column(Moment)
+    webhook_off_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # its address answered that it is gone for good
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -43,10 +43,10 @@ AGAIN_SECONDS = 120  # a taken notice whose sender was not heard of; longer than
 UNSENT = (Delivery.DUE, Delivery.SENDING)
 
 
-Way = tuple[Channel, int | None]  # what can be down as a whole: the mail server, the room, one person's webhook
+Route = tuple[Channel, int | None]  # what can be down as a whole: the mail server, the room, one person's webhook
 
 
-class Seen(NamedTuple):
+class DueNotice(NamedTuple):
     """What a sender looks at before it takes."""
 
     id: int
@@ -57,11 +57,11 @@ class Seen(NamedTuple):
     user_id: int | None
 
     @property
-    def way(self) -> Way:
+    def way(self) -> Route:
         return self.channel, self.user_id if self.channel == Channel.WEBHOOK else None
 
 
-def due_notices(now: datetime, most: int) -> list[Seen]:
+def due_notices(now: datetime, most: int) -> list[DueNotice]:
     """What is to be sent now, the longest waiting first; people before their programs, some of which never answer."""
     due = (
         select(Notice.id, Notice.tries, Notice.state, Notice.kind, Notice.channel, Notice.user_id)
@@ -70,7 +70,7 @@ def due_notices(now: datetime, most: int) -> list[Seen]:
         .limit(most)
     )
     with reading() as session:
-        return [Seen(*row) for row in session.execute(due)]
+        return [DueNotice(*row) for row in session.execute(due)]
 
 
 def take(notice_id: int, seen_tries: int, now: datetime) -> bool:
@@ -81,7 +81,7 @@ def take(notice_id: int, seen_tries: int, now: datetime) -> bool:
     return changed_rows(taken) == 1
 
 
-def put_off_way(seen: Seen, now: datetime) -> None:
+def put_off_way(seen: DueNotice, now: datetime) -> None:
     """Where a way is down, all that would go by it waits a little, with no try spent. Otherwise what has waited longest
     would fill each pass, and those whose way is well would never have their turn. Commits."""
     due = [Notice.channel == seen.channel, Notice.state == Delivery.DUE, Notice.due_at <= now]

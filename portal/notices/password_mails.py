@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal import audit
 from portal.accounts.admin import acting
-from portal.accounts.errors import AccountError, Problem
+from portal.accounts.errors import AccountError, AccountProblem
 from portal.accounts.login_throttle import count_asking
 from portal.accounts.models import User
 from portal.accounts.password_links import Purpose, make_token
@@ -75,7 +75,7 @@ def invite(email: str, admin: bool, actor_id: int, now: datetime) -> tuple[User,
         db.session.flush()
     except IntegrityError as error:
         db.session.rollback()
-        raise AccountError(Problem.EMAIL_TAKEN) from error
+        raise AccountError(AccountProblem.EMAIL_TAKEN) from error
     role = "admin" if admin else "user"
     audit.note(actor.email, "user_invite", "user", user.id, None, now, owner=user.email, role=role)
     return user, _write_letter(user, Purpose.INVITE, now)

@@ -20,7 +20,7 @@ TURNING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061
 
 
 @dataclass(frozen=True)
-class Reader:
+class Recipient:
     """One person's language and zone."""
 
     locale: str
@@ -82,14 +82,14 @@ class Reader:
         return at.astimezone(self.zone)
 
 
-def reader_of(user: User) -> Reader:
+def reader_of(user: User) -> Recipient:
     """The person as a reader; what they have not chosen is as the portal's settings say."""
     zone = user.time_zone or current_app.config["DEFAULT_TIME_ZONE"]
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         zone = "UTC"
-    return Reader(user.locale or current_app.config["DEFAULT_LOCALE"], zone)
+    return Recipient(user.locale or current_app.config["DEFAULT_LOCALE"], zone)
 
 
 def plain_name(text: str, most: int = NAME_LETTERS) -> str:

@@ -8,7 +8,7 @@ without making it.
 
 from portal.sources.base import Source, SourceFacts
 from portal.sources.catalogue import configure, found, look_at, make, refresh
-from portal.sources.recipes.folder import Found
+from portal.sources.recipes.folder import RecipeFile
 from portal.sources.registry import (
     UnknownSource,
     data_version,
@@ -23,7 +23,7 @@ from portal.sources.registry import (
 )
 
 __all__ = [
-    "Found",
+    "RecipeFile",
     "Source",
     "SourceFacts",
     "UnknownSource",

@@ -107,7 +107,7 @@ UNKNOWN_DAYS = 90.0  # of a source whose recipe is gone: it may come back, and i
 
 
 @dataclass(frozen=True)
-class Keep:
+class CachePolicy:
     """The kept answers of one source. `days` 0: it keeps none, and nothing is read or written."""
 
     source: str

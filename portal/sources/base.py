@@ -14,7 +14,7 @@ import structlog
 
 
 @dataclass(frozen=True)
-class HandedIn:
+class SubmittedBatch:
     """A batch of numbers and the source's ticket for it. Without a ticket, whether it was taken is not known."""
 
     key: str  # ours, and its own for each batch: {batch_key} in a recipe
@@ -26,30 +26,30 @@ class HandedIn:
 class Tickets(Protocol):
     """One attempt's memory of what was handed in. Its methods may be called from many threads at once."""
 
-    def open(self) -> Sequence[HandedIn]:
+    def open(self) -> Sequence[SubmittedBatch]:
         """What earlier attempts handed in and nobody has fetched, the oldest first."""
 
-    def keep(self, batch: HandedIn) -> None:
+    def keep(self, batch: SubmittedBatch) -> None:
         """Remember this batch, or its ticket, before anything else is done. Raises when the attempt is over."""
 
-    def fetched(self, batch: HandedIn) -> None:
+    def fetched(self, batch: SubmittedBatch) -> None:
         """Its answers are there: it is forgotten in the moment in which they are saved."""
 
-    def drop(self, batch: HandedIn, *, lost: bool) -> None:
+    def drop(self, batch: SubmittedBatch, *, lost: bool) -> None:
         """Forget it now: nothing will come of it. `lost`: it had been taken, and its numbers are asked for anew."""
 
 
-class Unkept:
+class NoTickets:
     """Remembers nothing: for a single try by hand."""
 
-    def open(self) -> Sequence[HandedIn]:
+    def open(self) -> Sequence[SubmittedBatch]:
         return ()
 
-    def keep(self, batch: HandedIn) -> None: ...
+    def keep(self, batch: SubmittedBatch) -> None: ...
 
-    def fetched(self, batch: HandedIn) -> None: ...
+    def fetched(self, batch: SubmittedBatch) -> None: ...
 
-    def drop(self, batch: HandedIn, *, lost: bool) -> None: ...
+    def drop(self, batch: SubmittedBatch, *, lost: bool) -> None: ...
 
 
 log = structlog.get_logger(__name__)
@@ -129,7 +129,7 @@ class SourceStopped(Exception):
         self.reason = reason
 
 
-class Asking(Protocol):
+class SourceSessionLike(Protocol):
     """One attempt's conversation with a source."""
 
     @property
@@ -158,19 +158,19 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Conversing(Protocol):
+class SessionSource(Protocol):
     """A source that also has a conversation with each attempt: it remembers what the attempt has seen, takes several
     numbers a call, and wants numbers that failed for a reason in AGAIN to be asked again."""
 
     batch: int  # numbers a call
     tries: int  # how often an attempt may ask for one number
 
-    def begin(self, stop: Callable[[], bool], tickets: Tickets) -> Asking:
+    def begin(self, stop: Callable[[], bool], tickets: Tickets) -> SourceSessionLike:
         """A conversation. Once `stop()` is true, nothing new is asked. What `tickets` has open is fetched and not
         asked for again."""
 
 
-class Plainly:
+class PlainSession:
     """The conversation with a source that has none of its own: number by number, once."""
 
     silent = False
@@ -199,8 +199,8 @@ class Plainly:
             return Answer(Outcome.FAILED, reason="source_error")
 
 
-def begin(source: Source, stop: Callable[[], bool], tickets: Tickets) -> tuple[Asking, int, int]:
+def begin(source: Source, stop: Callable[[], bool], tickets: Tickets) -> tuple[SourceSessionLike, int, int]:
     """A conversation with any source, how many numbers it takes at once, and how often one may be asked for."""
-    if isinstance(source, Conversing):
+    if isinstance(source, SessionSource):
         return source.begin(stop, tickets), source.batch, source.tries
-    return Plainly(source), getattr(source, "together", 1), 1
+    return PlainSession(source), getattr(source, "together", 1), 1

@@ -17,7 +17,7 @@ from redis import Redis
 from portal.sources import registry
 from portal.sources.http.source import HttpSource, facts_of
 from portal.sources.recipes import folder as files
-from portal.sources.recipes.folder import Found, Stamp
+from portal.sources.recipes.folder import RecipeFile, Stamp
 from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.placeholders import masked
 
@@ -37,7 +37,7 @@ class _Given:
     ports: tuple[int, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)  # of the start
     secrets: Mapping[str, str] = field(default_factory=dict)  # of the file
-    found: tuple[Found, ...] = ()
+    found: tuple[RecipeFile, ...] = ()
     stamp: Stamp = ()
     looked_at: float = 0.0
 
@@ -58,7 +58,7 @@ def configure(
     allow_private: Sequence[str] = (),
     ports: Sequence[int] = (),
     secrets_file: Path | None = None,
-) -> tuple[Found, ...]:
+) -> tuple[RecipeFile, ...]:
     """Read the folder's recipes and offer the usable ones. What an earlier call offered is taken back.
 
     `environ` has the secrets, and `secrets_file`, where there is one, has more of them; `allow_private` and `ports` are
@@ -94,12 +94,12 @@ def refresh(clock: Callable[[], float] = time.monotonic) -> bool:
         _reading.release()
 
 
-def found() -> tuple[Found, ...]:
+def found() -> tuple[RecipeFile, ...]:
     """All recipes of the folder, those that cannot be used among them."""
     return _given.found
 
 
-def look_at(path: Path) -> Found:
+def look_at(path: Path) -> RecipeFile:
     """One recipe's file, with the secrets that this process has."""
     return files.look_at(path, _given.all_secrets)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import JSON, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Model, Moment, Word, only
+from portal.database import EnumColumn, Model, UtcDateTime, only
 from portal.sources.base import Outcome
 
 
@@ -20,10 +20,10 @@ class CachedAnswer(Model):
     source: Mapped[str] = mapped_column(String(40), primary_key=True)
     e164: Mapped[str] = mapped_column(String(20), primary_key=True)
     version: Mapped[str] = mapped_column(String(80))  # of the recipe that read it: another one may read otherwise
-    outcome: Mapped[Outcome] = mapped_column(Word(Outcome))
+    outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome))
     reason: Mapped[str | None] = mapped_column(String(40))
     fields: Mapped[dict[str, str] | None] = mapped_column(JSON)
-    answered_at: Mapped[datetime] = mapped_column(Moment)
+    answered_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
     __table_args__ = (only("outcome", Outcome), Index("ix_cached_answers_source_answered_at", "source", "answered_at"))
 
@@ -34,7 +34,7 @@ class SourcePause(Model):
     __tablename__ = "source_pauses"
 
     source: Mapped[str] = mapped_column(String(40), primary_key=True)
-    paused_at: Mapped[datetime] = mapped_column(Moment)
+    paused_at: Mapped[datetime] = mapped_column(UtcDateTime)
     paused_by: Mapped[str] = mapped_column(String(255))  # the person's address
     why: Mapped[str | None] = mapped_column(Text)
 
@@ -45,8 +45,8 @@ class SourceMinute(Model):
     __tablename__ = "source_minutes"
 
     source: Mapped[str] = mapped_column(String(40), primary_key=True)
-    minute: Mapped[datetime] = mapped_column(Moment, primary_key=True)  # its beginning
-    outcome: Mapped[Outcome] = mapped_column(Word(Outcome), primary_key=True)
+    minute: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)  # its beginning
+    outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome), primary_key=True)
     n: Mapped[int]
 
     __table_args__ = (only("outcome", Outcome), Index("ix_source_minutes_minute", "minute"))

@@ -8,8 +8,8 @@ from portal.sources.base import Outcome
 from portal.sources.http.batch import by_number
 from portal.sources.http.classify import Verdict, judge, judge_item, judge_whole, search
 from portal.sources.http.extract import FieldMissing, pick
-from portal.sources.http.response import NotReadable, Reply
-from portal.sources.recipes.model import Case, Kind, Recipe
+from portal.sources.http.response import SourceResponse, UnreadableResponse
+from portal.sources.recipes.model import AnswerFormat, Case, Recipe
 
 OUTCOMES = {
     Verdict.OK: Outcome.FOUND,
@@ -30,7 +30,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Proof:
+class TestResult:
     """One test and how it came out."""
 
     case: Case
@@ -44,7 +44,7 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadAnswer:
     """What a saved answer says of one number."""
 
     outcome: Outcome
@@ -52,14 +52,14 @@ class Read:
     difference: Difference | None = None
 
 
-def prove(recipe: Recipe) -> tuple[Proof, ...]:
+def prove(recipe: Recipe) -> tuple[TestResult, ...]:
     """All tests of a recipe, in the file's order."""
     return tuple(_prove(recipe, case) for case in recipe.tests)
 
 
-def _prove(recipe: Recipe, case: Case) -> Proof:
-    default = "text/html" if recipe.kind == Kind.HTML else "application/json"
-    reply = Reply(case.status, {"content-type": case.content_type or default}, case.response.read_bytes())
+def _prove(recipe: Recipe, case: Case) -> TestResult:
+    default = "text/html" if recipe.kind == AnswerFormat.HTML else "application/json"
+    reply = SourceResponse(case.status, {"content-type": case.content_type or default}, case.response.read_bytes())
     read = _read(recipe, case.number, reply)
     differences = [read.difference] if read.difference and case.outcome != Outcome.FAILED else []
     if not differences and read.outcome != case.outcome:
@@ -68,10 +68,10 @@ def _prove(recipe: Recipe, case: Case) -> Proof:
         for name, expected in case.expect.items():
             if (found := read.fields.get(name, "")) != expected:
                 differences.append(Difference("field_differs", name, expected, found))
-    return Proof(case, read.outcome, read.fields, tuple(differences))
+    return TestResult(case, read.outcome, read.fields, tuple(differences))
 
 
-def _read(recipe: Recipe, number: str, reply: Reply) -> Read:
+def _read(recipe: Recipe, number: str, reply: SourceResponse) -> ReadAnswer:
     try:
         if recipe.batch:
             verdict = judge_whole(reply, recipe.outcomes)
@@ -80,18 +80,18 @@ def _read(recipe: Recipe, number: str, reply: Reply) -> Read:
                 items = search(recipe.batch.items, reply.json)
                 mine = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
                 if number not in mine:
-                    return Read(Outcome.FAILED, difference=Difference("no_item", expected=number))
+                    return ReadAnswer(Outcome.FAILED, difference=Difference("no_item", expected=number))
                 where = mine[number]
                 verdict = judge_item(where, recipe.outcomes)
         else:
             verdict = judge(reply, recipe.outcomes)
             where = None
         if verdict != Verdict.OK:
-            return Read(OUTCOMES.get(verdict, Outcome.FAILED))
+            return ReadAnswer(OUTCOMES.get(verdict, Outcome.FAILED))
         if where is None:
-            where = reply.page if recipe.kind == Kind.HTML else reply.json
-        return Read(Outcome.FOUND, pick(recipe.fields, where))
-    except NotReadable:
-        return Read(Outcome.FAILED, difference=Difference("not_readable"))
+            where = reply.page if recipe.kind == AnswerFormat.HTML else reply.json
+        return ReadAnswer(Outcome.FOUND, pick(recipe.fields, where))
+    except UnreadableResponse:
+        return ReadAnswer(Outcome.FAILED, difference=Difference("not_readable"))
     except FieldMissing as error:
-        return Read(Outcome.FAILED, difference=Difference("field_missing", str(error)))
+        return ReadAnswer(Outcome.FAILED, difference=Difference("field_missing", str(error)))

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from portal.sources import catalogue, registry
-from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped, Unkept
-from portal.sources.http.client import Asker, NoAnswer
-from portal.sources.http.response import Reply
+from portal.sources.base import Answer, NoTickets, Outcome, SourceBusy, SourceStopped
+from portal.sources.http.client import NoAnswer, SourceClient
+from portal.sources.http.response import SourceResponse
 from portal.sources.recipes.model import Recipe, Request
 from portal.sources.recipes.placeholders import Filled, masked
 
@@ -21,7 +21,7 @@ TRY_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Exchange:
+class ShownExchange:
     """What was sent and what came, as it may be shown. `status` is None when no answer came."""
 
     method: str
@@ -40,20 +40,20 @@ class Trial:
     `held`: nothing was sent, as the breaker or the pace lets nobody ask just now; `reason` says why."""
 
     number: str
-    exchanges: list[Exchange] = field(default_factory=list)
+    exchanges: list[ShownExchange] = field(default_factory=list)
     answer: Answer | None = None
     reason: str | None = None
     late: bool = False
     held: bool = False
 
 
-class _Watched(Asker):
+class _Watched(SourceClient):
     """Sends by another Asker and keeps what it sees."""
 
-    def __init__(self, asker: Asker, trial: Trial) -> None:
+    def __init__(self, asker: SourceClient, trial: Trial) -> None:
         self._asker, self._trial = asker, trial
 
-    def send(self, filled: Filled, request: Request) -> Reply:
+    def send(self, filled: Filled, request: Request) -> SourceResponse:
         begun = time.monotonic()
         try:
             reply = self._asker.send(filled, request)
@@ -80,7 +80,7 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
     source.watch(lambda asker: _Watched(asker, trial))
     until = time.monotonic() + seconds
     try:
-        answers = source.begin(lambda: time.monotonic() > until, Unkept()).lookup_many([number])
+        answers = source.begin(lambda: time.monotonic() > until, NoTickets()).lookup_many([number])
         trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason="temporary")
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:
@@ -104,7 +104,7 @@ def from_plain(plain: Mapping[str, Any]) -> Trial:
     """The same try again."""
     said = plain["answer"]
     answer = Answer(Outcome(said["outcome"]), said["fields"], plain["reason"]) if said else None
-    exchanges = [Exchange(**exchange) for exchange in plain["exchanges"]]
+    exchanges = [ShownExchange(**exchange) for exchange in plain["exchanges"]]
     return Trial(plain["number"], exchanges, answer, plain["reason"], plain["late"], plain.get("held", False))
 
 
@@ -121,11 +121,11 @@ def _hurried(recipe: Recipe, seconds: float) -> Recipe:
     return replace(recipe, request=request(recipe.request), batch=batch)
 
 
-def _shown(filled: Filled, reply: Reply | None, seconds: float) -> Exchange:
+def _shown(filled: Filled, reply: SourceResponse | None, seconds: float) -> ShownExchange:
     def hide(text: str) -> str:
         return masked(text, filled.secrets)
 
-    return Exchange(
+    return ShownExchange(
         method=filled.method,
         url=hide(filled.url),
         headers=tuple((name, hide(text)) for name, text in filled.headers.items()),
@@ -137,7 +137,7 @@ def _shown(filled: Filled, reply: Reply | None, seconds: float) -> Exchange:
     )
 
 
-def _pretty(reply: Reply) -> str:
+def _pretty(reply: SourceResponse) -> str:
     if "json" in reply.headers.get("content-type", ""):
         try:
             return json.dumps(json.loads(reply.body), indent=2, ensure_ascii=False)

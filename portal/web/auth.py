@@ -68,7 +68,7 @@ def first_admin(token: str) -> ResponseReturnValue:
     try:
         user = accounts.use_setup_address(token, email, request.form.get("password", ""), now)
     except accounts.AccountError as error:
-        if error.problem is accounts.Problem.ADDRESS_OVER:
+        if error.problem is accounts.AccountProblem.ADDRESS_OVER:
             return render_template("auth/setup_over.html"), 404
         return render_template("auth/setup.html", email=email, problem=error.problem, words=PROBLEMS), 422
     _begin(user, accounts.start_session(user, now))
@@ -121,7 +121,7 @@ def _login_again(email: str, goal: str, problem: str, status: int, wait: int | N
     return page, status, {"Retry-After": str(wait)} if wait else {}
 
 
-def _account_page(problem: accounts.Problem | None = None, wait: str = "") -> str:
+def _account_page(problem: accounts.AccountProblem | None = None, wait: str = "") -> str:
     return render_template(
         "auth/account.html",
         zones=TIME_ZONES,

@@ -21,7 +21,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Part:
+class BarSegment:
     """One piece of a bar, as a rectangle."""
 
     tone: str
@@ -37,7 +37,7 @@ class Bar:
 
     x: int
     words: str
-    parts: list[Part]
+    parts: list[BarSegment]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _bar(place: int, name: str, shown: Sequence[Series], top: int) -> Bar:
         height = one.values[place] / top * HIGH
         if height:
             y = round(HIGH - below - height, 2)
-            parts.append(Part(one.tone, place * WIDE + GAP / 2, y, WIDE - GAP, round(height, 2)))
+            parts.append(BarSegment(one.tone, place * WIDE + GAP / 2, y, WIDE - GAP, round(height, 2)))
         below += height
     said = ", ".join(f"{one.values[place]} × {one.name}" for one in shown if one.values[place])
     return Bar(place * WIDE, f"{name}: {said or 0}", parts)

@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from portal import sources
 from portal.documents.models import Document, Reading
-from portal.documents.preview import Look, NothingToShow, look_at
+from portal.documents.preview import NothingToPreview, Preview, look_at
 from portal.documents.words import problem_words, reason_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
@@ -39,14 +39,14 @@ def page_of(document: Document, asked: Mapping[str, str], now: datetime) -> dict
     if document.state == Reading.READY:
         try:
             look = look_at(document, current_app.extensions["storage"], asked, current_app.config["DEFAULT_COUNTRY"])
-        except NothingToShow:
+        except NothingToPreview:
             page["sentence"] = gettext("What was read of this file is no longer here. Upload it again.")
         else:
             page |= _chosen(document, look, asked)
     return page
 
 
-def _chosen(document: Document, look: Look, asked: Mapping[str, str]) -> dict[str, Any]:
+def _chosen(document: Document, look: Preview, asked: Mapping[str, str]) -> dict[str, Any]:
     """What a choice adds: the choice itself, as `commands.start` takes it, and what the selects offer."""
     picked = look.picked
     names = sources.names()

@@ -24,7 +24,7 @@ from portal.clock import utcnow
 from portal.documents import words as document_words
 from portal.documents.example import example_workbook
 from portal.documents.models import Document
-from portal.documents.upload import NotReceived, Refusal, receive
+from portal.documents.upload import UploadRefusal, UploadRefused, receive
 from portal.jobs import commands, dispatch, queries, uploads
 from portal.jobs.quotas import allowance
 from portal.jobs.words.statuses import cannot_start_words
@@ -57,7 +57,7 @@ def upload() -> ResponseReturnValue:
         document = receive(
             file.stream if file else None, file.filename if file else None, current_user.id, _storage(), limit, utcnow()
         )
-    except NotReceived as error:
+    except UploadRefused as error:
         return _refused(error.refusal)
     dispatch.push_document(document.id, utcnow())
     address = url_for("documents.show", document_id=document.id)
@@ -70,7 +70,7 @@ def upload() -> ResponseReturnValue:
 def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
     """The upload was so large that it was not even taken apart."""
     take_the_rest()
-    return _refused(Refusal.TOO_LARGE) if current_user.is_authenticated else unauthorized()
+    return _refused(UploadRefusal.TOO_LARGE) if current_user.is_authenticated else unauthorized()
 
 
 @blueprint.get("/example.xlsx")
@@ -185,11 +185,11 @@ def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
     return text, status
 
 
-def _refused(refusal: Refusal) -> ResponseReturnValue:
+def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
     """Say what was wrong with an upload: in place for the script, on the same page for everybody else."""
     sentences = {
-        Refusal.NO_FILE: gettext("No file was chosen. Choose the spreadsheet with your numbers."),
-        Refusal.TOO_LARGE: gettext(
+        UploadRefusal.NO_FILE: gettext("No file was chosen. Choose the spreadsheet with your numbers."),
+        UploadRefusal.TOO_LARGE: gettext(
             "The file is larger than %(limit)s MB. Split it into several, or delete the sheets that are not needed.",
             limit=current_app.config["MAX_UPLOAD_MB"],
         ),

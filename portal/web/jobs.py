@@ -11,7 +11,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import queries
 from portal.jobs.core import timeline
-from portal.jobs.export import MIMETYPES, Kind, UnknownGroup, download_name, export
+from portal.jobs.export import MIMETYPES, FileFormat, UnknownGroup, download_name, export
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import expiry
 from portal.web import job_page
@@ -70,7 +70,7 @@ def results(job_id: int, kind: str) -> Response:
     except (ValueError, UnknownGroup, FileNotFoundError):
         abort(404)
     name = download_name(job, kind, rows, group)
-    answer = send_file(file, MIMETYPES[Kind(kind)], as_attachment=True, download_name=name, max_age=0)
+    answer = send_file(file, MIMETYPES[FileFormat(kind)], as_attachment=True, download_name=name, max_age=0)
     answer.content_length = file.seek(0, SEEK_END)
     file.seek(0)
     if request.method == "GET":

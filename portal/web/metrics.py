@@ -6,7 +6,7 @@ from flask_login import current_user
 from portal.clock import utcnow
 from portal.web import metrics_page
 from portal.web.access import login_required
-from portal.web.metrics_page import Asked, table_file
+from portal.web.metrics_page import MetricsQuery, table_file
 
 blueprint = Blueprint("figures", __name__)
 
@@ -15,11 +15,11 @@ blueprint = Blueprint("figures", __name__)
 @login_required
 def mine() -> str:
     """The person's own figures."""
-    return render_template("figures/mine.html", **metrics_page.ones_own(Asked.read(), utcnow(), current_user.id))
+    return render_template("figures/mine.html", **metrics_page.ones_own(MetricsQuery.read(), utcnow(), current_user.id))
 
 
 @blueprint.get("/figures/<name>.csv")
 @login_required
 def my_table(name: str) -> Response:
     """One table of that page, as a file."""
-    return table_file(metrics_page.table(name, Asked.read(), utcnow(), current_user.id))
+    return table_file(metrics_page.table(name, MetricsQuery.read(), utcnow(), current_user.id))

@@ -38,7 +38,7 @@ SHOWN_PEOPLE = 100
 
 
 @dataclass(frozen=True)
-class Asked:
+class MetricsQuery:
     """What the address asks for."""
 
     range: str
@@ -77,14 +77,14 @@ class Asked:
             )
 
 
-def everybodys(asked: Asked, now: datetime) -> dict[str, Any]:
+def everybodys(asked: MetricsQuery, now: datetime) -> dict[str, Any]:
     """What the admins' page shows."""
     page = _page(asked, now, EVERYBODY)
     people = metrics_tables.people_table(queries.by_user(page["span"], asked.source or None)).sorted_by(asked.sort)
     return {**page, "people": people, "shown_people": SHOWN_PEOPLE, "sources": queries.sources_known(), **standing()}
 
 
-def ones_own(asked: Asked, now: datetime, user_id: int) -> dict[str, Any]:
+def ones_own(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
     """What a person's own page shows."""
     return {**_page(asked, now, user_id), "ever": queries.ever(user_id)}
 
@@ -100,7 +100,7 @@ def standing() -> dict[str, Any]:
     }
 
 
-def table(name: str, asked: Asked, now: datetime, user_id: int) -> Table | None:
+def table(name: str, asked: MetricsQuery, now: datetime, user_id: int) -> Table | None:
     """One table of the page alone, by its name; the table of people is everybody's only."""
     if name == "people":
         if user_id != EVERYBODY:
@@ -110,7 +110,7 @@ def table(name: str, asked: Asked, now: datetime, user_id: int) -> Table | None:
     return next((found for found in _page(asked, now, user_id)["tables"].values() if found.name == name), None)
 
 
-def _page(asked: Asked, now: datetime, user_id: int) -> dict[str, Any]:
+def _page(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
     span, problem = asked.span(now)
     source = asked.source or None
     parts = queries.by_source(span, user_id, source)

@@ -8,7 +8,7 @@ from datetime import datetime
 from flask_babel import format_date, format_datetime, format_time, gettext
 
 from portal.jobs.core.status import Status
-from portal.jobs.metrics.models import Kind
+from portal.jobs.metrics.models import HistogramKind
 from portal.jobs.metrics.periods import Span
 from portal.jobs.metrics.summary import NUMBERS, Sums
 from portal.jobs.words.statuses import outcome_count_words, status_words
@@ -83,7 +83,7 @@ def times_table(parts: dict[str, Sums], whole: Sums) -> Table:
 
 def retries_table(whole: Sums) -> Table:
     """How many retries completed files needed."""
-    spread = whole.spreads[Kind.RETRIES]
+    spread = whole.spreads[HistogramKind.RETRIES]
     rows: list[list[Value]] = [[str(n), spread[n]] for n in range(MANY_RETRIES)]
     rows.append([gettext("%(n)s or more", n=MANY_RETRIES), sum(c for n, c in spread.items() if n >= MANY_RETRIES)])
     columns = [Column("retries", gettext("Retries"), "word"), Column("files", gettext("Completed files"))]

@@ -15,7 +15,7 @@ REMEMBERED = timedelta(seconds=3)
 
 
 @dataclass
-class Watch:
+class BannerState:
     """What this process knows, and since when it listens."""
 
     since: datetime
@@ -31,11 +31,11 @@ class Watch:
 
 def set_up(app: Flask) -> None:
     """Begin to listen, and let every template ask."""
-    app.extensions["standstill"] = Watch(utcnow())
+    app.extensions["standstill"] = BannerState(utcnow())
     app.jinja_env.globals.update(portal_stands_still=is_still)
 
 
 def is_still() -> bool:
     """Whether the banner is to be seen now."""
-    watch: Watch = current_app.extensions["standstill"]
+    watch: BannerState = current_app.extensions["standstill"]
     return watch.ask(utcnow(), timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"]))

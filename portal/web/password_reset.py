@@ -46,12 +46,12 @@ def choose(token: str) -> Response:
     try:
         password_links.choose_password(token, request.form.get("password", ""), utcnow())
     except accounts.AccountError as error:
-        return _page(token, None if error.problem is accounts.Problem.ADDRESS_OVER else error.problem)
+        return _page(token, None if error.problem is accounts.AccountProblem.ADDRESS_OVER else error.problem)
     flash(gettext("Your password is set. Sign in with it."), "ok")
     return make_response(redirect(url_for("auth.login"), 303))
 
 
-def _page(token: str, problem: accounts.Problem | None = None) -> Response:
+def _page(token: str, problem: accounts.AccountProblem | None = None) -> Response:
     access = password_links.read_token(token, utcnow())
     if access is None:
         return make_response(render_template("auth/reset_over.html"), 404)

@@ -13,7 +13,7 @@ from jinja2.runtime import Context
 from portal.clock import utcnow
 from portal.jobs import queries
 from portal.jobs.admin import words
-from portal.jobs.admin.job_list import Capped
+from portal.jobs.admin.job_list import CappedCount
 from portal.jobs.core import retention
 from portal.jobs.core.tables import Number
 from portal.jobs.export import group_title
@@ -153,15 +153,15 @@ ORDERS: dict[str, LazyString] = {
 }
 
 
-def capped(count: Capped) -> str:
+def capped(count: CappedCount) -> str:
     """A count; with a + where there are more."""
     return format_decimal(count.n) + ("+" if count.more else "")
 
 
-def sum_capped(counts: Iterable[Capped]) -> Capped:
+def sum_capped(counts: Iterable[CappedCount]) -> CappedCount:
     """The sum of several."""
     every = list(counts)
-    return Capped(sum(one.n for one in every), any(one.more for one in every))
+    return CappedCount(sum(one.n for one in every), any(one.more for one in every))
 
 
 def set_up_admin(app: Flask) -> None:

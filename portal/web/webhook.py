@@ -16,7 +16,7 @@ from flask_babel import gettext
 from flask_login import current_user, login_required
 
 from portal.clock import utcnow
-from portal.net.address_policy import Refused
+from portal.net.address_policy import AddressRefused
 from portal.notices import words
 from portal.notices.preferences import wishes_of
 from portal.notices.webhook import settings
@@ -41,7 +41,7 @@ def choose() -> Response:
     address = request.form.get("address", "").strip()
     try:
         settings.choose_address(current_user.id, address, utcnow())
-    except Refused as refused:
+    except AddressRefused as refused:
         return make_response(_page("auth/webhook.html", address, refusal_words(refused.code)), 422)
     flash(gettext("Saved.") if address else gettext("The webhook is switched off."), "ok")
     return _back()

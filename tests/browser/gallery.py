@@ -24,7 +24,7 @@ from portal.jobs.admin.filters import Filters
 from portal.jobs.core import timeline
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
-from portal.jobs.health.processes import Presence, WorkerKind
+from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.jobs.worker import tasks
@@ -138,11 +138,11 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
 
 def _operations(job_ids: list[int]) -> tuple[int, int]:
     """Two operations of ada's: one over these jobs, at its end, and one that no worker has begun."""
-    order = bulk.Order(Verb.LIMITS, ADA, "La fuente va lenta estos días", (5, 45))
+    order = bulk.BulkOrder(Verb.LIMITS, ADA, "La fuente va lenta estos días", (5, 45))
     ended = operations.begin(order, "ended", utcnow(), job_ids=job_ids).id
     while operation_runner.work(ended):
         pass
-    time_out = bulk.Order(Verb.TIME_OUT, ADA, "Se para la máquina")
+    time_out = bulk.BulkOrder(Verb.TIME_OUT, ADA, "Se para la máquina")
     return ended, operations.begin(time_out, "begun", utcnow(), wanted=Filters(status=Status.COMPLETED)).id
 
 
@@ -152,7 +152,9 @@ def _workers(app: Flask) -> None:
     app.extensions["standstill"].since = now + 600 * MINUTE
     for pid, kind, ago, doing in ((7, "scrape", 0, "job 2"), (8, "scrape", 5, None), (9, "scheduler", 0, None)):
         seen = {"started_at": now - 60 * MINUTE, "seen_at": now - ago * MINUTE, "doing": doing}
-        db.session.add(Presence(name=f"h:{pid}", kind=WorkerKind(kind), host="portal.example.com", pid=pid, **seen))
+        db.session.add(
+            WorkerProcess(name=f"h:{pid}", kind=WorkerKind(kind), host="portal.example.com", pid=pid, **seen)
+        )
     db.session.commit()
 
 

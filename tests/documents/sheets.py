@@ -7,7 +7,7 @@ from typing import Any
 
 from openpyxl import Workbook
 
-from portal.documents.reader.limits import Limits
+from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import SheetFacts, read
 from portal.documents.reader.sheet_file import Budget, rows, write_sheet
 
@@ -33,9 +33,9 @@ def csv_text(lines: list[list[str]], delimiter: str) -> str:
     return text.getvalue()
 
 
-def read_file(path: Path, name: str | None = None, limits: Limits | None = None) -> list[SheetFacts]:
+def read_file(path: Path, name: str | None = None, limits: ReadLimits | None = None) -> list[SheetFacts]:
     """Read it, its sheets beside it."""
-    return read(path, name or path.name, lambda index: sheet_of(path, index), limits or Limits())
+    return read(path, name or path.name, lambda index: sheet_of(path, index), limits or ReadLimits())
 
 
 def sheet_of(path: Path, index: int = 0) -> Path:
@@ -50,6 +50,6 @@ def cells_of(path: Path, index: int = 0) -> list[list[Any]]:
 
 def written(path: Path, lines: list[list[Any]]) -> Path:
     """A sheet file with these rows, without a workbook."""
-    limits = Limits(max_rows=1_000_000)
+    limits = ReadLimits(max_rows=1_000_000)
     write_sheet(path, iter(lines), limits, Budget(limits))
     return path

@@ -12,7 +12,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.documents.intake import CHECKS_KEPT, MAX_READ_ATTEMPTS, facts_for, read_document
 from portal.documents.models import Document, Reading
-from portal.documents.reader.limits import Limits
+from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import ReadingFailed
 from portal.documents.storage import LocalStorage
 from tests.documents import hostile
@@ -63,7 +63,7 @@ def test_a_good_file_becomes_ready_with_its_first_check(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES, [["tel"], [612345678]]))
-    read_document(document_id, storage, Limits(), now)
+    read_document(document_id, storage, ReadLimits(), now)
     document = found(document_id)
     assert (document.state, document.problem, document.read_at, document.read_attempts) == (Reading.READY, None, now, 1)
     assert [facts["name"] for facts in document.sheets] == ["Hoja1", "Hoja2"]
@@ -75,7 +75,7 @@ def test_a_hostile_file_is_refused_with_its_code(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(hostile.make(tmp_path, "far_cell.xlsx"))
-    read_document(document_id, storage, Limits(), now)
+    read_document(document_id, storage, ReadLimits(), now)
     document = found(document_id)
     assert (document.state, document.problem, document.sheets) == (Reading.REFUSED, "unsafe", [])
 
@@ -84,7 +84,7 @@ def test_figures_of_a_refusal_are_kept(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
-    read_document(document_id, storage, Limits(max_rows=3), now)
+    read_document(document_id, storage, ReadLimits(max_rows=3), now)
     document = found(document_id)
     assert (document.problem, document.problem_facts) == ("too_many_rows", {"rows": 4, "limit": 3})
 
@@ -96,8 +96,8 @@ def test_only_a_document_that_waits_is_read(
     document = found(document_id)
     document.deleted_at = now
     db.session.commit()
-    read_document(document_id, storage, Limits(), now)
-    read_document(999_999, storage, Limits(), now)
+    read_document(document_id, storage, ReadLimits(), now)
+    read_document(999_999, storage, ReadLimits(), now)
     assert (found(document_id).state, found(document_id).read_attempts) == (Reading.READING, 0)
 
 
@@ -113,7 +113,7 @@ def test_other_people_can_write_while_a_file_is_being_read(
             wrote.append(1)
 
     storage.meanwhile = write
-    read_document(document_id, storage, Limits(), now)
+    read_document(document_id, storage, ReadLimits(), now)
     assert wrote
     assert found(document_id).state is Reading.READY
 
@@ -128,7 +128,7 @@ def test_a_second_reader_changes_nothing(
             connection.execute("UPDATE documents SET state = 'refused', problem = 'damaged'")
 
     storage.meanwhile = refuse
-    read_document(document_id, storage, Limits(), now)
+    read_document(document_id, storage, ReadLimits(), now)
     assert (found(document_id).state, found(document_id).problem) == (Reading.REFUSED, "damaged")
     assert found(document_id).sheets == []
 
@@ -137,7 +137,7 @@ def test_a_file_whose_reading_never_ends_well_is_refused_after_three_tries(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
-    broken_machine = Limits(base_memory_bytes=1, max_rows=1)
+    broken_machine = ReadLimits(base_memory_bytes=1, max_rows=1)
     for attempt in range(1, MAX_READ_ATTEMPTS + 1):
         with pytest.raises(ReadingFailed):
             read_document(document_id, storage, broken_machine, now)
@@ -150,7 +150,7 @@ def test_another_choice_is_counted_once_and_kept(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
-    read_document(document_id, storage, Limits(), now)
+    read_document(document_id, storage, ReadLimits(), now)
     first = facts_for(found(document_id), 0, 0, 1, "ES", storage)
     db.session.commit()
     assert first.total == 5
@@ -162,7 +162,7 @@ def test_choices_that_a_document_does_not_have(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES, [["tel"], *([[612345678]] * 9)]))
-    read_document(document_id, storage, Limits(max_rows=5), now)
+    read_document(document_id, storage, ReadLimits(max_rows=5), now)
     document = found(document_id)
     for sheet, header_row, column, country in (
         (-1, 1, 1, "ES"), (2, 1, 1, "ES"), (0, -1, 1, "ES"), (0, 5, 1, "ES"), (0, 1, 2, "ES"), (0, 1, -1, "ES"),
@@ -176,7 +176,7 @@ def test_kept_figures_do_not_grow_without_end(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
-    read_document(document_id, storage, Limits(), now)
+    read_document(document_id, storage, ReadLimits(), now)
     document = found(document_id)
     for country in ("FR", "PT", "IT", "DE", "GB", "US", "NL", "BE", "AT", "CH", "SE", "NO", "DK"):
         facts_for(document, 0, 1, 1, country, storage)

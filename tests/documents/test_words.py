@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from flask_babel import Babel, force_locale
 
-from portal.documents.reader.limits import Problem
+from portal.documents.reader.limits import FileProblem
 from portal.documents.words import PROBLEMS, REASONS, problem_words, reason_words
 from portal.phone import Reason
 
@@ -12,20 +12,20 @@ FACTS = {"rows": 12345, "limit": 5000, "columns": 300, "sheets": 101, "found": "
 
 
 def test_every_code_has_words_and_no_word_is_left_over() -> None:
-    assert set(PROBLEMS) == set(Problem)
+    assert set(PROBLEMS) == set(FileProblem)
     assert set(REASONS) == set(Reason)
 
 
-@pytest.mark.parametrize("code", [*Problem, *Reason])
-def test_a_sentence_says_what_and_what_to_do(code: Problem | Reason) -> None:
+@pytest.mark.parametrize("code", [*FileProblem, *Reason])
+def test_a_sentence_says_what_and_what_to_do(code: FileProblem | Reason) -> None:
     app = Flask("words")
     Babel(app)
     with app.test_request_context(), force_locale("en"):
-        text = problem_words(code, FACTS) if isinstance(code, Problem) else reason_words(code)
+        text = problem_words(code, FACTS) if isinstance(code, FileProblem) else reason_words(code)
     assert text.endswith(".")
     assert len(text.split(". ")) >= 2
     assert "%" not in text
-    assert code.value not in text.split() or code in (Reason.BLANK, Problem.EMPTY, Problem.DAMAGED)
+    assert code.value not in text.split() or code in (Reason.BLANK, FileProblem.EMPTY, FileProblem.DAMAGED)
 
 
 def test_figures_are_written_the_readers_way_and_a_missing_one_breaks_nothing() -> None:
@@ -34,6 +34,6 @@ def test_figures_are_written_the_readers_way_and_a_missing_one_breaks_nothing() 
     with app.test_request_context():
         with force_locale("en"):
             assert "12,345 rows" in problem_words("too_many_rows", FACTS)
-            assert "– rows" in problem_words(Problem.TOO_MANY_ROWS)
+            assert "– rows" in problem_words(FileProblem.TOO_MANY_ROWS)
         with force_locale("de"):
             assert "12.345" in problem_words("too_many_rows", FACTS)

@@ -19,7 +19,7 @@ from portal.jobs.core import ledger
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
 from portal.jobs.core.tables import Number
-from portal.jobs.metrics.models import Figure
+from portal.jobs.metrics.models import Metric
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status_counts import standing
 from portal.jobs.sweep import overdue, steps
@@ -100,12 +100,12 @@ class JobMachine(RuleBasedStateMachine):
         waiting = list(ledger.waiting(self.id).items())[: len(outcomes)]
         db.session.commit()
         looked = [
-            saving.Looked(rows, Answer(outcome, {"by": worker}, "temporary" if outcome == Outcome.FAILED else None))
+            saving.LookedUp(rows, Answer(outcome, {"by": worker}, "temporary" if outcome == Outcome.FAILED else None))
             for (_, rows), outcome in zip(waiting, outcomes, strict=False)
         ]
         try:
             saving.save(self.id, self.holds[worker], looked, self.now, LEASE)
-        except saving.Fenced:
+        except saving.AttemptTaken:
             assert not may, "an attempt that has the job was fenced"
             return
         assert may, "a late worker wrote"
@@ -238,7 +238,7 @@ class JobMachine(RuleBasedStateMachine):
     def the_figures_count_it_once_and_as_it_stands(self) -> None:
         job = self.job()
         ended = job.status in ENDED and job.next_retry_at is None
-        sums = select(Figure.outcome, Figure.jobs, Figure.found).where(Figure.user_id == 0, Figure.grain == 0)
+        sums = select(Metric.outcome, Metric.jobs, Metric.found).where(Metric.user_id == 0, Metric.grain == 0)
         counted = [tuple(row) for row in db.session.execute(sums) if row.jobs]
         assert counted == ([(job.status, 1, job.found_count)] if ended else [])
         assert (job.ended_at is not None) == ended

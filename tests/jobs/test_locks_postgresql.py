@@ -15,7 +15,7 @@ from portal.database import db
 from portal.documents.models import Document
 from portal.jobs import commands, uploads
 from portal.jobs.admin import operation_runner, operations
-from portal.jobs.admin.bulk import Order
+from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.core.bulk_tables import OperationState, Verb
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -58,7 +58,7 @@ def meanwhile(app: Flask, act: Callable[[], object], *, waits: bool = True) -> I
     assert not other.is_alive() and not isinstance(said[0], Exception), said
 
 
-def begin(order: Order, *jobs: ScrapingJob) -> int:
+def begin(order: BulkOrder, *jobs: ScrapingJob) -> int:
     operation_id = operations.begin(order, "one", NOW, job_ids=[job.id for job in jobs]).id
     db.session.rollback()
     return operation_id
@@ -70,7 +70,7 @@ def test_a_worker_ends_its_job_while_an_operation_is_about_to_see_to_it(app: Fla
     held = cast.make_job(app, alice, 2)
     held.max_retries = 0
     scenes.claim(held)
-    operation_id = begin(Order(Verb.LIMITS, "ada@example.com", "more time", (5, 60)), stopped, held)
+    operation_id = begin(BulkOrder(Verb.LIMITS, "ada@example.com", "more time", (5, 60)), stopped, held)
     job_id, attempt = held.id, held.attempt
     db.session.execute(select(ScrapingJob.id).where(ScrapingJob.id == job_id).with_for_update(key_share=True))
     with meanwhile(app, lambda: operation_runner.work(operation_id, clock=lambda: NOW)) as said:
@@ -90,7 +90,7 @@ def test_two_operations_over_the_same_sources_come_through(app: Flask) -> None:
         job.source = source
     db.session.commit()
     first, *theirs, last = jobs
-    operation_id = begin(Order(Verb.CANCEL, "ada@example.com", "not wanted"), *theirs)
+    operation_id = begin(BulkOrder(Verb.CANCEL, "ada@example.com", "not wanted"), *theirs)
     ids = first.id, last.id
     assert ScrapingJob.cancel(ids[0], "ada@example.com", NOW) is not None
     with meanwhile(app, lambda: operation_runner.work(operation_id, clock=lambda: NOW)) as said:

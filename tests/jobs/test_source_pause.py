@@ -18,7 +18,7 @@ from portal.jobs.health import sources
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.sources.base import Answer, SourceBusy
-from portal.sources.limits.circuit_breaker import Breaker
+from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests import services
 from tests.support.cast import NOW, make_app
 from tests.support.sources import CountingSource, found
@@ -62,7 +62,7 @@ def test_the_sweep_pushes_none_of_its_jobs_until_it_is_resumed(app, alice, ada, 
 def test_who_is_busy_with_it_hands_back_without_using_a_retry(app, alice, ada, make_job, counting) -> None:
     job = make_job(alice, 10, source="counting")
     with Redis.from_url(app.config["REDIS_URL"]) as redis:
-        breaker = Breaker(redis, "counting")
+        breaker = CircuitBreaker(redis, "counting")
 
         def pauses_at_the_fourth(e164: str) -> Answer:
             if sum(counting.calls.values()) == 4:
@@ -83,10 +83,10 @@ def test_who_is_busy_with_it_hands_back_without_using_a_retry(app, alice, ada, m
 
 def test_resuming_closes_the_breaker_of_a_source_that_refused_us(app, alice, ada, make_job, counting) -> None:
     with Redis.from_url(app.config["REDIS_URL"]) as redis:
-        Breaker(redis, "counting").trip("credentials")
+        CircuitBreaker(redis, "counting").trip("credentials")
         assert sources.health("counting", NOW).state == "open"
         assert not source_pause.resume_source("counting", ada.email, NOW)
-        Breaker(redis, "counting").check()
+        CircuitBreaker(redis, "counting").check()
     assert sources.health("counting", NOW).state == "well"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from portal.net import guarded_session
-from portal.sources.http.client import Asker, NoAnswer
+from portal.sources.http.client import NoAnswer, SourceClient
 from portal.sources.recipes.model import Request
 from portal.sources.recipes.placeholders import Filled
 from tests.support.misbehaving import Misbehaving, always, misbehaving
@@ -25,11 +25,11 @@ def server() -> Iterator[Misbehaving]:
 
 
 @pytest.fixture
-def asker() -> Asker:
-    return Asker(lambda: guarded_session.session(LOOPBACK))
+def asker() -> SourceClient:
+    return SourceClient(lambda: guarded_session.session(LOOPBACK))
 
 
-def ask(asker: Asker, url: str, redirects: int = 0) -> float:
+def ask(asker: SourceClient, url: str, redirects: int = 0) -> float:
     """How long it took until no answer came."""
     address = f"{url}/v1/lookup/{NUMBER}"
     begun = time.monotonic()
@@ -39,13 +39,13 @@ def ask(asker: Asker, url: str, redirects: int = 0) -> float:
 
 
 @pytest.mark.parametrize("fault", ["drip_headers", "drip", "hang"])
-def test_an_answer_in_drops_ends_with_the_time_limit(server: Misbehaving, asker: Asker, fault: str) -> None:
+def test_an_answer_in_drops_ends_with_the_time_limit(server: Misbehaving, asker: SourceClient, fault: str) -> None:
     """The server drips for a hundred seconds."""
     server.plan = always(fault)
     assert LIMIT * 0.9 <= ask(asker, server.url) < LIMIT * 10
 
 
-def test_a_connection_is_used_again_with_a_time_limit_of_its_own(server: Misbehaving, asker: Asker) -> None:
+def test_a_connection_is_used_again_with_a_time_limit_of_its_own(server: Misbehaving, asker: SourceClient) -> None:
     address = f"{server.url}/v1/lookup/{NUMBER}"
     for seconds, latency in ((0.2, 0.02), (5.0, 0.3)):  # the second takes longer than the first might have
         server.latency = latency
@@ -57,11 +57,13 @@ def test_a_redirect_gains_no_time(server: Misbehaving) -> None:
     """/login, where it leads, is a page that is not there: the server is slow to say even that."""
     server.plan = always("redirect")
     server.latency = LIMIT * 0.7
-    assert ask(Asker(lambda: guarded_session.session(LOOPBACK, redirects=5)), server.url, redirects=5) < LIMIT * 10
+    assert (
+        ask(SourceClient(lambda: guarded_session.session(LOOPBACK, redirects=5)), server.url, redirects=5) < LIMIT * 10
+    )
     assert [path for _, path, _, _ in server.requests] == [f"/v1/lookup/{NUMBER}", "/login"]
 
 
-def test_a_handshake_in_drops_ends_with_the_time_limit(asker: Asker) -> None:
+def test_a_handshake_in_drops_ends_with_the_time_limit(asker: SourceClient) -> None:
     """A server that takes the connection and then says, of TLS, one byte now and then."""
     closing = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:

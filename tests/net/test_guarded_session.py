@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from portal.net import guarded_session
-from portal.net.address_policy import KEPT_SECONDS, Judge, Refusal, Refused
+from portal.net.address_policy import KEPT_SECONDS, AddressPolicy, AddressRefusal, AddressRefused
 
 INSIDE = [
     "http://127.0.0.1/", "http://localhost/", "http://127.1/", "http://2130706433/", "http://0x7f000001/",
@@ -70,41 +70,41 @@ def goes_to(ask: Callable[[], Any], tried: list[tuple[str, int]]) -> tuple[str, 
 
 @pytest.mark.parametrize("address", INSIDE)
 def test_an_address_inside_is_refused_before_anything_connects(address: str, tried: list[tuple[str, int]]) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AddressRefused) as refused:
         guarded_session.session(redirects=3).get(address)
-    assert refused.value.code is Refusal.PRIVATE
+    assert refused.value.code is AddressRefusal.PRIVATE
     assert tried == []
 
 
 @pytest.mark.parametrize("name", ["inside.example", "both.example"])
 def test_a_name_that_leads_inside_is_refused_even_when_it_leads_outside_too(name: str, tried: list[Any]) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AddressRefused) as refused:
         guarded_session.session().get(f"http://{name}/")
-    assert refused.value.code is Refusal.PRIVATE
+    assert refused.value.code is AddressRefusal.PRIVATE
     assert tried == []
 
 
 @pytest.mark.parametrize(
     ("address", "code"),
     [
-        ("file:///etc/passwd", Refusal.SCHEME),
-        ("gopher://public.example/", Refusal.SCHEME),
-        ("ftp://public.example/", Refusal.SCHEME),
-        ("http://public.example@inside.example/", Refusal.USERINFO),
-        ("http://user:word@public.example/", Refusal.USERINFO),
-        ("http://public.example:22/", Refusal.PORT),
-        ("https://public.example:6379/", Refusal.PORT),
+        ("file:///etc/passwd", AddressRefusal.SCHEME),
+        ("gopher://public.example/", AddressRefusal.SCHEME),
+        ("ftp://public.example/", AddressRefusal.SCHEME),
+        ("http://public.example@inside.example/", AddressRefusal.USERINFO),
+        ("http://user:word@public.example/", AddressRefusal.USERINFO),
+        ("http://public.example:22/", AddressRefusal.PORT),
+        ("https://public.example:6379/", AddressRefusal.PORT),
     ],
 )
-def test_what_is_wrong_with_the_address_itself_is_said(address: str, code: Refusal, tried: list[Any]) -> None:
-    with pytest.raises(Refused) as refused:
+def test_what_is_wrong_with_the_address_itself_is_said(address: str, code: AddressRefusal, tried: list[Any]) -> None:
+    with pytest.raises(AddressRefused) as refused:
         guarded_session.session().get(address)
     assert refused.value.code is code
     assert tried == []
 
 
 def test_a_refusal_does_not_repeat_the_key_that_stands_in_the_address(tried: list[Any]) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AddressRefused) as refused:
         guarded_session.session().get("http://user:hidden@inside.example/?key=hidden")
     assert "hidden" not in str(refused.value)
 
@@ -123,9 +123,9 @@ def test_a_port_is_open_once_it_is_configured(tried: list[tuple[str, int]]) -> N
 def test_a_network_is_reached_once_the_operator_opened_it_and_its_neighbours_are_not(tried: list[Any]) -> None:
     session = guarded_session.session(allow_private=["10.0.0.0/30"])
     assert goes_to(lambda: session.get("http://10.0.0.1:8080/"), tried) == ("10.0.0.1", 8080)
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         session.get("http://10.0.0.4:8080/")
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         session.get("http://127.0.0.1/")
 
 
@@ -155,11 +155,11 @@ def test_a_judged_address_is_forgotten_after_a_while_and_judged_again(monkeypatc
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[0], port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    judge = Judge(clock=lambda: now[0])
+    judge = AddressPolicy(clock=lambda: now[0])
     assert [str(judge.judge("public.example", 80).address) for _ in range(50)] == ["93.184.215.14"] * 50
     assert len(asked) == 1
     answers[0], now[0] = "10.0.0.1", KEPT_SECONDS + 1
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         judge.judge("public.example", 80)
 
 
@@ -223,29 +223,29 @@ def address_of(server: Server, path: str = "/") -> str:
 @pytest.mark.parametrize(
     ("to", "code"),
     [
-        ("http://10.0.0.1/", Refusal.PRIVATE),
-        ("http://169.254.169.254/latest/meta-data/", Refusal.PRIVATE),
-        ("http://[::1]/", Refusal.PRIVATE),
-        ("http://2130706434/", Refusal.PRIVATE),
-        ("http://user@127.0.0.1/", Refusal.USERINFO),
-        ("http://8.8.8.8:22/", Refusal.PORT),
-        ("/again", Refusal.REDIRECTS),
+        ("http://10.0.0.1/", AddressRefusal.PRIVATE),
+        ("http://169.254.169.254/latest/meta-data/", AddressRefusal.PRIVATE),
+        ("http://[::1]/", AddressRefusal.PRIVATE),
+        ("http://2130706434/", AddressRefusal.PRIVATE),
+        ("http://user@127.0.0.1/", AddressRefusal.USERINFO),
+        ("http://8.8.8.8:22/", AddressRefusal.PORT),
+        ("/again", AddressRefusal.REDIRECTS),
     ],
 )
-def test_every_redirect_is_judged(server: Server, to: str, code: Refusal) -> None:
+def test_every_redirect_is_judged(server: Server, to: str, code: AddressRefusal) -> None:
     server.to = to
     with (
         guarded_session.session(allow_private=["127.0.0.1/32"], redirects=3) as session,
-        pytest.raises(Refused) as refused,
+        pytest.raises(AddressRefused) as refused,
     ):
         session.get(address_of(server))
     assert refused.value.code is code
-    assert len(server.seen) == (4 if code is Refusal.REDIRECTS else 1)
+    assert len(server.seen) == (4 if code is AddressRefusal.REDIRECTS else 1)
 
 
 def test_a_redirect_to_a_file_is_refused(server: Server) -> None:
     server.to = "file:///etc/passwd"
-    with guarded_session.session(allow_private=["127.0.0.1/32"], redirects=3) as session, pytest.raises(Refused):
+    with guarded_session.session(allow_private=["127.0.0.1/32"], redirects=3) as session, pytest.raises(AddressRefused):
         session.get(address_of(server))
 
 
@@ -271,7 +271,7 @@ def test_what_is_posted_is_not_carried_to_another_host(server: Server) -> None:
     server.to = f"http://localhost:{server.server_address[1]}/end"
     with (
         guarded_session.session(allow_private=["127.0.0.0/8", "::1/128"], redirects=1) as session,
-        pytest.raises(Refused),
+        pytest.raises(AddressRefused),
     ):
         session.post(address_of(server), data="hidden")
     assert server.seen == []
@@ -282,9 +282,9 @@ def test_from_outside_no_redirect_leads_into_an_opened_network(tried: list[Any])
     answer = requests.Response()
     answer.request = requests.Request("GET", "http://public.example/").prepare()
     onward = requests.Request("GET", "http://inside.example/").prepare()
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AddressRefused) as refused:
         session.rebuild_auth(onward, answer)
-    assert refused.value.code is Refusal.PRIVATE
+    assert refused.value.code is AddressRefusal.PRIVATE
 
 
 def test_no_cookie_is_kept(server: Server) -> None:
@@ -300,10 +300,10 @@ def test_as_many_connections_are_kept_as_asked_for() -> None:
 
 
 def test_plain_http_goes_into_opened_networks_only_wherever_a_name_leads(tried: list[tuple[str, int]]) -> None:
-    session = guarded_session.GuardedSession(Judge(["10.0.0.0/30"], https_only=True), pool_size=1, redirects=0)
-    with pytest.raises(Refused) as refused:
+    session = guarded_session.GuardedSession(AddressPolicy(["10.0.0.0/30"], https_only=True), pool_size=1, redirects=0)
+    with pytest.raises(AddressRefused) as refused:
         session.get("http://public.example/")
-    assert refused.value.code is Refusal.SCHEME
+    assert refused.value.code is AddressRefusal.SCHEME
     assert tried == []
     assert goes_to(lambda: session.get("http://inside.example/"), tried) == ("10.0.0.1", 80)
     assert goes_to(lambda: session.get("https://public.example/"), tried) == ("93.184.215.14", 443)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from portal.net.address_policy import Judge, Refusal, Refused
-from portal.net.post import READ_BYTES, NoReply, Reply, post
+from portal.net.address_policy import AddressPolicy, AddressRefusal, AddressRefused
+from portal.net.post import READ_BYTES, NoPostResponse, PostResponse, post
 from tests.support.receiver import Receiver, receiver
 
 SECONDS = 0.4  # how long these posts may take
-HOME = Judge(["127.0.0.0/8"], https_only=True)
+HOME = AddressPolicy(["127.0.0.0/8"], https_only=True)
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def there() -> Iterator[Receiver]:
         yield server
 
 
-def send(to: Receiver, judge: Judge = HOME, url: str = "") -> Reply:
+def send(to: Receiver, judge: AddressPolicy = HOME, url: str = "") -> PostResponse:
     return post(judge, url or to.url, b'{"a": 1}', {"Content-Type": "application/json"}, SECONDS)
 
 
 def test_what_is_posted_arrives_and_the_answer_comes_back(there: Receiver) -> None:
     there.more = {"Retry-After": "7"}
-    assert send(there) == Reply(200, "7", "thank you")
+    assert send(there) == PostResponse(200, "7", "thank you")
     assert there.received[0].body == b'{"a": 1}'
     assert there.received[0].headers["content-type"] == "application/json"
     assert there.received[0].headers["host"] == f"127.0.0.1:{there.port}"
@@ -38,7 +38,7 @@ def test_what_is_posted_arrives_and_the_answer_comes_back(there: Receiver) -> No
 def test_who_does_not_answer_in_time_is_late_however_busy_it_looks(there: Receiver, behave: str) -> None:
     there.behave = behave
     began = time.monotonic()
-    with pytest.raises(NoReply) as none:
+    with pytest.raises(NoPostResponse) as none:
         send(there)
     assert none.value.late
     assert time.monotonic() - began < SECONDS + 3  # without an end of ours, it would be 30 seconds or never
@@ -59,7 +59,7 @@ def test_of_an_endless_body_only_the_beginning_is_read(there: Receiver) -> None:
 
 def test_a_connection_that_breaks_is_no_answer(there: Receiver) -> None:
     there.behave = "reset"
-    with pytest.raises(NoReply) as none:
+    with pytest.raises(NoPostResponse) as none:
         send(there)
     assert not none.value.late
 
@@ -73,28 +73,28 @@ def test_a_redirect_is_not_followed(there: Receiver) -> None:
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("http://127.0.0.1:{port}/hook", Refusal.PRIVATE),
-        ("https://127.0.0.1:{port}/hook", Refusal.PRIVATE),
-        ("http://2130706433:{port}/hook", Refusal.PRIVATE),
-        ("http://[::ffff:127.0.0.1]:{port}/hook", Refusal.PRIVATE),
-        ("http://8.8.8.8/hook", Refusal.SCHEME),
-        ("https://8.8.8.8:22/hook", Refusal.PORT),
-        ("https://name:word@8.8.8.8/hook", Refusal.USERINFO),
-        ("ftp://8.8.8.8/hook", Refusal.SCHEME),
-        ("https://", Refusal.HOST),
-        ("https://[::1/", Refusal.HOST),
+        ("http://127.0.0.1:{port}/hook", AddressRefusal.PRIVATE),
+        ("https://127.0.0.1:{port}/hook", AddressRefusal.PRIVATE),
+        ("http://2130706433:{port}/hook", AddressRefusal.PRIVATE),
+        ("http://[::ffff:127.0.0.1]:{port}/hook", AddressRefusal.PRIVATE),
+        ("http://8.8.8.8/hook", AddressRefusal.SCHEME),
+        ("https://8.8.8.8:22/hook", AddressRefusal.PORT),
+        ("https://name:word@8.8.8.8/hook", AddressRefusal.USERINFO),
+        ("ftp://8.8.8.8/hook", AddressRefusal.SCHEME),
+        ("https://", AddressRefusal.HOST),
+        ("https://[::1/", AddressRefusal.HOST),
     ],
 )
-def test_without_the_setting_nothing_connects(there: Receiver, url: str, code: Refusal) -> None:
-    with pytest.raises(Refused) as refused:
-        send(there, Judge(https_only=True), url.format(port=there.port))
+def test_without_the_setting_nothing_connects(there: Receiver, url: str, code: AddressRefusal) -> None:
+    with pytest.raises(AddressRefused) as refused:
+        send(there, AddressPolicy(https_only=True), url.format(port=there.port))
     assert refused.value.code is code
     assert there.received == []
 
 
 def test_what_went_wrong_never_says_the_address_which_may_hold_a_key(there: Receiver) -> None:
     there.behave = "reset"
-    with pytest.raises(NoReply) as none:
+    with pytest.raises(NoPostResponse) as none:
         send(there, url=f"{there.url}?key=hidden")
     assert "hidden" not in repr(none.value) and none.value.__cause__ is None
 
@@ -105,38 +105,38 @@ def test_what_went_wrong_never_says_the_address_which_may_hold_a_key(there: Rece
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("example.org/hook", Refusal.SCHEME),
-        ("http://example.org/hook", Refusal.SCHEME),
-        ("https://example.org:22/hook", Refusal.PORT),
-        ("https://a:b@example.org/", Refusal.USERINFO),
-        ("https://127.0.0.1/", Refusal.PRIVATE),
-        ("https://0x7f000001/", Refusal.PRIVATE),
-        ("https://[::1]/", Refusal.PRIVATE),
-        ("https://example.org:99999/", Refusal.HOST),
-        ("https:///hook", Refusal.HOST),
-        ("https://exa mple.org/", Refusal.HOST),
-        (f"https://{'a' * 64}.example.org/", Refusal.HOST),
-        ("https://a..example.org/", Refusal.HOST),
+        ("example.org/hook", AddressRefusal.SCHEME),
+        ("http://example.org/hook", AddressRefusal.SCHEME),
+        ("https://example.org:22/hook", AddressRefusal.PORT),
+        ("https://a:b@example.org/", AddressRefusal.USERINFO),
+        ("https://127.0.0.1/", AddressRefusal.PRIVATE),
+        ("https://0x7f000001/", AddressRefusal.PRIVATE),
+        ("https://[::1]/", AddressRefusal.PRIVATE),
+        ("https://example.org:99999/", AddressRefusal.HOST),
+        ("https:///hook", AddressRefusal.HOST),
+        ("https://exa mple.org/", AddressRefusal.HOST),
+        (f"https://{'a' * 64}.example.org/", AddressRefusal.HOST),
+        ("https://a..example.org/", AddressRefusal.HOST),
     ],
 )
-def test_the_text_of_an_address_gives_away_what_is_wrong_with_it(url: str, code: Refusal) -> None:
-    with pytest.raises(Refused) as refused:
-        Judge(https_only=True).look_at(url)
+def test_the_text_of_an_address_gives_away_what_is_wrong_with_it(url: str, code: AddressRefusal) -> None:
+    with pytest.raises(AddressRefused) as refused:
+        AddressPolicy(https_only=True).look_at(url)
     assert refused.value.code is code
 
 
 @pytest.mark.parametrize("url", ["https://example.org/hook?a=b", "https://8.8.8.8/", "HTTPS://Example.ORG:443/"])
 def test_an_address_on_the_internet_passes(url: str) -> None:
-    Judge(https_only=True).look_at(url)
+    AddressPolicy(https_only=True).look_at(url)
 
 
 def test_an_opened_network_takes_plain_http_at_any_port_and_its_neighbours_do_not() -> None:
-    judge = Judge(["10.1.0.0/16"], https_only=True)
+    judge = AddressPolicy(["10.1.0.0/16"], https_only=True)
     judge.look_at("http://10.1.2.3:8080/")
     judge.look_at("http://crm.internal:8080/")  # a name: its lookup will tell
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         judge.look_at("http://10.2.0.1/")
-    with pytest.raises(Refused):
+    with pytest.raises(AddressRefused):
         judge.look_at("http://8.8.8.8/")
 
 
@@ -147,7 +147,7 @@ def test_a_handshake_that_never_ends_is_late_and_a_certificate_of_nobody_is_refu
     there: Receiver, tmp_path: Path
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(NoReply):  # it speaks no TLS at all
+    with pytest.raises(NoPostResponse):  # it speaks no TLS at all
         send(there, url=f"https://127.0.0.1:{there.port}/hook")
     assert time.monotonic() - began < SECONDS + 3
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -161,7 +161,7 @@ def test_a_handshake_that_never_ends_is_late_and_a_certificate_of_nobody_is_refu
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         secured.socket = context.wrap_socket(secured.socket, server_side=True)
-        with pytest.raises(NoReply) as none:
+        with pytest.raises(NoPostResponse) as none:
             send(secured, url=f"https://127.0.0.1:{secured.port}/hook")
     assert not none.value.late
     assert secured.received == []

@@ -15,7 +15,7 @@ from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import summary_words
-from portal.sources.limits.circuit_breaker import Breaker
+from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests.support.cast import NOW
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
@@ -44,7 +44,7 @@ def test_an_outage_of_40_minutes_costs_50_files_no_retry_and_the_source_a_few_pr
     with misbehaving() as server:
         server.down = True
         made = recipe(tmp_path, "json", server.url, concurrency=8)
-        fuse = Breaker(redis, made.name, clock)
+        fuse = CircuitBreaker(redis, made.name, clock)
         with registered(made, redis=redis, fuse=fuse):
             jobs = [make_job(alice, 5, source=made.name) for _ in range(JOBS)]
             probes: list[datetime] = []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from portal.database import db
-from portal.jobs.attempt.save import Looked, save
+from portal.jobs.attempt.save import LookedUp, save
 from portal.jobs.core import ledger
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import Status
@@ -34,7 +34,7 @@ def answer(
     """So many of the waiting numbers get these outcomes, in the file's order."""
     waiting = list(ledger.waiting(job.id).values())
     looked = [
-        Looked(rows, Answer(outcome, fields or {}, reason)) for rows, outcome in zip(waiting, outcomes, strict=False)
+        LookedUp(rows, Answer(outcome, fields or {}, reason)) for rows, outcome in zip(waiting, outcomes, strict=False)
     ]
     save(job.id, job.attempt, looked, now, LEASE)
 

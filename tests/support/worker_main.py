@@ -39,7 +39,7 @@ def _note_every_sweep(path: str) -> None:
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     plain = steps.sweep
 
-    def noted(now: datetime) -> steps.Swept:
+    def noted(now: datetime) -> steps.SweepReport:
         begun = time.monotonic()
         swept = plain(now)
         os.write(file, f"{os.getpid()} {os.getppid()} {begun:.6f}\n".encode())

@@ -114,7 +114,7 @@ class World:
         db.session.rollback()
         return job_id
 
-    def sweep(self, ahead_seconds: float = 0.0) -> steps.Swept:
+    def sweep(self, ahead_seconds: float = 0.0) -> steps.SweepReport:
         """One sweep by the test itself, as if so many seconds had gone by."""
         return steps.sweep(utcnow() + timedelta(seconds=ahead_seconds))
 

@@ -11,7 +11,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document
-from portal.documents.reader.limits import Limits
+from portal.documents.reader.limits import ReadLimits
 from portal.jobs.models import ScrapingJob
 
 FRAGMENT = {"HX-Request": "true"}
@@ -49,7 +49,7 @@ def upload(client: FlaskClient, content: bytes | None = None, name: str = "clien
 
 
 def read(app: Flask, document_id: int) -> None:
-    intake.read_document(document_id, app.extensions["storage"], Limits(), utcnow())
+    intake.read_document(document_id, app.extensions["storage"], ReadLimits(), utcnow())
 
 
 def stored(app: Flask, document_id: int) -> bytes:

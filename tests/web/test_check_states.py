@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from portal.clock import utcnow
 from portal.documents import intake
-from portal.documents.reader.limits import Limits
+from portal.documents.reader.limits import ReadLimits
 
 FRAGMENT = {"HX-Request": "true"}
 
@@ -15,7 +15,7 @@ FRAGMENT = {"HX-Request": "true"}
 def uploaded(app: Flask, client: FlaskClient, content: bytes) -> str:
     answer = client.post("/documents", data={"file": (BytesIO(content), "lista.csv")})
     assert 'data-status="reading"' in client.get(answer.location).text
-    intake.read_document(int(answer.location.rsplit("/", 1)[1]), app.extensions["storage"], Limits(), utcnow())
+    intake.read_document(int(answer.location.rsplit("/", 1)[1]), app.extensions["storage"], ReadLimits(), utcnow())
     return str(answer.location)
 
 

@@ -12,7 +12,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
-from portal.documents.reader.limits import Limits
+from portal.documents.reader.limits import ReadLimits
 from tests.documents import hostile
 
 MIB = 1024 * 1024
@@ -43,7 +43,7 @@ def test_every_hostile_file_gets_a_sentence_and_the_portal_goes_on(app: Flask, a
             document = db.session.scalars(db.select(Document).order_by(Document.id.desc())).first()
             document_id = document.id
             db.session.commit()
-            intake.read_document(document_id, app.extensions["storage"], Limits(), utcnow())
+            intake.read_document(document_id, app.extensions["storage"], ReadLimits(), utcnow())
             answer = as_alice.get(f"/documents/{document_id}")
             state = db.session.get_one(Document, document_id).state
             if state == Reading.READY:  # some only look dangerous, and can be read for what they are

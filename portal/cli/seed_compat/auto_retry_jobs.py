@@ -14,7 +14,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.sweep.steps import Swept, sweep
+from portal.jobs.sweep.steps import SweepReport, sweep
 
 
 @click.command("auto-retry-jobs", help="One pass of the sweep, for cron: what is late, lost or due is put right.")
@@ -62,7 +62,7 @@ def _say_jobs(seen: dict[str, list[JobLine]]) -> None:
             click.echo("    → " + gettext("Without Redis: the sweep will send it"))
 
 
-def _summary(swept: Swept) -> str:
+def _summary(swept: SweepReport) -> str:
     """The seed's two figures, then what else was done; what was not done is not named."""
     lost, pushed, documents, told = swept.lost, swept.pushed, swept.documents, swept.told
     parts = [

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from portal.documents.reader.limits import Limits, Problem, Unreadable
+from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 
 _PR_SET_PDEATHSIG = 1
 
 
-def confine(limits: Limits, parent: int) -> None:
+def confine(limits: ReadLimits, parent: int) -> None:
     """Take away what reading a file does not need."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python would make an exception of it, and blame the file
     if sys.platform == "linux":
@@ -34,7 +34,7 @@ def confine(limits: Limits, parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def read_into(path: Path, file_name: str, folder: Path, limits: Limits) -> list[dict[str, Any]]:
+def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
     """Write every sheet's rows to `<n>.jsonl` in `folder` and say what the sheets are. Raises Unreadable."""
     from portal.documents.reader import file_type, sheet_file
 
@@ -46,27 +46,29 @@ def read_into(path: Path, file_name: str, folder: Path, limits: Limits) -> list[
         try:
             facts["rows"], facts["columns"] = sheet_file.write_sheet(folder / f"{index}.jsonl", rows, limits, budget)
         except Unreadable as error:
-            if error.problem is not Problem.TOO_MANY_COLUMNS:
+            if error.problem is not FileProblem.TOO_MANY_COLUMNS:
                 raise
             facts |= {"problem": error.problem, "problem_facts": error.facts}  # the other sheets may still do
         found.append(facts)
     return found
 
 
-def _sheets(path: Path, file_name: str, kind: str, limits: Limits) -> Iterator[tuple[str, bool, Iterator[list[Any]]]]:
+def _sheets(
+    path: Path, file_name: str, kind: str, limits: ReadLimits
+) -> Iterator[tuple[str, bool, Iterator[list[Any]]]]:
     from portal.documents.reader import csv_text, file_type, workbook, xlsb_check, zip_check
 
-    if kind == file_type.Kind.TEXT:
+    if kind == file_type.FileType.TEXT:
         yield Path(file_name).stem[:100], False, csv_text.read_rows(path, file_type.ending_of(file_name))
         return
-    if kind == file_type.Kind.ZIP:
+    if kind == file_type.FileType.ZIP:
         zip_check.check_zip(path, limits)
         xlsb_check.check_xlsb(path)
     for sheet in workbook.read_sheets(path, limits):
         yield sheet.name, sheet.hidden, sheet.rows
 
 
-def _report(path: Path, file_name: str, folder: Path, limits: Limits) -> dict[str, Any]:
+def _report(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> dict[str, Any]:
     """What is said to the parent. Anything that a file can make a parser raise is the file's doing."""
     from python_calamine import PasswordError
 
@@ -75,22 +77,22 @@ def _report(path: Path, file_name: str, folder: Path, limits: Limits) -> dict[st
     except Unreadable as error:
         return {"problem": error.problem, "facts": error.facts}
     except MemoryError:
-        return {"problem": Problem.UNSAFE, "facts": {}}
+        return {"problem": FileProblem.UNSAFE, "facts": {}}
     except OSError as error:
         if error.errno is not None:
             raise  # a full disk or a file that is gone is not the file's fault
-        return {"problem": Problem.DAMAGED, "facts": {}}
+        return {"problem": FileProblem.DAMAGED, "facts": {}}
     except PasswordError:
-        return {"problem": Problem.ENCRYPTED, "facts": {}}
+        return {"problem": FileProblem.ENCRYPTED, "facts": {}}
     except BaseException as error:  # the reader's panics are no Exceptions
         print(f"{type(error).__name__}: {error}"[:2000], file=sys.stderr)
-        return {"problem": Problem.DAMAGED, "facts": {}}
+        return {"problem": FileProblem.DAMAGED, "facts": {}}
 
 
 def main(arguments: list[str]) -> None:
     """Read one file and report."""
     path, file_name, folder, limits_json, parent = arguments
-    limits = Limits.from_json(limits_json)
+    limits = ReadLimits.from_json(limits_json)
     confine(limits, int(parent))
     json.dump(_report(Path(path), file_name, Path(folder), limits), sys.stdout)
 

@@ -8,7 +8,7 @@ import codecs
 from enum import StrEnum
 from pathlib import Path, PurePath
 
-from portal.documents.reader.limits import Problem, Unreadable
+from portal.documents.reader.limits import FileProblem, Unreadable
 
 HEAD_BYTES = 64 * 1024
 _CHUNK_BYTES = 1024 * 1024
@@ -21,7 +21,7 @@ _OTHER_KINDS = {
 }  # fmt: skip
 
 
-class Kind(StrEnum):
+class FileType(StrEnum):
     """How a file is read."""
 
     ZIP = "zip"  # xlsx, xlsm, xlsb, ods
@@ -39,24 +39,24 @@ def ending_of(file_name: str) -> str:
     return PurePath(file_name.strip()).suffix.lower()
 
 
-def kind_of(path: Path, file_name: str) -> Kind:
+def kind_of(path: Path, file_name: str) -> FileType:
     """The file's kind. Raises Unreadable: empty, wrong_type (facts: found) or encrypted."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if not head:
-        raise Unreadable(Problem.EMPTY)
+        raise Unreadable(FileProblem.EMPTY)
     ending = ending_of(file_name)
     if ending not in ENDINGS:
-        raise Unreadable(Problem.WRONG_TYPE, {"found": ending.lstrip(".")[:20]})
+        raise Unreadable(FileProblem.WRONG_TYPE, {"found": ending.lstrip(".")[:20]})
     if head.startswith(_ZIP) and ending in WORKBOOKS:
-        return Kind.ZIP
+        return FileType.ZIP
     if head.startswith(_OLE) and ending in WORKBOOKS:
         return _which_ole(path)
     # Many programs write their "Excel" as plain text under the name .xls, and Excel itself opens that.
     if ending in TEXTS or ending == ".xls":
         _must_be_text(head)
-        return Kind.TEXT
-    raise Unreadable(Problem.WRONG_TYPE, {"found": _name_of(head)})
+        return FileType.TEXT
+    raise Unreadable(FileProblem.WRONG_TYPE, {"found": _name_of(head)})
 
 
 def _name_of(head: bytes) -> str:
@@ -71,9 +71,9 @@ def _must_be_text(head: bytes) -> None:
     """Raises Unreadable for what is not lines of cells."""
     found = "zip" if head.startswith(_ZIP) else _name_of(head)
     if found or head.startswith(_OLE):
-        raise Unreadable(Problem.WRONG_TYPE, {"found": found})
+        raise Unreadable(FileProblem.WRONG_TYPE, {"found": found})
     if wide_encoding(head) is None and sum(byte < 32 and byte not in b"\t\n\r\f\v\x1a\x1b" for byte in head):
-        raise Unreadable(Problem.WRONG_TYPE, {"found": ""})
+        raise Unreadable(FileProblem.WRONG_TYPE, {"found": ""})
 
 
 def wide_encoding(head: bytes) -> str | None:
@@ -90,7 +90,7 @@ def wide_encoding(head: bytes) -> str | None:
     return None
 
 
-def _which_ole(path: Path) -> Kind:
+def _which_ole(path: Path) -> FileType:
     """An old container holds an xls, an encrypted xlsx, or a Word file: the names of its streams tell."""
     encrypted, workbooks = "EncryptedPackage".encode("utf-16-le"), ("Workbook", "Book")
     names = [f"{name}\0".encode("utf-16-le") for name in workbooks]
@@ -99,9 +99,9 @@ def _which_ole(path: Path) -> Kind:
         while piece := file.read(_CHUNK_BYTES):
             window = tail + piece
             if encrypted in window:
-                raise Unreadable(Problem.ENCRYPTED)
+                raise Unreadable(FileProblem.ENCRYPTED)
             found = found or any(name in window for name in names)
             tail = window[-64:]
     if not found:
-        raise Unreadable(Problem.WRONG_TYPE, {"found": ""})
-    return Kind.OLE
+        raise Unreadable(FileProblem.WRONG_TYPE, {"found": ""})
+    return FileType.OLE

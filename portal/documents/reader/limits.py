@@ -8,7 +8,7 @@ from typing import Any
 MIB = 1024 * 1024
 
 
-class Problem(StrEnum):
+class FileProblem(StrEnum):
     """Why a file cannot be used. `documents.words` has the sentence for each."""
 
     EMPTY = "empty"  # no bytes at all
@@ -26,14 +26,14 @@ class Problem(StrEnum):
 class Unreadable(Exception):
     """The file (or one sheet of it) cannot be used. `facts` are the figures for the sentence."""
 
-    def __init__(self, problem: Problem, facts: dict[str, Any] | None = None) -> None:
+    def __init__(self, problem: FileProblem, facts: dict[str, Any] | None = None) -> None:
         super().__init__(problem.value)
         self.problem = problem
         self.facts = facts or {}
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReadLimits:
     """What a file may have and what its reading may use.
 
     A real workbook of a million rows packs eightfold and needs some 400 MB to read; what grows with the rows that
@@ -77,6 +77,6 @@ class Limits:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "Limits":
+    def from_json(cls, text: str) -> "ReadLimits":
         """What `to_json` wrote."""
         return cls(**json.loads(text))

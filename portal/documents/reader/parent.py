@@ -17,10 +17,10 @@ from signal import SIGHUP, SIGINT, SIGTERM
 from typing import IO, Any
 
 from portal.documents.reader.header_guess import guess
-from portal.documents.reader.limits import Limits, Problem, Unreadable
+from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sheet_file import header_of, sample
 
-__all__ = ["Limits", "Problem", "ReadingFailed", "SheetFacts", "Unreadable", "header_of", "read", "sample"]
+__all__ = ["FileProblem", "ReadLimits", "ReadingFailed", "SheetFacts", "Unreadable", "header_of", "read", "sample"]
 
 # The child is given an empty `portal` package: the real one would load Flask and the database into a process that is
 # to read one file, and would cost it half a second.
@@ -77,14 +77,14 @@ class SheetFacts:
 
 
 def read(
-    path: Path, file_name: str, sheet_path: Callable[[int], Path], limits: Limits, country: str = "ES"
+    path: Path, file_name: str, sheet_path: Callable[[int], Path], limits: ReadLimits, country: str = "ES"
 ) -> list[SheetFacts]:
     """Read the file and write each sheet's rows to `sheet_path(index)`, in whose folder there must be room.
 
     Raises Unreadable when the file cannot be used, ReadingFailed when it is worth another try.
     """
     if path.stat().st_size == 0:
-        raise Unreadable(Problem.EMPTY)
+        raise Unreadable(FileProblem.EMPTY)
     folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=sheet_path(0).parent))
     try:
         found = [SheetFacts.from_dict(facts) for facts in _ask_child(path, file_name, folder, limits)]
@@ -99,13 +99,13 @@ def read(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fill_in(facts: SheetFacts, path: Path, limits: Limits, country: str) -> None:
+def _fill_in(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:
     """The guesses, and whether the sheet has too many rows below its header."""
     if facts.problem is not None:
         return
     facts.header_row, facts.number_column = guess(path, country)
     if facts.data_rows > limits.max_rows:
-        facts.problem = Problem.TOO_MANY_ROWS.value
+        facts.problem = FileProblem.TOO_MANY_ROWS.value
         facts.problem_facts = {"rows": facts.data_rows, "limit": limits.max_rows}
         return
     facts.header = header_of(path, facts.header_row, facts.columns)
@@ -120,12 +120,12 @@ def _must_be_usable(found: list[SheetFacts]) -> None:
     visible = [facts for facts in found if not facts.hidden and (facts.usable or facts.problem)]
     first = next(iter(visible), None) or next((facts for facts in found if facts.usable or facts.problem), None)
     if first is None:
-        raise Unreadable(Problem.NO_ROWS)
+        raise Unreadable(FileProblem.NO_ROWS)
     if first.problem is not None:
-        raise Unreadable(Problem(first.problem), first.problem_facts)
+        raise Unreadable(FileProblem(first.problem), first.problem_facts)
 
 
-def _ask_child(path: Path, file_name: str, folder: Path, limits: Limits) -> list[dict[str, Any]]:
+def _ask_child(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
     """Run the child and give what it found. Any signal means that the file could not be read safely."""
     command = [sys.executable, "-I", "-c", _START, str(_PORTAL)]
     command += [str(path.resolve()), file_name, str(folder.resolve()), limits.to_json(), str(os.getpid())]
@@ -150,13 +150,13 @@ def _ask_child(path: Path, file_name: str, folder: Path, limits: Limits) -> list
 def _judge(code: int | None, answer: IO[bytes]) -> list[dict[str, Any]]:
     """What the child's end means."""
     if code is None or (code < 0 and -code not in (SIGTERM, SIGINT, SIGHUP)):
-        raise Unreadable(Problem.UNSAFE)
+        raise Unreadable(FileProblem.UNSAFE)
     if code != 0:
         raise ReadingFailed(f"the reading process ended with {code}")
     answer.seek(0)
     report = json.loads(answer.read(_REPORT_BYTES))
     if "problem" in report:
-        raise Unreadable(Problem(report["problem"]), report["facts"])
+        raise Unreadable(FileProblem(report["problem"]), report["facts"])
     sheets: list[dict[str, Any]] = report["sheets"]
     return sheets
 

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from portal.documents.reader.limits import Limits, Problem, Unreadable
+from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 
 Cell = str | int | float | bool | dict[str, str] | None
 MAX_CELL_CHARACTERS = 32_767  # Excel's own limit
@@ -73,7 +73,7 @@ def column_letter(column: int) -> str:
 class Budget:
     """How many bytes all sheets of one document may still write."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ReadLimits) -> None:
         self.limits = limits
         self.left = limits.output_bytes
 
@@ -81,10 +81,10 @@ class Budget:
         """Raises Unreadable when the document's text comes to more than is allowed."""
         self.left -= size
         if self.left < 0:
-            raise Unreadable(Problem.TOO_LARGE, {"limit": self.limits.output_bytes // (1024 * 1024)})
+            raise Unreadable(FileProblem.TOO_LARGE, {"limit": self.limits.output_bytes // (1024 * 1024)})
 
 
-def write_sheet(path: Path, values: Iterator[list[Any]], limits: Limits, budget: Budget) -> tuple[int, int]:
+def write_sheet(path: Path, values: Iterator[list[Any]], limits: ReadLimits, budget: Budget) -> tuple[int, int]:
     """Write a sheet's rows and say how many rows and columns it has, empty ones at the end left out.
 
     Rows above `limits.max_lines` are counted and not written. Raises Unreadable for too many columns.
@@ -100,7 +100,7 @@ def write_sheet(path: Path, values: Iterator[list[Any]], limits: Limits, budget:
             row_count = row_no
             width = max(width, end)
             if width > limits.max_columns:
-                raise Unreadable(Problem.TOO_MANY_COLUMNS, {"columns": width, "limit": limits.max_columns})
+                raise Unreadable(FileProblem.TOO_MANY_COLUMNS, {"columns": width, "limit": limits.max_columns})
             if row_no > limits.max_lines:
                 continue
             line = json.dumps([cell_of(value) for value in row[:end]], ensure_ascii=False, separators=(",", ":"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from portal.documents.reader.limits import Limits, Problem, Unreadable
+from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 
 
 @dataclass(frozen=True)
@@ -19,23 +19,25 @@ class RawSheet:
     rows: Iterator[list[Any]]
 
 
-def read_sheets(path: Path, limits: Limits) -> Iterator[RawSheet]:
+def read_sheets(path: Path, limits: ReadLimits) -> Iterator[RawSheet]:
     """The sheets in the workbook's order, without charts and macros. Raises Unreadable for too many."""
     with CalamineWorkbook.from_path(str(path)) as workbook:
         found = [(n, meta) for n, meta in enumerate(workbook.sheets_metadata) if meta.typ == SheetTypeEnum.WorkSheet]
         if len(found) > limits.max_sheets:
-            raise Unreadable(Problem.TOO_MANY_SHEETS, {"sheets": len(found), "limit": limits.max_sheets})
+            raise Unreadable(FileProblem.TOO_MANY_SHEETS, {"sheets": len(found), "limit": limits.max_sheets})
         for position, meta in found:
             sheet = workbook.get_sheet_by_index(position)
             yield RawSheet(meta.name, meta.visible != SheetVisibleEnum.Visible, _rows(sheet, limits))
 
 
-def _rows(sheet: CalamineSheet, limits: Limits) -> Iterator[list[Any]]:
+def _rows(sheet: CalamineSheet, limits: ReadLimits) -> Iterator[list[Any]]:
     """The rows as Excel numbers them: the reader gives back empty rows above the data, but not columns before it."""
     if sheet.start is None:
         return
     before = [None] * sheet.start[1]
     if len(before) > limits.max_columns:
-        raise Unreadable(Problem.TOO_MANY_COLUMNS, {"columns": len(before) + sheet.width, "limit": limits.max_columns})
+        raise Unreadable(
+            FileProblem.TOO_MANY_COLUMNS, {"columns": len(before) + sheet.width, "limit": limits.max_columns}
+        )
     for row in sheet.iter_rows():
         yield before + row

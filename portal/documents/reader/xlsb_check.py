@@ -8,7 +8,7 @@ again by Excel it is good.
 import zipfile
 from pathlib import Path
 
-from portal.documents.reader.limits import Problem, Unreadable
+from portal.documents.reader.limits import FileProblem, Unreadable
 
 _SHORT = range(12, 19)  # BrtShortBlank … BrtShortIsst
 
@@ -21,9 +21,9 @@ def check_xlsb(path: Path) -> None:
                 try:
                     short = has_short_cells(archive.read(name))
                 except (zipfile.BadZipFile, IndexError) as error:
-                    raise Unreadable(Problem.DAMAGED) from error
+                    raise Unreadable(FileProblem.DAMAGED) from error
                 if short:
-                    raise Unreadable(Problem.DAMAGED)
+                    raise Unreadable(FileProblem.DAMAGED)
 
 
 def has_short_cells(raw: bytes) -> bool:

@@ -6,7 +6,7 @@ Runs in the reading process only: opening a directory of half a million entries 
 import zipfile
 from pathlib import Path
 
-from portal.documents.reader.limits import MIB, Limits, Problem, Unreadable
+from portal.documents.reader.limits import MIB, FileProblem, ReadLimits, Unreadable
 
 _ENCRYPTED = 0x1
 _SMALL_BYTES = MIB  # below this, a high ratio harms nobody: an almost empty style sheet packs a hundredfold
@@ -14,24 +14,24 @@ _MANIFEST = "META-INF/manifest.xml"
 _WORKBOOKS = {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}
 
 
-def check_zip(path: Path, limits: Limits) -> None:
+def check_zip(path: Path, limits: ReadLimits) -> None:
     """Raises Unreadable when the directory is broken, asks for a password, or promises too much."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if len(entries) > limits.max_entries:
-                raise Unreadable(Problem.UNSAFE)
+                raise Unreadable(FileProblem.UNSAFE)
             if any(entry.flag_bits & _ENCRYPTED for entry in entries):
-                raise Unreadable(Problem.ENCRYPTED)
+                raise Unreadable(FileProblem.ENCRYPTED)
             for entry in entries:
                 if entry.file_size > max(_SMALL_BYTES, limits.max_ratio * entry.compress_size):
-                    raise Unreadable(Problem.UNSAFE)
+                    raise Unreadable(FileProblem.UNSAFE)
             if sum(entry.file_size for entry in entries) > limits.max_unpacked_bytes:
-                raise Unreadable(Problem.TOO_LARGE, {"limit": limits.max_unpacked_bytes // MIB})
+                raise Unreadable(FileProblem.TOO_LARGE, {"limit": limits.max_unpacked_bytes // MIB})
             names = {entry.filename.replace("\\", "/").lstrip("/").lower() for entry in entries}
             if not names & _WORKBOOKS and "[content_types].xml" not in names:
-                raise Unreadable(Problem.WRONG_TYPE, {"found": "zip"})
+                raise Unreadable(FileProblem.WRONG_TYPE, {"found": "zip"})
             if _MANIFEST in archive.namelist() and b"encryption-data" in archive.read(_MANIFEST):
-                raise Unreadable(Problem.ENCRYPTED)
+                raise Unreadable(FileProblem.ENCRYPTED)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, UnicodeError, EOFError, OSError) as error:
-        raise Unreadable(Problem.DAMAGED) from error
+        raise Unreadable(FileProblem.DAMAGED) from error

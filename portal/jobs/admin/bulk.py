@@ -35,7 +35,7 @@ GONE, MOVED_ON, NOTHING_LEFT, FAULT = "gone", "moved_on", "nothing_left", "fault
 
 
 @dataclass(frozen=True)
-class Order:
+class BulkOrder:
     """What is to be done, by whom and why. `limits`: max_retries and timeout_minutes, for that verb."""
 
     verb: Verb
@@ -45,7 +45,7 @@ class Order:
 
 
 @dataclass
-class Account:
+class BulkResult:
     """What became of it. `skipped` has each job that did not move, with its file's name and the reason's code."""
 
     done: list[int] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Account:
         return Counter(why for _, _, why in self.skipped).most_common()
 
 
-def act(order: Order, job_id: int, seen_round: int, seen_attempt: int, now: datetime) -> str | None:
+def act(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int, now: datetime) -> str | None:
     """Do it to one job as it was seen, in the session's transaction: nothing when it was done, or the reason why not.
     Whoever commits tells the workers."""
     with db.session.begin_nested() as here:
@@ -68,7 +68,7 @@ def act(order: Order, job_id: int, seen_round: int, seen_attempt: int, now: date
     return None if moved is not None else _why_not(order, job_id, seen_round, seen_attempt)
 
 
-def _move(order: Order, job_id: int, seen_round: int, seen_attempt: int, now: datetime) -> ScrapingJob | None:
+def _move(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int, now: datetime) -> ScrapingJob | None:
     why = order.reason
     if order.verb == Verb.RETRY:
         return ScrapingJob.retry(job_id, seen_round, order.by, now, why=why)
@@ -90,7 +90,7 @@ def _stands(job_id: int) -> ScrapingJob | None:
     return db.session.scalar(there, execution_options={"populate_existing": True})
 
 
-def _why_not(order: Order, job_id: int, seen_round: int, seen_attempt: int) -> str:
+def _why_not(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int) -> str:
     job = _stands(job_id)
     if job is None:
         return GONE
@@ -99,9 +99,9 @@ def _why_not(order: Order, job_id: int, seen_round: int, seen_attempt: int) -> s
     return job.status.value
 
 
-def do_at_once(order: Order, jobs: Sequence[ScrapingJob], now: datetime) -> Account:
+def do_at_once(order: BulkOrder, jobs: Sequence[ScrapingJob], now: datetime) -> BulkResult:
     """Do it to a few jobs, each committed alone."""
-    account = Account()
+    account = BulkResult()
     for job_id, name, seen_round, attempt in [(job.id, job.file_name, job.round, job.attempt) for job in jobs]:
         why = act(order, job_id, seen_round, attempt, now)
         if why is None:

@@ -12,7 +12,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.admin.bulk import CAN_MOVE, ticked
 from portal.jobs.admin.filters import Filters, conditions
-from portal.jobs.admin.job_list import Capped, status_counts
+from portal.jobs.admin.job_list import CappedCount, status_counts
 from portal.jobs.admin.operations import CHOSEN_AT_ONCE
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
@@ -20,19 +20,19 @@ from portal.jobs.models import ScrapingJob
 
 
 @dataclass(frozen=True)
-class Plan:
+class BulkPlan:
     """The counts, by the status that the jobs stand in now. `gone`: ids that are no job's any more."""
 
-    moved: dict[Status, Capped]
-    skipped: dict[Status, Capped]
+    moved: dict[Status, CappedCount]
+    skipped: dict[Status, CappedCount]
     gone: int = 0
 
     @property
-    def to_move(self) -> Capped:
+    def to_move(self) -> CappedCount:
         return _sum(self.moved)
 
     @property
-    def to_skip(self) -> Capped:
+    def to_skip(self) -> CappedCount:
         return _sum(self.skipped)
 
     @property
@@ -41,12 +41,12 @@ class Plan:
         return self.to_move.more or self.to_skip.more
 
 
-def _sum(counts: dict[Status, Capped]) -> Capped:
+def _sum(counts: dict[Status, CappedCount]) -> CappedCount:
     total = sum(one.n for one in counts.values())
-    return Capped(min(total, CHOSEN_AT_ONCE), total > CHOSEN_AT_ONCE or any(one.more for one in counts.values()))
+    return CappedCount(min(total, CHOSEN_AT_ONCE), total > CHOSEN_AT_ONCE or any(one.more for one in counts.values()))
 
 
-def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[int]) -> Plan:
+def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[int]) -> BulkPlan:
     """The plan for all under `wanted`, or else for these jobs."""
     gone = 0
     if wanted is not None:
@@ -56,10 +56,10 @@ def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[
     else:
         jobs = ticked(admin, job_ids)
         gone = len(job_ids) - len(jobs)
-        counts = {status: Capped(n) for status, n in Counter(job.status for job in jobs).items()}
+        counts = {status: CappedCount(n) for status, n in Counter(job.status for job in jobs).items()}
     there = {status: one for status, one in counts.items() if one.n or one.more}
     can = CAN_MOVE[verb]
-    return Plan(
+    return BulkPlan(
         {status: one for status, one in there.items() if status in can},
         {status: one for status, one in there.items() if status not in can},
         gone,

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Integer, Select, String, case, func, liter
 from sqlalchemy.orm import joinedload
 from sqlalchemy.types import TypeEngine
 
-from portal.database import Moment, db
+from portal.database import UtcDateTime, db
 from portal.jobs.admin.filters import Filters, conditions
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -37,34 +37,34 @@ class Sort(StrEnum):
     PROGRESS = "progress"
 
 
-class Order(NamedTuple):
+class SortOrder(NamedTuple):
     """An order: by what, and whether the greatest comes first."""
 
     sort: Sort = Sort.CREATED
     descending: bool = True
 
 
-class Capped(NamedTuple):
+class CappedCount(NamedTuple):
     """A count that may end early. `more`: there are more than `n`."""
 
     n: int = 0
     more: bool = False
 
 
-NEWEST = Order()
-Place = tuple[Any, ...]  # a place in the list: what a job was ordered by, and its id
+NEWEST = SortOrder()
+Cursor = tuple[Any, ...]  # a place in the list: what a job was ordered by, and its id
 
 
 @dataclass(frozen=True)
-class Listed:
+class JobListPage:
     """A page of the list. `counts` has every status under the same filters but for the status; `total` is of this
     list. `next` is the place to go on from. `order` is another than was asked where too many match for that one."""
 
     jobs: list[ScrapingJob]
-    counts: dict[Status, Capped]
-    total: Capped
-    order: Order
-    next: Place | None = None
+    counts: dict[Status, CappedCount]
+    total: CappedCount
+    order: SortOrder
+    next: Cursor | None = None
     goes_on: bool = False  # the name was not looked for in all of them
 
 
@@ -72,15 +72,15 @@ _PERCENT: ColumnElement[int] = case(
     (ScrapingJob.total_numbers == 0, 0), else_=100 * ScrapingJob.processed_numbers // ScrapingJob.total_numbers
 )
 _KEYS: dict[Sort, list[tuple[ColumnElement[Any], TypeEngine[Any]]]] = {
-    Sort.CREATED: [(ScrapingJob.created_at.expression, Moment())],
-    Sort.UPDATED: [(ScrapingJob.updated_at.expression, Moment())],
-    Sort.STATUS: [(ScrapingJob.status.expression, String()), (ScrapingJob.created_at.expression, Moment())],
+    Sort.CREATED: [(ScrapingJob.created_at.expression, UtcDateTime())],
+    Sort.UPDATED: [(ScrapingJob.updated_at.expression, UtcDateTime())],
+    Sort.STATUS: [(ScrapingJob.status.expression, String()), (ScrapingJob.created_at.expression, UtcDateTime())],
     Sort.NAME: [(ScrapingJob.file_name.expression, String())],
     Sort.PROGRESS: [(_PERCENT, Integer())],
 }
 
 
-def list_all(wanted: Filters, order: Order = NEWEST, after: Place | None = None) -> Listed:
+def list_all(wanted: Filters, order: SortOrder = NEWEST, after: Cursor | None = None) -> JobListPage:
     """The page of the list that comes after a place, or its first one. A place of another order begins anew."""
     counts = status_counts(wanted)
     total = counts[wanted.status] if wanted.status else _sum(counts.values())
@@ -92,13 +92,18 @@ def list_all(wanted: Filters, order: Order = NEWEST, after: Place | None = None)
     if not wanted.name:
         jobs = list(db.session.scalars(found.limit(PER_PAGE + 1)))
         following = _place(jobs[PER_PAGE - 1], order) if len(jobs) > PER_PAGE else None
-        return Listed(jobs[:PER_PAGE], counts, total, order, following)
+        return JobListPage(jobs[:PER_PAGE], counts, total, order, following)
     return _named(found, wanted, order, after, counts, total)
 
 
 def _named(
-    found: Select[Any], wanted: Filters, order: Order, after: Place | None, counts: dict[Status, Capped], total: Capped
-) -> Listed:
+    found: Select[Any],
+    wanted: Filters,
+    order: SortOrder,
+    after: Cursor | None,
+    counts: dict[Status, CappedCount],
+    total: CappedCount,
+) -> JobListPage:
     """The jobs whose file's name has a text, in a window of the list; the one whose id it is comes first."""
     ids = _ordered(select(ScrapingJob.id), wanted, order, after).limit(WINDOW).subquery()
     here = found.where(ScrapingJob.id.in_(select(ids.c.id)), containing(ScrapingJob.file_name, wanted.name))
@@ -113,10 +118,10 @@ def _named(
         jobs = [job for job in jobs if job.id != wanted.named_id]
         if own is not None and after is None:
             jobs = [own, *jobs]
-    return Listed(jobs, counts, total, order, following, last is not None)
+    return JobListPage(jobs, counts, total, order, following, last is not None)
 
 
-def _ordered(query: Select[Any], wanted: Filters, order: Order, after: Place | None) -> Select[Any]:
+def _ordered(query: Select[Any], wanted: Filters, order: SortOrder, after: Cursor | None) -> Select[Any]:
     keys = _KEYS[order.sort]
     columns = [*(column for column, _ in keys), ScrapingJob.id.expression]
     query = query.where(*conditions(wanted, with_name=False))
@@ -127,7 +132,7 @@ def _ordered(query: Select[Any], wanted: Filters, order: Order, after: Place | N
     return query.order_by(*(column.desc() if order.descending else column for column in columns))
 
 
-def _place(job: ScrapingJob, order: Order) -> Place:
+def _place(job: ScrapingJob, order: SortOrder) -> Cursor:
     values: dict[Sort, tuple[Any, ...]] = {
         Sort.CREATED: (job.created_at,),
         Sort.UPDATED: (job.updated_at,),
@@ -138,19 +143,21 @@ def _place(job: ScrapingJob, order: Order) -> Place:
     return (*values[order.sort], job.id)
 
 
-def _fits(after: Place, order: Order) -> bool:
+def _fits(after: Cursor, order: SortOrder) -> bool:
     kinds = [*(kind for _, kind in _KEYS[order.sort]), Integer()]
-    wanted = [datetime if isinstance(kind, Moment) else int if isinstance(kind, Integer) else str for kind in kinds]
+    wanted = [
+        datetime if isinstance(kind, UtcDateTime) else int if isinstance(kind, Integer) else str for kind in kinds
+    ]
     return [type(value) for value in after] == wanted
 
 
-def status_counts(wanted: Filters, cap: int | None = None) -> dict[Status, Capped]:
+def status_counts(wanted: Filters, cap: int | None = None) -> dict[Status, CappedCount]:
     """How many jobs of each status there are under the filters, whatever status these name. Where many match beside
     other filters, all but the status that is named are counted as far as `cap` jobs go, or else CAP."""
     cap = cap or CAP
     asked, wanted = wanted.status, replace(wanted, status=None)
     if wanted.only_status:
-        return {status: Capped(n) for status, n in standing().items()}
+        return {status: CappedCount(n) for status, n in standing().items()}
     some: Select[Any] = select(ScrapingJob.status).where(*conditions(wanted, with_name=False))
     if wanted.name:
         window = _ordered(select(ScrapingJob.id), wanted, NEWEST, None).limit(WINDOW)
@@ -159,16 +166,16 @@ def status_counts(wanted: Filters, cap: int | None = None) -> dict[Status, Cappe
     rows = db.session.execute(select(within.c.status, func.count()).group_by(within.c.status)).all()
     counted = {Status(row[0]): row[1] for row in rows}
     full = sum(counted.values()) > cap or (bool(wanted.name) and _window_is_full(wanted))
-    counts = {status: Capped(min(counted.get(status, 0), cap), full) for status in Status}
+    counts = {status: CappedCount(min(counted.get(status, 0), cap), full) for status in Status}
     if full and asked is not None and not wanted.name:
         counts[asked] = _of_status(wanted, asked, cap)
     return counts
 
 
-def _of_status(wanted: Filters, status: Status, cap: int) -> Capped:
+def _of_status(wanted: Filters, status: Status, cap: int) -> CappedCount:
     rows = select(literal(1)).where(*conditions(replace(wanted, status=status))).limit(cap + 1).subquery()
     n = db.session.scalar(select(func.count()).select_from(rows)) or 0
-    return Capped(min(n, cap), n > cap)
+    return CappedCount(min(n, cap), n > cap)
 
 
 def _window_is_full(wanted: Filters) -> bool:
@@ -176,6 +183,6 @@ def _window_is_full(wanted: Filters) -> bool:
     return db.session.scalar(last) is not None
 
 
-def _sum(counts: Any) -> Capped:
+def _sum(counts: Any) -> CappedCount:
     counts = list(counts)
-    return Capped(sum(one.n for one in counts), any(one.more for one in counts))
+    return CappedCount(sum(one.n for one in counts), any(one.more for one in counts))

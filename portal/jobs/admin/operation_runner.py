@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from portal.clock import utcnow
 from portal.database import among, changed_rows, db
 from portal.jobs.admin import bulk, operations
-from portal.jobs.admin.bulk import Order
+from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.core.bulk_tables import UNDER_WAY, ChosenJob, Operation, OperationState
 from portal.jobs.dispatch import push_job
 from portal.jobs.models import ScrapingJob
@@ -135,7 +135,7 @@ def _see_to(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[
     """Do it to these jobs, write what became of them, and say which of them workers are to be told of."""
     _lock(rows)
     limits = operation.limits
-    order = Order(
+    order = BulkOrder(
         operation.verb, operation.by, operation.reason,
         (limits["max_retries"], limits["timeout_minutes"]) if limits else None,
     )  # fmt: skip
@@ -169,7 +169,7 @@ def _lock(rows: list[ChosenJob]) -> None:
     db.session.execute(these.with_for_update(key_share=True)).all()
 
 
-def _act(order: Order, row: ChosenJob, now: datetime) -> str | None:
+def _act(order: BulkOrder, row: ChosenJob, now: datetime) -> str | None:
     try:
         with db.session.begin_nested():  # on PostgreSQL, one refused statement would spoil all that comes after it
             return bulk.act(order, row.job_id, row.seen_round, row.seen_attempt, now)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import audit
 from portal.accounts import User
 from portal.database import among, changed_rows, db
-from portal.jobs.admin.bulk import Order
+from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.admin.filters import Filters, conditions
 from portal.jobs.core.bulk_tables import UNDER_WAY, ChosenJob, Operation, OperationState
 from portal.jobs.dispatch import push_operation
@@ -37,7 +37,7 @@ class SkippedJob:
 
 
 def begin(
-    order: Order,
+    order: BulkOrder,
     key: str,
     now: datetime,
     *,

@@ -50,7 +50,7 @@ class Conditions:
     on_saved: Callable[[int], None] | None = None  # told how many rows were just saved
 
 
-class Ending:
+class AttemptOutcome:
     """The ends of one attempt."""
 
     def __init__(self, job_id: int, attempt: int, given: Conditions) -> None:

@@ -14,7 +14,7 @@ BASE_SECONDS = 1.0
 CAP_SECONDS = 60.0
 
 
-class Deck:
+class RetryQueue:
     """`tries` is how often a number may be asked for in this attempt, `group` how many go out together."""
 
     def __init__(

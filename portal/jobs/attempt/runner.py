@@ -17,9 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.database import db
 from portal.jobs.attempt import outage, outcome
 from portal.jobs.attempt.heartbeat import Heartbeat
-from portal.jobs.attempt.outcome import ADMIN_SECONDS, Conditions, Ending
-from portal.jobs.attempt.retry_queue import Deck
-from portal.jobs.attempt.save import Fenced, Looked, save
+from portal.jobs.attempt.outcome import ADMIN_SECONDS, AttemptOutcome, Conditions
+from portal.jobs.attempt.retry_queue import RetryQueue
+from portal.jobs.attempt.save import AttemptTaken, LookedUp, save
 from portal.jobs.attempt.tickets import KeptTickets
 from portal.jobs.attempt.window import stream
 from portal.jobs.core import ledger, samples, timeline
@@ -28,7 +28,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources import refresh as refresh_sources
-from portal.sources.answer_cache import Keep
+from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import (
     AGAIN,
     FREE,
@@ -72,7 +72,7 @@ def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
             db.engine, job_id, present, lease_seconds=given.lease_seconds, clock=given.clock, on_fenced=given.on_fenced
         ):
             ended = _Attempt(job_id, present, given).go(source_name)
-    except Fenced:
+    except AttemptTaken:
         log.info("attempt fenced")
         return None
     except Exception as error:
@@ -86,12 +86,12 @@ def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
     return ended.status if ended else None
 
 
-class _Attempt(Ending):
+class _Attempt(AttemptOutcome):
     """The state of one attempt under way: what has come in and is not saved yet."""
 
     def __init__(self, job_id: int, attempt: int, given: Conditions) -> None:
         super().__init__(job_id, attempt, given)
-        self.looked: list[Looked] = []
+        self.looked: list[LookedUp] = []
         self.fresh: dict[str, Answer] = {}  # of these, what the source has just answered
         self.told: list[str] = []  # numbers that the source has said something of, and be it "ask again"
         self.given_up: list[tuple[list[int], Answer]] = []  # numbers whose tries are spent
@@ -113,7 +113,7 @@ class _Attempt(Ending):
             return self._end_refused(source_name, "source_unknown")
         self.rows = rows = ledger.waiting(self.job_id)
         db.session.commit()  # no transaction stays open while we look up
-        self.keep = Keep.of(source_name)
+        self.keep = CachePolicy.of(source_name)
         self.tickets = KeptTickets(
             self.job_id, self.attempt, source_name, self.keep.version, rows.keys(), self.given.clock,
             self.given.lease_seconds,
@@ -147,7 +147,7 @@ class _Attempt(Ending):
             self._save()
 
     def _came(self, rows: list[int], answer: Answer) -> None:
-        self.looked.append(Looked(rows, answer))
+        self.looked.append(LookedUp(rows, answer))
         self.unsaved_rows += len(rows)
 
     def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
@@ -160,7 +160,7 @@ class _Attempt(Ending):
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
                 return asking.lookup_many(numbers)
-            except (SourceBusy, SourceStopped, Fenced):
+            except (SourceBusy, SourceStopped, AttemptTaken):
                 raise
             except Exception as error:  # a source's own fault is these numbers' failure, never the file's
                 log.exception("lookup failed", source=source.name)
@@ -168,7 +168,7 @@ class _Attempt(Ending):
                     self.fault = outcome.told(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="source_error"))
 
-        deck = Deck(self.tickets.first(rows), group, tries)
+        deck = RetryQueue(self.tickets.first(rows), group, tries)
         for come in stream(guarded, deck, source.concurrency, interrupted, DRAIN_SECONDS):
             if come is not None:
                 asked, answers = come

@@ -58,11 +58,11 @@ _COUNT = update(_JOBS).values(
 _as_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class Fenced(Exception):
+class AttemptTaken(Exception):
     """This attempt no longer has the job: it was taken over, cancelled, timed out or given up as lost."""
 
 
-class Looked(NamedTuple):
+class LookedUp(NamedTuple):
     """One number that was looked up: the rows that hold it and the answer for all of them."""
 
     rows: Sequence[int]
@@ -76,7 +76,7 @@ def _nothing() -> None:
 def save(
     job_id: int,
     attempt: int,
-    looked: Sequence[Looked],
+    looked: Sequence[LookedUp],
     now: datetime,
     lease_seconds: float,
     beside: Callable[[], object] = _nothing,
@@ -96,7 +96,7 @@ def save(
     held = connection.execute(fence, of_all).one_or_none()
     if held is None:
         db.session.rollback()
-        raise Fenced
+        raise AttemptTaken
     rows = sum(counts.values())
     written = _write(connection, job_id, attempt, looked, now) if looked else 0
     if written != rows:  # the counters would no longer be the sum of the rows
@@ -107,7 +107,7 @@ def save(
     return held.paused_at is not None
 
 
-def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[Looked], now: datetime) -> int:
+def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[LookedUp], now: datetime) -> int:
     """Write the rows, and say how many were waiting for it.
 
     Straight at the driver: what is the same in every row is made ready once, and SQLAlchemy's way with each row of

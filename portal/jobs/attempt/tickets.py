@@ -16,11 +16,11 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.database import READ_ONLY, changed_rows, db
-from portal.jobs.attempt.save import Fenced
+from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.core import timeline
 from portal.jobs.core.tables import Ticket
 from portal.jobs.models import ScrapingJob
-from portal.sources.base import HandedIn
+from portal.sources.base import SubmittedBatch
 
 log = structlog.get_logger(__name__)
 
@@ -50,23 +50,23 @@ class KeptTickets:
         self._wanted, self._clock = wanted, clock
         self._lease = timedelta(seconds=lease_seconds)
         self._lock = threading.Lock()
-        self._open: list[HandedIn] | None = None
+        self._open: list[SubmittedBatch] | None = None
         self._fetched: dict[str, set[str]] = {}  # by key: numbers whose answers are there and not saved yet
         self._lost_numbers = 0  # not told on the timeline yet
 
-    def open(self) -> Sequence[HandedIn]:
+    def open(self) -> Sequence[SubmittedBatch]:
         """What was handed in and never fetched, as far as it holds numbers that are wanted."""
         if self._open is None:
             self._open = self._read(self._clock())
         return self._open
 
-    def _read(self, now: datetime) -> list[HandedIn]:
+    def _read(self, now: datetime) -> list[SubmittedBatch]:
         query = select(Ticket.key, Ticket.numbers, Ticket.ticket, Ticket.handed_in_at)
         query = query.where(Ticket.job_id == self._job_id).order_by(Ticket.handed_in_at, Ticket.key)
         with self._engine.connect().execution_options(**READ_ONLY) as connection:
             rows = connection.execute(query).all()
         return [
-            HandedIn(key, tuple(numbers), ticket, max(0.0, (now - at).total_seconds()))
+            SubmittedBatch(key, tuple(numbers), ticket, max(0.0, (now - at).total_seconds()))
             for key, numbers, ticket, at in rows
             if any(number in self._wanted for number in numbers)
         ]
@@ -77,7 +77,7 @@ class KeptTickets:
         paid = dict.fromkeys(number for batch in self.open() for number in batch.numbers if number in rows)
         return [*paid, *(number for number in rows if number not in paid)]
 
-    def keep(self, batch: HandedIn) -> None:
+    def keep(self, batch: SubmittedBatch) -> None:
         """Raises Fenced."""
         mine = {"ticket": batch.ticket, "attempt": self._attempt, "handed_in_at": self._clock()}
         known = (_TICKETS.c.job_id == self._job_id, _TICKETS.c.key == batch.key)
@@ -92,11 +92,11 @@ class KeptTickets:
             # Paid for all the same: this attempt fetches it, if it lives so long.
             log.exception("ticket not kept", source=self._source, ticket=batch.ticket)
 
-    def fetched(self, batch: HandedIn) -> None:
+    def fetched(self, batch: SubmittedBatch) -> None:
         with self._lock:
             self._fetched[batch.key] = {number for number in batch.numbers if number in self._wanted}
 
-    def drop(self, batch: HandedIn, *, lost: bool) -> None:
+    def drop(self, batch: SubmittedBatch, *, lost: bool) -> None:
         """Raises Fenced."""
         with self._held() as connection:
             connection.execute(delete(_TICKETS).where(_TICKETS.c.job_id == self._job_id, _TICKETS.c.key == batch.key))
@@ -130,5 +130,5 @@ class KeptTickets:
         fence = update(_JOBS).where(*ScrapingJob.held_by(self._job_id, self._attempt))
         with self._engine.begin() as connection:
             if connection.execute(fence.values(lease_until=self._clock() + self._lease)).rowcount != 1:
-                raise Fenced
+                raise AttemptTaken
             yield connection

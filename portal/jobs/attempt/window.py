@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from portal.jobs.attempt.retry_queue import Deck
+from portal.jobs.attempt.retry_queue import RetryQueue
 from portal.sources.base import Answer
 
-Group = tuple[str, ...]
-Answers = Mapping[str, Answer]
-Lookup = Callable[[Sequence[str]], Answers]
+NumberGroup = tuple[str, ...]
+BatchAnswers = Mapping[str, Answer]
+Lookup = Callable[[Sequence[str]], BatchAnswers]
 TICK_SECONDS = 0.25  # how long the window may be silent before the caller gets its turn
 
 
 def stream(
-    lookup: Lookup, deck: Deck, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
-) -> Iterator[tuple[Group, Answers] | None]:
+    lookup: Lookup, deck: RetryQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
+) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
     """What was asked together with its answers, as they come in, and None when a while went by without any, so that
     the caller can save and beat. The caller tells the deck which numbers are settled before it asks for more.
 
@@ -32,7 +32,9 @@ def stream(
         yield from _many(lookup, deck, concurrency, stopped, drain_seconds)
 
 
-def _one_by_one(lookup: Lookup, deck: Deck, stopped: Callable[[], bool]) -> Iterator[tuple[Group, Answers] | None]:
+def _one_by_one(
+    lookup: Lookup, deck: RetryQueue, stopped: Callable[[], bool]
+) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
     while not stopped():
         group = deck.take()
         if group:
@@ -45,9 +47,9 @@ def _one_by_one(lookup: Lookup, deck: Deck, stopped: Callable[[], bool]) -> Iter
 
 
 def _many(
-    lookup: Lookup, deck: Deck, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
-) -> Iterator[tuple[Group, Answers] | None]:
-    flying: dict[Future[Answers], Group] = {}
+    lookup: Lookup, deck: RetryQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
+) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
+    flying: dict[Future[BatchAnswers], NumberGroup] = {}
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="lookup")
     failure: BaseException | None = None
     drain_until: float | None = None

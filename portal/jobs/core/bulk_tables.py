@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Model, Moment, Word, only
+from portal.database import EnumColumn, Model, UtcDateTime, only
 
 
 class Verb(StrEnum):
@@ -41,13 +41,13 @@ class Operation(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64), unique=True)  # of the form: its second press starts nothing
-    verb: Mapped[Verb] = mapped_column(Word(Verb))
+    verb: Mapped[Verb] = mapped_column(EnumColumn(Verb))
     by: Mapped[str] = mapped_column(String(255))  # the admin's address
     reason: Mapped[str | None] = mapped_column(Text)
     limits: Mapped[dict[str, int] | None] = mapped_column(JSON)  # max_retries, timeout_minutes
     # The filters of "all that match" (jobs.filters), and as `address` what the list's address said. Nothing: ticked.
     selection: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    state: Mapped[OperationState] = mapped_column(Word(OperationState), default=OperationState.WAITING)
+    state: Mapped[OperationState] = mapped_column(EnumColumn(OperationState), default=OperationState.WAITING)
     chosen: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)
     skipped: Mapped[int] = mapped_column(default=0)
@@ -56,12 +56,12 @@ class Operation(Model):
     choose_after: Mapped[int | None]  # the job from which choosing goes on; nothing: all are chosen
     done_up_to: Mapped[int] = mapped_column(default=0)  # the last job that was seen to: here it is gone on
     attempt: Mapped[int] = mapped_column(default=0)
-    lease_until: Mapped[datetime | None] = mapped_column(Moment)
-    enqueued_at: Mapped[datetime | None] = mapped_column(Moment)
-    stop_asked_at: Mapped[datetime | None] = mapped_column(Moment)
-    created_at: Mapped[datetime] = mapped_column(Moment)
-    started_at: Mapped[datetime | None] = mapped_column(Moment)
-    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    stop_asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
         only("verb", Verb),
@@ -91,4 +91,4 @@ class PhoneSearch(Model):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     e164: Mapped[str] = mapped_column(String(20))
-    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
-from portal.database import Clipped, Moment, Word
+from portal.database import ClippedText, EnumColumn, UtcDateTime
 from portal.jobs.core.status import Status
 
 
@@ -18,14 +18,14 @@ class JobColumns:
     document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"), index=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     file_name: Mapped[str] = mapped_column(String(255))
-    status: Mapped[Status] = mapped_column(Word(Status), default=Status.PENDING)
-    created_at: Mapped[datetime] = mapped_column(Moment, default=utcnow)
-    updated_at: Mapped[datetime] = mapped_column(Moment, default=utcnow, onupdate=utcnow)
-    started_at: Mapped[datetime | None] = mapped_column(Moment)  # of the present or last attempt
-    completed_at: Mapped[datetime | None] = mapped_column(Moment)
+    status: Mapped[Status] = mapped_column(EnumColumn(Status), default=Status.PENDING)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow, onupdate=utcnow)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # of the present or last attempt
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     retry_count: Mapped[int] = mapped_column(default=0)
     max_retries: Mapped[int] = mapped_column(default=3)
-    last_error: Mapped[str | None] = mapped_column(Clipped(500))  # a code of jobs.words, or a text given by hand
+    last_error: Mapped[str | None] = mapped_column(ClippedText(500))  # a code of jobs.words, or a text given by hand
     total_numbers: Mapped[int] = mapped_column(default=0)
     processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
     timeout_minutes: Mapped[int] = mapped_column(default=30)
@@ -46,22 +46,24 @@ class JobColumns:
 
     # the attempt: its number is the fence, its lease tells a lost worker from a slow one
     attempt: Mapped[int] = mapped_column(default=0)
-    lease_until: Mapped[datetime | None] = mapped_column(Moment)
-    last_progress_at: Mapped[datetime | None] = mapped_column(Moment)  # last row of this attempt, empty before it
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # last row of this attempt, empty before it
     processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
     worker: Mapped[str | None] = mapped_column(String(80))
 
     # waiting: why and until when
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own
-    enqueued_at: Mapped[datetime | None] = mapped_column(Moment)  # empty: not in Redis yet
-    not_before: Mapped[datetime | None] = mapped_column(Moment)  # the source is busy or down until then
+    enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: not in Redis yet
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the source is busy or down until then
     wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a code of jobs.words
-    next_retry_at: Mapped[datetime | None] = mapped_column(Moment)  # empty on failed/timeout: final
-    paused_at: Mapped[datetime | None] = mapped_column(Moment)
+    next_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty on failed/timeout: final
+    paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     source_paused = False  # no column: `queries` says it of each job that it gives to a page
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
-    ended_at: Mapped[datetime | None] = mapped_column(Moment)  # the end that the figures count; empty while it goes on
-    expired_at: Mapped[datetime | None] = mapped_column(Moment)  # deleted because its days were over
-    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # the end that the figures count; empty while it goes on
+    expired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # deleted because its days were over
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Model, Moment, Word, only
+from portal.database import EnumColumn, Model, UtcDateTime, only
 from portal.sources.base import Outcome
 
 
@@ -25,10 +25,10 @@ class Number(Model):
     text: Mapped[str] = mapped_column(String(200))  # the cell as the person wrote it, clipped
     e164: Mapped[str | None] = mapped_column(String(20), index=True)  # empty: not a number
     duplicate_of: Mapped[int | None]  # the first row with the same number: looked up once, filled in everywhere
-    outcome: Mapped[Outcome] = mapped_column(Word(Outcome), default=Outcome.WAITING)
+    outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome), default=Outcome.WAITING)
     reason: Mapped[str | None] = mapped_column(String(40))  # a code of jobs.words
     answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
-    checked_at: Mapped[datetime | None] = mapped_column(Moment)
+    checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int | None]  # which attempt wrote the answer
 
     __table_args__ = (only("outcome", Outcome),)
@@ -46,7 +46,7 @@ class Ticket(Model):
     ticket: Mapped[str | None] = mapped_column(Text)  # empty: it was going out, and whether it was taken is not known
     numbers: Mapped[list[str]] = mapped_column(JSON)  # in E.164, in the order in which they were sent
     attempt: Mapped[int]
-    handed_in_at: Mapped[datetime] = mapped_column(Moment)
+    handed_in_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class AttemptEnd(StrEnum):
@@ -68,9 +68,9 @@ class Attempt(Model):
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     worker: Mapped[str | None] = mapped_column(String(80))
-    started_at: Mapped[datetime] = mapped_column(Moment)
-    ended_at: Mapped[datetime | None] = mapped_column(Moment)
-    end: Mapped[AttemptEnd | None] = mapped_column(Word(AttemptEnd))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    end: Mapped[AttemptEnd | None] = mapped_column(EnumColumn(AttemptEnd))
     cause: Mapped[str | None] = mapped_column(Text)  # a code of jobs.words
     processed_before: Mapped[int] = mapped_column(default=0)
     processed_after: Mapped[int | None]
@@ -84,7 +84,7 @@ class Event(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"))
-    at: Mapped[datetime] = mapped_column(Moment)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
     kind: Mapped[str] = mapped_column(String(40))  # a code of jobs.words
     actor: Mapped[str | None] = mapped_column(String(255))  # a person's address; empty: the portal itself
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
@@ -98,8 +98,8 @@ class SweepState(Model):
     __tablename__ = "sweep_state"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    began_at: Mapped[datetime | None] = mapped_column(Moment)
-    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    began_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class AnswerSample(Model):
@@ -111,7 +111,7 @@ class AnswerSample(Model):
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     nth: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # of the attempt, from 0
     row_no: Mapped[int | None]  # empty: it was an answer for many rows
-    at: Mapped[datetime] = mapped_column(Moment)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
     status: Mapped[int]  # of HTTP
     why: Mapped[str] = mapped_column(String(200))  # what sources.sample_words puts into words
     body: Mapped[str] = mapped_column(Text)

@@ -17,7 +17,7 @@ from portal.database import db
 from portal.documents.storage import LocalStorage
 from portal.jobs.export.csv_file import write_csv
 from portal.jobs.export.groups import Group, UnknownGroup, groups_of, is_group
-from portal.jobs.export.lines import Plan, Rows, plan_for
+from portal.jobs.export.lines import ExportPlan, RowFilter, plan_for
 from portal.jobs.export.names import download_name, group_title
 from portal.jobs.export.xlsx import write_xlsx
 from portal.jobs.models import ScrapingJob
@@ -28,7 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Kind(StrEnum):
+class FileFormat(StrEnum):
     """The kinds of file that can be downloaded, named as their ending."""
 
     XLSX = "xlsx"
@@ -36,17 +36,17 @@ class Kind(StrEnum):
 
 
 MIMETYPES = {
-    Kind.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    Kind.CSV: "text/csv; charset=utf-8",
+    FileFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    FileFormat.CSV: "text/csv; charset=utf-8",
 }
 
 
 def export(
     job: ScrapingJob,
     storage: LocalStorage,
-    kind: Kind | str = Kind.XLSX,
+    kind: FileFormat | str = FileFormat.XLSX,
     *,
-    rows: Rows | str = Rows.ALL,
+    rows: RowFilter | str = RowFilter.ALL,
     group: str | None = None,
 ) -> BinaryIO:
     """The job's file, open at its beginning; it is gone when it is closed. In the reader's language and time zone:
@@ -56,7 +56,7 @@ def export(
     Raises ValueError for an unknown kind or selection of rows, UnknownGroup, FileNotFoundError when the document's
     rows are gone.
     """
-    kind, plan = Kind(kind), _planned(job, storage, rows, group)
+    kind, plan = FileFormat(kind), _planned(job, storage, rows, group)
     out = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
         _write(plan, kind, out)
@@ -68,27 +68,32 @@ def export(
 
 
 def write_export(
-    job: ScrapingJob, storage: LocalStorage, path: Path, kind: Kind | str | None = None, *, rows: Rows | str = Rows.ALL
+    job: ScrapingJob,
+    storage: LocalStorage,
+    path: Path,
+    kind: FileFormat | str | None = None,
+    *,
+    rows: RowFilter | str = RowFilter.ALL,
 ) -> None:
     """The same into a file of that name, complete or not at all. `kind` is told by the ending if it is not given."""
-    kind = Kind(kind or path.suffix.lower().lstrip("."))
+    kind = FileFormat(kind or path.suffix.lower().lstrip("."))
     plan = _planned(job, storage, rows, None)
     with _whole(path) as out:
         _write(plan, kind, out)
 
 
-def _planned(job: ScrapingJob, storage: LocalStorage, rows: Rows | str, group: str | None) -> Plan:
+def _planned(job: ScrapingJob, storage: LocalStorage, rows: RowFilter | str, group: str | None) -> ExportPlan:
     if group is not None and not is_group(group):
         raise UnknownGroup(group)
-    plan = plan_for(job, storage, Rows(rows), group)
+    plan = plan_for(job, storage, RowFilter(rows), group)
     db.session.commit()
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)
     return plan
 
 
-def _write(plan: Plan, kind: Kind, out: BinaryIO) -> None:
-    (write_xlsx if kind == Kind.XLSX else write_csv)(plan, out)
+def _write(plan: ExportPlan, kind: FileFormat, out: BinaryIO) -> None:
+    (write_xlsx if kind == FileFormat.XLSX else write_csv)(plan, out)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from flask_babel import get_locale
 
 from portal.documents.reader.sheet_file import Cell, text_of
-from portal.jobs.export.lines import Plan, lines
+from portal.jobs.export.lines import ExportPlan, lines
 
 # What a spreadsheet program takes for the beginning of a formula (OWASP's list), also in full width.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
@@ -20,7 +20,7 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _E164 = re.compile(r"\+\d{7,15}", re.ASCII)
 
 
-def write_csv(plan: Plan, out: BinaryIO) -> None:
+def write_csv(plan: ExportPlan, out: BinaryIO) -> None:
     """Write all lines to `out`, in UTF-8 with a mark at its beginning, by which Excel knows it."""
     locale = get_locale()
     with_commas = locale is not None and locale.language == "en"

@@ -31,14 +31,14 @@ CHUNK = 1000  # rows of the ledger at a time
 NEEDING_SOMEBODY = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
 
 
-class Rows(StrEnum):
+class RowFilter(StrEnum):
     """Which rows are wanted."""
 
     ALL = "all"
     FAILED = "failed"  # those that somebody has to look at: not answered, not valid or rejected
 
 
-class Result(NamedTuple):
+class NumberResult(NamedTuple):
     """One row of the ledger, as far as a file shows it."""
 
     row_no: int
@@ -59,7 +59,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExportPlan:
     """All that is asked of a job before its file is written, so that writing touches the job no more."""
 
     job_id: int
@@ -69,7 +69,7 @@ class Plan:
     header_row: int
     column: int
     fields: tuple[str, ...]
-    rows: Rows
+    rows: RowFilter
     group: str | None
     time_zone: str
     about: str  # where the answers come from, for the file's properties
@@ -78,7 +78,7 @@ class Plan:
     @property
     def selects(self) -> bool:
         """Whether rows are left out, so that their numbers have to be said."""
-        return self.rows != Rows.ALL or self.group is not None
+        return self.rows != RowFilter.ALL or self.group is not None
 
     def labels(self) -> list[str]:
         """The heads of the added columns, in the reader's language."""
@@ -88,17 +88,17 @@ class Plan:
         heads.append(gettext("Duplicate of row"))
         if self.selects:
             heads.insert(0, gettext("Row in your file"))
-        if self.rows == Rows.FAILED:
+        if self.rows == RowFilter.FAILED:
             heads.append(gettext("What to do"))
         return heads
 
 
-def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: Rows, group: str | None) -> Plan:
+def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: str | None) -> ExportPlan:
     """What the file of this job will be."""
     document = job.document
     sheet = next((facts for facts in document.sheets if facts["index"] == job.sheet), {})
     fields, version = _fields(job)
-    return Plan(
+    return ExportPlan(
         job_id=job.id,
         sheet_path=storage.sheet_path(document.storage_key, job.sheet),
         sheet_name=sheet.get("name", ""),
@@ -123,7 +123,7 @@ def _fields(job: ScrapingJob) -> tuple[tuple[str, ...], str]:
         return tuple(db.session.scalar(any_answer) or ()), ""
 
 
-def lines(plan: Plan) -> Iterator[Line]:
+def lines(plan: ExportPlan) -> Iterator[Line]:
     """Every line of the file, in order."""
     results = _results(plan.job_id)
     result = next(results, None)
@@ -144,13 +144,13 @@ def lines(plan: Plan) -> Iterator[Line]:
             yield Line(cells, [], True)
 
 
-def _wanted(plan: Plan, result: Result) -> bool:
-    if plan.rows == Rows.FAILED and result.outcome not in NEEDING_SOMEBODY:
+def _wanted(plan: ExportPlan, result: NumberResult) -> bool:
+    if plan.rows == RowFilter.FAILED and result.outcome not in NEEDING_SOMEBODY:
         return False
     return plan.group is None or in_group(plan.group, result)
 
 
-def _results(job_id: int) -> Iterator[Result]:
+def _results(job_id: int) -> Iterator[NumberResult]:
     """The ledger by row number. Each piece has a transaction of its own: a worker writes on meanwhile."""
     columns = (
         Number.row_no, Number.e164, Number.duplicate_of, Number.outcome, Number.reason, Number.answer, Number.checked_at
@@ -162,7 +162,7 @@ def _results(job_id: int) -> Iterator[Result]:
             piece = select(*columns).where(Number.job_id == job_id, Number.row_no > after)
             found = connection.execute(piece.order_by(Number.row_no).limit(CHUNK)).all()
             connection.rollback()
-            yield from (Result(*row) for row in found)
+            yield from (NumberResult(*row) for row in found)
             if len(found) < CHUNK:
                 return
             after = found[-1].row_no
@@ -171,7 +171,7 @@ def _results(job_id: int) -> Iterator[Result]:
 class _Words:
     """An answer's cells. Every word is translated once and not once a row."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ExportPlan) -> None:
         self._plan = plan
         self._zone = ZoneInfo(plan.time_zone)
         self._outcome = cache(outcome_words)
@@ -179,14 +179,14 @@ class _Words:
         self._value = cache(value_words)
         self._todo = cache(_todo)
 
-    def added(self, result: Result) -> list[str | int | None]:
+    def added(self, result: NumberResult) -> list[str | int | None]:
         plan, answer = self._plan, result.answer or {}
         added: list[str | int | None] = [self._outcome(result.outcome)]
         added += self._fields(answer)
         added += [self._reason(result.reason) or None, self._moment(result.checked_at), result.duplicate_of]
         if plan.selects:
             added.insert(0, result.row_no)
-        if plan.rows == Rows.FAILED:
+        if plan.rows == RowFilter.FAILED:
             added.append(self._todo(result.reason))
         return added
 

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from flask_babel import gettext
 
 from portal.jobs.export.groups import MOBILES, UNIQUE, operator_of
-from portal.jobs.export.lines import Rows
+from portal.jobs.export.lines import RowFilter
 from portal.jobs.models import ScrapingJob
 
 MAX_STEM = 120
@@ -25,12 +25,12 @@ def group_title(key: str) -> str:
     return gettext("mobiles, original operator unknown")
 
 
-def download_name(job: ScrapingJob, kind: str, rows: Rows | str = Rows.ALL, group: str | None = None) -> str:
+def download_name(job: ScrapingJob, kind: str, rows: RowFilter | str = RowFilter.ALL, group: str | None = None) -> str:
     """The name that the browser is to save it under, in the reader's language: no path and no control characters."""
     parts = []
     if group is not None:
         parts.append(group_title(group))
-    if rows == Rows.FAILED:
+    if rows == RowFilter.FAILED:
         parts.append(gettext("rows to correct"))
     if job.processed_numbers < job.total_numbers:
         parts.append(gettext("partial %(ready)s of %(total)s", ready=job.processed_numbers, total=job.total_numbers))

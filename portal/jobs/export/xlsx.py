@@ -16,7 +16,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet, _preserve_whitespace
 
 from portal.documents.reader.sheet_file import MAX_CELL_CHARACTERS, Cell, column_letter, text_of
-from portal.jobs.export.lines import Line, Plan, lines
+from portal.jobs.export.lines import ExportPlan, Line, lines
 
 ROWS_MEASURED = 200
 NARROWEST, WIDEST = 9, 44
@@ -39,7 +39,7 @@ class PlainSheet(Worksheet):
         self.fh.write(f"<c{heads}><v>{number!r}</v></c>")
 
 
-def write_xlsx(plan: Plan, out: BinaryIO) -> None:
+def write_xlsx(plan: ExportPlan, out: BinaryIO) -> None:
     """Write all lines to `out` as a workbook with one sheet, and a second one that names the columns if none does."""
     workbook = Workbook(out, {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False})
     workbook.set_properties({"comments": plan.about})
@@ -53,7 +53,7 @@ def write_xlsx(plan: Plan, out: BinaryIO) -> None:
 class _Writer:
     """Writes one sheet. A row that was written can no longer be changed."""
 
-    def __init__(self, workbook: Workbook, sheet: Worksheet, plan: Plan) -> None:
+    def __init__(self, workbook: Workbook, sheet: Worksheet, plan: ExportPlan) -> None:
         self.sheet = sheet
         self.plan = plan
         self.bold: Format = workbook.add_format({"bold": True})
@@ -122,7 +122,7 @@ def _add_sheet(workbook: Workbook, name: str) -> Worksheet:
         return workbook.add_worksheet(gettext("Results")[:31], worksheet_class=PlainSheet)
 
 
-def _name_columns(workbook: Workbook, plan: Plan) -> None:
+def _name_columns(workbook: Workbook, plan: ExportPlan) -> None:
     """The sheet has no header row, and one put in would move every row: the columns are named on a sheet apart."""
     name = gettext("Columns")[:31]
     sheet = _add_sheet(workbook, name if name != plan.sheet_name else f"{name} 2")

@@ -19,7 +19,7 @@ from sqlalchemy import func, select, text
 from portal.database import among, db
 from portal.jobs import queries
 from portal.jobs.health import processes, queues, sources
-from portal.jobs.health.processes import Presence, WorkerKind
+from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.notices.models import Delivery, Notice
 
 MB = 1024 * 1024
@@ -30,7 +30,7 @@ LATE_NOTICE = timedelta(minutes=15)
 GIVEN_UP_SHOWN = timedelta(days=7)
 
 
-class State(StrEnum):
+class HealthState(StrEnum):
     """How one part is."""
 
     WELL = "well"
@@ -39,15 +39,15 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class HealthFinding:
     """One part of the portal, with the figures for its sentence."""
 
     part: str
-    state: State
+    state: HealthState
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def findings(now: datetime) -> list[Finding]:
+def findings(now: datetime) -> list[HealthFinding]:
     """Every part, in the order in which work goes through them."""
     here = processes.workers(now)
     return [
@@ -55,34 +55,34 @@ def findings(now: datetime) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _workers(here: list[Presence], now: datetime) -> Iterator[Finding]:
+def _workers(here: list[WorkerProcess], now: datetime) -> Iterator[HealthFinding]:
     there = {kind: [one for one in here if one.kind == kind and processes.is_there(one, now)] for kind in WorkerKind}
     for kind in (WorkerKind.SCRAPE, WorkerKind.INTAKE, WorkerKind.SWEEP, WorkerKind.SCHEDULER):
-        state = State.WELL if there[kind] else State.BAD
+        state = HealthState.WELL if there[kind] else HealthState.BAD
         if kind == WorkerKind.SWEEP and not there[kind] and there[WorkerKind.SCHEDULER]:
-            state = State.WARN  # the scheduler sweeps in its own process
+            state = HealthState.WARN  # the scheduler sweeps in its own process
         busy = sum(one.doing is not None for one in there[kind])
-        yield Finding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy})
+        yield HealthFinding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy})
 
 
-def _sweep(now: datetime) -> Finding:
+def _sweep(now: datetime) -> HealthFinding:
     last = queries.last_sweep(now, timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"]))
-    return Finding("sweep", State.BAD if last.late else State.WELL, {"at": last.ended_at})
+    return HealthFinding("sweep", HealthState.BAD if last.late else HealthState.WELL, {"at": last.ended_at})
 
 
-def _queues(now: datetime) -> Iterator[Finding]:
+def _queues(now: datetime) -> Iterator[HealthFinding]:
     for queue in queues.queues(now):
         long = queue.since is not None and now - queue.since > LONG_WAIT[queue.name]
         facts = {"n": queue.waiting, "since": queue.since, "messages": queue.messages}
-        yield Finding(f"queue_{queue.name}", State.WARN if long else State.WELL, facts)
+        yield HealthFinding(f"queue_{queue.name}", HealthState.WARN if long else HealthState.WELL, facts)
 
 
-def _redis() -> Finding:
+def _redis() -> HealthFinding:
     lengths = queues.redis_lengths()
-    return Finding("redis", State.WELL if lengths else State.BAD, {"lengths": lengths})
+    return HealthFinding("redis", HealthState.WELL if lengths else HealthState.BAD, {"lengths": lengths})
 
 
-def _database() -> Finding:
+def _database() -> HealthFinding:
     began = time.perf_counter()
     if db.engine.dialect.name == "postgresql":
         size = db.session.scalar(text("SELECT pg_database_size(current_database())"))
@@ -91,23 +91,31 @@ def _database() -> Finding:
         size = db.session.scalar(text(pages))
     seconds = time.perf_counter() - began
     slow = seconds > SLOW_SECONDS
-    return Finding("database", State.WARN if slow else State.WELL, {"size": size, "seconds": seconds if slow else None})
+    return HealthFinding(
+        "database", HealthState.WARN if slow else HealthState.WELL, {"size": size, "seconds": seconds if slow else None}
+    )
 
 
-def _disk() -> Finding:
+def _disk() -> HealthFinding:
     folder: Path = current_app.config["PORTAL_DATA_DIR"]
     usage = shutil.disk_usage(folder)
-    state = State.WELL if usage.free > LITTLE_DISK else State.WARN if usage.free > HARDLY_ANY_DISK else State.BAD
-    return Finding("disk", state, {"free": usage.free, "total": usage.total})
+    state = (
+        HealthState.WELL
+        if usage.free > LITTLE_DISK
+        else HealthState.WARN
+        if usage.free > HARDLY_ANY_DISK
+        else HealthState.BAD
+    )
+    return HealthFinding("disk", state, {"free": usage.free, "total": usage.total})
 
 
-def _sources(now: datetime) -> Finding:
+def _sources(now: datetime) -> HealthFinding:
     healths = sources.all_healths(now)
     ill = [health.name for health in healths if health.state not in ("well", "unknown")]
-    return Finding("sources", State.WARN if ill else State.WELL, {"n": len(healths), "ill": ill})
+    return HealthFinding("sources", HealthState.WARN if ill else HealthState.WELL, {"n": len(healths), "ill": ill})
 
 
-def _notices(now: datetime) -> Finding:
+def _notices(now: datetime) -> HealthFinding:
     unsent = among(Notice.state, (Delivery.DUE, Delivery.SENDING))
     waiting = db.session.scalar(select(func.count()).select_from(Notice).where(unsent)) or 0
     since = db.session.scalar(select(func.min(Notice.due_at)).where(unsent, Notice.due_at <= now))
@@ -115,4 +123,4 @@ def _notices(now: datetime) -> Finding:
     given_up = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
     late = since is not None and now - since > LATE_NOTICE
     facts = {"n": waiting, "since": since if late else None, "given_up": given_up}
-    return Finding("notices", State.WARN if late or given_up else State.WELL, facts)
+    return HealthFinding("notices", HealthState.WARN if late or given_up else HealthState.WELL, facts)

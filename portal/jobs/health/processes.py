@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Model, Moment, Word, changed_rows, db, engine_options, only, reading
+from portal.database import EnumColumn, Model, UtcDateTime, changed_rows, db, engine_options, only, reading
 from portal.jobs.core.tables import SweepState
 
 log = structlog.get_logger(__name__)
@@ -37,19 +37,19 @@ class WorkerKind(StrEnum):
     SCHEDULER = "scheduler"
 
 
-class Presence(Model):
+class WorkerProcess(Model):
     """One worker process. `ended_at` is there when it said that it leaves."""
 
     __tablename__ = "workers"
 
     name: Mapped[str] = mapped_column(String(120), primary_key=True)
-    kind: Mapped[WorkerKind] = mapped_column(Word(WorkerKind))
+    kind: Mapped[WorkerKind] = mapped_column(EnumColumn(WorkerKind))
     host: Mapped[str] = mapped_column(String(80))
     pid: Mapped[int]
-    started_at: Mapped[datetime] = mapped_column(Moment)
-    seen_at: Mapped[datetime] = mapped_column(Moment)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     doing: Mapped[str | None] = mapped_column(String(60))  # a kind and an id: job 12, document 3; empty: idle
-    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (only("kind", WorkerKind), Index("ix_workers_kind_seen_at", "kind", "seen_at"))
 
@@ -87,7 +87,7 @@ class Reporter:
             "kind": self._kind, "host": self._host, "pid": self._pid, "started_at": self._started_at,
             "seen_at": now, "doing": doing, "ended_at": ended_at,
         }  # fmt: skip
-        statement = dialect.insert(Presence).values(name=self._name, **row)
+        statement = dialect.insert(WorkerProcess).values(name=self._name, **row)
         try:
             with self._engine.begin() as connection:
                 connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
@@ -95,29 +95,29 @@ class Reporter:
             log.warning("presence not written", error=str(error))
 
 
-def workers(now: datetime) -> list[Presence]:
+def workers(now: datetime) -> list[WorkerProcess]:
     """Those that are there, and those that went without a word in the last hour; by kind, the newest first."""
-    found = select(Presence).where(Presence.ended_at.is_(None), Presence.seen_at > now - SHOWN)
+    found = select(WorkerProcess).where(WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at > now - SHOWN)
     with reading() as session:
-        return list(session.scalars(found.order_by(Presence.kind, Presence.seen_at.desc())))
+        return list(session.scalars(found.order_by(WorkerProcess.kind, WorkerProcess.seen_at.desc())))
 
 
-def is_there(worker: Presence, now: datetime) -> bool:
+def is_there(worker: WorkerProcess, now: datetime) -> bool:
     """Whether it has been heard of lately."""
     return worker.ended_at is None and worker.seen_at > now - QUIET
 
 
 def somebody_looks_up(now: datetime) -> bool:
     """Whether a worker for the files' lookups is there."""
-    seen = select(Presence.name).where(
-        Presence.kind == WorkerKind.SCRAPE, Presence.ended_at.is_(None), Presence.seen_at >= now - QUIET
+    seen = select(WorkerProcess.name).where(
+        WorkerProcess.kind == WorkerKind.SCRAPE, WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at >= now - QUIET
     )
     return db.session.scalar(seen.limit(1)) is not None
 
 
 def forget_gone(now: datetime) -> int:
     """Remove the rows of processes that were not heard of for a day; how many."""
-    gone = changed_rows(delete(Presence).where(Presence.seen_at < now - KEPT))
+    gone = changed_rows(delete(WorkerProcess).where(WorkerProcess.seen_at < now - KEPT))
     db.session.commit()
     return gone
 
@@ -132,9 +132,9 @@ def stands_still(now: datetime, listening_since: datetime, interval: timedelta) 
     Before `listening_since` nobody can be blamed: a portal that was just started has been silent since it was stopped.
     A sweep that no process of ours drives (a cron's) has three intervals' time.
     """
-    here = Presence.ended_at.is_(None)
-    scraping = select(func.max(Presence.seen_at)).where(Presence.kind == WorkerKind.SCRAPE, here)
-    driving = select(func.max(Presence.seen_at)).where(Presence.kind.in_(SWEEPING), here)
+    here = WorkerProcess.ended_at.is_(None)
+    scraping = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind == WorkerKind.SCRAPE, here)
+    driving = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind.in_(SWEEPING), here)
     began, ended = (select(func.max(moment)) for moment in (SweepState.began_at, SweepState.ended_at))
     asked = select(*(question.scalar_subquery() for question in (scraping, driving, began, ended)))
     with reading() as session:

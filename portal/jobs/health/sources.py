@@ -17,8 +17,8 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import pause as pausing
 from portal.sources import stats
 from portal.sources.base import Outcome
-from portal.sources.limits.circuit_breaker import Breaker, BreakerState
-from portal.sources.limits.rate_limiter import Pace, Pacer
+from portal.sources.limits.circuit_breaker import CircuitBreaker, CircuitState
+from portal.sources.limits.rate_limiter import LimiterState, RateLimiter
 from portal.sources.models import SourcePause
 
 LATELY = timedelta(hours=1)
@@ -26,13 +26,13 @@ OFFLINE = "offline"  # asks nobody: it has neither pace nor breaker
 
 
 @dataclass(frozen=True)
-class Health:
+class SourceHealth:
     """One source as it is now. `pace` and `breaker` are None for one that asks nobody."""
 
     name: str
     pause: SourcePause | None = None
-    breaker: BreakerState | None = None
-    pace: Pace | None = None
+    breaker: CircuitState | None = None
+    pace: LimiterState | None = None
     waiting: int = 0  # jobs
     working: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=dict)  # of the numbers it was asked for lately
@@ -55,7 +55,7 @@ class Health:
         return self.outcomes.get(Outcome.FAILED, 0)
 
 
-def all_healths(now: datetime) -> list[Health]:
+def all_healths(now: datetime) -> list[SourceHealth]:
     """Every source that people may choose, in their order."""
     names = sources.names()
     pauses, waiting, working = pausing.pauses(), _jobs(names, *WAITING), _jobs(names, Status.PROCESSING)
@@ -66,7 +66,7 @@ def all_healths(now: datetime) -> list[Health]:
     ]
 
 
-def health(name: str, now: datetime) -> Health:
+def health(name: str, now: datetime) -> SourceHealth:
     """One source. Raises UnknownSource."""
     sources.facts_of(name)
     waiting, working = _jobs([name], *WAITING), _jobs([name], Status.PROCESSING)
@@ -74,13 +74,15 @@ def health(name: str, now: datetime) -> Health:
     return _health(name, pausing.pauses().get(name), waiting.get(name, 0), working.get(name, 0), lately)
 
 
-def _health(name: str, pause: SourcePause | None, waiting: int, working: int, outcomes: dict[Outcome, int]) -> Health:
+def _health(
+    name: str, pause: SourcePause | None, waiting: int, working: int, outcomes: dict[Outcome, int]
+) -> SourceHealth:
     breaker, pace = None, None
     if name != OFFLINE:
         redis = connection()
-        breaker = Breaker(redis, name).state()
-        pace = Pacer(redis if breaker.known else None, name, sources.facts_of(name).per_second).state()
-    return Health(name, pause, breaker, pace, waiting, working, outcomes)
+        breaker = CircuitBreaker(redis, name).state()
+        pace = RateLimiter(redis if breaker.known else None, name, sources.facts_of(name).per_second).state()
+    return SourceHealth(name, pause, breaker, pace, waiting, working, outcomes)
 
 
 def _jobs(names: Iterable[str], *statuses: Status) -> dict[str, int]:

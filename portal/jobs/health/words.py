@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flask_babel import LazyString, format_decimal, gettext, ngettext
 from flask_babel import lazy_gettext as _
 
-from portal.jobs.health.checks import Finding, State
+from portal.jobs.health.checks import HealthFinding, HealthState
 from portal.sources.words import source_title
 
 GB = 1000**3
@@ -14,7 +14,7 @@ MB = 1000**2
 
 
 @dataclass(frozen=True)
-class Said:
+class HealthMessage:
     """`todo` is empty while there is nothing to do."""
 
     title: str
@@ -54,14 +54,14 @@ TODO: dict[str, LazyString] = {
 }
 
 
-def said(finding: Finding) -> Said:
+def said(finding: HealthFinding) -> HealthMessage:
     """One finding in words."""
     key = finding.part
-    if key == "workers_sweep" and finding.state == State.BAD:
+    if key == "workers_sweep" and finding.state == HealthState.BAD:
         key = "workers_sweep_bad"
-    todo = "" if finding.state == State.WELL else str(TODO[key])
+    todo = "" if finding.state == HealthState.WELL else str(TODO[key])
     tell = _workers if finding.part.startswith("workers_") else TELL[finding.part]
-    return Said(str(TITLES[finding.part]), tell(finding), todo)
+    return HealthMessage(str(TITLES[finding.part]), tell(finding), todo)
 
 
 def size_words(size: int) -> str:
@@ -71,7 +71,7 @@ def size_words(size: int) -> str:
     return gettext("%(n)s MB", n=format_decimal(max(1, round(size / MB))))
 
 
-def _workers(finding: Finding) -> str:
+def _workers(finding: HealthFinding) -> str:
     n, busy = finding.facts["n"], finding.facts["busy"]
     if not n:
         return gettext("None has been heard of for a minute and a half.")
@@ -80,18 +80,18 @@ def _workers(finding: Finding) -> str:
     return f"{there}, {working}" if busy else there
 
 
-def _sweep(finding: Finding) -> str:
+def _sweep(finding: HealthFinding) -> str:
     return gettext("Last one:") if finding.facts["at"] else gettext("There has been none yet.")
 
 
-def _queue(finding: Finding) -> str:
+def _queue(finding: HealthFinding) -> str:
     n = finding.facts["n"]
     if not n:
         return gettext("Nothing waits.")
     return ngettext("%(n)s waits; the longest since:", "%(n)s wait; the longest since:", n, n=format_decimal(n))
 
 
-def _redis(finding: Finding) -> str:
+def _redis(finding: HealthFinding) -> str:
     lengths = finding.facts["lengths"]
     if not lengths:
         return gettext("It does not answer.")
@@ -99,19 +99,19 @@ def _redis(finding: Finding) -> str:
     return gettext("It answers. Messages: %(lengths)s", lengths=listed)
 
 
-def _database(finding: Finding) -> str:
+def _database(finding: HealthFinding) -> str:
     size = size_words(finding.facts["size"])
     if finding.facts["seconds"] is None:
         return gettext("%(size)s, and it answers quickly", size=size)
     return gettext("%(size)s, and it took %(n)s s to answer", size=size, n=format_decimal(finding.facts["seconds"]))
 
 
-def _disk(finding: Finding) -> str:
+def _disk(finding: HealthFinding) -> str:
     facts = finding.facts
     return gettext("%(free)s of %(total)s free", free=size_words(facts["free"]), total=size_words(facts["total"]))
 
 
-def _sources(finding: Finding) -> str:
+def _sources(finding: HealthFinding) -> str:
     ill = finding.facts["ill"]
     if ill:
         return gettext("Not well: %(names)s", names=", ".join(source_title(name) for name in ill))
@@ -119,7 +119,7 @@ def _sources(finding: Finding) -> str:
     return ngettext("%(n)s, and it is well", "%(n)s, and all are well", n, n=format_decimal(n))
 
 
-def _notices(finding: Finding) -> str:
+def _notices(finding: HealthFinding) -> str:
     n, given_up = finding.facts["n"], finding.facts["given_up"]
     parts = [ngettext("%(n)s waits", "%(n)s wait", n, n=format_decimal(n)) if n else gettext("None waits")]
     if given_up:
@@ -136,7 +136,7 @@ def _notices(finding: Finding) -> str:
     return ", ".join(parts)
 
 
-TELL: dict[str, Callable[[Finding], str]] = {
+TELL: dict[str, Callable[[HealthFinding], str]] = {
     "sweep": _sweep,
     "queue_intake": _queue,
     "queue_scrape": _queue,

@@ -10,14 +10,14 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Model, Moment, Word, only
+from portal.database import EnumColumn, Model, UtcDateTime, only
 from portal.jobs.core.status import Status
 
 EVERYBODY = 0  # stands as the person of a sum over all
 EVER, DAY, HOUR, QUARTER = 0, 1, 2, 3  # the grains
 
 
-class Kind(StrEnum):
+class HistogramKind(StrEnum):
     """Of what a spread tells, always of completed jobs."""
 
     TIME = "time"  # thousandths of a second at work, in bins of `spread`
@@ -32,8 +32,8 @@ class JobEnd(Model):
     job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     user_id: Mapped[int]
     source: Mapped[str] = mapped_column(String(40))
-    outcome: Mapped[Status] = mapped_column(Word(Status))
-    ended_at: Mapped[datetime] = mapped_column(Moment)
+    outcome: Mapped[Status] = mapped_column(EnumColumn(Status))
+    ended_at: Mapped[datetime] = mapped_column(UtcDateTime)
     found: Mapped[int]
     not_found: Mapped[int]
     invalid: Mapped[int]
@@ -47,7 +47,7 @@ class JobEnd(Model):
     __table_args__ = (only("outcome", Status),)
 
 
-class Figure(Model):
+class Metric(Model):
     """Sums over jobs. `day` counts from 1970 in UTC, `part` is the hour or the quarter of an hour in it; 0 where the
     grain has none. `deleted_jobs` is kept at the grain EVER only: how many of `jobs` are deleted by now."""
 
@@ -58,7 +58,7 @@ class Figure(Model):
     day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     part: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     source: Mapped[str] = mapped_column(String(40), primary_key=True)
-    outcome: Mapped[Status] = mapped_column(Word(Status), primary_key=True)
+    outcome: Mapped[Status] = mapped_column(EnumColumn(Status), primary_key=True)
     jobs: Mapped[int] = mapped_column(default=0)
     found: Mapped[int] = mapped_column(BigInteger, default=0)
     not_found: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -75,7 +75,7 @@ class Figure(Model):
     __table_args__ = (only("outcome", Status), {"sqlite_with_rowid": False})
 
 
-class Spread(Model):
+class HistogramBin(Model):
     """How many completed jobs fall into each bin."""
 
     __tablename__ = "figure_spreads"
@@ -85,8 +85,8 @@ class Spread(Model):
     day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     part: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     source: Mapped[str] = mapped_column(String(40), primary_key=True)
-    kind: Mapped[Kind] = mapped_column(Word(Kind), primary_key=True)
+    kind: Mapped[HistogramKind] = mapped_column(EnumColumn(HistogramKind), primary_key=True)
     bin: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     jobs: Mapped[int] = mapped_column(default=0)
 
-    __table_args__ = (only("kind", Kind), {"sqlite_with_rowid": False})
+    __table_args__ = (only("kind", HistogramKind), {"sqlite_with_rowid": False})

@@ -15,23 +15,23 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Select, cast, func, l
 from portal.accounts import User
 from portal.database import db
 from portal.jobs.core.status import Status
-from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, Figure, Spread
+from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, HistogramBin, Metric
 from portal.jobs.metrics.periods import QUARTERS, QUARTERS_OF_HOUR, Span
 from portal.jobs.metrics.record import MEASURES
 from portal.jobs.metrics.summary import Sums
 
 FINE_DAYS = 2  # a span that touches no more is read by quarters of an hour
 
-Rows = Iterator[tuple[Any, ...]]
-Where = Sequence[ColumnElement[bool]]
+SumRows = Iterator[tuple[Any, ...]]
+Conditions = Sequence[ColumnElement[bool]]
 
 
 def by_source(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> dict[str, Sums]:
     """What came of the jobs that ended in the span, source by source."""
     found: dict[str, Sums] = defaultdict(Sums)
-    for name, outcome, *sums in _within(Figure, span, [Figure.user_id == user_id], source, "source", "outcome"):
+    for name, outcome, *sums in _within(Metric, span, [Metric.user_id == user_id], source, "source", "outcome"):
         found[name].by_outcome[outcome].update(_named(sums))
-    bins = _within(Spread, span, [Spread.user_id == user_id], source, "source", "kind", "bin")
+    bins = _within(HistogramBin, span, [HistogramBin.user_id == user_id], source, "source", "kind", "bin")
     for name, kind, place, jobs in bins:
         found[name].spreads[kind][place] += jobs
     return {name: sums for name, sums in sorted(found.items()) if sums.jobs()}
@@ -40,8 +40,8 @@ def by_source(span: Span, user_id: int = EVERYBODY, source: str | None = None) -
 def by_user(span: Span, source: str | None = None) -> dict[str, Sums]:
     """The same person by person, under their addresses; without spreads."""
     found: dict[int, Sums] = defaultdict(Sums)
-    everyone = [Figure.user_id.in_(select(User.id))]
-    for user_id, outcome, *sums in _within(Figure, span, everyone, source, "user_id", "outcome"):
+    everyone = [Metric.user_id.in_(select(User.id))]
+    for user_id, outcome, *sums in _within(Metric, span, everyone, source, "user_id", "outcome"):
         found[user_id].by_outcome[outcome].update(_named(sums))
     emails = {row.id: row.email for row in db.session.execute(select(User.id, User.email))}
     return {emails[user_id]: sums for user_id, sums in found.items() if sums.jobs()}
@@ -52,10 +52,10 @@ def by_time(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> 
     quarters = span.quarters
     pieces = [Sums() for _ in span.starts]
     if span.step == "hour":
-        for piece, outcome, sums in _hours(quarters, _whose(Figure, [Figure.user_id == user_id], source)):
+        for piece, outcome, sums in _hours(quarters, _whose(Metric, [Metric.user_id == user_id], source)):
             pieces[piece].by_outcome[outcome].update(sums)
         return pieces
-    for quarter, outcome, sums in _moments(quarters, _whose(Figure, [Figure.user_id == user_id], source)):
+    for quarter, outcome, sums in _moments(quarters, _whose(Metric, [Metric.user_id == user_id], source)):
         if quarters[0] <= quarter < quarters[-1]:
             pieces[bisect_right(quarters, quarter) - 1].by_outcome[outcome].update(sums)
     return pieces
@@ -64,22 +64,24 @@ def by_time(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> 
 def ever(user_id: int) -> Sums:
     """What came of all that this person's jobs ever were; without spreads."""
     found = Sums()
-    for outcome, *sums in _grouped(Figure, [Figure.user_id == user_id, Figure.grain == EVER], "outcome"):
+    for outcome, *sums in _grouped(Metric, [Metric.user_id == user_id, Metric.grain == EVER], "outcome"):
         found.by_outcome[outcome].update(_named(sums))
     return found
 
 
 def sources_known() -> list[str]:
     """Every source that a job has ended at."""
-    ever = (Figure.user_id == EVERYBODY, Figure.grain == EVER)
-    return sorted(db.session.scalars(select(Figure.source).where(*ever).distinct()))
+    ever = (Metric.user_id == EVERYBODY, Metric.grain == EVER)
+    return sorted(db.session.scalars(select(Metric.source).where(*ever).distinct()))
 
 
-def _whose(model: type[Figure] | type[Spread], whose: Where, source: str | None) -> Where:
+def _whose(model: type[Metric] | type[HistogramBin], whose: Conditions, source: str | None) -> Conditions:
     return [*whose, model.source == source] if source is not None else whose
 
 
-def _within(model: type[Figure] | type[Spread], span: Span, whose: Where, source: str | None, *places: str) -> Rows:
+def _within(
+    model: type[Metric] | type[HistogramBin], span: Span, whose: Conditions, source: str | None, *places: str
+) -> SumRows:
     """Sums in groups, of a few pieces of the span that together are all of it."""
     (first, begin), (last, end) = (divmod(quarter, QUARTERS) for quarter in (span.quarters[0], span.quarters[-1]))
     if first == last:
@@ -94,7 +96,7 @@ def _within(model: type[Figure] | type[Spread], span: Span, whose: Where, source
         yield from _grouped(model, [*_whose(model, whose, source), *piece], *places)
 
 
-def _edge(model: type[Figure] | type[Spread], day: int, begin: int, end: int) -> list[Where]:
+def _edge(model: type[Metric] | type[HistogramBin], day: int, begin: int, end: int) -> list[Conditions]:
     """What covers a day from one quarter to another: whole hours, and quarters where the zone is half an hour aside."""
     first, last = -(-begin // QUARTERS_OF_HOUR), end // QUARTERS_OF_HOUR
     spans = [(HOUR, first, last), (QUARTER, begin, first * QUARTERS_OF_HOUR), (QUARTER, last * QUARTERS_OF_HOUR, end)]
@@ -107,13 +109,13 @@ def _edge(model: type[Figure] | type[Spread], day: int, begin: int, end: int) ->
     ]
 
 
-def _grouped(model: type[Figure] | type[Spread], where: Where, *places: str) -> Rows:
+def _grouped(model: type[Metric] | type[HistogramBin], where: Conditions, *places: str) -> SumRows:
     for row in db.session.execute(_asking(model, where, [getattr(model, place) for place in places])):
         yield tuple(row)
 
 
-def _asking(model: type[Figure] | type[Spread], where: Where, places: Sequence[Any]) -> Select[Any]:
-    names = ("jobs", *MEASURES) if model is Figure else ("jobs",)
+def _asking(model: type[Metric] | type[HistogramBin], where: Conditions, places: Sequence[Any]) -> Select[Any]:
+    names = ("jobs", *MEASURES) if model is Metric else ("jobs",)
     # PostgreSQL's sum of integers is a decimal, which takes ten times as long to read.
     sums = [cast(func.sum(getattr(model, name)), BigInteger) for name in names]
     return select(*places, *sums).where(*where).group_by(*places)
@@ -123,22 +125,22 @@ def _named(sums: list[Any]) -> Counter[str]:
     return Counter(dict(zip(("jobs", *MEASURES), sums, strict=True)))
 
 
-def _hours(quarters: list[int], whose: Where) -> Iterator[tuple[int, Status, Counter[str]]]:
+def _hours(quarters: list[int], whose: Conditions) -> Iterator[tuple[int, Status, Counter[str]]]:
     """The sums of each hour, by its place: hours are all of one length, so that the database itself can group them."""
     grain, size = (QUARTER, 1) if quarters[0] % QUARTERS_OF_HOUR else (HOUR, QUARTERS_OF_HOUR)
     # Written out and not bound: PostgreSQL would not see that what is asked for is what is grouped by.
     day_length, begin, end, length = (
         literal_column(str(n // size), Integer) for n in (QUARTERS, quarters[0], quarters[-1], QUARTERS_OF_HOUR)
     )
-    moment = Figure.day * day_length + Figure.part
-    days = Figure.day.between(quarters[0] // QUARTERS, quarters[-1] // QUARTERS)
-    inside = [*whose, Figure.grain == grain, days, moment >= begin, moment < end]
+    moment = Metric.day * day_length + Metric.part
+    days = Metric.day.between(quarters[0] // QUARTERS, quarters[-1] // QUARTERS)
+    inside = [*whose, Metric.grain == grain, days, moment >= begin, moment < end]
     piece = (moment - begin) // length
-    for place, outcome, *sums in db.session.execute(_asking(Figure, inside, [piece, Figure.outcome])):
+    for place, outcome, *sums in db.session.execute(_asking(Metric, inside, [piece, Metric.outcome])):
         yield place, outcome, _named(sums)
 
 
-def _moments(quarters: list[int], whose: Where) -> Iterator[tuple[int, Status, Counter[str]]]:
+def _moments(quarters: list[int], whose: Conditions) -> Iterator[tuple[int, Status, Counter[str]]]:
     """Sums with a quarter of an hour by which it is seen to which piece they belong; some lie outside of all."""
     days = range(quarters[0] // QUARTERS, (quarters[-1] - 1) // QUARTERS + 1)
     cuts: dict[int, set[int]] = defaultdict(set)
@@ -147,15 +149,15 @@ def _moments(quarters: list[int], whose: Where) -> Iterator[tuple[int, Status, C
             cuts[quarter // QUARTERS].add(quarter % QUARTERS)
     fine = list(days) if len(days) <= FINE_DAYS else [day for day, parts in cuts.items() if len(parts) > 1]
     if fine:
-        exactly = [*whose, Figure.grain == QUARTER, Figure.day.in_(fine)]
-        for day, part, outcome, *sums in _grouped(Figure, exactly, "day", "part", "outcome"):
+        exactly = [*whose, Metric.grain == QUARTER, Metric.day.in_(fine)]
+        for day, part, outcome, *sums in _grouped(Metric, exactly, "day", "part", "outcome"):
             yield day * QUARTERS + part, outcome, _named(sums)
     cut = {day: min(parts) for day, parts in cuts.items() if day not in fine}
     if len(fine) == len(days):
         return
     sides = _shorter_sides(cut, whose)
-    all_days = [*whose, Figure.grain == DAY, Figure.day.between(days[0], days[-1])]
-    for day, outcome, *sums in _grouped(Figure, all_days, "day", "outcome"):
+    all_days = [*whose, Metric.grain == DAY, Metric.day.between(days[0], days[-1])]
+    for day, outcome, *sums in _grouped(Metric, all_days, "day", "outcome"):
         if day in fine:
             continue
         begins, part, whole = day * QUARTERS, cut.get(day), _named(sums)
@@ -173,14 +175,14 @@ def _is_early(part: int) -> bool:
     return part <= QUARTERS // 2
 
 
-def _shorter_sides(cut: dict[int, int], whose: Where) -> dict[tuple[int, Status], Counter[str]]:
+def _shorter_sides(cut: dict[int, int], whose: Conditions) -> dict[tuple[int, Status], Counter[str]]:
     """Of each day that is cut at a part, the sums of the shorter side."""
     found: dict[tuple[int, Status], Counter[str]] = {}
     for part in set(cut.values()):
         grain, place = (QUARTER, part) if part % QUARTERS_OF_HOUR else (HOUR, part // QUARTERS_OF_HOUR)
-        side = Figure.part < place if _is_early(part) else Figure.part >= place
+        side = Metric.part < place if _is_early(part) else Metric.part >= place
         days = [day for day, where in cut.items() if where == part]
-        of_side = [*whose, Figure.grain == grain, Figure.day.in_(days), side]
-        for day, outcome, *sums in _grouped(Figure, of_side, "day", "outcome"):
+        of_side = [*whose, Metric.grain == grain, Metric.day.in_(days), side]
+        for day, outcome, *sums in _grouped(Metric, of_side, "day", "outcome"):
             found[day, outcome] = _named(sums)
     return found

@@ -21,7 +21,7 @@ from portal.jobs.core.derived import moves_by_itself
 from portal.jobs.core.status import Status
 from portal.jobs.core.tables import Attempt, AttemptEnd
 from portal.jobs.metrics.histogram import bin_of
-from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, Figure, JobEnd, Kind, Spread
+from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, HistogramBin, HistogramKind, JobEnd, Metric
 from portal.jobs.metrics.periods import QUARTER_SECONDS, QUARTERS, QUARTERS_OF_HOUR
 
 MEASURES = (
@@ -30,7 +30,7 @@ MEASURES = (
 GIVEN_UP = (AttemptEnd.FAILED, AttemptEnd.TIMEOUT, AttemptEnd.LOST)  # after these, another attempt was needed
 
 
-class Tried(NamedTuple):
+class AttemptTimes(NamedTuple):
     """One attempt of a job."""
 
     started_at: datetime
@@ -39,7 +39,7 @@ class Tried(NamedTuple):
 
 
 @dataclass(frozen=True)
-class End:
+class CountedEnd:
     """One end of a job, as `JobEnd` keeps it."""
 
     job_id: int
@@ -58,7 +58,7 @@ class End:
     retries: int
 
     @classmethod
-    def of(cls, job: Any, attempts: Sequence[Tried], ended_at: datetime) -> Self:
+    def of(cls, job: Any, attempts: Sequence[AttemptTimes], ended_at: datetime) -> Self:
         """From a job's row, or the columns of it, and its attempts. One that is still open lasted until the end."""
         worked = sum(max(0, _ms(one.started_at, one.ended_at or ended_at)) for one in attempts)
         return cls(
@@ -84,22 +84,22 @@ class End:
             yield from ((person, EVER, 0, 0), (person, DAY, day, 0))
             yield from ((person, HOUR, day, part // QUARTERS_OF_HOUR), (person, QUARTER, day, part))
 
-    def bins(self) -> Iterator[tuple[Kind, int]]:
+    def bins(self) -> Iterator[tuple[HistogramKind, int]]:
         """Where it falls in each spread; only what was completed tells how long it takes."""
         if self.outcome == Status.COMPLETED:
-            yield Kind.TIME, bin_of(self.worked_ms)
-            yield Kind.RETRIES, min(self.retries, 1000)
+            yield HistogramKind.TIME, bin_of(self.worked_ms)
+            yield HistogramKind.RETRIES, min(self.retries, 1000)
 
 
 def _ms(since: datetime, until: datetime) -> int:
     return round((until - since).total_seconds() * 1000)
 
 
-KEYS = {Figure: ("user_id", "grain", "day", "part", "source", "outcome"),
-        Spread: ("user_id", "grain", "day", "part", "source", "kind", "bin")}  # fmt: skip
-SUMS = {Figure: ("jobs", *MEASURES, "deleted_jobs"), Spread: ("jobs",)}
+KEYS = {Metric: ("user_id", "grain", "day", "part", "source", "outcome"),
+        HistogramBin: ("user_id", "grain", "day", "part", "source", "kind", "bin")}  # fmt: skip
+SUMS = {Metric: ("jobs", *MEASURES, "deleted_jobs"), HistogramBin: ("jobs",)}
 
-Rows = dict[tuple[Any, ...], Counter[str]]
+Additions = dict[tuple[Any, ...], Counter[str]]
 
 # Any number that nobody else of this database locks by. SQLite's transactions are alone by themselves.
 _ALONE = select(func.pg_advisory_xact_lock(literal_column("5270116")))
@@ -111,14 +111,14 @@ def keep_count(job: JobColumns, now: datetime) -> None:
     before = db.session.get(JobEnd, job.id, populate_existing=True) if job.ended_at is not None else None
     if ended == (before is not None) and (before is None or before.outcome == job.status):
         return
-    changes: list[tuple[End, int]] = []
+    changes: list[tuple[CountedEnd, int]] = []
     if before is not None:
-        changes.append((End.kept(before), -1))
+        changes.append((CountedEnd.kept(before), -1))
         db.session.delete(before)
         db.session.flush()
     if ended:
         tried = select(Attempt.started_at, Attempt.ended_at, Attempt.end).where(Attempt.job_id == job.id)
-        end = End.of(job, [Tried(*row) for row in db.session.execute(tried)], now)
+        end = CountedEnd.of(job, [AttemptTimes(*row) for row in db.session.execute(tried)], now)
         changes.append((end, 1))
         db.session.add(JobEnd(**end.as_row()))
     write(changes)
@@ -129,7 +129,7 @@ def keep_deletion(job: JobColumns, now: datetime) -> None:
     """Note that a job which has ended is deleted: it stays counted, but is no longer there."""
     keep_count(job, now)
     if job.ended_at is not None:
-        write([], deleted=[End.kept(db.session.get_one(JobEnd, job.id))])
+        write([], deleted=[CountedEnd.kept(db.session.get_one(JobEnd, job.id))])
 
 
 def _note_end(job: JobColumns, ended_at: datetime | None) -> None:
@@ -140,10 +140,10 @@ def _note_end(job: JobColumns, ended_at: datetime | None) -> None:
     set_committed_value(job, "ended_at", ended_at)
 
 
-def write(changes: Iterable[tuple[End, int]], deleted: Iterable[End] = ()) -> None:
+def write(changes: Iterable[tuple[CountedEnd, int]], deleted: Iterable[CountedEnd] = ()) -> None:
     """Add ends to the sums (1), or take them out (-1); note those of deleted jobs."""
-    figures: Rows = {}
-    spreads: Rows = {}
+    figures: Additions = {}
+    spreads: Additions = {}
     for end, sign in changes:
         added = {name: sign * getattr(end, name) for name in MEASURES}
         for place in end.places():
@@ -158,11 +158,11 @@ def write(changes: Iterable[tuple[End, int]], deleted: Iterable[End] = ()) -> No
             gone["deleted_jobs"] += 1
     if figures and db.session.connection().dialect.name == "postgresql":
         db.session.execute(_ALONE)
-    _add(Figure, figures)
-    _add(Spread, spreads)
+    _add(Metric, figures)
+    _add(HistogramBin, spreads)
 
 
-def _add(model: type[Figure] | type[Spread], rows: Mapping[tuple[Any, ...], Counter[str]]) -> None:
+def _add(model: type[Metric] | type[HistogramBin], rows: Mapping[tuple[Any, ...], Counter[str]]) -> None:
     keys, names = KEYS[model], SUMS[model]
     given = [
         {**dict(zip(keys, place, strict=True)), **{name: sums[name] for name in names}}
@@ -173,7 +173,7 @@ def _add(model: type[Figure] | type[Spread], rows: Mapping[tuple[Any, ...], Coun
         db.session.execute(_statement(model, db.session.connection().dialect.name), given)
 
 
-def _statement(model: type[Figure] | type[Spread], dialect: str) -> Any:
+def _statement(model: type[Metric] | type[HistogramBin], dialect: str) -> Any:
     insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
     table: Any = model.__table__
     statement = insert(table)

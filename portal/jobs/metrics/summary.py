@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from portal.jobs.core.status import Status
 from portal.jobs.metrics.histogram import percentile
-from portal.jobs.metrics.models import Kind
+from portal.jobs.metrics.models import HistogramKind
 
 NUMBERS = ("found", "not_found", "invalid", "rejected", "failed", "waiting")
 
@@ -16,7 +16,7 @@ class Sums:
     times and retries are spread."""
 
     by_outcome: dict[Status, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    spreads: dict[Kind, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    spreads: dict[HistogramKind, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
     def jobs(self, outcome: Status | None = None) -> int:
         """How many jobs ended, or ended so."""
@@ -57,7 +57,7 @@ class Sums:
 
     def percentile_seconds(self, share: float) -> float | None:
         """At work, of completed jobs; at most `spread.ERROR` away."""
-        found = percentile(self.spreads[Kind.TIME], share)
+        found = percentile(self.spreads[HistogramKind.TIME], share)
         return None if found is None else found / 1000
 
     @property
@@ -69,7 +69,7 @@ class Sums:
     @property
     def retried(self) -> int:
         """Completed jobs that needed a retry at least once."""
-        return sum(count for retries, count in self.spreads[Kind.RETRIES].items() if retries)
+        return sum(count for retries, count in self.spreads[HistogramKind.RETRIES].items() if retries)
 
     def add(self, other: "Sums") -> None:
         """Add what came of other jobs."""

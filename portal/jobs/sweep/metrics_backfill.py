@@ -12,7 +12,7 @@ from portal.database import among, db
 from portal.jobs.core.status import ENDED, WAITING, Status
 from portal.jobs.core.tables import Attempt, Event
 from portal.jobs.metrics.models import JobEnd
-from portal.jobs.metrics.record import End, Tried, keep_count, write
+from portal.jobs.metrics.record import AttemptTimes, CountedEnd, keep_count, write
 from portal.jobs.models import ScrapingJob
 
 BATCH = 1000
@@ -56,7 +56,9 @@ def count_ended() -> int:
     if jobs:
         ids = [job.id for job in jobs]
         tried, told = _attempts(ids), _moments(ids)
-        ends = [End.of(job, tried[job.id], job.completed_at or told.get(job.id) or job.updated_at) for job in jobs]
+        ends = [
+            CountedEnd.of(job, tried[job.id], job.completed_at or told.get(job.id) or job.updated_at) for job in jobs
+        ]
         gone = {job.id for job in jobs if job.deleted_at is not None}
         write([(end, 1) for end in ends], [end for end in ends if end.job_id in gone])
         db.session.execute(insert(JobEnd), [end.as_row() for end in ends])
@@ -76,11 +78,11 @@ def take_back_reopened(now: datetime) -> int:
     return len(jobs)
 
 
-def _attempts(ids: list[int]) -> dict[int, list[Tried]]:
-    found: dict[int, list[Tried]] = defaultdict(list)
+def _attempts(ids: list[int]) -> dict[int, list[AttemptTimes]]:
+    found: dict[int, list[AttemptTimes]] = defaultdict(list)
     asked = select(Attempt.job_id, Attempt.started_at, Attempt.ended_at, Attempt.end).where(Attempt.job_id.in_(ids))
     for job_id, started_at, ended_at, end in db.session.execute(asked):
-        found[job_id].append(Tried(started_at, ended_at, end))
+        found[job_id].append(AttemptTimes(started_at, ended_at, end))
     return found
 
 
@@ -91,7 +93,7 @@ def _moments(ids: list[int]) -> dict[int, datetime]:
     return {row[0]: row[1] for row in db.session.execute(latest)}
 
 
-def _note(ends: list[End]) -> None:
+def _note(ends: list[CountedEnd]) -> None:
     noted = (
         update(ScrapingJob.__table__)  # type: ignore[arg-type]
         .where(ScrapingJob.__table__.c.id == bindparam("of_job"))

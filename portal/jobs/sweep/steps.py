@@ -50,7 +50,7 @@ DOCUMENT_SECONDS = 60  # a document that was pushed so long ago and is not in Re
 
 
 @dataclass(frozen=True)
-class Swept:
+class SweepReport:
     """How many things each step put right."""
 
     lost: int = 0
@@ -70,7 +70,7 @@ class Swept:
     faults: int = 0  # steps that the database kept from coming to their end
 
 
-See = Callable[[str, object], None]
+Report = Callable[[str, object], None]
 
 
 def take_back_lost(now: datetime, *, actor: str | None = None) -> Iterator[ScrapingJob]:
@@ -149,7 +149,7 @@ def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
         yield job
 
 
-def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | None = None) -> Swept:
+def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str | None = None) -> SweepReport:
     """One pass over all steps, and a note of when it ended. `see` is given each thing that was put right, under its
     step's name in Swept; `actor` stands on the timelines when it was not the portal itself that began the pass."""
     sources.refresh()
@@ -186,9 +186,9 @@ def sweep(now: datetime, *, see: See = lambda step, thing: None, actor: str | No
         finally:
             db.session.rollback()
     _forget_workers(now)
-    swept = Swept(**counted)
+    swept = SweepReport(**counted)
     _note(ended_at=utcnow())
-    if swept != Swept():
+    if swept != SweepReport():
         log.info("swept", **swept.__dict__)
     return swept
 

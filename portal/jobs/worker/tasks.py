@@ -9,7 +9,7 @@ from flask import current_app
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
-from portal.documents.reader.limits import Limits
+from portal.documents.reader.limits import ReadLimits
 from portal.jobs import source_trial
 from portal.jobs.admin import operation_runner
 from portal.jobs.attempt.runner import Conditions, run
@@ -45,7 +45,7 @@ def read_document(document_id: int) -> None:
     """Read one uploaded file in a guarded child process."""
     storage = current_app.extensions["storage"]
     settings = current_app.config
-    limits = Limits(max_rows=rows_for_document(document_id))
+    limits = ReadLimits(max_rows=rows_for_document(document_id))
     intake.read_document(document_id, storage, limits, utcnow(), country=settings["DEFAULT_COUNTRY"])
     db.session.remove()
 

@@ -17,7 +17,7 @@ KEY_LETTERS = 6  # a shorter word of an address is none that opens a door
 SHOWN_LETTERS = 300
 
 
-class RoomClosed(Exception):
+class ChatFailed(Exception):
     """The room did not take the message. The text is what was answered, without a secret."""
 
 
@@ -35,7 +35,7 @@ def say(address: str, title: str, text: str, home: str) -> str:
     """Say something in one room, and give the name of its service. Raises RoomClosed."""
     service = _service(address, home)
     if service is None:
-        raise RoomClosed("NOTIFY_URLS: ?")
+        raise ChatFailed("NOTIFY_URLS: ?")
     apprise = _apprise()
     everybody = apprise.Apprise(asset=service.asset)
     everybody.add(service)
@@ -46,7 +46,7 @@ def say(address: str, title: str, text: str, home: str) -> str:
         if result:
             return name
         said = " ".join(entry.message for entry in result.logs())
-    raise RoomClosed(f"{name}: {without_keys(said, address)[:SHOWN_LETTERS]}")
+    raise ChatFailed(f"{name}: {without_keys(said, address)[:SHOWN_LETTERS]}")
 
 
 def without_keys(said: str, address: str) -> str:

@@ -11,20 +11,20 @@ from flask_babel import force_locale, gettext
 from sqlalchemy import update
 
 from portal.database import changed_rows, db
-from portal.notices.chat.apprise_client import RoomClosed, fingerprint, say
+from portal.notices.chat.apprise_client import ChatFailed, fingerprint, say
 from portal.notices.chat.words import chat_words
-from portal.notices.errors import Undelivered
+from portal.notices.errors import DeliveryFailed
 from portal.notices.models import Delivery, Notice
-from portal.notices.recipient import Reader
+from portal.notices.recipient import Recipient
 
 
 def deliver(notice: Notice, now: datetime) -> str:
     """Say it in the rooms that have not heard it, and give their services' names. Raises Undelivered."""
     settings = current_app.config
-    reader = Reader(settings["DEFAULT_LOCALE"], settings["DEFAULT_TIME_ZONE"])
+    reader = Recipient(settings["DEFAULT_LOCALE"], settings["DEFAULT_TIME_ZONE"])
     with force_locale(reader.locale):
         if not settings["NOTIFY_URLS"]:
-            raise Undelivered(gettext("NOTIFY_URLS names no room."), final=True)
+            raise DeliveryFailed(gettext("NOTIFY_URLS names no room."), final=True)
         title, text = chat_words(notice, reader, settings["PUBLIC_URL"])
     rooms = settings["NOTIFY_URLS"]
     heard = [room for room in map(fingerprint, rooms) if room in notice.facts.get("heard", [])]
@@ -36,13 +36,13 @@ def deliver(notice: Notice, now: datetime) -> str:
             continue
         try:
             names.append(say(address, title, text, settings["PUBLIC_URL"]))
-        except RoomClosed as error:
+        except ChatFailed as error:
             closed.append(str(error))
         else:
             heard.append(fingerprint(address))
             _note(notice, heard)
     if closed:
-        raise Undelivered(" · ".join(closed), down=len(closed) == len(rooms))
+        raise DeliveryFailed(" · ".join(closed), down=len(closed) == len(rooms))
     return ", ".join(names)
 
 

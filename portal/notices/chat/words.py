@@ -6,13 +6,13 @@ from collections.abc import Callable
 from flask_babel import gettext, ngettext
 
 from portal.notices.models import Notice
-from portal.notices.recipient import Reader
+from portal.notices.recipient import Recipient
 
-Words = tuple[str, list[str]]  # a title and lines
+ChatWords = tuple[str, list[str]]  # a title and lines
 PEOPLE_NAMED = 5
 
 
-def chat_words(notice: Notice, reader: Reader, home: str) -> tuple[str, str]:
+def chat_words(notice: Notice, reader: Recipient, home: str) -> tuple[str, str]:
     """Title and text of a notice, in the reader's language; the caller has chosen it."""
     title, lines = _KINDS[notice.kind](notice, reader, home)
     return quiet(title), quiet("\n".join(line for line in lines if line))
@@ -23,7 +23,7 @@ def quiet(text: str) -> str:
     return re.sub(r"(?<!\w)@", "@\u200b", text).replace("<", "‹").replace(">", "›")
 
 
-def _failed(notice: Notice, reader: Reader, home: str) -> Words:
+def _failed(notice: Notice, reader: Recipient, home: str) -> ChatWords:
     facts = notice.facts
     title = gettext(
         "%(file)s: %(ready)s of %(total)s done, %(left)s could not be looked up",
@@ -38,7 +38,7 @@ def _failed(notice: Notice, reader: Reader, home: str) -> Words:
     ]
 
 
-def _failed_digest(notice: Notice, reader: Reader, home: str) -> Words:
+def _failed_digest(notice: Notice, reader: Recipient, home: str) -> ChatWords:
     facts = notice.facts
     title = ngettext(
         "%(n)s more file has stopped: %(ready)s of %(total)s rows done",
@@ -60,22 +60,22 @@ def _why(cause: str) -> str:
     return gettext("Why: %(cause)s", cause=cause) if cause else ""
 
 
-def _source_stopped(notice: Notice, reader: Reader, home: str) -> Words:
+def _source_stopped(notice: Notice, reader: Recipient, home: str) -> ChatWords:
     title = gettext("The source %(source)s has stopped", source=_source(notice, reader))
     waits = gettext("Files that are looked up there wait; none is lost.")
     return title, [_why(reader.words(notice.facts.get("cause"))), waits, f"{home}/admin/sources"]
 
 
-def _source_back(notice: Notice, reader: Reader, home: str) -> Words:
+def _source_back(notice: Notice, reader: Recipient, home: str) -> ChatWords:
     title = gettext("The source %(source)s answers again", source=_source(notice, reader))
     return title, [gettext("The files that waited for it go on by themselves."), f"{home}/admin/sources"]
 
 
-def _source(notice: Notice, reader: Reader) -> str:
+def _source(notice: Notice, reader: Recipient) -> str:
     return reader.name(reader.words(notice.facts.get("title")) or notice.facts["source"])
 
 
-def _workers_away(notice: Notice, reader: Reader, home: str) -> Words:
+def _workers_away(notice: Notice, reader: Recipient, home: str) -> ChatWords:
     waiting = notice.facts["waiting"]
     title = gettext("No worker takes up files")
     first = ngettext("%(n)s file waits.", "%(n)s files wait.", waiting, n=reader.count(waiting))
@@ -83,11 +83,11 @@ def _workers_away(notice: Notice, reader: Reader, home: str) -> Words:
     return title, [f"{first} {todo}", f"{home}/admin/jobs"]
 
 
-def _workers_back(notice: Notice, reader: Reader, home: str) -> Words:
+def _workers_back(notice: Notice, reader: Recipient, home: str) -> ChatWords:
     return gettext("Workers take up files again"), [f"{home}/admin/jobs"]
 
 
-_KINDS: dict[str, Callable[[Notice, Reader, str], Words]] = {
+_KINDS: dict[str, Callable[[Notice, Recipient, str], ChatWords]] = {
     "job_failed": _failed,
     "failed_digest": _failed_digest,
     "source_stopped": _source_stopped,

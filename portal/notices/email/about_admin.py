@@ -2,25 +2,27 @@
 
 from flask_babel import gettext
 
-from portal.notices.email.content import Part, Said
+from portal.notices.email.content import EmailContent, EmailSection
 from portal.notices.models import Notice
-from portal.notices.recipient import Reader
+from portal.notices.recipient import Recipient
 
 
-def source_stopped(notice: Notice, reader: Reader, home: str) -> Said:
+def source_stopped(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """A source refuses the portal, and only an admin can put that right."""
     facts = notice.facts
     title = reader.name(reader.words(facts.get("title")) or facts["source"])
-    return Said(
+    return EmailContent(
         subject=gettext("The source %(source)s has stopped", source=title),
         heading=title,
         tone="warn",
         state=gettext("The source has stopped"),
         lead=gettext("Files that are looked up there wait or are tried again later; none is lost."),
         parts=(
-            Part(gettext("Why"), (reader.words(facts.get("cause")),)),
-            Part(gettext("When"), (f"{reader.moment(notice.created_at)} ({reader.zone_words(notice.created_at)})",)),
-            Part(
+            EmailSection(gettext("Why"), (reader.words(facts.get("cause")),)),
+            EmailSection(
+                gettext("When"), (f"{reader.moment(notice.created_at)} ({reader.zone_words(notice.created_at)})",)
+            ),
+            EmailSection(
                 gettext("What you can do"),
                 (
                     gettext("Look at the source’s page, then put its access data, its credit or its recipe right."),
@@ -36,19 +38,21 @@ def source_stopped(notice: Notice, reader: Reader, home: str) -> Said:
     )
 
 
-def webhook_off(notice: Notice, reader: Reader, home: str) -> Said:
+def webhook_off(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """The address has answered that it is gone for good, and nothing is sent there any more."""
     at = f"{reader.moment(notice.created_at)} ({reader.zone_words(notice.created_at)})"
-    return Said(
+    return EmailContent(
         subject=gettext("Your webhook was switched off"),
         heading=gettext("Your webhook was switched off"),
         tone="warn",
         state=gettext("Switched off"),
         lead=gettext("Its address answered that it is gone for good (410). Your files are not affected."),
         parts=(
-            Part(gettext("Address"), (reader.name(notice.facts["host"] or ""),)),
-            Part(gettext("When"), (at,)),
-            Part(gettext("What you can do"), (gettext("Save the address again on your account’s page, or another."),)),
+            EmailSection(gettext("Address"), (reader.name(notice.facts["host"] or ""),)),
+            EmailSection(gettext("When"), (at,)),
+            EmailSection(
+                gettext("What you can do"), (gettext("Save the address again on your account’s page, or another."),)
+            ),
         ),
         button=(gettext("Open your webhook"), f"{home}/account/webhook"),
         why=gettext("You get this because a webhook of yours was switched off."),

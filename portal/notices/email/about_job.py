@@ -4,18 +4,18 @@ from typing import Any
 
 from flask_babel import gettext, ngettext
 
-from portal.notices.email.content import Part, Said
+from portal.notices.email.content import EmailContent, EmailSection
 from portal.notices.models import Notice
-from portal.notices.recipient import Reader
+from portal.notices.recipient import Recipient
 
 Facts = dict[str, Any]
 
 
-def job_failed(notice: Notice, reader: Reader, home: str) -> Said:
+def job_failed(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """The file stopped for good."""
     facts, left = notice.facts, notice.facts["total"] - notice.facts["ready"]
     name = reader.name(facts["file_name"])
-    return Said(
+    return EmailContent(
         subject=gettext(
             "%(file)s: %(ready)s of %(total)s done, %(left)s could not be looked up",
             file=name, ready=reader.count(facts["ready"]), total=reader.count(facts["total"]), left=reader.count(left),
@@ -30,9 +30,9 @@ def job_failed(notice: Notice, reader: Reader, home: str) -> Said:
             left, n=reader.count(left),
         ),
         parts=(
-            Part(gettext("Why"), _causes(facts, left, reader)),
+            EmailSection(gettext("Why"), _causes(facts, left, reader)),
             *_tried(facts, reader),
-            Part(gettext("What you can do"), _todo(facts, left, reader)),
+            EmailSection(gettext("What you can do"), _todo(facts, left, reader)),
         ),
         button=(gettext("Open the file’s page"), f"{home}/jobs/{notice.job_id}"),
         notes=_notes(facts, reader),
@@ -40,12 +40,12 @@ def job_failed(notice: Notice, reader: Reader, home: str) -> Said:
     )  # fmt: skip
 
 
-def _ready(facts: Facts, reader: Reader) -> str:
+def _ready(facts: Facts, reader: Recipient) -> str:
     ready = facts["ready"]
     return ngettext("%(n)s result is ready.", "%(n)s results are ready.", ready, n=reader.count(ready))
 
 
-def _causes(facts: Facts, left: int, reader: Reader) -> tuple[str, ...]:
+def _causes(facts: Facts, left: int, reader: Recipient) -> tuple[str, ...]:
     """Each cause with how many rows it kept, and which ones while they are few."""
     lines, counted = [], 0
     for cause in facts.get("causes") or []:
@@ -60,7 +60,7 @@ def _causes(facts: Facts, left: int, reader: Reader) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _with_rows(text: str, count: int, named: list[int], reader: Reader) -> str:
+def _with_rows(text: str, count: int, named: list[int], reader: Recipient) -> str:
     rows = ngettext("%(n)s row", "%(n)s rows", count, n=reader.count(count))
     if named:
         listed = ", ".join(map(str, named)) + (" …" if count > len(named) else "")
@@ -68,7 +68,7 @@ def _with_rows(text: str, count: int, named: list[int], reader: Reader) -> str:
     return f"{text.rstrip('.')} ({rows})." if text else rows
 
 
-def _tried(facts: Facts, reader: Reader) -> tuple[Part, ...]:
+def _tried(facts: Facts, reader: Recipient) -> tuple[EmailSection, ...]:
     attempts, first, last = facts.get("attempts", 0), facts.get("first_at"), facts.get("last_at")
     if not attempts or not first:
         return ()
@@ -77,10 +77,10 @@ def _tried(facts: Facts, reader: Reader) -> tuple[Part, ...]:
         "%(n)s attempt, %(when)s (%(zone)s).", "%(n)s attempts, %(when)s (%(zone)s).", attempts,
         n=reader.count(attempts), when=when, zone=reader.zone_words(first),
     )  # fmt: skip
-    return (Part(gettext("What we did"), (made, gettext("There are no more automatic attempts."))),)
+    return (EmailSection(gettext("What we did"), (made, gettext("There are no more automatic attempts."))),)
 
 
-def _todo(facts: Facts, left: int, reader: Reader) -> tuple[str, ...]:
+def _todo(facts: Facts, left: int, reader: Recipient) -> tuple[str, ...]:
     lines = [gettext("Download what is ready.")] if facts["ready"] else []
     lines.append(
         ngettext(
@@ -98,7 +98,7 @@ def _todo(facts: Facts, left: int, reader: Reader) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _notes(facts: Facts, reader: Reader) -> tuple[str, ...]:
+def _notes(facts: Facts, reader: Recipient) -> tuple[str, ...]:
     notes = []
     if facts.get("uploaded_at"):
         notes.append(gettext("File uploaded by you on %(when)s", when=reader.moment(facts["uploaded_at"])))
@@ -108,11 +108,11 @@ def _notes(facts: Facts, reader: Reader) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def job_fixed(notice: Notice, reader: Reader, home: str) -> Said:
+def job_fixed(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """A file of which we wrote that it had stopped is complete after all."""
     facts = notice.facts
     name, ready, total = reader.name(facts["file_name"]), reader.count(facts["ready"]), reader.count(facts["total"])
-    return Said(
+    return EmailContent(
         subject=gettext(
             "Fixed: %(file)s is now complete (%(ready)s of %(total)s)", file=name, ready=ready, total=total
         ),
@@ -128,11 +128,11 @@ def job_fixed(notice: Notice, reader: Reader, home: str) -> Said:
     )
 
 
-def job_completed(notice: Notice, reader: Reader, home: str) -> Said:
+def job_completed(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """The file is complete."""
     facts = notice.facts
     name, ready, total = reader.name(facts["file_name"]), reader.count(facts["ready"]), reader.count(facts["total"])
-    return Said(
+    return EmailContent(
         subject=gettext("%(file)s is complete: %(ready)s of %(total)s done", file=name, ready=ready, total=total),
         heading=name,
         tone="ok",
@@ -146,12 +146,12 @@ def job_completed(notice: Notice, reader: Reader, home: str) -> Said:
     )
 
 
-def _all_rows(facts: Facts, reader: Reader) -> str:
+def _all_rows(facts: Facts, reader: Recipient) -> str:
     total = facts["total"]
     return ngettext("The one row has its answer.", "All %(n)s rows have their answer.", total, n=reader.count(total))
 
 
-def _done_parts(facts: Facts, reader: Reader) -> tuple[Part, ...]:
+def _done_parts(facts: Facts, reader: Recipient) -> tuple[EmailSection, ...]:
     lines = []
     if found := facts.get("found", 0):
         lines.append(ngettext("%(n)s number was found.", "%(n)s numbers were found.", found, n=reader.count(found)))
@@ -164,4 +164,4 @@ def _done_parts(facts: Facts, reader: Reader) -> tuple[Part, ...]:
             ngettext("%(n)s row is no valid number.", "%(n)s rows are no valid numbers.", invalid,
                      n=reader.count(invalid))
         )  # fmt: skip
-    return (Part(gettext("What came in"), tuple(lines)),) if lines else ()
+    return (EmailSection(gettext("What came in"), tuple(lines)),) if lines else ()

@@ -5,15 +5,15 @@ from typing import Any
 
 from flask_babel import gettext, ngettext
 
-from portal.notices.email.content import Part, Said, Table
+from portal.notices.email.content import EmailContent, EmailSection, EmailTable
 from portal.notices.models import Notice
-from portal.notices.recipient import Reader
+from portal.notices.recipient import Recipient
 
 Facts = dict[str, Any]
 CAUSES_SAID = 5
 
 
-def failed_digest(notice: Notice, reader: Reader, home: str) -> Said:
+def failed_digest(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """Several files stopped: the common cause by name."""
     facts, same = notice.facts, len(notice.facts["causes"]) == 1
     numbers = {
@@ -27,7 +27,7 @@ def failed_digest(notice: Notice, reader: Reader, home: str) -> Said:
     else:
         subject = gettext("%(n)s of your files stopped: %(ready)s of %(total)s rows done", **numbers)
         heading = gettext("%(n)s of your files stopped", **numbers)
-    return Said(
+    return EmailContent(
         subject=subject,
         heading=heading,
         tone="bad",
@@ -35,9 +35,11 @@ def failed_digest(notice: Notice, reader: Reader, home: str) -> Said:
         lead=gettext("%(ready)s of %(total)s results are ready.", **numbers),
         then=gettext("The other rows could not be looked up. Nothing that you already have is lost."),
         parts=(
-            Part(gettext("Why"), _causes(facts, reader)),
-            Part(gettext("When"), (_when(facts, reader), gettext("There are no more automatic attempts."))),
-            Part(gettext("What you can do"), (gettext("Open a file, download what is ready, or retry the rest."),)),
+            EmailSection(gettext("Why"), _causes(facts, reader)),
+            EmailSection(gettext("When"), (_when(facts, reader), gettext("There are no more automatic attempts."))),
+            EmailSection(
+                gettext("What you can do"), (gettext("Open a file, download what is ready, or retry the rest."),)
+            ),
         ),
         table=_table(facts, reader, (gettext("File"), gettext("Ready"), gettext("Why"))),
         button=(gettext("Open your files"), f"{home}/"),
@@ -47,7 +49,7 @@ def failed_digest(notice: Notice, reader: Reader, home: str) -> Said:
     )
 
 
-def _causes(facts: Facts, reader: Reader) -> tuple[str, ...]:
+def _causes(facts: Facts, reader: Recipient) -> tuple[str, ...]:
     lines = []
     for cause in facts["causes"][:CAUSES_SAID]:
         files = ngettext("%(n)s file", "%(n)s files", cause["files"], n=reader.count(cause["files"]))
@@ -55,11 +57,11 @@ def _causes(facts: Facts, reader: Reader) -> tuple[str, ...]:
     return tuple(lines) or (gettext("The reason stands on each file’s page."),)
 
 
-def _when(facts: Facts, reader: Reader) -> str:
+def _when(facts: Facts, reader: Recipient) -> str:
     return f"{reader.span(facts['since'], facts['until'])} ({reader.zone_words(facts['since'])})"
 
 
-def _table(facts: Facts, reader: Reader, heads: tuple[str, ...]) -> Table:
+def _table(facts: Facts, reader: Recipient, heads: tuple[str, ...]) -> EmailTable:
     rows = []
     for file in facts["files"]:
         ready = gettext(
@@ -69,10 +71,10 @@ def _table(facts: Facts, reader: Reader, heads: tuple[str, ...]) -> Table:
         rows.append(cells[: len(heads)])
     left = facts["count"] - len(rows)
     more = ngettext("and %(n)s more file", "and %(n)s more files", left, n=reader.count(left)) if left else ""
-    return Table(heads, tuple(rows), more)
+    return EmailTable(heads, tuple(rows), more)
 
 
-def good_digest(notice: Notice, reader: Reader, home: str) -> Said:
+def good_digest(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """Several files are complete; those of which we wrote that they had stopped are among them."""
     facts = notice.facts
     n, total = reader.count(facts["count"]), reader.count(facts["total"])
@@ -82,7 +84,7 @@ def good_digest(notice: Notice, reader: Reader, home: str) -> Said:
         "%(n)s of them had stopped before, and are complete after all.",
         fixed, n=reader.count(fixed),
     )  # fmt: skip
-    return Said(
+    return EmailContent(
         subject=gettext("%(n)s of your files are complete: %(total)s rows done", n=n, total=total),
         heading=gettext("%(n)s of your files are complete", n=n),
         tone="ok",
@@ -98,7 +100,7 @@ def good_digest(notice: Notice, reader: Reader, home: str) -> Said:
     )
 
 
-def daily_summary(notice: Notice, reader: Reader, home: str) -> Said:
+def daily_summary(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """The day before, for an admin."""
     facts = notice.facts
     completed = ngettext(
@@ -113,14 +115,14 @@ def daily_summary(notice: Notice, reader: Reader, home: str) -> Said:
         "%(n)s notice could not be delivered.", "%(n)s notices could not be delivered.", facts["dead"],
         n=reader.count(facts["dead"]),
     )  # fmt: skip
-    return Said(
+    return EmailContent(
         subject=f"{reader.day(facts['from'])}: {completed}, {stopped}",
         heading=gettext("The portal on %(day)s", day=reader.day(facts["from"])),
         tone="warn" if facts["stopped"] else "ok",
         state=gettext("Daily summary"),
         lead=f"{completed}.",
         then=f"{stopped}.",
-        parts=(Part(gettext("Now"), (waiting, *((undelivered,) if facts["dead"] else ()))),),
+        parts=(EmailSection(gettext("Now"), (waiting, *((undelivered,) if facts["dead"] else ()))),),
         button=(gettext("Open the list of all files"), f"{home}/admin/jobs"),
         notes=(f"{reader.moment(facts['from'])} – {reader.moment(facts['to'])} ({reader.zone_words(facts['from'])})",),
         why=gettext("You get this because you asked for a daily summary."),

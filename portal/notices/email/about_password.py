@@ -5,17 +5,17 @@ from flask_babel import gettext, ngettext
 from portal.accounts.models import User
 from portal.accounts.password_links import VALID_FOR, Purpose, runs_out
 from portal.database import reading
-from portal.notices.email.content import Part, Said
-from portal.notices.errors import Undelivered
+from portal.notices.email.content import EmailContent, EmailSection
+from portal.notices.errors import DeliveryFailed
 from portal.notices.models import Notice
 from portal.notices.password_mails import address_of
-from portal.notices.recipient import Reader
+from portal.notices.recipient import Recipient
 
 
-def password_reset(notice: Notice, reader: Reader, home: str) -> Said:
+def password_reset(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """Somebody asked for it at the sign-in, or an admin did."""
     hours = int(VALID_FOR[Purpose.RESET].total_seconds() // 3600)
-    return Said(
+    return EmailContent(
         subject=gettext("Choose a new password"),
         heading=gettext("Choose a new password"),
         tone="info",
@@ -31,10 +31,10 @@ def password_reset(notice: Notice, reader: Reader, home: str) -> Said:
     )
 
 
-def invite(notice: Notice, reader: Reader, home: str) -> Said:
+def invite(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """An admin has made an account for them."""
     days = VALID_FOR[Purpose.INVITE].days
-    return Said(
+    return EmailContent(
         subject=gettext("You are invited to Masterfilter"),
         heading=gettext("Welcome to Masterfilter"),
         tone="ok",
@@ -52,14 +52,14 @@ def invite(notice: Notice, reader: Reader, home: str) -> Said:
     )
 
 
-def _until(notice: Notice, reader: Reader, purpose: Purpose) -> Part:
+def _until(notice: Notice, reader: Recipient, purpose: Purpose) -> EmailSection:
     end = runs_out(purpose, notice.created_at)
-    return Part(gettext("Until"), (f"{reader.moment(end)} ({reader.zone_words(end)})",))
+    return EmailSection(gettext("Until"), (f"{reader.moment(end)} ({reader.zone_words(end)})",))
 
 
 def _address(notice: Notice, purpose: Purpose) -> str:
     with reading() as session:
         user = session.get(User, notice.user_id)
     if user is None or not user.is_active:
-        raise Undelivered("this person was shut out", final=True)
+        raise DeliveryFailed("this person was shut out", final=True)
     return address_of(user, purpose, notice.created_at)

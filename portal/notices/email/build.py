@@ -15,14 +15,14 @@ from flask_babel import force_locale
 from flask_mail import Message
 
 from portal.accounts import User
-from portal.notices.email.content import Said
+from portal.notices.email.content import EmailContent
 from portal.notices.kinds import kind_of
 from portal.notices.models import Notice
-from portal.notices.recipient import Reader, reader_of
+from portal.notices.recipient import Recipient, reader_of
 from portal.notices.unsubscribe import unsubscribe_address
 
 
-class Letter(Message):
+class Email(Message):
     """A message of Flask-Mail, built by the standard library's own rules for headers and parts: it refuses a header
     with a line break, folds long ones, and keeps lines short for servers that take seven bits only."""
 
@@ -47,13 +47,13 @@ def _addresses(*texts: str) -> list[Address]:
     return [Address(display_name=name, addr_spec=address) for name, address in getaddresses(texts)]
 
 
-def letter(notice: Notice, user: User, now: datetime, *, for_admins: bool = False) -> Letter:
+def letter(notice: Notice, user: User, now: datetime, *, for_admins: bool = False) -> Email:
     """The letter to send. What it says is the same at every try, and so is its Message-ID. `for_admins`: without the
     address that stops such letters, as it works for whoever has it."""
     home = current_app.config["PUBLIC_URL"]
     stop = "" if for_admins else unsubscribe_address(notice.kind, user.id)
     said, text, html = _written(notice, reader_of(user), home, stop)
-    written = Letter(subject=said.subject, recipients=[user.email], body=text, html=html)
+    written = Email(subject=said.subject, recipients=[user.email], body=text, html=html)
     written.sent_at = now
     written.msgId = f"<{notice.dedupe}@{urlsplit(home).hostname}>"
     headers = {"Auto-Submitted": "auto-generated"}
@@ -63,7 +63,7 @@ def letter(notice: Notice, user: User, now: datetime, *, for_admins: bool = Fals
     return written
 
 
-def _written(notice: Notice, reader: Reader, home: str, stop: str) -> tuple[Said, str, str]:
+def _written(notice: Notice, reader: Recipient, home: str, stop: str) -> tuple[EmailContent, str, str]:
     """What is said, as text and as HTML. Raises KeyError for a kind that no letter is written of."""
     say = kind_of(notice.kind).say
     if say is None:

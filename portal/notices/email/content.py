@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Part:
+class EmailSection:
     """A label in bold, and one or more lines below it."""
 
     label: str
@@ -12,7 +12,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Table:
+class EmailTable:
     """Figures of several files. The first cell of a row is a name; `more` says what is left out."""
 
     heads: tuple[str, ...]
@@ -21,7 +21,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Said:
+class EmailContent:
     """A letter in words. `tone` is ok, bad, warn or info, and `state` says the same as a word; `button` is a label and
     an address that only opens a page; `notes` are small facts; `why` tells the reader why they get this."""
 
@@ -31,8 +31,8 @@ class Said:
     state: str
     lead: str
     then: str = ""
-    parts: tuple[Part, ...] = ()
-    table: Table | None = None
+    parts: tuple[EmailSection, ...] = ()
+    table: EmailTable | None = None
     button: tuple[str, str] = ("", "")
     notes: tuple[str, ...] = field(default=())
     why: str = ""

@@ -19,15 +19,15 @@ from flask import current_app
 from flask_babel import gettext
 from flask_mail import Connection
 
-from portal.notices.email.build import Letter
-from portal.notices.errors import Undelivered
+from portal.notices.email.build import Email
+from portal.notices.errors import DeliveryFailed
 
 TALK_SECONDS = 20.0  # for one answer of the server
 WHOLE_SECONDS = 30.0  # for everything; well below the time after which a taken letter is taken again
 CLOSING = 421  # the server says that it is closing down
 
 
-class Postbox(Connection):
+class SmtpConnection(Connection):
     """One conversation with the mail server of the settings."""
 
     def configure_host(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
@@ -63,18 +63,18 @@ def _context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=current_app.config["MAIL_CA_FILE"] or None)
 
 
-def post(letter: Letter) -> str:
+def post(letter: Email) -> str:
     """Hand the letter over, and say what the server answered. Raises Undelivered: `down` when it is the server, and
     not this letter, that failed."""
     talking = False
     try:
-        with Postbox(current_app.extensions["mail"]) as postbox, _no_longer_than(WHOLE_SECONDS, postbox.host):
+        with SmtpConnection(current_app.extensions["mail"]) as postbox, _no_longer_than(WHOLE_SECONDS, postbox.host):
             talking = True
             postbox.send(letter)
     except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as error:
-        raise Undelivered(said(error), down=not talking or _code(error) == CLOSING) from error
+        raise DeliveryFailed(said(error), down=not talking or _code(error) == CLOSING) from error
     except OSError as error:
-        raise Undelivered(said(error), down=True) from error
+        raise DeliveryFailed(said(error), down=True) from error
     return "250"
 
 
@@ -118,13 +118,13 @@ def said(error: OSError) -> str:
 
 def greet() -> None:
     """Connect, encrypt and sign in as the settings say, and leave. Raises OSError, as SMTP's errors are."""
-    with Postbox(current_app.extensions["mail"]):
+    with SmtpConnection(current_app.extensions["mail"]):
         pass
 
 
 def send_test(address: str, now: datetime) -> str:
     """Send a letter that says that letters arrive; what the server answered. Raises Undelivered."""
-    written = Letter(
+    written = Email(
         subject=gettext("Masterfilter: a test"),
         recipients=[address],
         body=gettext("This letter shows that the portal can send e-mails. Nothing else is to be done.") + "\n",

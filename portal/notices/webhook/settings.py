@@ -12,7 +12,7 @@ from flask_babel import gettext
 from sqlalchemy import select, update
 
 from portal.database import among, changed_rows, db
-from portal.net.address_policy import Judge, Refusal, Refused
+from portal.net.address_policy import AddressPolicy, AddressRefusal, AddressRefused
 from portal.net.post import SECONDS
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.outbox import write
@@ -20,15 +20,15 @@ from portal.notices.preferences import keep_wishes, wishes_of
 from portal.notices.webhook.payload import TEST, new_secret
 
 
-def refusal_words(code: Refusal) -> str:
+def refusal_words(code: AddressRefusal) -> str:
     """Why an address is not asked, in a sentence that says what to do."""
     return {
-        Refusal.HOST: gettext("This is no address. It looks like this: https://example.org/masterfilter"),
-        Refusal.SCHEME: gettext("The address has to begin with https://."),
-        Refusal.USERINFO: gettext("The address must not have a user name or a password in it."),
-        Refusal.PORT: gettext("The address may only have the ports 443 and 8443."),
-        Refusal.PRIVATE: gettext("The address leads into a private network, which the portal does not ask."),
-        Refusal.REDIRECTS: gettext("The address answered with a redirect, which is not followed."),
+        AddressRefusal.HOST: gettext("This is no address. It looks like this: https://example.org/masterfilter"),
+        AddressRefusal.SCHEME: gettext("The address has to begin with https://."),
+        AddressRefusal.USERINFO: gettext("The address must not have a user name or a password in it."),
+        AddressRefusal.PORT: gettext("The address may only have the ports 443 and 8443."),
+        AddressRefusal.PRIVATE: gettext("The address leads into a private network, which the portal does not ask."),
+        AddressRefusal.REDIRECTS: gettext("The address answered with a redirect, which is not followed."),
     }[code]
 
 
@@ -46,17 +46,20 @@ AT_ONCE = 5  # tries and repeats that may wait: nobody makes the portal hammer a
 ENDED = (Delivery.SENT, Delivery.DEAD)
 
 
-def judge() -> Judge:
+def judge() -> AddressPolicy:
     """Which addresses a webhook may have: https on the internet, and whatever the operator opened."""
-    return Judge(current_app.config["WEBHOOKS_ALLOW_PRIVATE"], PORTS, https_only=True)
+    return AddressPolicy(current_app.config["WEBHOOKS_ALLOW_PRIVATE"], PORTS, https_only=True)
 
 
 def choose_address(user_id: int, address: str, now: datetime) -> None:
-    """Keep the address; an empty one switches the webhook off, and its key is kept. Raises outward.judge.Refused for
-    one whose text gives it away; where a name leads is judged each time that something is sent. It commits."""
+    """Keep the address; an empty one switches the webhook off, and its key is kept. It commits.
+
+    Raises net.address_policy.AddressRefused for an address whose text is enough to refuse it; where its name resolves
+    to is judged at each delivery.
+    """
     address = address.strip()
     if len(address) > ADDRESS_LETTERS:  # clipped, it would be somebody else's
-        raise Refused(Refusal.HOST, "")
+        raise AddressRefused(AddressRefusal.HOST, "")
     if address:
         judge().look_at(address)
     secret = wishes_of(user_id).webhook_secret or (new_secret() if address else None)

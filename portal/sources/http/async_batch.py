@@ -4,37 +4,23 @@ A number in an open ticket, of this attempt or an earlier one, is fetched and ne
 where tickets are kept, nor how one exchange is made.
 """
 
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from portal.sources.http.classify import any_holds
-from portal.sources.http.client import NoAnswer
-from portal.sources.http.response import Reply
-from portal.sources.recipes.model import Batch, Poll, Request
-from portal.sources.recipes.placeholders import Filled
-
-if TYPE_CHECKING:
-    from portal.sources.http.session import Inquiry
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import structlog
 
-from portal.sources.base import NOT_READY, SOURCE_ERROR, Answer, HandedIn, Outcome, Tickets
+from portal.sources.base import NOT_READY, SOURCE_ERROR, Answer, Outcome, SubmittedBatch, Tickets
 from portal.sources.http.batch import about_all, answers_in
-from portal.sources.http.classify import search
-from portal.sources.http.client import Interrupted
-from portal.sources.http.response import NotReadable
-from portal.sources.recipes.placeholders import names_in
+from portal.sources.http.classify import any_holds, search
+from portal.sources.http.client import NoAnswer, RequestInterrupted
+from portal.sources.http.exchange import Exchange
+from portal.sources.http.response import SourceResponse, UnreadableResponse
+from portal.sources.recipes.model import Batch, Poll, Request
+from portal.sources.recipes.placeholders import Filled, names_in
 from portal.sources.recipes.toml_table import plain
-
-if TYPE_CHECKING:
-    from portal.sources.http.session import Inquiry
-
 
 DRAIN_SECONDS = 2.0  # told to stop: what is nearly ready is still fetched; the rest is the next attempt's
 STEP_SECONDS = 0.2
@@ -42,29 +28,29 @@ UNKNOWN, GONE = 404, 410  # the second is taken at its word; the first may also 
 
 
 @dataclass
-class Polled:
+class PollResult:
     """What came of it. `ready` has the answers. `gone`: the source says that it has them no longer."""
 
-    ready: Reply | None = None
+    ready: SourceResponse | None = None
     gone: bool = False
     heard: bool = False  # it said something, and be it "not yet"
     unknown: bool = True  # whatever it said was that it knows no such ticket
     stopped: bool = False  # we were told to stop
 
 
-def poll(inquiry: "Inquiry", batch: Batch, rules: Poll, filled: Filled, until: float, *, at_once: bool) -> Polled:
-    """Ask until that moment (monotonic), once at least. Raises what `Inquiry.exchange` raises, but NoAnswer."""
+def poll(session: Exchange, batch: Batch, rules: Poll, filled: Filled, until: float, *, at_once: bool) -> PollResult:
+    """Ask until that moment (monotonic), once at least. Raises what `Exchange.exchange` raises, but NoAnswer."""
     request = poll_request(batch, rules)
-    still_none = inquiry.recipe.outcomes.get("retry", ())
-    found = Polled()
+    still_none = session.recipe.outcomes.get("retry", ())
+    found = PollResult()
     wait = 0.0 if at_once else rules.interval_seconds
     while True:
-        _sleep(inquiry, min(wait, max(0.0, until - time.monotonic())))
+        _sleep(session, min(wait, max(0.0, until - time.monotonic())))
         wait = rules.interval_seconds
-        if inquiry.stop() and not found.stopped:
+        if session.stop() and not found.stopped:
             found.stopped, until = True, min(until, time.monotonic() + DRAIN_SECONDS)
         try:
-            reply = inquiry.exchange(filled, request, fetching=True)
+            reply = session.exchange(filled, request, fetching=True)
         except NoAnswer:
             pass  # the ticket stays good
         else:
@@ -93,10 +79,10 @@ def poll_request(batch: Batch, rules: Poll) -> Request:
     )
 
 
-def _sleep(inquiry: "Inquiry", seconds: float) -> None:
+def _sleep(session: Exchange, seconds: float) -> None:
     """In small steps, so that being told to stop is seen."""
     until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0 and not inquiry.stop():
+    while (left := until - time.monotonic()) > 0 and not session.stop():
         time.sleep(min(STEP_SECONDS, left))
     if left > 0:  # told to stop: what is paid for is fetched a little faster, not without a pause
         time.sleep(min(STEP_SECONDS, left))
@@ -110,7 +96,7 @@ Answers = Mapping[str, Answer]
 class _UnderWay:
     """One batch in this attempt. `answers` are there when it is over, whatever came of it."""
 
-    def __init__(self, batch: HandedIn, *, earlier: bool = False) -> None:
+    def __init__(self, batch: SubmittedBatch, *, earlier: bool = False) -> None:
         self.batch, self.earlier = batch, earlier
         self.kept = earlier
         self.begun = time.monotonic()
@@ -123,7 +109,7 @@ class _UnderWay:
         return self.batch.age_seconds + time.monotonic() - self.begun
 
 
-class Later:
+class AsyncBatches:
     """One attempt's batches at one source."""
 
     def __init__(self, batch: Batch, poll: Poll, tickets: Tickets) -> None:
@@ -133,7 +119,7 @@ class Later:
         for one in tickets.open():  # of two with one number the newer one counts
             self._of.update(dict.fromkeys(one.numbers, _UnderWay(one, earlier=True)))
 
-    def ask(self, inquiry: "Inquiry", numbers: Sequence[str]) -> Answers:
+    def ask(self, session: Exchange, numbers: Sequence[str]) -> Answers:
         """The answers for these numbers. One that is missing was not asked: we were told to stop."""
         under_way: dict[_UnderWay, list[str]] = {}
         fresh: list[str] = []
@@ -141,38 +127,38 @@ class Later:
             one = self._of.get(number)
             (fresh if one is None else under_way.setdefault(one, [])).append(number)
         if fresh:
-            under_way[_UnderWay(HandedIn(uuid4().hex, tuple(fresh)))] = fresh
+            under_way[_UnderWay(SubmittedBatch(uuid4().hex, tuple(fresh)))] = fresh
         answers: dict[str, Answer] = {}
         try:
             for one, mine in under_way.items():
-                answers.update(self._answers(inquiry, one, mine))
-        except Interrupted:
+                answers.update(self._answers(session, one, mine))
+        except RequestInterrupted:
             pass
         return answers
 
-    def _answers(self, inquiry: "Inquiry", one: _UnderWay, numbers: Sequence[str]) -> Answers:
+    def _answers(self, session: Exchange, one: _UnderWay, numbers: Sequence[str]) -> Answers:
         with one.lock:
-            said = one.answers if one.answers is not None else self._take(inquiry, one)
+            said = one.answers if one.answers is not None else self._take(session, one)
         if one.answers is not None:  # it is over: a number that is asked for again is handed in anew
             for number in numbers:
                 if self._of.get(number) is one:
                     del self._of[number]
         return {number: said[number] for number in numbers}
 
-    def _take(self, inquiry: "Inquiry", one: _UnderWay) -> Answers:
-        if one.batch.ticket is None and (refused := self._hand_in(inquiry, one)) is not None:
+    def _take(self, session: Exchange, one: _UnderWay) -> Answers:
+        if one.batch.ticket is None and (refused := self._hand_in(session, one)) is not None:
             return refused
         numbers = one.batch.numbers
-        reply = self._fetch(inquiry, one)
+        reply = self._fetch(session, one)
         if reply is None:
             return one.answers or dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=NOT_READY))
-        one.answers = answers_in(inquiry, self._batch, numbers, reply)
+        one.answers = answers_in(session, self._batch, numbers, reply)
         # What was paid for and could not be read is fetched again, by a recipe that was put right, and not paid again.
         if one.age_seconds > self._poll.keep_seconds or SOURCE_ERROR not in {a.reason for a in one.answers.values()}:
             self._tickets.fetched(one.batch)
         return one.answers
 
-    def _hand_in(self, inquiry: "Inquiry", one: _UnderWay) -> Answers | None:
+    def _hand_in(self, session: Exchange, one: _UnderWay) -> Answers | None:
         """Hand it in and remember its ticket; the answers when nothing came of that."""
         numbers, request = one.batch.numbers, self._batch.request
         if one.kept and one.age_seconds >= self._poll.keep_seconds:  # so old a key may be answered with an old failure
@@ -181,17 +167,17 @@ class Later:
         if self._keyed and not one.kept:  # known before it is sent: whoever comes after us sends the very same again
             self._keep(one)
         try:
-            reply = inquiry.exchange(inquiry.filled(request, numbers, key=one.batch.key), request)
+            reply = session.exchange(session.filled(request, numbers, key=one.batch.key), request)
         except NoAnswer:
-            return self._not_taken(one, {number: inquiry.temporary() for number in numbers}, surely=False)
-        if refused := about_all(inquiry, numbers, reply):
+            return self._not_taken(one, {number: session.temporary() for number in numbers}, surely=False)
+        if refused := about_all(session, numbers, reply):
             return self._not_taken(one, refused, surely=reply.status < 500)
         try:
             ticket = search(self._poll.ticket, reply.json)
             if ticket is None or isinstance(ticket, dict | list):
-                raise NotReadable(f"no ticket at {self._poll.ticket}")
-        except NotReadable as error:
-            said = dict.fromkeys(numbers, inquiry.unreadable(reply, str(error), len(numbers)))
+                raise UnreadableResponse(f"no ticket at {self._poll.ticket}")
+        except UnreadableResponse as error:
+            said = dict.fromkeys(numbers, session.unreadable(reply, str(error), len(numbers)))
             return self._not_taken(one, said, surely=True)
         one.batch = replace(one.batch, ticket=plain(ticket), age_seconds=0.0)
         one.begun = time.monotonic()
@@ -211,26 +197,26 @@ class Later:
                 self._tickets.drop(one.batch, lost=False)
         return said
 
-    def _fetch(self, inquiry: "Inquiry", one: _UnderWay) -> Reply | None:
+    def _fetch(self, session: Exchange, one: _UnderWay) -> SourceResponse | None:
         """The answers; None when they were not in time, or never will be. Then `one` is over."""
         keep_seconds = self._poll.keep_seconds
-        filled = inquiry.filled(
+        filled = session.filled(
             poll_request(self._batch, self._poll), (), ticket=one.batch.ticket or "", key=one.batch.key
         )
         if one.until is None:
             span = min(self._poll.limit_seconds, max(0.0, keep_seconds - one.age_seconds))
             one.until = time.monotonic() + span
-        found = poll(inquiry, self._batch, self._poll, filled, one.until, at_once=one.earlier)
+        found = poll(session, self._batch, self._poll, filled, one.until, at_once=one.earlier)
         if found.ready is not None or (found.stopped and not found.gone):
             return found.ready
         numbers = one.batch.numbers
         # A ticket of an earlier attempt had time enough to become known. Of a new one, 404 may mean "not yet".
         if found.gone or (found.unknown and one.earlier):
-            one.answers = {number: inquiry.temporary() for number in numbers}
+            one.answers = {number: session.temporary() for number in numbers}
         # Where the source does not say a word, it may only be away for a while.
         elif one.age_seconds >= keep_seconds * (1 if found.heard else 2):
             one.answers = dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="never_ready"))
         if one.answers is not None:
-            log.warning("ticket dropped", source=inquiry.recipe.name, ticket=one.batch.ticket, gone=found.gone)
+            log.warning("ticket dropped", source=session.recipe.name, ticket=one.batch.ticket, gone=found.gone)
             self._tickets.drop(one.batch, lost=True)
         return None

@@ -9,40 +9,41 @@ from typing import TYPE_CHECKING, Any
 from portal.sources.base import Answer
 from portal.sources.http.classify import Verdict, judge_item, judge_whole, search
 from portal.sources.http.client import NoAnswer
-from portal.sources.http.response import NotReadable, Reply
+from portal.sources.http.exchange import Exchange
+from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.recipes.model import Batch
 from portal.sources.recipes.placeholders import FORMS, forms_of
 from portal.sources.recipes.toml_table import plain
 
 if TYPE_CHECKING:
-    from portal.sources.http.session import Inquiry
+    pass
 
 
-def ask_many(inquiry: "Inquiry", batch: Batch, numbers: Sequence[str]) -> Mapping[str, Answer]:
-    """The answers for these numbers. Raises what `Inquiry.exchange` raises, but NoAnswer."""
+def ask_many(session: Exchange, batch: Batch, numbers: Sequence[str]) -> Mapping[str, Answer]:
+    """The answers for these numbers. Raises what `Exchange.exchange` raises, but NoAnswer."""
     try:
-        reply = inquiry.exchange(inquiry.filled(batch.request, numbers), batch.request)
+        reply = session.exchange(session.filled(batch.request, numbers), batch.request)
     except NoAnswer:
-        return {number: inquiry.temporary() for number in numbers}
-    return answers_in(inquiry, batch, numbers, reply)
+        return {number: session.temporary() for number in numbers}
+    return answers_in(session, batch, numbers, reply)
 
 
-def answers_in(inquiry: "Inquiry", batch: Batch, numbers: Sequence[str], reply: Reply) -> Mapping[str, Answer]:
+def answers_in(session: Exchange, batch: Batch, numbers: Sequence[str], reply: SourceResponse) -> Mapping[str, Answer]:
     """Each number's answer out of the answer for all of them."""
-    if refused := about_all(inquiry, numbers, reply):
+    if refused := about_all(session, numbers, reply):
         return refused
     try:
         items = search(batch.items, reply.json)
-    except NotReadable as error:
-        return dict.fromkeys(numbers, inquiry.unreadable(reply, str(error), len(numbers)))
+    except UnreadableResponse as error:
+        return dict.fromkeys(numbers, session.unreadable(reply, str(error), len(numbers)))
     if not isinstance(items, list):
-        return dict.fromkeys(numbers, inquiry.unreadable(reply, f"no list at {batch.items}", len(numbers)))
+        return dict.fromkeys(numbers, session.unreadable(reply, f"no list at {batch.items}", len(numbers)))
     mine = by_number(items, batch.key, numbers)
-    outcomes = inquiry.recipe.outcomes
+    outcomes = session.recipe.outcomes
     return {
-        number: inquiry.answer(number, judge_item(mine[number], outcomes), reply, mine[number])
+        number: session.answer(number, judge_item(mine[number], outcomes), reply, mine[number])
         if number in mine
-        else inquiry.temporary()
+        else session.temporary()
         for number in numbers
     }
 
@@ -64,13 +65,13 @@ def by_number(items: Sequence[Any], key: str, numbers: Sequence[str]) -> dict[st
     return found
 
 
-def about_all(inquiry: "Inquiry", numbers: Sequence[str], reply: Reply) -> Mapping[str, Answer] | None:
+def about_all(session: Exchange, numbers: Sequence[str], reply: SourceResponse) -> Mapping[str, Answer] | None:
     """The answers when the reply is none for single numbers: too many requests, an error, a refusal."""
-    verdict = judge_whole(reply, inquiry.recipe.outcomes)
+    verdict = judge_whole(reply, session.recipe.outcomes)
     if verdict == Verdict.OK:
         return None
     if verdict in (Verdict.UNREADABLE, Verdict.NOT_FOUND):
-        return dict.fromkeys(numbers, inquiry.unreadable(reply, f"status {reply.status}", len(numbers)))
+        return dict.fromkeys(numbers, session.unreadable(reply, f"status {reply.status}", len(numbers)))
     if verdict == Verdict.REJECTED:
         verdict = Verdict.UNSURE
-    return {number: inquiry.answer(number, verdict, reply) for number in numbers}
+    return {number: session.answer(number, verdict, reply) for number in numbers}

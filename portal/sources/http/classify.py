@@ -12,7 +12,7 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from portal.sources.http.response import NotReadable, Reply
+from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.recipes.model import RULE_NAMES, Rule
 
 
@@ -54,7 +54,7 @@ _BY_RULE = {
 }
 
 
-def judge(reply: Reply, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
+def judge(reply: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
     """The verdict on one answer to one number."""
     named = first_rule(reply, outcomes)
     if named is None or (named == "success" and not _good(reply)):
@@ -64,7 +64,7 @@ def judge(reply: Reply, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
     return _BY_RULE[named]
 
 
-def judge_whole(reply: Reply, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
+def judge_whole(reply: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
     """The verdict on an answer for many numbers: only what concerns them all. `not_found`, `rejected` and `success`
     are about one number, and are asked of its item."""
     about_all = {name: outcomes[name] for name in ("blocked", "credentials", "no_credit", "retry") if name in outcomes}
@@ -83,25 +83,25 @@ def judge_item(item: Any, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
     return Verdict.OK
 
 
-def first_rule(reply: Reply, outcomes: Mapping[str, tuple[Rule, ...]]) -> str | None:
+def first_rule(reply: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> str | None:
     """The name of the first rule that holds."""
     return next((name for name in RULE_NAMES if any_holds(outcomes.get(name, ()), reply)), None)
 
 
-def any_holds(rules: Iterable[Rule], reply: Reply) -> bool:
+def any_holds(rules: Iterable[Rule], reply: SourceResponse) -> bool:
     return any(_holds(rule, reply) for rule in rules)
 
 
-def asks_to_wait(reply: Reply) -> bool:
+def asks_to_wait(reply: SourceResponse) -> bool:
     """Too many requests, said in one of two ways."""
     return reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers)
 
 
-def _good(reply: Reply) -> bool:
+def _good(reply: SourceResponse) -> bool:
     return 200 <= reply.status < 300
 
 
-def _by_status(reply: Reply, success_is_said: bool) -> Verdict:
+def _by_status(reply: SourceResponse, success_is_said: bool) -> Verdict:
     if _good(reply):
         # The recipe knows how a good answer looks, and this is none.
         return Verdict.UNREADABLE if success_is_said else Verdict.OK
@@ -112,7 +112,7 @@ def _by_status(reply: Reply, success_is_said: bool) -> Verdict:
     return BY_STATUS.get(reply.status, Verdict.UNREADABLE)
 
 
-def _holds(rule: Rule, reply: Reply) -> bool:
+def _holds(rule: Rule, reply: SourceResponse) -> bool:
     if rule.status and reply.status not in rule.status:
         return False
     if rule.text and rule.text.lower() not in reply.lower:
@@ -121,7 +121,7 @@ def _holds(rule: Rule, reply: Reply) -> bool:
         if rule.json and not _true(rule.json, reply.json):
             return False
         return not rule.css or bool(reply.page.css(rule.css))
-    except NotReadable:
+    except UnreadableResponse:
         return False
 
 

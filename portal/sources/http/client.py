@@ -11,10 +11,10 @@ from collections.abc import Callable
 import requests
 from urllib3.exceptions import HTTPError
 
-from portal.net.address_policy import Refused
+from portal.net.address_policy import AddressRefused
 from portal.net.deadline import deadline
 from portal.sources.base import SourceStopped
-from portal.sources.http.response import Reply
+from portal.sources.http.response import SourceResponse
 from portal.sources.recipes.model import Request
 from portal.sources.recipes.placeholders import Filled
 
@@ -28,11 +28,11 @@ class NoAnswer(Exception):
     """No answer came: too late, cut off, or no connection at all. Another try may get one."""
 
 
-class Interrupted(Exception):
+class RequestInterrupted(Exception):
     """We were told to stop before this was sent: the number stays as it was."""
 
 
-class Asker:
+class SourceClient:
     """Sends requests over one session for each process: a fork must not share its parent's connections."""
 
     def __init__(self, make_session: MakeSession, clock: Callable[[], float] = time.monotonic) -> None:
@@ -41,12 +41,12 @@ class Asker:
         self._sessions: dict[int, requests.Session] = {}
         self._lock = threading.Lock()
 
-    def send(self, filled: Filled, request: Request) -> Reply:
+    def send(self, filled: Filled, request: Request) -> SourceResponse:
         """The answer, cut at the body's limit. Raises NoAnswer, and SourceStopped for an address that is refused."""
         with deadline(request.timeout_seconds):
             return self._send(filled, request)
 
-    def _send(self, filled: Filled, request: Request) -> Reply:
+    def _send(self, filled: Filled, request: Request) -> SourceResponse:
         until = self._clock() + request.timeout_seconds
         try:
             prepared = requests.Request(
@@ -55,7 +55,7 @@ class Asker:
             answer = self._session().send(
                 prepared, stream=True, timeout=request.timeout_seconds, allow_redirects=request.redirects > 0
             )
-        except Refused:
+        except AddressRefused:
             raise SourceStopped("address_refused") from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             # Without its cause: the texts of these errors hold the whole address.
@@ -65,7 +65,7 @@ class Asker:
         except (requests.RequestException, HTTPError, OSError) as error:
             answer.close()
             raise NoAnswer(type(error).__name__) from None
-        return Reply(answer.status_code, dict(answer.headers), body, whole=whole)
+        return SourceResponse(answer.status_code, dict(answer.headers), body, whole=whole)
 
     def _body(self, answer: requests.Response, limit: int, until: float) -> tuple[bytes, bool]:
         """The body and whether that is all of it. What is left of an endless one is not waited for."""

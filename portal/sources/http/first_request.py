@@ -7,7 +7,7 @@ from types import TracebackType
 TICK_SECONDS = 0.1
 
 
-class Gate:
+class FirstRequestGate:
     """A `with` block for each request. When the first ends without having `shut` the gate, it is open for all."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:

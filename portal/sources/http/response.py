@@ -12,12 +12,12 @@ from typing import Any
 from parsel import Selector
 
 
-class NotReadable(ValueError):
+class UnreadableResponse(ValueError):
     """The body is not what the source's kind promises."""
 
 
 @dataclass
-class Reply:
+class SourceResponse:
     """An answer. Header names are in small letters once it is made."""
 
     status: int
@@ -45,16 +45,16 @@ class Reply:
     def json(self) -> Any:
         """The body as JSON. Raises NotReadable."""
         if not self.whole:
-            raise NotReadable("longer than its limit")
+            raise UnreadableResponse("longer than its limit")
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
-            raise NotReadable("not JSON") from error
+            raise UnreadableResponse("not JSON") from error
 
     @cached_property
     def page(self) -> Selector:
         """The body as a page. Raises NotReadable."""
         kind = self.headers.get("content-type", "").lower()
         if not self.whole or not self.text.strip() or (kind and "html" not in kind and "xml" not in kind):
-            raise NotReadable("not a page")
+            raise UnreadableResponse("not a page")
         return Selector(self.text)

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from protego import Protego
 
 from portal.sources.http.client import NoAnswer
-from portal.sources.http.response import Reply
+from portal.sources.http.response import SourceResponse
 from portal.sources.recipes.model import Request
 from portal.sources.recipes.placeholders import Filled
 
 AGENT = "masterfilter"
 KEPT_SECONDS = 86_400.0
-Send = Callable[[Filled, Request], Reply]
+Send = Callable[[Filled, Request], SourceResponse]
 
 
 class Robots:

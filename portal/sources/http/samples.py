@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from portal.sources.http.response import Reply
+from portal.sources.http.response import SourceResponse
 from portal.sources.recipes.placeholders import MASK, forms_of, masked
 
 SAMPLES = 3  # of one attempt
@@ -48,7 +48,7 @@ class Samples:
         with self._lock:
             return self._kept[first:]
 
-    def take(self, reply: Reply, why: str, number: str = "", where: Any = None) -> Sample | None:
+    def take(self, reply: SourceResponse, why: str, number: str = "", where: Any = None) -> Sample | None:
         """Keep one more, unless there are enough or there is one just like it. `where` is the number's own item out of
         an answer for many."""
         if len(self._kept) >= SAMPLES:

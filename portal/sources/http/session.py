@@ -14,17 +14,17 @@ import structlog
 
 from portal.net.retry_after import retry_after_seconds, used_up_seconds
 from portal.sources.base import SOURCE_ERROR, Answer, Outcome, SourceBusy, SourceStopped, Tickets
-from portal.sources.http.async_batch import Later
+from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import ask_many
 from portal.sources.http.classify import STOPPING, Verdict, judge, judge_whole
-from portal.sources.http.client import Asker, Interrupted, NoAnswer
+from portal.sources.http.client import NoAnswer, RequestInterrupted, SourceClient
 from portal.sources.http.extract import FieldMissing, pick
-from portal.sources.http.first_request import Gate
-from portal.sources.http.response import NotReadable, Reply
+from portal.sources.http.first_request import FirstRequestGate
+from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.http.robots import Robots
 from portal.sources.http.samples import Samples
-from portal.sources.limits.interfaces import Fuse, Pace
-from portal.sources.recipes.model import Kind, Recipe, Request
+from portal.sources.limits.interfaces import Breaker, Limiter
+from portal.sources.recipes.model import AnswerFormat, Recipe, Request
 from portal.sources.recipes.placeholders import BadValue, Filled, MissingSecret, fill
 
 log = structlog.get_logger(__name__)
@@ -38,16 +38,16 @@ def _never() -> bool:
     return False
 
 
-class Inquiry:
+class SourceSession:
     """See the module. Its methods may be called from many threads at once."""
 
     def __init__(
         self,
         recipe: Recipe,
         environ: Mapping[str, str],
-        asker: Asker,
-        make_pace: Callable[[float | None], Pace],
-        fuse: Fuse,
+        asker: SourceClient,
+        make_pace: Callable[[float | None], Limiter],
+        fuse: Breaker,
         robots: Robots,
         stop: Callable[[], bool],
         tickets: Tickets,
@@ -58,7 +58,7 @@ class Inquiry:
         self._per_second = recipe.limits.per_second
         self._pace = make_pace(self._per_second)
         self.stop = stop
-        self._gate = Gate(stop)
+        self._gate = FirstRequestGate(stop)
         self._lock = threading.Lock()
         self._limited_since: float | None = None
         self._unsure: set[str] = set()  # numbers refused with 400 since the last answer of another kind
@@ -68,7 +68,7 @@ class Inquiry:
         self.samples = Samples(filter(None, (environ.get(name, "").strip() for name in recipe.secrets)))
         self.silent = True
         batch = recipe.batch
-        self._later = Later(batch, batch.poll, tickets) if batch and batch.poll else None
+        self._later = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers. A number that is not in it was not asked: we were told to stop."""
@@ -78,7 +78,7 @@ class Inquiry:
             if self.recipe.batch:
                 return ask_many(self, self.recipe.batch, numbers)
             return {number: self._one(number) for number in numbers}
-        except Interrupted:
+        except RequestInterrupted:
             return {}
 
     def _one(self, number: str) -> Answer:
@@ -100,7 +100,7 @@ class Inquiry:
         except BadValue:
             raise SourceStopped("recipe_broken") from None
 
-    def exchange(self, filled: Filled, request: Request, *, fetching: bool = False) -> Reply:
+    def exchange(self, filled: Filled, request: Request, *, fetching: bool = False) -> SourceResponse:
         """Send in pace. Raises NoAnswer, Interrupted, SourceBusy, SourceStopped. Until one answer has come, requests
         go one at a time: wrong credentials are refused once, and not once for each number in flight.
 
@@ -111,10 +111,10 @@ class Inquiry:
                 self._pace.wait(stop)
             except SourceBusy:
                 if stop():
-                    raise Interrupted from None
+                    raise RequestInterrupted from None
                 raise
             if stop():
-                raise Interrupted
+                raise RequestInterrupted
             self._fuse.check()  # last: whom it lets through as a probe has to come back with an outcome
             try:
                 reply = self._asker.send(filled, request)
@@ -124,7 +124,7 @@ class Inquiry:
             self._heed(reply, fetching)
             return reply
 
-    def _heed(self, reply: Reply, fetching: bool) -> None:
+    def _heed(self, reply: SourceResponse, fetching: bool) -> None:
         """What follows from an answer for every number."""
         self.silent &= reply.status >= 500
         verdict = (judge_whole if self.recipe.batch else judge)(reply, self.recipe.outcomes)
@@ -151,7 +151,7 @@ class Inquiry:
         self._fuse.trip(verdict.value)
         raise refusal
 
-    def _wait_for_the_source(self, reply: Reply) -> None:
+    def _wait_for_the_source(self, reply: SourceResponse) -> None:
         """Too many requests: the pace is moved for every worker. Raises SourceBusy when that has gone on too long."""
         now = time.monotonic()
         with self._lock:
@@ -179,7 +179,7 @@ class Inquiry:
         self._fuse.check()
         return Answer(Outcome.FAILED, reason="temporary")
 
-    def answer(self, number: str, verdict: Verdict, reply: Reply, where: Any = None) -> Answer:
+    def answer(self, number: str, verdict: Verdict, reply: SourceResponse, where: Any = None) -> Answer:
         """One number's answer by its verdict. `where`: its item out of an answer for many."""
         if verdict == Verdict.UNSURE:
             return self._doubt(number)
@@ -200,15 +200,15 @@ class Inquiry:
             return self.unreadable(reply, "no rule for success holds", number=number, where=where)
         try:
             if where is None:
-                where = reply.page if self.recipe.kind == Kind.HTML else reply.json
+                where = reply.page if self.recipe.kind == AnswerFormat.HTML else reply.json
             fields = pick(self.recipe.fields, where)
-        except (NotReadable, FieldMissing) as error:
+        except (UnreadableResponse, FieldMissing) as error:
             why = f"no field {error}" if isinstance(error, FieldMissing) else str(error)
             return self.unreadable(reply, why, number=number, where=where)
         self._note_read(True)
         return Answer(Outcome.FOUND, fields)
 
-    def unreadable(self, reply: Reply, why: str, rows: int = 1, number: str = "", where: Any = None) -> Answer:
+    def unreadable(self, reply: SourceResponse, why: str, rows: int = 1, number: str = "", where: Any = None) -> Answer:
         """An answer came and cannot be used. Raises SourceStopped when that is so for too many: the page changed.
         `number`: whose alone it is, and `where` its item out of an answer for many."""
         if self.samples.take(reply, why, number, where):

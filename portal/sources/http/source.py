@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from redis import Redis
 
 from portal.net import guarded_session
-from portal.sources.base import Answer, Outcome, SourceFacts, Tickets, Unkept
-from portal.sources.http.client import Asker
+from portal.sources.base import Answer, NoTickets, Outcome, SourceFacts, Tickets
+from portal.sources.http.client import SourceClient
 from portal.sources.http.robots import Robots
-from portal.sources.http.session import Inquiry
-from portal.sources.limits.circuit_breaker import Breaker
-from portal.sources.limits.interfaces import Fuse, Pace
-from portal.sources.limits.rate_limiter import Pacer
+from portal.sources.http.session import SourceSession
+from portal.sources.limits.circuit_breaker import CircuitBreaker
+from portal.sources.limits.interfaces import Breaker, Limiter
+from portal.sources.limits.rate_limiter import RateLimiter
 from portal.sources.recipes.model import Recipe
 
 TRIES = 4  # three within the attempt, and one more when all other numbers have their answer
@@ -29,9 +29,9 @@ class HttpSource:
         redis: Redis | None = None,
         allow_private: Sequence[str] = (),
         ports: Sequence[int] = (),
-        asker: Asker | None = None,
-        make_pace: Callable[[float | None], Pace] | None = None,
-        fuse: Fuse | None = None,
+        asker: SourceClient | None = None,
+        make_pace: Callable[[float | None], Limiter] | None = None,
+        fuse: Breaker | None = None,
     ) -> None:
         facts = facts_of(recipe)
         self.recipe = recipe
@@ -41,27 +41,27 @@ class HttpSource:
         self._environ = environ
         requests = [recipe.request, *([recipe.batch.request] if recipe.batch else [])]
         redirects = max(request.redirects for request in requests)
-        self._asker = asker or Asker(
+        self._asker = asker or SourceClient(
             lambda: guarded_session.session(allow_private, pool_size=self.concurrency, redirects=redirects, ports=ports)
         )
-        self._make_pace = make_pace or (lambda rate: Pacer(redis, recipe.name, rate))
-        self._fuse: Fuse = fuse or Breaker(redis, recipe.name)
+        self._make_pace = make_pace or (lambda rate: RateLimiter(redis, recipe.name, rate))
+        self._fuse: Breaker = fuse or CircuitBreaker(redis, recipe.name)
         self._robots = Robots(self._asker.send)
 
-    def watch(self, around: Callable[[Asker], Asker]) -> None:
+    def watch(self, around: Callable[[SourceClient], SourceClient]) -> None:
         """Put something around what sends, to look on."""
         self._asker = around(self._asker)
         self._robots = Robots(self._asker.send)
 
-    def begin(self, stop: Callable[[], bool], tickets: Tickets) -> Inquiry:
+    def begin(self, stop: Callable[[], bool], tickets: Tickets) -> SourceSession:
         """A conversation for one attempt."""
-        return Inquiry(
+        return SourceSession(
             self.recipe, self._environ, self._asker, self._make_pace, self._fuse, self._robots, stop, tickets
         )
 
     def lookup(self, e164: str) -> Answer:
         """The answer for one number, asked once."""
-        return self.begin(lambda: False, Unkept()).lookup_many([e164]).get(e164) or Answer(
+        return self.begin(lambda: False, NoTickets()).lookup_many([e164]).get(e164) or Answer(
             Outcome.FAILED, reason="temporary"
         )
 

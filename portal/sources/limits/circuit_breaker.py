@@ -32,7 +32,7 @@ DOWN = "source_down"
 
 
 @dataclass(frozen=True)
-class BreakerState:
+class CircuitState:
     """How the breaker stands. `until` is when an open one lets the next probe through; `failures` of the latest `of`
     outcomes failed; `known` is false while Redis is away."""
 
@@ -45,11 +45,11 @@ class BreakerState:
     known: bool = True
 
 
-CLOSED = BreakerState(False)
-UNKNOWN = BreakerState(False, known=False)
+CLOSED = CircuitState(False)
+UNKNOWN = CircuitState(False, known=False)
 
 
-class Breaker:
+class CircuitBreaker:
     """The breaker of one source. One object serves all threads of a process.
 
     Around each request, in one and the same thread: `check()`, then the request, then `succeeded()` or `failed()`.
@@ -120,7 +120,7 @@ class Breaker:
             self._ask("close")
             self._over()
 
-    def state(self) -> BreakerState:
+    def state(self) -> CircuitState:
         """For a page: how it stands. It changes nothing."""
         with self._changed:
             self._ask("state")
@@ -156,7 +156,7 @@ class Breaker:
             self._outcomes, self._in_a_row = "", len(last) - len(last.rstrip("-"))
         before = self._known.is_open
         moment = datetime.fromtimestamp(int(until) / 1000, UTC) if stands != "closed" else None
-        self._known = BreakerState(stands != "closed", moment, because, last.count("-"), len(last), int(opened))
+        self._known = CircuitState(stands != "closed", moment, because, last.count("-"), len(last), int(opened))
         if self._known.is_open and not before:
             log.warning("the source is not asked", source=self.name, reason=because, until=str(moment))
         return stands

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 
-class Pace(Protocol):
-    """What `pacer.Pacer` gives."""
+class Limiter(Protocol):
+    """What `rate_limiter.RateLimiter` gives."""
 
     def wait(self, stop: Callable[[], bool]) -> None: ...
     def pause(self, seconds: float) -> None: ...
     def told(self, outcome: str) -> None: ...
 
 
-class Fuse(Protocol):
-    """What `breaker.Breaker` gives."""
+class Breaker(Protocol):
+    """What `circuit_breaker.CircuitBreaker` gives."""
 
     def check(self) -> None: ...
     def succeeded(self) -> None: ...

@@ -38,7 +38,7 @@ AWAY_SECONDS = 5.0  # with Redis away, it is not asked again before
 OK, RATE_LIMITED = "ok", "rate_limited"
 
 
-class Interrupted(SourceBusy):
+class WaitInterrupted(SourceBusy):
     """We were told to stop while waiting for the slot. Nothing was asked."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Interrupted(SourceBusy):
 
 
 @dataclass(frozen=True)
-class Pace:
+class LimiterState:
     """How a source is being asked: requests a second, how long its pause still lasts, how far slots are taken ahead,
     and whether Redis could be asked."""
 
@@ -56,7 +56,7 @@ class Pace:
     known: bool = True
 
 
-class Pacer:
+class RateLimiter:
     """The slots of one source. `rate` is what the recipe declares, in requests a second, or None; `ceiling` is what
     an undeclared pace never exceeds. One object may serve all threads of a process."""
 
@@ -91,10 +91,10 @@ class Pacer:
             slot = time.monotonic() + self._reserve()
             while (left := slot - time.monotonic()) > 0:
                 if stop():
-                    raise Interrupted
+                    raise WaitInterrupted
                 self._sleep(min(left, STEP_SECONDS))
             if stop():
-                raise Interrupted
+                raise WaitInterrupted
             if slot >= self._held_until:
                 return
             # A pause was called while we slept: our slot lies within it and is given up for one behind it.
@@ -115,13 +115,13 @@ class Pacer:
         if outcome == RATE_LIMITED:
             self._ask("cut", 0.0)
 
-    def state(self) -> Pace:
+    def state(self) -> LimiterState:
         """For a page: how the source is being asked just now."""
         answer = self._ask("state", 0.0)
         if answer is None:
-            return Pace(self._begin, max(self._held_until - time.monotonic(), 0.0), 0.0, known=False)
+            return LimiterState(self._begin, max(self._held_until - time.monotonic(), 0.0), 0.0, known=False)
         ahead, held, rate, _ = answer
-        return Pace(rate, held, ahead)
+        return LimiterState(rate, held, ahead)
 
     def _reserve(self) -> float:
         """Take a slot, and say how many seconds it is away. Raises SourceBusy."""

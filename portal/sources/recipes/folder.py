@@ -21,7 +21,7 @@ Stamp = tuple[tuple[str, int, int], ...]  # path, when it was changed and how lo
 
 
 @dataclass(frozen=True)
-class Found:
+class RecipeFile:
     """One recipe's file. It is `usable` when it has no mistake and all its secrets are there, or when its last version
     of which that was true is `kept` in its place."""
 
@@ -51,13 +51,13 @@ class Found:
         return self.serves is not None
 
 
-def look_at(path: Path, environ: Mapping[str, str]) -> Found:
+def look_at(path: Path, environ: Mapping[str, str]) -> RecipeFile:
     """One recipe's file. `environ` has the secrets."""
     try:
         recipe = read_recipe(path)
     except BadRecipe as error:
-        return Found(path, mistakes=error.mistakes)
-    return Found(path, recipe, missing=missing(recipe, environ))
+        return RecipeFile(path, mistakes=error.mistakes)
+    return RecipeFile(path, recipe, missing=missing(recipe, environ))
 
 
 def missing(recipe: Recipe, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -65,14 +65,14 @@ def missing(recipe: Recipe, environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in recipe.secrets if not environ.get(name, "").strip())
 
 
-def look(folder: Path, environ: Mapping[str, str]) -> tuple[Found, ...]:
+def look(folder: Path, environ: Mapping[str, str]) -> tuple[RecipeFile, ...]:
     """Every recipe's file of a folder. Of two with one name the second is a mistake."""
     seen: set[str] = set()
     every = []
     for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
         one = look_at(path, environ)
         if one.recipe is not None and one.name in seen:
-            one = Found(path, mistakes=(Mistake(path.name, "name", 1, "name_taken"),))
+            one = RecipeFile(path, mistakes=(Mistake(path.name, "name", 1, "name_taken"),))
         if one.recipe is not None:  # one that cannot be read has no name to take
             seen.add(one.name)
         every.append(one)

@@ -13,9 +13,19 @@ import phonenumbers
 from portal.config import SETTINGS
 from portal.sources.base import Outcome
 from portal.sources.recipes import parts as parts
-from portal.sources.recipes.model import RULE_NAMES, Batch, Case, FieldRule, Kind, Limits, Recipe, Request, Rule
+from portal.sources.recipes.model import (
+    RULE_NAMES,
+    AnswerFormat,
+    Batch,
+    Case,
+    FieldRule,
+    Recipe,
+    Request,
+    RequestLimits,
+    Rule,
+)
 from portal.sources.recipes.placeholders import secret_names
-from portal.sources.recipes.toml_table import BadRecipe, Lines, Mistake, Table
+from portal.sources.recipes.toml_table import BadRecipe, Lines, Mistake, TomlTable
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -35,19 +45,19 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise BadRecipe([Mistake(path.name, "", 1, "not_readable")]) from error
     found: list[Mistake] = []
-    recipe = _recipe(Table(values, "", path.name, Lines(text), found), path, text)
+    recipe = _recipe(TomlTable(values, "", path.name, Lines(text), found), path, text)
     if found:
         raise BadRecipe(sorted(found, key=lambda one: one.line))
     return recipe
 
 
-def _recipe(table: Table, path: Path, text: str) -> Recipe:
+def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
     name = table.text("name", None)
     if name and not NAME.fullmatch(name):
         table.wrong("name", "bad_name")
     if name in TAKEN:
         table.wrong("name", "name_taken")
-    kind = Kind(table.one_of("kind", tuple(Kind), None))
+    kind = AnswerFormat(table.one_of("kind", tuple(AnswerFormat), None))
     request, batch = _requests(table, kind)
     fields = _fields(table, kind)
     limits_table, outcome_table = table.table("limits"), table.table("outcome")
@@ -58,7 +68,7 @@ def _recipe(table: Table, path: Path, text: str) -> Recipe:
         description=table.words("description"),
         request=request,
         batch=batch,
-        limits=parts.limits(limits_table, kind) if limits_table else Limits(robots=kind == Kind.HTML),
+        limits=parts.limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
         outcomes=_outcomes(outcome_table, kind) if outcome_table else {},
         fields=fields,
         tests=tuple(_case(one, path, fields) for one in table.tables("test")),
@@ -71,30 +81,30 @@ def _recipe(table: Table, path: Path, text: str) -> Recipe:
     return recipe
 
 
-def _requests(table: Table, kind: Kind) -> tuple[Request, Batch | None]:
+def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | None]:
     asked, many = table.table("request"), table.table("batch")
     if asked is None:
         table.wrong("request", "missing")
         return Request(""), None
-    alone = kind != Kind.BATCH and not (many and "{numbers_json}" in str(asked.values))
+    alone = kind != AnswerFormat.BATCH and not (many and "{numbers_json}" in str(asked.values))
     request = parts.request(asked, parts.ONE_NUMBER if alone else parts.MANY_NUMBERS, OF_THE_PORTAL)
     asked.end()
     if many is None:
-        if kind == Kind.BATCH:
+        if kind == AnswerFormat.BATCH:
             table.wrong("batch", "missing")
         return request, None
-    if kind == Kind.HTML:
+    if kind == AnswerFormat.HTML:
         table.wrong("batch", "json_only")
     return request, parts.batch(many, request, OF_THE_PORTAL)
 
 
-def _outcomes(table: Table, kind: Kind) -> dict[str, tuple[Rule, ...]]:
+def _outcomes(table: TomlTable, kind: AnswerFormat) -> dict[str, tuple[Rule, ...]]:
     found = {name: tuple(parts.rule(one, kind) for one in table.tables(name)) for name in RULE_NAMES}
     table.end()
     return {name: rules for name, rules in found.items() if rules}
 
 
-def _fields(table: Table, kind: Kind) -> tuple[FieldRule, ...]:
+def _fields(table: TomlTable, kind: AnswerFormat) -> tuple[FieldRule, ...]:
     fields = table.table("fields")
     if fields is None or not fields.values:
         table.wrong("fields", "no_fields")
@@ -104,14 +114,14 @@ def _fields(table: Table, kind: Kind) -> tuple[FieldRule, ...]:
         if not FIELD.fullmatch(name):
             fields.wrong(name, "bad_name")
         if isinstance(value, str):  # the short form: only where it stands
-            fields.values[name] = {"css" if kind == Kind.HTML else "path": value}
+            fields.values[name] = {"css" if kind == AnswerFormat.HTML else "path": value}
         below = fields.table(name)
         if below is not None:
             found.append(parts.field(below, name, kind))
     return tuple(found)
 
 
-def _case(table: Table, path: Path, fields: tuple[FieldRule, ...]) -> Case:
+def _case(table: TomlTable, path: Path, fields: tuple[FieldRule, ...]) -> Case:
     number = table.text("number", None)
     if number and not _is_number(number):
         table.wrong("number", "bad_number")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-Words = Mapping[str, str]  # a text by language; "" is the language of those that have none of their own
+ValueWords = Mapping[str, str]  # a text by language; "" is the language of those that have none of their own
 
 
-class Kind(StrEnum):
+class AnswerFormat(StrEnum):
     """How a source answers."""
 
     JSON = "json"
@@ -76,7 +76,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """How a source wants to be asked."""
 
     per_second: float | None = None  # requests; None: found out by asking
@@ -98,7 +98,7 @@ class FieldRule:
     regex: str = ""
     strip: bool = True
     required: bool = False
-    label: Words = field(default_factory=dict)
+    label: ValueWords = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,17 +118,17 @@ class Recipe:
     """One source. `version` changes with the file, and with it what was kept of earlier answers is not used again."""
 
     name: str
-    kind: Kind
+    kind: AnswerFormat
     request: Request
     fields: tuple[FieldRule, ...]
     outcomes: Mapping[str, tuple[Rule, ...]]
-    limits: Limits
+    limits: RequestLimits
     path: Path
     text: str  # the file as it was read, for those who may look at it
     version: str
     batch: Batch | None = None
-    title: Words = field(default_factory=dict)
-    description: Words = field(default_factory=dict)
+    title: ValueWords = field(default_factory=dict)
+    description: ValueWords = field(default_factory=dict)
     tests: tuple[Case, ...] = ()
     secrets: tuple[str, ...] = ()  # the names that stand in {secret:…}
 

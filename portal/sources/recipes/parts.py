@@ -13,9 +13,9 @@ from jmespath.exceptions import JMESPathError
 from lxml import etree
 from parsel import Selector
 
-from portal.sources.recipes.model import Batch, FieldRule, Kind, Limits, Poll, Request, Rule
+from portal.sources.recipes.model import AnswerFormat, Batch, FieldRule, Poll, Request, RequestLimits, Rule
 from portal.sources.recipes.placeholders import FORMS, PLACEHOLDER, names_in, placeholders
-from portal.sources.recipes.toml_table import Table
+from portal.sources.recipes.toml_table import TomlTable
 
 ONE_NUMBER = ("e164", "national", "digits")  # one of these has to stand in a request for one number
 MANY_NUMBERS = ("numbers_json",)
@@ -26,7 +26,9 @@ MAX_BODY_BYTES = 20_000_000
 SETTING = re.compile(r"^\d+(\.\d+)?$")
 
 
-def request(table: Table, wanted: tuple[str, ...], settings: frozenset[str], like: Request | None = None) -> Request:
+def request(
+    table: TomlTable, wanted: tuple[str, ...], settings: frozenset[str], like: Request | None = None
+) -> Request:
     """What is sent. `wanted`: one of these placeholders has to be there. `like` gives what is not said."""
     url = address(table, "url", None if like is None else like.url)
     body = table.text("body", like.body if like else "")
@@ -60,7 +62,7 @@ def request(table: Table, wanted: tuple[str, ...], settings: frozenset[str], lik
     )
 
 
-def address(table: Table, key: str, default: str | None = None) -> str:
+def address(table: TomlTable, key: str, default: str | None = None) -> str:
     url = table.text(key, default)
     if not url:
         return ""
@@ -71,7 +73,7 @@ def address(table: Table, key: str, default: str | None = None) -> str:
     return url
 
 
-def size(table: Table, key: str, default: int) -> int:
+def size(table: TomlTable, key: str, default: int) -> int:
     value = table.raw(key)
     if value is None:
         return default
@@ -83,22 +85,22 @@ def size(table: Table, key: str, default: int) -> int:
     return found
 
 
-def limits(table: Table | None, kind: Kind) -> Limits:
+def limits(table: TomlTable | None, kind: AnswerFormat) -> RequestLimits:
     if table is None:
-        return Limits(robots=kind == Kind.HTML)
-    if table.has("robots") and kind != Kind.HTML:
+        return RequestLimits(robots=kind == AnswerFormat.HTML)
+    if table.has("robots") and kind != AnswerFormat.HTML:
         table.wrong("robots", "html_only")
-    found = Limits(
+    found = RequestLimits(
         per_second=_rate(table),
         concurrency=table.whole("concurrency", 4, 1, 64),
         cache_days=_days(table),
-        robots=table.yes_no("robots", kind == Kind.HTML),
+        robots=table.yes_no("robots", kind == AnswerFormat.HTML),
     )
     table.end()
     return found
 
 
-def _rate(table: Table) -> float | None:
+def _rate(table: TomlTable) -> float | None:
     value = table.raw("rate")
     if value is None:
         return None
@@ -109,7 +111,7 @@ def _rate(table: Table) -> float | None:
     return rate
 
 
-def _days(table: Table) -> float:
+def _days(table: TomlTable) -> float:
     value = table.raw("cache")
     if value is None:
         return 0.0
@@ -120,7 +122,7 @@ def _days(table: Table) -> float:
     return float(match[1])
 
 
-def batch(table: Table, base: Request, settings: frozenset[str]) -> Batch:
+def batch(table: TomlTable, base: Request, settings: frozenset[str]) -> Batch:
     """Many numbers a call; what its request does not say is as in [request]."""
     asked = request(table, MANY_NUMBERS, settings, base)
     poll_table = table.table("poll")
@@ -138,11 +140,11 @@ def batch(table: Table, base: Request, settings: frozenset[str]) -> Batch:
     return found
 
 
-def poll(table: Table) -> Poll:
+def poll(table: TomlTable) -> Poll:
     url = address(table, "url")
     if url and ("ticket" not in {name for _, name in placeholders(url)}):
         table.wrong("url", "no_number", known="{ticket}")
-    ready = tuple(rule(one, Kind.BATCH) for one in table.tables("ready"))
+    ready = tuple(rule(one, AnswerFormat.BATCH) for one in table.tables("ready"))
     if not ready:
         table.wrong("ready", "missing")
     found = Poll(
@@ -152,21 +154,21 @@ def poll(table: Table) -> Poll:
         interval_seconds=table.number("interval", 2.0, 0.01, 600),
         limit_seconds=table.number("limit", 300.0, 1, 86_400),
         keep_hours=table.number("keep_hours", 24.0, 0.01, 720),
-        gone=tuple(rule(one, Kind.BATCH) for one in table.tables("gone")),
+        gone=tuple(rule(one, AnswerFormat.BATCH) for one in table.tables("gone")),
     )
     table.end()
     return found
 
 
-def rule(table: Table, kind: Kind) -> Rule:
+def rule(table: TomlTable, kind: AnswerFormat) -> Rule:
     status = table.raw("status")
     numbers = status if isinstance(status, list) else [status] if status is not None else []
     if not all(type(one) is int and 100 <= one <= 599 for one in numbers):
         table.wrong("status", "bad_status")
         numbers = []
-    if table.has("css") and kind != Kind.HTML:
+    if table.has("css") and kind != AnswerFormat.HTML:
         table.wrong("css", "html_only")
-    if table.has("json") and kind == Kind.HTML:
+    if table.has("json") and kind == AnswerFormat.HTML:
         table.wrong("json", "json_only")
     found = Rule(tuple(numbers), expression(table, "json", path), expression(table, "css", css), table.text("text"))
     if not (status is not None or found.json or found.css or found.text):
@@ -175,7 +177,7 @@ def rule(table: Table, kind: Kind) -> Rule:
     return found
 
 
-def field(table: Table, name: str, kind: Kind) -> FieldRule:
+def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
     found = FieldRule(
         name=name,
         path=expression(table, "path", path),
@@ -190,15 +192,15 @@ def field(table: Table, name: str, kind: Kind) -> FieldRule:
     )
     if sum(map(table.has, ("path", "css", "xpath"))) != 1:
         table.wrong("", "one_selector")
-    elif table.has("path") and kind == Kind.HTML:
+    elif table.has("path") and kind == AnswerFormat.HTML:
         table.wrong("path", "json_only")
-    elif not table.has("path") and kind != Kind.HTML:
+    elif not table.has("path") and kind != AnswerFormat.HTML:
         table.wrong("css" if table.has("css") else "xpath", "html_only")
     table.end()
     return found
 
 
-def expression(table: Table, key: str, test: Callable[[str], Any], default: str | None = "") -> str:
+def expression(table: TomlTable, key: str, test: Callable[[str], Any], default: str | None = "") -> str:
     """A text that `test` can make sense of."""
     text = table.text(key, default)
     if text:

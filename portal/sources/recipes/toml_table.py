@@ -66,7 +66,7 @@ class Lines:
         return line, line - 1, line
 
 
-class Table:
+class TomlTable:
     """One table that is being read. The first reading of a key says that it belongs there."""
 
     def __init__(
@@ -149,7 +149,7 @@ class Table:
             return {"": value}
         return self.texts(key)
 
-    def table(self, key: str) -> "Table | None":
+    def table(self, key: str) -> "TomlTable | None":
         value = self.raw(key)
         if value is None:
             return None
@@ -158,7 +158,7 @@ class Table:
             return None
         return self._below(key, value)
 
-    def tables(self, key: str) -> "list[Table]":
+    def tables(self, key: str) -> "list[TomlTable]":
         """A list of tables, [[…]] or within brackets."""
         value = self.raw(key)
         if value is None:
@@ -168,9 +168,9 @@ class Table:
             return []
         return [self._below(key, one, nth) for nth, one in enumerate(value)]
 
-    def _below(self, key: str, value: Mapping[str, Any], nth: int = 0) -> "Table":
+    def _below(self, key: str, value: Mapping[str, Any], nth: int = 0) -> "TomlTable":
         name = f"{self.name}.{key}" if self.name else key
-        return Table(value, name, self.file, self.lines, self.found, nth)
+        return TomlTable(value, name, self.file, self.lines, self.found, nth)
 
     def end(self) -> None:
         """Say of every key that nobody asked for that it is not known here."""

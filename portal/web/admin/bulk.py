@@ -20,7 +20,7 @@ from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.models import ScrapingJob
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import WHY_LETTERS, blueprint
-from portal.web.admin.filters import Asked
+from portal.web.admin.filters import ListQuery
 from portal.web.job_actions import MAX_MINUTES, MAX_RETRIES
 
 NAMED = 5  # so many of the skipped jobs are named one by one
@@ -31,12 +31,12 @@ IDS_AT_ONCE = 100_000
 @admin_required
 def plan() -> Response:
     """What a verb would do, before it does it. Nothing is changed."""
-    asked = Asked.read()
+    asked = ListQuery.read()
     verb = Verb(request.form["verb"]) if request.form.get("verb") in tuple(Verb) else Verb.RETRY
     return _planned(verb, asked)
 
 
-def _planned(verb: Verb, asked: Asked, problem: str = "") -> Response:
+def _planned(verb: Verb, asked: ListQuery, problem: str = "") -> Response:
     every = bool(request.form.get("all"))
     if every and asked.senseless:
         return _back(asked, _senseless(), "bad")
@@ -90,7 +90,7 @@ def limits() -> Response:
 
 
 def _do(verb: Verb) -> Response:
-    asked, now = Asked.read(), utcnow()
+    asked, now = ListQuery.read(), utcnow()
     every = bool(request.form.get("all"))
     if every and asked.senseless:
         return _back(asked, _senseless(), "bad")
@@ -104,7 +104,7 @@ def _do(verb: Verb) -> Response:
         return _planned(verb, asked, problem)
     if problem:
         return _back(asked, problem, "bad")
-    order = bulk.Order(verb, current_user.email, _why() or None, numbers)
+    order = bulk.BulkOrder(verb, current_user.email, _why() or None, numbers)
     few = _few(wanted, ids)
     if few is not None:
         return _told(bulk.do_at_once(order, few, now), verb, asked)
@@ -154,12 +154,12 @@ def _ids() -> list[int]:
     return [one for one in ids if one < 2**31][:IDS_AT_ONCE]
 
 
-def _back(asked: Asked, said: str, kind: str = "info") -> Response:
+def _back(asked: ListQuery, said: str, kind: str = "info") -> Response:
     flash(said, kind)
     return make_response(redirect(url_for("admin.jobs", **asked.arguments()), 303))
 
 
-def _told(account: bulk.Account, verb: Verb, asked: Asked) -> Response:
+def _told(account: bulk.BulkResult, verb: Verb, asked: ListQuery) -> Response:
     """Say what was done, and what was skipped and why."""
     done, skipped = len(account.done), len(account.skipped)
     if not done and not skipped:

@@ -12,7 +12,7 @@ from flask import request
 from portal.accounts import User
 from portal.jobs.admin import phone_search
 from portal.jobs.admin.filters import Filters
-from portal.jobs.admin.job_list import Order, Place, Sort
+from portal.jobs.admin.job_list import Cursor, Sort, SortOrder
 from portal.jobs.admin.triage import SPANS
 from portal.jobs.core.status import Status
 from portal.web.cursor import from_text
@@ -25,7 +25,7 @@ NOBODYS = "-"  # stands for a number that no file has: a search that is over mus
 
 
 @dataclass(frozen=True)
-class Asked:
+class ListQuery:
     """The filters and the order in the words of the address. `found` is the key of a search for a number."""
 
     status: str = ""
@@ -67,14 +67,14 @@ class Asked:
         )
 
     @property
-    def by(self) -> Order:
+    def by(self) -> SortOrder:
         """The order. What is looked at by its cause or its last change has the latest change first."""
         name = self.sort.removeprefix("-")
         if name in tuple(Sort):
-            return Order(Sort(name), self.sort.startswith("-"))
-        return Order(Sort.UPDATED if self.cause or self.last else Sort.CREATED)
+            return SortOrder(Sort(name), self.sort.startswith("-"))
+        return SortOrder(Sort.UPDATED if self.cause or self.last else Sort.CREATED)
 
-    def place(self) -> Place | None:
+    def place(self) -> Cursor | None:
         """The place of the list that the page begins after."""
         return from_text(request.args.get("after", ""))
 

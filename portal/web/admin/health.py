@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from portal.clock import utcnow
 from portal.jobs.health import checks, processes
-from portal.jobs.health.checks import State
+from portal.jobs.health.checks import HealthState
 from portal.jobs.health.versions import versions
 from portal.jobs.health.words import said
 from portal.web.access import admin_required
@@ -44,7 +44,7 @@ def _parts() -> dict[str, Any]:
     seen = [(one.name, one.seen_at, one.doing, there) for one, there in workers]
     return {
         "findings": findings,
-        "wrong": sum(one.state != State.WELL for one, _ in findings),
+        "wrong": sum(one.state != HealthState.WELL for one, _ in findings),
         "workers": workers,
         "has_notices": "admin.notices" in current_app.view_functions,
         "mark": blake2s(repr((read, seen)).encode(), digest_size=6).hexdigest(),

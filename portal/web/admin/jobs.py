@@ -19,7 +19,7 @@ from portal.jobs.words.causes import CAUSES
 from portal.notices.log import given_up
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint
-from portal.web.admin.filters import ID, REFERENCE, Asked
+from portal.web.admin.filters import ID, REFERENCE, ListQuery
 from portal.web.cursor import to_text
 
 
@@ -27,7 +27,7 @@ from portal.web.cursor import to_text
 @admin_required
 def jobs() -> Response:
     """Everybody's jobs, and whether the sweep is well."""
-    asked, now = Asked.read(), utcnow()
+    asked, now = ListQuery.read(), utcnow()
     wanted = asked.filters(current_user, now)
     found = job_list.list_all(wanted, asked.by, asked.place())
     interval = timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"])

@@ -7,14 +7,14 @@ from portal.jobs.metrics.models import EVERYBODY
 from portal.web import metrics_page
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
-from portal.web.metrics_page import Asked, table_file
+from portal.web.metrics_page import MetricsQuery, table_file
 
 
 @blueprint.get("/admin/metrics")
 @admin_required
 def metrics() -> str:
     """Everybody's figures over the span of the address."""
-    return render_template("figures/everybody.html", **metrics_page.everybodys(Asked.read(), utcnow()))
+    return render_template("figures/everybody.html", **metrics_page.everybodys(MetricsQuery.read(), utcnow()))
 
 
 @blueprint.get("/admin/metrics/live")
@@ -31,4 +31,4 @@ def metrics_live() -> str | Response:
 @admin_required
 def metrics_table(name: str) -> Response:
     """One table of the page, as a file."""
-    return table_file(metrics_page.table(name, Asked.read(), utcnow(), EVERYBODY))
+    return table_file(metrics_page.table(name, MetricsQuery.read(), utcnow(), EVERYBODY))

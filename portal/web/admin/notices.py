@@ -10,7 +10,7 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.notices import log, words
-from portal.notices.email.build import Letter, letter
+from portal.notices.email.build import Email, letter
 from portal.notices.kinds import kind_of
 from portal.notices.models import Channel, Delivery
 from portal.web.access import admin_required
@@ -72,11 +72,11 @@ def send_again(notice_id: int) -> Response:
     return make_response(redirect(url_for("admin.notice", notice_id=notice_id), 303))
 
 
-def _found(notice_id: int) -> log.Delivered:
+def _found(notice_id: int) -> log.LoggedNotice:
     return (log.find_notice(notice_id) if notice_id < 2**31 else None) or abort(404)
 
 
-def _letter(found: log.Delivered) -> Letter | None:
+def _letter(found: log.LoggedNotice) -> Email | None:
     """The letter as it went out or would go out now, but for its reader's own address to stop such letters; nothing for
     other channels, and for what is its reader's alone."""
     notice, kind = found.notice, kind_of(found.notice.kind)

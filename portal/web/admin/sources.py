@@ -15,10 +15,10 @@ from portal.clock import utcnow
 from portal.documents.words import reason_words
 from portal.jobs import source_pause, source_trial
 from portal.jobs.health import sources as source_health
-from portal.jobs.source_trial import State
+from portal.jobs.source_trial import TrialState
 from portal.phone import parse
 from portal.sources.recipes.words import difference_words, mistake_words
-from portal.sources.selftest import Proof, prove
+from portal.sources.selftest import TestResult, prove
 from portal.sources.words import field_label, value_words
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import WHY_LETTERS, blueprint
@@ -84,7 +84,7 @@ def try_source(name: str) -> Response:
         )
     try:
         token = source_trial.begin(name, phone.e164, utcnow())
-    except source_trial.Away:
+    except source_trial.RedisAway:
         said = gettext("Redis does not answer: no number can be tried just now. Files that are being looked up go on.")
         return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)
     return make_response(redirect(url_for("admin.source_trial", name=name, token=token, _anchor="try-head"), 303))
@@ -115,12 +115,12 @@ def _known(name: str) -> None:
         abort(404)
 
 
-def _page(name: str, number: str = "", problem: str = "", state: State | None = None) -> dict[str, Any]:
+def _page(name: str, number: str = "", problem: str = "", state: TrialState | None = None) -> dict[str, Any]:
     """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
     _known(name)
     found = next((one for one in sources.found() if one.usable and one.name == name), None)
     recipe = found.serves if found else None
-    proofs: tuple[Proof, ...] | None
+    proofs: tuple[TestResult, ...] | None
     try:
         proofs = prove(recipe) if recipe else ()
     except OSError:

@@ -118,7 +118,7 @@ def send_letter(user_id: int) -> Response:
     user = _found(user_id)
     if not user.is_active:
         return _told(user_id, False, "", gettext("They are shut out, so no letter was written."))
-    invited = account_admin.standing(user) == account_admin.Standing.INVITED
+    invited = account_admin.standing(user) == account_admin.AccountStatus.INVITED
     link = password_mails.send_reset(user_id, current_user.id, utcnow())
     return _letter_written(user_id, link, Purpose.INVITE if invited else Purpose.RESET)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from portal.documents.reader.limits import Limits, Problem, Unreadable
+from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.parent import ReadingFailed, _ask_child
 from tests.documents import hostile
 from tests.documents.sheets import FIXTURES, cells_of, read_file, sheet_of, xlsx
@@ -27,7 +27,9 @@ def hostile_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return hostile.make_all(tmp_path_factory.mktemp("hostile"))
 
 
-def refusal(path: Path, name: str | None = None, limits: Limits | None = None) -> tuple[Problem, dict[str, object]]:
+def refusal(
+    path: Path, name: str | None = None, limits: ReadLimits | None = None
+) -> tuple[FileProblem, dict[str, object]]:
     with pytest.raises(Unreadable) as raised:
         read_file(path, name, limits)
     return raised.value.problem, raised.value.facts
@@ -79,17 +81,17 @@ def test_the_reading_process_takes_the_memory_and_not_its_parent(
 @pytest.mark.parametrize(("data_rows", "fits"), [(20, True), (21, False)])
 def test_the_limit_of_rows_is_exact_whatever_stands_above_the_data(tmp_path: Path, data_rows: int, fits: bool) -> None:
     lines = [["Listado"], [], ["Nombre", "Teléfono"], *([["Ana", 612345678]] * data_rows)]
-    path, limits = xlsx(tmp_path / "a.xlsx", lines), Limits(max_rows=20)
+    path, limits = xlsx(tmp_path / "a.xlsx", lines), ReadLimits(max_rows=20)
     if fits:
         assert read_file(path, limits=limits)[0].data_rows == 20
     else:
-        assert refusal(path, limits=limits) == (Problem.TOO_MANY_ROWS, {"rows": 21, "limit": 20})
+        assert refusal(path, limits=limits) == (FileProblem.TOO_MANY_ROWS, {"rows": 21, "limit": 20})
         assert not sheet_of(path).exists()
 
 
 def test_a_later_sheet_that_is_too_long_does_not_spoil_the_first(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["tel"], [612345678]], [["tel"], *([[612345678]] * 30)])
-    first, second = read_file(path, limits=Limits(max_rows=20))
+    first, second = read_file(path, limits=ReadLimits(max_rows=20))
     assert (first.usable, first.problem) == (True, None)
     assert (second.usable, second.problem) == (False, "too_many_rows")
     assert second.problem_facts == {"rows": 30, "limit": 20}
@@ -100,36 +102,36 @@ def test_a_later_sheet_that_is_too_long_does_not_spoil_the_first(tmp_path: Path)
 def test_columns_up_to_the_limit(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["x"] * 256])
     assert read_file(xlsx(tmp_path / "b.xlsx", [["x"] * 256] * 2))[0].columns == 256
-    assert refusal(path) == (Problem.NO_ROWS, {})  # a lone row of words is a header without data
+    assert refusal(path) == (FileProblem.NO_ROWS, {})  # a lone row of words is a header without data
     wide = xlsx(tmp_path / "c.xlsx", [["x"] * 257] * 2)
-    assert refusal(wide) == (Problem.TOO_MANY_COLUMNS, {"columns": 257, "limit": 256})
+    assert refusal(wide) == (FileProblem.TOO_MANY_COLUMNS, {"columns": 257, "limit": 256})
     far = hostile.workbook(tmp_path / "d.xlsx", hostile.rows_of('<row r="1"><c r="XFD1"><v>1</v></c></row>'))
-    assert refusal(far) == (Problem.TOO_MANY_COLUMNS, {"columns": 16384, "limit": 256})
+    assert refusal(far) == (FileProblem.TOO_MANY_COLUMNS, {"columns": 16384, "limit": 256})
 
 
 def test_too_many_sheets_and_too_much_content(tmp_path: Path) -> None:
     many = xlsx(tmp_path / "a.xlsx", *([[["tel"], [612345678]]] * 4))
-    assert refusal(many, limits=Limits(max_sheets=3)) == (Problem.TOO_MANY_SHEETS, {"sheets": 4, "limit": 3})
-    assert len(read_file(many, limits=Limits(max_sheets=4))) == 4
-    small = Limits(max_rows=1, base_unpacked_bytes=0)
-    assert refusal(many, limits=small) == (Problem.TOO_LARGE, {"limit": 0})
+    assert refusal(many, limits=ReadLimits(max_sheets=3)) == (FileProblem.TOO_MANY_SHEETS, {"sheets": 4, "limit": 3})
+    assert len(read_file(many, limits=ReadLimits(max_sheets=4))) == 4
+    small = ReadLimits(max_rows=1, base_unpacked_bytes=0)
+    assert refusal(many, limits=small) == (FileProblem.TOO_LARGE, {"limit": 0})
     text = tmp_path / "a.csv"
     text.write_text("x" * 9000 + "\n612345678\n", encoding="utf-8")
-    assert refusal(text, limits=Limits(max_rows=5, base_output_bytes=0))[0] is Problem.TOO_LARGE
+    assert refusal(text, limits=ReadLimits(max_rows=5, base_output_bytes=0))[0] is FileProblem.TOO_LARGE
 
 
 @pytest.mark.parametrize("lines", [[], [["Teléfono", "Nombre"]], [[" "], [None]]])
 def test_a_workbook_without_data_has_no_rows(tmp_path: Path, lines: list[list[str | None]]) -> None:
-    assert refusal(xlsx(tmp_path / "a.xlsx", lines)) == (Problem.NO_ROWS, {})
+    assert refusal(xlsx(tmp_path / "a.xlsx", lines)) == (FileProblem.NO_ROWS, {})
 
 
 @pytest.mark.parametrize("name", ["photo.png", "clientes", "clientes.pdf", ".xlsx.exe", "", "a.xlsx\n.sh"])
 def test_a_name_that_no_spreadsheet_has(tmp_path: Path, name: str) -> None:
-    assert refusal(xlsx(tmp_path / "a.xlsx", [["tel"], [612345678]]), name or "-")[0] is Problem.WRONG_TYPE
+    assert refusal(xlsx(tmp_path / "a.xlsx", [["tel"], [612345678]]), name or "-")[0] is FileProblem.WRONG_TYPE
 
 
 def test_passwords(tmp_path: Path) -> None:
-    assert refusal(copied(tmp_path, "con_clave_xlsx.bin"), "a.xlsx") == (Problem.ENCRYPTED, {})
+    assert refusal(copied(tmp_path, "con_clave_xlsx.bin"), "a.xlsx") == (FileProblem.ENCRYPTED, {})
     old = copied(tmp_path, "clientes.xls")
     raw = bytearray(old.read_bytes())
     after_bof = raw.index(b"\x09\x08\x10\x00\x00\x06\x05\x00") + 20
@@ -137,10 +139,10 @@ def test_passwords(tmp_path: Path) -> None:
     raw[after_bof : after_bof + 2] = b"\x2f\x00"  # the record FILEPASS, over whatever stood first
     raw[after_bof + 4 : after_bof + 4 + length] = (b"\x01\x00" + bytes(length))[:length]
     old.write_bytes(raw)
-    assert refusal(old)[0] is Problem.ENCRYPTED
+    assert refusal(old)[0] is FileProblem.ENCRYPTED
     manifest = b'<manifest:manifest><manifest:encryption-data manifest:checksum="x"/></manifest:manifest>'
     entries = {"content.xml": hostile.packed(b"x"), "META-INF/manifest.xml": hostile.packed(manifest)}
-    assert refusal(hostile.write_zip(tmp_path / "a.ods", entries)) == (Problem.ENCRYPTED, {})
+    assert refusal(hostile.write_zip(tmp_path / "a.ods", entries)) == (FileProblem.ENCRYPTED, {})
 
 
 def copied(folder: Path, name: str) -> Path:
@@ -148,23 +150,23 @@ def copied(folder: Path, name: str) -> Path:
 
 
 def test_a_letter_in_the_container_of_a_workbook(tmp_path: Path) -> None:
-    assert refusal(copied(tmp_path, "carta_doc.bin"), "carta.xls")[0] is Problem.WRONG_TYPE
+    assert refusal(copied(tmp_path, "carta_doc.bin"), "carta.xls")[0] is FileProblem.WRONG_TYPE
 
 
 @pytest.mark.parametrize("name", ["celdas_cortas.xlsb", "con_sangria.ods"])
 def test_what_our_reader_would_read_by_half_is_refused(tmp_path: Path, name: str) -> None:
-    assert refusal(copied(tmp_path, name)) == (Problem.DAMAGED, {})
+    assert refusal(copied(tmp_path, name)) == (FileProblem.DAMAGED, {})
 
 
 def test_a_file_that_takes_too_long_is_stopped(hostile_files: dict[str, Path]) -> None:
     path = hostile_files["million_empty_rows.xlsx"]
-    assert refusal(path, limits=Limits(wall_seconds=0)) == (Problem.UNSAFE, {})
+    assert refusal(path, limits=ReadLimits(wall_seconds=0)) == (FileProblem.UNSAFE, {})
 
 
 def test_a_machine_that_fails_is_not_the_files_fault(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["tel"], [612345678]])
     with pytest.raises(ReadingFailed):
-        read_file(path, limits=Limits(base_memory_bytes=1, max_rows=1))  # not even Python starts in this
+        read_file(path, limits=ReadLimits(base_memory_bytes=1, max_rows=1))  # not even Python starts in this
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
@@ -203,7 +205,7 @@ def _first_child(process: psutil.Process, before: Collection[psutil.Process] = (
 def _wait_until_confined(process: psutil.Process) -> None:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        if process.rlimit(psutil.RLIMIT_AS)[0] == Limits().memory_bytes:
+        if process.rlimit(psutil.RLIMIT_AS)[0] == ReadLimits().memory_bytes:
             return
         time.sleep(0.01)
     raise AssertionError("the reading process took nothing away from itself")
@@ -230,7 +232,7 @@ def _reading_of_a_pipe(folder: Path) -> Iterator[tuple[Future[object], psutil.Pr
     pipe, before = folder / "pipe.csv", set(psutil.Process().children())
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(_ask_child, pipe, "a.csv", folder, Limits())
+        reading = pool.submit(_ask_child, pipe, "a.csv", folder, ReadLimits())
         child = _first_child(psutil.Process(), before)
         try:
             _wait_until_confined(child)

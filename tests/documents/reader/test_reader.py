@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 from openpyxl import Workbook, load_workbook
 
-from portal.documents.reader.limits import Limits, Problem, Unreadable
+from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.parent import SheetFacts, header_of, read, sample
 from tests.documents.sheets import FIXTURES, cells_of, csv_text, read_file, sheet_of, xlsx
 
@@ -206,7 +206,7 @@ def test_no_folder_is_left_behind_and_a_failed_reading_leaves_no_sheet(tmp_path:
 def test_a_million_rows_would_be_counted_and_not_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("tel\n" + "612345678\n" * 200_000, encoding="utf-8")
-    limits = Limits(max_rows=1000, base_output_bytes=0)  # 1 MB of text fits; 200,000 rows would not
+    limits = ReadLimits(max_rows=1000, base_output_bytes=0)  # 1 MB of text fits; 200,000 rows would not
     with pytest.raises(Unreadable) as raised:
         read(path, path.name, lambda index: sheet_of(path, index), limits)
-    assert (raised.value.problem, raised.value.facts) == (Problem.TOO_MANY_ROWS, {"rows": 200_000, "limit": 1000})
+    assert (raised.value.problem, raised.value.facts) == (FileProblem.TOO_MANY_ROWS, {"rows": 200_000, "limit": 1000})

@@ -13,7 +13,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.admin import job_list, triage
 from portal.jobs.admin.filters import Filters
-from portal.jobs.admin.job_list import Capped, Order, Sort
+from portal.jobs.admin.job_list import CappedCount, Sort, SortOrder
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.web.cursor import from_text, to_text
@@ -39,7 +39,7 @@ def jobs(alice: User, bob: User, make_job: MakeJob) -> list[int]:
     return ids
 
 
-def walk(wanted: Filters, order: Order) -> list[ScrapingJob]:
+def walk(wanted: Filters, order: SortOrder) -> list[ScrapingJob]:
     """Every page of the list, one after the other, each place through its text."""
     found: list[ScrapingJob] = []
     place = None
@@ -59,7 +59,7 @@ def test_going_on_page_by_page_finds_every_job_once_and_in_order(jobs: list[int]
         Sort.PROGRESS: lambda job: (100 * job.processed_numbers // job.total_numbers, job.id),
     }  # fmt: skip
     for sort, descending in product(Sort, (True, False)):
-        found = walk(Filters(), Order(sort, descending))
+        found = walk(Filters(), SortOrder(sort, descending))
         assert sorted(job.id for job in found) == sorted(jobs)
         in_order = sorted(found, key=keys[sort], reverse=descending)
         assert [job.id for job in found] == [job.id for job in in_order], (sort, descending)
@@ -88,19 +88,19 @@ def test_the_counts_are_those_of_the_lists(jobs: list[int]) -> None:
         Filters(still_open=True), Filters(stopped=True), Filters(cause="no_progress"), Filters(since=NOW - 2 * DAY),
         Filters(until=NOW - DAY, user="bob"), Filters(changed_since=NOW - DAY), Filters(e164="+34612000001"),
     ):  # fmt: skip
-        found = Counter(job.status for job in walk(wanted, Order()))
-        assert job_list.status_counts(wanted) == {status: Capped(found[status]) for status in Status}, wanted
+        found = Counter(job.status for job in walk(wanted, SortOrder()))
+        assert job_list.status_counts(wanted) == {status: CappedCount(found[status]) for status in Status}, wanted
         assert job_list.list_all(wanted).total.n == found.total()
-        assert len(walk(replace(wanted, status=Status.FAILED), Order())) == found[Status.FAILED]
+        assert len(walk(replace(wanted, status=Status.FAILED), SortOrder())) == found[Status.FAILED]
 
 
 def test_a_count_ends_at_its_cap_and_says_so(jobs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_list, "CAP", 10)
     assert all(not count.more and count.n > 10 for count in job_list.status_counts(Filters()).values())
     counts = job_list.status_counts(Filters(user="a", status=Status.FAILED))
-    assert counts[Status.FAILED] == Capped(10, True) and all(count.more for count in counts.values())
-    ordered = job_list.list_all(Filters(), Order(Sort.PROGRESS))
-    assert ordered.order == Order(), "too many to order by what no index has"
+    assert counts[Status.FAILED] == CappedCount(10, True) and all(count.more for count in counts.values())
+    ordered = job_list.list_all(Filters(), SortOrder(Sort.PROGRESS))
+    assert ordered.order == SortOrder(), "too many to order by what no index has"
 
 
 def test_a_name_is_looked_for_further_back_on_demand(
@@ -112,7 +112,7 @@ def test_a_name_is_looked_for_further_back_on_demand(
     copies(model, 50)
     first = job_list.list_all(Filters(name="aguja"))
     assert (first.jobs, first.goes_on) == ([], True) and all(count.more for count in first.counts.values())
-    assert [job.id for job in walk(Filters(name="aguja"), Order())] == old[::-1]
+    assert [job.id for job in walk(Filters(name="aguja"), SortOrder())] == old[::-1]
     assert [job.id for job in job_list.list_all(Filters(name=str(model.id))).jobs] == [model.id], (
         "an id is found at once"
     )
@@ -147,9 +147,11 @@ def test_the_grids_sums_are_the_lists_totals(alice: User, make_job: MakeJob) -> 
         for span, back in triage.SPANS.items():
             since = NOW - back if back else None
             wanted = Filters(still_open=True, stopped=stopped, changed_since=since)
-            assert job_list.list_all(wanted).total == Capped(grid.sums[span]), span
+            assert job_list.list_all(wanted).total == CappedCount(grid.sums[span]), span
             for row in grid.rows:
-                assert job_list.list_all(replace(wanted, cause=row.cause)).total == Capped(row.counts[span]), row.cause
+                assert job_list.list_all(replace(wanted, cause=row.cause)).total == CappedCount(row.counts[span]), (
+                    row.cause
+                )
     assert triage.grid(NOW).rows[0].counts["24h"] == max(row.counts["24h"] for row in triage.grid(NOW).rows)
 
 
@@ -165,15 +167,15 @@ def test_no_list_count_or_grid_reads_all_jobs(jobs: list[int]) -> None:
             asked.append((statement, parameters))
 
     for order in (
-        Order(sort, down) for sort in (Sort.CREATED, Sort.UPDATED, Sort.STATUS, Sort.NAME) for down in (0, 1)
+        SortOrder(sort, down) for sort in (Sort.CREATED, Sort.UPDATED, Sort.STATUS, Sort.NAME) for down in (0, 1)
     ):
-        job_list.list_all(Filters(), Order(order.sort, bool(order.descending)))
+        job_list.list_all(Filters(), SortOrder(order.sort, bool(order.descending)))
     for wanted in (
         Filters(status=Status.FAILED), Filters(user="alice"), Filters(source="offline"), Filters(e164="+34612000001"),
         Filters(cause="no_progress", changed_since=NOW), Filters(still_open=True), Filters(since=NOW, until=NOW),
         Filters(job_id=3), Filters(stopped=True, cause="blocked"),
     ):  # fmt: skip
-        job_list.list_all(wanted, Order(Sort.UPDATED if wanted.still_open or wanted.cause else Sort.CREATED))
+        job_list.list_all(wanted, SortOrder(Sort.UPDATED if wanted.still_open or wanted.cause else Sort.CREATED))
     triage.grid(NOW)
     event.remove(db.engine, "before_cursor_execute", note)
     db.session.commit()

@@ -6,9 +6,9 @@ from flask import Flask
 
 from portal.database import db
 from portal.jobs.admin import job_list, operation_runner, operations, phone_search, triage
-from portal.jobs.admin.bulk import Order as Bulk
+from portal.jobs.admin.bulk import BulkOrder as Bulk
 from portal.jobs.admin.filters import Filters
-from portal.jobs.admin.job_list import Order, Sort
+from portal.jobs.admin.job_list import Sort, SortOrder
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -28,7 +28,7 @@ def test_the_desk_works_on_postgresql_too(app: Flask) -> None:
     for sort, descending in product(Sort, (True, False)):
         found, place = [], None
         while True:
-            page = job_list.list_all(Filters(), Order(sort, descending), place)
+            page = job_list.list_all(Filters(), SortOrder(sort, descending), place)
             found += [job.id for job in page.jobs]
             if page.next is None:
                 break

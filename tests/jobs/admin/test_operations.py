@@ -11,10 +11,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, func, select, text, update
 
 from portal.accounts import User
-from portal.audit import AuditNote
+from portal.audit import AuditEntry
 from portal.database import db
 from portal.jobs.admin import bulk, operation_runner, operations
-from portal.jobs.admin.bulk import Order
+from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.admin.filters import Filters
 from portal.jobs.core.bulk_tables import ChosenJob, Operation, OperationState, Verb
 from portal.jobs.core.status import Status
@@ -27,7 +27,7 @@ from tests.support.databases import ON_BOTH
 
 MakeJob = Callable[..., ScrapingJob]
 MANY = 700
-RETRY = Order(Verb.RETRY, "ada@example.com", "the source is back")
+RETRY = BulkOrder(Verb.RETRY, "ada@example.com", "the source is back")
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_stopped_half_way_what_was_done_stays_done_and_nothing_more_is(stopped: 
     assert (ended.state, ended.done) == (OperationState.STOPPED, half.done)
     assert count(ScrapingJob.status == Status.RETRYING) == half.done
     assert db.session.scalar(select(func.count()).select_from(ChosenJob)) == 0
-    verbs = list(db.session.scalars(select(AuditNote.verb).order_by(AuditNote.id)))
+    verbs = list(db.session.scalars(select(AuditEntry.verb).order_by(AuditEntry.id)))
     assert verbs == ["operation_begun", "operation_stopped"]
 
 
@@ -256,7 +256,7 @@ def test_each_verb_moves_what_it_can_and_stands_on_the_timeline_with_its_reason(
     kinds = {"retry": "retried", "time_out": "timeout", "cancel": "cancelled", "limits": "limits_set"}
     for verb in Verb:
         jobs = {status: scenes.in_status(make_job(alice, 3), status) for status in Status}
-        order = Order(verb, "ada@example.com", "because", (7, 70) if verb == Verb.LIMITS else None)
+        order = BulkOrder(verb, "ada@example.com", "because", (7, 70) if verb == Verb.LIMITS else None)
         operation = operations.begin(order, verb, now, job_ids=[job.id for job in jobs.values()])
         while operation_runner.work(operation.id, clock=lambda: now):
             pass
@@ -291,7 +291,7 @@ def test_a_job_that_the_database_refuses_to_move_is_passed_over_and_the_others_a
     operation = operations.begin(RETRY, "key", NOW, wanted=Filters(status=Status.FAILED))
     act = bulk.act
 
-    def faulty(order: Order, job_id: int, *seen: Any) -> str | None:
+    def faulty(order: BulkOrder, job_id: int, *seen: Any) -> str | None:
         if job_id == ids[0]:
             db.session.execute(text("INSERT INTO operations SELECT * FROM operations"))
         return act(order, job_id, *seen)

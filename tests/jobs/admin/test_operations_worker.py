@@ -3,7 +3,7 @@
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.admin import operations
-from portal.jobs.admin.bulk import Order
+from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.admin.filters import Filters
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.models import ScrapingJob
@@ -12,7 +12,7 @@ from tests.services import wait_until
 from tests.support import cast
 from tests.support.world import World
 
-ORDER = Order(Verb.RETRY, "ada@example.com")
+ORDER = BulkOrder(Verb.RETRY, "ada@example.com")
 
 
 def test_the_sweeps_worker_does_it_and_what_is_lost_with_redis_is_pushed_again(place: World) -> None:

@@ -206,10 +206,10 @@ def late_worker_writes(job: ScrapingJob) -> bool:
     db.session.commit()
     before = [(row.outcome, row.attempt) for row in rows_of(job)]
     db.session.commit()
-    late = [save.Looked(rows, found(e164)) for e164, rows in numbers.items()]
+    late = [save.LookedUp(rows, found(e164)) for e164, rows in numbers.items()]
     try:
         save.save(job.id, 1, late, later, 60)
-    except save.Fenced:
+    except save.AttemptTaken:
         pass
     db.session.commit()
     db.session.refresh(job)
@@ -235,7 +235,7 @@ def test_a_worker_that_died_after_saving_something_new_uses_no_retry(alice, make
     db.session.commit()
     first = next(iter(ledger.waiting(job.id).items()))
     db.session.commit()
-    save.save(job.id, 1, [save.Looked(first[1], found(first[0]))], NOW, 60)
+    save.save(job.id, 1, [save.LookedUp(first[1], found(first[0]))], NOW, 60)
     assert ScrapingJob.lose(job.id, 1, NOW + timedelta(seconds=61), BACKOFF)
     assert (job.status, job.retry_count) == (Status.RETRYING, 0)
 

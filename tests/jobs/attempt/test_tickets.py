@@ -14,13 +14,13 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.attempt import retry_queue, runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.attempt.save import Fenced
+from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.attempt.tickets import KeptTickets
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.core.tables import Event, Number, Ticket
 from portal.jobs.models import ScrapingJob
-from portal.sources.base import HandedIn
+from portal.sources.base import SubmittedBatch
 from portal.sources.recipes.model import Recipe
 from tests.support import cast
 from tests.support.cast import NOW
@@ -231,8 +231,8 @@ def test_a_key_makes_a_lost_hand_in_harmless_within_an_attempt_and_after_it(
     assert paid_once(server) and tickets() == []
 
 
-def a_batch(n: int, ticket: str | None) -> HandedIn:
-    return HandedIn(f"key{n}", (f"+34{cast.mobile(n)}",), ticket)
+def a_batch(n: int, ticket: str | None) -> SubmittedBatch:
+    return SubmittedBatch(f"key{n}", (f"+34{cast.mobile(n)}",), ticket)
 
 
 def late_worker_keeps(job: ScrapingJob) -> set[str | None]:
@@ -248,9 +248,9 @@ def late_worker_keeps(job: ScrapingJob) -> set[str | None]:
     assert ScrapingJob.lose(job_id, 1, later, BACKOFF)
     assert ScrapingJob.claim(job_id, 1, later, worker="second", lease_seconds=60)
     db.session.commit()
-    with suppress(Fenced):
+    with suppress(AttemptTaken):
         late.keep(a_batch(2, "t2"))
-    with suppress(Fenced):
+    with suppress(AttemptTaken):
         late.drop(a_batch(1, "t1"), lost=True)
     return {one.ticket for one in tickets()}
 
@@ -273,7 +273,7 @@ def test_a_ticket_is_forgotten_when_all_its_answers_are_saved_and_not_before(app
     ScrapingJob.claim(job_id, 0, NOW, worker="w", lease_seconds=60)
     db.session.commit()
     kept = KeptTickets(job_id, 1, "s", "v", numbers, lambda: NOW, 60)
-    batch = HandedIn("key", (*numbers, "+34600000000"), "t")  # the last one has its answer already
+    batch = SubmittedBatch("key", (*numbers, "+34600000000"), "t")  # the last one has its answer already
     kept.keep(batch)
     kept.settle(numbers, NOW)  # before it was fetched, what is said of its numbers does not come from it
     db.session.commit()

@@ -19,8 +19,8 @@ from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.core.tables import AnswerSample
 from portal.jobs.models import ScrapingJob
-from portal.sources.http.client import Asker
-from portal.sources.http.response import Reply
+from portal.sources.http.client import SourceClient
+from portal.sources.http.response import SourceResponse
 from portal.sources.http.samples import CHARACTERS, cleaned
 from portal.sources.recipes.model import Request
 from portal.sources.recipes.placeholders import MASK, Filled
@@ -32,15 +32,15 @@ KEY = SECRETS["TEST_KEY"]
 OTHER = "+34699887766"
 
 
-class Strange(Asker):
+class Strange(SourceClient):
     """Answers everything with 200 and a body that lacks what the recipe requires."""
 
     def __init__(self, body: Callable[[Filled], str]) -> None:
         super().__init__(lambda: None)  # type: ignore[arg-type, return-value]
         self.body = body
 
-    def send(self, filled: Filled, request: Request) -> Reply:
-        return Reply(200, {"content-type": "application/json"}, self.body(filled).encode())
+    def send(self, filled: Filled, request: Request) -> SourceResponse:
+        return SourceResponse(200, {"content-type": "application/json"}, self.body(filled).encode())
 
 
 @pytest.fixture

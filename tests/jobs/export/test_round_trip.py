@@ -15,7 +15,7 @@ from openpyxl import load_workbook
 
 from portal.documents.reader.sheet_file import cell_of
 from portal.jobs.export.csv_file import harmless, write_csv
-from portal.jobs.export.lines import Plan, Rows
+from portal.jobs.export.lines import ExportPlan, RowFilter
 from portal.jobs.export.xlsx import write_xlsx
 from portal.phone import parse
 from tests.jobs.export.exporting import rows_in
@@ -38,14 +38,14 @@ ROWS = st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=12
 NUMBER_COLUMN = 1
 
 
-def plan_on(folder: Path, rows: list[list[object]]) -> Plan:
+def plan_on(folder: Path, rows: list[list[object]]) -> ExportPlan:
     """A plan for a sheet with these rows below a header, of a job that no ledger knows: only the cells matter."""
     path = folder / "sheet.jsonl"
     text = [json.dumps([cell_of(value) for value in row]) for row in [["Nombre", "Tel", "Nota"], *rows]]
     path.write_text("\n".join(text) + "\n")
-    return Plan(
+    return ExportPlan(
         job_id=0, sheet_path=path, sheet_name="Hoja", width=3, header_row=1, column=NUMBER_COLUMN, fields=(),
-        rows=Rows.ALL, group=None, time_zone="Europe/Madrid", about="",
+        rows=RowFilter.ALL, group=None, time_zone="Europe/Madrid", about="",
     )  # fmt: skip
 
 

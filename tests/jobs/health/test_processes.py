@@ -11,7 +11,7 @@ from portal.clock import utcnow
 from portal.database import db, reading
 from portal.jobs.core.tables import SweepState
 from portal.jobs.health import processes as processes_room
-from portal.jobs.health.processes import EVERY, KEPT, QUIET, SWEEP_MISSED, Presence, Reporter, stands_still
+from portal.jobs.health.processes import EVERY, KEPT, QUIET, SWEEP_MISSED, Reporter, WorkerProcess, stands_still
 from portal.jobs.sweep import steps
 from tests.services import wait_until
 from tests.support import cast
@@ -25,15 +25,15 @@ def reporter(app: Flask, kind: str, now: datetime) -> Reporter:
     return Reporter(app.config["DATABASE_URL"], kind, now)
 
 
-def rows() -> list[Presence]:
+def rows() -> list[WorkerProcess]:
     db.session.rollback()  # on SQLite, our own transaction would keep the others from writing
     with reading() as session:
-        return list(session.scalars(select(Presence)))
+        return list(session.scalars(select(WorkerProcess)))
 
 
 def heard(kind: str, at: datetime, pid: int = 1) -> None:
     """A process of this kind was last heard of then."""
-    db.session.merge(Presence(name=f"{kind}-{pid}", kind=kind, host="h", pid=pid, started_at=at, seen_at=at))
+    db.session.merge(WorkerProcess(name=f"{kind}-{pid}", kind=kind, host="h", pid=pid, started_at=at, seen_at=at))
     db.session.commit()
 
 

@@ -16,7 +16,7 @@ from portal.jobs import commands
 from portal.jobs.core.status import Status
 from portal.jobs.metrics import periods
 from portal.jobs.metrics.histogram import ERROR
-from portal.jobs.metrics.models import Figure, JobEnd, Kind, Spread
+from portal.jobs.metrics.models import HistogramBin, HistogramKind, JobEnd, Metric
 from portal.jobs.metrics.periods import Span
 from portal.jobs.metrics.queries import by_source, by_time, by_user
 from portal.jobs.metrics.summary import NUMBERS, Sums, total
@@ -109,7 +109,7 @@ def test_in_every_zone_a_span_is_what_a_recount_says(zone_name: str, life: list[
         assert found.keys() == at_sources.keys()
         for source, sums in found.items():
             same(sums, at_sources[source])
-            assert dict(sums.spreads[Kind.RETRIES]) == dict(at_sources[source].retries)
+            assert dict(sums.spreads[HistogramKind.RETRIES]) == dict(at_sources[source].retries)
         of_people, people = recount.tally(inside, lambda one: one.owner), by_user(span)
         assert people.keys() == of_people.keys()
         for email, sums in people.items():
@@ -143,7 +143,7 @@ def test_on_both_databases_the_sums_are_what_a_recount_says_also_when_counted_la
     for sums in by_time(span):
         assert all(isinstance(value, int) for counted in sums.by_outcome.values() for value in counted.values())
     counted = tables()
-    for table in (Figure, Spread, JobEnd):
+    for table in (Metric, HistogramBin, JobEnd):
         db.session.execute(delete(table))
     db.session.execute(update(ScrapingJob).values(ended_at=None, updated_at=ScrapingJob.updated_at))
     db.session.commit()
@@ -157,7 +157,7 @@ def test_on_both_databases_the_sums_are_what_a_recount_says_also_when_counted_la
 
 def tables() -> list[list[tuple[object, ...]]]:
     """All rows that are not zero all over: what was taken back leaves some."""
-    rows = [db.session.execute(select(*table.__table__.c)).all() for table in (Figure, Spread, JobEnd)]
+    rows = [db.session.execute(select(*table.__table__.c)).all() for table in (Metric, HistogramBin, JobEnd)]
     db.session.commit()
     return [sorted(tuple(map(str, row)) for row in found if row._mapping.get("jobs", 1)) for found in rows]
 

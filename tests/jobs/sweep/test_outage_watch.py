@@ -8,7 +8,7 @@ from flask import Flask
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.health.processes import Presence, WorkerKind
+from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
 from portal.jobs.sweep.outage_watch import PATIENCE, watch
@@ -32,7 +32,7 @@ def told() -> list[str]:
 
 def beat(now: datetime) -> None:
     """A worker that looks numbers up is there."""
-    worker = Presence(
+    worker = WorkerProcess(
         name="w", kind=WorkerKind.SCRAPE, host="here", pid=1, started_at=now, seen_at=now, doing=None, ended_at=None
     )
     db.session.merge(worker)

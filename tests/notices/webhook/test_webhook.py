@@ -18,7 +18,7 @@ from portal.jobs.core.backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
 from portal.net import post as posting
-from portal.net.address_policy import Refusal, Refused
+from portal.net.address_policy import AddressRefusal, AddressRefused
 from portal.notices.delivery import MAX_TRIES, send_due
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.outbox import due_notices, write
@@ -310,9 +310,9 @@ def test_a_redirect_to_a_private_address_is_not_followed(
 
 def test_an_address_that_gives_itself_away_is_not_kept(app: Flask, alice: User, now: datetime) -> None:
     for address in ("http://10.0.0.1/", "https://[::1]/", "ftp://example.org/", "nonsense"):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(AddressRefused) as refused:
             webhook_desk.choose_address(alice.id, address, now)
-        assert refused.value.code in (Refusal.SCHEME, Refusal.PRIVATE)
+        assert refused.value.code in (AddressRefusal.SCHEME, AddressRefusal.PRIVATE)
     assert not webhook_desk.is_on(alice.id)
 
 

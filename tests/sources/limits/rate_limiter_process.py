@@ -10,12 +10,12 @@ import time
 from redis import Redis
 
 from portal.sources.base import SourceBusy
-from portal.sources.limits.rate_limiter import Pacer
+from portal.sources.limits.rate_limiter import RateLimiter
 
 
 def main(url: str, rate: str, threads: str, seconds: str) -> None:
     """Ask until the time is over. The clock is the machine's, which all processes share."""
-    pacer = Pacer(Redis.from_url(url), "shared", float(rate))
+    pacer = RateLimiter(Redis.from_url(url), "shared", float(rate))
     asked: list[float] = []
     end = time.monotonic() + float(seconds)
 

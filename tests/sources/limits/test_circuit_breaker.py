@@ -10,7 +10,7 @@ from redis import Redis
 
 from portal.sources.base import SourceBusy
 from portal.sources.limits import circuit_breaker as breaker_room
-from portal.sources.limits.circuit_breaker import Breaker
+from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests import services
 
 NOON = datetime(2026, 5, 5, 12, 0, tzinfo=UTC)
@@ -41,21 +41,21 @@ def clock() -> Clock:
     return Clock()
 
 
-def refused(breaker: Breaker) -> SourceBusy:
+def refused(breaker: CircuitBreaker) -> SourceBusy:
     with pytest.raises(SourceBusy) as busy:
         breaker.check()
     return busy.value
 
 
-def opened(redis: Redis, clock: Clock) -> Breaker:
-    breaker = Breaker(redis, "one", clock)
+def opened(redis: Redis, clock: Clock) -> CircuitBreaker:
+    breaker = CircuitBreaker(redis, "one", clock)
     for _ in range(20):
         breaker.failed()
     return breaker
 
 
 def test_twenty_failures_in_a_row_open_it_and_nineteen_do_not(redis: Redis, clock: Clock) -> None:
-    breaker = Breaker(redis, "one", clock)
+    breaker = CircuitBreaker(redis, "one", clock)
     for _ in range(19):
         breaker.check()
         breaker.failed()
@@ -67,7 +67,7 @@ def test_twenty_failures_in_a_row_open_it_and_nineteen_do_not(redis: Redis, cloc
 
 
 def test_an_answer_in_between_begins_the_count_anew(redis: Redis, clock: Clock) -> None:
-    breaker = Breaker(redis, "one", clock)
+    breaker = CircuitBreaker(redis, "one", clock)
     for _ in range(2):
         for _ in range(19):
             breaker.failed()
@@ -78,7 +78,7 @@ def test_an_answer_in_between_begins_the_count_anew(redis: Redis, clock: Clock) 
 
 @pytest.mark.parametrize(("failures", "is_open"), [(25, False), (26, True)])
 def test_more_than_half_of_the_last_fifty_open_it(redis: Redis, clock: Clock, failures: int, is_open: bool) -> None:
-    breaker = Breaker(redis, "one", clock)
+    breaker = CircuitBreaker(redis, "one", clock)
     fail = {*range(1, 50, 2), *({48} if failures == 26 else set())}
     assert len(fail) == failures
     for n in range(50):
@@ -91,7 +91,7 @@ def test_more_than_half_of_the_last_fifty_open_it(redis: Redis, clock: Clock, fa
 
 
 def test_few_failures_of_each_of_many_workers_open_it_for_all(redis: Redis, clock: Clock) -> None:
-    workers = [Breaker(redis, "one", clock) for _ in range(10)]
+    workers = [CircuitBreaker(redis, "one", clock) for _ in range(10)]
     for worker in workers:
         worker.failed()
         worker.failed()
@@ -100,16 +100,16 @@ def test_few_failures_of_each_of_many_workers_open_it_for_all(redis: Redis, cloc
             worker.check()  # hands in what is not handed in yet
         except SourceBusy:
             assert worker is workers[-1]
-    assert refused(Breaker(redis, "one", clock)).reason == "source_down"
+    assert refused(CircuitBreaker(redis, "one", clock)).reason == "source_down"
 
 
 def test_another_source_is_asked_all_the_same(redis: Redis, clock: Clock) -> None:
     opened(redis, clock)
-    Breaker(redis, "other", clock).check()
+    CircuitBreaker(redis, "other", clock).check()
 
 
 def test_one_request_probes_and_its_answer_closes_it_for_all(redis: Redis, clock: Clock) -> None:
-    here, there = opened(redis, clock), Breaker(redis, "one", clock)
+    here, there = opened(redis, clock), CircuitBreaker(redis, "one", clock)
     assert refused(there).seconds == 30
     clock.forward(31)
     here.check()
@@ -147,8 +147,8 @@ def test_after_it_closed_it_begins_with_the_short_time_again(redis: Redis, clock
 def test_a_prober_that_died_is_followed_by_another_an_interval_later(redis: Redis, clock: Clock) -> None:
     opened(redis, clock)
     clock.forward(31)
-    Breaker(redis, "one", clock).check()  # and is never heard of again
-    other = Breaker(redis, "one", clock)
+    CircuitBreaker(redis, "one", clock).check()  # and is never heard of again
+    other = CircuitBreaker(redis, "one", clock)
     assert refused(other).seconds == 30
     clock.forward(30)
     other.check()
@@ -172,7 +172,7 @@ def test_a_thread_that_ended_without_a_word_does_not_stay_the_prober(
 
 def test_a_late_failure_of_a_request_from_before_is_no_probe(redis: Redis, clock: Clock) -> None:
     breaker = opened(redis, clock)
-    other = Breaker(redis, "one", clock)
+    other = CircuitBreaker(redis, "one", clock)
     clock.forward(5)
     other.failed()
     breaker.failed()
@@ -201,7 +201,7 @@ def test_the_threads_of_a_process_wait_for_its_own_probe_and_go_on_with_it(redis
 
 @pytest.mark.parametrize("reason", ["credentials", "blocked"])
 def test_a_refusal_of_us_altogether_opens_it_at_once_with_its_reason(redis: Redis, clock: Clock, reason: str) -> None:
-    breaker, other = Breaker(redis, "one", clock), Breaker(redis, "one", clock)
+    breaker, other = CircuitBreaker(redis, "one", clock), CircuitBreaker(redis, "one", clock)
     breaker.check()
     breaker.trip(reason)
     for one in (breaker, other):
@@ -215,9 +215,9 @@ def test_a_refusal_of_us_altogether_opens_it_at_once_with_its_reason(redis: Redi
 
 
 def test_a_person_closes_it(redis: Redis, clock: Clock) -> None:
-    breaker = Breaker(redis, "one", clock)
+    breaker = CircuitBreaker(redis, "one", clock)
     breaker.trip("credentials")
-    Breaker(redis, "one", clock).close()
+    CircuitBreaker(redis, "one", clock).close()
     clock.forward(1)
     breaker.check()
 
@@ -225,7 +225,7 @@ def test_a_person_closes_it(redis: Redis, clock: Clock) -> None:
 def test_the_page_sees_how_it_stands_and_changes_nothing(redis: Redis, clock: Clock) -> None:
     breaker = opened(redis, clock)
     clock.forward(31)
-    page = Breaker(redis, "one", clock)
+    page = CircuitBreaker(redis, "one", clock)
     for _ in range(3):
         state = page.state()
         assert (state.is_open, state.reason, state.until) == (True, "source_down", NOON + timedelta(seconds=30))
@@ -237,7 +237,7 @@ def test_redis_is_asked_once_a_second_and_not_per_request(redis: Redis, clock: C
         stats = redis.info("commandstats")
         return sum(told["calls"] for name, told in stats.items() if name == "cmdstat_evalsha")
 
-    breaker = Breaker(redis, "one", clock)
+    breaker = CircuitBreaker(redis, "one", clock)
     breaker.check()
     before = calls()
     for n in range(300):
@@ -249,7 +249,7 @@ def test_redis_is_asked_once_a_second_and_not_per_request(redis: Redis, clock: C
 
 def test_without_redis_it_is_closed(clock: Clock) -> None:
     with Redis.from_url(DEAD) as redis:
-        breaker = Breaker(redis, "one", clock)
+        breaker = CircuitBreaker(redis, "one", clock)
         for _ in range(50):
             breaker.check()
             breaker.failed()
@@ -271,7 +271,7 @@ class Offset:
 
 def _probe(url: str, offset: float, asked: "multiprocessing.Queue[int]") -> None:
     with Redis.from_url(url) as redis:
-        breaker = Breaker(redis, "one", Offset(offset))
+        breaker = CircuitBreaker(redis, "one", Offset(offset))
         passed = 0
         for _ in range(20):
             try:
@@ -285,7 +285,7 @@ def _probe(url: str, offset: float, asked: "multiprocessing.Queue[int]") -> None
 
 @pytest.mark.slow
 def test_of_several_processes_one_probes_in_each_interval(redis: Redis, valkey: str) -> None:
-    start = Breaker(redis, "one", Offset(0))
+    start = CircuitBreaker(redis, "one", Offset(0))
     for _ in range(20):
         start.failed()
     context = multiprocessing.get_context("spawn")

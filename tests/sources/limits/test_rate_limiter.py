@@ -12,7 +12,7 @@ from redis import Redis
 
 from portal.sources.base import SourceBusy
 from portal.sources.limits import rate_limiter
-from portal.sources.limits.rate_limiter import Interrupted, Pacer
+from portal.sources.limits.rate_limiter import RateLimiter, WaitInterrupted
 from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -68,7 +68,7 @@ def test_three_processes_keep_one_pace(redis: Redis, valkey: str) -> None:
 
 def test_slots_are_as_far_apart_as_the_rate_says(redis: Redis) -> None:
     sleeper = Sleeper()
-    pace = Pacer(redis, "one", 20, sleep=sleeper)
+    pace = RateLimiter(redis, "one", 20, sleep=sleeper)
     began = time.monotonic()
     for _ in range(5):
         pace.wait()
@@ -77,7 +77,7 @@ def test_slots_are_as_far_apart_as_the_rate_says(redis: Redis) -> None:
 
 
 def test_a_pace_that_nobody_reaches_is_asked_for_in_blocks_and_never_exceeded(redis: Redis) -> None:
-    pace = Pacer(redis, "fast", 1000)
+    pace = RateLimiter(redis, "fast", 1000)
     pace.wait()
     before = calls(redis)
     began = time.monotonic()
@@ -94,17 +94,17 @@ def test_a_pace_that_nobody_reaches_is_asked_for_in_blocks_and_never_exceeded(re
 
 
 def test_each_source_has_its_own_slots(redis: Redis) -> None:
-    Pacer(redis, "slow", 0.1).wait()
+    RateLimiter(redis, "slow", 0.1).wait()
     sleeper = Sleeper()
-    Pacer(redis, "other", 0.1, sleep=sleeper).wait()
+    RateLimiter(redis, "other", 0.1, sleep=sleeper).wait()
     assert sleeper.seconds == 0
 
 
 def test_a_slot_that_is_too_far_away_is_not_waited_for_and_not_taken(redis: Redis) -> None:
-    pace = Pacer(redis, "slow", 0.1, bound_seconds=15)
+    pace = RateLimiter(redis, "slow", 0.1, bound_seconds=15)
     pace.wait()
     assert pace.state().ahead_seconds == pytest.approx(10, abs=1)
-    impatient = Pacer(redis, "slow", 0.1, bound_seconds=5)
+    impatient = RateLimiter(redis, "slow", 0.1, bound_seconds=5)
     for _ in range(3):
         with pytest.raises(SourceBusy) as busy:
             impatient.wait()
@@ -114,7 +114,7 @@ def test_a_slot_that_is_too_far_away_is_not_waited_for_and_not_taken(redis: Redi
 
 
 def test_a_pause_holds_everybody(redis: Redis) -> None:
-    here, there = Pacer(redis, "one", 100), Pacer(redis, "one", 100)
+    here, there = RateLimiter(redis, "one", 100), RateLimiter(redis, "one", 100)
     here.pause(0.5)
     began = time.monotonic()
     there.wait()
@@ -123,7 +123,7 @@ def test_a_pause_holds_everybody(redis: Redis) -> None:
 
 
 def test_who_slept_towards_a_slot_within_a_pause_waits_for_its_end(redis: Redis) -> None:
-    pace = Pacer(redis, "one", 5)
+    pace = RateLimiter(redis, "one", 5)
     pace.wait()  # the next slot is 0.2 s away
     went: list[float] = []
     thread = threading.Thread(target=lambda: (pace.wait(), went.append(time.monotonic())))
@@ -136,7 +136,7 @@ def test_who_slept_towards_a_slot_within_a_pause_waits_for_its_end(redis: Redis)
 
 
 def test_the_pause_is_followed_by_single_requests_and_no_burst(redis: Redis) -> None:
-    pace = Pacer(redis, "one", 50)
+    pace = RateLimiter(redis, "one", 50)
     pace.pause(0.3)
     went: list[float] = []
     crowd = [threading.Thread(target=lambda: (pace.wait(), went.append(time.monotonic()))) for _ in range(10)]
@@ -149,35 +149,35 @@ def test_the_pause_is_followed_by_single_requests_and_no_burst(redis: Redis) -> 
 
 
 def test_a_long_pause_frees_the_worker_and_everybody_is_told_how_long(redis: Redis) -> None:
-    pace = Pacer(redis, "one", 10)
+    pace = RateLimiter(redis, "one", 10)
     with pytest.raises(SourceBusy) as busy:
         pace.pause(600)
     assert (busy.value.reason, busy.value.seconds) == ("rate_limited", 600)
     with pytest.raises(SourceBusy) as other:
-        Pacer(redis, "one", 10).wait()
+        RateLimiter(redis, "one", 10).wait()
     assert other.value.reason == "rate_limited"
     assert other.value.seconds == pytest.approx(600, abs=5)
 
 
 def test_a_shorter_pause_does_not_shorten_a_longer_one(redis: Redis) -> None:
-    pace = Pacer(redis, "one", 10)
+    pace = RateLimiter(redis, "one", 10)
     pace.pause(50)
     pace.pause(1)
     assert pace.state().paused_seconds == pytest.approx(50, abs=2)
 
 
 def test_being_told_to_stop_is_heard_while_waiting(redis: Redis) -> None:
-    pace = Pacer(redis, "slow", 0.05)
+    pace = RateLimiter(redis, "slow", 0.05)
     pace.wait()
     began = time.monotonic()
-    with pytest.raises(Interrupted):
+    with pytest.raises(WaitInterrupted):
         pace.wait(lambda: time.monotonic() - began > 0.3)
     assert time.monotonic() - began < 5
 
 
 @pytest.mark.alone
 def test_without_a_declared_rate_the_pace_doubles_until_it_is_refused(redis: Redis) -> None:
-    pace = Pacer(redis, "one", None, ceiling=40)
+    pace = RateLimiter(redis, "one", None, ceiling=40)
     began = pace.state().rate
     assert began == rate_limiter.START_RATE
     crowd = threading.Event()
@@ -200,7 +200,7 @@ def test_without_a_declared_rate_the_pace_doubles_until_it_is_refused(redis: Red
             thread.join()
 
 
-def _ask_until(pace: Pacer, end: threading.Event) -> None:
+def _ask_until(pace: RateLimiter, end: threading.Event) -> None:
     try:
         while not end.is_set():
             pace.wait(end.is_set)
@@ -209,7 +209,7 @@ def _ask_until(pace: Pacer, end: threading.Event) -> None:
 
 
 def test_an_unused_pace_does_not_rise(redis: Redis) -> None:
-    pace = Pacer(redis, "one", None)
+    pace = RateLimiter(redis, "one", None)
     pace.wait()
     redis.hset("pace:one", "grown", 1)  # long ago
     redis.hset("pace:one", "free", 1)  # and nobody waits
@@ -218,7 +218,7 @@ def test_an_unused_pace_does_not_rise(redis: Redis) -> None:
 
 
 def test_a_ceiling_is_never_exceeded(redis: Redis) -> None:
-    pace = Pacer(redis, "one", None, ceiling=5)
+    pace = RateLimiter(redis, "one", None, ceiling=5)
     for _ in range(8):
         redis.hset("pace:one", "grown", 1)
         pace.wait()
@@ -226,7 +226,7 @@ def test_a_ceiling_is_never_exceeded(redis: Redis) -> None:
 
 
 def test_a_source_that_refuses_its_declared_rate_is_asked_less_often_and_then_again_as_often(redis: Redis) -> None:
-    pace = Pacer(redis, "one", 50)
+    pace = RateLimiter(redis, "one", 50)
     pace.told("rate_limited")
     assert pace.state().rate == 40
     for _ in range(4):
@@ -237,13 +237,13 @@ def test_a_source_that_refuses_its_declared_rate_is_asked_less_often_and_then_ag
 
 
 def test_a_new_rate_in_the_recipe_holds_at_once(redis: Redis) -> None:
-    Pacer(redis, "one", 50).told("rate_limited")
-    assert Pacer(redis, "one", 10).state().rate == 10
+    RateLimiter(redis, "one", 50).told("rate_limited")
+    assert RateLimiter(redis, "one", 10).state().rate == 10
 
 
 def test_without_redis_the_process_keeps_the_declared_pace_alone() -> None:
     with Redis.from_url(DEAD) as redis:
-        pace = Pacer(redis, "one", 50)
+        pace = RateLimiter(redis, "one", 50)
         began = time.monotonic()
         for _ in range(6):
             pace.wait()
@@ -258,7 +258,7 @@ def test_without_redis_the_process_keeps_the_declared_pace_alone() -> None:
 def test_redis_that_comes_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limiter, "AWAY_SECONDS", 0.0)
     with services.valkey_server() as server, Redis.from_url(server.url) as redis:
-        pace = Pacer(redis, "one", 50)
+        pace = RateLimiter(redis, "one", 50)
         pace.wait()
         server.stop()
         pace.wait()

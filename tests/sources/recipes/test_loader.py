@@ -12,7 +12,7 @@ from portal.config import LOCALES
 from portal.sources import look_at
 from portal.sources.recipes.folder import EXAMPLES
 from portal.sources.recipes.loader import read_recipe
-from portal.sources.recipes.model import Kind, Recipe, Rule
+from portal.sources.recipes.model import AnswerFormat, Recipe, Rule
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
 from portal.sources.recipes.words import DIFFERENCES, SENTENCES, difference_words, mistake_words
 from portal.sources.selftest import prove
@@ -56,7 +56,7 @@ def mistakes(folder: Path, text: str) -> list[Mistake]:
 
 def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
     recipe = read(tmp_path, GOOD)
-    assert (recipe.name, recipe.kind, recipe.secrets) == ("operator-api", Kind.JSON, ("OPERATOR_KEY",))
+    assert (recipe.name, recipe.kind, recipe.secrets) == ("operator-api", AnswerFormat.JSON, ("OPERATOR_KEY",))
     assert (recipe.request.timeout_seconds, recipe.request.max_body_bytes, recipe.request.redirects) == (10, 10**6, 0)
     assert (recipe.limits.per_second, recipe.limits.concurrency, recipe.limits.cache_days) == (10, 8, 30)
     assert recipe.outcomes["not_found"] == (Rule(status=(404,)), Rule(json="status == 'unknown'"))
@@ -225,7 +225,7 @@ def test_a_recipe_that_ships_passes_its_own_tests(path: Path) -> None:
 
 def test_one_of_each_kind_ships_one_of_them_with_polling() -> None:
     shipped = [read_recipe(path) for path in EXAMPLES.glob("*.toml")]
-    assert {recipe.kind for recipe in shipped} == set(Kind)
+    assert {recipe.kind for recipe in shipped} == set(AnswerFormat)
     assert any(recipe.batch and recipe.batch.poll for recipe in shipped)
     assert not {recipe.name for recipe in shipped} & set(sources.names()), "nobody is offered an example"
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from portal import audit
 from portal.accounts import User
-from portal.audit import AuditNote
+from portal.audit import AuditEntry
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import commands, queries
@@ -81,7 +81,7 @@ def test_a_few_are_done_at_once_with_the_reason_on_timeline_and_in_the_audit(
     db.session.refresh(held)
     assert (held.max_retries, held.timeout_minutes, held.status) == (7, 70, Status.CANCELLED)
     assert [event.facts.get("why") for event in queries.timeline(held)[:2]] == ["asked by phone", "the source is slow"]
-    noted = [(one.admin, one.verb, one.object_id, one.reason) for one in db.session.scalars(select(AuditNote))]
+    noted = [(one.admin, one.verb, one.object_id, one.reason) for one in db.session.scalars(select(AuditEntry))]
     assert noted == [
         ("ada@example.com", "limits", str(held.id), "the source is slow"),
         ("ada@example.com", "cancel", str(held.id), "asked by phone"),

@@ -15,7 +15,7 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.health import checks, queues
-from portal.jobs.health.processes import Presence
+from portal.jobs.health.processes import WorkerProcess
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.notices.models import Delivery, Notice
@@ -39,7 +39,7 @@ def valkey_app(tmp_path: Path, valkey: str) -> Iterator[Flask]:
 def heard(kind: str, pid: int = 1, ago: timedelta = timedelta(), doing: str | None = None) -> None:
     at = utcnow() - ago
     row = {"kind": kind, "host": "h", "pid": pid, "started_at": at, "seen_at": at, "doing": doing}
-    db.session.merge(Presence(name=f"{kind}-{pid}", **row))
+    db.session.merge(WorkerProcess(name=f"{kind}-{pid}", **row))
     db.session.commit()
 
 

@@ -26,8 +26,8 @@ from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.worker import tasks
 from portal.sources import pause
-from portal.sources.limits.circuit_breaker import Breaker
-from portal.sources.limits.rate_limiter import Pacer
+from portal.sources.limits.circuit_breaker import CircuitBreaker
+from portal.sources.limits.rate_limiter import RateLimiter
 from tests import services
 from tests.conftest import Browser, Terminal
 from tests.support.cast import make_app
@@ -210,15 +210,15 @@ def test_pausing_twice_says_so(as_ada: FlaskClient, folder: Path) -> None:
 
 
 def test_a_source_that_refused_us_can_be_asked_again(as_ada: FlaskClient, folder: Path, redis: Redis) -> None:
-    Breaker(redis, "operators").trip("credentials")
+    CircuitBreaker(redis, "operators").trip("credentials")
     seen = page(as_ada)
     assert 'data-state="open"' in seen and "does not accept the portal’s access data" in seen
     assert 'data-state="well"' in pressed(as_ada, "resume")
-    Breaker(redis, "operators").check()
+    CircuitBreaker(redis, "operators").check()
 
 
 def test_a_source_that_asked_for_a_rest_says_how_long(as_ada: FlaskClient, folder: Path, redis: Redis) -> None:
-    Pacer(redis, "operators", 50).pause(55)
+    RateLimiter(redis, "operators", 50).pause(55)
     assert 'data-state="limited"' in page(as_ada)
 
 
@@ -276,7 +276,7 @@ def test_a_try_at_a_source_that_is_not_asked_says_that_nothing_was_sent(
     as_ada: FlaskClient, folder: Path, redis: Redis
 ) -> None:
     """The key was put right meanwhile: its old refusal would send the admin looking for a second fault."""
-    Breaker(redis, "operators").trip("credentials")
+    CircuitBreaker(redis, "operators").trip("credentials")
     _, seen = tried(as_ada)
     assert "Nothing was sent." in seen and "Press “Ask it again now” first" in seen
     pressed(as_ada, "resume")

@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import inspect, select, update
 
 from portal.accounts import AccountError, User, admin, session_user, start_session
-from portal.accounts.admin import NotAnAdmin, Standing, standing
-from portal.audit import AuditNote
+from portal.accounts.admin import AccountStatus, NotAnAdmin, standing
+from portal.audit import AuditEntry
 from portal.clock import utcnow
 from portal.database import db, reading, writing
 from portal.documents.models import Document, Reading
@@ -49,7 +49,7 @@ def now_is(user: User) -> User:
 def audited() -> list[tuple[str, str | None, str | None]]:
     db.session.rollback()
     with reading() as session:
-        return [(note.verb, note.facts.get("owner"), note.reason) for note in session.scalars(select(AuditNote))]
+        return [(note.verb, note.facts.get("owner"), note.reason) for note in session.scalars(select(AuditEntry))]
 
 
 def everything() -> list[Any]:
@@ -130,13 +130,13 @@ def test_an_invitation_without_a_mail_server_shows_its_address_once(as_ada: Flas
     assert link is not None
     db.session.rollback()
     carla = db.session.scalars(select(User).where(User.email == "carla@example.com")).one()
-    assert standing(carla) == Standing.INVITED and not carla.is_admin
+    assert standing(carla) == AccountStatus.INVITED and not carla.is_admin
     assert "/reset/" not in as_ada.get(f"/admin/users/{carla.id}").text
     assert client.post("/login", data={"email": carla.email, "password": carla.password_hash}).status_code == 401
     assert 'autocomplete="new-password"' in client.get(link[1]).text
     assert client.post(link[1], data={"password": PASSWORD}).status_code == 303
     assert client.post("/login", data={"email": carla.email, "password": PASSWORD}).status_code == 303
-    assert standing(now_is(carla)) == Standing.ACTIVE
+    assert standing(now_is(carla)) == AccountStatus.ACTIVE
     assert audited() == [("user_invite", "carla@example.com", None)]
 
 
