@@ -17,7 +17,7 @@ from portal.sources.base import Outcome
 from tests.jobs.core.test_derived import a_job
 from tests.support.cast import NOW
 
-JOBS_ROOM = Path(statuses.__file__).parent
+JOBS_ROOM = Path(statuses.__file__).parents[1]
 
 
 def codes_written_in_the_source(*files: str) -> set[str]:
@@ -47,7 +47,7 @@ def test_every_cause_says_what_whose_side_whether_retried_and_what_to_do(app: Fl
 
 
 def test_every_cause_that_the_code_gives_is_in_the_catalogue() -> None:
-    given = codes_written_in_the_source("attempt.py", "lifecycle.py")
+    given = codes_written_in_the_source("attempt/runner.py", "attempt/outcome.py", "lifecycle.py")
     assert {"numbers_unanswered", "source_unknown", "restart", "paused", "worker_lost", "no_progress", "by_admin",
             "source_error"} <= given  # the patterns above still find something  # fmt: skip
     assert given <= set(CAUSES)
@@ -69,7 +69,7 @@ def test_every_status_outcome_and_end_has_a_word(app: Flask) -> None:
 
 
 def test_every_event_that_the_room_records_has_a_sentence() -> None:
-    text = "".join(path.read_text() for path in JOBS_ROOM.glob("*.py"))
+    text = "".join(path.read_text() for path in JOBS_ROOM.rglob("*.py"))
     recorded = set(re.findall(r'(?:timeline\.)?record\(\s*[\w.]+, "(\w+)"', text))
     assert {"created", "started", "completed", "cancelled", "limits_set"} <= recorded
     assert recorded <= timeline.EVENT_KINDS
