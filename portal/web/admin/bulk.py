@@ -43,7 +43,7 @@ def _planned(verb: Verb, asked: ListQuery, problem: str = "") -> Response:
     wanted = asked.filters(current_user, utcnow()) if every else None
     ids = [] if every else _ids()
     if not every and not ids:
-        return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
+        return _back(asked, gettext("No files selected. Select some of them, or all that match."))
     page = render_template(
         "admin/plan.html",
         verb=verb,
@@ -97,7 +97,7 @@ def _do(verb: Verb) -> Response:
     wanted = asked.filters(current_user, now) if every else None
     ids = [] if every else _ids()
     if not every and not ids:
-        return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
+        return _back(asked, gettext("No files selected. Select some of them, or all that match."))
     numbers = _limits() if verb == Verb.LIMITS else None
     problem = _problem(verb, numbers)
     if problem and "key" in request.form:
@@ -129,7 +129,7 @@ def _problem(verb: Verb, numbers: tuple[int, int] | None) -> str:
             minutes=format_decimal(MAX_MINUTES),
         )
     if verb in bulk.NEEDS_REASON and not _why():
-        return gettext("Say why: the reason stands on the timeline of every file for its owner to read.")
+        return gettext("Enter a reason. It appears in each file’s history, where its owner can read it.")
     return ""
 
 
@@ -141,7 +141,7 @@ def _limits() -> tuple[int, int] | None:
 
 
 def _senseless() -> str:
-    return gettext("One of the filters makes no sense, so nothing was done. Choose the filters again.")
+    return gettext("One of the filters is not valid, so nothing was changed. Choose the filters again.")
 
 
 def _why() -> str:
@@ -163,7 +163,7 @@ def _told(account: bulk.BulkResult, verb: Verb, asked: ListQuery) -> Response:
     """Say what was done, and what was skipped and why."""
     done, skipped = len(account.done), len(account.skipped)
     if not done and not skipped:
-        return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
+        return _back(asked, gettext("No files selected. Select some of them, or all that match."))
     said = [done_words(verb, done)]
     if skipped:
         reasons = ", ".join(f"{format_decimal(many)} × {skipped_words(why)}" for why, many in account.reasons)

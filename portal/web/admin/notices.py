@@ -66,9 +66,9 @@ def send_again(notice_id: int) -> Response:
     """Send it once more, under the same Message-ID."""
     _found(notice_id)
     if log.send_again(notice_id, utcnow()):
-        flash(gettext("It is sent again within a minute."), "ok")
+        flash(gettext("It will be sent again within a minute."), "ok")
     else:
-        flash(gettext("It is on its way already, or was told in a digest: nothing was changed."), "info")
+        flash(gettext("It is already being sent, or went out in a digest, so nothing was changed."), "info")
     return make_response(redirect(url_for("admin.notice", notice_id=notice_id), 303))
 
 

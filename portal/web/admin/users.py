@@ -55,13 +55,13 @@ def show(user_id: int) -> str:
 def shut_out(user_id: int) -> Response:
     """Take the portal from them, at once on every device."""
     if not _why():
-        return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
-    done = gettext("This person is shut out and signed out everywhere. Their files stay.")
+        return _refused(user_id, gettext("Enter a reason. Other administrators will see it under Activity."))
+    done = gettext("The account is deactivated and signed out on every device. Its files are kept.")
     return _told(
         user_id,
         account_admin.shut_out(_found(user_id).id, current_user.id, _why(), utcnow()),
         done,
-        gettext("They were shut out already, so nothing was changed."),
+        gettext("The account was already deactivated, so nothing was changed."),
     )
 
 
@@ -69,12 +69,12 @@ def shut_out(user_id: int) -> Response:
 @admin_required
 def let_in(user_id: int) -> Response:
     """Give it back to them."""
-    done = gettext("This person can sign in again, with the password they had.")
+    done = gettext("The account is active again, with the same password as before.")
     return _told(
         user_id,
         account_admin.let_in(_found(user_id).id, current_user.id, _why(), utcnow()),
         done,
-        gettext("They could sign in already, so nothing was changed."),
+        gettext("The account was already active, so nothing was changed."),
     )
 
 
@@ -86,9 +86,9 @@ def set_role(user_id: int) -> Response:
     if role not in ("admin", "user"):
         abort(400)
     if not _why():
-        return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
+        return _refused(user_id, gettext("Enter a reason. Other administrators will see it under Activity."))
     moved = account_admin.set_role(_found(user_id).id, role == "admin", current_user.id, _why(), utcnow())
-    return _told(user_id, moved, gettext("Saved."), gettext("That is their role already, so nothing was changed."))
+    return _told(user_id, moved, gettext("Saved."), gettext("This user already has that role, so nothing was changed."))
 
 
 @blueprint.post("/admin/users/<int:user_id>/limits", endpoint="set_user_limits")
@@ -101,14 +101,16 @@ def set_limits(user_id: int) -> Response:
         days = _whole("retention_days", 0, LONGEST_RETENTION_DAYS)
     except ValueError:
         problem = gettext(
-            "A limit is a whole number within its range, or nothing: rows up to %(rows)s, files up to %(files)s, days "
-            "up to %(days)s. Nothing was changed.",
+            "Each limit is a whole number, or empty: up to %(rows)s rows, %(files)s files and %(days)s days. "
+            "Nothing was changed.",
             rows=format_decimal(account_admin.MOST_ROWS), files=format_decimal(account_admin.MOST_FILES),
             days=format_decimal(LONGEST_RETENTION_DAYS),
         )  # fmt: skip
         return _refused(user_id, problem, typed=request.form)
     moved = account_admin.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, _why(), utcnow())
-    return _told(user_id, moved, gettext("Saved."), gettext("These are their limits already, so nothing was changed."))
+    return _told(
+        user_id, moved, gettext("Saved."), gettext("This user already has these limits, so nothing was changed.")
+    )
 
 
 @blueprint.post("/admin/users/<int:user_id>/letter", endpoint="send_user_letter")
@@ -117,7 +119,7 @@ def send_letter(user_id: int) -> Response:
     """Write them the letter by which they choose a password."""
     user = _found(user_id)
     if not user.is_active:
-        return _told(user_id, False, "", gettext("They are shut out, so no letter was written."))
+        return _told(user_id, False, "", gettext("The account is deactivated, so no email was sent."))
     invited = account_admin.standing(user) == account_admin.AccountStatus.INVITED
     link = password_mails.send_reset(user_id, current_user.id, utcnow())
     return _letter_written(user_id, link, Purpose.INVITE if invited else Purpose.RESET)
@@ -157,7 +159,7 @@ def _refused(user_id: int, problem: str, **more: Any) -> Response:
 def _letter_written(user_id: int, link: str | None, purpose: Purpose) -> Response:
     """Without a mail server, the address is shown here once, and is kept nowhere."""
     if link is None:
-        flash(gettext("The letter is on its way."), "ok")
+        flash(gettext("The email is on its way."), "ok")
         return _back(user_id)
     return make_response(_page(user_id, link=link, valid=VALID_FOR[purpose]))
 
