@@ -8,9 +8,7 @@ from flask import Blueprint, Response, abort, current_app, make_response, render
 from flask_login import current_user
 
 from portal.clock import utcnow
-from portal.database import db
-from portal.jobs import queries
-from portal.jobs.core import timeline
+from portal.jobs import commands, queries
 from portal.jobs.export import MIMETYPES, FileFormat, UnknownGroup, download_name, export
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import expiry
@@ -74,10 +72,7 @@ def results(job_id: int, kind: str) -> Response:
     answer.content_length = file.seek(0, SEEK_END)
     file.seek(0)
     if request.method == "GET":
-        # The reading ends first: on SQLite it cannot become a writing once a worker has saved something since.
-        db.session.commit()
-        timeline.record(job_id, "downloaded", utcnow(), current_user.email, what=name)
-        db.session.commit()
+        commands.note_download(job_id, current_user.email, name, utcnow())
     return answer
 
 

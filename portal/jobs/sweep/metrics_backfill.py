@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, exists, func, insert, select, update
 
 from portal.database import among, db
 from portal.jobs.core.status import ENDED, WAITING, Status
-from portal.jobs.core.tables import Attempt, Event
+from portal.jobs.core.tables import Attempt, Event, EventKind
 from portal.jobs.metrics.models import JobEnd
 from portal.jobs.metrics.record import AttemptTimes, CountedEnd, keep_count, write
 from portal.jobs.models import ScrapingJob
@@ -88,7 +88,7 @@ def _attempts(ids: list[int]) -> dict[int, list[AttemptTimes]]:
 
 def _moments(ids: list[int]) -> dict[int, datetime]:
     """When each of them came to its last end, by its timeline; the events of an end are called as its status."""
-    ends = (Event.job_id.in_(ids), Event.kind.in_([status.value for status in ENDED]))
+    ends = (Event.job_id.in_(ids), Event.kind.in_([EventKind(status) for status in ENDED]))
     latest = select(Event.job_id, func.max(Event.at)).where(*ends).group_by(Event.job_id)
     return {row[0]: row[1] for row in db.session.execute(latest)}
 
