@@ -15,7 +15,7 @@ from xlsxwriter import Workbook
 from bench.measuring import SHORT, Goal, in_turns
 from bench.portal_here import make_job, numbers, portal
 from portal.database import db
-from portal.documents.reader.parent import Limits, read
+from portal.documents.reader.parent import ReadLimits, read
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.export import FileFormat, write_export
@@ -34,7 +34,7 @@ def measure_reading() -> Goal:
 
         def guarded() -> float:
             began = time.perf_counter()
-            sheets = read(path, path.name, lambda n: Path(folder) / f"{n}.jsonl", Limits(max_rows=READ_ROWS))
+            sheets = read(path, path.name, lambda n: Path(folder) / f"{n}.jsonl", ReadLimits(max_rows=READ_ROWS))
             assert sheets[0].data_rows == READ_ROWS
             return time.perf_counter() - began
 

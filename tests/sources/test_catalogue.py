@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from portal import sources
-from portal.sources import Found, catalogue
+from portal.sources import RecipeFile, catalogue
 from portal.sources.http.source import HttpSource
 from tests.support.recipes import JSON
 
@@ -46,7 +46,7 @@ def write(folder: Path, name: str = "one", title: str = "", more: str = "") -> P
     return path
 
 
-def only() -> Found:
+def only() -> RecipeFile:
     (found,) = sources.found()
     return found
 

@@ -27,7 +27,7 @@ from portal.notices.webhook import webhook_channel
 from tests.support.receiver import Receiver, receiver
 
 MakeJob = Callable[..., ScrapingJob]
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "webhooks.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "webhooks.md"
 MINUTE = timedelta(minutes=1)
 
 

@@ -198,9 +198,9 @@ def test_a_sample_that_is_not_beside_the_recipe_is_refused(tmp_path: Path) -> No
 
 
 def test_every_mistake_has_its_sentence_with_file_line_and_key(app: Flask, tmp_path: Path) -> None:
-    written = (Path(sources.__file__).parent / "recipe_parts.py").read_text()
-    written += (Path(sources.__file__).parent / "recipe_file.py").read_text()
-    written += (Path(sources.__file__).parent / "recipe_table.py").read_text()
+    written = (Path(sources.__file__).parent / "recipes" / "parts.py").read_text()
+    written += (Path(sources.__file__).parent / "recipes" / "loader.py").read_text()
+    written += (Path(sources.__file__).parent / "recipes" / "toml_table.py").read_text()
     codes = set(re.findall(r'wrong\([^"\n]*"[a-z_]*", "([a-z_]+)"', written)) | set(
         re.findall(r'wrong\(key, "([a-z_]+)"', written)
     )
