@@ -3,7 +3,7 @@
 
 from flask import Flask, request
 
-from portal.sources import refresh
+from portal.sources.catalogue import refresh
 from portal.web import (
     access,
     admin,

@@ -9,9 +9,9 @@ from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.jobs import commands, queries
+from portal.jobs.core import derived
 from portal.jobs.export import MIMETYPES, FileFormat, UnknownGroup, download_name, export
 from portal.jobs.models import ScrapingJob
-from portal.jobs.sweep import expiry
 from portal.web import job_page
 from portal.web.access import login_required
 
@@ -32,7 +32,7 @@ def _unchanged() -> Response:
 @login_required
 def show(job_id: int) -> str:
     """The job's page, or what is left of a job whose days were over."""
-    gone = expiry.find_expired(current_user, job_id)
+    gone = queries.find_expired(current_user, job_id)
     return job_page.expired(gone) if gone else job_page.page(mine(job_id))
 
 
@@ -52,7 +52,7 @@ def live_list() -> str | Response:
     """The same for the rows of a list: `ids` are those that were moving."""
     asked = request.args.get("ids", "").split(",")[:ASKED_AT_ONCE]
     jobs = queries.find_jobs(current_user, [int(text) for text in asked if text.isdecimal() and len(text) < 11])
-    if request.args.get("v") == queries.version_of_all(jobs):
+    if request.args.get("v") == derived.version_of_all(jobs):
         return _unchanged()
     return render_template("jobs/_live_list.html", jobs=jobs, everybody=_admins_list())
 
