@@ -76,7 +76,7 @@ def _status(word: str | None) -> Status | None:
 
 
 def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int = 1) -> Page:
-    """This person's own jobs, newest first, 25 a page; an admin's list of everybody's is `desk`'s.
+    """This person's own jobs, newest first, 25 a page; an admin's list of everybody's is in `admin.job_list`.
 
     `q` is part of a file's name or a job's id. An unknown status filters nothing; a page past the end is the last one.
     """
