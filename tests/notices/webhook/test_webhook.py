@@ -302,8 +302,10 @@ def test_a_redirect_to_a_private_address_is_not_followed(
     failed: ScrapingJob, hooked: Receiver, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    real = posting.Judge.judge
-    monkeypatch.setattr(posting.Judge, "judge", lambda self, host, port: asked.append(host) or real(self, host, port))
+    real = posting.AddressPolicy.judge
+    monkeypatch.setattr(
+        posting.AddressPolicy, "judge", lambda self, host, port: asked.append(host) or real(self, host, port)
+    )
     hooked.behave = "redirect"
     assert told(now).state == Delivery.DUE
     assert set(asked) == {"127.0.0.1"}
