@@ -170,13 +170,13 @@ def test_many_are_ticked_by_shift_and_by_the_keyboard_and_a_plan_comes_first(
     expect(ticked).to_have_count(3)
     page.keyboard.press("Shift+ArrowDown")
     expect(ticked).to_have_count(4)
-    expect(page.locator("[data-ticked]")).to_have_text("4 marcados:")
+    expect(page.locator("[data-ticked]")).to_have_text("Seleccionados: 4")
     page.keyboard.press("Escape")
     expect(ticked).to_have_count(0)
     page.locator("[data-tick-all]").check()
     expect(ticked).to_have_count(boxes.count())
     page.click("button[name=verb][value=time_out]")
-    expect(page.locator("h1")).to_have_text("Terminar por falta de avance")
+    expect(page.locator("h1")).to_have_text("Marcar como interrumpidos")
     keep(page, "admin-plan-es-light-1280")
     assert [*violations(page), *sticking_out(page)] == []
 

@@ -17,7 +17,7 @@ VERBS: dict[Verb, LazyString] = {
 STATES: dict[OperationState, LazyString] = {
     OperationState.WAITING: _("Queued"),
     OperationState.RUNNING: _("In progress"),
-    OperationState.DONE: _("Finished"),
+    OperationState.DONE: _("Completed"),
     OperationState.STOPPED: _("Stopped"),
 }
 WHY_SKIPPED: dict[str, LazyString] = {

@@ -156,7 +156,7 @@ def test_each_figure_of_the_triage_leads_to_as_many_files(as_ada: FlaskClient, a
 def test_nothing_stands_still_is_said(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     scenes.completed(make_job(alice))
     page = as_ada.get("/admin/triage").text
-    assert "Nothing stands still" in page and "1 file is completed." in page
+    assert "Nothing needs attention" in page and "1 file is completed." in page
 
 
 def test_what_an_admin_does_to_anothers_file_is_noted_and_what_an_owner_does_is_not(

@@ -87,7 +87,7 @@ def test_the_page_names_what_is_missing_and_what_to_do(as_ada: FlaskClient, app:
     for part in ("workers_scrape", "workers_intake", "sweep", "redis"):
         assert f'id="part-{part}" data-state="bad"' in seen
     assert 'id="part-disk" data-state="well"' in seen and 'id="part-database" data-state="well"' in seen
-    assert "It does not answer." in seen and "Start Valkey again." in seen
+    assert "Not responding." in seen and "Start Valkey again." in seen
     assert "<dt>Python</dt>" in seen and "<dt>SQLite</dt>" in seen and "<dt>Masterfilter</dt>" in seen
 
 

@@ -74,7 +74,7 @@ def test_the_list_is_filtered_by_status_person_day_and_text(
     assert list(listed(as_ada, f"?until={now - timedelta(days=2):%Y-%m-%d}")) == [his.id]
     assert len(listed(as_ada, "?since=never&until=0&status=none&after=x&sort=x&source=&cause=&last=x")) == 2
     assert listed(as_ada, "?source=nowhere") == {}
-    assert "Clear the filters" in as_ada.get("/admin/jobs?q=nothing").get_data(as_text=True)
+    assert "Clear filters" in as_ada.get("/admin/jobs?q=nothing").get_data(as_text=True)
 
 
 def test_htmx_gets_the_list_alone(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
@@ -123,7 +123,7 @@ def test_a_time_out_without_a_reason_changes_nothing(as_ada: FlaskClient, alice:
 def test_only_jobs_that_a_worker_has_are_timed_out(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     held, waiting = scenes.in_status(make_job(alice), Status.PROCESSING), make_job(alice)
     said = told(as_ada, BULK[1], all=1, why="the machine is going away")
-    assert "1 attempt was ended." in said
+    assert "1 file was marked as timed out." in said
     assert "(1 × Waiting)" in said
     assert [status_of(job) for job in (held, waiting)] == [Status.TIMEOUT, Status.PENDING]
 

@@ -46,9 +46,9 @@ def settings_of(user: User) -> dict[str, bool]:
 def test_admins_see_what_was_told_to_whom(told: Notice, as_ada: FlaskClient) -> None:
     page = shown(as_ada, "/admin/notices")
     assert "alice@example.com" in page and "clientes.xlsx" in page and "A file stopped" in page
-    assert "Nothing here" in shown(as_ada, "/admin/notices?state=dead")
+    assert "No messages" in shown(as_ada, "/admin/notices?state=dead")
     assert "clientes.xlsx" in shown(as_ada, "/admin/notices?state=sent&before=99")
-    assert "Nothing here" in shown(as_ada, f"/admin/notices?before={told.id}")
+    assert "No messages" in shown(as_ada, f"/admin/notices?before={told.id}")
     assert "alice@example.com" in shown(as_ada, "/admin/notices?state=nonsense&before=nonsense")
 
 
@@ -93,9 +93,9 @@ def test_those_given_up_are_counted_where_an_admin_looks(told: Notice, as_ada: F
     assert "given up" not in shown(as_ada, "/admin/jobs")
     told.state, told.answer = Delivery.DEAD, "550 5.1.1 <script>"
     db.session.commit()
-    assert "1 notice given up" in shown(as_ada, "/admin/jobs")
+    assert "1 message not delivered" in shown(as_ada, "/admin/jobs")
     page = shown(as_ada, "/admin/notices")
-    assert "1 notice could not be delivered." in page and "<script>" not in page.replace('<script src="', "")
+    assert "1 message could not be delivered." in page and "<script>" not in page.replace('<script src="', "")
 
 
 def test_the_files_timeline_says_who_was_told(told: Notice, alice: User, as_alice: FlaskClient) -> None:

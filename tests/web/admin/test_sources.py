@@ -257,7 +257,7 @@ def test_no_page_waits_for_the_source_and_the_result_is_asked_for_until_it_is_th
     assert redis.llen("rq:queue:intake") == 1
     result = answer.location.partition("#")[0]
     seen = page(as_ada, result)
-    assert "Asking for +34612345678" in seen and 'hx-trigger="every 1s"' in seen
+    assert "Looking up +34612345678" in seen and 'hx-trigger="every 1s"' in seen
     assert f'<noscript><meta http-equiv="refresh" content="2; url={result}">' in seen, "and without JavaScript"
     part = as_ada.get(result, headers={"HX-Request": "true"}).get_data(as_text=True)
     assert part.startswith('<div id="trial"') and "hx-get" in part
@@ -277,7 +277,7 @@ def test_a_try_at_a_source_that_is_not_asked_says_that_nothing_was_sent(
     """The key was put right meanwhile: its old refusal would send the admin looking for a second fault."""
     CircuitBreaker(redis, "operators").trip("credentials")
     _, seen = tried(as_ada)
-    assert "Nothing was sent." in seen and "Press “Ask it again now” first" in seen
+    assert "Nothing was sent." in seen and "Press “Use it again now” first" in seen
     pressed(as_ada, "resume")
     _, seen = tried(as_ada)
     assert "Authorization: Bearer •••" in seen and "Nothing was sent." not in seen

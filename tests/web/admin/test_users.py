@@ -110,7 +110,7 @@ def test_ada_sees_everybody_with_state_role_files_and_limits(
     assert f'user-row-{bob.id}" data-standing="shut_out"' in seen
     found = as_ada.get("/admin/users?q=ALI", headers={"HX-Request": "true"}).text
     assert f"user-row-{alice.id}" in found and f"user-row-{bob.id}" not in found and "<html" not in found
-    assert "Show everybody" in as_ada.get("/admin/users?q=%25").text, "a % is a letter like any other"
+    assert "Show all users" in as_ada.get("/admin/users?q=%25").text, "a % is a letter like any other"
 
 
 def test_the_list_has_pages(as_ada: FlaskClient) -> None:
