@@ -56,7 +56,7 @@ def _action(verb: Callable[[ScrapingJob], str | None]) -> Callable[[int], Respon
     return login_required(view)
 
 
-@blueprint.post("/jobs/<int:job_id>/retry")
+@blueprint.post("/jobs/<id:job_id>/retry")
 @login_required
 def retry(job_id: int) -> Response:
     """Look up again what has no answer: all of it, or with `chosen` only the ticked `reasons`. `round` is the one that
@@ -89,7 +89,7 @@ def _recounted(job: ScrapingJob, chosen: list[str]) -> Response:
     return make_response(redirect(there, 303))
 
 
-@blueprint.post("/jobs/<int:job_id>/cancel")
+@blueprint.post("/jobs/<id:job_id>/cancel")
 @_action
 def cancel(job: ScrapingJob) -> str | None:
     """Stop the job; what is ready is kept."""
@@ -97,7 +97,7 @@ def cancel(job: ScrapingJob) -> str | None:
     return gettext("Cancelled. What is ready is kept.") if done else None
 
 
-@blueprint.post("/jobs/<int:job_id>/pause")
+@blueprint.post("/jobs/<id:job_id>/pause")
 @_action
 def pause(job: ScrapingJob) -> str | None:
     """Let the job wait."""
@@ -105,7 +105,7 @@ def pause(job: ScrapingJob) -> str | None:
     return gettext("Paused. What is under way is finished and saved.") if done else None
 
 
-@blueprint.post("/jobs/<int:job_id>/resume")
+@blueprint.post("/jobs/<id:job_id>/resume")
 @_action
 def resume(job: ScrapingJob) -> str | None:
     """Let it go on."""
@@ -113,7 +113,7 @@ def resume(job: ScrapingJob) -> str | None:
     return gettext("It goes on from where it stopped.") if done else None
 
 
-@blueprint.get("/jobs/<int:job_id>/delete")
+@blueprint.get("/jobs/<id:job_id>/delete")
 @login_required
 def ask_delete(job_id: int) -> str:
     """What deleting takes away, and the button that does it."""
@@ -121,7 +121,7 @@ def ask_delete(job_id: int) -> str:
     return render_template("jobs/delete.html", job=job, moving=queries.moves_by_itself(job))
 
 
-@blueprint.post("/jobs/<int:job_id>/delete")
+@blueprint.post("/jobs/<id:job_id>/delete")
 @login_required
 def delete(job_id: int) -> Response:
     """Remove the job with its rows. Nothing of it is left to go back to, so this goes to the list."""
@@ -133,7 +133,7 @@ def delete(job_id: int) -> Response:
     return make_response(redirect("/", 303))
 
 
-@blueprint.post("/jobs/<int:job_id>/time-out")
+@blueprint.post("/jobs/<id:job_id>/time-out")
 @admin_required
 def time_out(job_id: int) -> Response:
     """An admin ends an attempt that hangs, and says why."""
@@ -146,7 +146,7 @@ def time_out(job_id: int) -> Response:
     return answer(job_id, gettext("The attempt was ended as timed out."))
 
 
-@blueprint.post("/jobs/<int:job_id>/limits")
+@blueprint.post("/jobs/<id:job_id>/limits")
 @admin_required
 def limits(job_id: int) -> Response:
     """An admin changes how often and how long this job may try."""

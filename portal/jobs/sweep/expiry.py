@@ -11,19 +11,18 @@ from flask import current_app
 from sqlalchemy import ScalarSelect, exists, func, select, update
 
 from portal.accounts import User
-from portal.database import db
+from portal.database import MAX_INTEGER, db
 from portal.documents.models import Document
 from portal.documents.storage import LocalStorage
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob
-from portal.jobs.queries import LAST_ID
 
 BATCH = 100  # jobs, and documents, in one pass of the sweep
 
 
 def find_expired(user: User, job_id: int) -> ScrapingJob | None:
     """The job whose days were over, if this person might see it: its totals are all that is left of it."""
-    if job_id > LAST_ID:
+    if job_id > MAX_INTEGER:
         return None
     found = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.expired_at.is_not(None))
     if not user.is_admin:

@@ -22,6 +22,7 @@ from portal.web.access import admin_required
 from portal.web.admin.blueprint import WHY_LETTERS, blueprint
 from portal.web.admin.filters import ListQuery
 from portal.web.job_actions import MAX_MINUTES, MAX_RETRIES
+from portal.web.request_fields import id_list
 
 NAMED = 5  # so many of the skipped jobs are named one by one
 IDS_AT_ONCE = 100_000
@@ -149,9 +150,7 @@ def _why() -> str:
 
 
 def _ids() -> list[int]:
-    texts = ",".join(request.form.getlist("ids")).split(",")
-    ids = dict.fromkeys(int(text) for text in texts if text.isdecimal() and len(text) < 11)
-    return [one for one in ids if one < 2**31][:IDS_AT_ONCE]
+    return id_list(",".join(request.form.getlist("ids")))[:IDS_AT_ONCE]
 
 
 def _back(asked: ListQuery, said: str, kind: str = "info") -> Response:

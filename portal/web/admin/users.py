@@ -43,14 +43,14 @@ def invite() -> Response:
     return _letter_written(user.id, link, Purpose.INVITE)
 
 
-@blueprint.get("/admin/users/<int:user_id>", endpoint="user")
+@blueprint.get("/admin/users/<id:user_id>", endpoint="user")
 @admin_required
 def show(user_id: int) -> str:
     """One person: how they stand, and what can be done."""
     return _page(user_id)
 
 
-@blueprint.post("/admin/users/<int:user_id>/shut-out", endpoint="shut_user_out")
+@blueprint.post("/admin/users/<id:user_id>/shut-out", endpoint="shut_user_out")
 @admin_required
 def shut_out(user_id: int) -> Response:
     """Take the portal from them, at once on every device."""
@@ -65,7 +65,7 @@ def shut_out(user_id: int) -> Response:
     )
 
 
-@blueprint.post("/admin/users/<int:user_id>/let-in", endpoint="let_user_in")
+@blueprint.post("/admin/users/<id:user_id>/let-in", endpoint="let_user_in")
 @admin_required
 def let_in(user_id: int) -> Response:
     """Give it back to them."""
@@ -78,7 +78,7 @@ def let_in(user_id: int) -> Response:
     )
 
 
-@blueprint.post("/admin/users/<int:user_id>/role", endpoint="set_user_role")
+@blueprint.post("/admin/users/<id:user_id>/role", endpoint="set_user_role")
 @admin_required
 def set_role(user_id: int) -> Response:
     """Make them an admin, or one no longer."""
@@ -91,7 +91,7 @@ def set_role(user_id: int) -> Response:
     return _told(user_id, moved, gettext("Saved."), gettext("That is their role already, so nothing was changed."))
 
 
-@blueprint.post("/admin/users/<int:user_id>/limits", endpoint="set_user_limits")
+@blueprint.post("/admin/users/<id:user_id>/limits", endpoint="set_user_limits")
 @admin_required
 def set_limits(user_id: int) -> Response:
     """Give them limits of their own; an empty field is what the portal gives everybody."""
@@ -111,7 +111,7 @@ def set_limits(user_id: int) -> Response:
     return _told(user_id, moved, gettext("Saved."), gettext("These are their limits already, so nothing was changed."))
 
 
-@blueprint.post("/admin/users/<int:user_id>/letter", endpoint="send_user_letter")
+@blueprint.post("/admin/users/<id:user_id>/letter", endpoint="send_user_letter")
 @admin_required
 def send_letter(user_id: int) -> Response:
     """Write them the letter by which they choose a password."""
