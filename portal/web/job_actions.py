@@ -16,11 +16,10 @@ from portal.jobs.words.statuses import status_words
 from portal.web import job_page
 from portal.web.access import admin_required, login_required, wants_fragment
 from portal.web.jobs import mine
-from portal.web.request_fields import whole
+from portal.web.request_fields import reason, whole
 
 blueprint = Blueprint("job_actions", __name__)
 MAX_RETRIES, MAX_MINUTES = 100, 10_080
-WHY_LETTERS = 500
 
 
 def answer(job_id: int, said: str, kind: str = "ok") -> Response:
@@ -138,7 +137,7 @@ def delete(job_id: int) -> Response:
 def time_out(job_id: int) -> Response:
     """An admin ends an attempt that hangs, and says why."""
     mine(job_id)
-    why = request.form.get("why", "").strip()[:WHY_LETTERS]
+    why = reason()
     if not why:
         return refused(job_id, gettext("Say why: the reason stands on the timeline for the owner to read."))
     if commands.time_out(job_id, current_user.email, why, utcnow()) is None:

@@ -7,11 +7,13 @@ it. No person types either.
 from collections.abc import Iterable
 from typing import Any
 
-from flask import Flask, Request
+from flask import Flask, Request, request
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import IntegerConverter, Map
 
 from portal.database import MAX_INTEGER, id_in
+
+REASON_LENGTH = 500
 
 
 class Texts(ImmutableMultiDict[str, Any]):
@@ -47,6 +49,11 @@ def whole(text: str) -> int:
     """The whole number in a field, for `request.args.get(…, type=whole)`; one that no column can hold is the last one
     that it can, and belongs to nothing. Raises ValueError."""
     return min(max(int(text), -MAX_INTEGER), MAX_INTEGER)
+
+
+def reason() -> str:
+    """The reason that an admin gave in the form; empty without one."""
+    return str(request.form.get("why", "")).strip()[:REASON_LENGTH]
 
 
 def id_list(text: str) -> list[int]:

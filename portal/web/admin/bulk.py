@@ -19,10 +19,10 @@ from portal.jobs.admin.words import done_words, skipped_words
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.models import ScrapingJob
 from portal.web.access import admin_required
-from portal.web.admin.blueprint import WHY_LETTERS, blueprint
+from portal.web.admin.blueprint import blueprint
 from portal.web.admin.filters import ListQuery
 from portal.web.job_actions import MAX_MINUTES, MAX_RETRIES
-from portal.web.request_fields import id_list
+from portal.web.request_fields import id_list, reason
 
 NAMED = 5  # so many of the skipped jobs are named one by one
 IDS_AT_ONCE = 100_000
@@ -55,7 +55,7 @@ def _planned(verb: Verb, asked: ListQuery, problem: str = "") -> Response:
         arguments=asked.arguments(),
         key=request.form.get("key") or secrets.token_urlsafe(16),
         needs_reason=verb in bulk.NEEDS_REASON,
-        why=_why(),
+        why=reason(),
         problem=problem,
         limits=(current_app.config["SCRAPING_MAX_RETRIES"], current_app.config["SCRAPING_TIMEOUT_MINUTES"]),
     )
@@ -105,7 +105,7 @@ def _do(verb: Verb) -> Response:
         return _planned(verb, asked, problem)
     if problem:
         return _back(asked, problem, "bad")
-    order = bulk.BulkOrder(verb, current_user.email, _why() or None, numbers)
+    order = bulk.BulkOrder(verb, current_user.email, reason() or None, numbers)
     few = _few(wanted, ids)
     if few is not None:
         return _told(bulk.do_at_once(order, few, now), verb, asked)
@@ -129,7 +129,7 @@ def _problem(verb: Verb, numbers: tuple[int, int] | None) -> str:
             retries=MAX_RETRIES,
             minutes=format_decimal(MAX_MINUTES),
         )
-    if verb in bulk.NEEDS_REASON and not _why():
+    if verb in bulk.NEEDS_REASON and not reason():
         return gettext("Say why: the reason stands on the timeline of every file for its owner to read.")
     return ""
 
@@ -143,10 +143,6 @@ def _limits() -> tuple[int, int] | None:
 
 def _senseless() -> str:
     return gettext("One of the filters makes no sense, so nothing was done. Choose the filters again.")
-
-
-def _why() -> str:
-    return request.form.get("why", "").strip()[:WHY_LETTERS]
 
 
 def _ids() -> list[int]:

@@ -19,8 +19,9 @@ from portal.clock import utcnow
 from portal.jobs.quotas import COUNTED, files_started
 from portal.notices import password_mails
 from portal.web.access import admin_required, wants_fragment
-from portal.web.admin.blueprint import WHY_LETTERS, blueprint
+from portal.web.admin.blueprint import blueprint
 from portal.web.errors import answer_error
+from portal.web.request_fields import reason
 
 
 @blueprint.get("/admin/users", endpoint="users")
@@ -54,12 +55,12 @@ def show(user_id: int) -> str:
 @admin_required
 def shut_out(user_id: int) -> Response:
     """Take the portal from them, at once on every device."""
-    if not _why():
+    if not reason():
         return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
     done = gettext("This person is shut out and signed out everywhere. Their files stay.")
     return _told(
         user_id,
-        account_admin.shut_out(_found(user_id).id, current_user.id, _why(), utcnow()),
+        account_admin.shut_out(_found(user_id).id, current_user.id, reason(), utcnow()),
         done,
         gettext("They were shut out already, so nothing was changed."),
     )
@@ -72,7 +73,7 @@ def let_in(user_id: int) -> Response:
     done = gettext("This person can sign in again, with the password they had.")
     return _told(
         user_id,
-        account_admin.let_in(_found(user_id).id, current_user.id, _why(), utcnow()),
+        account_admin.let_in(_found(user_id).id, current_user.id, reason(), utcnow()),
         done,
         gettext("They could sign in already, so nothing was changed."),
     )
@@ -85,9 +86,9 @@ def set_role(user_id: int) -> Response:
     role = request.form.get("role")
     if role not in ("admin", "user"):
         abort(400)
-    if not _why():
+    if not reason():
         return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
-    moved = account_admin.set_role(_found(user_id).id, role == "admin", current_user.id, _why(), utcnow())
+    moved = account_admin.set_role(_found(user_id).id, role == "admin", current_user.id, reason(), utcnow())
     return _told(user_id, moved, gettext("Saved."), gettext("That is their role already, so nothing was changed."))
 
 
@@ -107,7 +108,7 @@ def set_limits(user_id: int) -> Response:
             days=format_decimal(LONGEST_RETENTION_DAYS),
         )  # fmt: skip
         return _refused(user_id, problem, typed=request.form)
-    moved = account_admin.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, _why(), utcnow())
+    moved = account_admin.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, reason(), utcnow())
     return _told(user_id, moved, gettext("Saved."), gettext("These are their limits already, so nothing was changed."))
 
 
@@ -131,10 +132,6 @@ def _whole(name: str, least: int, most: int) -> int | None:
     if not (text.isdecimal() and len(text) < 8 and least <= int(text) <= most):
         raise ValueError(name)
     return int(text)
-
-
-def _why() -> str:
-    return request.form.get("why", "").strip()[:WHY_LETTERS]
 
 
 def _found(user_id: int) -> accounts.User:
