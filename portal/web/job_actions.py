@@ -10,6 +10,7 @@ from flask_babel import format_decimal, gettext, ngettext
 from flask_login import current_user
 
 from portal.clock import utcnow
+from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
 from portal.jobs import commands, queries
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import status_words
@@ -19,7 +20,6 @@ from portal.web.jobs import mine
 from portal.web.request_fields import reason, whole
 
 blueprint = Blueprint("job_actions", __name__)
-MAX_RETRIES, MAX_MINUTES = 100, 10_080
 
 
 def answer(job_id: int, said: str, kind: str = "ok") -> Response:
@@ -145,22 +145,32 @@ def time_out(job_id: int) -> Response:
     return answer(job_id, gettext("The attempt was ended as timed out."))
 
 
+def limits_in_form() -> tuple[int, int] | None:
+    """Retries and minutes without progress from the form; None when either is missing or out of bounds."""
+    retries, minutes = (request.form.get(name, type=int) for name in ("max_retries", "timeout_minutes"))
+    if retries is None or minutes is None:
+        return None
+    within = 0 <= retries <= MAX_RETRIES and 1 <= minutes <= MAX_TIMEOUT_MINUTES
+    return (retries, minutes) if within else None
+
+
+def limits_problem() -> str:
+    """What the form takes."""
+    return gettext(
+        "Retries go from 0 to %(retries)s, and minutes without progress from 1 to %(minutes)s.",
+        retries=MAX_RETRIES,
+        minutes=format_decimal(MAX_TIMEOUT_MINUTES),
+    )
+
+
 @blueprint.post("/jobs/<id:job_id>/limits")
 @admin_required
 def limits(job_id: int) -> Response:
     """An admin changes how often and how long this job may try."""
     mine(job_id)
-    retries = request.form.get("max_retries", type=int)
-    minutes = request.form.get("timeout_minutes", type=int)
-    if retries is None or minutes is None or not (0 <= retries <= MAX_RETRIES and 1 <= minutes <= MAX_MINUTES):
-        return refused(
-            job_id,
-            gettext(
-                "Retries go from 0 to %(retries)s, and minutes without progress from 1 to %(minutes)s.",
-                retries=MAX_RETRIES,
-                minutes=format_decimal(MAX_MINUTES),
-            ),
-        )
-    if commands.set_limits(job_id, retries, minutes, current_user.email, utcnow()) is None:
+    numbers = limits_in_form()
+    if numbers is None:
+        return refused(job_id, limits_problem())
+    if commands.set_limits(job_id, *numbers, current_user.email, utcnow()) is None:
         return lost(job_id)
     return answer(job_id, gettext("The limits of this file were changed."))

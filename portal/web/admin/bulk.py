@@ -21,7 +21,7 @@ from portal.jobs.models import ScrapingJob
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 from portal.web.admin.filters import ListQuery
-from portal.web.job_actions import MAX_MINUTES, MAX_RETRIES
+from portal.web.job_actions import limits_in_form, limits_problem
 from portal.web.request_fields import id_list, reason
 
 NAMED = 5  # so many of the skipped jobs are named one by one
@@ -99,7 +99,7 @@ def _do(verb: Verb) -> Response:
     ids = [] if every else _ids()
     if not every and not ids:
         return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
-    numbers = _limits() if verb == Verb.LIMITS else None
+    numbers = limits_in_form() if verb == Verb.LIMITS else None
     problem = _problem(verb, numbers)
     if problem and "key" in request.form:
         return _planned(verb, asked, problem)
@@ -124,21 +124,10 @@ def _few(wanted: job_list.Filters | None, ids: Sequence[int]) -> list[ScrapingJo
 
 def _problem(verb: Verb, numbers: tuple[int, int] | None) -> str:
     if verb == Verb.LIMITS and numbers is None:
-        return gettext(
-            "Retries go from 0 to %(retries)s, and minutes without progress from 1 to %(minutes)s.",
-            retries=MAX_RETRIES,
-            minutes=format_decimal(MAX_MINUTES),
-        )
+        return limits_problem()
     if verb in bulk.NEEDS_REASON and not reason():
         return gettext("Say why: the reason stands on the timeline of every file for its owner to read.")
     return ""
-
-
-def _limits() -> tuple[int, int] | None:
-    retries, minutes = (request.form.get(name, type=int) for name in ("max_retries", "timeout_minutes"))
-    if retries is None or minutes is None or not (0 <= retries <= MAX_RETRIES and 1 <= minutes <= MAX_MINUTES):
-        return None
-    return retries, minutes
 
 
 def _senseless() -> str:
