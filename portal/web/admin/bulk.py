@@ -28,7 +28,7 @@ NAMED = 5  # so many of the skipped jobs are named one by one
 IDS_AT_ONCE = 100_000
 
 
-@blueprint.post("/admin/jobs/plan", endpoint="plan")
+@blueprint.post("/admin/jobs/plan")
 @admin_required
 def plan() -> Response:
     """What a verb would do, before it does it. Nothing is changed."""
@@ -62,28 +62,28 @@ def _planned(verb: Verb, asked: ListQuery, problem: str = "") -> Response:
     return make_response(page, 422 if problem else 200)
 
 
-@blueprint.post("/admin/jobs/retry", endpoint="retry")
+@blueprint.post("/admin/jobs/retry")
 @admin_required
 def retry() -> Response:
     """Retry the chosen jobs."""
     return _do(Verb.RETRY)
 
 
-@blueprint.post("/admin/jobs/time-out", endpoint="time_out")
+@blueprint.post("/admin/jobs/time-out")
 @admin_required
 def time_out() -> Response:
     """End the chosen jobs' attempts as timed out; the reason stands on each timeline."""
     return _do(Verb.TIME_OUT)
 
 
-@blueprint.post("/admin/jobs/cancel", endpoint="cancel")
+@blueprint.post("/admin/jobs/cancel")
 @admin_required
 def cancel() -> Response:
     """Stop the chosen jobs; what is ready is kept."""
     return _do(Verb.CANCEL)
 
 
-@blueprint.post("/admin/jobs/limits", endpoint="limits")
+@blueprint.post("/admin/jobs/limits")
 @admin_required
 def limits() -> Response:
     """Change how often and how long the chosen jobs may try."""

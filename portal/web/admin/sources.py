@@ -72,7 +72,7 @@ def resume(name: str) -> Response:
     return _back(name)
 
 
-@blueprint.post("/admin/sources/<name>/try", endpoint="try_source")
+@blueprint.post("/admin/sources/<name>/try")
 @admin_required
 def try_source(name: str) -> Response:
     """Let a worker ask for one number; the page that follows shows what went out and what came back."""
