@@ -141,9 +141,9 @@ def test_only_the_hash_of_the_address_is_kept(app: Flask, now: datetime) -> None
 @pytest.mark.parametrize(
     ("form", "sentence"),
     [
-        ({**FORM, "email": "no address"}, "not an e-mail address"),
-        ({**FORM, "email": "a@b@c"}, "not an e-mail address"),
-        ({**FORM, "email": ""}, "not an e-mail address"),
+        ({**FORM, "email": "no address"}, "not a valid email address"),
+        ({**FORM, "email": "a@b@c"}, "not a valid email address"),
+        ({**FORM, "email": ""}, "not a valid email address"),
         ({**FORM, "password": "short"}, "too short"),
     ],
 )

@@ -98,8 +98,8 @@ def test_a_worker_is_shown_with_what_it_does_and_one_that_is_gone_too(as_ada: Fl
     heard("intake", 13, doing="document 4")
     seen = page_of(as_ada)
     assert re.search(rf'id="worker-scrape-11" data-state="well".*?href="/jobs/{job.id}"', seen, re.S)
-    assert re.search(r'id="worker-scrape-12" data-state="bad".*?Gone<', seen, re.S)
-    assert 'id="part-workers_scrape" data-state="well"' in seen and "1 is there, 1 at work" in seen
+    assert re.search(r'id="worker-scrape-12" data-state="bad".*?Lost<', seen, re.S)
+    assert 'id="part-workers_scrape" data-state="well"' in seen and "1 running, 1 busy" in seen
 
 
 def test_a_dead_sweep_worker_is_a_warning_while_the_scheduler_sweeps(app: Flask) -> None:

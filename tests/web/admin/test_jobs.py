@@ -116,7 +116,7 @@ def test_the_filters_survive_what_was_done(as_ada: FlaskClient, alice: User, mak
 
 def test_a_time_out_without_a_reason_changes_nothing(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = scenes.in_status(make_job(alice), Status.PROCESSING)
-    assert "Say why" in told(as_ada, BULK[1], ids=job.id, why=" ")
+    assert "Enter a reason" in told(as_ada, BULK[1], ids=job.id, why=" ")
     assert status_of(job) == Status.PROCESSING
 
 
@@ -130,7 +130,7 @@ def test_only_jobs_that_a_worker_has_are_timed_out(as_ada: FlaskClient, alice: U
 
 def test_nothing_ticked_is_said(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     make_job(alice)
-    assert "No file was chosen" in told(as_ada, BULK[0], ids="x")
+    assert "No files selected" in told(as_ada, BULK[0], ids="x")
 
 
 def test_what_the_command_counts_stands_on_the_tabs(

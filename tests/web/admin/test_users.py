@@ -255,7 +255,7 @@ def test_a_limit_that_is_none_is_refused(as_ada: FlaskClient, alice: User) -> No
         answer = post(as_ada, alice, "limits", **{name: text})
         assert answer.status_code == 422 and 'role="alert"' in answer.text
     assert now_is(alice).max_rows is None and audited() == []
-    assert "rows up to 1,000,000" in answer.text, "the range is said"
+    assert "up to 1,000,000 rows" in answer.text, "the range is said"
 
 
 def test_limits_that_were_refused_need_not_be_written_again(as_ada: FlaskClient, alice: User) -> None:
@@ -266,9 +266,9 @@ def test_limits_that_were_refused_need_not_be_written_again(as_ada: FlaskClient,
 def test_without_a_mail_server_the_page_of_a_person_promises_no_letter(
     app: Flask, as_ada: FlaskClient, alice: User
 ) -> None:
-    assert "They get a letter" not in as_ada.get(f"/admin/users/{alice.id}").text
+    assert "We will email them" not in as_ada.get(f"/admin/users/{alice.id}").text
     app.config["MAIL_SERVER"] = "127.0.0.1"
-    assert "They get a letter" in as_ada.get(f"/admin/users/{alice.id}").text
+    assert "We will email them" in as_ada.get(f"/admin/users/{alice.id}").text
 
 
 @pytest.mark.parametrize(("rows", "state"), [(7, Reading.READY), (8, Reading.REFUSED)])
