@@ -13,10 +13,10 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
+from portal.causes import cause_for
 from portal.database import among, db
 from portal.documents.models import Document
 from portal.jobs.core.derived import (
-    TEMPORARY,
     Action,
     Progress,
     Summary,
@@ -218,7 +218,7 @@ def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
         .group_by(Number.reason)
         .order_by(rows.desc(), Number.reason)
     )
-    return [(reason or "", count, reason in TEMPORARY) for reason, count in db.session.execute(grouped)]
+    return [(reason or "", count, cause_for(reason).temporary) for reason, count in db.session.execute(grouped)]
 
 
 def duplicates(job: ScrapingJob) -> int:
