@@ -2,13 +2,11 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask_babel import force_locale
 
-from portal import causes
 from portal.causes import CAUSES, REFUSALS, SIDES, UNKNOWN, Cause, CauseCode, Side, cause_for, what_happened
 from portal.config import ROOT
 from portal.jobs.words.causes import explain, reason_words, remedy
@@ -136,12 +134,6 @@ def test_causes_are_shown_in_plain_words(app: Flask, locale: str) -> None:
             assert reason_words(code) == shown.what
             assert (locale == "en") == (shown.what == cause_for(code).what), "not translated"
         assert remedy(None) and remedy("The office closed")
-
-
-def test_the_room_of_causes_is_pure() -> None:
-    tree = ast.parse(Path(causes.__file__).read_text())
-    known = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert known == {"collections.abc", "dataclasses", "enum"}
 
 
 def test_a_record_is_frozen() -> None:

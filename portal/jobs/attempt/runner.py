@@ -28,9 +28,9 @@ from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
-from portal.sources import refresh as refresh_sources
 from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, begin
+from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.samples import Samples
 
 __all__ = ["ADMIN_SECONDS", "Conditions", "run"]
