@@ -14,6 +14,7 @@ from flask_babel import gettext
 from xlsxwriter import Workbook
 
 from portal.accounts import User
+from portal.causes import CauseCode
 from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
@@ -118,14 +119,16 @@ class Example:
 
     def fail(self) -> "Example":
         """End the attempt with unanswered numbers."""
-        return self.then(lambda job, attempt, now: ScrapingJob.fail(job, attempt, "numbers_unanswered", now, LATER))
+        return self.then(
+            lambda job, attempt, now: ScrapingJob.fail(job, attempt, CauseCode.NUMBERS_UNANSWERED, now, LATER)
+        )
 
     def limit(self, retries: int, minutes: int) -> "Example":
         """Set the limits of retries and of minutes without an answer, as an admin does."""
         return self.then(lambda job, _, now: ScrapingJob.set_limits(job, retries, minutes, self.actor, now), 1)
 
     def _answer(self, lookup: Callable[[str], Answer], e164: str, fails: bool) -> Answer:
-        return Answer(Outcome.FAILED, reason="temporary") if fails else lookup(e164)
+        return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY) if fails else lookup(e164)
 
     def _later(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
@@ -171,13 +174,13 @@ def make_examples(ana: User, luis: User, now: datetime) -> Iterator[tuple[str, S
     job.then(lambda id, _, at: ScrapingJob.pause(id, ana.email, at))
     yield (
         gettext("paused by its owner"),
-        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, "paused", at), 2).job,
+        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, CauseCode.PAUSED, at), 2).job,
     )
     job = _start_example(luis, "Recordatorios.xlsx", 60, ago(minutes=50)).claim().look_up(0.3)
     until = now + timedelta(hours=6)
     yield (
         gettext("waiting for its source"),
-        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, "source_busy", at, until)).job,
+        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, CauseCode.SOURCE_BUSY, at, until)).job,
     )
     job = _start_example(luis, "Equivocado.xlsx", 50, ago(hours=20)).claim().look_up(0.5)
     yield gettext("cancelled by its owner"), job.then(lambda id, _, at: ScrapingJob.cancel(id, luis.email, at)).job

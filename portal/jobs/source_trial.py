@@ -14,8 +14,10 @@ import structlog
 from redis.exceptions import RedisError
 
 from portal import sources
+from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.jobs.dispatch import connection, push_trial
+from portal.sources import catalogue
 from portal.sources.trial import TRY_SECONDS, Trial, as_plain, from_plain, try_source
 
 log = structlog.get_logger(__name__)
@@ -62,14 +64,14 @@ def run(token: str) -> None:
         return
     asked = json.loads(kept)
     redis.set(_key(token), json.dumps({**asked, "taken_at": utcnow().isoformat()}), ex=KEPT_SECONDS)
-    sources.refresh()
+    catalogue.refresh()
     try:
         trial = try_source(asked["source"], asked["number"])
     except sources.UnknownSource:
-        trial = Trial(asked["number"], reason="source_unknown")
+        trial = Trial(asked["number"], reason=CauseCode.SOURCE_UNKNOWN)
     except Exception:  # whoever waits for it hears of it
         log.exception("a try failed", source=asked["source"])
-        trial = Trial(asked["number"], reason="source_error")
+        trial = Trial(asked["number"], reason=CauseCode.SOURCE_ERROR)
     redis.set(_key(token), json.dumps({**asked, "trial": as_plain(trial)}), ex=KEPT_SECONDS)
 
 

@@ -26,7 +26,7 @@ class Number(Model):
     e164: Mapped[str | None] = mapped_column(String(20), index=True)  # empty: not a number
     duplicate_of: Mapped[int | None]  # the first row with the same number: looked up once, filled in everywhere
     outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome), default=Outcome.WAITING)
-    reason: Mapped[str | None] = mapped_column(String(40))  # a code of jobs.words
+    reason: Mapped[str | None] = mapped_column(String(40))  # a CauseCode, or a phone.Reason
     answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int | None]  # which attempt wrote the answer
@@ -71,10 +71,33 @@ class Attempt(Model):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     end: Mapped[AttemptEnd | None] = mapped_column(EnumColumn(AttemptEnd))
-    cause: Mapped[str | None] = mapped_column(Text)  # a code of jobs.words
+    cause: Mapped[str | None] = mapped_column(Text)  # a CauseCode
     processed_before: Mapped[int] = mapped_column(default=0)
     processed_after: Mapped[int | None]
     traceback: Mapped[str | None] = mapped_column(Text)  # of a fault in the program; secrets blanked, for admins only
+
+
+class EventKind(StrEnum):
+    """What a line of the timeline reports. `words.timeline` has a sentence for each."""
+
+    CREATED = "created"
+    STARTED = "started"
+    COMPLETED = "completed"  # an attempt's end is called as the status that it gives the job
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    HANDED_BACK = "handed_back"
+    LOST = "lost"
+    RETRY_DUE = "retry_due"
+    RETRIED = "retried"
+    CANCELLED = "cancelled"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    LIMITS_SET = "limits_set"
+    TICKETS_LOST = "tickets_lost"
+    DOWNLOADED = "downloaded"
+    DELETED = "deleted"
+    EXPIRED = "expired"
+    NOTIFIED = "told"  # never written: `notify.history` makes it from a notice
 
 
 class Event(Model):
@@ -85,7 +108,7 @@ class Event(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
-    kind: Mapped[str] = mapped_column(String(40))  # a code of jobs.words
+    kind: Mapped[EventKind] = mapped_column(EnumColumn(EventKind, 40, newer=True))
     actor: Mapped[str | None] = mapped_column(String(255))  # a person's address; empty: the portal itself
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 

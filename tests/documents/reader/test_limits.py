@@ -19,7 +19,7 @@ from portal.documents.reader.parent import ReadingFailed, _ask_child
 from tests.documents import hostile
 from tests.documents.sheets import FIXTURES, cells_of, read_file, sheet_of, xlsx
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +59,12 @@ def test_the_reading_process_takes_the_memory_and_not_its_parent(
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from portal.documents.reader.parent import Limits, Unreadable, read\n"
+        "from portal.documents.reader.parent import ReadLimits, Unreadable, read\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
         "before = peak()\n"
         "folder = Path(sys.argv[1])\n"
         "for path in map(Path, sys.argv[2:]):\n"
-        "    try: read(path, path.name, lambda n: folder / f'{path.name}.{n}', Limits())\n"
+        "    try: read(path, path.name, lambda n: folder / f'{path.name}.{n}', ReadLimits())\n"
         "    except Unreadable: pass\n"
         "print(peak() - before)\n"
     )
@@ -175,7 +175,7 @@ def test_the_reading_process_dies_with_its_parent(tmp_path: Path) -> None:
     os.mkfifo(path)  # opening it waits for a writer, so the child hangs where we want it
     code = (
         "import sys; from pathlib import Path; import portal.documents.reader.parent as r\n"
-        "r._ask_child(Path(sys.argv[1]), 'a.csv', Path(sys.argv[2]), r.Limits())"
+        "r._ask_child(Path(sys.argv[1]), 'a.csv', Path(sys.argv[2]), r.ReadLimits())"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(path), str(tmp_path)], cwd=ROOT)
     child = None

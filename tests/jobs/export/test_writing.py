@@ -9,7 +9,7 @@ from openpyxl import load_workbook
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.export import Rows, export, write_export
+from portal.jobs.export import RowFilter, export, write_export
 from portal.jobs.export.lines import lines, plan_for
 from portal.jobs.models import ScrapingJob
 from tests.jobs.export.exporting import job_on, path_of, ran, rows_in
@@ -37,7 +37,7 @@ def test_writing_to_a_file_is_all_or_nothing(app: Flask, alice: User, tmp_path: 
 def test_a_download_lets_a_worker_write_meanwhile(app: Flask, alice: User) -> None:
     job = job_on(app, alice, [["Tel"], *([f"6123{n:05d}"] for n in range(2500))])
     with force_locale("en"):
-        plan = plan_for(job, app.extensions["storage"], Rows.ALL, None)
+        plan = plan_for(job, app.extensions["storage"], RowFilter.ALL, None)
     db.session.commit()
 
     with force_locale("en"):

@@ -1,6 +1,6 @@
 """A worker as the pacer sees it, in a process of its own: threads that ask as fast as they may, and write down when.
 
-`python -m tests.sources.pacing_process REDIS_URL RATE THREADS SECONDS` prints the moments, one a line.
+`python -m tests.sources.limits.rate_limiter_process REDIS_URL RATE THREADS SECONDS` prints the moments, one a line.
 """
 
 import sys

@@ -15,7 +15,7 @@ from portal.sources.limits import rate_limiter
 from portal.sources.limits.rate_limiter import RateLimiter, WaitInterrupted
 from tests import services
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 DEAD = "redis://127.0.0.1:1/0"
 
 
@@ -47,7 +47,7 @@ def calls(redis: Redis) -> int:
 @pytest.mark.slow
 def test_three_processes_keep_one_pace(redis: Redis, valkey: str) -> None:
     rate, seconds = 100, 5
-    command = [sys.executable, "-m", "tests.sources.pacing_process", valkey, str(rate), "8", str(seconds)]
+    command = [sys.executable, "-m", "tests.sources.limits.rate_limiter_process", valkey, str(rate), "8", str(seconds)]
     before = calls(redis)
     processes = [
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=services.dies_with_us(9))
