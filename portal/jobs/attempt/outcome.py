@@ -14,7 +14,7 @@ from portal.database import db
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
-from portal.logs import blanked
+from portal.logs import redact_text
 from portal.sources.catalogue import without_secrets
 
 LONGEST = 6000  # characters; the end is kept, as it says what happened
@@ -23,7 +23,7 @@ LONGEST = 6000  # characters; the end is kept, as it says what happened
 def told(error: BaseException) -> str:
     """The traceback of an exception, fit for admins."""
     text = "".join(traceback.format_exception(error))
-    return blanked(without_secrets(text))[-LONGEST:]
+    return redact_text(without_secrets(text))[-LONGEST:]
 
 
 ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open

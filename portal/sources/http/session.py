@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import structlog
 
 from portal.causes import REFUSALS, CauseCode
-from portal.net.retry_after import retry_after_seconds, used_up_seconds
+from portal.net.retry_after import rate_limit_seconds, retry_after_seconds
 from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped, Tickets
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import ask_many
@@ -142,7 +142,7 @@ class SourceSession:
             return
         self._fuse.succeeded()
         self._pace.told("ok")
-        if seconds := used_up_seconds(reply.headers):
+        if seconds := rate_limit_seconds(reply.headers):
             self._pace.pause(seconds)
 
     def _refused(self, verdict: Verdict) -> NoReturn:
