@@ -47,9 +47,7 @@ class JobColumns:
     # the attempt: its number is the fence, its lease tells a lost worker from a slow one
     attempt: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    last_progress_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime
-    )  # when this attempt's last row came in; empty before the first
+    last_progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # this attempt's last row, if any
     processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
     worker: Mapped[str | None] = mapped_column(String(80))
 
@@ -64,8 +62,7 @@ class JobColumns:
     source_paused = False  # not a column: `queries` sets it on each job that it returns to a page
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
-    ended_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime
-    )  # the end that the metrics count; empty while the job is unfinished
+    # the end that the metrics count; empty while the job is unfinished
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     expired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # deleted because its retention period ended
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
