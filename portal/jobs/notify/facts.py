@@ -1,7 +1,7 @@
-"""What a notice carries: the facts of a job or of a source, in words of every language where they are words.
+"""The facts that a notice about a job or a source carries, with its sentences in every language.
 
-The room that sends notices knows neither jobs nor causes, so all that it says goes with the notice. No telephone number
-is among it, and nothing that opens a door.
+`portal.notices` knows neither jobs nor causes, so everything that it sends is in the notice. A notice holds no
+telephone number, and no secret or link that gives access.
 """
 
 from typing import Any
@@ -18,13 +18,13 @@ from portal.jobs.words.causes import explain
 from portal.sources.base import Outcome
 from portal.sources.words import source_title
 
-ROWS_NAMED = 10  # a mail names at most so many rows
+ROWS_NAMED = 10  # rows that an email names at most
 CAUSES_NAMED = 5
 UNANSWERED = (Outcome.FAILED, Outcome.WAITING)
 
 
 def job_facts(job: JobColumns) -> dict[str, Any]:
-    """What a mail about this job says."""
+    """Return the facts of an email about this job."""
     attempts = select(func.min(Attempt.started_at), func.max(Attempt.ended_at)).where(Attempt.job_id == job.id)
     first, last = db.session.execute(attempts).one()
     until = deleted_on(job)
@@ -54,7 +54,7 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
 
 
 def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
-    """The first rows with one of these outcomes, and why."""
+    """Return the first rows with one of these outcomes, each with its reason."""
     rows = (
         select(Number.row_no, Number.reason)
         .where(Number.job_id == job_id, Number.outcome.in_(outcomes))
@@ -65,7 +65,7 @@ def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
 
 
 def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, Any]]:
-    """Why rows have no answer, with how many each: the commonest first."""
+    """Return the reasons for rows without an answer, with the number of rows: the most frequent first."""
     counted = (
         select(Number.reason, func.count())
         .where(Number.job_id == job_id, Number.outcome == Outcome.FAILED, Number.reason.is_not(None))
@@ -80,7 +80,7 @@ def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, A
 
 
 def source_facts(source: str, cause: str) -> dict[str, Any]:
-    """What a mail about this source says."""
+    """Return the facts of an email about this source."""
     titles = {}
     for locale in LOCALES:
         with force_locale(locale):
@@ -89,7 +89,7 @@ def source_facts(source: str, cause: str) -> dict[str, Any]:
 
 
 def in_every_language(cause: str | None) -> dict[str, str]:
-    """The cause in words."""
+    """Return the cause's sentence by language."""
     words = {}
     for locale in LOCALES:
         with force_locale(locale):
