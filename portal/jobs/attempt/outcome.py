@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from portal.causes import cause_for
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.backoff import Backoff
@@ -25,8 +26,7 @@ def told(error: BaseException) -> str:
     return blanked(without_secrets(text))[-LONGEST:]
 
 
-ADMIN_SECONDS = 600  # after this, one job asks a source that refuses us again, for all jobs: its breaker is open
-WAITS_FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
+ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
 
 
 def _never() -> bool:
@@ -73,7 +73,7 @@ class AttemptOutcome:
         """The source refuses every request: notify the admins. Unless the recipe is at fault, the file waits, continues
         automatically and uses no retry."""
         send.source_stopped(source_name, cause, self.given.clock())
-        if cause not in WAITS_FOR_AN_ADMIN:
+        if not cause_for(cause).refusal:
             return self._end_failed(cause)
         return self._end_handed_back(cause, self._after(ADMIN_SECONDS))
 
