@@ -18,7 +18,7 @@ class AccountProblem(StrEnum):
     PASSWORD_LONG = "password_long"  # noqa: S105
     PASSWORD_WRONG = "password_wrong"  # noqa: S105  # the present password, when changing it
     OWN_ACCOUNT = "own_account"  # what an admin may not do to oneself, so that the portal always has one
-    ADDRESS_OVER = "address_over"  # a one-time address that is used, too old or unknown
+    LINK_EXPIRED = "link_expired"  # a one-time address that is used, too old or unknown
 
 
 class AccountError(Exception):
@@ -51,5 +51,5 @@ PROBLEMS: dict[AccountProblem, LazyString] = {
     AccountProblem.OWN_ACCOUNT: lazy_gettext(
         "You cannot remove your own access or change your own role. Ask another administrator."
     ),
-    AccountProblem.ADDRESS_OVER: lazy_gettext("This link has expired or has already been used."),
+    AccountProblem.LINK_EXPIRED: lazy_gettext("This link has expired or has already been used."),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from portal.accounts import make_setup_address
+from portal.accounts import make_setup_link
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.admin import operation_runner
@@ -100,7 +100,7 @@ def test_what_unfolds_is_as_good_as_what_is_seen_at_once(portal: Gallery, cookie
 def test_a_portal_without_anybody_is_as_good(tmp_path: Path, tabs: Tabs) -> None:
     app = cast.make_app(tmp_path)
     with app.app_context():
-        token = make_setup_address(utcnow())
+        token = make_setup_link(utcnow())
         db.session.remove()
         with served(app) as address:
             for theme, width in (("light", WIDE), ("dark", NARROW)):

@@ -54,14 +54,14 @@ TODO: dict[str, LazyString] = {
 }
 
 
-def said(finding: HealthFinding) -> HealthMessage:
+def describe(finding: HealthFinding) -> HealthMessage:
     """One finding in words."""
     key = finding.part
     if key == "workers_sweep" and finding.state == HealthState.BAD:
         key = "workers_sweep_bad"
     todo = "" if finding.state == HealthState.WELL else str(TODO[key])
-    tell = _workers if finding.part.startswith("workers_") else TELL[finding.part]
-    return HealthMessage(str(TITLES[finding.part]), tell(finding), todo)
+    describe_part = _workers if finding.part.startswith("workers_") else DESCRIBE[finding.part]
+    return HealthMessage(str(TITLES[finding.part]), describe_part(finding), todo)
 
 
 def size_words(size: int) -> str:
@@ -112,23 +112,23 @@ def _disk(finding: HealthFinding) -> str:
 
 
 def _sources(finding: HealthFinding) -> str:
-    ill = finding.facts["ill"]
-    if ill:
-        return gettext("With problems: %(names)s", names=", ".join(source_title(name) for name in ill))
+    failing = finding.facts["failing"]
+    if failing:
+        return gettext("With problems: %(names)s", names=", ".join(source_title(name) for name in failing))
     n = finding.facts["n"]
     return ngettext("%(n)s source, working normally", "%(n)s sources, all working normally", n, n=format_decimal(n))
 
 
 def _notices(finding: HealthFinding) -> str:
-    n, given_up = finding.facts["n"], finding.facts["given_up"]
+    n, undelivered = finding.facts["n"], finding.facts["undelivered"]
     parts = [ngettext("%(n)s waiting", "%(n)s waiting", n, n=format_decimal(n)) if n else gettext("None waiting")]
-    if given_up:
+    if undelivered:
         parts.append(
             ngettext(
                 "%(n)s not delivered in the last week",
                 "%(n)s not delivered in the last week",
-                given_up,
-                n=format_decimal(given_up),
+                undelivered,
+                n=format_decimal(undelivered),
             )
         )
     if finding.facts["since"]:
@@ -136,7 +136,7 @@ def _notices(finding: HealthFinding) -> str:
     return ", ".join(parts)
 
 
-TELL: dict[str, Callable[[HealthFinding], str]] = {
+DESCRIBE: dict[str, Callable[[HealthFinding], str]] = {
     "sweep": _sweep,
     "queue_intake": _queue,
     "queue_scrape": _queue,

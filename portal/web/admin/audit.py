@@ -42,5 +42,5 @@ def verb_words(verb: str) -> str:
 def index() -> str:
     """The newest notes first; `admin` narrows them to one person's."""
     admin = request.args.get("admin", "").strip()[:255]
-    page = audit.notes(request.args.get("before", type=whole), admin)
+    page = audit.entries(request.args.get("before", type=whole), admin)
     return render_template("admin/audit.html", page=page, admin=admin, verb_words=verb_words)

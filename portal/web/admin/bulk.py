@@ -39,8 +39,8 @@ def plan() -> Response:
 
 def _planned(verb: Verb, asked: ListQuery, problem: str = "") -> Response:
     every = bool(request.form.get("all"))
-    if every and asked.senseless:
-        return _back(asked, _senseless(), "bad")
+    if every and asked.invalid:
+        return _back(asked, _invalid_filter(), "bad")
     wanted = asked.filters(current_user, utcnow()) if every else None
     ids = [] if every else _ids()
     if not every and not ids:
@@ -93,8 +93,8 @@ def limits() -> Response:
 def _do(verb: Verb) -> Response:
     asked, now = ListQuery.read(), utcnow()
     every = bool(request.form.get("all"))
-    if every and asked.senseless:
-        return _back(asked, _senseless(), "bad")
+    if every and asked.invalid:
+        return _back(asked, _invalid_filter(), "bad")
     wanted = asked.filters(current_user, now) if every else None
     ids = [] if every else _ids()
     if not every and not ids:
@@ -108,7 +108,7 @@ def _do(verb: Verb) -> Response:
     order = bulk.BulkOrder(verb, current_user.email, reason() or None, numbers)
     few = _few(wanted, ids)
     if few is not None:
-        return _told(bulk.do_at_once(order, few, now), verb, asked)
+        return _answer(bulk.do_at_once(order, few, now), verb, asked)
     key = f"{current_user.id}.{request.form.get('key', '')[:40] or secrets.token_urlsafe(16)}"
     begun = operations.begin(order, key, now, wanted=wanted, address=asked.arguments(), job_ids=ids)
     return make_response(redirect(url_for("admin.operation", operation_id=begun.id), 303))
@@ -117,7 +117,7 @@ def _do(verb: Verb) -> Response:
 def _few(wanted: job_list.Filters | None, ids: Sequence[int]) -> list[ScrapingJob] | None:
     """The jobs, when they are so few that they are done at once."""
     if wanted is None:
-        return bulk.ticked(current_user, ids) if len(ids) <= bulk.AT_ONCE else None
+        return bulk.selected(current_user, ids) if len(ids) <= bulk.AT_ONCE else None
     jobs = some_matching(current_user, wanted, bulk.AT_ONCE + 1)
     return jobs if len(jobs) <= bulk.AT_ONCE else None
 
@@ -130,7 +130,7 @@ def _problem(verb: Verb, numbers: tuple[int, int] | None) -> str:
     return ""
 
 
-def _senseless() -> str:
+def _invalid_filter() -> str:
     return gettext("One of the filters is not valid, so nothing was changed. Choose the filters again.")
 
 
@@ -143,7 +143,7 @@ def _back(asked: ListQuery, said: str, kind: str = "info") -> Response:
     return make_response(redirect(url_for("admin.jobs", **asked.arguments()), 303))
 
 
-def _told(account: bulk.BulkResult, verb: Verb, asked: ListQuery) -> Response:
+def _answer(account: bulk.BulkResult, verb: Verb, asked: ListQuery) -> Response:
     """Say what was done, and what was skipped and why."""
     done, skipped = len(account.done), len(account.skipped)
     if not done and not skipped:

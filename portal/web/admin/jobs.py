@@ -52,7 +52,7 @@ def jobs() -> Response:
             spans=[span for span, back in SPANS.items() if back],
             window=job_list.WINDOW,
             cap=job_list.CAP,
-            given_up=given_up(),
+            undelivered=given_up(),
         )
     )
 

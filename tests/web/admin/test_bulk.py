@@ -164,17 +164,17 @@ def test_what_an_admin_does_to_anothers_file_is_noted_and_what_an_owner_does_is_
 ) -> None:
     job = make_job(alice)
     as_alice.post(f"/jobs/{job.id}/pause")
-    assert audit.notes().notes == []
+    assert audit.entries().entries == []
     as_ada.post(f"/jobs/{job.id}/resume")
     as_ada.post(f"/jobs/{job.id}/limits", data={"max_retries": 1, "timeout_minutes": 9})
     as_ada.post(f"/jobs/{job.id}/cancel")
     as_ada.post(f"/jobs/{job.id}/cancel")
     as_ada.post(f"/jobs/{job.id}/delete")
     db.session.rollback()
-    assert [one.verb for one in audit.notes().notes] == ["delete", "cancel", "limits", "resume"]
-    first = audit.notes(admin="ada@example.com").notes[0]
+    assert [one.verb for one in audit.entries().entries] == ["delete", "cancel", "limits", "resume"]
+    first = audit.entries(admin="ada@example.com").entries[0]
     assert first.facts == {"file": "clientes.xlsx", "owner": "alice@example.com"}
-    assert audit.notes(before=first.id).notes[0].verb == "cancel" and audit.notes(admin="x").notes == []
+    assert audit.entries(before=first.id).entries[0].verb == "cancel" and audit.entries(admin="x").entries == []
 
 
 def test_an_attempts_fault_is_for_admins_only(

@@ -56,7 +56,7 @@ def test_a_letter_is_shown_as_text_and_in_a_frame_that_can_do_nothing(told: Noti
     page = as_ada.get(f"/admin/notices/{told.id}")
     assert "1 result is ready." in page.get_data(as_text=True)
     assert "frame-src 'self'" in page.headers["Content-Security-Policy"]
-    letter = as_ada.get(f"/admin/notices/{told.id}/letter")
+    letter = as_ada.get(f"/admin/notices/{told.id}/email")
     policy = letter.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and policy.endswith("sandbox") and "script" not in policy
     assert "<style>" in letter.get_data(as_text=True)
@@ -65,7 +65,7 @@ def test_a_letter_is_shown_as_text_and_in_a_frame_that_can_do_nothing(told: Noti
 
 
 def test_the_log_is_for_admins_alone(told: Notice, client: FlaskClient, as_bob: FlaskClient) -> None:
-    for address in ("/admin/notices", f"/admin/notices/{told.id}", f"/admin/notices/{told.id}/letter"):
+    for address in ("/admin/notices", f"/admin/notices/{told.id}", f"/admin/notices/{told.id}/email"):
         shown(as_bob, address, 404)
         assert "/login" in client.get(address).headers["Location"]
     assert as_bob.post(f"/admin/notices/{told.id}/again").status_code == 404
@@ -73,7 +73,7 @@ def test_the_log_is_for_admins_alone(told: Notice, client: FlaskClient, as_bob: 
 
 
 def test_one_that_is_not_there_is_a_404(as_ada: FlaskClient) -> None:
-    for address in ("/admin/notices/7", f"/admin/notices/{2**40}", "/admin/notices/7/letter"):
+    for address in ("/admin/notices/7", f"/admin/notices/{2**40}", "/admin/notices/7/email"):
         shown(as_ada, address, 404)
     assert as_ada.post("/admin/notices/7/again").status_code == 404
 
