@@ -1,7 +1,7 @@
-"""How the portal itself is: one finding for each part that it needs, for the admins' page.
+"""Health checks of the portal: one finding for each part that it needs, for the administrators' page.
 
-It reads and never writes, and gives codes and figures: the sentences stand in `wellbeing_words`. A part that is away is
-a finding like any other; only without its database nothing can be said at all.
+It only reads, and returns codes and numbers: the sentences are in `words`. A part that is away is a finding like any
+other; only a missing database makes the checks themselves fail.
 """
 
 import shutil
@@ -31,11 +31,11 @@ UNDELIVERED_SHOWN = timedelta(days=7)
 
 
 class HealthState(StrEnum):
-    """How one part is."""
+    """The state of one part."""
 
     WELL = "well"
-    WARN = "warn"  # it goes on, but somebody should look
-    BAD = "bad"  # something stands still
+    WARN = "warn"  # it works, but somebody should check it
+    BAD = "bad"  # something has stopped
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class HealthFinding:
 
 
 def findings(now: datetime) -> list[HealthFinding]:
-    """Every part, in the order in which work goes through them."""
+    """Return a finding for every part, in the order in which work passes through them."""
     here = processes.workers(now)
     return [
         *_workers(here, now), _sweep(now), *_queues(now), _redis(), _database(), _disk(), _sources(now), _notices(now),
@@ -60,7 +60,7 @@ def _workers(here: list[WorkerProcess], now: datetime) -> Iterator[HealthFinding
     for kind in (WorkerKind.SCRAPE, WorkerKind.INTAKE, WorkerKind.SWEEP, WorkerKind.SCHEDULER):
         state = HealthState.WELL if there[kind] else HealthState.BAD
         if kind == WorkerKind.SWEEP and not there[kind] and there[WorkerKind.SCHEDULER]:
-            state = HealthState.WARN  # the scheduler sweeps in its own process
+            state = HealthState.WARN  # the scheduler runs the sweep in its own process
         busy = sum(one.doing is not None for one in there[kind])
         yield HealthFinding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy})
 
