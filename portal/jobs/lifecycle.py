@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, and_, or_, update
 
-from portal.database import db
+from portal.database import among, db
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.columns import JobColumns
@@ -32,6 +32,20 @@ class Lifecycle(JobColumns):
         """The fence: true only while this very attempt has the job. Every write of an attempt carries it."""
         return (cls.id == job_id, cls.attempt == attempt, cls.status == Status.PROCESSING)
 
+    @classmethod
+    def claimable(cls, now: datetime) -> tuple[ColumnElement[bool], ...]:
+        """True of a job that a worker could claim now. Whatever counts, pushes or claims waiting jobs asks this one.
+
+        The statuses are written out, so that SQLite sees that the index of waiting jobs fits.
+        """
+        return (
+            among(cls.status, WAITING),
+            cls.paused_at.is_(None),
+            cls.source.not_in(names_paused()),
+            cls.deleted_at.is_(None),
+            or_(cls.not_before.is_(None), cls.not_before <= now),
+        )
+
     @property
     def waiting_numbers(self) -> int:
         """Rows not looked up yet; rows that failed are counted apart."""
@@ -47,9 +61,7 @@ class Lifecycle(JobColumns):
             Status.PROCESSING,
             now,
             cls.attempt == attempt,
-            cls.paused_at.is_(None),
-            cls.source.not_in(names_paused()),
-            or_(cls.not_before.is_(None), cls.not_before <= now),
+            *cls.claimable(now),
             attempt=cls.attempt + 1,
             started_at=now,
             lease_until=now + timedelta(seconds=lease_seconds),

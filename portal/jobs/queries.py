@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
-from portal.database import MAX_INTEGER, among, db, id_in
+from portal.database import MAX_INTEGER, db, id_in
 from portal.documents.models import Document
 from portal.jobs.core.derived import (
     TEMPORARY,
@@ -37,7 +37,6 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
 from portal.sources.base import Outcome
-from portal.sources.pause import names_paused
 
 PER_PAGE = 25
 
@@ -226,31 +225,25 @@ def duplicates(job: ScrapingJob) -> int:
     return db.session.scalar(repeated) or 0
 
 
-def queue_position(job: ScrapingJob) -> int | None:
+def queue_position(job: ScrapingJob, now: datetime) -> int | None:
     """How many jobs are ahead in the queue; None when the job is not in it."""
-    if job.status not in WAITING or job.paused_at is not None or job.not_before is not None or job.source_paused:
+    if job.status not in WAITING:  # most pages: no need to ask the database
+        return None
+    claimable = ScrapingJob.claimable(now)
+    if db.session.scalar(select(ScrapingJob.id).where(ScrapingJob.id == job.id, *claimable)) is None:
         return None
     in_order = and_(ScrapingJob.enqueued_at.is_(None), ScrapingJob.id < job.id)
     if job.enqueued_at is None:
         earlier = or_(ScrapingJob.enqueued_at.is_not(None), in_order)
     else:
         earlier = ScrapingJob.enqueued_at < job.enqueued_at
-    ahead = select(func.count()).where(
-        ScrapingJob.id != job.id,
-        among(ScrapingJob.status, WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.not_before.is_(None),
-        ScrapingJob.source.not_in(names_paused()),
-        ScrapingJob.deleted_at.is_(None),
-        earlier,
-    )
-    return db.session.scalar(ahead)
+    return db.session.scalar(select(func.count()).where(ScrapingJob.id != job.id, *claimable, earlier))
 
 
 def page_version(job: ScrapingJob, now: datetime) -> str:
     """`version` with what else the job's page shows: the queue before it, its timeline, and what the clock changes."""
     newest = db.session.scalar(select(func.max(Event.id)).where(Event.job_id == job.id))
-    ahead = queue_position(job)
+    ahead = queue_position(job, now)
     return f"{version(job)}.{'' if ahead is None else ahead}.{newest or ''}.{summary_sentence(job, now)}"
 
 

@@ -140,11 +140,20 @@ def test_the_queue_counts_who_is_before(alice: User, make_job: MakeJob, now: dat
     third = make_job(alice, 1)
     third.enqueued_at = now  # Redis has it already, and will give it out before those that it does not know
     db.session.commit()
-    places = [queries.queue_position(db.session.get_one(ScrapingJob, job.id)) for job in (first, second, third)]
+    places = [queries.queue_position(db.session.get_one(ScrapingJob, job.id), now) for job in (first, second, third)]
     assert places == [1, 2, 0]
     for job in (paused, busy, scenes.completed(make_job(alice, 1))):
         db.session.refresh(job)
-        assert queries.queue_position(job) is None
+        assert queries.queue_position(job, now) is None
+
+
+def test_a_job_whose_wait_is_over_is_in_the_queue_again(alice: User, make_job: MakeJob, now: datetime) -> None:
+    waited = scenes.busy(make_job(alice, 1), now)
+    behind = make_job(alice, 1)
+    assert waited.not_before is not None
+    before, after = waited.not_before - timedelta(seconds=1), waited.not_before
+    assert [queries.queue_position(job, before) for job in (waited, behind)] == [None, 0]
+    assert [queries.queue_position(job, after) for job in (waited, behind)] == [0, 1]
 
 
 def test_the_timeline_and_the_attempts_are_newest_first(alice: User, make_job: MakeJob) -> None:
