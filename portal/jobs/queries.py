@@ -13,24 +13,10 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
-from portal.database import MAX_INTEGER, db, id_in
+from portal.database import db
 from portal.documents.models import Document
-from portal.jobs.core.derived import (
-    TEMPORARY,
-    Action,
-    Progress,
-    Summary,
-    actions,
-    cause_of,
-    is_partial,
-    moves_by_itself,
-    outcome_counts,
-    progress,
-    retryable_numbers,
-    summary_sentence,
-    version,
-    version_of_all,
-)
+from portal.ids import MAX_INTEGER, id_in
+from portal.jobs.core.derived import TEMPORARY, summary_sentence, version
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.core.tables import Attempt, Event, Number, SweepState
 from portal.jobs.models import ScrapingJob
@@ -39,6 +25,7 @@ from portal.sources import pause
 from portal.sources.base import Outcome
 
 PER_PAGE = 25
+EVENTS_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -88,7 +75,7 @@ def _status(word: str | None) -> Status | None:
 
 
 def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int = 1) -> Page:
-    """This person's own jobs, newest first, 25 a page; an admin's list of everybody's is `desk`'s.
+    """This person's own jobs, newest first, 25 a page; an admin's list of everybody's is in `admin.job_list`.
 
     `q` is part of a file's name or a job's id. An unknown status filters nothing; a page past the end is the last one.
     """
@@ -105,16 +92,6 @@ def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int =
     found = select(ScrapingJob).where(*where).options(joinedload(ScrapingJob.user)).order_by(ScrapingJob.id.desc())
     jobs = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
     return Page(told_of_pauses(list(jobs)), page, pages, total, counts)
-
-
-__all__ = [
-    "Action", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempt_rows",
-    "attempts", "cause_of", "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial",
-    "kept_at", "last_sweep", "list_jobs", "moves_by_itself", "numbers_page", "outcome_counts", "page_version",
-    "progress", "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
-]  # fmt: skip
-
-EVENTS_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -147,6 +124,16 @@ def find_job(user: User, job_id: int) -> ScrapingJob | None:
     found = select(ScrapingJob).where(ScrapingJob.id == job_id, *seen_by(user, ScrapingJob))
     job = db.session.scalar(found, execution_options={"populate_existing": True})
     return told_of_pauses([job])[0] if job else None
+
+
+def find_expired(user: User, job_id: int) -> ScrapingJob | None:
+    """The job whose days were over, if this person might see it: its totals are all that is left of it."""
+    if job_id > MAX_INTEGER:
+        return None
+    found = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.expired_at.is_not(None))
+    if not user.is_admin:
+        found = found.where(ScrapingJob.user_id == user.id)
+    return db.session.scalar(found)
 
 
 def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:

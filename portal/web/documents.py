@@ -24,8 +24,8 @@ from portal.clock import utcnow
 from portal.documents import words as document_words
 from portal.documents.example import example_workbook
 from portal.documents.models import Document
-from portal.documents.upload import UploadRefusal, UploadRefused, receive
-from portal.jobs import commands, dispatch, queries, uploads
+from portal.documents.upload import UploadRefusal, UploadRefused
+from portal.jobs import commands, queries, uploads
 from portal.jobs.quotas import allowance
 from portal.jobs.words.statuses import cannot_start_words
 from portal.web import check_page
@@ -54,12 +54,11 @@ def upload() -> ResponseReturnValue:
     if allowance(current_user.id, utcnow()).spent:
         return _refused_with(cannot_start_words("files_spent"))
     try:
-        document = receive(
+        document = uploads.take_in(
             file.stream if file else None, file.filename if file else None, current_user.id, _storage(), limit, utcnow()
         )
     except UploadRefused as error:
         return _refused(error.refusal)
-    dispatch.push_document(document.id, utcnow())
     address = url_for("documents.show", document_id=document.id)
     if request.headers.get("HX-Request") == "true":
         return Response(headers={"HX-Redirect": address})

@@ -12,6 +12,7 @@ from flask_login import current_user
 from portal.clock import utcnow
 from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
 from portal.jobs import commands, queries
+from portal.jobs.core import derived
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import status_words
 from portal.web import job_page
@@ -117,7 +118,7 @@ def resume(job: ScrapingJob) -> str | None:
 def ask_delete(job_id: int) -> str:
     """What deleting takes away, and the button that does it."""
     job = mine(job_id)
-    return render_template("jobs/delete.html", job=job, moving=queries.moves_by_itself(job))
+    return render_template("jobs/delete.html", job=job, moving=derived.moves_by_itself(job))
 
 
 @blueprint.post("/jobs/<id:job_id>/delete")

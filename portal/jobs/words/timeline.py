@@ -6,27 +6,22 @@ from typing import Any
 
 from flask_babel import format_datetime, format_decimal, gettext, ngettext
 
-from portal.jobs.core.tables import Event
+from portal.jobs.core.tables import Event, EventKind
 from portal.jobs.words.causes import reason_words
 from portal.notices.models import Channel, Delivery
 from portal.notices.words import CHANNELS, kind_words
 
-TONES = {
-    "created": "run", "started": "run", "completed": "ok", "failed": "bad", "timeout": "bad", "lost": "warn",
-    "handed_back": "warn", "retry_due": "run", "retried": "run", "resumed": "run", "tickets_lost": "warn",
-    "told": "idle",
-}  # fmt: skip
-
 
 def event_tone(event: Event) -> str:
     """The colour of a line: ok, warn, bad, run or idle."""
-    return TONES.get(event.kind, "idle")
+    known = LINES.get(event.kind)  # None: a newer version of the portal has written it
+    return known[0] if known else "idle"
 
 
 def event_words(event: Event) -> str:
     """One event as a sentence or two, with what is known of it; a missing fact is left out, never guessed."""
-    tell = _TELL.get(event.kind)
-    return tell(event.facts) if tell else gettext("Something was noted.")
+    known = LINES.get(event.kind)
+    return known[1](event.facts) if known else gettext("Something was noted.")
 
 
 def _whole(facts: dict[str, Any], name: str) -> int:
@@ -171,24 +166,24 @@ def _downloaded(facts: dict[str, Any]) -> str:
     return gettext("Downloaded: %(name)s", name=facts["what"]) if facts.get("what") else gettext("Downloaded.")
 
 
-_TELL: dict[str, Callable[[dict[str, Any]], str]] = {
-    "created": _created,
-    "started": _started,
-    "completed": _completed,
-    "failed": _given_up(_failed),
-    "timeout": _given_up(_timed_out),
-    "handed_back": _handed_back,
-    "lost": _lost,
-    "retry_due": _retry_due,
-    "retried": _retried,
-    "cancelled": _cancelled,
-    "paused": lambda facts: gettext("Paused."),
-    "resumed": lambda facts: gettext("Resumed."),
-    "deleted": lambda facts: gettext("Deleted."),
-    "expired": lambda facts: gettext("Deleted, as its days were over."),
-    "limits_set": _limits,
-    "downloaded": _downloaded,
-    "tickets_lost": _tickets_lost,
-    "told": _told,
+# The colour and the sentence of each kind.
+LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    EventKind.CREATED: ("run", _created),
+    EventKind.STARTED: ("run", _started),
+    EventKind.COMPLETED: ("ok", _completed),
+    EventKind.FAILED: ("bad", _given_up(_failed)),
+    EventKind.TIMEOUT: ("bad", _given_up(_timed_out)),
+    EventKind.HANDED_BACK: ("warn", _handed_back),
+    EventKind.LOST: ("warn", _lost),
+    EventKind.RETRY_DUE: ("run", _retry_due),
+    EventKind.RETRIED: ("run", _retried),
+    EventKind.CANCELLED: ("idle", _cancelled),
+    EventKind.PAUSED: ("idle", lambda facts: gettext("Paused.")),
+    EventKind.RESUMED: ("run", lambda facts: gettext("Resumed.")),
+    EventKind.DELETED: ("idle", lambda facts: gettext("Deleted.")),
+    EventKind.EXPIRED: ("idle", lambda facts: gettext("Deleted, as its days were over.")),
+    EventKind.LIMITS_SET: ("idle", _limits),
+    EventKind.DOWNLOADED: ("idle", _downloaded),
+    EventKind.TICKETS_LOST: ("warn", _tickets_lost),
+    EventKind.NOTIFIED: ("idle", _told),
 }
-EVENT_KINDS = frozenset(_TELL)

@@ -17,6 +17,7 @@ from portal.jobs import source_pause, source_trial
 from portal.jobs.health import sources as source_health
 from portal.jobs.source_trial import TrialState
 from portal.phone import parse
+from portal.sources import catalogue
 from portal.sources.recipes.words import difference_words, mistake_words
 from portal.sources.selftest import TestResult, prove
 from portal.sources.words import field_label, value_words
@@ -34,7 +35,7 @@ def index() -> str:
     return render_template(
         "admin/_sources.html" if wants_fragment() else "admin/sources.html",
         healths=source_health.all_healths(utcnow()),
-        unusable=[one for one in sources.found() if not one.well],
+        unusable=[one for one in catalogue.found() if not one.well],
         pace_words=pace_words,
         mistake_words=mistake_words,
     )
@@ -119,7 +120,7 @@ def _known(name: str) -> None:
 def _page(name: str, number: str = "", problem: str = "", state: TrialState | None = None) -> dict[str, Any]:
     """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
     _known(name)
-    found = next((one for one in sources.found() if one.usable and one.name == name), None)
+    found = next((one for one in catalogue.found() if one.usable and one.name == name), None)
     recipe = found.serves if found else None
     proofs: tuple[TestResult, ...] | None
     try:
