@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
@@ -21,12 +22,14 @@ from sqlalchemy import (
     DateTime,
     Delete,
     Engine,
+    FromClause,
     String,
     Text,
     Update,
     bindparam,
     event,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator
@@ -120,6 +123,35 @@ def changed_rows(statement: Update | Delete) -> int:
     """Run a guarded statement in the session's transaction, and say how many rows it changed."""
     result = db.session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
+
+
+def upsert(
+    into: type[Base] | FromClause,
+    key: tuple[str, ...],
+    *,
+    add: tuple[str, ...] = (),
+    replace: tuple[str, ...] = (),
+    dialect: str = "",
+) -> Any:
+    """An INSERT for which a row with the same `key` may be there already: its columns `add` grow by what comes and its
+    columns `replace` take it. Without either, the row stays as it is. Give a class for an insert of the ORM, which
+    flushes first, and its `__table__` for a plain one.
+    """
+    return _upsert(into, key, add, replace, dialect or db.engine.dialect.name)
+
+
+@cache
+def _upsert(
+    into: type[Base] | FromClause, key: tuple[str, ...], add: tuple[str, ...], replace: tuple[str, ...], dialect: str
+) -> Any:
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(into)
+    if not (add or replace):
+        return statement.on_conflict_do_nothing(index_elements=key)
+    columns = statement.table.c
+    changed = {name: columns[name] + statement.excluded[name] for name in add}
+    changed |= {name: statement.excluded[name] for name in replace}
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
 
 
 def among(column: InstrumentedAttribute[Any], words: Iterable[StrEnum]) -> ColumnElement[bool]:
