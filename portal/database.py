@@ -23,11 +23,13 @@ from sqlalchemy import (
     Delete,
     Engine,
     FromClause,
+    Index,
     String,
     Text,
     Update,
     bindparam,
     event,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
@@ -167,6 +169,11 @@ def only(column: str, words: type[StrEnum]) -> CheckConstraint:
     """
     allowed = " OR ".join(f"{column} = '{word}'" for word in words)
     return CheckConstraint(allowed, name=f"{column}_known")
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows for which the condition holds."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 def _open_sqlite(connection: Any) -> None:
