@@ -70,9 +70,8 @@ CORE_FOR_PAGES = {
     "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.samples", "jobs.core.tables",
     "jobs.core.bulk_tables",
 }  # fmt: skip
-# Views that use the database themselves: `access` opens a page's transaction for reading, and `health` asks whether
-# the database answers at all.
-MAY_USE_THE_DATABASE = {"web.access", "web.health"}
+# Views that use the database themselves: `access` opens a page's transaction for reading.
+MAY_USE_THE_DATABASE = {"web.access"}
 
 # ── what must stay light ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
@@ -234,7 +235,8 @@ def page_version(job: ScrapingJob, now: datetime) -> str:
     return f"{version(job)}.{'' if ahead is None else ahead}.{newest or ''}.{summary_sentence(job, now)}"
 
 
-def last_sweep(now: datetime, interval: timedelta) -> LastSweep:
+def last_sweep(now: datetime) -> LastSweep:
     """When the sweep last ended. Three intervals without one and something is wrong with the portal itself."""
     ended_at = db.session.scalar(select(func.max(SweepState.ended_at)))
-    return LastSweep(ended_at, ended_at is None or now - ended_at > 3 * interval)
+    late = timedelta(minutes=3 * current_app.config["SCRAPING_CHECK_INTERVAL"])
+    return LastSweep(ended_at, ended_at is None or now - ended_at > late)

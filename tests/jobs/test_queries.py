@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from flask import Flask
 from sqlalchemy import event
 
 from portal.accounts import User
@@ -165,13 +166,14 @@ def test_the_timeline_and_the_attempts_are_newest_first(alice: User, make_job: M
     assert [attempt.attempt for attempt in queries.attempts(job)] == [2, 1]
 
 
-def test_the_sweep_is_late_after_three_intervals(app: object, now: datetime) -> None:
+def test_the_sweep_is_late_after_three_intervals(app: Flask, now: datetime) -> None:
     minute = timedelta(minutes=1)
-    assert queries.last_sweep(now, minute) == queries.LastSweep(None, True)
+    assert app.config["SCRAPING_CHECK_INTERVAL"] == 1
+    assert queries.last_sweep(now) == queries.LastSweep(None, True)
     db.session.add(SweepState(id=1, began_at=now, ended_at=now))
     db.session.commit()
-    assert not queries.last_sweep(now + 3 * minute, minute).late
-    assert queries.last_sweep(now + 3 * minute + timedelta(seconds=1), minute).late
+    assert not queries.last_sweep(now + 3 * minute).late
+    assert queries.last_sweep(now + 3 * minute + timedelta(seconds=1)).late
 
 
 def test_the_version_of_a_page_changes_with_what_it_shows_and_with_nothing_else(
