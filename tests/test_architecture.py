@@ -19,7 +19,7 @@ PORTAL = ROOT / "portal"
 # Single files that every room may import, with what each may import itself.
 GROUND: dict[str, set[str]] = {
     "clock": set(), "config": set(), "extensions": set(), "logs": set(), "phone": set(), "database": set(),
-    "ids": set(), "audit": {"database"}, "seed_compat": {"database"},
+    "ids": set(), "tether": set(), "audit": {"database"}, "seed_compat": {"database"},
 }  # fmt: skip
 # Which rooms a room may import, beside itself and the ground floor. A room inside another has the rule of the outer
 # one, unless it has its own here.
@@ -78,7 +78,7 @@ MAY_USE_THE_DATABASE = {"web.access"}
 # Rooms and files that work without Flask and without the database, whatever they import: the child that reads uploads
 # starts with some of them in hundredths of a second, and all can be tested as plain functions.
 PURE = {
-    "clock", "config", "ids", "phone", "net", "runner",
+    "clock", "config", "ids", "phone", "tether", "net", "runner",
     "documents.reader", "documents.check", "documents.storage",
     "sources.base", "sources.catalogue", "sources.offline", "sources.selftest", "sources.trial",
     "sources.http", "sources.limits", "sources.recipes",

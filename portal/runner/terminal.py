@@ -1,15 +1,13 @@
 """What the start does to the terminal, file or log collector that it was started from."""
 
-import ctypes
 import fcntl
 import os
 import shutil
 import signal
 import stat
 import subprocess
-import sys
 
-from portal.runner.tether import PR_SET_PDEATHSIG
+from portal.tether import signal_when_parent_dies
 
 
 def let_logs_append() -> None:
@@ -33,5 +31,5 @@ def let_logs_append() -> None:
 
 def stop_with_make() -> None:
     """Under make, stop when make is gone: killing it would otherwise leave a portal that nobody sees (Linux only)."""
-    if "MAKELEVEL" in os.environ and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if "MAKELEVEL" in os.environ:
+        signal_when_parent_dies(signal.SIGTERM)

@@ -1,6 +1,6 @@
 """The embedded Valkey: which server program it is, and how it is told to behave.
 
-It only writes files; `tether.py` starts the server, and keeps a second one off the same folder. It must not know
+It only writes files; `portal/tether.py` starts the server, and keeps a second one off the same folder. It must not know
 what is queued: Valkey carries ids, and the database puts back whatever is lost here.
 """
 

@@ -6,9 +6,7 @@ stdout as one JSON object: {"sheets": [...]} or {"problem": code, "facts": {...}
 The parsers are imported within functions, so that they too are loaded under the limits.
 """
 
-import ctypes
 import json
-import os
 import resource
 import signal
 import sys
@@ -17,17 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-
-_PR_SET_PDEATHSIG = 1
+from portal.tether import die_with
 
 
 def confine(limits: ReadLimits, parent: int) -> None:
     """Take away what reading a file does not need."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python would make an exception of it, and blame the file
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it was gone before we could ask to die with it
-        os._exit(1)
+    die_with(parent)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))

@@ -1,9 +1,11 @@
-"""Start a program so that it dies with whoever started it: `python -P tether.py [--lock FILE] PROGRAM [ARGUMENT…]`.
+"""Let a process die with its parent: a call for our own processes, and a program that stands in front of others,
+`python -P tether.py [--lock FILE] PROGRAM [ARGUMENT…]`.
 
 Supervisor puts each program into a group of its own, so `kill -9` of supervisord would leave all of them behind,
 with the port and the database still in their hands. Linux can tell a process to die with its parent; elsewhere this
 promise does not hold. With --lock the program also holds that file for as long as it lives, so that two Valkeys
-never write into one folder. Run as a file and without the portal, because it stands in front of every start.
+never write into one folder. It must import nothing of the portal: it stands in front of every start, and the process
+that reads uploads loads it.
 """
 
 import ctypes
@@ -18,11 +20,16 @@ PR_SET_PDEATHSIG = 1
 LOCK_SECONDS = 10.0
 
 
+def signal_when_parent_dies(number: signal.Signals) -> None:
+    """Have the kernel send this process a signal when its parent dies (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when `parent`, which started it, dies. Ends it now if that was before."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Have the kernel kill this process when `parent`, which started it, dies. Ends it now if that was before.
+    Elsewhere than on Linux only the second half holds."""
+    signal_when_parent_dies(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
