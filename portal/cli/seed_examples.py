@@ -15,6 +15,7 @@ from flask_babel import gettext
 from xlsxwriter import Workbook
 
 from portal.accounts import User
+from portal.causes import CauseCode
 from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
@@ -119,14 +120,16 @@ class Example:
 
     def fail(self) -> "Example":
         """The attempt ends with numbers unanswered."""
-        return self.then(lambda job, attempt, now: ScrapingJob.fail(job, attempt, "numbers_unanswered", now, LATER))
+        return self.then(
+            lambda job, attempt, now: ScrapingJob.fail(job, attempt, CauseCode.NUMBERS_UNANSWERED, now, LATER)
+        )
 
     def limit(self, retries: int, minutes: int) -> "Example":
         """An admin changes how often and how long it may try."""
         return self.then(lambda job, _, now: ScrapingJob.set_limits(job, retries, minutes, self.actor, now), 1)
 
     def _answer(self, lookup: Callable[[str], Answer], e164: str, fails: bool) -> Answer:
-        return Answer(Outcome.FAILED, reason="temporary") if fails else lookup(e164)
+        return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY) if fails else lookup(e164)
 
     def _later(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
@@ -172,13 +175,13 @@ def make_examples(ana: User, luis: User, now: datetime) -> Iterator[tuple[str, S
     job.then(lambda id, _, at: ScrapingJob.pause(id, ana.email, at))
     yield (
         gettext("paused by its owner"),
-        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, "paused", at), 2).job,
+        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, CauseCode.PAUSED, at), 2).job,
     )
     job = begin(luis, "Recordatorios.xlsx", 60, ago(minutes=50)).claim().look_up(0.3)
     until = now + timedelta(hours=6)
     yield (
         gettext("waits for its source"),
-        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, "source_busy", at, until)).job,
+        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, CauseCode.SOURCE_BUSY, at, until)).job,
     )
     job = begin(luis, "Equivocado.xlsx", 50, ago(hours=20)).claim().look_up(0.5)
     yield gettext("stopped by its owner"), job.then(lambda id, _, at: ScrapingJob.cancel(id, luis.email, at)).job

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, and_, or_, update
 
+from portal.causes import CauseCode
 from portal.database import db
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.backoff import Backoff
@@ -110,17 +111,17 @@ class Lifecycle(JobColumns):
     ) -> Self | None:
         """The worker stopped beating. The job goes back to the queue; a death with nothing new uses a retry."""
         guards = (*cls.held_by(job_id, attempt), cls.lease_until < now)
-        freed = {"lease_until": None, "enqueued_at": None, "last_error": "worker_lost"}
+        freed = {"lease_until": None, "enqueued_at": None, "last_error": CauseCode.WORKER_LOST}
         moved_on = (*guards, cls.processed_numbers > cls.processed_at_claim)
         job = cls._change(moved_on, now, status=Status.RETRYING, **freed)
         if job is None:
             spends = (*guards, cls.retry_count < cls.max_retries)
             job = cls._change(spends, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **freed)
         if job:
-            job._close(AttemptEnd.LOST, now, "worker_lost")
+            job._close(AttemptEnd.LOST, now, CauseCode.WORKER_LOST)
             timeline.record(job.id, EventKind.LOST, now, actor, attempt=job.attempt, retry=job.retry_count)
             return job
-        return cls._give_up(Status.FAILED, AttemptEnd.LOST, guards, job_id, "worker_lost", now, backoff, actor)
+        return cls._give_up(Status.FAILED, AttemptEnd.LOST, guards, job_id, CauseCode.WORKER_LOST, now, backoff, actor)
 
     @classmethod
     def time_out(
@@ -136,7 +137,9 @@ class Lifecycle(JobColumns):
         """No row came in for too long. None when one has come in since the caller looked (`seen_progress_at`)."""
         unmoved = cls.last_progress_at == seen_progress_at if seen_progress_at else cls.last_progress_at.is_(None)
         guards = (*cls.held_by(job_id, attempt), unmoved)
-        return cls._give_up(Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, "no_progress", now, backoff, actor)
+        return cls._give_up(
+            Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, CauseCode.NO_PROGRESS, now, backoff, actor
+        )
 
     @classmethod
     def retry_when_due(
@@ -199,7 +202,9 @@ class Lifecycle(JobColumns):
         one that was judged; without it, whichever is under way."""
         guards = (cls.id == job_id, cls.status == Status.PROCESSING, *([cls.attempt == attempt] if attempt else []))
         facts = {"actor": actor, "why": why}
-        return cls._give_up(Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, "by_admin", now, backoff, **facts)
+        return cls._give_up(
+            Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, CauseCode.BY_ADMIN, now, backoff, **facts
+        )
 
     @classmethod
     def cancel(cls, job_id: int, actor: str, now: datetime, *, why: str | None = None) -> Self | None:

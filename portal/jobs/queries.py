@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
+from portal.causes import cause_for
 from portal.database import among, db
 from portal.documents.models import Document
-from portal.jobs.core.derived import TEMPORARY, summary_sentence, version
+from portal.jobs.core.derived import summary_sentence, version
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.core.tables import Attempt, Event, Number, SweepState
 from portal.jobs.models import ScrapingJob
@@ -204,7 +205,7 @@ def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
         .group_by(Number.reason)
         .order_by(rows.desc(), Number.reason)
     )
-    return [(reason or "", count, reason in TEMPORARY) for reason, count in db.session.execute(grouped)]
+    return [(reason or "", count, cause_for(reason).temporary) for reason, count in db.session.execute(grouped)]
 
 
 def duplicates(job: ScrapingJob) -> int:

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import update
 
 from portal import audit
+from portal.causes import CauseCode
 from portal.database import changed_rows, db
 from portal.jobs.core.status import WAITING
 from portal.jobs.dispatch import connection
@@ -19,8 +20,6 @@ from portal.sources.limits.circuit_breaker import CircuitBreaker
 
 log = structlog.get_logger(__name__)
 
-CAUSE = "source_paused"
-
 
 def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:
     """Let nobody ask this source until it is resumed. False: it was paused already. It commits."""
@@ -29,7 +28,7 @@ def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:
         audit.note(actor, "source_paused", "source", name, why, now)
     db.session.commit()
     if paused:
-        CircuitBreaker(connection(), name).trip(CAUSE)
+        CircuitBreaker(connection(), name).trip(CauseCode.SOURCE_PAUSED)
         log.warning("source paused", source=name, actor=actor, why=why)
     return paused
 

@@ -78,7 +78,7 @@ def test_one_number_shows_what_went_out_and_came_back_and_no_secret(
     assert "Operator now: Op 678" in done.output
 
 
-@pytest.mark.parametrize(("fault", "words"), [("unauthorized", "access data"), ("error500", "did not answer")])
+@pytest.mark.parametrize(("fault", "words"), [("unauthorized", "our credentials"), ("error500", "did not answer")])
 def test_one_number_without_an_answer_says_why(
     folder: Path, runner: FlaskCliRunner, server: Misbehaving, fault: str, words: str
 ) -> None:

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import exists, func, select
 
+from portal.causes import CauseCode
 from portal.database import db
 from portal.jobs.core.tables import Attempt, Number
 from portal.sources.base import Outcome
 
-CAUSE = "source_silent"
 MOST = 8  # pauses within a day: with these waits, three hours
 FIRST_SECONDS, LONGEST_SECONDS = 60.0, 3600.0
 WITHIN = timedelta(days=1)
@@ -29,7 +29,9 @@ def wait_seconds(job_id: int, now: datetime) -> float | None:
     if not db.session.scalar(select(unjudged)):
         return None
     paused = db.session.scalar(
-        select(func.count()).where(Attempt.job_id == job_id, Attempt.cause == CAUSE, Attempt.ended_at > now - WITHIN)
+        select(func.count()).where(
+            Attempt.job_id == job_id, Attempt.cause == CauseCode.SOURCE_SILENT, Attempt.ended_at > now - WITHIN
+        )
     )
     if (paused or 0) >= MOST:
         return None

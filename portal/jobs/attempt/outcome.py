@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from portal.causes import cause_for
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.backoff import Backoff
@@ -26,7 +27,6 @@ def told(error: BaseException) -> str:
 
 
 ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
-WAITS_FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
 
 
 def _never() -> bool:
@@ -73,7 +73,7 @@ class AttemptOutcome:
         """The source refuses us all: the admins are told. From a refusal that is no fault of the recipe the file waits
         and goes on by itself, and has used no retry."""
         send.source_stopped(source_name, cause, self.given.clock())
-        if cause not in WAITS_FOR_AN_ADMIN:
+        if not cause_for(cause).refusal:
             return self._end_failed(cause)
         return self._end_handed_back(cause, self._after(ADMIN_SECONDS))
 

@@ -14,6 +14,7 @@ from operator import attrgetter
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.jobs.attempt import outage, outcome
 from portal.jobs.attempt.heartbeat import Heartbeat
@@ -28,18 +29,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import (
-    AGAIN,
-    FREE,
-    LATE,
-    NOT_READY,
-    Answer,
-    Outcome,
-    Source,
-    SourceBusy,
-    SourceStopped,
-    begin,
-)  # fmt: skip
+from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, begin
 from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.samples import Samples
 
@@ -110,7 +100,7 @@ class _Attempt(AttemptOutcome):
         try:
             source = get_source(source_name)
         except UnknownSource:
-            return self._end_refused(source_name, "source_unknown")
+            return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
         self.rows = rows = ledger.waiting(self.job_id)
         db.session.commit()  # no transaction stays open while we look up
         self.keep = CachePolicy.of(source_name)
@@ -129,13 +119,15 @@ class _Attempt(AttemptOutcome):
             return self._end_refused(source_name, stopped.reason)
         self._save()
         if self.given.stopped() or self.paused:
-            return self._end_handed_back("paused" if self.paused else "restart")
+            return self._end_handed_back(CauseCode.PAUSED if self.paused else CauseCode.RESTART)
         if self.silent_seconds is not None:
-            return self._end_handed_back(outage.CAUSE, self._after(self.silent_seconds))
+            return self._end_handed_back(CauseCode.SOURCE_SILENT, self._after(self.silent_seconds))
         if self.not_ready:
-            return self._end_handed_back(NOT_READY, self._after(self.tickets.wait_seconds(self.given.clock())))
+            return self._end_handed_back(
+                CauseCode.NOT_READY, self._after(self.tickets.wait_seconds(self.given.clock()))
+            )
         return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_failed(
-            "numbers_unanswered"
+            CauseCode.NUMBERS_UNANSWERED
         )
 
     def _fill_in_kept(self, rows: dict[str, list[int]]) -> None:
@@ -166,7 +158,7 @@ class _Attempt(AttemptOutcome):
                 log.exception("lookup failed", source=source.name)
                 if self.fault is None:
                     self.fault = outcome.told(error)
-                return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="source_error"))
+                return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
         deck = RetryQueue(self.tickets.first(rows), group, tries)
         for come in stream(guarded, deck, source.concurrency, interrupted, DRAIN_SECONDS):
@@ -176,18 +168,19 @@ class _Attempt(AttemptOutcome):
                     answer = answers.get(e164)
                     if answer is None:
                         continue
-                    if answer.reason == NOT_READY:  # it goes on waiting, and is fetched by another attempt
+                    if answer.reason == CauseCode.NOT_READY:  # it goes on waiting, and is fetched by another attempt
                         deck.settle()
                         self.not_ready += 1
                         continue
                     self.told.append(e164)
-                    if answer.reason not in AGAIN:
+                    cause = cause_for(answer.reason)
+                    if not cause.asks_again:
                         deck.settle()
                         self._came(rows[e164], answer)
                         if self.keep.days:
                             self.fresh[e164] = answer
                     # Only an answer that stands is written: a number that is asked again goes on waiting.
-                    elif not deck.again(e164, free=answer.reason in FREE, late=answer.reason in LATE):
+                    elif not deck.again(e164, free=cause.free, late=cause.late):
                         deck.settle()
                         self.given_up.append((rows[e164], answer))
             # Also when nothing came in: this is how a silent attempt hears of a pause, a cancel or a newer attempt.

@@ -25,7 +25,7 @@ class JobColumns:
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     retry_count: Mapped[int] = mapped_column(default=0)
     max_retries: Mapped[int] = mapped_column(default=3)
-    last_error: Mapped[str | None] = mapped_column(ClippedText(500))  # a code of jobs.words, or a text given by hand
+    last_error: Mapped[str | None] = mapped_column(ClippedText(500))  # a CauseCode, or a text written by hand
     total_numbers: Mapped[int] = mapped_column(default=0)
     processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
     timeout_minutes: Mapped[int] = mapped_column(default=30)
@@ -55,7 +55,7 @@ class JobColumns:
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own
     enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: not in Redis yet
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the source is busy or down until then
-    wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a code of jobs.words
+    wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a CauseCode
     next_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty on failed/timeout: final
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -8,18 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2s
 
+from portal.causes import CauseCode, cause_for
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.status import ENDED, RETRYABLE, STOPPABLE, WAITING, Status
 from portal.sources.base import Outcome
-
-# Causes that only an administrator can put right: the owner has nothing to do but to know.
-FOR_AN_ADMIN = frozenset({
-    "blocked", "credentials", "no_credit", "page_changed", "recipe_broken", "secret_missing", "address_refused",
-    "robots_refuse", "source_unknown",
-})  # fmt: skip
-
-# Reasons of a row that another attempt may well cure; with all others somebody has to put something right first.
-TEMPORARY = frozenset({"temporary", "rate_limited", "source_error", "source_busy", "no_progress", "worker_lost"})
 
 ROWS_BEFORE_ESTIMATE = 30
 SECONDS_BEFORE_ESTIMATE = 30.0
@@ -174,17 +166,17 @@ def summary_sentence(job: JobColumns, now: datetime) -> Summary:
     if job.status == Status.CANCELLED:
         return Summary.CANCELLED
     if job.status in RETRYABLE and job.next_retry_at is None:
-        return Summary.STOPPED_FOR_ADMIN if job.last_error in FOR_AN_ADMIN else Summary.STOPPED
+        return Summary.STOPPED_FOR_ADMIN if cause_for(job.last_error).for_admin else Summary.STOPPED
     if job.status == Status.PROCESSING:
         return _held(job, now)
     if job.paused_at is not None:
         return Summary.PAUSED
     if job.status in RETRYABLE:
-        return Summary.RETRY_FOR_ADMIN if job.last_error in FOR_AN_ADMIN else Summary.RETRY_PLANNED
+        return Summary.RETRY_FOR_ADMIN if cause_for(job.last_error).for_admin else Summary.RETRY_PLANNED
     if job.source_paused:
         return Summary.SOURCE_PAUSED
     if _later(job.not_before, now):
-        return Summary.SOURCE_REFUSES if job.wait_cause in FOR_AN_ADMIN else Summary.SOURCE_BUSY
+        return Summary.SOURCE_REFUSES if cause_for(job.wait_cause).for_admin else Summary.SOURCE_BUSY
     return Summary.QUEUED if job.attempt == 0 else Summary.GOING_ON
 
 
@@ -200,9 +192,9 @@ def cause_of(job: JobColumns, now: datetime) -> str | None:
     """The code of what keeps the job from going on, or of what ended its last attempt; nothing while all is well."""
     summary = summary_sentence(job, now)
     if summary == Summary.SOURCE_PAUSED:
-        return "source_paused"
+        return CauseCode.SOURCE_PAUSED
     if summary in (Summary.SOURCE_BUSY, Summary.SOURCE_REFUSES):
-        return job.wait_cause or "source_busy"
+        return job.wait_cause or CauseCode.SOURCE_BUSY
     return job.last_error if summary in AFTER_A_FAULT else None
 
 

@@ -26,7 +26,7 @@ class Number(Model):
     e164: Mapped[str | None] = mapped_column(String(20), index=True)  # empty: not a number
     duplicate_of: Mapped[int | None]  # the first row with the same number: looked up once, filled in everywhere
     outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome), default=Outcome.WAITING)
-    reason: Mapped[str | None] = mapped_column(String(40))  # a code of jobs.words
+    reason: Mapped[str | None] = mapped_column(String(40))  # a CauseCode, or a phone.Reason
     answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int | None]  # which attempt wrote the answer
@@ -71,7 +71,7 @@ class Attempt(Model):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     end: Mapped[AttemptEnd | None] = mapped_column(EnumColumn(AttemptEnd))
-    cause: Mapped[str | None] = mapped_column(Text)  # a code of jobs.words
+    cause: Mapped[str | None] = mapped_column(Text)  # a CauseCode
     processed_before: Mapped[int] = mapped_column(default=0)
     processed_after: Mapped[int | None]
     traceback: Mapped[str | None] = mapped_column(Text)  # of a fault in the program; secrets blanked, for admins only

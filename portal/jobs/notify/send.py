@@ -14,7 +14,6 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.notify.facts import job_facts, source_facts
-from portal.jobs.words.causes import CAUSES
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import drop_held, write
@@ -25,9 +24,7 @@ def announce_job(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: 
     """`kind`: job_failed, job_fixed or job_completed. Fixed is written beside completed, never both."""
     key = f"{kind.key}.{job.id}.{job.round}"
     if webhook_is_on(job.user_id):
-        # A cause that was written by hand is no code that a program could know.
-        known = facts["cause_code"] if facts["cause_code"] in CAUSES else None
-        more = {"status": job.status, "cause_code": known, "fixed": _had_failed(job.id)}
+        more = {"status": job.status, "fixed": _had_failed(job.id)}
         write(key, kind, job.user_id, job.id, {**facts, **more}, now, Channel.WEBHOOK)
     if kind == NoticeKind.JOB_FAILED and current_app.config["NOTIFY_URLS"]:
         owner = db.session.scalar(select(User.email).where(User.id == job.user_id))
@@ -35,7 +32,7 @@ def announce_job(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: 
 
 
 def announce_source(kind: NoticeKind, facts: dict[str, Any], now: datetime) -> None:
-    """`kind`: source_stopped or source_back. `facts` name the source, its title in every language, and the cause.
+    """`kind`: source_stopped or source_back. `facts` name the source and the cause.
 
     A stop is told once a day for each cause, and again after the source was back."""
     if current_app.config["NOTIFY_URLS"]:
