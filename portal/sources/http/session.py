@@ -141,7 +141,7 @@ class SourceSession:
             self._fuse.failed()
             return
         self._fuse.succeeded()
-        self._pace.told("ok")
+        self._pace.report("ok")
         if seconds := used_up_seconds(reply.headers):
             self._pace.pause(seconds)
 
@@ -160,7 +160,7 @@ class SourceSession:
         asked = retry_after_seconds(reply.headers, datetime.now(UTC))
         # Without a word from the source: as long again as it has been saying so.
         seconds = asked if asked is not None else min(max(1.0, now - since), LIMITED_SECONDS)
-        self._pace.told(CauseCode.RATE_LIMITED)
+        self._pace.report(CauseCode.RATE_LIMITED)
         if seconds > LIMITED_SECONDS or now - since > LIMITED_SECONDS:
             raise SourceBusy(CauseCode.RATE_LIMITED, max(seconds, 1.0))
         self._pace.pause(seconds)
