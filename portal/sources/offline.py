@@ -61,7 +61,7 @@ class OfflineSource:
     name = "offline"
     fields = FACTS.fields
     concurrency = FACTS.concurrency
-    together = 50  # a lookup takes microseconds, so that handing them over singly would cost a tenth more
+    batch = 50  # a lookup takes microseconds, so that handing them over singly would cost a tenth more
     data_version = FACTS.data_version
 
     def lookup(self, e164: str) -> Answer:

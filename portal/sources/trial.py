@@ -81,7 +81,7 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
     source.watch(lambda asker: _Watched(asker, trial))
     until = time.monotonic() + seconds
     try:
-        answers = source.begin(lambda: time.monotonic() > until, NoTickets()).lookup_many([number])
+        answers = source.open_session(lambda: time.monotonic() > until, NoTickets()).lookup_many([number])
         trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:

@@ -29,7 +29,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, begin
+from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, open_session
 from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.samples import Samples
 
@@ -146,7 +146,7 @@ class _Attempt(AttemptOutcome):
         def interrupted() -> bool:
             return self.paused or self.given.stopped()
 
-        asking, group, tries = begin(source, interrupted, self.tickets)
+        asking, group, tries = open_session(source, interrupted, self.tickets)
         self.samples = getattr(asking, "samples", self.samples)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:

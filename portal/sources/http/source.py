@@ -54,7 +54,7 @@ class HttpSource:
         self._asker = around(self._asker)
         self._robots = Robots(self._asker.send)
 
-    def begin(self, stop: Callable[[], bool], tickets: Tickets) -> SourceSession:
+    def open_session(self, stop: Callable[[], bool], tickets: Tickets) -> SourceSession:
         """A conversation for one attempt."""
         return SourceSession(
             self.recipe, self._environ, self._asker, self._make_pace, self._fuse, self._robots, stop, tickets
@@ -62,7 +62,7 @@ class HttpSource:
 
     def lookup(self, e164: str) -> Answer:
         """The answer for one number, asked once."""
-        return self.begin(lambda: False, NoTickets()).lookup_many([e164]).get(e164) or Answer(
+        return self.open_session(lambda: False, NoTickets()).lookup_many([e164]).get(e164) or Answer(
             Outcome.FAILED, reason=CauseCode.TEMPORARY
         )
 
