@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 else:
     Model = db.Model
 
+MAX_INTEGER = 2**31 - 1  # the largest number that an integer column of PostgreSQL holds, so the largest id
+
 # Give a session's connection these options before its first statement, and SQLite takes no write lock for it.
 READ_ONLY = {"sqlite_read_only": True}
 
@@ -126,6 +128,11 @@ def among(column: InstrumentedAttribute[Any], words: Iterable[StrEnum]) -> Colum
     """`column IN (…)` with the words written out. With bound values SQLite does not see that a partial index fits,
     and reads a million rows instead."""
     return column.in_(bindparam(None, list(words), type_=column.type, expanding=True, literal_execute=True))
+
+
+def id_in(text: str) -> int | None:
+    """The id that a text spells; None for any other text, and for a number that no column can hold."""
+    return int(text) if text.isdecimal() and len(text) < 11 and int(text) <= MAX_INTEGER else None
 
 
 def only(column: str, words: type[StrEnum]) -> CheckConstraint:

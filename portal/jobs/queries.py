@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
 from portal.causes import cause_for
-from portal.database import among, db
+from portal.database import MAX_INTEGER, among, db, id_in
 from portal.documents.models import Document
 from portal.jobs.core.derived import summary_sentence, version
 from portal.jobs.core.status import WAITING, Status
@@ -27,7 +27,6 @@ from portal.sources.pause import names_paused
 
 PER_PAGE = 25
 EVENTS_SHOWN = 200
-LAST_ID = 2**31 - 1  # what PostgreSQL's integer holds; a greater number in an address is nobody's
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,8 @@ def _filters(user: User, q: str) -> list[ColumnElement[bool]]:
     where = seen_by(user, ScrapingJob, everybody=False)
     if q := q.strip():
         ways = [containing(ScrapingJob.file_name, q)]
-        if q.lstrip("#").isdecimal() and int(q.lstrip("#")[:10]) <= LAST_ID:
-            ways.append(ScrapingJob.id == int(q.lstrip("#")[:10]))
+        if (named := id_in(q.lstrip("#"))) is not None:
+            ways.append(ScrapingJob.id == named)
         where.append(or_(*ways))
     return where
 
@@ -114,14 +113,14 @@ class LastSweep:
 
 def find_document(user: User, document_id: int) -> Document | None:
     """The document, if this person may see it."""
-    if document_id > LAST_ID:
+    if document_id > MAX_INTEGER:
         return None
     return db.session.scalar(select(Document).where(Document.id == document_id, *seen_by(user, Document)))
 
 
 def find_job(user: User, job_id: int) -> ScrapingJob | None:
     """The job as it stands now, if this person may see it."""
-    if job_id > LAST_ID:
+    if job_id > MAX_INTEGER:
         return None
     found = select(ScrapingJob).where(ScrapingJob.id == job_id, *seen_by(user, ScrapingJob))
     job = db.session.scalar(found, execution_options={"populate_existing": True})
@@ -130,7 +129,7 @@ def find_job(user: User, job_id: int) -> ScrapingJob | None:
 
 def find_expired(user: User, job_id: int) -> ScrapingJob | None:
     """The job whose days were over, if this person might see it: its totals are all that is left of it."""
-    if job_id > LAST_ID:
+    if job_id > MAX_INTEGER:
         return None
     found = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.expired_at.is_not(None))
     if not user.is_admin:
@@ -140,7 +139,7 @@ def find_expired(user: User, job_id: int) -> ScrapingJob | None:
 
 def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:
     """Those of the jobs that this person may see, in the order asked."""
-    known = [job_id for job_id in job_ids if job_id <= LAST_ID]
+    known = [job_id for job_id in job_ids if job_id <= MAX_INTEGER]
     found = select(ScrapingJob).where(ScrapingJob.id.in_(known), *seen_by(user, ScrapingJob))
     seen = list(db.session.scalars(found.options(joinedload(ScrapingJob.user))))
     jobs = {job.id: job for job in told_of_pauses(seen)}

@@ -93,7 +93,7 @@ def example() -> ResponseReturnValue:
     return answer
 
 
-@blueprint.get("/documents/<int:document_id>")
+@blueprint.get("/documents/<id:document_id>")
 @login_required
 def show(document_id: int) -> ResponseReturnValue:
     """The check page: reading, refused, or what the choice of the address comes to."""
@@ -106,7 +106,7 @@ def show(document_id: int) -> ResponseReturnValue:
     return answer
 
 
-@blueprint.get("/documents/<int:document_id>/live")
+@blueprint.get("/documents/<id:document_id>/live")
 @login_required
 def live(document_id: int) -> ResponseReturnValue:
     """The check page once there is news; 204 while all is as the asking page has it."""
@@ -116,7 +116,7 @@ def live(document_id: int) -> ResponseReturnValue:
     return render_template("documents/_live.html", **page)
 
 
-@blueprint.post("/documents/<int:document_id>/delete")
+@blueprint.post("/documents/<id:document_id>/delete")
 @login_required
 def delete(document_id: int) -> ResponseReturnValue:
     """Remove a document that was not started."""
@@ -129,7 +129,7 @@ def delete(document_id: int) -> ResponseReturnValue:
     return redirect(url_for("documents.index"), 303)
 
 
-@blueprint.post("/documents/<int:document_id>/jobs")
+@blueprint.post("/documents/<id:document_id>/jobs")
 @login_required
 def start(document_id: int) -> ResponseReturnValue:
     """Start a job with what was chosen. `recount` shows what it comes to instead; so does another sheet whose

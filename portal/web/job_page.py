@@ -17,6 +17,7 @@ from portal.jobs.export import groups_of
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
+from portal.web.request_fields import whole
 
 ALL = "all"
 TONES = {
@@ -84,8 +85,7 @@ def rows_asked(job: ScrapingJob) -> dict[str, Any]:
     if outcome not in (*Outcome, ALL):
         bad_first = job.failed_count and not derived.moves_by_itself(job)
         outcome = Outcome.FAILED.value if bad_first else ALL
-    after = request.values.get("after", default=0, type=int)
-    after = min(max(0, after), queries.LAST_ID)
+    after = max(0, request.values.get("after", default=0, type=whole))
     return {"outcome": outcome, "q": request.values.get("q", "")[:100], "after": after}
 
 

@@ -14,6 +14,7 @@ from portal.jobs.export import MIMETYPES, FileFormat, UnknownGroup, download_nam
 from portal.jobs.models import ScrapingJob
 from portal.web import job_page
 from portal.web.access import login_required
+from portal.web.request_fields import id_list
 
 blueprint = Blueprint("jobs", __name__)
 ASKED_AT_ONCE = 100  # a list's page has 25
@@ -28,7 +29,7 @@ def _unchanged() -> Response:
     return make_response("", 204)
 
 
-@blueprint.get("/jobs/<int:job_id>")
+@blueprint.get("/jobs/<id:job_id>")
 @login_required
 def show(job_id: int) -> str:
     """The job's page, or what is left of a job whose days were over."""
@@ -36,7 +37,7 @@ def show(job_id: int) -> str:
     return job_page.expired(gone) if gone else job_page.page(mine(job_id))
 
 
-@blueprint.get("/jobs/<int:job_id>/live")
+@blueprint.get("/jobs/<id:job_id>/live")
 @login_required
 def live(job_id: int) -> str | Response:
     """The parts that change, or 204 while nothing has: `v` is the version that the asker shows."""
@@ -50,14 +51,13 @@ def live(job_id: int) -> str | Response:
 @login_required
 def live_list() -> str | Response:
     """The same for the rows of a list: `ids` are those that were moving."""
-    asked = request.args.get("ids", "").split(",")[:ASKED_AT_ONCE]
-    jobs = queries.find_jobs(current_user, [int(text) for text in asked if text.isdecimal() and len(text) < 11])
+    jobs = queries.find_jobs(current_user, id_list(request.args.get("ids", ""))[:ASKED_AT_ONCE])
     if request.args.get("v") == derived.version_of_all(jobs):
         return _unchanged()
     return render_template("jobs/_live_list.html", jobs=jobs, everybody=_admins_list())
 
 
-@blueprint.get("/jobs/<int:job_id>/results.<any(xlsx, csv):kind>")
+@blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv):kind>")
 @login_required
 def results(job_id: int, kind: str) -> Response:
     """The person's own file with the answers, at any moment: all rows, those to correct (`rows=failed`), or a group."""

@@ -11,6 +11,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from portal.clock import utcnow
+from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
 from portal.jobs.admin import words
 from portal.jobs.admin.job_list import CappedCount
 from portal.jobs.core import derived, retention
@@ -128,6 +129,8 @@ def set_up(app: Flask) -> None:
         job_progress=lambda job: derived.progress(job, utcnow()),
         job_is_partial=derived.is_partial,
         job_version=derived.version_of_all,
+        MAX_RETRIES=MAX_RETRIES,
+        MAX_TIMEOUT_MINUTES=MAX_TIMEOUT_MINUTES,
     )
 
 

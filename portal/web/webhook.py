@@ -67,11 +67,11 @@ def try_it() -> Response:
     return _back()
 
 
-@blueprint.post("/account/webhook/deliveries/<int:delivery_id>/again")
+@blueprint.post("/account/webhook/deliveries/<id:delivery_id>/again")
 @login_required
 def again(delivery_id: int) -> Response:
     """Send one of them once more."""
-    sent = settings.send_again(current_user.id, delivery_id, utcnow()) if delivery_id < 2**31 else None
+    sent = settings.send_again(current_user.id, delivery_id, utcnow())
     if sent is None:
         abort(404)
     if sent:

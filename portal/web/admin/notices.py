@@ -13,6 +13,7 @@ from portal.notices.models import Delivery
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 from portal.web.headers import POLICY
+from portal.web.request_fields import whole
 
 # A letter carries its styles in itself, and is shown in a frame that can do nothing else.
 LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " \
@@ -24,7 +25,7 @@ LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';
 def index() -> str:
     """What was told, the newest first; those given up are counted on top."""
     state = request.args.get("state", "")
-    before = min(max(0, request.args.get("before", default=0, type=int)), 2**31 - 1)
+    before = max(0, request.args.get("before", default=0, type=whole))
     return render_template(
         "admin/notices.html",
         log=log.log_of_all(state, before),
@@ -36,7 +37,7 @@ def index() -> str:
     )
 
 
-@blueprint.get("/admin/notices/<int:notice_id>", endpoint="notice")
+@blueprint.get("/admin/notices/<id:notice_id>", endpoint="notice")
 @admin_required
 def show(notice_id: int) -> Response:
     """One notice with its delivery and, when it is a letter, its text and its HTML."""
@@ -47,7 +48,7 @@ def show(notice_id: int) -> Response:
     return answer
 
 
-@blueprint.get("/admin/notices/<int:notice_id>/letter", endpoint="letter")
+@blueprint.get("/admin/notices/<id:notice_id>/letter", endpoint="letter")
 @admin_required
 def html(notice_id: int) -> Response:
     """The letter's HTML, for the frame on its page."""
@@ -57,7 +58,7 @@ def html(notice_id: int) -> Response:
     return answer
 
 
-@blueprint.post("/admin/notices/<int:notice_id>/again", endpoint="send_notice_again")
+@blueprint.post("/admin/notices/<id:notice_id>/again", endpoint="send_notice_again")
 @admin_required
 def send_again(notice_id: int) -> Response:
     """Send it once more, under the same Message-ID."""
@@ -70,4 +71,4 @@ def send_again(notice_id: int) -> Response:
 
 
 def _found(notice_id: int) -> log.LoggedNotice:
-    return (log.find_notice(notice_id) if notice_id < 2**31 else None) or abort(404)
+    return log.find_notice(notice_id) or abort(404)

@@ -22,7 +22,8 @@ from portal.sources.recipes.words import difference_words, mistake_words
 from portal.sources.selftest import TestResult, prove
 from portal.sources.words import field_label, value_words
 from portal.web.access import admin_required, wants_fragment
-from portal.web.admin.blueprint import WHY_LETTERS, blueprint
+from portal.web.admin.blueprint import blueprint
+from portal.web.request_fields import reason
 
 ANSWER_WORDS = {"field_label": field_label, "value_words": value_words}
 
@@ -52,7 +53,7 @@ def show(name: str) -> str:
 def pause(name: str) -> Response:
     """Let nobody ask it until it is resumed."""
     _known(name)
-    why = request.form.get("why", "").strip()[:WHY_LETTERS]
+    why = reason()
     if not why:
         flash(gettext("Say why: other administrators read it here."), "bad")
     elif source_pause.pause_source(name, current_user.email, why, utcnow()):
@@ -72,7 +73,7 @@ def resume(name: str) -> Response:
     return _back(name)
 
 
-@blueprint.post("/admin/sources/<name>/try", endpoint="try_source")
+@blueprint.post("/admin/sources/<name>/try")
 @admin_required
 def try_source(name: str) -> Response:
     """Let a worker ask for one number; the page that follows shows what went out and what came back."""
