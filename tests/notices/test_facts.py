@@ -20,6 +20,7 @@ from portal.notices import digests
 from portal.notices.chat.words import chat_words
 from portal.notices.email.build import letter
 from portal.notices.facts import cause_in_every_language, cause_words, source_words
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Notice
 from portal.notices.recipient import Recipient
 from portal.notices.webhook.payload import body_of
@@ -39,12 +40,17 @@ def a_job_notice(channel: Channel = Channel.MAIL, **facts: Any) -> Notice:
         "reference": "SJ-1-A1", "owner": "alice@example.com",
     }  # fmt: skip
     return Notice(
-        dedupe="job-failed.1.1", kind="job_failed", channel=channel, job_id=1, facts={**known, **facts}, created_at=NOW
+        dedupe="job-failed.1.1",
+        kind=NoticeKind.JOB_FAILED,
+        channel=channel,
+        job_id=1,
+        facts={**known, **facts},
+        created_at=NOW,
     )
 
 
 def a_source_notice(**facts: Any) -> Notice:
-    return Notice(dedupe="source-a.1", kind="source_stopped", facts=facts, created_at=NOW)
+    return Notice(dedupe="source-a.1", kind=NoticeKind.SOURCE_STOPPED, facts=facts, created_at=NOW)
 
 
 def cause_sent(notice: Notice) -> Any:
@@ -99,7 +105,7 @@ def test_an_old_digest_is_sent_with_its_old_words(app: Flask, alice: User) -> No
         "count": 2, "ready": 8, "total": 18, "causes": [{"cause": OLD, "files": 2}], "files": files,
         "since": NOW.isoformat(), "until": NOW.isoformat(),
     }  # fmt: skip
-    body = str(letter(Notice(dedupe="d", kind="failed_digest", facts=facts, created_at=NOW), alice, NOW).body)
+    body = str(letter(Notice(dedupe="d", kind=NoticeKind.FAILED_DIGEST, facts=facts, created_at=NOW), alice, NOW).body)
     assert body.count("La fuente pidió calma") == 3
 
 
@@ -118,7 +124,7 @@ def test_a_digest_counts_by_code_and_by_words_where_there_are_only_words(app: Fl
 def test_files_without_a_cause_did_not_stop_for_the_same_reason(app: Flask, alice: User) -> None:
     alice.locale = "en"
     together = [a_job_notice(cause_code="blocked"), a_job_notice(cause_code=None)]
-    notice = Notice(dedupe="d", kind="failed_digest", facts=digests._facts(together), created_at=NOW)
+    notice = Notice(dedupe="d", kind=NoticeKind.FAILED_DIGEST, facts=digests._facts(together), created_at=NOW)
     assert "same reason" not in letter(notice, alice, NOW).subject
 
 
