@@ -23,7 +23,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
 from portal.sources.base import Outcome
-from portal.sources.pause import names_paused
+from portal.sources.pause import paused_source_names
 
 PER_PAGE = 25
 EVENTS_SHOWN = 200
@@ -227,7 +227,7 @@ def queue_position(job: ScrapingJob) -> int | None:
         among(ScrapingJob.status, WAITING),
         ScrapingJob.paused_at.is_(None),
         ScrapingJob.not_before.is_(None),
-        ScrapingJob.source.not_in(names_paused()),
+        ScrapingJob.source.not_in(paused_source_names()),
         ScrapingJob.deleted_at.is_(None),
         earlier,
     )

@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What the portal knows about a source without creating it: a web process must not load what a source works with."""
+    """What the portal knows about a source without creating it: a web process must not load a source's tables."""
 
     fields: tuple[str, ...]
     concurrency: int
@@ -88,7 +88,7 @@ class SourceStopped(Exception):
 
 @dataclass(frozen=True)
 class SubmittedBatch:
-    """A batch of numbers and the source's ticket for it. Without a ticket, the source may or may not have accepted it."""
+    """A batch of numbers and the source's ticket for it. Without a ticket, the source may or may not have it."""
 
     key: str  # our own key, unique for each batch: {batch_key} in a recipe
     numbers: tuple[str, ...]  # in the order in which they were sent
@@ -136,8 +136,8 @@ class LookupSession(Protocol):
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers, by number.
 
-        A number that is missing was not looked up, as the attempt was stopped, and stays as it was. Raises SourceBusy or
-        SourceStopped for what concerns all numbers.
+        A number that is missing was not looked up, as the attempt was stopped, and stays as it was. Raises SourceBusy
+        or SourceStopped for what concerns all numbers.
         """
 
 

@@ -209,7 +209,7 @@ class _Attempt(AttemptOutcome):
         """What is written in one transaction with the answers."""
         self.keep.remember(self.fresh, now)
         self.tickets.settle(self.told, now)
-        if taken := self.samples.from_(self.samples_saved):
+        if taken := self.samples.since(self.samples_saved):
             samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
             self.samples_saved += len(taken)
         if self.fault:

@@ -23,7 +23,7 @@ from portal.jobs.notify.send import announce_source
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
-from portal.sources.pause import names_paused
+from portal.sources.pause import paused_source_names
 
 PATIENCE = timedelta(minutes=5)  # so long nobody may be at work before it is told
 
@@ -63,7 +63,7 @@ def _waiting(now: datetime) -> int:
     waiting = select(func.count()).where(
         among(ScrapingJob.status, WAITING),
         ScrapingJob.paused_at.is_(None),
-        ScrapingJob.source.not_in(names_paused()),
+        ScrapingJob.source.not_in(paused_source_names()),
         ScrapingJob.deleted_at.is_(None),
         or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
     )

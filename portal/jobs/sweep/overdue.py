@@ -12,7 +12,7 @@ from sqlalchemy import Select, or_, select
 from portal.database import among, db
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
 from portal.jobs.models import ScrapingJob
-from portal.sources.pause import names_paused
+from portal.sources.pause import paused_source_names
 
 BATCH = 500  # jobs a step looks at in one pass; the next pass goes on
 
@@ -47,7 +47,7 @@ def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
     waiting = select(ScrapingJob).where(
         among(ScrapingJob.status, WAITING),
         ScrapingJob.paused_at.is_(None),
-        ScrapingJob.source.not_in(names_paused()),
+        ScrapingJob.source.not_in(paused_source_names()),
         ScrapingJob.deleted_at.is_(None),
         or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
     )
