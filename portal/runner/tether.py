@@ -1,9 +1,9 @@
-"""Start a program so that it dies with whoever started it: `python -P tether.py [--lock FILE] PROGRAM [ARGUMENT…]`.
+"""Starts a program that dies with its parent: `python -P tether.py [--lock FILE] PROGRAM [ARGUMENT…]`.
 
-Supervisor puts each program into a group of its own, so `kill -9` of supervisord would leave all of them behind,
-with the port and the database still in their hands. Linux can tell a process to die with its parent; elsewhere this
-promise does not hold. With --lock the program also holds that file for as long as it lives, so that two Valkeys
-never write into one folder. Run as a file and without the portal, because it stands in front of every start.
+Supervisor puts each program into its own process group, so `kill -9` of supervisord would leave all of them running,
+still holding the port and the database. Linux can kill a process when its parent dies; elsewhere this promise does not
+hold. With --lock the program also locks that file while it lives, so that two Valkeys never write into one folder. Run
+as a file and without loading the portal, because it runs before every start.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ LOCK_SECONDS = 10.0
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when `parent`, which started it, dies. Ends it now if that was before."""
+    """Have the kernel kill this process when its parent process `parent` dies; exit now if it is dead already."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -27,8 +27,11 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def hold(path: str, seconds: float) -> bool:
-    """Lock `path` for as long as this process lives, also past an exec. Waits a while: its last holder may be dying."""
+def hold_lock(path: str, seconds: float) -> bool:
+    """Lock the file `path` until this process ends, even after an exec; return whether that worked.
+
+    Waits up to `seconds`, because the last holder may still be shutting down.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + seconds
     while True:
@@ -45,13 +48,13 @@ def hold(path: str, seconds: float) -> bool:
 
 
 def main(words: Sequence[str]) -> None:
-    """Become the program. Ends with a sentence when the lock is held by another."""
+    """Become the program. Exits with a sentence when another process holds the lock."""
     die_with(int(os.environ.get("RUN_SUPERVISOR_PID") or os.getppid()))
     if words[0] == "--lock":
-        if not hold(words[1], LOCK_SECONDS):
+        if not hold_lock(words[1], LOCK_SECONDS):
             sys.exit(f"{words[1]} is held by another process.")
         words = words[2:]
-    os.execvp(words[0], list(words))  # noqa: S606 - starting a program is what this is for
+    os.execvp(words[0], list(words))  # noqa: S606 - starting a program is the purpose
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import structlog
 
 from portal.causes import REFUSALS, CauseCode
-from portal.net.retry_after import retry_after_seconds, used_up_seconds
+from portal.net.retry_after import rate_limit_seconds, retry_after_seconds
 from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped, Tickets
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
@@ -146,7 +146,7 @@ class SourceSession:
             return
         self._breaker.succeeded()
         self._limiter.report("ok")
-        if seconds := used_up_seconds(response.headers):
+        if seconds := rate_limit_seconds(response.headers):
             self._limiter.pause(seconds)
 
     def _stop_source(self, verdict: Verdict) -> NoReturn:
