@@ -138,7 +138,7 @@ def _disk() -> str:
 
 
 def _sources() -> str:
-    broken = [one.path.name for one in catalogue.found() if not one.usable]
+    broken = [one.path.name for one in catalogue.recipe_files() if not one.usable]
     if broken:
         listed = ", ".join(broken)
         raise CheckFailed(
