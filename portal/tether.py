@@ -1,11 +1,10 @@
-"""Let a process die with its parent: a call for our own processes, and a program that stands in front of others,
+"""Makes processes die with their parent: a function for our own, and a program that starts others,
 `python -P tether.py [--lock FILE] PROGRAM [ARGUMENT…]`.
 
-Supervisor puts each program into a group of its own, so `kill -9` of supervisord would leave all of them behind,
-with the port and the database still in their hands. Linux can tell a process to die with its parent; elsewhere this
-promise does not hold. With --lock the program also holds that file for as long as it lives, so that two Valkeys
-never write into one folder. It must import nothing of the portal: it stands in front of every start, and the process
-that reads uploads loads it.
+Supervisor puts each program into its own process group, so `kill -9` of supervisord would leave all of them running,
+still holding the port and the database. Linux can kill a process when its parent dies; elsewhere this promise does not
+hold. With --lock the program also locks that file while it lives, so that two Valkeys never write into one folder. It
+must import nothing of the portal: it runs as a file before every start, and the process that reads uploads loads it.
 """
 
 import ctypes
@@ -27,15 +26,18 @@ def signal_when_parent_dies(number: signal.Signals) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when `parent`, which started it, dies. Ends it now if that was before.
-    Elsewhere than on Linux only the second half holds."""
+    """Have the kernel kill this process when its parent process `parent` dies; exit now if it is dead already. Outside
+    Linux, only the second half holds."""
     signal_when_parent_dies(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
 
-def hold(path: str, seconds: float) -> bool:
-    """Lock `path` for as long as this process lives, also past an exec. Waits a while: its last holder may be dying."""
+def hold_lock(path: str, seconds: float) -> bool:
+    """Lock the file `path` until this process ends, even after an exec; return whether that worked.
+
+    Waits up to `seconds`, because the last holder may still be shutting down.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + seconds
     while True:
@@ -52,13 +54,13 @@ def hold(path: str, seconds: float) -> bool:
 
 
 def main(words: Sequence[str]) -> None:
-    """Become the program. Ends with a sentence when the lock is held by another."""
+    """Become the program. Exits with a sentence when another process holds the lock."""
     die_with(int(os.environ.get("RUN_SUPERVISOR_PID") or os.getppid()))
     if words[0] == "--lock":
-        if not hold(words[1], LOCK_SECONDS):
+        if not hold_lock(words[1], LOCK_SECONDS):
             sys.exit(f"{words[1]} is held by another process.")
         words = words[2:]
-    os.execvp(words[0], list(words))  # noqa: S606 - starting a program is what this is for
+    os.execvp(words[0], list(words))  # noqa: S606 - starting a program is the purpose
 
 
 if __name__ == "__main__":

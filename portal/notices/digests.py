@@ -97,13 +97,26 @@ def _facts(together: Sequence[Notice]) -> dict[str, Any]:
         | {"kind": notice.kind, "job_id": notice.job_id}
         for notice in together
     ]
-    causes = Counter(tuple(sorted((notice.facts.get("cause") or {}).items())) for notice in together)
     return {
         "count": len(files),
         "ready": sum(file.get("ready", 0) for file in files),
         "total": sum(file.get("total", 0) for file in files),
-        "causes": [{"cause": dict(cause), "files": count} for cause, count in causes.most_common() if cause],
+        "causes": _causes(together),
         "files": files[:LISTED],
         "since": together[0].created_at.isoformat(),
         "until": together[-1].created_at.isoformat(),
     }
+
+
+def _causes(together: Sequence[Notice]) -> list[dict[str, Any]]:
+    """Each cause with how many files it stopped, the commonest first: by its code, or by its words where an older
+    version wrote these instead."""
+    counted: Counter[str] = Counter()
+    causes: dict[str, dict[str, Any]] = {}
+    for notice in together:
+        cause = {name: notice.facts[name] for name in ("cause_code", "cause") if notice.facts.get(name)}
+        if cause:
+            key = cause.get("cause_code") or repr(sorted(cause["cause"].items()))
+            causes.setdefault(key, cause)
+            counted[key] += 1
+    return [{**causes[key], "files": files} for key, files in counted.most_common()]

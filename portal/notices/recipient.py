@@ -30,10 +30,6 @@ class Recipient:
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.zone_name)
 
-    def words(self, texts: dict[str, str] | None) -> str:
-        """A text that came along in every language."""
-        return (texts or {}).get(self.locale, "")
-
     def count(self, number: int) -> str:
         return str(format_decimal(number, locale=self.locale))
 

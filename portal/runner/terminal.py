@@ -1,4 +1,4 @@
-"""What the start does to the terminal, file or log collector that it was started from."""
+"""Prepares the terminal, file or log collector that `make run` writes to."""
 
 import fcntl
 import os
@@ -11,11 +11,10 @@ from portal.tether import signal_when_parent_dies
 
 
 def let_logs_append() -> None:
-    """Make standard output something that every program can add to.
+    """Make standard output appendable by every program.
 
-    supervisord opens /dev/fd/1 anew for each program. In a plain file each would then write over the others, so the
-    file is switched to appending; a socket, which is what systemd gives, cannot be opened at all, so `cat` stands
-    between.
+    supervisord opens /dev/fd/1 again for each program. In a plain file they would overwrite each other, so the file is
+    switched to append mode. A socket, as systemd provides, cannot be opened again, so a `cat` process copies to it.
     """
     kind = os.fstat(1).st_mode
     if stat.S_ISREG(kind):
@@ -30,6 +29,6 @@ def let_logs_append() -> None:
 
 
 def stop_with_make() -> None:
-    """Under make, stop when make is gone: killing it would otherwise leave a portal that nobody sees (Linux only)."""
+    """Under make, stop when make ends: killing make would otherwise leave an invisible portal running (Linux only)."""
     if "MAKELEVEL" in os.environ:
         signal_when_parent_dies(signal.SIGTERM)

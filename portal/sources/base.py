@@ -12,6 +12,8 @@ from typing import Protocol, runtime_checkable
 
 import structlog
 
+from portal.causes import CauseCode
+
 
 @dataclass(frozen=True)
 class SubmittedBatch:
@@ -66,20 +68,13 @@ class Outcome(StrEnum):
     FAILED = "failed"  # the source gave no answer; another attempt may get one
 
 
-# Reasons of `failed` for which the same attempt asks again: a hiccup, too many requests, a refusal that may be ours.
-AGAIN = frozenset({"temporary", "rate_limited", "unsure"})
-FREE = frozenset({"rate_limited"})  # asking again for this uses none of a number's tries
-LATE = frozenset({"unsure"})  # asked again when all other numbers have their answer: by then it is known whose fault
-SOURCE_ERROR = "source_error"  # an answer came, and could not be used
-NOT_READY = "not_ready"  # the source has taken the number and not answered yet: another attempt fetches it
-
 FINAL = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED)
 OPEN = (Outcome.WAITING, Outcome.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One number's answer. `fields` has the source's field names as keys; `reason` is a code of the catalogue.
+    """One number's answer. `fields` has the source's field names as keys; `reason`: a `CauseCode` or a `phone.Reason`.
 
     `asked_at` is said of a kept answer alone: when the source was asked for it. It is no part of what was answered.
     """
@@ -160,7 +155,7 @@ class Source(Protocol):
 @runtime_checkable
 class SessionSource(Protocol):
     """A source that also has a conversation with each attempt: it remembers what the attempt has seen, takes several
-    numbers a call, and wants numbers that failed for a reason in AGAIN to be asked again."""
+    numbers a call, and wants numbers that failed for a cause that `asks_again` to be asked again."""
 
     batch: int  # numbers a call
     tries: int  # how often an attempt may ask for one number
@@ -196,7 +191,7 @@ class PlainSession:
             raise
         except Exception:
             log.exception("lookup failed", source=self._source.name)
-            return Answer(Outcome.FAILED, reason="source_error")
+            return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
 
 
 def begin(source: Source, stop: Callable[[], bool], tickets: Tickets) -> tuple[SourceSessionLike, int, int]:

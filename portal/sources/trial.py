@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from portal.causes import CauseCode
 from portal.sources import catalogue, registry
 from portal.sources.base import Answer, NoTickets, Outcome, SourceBusy, SourceStopped
 from portal.sources.http.client import NoAnswer, SourceClient
@@ -81,7 +82,7 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
     until = time.monotonic() + seconds
     try:
         answers = source.begin(lambda: time.monotonic() > until, NoTickets()).lookup_many([number])
-        trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason="temporary")
+        trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:
         trial.reason = error.reason

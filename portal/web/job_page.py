@@ -31,7 +31,7 @@ TONES = {
 
 
 @dataclass(frozen=True)
-class Cause:
+class CauseChoice:
     """One reason for which rows have no answer, and whether its rows are ticked to be looked up again."""
 
     reason: str
@@ -71,9 +71,9 @@ def _data_version(source: str) -> str:
         return ""
 
 
-def _causes(job: ScrapingJob, chosen: list[str] | None) -> list[Cause]:
+def _causes(job: ScrapingJob, chosen: list[str] | None) -> list[CauseChoice]:
     return [
-        Cause(reason, count, temporary, temporary if chosen is None else reason in chosen)
+        CauseChoice(reason, count, temporary, temporary if chosen is None else reason in chosen)
         for reason, count, temporary in queries.failed_causes(job)
     ]
 

@@ -50,7 +50,7 @@ def test_all_is_well(portal: Callable[..., FlaskCliRunner]) -> None:
     answer = portal().invoke(args=["doctor"])
     assert answer.exit_code == 0, answer.output
     assert all(line.startswith("✓") for line in lines(answer).values()) and len(lines(answer)) == 9
-    assert "letters lie as files" in lines(answer)["✓ E-mail"]
+    assert "emails are saved as files" in lines(answer)["✓ Email"]
 
 
 def test_a_message_that_failed_or_is_late_is_ill_as_on_the_admins_page(portal: Callable[..., FlaskCliRunner]) -> None:
@@ -102,7 +102,7 @@ def test_a_test_letter_goes_over_tls_with_the_login(portal: Callable[..., FlaskC
         assert answer.exit_code == 0, answer.output
         assert office.to == [["ops@example.com"]] and office.secure == [True]
         refused = portal(**mail | {"MAIL_PASSWORD": "wrong"}).invoke(args=["doctor"])
-        assert refused.exit_code == 1 and "535" in lines(refused)["✗ E-mail"]
+        assert refused.exit_code == 1 and "535" in lines(refused)["✗ Email"]
         assert "wrong" not in refused.output and PASSWORD not in refused.output
 
 
@@ -111,10 +111,10 @@ def test_a_server_that_refuses_or_is_away_is_said(portal: Callable[..., FlaskCli
         terminal = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(office.port))
         office.script += ["554 5.7.1 Not from you"]
         answer = terminal.invoke(args=["doctor", "--mail-to", "ops@example.com"])
-        assert answer.exit_code == 1 and "554 5.7.1 Not from you" in lines(answer)["✗ E-mail"]
+        assert answer.exit_code == 1 and "554 5.7.1 Not from you" in lines(answer)["✗ Email"]
         assert terminal.invoke(args=["doctor", "--mail-to", "nobody"]).exit_code == 1
     away = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(services.free_port())).invoke(args=["doctor"])
-    assert away.exit_code == 1 and "Check MAIL_SERVER" in lines(away)["✗ E-mail"]
+    assert away.exit_code == 1 and "Check MAIL_SERVER" in lines(away)["✗ Email"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from portal import tether
 from portal.config import ROOT, read_settings
 from portal.runner import valkey
-from portal.runner.__main__ import expansions
+from portal.runner.__main__ import supervisor_variables
 from tests.services import stop, wait_until
 
 RUNNER = ROOT / "portal" / "runner"
@@ -67,10 +67,10 @@ def test_a_lock_is_held_once_and_past_the_exec(tmp_path: Path) -> None:
     holder = subprocess.Popen(command)
     try:
         wait_until(lambda: psutil.Process(holder.pid).name() == "sleep")
-        assert not tether.hold(str(lock), 0)
+        assert not tether.hold_lock(str(lock), 0)
     finally:
         stop(holder)
-    assert tether.hold(str(lock), 5)
+    assert tether.hold_lock(str(lock), 5)
 
 
 def test_a_closed_terminal_stops_the_supervisor_instead_of_starting_all_again(tmp_path: Path) -> None:
@@ -137,4 +137,4 @@ def test_a_folder_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
 
 def test_every_name_in_the_supervisors_configuration_is_set(tmp_path: Path) -> None:
     named = set(re.findall(r"%\(ENV_(\w+)\)s", (ROOT / "deploy" / "supervisord.conf").read_text()))
-    assert named == set(expansions(read_settings({"PORTAL_DATA_DIR": str(tmp_path)})))
+    assert named == set(supervisor_variables(read_settings({"PORTAL_DATA_DIR": str(tmp_path)})))

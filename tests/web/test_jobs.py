@@ -212,8 +212,11 @@ def test_a_busy_source_is_said_with_its_time(as_alice: FlaskClient, alice: User,
     job = scenes.busy(make_job(alice), utcnow())
     page = text_of(as_alice, f"/jobs/{job.id}")
     assert "Goes on at" in page
-    assert "The source asked to be asked less often. Your file is safe, waits and goes on by itself." in page
-    assert "The source asked to be asked less often." in text_of(as_alice, "/")
+    assert (
+        "The source is limiting how fast we can send requests. Your file is safe and will continue automatically."
+        in page
+    )
+    assert "The source is limiting how fast we can send requests." in text_of(as_alice, "/")
 
 
 def test_only_admins_see_the_machine(

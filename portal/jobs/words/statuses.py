@@ -114,7 +114,7 @@ def summary_words(job: JobColumns, now: datetime) -> str:
         "%(n)s row is ready.", "%(n)s rows are ready.", job.processed_numbers, n=format_decimal(job.processed_numbers)
     )
     if summary == Summary.STOPPED_FOR_ADMIN:
-        after = gettext("An administrator has to put that right; after that, press Retry.")
+        after = gettext("An administrator needs to fix this. After that, press Retry.")
         return f"{reason_words(job.last_error)} {after} {ready}"
     left = retryable_numbers(job)
     if summary == Summary.CANCELLED:
@@ -157,13 +157,15 @@ _PLAIN: dict[Summary, LazyString] = {
 
 # What follows after the sentence that says what is the matter.
 _AFTER_CAUSE: dict[Summary, LazyString] = {
-    Summary.SOURCE_BUSY: _("Your file is safe, waits and goes on by itself. Nothing to do."),
+    Summary.SOURCE_BUSY: _("Your file is safe and will continue automatically. You do not need to do anything."),
     Summary.SOURCE_REFUSES: _(
-        "The administrators have been told. Your file is safe, waits and goes on by itself. Nothing to do."
+        "The administrators have been notified. Your file is safe and will continue automatically. You do not need to"
+        " do anything."
     ),
-    Summary.SOURCE_PAUSED: _("Your file is safe and waits; it goes on by itself once the source is resumed."),
+    Summary.SOURCE_PAUSED: _("Your file is safe and waits until the source is resumed."),
     Summary.RETRY_FOR_ADMIN: _(
-        "The administrators have been told. Your file is safe; the portal tries again by itself. Nothing to do."
+        "The administrators have been notified. Your file is safe and we will retry automatically. You do not need to"
+        " do anything."
     ),
 }
 _SAID_IN_A_LIST = frozenset({*_AFTER_CAUSE, Summary.STOPPED_FOR_ADMIN})

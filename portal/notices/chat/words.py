@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from flask_babel import gettext, ngettext
 
+from portal.notices.facts import cause_words, source_words
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Notice
 from portal.notices.recipient import Recipient
@@ -33,7 +34,7 @@ def _failed(notice: Notice, reader: Recipient, home: str) -> ChatWords:
     )  # fmt: skip
     return title, [
         gettext("Person: %(person)s", person=facts.get("owner") or "–"),
-        _why(reader.words(facts.get("cause"))),
+        _why(cause_words(facts)),
         gettext("Reference: %(reference)s", reference=facts["reference"]),
         f"{home}/jobs/{notice.job_id}",
     ]
@@ -47,9 +48,7 @@ def _failed_digest(notice: Notice, reader: Recipient, home: str) -> ChatWords:
         facts["count"],
         n=reader.count(facts["count"]), ready=reader.count(facts["ready"]), total=reader.count(facts["total"]),
     )  # fmt: skip
-    causes = [
-        f"{reader.words(one['cause'])} ({reader.count(one['files'])})" for one in facts["causes"] if one.get("cause")
-    ]
+    causes = [f"{text} ({reader.count(one['files'])})" for one in facts["causes"] if (text := cause_words(one))]
     owners = sorted({file["owner"] for file in facts["files"] if file.get("owner")})
     more = len(owners) > PEOPLE_NAMED or facts["count"] > len(facts["files"])  # of very many files, not all are listed
     named = ", ".join(owners[:PEOPLE_NAMED]) + (" …" if more else "")
@@ -64,7 +63,7 @@ def _why(cause: str) -> str:
 def _source_stopped(notice: Notice, reader: Recipient, home: str) -> ChatWords:
     title = gettext("The source %(source)s has stopped", source=_source(notice, reader))
     waits = gettext("Files that are looked up there wait; none is lost.")
-    return title, [_why(reader.words(notice.facts.get("cause"))), waits, f"{home}/admin/sources"]
+    return title, [_why(cause_words(notice.facts)), waits, f"{home}/admin/sources"]
 
 
 def _source_back(notice: Notice, reader: Recipient, home: str) -> ChatWords:
@@ -73,7 +72,7 @@ def _source_back(notice: Notice, reader: Recipient, home: str) -> ChatWords:
 
 
 def _source(notice: Notice, reader: Recipient) -> str:
-    return reader.name(reader.words(notice.facts.get("title")) or notice.facts["source"])
+    return reader.name(source_words(notice.facts))
 
 
 def _workers_away(notice: Notice, reader: Recipient, home: str) -> ChatWords:

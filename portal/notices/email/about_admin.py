@@ -3,6 +3,7 @@
 from flask_babel import gettext
 
 from portal.notices.email.content import EmailContent, EmailSection
+from portal.notices.facts import cause_words, source_words
 from portal.notices.models import Notice
 from portal.notices.recipient import Recipient
 
@@ -10,7 +11,7 @@ from portal.notices.recipient import Recipient
 def source_stopped(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """A source refuses the portal, and only an admin can put that right."""
     facts = notice.facts
-    title = reader.name(reader.words(facts.get("title")) or facts["source"])
+    title = reader.name(source_words(facts))
     return EmailContent(
         subject=gettext("The source %(source)s has stopped", source=title),
         heading=title,
@@ -18,7 +19,7 @@ def source_stopped(notice: Notice, reader: Recipient, home: str) -> EmailContent
         state=gettext("The source has stopped"),
         lead=gettext("Files that are looked up there wait or are tried again later; none is lost."),
         parts=(
-            EmailSection(gettext("Why"), (reader.words(facts.get("cause")),)),
+            EmailSection(gettext("Why"), (cause_words(facts),)),
             EmailSection(
                 gettext("When"), (f"{reader.moment(notice.created_at)} ({reader.zone_words(notice.created_at)})",)
             ),

@@ -5,6 +5,7 @@ from typing import Any
 from flask_babel import gettext, ngettext
 
 from portal.notices.email.content import EmailContent, EmailSection
+from portal.notices.facts import cause_words
 from portal.notices.models import Notice
 from portal.notices.recipient import Recipient
 
@@ -50,10 +51,10 @@ def _causes(facts: Facts, left: int, reader: Recipient) -> tuple[str, ...]:
     lines, counted = [], 0
     for cause in facts.get("causes") or []:
         counted += cause["rows"]
-        lines.append(_with_rows(reader.words(cause["cause"]), cause["rows"], cause.get("named", []), reader))
+        lines.append(_with_rows(cause_words(cause), cause["rows"], cause.get("named", []), reader))
     rest = left - counted
     if not lines:
-        return (_with_rows(reader.words(facts.get("cause")), left, facts.get("rows") or [], reader),)
+        return (_with_rows(cause_words(facts), left, facts.get("rows") or [], reader),)
     if rest > 0:
         not_yet = gettext("They had not been looked up yet when the file stopped.")
         lines.append(_with_rows(not_yet, rest, [], reader))

@@ -6,6 +6,7 @@ from typing import Any
 from flask_babel import gettext, ngettext
 
 from portal.notices.email.content import EmailContent, EmailSection, EmailTable
+from portal.notices.facts import cause_words
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Notice
 from portal.notices.recipient import Recipient
@@ -16,7 +17,8 @@ CAUSES_SAID = 5
 
 def failed_digest(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """Several files stopped: the common cause by name."""
-    facts, same = notice.facts, len(notice.facts["causes"]) == 1
+    facts = notice.facts
+    same = len(facts["causes"]) == 1 and facts["causes"][0]["files"] == facts["count"]
     numbers = {
         "n": reader.count(facts["count"]), "ready": reader.count(facts["ready"]), "total": reader.count(facts["total"]),
     }  # fmt: skip
@@ -54,7 +56,7 @@ def _causes(facts: Facts, reader: Recipient) -> tuple[str, ...]:
     lines = []
     for cause in facts["causes"][:CAUSES_SAID]:
         files = ngettext("%(n)s file", "%(n)s files", cause["files"], n=reader.count(cause["files"]))
-        lines.append(f"{reader.words(cause['cause']).rstrip('.')} ({files}).")
+        lines.append(f"{cause_words(cause).rstrip('.')} ({files}).")
     return tuple(lines) or (gettext("The reason stands on each file’s page."),)
 
 
@@ -68,7 +70,7 @@ def _table(facts: Facts, reader: Recipient, heads: tuple[str, ...]) -> EmailTabl
         ready = gettext(
             "%(ready)s of %(total)s", ready=reader.count(file.get("ready", 0)), total=reader.count(file.get("total", 0))
         )
-        cells = (reader.name(file.get("file_name", ""), 60), ready, reader.words(file.get("cause")))
+        cells = (reader.name(file.get("file_name", ""), 60), ready, cause_words(file))
         rows.append(cells[: len(heads)])
     left = facts["count"] - len(rows)
     more = ngettext("and %(n)s more file", "and %(n)s more files", left, n=reader.count(left)) if left else ""

@@ -1,5 +1,5 @@
 """What a webhook says and how it is signed: the body, the headers, the key. docs/webhooks.md describes it for those who
-receive it, and a test runs what stands there. Pure: it knows no database and no Flask, and sends nothing.
+receive it, and a test runs what it says. It sends nothing.
 """
 
 import hashlib
@@ -9,6 +9,8 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
+from portal.causes import CAUSES
+from portal.notices.facts import cause_in_every_language
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Notice
 
@@ -40,7 +42,8 @@ def body_of(notice: Notice, home: str, now: datetime) -> bytes:
     }
     if notice.job_id is not None:
         facts = notice.facts
-        words = {language: text for language, text in (facts.get("cause") or {}).items() if text}
+        words, code = cause_in_every_language(facts), facts.get("cause_code")
+        code = code if code in CAUSES else None  # a text written by hand is no code that a program could know
         body["job"] = {
             "id": notice.job_id,
             "file_name": facts["file_name"],
@@ -51,7 +54,7 @@ def body_of(notice: Notice, home: str, now: datetime) -> bytes:
             "found": facts["found"],
             "unanswered": facts["total"] - facts["ready"],
             "attempts": facts["attempts"],
-            "cause": {"code": facts.get("cause_code"), "words": words} if words else None,
+            "cause": {"code": code, "words": words} if words else None,
             "reference": facts["reference"],
             "url": f"{home}/jobs/{notice.job_id}",
         }

@@ -62,7 +62,7 @@ def choose_address(user_id: int, address: str, now: datetime) -> None:
     if len(address) > ADDRESS_LETTERS:  # clipped, it would be somebody else's
         raise AddressRefused(AddressRefusal.HOST, "")
     if address:
-        judge().look_at(address)
+        judge().check_text(address)
     secret = wishes_of(user_id).webhook_secret or (new_secret() if address else None)
     keep_wishes(user_id, now, webhook_url=address or None, webhook_secret=secret, webhook_off_at=None)
     db.session.commit()

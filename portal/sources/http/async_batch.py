@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import structlog
 
-from portal.sources.base import NOT_READY, SOURCE_ERROR, Answer, Outcome, SubmittedBatch, Tickets
+from portal.causes import CauseCode
+from portal.sources.base import Answer, Outcome, SubmittedBatch, Tickets
 from portal.sources.http.batch import about_all, answers_in
 from portal.sources.http.classify import any_holds, search
 from portal.sources.http.client import NoAnswer, RequestInterrupted
@@ -151,10 +152,12 @@ class AsyncBatches:
         numbers = one.batch.numbers
         reply = self._fetch(session, one)
         if reply is None:
-            return one.answers or dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=NOT_READY))
+            return one.answers or dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.NOT_READY))
         one.answers = answers_in(session, self._batch, numbers, reply)
         # What was paid for and could not be read is fetched again, by a recipe that was put right, and not paid again.
-        if one.age_seconds > self._poll.keep_seconds or SOURCE_ERROR not in {a.reason for a in one.answers.values()}:
+        if one.age_seconds > self._poll.keep_seconds or CauseCode.SOURCE_ERROR not in {
+            a.reason for a in one.answers.values()
+        }:
             self._tickets.fetched(one.batch)
         return one.answers
 
@@ -215,7 +218,7 @@ class AsyncBatches:
             one.answers = {number: session.temporary() for number in numbers}
         # Where the source does not say a word, it may only be away for a while.
         elif one.age_seconds >= keep_seconds * (1 if found.heard else 2):
-            one.answers = dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="never_ready"))
+            one.answers = dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.NEVER_READY))
         if one.answers is not None:
             log.warning("ticket dropped", source=session.recipe.name, ticket=one.batch.ticket, gone=found.gone)
             self._tickets.drop(one.batch, lost=True)

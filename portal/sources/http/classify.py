@@ -12,26 +12,26 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from portal.causes import REFUSALS, CauseCode
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.recipes.model import RULE_NAMES, Rule
 
 
 class Verdict(StrEnum):
-    """What one answer means."""
+    """What one answer means. What is a cause too has its code."""
 
     OK = "ok"
     NOT_FOUND = "not_found"
-    REJECTED = "rejected"
-    UNSURE = "unsure"  # 400: this number's fault, or the recipe's
-    LIMITED = "rate_limited"
-    TEMPORARY = "temporary"
+    REJECTED = CauseCode.REJECTED
+    UNSURE = CauseCode.UNSURE  # 400: this number's fault, or the recipe's
+    LIMITED = CauseCode.RATE_LIMITED
+    TEMPORARY = CauseCode.TEMPORARY
     UNREADABLE = "unreadable"
-    BLOCKED = "blocked"
-    CREDENTIALS = "credentials"
-    NO_CREDIT = "no_credit"
+    BLOCKED = CauseCode.BLOCKED
+    CREDENTIALS = CauseCode.CREDENTIALS
+    NO_CREDIT = CauseCode.NO_CREDIT
 
 
-STOPPING = (Verdict.BLOCKED, Verdict.CREDENTIALS, Verdict.NO_CREDIT)
 # As they follow from the status where the recipe says nothing.
 BY_STATUS = {
     **dict.fromkeys((404, 410), Verdict.NOT_FOUND),
@@ -43,10 +43,8 @@ BY_STATUS = {
     401: Verdict.CREDENTIALS,
     402: Verdict.NO_CREDIT,
 }
-_BY_RULE = {
-    "blocked": Verdict.BLOCKED,
-    "credentials": Verdict.CREDENTIALS,
-    "no_credit": Verdict.NO_CREDIT,
+_BY_RULE: dict[str, Verdict] = {
+    **{code: Verdict(code) for code in REFUSALS},
     "not_found": Verdict.NOT_FOUND,
     "rejected": Verdict.REJECTED,
     "retry": Verdict.TEMPORARY,
@@ -67,7 +65,7 @@ def judge(reply: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Ve
 def judge_whole(reply: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
     """The verdict on an answer for many numbers: only what concerns them all. `not_found`, `rejected` and `success`
     are about one number, and are asked of its item."""
-    about_all = {name: outcomes[name] for name in ("blocked", "credentials", "no_credit", "retry") if name in outcomes}
+    about_all = {name: outcomes[name] for name in (*REFUSALS, "retry") if name in outcomes}
     verdict = judge(reply, about_all)
     return Verdict.TEMPORARY if verdict == Verdict.NOT_FOUND else verdict
 

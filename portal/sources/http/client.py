@@ -11,6 +11,7 @@ from collections.abc import Callable
 import requests
 from urllib3.exceptions import HTTPError
 
+from portal.causes import CauseCode
 from portal.net.address_policy import AddressRefused
 from portal.net.deadline import deadline
 from portal.sources.base import SourceStopped
@@ -56,7 +57,7 @@ class SourceClient:
                 prepared, stream=True, timeout=request.timeout_seconds, allow_redirects=request.redirects > 0
             )
         except AddressRefused:
-            raise SourceStopped("address_refused") from None
+            raise SourceStopped(CauseCode.ADDRESS_REFUSED) from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             # Without its cause: the texts of these errors hold the whole address.
             raise NoAnswer(type(error).__name__) from None

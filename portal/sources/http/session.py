@@ -1,7 +1,7 @@
 """One attempt's conversation with a source: asks in pace, reads each answer, and draws what follows for all numbers.
 
 Answers of single numbers come back as Answers; what concerns everybody is raised as SourceBusy or SourceStopped. It
-repeats nothing by itself: an Answer says by its reason whether the attempt should ask again (`base.AGAIN`).
+repeats nothing by itself: an Answer says by its reason whether the attempt should ask again (`asks_again`).
 """
 
 import threading
@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 
 import structlog
 
-from portal.net.retry_after import retry_after_seconds, used_up_seconds
-from portal.sources.base import SOURCE_ERROR, Answer, Outcome, SourceBusy, SourceStopped, Tickets
+from portal.causes import REFUSALS, CauseCode
+from portal.net.retry_after import rate_limit_seconds, retry_after_seconds
+from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped, Tickets
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import ask_many
-from portal.sources.http.classify import STOPPING, Verdict, judge, judge_whole
+from portal.sources.http.classify import Verdict, judge, judge_whole
 from portal.sources.http.client import NoAnswer, RequestInterrupted, SourceClient
 from portal.sources.http.extract import FieldMissing, pick
 from portal.sources.http.first_request import FirstRequestGate
@@ -96,9 +97,9 @@ class SourceSession:
         try:
             return fill(request, numbers, self._environ, number_form=form, ticket=ticket, batch_key=key)
         except MissingSecret as error:
-            raise SourceStopped("secret_missing") from error
+            raise SourceStopped(CauseCode.SECRET_MISSING) from error
         except BadValue:
-            raise SourceStopped("recipe_broken") from None
+            raise SourceStopped(CauseCode.RECIPE_BROKEN) from None
 
     def exchange(self, filled: Filled, request: Request, *, fetching: bool = False) -> SourceResponse:
         """Send in pace. Raises NoAnswer, Interrupted, SourceBusy, SourceStopped. Until one answer has come, requests
@@ -129,7 +130,7 @@ class SourceSession:
         self.silent &= reply.status >= 500
         verdict = (judge_whole if self.recipe.batch else judge)(reply, self.recipe.outcomes)
         reply.verdict = verdict
-        if verdict in STOPPING:
+        if verdict in REFUSALS:
             self._refused(verdict)
         if verdict == Verdict.LIMITED:
             self._fuse.succeeded()  # it lives
@@ -141,7 +142,7 @@ class SourceSession:
             return
         self._fuse.succeeded()
         self._pace.told("ok")
-        if seconds := used_up_seconds(reply.headers):
+        if seconds := rate_limit_seconds(reply.headers):
             self._pace.pause(seconds)
 
     def _refused(self, verdict: Verdict) -> NoReturn:
@@ -159,16 +160,16 @@ class SourceSession:
         asked = retry_after_seconds(reply.headers, datetime.now(UTC))
         # Without a word from the source: as long again as it has been saying so.
         seconds = asked if asked is not None else min(max(1.0, now - since), LIMITED_SECONDS)
-        self._pace.told("rate_limited")
+        self._pace.told(CauseCode.RATE_LIMITED)
         if seconds > LIMITED_SECONDS or now - since > LIMITED_SECONDS:
-            raise SourceBusy("rate_limited", max(seconds, 1.0))
+            raise SourceBusy(CauseCode.RATE_LIMITED, max(seconds, 1.0))
         self._pace.pause(seconds)
 
     def _heed_robots(self, filled: Filled) -> None:
         if not self.recipe.limits.robots:
             return
         if not self._robots.allow(filled.url):
-            raise SourceStopped("robots_refuse")
+            raise SourceStopped(CauseCode.ROBOTS_REFUSE)
         delay = self._robots.delay_seconds(filled.url)
         if delay and (self._per_second is None or self._per_second > 1 / delay):
             self._per_second = 1 / delay
@@ -177,7 +178,7 @@ class SourceSession:
     def temporary(self) -> Answer:
         """No answer for this number. Raises SourceBusy when it was the failure by which the source counts as down."""
         self._fuse.check()
-        return Answer(Outcome.FAILED, reason="temporary")
+        return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
 
     def answer(self, number: str, verdict: Verdict, reply: SourceResponse, where: Any = None) -> Answer:
         """One number's answer by its verdict. `where`: its item out of an answer for many."""
@@ -186,13 +187,13 @@ class SourceSession:
         with self._lock:
             self._unsure.clear()
         if verdict == Verdict.LIMITED:
-            return Answer(Outcome.FAILED, reason="rate_limited")
+            return Answer(Outcome.FAILED, reason=CauseCode.RATE_LIMITED)
         if verdict == Verdict.TEMPORARY:
             return self.temporary()
-        if verdict in STOPPING:  # said in one number's item
+        if verdict in REFUSALS:  # said in one number's item
             self._refused(verdict)
         if verdict == Verdict.REJECTED:
-            return Answer(Outcome.REJECTED, reason="rejected")
+            return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)
         if verdict == Verdict.NOT_FOUND:
             self._note_read(True)
             return Answer(Outcome.NOT_FOUND)
@@ -214,7 +215,7 @@ class SourceSession:
         if self.samples.take(reply, why, number, where):
             log.warning("answer not usable", source=self.recipe.name, why=why, status=reply.status)
         self._note_read(False, rows)
-        return Answer(Outcome.FAILED, reason=SOURCE_ERROR)
+        return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
 
     def _note_read(self, good: bool, rows: int = 1) -> None:
         with self._lock:
@@ -223,7 +224,7 @@ class SourceSession:
             self._answered |= good
             changed = self._read >= CHANGED_ROWS and self._unread > CHANGED_SHARE * self._read
         if changed and not good:
-            raise SourceStopped("page_changed")
+            raise SourceStopped(CauseCode.PAGE_CHANGED)
 
     def _doubt(self, number: str) -> Answer:
         """400: where the source has answered others it is this number's fault; else it may be ours, and is asked once
@@ -231,7 +232,9 @@ class SourceSession:
         with self._lock:
             self._unsure.add(number)
             if len(self._unsure) > BROKEN_AFTER:
-                raise SourceStopped("recipe_broken")
+                raise SourceStopped(CauseCode.RECIPE_BROKEN)
             again = not self._answered and number not in self._doubted
             self._doubted.add(number)
-        return Answer(Outcome.FAILED, reason="unsure") if again else Answer(Outcome.REJECTED, reason="rejected")
+        if again:
+            return Answer(Outcome.FAILED, reason=CauseCode.UNSURE)
+        return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis import Redis
 
+from portal.causes import CauseCode
 from portal.net import guarded_session
 from portal.sources.base import Answer, NoTickets, Outcome, SourceFacts, Tickets
 from portal.sources.http.client import SourceClient
@@ -62,7 +63,7 @@ class HttpSource:
     def lookup(self, e164: str) -> Answer:
         """The answer for one number, asked once."""
         return self.begin(lambda: False, NoTickets()).lookup_many([e164]).get(e164) or Answer(
-            Outcome.FAILED, reason="temporary"
+            Outcome.FAILED, reason=CauseCode.TEMPORARY
         )
 
 

@@ -19,6 +19,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.sources.base import SourceBusy
 from portal.sources.limits.circuit_breaker_lua import CONSECUTIVE, SCRIPT, WINDOW
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 ASK_SECONDS = 1.0
 AWAY_SECONDS = 5.0  # with Redis away, it is not asked again before
 PROBE_WAIT_SECONDS = 5.0  # how long a process' other threads wait for the answer of its own probe
-DOWN = "source_down"
+DOWN = CauseCode.SOURCE_DOWN
 
 
 @dataclass(frozen=True)

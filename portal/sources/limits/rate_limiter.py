@@ -21,6 +21,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from portal.causes import CauseCode
 from portal.sources.base import SourceBusy
 from portal.sources.limits.rate_limiter_lua import BLOCK_SECONDS, SCRIPT, microseconds
 
@@ -35,14 +36,14 @@ LONGEST_WAIT = 600.0  # for a slow source; well under the time after which a job
 SLOTS_AHEAD = 40  # a slow source may have so many requests waiting for it
 AWAY_SECONDS = 5.0  # with Redis away, it is not asked again before
 
-OK, RATE_LIMITED = "ok", "rate_limited"
+OK = "ok"
 
 
 class WaitInterrupted(SourceBusy):
     """We were told to stop while waiting for the slot. Nothing was asked."""
 
     def __init__(self) -> None:
-        super().__init__("restart", 0.0)
+        super().__init__(CauseCode.RESTART, 0.0)
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,12 @@ class RateLimiter:
             self._slots.clear()
         self._ask("pause", seconds)
         if seconds > PAUSE_IN_THE_WORKER:
-            raise SourceBusy(RATE_LIMITED, seconds)
+            raise SourceBusy(CauseCode.RATE_LIMITED, seconds)
 
     def told(self, outcome: str) -> None:
         """What the source made of our pace: `rate_limited` slows it down. `ok` costs nothing and may be left out: the
         pace rises with time."""
-        if outcome == RATE_LIMITED:
+        if outcome == CauseCode.RATE_LIMITED:
             self._ask("cut", 0.0)
 
     def state(self) -> LimiterState:
@@ -156,7 +157,7 @@ class RateLimiter:
         raise AssertionError
 
     def _refuse(self, seconds: float, paused: bool) -> None:
-        raise SourceBusy(RATE_LIMITED if paused else "source_busy", seconds)
+        raise SourceBusy(CauseCode.RATE_LIMITED if paused else CauseCode.SOURCE_BUSY, seconds)
 
     def _ask(self, what: str, seconds: float) -> tuple[float, float, float, int] | None:
         """One call to Redis: wait and pause in seconds, the rate, and how many slots. None while it is away."""

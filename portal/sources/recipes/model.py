@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from portal.causes import REFUSALS
+
 ValueWords = Mapping[str, str]  # a text by language; "" is the language of those that have none of their own
 
 
@@ -30,7 +32,7 @@ class Rule:
 
 
 # In the order in which they are asked; the first that holds decides.
-RULE_NAMES = ("blocked", "credentials", "no_credit", "not_found", "rejected", "retry", "success")
+RULE_NAMES = (*REFUSALS, "not_found", "rejected", "retry", "success")
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from flask_babel import gettext
 from flask_login import current_user
 
 from portal import sources
+from portal.causes import CAUSES
 from portal.clock import utcnow
 from portal.jobs import queries
 from portal.jobs.admin import job_list, operations, phone_search
 from portal.jobs.admin.triage import SPANS
-from portal.jobs.words.causes import CAUSES
 from portal.notices.log import given_up
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint

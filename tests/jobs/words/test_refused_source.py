@@ -55,8 +55,8 @@ def test_a_refusal_is_said_in_a_sentence_with_whose_side_and_what_happens_next(
 ) -> None:
     job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"{said(cause)} The administrators have been told. {SAFE}" in seen
-    for part in ("With the administrators", "The source is asked again at", "Why it waits", "uses no retry"):
+    assert f"{said(cause)} The administrators have been notified. {SAFE}" in seen
+    for part in ("With the administrators", "The source is asked again at", "Why it waits", "does not use a retry"):
         assert part in seen
     assert "busy" not in seen
     assert said(cause) in page(as_alice, "/")
@@ -68,7 +68,7 @@ def test_what_the_recipe_has_to_be_put_right_for_is_told_to_owner_and_admins(
 ) -> None:
     job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"{said(cause)} The administrators have been told. {SAFE}" in seen and "Yes, by itself: at" in seen
+    assert f"{said(cause)} The administrators have been notified. {SAFE}" in seen and "Yes, automatically at" in seen
     assert said(cause) in page(as_alice, "/")
     told = db.session.scalars(select(Notice)).all()
     assert [(notice.kind, notice.user_id) for notice in told] == [("source_stopped", ada.id)]
@@ -82,7 +82,7 @@ def test_a_file_that_has_stopped_for_it_asks_its_owner_for_nothing_but_patience(
     db.session.commit()
     refused(job, counting, SourceStopped("page_changed"))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert "An administrator has to put that right; after that, press Retry." in seen and "need you" not in seen
+    assert "An administrator needs to fix this. After that, press Retry." in seen and "need you" not in seen
 
 
 def test_a_source_that_is_down_is_not_called_busy(

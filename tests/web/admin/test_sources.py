@@ -211,7 +211,7 @@ def test_pausing_twice_says_so(as_ada: FlaskClient, folder: Path) -> None:
 def test_a_source_that_refused_us_can_be_asked_again(as_ada: FlaskClient, folder: Path, redis: Redis) -> None:
     CircuitBreaker(redis, "operators").trip("credentials")
     seen = page(as_ada)
-    assert 'data-state="open"' in seen and "does not accept the portal’s access data" in seen
+    assert 'data-state="open"' in seen and "does not accept our credentials" in seen
     assert 'data-state="well"' in pressed(as_ada, "resume")
     CircuitBreaker(redis, "operators").check()
 
