@@ -170,7 +170,9 @@ def _notices() -> str:
             gettext("%(n)s could not be delivered. See Administration, Messages.", n=format_decimal(dead))
         )
     if facts["since"]:
-        raise CheckFailed(gettext("some are waiting to be sent for too long. Check the sweep and the mail server."))
+        raise CheckFailed(
+            gettext("some have waited too long to be sent. Check the maintenance worker and the mail server.")
+        )
     return gettext("all delivered or waiting.")
 
 
