@@ -165,7 +165,7 @@ def _notices() -> str:
     facts = finding("notices", utcnow()).facts
     if "error" in facts:
         raise _unread() from facts["error"]
-    if dead := facts["given_up"]:
+    if dead := facts["undelivered"]:
         raise CheckFailed(
             gettext("%(n)s could not be delivered. See Administration, Messages.", n=format_decimal(dead))
         )
