@@ -93,13 +93,15 @@ def _queue(finding: HealthFinding) -> str:
 
 def _redis(finding: HealthFinding) -> str:
     lengths = finding.facts["lengths"]
-    if not lengths:
+    if "error" in finding.facts:
         return gettext("Not responding.")
-    listed = ", ".join(f"{name} {format_decimal(n)}" for name, n in lengths.items())
+    listed = ", ".join(f"{name} {format_decimal(n)}" for name, n in lengths.items()) or "–"
     return gettext("Responding. Messages: %(lengths)s", lengths=listed)
 
 
 def _database(finding: HealthFinding) -> str:
+    if finding.facts["size"] is None:
+        return gettext("Not responding.")
     size = size_words(finding.facts["size"])
     if finding.facts["seconds"] is None:
         return gettext("%(size)s, responding quickly", size=size)

@@ -1,6 +1,5 @@
 """The administrators' list of all jobs, and the search in it. Bulk actions are in `bulk`."""
 
-from datetime import timedelta
 from typing import Any
 
 from flask import Response, current_app, flash, make_response, redirect, render_template, request, url_for
@@ -27,7 +26,6 @@ def jobs() -> Response:
     asked, now = ListQuery.read(), utcnow()
     wanted = asked.filters(current_user, now)
     found = job_list.list_all(wanted, asked.by, asked.place())
-    interval = timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"])
     return make_response(
         render_template(
             "admin/_found.html" if wants_fragment() else "admin/jobs.html",
@@ -41,7 +39,7 @@ def jobs() -> Response:
             resorted=found.order != asked.by,
             phone=wanted.e164,
             now=now,
-            sweep=queries.last_sweep(now, interval),
+            sweep=queries.last_sweep(now),
             under_way=operations.under_way(),
             sorts=tuple(job_list.Sort),
             sources=sources.names(),
