@@ -36,7 +36,7 @@ def sign_in() -> ResponseReturnValue:
     except accounts.TooManyTries as brake:
         return _login_again(email, goal, wait_words(brake.seconds), 429, brake.seconds)
     if found is None:
-        return _login_again(email, goal, gettext("The e-mail address or the password is not right."), 401)
+        return _login_again(email, goal, gettext("The email address or password is wrong."), 401)
     _begin(*found)
     return redirect(goal, 303)
 
@@ -55,7 +55,7 @@ def logout() -> ResponseReturnValue:
 def setup(token: str) -> ResponseReturnValue:
     """The first admin's form, behind the address that stands in the terminal."""
     if not accounts.setup_address_is_open(token, utcnow()):
-        return render_template("auth/setup_over.html"), 404
+        return render_template("auth/setup_expired.html"), 404
     return render_template("auth/setup.html")
 
 
@@ -64,15 +64,15 @@ def first_admin(token: str) -> ResponseReturnValue:
     """Make the first admin, once, and sign them in."""
     email, now = request.form.get("email", ""), utcnow()
     if not accounts.setup_address_is_open(token, now):  # before the costly hash: anybody can ask this
-        return render_template("auth/setup_over.html"), 404
+        return render_template("auth/setup_expired.html"), 404
     try:
         user = accounts.use_setup_address(token, email, request.form.get("password", ""), now)
     except accounts.AccountError as error:
         if error.problem is accounts.AccountProblem.ADDRESS_OVER:
-            return render_template("auth/setup_over.html"), 404
+            return render_template("auth/setup_expired.html"), 404
         return render_template("auth/setup.html", email=email, problem=error.problem, words=PROBLEMS), 422
     _begin(user, accounts.start_session(user, now))
-    flash(gettext("Welcome. You are the admin of this portal."), "ok")
+    flash(gettext("Welcome. You are the administrator of this portal."), "ok")
     return redirect("/", 303)
 
 
@@ -105,7 +105,7 @@ def _change_password() -> ResponseReturnValue:
         return _account_page(error.problem), 422
     except accounts.TooManyTries as brake:
         return _account_page(wait=wait_words(brake.seconds)), 429
-    flash(gettext("Your password is changed. Everywhere else you have been signed out."), "ok")
+    flash(gettext("Your password has been changed. You have been signed out on other devices."), "ok")
     return redirect(url_for("auth.account"), 303)
 
 
@@ -137,13 +137,13 @@ def wait_words(seconds: int) -> str:
     """How long to wait before the next try."""
     if seconds <= 90:
         return ngettext(
-            "Too many tries. Wait %(num)s second and try again.",
-            "Too many tries. Wait %(num)s seconds and try again.",
+            "Too many attempts. Wait %(num)s second and try again.",
+            "Too many attempts. Wait %(num)s seconds and try again.",
             seconds,
         )
     minutes = -(-seconds // 60)
     return ngettext(
-        "Too many tries. Wait %(num)s minute and try again.",
-        "Too many tries. Wait %(num)s minutes and try again.",
+        "Too many attempts. Wait %(num)s minute and try again.",
+        "Too many attempts. Wait %(num)s minutes and try again.",
         minutes,
     )

@@ -40,7 +40,7 @@ def page_of(document: Document, asked: Mapping[str, str], now: datetime) -> dict
         try:
             look = look_at(document, current_app.extensions["storage"], asked, current_app.config["DEFAULT_COUNTRY"])
         except NothingToPreview:
-            page["sentence"] = gettext("What was read of this file is no longer here. Upload it again.")
+            page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
             page |= _chosen(document, look, asked)
     return page

@@ -77,14 +77,14 @@ def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
 @login_required
 def example() -> ResponseReturnValue:
     """A small file to try the portal with."""
-    head = [gettext("Name"), gettext("Phone"), gettext("Remark")]
+    head = [gettext("Name"), gettext("Phone"), gettext("Note")]
     rows = [
         ["Ana", "612 345 678", gettext("A mobile")],
-        ["Luis", "+34 912 345 678", gettext("With its country's code")],
-        ["Eva", "0034 931 234 567", gettext("With 00 in place of +")],
+        ["Luis", "+34 912 345 678", gettext("With its country code")],
+        ["Eva", "0034 931 234 567", gettext("With 00 instead of +")],
         ["John", "+1 202 555 0143", gettext("From another country")],
-        ["Ana", "612345678", gettext("Twice in the file: looked up once")],
-        ["Sam", "555", gettext("Too short: listed with its reason")],
+        ["Ana", "612345678", gettext("Repeated: looked up once")],
+        ["Sam", "555", gettext("Too short: you will see the reason")],
         ["Leo", "", gettext("Blank: left as it is")],
     ]
     answer = make_response(example_workbook(gettext("Contacts"), head, rows))
@@ -126,7 +126,12 @@ def delete(document_id: int) -> ResponseReturnValue:
     if uploads.discard(document.id, utcnow(), _storage()):
         flash(gettext("%(name)s was removed.", name=name), "ok")
     else:
-        flash(gettext("%(name)s is being looked up, so it stays. Delete it on its own page.", name=name), "info")
+        flash(
+            gettext(
+                "%(name)s has already been started, so it was not removed. Delete it from its own page.", name=name
+            ),
+            "info",
+        )
     return redirect(url_for("documents.index"), 303)
 
 
@@ -188,9 +193,9 @@ def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
 def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
     """Say what was wrong with an upload: in place for the script, on the same page for everybody else."""
     sentences = {
-        UploadRefusal.NO_FILE: gettext("No file was chosen. Choose the spreadsheet with your numbers."),
+        UploadRefusal.NO_FILE: gettext("Choose a file first: the spreadsheet with your numbers."),
         UploadRefusal.TOO_LARGE: gettext(
-            "The file is larger than %(limit)s MB. Split it into several, or delete the sheets that are not needed.",
+            "The file is larger than %(limit)s MB. Split it into several files, or delete the sheets you do not need.",
             limit=current_app.config["MAX_UPLOAD_MB"],
         ),
     }

@@ -28,37 +28,41 @@ log = structlog.get_logger(__name__)
 # status → what it is, what to do
 WORDS: dict[int, tuple[LazyString, LazyString]] = {
     400: (
-        lazy_gettext("That request could not be understood"),
-        lazy_gettext("Go back, load the page again and try once more. Nothing was changed."),
+        lazy_gettext("We could not do that"),
+        lazy_gettext("Go back, reload the page and try again. Nothing was changed."),
     ),
     403: (
-        lazy_gettext("That is not allowed from here"),
-        lazy_gettext("The request came from another site, so nothing was changed. Open the portal and do it there."),
+        lazy_gettext("This cannot be done from another website"),
+        lazy_gettext("Open the portal and do it there. Nothing was changed."),
     ),
     404: (
-        lazy_gettext("There is nothing at this address"),
-        lazy_gettext("It may have been deleted, or it belongs to somebody else. Your own files are on the first page."),
+        lazy_gettext("This page does not exist"),
+        lazy_gettext(
+            "It may have been deleted, or it may belong to someone else. Your own files are on the home page."
+        ),
     ),
     405: (
-        lazy_gettext("This address does something, so it cannot be opened like a page"),
-        lazy_gettext("Go to the first page and use the button there. Nothing was changed."),
+        lazy_gettext("This link does not work on its own"),
+        lazy_gettext("Go to the home page and use the button there. Nothing was changed."),
     ),
     413: (
         lazy_gettext("That file is too large"),
-        lazy_gettext("A file may have up to %(megabytes)s MB. Split it into several, or delete what is not needed."),
+        lazy_gettext(
+            "A file can be up to %(megabytes)s MB. Split it into several files, or delete what you do not need."
+        ),
     ),
     429: (
-        lazy_gettext("Too many tries"),
-        lazy_gettext("Wait a little and try again."),
+        lazy_gettext("Too many attempts"),
+        lazy_gettext("Wait a moment and try again."),
     ),
     500: (
         lazy_gettext("Something went wrong on our side"),
-        lazy_gettext("Your files are safe. Try again in a minute; if it goes on, tell whoever looks after the portal."),
+        lazy_gettext("Your files are safe. Try again in a minute. If it keeps happening, contact your administrator."),
     ),
 }
 FORM_TOO_OLD = (
-    lazy_gettext("This form is no longer valid"),
-    lazy_gettext("You may have signed in or out since it was opened. Load the page again and send it once more."),
+    lazy_gettext("This form has expired"),
+    lazy_gettext("You may have signed in or out since you opened it. Reload the page and send it again."),
 )
 
 

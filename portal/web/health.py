@@ -39,7 +39,7 @@ def standstill() -> Response:
     """
     if request.args.get("v") == str(int(is_still())):
         return make_response("", 204)
-    return make_response(render_template("_standstill.html"))
+    return make_response(render_template("_outage_banner.html"))
 
 
 def _database() -> bool:

@@ -102,7 +102,7 @@ def cancel(job: ScrapingJob) -> str | None:
 def pause(job: ScrapingJob) -> str | None:
     """Let the job wait."""
     done = commands.pause(job.id, current_user.email, utcnow())
-    return gettext("Paused. What is under way is finished and saved.") if done else None
+    return gettext("Paused. Numbers already being looked up will be finished and saved.") if done else None
 
 
 @blueprint.post("/jobs/<int:job_id>/resume")
@@ -110,7 +110,7 @@ def pause(job: ScrapingJob) -> str | None:
 def resume(job: ScrapingJob) -> str | None:
     """Let it go on."""
     done = commands.resume(job.id, current_user.email, utcnow())
-    return gettext("It goes on from where it stopped.") if done else None
+    return gettext("Resumed. The lookup continues from where it stopped.") if done else None
 
 
 @blueprint.get("/jobs/<int:job_id>/delete")
@@ -140,10 +140,10 @@ def time_out(job_id: int) -> Response:
     mine(job_id)
     why = request.form.get("why", "").strip()[:WHY_LETTERS]
     if not why:
-        return refused(job_id, gettext("Say why: the reason stands on the timeline for the owner to read."))
+        return refused(job_id, gettext("Enter a reason. The owner can read it in the history."))
     if commands.time_out(job_id, current_user.email, why, utcnow()) is None:
         return lost(job_id)
-    return answer(job_id, gettext("The attempt was ended as timed out."))
+    return answer(job_id, gettext("The attempt was marked as timed out."))
 
 
 @blueprint.post("/jobs/<int:job_id>/limits")

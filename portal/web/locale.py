@@ -54,7 +54,7 @@ def look() -> Response:
 
 
 LANGUAGES = (("es", "Español"), ("en", "English"))  # each in its own words
-THEME_WORDS = (("light", lazy_gettext("Light")), ("dark", lazy_gettext("Dark")), ("auto", lazy_gettext("Auto")))
+THEME_WORDS = (("light", lazy_gettext("Light")), ("dark", lazy_gettext("Dark")), ("auto", lazy_gettext("Automatic")))
 
 
 def set_up(app: Flask) -> None:

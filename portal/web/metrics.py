@@ -15,7 +15,7 @@ blueprint = Blueprint("figures", __name__)
 @login_required
 def mine() -> str:
     """The person's own figures."""
-    return render_template("figures/mine.html", **metrics_page.ones_own(MetricsQuery.read(), utcnow(), current_user.id))
+    return render_template("metrics/mine.html", **metrics_page.ones_own(MetricsQuery.read(), utcnow(), current_user.id))
 
 
 @blueprint.get("/figures/<name>.csv")

@@ -72,7 +72,7 @@ class MetricsQuery:
             return periods.between(first, last, reader_zone()), ""
         except (ValueError, OverflowError):
             return RANGES["7d"](now), gettext(
-                "Choose two days, the first before the last and at most %(days)s apart. These are the last 7 days.",
+                "Choose a start date and a later end date, at most %(days)s days apart. Showing the last 7 days.",
                 days=periods.LONGEST_DAYS,
             )
 
@@ -140,28 +140,28 @@ def _facts(whole: Sums) -> list[tuple[str, str]]:
 
     success, rate = whole.success, whole.per_minute
     return [
-        (format_decimal(whole.jobs()), gettext("files ended")),
-        ("–" if success is None else format_percent(success), gettext("of them completed")),
-        (format_decimal(whole.answered), gettext("numbers answered")),
-        ("–" if rate is None else format_decimal(round(rate)), gettext("numbers a minute")),
-        (span_of(whole.mean_seconds), gettext("mean time of a file")),
-        (span_of(whole.percentile_seconds(0.5)), gettext("half took at most")),
-        (span_of(whole.percentile_seconds(0.95)), gettext("95 of 100 took at most")),
+        (format_decimal(whole.jobs()), gettext("files finished")),
+        ("–" if success is None else format_percent(success), gettext("completed")),
+        (format_decimal(whole.answered), gettext("numbers with an answer")),
+        ("–" if rate is None else format_decimal(round(rate)), gettext("numbers per minute")),
+        (span_of(whole.mean_seconds), gettext("average time per file")),
+        (span_of(whole.percentile_seconds(0.5)), gettext("median time per file")),
+        (span_of(whole.percentile_seconds(0.95)), gettext("95th percentile per file")),
         (format_decimal(whole.retried), gettext("needed a retry")),
     ]
 
 
 def _files_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
     count = whole.jobs()
-    sentence = ngettext("%(n)s file ended", "%(n)s files ended", count, n=format_decimal(count))
+    sentence = ngettext("%(n)s file finished", "%(n)s files finished", count, n=format_decimal(count))
     said = [
         f"{format_decimal(whole.jobs(end))} × {status_words(end)}"
         for end in metrics_tables.ENDS
         if whole.jobs(end)
     ]  # fmt: skip
     series = [Series(status_words(end), TONES[end], [one.jobs(end) for one in pieces]) for end in metrics_tables.ENDS]
-    words = f"{sentence}: {', '.join(said)}." if said else gettext("No file ended in this time.")
-    return _chart("files", gettext("Files that ended"), words, series, span)
+    words = f"{sentence}: {', '.join(said)}." if said else gettext("No files finished in this period.")
+    return _chart("files", gettext("Finished files"), words, series, span)
 
 
 def _numbers_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
@@ -171,13 +171,13 @@ def _numbers_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
     series = [
         Series(outcome_count_words("found"), "good", values("found")),
         Series(outcome_count_words("not_found"), "idle", values("not_found")),
-        Series(gettext("Not valid or rejected"), "late", values("invalid", "rejected")),
+        Series(gettext("Invalid or rejected"), "late", values("invalid", "rejected")),
         Series(gettext("Without an answer"), "bad", values("failed", "waiting")),
     ]
     count = whole.numbers
     words = ngettext(
-        "%(n)s number was in these files, and %(answered)s of them got an answer.",
-        "%(n)s numbers were in these files, and %(answered)s of them got an answer.",
+        "These files had %(n)s number; %(answered)s got an answer.",
+        "These files had %(n)s numbers; %(answered)s got an answer.",
         count,
         n=format_decimal(count),
         answered=format_decimal(whole.answered),
@@ -197,6 +197,6 @@ def table_file(table: Table | None) -> Response:
         abort(404)
     answer = make_response(table.as_csv())
     answer.mimetype = "text/csv"
-    name = gettext("figures")
+    name = gettext("statistics")
     answer.headers["Content-Disposition"] = f"attachment; filename={name}-{table.name}.csv"
     return answer

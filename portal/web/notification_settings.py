@@ -50,4 +50,4 @@ def _page(token: str, *, done: bool) -> str:
     user_id, wish = read_token(token) or abort(404)
     with force_locale(reader_locale(user_id)):
         what = str(words.WISHES[wish])
-        return render_template("auth/stop_letters.html", token=token, what=what, done=done)
+        return render_template("auth/unsubscribe.html", token=token, what=what, done=done)

@@ -31,7 +31,7 @@ def ask() -> ResponseReturnValue:
         page = render_template("auth/forgot.html", email=email, problem=wait_words(brake.seconds))
         return page, 429, {"Retry-After": str(brake.seconds)}
     mail = bool(current_app.config["MAIL_SERVER"])
-    return render_template("auth/forgot_asked.html", email=email.strip(), mail=mail)
+    return render_template("auth/forgot_sent.html", email=email.strip(), mail=mail)
 
 
 @blueprint.get("/reset/<token>")
@@ -47,13 +47,13 @@ def choose(token: str) -> Response:
         password_links.choose_password(token, request.form.get("password", ""), utcnow())
     except accounts.AccountError as error:
         return _page(token, None if error.problem is accounts.AccountProblem.ADDRESS_OVER else error.problem)
-    flash(gettext("Your password is set. Sign in with it."), "ok")
+    flash(gettext("Your password has been saved. Sign in with it."), "ok")
     return make_response(redirect(url_for("auth.login"), 303))
 
 
 def _page(token: str, problem: accounts.AccountProblem | None = None) -> Response:
     access = password_links.read_token(token, utcnow())
     if access is None:
-        return make_response(render_template("auth/reset_over.html"), 404)
+        return make_response(render_template("auth/reset_expired.html"), 404)
     page = render_template("auth/reset.html", access=access, problem=problem, words=PROBLEMS)
     return make_response(page, 422 if problem else 200)

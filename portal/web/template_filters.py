@@ -142,7 +142,7 @@ WITHIN: dict[str, LazyString] = {
 ORDERS: dict[str, LazyString] = {
     "-created": _("newest upload first"),
     "created": _("oldest upload first"),
-    "-updated": _("latest change first"),
+    "-updated": _("last changed first"),
     "updated": _("longest unchanged first"),
     "status": _("by status"),
     "-status": _("by status, backwards"),

@@ -52,7 +52,7 @@ def choose() -> Response:
 def renew() -> Response:
     """Make a new key."""
     settings.renew_secret(current_user.id, utcnow())
-    flash(gettext("There is a new key. Give it to your program: the old one signs nothing any more."), "ok")
+    flash(gettext("There is a new key. Give it to your program: the old key no longer works."), "ok")
     return _back()
 
 
@@ -61,7 +61,7 @@ def renew() -> Response:
 def try_it() -> Response:
     """Send a message that only shows that it arrives."""
     if settings.send_test(current_user.id, utcnow()):
-        flash(gettext("A test is sent within a minute. You see here what was answered."), "ok")
+        flash(gettext("A test will be sent within a minute. You will see the response here."), "ok")
     else:
         _not_now()
     return _back()
@@ -75,7 +75,7 @@ def again(delivery_id: int) -> Response:
     if sent is None:
         abort(404)
     if sent:
-        flash(gettext("It is sent again within a minute."), "ok")
+        flash(gettext("It will be sent again within a minute."), "ok")
     else:
         _not_now()
     return _back()
@@ -83,7 +83,7 @@ def again(delivery_id: int) -> Response:
 
 def _not_now() -> None:
     if settings.is_on(current_user.id):
-        flash(gettext("Nothing was sent: other messages are still on their way."), "info")
+        flash(gettext("Nothing was sent: other messages are still being sent."), "info")
     else:
         flash(gettext("Nothing was sent: the webhook is switched off."), "info")
 

@@ -127,7 +127,7 @@ def _name_columns(workbook: Workbook, plan: ExportPlan) -> None:
     name = gettext("Columns")[:31]
     sheet = _add_sheet(workbook, name if name != plan.sheet_name else f"{name} 2")
     bold = workbook.add_format({"bold": True})
-    for column, text in enumerate((gettext("Column"), gettext("What it has"))):
+    for column, text in enumerate((gettext("Column"), gettext("Contents"))):
         sheet.write_string(0, column, text, bold)
     for row, label in enumerate(plan.labels(), start=1):
         sheet.write_string(row, 0, column_letter(plan.width + row - 1))

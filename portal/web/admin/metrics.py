@@ -14,7 +14,7 @@ from portal.web.metrics_page import MetricsQuery, table_file
 @admin_required
 def metrics() -> str:
     """Everybody's figures over the span of the address."""
-    return render_template("figures/everybody.html", **metrics_page.everybodys(MetricsQuery.read(), utcnow()))
+    return render_template("metrics/all.html", **metrics_page.everybodys(MetricsQuery.read(), utcnow()))
 
 
 @blueprint.get("/admin/metrics/live")
@@ -24,7 +24,7 @@ def metrics_live() -> str | Response:
     page = metrics_page.standing()
     if request.args.get("v") == page["live_version"]:
         return make_response("", 204)
-    return render_template("figures/_live.html", **page)
+    return render_template("metrics/_status_counts.html", **page)
 
 
 @blueprint.get("/admin/metrics/<name>.csv")
