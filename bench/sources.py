@@ -20,11 +20,11 @@ from redis import Redis
 from bench.measuring import SHORT, Goal, in_turns
 from bench.portal_here import make_job, numbers, portal
 from bench.slow_source import LATENCY_SECONDS
-from portal import sources
 from portal.config import ROOT
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import Status
+from portal.sources import catalogue
 from tests.services import valkey
 
 NUMBERS = 1000 if SHORT else 5000
@@ -109,7 +109,7 @@ def measure() -> Iterator[Goal]:
     ):
         recipe = RECIPE.format(port=port, in_flight=IN_FLIGHT)
         Path(folder, "slow.toml").write_text(recipe)
-        sources.configure(redis, Path(folder), {}, allow_private=["127.0.0.1/32"])
+        catalogue.configure(redis, Path(folder), {}, allow_private=["127.0.0.1/32"])
 
         def whole_job() -> float:
             job = make_job(app, e164s, "slow")
@@ -131,7 +131,7 @@ def measure() -> Iterator[Goal]:
         if python := _scrapy_python():
             timed["scrapy"] = lambda: _scrapy_seconds(python, port, e164s)
         best = in_turns(ROUNDS, **timed)
-        sources.configure(None, Path(folder, "none"), {})
+        catalogue.configure(None, Path(folder, "none"), {})
     per_second = {name: f"{NUMBERS / took:,.0f}/s" for name, took in best.items()}
     limit = f"{IN_FLIGHT / LATENCY_SECONDS:,.0f}/s"
     detail = f"{per_second['job']} of {per_second['bare']} over {NUMBERS:,} numbers; no client can do over {limit}"

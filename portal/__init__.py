@@ -1,7 +1,9 @@
 """Masterfilter. `create_app` gives the Flask application.
 
-Arrows run one way: web, cli and the worker → jobs → documents, sources, notices. `tests/test_architecture.py`
-fails when one turns.
+Each folder is a room, and its docstring says what it holds. Imports run one way: `web`, `cli` and the worker → `jobs` →
+`notices` → `accounts`, `documents`, `sources` → `net`. The three know neither each other nor jobs, and notices knows
+only accounts of them. The single files here are the ground floor, which every room may import, except `application`,
+which puts the rooms together. `runner` starts the processes. `tests/test_architecture.py` checks all of it.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -5,12 +5,13 @@ from typing import Any
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import cli, logs, sources, web
+from portal import cli, logs, web
 from portal.config import ROOT, environment, read_settings
 from portal.database import db, engine_options
 from portal.documents.storage import LocalStorage
 from portal.extensions import babel, csrf, htmx, login, mail, migrate
 from portal.jobs.dispatch import quick_redis
+from portal.sources import catalogue
 from portal.web import locale
 
 
@@ -48,7 +49,7 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
     login.init_app(app)
     babel.init_app(app, locale_selector=locale.chosen_locale, timezone_selector=locale.chosen_time_zone)
     app.extensions["storage"] = LocalStorage(settings["PORTAL_DATA_DIR"] / "documents")
-    sources.configure(
+    catalogue.configure(
         quick_redis(settings["REDIS_URL"]),
         settings["SOURCES_DIR"],
         environment(),

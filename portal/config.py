@@ -19,6 +19,8 @@ from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ("es", "en")  # the languages that everything is written in
+MAX_RETRIES = 100
+MAX_TIMEOUT_MINUTES = 10_080  # a week
 
 
 class SettingError(Exception):
@@ -134,8 +136,10 @@ SETTINGS = (
     Setting(
         "REDIS_URL", "", _address("redis://", "rediss://", "unix://"), "an address that starts with redis://", True
     ),
-    Setting("SCRAPING_TIMEOUT_MINUTES", "30", _whole(1, 10080), "minutes from 1 to 10080"),
-    Setting("SCRAPING_MAX_RETRIES", "3", _whole(0, 100), "a whole number from 0 to 100"),
+    Setting(
+        "SCRAPING_TIMEOUT_MINUTES", "30", _whole(1, MAX_TIMEOUT_MINUTES), f"minutes from 1 to {MAX_TIMEOUT_MINUTES}"
+    ),
+    Setting("SCRAPING_MAX_RETRIES", "3", _whole(0, MAX_RETRIES), f"a whole number from 0 to {MAX_RETRIES}"),
     Setting("SCRAPING_CHECK_INTERVAL", "1", _number(0.01, 1440), "minutes from 0.01 to 1440"),
     Setting("SCRAPING_LEASE_SECONDS", "60", _whole(1, 3600), "seconds from 1 to 3600"),
     Setting("SCRAPING_RETRY_SECONDS", "120", _whole(0, 86400), "seconds from 0 to 86400"),

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 else:
     Model = db.Model
 
+MAX_INTEGER = 2**31 - 1  # the largest number that an integer column of PostgreSQL holds, so the largest id
+
 # Give a session's connection these options before its first statement, and SQLite takes no write lock for it.
 READ_ONLY = {"sqlite_read_only": True}
 
@@ -93,20 +95,27 @@ class ClippedText(TypeDecorator[str]):
 
 
 class EnumColumn(TypeDecorator[StrEnum]):
-    """A column that holds one word of a StrEnum, and comes back as that enum."""
+    """A column that holds one word of a StrEnum, and comes back as that enum; writing any other raises ValueError.
 
-    impl = String(20)
+    `newer`: a word that only a newer version of the portal knows is read as plain text instead of raising, for a table
+    whose rows other processes read while an update is under way.
+    """
+
+    impl = String
     cache_ok = True
 
-    def __init__(self, words: type[StrEnum]) -> None:
-        super().__init__()
+    def __init__(self, words: type[StrEnum], length: int = 20, *, newer: bool = False) -> None:
+        super().__init__(length)
         self.words = words
+        self.newer = newer
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else str(self.words(value))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
-        return None if value is None else self.words(value)
+        if value is None or (self.newer and value not in tuple(self.words)):
+            return cast("StrEnum | None", value)
+        return self.words(value)
 
 
 def changed_rows(statement: Update | Delete) -> int:
@@ -119,6 +128,11 @@ def among(column: InstrumentedAttribute[Any], words: Iterable[StrEnum]) -> Colum
     """`column IN (…)` with the words written out. With bound values SQLite does not see that a partial index fits,
     and reads a million rows instead."""
     return column.in_(bindparam(None, list(words), type_=column.type, expanding=True, literal_execute=True))
+
+
+def id_in(text: str) -> int | None:
+    """The id that a text spells; None for any other text, and for a number that no column can hold."""
+    return int(text) if text.isdecimal() and len(text) < 11 and int(text) <= MAX_INTEGER else None
 
 
 def only(column: str, words: type[StrEnum]) -> CheckConstraint:

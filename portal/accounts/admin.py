@@ -18,7 +18,6 @@ from portal.accounts.passwords import is_chosen
 from portal.database import db
 
 PER_PAGE = 25
-LAST_ID = 2**31 - 1
 
 
 class AccountStatus(StrEnum):
@@ -61,7 +60,7 @@ def people(q: str = "", page: int = 1) -> UsersPage:
 
 def find_person(user_id: int) -> User | None:
     """The person as they are now."""
-    if not 0 < user_id <= LAST_ID:
+    if user_id <= 0:
         return None
     return db.session.get(User, user_id, populate_existing=True)
 

@@ -29,6 +29,7 @@ from portal.jobs import queries
 from portal.notices.email.smtp import greet, said, send_test
 from portal.notices.errors import DeliveryFailed
 from portal.notices.log import given_up
+from portal.sources import catalogue
 
 LOW_DISK_BYTES = 1024**3
 
@@ -149,7 +150,7 @@ def _disk() -> str:
 
 
 def _sources() -> str:
-    broken = [one.path.name for one in sources.found() if not one.usable]
+    broken = [one.path.name for one in catalogue.found() if not one.usable]
     if broken:
         listed = ", ".join(broken)
         raise CheckFailed(

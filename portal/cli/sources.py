@@ -14,7 +14,8 @@ from flask_babel import gettext, ngettext
 from portal import sources
 from portal.cli.language import spoken
 from portal.jobs.words.statuses import outcome_words, reason_words
-from portal.sources import look_at
+from portal.sources import catalogue
+from portal.sources.catalogue import look_at
 from portal.sources.recipes.folder import EXAMPLES, RecipeFile
 from portal.sources.recipes.words import difference_words, mistake_words
 from portal.sources.selftest import TestResult, prove
@@ -31,7 +32,7 @@ def list_command() -> None:
         for name in sources.names():
             parts = (name, source_title(name), source_pace(name))
             click.echo("  ".join(part for part in parts if part))
-        for found in sources.found():
+        for found in catalogue.found():
             for line in _why_not(found):
                 click.echo(line)
         click.echo(gettext("Recipes are looked for in %(folder)s.", folder=current_app.config["SOURCES_DIR"]), err=True)
@@ -75,12 +76,12 @@ def try_command(name: str, number: str) -> None:
 
 def _paths(wanted: str | None) -> list[Path]:
     """The files that are meant. Raises ClickException."""
-    mine = [found.path for found in sources.found()]
+    mine = [found.path for found in catalogue.found()]
     if wanted is None:
         return [*mine, *sorted(EXAMPLES.glob("*.toml"))]
     if Path(wanted).is_file():
         return [Path(wanted)]
-    for found in [*sources.found(), *map(look_at, sorted(EXAMPLES.glob("*.toml")))]:
+    for found in [*catalogue.found(), *map(look_at, sorted(EXAMPLES.glob("*.toml")))]:
         if wanted in (found.name, found.path.name):
             return [found.path]
     raise click.ClickException(gettext("There is no recipe %(recipe)s.", recipe=wanted))

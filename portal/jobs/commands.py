@@ -18,6 +18,7 @@ from portal.documents.storage import LocalStorage
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.derived import moves_by_itself
 from portal.jobs.core.status import STOPPABLE, Status
+from portal.jobs.core.tables import EventKind
 from portal.jobs.dispatch import push_job
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob, backoff
@@ -84,7 +85,7 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
     db.session.add(job)
     db.session.flush()
     ledger.open_ledger(job.id, rows)
-    timeline.record(job.id, "created", now, user.email, total=len(rows), source=choice.source)
+    timeline.record(job.id, EventKind.CREATED, now, user.email, total=len(rows), source=choice.source)
     db.session.commit()
     if push:
         push_job(job.id, now)
@@ -159,6 +160,16 @@ def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | 
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
     """An admin changes how often and how long one job may try."""
     return _committed(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
+
+
+def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> None:
+    """Note on the timeline who downloaded the answers, and which of them.
+
+    The transaction that read them ends first: on SQLite it cannot become a writing one once a worker has saved since.
+    """
+    db.session.commit()
+    timeline.record(job_id, EventKind.DOWNLOADED, now, actor, what=file_name)
+    db.session.commit()
 
 
 def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:

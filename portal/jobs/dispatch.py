@@ -30,8 +30,11 @@ from portal.jobs.models import ScrapingJob
 log = structlog.get_logger(__name__)
 
 QUEUES = ("intake", "scrape", "sweep")  # one kind of worker each
-ROOM = "portal.jobs.worker.tasks"
-# Of ROOM, and nothing else, can be named by a message.
+# How messages name a function. Not a module's path: moving the module must not refuse messages that wait in Redis.
+ROOM = "portal.tasks"
+EARLIER_ROOM = "portal.jobs.tasks"  # in messages and schedules from before the rooms; accepted, never written
+TASKS = "portal.jobs.worker.tasks"  # the module with the functions
+# Of TASKS, and nothing else, can be named by a message.
 FUNCTIONS = frozenset({"operate", "read_document", "scrape", "sweep", "try_number"})
 KEPT_SECONDS = 60  # how long Redis remembers a message that was worked off
 
@@ -54,9 +57,9 @@ class Message(Job):
     @property
     def func(self) -> Callable[..., Any]:
         room, _, name = (self.func_name or "").rpartition(".")
-        if room != ROOM or name not in FUNCTIONS or self.instance is not None:
+        if room not in (ROOM, EARLIER_ROOM) or name not in FUNCTIONS or self.instance is not None:
             raise MessageRefused(f"message {self.id} names what may not be named")
-        return getattr(import_module(ROOM), name)
+        return getattr(import_module(TASKS), name)
 
     success_callback = failure_callback = stopped_callback = property(lambda self: None)
     should_retry = property(lambda self: False)

@@ -18,7 +18,7 @@ from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, sources_of
-from portal.jobs.core.tables import AttemptEnd
+from portal.jobs.core.tables import AttemptEnd, EventKind
 from portal.jobs.metrics.record import keep_count, keep_deletion
 from portal.jobs.notify import send
 from portal.sources.pause import names_paused
@@ -63,7 +63,7 @@ class Lifecycle(JobColumns):
         )
         if job:
             timeline.open_attempt(job.id, job.attempt, worker, job.processed_numbers, now)
-            timeline.record(job.id, "started", now, attempt=job.attempt, waiting=job.waiting_numbers)
+            timeline.record(job.id, EventKind.STARTED, now, attempt=job.attempt, waiting=job.waiting_numbers)
         return job
 
     @classmethod
@@ -77,7 +77,7 @@ class Lifecycle(JobColumns):
             job._close(AttemptEnd.COMPLETED, now)
             ledger.forget_tickets(job.id)
             keep_count(job, now)
-            timeline.record(job.id, "completed", now, attempt=job.attempt, total=job.total_numbers)
+            timeline.record(job.id, EventKind.COMPLETED, now, attempt=job.attempt, total=job.total_numbers)
             send.job_completed(job, now)
         return job
 
@@ -99,7 +99,7 @@ class Lifecycle(JobColumns):
         if job:
             job._close(AttemptEnd.HANDED_BACK, now, cause)
             until = not_before.isoformat() if not_before else None
-            timeline.record(job.id, "handed_back", now, attempt=job.attempt, cause=cause, until=until)
+            timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until)
         return job
 
     # ── what the sweep does ─────────────────────────────────────────────────────────────────────────────────────
@@ -118,7 +118,7 @@ class Lifecycle(JobColumns):
             job = cls._change(spends, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **freed)
         if job:
             job._close(AttemptEnd.LOST, now, "worker_lost")
-            timeline.record(job.id, "lost", now, actor, attempt=job.attempt, retry=job.retry_count)
+            timeline.record(job.id, EventKind.LOST, now, actor, attempt=job.attempt, retry=job.retry_count)
             return job
         return cls._give_up(Status.FAILED, AttemptEnd.LOST, guards, job_id, "worker_lost", now, backoff, actor)
 
@@ -151,7 +151,7 @@ class Lifecycle(JobColumns):
         job = cls._change(guards, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **fresh)
         if job:
             job.failed_count -= ledger.reopen(job.id)
-            timeline.record(job.id, "retry_due", now, actor, retry=job.retry_count, of=job.max_retries)
+            timeline.record(job.id, EventKind.RETRY_DUE, now, actor, retry=job.retry_count, of=job.max_retries)
         return job
 
     # ── what a person does ──────────────────────────────────────────────────────────────────────────────────────
@@ -187,7 +187,7 @@ class Lifecycle(JobColumns):
         if job:
             keep_count(job, now)
             job.failed_count -= ledger.reopen(job.id, reasons)
-            timeline.record(job.id, "retried", now, actor, numbers=job.waiting_numbers, why=why)
+            timeline.record(job.id, EventKind.RETRIED, now, actor, numbers=job.waiting_numbers, why=why)
             send.job_moved_on(job, now)
         return job
 
@@ -209,7 +209,7 @@ class Lifecycle(JobColumns):
         if job:
             job._close(AttemptEnd.CANCELLED, now)
             keep_count(job, now)
-            timeline.record(job.id, "cancelled", now, actor, ready=job.processed_numbers, why=why)
+            timeline.record(job.id, EventKind.CANCELLED, now, actor, ready=job.processed_numbers, why=why)
             send.job_moved_on(job, now)
         return job
 
@@ -220,7 +220,7 @@ class Lifecycle(JobColumns):
         may_pause = or_(cls.status.in_(moving), and_(cls.status.in_(RETRYABLE), cls.next_retry_at.is_not(None)))
         job = cls._change((cls.id == job_id, may_pause, cls.paused_at.is_(None)), now, paused_at=now)
         if job:
-            timeline.record(job.id, "paused", now, actor)
+            timeline.record(job.id, EventKind.PAUSED, now, actor)
         return job
 
     @classmethod
@@ -228,7 +228,7 @@ class Lifecycle(JobColumns):
         """Let a paused job go on."""
         job = cls._change((cls.id == job_id, cls.paused_at.is_not(None)), now, paused_at=None, enqueued_at=None)
         if job:
-            timeline.record(job.id, "resumed", now, actor)
+            timeline.record(job.id, EventKind.RESUMED, now, actor)
         return job
 
     @classmethod
@@ -246,7 +246,7 @@ class Lifecycle(JobColumns):
                 send.job_failed(job, now)
         if job:
             limits = {"max_retries": max_retries, "timeout_minutes": timeout_minutes}
-            timeline.record(job.id, "limits_set", now, actor, why=why, **limits)
+            timeline.record(job.id, EventKind.LIMITS_SET, now, actor, why=why, **limits)
         return job
 
     # ── what removes a job from sight; `erasure` deletes its rows and its file ──────────────────────────────────────
@@ -258,7 +258,7 @@ class Lifecycle(JobColumns):
         job = cls._change(guards, now, deleted_at=now, enqueued_at=None, next_retry_at=None)
         if job:
             keep_deletion(job, now)
-            timeline.record(job.id, "deleted", now, actor, file_name=job.file_name, ready=job.processed_numbers)
+            timeline.record(job.id, EventKind.DELETED, now, actor, file_name=job.file_name, ready=job.processed_numbers)
             send.job_moved_on(job, now)
         return job
 
@@ -269,7 +269,7 @@ class Lifecycle(JobColumns):
         job = cls._change(ended, now, deleted_at=now, expired_at=now, enqueued_at=None, paused_at=None)
         if job:
             keep_deletion(job, now)
-            timeline.record(job.id, "expired", now, ready=job.processed_numbers)
+            timeline.record(job.id, EventKind.EXPIRED, now, ready=job.processed_numbers)
         return job
 
     # ── what the verbs share ────────────────────────────────────────────────────────────────────────────────────────
@@ -314,7 +314,7 @@ class Lifecycle(JobColumns):
             job._close(end, now, cause)
             until = next_retry_at.isoformat() if next_retry_at else None
             facts = {"attempt": job.attempt, "cause": cause, "until": until, "why": why}
-            timeline.record(job.id, after.value, now, actor, ready=job.processed_numbers, **facts)
+            timeline.record(job.id, EventKind(after), now, actor, ready=job.processed_numbers, **facts)
             keep_count(job, now)
             if next_retry_at is None:
                 send.job_failed(job, now)

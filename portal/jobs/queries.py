@@ -13,24 +13,9 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
-from portal.database import among, db
+from portal.database import MAX_INTEGER, among, db, id_in
 from portal.documents.models import Document
-from portal.jobs.core.derived import (
-    TEMPORARY,
-    Action,
-    Progress,
-    Summary,
-    actions,
-    cause_of,
-    is_partial,
-    moves_by_itself,
-    outcome_counts,
-    progress,
-    retryable_numbers,
-    summary_sentence,
-    version,
-    version_of_all,
-)
+from portal.jobs.core.derived import TEMPORARY, summary_sentence, version
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.core.tables import Attempt, Event, Number, SweepState
 from portal.jobs.models import ScrapingJob
@@ -40,7 +25,7 @@ from portal.sources.base import Outcome
 from portal.sources.pause import names_paused
 
 PER_PAGE = 25
-LAST_ID = 2**31 - 1  # what PostgreSQL's integer holds; a greater number in an address is nobody's
+EVENTS_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -79,8 +64,8 @@ def _filters(user: User, q: str) -> list[ColumnElement[bool]]:
     where = seen_by(user, ScrapingJob, everybody=False)
     if q := q.strip():
         ways = [containing(ScrapingJob.file_name, q)]
-        if q.lstrip("#").isdecimal() and int(q.lstrip("#")[:10]) <= LAST_ID:
-            ways.append(ScrapingJob.id == int(q.lstrip("#")[:10]))
+        if (named := id_in(q.lstrip("#"))) is not None:
+            ways.append(ScrapingJob.id == named)
         where.append(or_(*ways))
     return where
 
@@ -90,7 +75,7 @@ def _status(word: str | None) -> Status | None:
 
 
 def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int = 1) -> Page:
-    """This person's own jobs, newest first, 25 a page; an admin's list of everybody's is `desk`'s.
+    """This person's own jobs, newest first, 25 a page; an admin's list of everybody's is in `admin.job_list`.
 
     `q` is part of a file's name or a job's id. An unknown status filters nothing; a page past the end is the last one.
     """
@@ -107,16 +92,6 @@ def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int =
     found = select(ScrapingJob).where(*where).options(joinedload(ScrapingJob.user)).order_by(ScrapingJob.id.desc())
     jobs = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
     return Page(told_of_pauses(list(jobs)), page, pages, total, counts)
-
-
-__all__ = [
-    "Action", "LAST_ID", "LastSweep", "NumbersPage", "Page", "Progress", "Summary", "actions", "attempt_rows",
-    "attempts", "cause_of", "duplicates", "failed_causes", "find_document", "find_job", "find_jobs", "is_partial",
-    "kept_at", "last_sweep", "list_jobs", "moves_by_itself", "numbers_page", "outcome_counts", "page_version",
-    "progress", "queue_position", "retryable_numbers", "summary_sentence", "timeline", "version", "version_of_all",
-]  # fmt: skip
-
-EVENTS_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -137,23 +112,33 @@ class LastSweep:
 
 def find_document(user: User, document_id: int) -> Document | None:
     """The document, if this person may see it."""
-    if document_id > LAST_ID:
+    if document_id > MAX_INTEGER:
         return None
     return db.session.scalar(select(Document).where(Document.id == document_id, *seen_by(user, Document)))
 
 
 def find_job(user: User, job_id: int) -> ScrapingJob | None:
     """The job as it stands now, if this person may see it."""
-    if job_id > LAST_ID:
+    if job_id > MAX_INTEGER:
         return None
     found = select(ScrapingJob).where(ScrapingJob.id == job_id, *seen_by(user, ScrapingJob))
     job = db.session.scalar(found, execution_options={"populate_existing": True})
     return told_of_pauses([job])[0] if job else None
 
 
+def find_expired(user: User, job_id: int) -> ScrapingJob | None:
+    """The job whose days were over, if this person might see it: its totals are all that is left of it."""
+    if job_id > MAX_INTEGER:
+        return None
+    found = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.expired_at.is_not(None))
+    if not user.is_admin:
+        found = found.where(ScrapingJob.user_id == user.id)
+    return db.session.scalar(found)
+
+
 def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:
     """Those of the jobs that this person may see, in the order asked."""
-    known = [job_id for job_id in job_ids if job_id <= LAST_ID]
+    known = [job_id for job_id in job_ids if job_id <= MAX_INTEGER]
     found = select(ScrapingJob).where(ScrapingJob.id.in_(known), *seen_by(user, ScrapingJob))
     seen = list(db.session.scalars(found.options(joinedload(ScrapingJob.user))))
     jobs = {job.id: job for job in told_of_pauses(seen)}

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from portal import sources
 from portal.clock import utcnow
 from portal.jobs.dispatch import connection, push_trial
+from portal.sources import catalogue
 from portal.sources.trial import TRY_SECONDS, Trial, as_plain, from_plain, try_source
 
 log = structlog.get_logger(__name__)
@@ -62,7 +63,7 @@ def run(token: str) -> None:
         return
     asked = json.loads(kept)
     redis.set(_key(token), json.dumps({**asked, "taken_at": utcnow().isoformat()}), ex=KEPT_SECONDS)
-    sources.refresh()
+    catalogue.refresh()
     try:
         trial = try_source(asked["source"], asked["number"])
     except sources.UnknownSource:

@@ -6,12 +6,24 @@ would take a tenth of a second to count. Each job is in one of the two, also whi
 
 from collections import Counter
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 
-from portal.database import db
-from portal.jobs.core.status import Status
+from portal.database import among, db
+from portal.jobs.core.status import ENDED, Status
 from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
+
+# Jobs that ended and are not in the sums yet.
+UNCOUNTED = (
+    among(ScrapingJob.status, ENDED),
+    ScrapingJob.next_retry_at.is_(None),
+    ScrapingJob.ended_at.is_(None),
+)
+
+
+def behind() -> bool:
+    """Whether there are jobs that ended and are not counted yet: the sweep counts them."""
+    return bool(db.session.scalar(select(exists().where(*UNCOUNTED))))
 
 
 def standing(user_id: int | None = None) -> dict[Status, int]:

@@ -1,4 +1,4 @@
-"""What lies before a job: documents that were not started, earlier ones of the same content, jobs of a document.
+"""What comes before a job: take an upload in, documents that were not started, earlier ones of the same content.
 
 The check page and the front page ask here, as other pages ask `queries`. It starts no job: `commands` does.
 """
@@ -10,7 +10,9 @@ from sqlalchemy import exists, func, select, update
 
 from portal.database import db
 from portal.documents.models import Document
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import LocalStorage, Stream
+from portal.documents.upload import receive
+from portal.jobs.dispatch import push_document
 from portal.jobs.erasure import delete_file
 from portal.jobs.models import ScrapingJob
 
@@ -23,6 +25,15 @@ class EarlierUpload(NamedTuple):
 
     document: Document
     job: ScrapingJob | None
+
+
+def take_in(
+    stream: Stream | None, given_name: str | None, user_id: int, storage: LocalStorage, max_bytes: int, now: datetime
+) -> Document:
+    """Store an upload, and have a worker read it. It commits. Raises documents.upload.UploadRefused."""
+    document = receive(stream, given_name, user_id, storage, max_bytes, now)
+    push_document(document.id, now)
+    return document
 
 
 def unstarted(user_id: int) -> list[Document]:

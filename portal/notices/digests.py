@@ -1,7 +1,7 @@
 """What keeps two hundred failures from being two hundred mails: the first goes out at once, those of the next quarter
 of an hour are held, and become one digest.
 
-All of it happens in one transaction behind one row per person and vein, so that of two senders one sees the other's
+All of it happens in one transaction behind one row per person and group, so that of two senders one sees the other's
 window, and a process that dies leaves either nothing done or all of it.
 """
 
@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.database import changed_rows, db
-from portal.notices.kinds import kind_of, kinds_in
+from portal.notices.kinds import DigestGroup, rule_of
 from portal.notices.models import Channel, Delivery, DigestWindow, Notice
 from portal.notices.outbox import DueNotice, take
 
@@ -37,17 +37,19 @@ def may_be_held(seen: DueNotice) -> bool:
         seen.tries == 0
         and seen.state == Delivery.DUE
         and seen.channel != Channel.WEBHOOK
-        and kind_of(seen.kind).vein is not None
+        and rule_of(seen.kind).digest is not None
     )
 
 
 def take_or_hold(seen: DueNotice, now: datetime) -> int | None:
     """Take the notice, or the digest of all that are due with it; None when it is held, or somebody was first.
     Commits."""
-    vein = kind_of(seen.kind).vein or ""
-    key = f"{seen.channel}.{seen.user_id or 0}.{vein}"
+    group = rule_of(seen.kind).digest
+    if group is None:
+        raise ValueError(f"{seen.kind} goes into no digest")
+    key = f"{seen.channel}.{seen.user_id or 0}.{group}"
     waiting = (
-        Notice.channel == seen.channel, Notice.user_id == seen.user_id, Notice.kind.in_(kinds_in(vein)),
+        Notice.channel == seen.channel, Notice.user_id == seen.user_id, Notice.kind.in_(group.members),
         Notice.state == Delivery.DUE, Notice.tries == 0,
     )  # fmt: skip
     if not _open(key, now):
@@ -60,7 +62,7 @@ def take_or_hold(seen: DueNotice, now: datetime) -> int | None:
     if not together:
         db.session.rollback()  # another sender has it; the window stays as it was
         return None
-    taken = together[0].id if len(together) == 1 else _fold(key, vein, together, now)
+    taken = together[0].id if len(together) == 1 else _fold(key, group, together, now)
     take(taken, 0, now)
     db.session.commit()
     return taken
@@ -74,10 +76,10 @@ def _open(key: str, now: datetime) -> bool:
     return changed_rows(update(DigestWindow).where(*over).values(until=now + HOLD)) == 1
 
 
-def _fold(key: str, vein: str, together: Sequence[Notice], now: datetime) -> int:
+def _fold(key: str, group: DigestGroup, together: Sequence[Notice], now: datetime) -> int:
     first = together[0]
     digest = Notice(
-        dedupe=f"digest.{key}.{first.id}", kind=f"{vein}_digest", channel=first.channel, user_id=first.user_id,
+        dedupe=f"digest.{key}.{first.id}", kind=group.kind, channel=first.channel, user_id=first.user_id,
         facts=_facts(together), tries=0, created_at=now, due_at=now,
     )  # fmt: skip
     db.session.add(digest)

@@ -1,53 +1,83 @@
-"""The kinds of things that are told: what is said, who may switch it off, and which are held back and told together.
+"""The kinds of notices, as data: which preference switches one off, which digest it may go into, who may read it.
 
-A new kind of letter is one line here and one function that says it.
+A new kind is one line here, its title in `notices.words`, and its text where a channel speaks of it: `email.build` has
+the writers of e-mails, `chat.words` those of chat messages. Pure: it knows no channel, no database and no Flask.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
-from portal.notices.email.about_admin import source_stopped, webhook_off
-from portal.notices.email.about_job import job_completed, job_failed, job_fixed
-from portal.notices.email.about_many import daily_summary, failed_digest, good_digest
-from portal.notices.email.about_password import invite, password_reset
-from portal.notices.email.content import EmailContent
-from portal.notices.models import Notice
-from portal.notices.recipient import Recipient
 
-Say = Callable[[Notice, Recipient, str], EmailContent]  # the notice, its reader, and the portal's own address
+class NoticeKind(StrEnum):
+    """What a notice reports."""
+
+    JOB_FAILED = "job_failed"
+    JOB_FIXED = "job_fixed"  # complete, after its owner was notified that it had failed
+    JOB_COMPLETED = "job_completed"
+    FAILED_DIGEST = "failed_digest"
+    GOOD_DIGEST = "good_digest"
+    SOURCE_STOPPED = "source_stopped"
+    SOURCE_BACK = "source_back"
+    DAILY_SUMMARY = "daily_summary"
+    WORKERS_AWAY = "workers_away"
+    WORKERS_BACK = "workers_back"
+    WEBHOOK_TEST = "webhook_test"  # only shows that it arrives
+    WEBHOOK_OFF = "webhook_off"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a kind, not a password
+    INVITE = "invite"
+
+    @property
+    def key(self) -> str:
+        """The kind as the first part of a notice's `dedupe`."""
+        return self.value.replace("_", "-")
+
+
+class DigestGroup(StrEnum):
+    """Notices of one group to the same person within a quarter of an hour become one digest."""
+
+    FAILED = "failed"
+    GOOD = "good"
+
+    @property
+    def kind(self) -> NoticeKind:
+        """The kind of the digest itself."""
+        return {DigestGroup.FAILED: NoticeKind.FAILED_DIGEST, DigestGroup.GOOD: NoticeKind.GOOD_DIGEST}[self]
+
+    @property
+    def members(self) -> list[NoticeKind]:
+        """The kinds that go into the digest."""
+        return [kind for kind, rule in RULES.items() if rule.digest == self]
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind. `say` writes the letter; `wish` is the field of NoticeSettings that switches it off, empty for what
-    cannot be switched off; `vein`: several of one vein to the same person within a quarter of an hour become one
-    digest, whose kind is `<vein>_digest`; `private`: the text is for its reader alone, and no admin's page shows it."""
+class NoticeRule:
+    """What holds for one kind. `preference` is the field of NoticeSettings that switches its e-mail off, None for one
+    that cannot be switched off; `digest` the group it may be sent with; `private`: the text is for its recipient alone,
+    and no admin's page shows it."""
 
-    say: Say | None = None
-    wish: str | None = None
-    vein: str | None = None
+    preference: str | None = None
+    digest: DigestGroup | None = None
     private: bool = False
 
 
-KINDS: dict[str, Kind] = {
-    "job_failed": Kind(job_failed, wish="tell_failed", vein="failed"),
-    "job_fixed": Kind(job_fixed, wish="tell_failed", vein="good"),
-    "job_completed": Kind(job_completed, wish="tell_completed", vein="good"),
-    "failed_digest": Kind(failed_digest, wish="tell_failed"),
-    "good_digest": Kind(good_digest, wish="tell_completed"),
-    "source_stopped": Kind(source_stopped, wish="tell_sources"),
-    "daily_summary": Kind(daily_summary, wish="daily_summary"),
-    "webhook_off": Kind(webhook_off),
-    "password_reset": Kind(password_reset, private=True),
-    "invite": Kind(invite, private=True),
+RULES: dict[NoticeKind, NoticeRule] = {
+    NoticeKind.JOB_FAILED: NoticeRule("tell_failed", DigestGroup.FAILED),
+    NoticeKind.JOB_FIXED: NoticeRule("tell_failed", DigestGroup.GOOD),
+    NoticeKind.JOB_COMPLETED: NoticeRule("tell_completed", DigestGroup.GOOD),
+    NoticeKind.FAILED_DIGEST: NoticeRule("tell_failed"),
+    NoticeKind.GOOD_DIGEST: NoticeRule("tell_completed"),
+    NoticeKind.SOURCE_STOPPED: NoticeRule("tell_sources"),
+    NoticeKind.SOURCE_BACK: NoticeRule(),
+    NoticeKind.DAILY_SUMMARY: NoticeRule("daily_summary"),
+    NoticeKind.WORKERS_AWAY: NoticeRule(),
+    NoticeKind.WORKERS_BACK: NoticeRule(),
+    NoticeKind.WEBHOOK_TEST: NoticeRule(),
+    NoticeKind.WEBHOOK_OFF: NoticeRule(),
+    NoticeKind.PASSWORD_RESET: NoticeRule(private=True),
+    NoticeKind.INVITE: NoticeRule(private=True),
 }
 
 
-def kind_of(name: str) -> Kind:
-    """What is known of a kind; of one that only another channel speaks of, nothing."""
-    return KINDS.get(name, Kind())
-
-
-def kinds_in(vein: str) -> list[str]:
-    """The kinds that are told together."""
-    return [name for name, kind in KINDS.items() if kind.vein == vein]
+def rule_of(kind: NoticeKind) -> NoticeRule:
+    """What holds for a kind; nothing special for one that only a newer version of the portal knows."""
+    return RULES.get(kind, NoticeRule())

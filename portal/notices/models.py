@@ -8,6 +8,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import EnumColumn, Model, UtcDateTime, db, only
+from portal.notices.kinds import NoticeKind
 
 ANSWER_LENGTH = 500
 
@@ -39,7 +40,7 @@ class Notice(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     dedupe: Mapped[str] = mapped_column(String(160), unique=True)
-    kind: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[NoticeKind] = mapped_column(EnumColumn(NoticeKind, 40, newer=True))
     channel: Mapped[Channel] = mapped_column(EnumColumn(Channel), default=Channel.MAIL)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # empty: the admins' room
     job_id: Mapped[int | None] = mapped_column(index=True)  # no foreign key: this room knows no job
@@ -68,11 +69,11 @@ class Notice(Model):
 
 
 class DigestWindow(Model):
-    """Until when what is told to the same person in the same vein is held back for a digest."""
+    """Until when notices of one digest group to the same person are held back for a digest."""
 
     __tablename__ = "notice_bursts"
 
-    key: Mapped[str] = mapped_column(String(60), primary_key=True)  # channel.person.vein
+    key: Mapped[str] = mapped_column(String(60), primary_key=True)  # channel.person.group
     until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -11,12 +11,13 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.database import among, changed_rows, db, reading
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 
 
 def write(
     dedupe: str,
-    kind: str,
+    kind: NoticeKind,
     user_id: int | None,
     job_id: int | None,
     facts: dict[str, Any],
@@ -52,7 +53,7 @@ class DueNotice(NamedTuple):
     id: int
     tries: int
     state: Delivery
-    kind: str
+    kind: NoticeKind
     channel: Channel
     user_id: int | None
 
@@ -97,7 +98,7 @@ def apart(notice_id: int) -> Notice:
         return session.get_one(Notice, notice_id)
 
 
-def drop_held(job_id: int, kind: str, now: datetime) -> int:
+def drop_held(job_id: int, kind: NoticeKind, now: datetime) -> int:
     """Drop the notices of this job and kind that a burst still holds back; how many. Does not commit. One that a
     sender has taken, or may take at any moment, is told all the same."""
     held = (

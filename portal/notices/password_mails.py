@@ -21,8 +21,11 @@ from portal.accounts.password_links import Purpose, make_token
 from portal.accounts.passwords import is_chosen, no_password
 from portal.accounts.users import clean_email
 from portal.database import db, writing
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
+
+KINDS = {Purpose.RESET: NoticeKind.PASSWORD_RESET, Purpose.INVITE: NoticeKind.INVITE}
 
 
 def address_of(user: User, purpose: Purpose, written_at: datetime) -> str:
@@ -39,7 +42,7 @@ def ask_for_reset(email: str, ip: str, now: datetime) -> None:
     email = email.strip().lower()
     dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     key = literal("password-reset.") + cast(User.id, String) + literal(f".{now:%Y%m%d%H%M}")
-    fixed = {"kind": Purpose.RESET.value, "channel": Channel.MAIL, "facts": {}, "state": Delivery.DUE, "tries": 0,
+    fixed = {"kind": NoticeKind.PASSWORD_RESET, "channel": Channel.MAIL, "facts": {}, "state": Delivery.DUE, "tries": 0,
              "created_at": now, "due_at": now}  # fmt: skip
     columns = Notice.__table__.c
     row: dict[str, Any] = {name: literal(value, columns[name].type) for name, value in fixed.items()}
@@ -83,7 +86,8 @@ def invite(email: str, admin: bool, actor_id: int, now: datetime) -> tuple[User,
 
 def _write_letter(user: User, purpose: Purpose, now: datetime) -> str | None:
     """Write the letter and commit."""
-    write(f"{purpose.value.replace('_', '-')}.{user.id}.{now:%Y%m%d%H%M%S}", purpose.value, user.id, None, {}, now)
+    kind = KINDS[purpose]
+    write(f"{kind.key}.{user.id}.{now:%Y%m%d%H%M%S}", kind, user.id, None, {}, now)
     address = None if current_app.config["MAIL_SERVER"] else address_of(user, purpose, now)
     db.session.commit()
     return address

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.accounts import User
 from portal.database import db
-from portal.notices.kinds import kind_of
+from portal.notices.kinds import NoticeKind, rule_of
 from portal.notices.models import NoticeSettings
 
 DEFAULTS = {"tell_failed": True, "tell_completed": True, "tell_sources": True, "daily_summary": False}
@@ -25,11 +25,17 @@ def wishes_of(user_id: int) -> NoticeSettings:
     return kept or NoticeSettings(user_id=user_id, **DEFAULTS)
 
 
-def wants(user_id: int, kind: str) -> bool:
+def wants(user_id: int, kind: NoticeKind) -> bool:
     """Whether to write this person a mail of this kind. Somebody who was shut out is told nothing."""
-    wish = kind_of(kind).wish
+    wish = rule_of(kind).preference
     active = db.session.scalar(select(User.is_active).where(User.id == user_id))
     return bool(active) and (wish is None or bool(getattr(wishes_of(user_id), wish)))
+
+
+def webhook_is_on(user_id: int) -> bool:
+    """Whether what happens to this person's files is sent to a program of theirs."""
+    kept = wishes_of(user_id)
+    return bool(kept.webhook_url) and kept.webhook_off_at is None
 
 
 def reader_locale(user_id: int) -> str:
@@ -45,3 +51,9 @@ def keep_wishes(user_id: int, now: datetime, **chosen: bool | str | datetime | N
     db.session.execute(fresh.on_conflict_do_nothing(index_elements=["user_id"]))
     kept = update(NoticeSettings).where(NoticeSettings.user_id == user_id)
     db.session.execute(kept.values(updated_at=now, **chosen))
+
+
+def choose(user_id: int, now: datetime, **chosen: bool) -> None:
+    """Keep what the person chose on a page, or by the link in an e-mail. It commits."""
+    keep_wishes(user_id, now, **chosen)
+    db.session.commit()

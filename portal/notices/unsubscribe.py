@@ -5,7 +5,7 @@ else: whoever finds it can stop these letters, and that is all.
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from portal.notices.kinds import kind_of
+from portal.notices.kinds import NoticeKind, rule_of
 from portal.notices.preferences import DEFAULTS
 
 
@@ -13,9 +13,9 @@ def _signer() -> URLSafeSerializer:
     return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="stop-letters")
 
 
-def unsubscribe_address(kind: str, user_id: int) -> str:
+def unsubscribe_address(kind: NoticeKind, user_id: int) -> str:
     """Where this person stops letters of this kind; empty for a kind that cannot be stopped."""
-    wish = kind_of(kind).wish
+    wish = rule_of(kind).preference
     return f"{current_app.config['PUBLIC_URL']}/notices/stop/{_signer().dumps([user_id, wish])}" if wish else ""
 
 

@@ -3,6 +3,7 @@
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery
 
 STATES: dict[Delivery, LazyString] = {
@@ -20,21 +21,21 @@ CHANNELS: dict[Channel, LazyString] = {
     Channel.WEBHOOK: _("Webhook"),
 }
 
-KINDS: dict[str, LazyString] = {
-    "job_failed": _("A file stopped"),
-    "job_fixed": _("A file is complete after all"),
-    "job_completed": _("A file is complete"),
-    "failed_digest": _("Several files stopped"),
-    "good_digest": _("Several files are complete"),
-    "source_stopped": _("A source has stopped"),
-    "source_back": _("A source is back"),
-    "daily_summary": _("Daily summary"),
-    "workers_away": _("No worker takes up files"),
-    "workers_back": _("Workers take up files again"),
-    "webhook_test": _("A test"),
-    "webhook_off": _("A webhook was switched off"),
-    "password_reset": _("A new password"),
-    "invite": _("An invitation"),
+KINDS: dict[NoticeKind, LazyString] = {
+    NoticeKind.JOB_FAILED: _("A file stopped"),
+    NoticeKind.JOB_FIXED: _("A file is complete after all"),
+    NoticeKind.JOB_COMPLETED: _("A file is complete"),
+    NoticeKind.FAILED_DIGEST: _("Several files stopped"),
+    NoticeKind.GOOD_DIGEST: _("Several files are complete"),
+    NoticeKind.SOURCE_STOPPED: _("A source has stopped"),
+    NoticeKind.SOURCE_BACK: _("A source is back"),
+    NoticeKind.DAILY_SUMMARY: _("Daily summary"),
+    NoticeKind.WORKERS_AWAY: _("No worker takes up files"),
+    NoticeKind.WORKERS_BACK: _("Workers take up files again"),
+    NoticeKind.WEBHOOK_TEST: _("A test"),
+    NoticeKind.WEBHOOK_OFF: _("A webhook was switched off"),
+    NoticeKind.PASSWORD_RESET: _("A new password"),
+    NoticeKind.INVITE: _("An invitation"),
 }
 
 WISHES: dict[str, LazyString] = {
@@ -46,5 +47,5 @@ WISHES: dict[str, LazyString] = {
 
 
 def kind_words(kind: str) -> str:
-    """What a notice tells; the code itself for one that has no words."""
-    return str(KINDS.get(kind, kind))
+    """What a notice reports; the code itself for a kind that only a newer version of the portal knows."""
+    return str(KINDS[NoticeKind(kind)]) if kind in tuple(NoticeKind) else kind

@@ -9,7 +9,7 @@ from portal.sources.http.batch import by_number
 from portal.sources.http.classify import Verdict, judge, judge_item, judge_whole, search
 from portal.sources.http.extract import FieldMissing, pick
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.recipes.model import AnswerFormat, Case, Recipe
+from portal.sources.recipes.model import AnswerFormat, Case, Difference, Recipe
 
 OUTCOMES = {
     Verdict.OK: Outcome.FOUND,
@@ -17,16 +17,6 @@ OUTCOMES = {
     Verdict.REJECTED: Outcome.REJECTED,
     Verdict.UNSURE: Outcome.REJECTED,
 }
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What did not come out as expected. `code` is one of `proof_words`."""
-
-    code: str
-    field: str = ""
-    expected: str = ""
-    found: str = ""
 
 
 @dataclass(frozen=True)

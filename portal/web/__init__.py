@@ -1,9 +1,15 @@
-"""The pages. A view is: find with the right to see → one verb → answer. No query and no comparing of statuses here:
-`jobs.queries` is asked. `register` binds the blueprints to the application."""
+"""The pages. A view is: find with the right to see → one verb → answer. `register` binds the blueprints to the
+application.
+
+A view has no query, no commit and no comparing of statuses. It reads and acts through what jobs offers: its own files
+(`queries`, `commands`, …), the rooms `admin`, `health`, `metrics`, `export` and `words`, and of `core` the statuses,
+the rows and what is derived from them. It must not reach behind the verbs: lifecycle, dispatch, attempt, sweep, worker,
+notify, the ledger and the timeline. `tests/test_architecture.py` has the list. Pages for admins are in `admin`.
+"""
 
 from flask import Flask, request
 
-from portal.sources import refresh
+from portal.sources.catalogue import refresh
 from portal.web import (
     access,
     admin,

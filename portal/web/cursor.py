@@ -5,8 +5,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Any
 
+from portal.database import MAX_INTEGER
+
 LONGEST = 2000
-LAST_ID = 2**31 - 1
 
 
 def to_text(place: tuple[Any, ...]) -> str:
@@ -26,7 +27,7 @@ def from_text(text: str) -> tuple[Any, ...] | None:
         return None
     ids = [value for value in place if isinstance(value, int)]
     texts = [value for value in place if isinstance(value, str)]
-    if any(abs(value) > LAST_ID for value in ids) or any("\0" in value for value in texts):
+    if any(abs(value) > MAX_INTEGER for value in ids) or any("\0" in value for value in texts):
         return None
     return place
 

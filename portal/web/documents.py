@@ -24,8 +24,8 @@ from portal.clock import utcnow
 from portal.documents import words as document_words
 from portal.documents.example import example_workbook
 from portal.documents.models import Document
-from portal.documents.upload import UploadRefusal, UploadRefused, receive
-from portal.jobs import commands, dispatch, queries, uploads
+from portal.documents.upload import UploadRefusal, UploadRefused
+from portal.jobs import commands, queries, uploads
 from portal.jobs.quotas import allowance
 from portal.jobs.words.statuses import cannot_start_words
 from portal.web import check_page
@@ -54,12 +54,11 @@ def upload() -> ResponseReturnValue:
     if allowance(current_user.id, utcnow()).spent:
         return _refused_with(cannot_start_words("files_spent"))
     try:
-        document = receive(
+        document = uploads.take_in(
             file.stream if file else None, file.filename if file else None, current_user.id, _storage(), limit, utcnow()
         )
     except UploadRefused as error:
         return _refused(error.refusal)
-    dispatch.push_document(document.id, utcnow())
     address = url_for("documents.show", document_id=document.id)
     if request.headers.get("HX-Request") == "true":
         return Response(headers={"HX-Redirect": address})
@@ -94,7 +93,7 @@ def example() -> ResponseReturnValue:
     return answer
 
 
-@blueprint.get("/documents/<int:document_id>")
+@blueprint.get("/documents/<id:document_id>")
 @login_required
 def show(document_id: int) -> ResponseReturnValue:
     """The check page: reading, refused, or what the choice of the address comes to."""
@@ -107,7 +106,7 @@ def show(document_id: int) -> ResponseReturnValue:
     return answer
 
 
-@blueprint.get("/documents/<int:document_id>/live")
+@blueprint.get("/documents/<id:document_id>/live")
 @login_required
 def live(document_id: int) -> ResponseReturnValue:
     """The check page once there is news; 204 while all is as the asking page has it."""
@@ -117,7 +116,7 @@ def live(document_id: int) -> ResponseReturnValue:
     return render_template("documents/_live.html", **page)
 
 
-@blueprint.post("/documents/<int:document_id>/delete")
+@blueprint.post("/documents/<id:document_id>/delete")
 @login_required
 def delete(document_id: int) -> ResponseReturnValue:
     """Remove a document that was not started."""
@@ -135,7 +134,7 @@ def delete(document_id: int) -> ResponseReturnValue:
     return redirect(url_for("documents.index"), 303)
 
 
-@blueprint.post("/documents/<int:document_id>/jobs")
+@blueprint.post("/documents/<id:document_id>/jobs")
 @login_required
 def start(document_id: int) -> ResponseReturnValue:
     """Start a job with what was chosen. `recount` shows what it comes to instead; so does another sheet whose

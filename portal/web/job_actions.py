@@ -10,17 +10,17 @@ from flask_babel import format_decimal, gettext, ngettext
 from flask_login import current_user
 
 from portal.clock import utcnow
+from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
 from portal.jobs import commands, queries
+from portal.jobs.core import derived
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import status_words
 from portal.web import job_page
 from portal.web.access import admin_required, login_required, wants_fragment
 from portal.web.jobs import mine
-from portal.web.request_fields import whole
+from portal.web.request_fields import reason, whole
 
 blueprint = Blueprint("job_actions", __name__)
-MAX_RETRIES, MAX_MINUTES = 100, 10_080
-WHY_LETTERS = 500
 
 
 def answer(job_id: int, said: str, kind: str = "ok") -> Response:
@@ -56,7 +56,7 @@ def _action(verb: Callable[[ScrapingJob], str | None]) -> Callable[[int], Respon
     return login_required(view)
 
 
-@blueprint.post("/jobs/<int:job_id>/retry")
+@blueprint.post("/jobs/<id:job_id>/retry")
 @login_required
 def retry(job_id: int) -> Response:
     """Look up again what has no answer: all of it, or with `chosen` only the ticked `reasons`. `round` is the one that
@@ -89,7 +89,7 @@ def _recounted(job: ScrapingJob, chosen: list[str]) -> Response:
     return make_response(redirect(there, 303))
 
 
-@blueprint.post("/jobs/<int:job_id>/cancel")
+@blueprint.post("/jobs/<id:job_id>/cancel")
 @_action
 def cancel(job: ScrapingJob) -> str | None:
     """Stop the job; what is ready is kept."""
@@ -97,7 +97,7 @@ def cancel(job: ScrapingJob) -> str | None:
     return gettext("Cancelled. What is ready is kept.") if done else None
 
 
-@blueprint.post("/jobs/<int:job_id>/pause")
+@blueprint.post("/jobs/<id:job_id>/pause")
 @_action
 def pause(job: ScrapingJob) -> str | None:
     """Let the job wait."""
@@ -105,7 +105,7 @@ def pause(job: ScrapingJob) -> str | None:
     return gettext("Paused. Numbers already being looked up will be finished and saved.") if done else None
 
 
-@blueprint.post("/jobs/<int:job_id>/resume")
+@blueprint.post("/jobs/<id:job_id>/resume")
 @_action
 def resume(job: ScrapingJob) -> str | None:
     """Let it go on."""
@@ -113,15 +113,15 @@ def resume(job: ScrapingJob) -> str | None:
     return gettext("Resumed. The lookup continues from where it stopped.") if done else None
 
 
-@blueprint.get("/jobs/<int:job_id>/delete")
+@blueprint.get("/jobs/<id:job_id>/delete")
 @login_required
 def ask_delete(job_id: int) -> str:
     """What deleting takes away, and the button that does it."""
     job = mine(job_id)
-    return render_template("jobs/delete.html", job=job, moving=queries.moves_by_itself(job))
+    return render_template("jobs/delete.html", job=job, moving=derived.moves_by_itself(job))
 
 
-@blueprint.post("/jobs/<int:job_id>/delete")
+@blueprint.post("/jobs/<id:job_id>/delete")
 @login_required
 def delete(job_id: int) -> Response:
     """Remove the job with its rows. Nothing of it is left to go back to, so this goes to the list."""
@@ -133,12 +133,12 @@ def delete(job_id: int) -> Response:
     return make_response(redirect("/", 303))
 
 
-@blueprint.post("/jobs/<int:job_id>/time-out")
+@blueprint.post("/jobs/<id:job_id>/time-out")
 @admin_required
 def time_out(job_id: int) -> Response:
     """An admin ends an attempt that hangs, and says why."""
     mine(job_id)
-    why = request.form.get("why", "").strip()[:WHY_LETTERS]
+    why = reason()
     if not why:
         return refused(job_id, gettext("Enter a reason. The owner can read it in the history."))
     if commands.time_out(job_id, current_user.email, why, utcnow()) is None:
@@ -146,22 +146,32 @@ def time_out(job_id: int) -> Response:
     return answer(job_id, gettext("The attempt was marked as timed out."))
 
 
-@blueprint.post("/jobs/<int:job_id>/limits")
+def limits_in_form() -> tuple[int, int] | None:
+    """Retries and minutes without progress from the form; None when either is missing or out of bounds."""
+    retries, minutes = (request.form.get(name, type=int) for name in ("max_retries", "timeout_minutes"))
+    if retries is None or minutes is None:
+        return None
+    within = 0 <= retries <= MAX_RETRIES and 1 <= minutes <= MAX_TIMEOUT_MINUTES
+    return (retries, minutes) if within else None
+
+
+def limits_problem() -> str:
+    """What the form takes."""
+    return gettext(
+        "Retries go from 0 to %(retries)s, and minutes without progress from 1 to %(minutes)s.",
+        retries=MAX_RETRIES,
+        minutes=format_decimal(MAX_TIMEOUT_MINUTES),
+    )
+
+
+@blueprint.post("/jobs/<id:job_id>/limits")
 @admin_required
 def limits(job_id: int) -> Response:
     """An admin changes how often and how long this job may try."""
     mine(job_id)
-    retries = request.form.get("max_retries", type=int)
-    minutes = request.form.get("timeout_minutes", type=int)
-    if retries is None or minutes is None or not (0 <= retries <= MAX_RETRIES and 1 <= minutes <= MAX_MINUTES):
-        return refused(
-            job_id,
-            gettext(
-                "Retries go from 0 to %(retries)s, and minutes without progress from 1 to %(minutes)s.",
-                retries=MAX_RETRIES,
-                minutes=format_decimal(MAX_MINUTES),
-            ),
-        )
-    if commands.set_limits(job_id, retries, minutes, current_user.email, utcnow()) is None:
+    numbers = limits_in_form()
+    if numbers is None:
+        return refused(job_id, limits_problem())
+    if commands.set_limits(job_id, *numbers, current_user.email, utcnow()) is None:
         return lost(job_id)
     return answer(job_id, gettext("The limits of this file were changed."))

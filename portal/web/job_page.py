@@ -12,11 +12,12 @@ from flask_login import current_user
 from portal import sources
 from portal.clock import utcnow
 from portal.jobs import queries
-from portal.jobs.core import retention, samples
+from portal.jobs.core import derived, retention, samples
 from portal.jobs.export import groups_of
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
+from portal.web.request_fields import whole
 
 ALL = "all"
 TONES = {
@@ -82,10 +83,9 @@ def rows_asked(job: ScrapingJob) -> dict[str, Any]:
     ended and has some, else all."""
     outcome = request.values.get("outcome", "")
     if outcome not in (*Outcome, ALL):
-        bad_first = job.failed_count and not queries.moves_by_itself(job)
+        bad_first = job.failed_count and not derived.moves_by_itself(job)
         outcome = Outcome.FAILED.value if bad_first else ALL
-    after = request.values.get("after", default=0, type=int)
-    after = min(max(0, after), queries.LAST_ID)
+    after = max(0, request.values.get("after", default=0, type=whole))
     return {"outcome": outcome, "q": request.values.get("q", "")[:100], "after": after}
 
 
@@ -93,24 +93,24 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
     """Everything the page's parts need. `chosen` are the reasons that were ticked for a retry, where somebody did."""
     now = utcnow()
     causes = _causes(job, chosen)
-    counts = queries.outcome_counts(job)
+    counts = derived.outcome_counts(job)
     asked = rows_asked(job)
     return {
         "job": job,
         "now": now,
-        "how_far": queries.progress(job, now),
-        "may": {action.value for action in queries.actions(job)},
+        "how_far": derived.progress(job, now),
+        "may": {action.value for action in derived.actions(job)},
         "tiles": [(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
         "counts": counts,
         "causes": causes,
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
         "ahead": queries.queue_position(job),
-        "summary_code": queries.summary_sentence(job, now).value,
-        "cause_code": queries.cause_of(job, now),
+        "summary_code": derived.summary_sentence(job, now).value,
+        "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now),
-        "moving": queries.moves_by_itself(job),
-        "partial": queries.is_partial(job),
+        "moving": derived.moves_by_itself(job),
+        "partial": derived.is_partial(job),
         "asked": asked,
         "events": queries.timeline(job),
         "attempts": queries.attempts(job),
@@ -132,7 +132,7 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
     return {
         "numbers": found,
         "kept_at": {row_no: at for row_no, at in kept.items() if at},
-        "groups": [] if queries.moves_by_itself(job) else groups_of(job),
+        "groups": [] if derived.moves_by_itself(job) else groups_of(job),
     }
 
 
@@ -147,7 +147,7 @@ def page(job: ScrapingJob) -> str:
 
 def expired(job: ScrapingJob) -> str:
     """What is left of a job whose days were over."""
-    counts = queries.outcome_counts(job)
+    counts = derived.outcome_counts(job)
     return render_template("jobs/expired.html", job=job, tiles=[(one, counts[one], TONES[one]) for one in counts])
 
 

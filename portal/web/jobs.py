@@ -8,14 +8,13 @@ from flask import Blueprint, Response, abort, current_app, make_response, render
 from flask_login import current_user
 
 from portal.clock import utcnow
-from portal.database import db
-from portal.jobs import queries
-from portal.jobs.core import timeline
+from portal.jobs import commands, queries
+from portal.jobs.core import derived
 from portal.jobs.export import MIMETYPES, FileFormat, UnknownGroup, download_name, export
 from portal.jobs.models import ScrapingJob
-from portal.jobs.sweep import expiry
 from portal.web import job_page
 from portal.web.access import login_required
+from portal.web.request_fields import id_list
 
 blueprint = Blueprint("jobs", __name__)
 ASKED_AT_ONCE = 100  # a list's page has 25
@@ -30,15 +29,15 @@ def _unchanged() -> Response:
     return make_response("", 204)
 
 
-@blueprint.get("/jobs/<int:job_id>")
+@blueprint.get("/jobs/<id:job_id>")
 @login_required
 def show(job_id: int) -> str:
     """The job's page, or what is left of a job whose days were over."""
-    gone = expiry.find_expired(current_user, job_id)
+    gone = queries.find_expired(current_user, job_id)
     return job_page.expired(gone) if gone else job_page.page(mine(job_id))
 
 
-@blueprint.get("/jobs/<int:job_id>/live")
+@blueprint.get("/jobs/<id:job_id>/live")
 @login_required
 def live(job_id: int) -> str | Response:
     """The parts that change, or 204 while nothing has: `v` is the version that the asker shows."""
@@ -52,14 +51,13 @@ def live(job_id: int) -> str | Response:
 @login_required
 def live_list() -> str | Response:
     """The same for the rows of a list: `ids` are those that were moving."""
-    asked = request.args.get("ids", "").split(",")[:ASKED_AT_ONCE]
-    jobs = queries.find_jobs(current_user, [int(text) for text in asked if text.isdecimal() and len(text) < 11])
-    if request.args.get("v") == queries.version_of_all(jobs):
+    jobs = queries.find_jobs(current_user, id_list(request.args.get("ids", ""))[:ASKED_AT_ONCE])
+    if request.args.get("v") == derived.version_of_all(jobs):
         return _unchanged()
     return render_template("jobs/_live_list.html", jobs=jobs, everybody=_admins_list())
 
 
-@blueprint.get("/jobs/<int:job_id>/results.<any(xlsx, csv):kind>")
+@blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv):kind>")
 @login_required
 def results(job_id: int, kind: str) -> Response:
     """The person's own file with the answers, at any moment: all rows, those to correct (`rows=failed`), or a group."""
@@ -74,10 +72,7 @@ def results(job_id: int, kind: str) -> Response:
     answer.content_length = file.seek(0, SEEK_END)
     file.seek(0)
     if request.method == "GET":
-        # The reading ends first: on SQLite it cannot become a writing once a worker has saved something since.
-        db.session.commit()
-        timeline.record(job_id, "downloaded", utcnow(), current_user.email, what=name)
-        db.session.commit()
+        commands.note_download(job_id, current_user.email, name, utcnow())
     return answer
 
 

@@ -17,7 +17,6 @@ from portal.jobs.metrics import periods, queries
 from portal.jobs.metrics.models import EVERYBODY
 from portal.jobs.metrics.periods import Span
 from portal.jobs.metrics.summary import Sums, total
-from portal.jobs.sweep import metrics_backfill
 from portal.jobs.words.statuses import outcome_count_words, status_words
 from portal.web import metrics_tables
 from portal.web.charts import Chart, Series, stacked
@@ -128,7 +127,7 @@ def _page(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
         "facts": _facts(whole),
         "tables": {one.name: one for one in made},
         "charts": [_files_chart(span, pieces, whole), _numbers_chart(span, pieces, whole)],
-        "behind": metrics_backfill.behind(),
+        "behind": status_counts.behind(),
     }
 
 

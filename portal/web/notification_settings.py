@@ -10,10 +10,9 @@ from flask_babel import force_locale, gettext
 from flask_login import current_user, login_required
 
 from portal.clock import utcnow
-from portal.database import db
 from portal.extensions import csrf
 from portal.notices import words
-from portal.notices.preferences import DEFAULTS, FOR_ADMINS, keep_wishes, reader_locale
+from portal.notices.preferences import DEFAULTS, FOR_ADMINS, choose, reader_locale
 from portal.notices.unsubscribe import read_token
 
 blueprint = Blueprint("wishes", __name__)
@@ -24,8 +23,7 @@ blueprint = Blueprint("wishes", __name__)
 def keep() -> ResponseReturnValue:
     """Keep what is ticked."""
     asked = [name for name in DEFAULTS if current_user.is_admin or name not in FOR_ADMINS]
-    keep_wishes(current_user.id, utcnow(), **{name: name in request.form for name in asked})
-    db.session.commit()
+    choose(current_user.id, utcnow(), **{name: name in request.form for name in asked})
     flash(gettext("Saved."), "ok")
     return redirect(url_for("auth.account", _anchor="notices"), 303)
 
@@ -41,8 +39,7 @@ def stop(token: str) -> ResponseReturnValue:
 def stopped(token: str) -> ResponseReturnValue:
     """Stop them: by the button, or by a mail program."""
     user_id, wish = read_token(token) or abort(404)
-    keep_wishes(user_id, utcnow(), **{wish: False})
-    db.session.commit()
+    choose(user_id, utcnow(), **{wish: False})
     return _page(token, done=True)
 
 

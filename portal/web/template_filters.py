@@ -11,10 +11,10 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from portal.clock import utcnow
-from portal.jobs import queries
+from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
 from portal.jobs.admin import words
 from portal.jobs.admin.job_list import CappedCount
-from portal.jobs.core import retention
+from portal.jobs.core import derived, retention
 from portal.jobs.core.tables import Number
 from portal.jobs.export import group_title
 from portal.jobs.words import statuses
@@ -123,12 +123,14 @@ def set_up(app: Flask) -> None:
         "answer_word": answer_words,
     }
     app.jinja_env.filters.update({name: _for_each_reader(words_of) for name, words_of in filters.items()})
-    app.jinja_env.tests["job_moving"] = queries.moves_by_itself
+    app.jinja_env.tests["job_moving"] = derived.moves_by_itself
     app.jinja_env.globals.update(
-        job_actions=queries.actions,
-        job_progress=lambda job: queries.progress(job, utcnow()),
-        job_is_partial=queries.is_partial,
-        job_version=queries.version_of_all,
+        job_actions=derived.actions,
+        job_progress=lambda job: derived.progress(job, utcnow()),
+        job_is_partial=derived.is_partial,
+        job_version=derived.version_of_all,
+        MAX_RETRIES=MAX_RETRIES,
+        MAX_TIMEOUT_MINUTES=MAX_TIMEOUT_MINUTES,
     )
 
 

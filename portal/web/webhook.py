@@ -18,7 +18,7 @@ from flask_login import current_user, login_required
 from portal.clock import utcnow
 from portal.net.address_policy import AddressRefused
 from portal.notices import words
-from portal.notices.preferences import wishes_of
+from portal.notices.preferences import webhook_is_on, wishes_of
 from portal.notices.webhook import settings
 from portal.notices.webhook.payload import example
 from portal.notices.webhook.settings import refusal_words
@@ -67,11 +67,11 @@ def try_it() -> Response:
     return _back()
 
 
-@blueprint.post("/account/webhook/deliveries/<int:delivery_id>/again")
+@blueprint.post("/account/webhook/deliveries/<id:delivery_id>/again")
 @login_required
 def again(delivery_id: int) -> Response:
     """Send one of them once more."""
-    sent = settings.send_again(current_user.id, delivery_id, utcnow()) if delivery_id < 2**31 else None
+    sent = settings.send_again(current_user.id, delivery_id, utcnow())
     if sent is None:
         abort(404)
     if sent:
@@ -82,7 +82,7 @@ def again(delivery_id: int) -> Response:
 
 
 def _not_now() -> None:
-    if settings.is_on(current_user.id):
+    if webhook_is_on(current_user.id):
         flash(gettext("Nothing was sent: other messages are still being sent."), "info")
     else:
         flash(gettext("Nothing was sent: the webhook is switched off."), "info")

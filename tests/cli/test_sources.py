@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from portal import sources
+from portal.sources import catalogue
 from portal.sources.recipes.folder import EXAMPLES
 from tests.support.misbehaving import Misbehaving, always, misbehaving
 from tests.support.recipes import JSON, LOOPBACK, SECRETS
@@ -27,9 +27,9 @@ def folder(app: Flask, server: Misbehaving) -> Iterator[Path]:
     folder = app.config["SOURCES_DIR"]
     folder.mkdir()
     (folder / "mine.toml").write_text(JSON.format(url=server.url, rate="100/s", concurrency=2, timeout=1))
-    sources.configure(None, folder, SECRETS, LOOPBACK)
+    catalogue.configure(None, folder, SECRETS, LOOPBACK)
     yield folder
-    sources.configure(None, folder / "nowhere", {})
+    catalogue.configure(None, folder / "nowhere", {})
 
 
 def test_the_list_has_every_source_and_what_is_wrong_with_the_others(folder: Path, runner: FlaskCliRunner) -> None:
@@ -37,7 +37,7 @@ def test_the_list_has_every_source_and_what_is_wrong_with_the_others(folder: Pat
     (folder / "poor.toml").write_text(
         (folder / "mine.toml").read_text().replace("TEST_KEY", "NO_KEY").replace("json-t", "poor-t")
     )
-    sources.configure(None, folder, SECRETS, LOOPBACK)
+    catalogue.configure(None, folder, SECRETS, LOOPBACK)
     said = runner.invoke(args=["source", "list"]).output
     assert "offline" in said and "json-test" in said and "Up to 100 numbers a second." in said
     assert "bad.toml, line 2, kind: This has to be one of: json, batch, html." in said

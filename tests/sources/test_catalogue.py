@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from portal import sources
-from portal.sources import RecipeFile, catalogue
+from portal.sources import catalogue
 from portal.sources.http.source import HttpSource
+from portal.sources.recipes.folder import RecipeFile
 from tests.support.recipes import JSON
 
 
@@ -28,15 +29,15 @@ class Clock:
 def folder(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "sources"
     folder.mkdir()
-    sources.configure(None, folder, {"TEST_KEY": "from the start"}, secrets_file=tmp_path / "secrets.env")
+    catalogue.configure(None, folder, {"TEST_KEY": "from the start"}, secrets_file=tmp_path / "secrets.env")
     yield folder
-    sources.configure(None, tmp_path / "nothing", {})
+    catalogue.configure(None, tmp_path / "nothing", {})
 
 
 @pytest.fixture
 def look() -> Callable[[], bool]:
     clock = Clock()
-    return lambda: sources.refresh(clock)
+    return lambda: catalogue.refresh(clock)
 
 
 def write(folder: Path, name: str = "one", title: str = "", more: str = "") -> Path:
@@ -47,7 +48,7 @@ def write(folder: Path, name: str = "one", title: str = "", more: str = "") -> P
 
 
 def only() -> RecipeFile:
-    (found,) = sources.found()
+    (found,) = catalogue.found()
     return found
 
 
@@ -99,7 +100,7 @@ def test_a_good_file_of_the_same_name_comes_before_a_broken_ones_last_version(
     (folder / "two.toml").write_text(write(folder, "zzz").read_text().replace('"zzz"', '"one"'))
     (folder / "zzz.toml").unlink()
     look()
-    assert [(one.path.name, one.usable) for one in sources.found()] == [("one.toml", False), ("two.toml", True)]
+    assert [(one.path.name, one.usable) for one in catalogue.found()] == [("one.toml", False), ("two.toml", True)]
     assert "one" in sources.names()
 
 
@@ -153,7 +154,7 @@ def test_the_files_are_looked_at_once_a_second_at_most(folder: Path, monkeypatch
     monkeypatch.setattr(catalogue, "_stamp", lambda: looks.append(1) or ())
     clock.step = 0.1
     for _ in range(25):
-        sources.refresh(clock)
+        catalogue.refresh(clock)
     assert len(looks) == 3
 
 
@@ -162,4 +163,4 @@ def test_a_folder_that_is_gone_takes_nothing_down(folder: Path, look: Callable[[
     look()
     path.unlink()
     os.rmdir(folder)
-    assert look() and sources.found() == ()
+    assert look() and catalogue.found() == ()

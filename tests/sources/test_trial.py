@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portal import sources
+from portal.sources import catalogue
 from portal.sources.base import Outcome
 from portal.sources.trial import ShownExchange, Trial, as_plain, from_plain, try_number
 from tests.support.misbehaving import always, misbehaving
@@ -17,7 +17,7 @@ from tests.support.recipes import LOOPBACK, SECRETS, recipe
 def test_a_try_ends_in_its_time_whatever_the_recipe_allows(kind: str, tmp_path: Path) -> None:
     with misbehaving() as server:
         server.plan = always("hang")
-        sources.configure(None, tmp_path / "none", SECRETS, LOOPBACK)
+        catalogue.configure(None, tmp_path / "none", SECRETS, LOOPBACK)
         begun = time.monotonic()
         trial = try_number(recipe(tmp_path, kind, server.url, timeout=60), "+34612345678", seconds=0.3)
     assert time.monotonic() - begun < 5

@@ -7,9 +7,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from werkzeug.routing import IntegerConverter
 
 from portal.accounts import LoginThrottle, User
 from portal.database import db
+from portal.web.request_fields import id_list
 from tests import services
 from tests.conftest import Browser, _signed_in
 from tests.support import cast
@@ -53,3 +55,15 @@ def test_a_number_that_no_column_holds_is_nothings(as_ada: FlaskClient, ada: Use
         assert as_ada.get(f"{place}?before={far}").status_code == 200, place
     assert as_ada.post(f"/jobs/{job.id}/retry", data={"round": far}).status_code == 303
     assert as_ada.post(f"/jobs/{job.id}/limits", data={"max_retries": far, "timeout_minutes": far}).status_code == 422
+
+
+def test_an_id_that_no_column_holds_is_in_no_address(app: Flask, as_ada: FlaskClient, ada: User, make_job) -> None:
+    job = make_job(ada)
+    assert as_ada.get(f"/jobs/{job.id}").status_code == 200
+    assert {as_ada.get(f"/jobs/{far}").status_code for far in (0, 2**31, 2**63, "9" * 5000)} == {404}
+    converters = {type(one) for rule in app.url_map.iter_rules() for one in rule._converters.values()}
+    assert IntegerConverter not in converters, "use <id:…>"
+
+
+def test_a_field_of_ids_keeps_what_can_be_one() -> None:
+    assert id_list("7,x,,7, 8,2147483647,2147483648,99999999999,-1") == [7, 2147483647]

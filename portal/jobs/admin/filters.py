@@ -10,11 +10,11 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, or_, select, true
 
 from portal.accounts import User
-from portal.database import among, db
+from portal.database import MAX_INTEGER, among, db, id_in
 from portal.jobs.core.status import RETRYABLE, Status
 from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
-from portal.jobs.queries import LAST_ID, containing
+from portal.jobs.queries import containing
 
 PEOPLE_AT_ONCE = 200  # so many people may one part of an address mean
 
@@ -39,7 +39,7 @@ class Filters:
     @property
     def named_id(self) -> int | None:
         """The id that `name` may mean as well."""
-        return int(self.name) if self.name.isdecimal() and len(self.name) < 11 and int(self.name) <= LAST_ID else None
+        return id_in(self.name)
 
     @property
     def only_status(self) -> bool:
@@ -76,7 +76,7 @@ def conditions(wanted: Filters, *, with_name: bool = True) -> list[ColumnElement
     if wanted.status is not None:
         where.append(job.status == wanted.status)
     if wanted.job_id is not None:
-        where.append(job.id == (wanted.job_id if 0 < wanted.job_id <= LAST_ID else -1))
+        where.append(job.id == (wanted.job_id if 0 < wanted.job_id <= MAX_INTEGER else -1))
     if wanted.user:
         where.append(_owned_by(wanted.user))
     if wanted.source:

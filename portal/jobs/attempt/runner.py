@@ -27,7 +27,6 @@ from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
-from portal.sources import refresh as refresh_sources
 from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import (
     AGAIN,
@@ -41,6 +40,7 @@ from portal.sources.base import (
     SourceStopped,
     begin,
 )  # fmt: skip
+from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.samples import Samples
 
 __all__ = ["ADMIN_SECONDS", "Conditions", "run"]

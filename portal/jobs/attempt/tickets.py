@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.database import READ_ONLY, changed_rows, db
 from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.core import timeline
-from portal.jobs.core.tables import Ticket
+from portal.jobs.core.tables import EventKind, Ticket
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import SubmittedBatch
 
@@ -116,7 +116,7 @@ class KeptTickets:
         if over:
             changed_rows(delete(Ticket).where(Ticket.job_id == self._job_id, Ticket.key.in_(over)))
         if lost:
-            timeline.record(self._job_id, "tickets_lost", now, attempt=self._attempt, numbers=lost)
+            timeline.record(self._job_id, EventKind.TICKETS_LOST, now, attempt=self._attempt, numbers=lost)
 
     def wait_seconds(self, now: datetime) -> float:
         """How long to wait before the source is asked again for what it has taken."""

@@ -77,6 +77,29 @@ class Attempt(Model):
     traceback: Mapped[str | None] = mapped_column(Text)  # of a fault in the program; secrets blanked, for admins only
 
 
+class EventKind(StrEnum):
+    """What a line of the timeline reports. `words.timeline` has a sentence for each."""
+
+    CREATED = "created"
+    STARTED = "started"
+    COMPLETED = "completed"  # an attempt's end is called as the status that it gives the job
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    HANDED_BACK = "handed_back"
+    LOST = "lost"
+    RETRY_DUE = "retry_due"
+    RETRIED = "retried"
+    CANCELLED = "cancelled"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    LIMITS_SET = "limits_set"
+    TICKETS_LOST = "tickets_lost"
+    DOWNLOADED = "downloaded"
+    DELETED = "deleted"
+    EXPIRED = "expired"
+    NOTIFIED = "told"  # never written: `notify.history` makes it from a notice
+
+
 class Event(Model):
     """One line of a job's timeline: what happened, when and by whom. Only ever added."""
 
@@ -85,7 +108,7 @@ class Event(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
-    kind: Mapped[str] = mapped_column(String(40))  # a code of jobs.words
+    kind: Mapped[EventKind] = mapped_column(EnumColumn(EventKind, 40, newer=True))
     actor: Mapped[str | None] = mapped_column(String(255))  # a person's address; empty: the portal itself
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 

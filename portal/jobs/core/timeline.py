@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import update
 
 from portal.database import db
-from portal.jobs.core.tables import Attempt, AttemptEnd, Event
+from portal.jobs.core.tables import Attempt, AttemptEnd, Event, EventKind
 
 
-def record(job_id: int, kind: str, now: datetime, actor: str | None = None, **facts: Any) -> None:
-    """Add one event. `kind` is a code of jobs.words; `actor` a person's address, or nothing for the portal."""
+def record(job_id: int, kind: EventKind, now: datetime, actor: str | None = None, **facts: Any) -> None:
+    """Add one event. `actor` is a person's address, or None for the portal itself."""
     shown = {name: value for name, value in facts.items() if value is not None}
     db.session.add(Event(job_id=job_id, at=now, kind=kind, actor=actor, facts=shown))
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, or_, select
 from portal.database import among, db
 from portal.documents.models import Document, Reading
 from portal.jobs.core.status import WAITING
-from portal.jobs.core.tables import Event
+from portal.jobs.core.tables import Event, EventKind
 from portal.jobs.dispatch import QUEUES, connection, queue
 from portal.jobs.models import ScrapingJob
 from portal.sources.pause import names_paused
@@ -51,7 +51,7 @@ def _jobs(now: datetime) -> tuple[int, datetime | None]:
     # No column says since when a job waits: `enqueued_at` is renewed with every push. Its timeline does.
     last_event = (
         select(Event.at)
-        .where(Event.job_id == ScrapingJob.id, Event.kind != "downloaded")
+        .where(Event.job_id == ScrapingJob.id, Event.kind != EventKind.DOWNLOADED)
         .order_by(Event.id.desc())
         .limit(1)
         .scalar_subquery()

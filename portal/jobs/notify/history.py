@@ -6,7 +6,7 @@ from sqlalchemy.orm import aliased
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.core.tables import Event
+from portal.jobs.core.tables import Event, EventKind
 from portal.notices.models import Channel, Delivery, Notice
 
 SHOWN = 50
@@ -38,4 +38,6 @@ def _line(job_id: int, notice: Notice, carrier: Notice, email: str | None) -> Ev
         "email": email if notice.channel == Channel.MAIL else None,
         "until": carrier.due_at.isoformat() if carrier.state in (Delivery.DUE, Delivery.SENDING) else None,
     }
-    return Event(job_id=job_id, at=carrier.sent_at or carrier.created_at, kind="notified", actor=None, facts=facts)
+    return Event(
+        job_id=job_id, at=carrier.sent_at or carrier.created_at, kind=EventKind.NOTIFIED, actor=None, facts=facts
+    )

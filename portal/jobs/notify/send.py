@@ -15,70 +15,71 @@ from portal.database import db
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.notify.facts import job_facts, source_facts
 from portal.jobs.words.causes import CAUSES
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import drop_held, write
-from portal.notices.preferences import wants
-from portal.notices.webhook.settings import is_on
+from portal.notices.preferences import wants, webhook_is_on
 
 
-def announce_job(kind: str, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
+def announce_job(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
     """`kind`: job_failed, job_fixed or job_completed. Fixed is written beside completed, never both."""
-    key = f"{kind.replace('_', '-')}.{job.id}.{job.round}"
-    if is_on(job.user_id):
+    key = f"{kind.key}.{job.id}.{job.round}"
+    if webhook_is_on(job.user_id):
         # A cause that was written by hand is no code that a program could know.
         known = facts["cause_code"] if facts["cause_code"] in CAUSES else None
         more = {"status": job.status, "cause_code": known, "fixed": _had_failed(job.id)}
         write(key, kind, job.user_id, job.id, {**facts, **more}, now, Channel.WEBHOOK)
-    if kind == "job_failed" and current_app.config["NOTIFY_URLS"]:
+    if kind == NoticeKind.JOB_FAILED and current_app.config["NOTIFY_URLS"]:
         owner = db.session.scalar(select(User.email).where(User.id == job.user_id))
         write(key, kind, None, job.id, {**facts, "owner": owner}, now, Channel.CHAT)
 
 
-def announce_source(kind: str, facts: dict[str, Any], now: datetime) -> None:
+def announce_source(kind: NoticeKind, facts: dict[str, Any], now: datetime) -> None:
     """`kind`: source_stopped or source_back. `facts` name the source, its title in every language, and the cause.
 
     A stop is told once a day for each cause, and again after the source was back."""
     if current_app.config["NOTIFY_URLS"]:
-        other = _last_told("source_back" if kind == "source_stopped" else "source_stopped", facts["source"])
-        key = f"{kind.replace('_', '-')}.{facts['source']}.{facts.get('cause_code') or ''}.{now:%Y%m%d}.{other}"
+        stopped, back = NoticeKind.SOURCE_STOPPED, NoticeKind.SOURCE_BACK
+        other = _last_told(back if kind == stopped else stopped, facts["source"])
+        key = f"{kind.key}.{facts['source']}.{facts.get('cause_code') or ''}.{now:%Y%m%d}.{other}"
         write(key, kind, None, None, facts, now, Channel.CHAT)
 
 
-def _last_told(kind: str, source: str) -> int:
+def _last_told(kind: NoticeKind, source: str) -> int:
     told = select(func.max(Notice.id)).where(Notice.channel == Channel.CHAT, Notice.kind == kind)
     return db.session.scalar(told.where(Notice.facts["source"].as_string() == source)) or 0
 
 
 def _had_failed(job_id: int) -> bool:
     """Whether the job's end as failed was announced before, so that this end puts it right."""
-    earlier = (Notice.job_id == job_id, Notice.kind == "job_failed", Notice.channel == Channel.WEBHOOK)
+    earlier = (Notice.job_id == job_id, Notice.kind == NoticeKind.JOB_FAILED, Notice.channel == Channel.WEBHOOK)
     return db.session.scalar(select(Notice.id).where(*earlier).limit(1)) is not None
 
 
 def job_failed(job: JobColumns, now: datetime) -> None:
     """The job has stopped for good: tell its owner once in this round."""
-    _tell_owner("job_failed", job, job_facts(job), now)
+    _tell_owner(NoticeKind.JOB_FAILED, job, job_facts(job), now)
 
 
 def job_completed(job: JobColumns, now: datetime) -> None:
     """The job is complete: tell it as good news, or as put right when its end as failed was told before."""
-    drop_held(job.id, "job_failed", now)
+    drop_held(job.id, NoticeKind.JOB_FAILED, now)
     told = select(Notice.id).where(
-        Notice.job_id == job.id, Notice.kind == "job_failed", Notice.channel == Channel.MAIL,
+        Notice.job_id == job.id, Notice.kind == NoticeKind.JOB_FAILED, Notice.channel == Channel.MAIL,
         Notice.state != Delivery.DROPPED,
     )  # fmt: skip
     fixed = db.session.scalar(told.limit(1)) is not None
-    _tell_owner("job_fixed" if fixed else "job_completed", job, job_facts(job), now)
+    _tell_owner(NoticeKind.JOB_FIXED if fixed else NoticeKind.JOB_COMPLETED, job, job_facts(job), now)
 
 
 def job_moved_on(job: JobColumns, now: datetime) -> None:
     """A person retried, cancelled or deleted the job: that it had stopped is no news any more, if it still waits."""
-    drop_held(job.id, "job_failed", now)
+    drop_held(job.id, NoticeKind.JOB_FAILED, now)
 
 
-def _tell_owner(kind: str, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
+def _tell_owner(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
     if wants(job.user_id, kind):
-        write(f"{kind.replace('_', '-')}.{job.id}.{job.round}", kind, job.user_id, job.id, facts, now)
+        write(f"{kind.key}.{job.id}.{job.round}", kind, job.user_id, job.id, facts, now)
     announce_job(kind, job, facts, now)
 
 
@@ -86,6 +87,6 @@ def source_stopped(source: str, cause: str, now: datetime) -> None:
     """A source refuses the portal: tell every admin, once a day for each cause."""
     facts = source_facts(source, cause)
     for admin in db.session.scalars(select(User.id).where(User.is_admin)):
-        if wants(admin, "source_stopped"):
-            write(f"source-{source}.{cause}.{now:%Y%m%d}.{admin}", "source_stopped", admin, None, facts, now)
-    announce_source("source_stopped", facts, now)
+        if wants(admin, NoticeKind.SOURCE_STOPPED):
+            write(f"source-{source}.{cause}.{now:%Y%m%d}.{admin}", NoticeKind.SOURCE_STOPPED, admin, None, facts, now)
+    announce_source(NoticeKind.SOURCE_STOPPED, facts, now)

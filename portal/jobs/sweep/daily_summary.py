@@ -13,6 +13,7 @@ from portal.accounts import User
 from portal.database import among, db
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
 from portal.jobs.models import ScrapingJob
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Delivery, Notice, NoticeSettings
 from portal.notices.outbox import write
 
@@ -33,7 +34,7 @@ def sum_up(now: datetime) -> Iterator[str]:
             continue
         today = datetime.combine(here.date(), time(), here.tzinfo)
         yesterday = datetime.combine(here.date() - timedelta(days=1), time(), here.tzinfo)
-        write(key, "daily_summary", user_id, None, _facts(yesterday, today), now)
+        write(key, NoticeKind.DAILY_SUMMARY, user_id, None, _facts(yesterday, today), now)
         db.session.commit()
         yield key
     db.session.commit()

@@ -1,4 +1,4 @@
-"""Deleting what is past its days (`retention` says which they are), and finding what is left of it: steps of the sweep.
+"""Deleting what is past its days (`retention` says which they are): steps of the sweep.
 
 Each job is committed by itself, so that a sweep that is killed has done what it has done, and the next one goes on.
 """
@@ -16,19 +16,8 @@ from portal.documents.models import Document
 from portal.documents.storage import LocalStorage
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob
-from portal.jobs.queries import LAST_ID
 
 BATCH = 100  # jobs, and documents, in one pass of the sweep
-
-
-def find_expired(user: User, job_id: int) -> ScrapingJob | None:
-    """The job whose days were over, if this person might see it: its totals are all that is left of it."""
-    if job_id > LAST_ID:
-        return None
-    found = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.expired_at.is_not(None))
-    if not user.is_admin:
-        found = found.where(ScrapingJob.user_id == user.id)
-    return db.session.scalar(found)
 
 
 def _due(oldest: ScalarSelect[Any], now: datetime) -> list[tuple[int, datetime]]:

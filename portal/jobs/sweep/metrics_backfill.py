@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import bindparam, exists, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from portal.database import among, db
 from portal.jobs.core.status import ENDED, WAITING, Status
-from portal.jobs.core.tables import Attempt, Event
+from portal.jobs.core.tables import Attempt, Event, EventKind
 from portal.jobs.metrics.models import JobEnd
 from portal.jobs.metrics.record import AttemptTimes, CountedEnd, keep_count, write
 from portal.jobs.models import ScrapingJob
+from portal.jobs.status_counts import UNCOUNTED
 
 BATCH = 1000
 BATCHES = 10  # in one pass of the sweep: some seconds at most
@@ -25,16 +26,6 @@ _COLUMNS = [
         "not_found_count", "invalid_count", "rejected_count", "failed_count", "total_numbers", "processed_numbers",
     )
 ]  # fmt: skip
-_UNCOUNTED = (
-    among(ScrapingJob.status, ENDED),
-    ScrapingJob.next_retry_at.is_(None),
-    ScrapingJob.ended_at.is_(None),
-)
-
-
-def behind() -> bool:
-    """Whether there are jobs that ended and are not counted yet."""
-    return bool(db.session.scalar(select(exists().where(*_UNCOUNTED))))
 
 
 def catch_up(now: datetime) -> Iterator[int]:
@@ -51,7 +42,7 @@ def catch_up(now: datetime) -> Iterator[int]:
 
 def count_ended() -> int:
     """Count one batch of them, and say how many; it commits. Jobs that somebody else has locked are left for later."""
-    asked = select(*_COLUMNS).where(*_UNCOUNTED).order_by(ScrapingJob.id).limit(BATCH)
+    asked = select(*_COLUMNS).where(*UNCOUNTED).order_by(ScrapingJob.id).limit(BATCH)
     jobs = db.session.execute(asked.with_for_update(skip_locked=True)).all()
     if jobs:
         ids = [job.id for job in jobs]
@@ -88,7 +79,7 @@ def _attempts(ids: list[int]) -> dict[int, list[AttemptTimes]]:
 
 def _moments(ids: list[int]) -> dict[int, datetime]:
     """When each of them came to its last end, by its timeline; the events of an end are called as its status."""
-    ends = (Event.job_id.in_(ids), Event.kind.in_([status.value for status in ENDED]))
+    ends = (Event.job_id.in_(ids), Event.kind.in_([EventKind(status) for status in ENDED]))
     latest = select(Event.job_id, func.max(Event.at)).where(*ends).group_by(Event.job_id)
     return {row[0]: row[1] for row in db.session.execute(latest)}
 

@@ -20,12 +20,12 @@ from portal.jobs.health.processes import somebody_looks_up
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts
 from portal.jobs.notify.send import announce_source
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
 from portal.sources.pause import names_paused
 
 PATIENCE = timedelta(minutes=5)  # so long nobody may be at work before it is told
-AWAY, BACK = "workers_away", "workers_back"
 
 
 def watch(now: datetime) -> Iterator[str]:
@@ -39,16 +39,16 @@ def watch(now: datetime) -> Iterator[str]:
 
 
 def _workers(now: datetime) -> Iterator[str]:
-    said: Notice | None = db.session.scalar(_told(AWAY, BACK).limit(1))
+    said: Notice | None = db.session.scalar(_told(NoticeKind.WORKERS_AWAY, NoticeKind.WORKERS_BACK).limit(1))
     waiting, works = _waiting(now), somebody_looks_up(now)
-    was_away = said is not None and said.kind == AWAY
+    was_away = said is not None and said.kind == NoticeKind.WORKERS_AWAY
     if waiting and not works and not was_away:
         key = f"workers-away.{said.id if said else 0}"
-        write(key, AWAY, None, None, {"waiting": waiting}, now, Channel.CHAT, due_at=now + PATIENCE)
-        yield AWAY
+        write(key, NoticeKind.WORKERS_AWAY, None, None, {"waiting": waiting}, now, Channel.CHAT, due_at=now + PATIENCE)
+        yield NoticeKind.WORKERS_AWAY
     elif said is not None and was_away and works and not _taken_back(said):
-        write(f"workers-back.{said.id}", BACK, None, None, {}, now, Channel.CHAT)
-        yield BACK
+        write(f"workers-back.{said.id}", NoticeKind.WORKERS_BACK, None, None, {}, now, Channel.CHAT)
+        yield NoticeKind.WORKERS_BACK
     db.session.commit()
 
 
@@ -75,14 +75,14 @@ def _waiting(now: datetime) -> int:
 
 def _sources(now: datetime) -> Iterator[str]:
     """A source is back when a file that was begun after its stop is complete."""
-    last = select(func.max(Notice.id)).where(Notice.channel == Channel.CHAT, Notice.kind == "source_stopped")
+    last = select(func.max(Notice.id)).where(Notice.channel == Channel.CHAT, Notice.kind == NoticeKind.SOURCE_STOPPED)
     for notice_id in db.session.scalars(last.group_by(_source_of())).all():
         stopped = db.session.get_one(Notice, notice_id)
         source = str(stopped.facts["source"])
-        told_since = _told("source_back").where(Notice.id > notice_id, _source_of() == source)
+        told_since = _told(NoticeKind.SOURCE_BACK).where(Notice.id > notice_id, _source_of() == source)
         if db.session.scalar(told_since.limit(1)) is None and _answers(source, stopped.created_at):
-            announce_source("source_back", source_facts(source, str(stopped.facts["cause_code"])), now)
-            yield "source_back"
+            announce_source(NoticeKind.SOURCE_BACK, source_facts(source, str(stopped.facts["cause_code"])), now)
+            yield NoticeKind.SOURCE_BACK
     db.session.commit()
 
 
@@ -99,7 +99,7 @@ def _answers(source: str, since: datetime) -> bool:
 # ── what was said ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _told(*kinds: str) -> Select[Any]:
+def _told(*kinds: NoticeKind) -> Select[Any]:
     """What the rooms were told of these kinds, the last first."""
     said = select(Notice).where(Notice.channel == Channel.CHAT, Notice.kind.in_(kinds))
     return said.order_by(Notice.id.desc()).execution_options(populate_existing=True)

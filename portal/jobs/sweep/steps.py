@@ -17,7 +17,6 @@ from redis.exceptions import RedisError
 from sqlalchemy import or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal import sources
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
@@ -41,7 +40,7 @@ from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
 from portal.jobs.sweep.outage_watch import watch
 from portal.jobs.sweep.overdue import BATCH, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
 from portal.notices.delivery import send_due
-from portal.sources import stats
+from portal.sources import catalogue, stats
 from portal.sources.answer_cache import forget_old
 
 log = structlog.get_logger(__name__)
@@ -152,7 +151,7 @@ def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
 def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str | None = None) -> SweepReport:
     """One pass over all steps, and a note of when it ended. `see` is given each thing that was put right, under its
     step's name in Swept; `actor` stands on the timelines when it was not the portal itself that began the pass."""
-    sources.refresh()
+    catalogue.refresh()
     _note(began_at=now)
     began = monotonic()
     steps: dict[str, Callable[[], Iterator[object]]] = {

@@ -6,27 +6,22 @@ from typing import Any
 
 from flask_babel import format_datetime, format_decimal, gettext, ngettext
 
-from portal.jobs.core.tables import Event
+from portal.jobs.core.tables import Event, EventKind
 from portal.jobs.words.causes import reason_words
 from portal.notices.models import Channel, Delivery
 from portal.notices.words import CHANNELS, kind_words
 
-TONES = {
-    "created": "run", "started": "run", "completed": "ok", "failed": "bad", "timeout": "bad", "lost": "warn",
-    "handed_back": "warn", "retry_due": "run", "retried": "run", "resumed": "run", "tickets_lost": "warn",
-    "notified": "idle",
-}  # fmt: skip
-
 
 def event_tone(event: Event) -> str:
     """The tone of a line: ok, warn, bad, run or idle."""
-    return TONES.get(event.kind, "idle")
+    known = LINES.get(event.kind)  # None: written by a newer version of the portal
+    return known[0] if known else "idle"
 
 
 def event_words(event: Event) -> str:
     """One event as a sentence or two. A missing fact is left out, never guessed."""
-    sentence = _SENTENCES.get(event.kind)
-    return sentence(event.facts) if sentence else gettext("Something happened that has no description.")
+    known = LINES.get(event.kind)
+    return known[1](event.facts) if known else gettext("Something happened that has no description.")
 
 
 def _whole(facts: dict[str, Any], name: str) -> int:
@@ -177,24 +172,24 @@ def _downloaded(facts: dict[str, Any]) -> str:
     return gettext("Downloaded: %(name)s", name=facts["what"]) if facts.get("what") else gettext("Downloaded.")
 
 
-_SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "created": _created,
-    "started": _started,
-    "completed": _completed,
-    "failed": _stopped(_failed),
-    "timeout": _stopped(_timed_out),
-    "handed_back": _handed_back,
-    "lost": _lost,
-    "retry_due": _retry_due,
-    "retried": _retried,
-    "cancelled": _cancelled,
-    "paused": lambda facts: gettext("Paused."),
-    "resumed": lambda facts: gettext("Resumed."),
-    "deleted": lambda facts: gettext("Deleted."),
-    "expired": lambda facts: gettext("Deleted because its retention period ended."),
-    "limits_set": _limits,
-    "downloaded": _downloaded,
-    "tickets_lost": _tickets_lost,
-    "notified": _notified,
+# The tone and the sentence of each kind.
+LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    EventKind.CREATED: ("run", _created),
+    EventKind.STARTED: ("run", _started),
+    EventKind.COMPLETED: ("ok", _completed),
+    EventKind.FAILED: ("bad", _stopped(_failed)),
+    EventKind.TIMEOUT: ("bad", _stopped(_timed_out)),
+    EventKind.HANDED_BACK: ("warn", _handed_back),
+    EventKind.LOST: ("warn", _lost),
+    EventKind.RETRY_DUE: ("run", _retry_due),
+    EventKind.RETRIED: ("run", _retried),
+    EventKind.CANCELLED: ("idle", _cancelled),
+    EventKind.PAUSED: ("idle", lambda facts: gettext("Paused.")),
+    EventKind.RESUMED: ("run", lambda facts: gettext("Resumed.")),
+    EventKind.DELETED: ("idle", lambda facts: gettext("Deleted.")),
+    EventKind.EXPIRED: ("idle", lambda facts: gettext("Deleted because its retention period ended.")),
+    EventKind.LIMITS_SET: ("idle", _limits),
+    EventKind.DOWNLOADED: ("idle", _downloaded),
+    EventKind.TICKETS_LOST: ("warn", _tickets_lost),
+    EventKind.NOTIFIED: ("idle", _notified),
 }
-EVENT_KINDS = frozenset(_SENTENCES)

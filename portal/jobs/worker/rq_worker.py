@@ -25,12 +25,13 @@ from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from portal import create_app, sources
+from portal import create_app
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
 from portal.jobs.worker.tasks import STOP
+from portal.sources import catalogue
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +92,7 @@ class PortalWorker(Worker):
             super().teardown()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        sources.refresh()  # the fork begins with what there is, and with the last good version of what is broken
+        catalogue.refresh()  # the fork begins with what there is, and with the last good version of what is broken
         # A signal that came in between the fork and the horse's own handlers would run the worker's handler in it.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:

@@ -42,16 +42,19 @@ class SweepScheduler(Scheduler):
         super().__init__(queue=queue("sweep"), interval=LOOP_SECONDS, connection=redis, job_class=Message)
         self.interval_seconds = interval_seconds
         self.token = uuid.uuid4().hex
+        self.registered = False  # by this process
 
     def ensure(self) -> None:
-        """Register the sweep when it is not registered: at the first start, and after Redis has lost it."""
-        if self.connection.zscore(self.scheduled_jobs_key, TICK) is None:
+        """Register the sweep when it is not registered: at the first start, after Redis has lost it, and once after an
+        update, since the entry in Redis may name the task as an earlier release did."""
+        if not self.registered or self.connection.zscore(self.scheduled_jobs_key, TICK) is None:
             # rq-scheduler compares with utcnow(), without a zone.
             first = utcnow().replace(tzinfo=None)
             self.schedule(
                 first, f"{ROOM}.sweep", id=TICK, interval=max(1, round(self.interval_seconds)), queue_name="sweep",
                 timeout=60, result_ttl=KEPT_SECONDS,
             )  # fmt: skip
+            self.registered = True
 
     def acquire_lock(self) -> bool:
         self._lock_acquired = bool(self.connection.set(self.scheduler_lock_key, self.token, ex=LOCK_SECONDS, nx=True))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from flask_babel import gettext, ngettext
 
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Notice
 from portal.notices.recipient import Recipient
 
@@ -14,7 +15,7 @@ PEOPLE_NAMED = 5
 
 def chat_words(notice: Notice, reader: Recipient, home: str) -> tuple[str, str]:
     """Title and text of a notice, in the reader's language; the caller has chosen it."""
-    title, lines = _KINDS[notice.kind](notice, reader, home)
+    title, lines = WRITERS[notice.kind](notice, reader, home)
     return quiet(title), quiet("\n".join(line for line in lines if line))
 
 
@@ -87,11 +88,11 @@ def _workers_back(notice: Notice, reader: Recipient, home: str) -> ChatWords:
     return gettext("Workers take up files again"), [f"{home}/admin/jobs"]
 
 
-_KINDS: dict[str, Callable[[Notice, Recipient, str], ChatWords]] = {
-    "job_failed": _failed,
-    "failed_digest": _failed_digest,
-    "source_stopped": _source_stopped,
-    "source_back": _source_back,
-    "workers_away": _workers_away,
-    "workers_back": _workers_back,
+WRITERS: dict[NoticeKind, Callable[[Notice, Recipient, str], ChatWords]] = {
+    NoticeKind.JOB_FAILED: _failed,
+    NoticeKind.FAILED_DIGEST: _failed_digest,
+    NoticeKind.SOURCE_STOPPED: _source_stopped,
+    NoticeKind.SOURCE_BACK: _source_back,
+    NoticeKind.WORKERS_AWAY: _workers_away,
+    NoticeKind.WORKERS_BACK: _workers_back,
 }

@@ -6,6 +6,7 @@ from typing import Any
 from flask_babel import gettext, ngettext
 
 from portal.notices.email.content import EmailContent, EmailSection, EmailTable
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Notice
 from portal.notices.recipient import Recipient
 
@@ -78,7 +79,7 @@ def good_digest(notice: Notice, reader: Recipient, home: str) -> EmailContent:
     """Several files are complete; those of which we wrote that they had stopped are among them."""
     facts = notice.facts
     n, total = reader.count(facts["count"]), reader.count(facts["total"])
-    fixed = sum(file.get("kind") == "job_fixed" for file in facts["files"])
+    fixed = sum(file.get("kind") == NoticeKind.JOB_FIXED for file in facts["files"])
     then = ngettext(
         "%(n)s of them had stopped before, and is complete after all.",
         "%(n)s of them had stopped before, and are complete after all.",

@@ -3,6 +3,7 @@
 Links in it only open pages: mail scanners follow links, so none of them does anything by itself. It sends nothing.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -15,11 +16,32 @@ from flask_babel import force_locale
 from flask_mail import Message
 
 from portal.accounts import User
+from portal.database import db
+from portal.notices.email.about_admin import source_stopped, webhook_off
+from portal.notices.email.about_job import job_completed, job_failed, job_fixed
+from portal.notices.email.about_many import daily_summary, failed_digest, good_digest
+from portal.notices.email.about_password import invite, password_reset
 from portal.notices.email.content import EmailContent
-from portal.notices.kinds import kind_of
-from portal.notices.models import Notice
+from portal.notices.kinds import NoticeKind, rule_of
+from portal.notices.models import Channel, Notice
 from portal.notices.recipient import Recipient, reader_of
 from portal.notices.unsubscribe import unsubscribe_address
+
+# What writes the e-mail of each kind, from the notice, its recipient and the portal's own address. A kind that is not
+# here is for other channels only.
+Writer = Callable[[Notice, Recipient, str], EmailContent]
+WRITERS: dict[NoticeKind, Writer] = {
+    NoticeKind.JOB_FAILED: job_failed,
+    NoticeKind.JOB_FIXED: job_fixed,
+    NoticeKind.JOB_COMPLETED: job_completed,
+    NoticeKind.FAILED_DIGEST: failed_digest,
+    NoticeKind.GOOD_DIGEST: good_digest,
+    NoticeKind.SOURCE_STOPPED: source_stopped,
+    NoticeKind.DAILY_SUMMARY: daily_summary,
+    NoticeKind.WEBHOOK_OFF: webhook_off,
+    NoticeKind.PASSWORD_RESET: password_reset,
+    NoticeKind.INVITE: invite,
+}
 
 
 class Email(Message):
@@ -63,13 +85,20 @@ def letter(notice: Notice, user: User, now: datetime, *, for_admins: bool = Fals
     return written
 
 
+def shown_to_admins(notice: Notice) -> Email | None:
+    """The e-mail as it was sent, or would be sent now, but for its recipient's own link to unsubscribe. None for a
+    notice of another channel, and for one whose text is for its recipient alone."""
+    user = db.session.get(User, notice.user_id) if notice.user_id else None
+    if notice.channel != Channel.MAIL or user is None or notice.kind not in WRITERS or rule_of(notice.kind).private:
+        return None
+    return letter(notice, user, notice.sent_at or notice.created_at, for_admins=True)
+
+
 def _written(notice: Notice, reader: Recipient, home: str, stop: str) -> tuple[EmailContent, str, str]:
-    """What is said, as text and as HTML. Raises KeyError for a kind that no letter is written of."""
-    say = kind_of(notice.kind).say
-    if say is None:
-        raise KeyError(notice.kind)
+    """What is said, as text and as HTML. Raises KeyError for a kind that no e-mail is written of."""
+    write = WRITERS[notice.kind]
     with force_locale(reader.locale):
-        said = say(notice, reader, home)
+        said = write(notice, reader, home)
         parts = [
             # Not render_template: what every page gets (theme, person, token) belongs to a request, and there is none.
             current_app.jinja_env.get_template(f"emails/letter.{ending}").render(

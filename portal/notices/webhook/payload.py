@@ -9,11 +9,15 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Notice
 
 KEY_START = "mfwh_"  # so that whoever finds one in a file knows what it is
-EVENTS = {"job_failed": "job.failed", "job_completed": "job.completed", "job_fixed": "job.completed"}
-TEST = "webhook_test"  # the kind of a notice that only shows that it arrives
+EVENTS = {
+    NoticeKind.JOB_FAILED: "job.failed",
+    NoticeKind.JOB_COMPLETED: "job.completed",
+    NoticeKind.JOB_FIXED: "job.completed",
+}
 
 
 def new_secret() -> str:
@@ -21,7 +25,7 @@ def new_secret() -> str:
     return KEY_START + secrets.token_urlsafe(32)
 
 
-def event_of(kind: str) -> str:
+def event_of(kind: NoticeKind) -> str:
     """The kind of a notice as the outside calls it."""
     return EVENTS.get(kind, "test")
 
@@ -41,7 +45,7 @@ def body_of(notice: Notice, home: str, now: datetime) -> bytes:
             "id": notice.job_id,
             "file_name": facts["file_name"],
             "status": facts["status"],
-            "fixed": notice.kind == "job_fixed" or bool(facts.get("fixed")),
+            "fixed": notice.kind == NoticeKind.JOB_FIXED or bool(facts.get("fixed")),
             "total": facts["total"],
             "ready": facts["ready"],
             "found": facts["found"],
@@ -69,7 +73,8 @@ def example(home: str, now: datetime) -> str:
     """Headers and body of a message to look at."""
     facts = {"file_name": "clientes.xlsx", "status": "completed", "total": 5000, "ready": 5000, "found": 4801}
     more = {"attempts": 1, "reference": "SJ-1042-A1"}
-    shown = Notice(dedupe="job-completed.1042.1.webhook", kind="job_completed", job_id=1042, facts={**facts, **more})
+    kind = NoticeKind.JOB_COMPLETED
+    shown = Notice(dedupe="job-completed.1042.1.webhook", kind=kind, job_id=1042, facts={**facts, **more})
     shown.created_at = now
     body = body_of(shown, home, now)
     headers = headers_of(shown, new_secret(), body, now)

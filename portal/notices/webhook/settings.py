@@ -14,10 +14,11 @@ from sqlalchemy import select, update
 from portal.database import among, changed_rows, db
 from portal.net.address_policy import AddressPolicy, AddressRefusal, AddressRefused
 from portal.net.post import SECONDS
+from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.outbox import write
-from portal.notices.preferences import keep_wishes, wishes_of
-from portal.notices.webhook.payload import TEST, new_secret
+from portal.notices.preferences import keep_wishes, webhook_is_on, wishes_of
+from portal.notices.webhook.payload import new_secret
 
 
 def refusal_words(code: AddressRefusal) -> str:
@@ -79,22 +80,17 @@ def switch_off(user_id: int, address: str, now: datetime) -> None:
     still_on = (*own, NoticeSettings.webhook_off_at.is_(None))
     if changed_rows(update(NoticeSettings).where(*still_on).values(webhook_off_at=now, updated_at=now)):
         host = urlsplit(address).hostname  # the rest may hold a key, and admins see what mails say
-        write(f"webhook-off.{user_id}.{int(now.timestamp())}", "webhook_off", user_id, None, {"host": host}, now)
+        key = f"{NoticeKind.WEBHOOK_OFF.key}.{user_id}.{int(now.timestamp())}"
+        write(key, NoticeKind.WEBHOOK_OFF, user_id, None, {"host": host}, now)
     db.session.commit()
-
-
-def is_on(user_id: int) -> bool:
-    """Whether what happens to this person's files is sent to a program of theirs."""
-    kept = wishes_of(user_id)
-    return bool(kept.webhook_url) and kept.webhook_off_at is None
 
 
 def send_test(user_id: int, now: datetime) -> bool:
     """Write a notice that only shows that it arrives. False: there is no address, or enough of them wait. Commits."""
-    if not is_on(user_id) or _waiting(user_id) >= AT_ONCE:
+    if not webhook_is_on(user_id) or _waiting(user_id) >= AT_ONCE:
         return False
-    key = f"webhook-test.{user_id}.{int(now.timestamp())}.{secrets.token_hex(4)}"
-    write(key, TEST, user_id, None, {}, now, Channel.WEBHOOK)
+    key = f"{NoticeKind.WEBHOOK_TEST.key}.{user_id}.{int(now.timestamp())}.{secrets.token_hex(4)}"
+    write(key, NoticeKind.WEBHOOK_TEST, user_id, None, {}, now, Channel.WEBHOOK)
     db.session.commit()
     return True
 
@@ -105,7 +101,7 @@ def send_again(user_id: int, notice_id: int, now: datetime) -> bool | None:
     own = (Notice.id == notice_id, Notice.user_id == user_id, Notice.channel == Channel.WEBHOOK)
     if db.session.scalar(select(Notice.id).where(*own)) is None:
         return None
-    if not is_on(user_id) or _waiting(user_id) >= AT_ONCE:
+    if not webhook_is_on(user_id) or _waiting(user_id) >= AT_ONCE:
         return False
     ended = (*own, among(Notice.state, ENDED))
     again = changed_rows(update(Notice).where(*ended).values(state=Delivery.DUE, due_at=now)) == 1

@@ -114,6 +114,16 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """What a case's answer did not give as expected. `code` is one of `words.DIFFERENCES`."""
+
+    code: str
+    field: str = ""
+    expected: str = ""
+    found: str = ""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One source. `version` changes with the file, and with it what was kept of earlier answers is not used again."""
 

@@ -3,8 +3,8 @@
 from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
+from portal.sources.recipes.model import Difference
 from portal.sources.recipes.toml_table import Mistake
-from portal.sources.selftest import Difference
 
 SENTENCES: dict[str, LazyString] = {
     "not_toml": _("This is not TOML: %(why)s"),

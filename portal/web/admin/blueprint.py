@@ -3,4 +3,3 @@
 from flask import Blueprint
 
 blueprint = Blueprint("admin", __name__)
-WHY_LETTERS = 500

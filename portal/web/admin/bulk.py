@@ -19,15 +19,16 @@ from portal.jobs.admin.words import done_words, skipped_words
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.models import ScrapingJob
 from portal.web.access import admin_required
-from portal.web.admin.blueprint import WHY_LETTERS, blueprint
+from portal.web.admin.blueprint import blueprint
 from portal.web.admin.filters import ListQuery
-from portal.web.job_actions import MAX_MINUTES, MAX_RETRIES
+from portal.web.job_actions import limits_in_form, limits_problem
+from portal.web.request_fields import id_list, reason
 
 NAMED = 5  # so many of the skipped jobs are named one by one
 IDS_AT_ONCE = 100_000
 
 
-@blueprint.post("/admin/jobs/plan", endpoint="plan")
+@blueprint.post("/admin/jobs/plan")
 @admin_required
 def plan() -> Response:
     """What a verb would do, before it does it. Nothing is changed."""
@@ -54,35 +55,35 @@ def _planned(verb: Verb, asked: ListQuery, problem: str = "") -> Response:
         arguments=asked.arguments(),
         key=request.form.get("key") or secrets.token_urlsafe(16),
         needs_reason=verb in bulk.NEEDS_REASON,
-        why=_why(),
+        why=reason(),
         problem=problem,
         limits=(current_app.config["SCRAPING_MAX_RETRIES"], current_app.config["SCRAPING_TIMEOUT_MINUTES"]),
     )
     return make_response(page, 422 if problem else 200)
 
 
-@blueprint.post("/admin/jobs/retry", endpoint="retry")
+@blueprint.post("/admin/jobs/retry")
 @admin_required
 def retry() -> Response:
     """Retry the chosen jobs."""
     return _do(Verb.RETRY)
 
 
-@blueprint.post("/admin/jobs/time-out", endpoint="time_out")
+@blueprint.post("/admin/jobs/time-out")
 @admin_required
 def time_out() -> Response:
     """End the chosen jobs' attempts as timed out; the reason stands on each timeline."""
     return _do(Verb.TIME_OUT)
 
 
-@blueprint.post("/admin/jobs/cancel", endpoint="cancel")
+@blueprint.post("/admin/jobs/cancel")
 @admin_required
 def cancel() -> Response:
     """Stop the chosen jobs; what is ready is kept."""
     return _do(Verb.CANCEL)
 
 
-@blueprint.post("/admin/jobs/limits", endpoint="limits")
+@blueprint.post("/admin/jobs/limits")
 @admin_required
 def limits() -> Response:
     """Change how often and how long the chosen jobs may try."""
@@ -98,13 +99,13 @@ def _do(verb: Verb) -> Response:
     ids = [] if every else _ids()
     if not every and not ids:
         return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
-    numbers = _limits() if verb == Verb.LIMITS else None
+    numbers = limits_in_form() if verb == Verb.LIMITS else None
     problem = _problem(verb, numbers)
     if problem and "key" in request.form:
         return _planned(verb, asked, problem)
     if problem:
         return _back(asked, problem, "bad")
-    order = bulk.BulkOrder(verb, current_user.email, _why() or None, numbers)
+    order = bulk.BulkOrder(verb, current_user.email, reason() or None, numbers)
     few = _few(wanted, ids)
     if few is not None:
         return _told(bulk.do_at_once(order, few, now), verb, asked)
@@ -123,35 +124,18 @@ def _few(wanted: job_list.Filters | None, ids: Sequence[int]) -> list[ScrapingJo
 
 def _problem(verb: Verb, numbers: tuple[int, int] | None) -> str:
     if verb == Verb.LIMITS and numbers is None:
-        return gettext(
-            "Retries go from 0 to %(retries)s, and minutes without progress from 1 to %(minutes)s.",
-            retries=MAX_RETRIES,
-            minutes=format_decimal(MAX_MINUTES),
-        )
-    if verb in bulk.NEEDS_REASON and not _why():
+        return limits_problem()
+    if verb in bulk.NEEDS_REASON and not reason():
         return gettext("Say why: the reason stands on the timeline of every file for its owner to read.")
     return ""
-
-
-def _limits() -> tuple[int, int] | None:
-    retries, minutes = (request.form.get(name, type=int) for name in ("max_retries", "timeout_minutes"))
-    if retries is None or minutes is None or not (0 <= retries <= MAX_RETRIES and 1 <= minutes <= MAX_MINUTES):
-        return None
-    return retries, minutes
 
 
 def _senseless() -> str:
     return gettext("One of the filters makes no sense, so nothing was done. Choose the filters again.")
 
 
-def _why() -> str:
-    return request.form.get("why", "").strip()[:WHY_LETTERS]
-
-
 def _ids() -> list[int]:
-    texts = ",".join(request.form.getlist("ids")).split(",")
-    ids = dict.fromkeys(int(text) for text in texts if text.isdecimal() and len(text) < 11)
-    return [one for one in ids if one < 2**31][:IDS_AT_ONCE]
+    return id_list(",".join(request.form.getlist("ids")))[:IDS_AT_ONCE]
 
 
 def _back(asked: ListQuery, said: str, kind: str = "info") -> Response:

@@ -6,16 +6,14 @@ They belong to the admins' blueprint: for anybody else they do not exist.
 from flask import Response, abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 
-from portal.accounts import User
 from portal.clock import utcnow
-from portal.database import db
 from portal.notices import log, words
-from portal.notices.email.build import Email, letter
-from portal.notices.kinds import kind_of
-from portal.notices.models import Channel, Delivery
+from portal.notices.email.build import shown_to_admins
+from portal.notices.models import Delivery
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 from portal.web.headers import POLICY
+from portal.web.request_fields import whole
 
 # A letter carries its styles in itself, and is shown in a frame that can do nothing else.
 LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " \
@@ -27,7 +25,7 @@ LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';
 def index() -> str:
     """What was told, the newest first; those given up are counted on top."""
     state = request.args.get("state", "")
-    before = min(max(0, request.args.get("before", default=0, type=int)), 2**31 - 1)
+    before = max(0, request.args.get("before", default=0, type=whole))
     return render_template(
         "admin/notices.html",
         log=log.log_of_all(state, before),
@@ -39,28 +37,28 @@ def index() -> str:
     )
 
 
-@blueprint.get("/admin/notices/<int:notice_id>", endpoint="notice")
+@blueprint.get("/admin/notices/<id:notice_id>", endpoint="notice")
 @admin_required
 def show(notice_id: int) -> Response:
     """One notice with its delivery and, when it is a letter, its text and its HTML."""
     found = _found(notice_id)
-    page = render_template("admin/notice.html", found=found, letter=_letter(found), words=words)
+    page = render_template("admin/notice.html", found=found, letter=shown_to_admins(found.notice), words=words)
     answer = make_response(page)
     answer.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
     return answer
 
 
-@blueprint.get("/admin/notices/<int:notice_id>/letter", endpoint="letter")
+@blueprint.get("/admin/notices/<id:notice_id>/letter", endpoint="letter")
 @admin_required
 def html(notice_id: int) -> Response:
     """The letter's HTML, for the frame on its page."""
-    written = _letter(_found(notice_id)) or abort(404)
+    written = shown_to_admins(_found(notice_id).notice) or abort(404)
     answer = make_response(written.html or "")
     answer.headers["Content-Security-Policy"] = LETTER_POLICY
     return answer
 
 
-@blueprint.post("/admin/notices/<int:notice_id>/again", endpoint="send_notice_again")
+@blueprint.post("/admin/notices/<id:notice_id>/again", endpoint="send_notice_again")
 @admin_required
 def send_again(notice_id: int) -> Response:
     """Send it once more, under the same Message-ID."""
@@ -73,14 +71,4 @@ def send_again(notice_id: int) -> Response:
 
 
 def _found(notice_id: int) -> log.LoggedNotice:
-    return (log.find_notice(notice_id) if notice_id < 2**31 else None) or abort(404)
-
-
-def _letter(found: log.LoggedNotice) -> Email | None:
-    """The letter as it went out or would go out now, but for its reader's own address to stop such letters; nothing for
-    other channels, and for what is its reader's alone."""
-    notice, kind = found.notice, kind_of(found.notice.kind)
-    user = db.session.get(User, notice.user_id) if notice.user_id else None
-    if notice.channel != Channel.MAIL or user is None or kind.say is None or kind.private:
-        return None
-    return letter(notice, user, notice.sent_at or notice.created_at, for_admins=True)
+    return log.find_notice(notice_id) or abort(404)

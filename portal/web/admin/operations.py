@@ -21,14 +21,14 @@ def index() -> str:
     return render_template("admin/operations.html", operations=rows, next_before=following, moving=moving)
 
 
-@blueprint.get("/admin/operations/<int:operation_id>", endpoint="operation")
+@blueprint.get("/admin/operations/<id:operation_id>", endpoint="operation")
 @admin_required
 def show(operation_id: int) -> str:
     """One operation."""
     return render_template("admin/operation.html", **_facts(_found(operation_id)))
 
 
-@blueprint.get("/admin/operations/<int:operation_id>/live", endpoint="operation_live")
+@blueprint.get("/admin/operations/<id:operation_id>/live", endpoint="operation_live")
 @admin_required
 def live(operation_id: int) -> str | Response:
     """The part of its page that changes, or 204 while nothing has."""
@@ -38,7 +38,7 @@ def live(operation_id: int) -> str | Response:
     return render_template("admin/_operation_live.html", **_facts(operation))
 
 
-@blueprint.post("/admin/operations/<int:operation_id>/stop", endpoint="stop_operation")
+@blueprint.post("/admin/operations/<id:operation_id>/stop", endpoint="stop_operation")
 @admin_required
 def stop(operation_id: int) -> Response:
     """Let it touch no further job."""

@@ -17,11 +17,13 @@ from portal.jobs import source_pause, source_trial
 from portal.jobs.health import sources as source_health
 from portal.jobs.source_trial import TrialState
 from portal.phone import parse
+from portal.sources import catalogue
 from portal.sources.recipes.words import difference_words, mistake_words
 from portal.sources.selftest import TestResult, prove
 from portal.sources.words import field_label, value_words
 from portal.web.access import admin_required, wants_fragment
-from portal.web.admin.blueprint import WHY_LETTERS, blueprint
+from portal.web.admin.blueprint import blueprint
+from portal.web.request_fields import reason
 
 ANSWER_WORDS = {"field_label": field_label, "value_words": value_words}
 
@@ -33,7 +35,7 @@ def index() -> str:
     return render_template(
         "admin/_sources.html" if wants_fragment() else "admin/sources.html",
         healths=source_health.all_healths(utcnow()),
-        unusable=[one for one in sources.found() if not one.well],
+        unusable=[one for one in catalogue.found() if not one.well],
         pace_words=pace_words,
         mistake_words=mistake_words,
     )
@@ -51,7 +53,7 @@ def show(name: str) -> str:
 def pause(name: str) -> Response:
     """Let nobody ask it until it is resumed."""
     _known(name)
-    why = request.form.get("why", "").strip()[:WHY_LETTERS]
+    why = reason()
     if not why:
         flash(gettext("Say why: other administrators read it here."), "bad")
     elif source_pause.pause_source(name, current_user.email, why, utcnow()):
@@ -71,7 +73,7 @@ def resume(name: str) -> Response:
     return _back(name)
 
 
-@blueprint.post("/admin/sources/<name>/try", endpoint="try_source")
+@blueprint.post("/admin/sources/<name>/try")
 @admin_required
 def try_source(name: str) -> Response:
     """Let a worker ask for one number; the page that follows shows what went out and what came back."""
@@ -118,7 +120,7 @@ def _known(name: str) -> None:
 def _page(name: str, number: str = "", problem: str = "", state: TrialState | None = None) -> dict[str, Any]:
     """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
     _known(name)
-    found = next((one for one in sources.found() if one.usable and one.name == name), None)
+    found = next((one for one in catalogue.found() if one.usable and one.name == name), None)
     recipe = found.serves if found else None
     proofs: tuple[TestResult, ...] | None
     try:

@@ -19,8 +19,9 @@ from portal.clock import utcnow
 from portal.jobs.quotas import COUNTED, files_started
 from portal.notices import password_mails
 from portal.web.access import admin_required, wants_fragment
-from portal.web.admin.blueprint import WHY_LETTERS, blueprint
+from portal.web.admin.blueprint import blueprint
 from portal.web.errors import answer_error
+from portal.web.request_fields import reason
 
 
 @blueprint.get("/admin/users", endpoint="users")
@@ -43,55 +44,55 @@ def invite() -> Response:
     return _letter_written(user.id, link, Purpose.INVITE)
 
 
-@blueprint.get("/admin/users/<int:user_id>", endpoint="user")
+@blueprint.get("/admin/users/<id:user_id>", endpoint="user")
 @admin_required
 def show(user_id: int) -> str:
     """One person: how they stand, and what can be done."""
     return _page(user_id)
 
 
-@blueprint.post("/admin/users/<int:user_id>/shut-out", endpoint="shut_user_out")
+@blueprint.post("/admin/users/<id:user_id>/shut-out", endpoint="shut_user_out")
 @admin_required
 def shut_out(user_id: int) -> Response:
     """Take the portal from them, at once on every device."""
-    if not _why():
+    if not reason():
         return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
     done = gettext("This person is shut out and signed out everywhere. Their files stay.")
     return _told(
         user_id,
-        account_admin.shut_out(_found(user_id).id, current_user.id, _why(), utcnow()),
+        account_admin.shut_out(_found(user_id).id, current_user.id, reason(), utcnow()),
         done,
         gettext("They were shut out already, so nothing was changed."),
     )
 
 
-@blueprint.post("/admin/users/<int:user_id>/let-in", endpoint="let_user_in")
+@blueprint.post("/admin/users/<id:user_id>/let-in", endpoint="let_user_in")
 @admin_required
 def let_in(user_id: int) -> Response:
     """Give it back to them."""
     done = gettext("This person can sign in again, with the password they had.")
     return _told(
         user_id,
-        account_admin.let_in(_found(user_id).id, current_user.id, _why(), utcnow()),
+        account_admin.let_in(_found(user_id).id, current_user.id, reason(), utcnow()),
         done,
         gettext("They could sign in already, so nothing was changed."),
     )
 
 
-@blueprint.post("/admin/users/<int:user_id>/role", endpoint="set_user_role")
+@blueprint.post("/admin/users/<id:user_id>/role", endpoint="set_user_role")
 @admin_required
 def set_role(user_id: int) -> Response:
     """Make them an admin, or one no longer."""
     role = request.form.get("role")
     if role not in ("admin", "user"):
         abort(400)
-    if not _why():
+    if not reason():
         return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
-    moved = account_admin.set_role(_found(user_id).id, role == "admin", current_user.id, _why(), utcnow())
+    moved = account_admin.set_role(_found(user_id).id, role == "admin", current_user.id, reason(), utcnow())
     return _told(user_id, moved, gettext("Saved."), gettext("That is their role already, so nothing was changed."))
 
 
-@blueprint.post("/admin/users/<int:user_id>/limits", endpoint="set_user_limits")
+@blueprint.post("/admin/users/<id:user_id>/limits", endpoint="set_user_limits")
 @admin_required
 def set_limits(user_id: int) -> Response:
     """Give them limits of their own; an empty field is what the portal gives everybody."""
@@ -107,11 +108,11 @@ def set_limits(user_id: int) -> Response:
             days=format_decimal(LONGEST_RETENTION_DAYS),
         )  # fmt: skip
         return _refused(user_id, problem, typed=request.form)
-    moved = account_admin.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, _why(), utcnow())
+    moved = account_admin.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, reason(), utcnow())
     return _told(user_id, moved, gettext("Saved."), gettext("These are their limits already, so nothing was changed."))
 
 
-@blueprint.post("/admin/users/<int:user_id>/letter", endpoint="send_user_letter")
+@blueprint.post("/admin/users/<id:user_id>/letter", endpoint="send_user_letter")
 @admin_required
 def send_letter(user_id: int) -> Response:
     """Write them the letter by which they choose a password."""
@@ -131,10 +132,6 @@ def _whole(name: str, least: int, most: int) -> int | None:
     if not (text.isdecimal() and len(text) < 8 and least <= int(text) <= most):
         raise ValueError(name)
     return int(text)
-
-
-def _why() -> str:
-    return request.form.get("why", "").strip()[:WHY_LETTERS]
 
 
 def _found(user_id: int) -> accounts.User:

@@ -6,7 +6,6 @@ from shutil import copytree
 import pytest
 from sqlalchemy import select
 
-from portal import sources
 from portal.accounts import User
 from portal.database import db
 from portal.jobs.attempt import outcome
@@ -14,6 +13,7 @@ from portal.jobs.attempt import runner as attempts
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.tables import Attempt
+from portal.sources import catalogue
 from portal.sources.recipes.folder import EXAMPLES
 from tests.support.cast import NOW
 
@@ -52,12 +52,12 @@ def test_a_fault_of_our_own_is_kept_too_and_goes_on_up(
 
 def test_no_secret_gets_into_it(tmp_path: Path) -> None:
     copytree(EXAMPLES, tmp_path / "recipes")
-    name = next(found.missing[0] for found in sources.configure(None, tmp_path / "recipes", {}) if found.missing)
-    sources.configure(None, tmp_path / "recipes", {name: "s3cr3t/key"})
+    name = next(found.missing[0] for found in catalogue.configure(None, tmp_path / "recipes", {}) if found.missing)
+    catalogue.configure(None, tmp_path / "recipes", {name: "s3cr3t/key"})
     try:
         said = "asked https://x/?key=s3cr3t%2Fkey with s3cr3t/key, redis://:pass@host/0"
         text = outcome.told(ValueError(said))
         assert len(outcome.told(ValueError(said * 500))) == outcome.LONGEST
     finally:
-        sources.configure(None, tmp_path / "none", {})
+        catalogue.configure(None, tmp_path / "none", {})
     assert "asked https" in text and "s3cr3t" not in text and "pass@" not in text

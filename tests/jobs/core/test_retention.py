@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from portal.accounts import User, set_retention
 from portal.database import db
 from portal.documents.models import Document
-from portal.jobs import commands, erasure
+from portal.jobs import commands, erasure, queries
 from portal.jobs.core import retention
 from portal.jobs.core.status import Status
 from portal.jobs.core.tables import Number
@@ -53,7 +53,7 @@ def test_on_its_day_a_job_goes_with_its_file_and_its_totals_stay(app, alice, mak
     job = db.session.get_one(ScrapingJob, job.id, populate_existing=True)
     assert rows(job) == 0 and not stored(app, job)
     assert (job.status, job.found_count, job.expired_at) == (Status.COMPLETED, 5, NOW + 30 * DAY)
-    assert expiry.find_expired(alice, job.id) is job
+    assert queries.find_expired(alice, job.id) is job
     assert steps.sweep(NOW + EVER).expired == 0
 
 
@@ -143,12 +143,12 @@ def test_with_nothing_set_all_is_kept(app, alice, make_job) -> None:
 def test_only_its_owner_and_admins_find_what_is_left_of_a_job(app, alice, bob, ada, make_job) -> None:
     job = scenes.claim(make_job(alice))
     scenes.answer(job, [Outcome.FOUND] * 5)
-    assert isinstance(alice, User) and expiry.find_expired(alice, job.id) is None
+    assert isinstance(alice, User) and queries.find_expired(alice, job.id) is None
     ScrapingJob.complete(job.id, job.attempt, NOW)
     db.session.commit()
     list(expiry.expire_jobs(NOW + EVER, app.extensions["storage"]))
-    assert [expiry.find_expired(person, job.id) is None for person in (alice, bob, ada)] == [False, True, False]
-    assert expiry.find_expired(alice, 2**40) is None
+    assert [queries.find_expired(person, job.id) is None for person in (alice, bob, ada)] == [False, True, False]
+    assert queries.find_expired(alice, 2**40) is None
 
 
 def test_a_file_that_cannot_be_deleted_keeps_no_other_from_going(app, alice, make_job, monkeypatch) -> None:

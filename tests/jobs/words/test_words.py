@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import insert, text
+from sqlalchemy.exc import StatementError
 
+from portal.database import db
+from portal.jobs import queries
 from portal.jobs.core.derived import TEMPORARY, Summary, summary_sentence
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import AttemptEnd, Event
+from portal.jobs.core.tables import AttemptEnd, Event, EventKind
 from portal.jobs.words import statuses, timeline
 from portal.jobs.words.causes import CAUSES
 from portal.phone import Reason
@@ -68,14 +72,21 @@ def test_every_status_outcome_and_end_has_a_word(app: Flask) -> None:
         assert all(statuses.attempt_end_words(end) for end in (*AttemptEnd, None))
 
 
-def test_every_event_that_the_room_records_has_a_sentence() -> None:
-    text = "".join(path.read_text() for path in JOBS_ROOM.rglob("*.py"))
-    recorded = set(re.findall(r'(?:timeline\.)?record\(\s*[\w.]+, "(\w+)"', text))
-    assert {"created", "started", "completed", "cancelled", "limits_set"} <= recorded
-    assert recorded <= timeline.EVENT_KINDS
+def test_every_kind_of_event_has_its_sentence_and_colour() -> None:
+    assert set(timeline.LINES) == set(EventKind)
 
 
-@pytest.mark.parametrize("kind", sorted({*timeline.EVENT_KINDS, "unheard_of"}))
+def test_a_kind_of_event_that_only_a_newer_version_knows_is_read_but_not_written(app: Flask, alice, make_job) -> None:
+    job = make_job(alice)
+    db.session.execute(text("UPDATE events SET kind = 'unheard_of'"))
+    (event,) = queries.timeline(job)
+    with app.test_request_context(headers={"Accept-Language": "en"}):
+        assert (statuses.event_tone(event), statuses.event_words(event)) == ("idle", "Something was noted.")
+    with pytest.raises(StatementError, match="unheard_of"):
+        db.session.execute(insert(Event).values(job_id=job.id, at=NOW, kind="unheard_of", facts={}))
+
+
+@pytest.mark.parametrize("kind", [*EventKind, "unheard_of"])
 @pytest.mark.parametrize("facts", [{}, {"until": "nonsense", "cause": "no_such", "ready": None, "attempt": "x"}])
 def test_an_event_without_its_facts_is_still_a_sentence(app: Flask, kind: str, facts: dict[str, object]) -> None:
     with app.test_request_context():

@@ -11,7 +11,7 @@ from rq.serializers import JSONSerializer
 
 from portal.clock import utcnow
 from portal.jobs import source_trial
-from portal.jobs.dispatch import ROOM, Message, _enqueue, queue
+from portal.jobs.dispatch import EARLIER_ROOM, ROOM, TASKS, Message, _enqueue, queue
 from tests.services import wait_until
 from tests.support import cast
 from tests.support.world import World, once_each
@@ -57,10 +57,11 @@ def test_a_forged_message_runs_nothing_and_the_next_job_is_worked_off(place: Wor
         return zlib.compress(json.dumps([function, instance, [command], {}]).encode())
 
     forge(place, "path", data=named("os.system"))
-    forge(place, "through", data=named(f"{ROOM}.os.system"))
-    forge(place, "member", data=named(f"{ROOM}.socket.os.system"))
-    forge(place, "private", data=named(f"{ROOM}._end_process"))
-    forge(place, "instance", data=named("scrape", ROOM))
+    for n, room in enumerate((ROOM, EARLIER_ROOM, TASKS)):
+        forge(place, f"through-{n}", data=named(f"{room}.os.system"))
+        forge(place, f"member-{n}", data=named(f"{room}.socket.os.system"))
+        forge(place, f"private-{n}", data=named(f"{room}._end_process"))
+        forge(place, f"instance-{n}", data=named("scrape", room))
     forge(place, "callback", success_callback_name="os.system", failure_callback_name="os.system")
     forge(place, "pickled", data=zlib.compress(pickle.dumps(Pickled(command))))
     forge(place, "pickled-meta", meta=pickle.dumps(Pickled(command)))

@@ -22,6 +22,7 @@ from portal.net.address_policy import AddressRefusal, AddressRefused
 from portal.notices.delivery import MAX_TRIES, send_due
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.outbox import due_notices, write
+from portal.notices.preferences import webhook_is_on
 from portal.notices.webhook import settings as webhook_desk
 from portal.notices.webhook import webhook_channel
 from tests.support.receiver import Receiver, receiver
@@ -246,14 +247,14 @@ def test_gone_switches_it_off_for_good_and_a_mail_says_so(
     notice = told(now)
     assert (notice.state, notice.answer) == (Delivery.DEAD, "410 The webhook was switched off.")
     assert settings(alice).webhook_off_at == now
-    assert not webhook_desk.is_on(alice.id)
+    assert not webhook_is_on(alice.id)
     mail = db.session.query(Notice).filter_by(kind="webhook_off").one()
     assert (mail.channel, mail.user_id, mail.facts) == (Channel.MAIL, alice.id, {"host": "127.0.0.1"})
     list(send_due(now))
     db.session.refresh(mail)
     assert mail.state == Delivery.SENT, mail.last_error
     webhook_desk.choose_address(alice.id, hooked.url, now)
-    assert webhook_desk.is_on(alice.id)
+    assert webhook_is_on(alice.id)
 
 
 def test_gone_does_not_switch_off_an_address_that_was_chosen_meanwhile(
@@ -261,7 +262,7 @@ def test_gone_does_not_switch_off_an_address_that_was_chosen_meanwhile(
 ) -> None:
     webhook_desk.choose_address(alice.id, hooked.url + "/new", now)
     webhook_desk.switch_off(alice.id, hooked.url, now)
-    assert webhook_desk.is_on(alice.id)
+    assert webhook_is_on(alice.id)
 
 
 def test_a_receiver_that_hangs_keeps_neither_mails_nor_the_programs_of_others_waiting(
@@ -301,8 +302,10 @@ def test_a_redirect_to_a_private_address_is_not_followed(
     failed: ScrapingJob, hooked: Receiver, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    real = posting.Judge.judge
-    monkeypatch.setattr(posting.Judge, "judge", lambda self, host, port: asked.append(host) or real(self, host, port))
+    real = posting.AddressPolicy.judge
+    monkeypatch.setattr(
+        posting.AddressPolicy, "judge", lambda self, host, port: asked.append(host) or real(self, host, port)
+    )
     hooked.behave = "redirect"
     assert told(now).state == Delivery.DUE
     assert set(asked) == {"127.0.0.1"}
@@ -313,7 +316,7 @@ def test_an_address_that_gives_itself_away_is_not_kept(app: Flask, alice: User, 
         with pytest.raises(AddressRefused) as refused:
             webhook_desk.choose_address(alice.id, address, now)
         assert refused.value.code in (AddressRefusal.SCHEME, AddressRefusal.PRIVATE)
-    assert not webhook_desk.is_on(alice.id)
+    assert not webhook_is_on(alice.id)
 
 
 # ── at the desk ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -324,7 +327,7 @@ def test_a_new_key_signs_what_is_sent_from_then_on(hooked: Receiver, alice: User
     webhook_desk.renew_secret(alice.id, now)
     after = settings(alice).webhook_secret
     assert before and after and before != after
-    assert webhook_desk.is_on(alice.id)
+    assert webhook_is_on(alice.id)
 
 
 def test_an_empty_address_switches_it_off_and_what_was_due_is_not_sent(

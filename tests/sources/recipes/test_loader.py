@@ -9,7 +9,8 @@ from flask_babel import force_locale
 
 from portal import sources
 from portal.config import LOCALES
-from portal.sources import look_at
+from portal.sources import catalogue
+from portal.sources.catalogue import look_at
 from portal.sources.recipes.folder import EXAMPLES
 from portal.sources.recipes.loader import read_recipe
 from portal.sources.recipes.model import AnswerFormat, Recipe, Rule
@@ -264,21 +265,21 @@ def test_when_a_sample_changes_its_test_names_the_field(
 @pytest.fixture
 def folder(tmp_path: Path):
     yield tmp_path
-    sources.configure(None, tmp_path / "nowhere", {})
+    catalogue.configure(None, tmp_path / "nowhere", {})
 
 
 def test_a_recipe_in_the_folder_is_a_source_that_people_may_choose(folder: Path) -> None:
     (folder / "a.toml").write_text(GOOD)
-    assert sources.configure(None, folder, {"OPERATOR_KEY": "x"})[0].usable
+    assert catalogue.configure(None, folder, {"OPERATOR_KEY": "x"})[0].usable
     assert "operator-api" in sources.names()
     assert sources.fields_of("operator-api") == ("operator", "kind")
-    sources.configure(None, folder / "nowhere", {})
+    catalogue.configure(None, folder / "nowhere", {})
     assert "operator-api" not in sources.names()
 
 
 def test_a_recipe_without_its_secret_is_listed_and_not_offered(folder: Path) -> None:
     (folder / "a.toml").write_text(GOOD)
-    (found,) = sources.configure(None, folder, {})
+    (found,) = catalogue.configure(None, folder, {})
     assert (found.usable, found.missing, found.name) == (False, ("OPERATOR_KEY",), "operator-api")
     assert "operator-api" not in sources.names()
 
@@ -287,7 +288,7 @@ def test_one_bad_recipe_or_a_name_that_is_taken_spoils_no_other(folder: Path) ->
     (folder / "a.toml").write_text(GOOD)
     (folder / "b.toml").write_text(GOOD)
     (folder / "c.toml").write_text("name = ")
-    found = sources.configure(None, folder, {"OPERATOR_KEY": "x"})
+    found = catalogue.configure(None, folder, {"OPERATOR_KEY": "x"})
     assert [one.usable for one in found] == [True, False, False]
     assert found[1].mistakes[0].code == "name_taken"
     assert look_at(folder / "c.toml").mistakes

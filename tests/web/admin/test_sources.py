@@ -14,7 +14,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 
-from portal import sources
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
@@ -25,7 +24,7 @@ from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.worker import tasks
-from portal.sources import pause
+from portal.sources import catalogue, pause
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from portal.sources.limits.rate_limiter import RateLimiter
 from tests import services
@@ -124,9 +123,9 @@ def folder(tmp_path: Path, redis: Redis, server: ThreadingHTTPServer) -> Iterato
     (folder / "keyless.toml").write_text(
         text.replace('"operators"', '"keyless"').replace("OPERATOR_KEY", "MISSING_KEY")
     )
-    sources.configure(redis, folder, {"OPERATOR_KEY": SECRET}, allow_private=["127.0.0.1/32"])
+    catalogue.configure(redis, folder, {"OPERATOR_KEY": SECRET}, allow_private=["127.0.0.1/32"])
     yield folder
-    sources.configure(None, tmp_path / "nothing", {})
+    catalogue.configure(None, tmp_path / "nothing", {})
 
 
 def page(client: FlaskClient, address: str = HERE) -> str:
@@ -314,7 +313,7 @@ def test_a_try_at_a_source_that_does_not_answer_says_so(
 ) -> None:
     text = (folder / "operators.toml").read_text().replace(str(server.server_address[1]), str(services.free_port()))
     (folder / "operators.toml").write_text(text)
-    sources.configure(redis, folder, {"OPERATOR_KEY": SECRET}, allow_private=["127.0.0.1/32"])
+    catalogue.configure(redis, folder, {"OPERATOR_KEY": SECRET}, allow_private=["127.0.0.1/32"])
     _, seen = tried(as_ada)
     assert "No answer." in seen and SECRET not in seen
 
@@ -342,7 +341,7 @@ def test_a_recipe_that_breaks_goes_on_in_its_last_good_version_and_its_page_says
     as_ada: FlaskClient, alice: User, make_job: MakeJob, folder: Path
 ) -> None:
     (folder / "operators.toml").write_text('name = "operators"\nkind = "telepathy"\n')
-    sources.refresh(lambda: 1e9)
+    catalogue.refresh(lambda: 1e9)
     for address in ("/admin/sources", HERE):
         seen = page(as_ada, address)
         assert "operators.toml" in seen and "line 2" in seen and "Its last good version goes on being used" in seen

@@ -1,0 +1,36 @@
+"""The page on the architecture names functions and files that exist."""
+
+import re
+from functools import reduce
+from importlib import import_module
+
+from portal.config import ROOT
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def missing_functions(text: str) -> list[str]:
+    missing = []
+    for module, _, name in (found.partition(":") for found in re.findall(r"`(portal\.[\w.:]+)`", text)):
+        try:
+            reduce(getattr, filter(None, name.split(".")), import_module(module))
+        except (ImportError, AttributeError):
+            missing.append(f"{module}:{name}")
+    return missing
+
+
+def test_every_function_that_it_names_is_there() -> None:
+    assert len(re.findall(r"`portal\.[\w.]+:", PAGE)) > 15
+    assert missing_functions(PAGE) == []
+
+
+def test_every_file_that_it_names_is_there() -> None:
+    named = re.findall(r"`(portal/[\w./]+)`", PAGE)
+    assert len(named) > 5
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_a_function_that_is_gone_is_found() -> None:
+    assert missing_functions("`portal.clock:yesterday` `portal.nowhere:x` `portal.clock:utcnow`") == [
+        "portal.clock:yesterday", "portal.nowhere:x",
+    ]  # fmt: skip
