@@ -1,6 +1,6 @@
-"""The tables of the figures: each is made once, and is a table on the page, what stands behind a chart, and a file.
+"""The tables of the statistics. Each is built once and used on the page, behind a chart and as a CSV file.
 
-It asks nobody: it is given the sums.
+Pure: it is given the sums.
 """
 
 from datetime import datetime
@@ -16,18 +16,18 @@ from portal.sources.words import source_title
 from portal.web.tables import Column, Table, Value
 
 ENDS = (Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED)
-MANY_RETRIES = 4  # from here on, retries are counted together
+MANY_RETRIES = 4  # this many or more are counted together
 
 
 def moment_words(moment: datetime, step: str) -> str:
-    """A piece of a span by its beginning."""
+    """An interval of the period, named by its start."""
     if step == "hour":
         return str(format_datetime(moment, "d MMM, H:mm"))
     return str(format_date(moment, "LLLL y" if step == "month" else "EEE, d MMM y"))
 
 
 def tick_words(moment: datetime, step: str) -> str:
-    """The same below a chart, where there is little room."""
+    """The same in short form, for the axis of a chart."""
     if step == "hour":
         return str(format_time(moment, "H:mm"))
     return str(format_date(moment, "LLL y" if step == "month" else "d MMM"))
@@ -91,7 +91,7 @@ def retries_table(whole: Sums) -> Table:
 
 
 def people_table(people: dict[str, Sums]) -> Table:
-    """What came of whose files."""
+    """Files and their outcomes by user."""
     columns = [
         Column("person", gettext("User"), "word"), Column("files", gettext("Files")),
         *(Column(end.value, status_words(end)) for end in ENDS), Column("success", gettext("Success rate"), "share"),
