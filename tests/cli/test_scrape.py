@@ -206,7 +206,7 @@ def test_on_a_machine_that_never_ran_the_portal_it_works_and_ctrl_c_ends_it_with
     said = first.communicate(timeout=60)[1]
 
     assert first.returncode == 130, said
-    assert "tables are being made" in said and "Run the same command again" in said
+    assert "Creating its tables" in said and "Run the same command again" in said
 
     second = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 0, second.stderr
