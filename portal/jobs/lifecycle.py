@@ -13,7 +13,7 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, and_, or_, update
 
 from portal.causes import CauseCode
-from portal.database import db
+from portal.database import among, db
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.columns import JobColumns
@@ -22,7 +22,7 @@ from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, sources_o
 from portal.jobs.core.tables import AttemptEnd, EventKind
 from portal.jobs.metrics.record import keep_count, keep_deletion
 from portal.jobs.notify import send
-from portal.sources.pause import names_paused
+from portal.sources.pause import paused_source_names
 
 
 class Lifecycle(JobColumns):
@@ -33,6 +33,20 @@ class Lifecycle(JobColumns):
         """The fence: conditions that hold only while this very attempt has the job. Every write of an attempt carries
         them."""
         return (cls.id == job_id, cls.attempt == attempt, cls.status == Status.PROCESSING)
+
+    @classmethod
+    def claimable(cls, now: datetime) -> tuple[ColumnElement[bool], ...]:
+        """True of a job that a worker could claim now. Whatever counts, pushes or claims waiting jobs asks this one.
+
+        The statuses are written out, so that SQLite sees that the index of waiting jobs fits.
+        """
+        return (
+            among(cls.status, WAITING),
+            cls.paused_at.is_(None),
+            cls.source.not_in(paused_source_names()),
+            cls.deleted_at.is_(None),
+            or_(cls.not_before.is_(None), cls.not_before <= now),
+        )
 
     @property
     def waiting_numbers(self) -> int:
@@ -50,9 +64,7 @@ class Lifecycle(JobColumns):
             Status.PROCESSING,
             now,
             cls.attempt == attempt,
-            cls.paused_at.is_(None),
-            cls.source.not_in(names_paused()),
-            or_(cls.not_before.is_(None), cls.not_before <= now),
+            *cls.claimable(now),
             attempt=cls.attempt + 1,
             started_at=now,
             lease_until=now + timedelta(seconds=lease_seconds),

@@ -18,7 +18,7 @@ from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.jobs.dispatch import connection, push_trial
 from portal.sources import catalogue
-from portal.sources.trial import TRY_SECONDS, Trial, as_plain, from_plain, try_source
+from portal.sources.trial import TRY_SECONDS, Trial, from_dict, to_dict, try_source
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ def run(token: str) -> None:
     except Exception:  # whoever waits for it hears of it
         log.exception("a try failed", source=asked["source"])
         trial = Trial(asked["number"], reason=CauseCode.SOURCE_ERROR)
-    redis.set(_key(token), json.dumps({**asked, "trial": as_plain(trial)}), ex=KEPT_SECONDS)
+    redis.set(_key(token), json.dumps({**asked, "trial": to_dict(trial)}), ex=KEPT_SECONDS)
 
 
 def look(source: str, token: str, now: datetime) -> TrialState:
@@ -85,7 +85,7 @@ def look(source: str, token: str, now: datetime) -> TrialState:
     if asked.get("source") != source:
         return TrialState(token)
     if "trial" in asked:
-        return TrialState(token, asked["number"], from_plain(asked["trial"]))
+        return TrialState(token, asked["number"], from_dict(asked["trial"]))
     since = datetime.fromisoformat(asked.get("taken_at", asked["asked_at"]))
     taken = "taken_at" in asked
     waiting = now - since < (timedelta(seconds=3 * TRY_SECONDS) if taken else LOST)

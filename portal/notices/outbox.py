@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from portal.database import among, changed_rows, db, reading
+from portal.database import among, changed_rows, db, reading, upsert
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 
@@ -27,16 +26,13 @@ def write(
 ) -> None:
     """Note that a person, or a room, is to be told, now or at `due_at`. Does not commit. The key is made different for
     each channel."""
-    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     if channel != Channel.MAIL:
         dedupe = f"{dedupe}.{channel}"
     db.session.execute(
-        dialect.insert(Notice)
-        .values(
+        upsert(Notice, ("dedupe",)).values(
             dedupe=dedupe, kind=kind, channel=channel, user_id=user_id, job_id=job_id, facts=facts,
             state=Delivery.DUE, tries=0, created_at=now, due_at=due_at or now,
         )
-        .on_conflict_do_nothing(index_elements=["dedupe"])
     )  # fmt: skip
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from portal import tether
 from portal.config import ROOT, read_settings
-from portal.runner import tether, valkey
+from portal.runner import valkey
 from portal.runner.__main__ import supervisor_variables
 from tests.services import stop, wait_until
 
@@ -28,7 +29,7 @@ def test_a_tethered_program_dies_with_its_parent(tmp_path: Path) -> None:
         "child = subprocess.Popen([sys.executable, '-P', sys.argv[1], 'sleep', '60']); "
         "open(sys.argv[2], 'w').write(str(child.pid)); time.sleep(60)"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script, str(RUNNER / "tether.py"), str(pid_file)])
+    parent = subprocess.Popen([sys.executable, "-c", script, tether.__file__, str(pid_file)])
     try:
         wait_until(lambda: pid_file.exists() and pid_file.read_text())
         child = psutil.Process(int(pid_file.read_text()))
@@ -62,7 +63,7 @@ def test_the_portal_is_told_to_stop_when_the_make_that_started_it_is_killed(tmp_
 
 def test_a_lock_is_held_once_and_past_the_exec(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    command = [sys.executable, "-P", str(RUNNER / "tether.py"), "--lock", str(lock), "sleep", "60"]
+    command = [sys.executable, "-P", tether.__file__, "--lock", str(lock), "sleep", "60"]
     holder = subprocess.Popen(command)
     try:
         wait_until(lambda: psutil.Process(holder.pid).name() == "sleep")

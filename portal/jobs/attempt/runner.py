@@ -30,7 +30,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, begin
+from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, open_session
 from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.samples import Samples
 
@@ -147,7 +147,7 @@ class _Attempt(AttemptOutcome):
         def interrupted() -> bool:
             return self.paused or self.given.stopped()
 
-        asking, group, tries = begin(source, interrupted, self.tickets)
+        asking, group, tries = open_session(source, interrupted, self.tickets)
         self.samples = getattr(asking, "samples", self.samples)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
@@ -169,7 +169,7 @@ class _Attempt(AttemptOutcome):
                     answer = answers.get(e164)
                     if answer is None:
                         continue
-                    if answer.reason == CauseCode.NOT_READY:  # it goes on waiting, and is fetched by another attempt
+                    if answer.reason == CauseCode.NOT_READY:  # it stays waiting, and another attempt fetches it
                         deck.settle()
                         self.not_ready += 1
                         continue
@@ -180,7 +180,7 @@ class _Attempt(AttemptOutcome):
                         self._came(rows[e164], answer)
                         if self.keep.days:
                             self.fresh[e164] = answer
-                    # Only an answer that stands is written: a number that is asked again goes on waiting.
+                    # Only a definite answer is written: a number that will be looked up again stays waiting.
                     elif not deck.again(e164, free=cause.free, late=cause.late):
                         deck.settle()
                         self.given_up.append((rows[e164], answer))
@@ -210,7 +210,7 @@ class _Attempt(AttemptOutcome):
         """Write what belongs in one transaction with the answers."""
         self.keep.remember(self.fresh, now)
         self.tickets.settle(self.told, now)
-        if taken := self.samples.from_(self.samples_saved):
+        if taken := self.samples.since(self.samples_saved):
             samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
             self.samples_saved += len(taken)
         if self.fault:

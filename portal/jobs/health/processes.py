@@ -13,11 +13,10 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Index, NullPool, String, create_engine, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, changed_rows, db, engine_options, only, reading
+from portal.database import EnumColumn, Model, UtcDateTime, changed_rows, db, engine_options, only, reading, upsert
 from portal.jobs.core.tables import SweepState
 
 log = structlog.get_logger(__name__)
@@ -82,15 +81,14 @@ class Reporter:
             self._write(now, None, now)
 
     def _write(self, now: datetime, doing: str | None, ended_at: datetime | None) -> None:
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         row: dict[str, Any] = {
             "kind": self._kind, "host": self._host, "pid": self._pid, "started_at": self._started_at,
             "seen_at": now, "doing": doing, "ended_at": ended_at,
         }  # fmt: skip
-        statement = dialect.insert(WorkerProcess).values(name=self._name, **row)
+        statement = upsert(WorkerProcess, ("name",), replace=tuple(row), dialect=self._engine.dialect.name)
         try:
             with self._engine.begin() as connection:
-                connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+                connection.execute(statement.values(name=self._name, **row))
         except SQLAlchemyError as error:
             log.warning("presence not written", error=str(error))
 

@@ -93,13 +93,15 @@ def _queue(finding: HealthFinding) -> str:
 
 def _redis(finding: HealthFinding) -> str:
     lengths = finding.facts["lengths"]
-    if not lengths:
+    if "error" in finding.facts:
         return gettext("It does not answer.")
-    listed = ", ".join(f"{name} {format_decimal(n)}" for name, n in lengths.items())
+    listed = ", ".join(f"{name} {format_decimal(n)}" for name, n in lengths.items()) or "–"
     return gettext("It answers. Messages: %(lengths)s", lengths=listed)
 
 
 def _database(finding: HealthFinding) -> str:
+    if finding.facts["size"] is None:
+        return gettext("It does not answer.")
     size = size_words(finding.facts["size"])
     if finding.facts["seconds"] is None:
         return gettext("%(size)s, and it answers quickly", size=size)

@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 
-from portal.database import among, changed_rows, db
-from portal.jobs.core.status import WAITING
+from portal.database import changed_rows, db
 from portal.jobs.core.tables import Attempt, AttemptEnd
 from portal.jobs.health.processes import somebody_looks_up
 from portal.jobs.models import ScrapingJob
@@ -23,7 +22,6 @@ from portal.jobs.notify.send import announce_source
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
-from portal.sources.pause import names_paused
 
 PATIENCE = timedelta(minutes=5)  # how long no worker may run before the notice is sent
 
@@ -60,14 +58,7 @@ def _taken_back(said: Notice) -> bool:
 
 def _waiting(now: datetime) -> int:
     """Count the jobs that a worker could take."""
-    waiting = select(func.count()).where(
-        among(ScrapingJob.status, WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.source.not_in(names_paused()),
-        ScrapingJob.deleted_at.is_(None),
-        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
-    )
-    return db.session.scalar(waiting) or 0
+    return db.session.scalar(select(func.count()).select_from(ScrapingJob).where(*ScrapingJob.claimable(now))) or 0
 
 
 # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────────────

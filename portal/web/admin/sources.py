@@ -19,7 +19,7 @@ from portal.jobs.source_trial import TrialState
 from portal.phone import parse
 from portal.sources import catalogue
 from portal.sources.recipes.words import difference_words, mistake_words
-from portal.sources.selftest import TestResult, prove
+from portal.sources.selftest import TestResult, run_tests
 from portal.sources.words import field_label, value_words
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint
@@ -35,7 +35,7 @@ def index() -> str:
     return render_template(
         "admin/_sources.html" if wants_fragment() else "admin/sources.html",
         healths=source_health.all_healths(utcnow()),
-        unusable=[one for one in catalogue.found() if not one.well],
+        unusable=[one for one in catalogue.recipe_files() if not one.valid],
         pace_words=pace_words,
         mistake_words=mistake_words,
     )
@@ -120,11 +120,11 @@ def _known(name: str) -> None:
 def _page(name: str, number: str = "", problem: str = "", state: TrialState | None = None) -> dict[str, Any]:
     """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
     _known(name)
-    found = next((one for one in catalogue.found() if one.usable and one.name == name), None)
-    recipe = found.serves if found else None
+    found = next((one for one in catalogue.recipe_files() if one.usable and one.name == name), None)
+    recipe = found.offered if found else None
     proofs: tuple[TestResult, ...] | None
     try:
-        proofs = prove(recipe) if recipe else ()
+        proofs = run_tests(recipe) if recipe else ()
     except OSError:
         proofs = None
     return {
@@ -132,7 +132,7 @@ def _page(name: str, number: str = "", problem: str = "", state: TrialState | No
         "facts": sources.facts_of(name),
         "recipe": recipe,
         "file": found.path.name if found else "",
-        "broken": found if found and not found.well else None,
+        "broken": found if found and not found.valid else None,
         "mistake_words": mistake_words,
         "proofs": proofs,
         "number": number,

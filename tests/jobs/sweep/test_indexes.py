@@ -29,7 +29,7 @@ def test_no_step_of_the_sweep_reads_all_jobs(app, alice, make_job) -> None:
     overdue.due_jobs(NOW)
     overdue.unpushed_jobs(NOW)
     list(steps.send_due(NOW + timedelta(days=1)))
-    queries.queue_position(job)
+    queries.queue_position(job, NOW)
     expiry._past_days(NOW)
     list(expiry.expire_unstarted(NOW))
     list(erasure.erase_files(NOW, app.extensions["storage"]))

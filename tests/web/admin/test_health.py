@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from redis import Redis
 from sqlalchemy import event
 
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
+from portal.jobs.dispatch import queue
 from portal.jobs.health import checks, queues
 from portal.jobs.health.processes import WorkerProcess
+from portal.jobs.health.words import said
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.notices.models import Delivery, Notice
@@ -89,6 +92,18 @@ def test_the_page_names_what_is_missing_and_what_to_do(as_ada: FlaskClient, app:
     assert 'id="part-disk" data-state="well"' in seen and 'id="part-database" data-state="well"' in seen
     assert "It does not answer." in seen and "Start Valkey again." in seen
     assert "<dt>Python</dt>" in seen and "<dt>SQLite</dt>" in seen and "<dt>Masterfilter</dt>" in seen
+
+
+def test_rubbish_in_redis_does_not_make_it_away(valkey_app: Flask) -> None:
+    all_here()
+    with Redis.from_url(valkey_app.config["REDIS_URL"]) as redis:
+        redis.set(queue("scrape").key, "rubbish")
+    assert states()["redis"] == "well"
+    with valkey_app.test_request_context(headers={"Accept-Language": "en"}):
+        found = next(one for one in checks.findings(utcnow()) if one.part == "redis")
+        assert said(found).how == "It answers. Messages: –"
+        db.session.rollback()
+    assert valkey_app.test_client().get("/readyz").get_json() == {"ready": True, "missing": []}
 
 
 def test_a_worker_is_shown_with_what_it_does_and_one_that_is_gone_too(as_ada: FlaskClient, alice, make_job) -> None:
