@@ -26,9 +26,9 @@ from portal.cli.language import spoken
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import queries
-from portal.notices.email.smtp import greet, said, send_test
+from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
-from portal.notices.log import given_up
+from portal.notices.log import undelivered_count
 from portal.sources import catalogue
 
 LOW_DISK_BYTES = 1024**3
@@ -176,7 +176,7 @@ def _sweep() -> str:
 
 def _notices() -> str:
     try:
-        dead = given_up()
+        dead = undelivered_count()
     except SQLAlchemyError as error:
         raise _unread() from error
     finally:
@@ -197,7 +197,7 @@ def _mail(mail_to: str) -> str:
                        folder=current_app.config["PORTAL_DATA_DIR"] / "mail")  # fmt: skip
     where = f"{server}:{current_app.config['MAIL_PORT']}"
     try:
-        greet()
+        check_login()
         if mail_to:
             send_test(clean_email(mail_to), utcnow())
     except AccountError as error:
@@ -208,7 +208,7 @@ def _mail(mail_to: str) -> str:
         ) from error
     except OSError as error:
         remedy = gettext("Check MAIL_SERVER, MAIL_PORT, MAIL_USE_TLS or MAIL_USE_SSL, MAIL_USERNAME and MAIL_PASSWORD.")
-        sentence = gettext("%(server)s cannot be used: %(why)s.", server=where, why=said(error))
+        sentence = gettext("%(server)s cannot be used: %(why)s.", server=where, why=answer_of(error))
         raise CheckFailed(f"{sentence} {remedy}") from error
     if mail_to:
         return gettext("%(server)s took a test letter for %(address)s.", server=where, address=mail_to)

@@ -12,7 +12,7 @@ from flask_login import current_user, login_required
 from portal.clock import utcnow
 from portal.extensions import csrf
 from portal.notices import words
-from portal.notices.preferences import DEFAULTS, FOR_ADMINS, choose, reader_locale
+from portal.notices.preferences import DEFAULTS, FOR_ADMINS, choose, recipient_locale
 from portal.notices.unsubscribe import read_token
 
 blueprint = Blueprint("wishes", __name__)
@@ -45,6 +45,6 @@ def stopped(token: str) -> ResponseReturnValue:
 
 def _page(token: str, *, done: bool) -> str:
     user_id, wish = read_token(token) or abort(404)
-    with force_locale(reader_locale(user_id)):
-        what = str(words.WISHES[wish])
+    with force_locale(recipient_locale(user_id)):
+        what = str(words.PREFERENCES[wish])
         return render_template("auth/stop_letters.html", token=token, what=what, done=done)

@@ -12,7 +12,7 @@ from portal.jobs.models import ScrapingJob
 from portal.notices.delivery import send_due
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
-from portal.notices.preferences import keep_wishes
+from portal.notices.preferences import save_preferences
 from tests.support import cast, scenes
 from tests.support.cast import NOW
 from tests.support.databases import ON_BOTH
@@ -106,7 +106,7 @@ def test_attempts_that_are_retried_tell_nobody(app: Flask, alice: User, make_job
 
 
 def test_who_wants_no_letters_gets_none(app: Flask, alice: User, make_job) -> None:
-    keep_wishes(alice.id, NOW, tell_failed=False, tell_completed=False)
+    save_preferences(alice.id, NOW, tell_failed=False, tell_completed=False)
     db.session.commit()
     scenes.failed(make_job(alice, 3), NOW, final=True)
     scenes.completed(make_job(alice, 3), NOW)

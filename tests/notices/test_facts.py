@@ -18,7 +18,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts
 from portal.notices import digests
 from portal.notices.chat.words import chat_words
-from portal.notices.email.build import letter
+from portal.notices.email.build import build_email
 from portal.notices.facts import cause_in_every_language, cause_words, source_words
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Notice
@@ -79,7 +79,7 @@ def test_a_failed_job_keeps_codes_and_no_sentence(app: Flask, alice: User, make_
 def test_a_code_is_translated_for_its_reader_when_it_is_sent(app: Flask, alice: User, locale: str) -> None:
     alice.locale = locale
     notice = a_job_notice(cause_code="secret_missing", causes=[{"cause_code": "secret_missing", "rows": 5}])
-    assert NEW[locale].rstrip(".") in str(letter(notice, alice, NOW).body)
+    assert NEW[locale].rstrip(".") in str(build_email(notice, alice, NOW).body)
     with force_locale(locale):
         assert NEW[locale] in chat_words(notice, Recipient(locale, "UTC"), HOME)[1]
     assert cause_sent(notice) == {"code": "secret_missing", "words": NEW}
@@ -89,12 +89,12 @@ def test_a_code_is_translated_for_its_reader_when_it_is_sent(app: Flask, alice: 
 def test_an_old_notice_that_waits_at_an_update_is_sent_with_its_old_words(app: Flask, alice: User, locale: str) -> None:
     alice.locale = locale
     notice = a_job_notice(cause_code="rate_limited", cause=OLD, causes=[{"cause": OLD, "rows": 5, "named": [2]}])
-    assert OLD[locale].rstrip(".") in str(letter(notice, alice, NOW).body)
+    assert OLD[locale].rstrip(".") in str(build_email(notice, alice, NOW).body)
     with force_locale(locale):
         assert OLD[locale] in chat_words(notice, Recipient(locale, "UTC"), HOME)[1]
     assert cause_sent(notice) == {"code": "rate_limited", "words": OLD}
     source = a_source_notice(source="api", title={"es": "La vieja", "en": "The old one"}, cause=OLD, cause_code="x")
-    written = letter(source, alice, NOW)
+    written = build_email(source, alice, NOW)
     assert OLD[locale] in str(written.body) and {"es": "La vieja", "en": "The old one"}[locale] in written.subject
 
 
@@ -105,7 +105,9 @@ def test_an_old_digest_is_sent_with_its_old_words(app: Flask, alice: User) -> No
         "count": 2, "ready": 8, "total": 18, "causes": [{"cause": OLD, "files": 2}], "files": files,
         "since": NOW.isoformat(), "until": NOW.isoformat(),
     }  # fmt: skip
-    body = str(letter(Notice(dedupe="d", kind=NoticeKind.FAILED_DIGEST, facts=facts, created_at=NOW), alice, NOW).body)
+    body = str(
+        build_email(Notice(dedupe="d", kind=NoticeKind.FAILED_DIGEST, facts=facts, created_at=NOW), alice, NOW).body
+    )
     assert body.count("La fuente pidió calma") == 3
 
 
@@ -125,7 +127,7 @@ def test_files_without_a_cause_did_not_stop_for_the_same_reason(app: Flask, alic
     alice.locale = "en"
     together = [a_job_notice(cause_code="blocked"), a_job_notice(cause_code=None)]
     notice = Notice(dedupe="d", kind=NoticeKind.FAILED_DIGEST, facts=digests._facts(together), created_at=NOW)
-    assert "same reason" not in letter(notice, alice, NOW).subject
+    assert "same reason" not in build_email(notice, alice, NOW).subject
 
 
 def test_a_text_written_by_hand_is_sent_as_it_is_and_is_no_code(app: Flask) -> None:

@@ -23,7 +23,7 @@ def test_every_kind_has_its_rule_its_title_and_a_channel() -> None:
 
 
 def test_every_preference_has_its_default_and_its_words() -> None:
-    assert {rule.preference for rule in RULES.values()} - {None} == set(DEFAULTS) == set(words.WISHES)
+    assert {rule.preference for rule in RULES.values()} - {None} == set(DEFAULTS) == set(words.PREFERENCES)
 
 
 def test_every_digest_has_members_and_an_e_mail() -> None:

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from portal.accounts import User
 from portal.database import db
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
-from portal.notices.preferences import wishes_of
+from portal.notices.preferences import preferences_of
 from portal.notices.webhook import settings
 
 HERE = "/account/webhook"
@@ -138,4 +138,4 @@ def test_a_webhook_that_was_switched_off_says_so(hooked: FlaskClient, alice: Use
 def test_an_address_that_is_too_long_is_refused_and_not_clipped(as_alice: FlaskClient, alice: User) -> None:
     answer = as_alice.post("/account/webhook", data={"address": f"https://example.com/{'x' * 1000}"})
     assert answer.status_code == 422 and 'role="alert"' in answer.text
-    assert wishes_of(alice.id).webhook_url is None
+    assert preferences_of(alice.id).webhook_url is None

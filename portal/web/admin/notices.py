@@ -32,7 +32,7 @@ def index() -> str:
         state=state,
         before=before,
         states=[(one.value, words.STATES[one]) for one in Delivery],
-        given_up=log.given_up(),
+        given_up=log.undelivered_count(),
         words=words,
     )
 

@@ -15,7 +15,7 @@ from portal.jobs import queries
 from portal.jobs.models import ScrapingJob
 from portal.notices.delivery import send_due
 from portal.notices.models import Delivery, Notice
-from portal.notices.preferences import wishes_of
+from portal.notices.preferences import preferences_of
 from portal.notices.unsubscribe import unsubscribe_address
 from tests.support import scenes
 from tests.support.cast import NOW
@@ -39,7 +39,7 @@ def shown(client: FlaskClient, address: str, status: int = 200) -> str:
 
 def settings_of(user: User) -> dict[str, bool]:
     db.session.rollback()
-    kept = wishes_of(user.id)
+    kept = preferences_of(user.id)
     return {name: bool(getattr(kept, name)) for name in ("tell_failed", "tell_completed", "daily_summary")}
 
 
