@@ -23,12 +23,12 @@ CHANNELS: dict[Channel, LazyString] = {
 
 KINDS: dict[NoticeKind, LazyString] = {
     NoticeKind.JOB_FAILED: _("A file stopped"),
-    NoticeKind.JOB_FIXED: _("A file was completed later"),
+    NoticeKind.JOB_FIXED: _("A stopped file is now complete"),
     NoticeKind.JOB_COMPLETED: _("A file is complete"),
     NoticeKind.FAILED_DIGEST: _("Several files stopped"),
     NoticeKind.GOOD_DIGEST: _("Several files are complete"),
-    NoticeKind.SOURCE_STOPPED: _("A source has stopped"),
-    NoticeKind.SOURCE_BACK: _("A source is back"),
+    NoticeKind.SOURCE_STOPPED: _("A source has stopped working"),
+    NoticeKind.SOURCE_BACK: _("A source is working again"),
     NoticeKind.DAILY_SUMMARY: _("Daily summary"),
     NoticeKind.WORKERS_AWAY: _("Files are not being processed"),
     NoticeKind.WORKERS_BACK: _("Files are being processed again"),

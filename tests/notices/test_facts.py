@@ -1,4 +1,4 @@
-"""A notice keeps codes and is sent in today's words; one that an older version wrote is sent with the words it kept."""
+"""A notice stores codes and is sent in today's words; one written by an older version is sent with its own words."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ NEW = {"es": "Falta la clave de acceso a esta fuente.", "en": "The API key for t
 
 
 def a_job_notice(channel: Channel = Channel.MAIL, **facts: Any) -> Notice:
-    """A file that stopped. `facts` say why."""
+    """A notice of a file that stopped. `facts` say why."""
     known = {
         "file_name": "clientes.xlsx", "total": 9, "ready": 4, "found": 3, "attempts": 1, "status": "failed",
         "reference": "SJ-1-A1", "owner": "alice@example.com",
@@ -76,7 +76,7 @@ def test_a_failed_job_keeps_codes_and_no_sentence(app: Flask, alice: User, make_
 
 
 @pytest.mark.parametrize("locale", ["es", "en"])
-def test_a_code_is_translated_for_its_reader_when_it_is_sent(app: Flask, alice: User, locale: str) -> None:
+def test_a_code_is_translated_when_it_is_sent(app: Flask, alice: User, locale: str) -> None:
     alice.locale = locale
     notice = a_job_notice(cause_code="secret_missing", causes=[{"cause_code": "secret_missing", "rows": 5}])
     assert NEW[locale].rstrip(".") in str(build_email(notice, alice, NOW).body)
@@ -86,7 +86,7 @@ def test_a_code_is_translated_for_its_reader_when_it_is_sent(app: Flask, alice: 
 
 
 @pytest.mark.parametrize("locale", ["es", "en"])
-def test_an_old_notice_that_waits_at_an_update_is_sent_with_its_old_words(app: Flask, alice: User, locale: str) -> None:
+def test_an_old_notice_is_sent_with_its_own_words(app: Flask, alice: User, locale: str) -> None:
     alice.locale = locale
     notice = a_job_notice(cause_code="rate_limited", cause=OLD, causes=[{"cause": OLD, "rows": 5, "named": [2]}])
     assert OLD[locale].rstrip(".") in str(build_email(notice, alice, NOW).body)
@@ -98,7 +98,7 @@ def test_an_old_notice_that_waits_at_an_update_is_sent_with_its_old_words(app: F
     assert OLD[locale] in str(written.body) and {"es": "La vieja", "en": "The old one"}[locale] in written.subject
 
 
-def test_an_old_digest_is_sent_with_its_old_words(app: Flask, alice: User) -> None:
+def test_an_old_digest_is_sent_with_its_own_words(app: Flask, alice: User) -> None:
     alice.locale = "es"
     files = [{"file_name": "a.xlsx", "total": 9, "ready": 4, "cause": OLD, "cause_code": "rate_limited"}] * 2
     facts = {
@@ -111,7 +111,7 @@ def test_an_old_digest_is_sent_with_its_old_words(app: Flask, alice: User) -> No
     assert body.count("La fuente pidió calma") == 3
 
 
-def test_a_digest_counts_by_code_and_by_words_where_there_are_only_words(app: Flask) -> None:
+def test_a_digest_counts_by_code_or_else_by_words(app: Flask) -> None:
     together = [
         a_job_notice(cause_code="blocked"), a_job_notice(cause_code="blocked"),
         a_job_notice(cause_code="blocked", cause=OLD), a_job_notice(cause=OLD), a_job_notice(cause=dict(OLD)),
@@ -130,7 +130,7 @@ def test_files_without_a_cause_did_not_stop_for_the_same_reason(app: Flask, alic
     assert "same reason" not in build_email(notice, alice, NOW).subject
 
 
-def test_a_text_written_by_hand_is_sent_as_it_is_and_is_no_code(app: Flask) -> None:
+def test_a_cause_written_by_hand_is_sent_as_it_is(app: Flask) -> None:
     by_hand = a_job_notice(cause_code="The office closed")
     text = {"es": "The office closed", "en": "The office closed"}
     assert cause_sent(by_hand) == {"code": None, "words": text}
@@ -138,14 +138,14 @@ def test_a_text_written_by_hand_is_sent_as_it_is_and_is_no_code(app: Flask) -> N
     assert cause_sent(old) == {"code": None, "words": text}
 
 
-def test_a_complete_file_has_no_cause_in_either_version(app: Flask) -> None:
+def test_a_complete_file_has_no_cause(app: Flask) -> None:
     with force_locale("es"):
         for facts in ({"cause_code": None}, {"cause_code": None, "cause": {"es": "", "en": ""}}, {}):
             assert cause_in_every_language(facts) == {} and cause_words(facts) == ""
             assert cause_sent(a_job_notice(**facts)) is None
 
 
-def test_a_sources_title_is_looked_up_when_it_is_written(app: Flask) -> None:
+def test_a_sources_title_is_looked_up_when_it_is_sent(app: Flask) -> None:
     with force_locale("es"):
         assert source_words({"source": "offline"}) not in ("", "offline")
         assert source_words({"source": "gone"}) == "gone"

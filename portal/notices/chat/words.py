@@ -28,7 +28,7 @@ def quiet(text: str) -> str:
 def _failed(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
     facts = notice.facts
     title = gettext(
-        "%(file)s stopped: %(ready)s of %(total)s rows ready, %(left)s could not be looked up",
+        "%(file)s stopped: %(ready)s of %(total)s rows ready, %(left)s unanswered",
         file=recipient.name(facts["file_name"]), ready=recipient.count(facts["ready"]),
         total=recipient.count(facts["total"]), left=recipient.count(facts["total"] - facts["ready"]),
     )  # fmt: skip

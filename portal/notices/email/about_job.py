@@ -18,7 +18,7 @@ def job_failed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
     name = recipient.name(facts["file_name"])
     return EmailContent(
         subject=gettext(
-            "%(file)s stopped: %(ready)s of %(total)s rows ready, %(left)s could not be looked up",
+            "%(file)s stopped: %(ready)s of %(total)s rows ready, %(left)s unanswered",
             file=name, ready=recipient.count(facts["ready"]), total=recipient.count(facts["total"]),
             left=recipient.count(left),
         ),
