@@ -1,4 +1,4 @@
-"""`python -m bench`: all measurements, a line each; ends with 1 when one misses its goal."""
+"""`python -m bench`: run all measurements and print one line each; exit code 1 when one misses its goal."""
 
 import sys
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from bench.measuring import SHORT, Goal
 
 
 def goals() -> Iterator[Goal]:
-    """Every goal, as it is measured."""
+    """Measure every goal, one by one."""
     yield from offline.measure()
     yield files.measure_reading()
     yield from files.measure_export()
@@ -19,7 +19,7 @@ def goals() -> Iterator[Goal]:
 
 
 def main() -> int:
-    """Print the result and give the exit code."""
+    """Print the results and return the exit code."""
     print("bench, short round" if SHORT else "bench", flush=True)
     missed = 0
     for goal in goals():

@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from portal.database import changed_rows, db
+from portal.database import changed_rows, db, upsert
 from portal.notices.kinds import DigestGroup, rule_of
 from portal.notices.models import Channel, Delivery, DigestWindow, Notice
 from portal.notices.outbox import DueNotice, take
@@ -64,8 +63,7 @@ def take_or_hold(seen: DueNotice, now: datetime) -> int | None:
 def _open(key: str, now: datetime) -> bool:
     """Open a new window. False: one is already open. On PostgreSQL, a second sender waits here for the first to
     commit."""
-    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
-    db.session.execute(dialect.insert(DigestWindow).values(key=key, until=now).on_conflict_do_nothing())
+    db.session.execute(upsert(DigestWindow, ("key",)).values(key=key, until=now))
     over = (DigestWindow.key == key, DigestWindow.until <= now)
     return changed_rows(update(DigestWindow).where(*over).values(until=now + HOLD)) == 1
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, db, only
+from portal.database import EnumColumn, Model, UtcDateTime, only, partial_index
 from portal.notices.kinds import NoticeKind
 
 ANSWER_LENGTH = 500
@@ -57,12 +57,7 @@ class Notice(Model):
     __table_args__ = (
         only("state", Delivery),
         only("channel", Channel),
-        Index(
-            "ix_notices_to_send",
-            "due_at",
-            sqlite_where=db.text("state IN ('due', 'sending')"),
-            postgresql_where=db.text("state IN ('due', 'sending')"),
-        ),
+        partial_index("ix_notices_to_send", "due_at", where="state IN ('due', 'sending')"),
         Index("ix_notices_state_id", "state", "id"),
         Index("ix_notices_kind_id", "kind", "id"),
     )

@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from portal.database import among, changed_rows, db, reading
+from portal.database import among, changed_rows, db, reading, upsert
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 
@@ -27,16 +26,13 @@ def write(
 ) -> None:
     """Write a notice for a person, or for the admins' chats when `user_id` is None, due now or at `due_at`. Does not
     commit. The channel is added to `dedupe`, so the same event can be sent on several channels."""
-    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     if channel != Channel.MAIL:
         dedupe = f"{dedupe}.{channel}"
     db.session.execute(
-        dialect.insert(Notice)
-        .values(
+        upsert(Notice, ("dedupe",)).values(
             dedupe=dedupe, kind=kind, channel=channel, user_id=user_id, job_id=job_id, facts=facts,
             state=Delivery.DUE, tries=0, created_at=now, due_at=due_at or now,
         )
-        .on_conflict_do_nothing(index_elements=["dedupe"])
     )  # fmt: skip
 
 

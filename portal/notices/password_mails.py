@@ -9,18 +9,17 @@ from typing import Any
 
 from flask import current_app
 from sqlalchemy import String, cast, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from portal import audit
 from portal.accounts.admin import acting
 from portal.accounts.errors import AccountError, AccountProblem
-from portal.accounts.login_throttle import count_asking
+from portal.accounts.login_throttle import count_reset_request
 from portal.accounts.models import User
 from portal.accounts.password_links import Purpose, make_token
 from portal.accounts.passwords import is_chosen, no_password
 from portal.accounts.users import clean_email
-from portal.database import db, writing
+from portal.database import db, upsert, writing
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
@@ -40,7 +39,6 @@ def request_reset(email: str, ip: str, now: datetime) -> None:
     reveals nothing. Two requests within a minute become one e-mail. Raises TooManyTries, with nothing written.
     """
     email = email.strip().lower()
-    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     key = literal("password-reset.") + cast(User.id, String) + literal(f".{now:%Y%m%d%H%M}")
     fixed = {"kind": NoticeKind.PASSWORD_RESET, "channel": Channel.MAIL, "facts": {}, "state": Delivery.DUE, "tries": 0,
              "created_at": now, "due_at": now}  # fmt: skip
@@ -48,10 +46,10 @@ def request_reset(email: str, ip: str, now: datetime) -> None:
     row: dict[str, Any] = {name: literal(value, columns[name].type) for name, value in fixed.items()}
     row |= {"dedupe": key, "user_id": User.id}
     whose = select(*row.values()).where(User.email == email, User.is_active, User.id > 0)
-    statement = dialect.insert(Notice).from_select(list(row), whose, include_defaults=False)
+    statement = upsert(Notice, ("dedupe",)).from_select(list(row), whose, include_defaults=False)
     with writing() as session:
-        count_asking(session, email, ip, now)
-        session.execute(statement.on_conflict_do_nothing(index_elements=["dedupe"]))
+        count_reset_request(session, email, ip, now)
+        session.execute(statement)
 
 
 def send_reset(user_id: int, actor_id: int, now: datetime) -> str | None:

@@ -8,10 +8,9 @@ from datetime import datetime
 
 from flask import current_app
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from portal.accounts import User
-from portal.database import db
+from portal.database import db, upsert
 from portal.notices.kinds import NoticeKind, rule_of
 from portal.notices.models import NoticeSettings
 
@@ -46,9 +45,7 @@ def recipient_locale(user_id: int) -> str:
 
 def save_preferences(user_id: int, now: datetime, **chosen: bool | str | datetime | None) -> None:
     """Save some of the person's preferences; the others stay as they are. Does not commit."""
-    dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
-    fresh = dialect.insert(NoticeSettings).values(user_id=user_id, updated_at=now, **DEFAULTS)
-    db.session.execute(fresh.on_conflict_do_nothing(index_elements=["user_id"]))
+    db.session.execute(upsert(NoticeSettings, ("user_id",)).values(user_id=user_id, updated_at=now, **DEFAULTS))
     kept = update(NoticeSettings).where(NoticeSettings.user_id == user_id)
     db.session.execute(kept.values(updated_at=now, **chosen))
 

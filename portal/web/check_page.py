@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from portal import sources
 from portal.documents.models import Document, Reading
-from portal.documents.preview import NothingToPreview, Preview, look_at
+from portal.documents.preview import NothingToPreview, Preview, preview_of
 from portal.documents.words import problem_words, reason_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
@@ -38,7 +38,7 @@ def page_of(document: Document, asked: Mapping[str, str], now: datetime) -> dict
     }
     if document.state == Reading.READY:
         try:
-            look = look_at(document, current_app.extensions["storage"], asked, current_app.config["DEFAULT_COUNTRY"])
+            look = preview_of(document, current_app.extensions["storage"], asked, current_app.config["DEFAULT_COUNTRY"])
         except NothingToPreview:
             page["sentence"] = gettext("What was read of this file is no longer here. Upload it again.")
         else:

@@ -105,7 +105,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "causes": causes,
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
-        "ahead": queries.queue_position(job),
+        "ahead": queries.queue_position(job, now),
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now),

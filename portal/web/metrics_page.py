@@ -90,7 +90,7 @@ def ones_own(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]
 
 def standing() -> dict[str, Any]:
     """The counters of just now, and a text that changes with them."""
-    counts = status_counts.standing()
+    counts = status_counts.count_by_status()
     tiles = [(status, counts[status], LIVE_TONES.get(status, "idle")) for status in Status]
     return {
         "tiles": tiles,

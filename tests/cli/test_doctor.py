@@ -2,17 +2,20 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 from flask_migrate import upgrade
+from sqlalchemy import delete
 
 from portal.clock import utcnow
 from portal.config import SettingError, read_settings
 from portal.database import db
 from portal.jobs.sweep.steps import _note
+from portal.notices.models import Delivery, Notice
 from tests import services
 from tests.support import cast
 from tests.support.postoffice import PASSWORD, USER, certificate, post_office
@@ -47,7 +50,23 @@ def test_all_is_well(portal: Callable[..., FlaskCliRunner]) -> None:
     answer = portal().invoke(args=["doctor"])
     assert answer.exit_code == 0, answer.output
     assert all(line.startswith("✓") for line in lines(answer).values()) and len(lines(answer)) == 9
-    assert "letters lie as files" in lines(answer)["✓ E-mail"]
+    assert "emails are saved as files" in lines(answer)["✓ Email"]
+
+
+def test_a_message_that_failed_or_is_late_is_ill_as_on_the_admins_page(portal: Callable[..., FlaskCliRunner]) -> None:
+    terminal = portal()
+
+    def noted(state: Delivery, hours_ago: int) -> str:
+        then = utcnow() - timedelta(hours=hours_ago)
+        with terminal.app.app_context():
+            db.session.execute(delete(Notice))
+            db.session.add(Notice(dedupe="1", kind="job_failed", state=state, created_at=then, due_at=then))
+            db.session.commit()
+            db.session.remove()
+        return next(name for name in lines(terminal.invoke(args=["doctor"])) if "Notices" in name)
+
+    assert [noted(Delivery.DEAD, 7 * 24 - 1), noted(Delivery.DEAD, 7 * 24 + 1)] == ["✗ Notices", "✓ Notices"]
+    assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Notices", "✓ Notices"]
 
 
 def test_what_is_ill_has_a_remedy_and_the_rest_is_looked_at_all_the_same(tmp_path: Path, monkeypatch) -> None:
@@ -83,7 +102,7 @@ def test_a_test_letter_goes_over_tls_with_the_login(portal: Callable[..., FlaskC
         assert answer.exit_code == 0, answer.output
         assert office.to == [["ops@example.com"]] and office.secure == [True]
         refused = portal(**mail | {"MAIL_PASSWORD": "wrong"}).invoke(args=["doctor"])
-        assert refused.exit_code == 1 and "535" in lines(refused)["✗ E-mail"]
+        assert refused.exit_code == 1 and "535" in lines(refused)["✗ Email"]
         assert "wrong" not in refused.output and PASSWORD not in refused.output
 
 
@@ -92,10 +111,10 @@ def test_a_server_that_refuses_or_is_away_is_said(portal: Callable[..., FlaskCli
         terminal = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(office.port))
         office.script += ["554 5.7.1 Not from you"]
         answer = terminal.invoke(args=["doctor", "--mail-to", "ops@example.com"])
-        assert answer.exit_code == 1 and "554 5.7.1 Not from you" in lines(answer)["✗ E-mail"]
+        assert answer.exit_code == 1 and "554 5.7.1 Not from you" in lines(answer)["✗ Email"]
         assert terminal.invoke(args=["doctor", "--mail-to", "nobody"]).exit_code == 1
     away = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(services.free_port())).invoke(args=["doctor"])
-    assert away.exit_code == 1 and "Check MAIL_SERVER" in lines(away)["✗ E-mail"]
+    assert away.exit_code == 1 and "Check MAIL_SERVER" in lines(away)["✗ Email"]
 
 
 @pytest.mark.parametrize(

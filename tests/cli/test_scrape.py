@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from portal import sources
-from portal.accounts import User, make_setup_address
+from portal.accounts import User, make_setup_link
 from portal.cli.language import terminal_language
 from portal.clock import utcnow
 from portal.config import ROOT
@@ -91,7 +91,7 @@ def test_run_again_after_an_interruption_it_goes_on(
     db.session.refresh(job)
 
     assert second.exit_code == 0, second.output
-    assert "Going on: 3 of 6 rows are ready" in second.output
+    assert "Continuing: 3 of 6 rows are ready" in second.output
     assert job.status == Status.COMPLETED
     assert set(source.calls.values()) == {1} and source.calls.total() == 6
     assert db.session.scalar(db.select(db.func.count(ScrapingJob.id))) == 1
@@ -127,7 +127,7 @@ def test_what_is_complete_is_written_again_and_not_looked_up_again_unless_asked(
     again = scrape(runner, copy, "-o", tmp_path / "two.xlsx", "--source", "counting")
 
     assert again.exit_code == 0
-    assert "the answers are from then" in again.output
+    assert "These numbers were looked up on" in again.output
     assert records(tmp_path / "two.xlsx") == records(tmp_path / "one.xlsx")
     assert source.calls.total() == 1
 
@@ -150,7 +150,7 @@ def test_a_job_whose_process_was_killed_is_taken_up_once_its_lease_ran_out(
     source.script = lambda e164: Answer(Outcome.FOUND)
 
     held = scrape(runner, *arguments)
-    assert held.exit_code == 1 and "A worker of the portal has this file" in held.output
+    assert held.exit_code == 1 and "The portal is working on this file" in held.output
 
     job.lease_until = utcnow() - timedelta(seconds=1)
     db.session.commit()
@@ -169,7 +169,7 @@ def test_a_job_that_waits_for_its_source_says_until_when(
 
     again = scrape(runner, file, "-o", tmp_path / "out.xlsx", "--source", "counting")
 
-    assert again.exit_code == 1 and "The source is busy. Run this again after" in again.output
+    assert again.exit_code == 1 and "The source is busy. Run the command again after" in again.output
 
 
 def test_before_there_is_an_admin_the_files_are_nobodys_and_the_first_one_can_still_come(
@@ -181,7 +181,7 @@ def test_before_there_is_an_admin_the_files_are_nobodys_and_the_first_one_can_st
     nobody = db.session.scalars(db.select(User)).one()
     assert (nobody.email, nobody.is_active, nobody.is_admin) == (TERMINAL, False, False)
     db.session.rollback()
-    assert make_setup_address(utcnow()) is not None
+    assert make_setup_link(utcnow()) is not None
 
 
 def test_it_speaks_spanish_where_the_terminal_has_no_language_of_its_own() -> None:
@@ -210,7 +210,7 @@ def test_on_a_machine_that_never_ran_the_portal_it_works_and_ctrl_c_ends_it_with
 
     second = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 0, second.stderr
-    assert "Going on:" in second.stderr and "all 4,000 rows are ready" in second.stderr
+    assert "Continuing:" in second.stderr and "all 4,000 rows are ready" in second.stderr
     assert {row["Status"] for row in records(tmp_path / "out.xlsx")} == {"Found"}
 
 

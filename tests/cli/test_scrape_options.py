@@ -54,11 +54,11 @@ def test_the_sheet_and_the_country_can_be_named(runner: FlaskCliRunner, ada: Use
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--column", "Correo"), "There is no column Correo. There is: Nombre, Teléfono"),
-        (("--column", "Z"), "There is no column Z."),
-        (("--sheet", "Hoja9"), "There is no sheet Hoja9. There is: Clientes"),
-        (("--country", "XX"), "There is no country XX."),
-        (("--source", "nobody"), "There is no source nobody. There is: offline"),
+        (("--column", "Correo"), "The column Correo does not exist. Available: Nombre, Teléfono"),
+        (("--column", "Z"), "The column Z does not exist."),
+        (("--sheet", "Hoja9"), "The sheet Hoja9 does not exist. Available: Clientes"),
+        (("--country", "XX"), "The country XX does not exist."),
+        (("--source", "nobody"), "The source nobody does not exist. Available: offline"),
     ],
 )
 def test_a_name_that_is_not_there_is_answered_by_those_that_are(
@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_read_says_why(runner: FlaskCliRunner, ada: User, 
     done = scrape(runner, tmp_path / "foto.xlsx", "-o", tmp_path / "out.xlsx")
 
     assert done.exit_code == 1
-    assert "This is not a spreadsheet" in done.output
+    assert "This file is not a spreadsheet" in done.output
     assert "Traceback" not in done.output
 
 
@@ -90,8 +90,8 @@ def test_the_output_is_refused_before_anything_is_done(runner: FlaskCliRunner, a
 
     for out, sentence in (
         (tmp_path / "out.pdf", "must end in .xlsx or .csv"),
-        (file, "would take the place of the one that is read"),
-        (tmp_path / "nowhere" / "out.xlsx", "There is no folder"),
+        (file, "would overwrite the input file"),
+        (tmp_path / "nowhere" / "out.xlsx", "The folder"),
     ):
         done = scrape(runner, file, "-o", out)
         assert done.exit_code == 2 and sentence in done.output

@@ -31,7 +31,7 @@ def test_a_file_whose_answers_were_not_ready_is_gone_on_with_at_no_second_price(
         with registered(made):
             server.looks, server.holding = 0, True
             assert runner.invoke(args=command).exit_code == 1
-            assert "The source is busy. Run this again after" in runner.invoke(args=command).output
+            assert "The source is busy. Run the command again after" in runner.invoke(args=command).output
             db.session.execute(update(ScrapingJob).values(not_before=None))  # a minute later
             db.session.commit()
             server.holding = False

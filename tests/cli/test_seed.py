@@ -121,11 +121,11 @@ def test_twice_is_refused_unless_it_is_meant(said: str, runner: FlaskCliRunner) 
 
     refused = runner.invoke(args=["seed"])
     assert refused.exit_code == 1
-    assert "The examples are there already" in refused.output
+    assert "The examples already exist" in refused.output
     assert len(jobs()) == before
 
     again = runner.invoke(args=["seed", "--again"])
     assert again.exit_code == 0, again.output
     assert len(jobs()) == 2 * before
-    assert "was there already and keeps the password" in again.output
+    assert "already exists and keeps the same password" in again.output
     assert db.session.scalar(db.select(db.func.count(User.id))) == 3

@@ -41,7 +41,7 @@ def test_the_list_has_every_source_and_what_is_wrong_with_the_others(folder: Pat
     said = runner.invoke(args=["source", "list"]).output
     assert "offline" in said and "json-test" in said and "Up to 100 numbers a second." in said
     assert "bad.toml, line 2, kind: This has to be one of: json, batch, html." in said
-    assert "poor.toml: the secret NO_KEY is neither in secrets.env nor in the environment." in said
+    assert "poor.toml: the secret NO_KEY is missing. Set it in secrets.env or in the environment." in said
 
 
 def test_the_recipes_that_ship_pass(folder: Path, runner: FlaskCliRunner) -> None:
@@ -58,7 +58,7 @@ def test_a_recipe_that_does_not_hold_names_the_field(folder: Path, runner: Flask
     done = runner.invoke(args=["source", "test"])
     assert done.exit_code == 1
     assert "the field operator is “Orange” and not “Movistar”" in done.output
-    assert "1 recipe does not hold." in done.output
+    assert "1 recipe failed its tests." in done.output
 
 
 def test_a_recipe_that_is_not_there(folder: Path, runner: FlaskCliRunner) -> None:

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from portal.net import guarded_session
-from portal.net.address_policy import KEPT_SECONDS, AddressPolicy, AddressRefusal, AddressRefused
+from portal.net.address_policy import CACHE_SECONDS, AddressPolicy, AddressRefusal, AddressRefused
 
 INSIDE = [
     "http://127.0.0.1/", "http://localhost/", "http://127.1/", "http://2130706433/", "http://0x7f000001/",
@@ -155,12 +155,12 @@ def test_a_judged_address_is_forgotten_after_a_while_and_judged_again(monkeypatc
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[0], port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    judge = AddressPolicy(clock=lambda: now[0])
-    assert [str(judge.judge("public.example", 80).address) for _ in range(50)] == ["93.184.215.14"] * 50
+    policy = AddressPolicy(clock=lambda: now[0])
+    assert [str(policy.allowed_address("public.example", 80).address) for _ in range(50)] == ["93.184.215.14"] * 50
     assert len(asked) == 1
-    answers[0], now[0] = "10.0.0.1", KEPT_SECONDS + 1
+    answers[0], now[0] = "10.0.0.1", CACHE_SECONDS + 1
     with pytest.raises(AddressRefused):
-        judge.judge("public.example", 80)
+        policy.allowed_address("public.example", 80)
 
 
 def test_nothing_of_the_environment_is_used(tried: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,8 @@ def there() -> Iterator[Receiver]:
         yield server
 
 
-def send(to: Receiver, judge: AddressPolicy = HOME, url: str = "") -> PostResponse:
-    return post(judge, url or to.url, b'{"a": 1}', {"Content-Type": "application/json"}, SECONDS)
+def send(to: Receiver, policy: AddressPolicy = HOME, url: str = "") -> PostResponse:
+    return post(policy, url or to.url, b'{"a": 1}', {"Content-Type": "application/json"}, SECONDS)
 
 
 def test_what_is_posted_arrives_and_the_answer_comes_back(there: Receiver) -> None:
@@ -121,23 +121,23 @@ def test_what_went_wrong_never_says_the_address_which_may_hold_a_key(there: Rece
 )
 def test_the_text_of_an_address_gives_away_what_is_wrong_with_it(url: str, code: AddressRefusal) -> None:
     with pytest.raises(AddressRefused) as refused:
-        AddressPolicy(https_only=True).look_at(url)
+        AddressPolicy(https_only=True).check_text(url)
     assert refused.value.code is code
 
 
 @pytest.mark.parametrize("url", ["https://example.org/hook?a=b", "https://8.8.8.8/", "HTTPS://Example.ORG:443/"])
 def test_an_address_on_the_internet_passes(url: str) -> None:
-    AddressPolicy(https_only=True).look_at(url)
+    AddressPolicy(https_only=True).check_text(url)
 
 
 def test_an_opened_network_takes_plain_http_at_any_port_and_its_neighbours_do_not() -> None:
-    judge = AddressPolicy(["10.1.0.0/16"], https_only=True)
-    judge.look_at("http://10.1.2.3:8080/")
-    judge.look_at("http://crm.internal:8080/")  # a name: its lookup will tell
+    policy = AddressPolicy(["10.1.0.0/16"], https_only=True)
+    policy.check_text("http://10.1.2.3:8080/")
+    policy.check_text("http://crm.internal:8080/")  # a name: its lookup will tell
     with pytest.raises(AddressRefused):
-        judge.look_at("http://10.2.0.1/")
+        policy.check_text("http://10.2.0.1/")
     with pytest.raises(AddressRefused):
-        judge.look_at("http://8.8.8.8/")
+        policy.check_text("http://8.8.8.8/")
 
 
 # ── TLS ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

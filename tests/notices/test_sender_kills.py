@@ -15,14 +15,16 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.database import db
+from portal.notices import delivery, digests, outbox
 from portal.notices.delivery import send_due
+from portal.notices.email import email_channel, smtp
 from portal.notices.models import Delivery, Notice
 from portal.notices.outbox import write
 from tests.support import cast
 from tests.support.cast import NOW
 from tests.support.postoffice import PostOffice
 
-MODULES = {Path(str(module.__file__)).name: str(module.__file__) for module in MODULES}
+MODULES = {str(module.__file__) for module in (digests, email_channel, smtp, delivery, outbox)}
 FACTS = {"file_name": "clientes.xlsx", "total": 9, "ready": 4, "cause": {"en": "No answer."}, "reference": "SJ-1-A1"}
 FILES = 3
 STRIDE = int(os.environ.get("KILL_STRIDE", "24"))

@@ -37,11 +37,11 @@ def test_one_command_starts_everything_and_nothing_is_left_after_a_kill_or_ctrl_
 
     again = portal.run()
     assert (again.returncode, again.stdout) == (1, "")
-    assert f"The portal already runs with the data directory {portal.data_dir}." in again.stderr
+    assert f"Masterfilter is already running with the data directory {portal.data_dir}." in again.stderr
     with a_portal() as other:
         elsewhere = portal.run(PORTAL_DATA_DIR=str(other.data_dir))
     assert elsewhere.returncode == 1
-    assert f"Port {portal.port} of 127.0.0.1 is taken." in elsewhere.stderr
+    assert f"Port {portal.port} on 127.0.0.1 is in use." in elsewhere.stderr
     assert portal.status("/readyz") == 200  # and the one that runs took no harm
     others_may = [path.name for path in portal.data_dir.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
     assert set(others_may) <= {"terminal.txt"}  # which is the test's own
@@ -58,7 +58,7 @@ def test_a_setting_that_cannot_be_used_is_named(portal: Portal) -> None:
     assert "Traceback" not in refused.stderr
     refused = portal.run(NOTIFY_URLS="json://127.0.0.1/ nosuch://averysecretkey/room")
     assert refused.returncode == 1
-    assert "NOTIFY_URLS: Apprise cannot use address number 2" in refused.stderr
+    assert "NOTIFY_URLS: address number 2 does not work" in refused.stderr
     assert "averysecretkey" not in refused.stderr + refused.stdout and portal.living() == []
 
 
@@ -66,5 +66,5 @@ def test_a_database_that_is_not_there_is_said_before_anything_starts(portal: Por
     nobody = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
     refused = portal.run(DATABASE_URL=nobody)
     assert refused.returncode == 1
-    assert "The database could not be brought up to date." in refused.stderr
+    assert "The database could not be updated." in refused.stderr
     assert portal.living() == []

@@ -12,12 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from portal import tether
 from portal.config import ROOT, read_settings
-from portal.runner import tether, valkey
-from portal.runner.__main__ import expansions
+from portal.runner import valkey
+from portal.runner.__main__ import supervisor_variables
 from tests.services import stop, wait_until
 
-RUNNING = ROOT / "portal" / "running"
+RUNNER = ROOT / "portal" / "runner"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tell a process to die with its parent")
@@ -28,7 +29,7 @@ def test_a_tethered_program_dies_with_its_parent(tmp_path: Path) -> None:
         "child = subprocess.Popen([sys.executable, '-P', sys.argv[1], 'sleep', '60']); "
         "open(sys.argv[2], 'w').write(str(child.pid)); time.sleep(60)"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script, str(RUNNING / "tether.py"), str(pid_file)])
+    parent = subprocess.Popen([sys.executable, "-c", script, tether.__file__, str(pid_file)])
     try:
         wait_until(lambda: pid_file.exists() and pid_file.read_text())
         child = psutil.Process(int(pid_file.read_text()))
@@ -62,14 +63,14 @@ def test_the_portal_is_told_to_stop_when_the_make_that_started_it_is_killed(tmp_
 
 def test_a_lock_is_held_once_and_past_the_exec(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    command = [sys.executable, "-P", str(RUNNING / "tether.py"), "--lock", str(lock), "sleep", "60"]
+    command = [sys.executable, "-P", tether.__file__, "--lock", str(lock), "sleep", "60"]
     holder = subprocess.Popen(command)
     try:
         wait_until(lambda: psutil.Process(holder.pid).name() == "sleep")
-        assert not tether.hold(str(lock), 0)
+        assert not tether.hold_lock(str(lock), 0)
     finally:
         stop(holder)
-    assert tether.hold(str(lock), 5)
+    assert tether.hold_lock(str(lock), 5)
 
 
 def test_a_closed_terminal_stops_the_supervisor_instead_of_starting_all_again(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_a_closed_terminal_stops_the_supervisor_instead_of_starting_all_again(tm
         f"pidfile={tmp_path}/pid\n[program:one]\ncommand=sh -c 'echo x >> {marks}; exec sleep 60'\n"
     )
     supervisor = subprocess.Popen(
-        [sys.executable, "-P", str(RUNNING / "supervise.py"), "-s", "-n", "-c", str(conf)], stdout=subprocess.DEVNULL
+        [sys.executable, "-P", str(RUNNER / "supervise.py"), "-s", "-n", "-c", str(conf)], stdout=subprocess.DEVNULL
     )
     try:
         wait_until(marks.exists)
@@ -136,4 +137,4 @@ def test_a_folder_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
 
 def test_every_name_in_the_supervisors_configuration_is_set(tmp_path: Path) -> None:
     named = set(re.findall(r"%\(ENV_(\w+)\)s", (ROOT / "deploy" / "supervisord.conf").read_text()))
-    assert named == set(expansions(read_settings({"PORTAL_DATA_DIR": str(tmp_path)})))
+    assert named == set(supervisor_variables(read_settings({"PORTAL_DATA_DIR": str(tmp_path)})))

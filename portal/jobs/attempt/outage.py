@@ -1,9 +1,9 @@
-"""An attempt to which the source said nothing at all: is the source away, or is it these numbers?
+"""Decides whether an attempt that got no answer at all means that the source is down or that the numbers are bad.
 
-The breaker knows after twenty failures. A file of a few numbers never gets there by itself: where nothing but failures
-to answer came back, its numbers were never judged, and it waits like a file at a source that is down, without using a
-retry. So often in a day and no more: then it is a failure like any other, so that a source that is wrong for ever, or
-a number that breaks it, comes to an end.
+The breaker opens after twenty failures, which a file of a few numbers never reaches. When only failures came back, that
+file's numbers were never judged, so it waits like a file at a source that is down, without using a retry. It may do so
+`MOST` times a day; after that it fails like any other, so that a source that stays wrong, or a number that breaks it,
+comes to an end.
 """
 
 from datetime import datetime, timedelta
@@ -21,8 +21,8 @@ WITHIN = timedelta(days=1)
 
 
 def wait_seconds(job_id: int, now: datetime) -> float | None:
-    """How long a job waits to which the source was silent; None when that is a failure."""
-    # Rows that an attempt wrote as failed have had their turn: others were answered then, or the pauses were spent.
+    """Return how many seconds the job waits for its silent source. None: the attempt counts as a failure."""
+    # Rows that an attempt saved as failed were judged: other rows got an answer then, or the pauses were used up.
     unjudged = exists().where(
         Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.attempt.is_(None), Number.e164.is_not(None)
     )

@@ -1,7 +1,7 @@
-"""What a notice keeps: the facts of a job or of a source, as codes, names and counts; `notices.facts` has the words.
+"""The facts that a notice about a job or a source keeps: codes, names and counts; `notices.facts` has the words.
 
-The room that sends notices does not know jobs, so all that it reports about one is kept with the notice. It holds no
-telephone number and no secret link.
+`portal.notices` must not know jobs, so everything that a notice says about one is kept with it. It holds no telephone
+number and no secret link.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ from portal.jobs.core.retention import deleted_on
 from portal.jobs.core.tables import Attempt, Number
 from portal.sources.base import Outcome
 
-ROWS_NAMED = 10  # a mail names at most so many rows
+ROWS_NAMED = 10  # rows that an email names at most
 CAUSES_NAMED = 5
 UNANSWERED = (Outcome.FAILED, Outcome.WAITING)
 
 
 def job_facts(job: JobColumns) -> dict[str, Any]:
-    """What a mail about this job says."""
+    """Return the facts of an email about this job."""
     attempts = select(func.min(Attempt.started_at), func.max(Attempt.ended_at)).where(Attempt.job_id == job.id)
     first, last = db.session.execute(attempts).one()
     unanswered = job.total_numbers - job.processed_numbers
@@ -48,7 +48,7 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
 
 
 def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
-    """The first rows with one of these outcomes, and why."""
+    """Return the first rows with one of these outcomes, each with its reason."""
     rows = (
         select(Number.row_no, Number.reason)
         .where(Number.job_id == job_id, Number.outcome.in_(outcomes))
@@ -59,7 +59,7 @@ def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
 
 
 def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, Any]]:
-    """Why rows have no answer, with how many each: the commonest first."""
+    """Return the reasons for rows without an answer, with the number of rows: the most frequent first."""
     counted = (
         select(Number.reason, func.count())
         .where(Number.job_id == job_id, Number.outcome == Outcome.FAILED, Number.reason.is_not(None))
@@ -74,5 +74,5 @@ def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, A
 
 
 def source_facts(source: str, cause: str) -> dict[str, Any]:
-    """What a message about this source says."""
+    """Return the facts of a message about this source."""
     return {"source": source, "cause_code": cause}

@@ -62,7 +62,7 @@ def choose_address(user_id: int, address: str, now: datetime) -> None:
     if len(address) > ADDRESS_LENGTH:  # clipping it would make it a different address
         raise AddressRefused(AddressRefusal.HOST, "")
     if address:
-        address_policy().look_at(address)
+        address_policy().check_text(address)
     secret = preferences_of(user_id).webhook_secret or (new_secret() if address else None)
     save_preferences(user_id, now, webhook_url=address or None, webhook_secret=secret, webhook_off_at=None)
     db.session.commit()

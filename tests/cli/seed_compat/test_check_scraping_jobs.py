@@ -233,7 +233,7 @@ def test_a_database_that_is_away_is_a_sentence_and_exit_code_1(tmp_path: Path, c
     app = build(read_settings({**environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}))
     answer = app.test_cli_runner().invoke(args=[command])
     assert answer.exit_code == 1
-    assert "The database does not answer as it should" in answer.stderr
+    assert "There is a problem with the database" in answer.stderr
     assert "Traceback" not in answer.output and "Error(" not in answer.output
 
 

@@ -74,6 +74,6 @@ def test_the_scheduler_sweeps_in_the_interval_of_the_settings(tmp_path: Path, va
     ("name", "address"), [("DATABASE_URL", "mysql://portal:hidden@db/portal"), ("REDIS_URL", "http://:hidden@redis/0")]
 )
 def test_an_address_with_a_password_is_refused_without_saying_it(tmp_path: Path, name: str, address: str) -> None:
-    with pytest.raises(SettingError, match=f"{name} takes an address") as refused:
+    with pytest.raises(SettingError, match=f"{name} must be an address") as refused:
         read_settings({"PORTAL_DATA_DIR": str(tmp_path), name: address})
     assert "hidden" not in str(refused.value)

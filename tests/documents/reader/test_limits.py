@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import ReadingFailed, _ask_child
+from portal.documents.reader.parent import ReadingFailed, _run_child
 from tests.documents import hostile
 from tests.documents.sheets import FIXTURES, cells_of, read_file, sheet_of, xlsx
 
@@ -175,7 +175,7 @@ def test_the_reading_process_dies_with_its_parent(tmp_path: Path) -> None:
     os.mkfifo(path)  # opening it waits for a writer, so the child hangs where we want it
     code = (
         "import sys; from pathlib import Path; import portal.documents.reader.parent as r\n"
-        "r._ask_child(Path(sys.argv[1]), 'a.csv', Path(sys.argv[2]), r.ReadLimits())"
+        "r._run_child(Path(sys.argv[1]), 'a.csv', Path(sys.argv[2]), r.ReadLimits())"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(path), str(tmp_path)], cwd=ROOT)
     child = None
@@ -232,7 +232,7 @@ def _reading_of_a_pipe(folder: Path) -> Iterator[tuple[Future[object], psutil.Pr
     pipe, before = folder / "pipe.csv", set(psutil.Process().children())
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(_ask_child, pipe, "a.csv", folder, ReadLimits())
+        reading = pool.submit(_run_child, pipe, "a.csv", folder, ReadLimits())
         child = _first_child(psutil.Process(), before)
         try:
             _wait_until_confined(child)
