@@ -53,7 +53,7 @@ def test_a_file_is_looked_up_and_written(runner: FlaskCliRunner, ada: User, tmp_
     assert done.exit_code == 0, done.output
     assert "all 4 rows are ready" in done.stderr and not done.stdout
     found = records(tmp_path / "out.xlsx")
-    assert [row["Status"] for row in found] == ["Found", "Found", "Not valid", "Found"]
+    assert [row["Status"] for row in found] == ["Found", "Found", "Invalid", "Found"]
     assert found[1]["International number"] == "+34" + mobile(2)
     assert found[3]["Duplicate of row"] == 2
 
@@ -109,7 +109,7 @@ def test_what_was_not_answered_is_looked_up_when_run_again(
 
     assert first.exit_code == 1
     assert "1 of 2 rows are ready" in first.output and "did not answer for some" in first.output
-    assert records(out)[1]["Status"] == "Not answered"
+    assert records(out)[1]["Status"] == "No answer"
 
     source.script = lambda e164: Answer(Outcome.FOUND)
     assert scrape(runner, file, "-o", out, "--source", "counting").exit_code == 0

@@ -103,7 +103,7 @@ def test_what_was_sent_is_shown_with_its_answer_and_can_be_sent_again(
     assert hooked.post(f"{HERE}/deliveries/{one.id}/again").status_code == 303
     assert deliveries()[0].state == Delivery.DUE
     again = hooked.post(f"{HERE}/deliveries/{one.id}/again", follow_redirects=True).text
-    assert "Nothing was sent: other messages are still on their way." in again
+    assert "Nothing was sent: other messages are still being sent." in again
 
 
 def test_bob_can_neither_see_nor_repeat_what_alice_was_sent(

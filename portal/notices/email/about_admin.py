@@ -26,7 +26,7 @@ def source_stopped(notice: Notice, recipient: Recipient, home: str) -> EmailCont
             EmailSection(
                 gettext("What you can do"),
                 (
-                    gettext("Open the source’s page and fix its access details, its credit or its recipe."),
+                    gettext("Open the source’s page and fix its access details, its credit or its configuration."),
                     gettext(
                         "Changes take effect at once, without a restart. Files that are waiting continue within ten"
                         " minutes. For files that have stopped, press Retry."

@@ -106,11 +106,11 @@ def test_a_digest_stands_on_the_timeline_of_each_of_its_files(
     alice: User, as_alice: FlaskClient, make_job: MakeJob
 ) -> None:
     jobs = [scenes.failed(make_job(alice, 3), NOW, final=True) for _ in range(2)]
-    assert [event.kind for event in queries.timeline(jobs[0])].count("told") == 0, "not yet told"
+    assert [event.kind for event in queries.timeline(jobs[0])].count("notified") == 0, "not yet notified"
     list(send_due(NOW))
     for job in jobs:
         page = shown(as_alice, f"/jobs/{job.id}")
-        assert "Told (Email, alice@example.com): A file stopped. Together with other files." in page
+        assert "Told (Email, alice@example.com): A file stopped. Sent together with other files." in page
 
 
 def test_a_letter_that_was_refused_stands_there_with_its_next_try(told: Notice, as_alice: FlaskClient) -> None:
@@ -141,7 +141,7 @@ def path_of(app: Flask, user: User, kind: str = "job_completed") -> str:
 def test_a_scanner_that_opens_the_link_stops_nothing(app: Flask, alice: User, client: FlaskClient) -> None:
     address = path_of(app, alice)
     page = shown(client, address)
-    assert "Stop these letters" in page and "alice" not in page
+    assert "Unsubscribe" in page and "alice" not in page
     assert settings_of(alice)["tell_completed"]
 
 
