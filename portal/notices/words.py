@@ -7,7 +7,7 @@ from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery
 
 STATES: dict[Delivery, LazyString] = {
-    Delivery.DUE: _("Waiting"),
+    Delivery.DUE: _("To be sent"),
     Delivery.SENDING: _("Sending"),
     Delivery.SENT: _("Sent"),
     Delivery.DEAD: _("Not delivered"),
