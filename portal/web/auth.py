@@ -11,7 +11,7 @@ from portal import accounts
 from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
 from portal.config import LOCALES
-from portal.notices.preferences import wishes_of
+from portal.notices.preferences import preferences_of
 from portal.web.access import safe_next
 
 blueprint = Blueprint("auth", __name__)
@@ -129,7 +129,7 @@ def _account_page(problem: accounts.AccountProblem | None = None, wait: str = ""
         problem=problem,
         words=PROBLEMS,
         wait=wait,
-        wishes=wishes_of(current_user.id),
+        wishes=preferences_of(current_user.id),
     )
 
 

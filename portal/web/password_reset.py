@@ -11,7 +11,7 @@ from portal import accounts
 from portal.accounts import password_links
 from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
-from portal.notices.password_mails import ask_for_reset
+from portal.notices.password_mails import request_reset
 from portal.web.auth import blueprint, wait_words
 
 
@@ -26,7 +26,7 @@ def ask() -> ResponseReturnValue:
     """Send the reset email. The answer is the same whether or not the account exists."""
     email = request.form.get("email", "")[:254]
     try:
-        ask_for_reset(email, request.remote_addr or "", utcnow())
+        request_reset(email, request.remote_addr or "", utcnow())
     except accounts.TooManyTries as error:
         page = render_template("auth/forgot.html", email=email, problem=wait_words(error.seconds))
         return page, 429, {"Retry-After": str(error.seconds)}
