@@ -13,13 +13,13 @@ from portal.sources.base import SourceFacts
 from portal.sources.registry import UnknownSource, facts_of, is_yes_no
 
 TITLES: dict[str, LazyString] = {
-    "offline": _("Numbering plan (offline)"),
+    "offline": _("Numbering plan (free, instant)"),
 }
 
 DESCRIPTIONS: dict[str, LazyString] = {
     "offline": _(
-        "Checks each number against the world's numbering plans, without network and at no cost: line type, country, "
-        "province of fixed lines, the operator that the range was first given to, and time zone."
+        "Looks up each number in the world’s numbering plans, instantly and free of charge. The operator is the one "
+        "that first received the number range, so it may have changed. Only landlines have a province."
     ),
 }
 
@@ -29,7 +29,7 @@ FIELDS: dict[str, LazyString] = {
     "line_type": _("Line type"),
     "country": _("Country"),
     "province": _("Province"),
-    "original_operator": _("Original operator (range)"),
+    "original_operator": _("Original operator (may have changed)"),
     "time_zone": _("Time zone"),
 }
 
@@ -37,8 +37,8 @@ YES_NO: dict[str, LazyString] = {"yes": _("yes"), "no": _("no")}
 
 LINE_TYPES: dict[str, LazyString] = {
     "mobile": _("mobile"),
-    "fixed": _("fixed line"),
-    "fixed_or_mobile": _("fixed line or mobile"),
+    "fixed": _("landline"),
+    "fixed_or_mobile": _("landline or mobile"),
     "toll_free": _("toll-free"),
     "premium": _("premium rate"),
     "shared_cost": _("shared cost"),
@@ -120,10 +120,10 @@ def value_words(field: str, value: str) -> str:
 
 
 WHY: dict[str, LazyString] = {
-    "not JSON": _("The answer is no JSON."),
-    "not a page": _("The answer is no page."),
+    "not JSON": _("The answer is not JSON."),
+    "not a page": _("The answer is not a web page."),
     "longer than its limit": _("The answer is longer than the recipe allows."),
-    "no rule for success holds": _("No rule of the recipe says that this is a good answer."),
+    "no rule for success holds": _("The answer meets none of the recipe’s success rules."),
 }
 
 
@@ -139,7 +139,7 @@ def sample_words(why: str) -> str:
 
 def _missing(place: str, name: str) -> str:
     if place == "list":
-        return gettext("There is no list at %(path)s.", path=name)
+        return gettext("The answer has no list at %(path)s.", path=name)
     if place == "ticket":
-        return gettext("There is no ticket at %(path)s.", path=name)
-    return gettext("The required field %(field)s is missing.", field=name)
+        return gettext("The answer has no ticket at %(path)s.", path=name)
+    return gettext("The answer does not contain the required field %(field)s.", field=name)
