@@ -1,4 +1,4 @@
-"""The sentence for each mistake in a recipe, and for what its tests find. Knows Flask-Babel and nothing of reading."""
+"""The sentence for each mistake in a recipe, and for each difference that its tests find. Does not read recipes."""
 
 from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
@@ -47,12 +47,12 @@ SENTENCES: dict[str, LazyString] = {
 
 
 def mistake_words(mistake: Mistake) -> str:
-    """One mistake as a sentence that names file, line and key."""
-    known = SENTENCES.get(mistake.code)
+    """One mistake as a sentence with its file, line and key."""
+    sentence = SENTENCES.get(mistake.code)
     facts = {name: str(value) for name, value in mistake.facts.items()}
-    said = (str(known) % facts if "%(" in str(known) else str(known)) if known else mistake.code
+    what = (str(sentence) % facts if "%(" in str(sentence) else str(sentence)) if sentence else mistake.code
     place = gettext("%(file)s, line %(line)s", file=mistake.file, line=mistake.line)
-    return f"{place}, {mistake.key}: {said}" if mistake.key else f"{place}: {said}"
+    return f"{place}, {mistake.key}: {what}" if mistake.key else f"{place}: {what}"
 
 
 DIFFERENCES: dict[str, LazyString] = {
@@ -65,6 +65,6 @@ DIFFERENCES: dict[str, LazyString] = {
 
 
 def difference_words(difference: Difference) -> str:
-    """What a test found, as a part of a sentence."""
+    """One difference that a test found, as a part of a sentence."""
     facts = {"field": difference.field, "expected": difference.expected, "found": difference.found}
     return str(DIFFERENCES[difference.code]) % facts
