@@ -15,7 +15,7 @@ from portal.documents.words import problem_words, reason_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.words.statuses import cannot_start_words
-from portal.sources.words import source_description, source_gives, source_pace, source_title
+from portal.sources.words import source_columns, source_description, source_pace, source_title
 from portal.web.countries import country_options
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
@@ -68,7 +68,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "sources": [(name, source_title(name)) for name in names],
         "source_description": source_description(source),
         "source_pace": source_pace(source),
-        "source_gives": source_gives(source),
+        "source_gives": source_columns(source),
         "reason_words": reason_words,
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
         "jobs": uploads.jobs_of(document.id),
