@@ -26,7 +26,7 @@ from portal.jobs.quotas import allowance
 from portal.phone import countries
 from portal.sources.base import Outcome
 
-ADMINS_ALONE = frozenset({"time_out", "limits"})
+ADMIN_ONLY = frozenset({"time_out", "limits"})
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class CannotStart(Exception):
 
 def start(document: Document, choice: Choice, user: User, now: datetime, *, push: bool = True) -> ScrapingJob:
     """Create a job with its whole ledger in one transaction. Raises CannotStart, with nothing written."""
-    _require(document, choice)
+    _validate(document, choice)
     settings = current_app.config
-    may = allowance(user.id, now, lock=True)
-    if may.spent:
+    quota = allowance(user.id, now, lock=True)
+    if quota.spent:
         raise CannotStart("files_spent")
     job = ScrapingJob(
         document_id=document.id,
@@ -76,7 +76,7 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
         ledger.first_row(row.row_no, row.text, row.phone_e164, row.duplicate_of, row.reason, now)
         for row in check(path, choice.header_row, choice.column, choice.country)
     ]
-    if len(rows) > may.rows:
+    if len(rows) > quota.rows:
         raise CannotStart("too_many_rows")
     if not rows:
         raise CannotStart("no_rows")
@@ -92,7 +92,7 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
     return job
 
 
-def _require(document: Document, choice: Choice) -> None:
+def _validate(document: Document, choice: Choice) -> None:
     if document.state != Reading.READY:
         raise CannotStart("not_ready")
     sheet = next((facts for facts in document.sheets if facts["index"] == choice.sheet), None)
@@ -108,11 +108,11 @@ def _require(document: Document, choice: Choice) -> None:
         raise CannotStart("source_unknown")
 
 
-def _committed(
+def _commit(
     job: ScrapingJob | None, now: datetime, verb: str, actor: str, why: str | None = None, *, push: bool = False
 ) -> ScrapingJob | None:
     """Commit the command, with an audit entry when an admin gave it, and push the job to the workers."""
-    if job is not None and (verb in ADMINS_ALONE or actor != job.user.email):
+    if job is not None and (verb in ADMIN_ONLY or actor != job.user.email):
         audit.note(actor, verb, "job", job.id, why, now, file=job.file_name, owner=job.user.email)
     db.session.commit()
     if job is not None and push:
@@ -135,32 +135,32 @@ def retry(
     if job is not None and job.waiting_numbers == 0:  # no reason was ticked: an attempt would only fail again
         db.session.rollback()
         return None
-    return _committed(job, now, "retry", actor, why, push=True)
+    return _commit(job, now, "retry", actor, why, push=True)
 
 
 def cancel(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Stop a job; finished answers are kept."""
-    return _committed(ScrapingJob.cancel(job_id, actor, now, why=why), now, "cancel", actor, why)
+    return _commit(ScrapingJob.cancel(job_id, actor, now, why=why), now, "cancel", actor, why)
 
 
 def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Let a job wait until somebody resumes it."""
-    return _committed(ScrapingJob.pause(job_id, actor, now), now, "pause", actor)
+    return _commit(ScrapingJob.pause(job_id, actor, now), now, "pause", actor)
 
 
 def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Let a paused job continue."""
-    return _committed(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
+    return _commit(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
 
 
 def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | None:
     """End an attempt that hangs, as an admin."""
-    return _committed(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
+    return _commit(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
 
 
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Change how many retries and minutes one job has, as an admin."""
-    return _committed(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
+    return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
 
 
 def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> None:

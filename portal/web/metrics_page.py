@@ -90,7 +90,7 @@ def ones_own(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]
 
 def standing() -> dict[str, Any]:
     """The counters of just now, and a text that changes with them."""
-    counts = status_counts.standing()
+    counts = status_counts.count_by_status()
     tiles = [(status, counts[status], LIVE_TONES.get(status, "idle")) for status in Status]
     return {
         "tiles": tiles,
@@ -127,7 +127,7 @@ def _page(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
         "facts": _facts(whole),
         "tables": {one.name: one for one in made},
         "charts": [_files_chart(span, pieces, whole), _numbers_chart(span, pieces, whole)],
-        "behind": status_counts.behind(),
+        "behind": status_counts.has_uncounted(),
     }
 
 

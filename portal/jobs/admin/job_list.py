@@ -20,7 +20,7 @@ from portal.jobs.admin.filters import Filters, conditions
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.queries import containing
-from portal.jobs.status_counts import standing
+from portal.jobs.status_counts import count_by_status
 
 PER_PAGE = 50
 CAP = 5_000  # what a page of the list counts; a plan, which is asked for once, counts further
@@ -157,7 +157,7 @@ def status_counts(wanted: Filters, cap: int | None = None) -> dict[Status, Cappe
     cap = cap or CAP
     asked, wanted = wanted.status, replace(wanted, status=None)
     if wanted.only_status:
-        return {status: CappedCount(n) for status, n in standing().items()}
+        return {status: CappedCount(n) for status, n in count_by_status().items()}
     some: Select[Any] = select(ScrapingJob.status).where(*conditions(wanted, with_name=False))
     if wanted.name:
         window = _ordered(select(ScrapingJob.id), wanted, NEWEST, None).limit(WINDOW)

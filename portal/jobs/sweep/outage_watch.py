@@ -23,7 +23,7 @@ from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
 
-PATIENCE = timedelta(minutes=5)  # how long no worker may run before the notice is sent
+GRACE = timedelta(minutes=5)  # how long no worker may run before the notice is sent
 
 
 def watch(now: datetime) -> Iterator[str]:
@@ -42,7 +42,7 @@ def _workers(now: datetime) -> Iterator[str]:
     was_away = said is not None and said.kind == NoticeKind.WORKERS_AWAY
     if waiting and not works and not was_away:
         key = f"workers-away.{said.id if said else 0}"
-        write(key, NoticeKind.WORKERS_AWAY, None, None, {"waiting": waiting}, now, Channel.CHAT, due_at=now + PATIENCE)
+        write(key, NoticeKind.WORKERS_AWAY, None, None, {"waiting": waiting}, now, Channel.CHAT, due_at=now + GRACE)
         yield NoticeKind.WORKERS_AWAY
     elif said is not None and was_away and works and not _taken_back(said):
         write(f"workers-back.{said.id}", NoticeKind.WORKERS_BACK, None, None, {}, now, Channel.CHAT)
