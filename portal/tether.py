@@ -1,10 +1,10 @@
-"""Ends a process with its parent: a call for our own processes, and a program that starts others,
+"""Makes processes die with their parent: a function for our own, and a program that starts others,
 `python -P tether.py [--lock FILE] PROGRAM [ARGUMENT…]`.
 
 Supervisor puts each program into its own process group, so `kill -9` of supervisord would leave all of them running,
 still holding the port and the database. Linux can kill a process when its parent dies; elsewhere this promise does not
 hold. With --lock the program also locks that file while it lives, so that two Valkeys never write into one folder. It
-must import nothing of the portal: it runs before every start, and the process that reads uploads loads it.
+must import nothing of the portal: it runs as a file before every start, and the process that reads uploads loads it.
 """
 
 import ctypes
@@ -26,10 +26,8 @@ def signal_when_parent_dies(number: signal.Signals) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent process `parent` dies; exit now if it is dead already.
-
-    Only the second half holds on systems other than Linux.
-    """
+    """Have the kernel kill this process when its parent process `parent` dies; exit now if it is dead already. Outside
+    Linux, only the second half holds."""
     signal_when_parent_dies(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -10,7 +10,7 @@
     const said = form.querySelector("[data-ticked]");
     if (!said) return;
     const ticked = boxesOf(form).filter((box) => box.checked).length;
-    const text = ticked ? `${ticked} ${said.dataset.some}` : said.dataset.none;
+    const text = ticked ? `${said.dataset.some} ${ticked}` : said.dataset.none;
     if (said.textContent !== text) said.textContent = text;
   };
   const formOf = (node) => node?.closest?.("form[data-ticks]");

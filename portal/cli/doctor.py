@@ -138,7 +138,7 @@ def _disk() -> str:
 
 
 def _sources() -> str:
-    broken = [one.path.name for one in catalogue.found() if not one.usable]
+    broken = [one.path.name for one in catalogue.recipe_files() if not one.usable]
     if broken:
         listed = ", ".join(broken)
         raise CheckFailed(
@@ -165,12 +165,14 @@ def _notices() -> str:
     facts = finding("notices", utcnow()).facts
     if "error" in facts:
         raise _unread() from facts["error"]
-    if dead := facts["given_up"]:
+    if dead := facts["undelivered"]:
         raise CheckFailed(
             gettext("%(n)s could not be delivered. See Administration, Messages.", n=format_decimal(dead))
         )
     if facts["since"]:
-        raise CheckFailed(gettext("some are waiting to be sent for too long. Check the sweep and the mail server."))
+        raise CheckFailed(
+            gettext("some have waited too long to be sent. Check the maintenance worker and the mail server.")
+        )
     return gettext("all delivered or waiting.")
 
 

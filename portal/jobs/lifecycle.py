@@ -22,7 +22,7 @@ from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, sources_o
 from portal.jobs.core.tables import AttemptEnd, EventKind
 from portal.jobs.metrics.record import keep_count, keep_deletion
 from portal.jobs.notify import send
-from portal.sources.pause import names_paused
+from portal.sources.pause import paused_source_names
 
 
 class Lifecycle(JobColumns):
@@ -43,7 +43,7 @@ class Lifecycle(JobColumns):
         return (
             among(cls.status, WAITING),
             cls.paused_at.is_(None),
-            cls.source.not_in(names_paused()),
+            cls.source.not_in(paused_source_names()),
             cls.deleted_at.is_(None),
             or_(cls.not_before.is_(None), cls.not_before <= now),
         )

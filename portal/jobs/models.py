@@ -52,13 +52,13 @@ class ScrapingJob(Lifecycle, Model):
         partial_index(
             "ix_jobs_waiting", "enqueued_at", where="status IN ('pending', 'retrying') AND paused_at IS NULL"
         ),
-        # What the figures count of jobs that go on, what they have to catch up with, and what is past its days.
+        # For the metrics: unfinished jobs, jobs not counted yet, and jobs counted but active again; then for expiry.
         partial_index("ix_jobs_going_on", "status", "user_id", "deleted_at", "ended_at", where=_GOING_ON),
         partial_index("ix_jobs_uncounted", "id", where=_UNCOUNTED),
         partial_index("ix_jobs_reopened", "id", where=_REOPENED),
         partial_index("ix_jobs_to_expire", "user_id", "ended_at", "deleted_at", where=_TO_EXPIRE),
-        # The admins' list, one for each filter or order that it has. What a count asks of stands in the index as
-        # well: SQLite would look up each row otherwise.
+        # The admins' list has one for each filter and order. The columns that a count filters by are in the index too:
+        # otherwise SQLite would look up each row.
         partial_index("ix_jobs_by_created", "created_at", "id", "deleted_at", where=_THERE),
         partial_index("ix_jobs_by_status", "status", "created_at", "id", "deleted_at", where=_THERE),
         partial_index("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", where=_THERE),

@@ -216,7 +216,7 @@ def duplicates(job: ScrapingJob) -> int:
 
 
 def queue_position(job: ScrapingJob, now: datetime) -> int | None:
-    """Return how many jobs are ahead in the queue; None when the job is not in it."""
+    """Count the jobs ahead in the queue; None when the job is not in it."""
     if job.status not in WAITING:  # most pages: no need to ask the database
         return None
     claimable = ScrapingJob.claimable(now)

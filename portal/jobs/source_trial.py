@@ -18,7 +18,7 @@ from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.jobs.dispatch import connection, push_trial
 from portal.sources import catalogue
-from portal.sources.trial import TRY_SECONDS, Trial, as_plain, from_plain, try_source
+from portal.sources.trial import TRY_SECONDS, Trial, from_dict, to_dict, try_source
 
 log = structlog.get_logger(__name__)
 
@@ -69,10 +69,10 @@ def run(token: str) -> None:
         trial = try_source(request["source"], request["number"])
     except sources.UnknownSource:
         trial = Trial(request["number"], reason=CauseCode.SOURCE_UNKNOWN)
-    except Exception:  # whoever waits for it hears of it
+    except Exception:  # the page that waits shows it
         log.exception("a trial failed", source=request["source"])
         trial = Trial(request["number"], reason=CauseCode.SOURCE_ERROR)
-    redis.set(_key(token), json.dumps({**request, "trial": as_plain(trial)}), ex=KEPT_SECONDS)
+    redis.set(_key(token), json.dumps({**request, "trial": to_dict(trial)}), ex=KEPT_SECONDS)
 
 
 def state_of(source: str, token: str, now: datetime) -> TrialState:
@@ -85,7 +85,7 @@ def state_of(source: str, token: str, now: datetime) -> TrialState:
     if request.get("source") != source:
         return TrialState(token)
     if "trial" in request:
-        return TrialState(token, request["number"], from_plain(request["trial"]))
+        return TrialState(token, request["number"], from_dict(request["trial"]))
     since = datetime.fromisoformat(request.get("taken_at", request["asked_at"]))
     taken = "taken_at" in request
     waiting = now - since < (timedelta(seconds=3 * TRY_SECONDS) if taken else LOST)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import audit
 from portal.accounts.admin import acting
 from portal.accounts.errors import AccountError, AccountProblem
-from portal.accounts.login_throttle import count_asking
+from portal.accounts.login_throttle import count_reset_request
 from portal.accounts.models import User
 from portal.accounts.password_links import Purpose, make_token
 from portal.accounts.passwords import is_chosen, no_password
@@ -48,7 +48,7 @@ def ask_for_reset(email: str, ip: str, now: datetime) -> None:
     whose = select(*row.values()).where(User.email == email, User.is_active, User.id > 0)
     statement = upsert(Notice, ("dedupe",)).from_select(list(row), whose, include_defaults=False)
     with writing() as session:
-        count_asking(session, email, ip, now)
+        count_reset_request(session, email, ip, now)
         session.execute(statement)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from flask import Flask, current_app
 
 from portal.clock import utcnow
-from portal.jobs.health.processes import stands_still
+from portal.jobs.health.processes import is_stalled
 
 REMEMBERED = timedelta(seconds=3)
 
@@ -25,7 +25,7 @@ class BannerState:
     def ask(self, now: datetime, interval: timedelta) -> bool:
         """The remembered answer, or a new one when that is too old."""
         if self.asked_at is None or not timedelta() <= now - self.asked_at < REMEMBERED:
-            self.answer, self.asked_at = stands_still(now, self.since, interval), now
+            self.answer, self.asked_at = is_stalled(now, self.since, interval), now
         return self.answer
 
 

@@ -46,7 +46,7 @@ def choose(token: str) -> Response:
     try:
         password_links.choose_password(token, request.form.get("password", ""), utcnow())
     except accounts.AccountError as error:
-        return _page(token, None if error.problem is accounts.AccountProblem.ADDRESS_OVER else error.problem)
+        return _page(token, None if error.problem is accounts.AccountProblem.LINK_EXPIRED else error.problem)
     flash(gettext("Your password is set. Sign in with it."), "ok")
     return make_response(redirect(url_for("auth.login"), 303))
 

@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from portal import sources
-from portal.accounts import User, make_setup_address
+from portal.accounts import User, make_setup_link
 from portal.cli.language import terminal_language
 from portal.clock import utcnow
 from portal.config import ROOT
@@ -181,7 +181,7 @@ def test_before_there_is_an_admin_the_files_are_nobodys_and_the_first_one_can_st
     nobody = db.session.scalars(db.select(User)).one()
     assert (nobody.email, nobody.is_active, nobody.is_admin) == (TERMINAL, False, False)
     db.session.rollback()
-    assert make_setup_address(utcnow()) is not None
+    assert make_setup_link(utcnow()) is not None
 
 
 def test_it_speaks_spanish_where_the_terminal_has_no_language_of_its_own() -> None:

@@ -44,8 +44,8 @@ def test_an_outage_of_40_minutes_costs_50_files_no_retry_and_the_source_a_few_pr
     with misbehaving() as server:
         server.down = True
         made = recipe(tmp_path, "json", server.url, concurrency=8)
-        fuse = CircuitBreaker(redis, made.name, clock)
-        with registered(made, redis=redis, fuse=fuse):
+        breaker = CircuitBreaker(redis, made.name, clock)
+        with registered(made, redis=redis, breaker=breaker):
             jobs = [make_job(alice, 5, source=made.name) for _ in range(JOBS)]
             probes: list[datetime] = []
             said: set[str] = set()

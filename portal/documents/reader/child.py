@@ -20,7 +20,7 @@ from portal.tether import die_with
 
 def confine(limits: ReadLimits, parent: int) -> None:
     """Limit this process to what reading a file needs, and end it when the process `parent` ends."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python would make an exception of it, and blame the file
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Python raises an exception, which we would blame on the file
     die_with(parent)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))

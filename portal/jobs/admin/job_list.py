@@ -2,7 +2,7 @@
 status. What it reads is bounded, so that a million jobs cost what a thousand do.
 
 How many there are of each status altogether, the figures know; any other count ends at CAP. A part of a file's name,
-which no index finds, is looked for in the first WINDOW of the jobs that the other filters leave; `goes_on` says that
+which no index finds, is looked for in the first WINDOW of the jobs that the other filters leave; `more_to_search` says that
 there are more. It decides for nobody: only the pages of admins ask here.
 """
 
@@ -65,7 +65,7 @@ class JobListPage:
     total: CappedCount
     order: SortOrder
     next: Cursor | None = None
-    goes_on: bool = False  # the name was not looked for in all of them
+    more_to_search: bool = False  # the name was not looked for in all of them
 
 
 _PERCENT: ColumnElement[int] = case(

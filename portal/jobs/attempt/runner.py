@@ -30,7 +30,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, begin
+from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, open_session
 from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.samples import Samples
 
@@ -154,7 +154,7 @@ class _Attempt(AttemptOutcome):
         def interrupted() -> bool:
             return self.paused or self.conditions.stopped()
 
-        session, group_size, tries = begin(source, interrupted, self.tickets)
+        session, group_size, tries = open_session(source, interrupted, self.tickets)
         self.samples = getattr(session, "samples", self.samples)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
@@ -222,7 +222,7 @@ class _Attempt(AttemptOutcome):
         """Write what belongs in one transaction with the answers."""
         self.cache.remember(self.fresh, now)
         self.tickets.settle(self.responded, now)
-        if taken := self.samples.from_(self.samples_saved):
+        if taken := self.samples.since(self.samples_saved):
             samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
             self.samples_saved += len(taken)
         if self.fault:

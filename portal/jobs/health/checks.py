@@ -27,12 +27,12 @@ from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.notices.models import Delivery, Notice
 
 MB = 1024 * 1024
-LOW_DISK, FULL_DISK = 1024 * MB, 200 * MB  # free
+DISK_WARN_BYTES, DISK_BAD_BYTES = 1024 * MB, 200 * MB  # free
 REDIS_SECONDS = 1  # to answer in
 SLOW_SECONDS = 0.5
 LONG_WAIT = {"intake": timedelta(minutes=5), "scrape": timedelta(minutes=30)}
 LATE_NOTICE = timedelta(minutes=15)
-GIVEN_UP_SHOWN = timedelta(days=7)
+UNDELIVERED_SHOWN = timedelta(days=7)
 
 
 class HealthState(StrEnum):
@@ -72,7 +72,7 @@ def finding(part: str, now: datetime) -> HealthFinding:
 
 def _workers(now: datetime) -> Iterator[HealthFinding]:
     here: list[WorkerProcess] = processes.workers(now)
-    there = {kind: [one for one in here if one.kind == kind and processes.is_there(one, now)] for kind in WorkerKind}
+    there = {kind: [one for one in here if one.kind == kind and processes.is_alive(one, now)] for kind in WorkerKind}
     for kind in (WorkerKind.SCRAPE, WorkerKind.INTAKE, WorkerKind.SWEEP, WorkerKind.SCHEDULER):
         state = HealthState.WELL if there[kind] else HealthState.BAD
         if kind == WorkerKind.SWEEP and not there[kind] and there[WorkerKind.SCHEDULER]:
@@ -123,26 +123,28 @@ def _database(now: datetime) -> Iterator[HealthFinding]:
 def _disk(now: datetime) -> Iterator[HealthFinding]:
     folder: Path = current_app.config["PORTAL_DATA_DIR"]
     usage = shutil.disk_usage(folder)
-    enough = HealthState.WELL if usage.free > LOW_DISK else HealthState.WARN
-    state = enough if usage.free > FULL_DISK else HealthState.BAD
+    enough = HealthState.WELL if usage.free > DISK_WARN_BYTES else HealthState.WARN
+    state = enough if usage.free > DISK_BAD_BYTES else HealthState.BAD
     yield HealthFinding("disk", state, {"free": usage.free, "total": usage.total})
 
 
 def _sources(now: datetime) -> Iterator[HealthFinding]:
     healths = sources.all_healths(now)
-    ill = [health.name for health in healths if health.state not in ("well", "unknown")]
-    yield HealthFinding("sources", HealthState.WARN if ill else HealthState.WELL, {"n": len(healths), "ill": ill})
+    failing = [health.name for health in healths if health.state not in ("well", "unknown")]
+    yield HealthFinding(
+        "sources", HealthState.WARN if failing else HealthState.WELL, {"n": len(healths), "failing": failing}
+    )
 
 
 def _notices(now: datetime) -> Iterator[HealthFinding]:
     unsent = among(Notice.state, (Delivery.DUE, Delivery.SENDING))
     waiting = db.session.scalar(select(func.count()).select_from(Notice).where(unsent)) or 0
     since = db.session.scalar(select(func.min(Notice.due_at)).where(unsent, Notice.due_at <= now))
-    dead = (Notice.state == Delivery.DEAD, Notice.created_at > now - GIVEN_UP_SHOWN)
-    given_up = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
+    dead = (Notice.state == Delivery.DEAD, Notice.created_at > now - UNDELIVERED_SHOWN)
+    undelivered = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
     late = since is not None and now - since > LATE_NOTICE
-    facts = {"n": waiting, "since": since if late else None, "given_up": given_up}
-    yield HealthFinding("notices", HealthState.WARN if late or given_up else HealthState.WELL, facts)
+    facts = {"n": waiting, "since": since if late else None, "undelivered": undelivered}
+    yield HealthFinding("notices", HealthState.WARN if late or undelivered else HealthState.WELL, facts)
 
 
 SIZE = {

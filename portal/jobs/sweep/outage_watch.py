@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select
 
 from portal.database import changed_rows, db
 from portal.jobs.core.tables import Attempt, AttemptEnd
-from portal.jobs.health.processes import somebody_looks_up
+from portal.jobs.health.processes import scrape_worker_is_alive
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts
 from portal.jobs.notify.send import announce_source
@@ -38,7 +38,7 @@ def watch(now: datetime) -> Iterator[str]:
 
 def _workers(now: datetime) -> Iterator[str]:
     said: Notice | None = db.session.scalar(_told(NoticeKind.WORKERS_AWAY, NoticeKind.WORKERS_BACK).limit(1))
-    waiting, works = _waiting(now), somebody_looks_up(now)
+    waiting, works = _waiting(now), scrape_worker_is_alive(now)
     was_away = said is not None and said.kind == NoticeKind.WORKERS_AWAY
     if waiting and not works and not was_away:
         key = f"workers-away.{said.id if said else 0}"

@@ -3,7 +3,7 @@
 from flask_babel import gettext, ngettext
 
 from portal.accounts.models import User
-from portal.accounts.password_links import VALID_FOR, Purpose, runs_out
+from portal.accounts.password_links import VALID_FOR, Purpose, expires_at
 from portal.database import reading
 from portal.notices.email.content import EmailContent, EmailSection
 from portal.notices.errors import DeliveryFailed
@@ -53,7 +53,7 @@ def invite(notice: Notice, reader: Recipient, home: str) -> EmailContent:
 
 
 def _until(notice: Notice, reader: Recipient, purpose: Purpose) -> EmailSection:
-    end = runs_out(purpose, notice.created_at)
+    end = expires_at(purpose, notice.created_at)
     return EmailSection(gettext("Until"), (f"{reader.moment(end)} ({reader.zone_words(end)})",))
 
 

@@ -50,7 +50,7 @@ def jobs() -> Response:
             spans=[span for span, back in SPANS.items() if back],
             window=job_list.WINDOW,
             cap=job_list.CAP,
-            given_up=given_up(),
+            undelivered=given_up(),
         )
     )
 
@@ -72,7 +72,7 @@ def search() -> Response:
     if not ID.fullmatch(text) and phone_search.looks_like_a_phone(text, country):
         key = phone_search.begin(current_user, text, country, now)
         if key is None:
-            flash(gettext("That is no whole telephone number. Nothing was looked for."), "bad")
+            flash(gettext("That is not a complete phone number, so nothing was searched."), "bad")
         return _listed(found=key)
     return _listed(q=text)
 

@@ -19,7 +19,7 @@ from portal.jobs.source_trial import TrialState
 from portal.phone import parse
 from portal.sources import catalogue
 from portal.sources.recipes.words import difference_words, mistake_words
-from portal.sources.selftest import TestResult, prove
+from portal.sources.selftest import TestResult, run_tests
 from portal.sources.words import field_label, value_words
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint
@@ -35,7 +35,7 @@ def index() -> str:
     return render_template(
         "admin/_sources.html" if wants_fragment() else "admin/sources.html",
         healths=source_health.all_healths(utcnow()),
-        unusable=[one for one in catalogue.found() if not one.well],
+        unusable=[one for one in catalogue.recipe_files() if not one.valid],
         pace_words=pace_words,
         mistake_words=mistake_words,
     )
@@ -55,11 +55,11 @@ def pause(name: str) -> Response:
     _known(name)
     why = reason()
     if not why:
-        flash(gettext("Say why: other administrators read it here."), "bad")
+        flash(gettext("Enter a reason. Other administrators will see it here."), "bad")
     elif source_pause.pause_source(name, current_user.email, why, utcnow()):
-        flash(gettext("The source is paused. Its files wait, and lose nothing."), "ok")
+        flash(gettext("The source is paused. Its files wait and lose nothing."), "ok")
     else:
-        flash(gettext("The source was paused already."), "info")
+        flash(gettext("The source was already paused."), "info")
     return _back(name)
 
 
@@ -69,7 +69,7 @@ def resume(name: str) -> Response:
     """Let it be asked again, also when it was no person who stopped it."""
     _known(name)
     source_pause.resume_source(name, current_user.email, utcnow())
-    flash(gettext("The source is asked again. The files that wait for it go on within a minute or two."), "ok")
+    flash(gettext("The source is in use again. The files waiting for it continue within a minute or two."), "ok")
     return _back(name)
 
 
@@ -87,7 +87,7 @@ def try_source(name: str) -> Response:
     try:
         token = source_trial.start(name, phone.e164, utcnow())
     except source_trial.RedisAway:
-        said = gettext("Redis does not answer: no number can be tried just now. Files that are being looked up go on.")
+        said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
         return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)
     return make_response(redirect(url_for("admin.source_trial", name=name, token=token, _anchor="try-head"), 303))
 
@@ -120,11 +120,11 @@ def _known(name: str) -> None:
 def _page(name: str, number: str = "", problem: str = "", state: TrialState | None = None) -> dict[str, Any]:
     """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
     _known(name)
-    found = next((one for one in catalogue.found() if one.usable and one.name == name), None)
-    recipe = found.serves if found else None
+    found = next((one for one in catalogue.recipe_files() if one.usable and one.name == name), None)
+    recipe = found.offered if found else None
     proofs: tuple[TestResult, ...] | None
     try:
-        proofs = prove(recipe) if recipe else ()
+        proofs = run_tests(recipe) if recipe else ()
     except OSError:
         proofs = None
     return {
@@ -132,7 +132,7 @@ def _page(name: str, number: str = "", problem: str = "", state: TrialState | No
         "facts": sources.facts_of(name),
         "recipe": recipe,
         "file": found.path.name if found else "",
-        "broken": found if found and not found.well else None,
+        "broken": found if found and not found.valid else None,
         "mistake_words": mistake_words,
         "proofs": proofs,
         "number": number,
