@@ -16,7 +16,7 @@ from portal.documents.check import check
 from portal.documents.models import Document, Reading
 from portal.documents.storage import LocalStorage
 from portal.jobs.core import ledger, timeline
-from portal.jobs.core.derived import moves_by_itself
+from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.core.tables import EventKind
 from portal.jobs.dispatch import push_job
@@ -73,7 +73,7 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
     storage: LocalStorage = current_app.extensions["storage"]
     path = storage.sheet_path(document.storage_key, choice.sheet)
     rows = [
-        ledger.first_row(row.row_no, row.text, row.phone_e164, row.duplicate_of, row.reason, now)
+        ledger.initial_row(row.row_no, row.text, row.phone_e164, row.duplicate_of, row.reason, now)
         for row in check(path, choice.header_row, choice.column, choice.country)
     ]
     if len(rows) > quota.rows:
@@ -177,7 +177,7 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
 def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
     """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
     job = db.session.get(ScrapingJob, job_id)
-    if job is not None and job.status in STOPPABLE and moves_by_itself(job):
+    if job is not None and job.status in STOPPABLE and is_unfinished(job):
         ScrapingJob.cancel(job_id, actor, now)  # from here on, a worker that has it is fenced
     job = ScrapingJob.delete(job_id, actor, now)
     if job is None:

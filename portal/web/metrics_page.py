@@ -80,12 +80,12 @@ def everybodys(asked: MetricsQuery, now: datetime) -> dict[str, Any]:
     """What the admins' page shows."""
     page = _page(asked, now, EVERYBODY)
     people = metrics_tables.people_table(queries.by_user(page["span"], asked.source or None)).sorted_by(asked.sort)
-    return {**page, "people": people, "shown_people": SHOWN_PEOPLE, "sources": queries.sources_known(), **standing()}
+    return {**page, "people": people, "shown_people": SHOWN_PEOPLE, "sources": queries.known_sources(), **standing()}
 
 
 def ones_own(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
     """What a person's own page shows."""
-    return {**_page(asked, now, user_id), "ever": queries.ever(user_id)}
+    return {**_page(asked, now, user_id), "ever": queries.all_time(user_id)}
 
 
 def standing() -> dict[str, Any]:

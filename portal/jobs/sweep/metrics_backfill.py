@@ -13,7 +13,7 @@ from portal.database import among, db
 from portal.jobs.core.status import ENDED, WAITING, Status
 from portal.jobs.core.tables import Attempt, Event, EventKind
 from portal.jobs.metrics.models import JobEnd
-from portal.jobs.metrics.record import AttemptTimes, CountedEnd, keep_count, write
+from portal.jobs.metrics.record import AttemptTimes, CountedEnd, update_metrics, write
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status_counts import UNCOUNTED
 
@@ -66,7 +66,7 @@ def subtract_reopened(now: datetime) -> int:
     query = select(ScrapingJob).where(*reopened, ScrapingJob.deleted_at.is_(None)).order_by(ScrapingJob.id)
     jobs = list(db.session.scalars(query.limit(BATCH).with_for_update(skip_locked=True, of=ScrapingJob)))
     for job in jobs:
-        keep_count(job, now)
+        update_metrics(job, now)
     db.session.commit()
     return len(jobs)
 
