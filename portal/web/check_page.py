@@ -34,7 +34,7 @@ def page_of(document: Document, fields: Mapping[str, str], now: datetime) -> dic
         "look": None,
         "sentence": problem_words(document.problem, document.problem_facts) if document.problem else "",
         "problems": [],
-        "earlier": uploads.earlier(document),
+        "earlier": uploads.earlier_uploads(document),
     }
     if document.state == Reading.READY:
         try:
@@ -72,7 +72,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "reason_words": reason_words,
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
         "jobs": uploads.jobs_of(document.id),
-        "begun": uploads.begun(document.id),
+        "begun": uploads.jobs_started(document.id),
     }
 
 

@@ -82,7 +82,7 @@ def row_filter_of(job: ScrapingJob) -> dict[str, Any]:
     """The row filter from the request. By default all rows, or those without an answer if an ended job has any."""
     outcome = request.values.get("outcome", "")
     if outcome not in (*Outcome, ALL):
-        bad_first = job.failed_count and not derived.moves_by_itself(job)
+        bad_first = job.failed_count and not derived.is_unfinished(job)
         outcome = Outcome.FAILED.value if bad_first else ALL
     after = max(0, request.values.get("after", default=0, type=whole))
     return {"outcome": outcome, "q": request.values.get("q", "")[:100], "after": after}
@@ -108,7 +108,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now),
-        "moving": derived.moves_by_itself(job),
+        "moving": derived.is_unfinished(job),
         "partial": derived.is_partial(job),
         "row_filter": row_filter,
         "events": queries.timeline(job),
@@ -131,7 +131,7 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
     return {
         "numbers": found,
         "kept_at": {row_no: at for row_no, at in kept.items() if at},
-        "groups": [] if derived.moves_by_itself(job) else groups_of(job),
+        "groups": [] if derived.is_unfinished(job) else groups_of(job),
     }
 
 

@@ -287,12 +287,12 @@ def test_a_try_says_when_no_worker_takes_it_up_and_at_last_gives_up(
     as_ada: FlaskClient, folder: Path, redis: Redis
 ) -> None:
     now = utcnow()
-    token = source_trial.begin("operators", "+34612345678", now)
-    assert source_trial.look("operators", token, now).waiting
-    assert source_trial.look("operators", token, now + timedelta(seconds=10)).slow
-    assert not source_trial.look("operators", token, now + timedelta(minutes=3)).waiting
-    assert source_trial.look("offline", token, now).trial is None, "it is that source's alone"
-    assert not source_trial.look("offline", token, now).waiting
+    token = source_trial.start("operators", "+34612345678", now)
+    assert source_trial.state_of("operators", token, now).waiting
+    assert source_trial.state_of("operators", token, now + timedelta(seconds=10)).slow
+    assert not source_trial.state_of("operators", token, now + timedelta(minutes=3)).waiting
+    assert source_trial.state_of("offline", token, now).trial is None, "it is that source's alone"
+    assert not source_trial.state_of("offline", token, now).waiting
     assert 0 < redis.ttl(f"trial:{token}") <= source_trial.KEPT_SECONDS
 
 
