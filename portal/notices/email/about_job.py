@@ -134,7 +134,7 @@ def job_fixed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
         parts=_done_parts(facts, recipient),
         button=(gettext("Open the file to download it"), f"{home}/jobs/{notice.job_id}"),
         notes=_notes(facts, recipient),
-        why=gettext("You received this email because we told you earlier that this file had stopped."),
+        why=gettext("You received this email because an earlier email said that this file had stopped."),
     )
 
 
