@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from flask_babel import LazyString, format_decimal, gettext, ngettext
 from flask_babel import lazy_gettext as _
 
+from portal.documents.words import size_words
 from portal.jobs.health.checks import HealthFinding, HealthState
 from portal.sources.words import source_title
-
-GB = 1000**3
-MB = 1000**2
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,6 @@ def said(finding: HealthFinding) -> HealthMessage:
     todo = "" if finding.state == HealthState.WELL else str(TODO[key])
     tell = _workers if finding.part.startswith("workers_") else TELL[finding.part]
     return HealthMessage(str(TITLES[finding.part]), tell(finding), todo)
-
-
-def size_words(size: int) -> str:
-    """Bytes as people say them."""
-    if size >= GB:
-        return gettext("%(n)s GB", n=format_decimal(round(size / GB, 1)))
-    return gettext("%(n)s MB", n=format_decimal(max(1, round(size / MB))))
 
 
 def _workers(finding: HealthFinding) -> str:
