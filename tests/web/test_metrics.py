@@ -87,7 +87,7 @@ def test_everybody_sees_their_own_figures_alone(as_alice, alice, bob, make_job) 
 
 def test_who_has_no_figures_yet_is_told_so(as_bob) -> None:
     page = text_of(as_bob, "/figures")
-    assert "None of your files has ended yet" in page and "No file ended in this time." in page
+    assert "None of your files has ended yet" in page and "No files finished in this period." in page
 
 
 @pytest.mark.parametrize("days", ["from=2026-05-05&to=2026-05-01", "from=2020-01-01&to=2026-05-01", "from=yesterday"])
@@ -125,7 +125,7 @@ def test_the_day_on_which_a_file_goes_is_shown_before(app, as_alice, alice, make
     assert "Kept" not in text_of(as_alice, f"/jobs/{job.id}") + text_of(as_alice, "/")
     app.config["RETENTION_DAYS"] = 30
     assert "Jun 4, 2026" in text_of(as_alice, f"/jobs/{job.id}")
-    assert "for 30 days after it has ended" in text_of(as_alice, f"/jobs/{running.id}")
+    assert "for 30 days after it finishes" in text_of(as_alice, f"/jobs/{running.id}")
     assert text_of(as_alice, "/").count("Kept until Jun 4, 2026") == 1
 
 

@@ -1,4 +1,4 @@
-"""Each finding about the portal in words: what it is about, how it is, and what to do when it is not well."""
+"""Health findings in words: the part, its state, and what to do when something is wrong."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MB = 1000**2
 
 @dataclass(frozen=True)
 class HealthMessage:
-    """`todo` is empty while there is nothing to do."""
+    """One finding in words. `todo` is empty when no action is needed."""
 
     title: str
     how: str
@@ -55,7 +55,7 @@ TODO: dict[str, LazyString] = {
 
 
 def describe(finding: HealthFinding) -> HealthMessage:
-    """One finding in words."""
+    """Return one finding in words."""
     key = finding.part
     if key == "workers_sweep" and finding.state == HealthState.BAD:
         key = "workers_sweep_bad"
@@ -65,7 +65,7 @@ def describe(finding: HealthFinding) -> HealthMessage:
 
 
 def size_words(size: int) -> str:
-    """Bytes as people say them."""
+    """Return a number of bytes in MB or GB."""
     if size >= GB:
         return gettext("%(n)s GB", n=format_decimal(round(size / GB, 1)))
     return gettext("%(n)s MB", n=format_decimal(max(1, round(size / MB))))

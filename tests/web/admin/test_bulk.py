@@ -185,7 +185,7 @@ def test_an_attempts_fault_is_for_admins_only(
     db.session.commit()
     page = as_ada.get(f"/jobs/{job.id}").text
     assert "Traceback: KeyError &lt;b&gt;" in page and 'id="attempt-1"' in page and "worker-1" in page
-    assert "temporary" in re.search(r"Answers as they are stored.*?</details>", page, re.S)[0]  # type: ignore[index]
+    assert "temporary" in re.search(r"Stored answers.*?</details>", page, re.S)[0]  # type: ignore[index]
     assert "KeyError" not in as_alice.get(f"/jobs/{job.id}").text
     commands.delete(job.id, "alice@example.com", utcnow(), Storage())  # type: ignore[arg-type]
     assert db.session.execute(select(db.metadata.tables["attempts"].c.traceback)).scalars().all() == [None]

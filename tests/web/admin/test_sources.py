@@ -322,7 +322,7 @@ def test_the_recipe_is_shown_with_what_its_tests_say(as_ada: FlaskClient, folder
     seen = page(as_ada)
     assert "{secret:OPERATOR_KEY}" in seen and SECRET not in seen
     assert seen.count('data-passed="yes"') == 1 and seen.count('data-passed="no"') == 1
-    assert "the field operator is “Ejemplo” and not “Otro”" in seen
+    assert "the field operator is “Ejemplo” instead of “Otro”" in seen
 
 
 def test_with_redis_away_the_page_still_stands(as_ada: FlaskClient, folder: Path, app: Flask) -> None:
