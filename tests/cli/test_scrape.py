@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from portal import sources
-from portal.accounts import User, make_setup_address
+from portal.accounts import User, make_setup_link
 from portal.cli.language import terminal_language
 from portal.clock import utcnow
 from portal.config import ROOT
@@ -53,7 +53,7 @@ def test_it_looks_up_and_writes_a_file(runner: FlaskCliRunner, ada: User, tmp_pa
     assert done.exit_code == 0, done.output
     assert "all 4 rows are ready" in done.stderr and not done.stdout
     found = records(tmp_path / "out.xlsx")
-    assert [row["Status"] for row in found] == ["Found", "Found", "Not valid", "Found"]
+    assert [row["Status"] for row in found] == ["Found", "Found", "Invalid", "Found"]
     assert found[1]["International number"] == "+34" + mobile(2)
     assert found[3]["Duplicate of row"] == 2
 
@@ -109,7 +109,7 @@ def test_a_second_run_looks_up_what_is_unanswered(
 
     assert first.exit_code == 1
     assert "1 of 2 rows are ready" in first.output and "did not answer for some" in first.output
-    assert records(out)[1]["Status"] == "Not answered"
+    assert records(out)[1]["Status"] == "No answer"
 
     source.script = lambda e164: Answer(Outcome.FOUND)
     assert scrape(runner, file, "-o", out, "--source", "counting").exit_code == 0
@@ -179,7 +179,7 @@ def test_it_needs_no_admin_and_allows_the_first_one(runner: FlaskCliRunner, app:
     nobody = db.session.scalars(db.select(User)).one()
     assert (nobody.email, nobody.is_active, nobody.is_admin) == (TERMINAL, False, False)
     db.session.rollback()
-    assert make_setup_address(utcnow()) is not None
+    assert make_setup_link(utcnow()) is not None
 
 
 def test_spanish_is_the_default_language() -> None:

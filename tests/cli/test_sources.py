@@ -40,7 +40,7 @@ def test_the_list_has_sources_and_mistakes(folder: Path, runner: FlaskCliRunner)
     catalogue.configure(None, folder, SECRETS, LOOPBACK)
     said = runner.invoke(args=["source", "list"]).output
     assert "offline" in said and "json-test" in said and "Up to 100 numbers a second." in said
-    assert "bad.toml, line 2, kind: This has to be one of: json, batch, html." in said
+    assert "bad.toml, line 2, kind: Use one of these: json, batch, html." in said
     assert "poor.toml: the secret NO_KEY is missing. Set it in secrets.env or in the environment." in said
 
 
@@ -57,7 +57,7 @@ def test_a_failed_recipe_names_the_field(folder: Path, runner: FlaskCliRunner) -
         file.write('[[test]]\nnumber = "+34612345678"\nresponse = "ok.json"\nexpect = { operator = "Movistar" }\n')
     done = runner.invoke(args=["source", "test"])
     assert done.exit_code == 1
-    assert "the field operator is “Orange” and not “Movistar”" in done.output
+    assert "the field operator is “Orange” instead of “Movistar”" in done.output
     assert "1 recipe failed its tests." in done.output
 
 

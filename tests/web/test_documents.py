@@ -125,7 +125,7 @@ def test_unstarted_files_are_listed_until_removed(app: Flask, as_alice: FlaskCli
     send(as_alice)
     (document,) = documents()
     page = as_alice.get("/").text
-    assert "Not started yet" in page and f'href="/documents/{document.id}"' in page
+    assert "Not started" in page and f'href="/documents/{document.id}"' in page
     answer = as_alice.post(f"/documents/{document.id}/delete")
     assert (answer.status_code, answer.location) == (303, "/")
     assert "clientes.csv was removed." in as_alice.get("/").text
@@ -152,7 +152,10 @@ def test_the_list_is_filtered_by_status_name_and_page(app: Flask, as_alice: Flas
     assert "verano.xlsx" in as_alice.get("/?page=2").text
     assert as_alice.get("/?status=pending").text.count('data-status="pending"') == 2 * 25
     nothing = as_alice.get("/?status=failed&q=verano").text
-    assert "Nothing named “verano” stands at “Failed”." in nothing and "1 file stands elsewhere." in nothing
+    assert (
+        "No files with “verano” in their name have status “Failed”." in nothing
+        and "1 file has another status." in nothing
+    )
     assert as_alice.get("/?status=nonsense&page=x").status_code == 200
 
 

@@ -18,7 +18,7 @@ def test_confirming_starts_a_job(as_alice: FlaskClient, document_id: int) -> Non
     assert (answer.status_code, answer.location) == (303, f"/jobs/{job.id}")
     assert (job.sheet, job.header_row, job.column, job.country, job.source) == (0, 3, 1, "ES", "offline")
     assert job.total_numbers == 7
-    assert "Not started yet" not in as_alice.get("/").text
+    assert "Not started" not in as_alice.get("/").text
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_pressed_twice_it_starts_one_job(as_alice: FlaskClient, document_id: int
     first, second = (as_alice.post(action, data=sent).location for _ in range(2))
     assert first == second and len(jobs()) == 1
     page = as_alice.get(f"/documents/{document_id}").text
-    assert "This file was started before." in page and f'href="{first}"' in page
+    assert "You have already started this file." in page and f'href="{first}"' in page
     assert as_alice.post(action, data=form_of(page, action)).location not in ("", first)
     assert len(jobs()) == 2
 

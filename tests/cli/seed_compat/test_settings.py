@@ -11,7 +11,7 @@ from redis import Redis
 from portal import config
 from portal.config import ROOT, SettingError, read_settings
 from portal.jobs.dispatch import Message
-from portal.jobs.worker.scheduler import TICK
+from portal.jobs.worker.scheduler import SCHEDULE_ID
 from tests.services import dies_with_us, signal, stop, wait_until
 from tests.support import cast
 
@@ -64,8 +64,8 @@ def test_the_scheduler_uses_the_interval(tmp_path: Path, valkey: str) -> None:
     )  # fmt: skip
     try:
         with Redis.from_url(valkey) as redis:
-            wait_until(lambda: Message.exists(TICK, redis), 20, "the schedule stands in Redis")
-            assert Message.fetch(TICK, redis).meta["interval"] == 15 * 60
+            wait_until(lambda: Message.exists(SCHEDULE_ID, redis), 20, "the schedule stands in Redis")
+            assert Message.fetch(SCHEDULE_ID, redis).meta["interval"] == 15 * 60
     finally:
         stop(scheduler)
 
