@@ -123,7 +123,7 @@ def test_the_mails_are_spanish(app: Flask, spanish: None, alice: User, make_job:
 
 def test_the_terminal_says_it_in_both_languages() -> None:
     said = subprocess.run(
-        [sys.executable, "-c", "from portal.runner.words import READY, both; print(both(READY, address='x'))"],
+        [sys.executable, "-c", "from portal.runner.words import *; print(in_both_languages(READY, address='x'))"],
         capture_output=True, text=True, cwd=ROOT, check=True,
     ).stdout  # fmt: skip
     assert said.splitlines() == ["Masterfilter está listo: x", "Masterfilter is ready: x"]

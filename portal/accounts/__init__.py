@@ -1,7 +1,7 @@
-"""People: who may sign in, their sessions, the one-time addresses, and the brake on guessing passwords.
+"""User accounts: who may sign in, sessions, one-time links, and the throttle on guessing passwords.
 
-It must not know Flask's requests or any page. Every verb takes the moment it happens, and opens its own short
-transaction: call none of them inside another one. Only `audit` writes into its caller's.
+It must not know Flask's requests or any page. Every function takes the time as an argument and opens its own short
+transaction, so do not call it inside another one. Only `audit` writes into its caller's transaction.
 """
 
 from portal import audit

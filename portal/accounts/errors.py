@@ -1,4 +1,4 @@
-"""Why an account's verb refused: the codes, the exceptions that carry them, and a sentence for each."""
+"""Why an account function refused: the codes, the exceptions that carry them, and a sentence for each."""
 
 from enum import StrEnum
 
@@ -10,19 +10,19 @@ MAX_LENGTH = 1024  # argon2 accepts more, but hashing megabytes would keep us bu
 
 
 class AccountProblem(StrEnum):
-    """Why an account's verb refused."""
+    """Why an account function refused."""
 
     EMAIL_WRONG = "email_wrong"
     EMAIL_TAKEN = "email_taken"
     PASSWORD_SHORT = "password_short"  # noqa: S105
     PASSWORD_LONG = "password_long"  # noqa: S105
-    PASSWORD_WRONG = "password_wrong"  # noqa: S105  # the present password, when changing it
-    OWN_ACCOUNT = "own_account"  # what an admin may not do to oneself, so that the portal always has one
-    LINK_EXPIRED = "link_expired"  # a one-time address that is used, too old or unknown
+    PASSWORD_WRONG = "password_wrong"  # noqa: S105  # the current password, when changing it
+    OWN_ACCOUNT = "own_account"  # administrators cannot do this to themselves, so that one always remains
+    LINK_EXPIRED = "link_expired"  # a one-time link that is used, too old or unknown
 
 
 class AccountError(Exception):
-    """A verb that refused; nothing was changed."""
+    """The function refused; nothing was changed."""
 
     def __init__(self, problem: AccountProblem) -> None:
         super().__init__(problem.value)

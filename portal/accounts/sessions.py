@@ -1,4 +1,4 @@
-"""Signed-in browsers: each has a row, so that signing out, a new password and idleness really end it."""
+"""Signed-in browsers: each has a row, so that signing out, a new password and inactivity really end the session."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -11,11 +11,11 @@ from portal.database import db, hash_of, reading, writing
 MAX_IDLE = timedelta(hours=12)
 MAX_AGE = timedelta(days=14)
 USER_SEEN_EVERY = timedelta(minutes=5)
-SEEN_EVERY = timedelta(minutes=1)  # a live page asks every other second; one write a minute is enough
+SEEN_EVERY = timedelta(minutes=1)  # a live page polls every two seconds; one write a minute is enough
 
 
 def start_session(user: User, now: datetime) -> str:
-    """A new session for this person: its token, for the cookie. Sessions that are over are cleared away."""
+    """Start a session and return its token, for the cookie. Expired sessions are deleted."""
     token = secrets.token_urlsafe(32)
     with writing() as session:
         session.execute(
@@ -31,9 +31,9 @@ def start_session(user: User, now: datetime) -> str:
 
 
 def session_user(token: str, now: datetime) -> User | None:
-    """The person whose session this is, apart from any database session; None when it is over.
+    """Return the user of this session, detached from any database session; None when the session has ended.
 
-    Over is: signed out, idle for 12 hours, 14 days old, before the last new password, or the person was shut out.
+    It ends by signing out, after 12 idle hours or 14 days, with a new password, or when the account is deactivated.
     """
     with reading() as session:
         found = session.execute(
@@ -65,6 +65,6 @@ def _touch(token: str, user: User, now: datetime) -> None:
 
 
 def end_session(token: str) -> None:
-    """Sign this browser out: the cookie is worthless from now on, wherever a copy of it lies."""
+    """Sign this browser out: the cookie and all its copies stop working."""
     with writing() as session:
         session.execute(delete(LoginSession).where(LoginSession.id == hash_of(token)))

@@ -1,4 +1,4 @@
-"""The set-up address: a fresh portal has no usable login, and who can read its terminal makes the first admin."""
+"""The set-up link: a new portal has no usable login, so the person who can read its terminal makes the first admin."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -16,9 +16,9 @@ VALID_FOR = timedelta(hours=24)
 
 
 def make_setup_link(now: datetime) -> str | None:
-    """The token of a new set-up address, valid for 24 hours; None when there is somebody already.
+    """Return the token of a new set-up link, valid for 24 hours; None when a user exists already.
 
-    The addresses made before stop working, so that a forgotten one lies around nowhere.
+    Earlier links stop working, so that no forgotten one stays valid.
     """
     token = secrets.token_urlsafe(32)
     with writing() as session:
@@ -30,13 +30,14 @@ def make_setup_link(now: datetime) -> str | None:
 
 
 def setup_link_is_open(token: str, now: datetime) -> bool:
-    """Whether the address would make the first admin now."""
+    """Return whether the link can make the first administrator now."""
     with reading() as session:
         return bool(session.scalar(select(exists().where(*_open(token, now)))))
 
 
 def use_setup_link(token: str, email: str, password: str, now: datetime) -> User:
-    """Make the first admin. Of two who do this at once, one gets AccountError and nothing is changed by them."""
+    """Create the first administrator. When it is used twice at the same time, the second call raises AccountError and
+    changes nothing."""
     email = clean_email(email)
     password_hash = hash_password(password)
     with writing() as session:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, only, partial_index
+from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
 from portal.notices.kinds import NoticeKind
 
 ANSWER_LENGTH = 500
@@ -55,8 +55,8 @@ class Notice(Model):
     digest_id: Mapped[int | None] = mapped_column(ForeignKey("notices.id"), index=True)
 
     __table_args__ = (
-        only("state", Delivery),
-        only("channel", Channel),
+        enum_check("state", Delivery),
+        enum_check("channel", Channel),
         partial_index("ix_notices_to_send", "due_at", where="state IN ('due', 'sending')"),
         Index("ix_notices_state_id", "state", "id"),
         Index("ix_notices_kind_id", "kind", "id"),

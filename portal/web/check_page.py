@@ -5,17 +5,17 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app
-from flask_babel import format_decimal, get_locale, gettext
+from flask_babel import get_locale, gettext
 from flask_login import current_user
 
 from portal import sources
 from portal.documents.models import Document, Reading
 from portal.documents.preview import NothingToPreview, Preview, preview_of
-from portal.documents.words import problem_words, reason_words
+from portal.documents.words import problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.words.statuses import cannot_start_words
-from portal.sources.words import source_description, source_gives, source_pace, source_title
+from portal.sources.words import source_columns, source_description, source_pace, source_title
 from portal.web.countries import country_options
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
@@ -34,7 +34,7 @@ def page_of(document: Document, fields: Mapping[str, str], now: datetime) -> dic
         "look": None,
         "sentence": problem_words(document.problem, document.problem_facts) if document.problem else "",
         "problems": [],
-        "earlier": uploads.earlier(document),
+        "earlier": uploads.earlier_uploads(document),
     }
     if document.state == Reading.READY:
         try:
@@ -68,16 +68,9 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "sources": [(name, source_title(name)) for name in names],
         "source_description": source_description(source),
         "source_pace": source_pace(source),
-        "source_gives": source_gives(source),
+        "source_gives": source_columns(source),
         "reason_words": reason_words,
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
         "jobs": uploads.jobs_of(document.id),
-        "begun": uploads.begun(document.id),
+        "begun": uploads.jobs_started(document.id),
     }
-
-
-def size_words(size_bytes: int) -> str:
-    """A file's size in kB or MB."""
-    if size_bytes >= 1_000_000:
-        return f"{format_decimal(size_bytes / 1_000_000, format='#,##0.#')} MB"
-    return f"{format_decimal(max(1, round(size_bytes / 1000)))} kB"

@@ -54,7 +54,7 @@ def upload() -> ResponseReturnValue:
     if quota_of(current_user.id, utcnow()).spent:
         return _refused_with(cannot_start_words("files_spent"))
     try:
-        document = uploads.take_in(
+        document = uploads.store_upload(
             file.stream if file else None, file.filename if file else None, current_user.id, _storage(), limit, utcnow()
         )
     except UploadRefused as error:
@@ -146,7 +146,7 @@ def start(document_id: int) -> ResponseReturnValue:
     choice: commands.Choice = page["choice"]
     if "recount" in request.form or page["look"].picked.sheet_changed:
         return redirect(url_for("documents.show", document_id=document.id, **asdict(choice)), 303)
-    job = uploads.begun_since(document, request.form.get("begun", type=int))
+    job = uploads.job_started_since(document, request.form.get("begun", type=int))
     if job is None:
         try:
             job = commands.start(document, choice, current_user, utcnow())
@@ -180,7 +180,7 @@ def _jobs() -> dict[str, Any]:
 
 def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
     page = _jobs()
-    unstarted = uploads.unstarted(current_user.id)
+    unstarted = uploads.unstarted_documents(current_user.id)
     new_here = not (page["found"].counts["all"] or unstarted or page["q"])
     limits = {"rows": quota_of(current_user.id, utcnow()).rows, "megabytes": current_app.config["MAX_UPLOAD_MB"]}
     text = render_template(

@@ -118,7 +118,7 @@ def resume(job: ScrapingJob) -> str | None:
 def ask_delete(job_id: int) -> str:
     """The confirmation page: what is deleted, and the button that does it."""
     job = visible_job(job_id)
-    return render_template("jobs/delete.html", job=job, moving=derived.moves_by_itself(job))
+    return render_template("jobs/delete.html", job=job, moving=derived.is_unfinished(job))
 
 
 @blueprint.post("/jobs/<id:job_id>/delete")

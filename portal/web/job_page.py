@@ -11,6 +11,7 @@ from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
+from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries
 from portal.jobs.core import derived, retention, samples
 from portal.jobs.export import groups_of
@@ -40,16 +41,6 @@ class CauseChoice:
     ticked: bool
 
 
-def column_letters(column: int) -> str:
-    """A column index as a spreadsheet writes it: 0 is A, 27 is AB."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
-
-
 def _file_facts(job: ScrapingJob) -> dict[str, str]:
     """What was chosen on the check page, in words where there are any."""
     sheet = next((facts for facts in job.document.sheets if facts.get("index") == job.sheet), {})
@@ -58,7 +49,7 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
     locale = get_locale()
     return {
         "sheet": str(sheet.get("name", "")),
-        "column": " · ".join(part for part in (column_letters(job.column), heading.strip()) if part),
+        "column": " · ".join(part for part in (column_letter(job.column), heading.strip()) if part),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "data_version": _data_version(job.source),
     }
@@ -82,7 +73,7 @@ def row_filter_of(job: ScrapingJob) -> dict[str, Any]:
     """The row filter from the request. By default all rows, or those without an answer if an ended job has any."""
     outcome = request.values.get("outcome", "")
     if outcome not in (*Outcome, ALL):
-        bad_first = job.failed_count and not derived.moves_by_itself(job)
+        bad_first = job.failed_count and not derived.is_unfinished(job)
         outcome = Outcome.FAILED.value if bad_first else ALL
     after = max(0, request.values.get("after", default=0, type=whole))
     return {"outcome": outcome, "q": request.values.get("q", "")[:100], "after": after}
@@ -108,7 +99,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now),
-        "moving": derived.moves_by_itself(job),
+        "moving": derived.is_unfinished(job),
         "partial": derived.is_partial(job),
         "row_filter": row_filter,
         "events": queries.timeline(job),
@@ -131,7 +122,7 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
     return {
         "numbers": found,
         "kept_at": {row_no: at for row_no, at in kept.items() if at},
-        "groups": [] if derived.moves_by_itself(job) else groups_of(job),
+        "groups": [] if derived.is_unfinished(job) else groups_of(job),
     }
 
 

@@ -84,14 +84,14 @@ def all_users_page(query: MetricsQuery, now: datetime) -> dict[str, Any]:
         **page,
         "people": people,
         "shown_people": SHOWN_PEOPLE,
-        "sources": queries.sources_known(),
+        "sources": queries.known_sources(),
         **current_counts(),
     }
 
 
 def own_page(query: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
     """The variables of a person's own page."""
-    return {**_page(query, now, user_id), "ever": queries.ever(user_id)}
+    return {**_page(query, now, user_id), "ever": queries.all_time(user_id)}
 
 
 def current_counts() -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _page(query: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
         "facts": _facts(whole),
         "tables": {one.name: one for one in made},
         "charts": [_files_chart(span, pieces, whole), _numbers_chart(span, pieces, whole)],
-        "behind": status_counts.behind(),
+        "behind": status_counts.has_uncounted(),
     }
 
 

@@ -123,7 +123,7 @@ def set_up(app: Flask) -> None:
         "answer_word": answer_words,
     }
     app.jinja_env.filters.update({name: _at_every_rendering(words_of) for name, words_of in filters.items()})
-    app.jinja_env.tests["job_moving"] = derived.moves_by_itself
+    app.jinja_env.tests["job_moving"] = derived.is_unfinished
     app.jinja_env.globals.update(
         job_actions=derived.actions,
         job_progress=lambda job: derived.progress(job, utcnow()),

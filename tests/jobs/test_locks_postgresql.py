@@ -19,7 +19,7 @@ from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.core.bulk_tables import OperationState, Verb
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status_counts import behind
+from portal.jobs.status_counts import has_uncounted
 from portal.sources import answer_cache
 from portal.sources.base import Answer, Outcome
 from tests.services import wait_until
@@ -96,7 +96,7 @@ def test_two_operations_over_the_same_sources_come_through(app: Flask) -> None:
     with meanwhile(app, lambda: operation_runner.work(operation_id, clock=lambda: NOW)) as said:
         assert ScrapingJob.cancel(ids[1], "ada@example.com", NOW) is not None
         db.session.commit()
-    assert said == [False] and not behind()
+    assert said == [False] and not has_uncounted()
     assert set(db.session.scalars(select(ScrapingJob.status))) == {Status.CANCELLED}
 
 
@@ -122,7 +122,7 @@ def test_a_document_is_started_again_while_its_only_job_is_deleted(app: Flask) -
     job = scenes.completed(cast.make_job(app, alice, 2))
     job_id, document, storage = job.id, db.session.get_one(Document, job.document_id), app.extensions["storage"]
     db.session.commit()
-    uploads.begun_since(document, None)
+    uploads.job_started_since(document, None)
     with meanwhile(app, lambda: commands.delete(job_id, alice.email, NOW, storage)):
         again = commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, NOW, push=False)
     db.session.refresh(document)

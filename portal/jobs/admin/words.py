@@ -1,4 +1,4 @@
-"""Bulk operations in words: the verbs, how an operation stands, and why a job was passed over."""
+"""Bulk operations in words: the verbs, an operation's state, and why a job was skipped."""
 
 from flask_babel import LazyString, format_decimal, ngettext
 from flask_babel import lazy_gettext as _
@@ -29,22 +29,22 @@ WHY_SKIPPED: dict[str, LazyString] = {
 
 
 def verb_words(verb: Verb | str) -> str:
-    """One verb, as a button has it."""
+    """Return a verb as it is on a button."""
     return str(VERBS[Verb(verb)])
 
 
 def state_words(state: OperationState | str) -> str:
-    """How an operation stands."""
+    """Return an operation's state in words."""
     return str(STATES[OperationState(state)])
 
 
 def skipped_words(why: str) -> str:
-    """Why a job was passed over: the status that it stood in, or a reason of its own."""
+    """Return why a job was skipped: its status at that time, or another reason."""
     return status_words(why) if why in tuple(Status) else str(WHY_SKIPPED.get(why, why))
 
 
 def done_words(verb: Verb, done: int) -> str:
-    """What was done, with the count of jobs."""
+    """Return what was done, with the number of jobs."""
     n = format_decimal(done)
     if verb == Verb.RETRY:
         return ngettext("%(n)s file is being retried.", "%(n)s files are being retried.", done, n=n)

@@ -1,4 +1,4 @@
-"""Each finding about the portal in words: what it is about, how it is, and what to do when it is not well."""
+"""Health findings in words: the part, its state, and what to do when something is wrong."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from flask_babel import LazyString, format_decimal, gettext, ngettext
 from flask_babel import lazy_gettext as _
 
+from portal.documents.words import size_words
 from portal.jobs.health.checks import HealthFinding, HealthState
 from portal.sources.words import source_title
-
-GB = 1000**3
-MB = 1000**2
 
 
 @dataclass(frozen=True)
 class HealthMessage:
-    """`todo` is empty while there is nothing to do."""
+    """One finding in words. `todo` is empty when no action is needed."""
 
     title: str
     how: str
@@ -55,20 +53,13 @@ TODO: dict[str, LazyString] = {
 
 
 def describe(finding: HealthFinding) -> HealthMessage:
-    """One finding in words."""
+    """Return one finding in words."""
     key = finding.part
     if key == "workers_sweep" and finding.state == HealthState.BAD:
         key = "workers_sweep_bad"
     todo = "" if finding.state == HealthState.WELL else str(TODO[key])
     describe_part = _workers if finding.part.startswith("workers_") else DESCRIBE[finding.part]
     return HealthMessage(str(TITLES[finding.part]), describe_part(finding), todo)
-
-
-def size_words(size: int) -> str:
-    """Bytes as people say them."""
-    if size >= GB:
-        return gettext("%(n)s GB", n=format_decimal(round(size / GB, 1)))
-    return gettext("%(n)s MB", n=format_decimal(max(1, round(size / MB))))
 
 
 def _workers(finding: HealthFinding) -> str:

@@ -1,4 +1,4 @@
-"""What admins did, for admins to read."""
+"""The page of administrators' activity, from the audit log."""
 
 from flask import render_template, request
 from flask_babel import LazyString
@@ -9,7 +9,8 @@ from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 from portal.web.request_fields import whole
 
-# A new verb of `audit.note` gets its words here, and its kind a place that it leads to in templates/admin/audit.html.
+# A new verb of `audit.note` needs its words here, and a new kind its link in templates/admin/audit.html. Rows in use
+# carry these codes, so they keep their spelling: user_shut_out is a deactivated account, user_let_in a reactivated one.
 VERBS: dict[str, LazyString] = {
     "retry": _("retried the file"),
     "cancel": _("cancelled the file"),
@@ -33,14 +34,14 @@ VERBS: dict[str, LazyString] = {
 
 
 def verb_words(verb: str) -> str:
-    """What was done, as it goes on after the admin's name."""
+    """Return the action in words, to follow the administrator's name."""
     return str(VERBS.get(verb) or _("made a change"))
 
 
 @blueprint.get("/admin/audit", endpoint="audit")
 @admin_required
 def index() -> str:
-    """The newest notes first; `admin` narrows them to one person's."""
+    """Show the entries, newest first; `admin` limits them to one administrator's."""
     admin = request.args.get("admin", "").strip()[:255]
     page = audit.entries(request.args.get("before", type=whole), admin)
     return render_template("admin/audit.html", page=page, admin=admin, verb_words=verb_words)

@@ -1,8 +1,8 @@
-"""One verb over many jobs: first a page that says what it would come to, then it is done. A few ticked jobs are done at
-once, with a sentence on the list; more become an operation with a page of its own.
+"""Bulk actions: a page first shows what will happen, then the action is done. A few jobs are done at once, with a
+message on the list; more become an operation with its own page.
 
-A program may post the verbs' addresses directly, with `ids` (several, or with commas between) or `all` and the filters
-of the list.
+A program may post to the verbs' addresses directly, with `ids` (repeated, or separated by commas) or with `all` and the
+filters of the list.
 """
 
 import secrets
@@ -24,14 +24,14 @@ from portal.web.admin.filters import ListQuery
 from portal.web.job_actions import limits_in_form, limits_problem
 from portal.web.request_fields import id_list, reason
 
-NAMED = 5  # so many of the skipped jobs are named one by one
+NAMED = 5  # skipped jobs that the message names
 IDS_AT_ONCE = 100_000
 
 
 @blueprint.post("/admin/jobs/plan")
 @admin_required
 def plan() -> Response:
-    """What a verb would do, before it does it. Nothing is changed."""
+    """Show what a verb would do. Nothing is changed."""
     asked = ListQuery.read()
     verb = Verb(request.form["verb"]) if request.form.get("verb") in tuple(Verb) else Verb.RETRY
     return _planned(verb, asked)
@@ -65,28 +65,28 @@ def _planned(verb: Verb, asked: ListQuery, problem: str = "") -> Response:
 @blueprint.post("/admin/jobs/retry")
 @admin_required
 def retry() -> Response:
-    """Retry the chosen jobs."""
+    """Retry the selected jobs."""
     return _do(Verb.RETRY)
 
 
 @blueprint.post("/admin/jobs/time-out")
 @admin_required
 def time_out() -> Response:
-    """End the chosen jobs' attempts as timed out; the reason stands on each timeline."""
+    """Mark the selected jobs' attempts as timed out; each timeline shows the reason."""
     return _do(Verb.TIME_OUT)
 
 
 @blueprint.post("/admin/jobs/cancel")
 @admin_required
 def cancel() -> Response:
-    """Stop the chosen jobs; what is ready is kept."""
+    """Cancel the selected jobs; finished numbers are kept."""
     return _do(Verb.CANCEL)
 
 
 @blueprint.post("/admin/jobs/limits")
 @admin_required
 def limits() -> Response:
-    """Change how often and how long the chosen jobs may try."""
+    """Change the limits of retries and minutes of the selected jobs."""
     return _do(Verb.LIMITS)
 
 
@@ -115,7 +115,7 @@ def _do(verb: Verb) -> Response:
 
 
 def _few(wanted: job_list.Filters | None, ids: Sequence[int]) -> list[ScrapingJob] | None:
-    """The jobs, when they are so few that they are done at once."""
+    """Return the jobs if they are few enough to be done at once."""
     if wanted is None:
         return bulk.selected(current_user, ids) if len(ids) <= bulk.AT_ONCE else None
     jobs = some_matching(current_user, wanted, bulk.AT_ONCE + 1)
@@ -144,7 +144,7 @@ def _back(asked: ListQuery, said: str, kind: str = "info") -> Response:
 
 
 def _answer(account: bulk.BulkResult, verb: Verb, asked: ListQuery) -> Response:
-    """Say what was done, and what was skipped and why."""
+    """Answer with what was done, what was skipped and why."""
     done, skipped = len(account.done), len(account.skipped)
     if not done and not skipped:
         return _back(asked, gettext("No files selected. Select some of them, or all that match."))

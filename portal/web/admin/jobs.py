@@ -1,7 +1,4 @@
-"""The admins' list of everybody's jobs and the search over it. For anybody else these pages do not exist.
-
-What is done with many jobs stands in `bulk`; the other pages of admins are beside it, on this blueprint.
-"""
+"""The administrators' list of all jobs, and the search in it. Bulk actions are in `bulk`."""
 
 from typing import Any
 
@@ -25,7 +22,7 @@ from portal.web.cursor import to_text
 @blueprint.get("/admin/jobs")
 @admin_required
 def jobs() -> Response:
-    """Everybody's jobs, and whether the sweep is well."""
+    """Show all users' jobs, and whether the sweep runs."""
     asked, now = ListQuery.read(), utcnow()
     wanted = asked.filters(current_user, now)
     found = job_list.list_all(wanted, asked.by, asked.place())
@@ -58,8 +55,8 @@ def jobs() -> Response:
 @blueprint.post("/admin/jobs/search")
 @admin_required
 def search() -> Response:
-    """Find by whatever was typed: a reference leads to its job, a telephone number to a list whose address does not
-    have it, anything else to a list whose address does."""
+    """Search by the text typed: a reference leads to its job, a telephone number to a list whose address does not
+    contain it, any other text to a list whose address does."""
     text = request.form.get("q", "").strip()[:200]
     now = utcnow()
     if match := REFERENCE.fullmatch(text):

@@ -1,7 +1,7 @@
-"""The admins' pages about sources: how each one is, pausing it and letting it go on, and trying one number.
+"""The pages of sources: the health of each one, pause and resume, and a trial with one number.
 
-They belong to the admins' blueprint: for anybody else they do not exist. No secret can get onto them: a recipe names
-its secrets and has none, and what was sent and what came is shown with each one blanked out.
+No secret can appear on them: a recipe only names its secrets, and in the requests and answers shown they are blanked
+out.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ ANSWER_WORDS = {"field_label": field_label, "value_words": value_words}
 @blueprint.get("/admin/sources", endpoint="sources")
 @admin_required
 def index() -> str:
-    """Every source and how it is, and the recipes that cannot be used."""
+    """Show every source with its health, and the recipes that cannot be used."""
     return render_template(
         "admin/_sources.html" if wants_fragment() else "admin/sources.html",
         healths=source_health.all_healths(utcnow()),
@@ -44,14 +44,14 @@ def index() -> str:
 @blueprint.get("/admin/sources/<name>", endpoint="source")
 @admin_required
 def show(name: str) -> str:
-    """One source: its health, its recipe and what the recipe's own tests say."""
+    """Show one source: its health, its recipe and the results of the recipe's tests."""
     return render_template("admin/source.html", **_page(name))
 
 
 @blueprint.post("/admin/sources/<name>/pause", endpoint="pause_source")
 @admin_required
 def pause(name: str) -> Response:
-    """Let nobody ask it until it is resumed."""
+    """Pause it: no request is sent until it is resumed."""
     _known(name)
     why = reason()
     if not why:
@@ -66,7 +66,7 @@ def pause(name: str) -> Response:
 @blueprint.post("/admin/sources/<name>/resume", endpoint="resume_source")
 @admin_required
 def resume(name: str) -> Response:
-    """Let it be asked again, also when it was no person who stopped it."""
+    """Resume it, also when its breaker stopped it and not an administrator."""
     _known(name)
     source_pause.resume_source(name, current_user.email, utcnow())
     flash(gettext("The source is in use again. The files waiting for it continue within a minute or two."), "ok")
@@ -76,7 +76,7 @@ def resume(name: str) -> Response:
 @blueprint.post("/admin/sources/<name>/try")
 @admin_required
 def try_source(name: str) -> Response:
-    """Let a worker ask for one number; the page that follows shows what went out and what came back."""
+    """Let a worker look up one number; the next page shows the requests and the answers."""
     _known(name)
     text = request.form.get("number", "").strip()[:100]
     phone = parse(text, current_app.config["DEFAULT_COUNTRY"])
@@ -85,7 +85,7 @@ def try_source(name: str) -> Response:
             render_template("admin/source.html", **_page(name, text, reason_words(phone.reason or ""))), 422
         )
     try:
-        token = source_trial.begin(name, phone.e164, utcnow())
+        token = source_trial.start(name, phone.e164, utcnow())
     except source_trial.RedisAway:
         said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
         return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)
@@ -95,8 +95,8 @@ def try_source(name: str) -> Response:
 @blueprint.get("/admin/sources/<name>/try/<token>", endpoint="source_trial")
 @admin_required
 def trial(name: str, token: str) -> str:
-    """How a try stands: asked for again until there is a result, which is kept for some minutes."""
-    state = source_trial.look(name, token, utcnow())
+    """Show a trial: the page polls until there is a result, which is kept for ten minutes."""
+    state = source_trial.state_of(name, token, utcnow())
     if wants_fragment():
         _known(name)
         return render_template("admin/_source_trial.html", source=name, state=state, **ANSWER_WORDS)
@@ -104,7 +104,7 @@ def trial(name: str, token: str) -> str:
 
 
 def pace_words(rate: float) -> str:
-    """A pace in the unit in which it is no fraction."""
+    """Return a pace in the largest unit in which it is at least one."""
     if rate >= 1:
         return gettext("%(n)s a second", n=format_decimal(round(rate, 1)))
     if rate * 60 >= 1:
@@ -118,7 +118,7 @@ def _known(name: str) -> None:
 
 
 def _page(name: str, number: str = "", problem: str = "", state: TrialState | None = None) -> dict[str, Any]:
-    """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
+    """Return the variables of a source's page. `proofs` is None when a saved answer cannot be read."""
     _known(name)
     found = next((one for one in catalogue.recipe_files() if one.usable and one.name == name), None)
     recipe = found.offered if found else None

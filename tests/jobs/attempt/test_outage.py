@@ -51,7 +51,7 @@ def test_a_small_file_outlives_an_outage_without_a_retry(app, alice, make_job, s
 def test_a_source_that_is_away_for_ever_comes_to_an_end(app, alice, make_job, server: Misbehaving, how: str) -> None:
     server.down, server.plan = False, always(how)
     job, now = make_job(alice, 2, source="json-test"), NOW
-    for pause in range(outage.MOST):
+    for pause in range(outage.MAX_PAUSES):
         assert run(job, now) == Status.RETRYING, pause
         now = job.not_before
     for retry in range(job.max_retries + 1):
@@ -66,7 +66,7 @@ def test_a_source_that_is_away_for_ever_comes_to_an_end(app, alice, make_job, se
 
 def test_pauses_of_the_day_before_do_not_count(app, alice, make_job, server: Misbehaving) -> None:
     job, now = make_job(alice, 2, source="json-test"), NOW
-    for _ in range(outage.MOST):
+    for _ in range(outage.MAX_PAUSES):
         run(job, now)
         now = job.not_before
     assert run(job, now + timedelta(days=2)) == Status.RETRYING

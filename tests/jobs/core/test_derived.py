@@ -12,7 +12,7 @@ from portal.jobs.core.derived import (
     Action,
     Summary,
     actions,
-    moves_by_itself,
+    is_unfinished,
     outcome_counts,
     progress,
     retryable_numbers,
@@ -97,11 +97,9 @@ def test_the_sentence_says_whether_there_is_anything_to_do(job: Any, summary: Su
 
 
 def test_an_ended_job_is_watched_no_longer_but_one_that_will_be_retried_is() -> None:
-    assert moves_by_itself(a_job(Status.RETRYING))
-    assert moves_by_itself(a_job(Status.FAILED, next_retry_at=SOON))
-    assert not any(
-        moves_by_itself(a_job(s)) for s in (Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED)
-    )
+    assert is_unfinished(a_job(Status.RETRYING))
+    assert is_unfinished(a_job(Status.FAILED, next_retry_at=SOON))
+    assert not any(is_unfinished(a_job(s)) for s in (Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED))
 
 
 def test_no_estimate_before_30_rows_or_30_seconds() -> None:

@@ -96,7 +96,7 @@ def test_an_admin_sees_them_on_the_files_page_and_its_owner_does_not(
 ) -> None:
     job = run("json", lambda filled: '{"status": "ok", "said": "<b>strange</b>"}')
     seen = as_ada.get(f"/jobs/{job.id}").get_data(as_text=True)
-    assert "The required field operator is missing." in seen and "&lt;b&gt;strange&lt;/b&gt;" in seen
+    assert "The answer does not contain the required field operator." in seen and "&lt;b&gt;strange&lt;/b&gt;" in seen
     assert "strange" not in as_alice.get(f"/jobs/{job.id}").get_data(as_text=True)
 
 

@@ -147,10 +147,10 @@ def test_on_both_databases_the_sums_are_what_a_recount_says_also_when_counted_la
         db.session.execute(delete(table))
     db.session.execute(update(ScrapingJob).values(ended_at=None, updated_at=ScrapingJob.updated_at))
     db.session.commit()
-    assert status_counts.behind()
+    assert status_counts.has_uncounted()
     assert count_by_status() == by_status(), "nobody is missing while the counting is behind"
     assert list(metrics_backfill.catch_up(NOW)) == [len(ended)]
-    assert not status_counts.behind()
+    assert not status_counts.has_uncounted()
     assert tables() == counted
     assert count_by_status() == by_status()
 

@@ -8,7 +8,7 @@ from sqlalchemy import event, select
 from portal.accounts import User
 from portal.database import db
 from portal.jobs.sweep import daily_summary
-from portal.jobs.sweep.daily_summary import sum_up
+from portal.jobs.sweep.daily_summary import write_summaries
 from portal.notices.models import Notice
 from portal.notices.preferences import save_preferences
 from tests.support import scenes
@@ -25,19 +25,19 @@ def test_it_comes_once_and_only_to_who_asked(app: Flask, ada: User, alice: User,
     stopped.updated_at = YESTERDAY
     make_job(alice, 3, now=MORNING)
     db.session.commit()
-    assert list(sum_up(MORNING - timedelta(hours=1))) == [], "not before eight"
-    assert len(list(sum_up(MORNING))) == 1 and list(sum_up(MORNING + timedelta(hours=3))) == []
+    assert list(write_summaries(MORNING - timedelta(hours=1))) == [], "not before eight"
+    assert len(list(write_summaries(MORNING))) == 1 and list(write_summaries(MORNING + timedelta(hours=3))) == []
     (notice,) = db.session.scalars(select(Notice).where(Notice.kind == "daily_summary"))
     assert notice.user_id == ada.id, "alice is no admin"
     assert {name: notice.facts[name] for name in ("completed", "stopped", "open", "dead")} == {
         "completed": 1, "stopped": 1, "open": 1, "dead": 0,
     }  # fmt: skip
     assert notice.facts["from"] == "2026-05-04T00:00:00+02:00"
-    assert len(list(sum_up(MORNING + timedelta(days=1)))) == 1
+    assert len(list(write_summaries(MORNING + timedelta(days=1)))) == 1
 
 
 def test_nobody_who_did_not_ask_gets_it(app: Flask, ada: User) -> None:
-    assert list(sum_up(MORNING)) == []
+    assert list(write_summaries(MORNING)) == []
 
 
 def test_no_figure_of_it_reads_all_jobs(app: Flask) -> None:

@@ -11,7 +11,7 @@ from portal.database import db
 from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
-from portal.jobs.sweep.outage_watch import PATIENCE, watch
+from portal.jobs.sweep.outage_watch import GRACE, watch
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import due_notices
 
@@ -58,7 +58,7 @@ def test_workers_that_stay_away_are_told_once_after_a_while_and_once_that_they_a
     job = make_job(alice, 2)
     for minute in range(20):
         list(watch(now + minute * MINUTE))
-        assert (due_notices(now + minute * MINUTE, 50) != []) == (minute * MINUTE == PATIENCE)
+        assert (due_notices(now + minute * MINUTE, 50) != []) == (minute * MINUTE == GRACE)
         say(now + minute * MINUTE)
     assert told() == ["workers_away"]
     claim(job, now + 20 * MINUTE)

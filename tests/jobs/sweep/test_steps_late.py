@@ -18,5 +18,5 @@ def test_a_mail_is_taken_from_when_it_is_sent_and_not_from_when_the_pass_began(
     scenes.failed(make_job(alice), final=True)
     moments = iter([0.0, 300.0])
     monkeypatch.setattr(steps, "monotonic", lambda: next(moments))
-    assert steps.sweep(NOW).told == 1
+    assert steps.sweep(NOW).notified == 1
     assert db.session.scalars(select(Notice.sent_at)).one() == NOW + timedelta(minutes=5)

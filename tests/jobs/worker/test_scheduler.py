@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.jobs.worker.scheduler import TICK, SweepScheduler
+from portal.jobs.worker.scheduler import SCHEDULE_ID, SweepScheduler
 from tests.services import wait_until
 from tests.support.preloaded import Preloaded
 from tests.support.world import World, world
@@ -72,11 +72,11 @@ def test_a_scheduler_killed_with_the_lock_in_its_hand_holds_nobody_up_for_long(p
 
 def test_without_a_worker_ticks_do_not_pile_up_and_the_scheduler_sweeps_itself(place: World) -> None:
     place.start("scheduler")
-    wait_until(lambda: place.redis.zscore(SCHEDULE, TICK))
+    wait_until(lambda: place.redis.zscore(SCHEDULE, SCHEDULE_ID))
     lengths = set()
     for _ in range(4):
-        due = place.redis.zscore(SCHEDULE, TICK)
-        wait_until(lambda due=due: place.redis.zscore(SCHEDULE, TICK) > due, what="the next tick")
+        due = place.redis.zscore(SCHEDULE, SCHEDULE_ID)
+        wait_until(lambda due=due: place.redis.zscore(SCHEDULE, SCHEDULE_ID) > due, what="the next tick")
         lengths.add(place.redis.llen("rq:queue:sweep"))
     assert lengths == {1}
     wait_more(place, 1, swept_here)

@@ -298,9 +298,9 @@ def test_a_redirect_to_a_private_address_is_not_followed(
     failed: ScrapingJob, hooked: Receiver, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    real = posting.AddressPolicy.judge
+    real = posting.AddressPolicy.allowed_address
     monkeypatch.setattr(
-        posting.AddressPolicy, "judge", lambda self, host, port: asked.append(host) or real(self, host, port)
+        posting.AddressPolicy, "allowed_address", lambda self, host, port: asked.append(host) or real(self, host, port)
     )
     hooked.behave = "redirect"
     assert deliver(now).state == Delivery.DUE
