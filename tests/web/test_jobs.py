@@ -212,7 +212,7 @@ def test_a_busy_source_is_said_with_its_time(as_alice: FlaskClient, alice: User,
     job = scenes.busy(make_job(alice), utcnow())
     page = text_of(as_alice, f"/jobs/{job.id}")
     assert "Continues at" in page
-    assert "The source asked to be asked less often. Your file is safe, waits and goes on by itself." in page
+    assert "The source asked to be asked less often. The lookup will continue automatically;" in page
     assert "The source asked to be asked less often." in text_of(as_alice, "/")
 
 
