@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 FLASK := $(PYTHON) -m flask --app app
 ARGS ?=
-# Two workers, each with whole files. ARGS="-n 0" runs all in one process, as a debugger needs it.
+# Two workers, each with whole files. ARGS="-n 0" runs all in one process, as a debugger needs.
 PYTEST = $(PYTHON) -m pytest $(if $(findstring no:xdist,$(ARGS))$(findstring pdb,$(ARGS)),,-n 2 --dist loadfile --no-loadscope-reorder)
 
 # The first Python that is new enough. `make run PY=/path/to/python3.12` chooses another.
@@ -19,13 +19,13 @@ help: ## this list
 run: set-up ## start the portal here, with everything it needs; Ctrl-C stops it
 	@exec $(PYTHON) -m portal.runner
 
-ctl: set-up ## ask the portal that runs: make ctl ARGS=status, ARGS="restart web"
+ctl: set-up ## control the running portal: make ctl ARGS=status, ARGS="restart web"
 	@exec $(PYTHON) -m portal.runner ctl $(ARGS)
 
-test: set-up-test ## run the tests; ARGS="-k retry" goes to pytest
+test: set-up-test ## run the tests; ARGS="-k retry" is passed to pytest
 	@$(PYTEST) $(ARGS)
 
-check: set-up-test ## all that has to be green: lint, format, types, templates, tests
+check: set-up-test ## run everything that must pass: lint, format, types, templates, tests
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
@@ -35,16 +35,16 @@ check: set-up-test ## all that has to be green: lint, format, types, templates, 
 bench: set-up-bench ## measure how fast it is; BENCH_SHORT=1 for a short round
 	@$(PYTHON) -m bench $(ARGS)
 
-# First everybody acts on one job in any order, ten thousand steps on each database; then real processes are killed.
-chaos: set-up-test ## break it on purpose and count what is lost; CHAOS_FAULTS=20 MACHINE_STEPS=500 for a short round
+# First all actors act on one job in random order, ten thousand steps on each database; then real processes are killed.
+chaos: set-up-test ## break the portal on purpose and count what is lost; CHAOS_FAULTS=20 MACHINE_STEPS=500 for a short round
 	@MACHINE_STEPS=$${MACHINE_STEPS:-10000} $(PYTHON) -m pytest -q tests/jobs/test_machine.py
 	@KILL_STRIDE=$${KILL_STRIDE:-1} $(PYTHON) -m pytest -q -s tests/notices/test_sender_kills.py
 	@$(PYTHON) -m tests.chaos $(ARGS)
 
-seed: set-up ## fill the database with users, a file and jobs to look at
+seed: set-up ## create example users, files and jobs
 	@$(FLASK) db upgrade && $(FLASK) seed $(ARGS)
 
-lock: ## pin all packages anew from pyproject.toml (needs uv)
+lock: ## pin all packages again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
 	uv export -q --no-emit-project --no-dev --format requirements-txt --no-header -o requirements.txt
 	uv export -q --no-emit-project --format requirements-txt --no-header -o requirements-dev.txt
@@ -54,7 +54,7 @@ lock: ## pin all packages anew from pyproject.toml (needs uv)
 
 translations: set-up ## compile the translations that have changed
 
-clean: ## remove what was installed here and what tools left; the data directory stays
+clean: ## remove installed packages and caches; keep the data directory
 	rm -rf .venv .venv-httpbin .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
 	find portal tests bench deploy -name __pycache__ -prune -exec rm -rf {} +
 	find portal/translations -name '*.mo' -delete

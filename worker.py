@@ -1,4 +1,4 @@
-"""A worker process: `python worker.py intake|scrape|sweep|scheduler`."""
+"""Starts a worker process: `python worker.py intake|scrape|sweep|scheduler`."""
 
 import sys
 

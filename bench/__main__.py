@@ -1,25 +1,25 @@
-"""`python -m bench`: all measurements, a line each; ends with 1 when one misses its goal."""
+"""`python -m bench`: run all measurements and print one line each; exit code 1 when one misses its goal."""
 
 import sys
 from collections.abc import Iterator
 
-from bench import desk, figures, files, offline, sources, sweeping
-from bench.measuring import SHORT, Goal
+from bench import admin_pages, files, metrics_pages, offline, sources, sweep
+from bench.measure import SHORT, Goal
 
 
 def goals() -> Iterator[Goal]:
-    """Every goal, as it is measured."""
+    """Measure every goal, one by one."""
     yield from offline.measure()
     yield files.measure_reading()
     yield from files.measure_export()
-    yield from sweeping.goals()
-    yield from desk.goals()
-    yield from figures.goals()
+    yield from sweep.goals()
+    yield from admin_pages.goals()
+    yield from metrics_pages.goals()
     yield from sources.measure()
 
 
 def main() -> int:
-    """Print the result and give the exit code."""
+    """Print the results and return the exit code."""
     print("bench, short round" if SHORT else "bench", flush=True)
     missed = 0
     for goal in goals():

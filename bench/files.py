@@ -1,4 +1,4 @@
-"""Files: the guarded reading of an upload against openpyxl, and how much memory an export takes as it grows."""
+"""Files: reading an upload in the confined child against openpyxl, and the memory of an export as it grows."""
 
 import os
 import subprocess
@@ -12,10 +12,11 @@ from flask_babel import force_locale
 from openpyxl import load_workbook
 from xlsxwriter import Workbook
 
-from bench.measuring import SHORT, Goal, in_turns
-from bench.portal_here import make_job, numbers, portal
+from bench.measure import SHORT, Goal, best_of
+from bench.temporary_portal import make_job, numbers, portal
 from portal.database import db
-from portal.documents.reader.parent import ReadLimits, read
+from portal.documents.reader.limits import ReadLimits
+from portal.documents.reader.parent import read
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.export import FileFormat, write_export
@@ -27,7 +28,7 @@ ROUNDS = 2 if SHORT else 3
 
 
 def measure_reading() -> Goal:
-    """Reading in the child process, its start, its limits and its rows written down included."""
+    """Measure reading in the child process, including its start, its limits and writing the rows."""
     with tempfile.TemporaryDirectory(prefix="masterfilter-bench-") as folder:
         path = Path(folder) / "clientes.xlsx"
         _write_workbook(path)
@@ -46,9 +47,9 @@ def measure_reading() -> Goal:
             assert len(rows) == READ_ROWS + 1
             return time.perf_counter() - began
 
-        best = in_turns(ROUNDS, guarded=guarded, openpyxl=openpyxl)
+        best = best_of(ROUNDS, guarded=guarded, openpyxl=openpyxl)
     detail = f"{best['guarded']:.2f} s against {best['openpyxl']:.2f} s for {READ_ROWS:,} rows"
-    floor = 1.8 if SHORT else 3.0  # of fewer rows, the start of the guarded child weighs more
+    floor = 1.8 if SHORT else 3.0  # with fewer rows the start of the child process weighs more
     return Goal("guarded reading against openpyxl", best["openpyxl"] / best["guarded"], detail, floor=floor)
 
 
@@ -62,7 +63,7 @@ def _write_workbook(path: Path) -> None:
 
 
 def measure_export() -> list[Goal]:
-    """Each export in a process of its own, since what a process once took it does not give back."""
+    """Measure each export in its own process, because a process does not give memory back."""
     goals = []
     for kind in FileFormat:
         few, _ = _memory(FEW, kind)
@@ -73,7 +74,7 @@ def measure_export() -> list[Goal]:
 
 
 def _memory(rows: int, kind: FileFormat) -> tuple[int, float]:
-    """Peak memory in kB of a process that exports a job of so many rows, and how long it took."""
+    """Return the peak memory in kB of a process that exports a job of `rows` rows, and the seconds it took."""
     program = [sys.executable, "-m", "bench.files", str(rows), kind.value]
     done = subprocess.run(program, capture_output=True, text=True, check=True, env={**os.environ})
     peak, took = done.stdout.split()
@@ -83,7 +84,7 @@ def _memory(rows: int, kind: FileFormat) -> tuple[int, float]:
 def _export_here(rows: int, kind: FileFormat) -> None:
     with portal(rows) as app:
         read_end, write_end = os.pipe()
-        child = os.fork()  # the job is made in another process: only the export is to be weighed
+        child = os.fork()  # the job runs in another process: only the export's memory is measured
         if child == 0:
             os.close(read_end)
             job = make_job(app, numbers(rows))
@@ -106,7 +107,7 @@ def _weigh(folder: Path, job_id: int, kind: FileFormat) -> None:
 
 
 def _peak() -> int:
-    """This process's peak memory in kB. Not `ru_maxrss`, which on Linux begins with that of whoever started us."""
+    """Return this process's peak memory in kB. Not `ru_maxrss`, which on Linux begins with the parent's."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1])

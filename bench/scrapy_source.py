@@ -1,5 +1,6 @@
-"""The same numbers by Scrapy, in an environment of its own: `python -m bench.scrapy_source PORT IN_FLIGHT`, which reads
-numbers from its input, one a line, and prints the seconds from the first request to the last answer.
+"""Looks up the same numbers with Scrapy, in a separate environment: `python -m bench.scrapy_source PORT IN_FLIGHT`.
+
+It reads numbers from its input, one a line, and prints the seconds from the first request to the last response.
 """
 
 import sys
@@ -12,7 +13,7 @@ from scrapy.crawler import CrawlerProcess  # type: ignore[import-not-found]
 
 
 class Numbers(scrapy.Spider):  # type: ignore[misc]
-    """Asks for every number once and reads each answer."""
+    """Requests every number once and reads each response."""
 
     name = "numbers"
 
@@ -29,7 +30,7 @@ class Numbers(scrapy.Spider):  # type: ignore[misc]
 
 
 def main(port: str, in_flight: str) -> None:
-    """Run the spider with nothing of Scrapy's that the others do not do, either."""
+    """Run the spider without the features of Scrapy that the other clients lack."""
     settings = {
         "CONCURRENT_REQUESTS": int(in_flight), "CONCURRENT_REQUESTS_PER_DOMAIN": int(in_flight), "DOWNLOAD_DELAY": 0,
         "ROBOTSTXT_OBEY": False, "COOKIES_ENABLED": False, "RETRY_ENABLED": False, "LOG_ENABLED": False,

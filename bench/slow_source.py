@@ -1,5 +1,5 @@
 """A source for the benchmarks: an HTTP server that answers every GET after 50 ms. `python -m bench.slow_source` prints
-its port and serves until its input ends; it does nothing else, so that the client is what is measured.
+its port and serves until its input ends. It does nothing else, so that only the client is measured.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ async def main() -> None:
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
     server.close()
-    os._exit(0)  # connections that are still open would each tell of their end
+    os._exit(0)  # else each connection that is still open would print an error
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""A source that takes 50 ms: a whole job with 32 in flight against a bare asyncio client, and against Scrapy.
+"""A source that takes 50 ms: a whole job with 32 requests in flight against a bare asyncio client, and against Scrapy.
 
-The job does all that a job does (ledger, saves, counters, heartbeat, pace and breaker in a real Valkey, the guard);
-the bare client only asks and reads. All three in the same run, by the clock on the wall: most of it is waiting.
+The job does everything (ledger, saves, counters, heartbeat, rate limiter and circuit breaker in a real Valkey, the
+guarded session); the bare client only sends and reads. All three run in turns and are measured in wall-clock time,
+most of which is waiting.
 """
 
 import asyncio
@@ -17,9 +18,9 @@ from pathlib import Path
 
 from redis import Redis
 
-from bench.measuring import SHORT, Goal, in_turns
-from bench.portal_here import make_job, numbers, portal
+from bench.measure import SHORT, Goal, best_of
 from bench.slow_source import LATENCY_SECONDS
+from bench.temporary_portal import make_job, numbers, portal
 from portal.config import ROOT
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff
@@ -30,10 +31,10 @@ from tests.services import valkey
 NUMBERS = 1000 if SHORT else 5000
 ROUNDS = 2
 IN_FLIGHT = 32
-# Of 1,000 numbers, the lone first request (which could be refused for all) and the last round, half empty, weigh five
-# times as much as of 5,000.
+# The first request goes alone (a refusal may concern all numbers) and the last round is half empty. With 1,000 numbers
+# both weigh five times as much as with 5,000.
 FLOOR, SCRAPY_FLOOR = (0.75, 1.25) if SHORT else (0.90, 1.5)
-# A declared pace far above what 32 in flight can reach: each request takes its slot, and none waits for it.
+# A rate limit far above what 32 requests in flight can reach: each request takes a slot but does not wait for it.
 RECIPE = """
 name = "slow"
 kind = "json"
@@ -53,7 +54,7 @@ kind = "kind"
 
 @contextmanager
 def _slow_source() -> Iterator[int]:
-    """Its port. It ends with its input."""
+    """Start the source and yield its port; it ends when its input is closed."""
     command = [sys.executable, "-m", "bench.slow_source"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdin is not None
@@ -80,11 +81,11 @@ async def _ask_all(port: int, e164s: list[str]) -> None:
 
 
 def _scrapy_python() -> Path | None:
-    """The Python that `make bench` gave Scrapy; loud without it, and the end where CI=true."""
+    """Return the Python that `make bench` set up for Scrapy. Without it print a warning, or exit if CI=true."""
     python = ROOT / ".venv-bench" / "bin" / "python"
     if python.exists():
         return python
-    sentence = "Scrapy is not installed (`make bench` does it where it may): not compared"
+    sentence = "Scrapy is not installed (`make bench` tries to install it): not compared"
     if os.environ.get("CI") == "true":
         sys.exit(sentence)
     print(f"     {sentence}", flush=True)
@@ -98,7 +99,7 @@ def _scrapy_seconds(python: Path, port: int, e164s: list[str]) -> float:
 
 
 def measure() -> Iterator[Goal]:
-    """One goal, and a second one where Scrapy is installed."""
+    """Measure one goal, and a second one if Scrapy is installed."""
     e164s = numbers(NUMBERS)
     with (
         _slow_source() as port,
@@ -130,7 +131,7 @@ def measure() -> Iterator[Goal]:
         timed = {"bare": bare, "job": whole_job}
         if python := _scrapy_python():
             timed["scrapy"] = lambda: _scrapy_seconds(python, port, e164s)
-        best = in_turns(ROUNDS, **timed)
+        best = best_of(ROUNDS, **timed)
         catalogue.configure(None, Path(folder, "none"), {})
     per_second = {name: f"{NUMBERS / took:,.0f}/s" for name, took in best.items()}
     limit = f"{IN_FLIGHT / LATENCY_SECONDS:,.0f}/s"

@@ -1,10 +1,10 @@
-"""How gunicorn serves the pages. deploy/supervisord.conf starts it."""
+"""Gunicorn's settings for the pages. deploy/supervisord.conf starts it."""
 
 import os
 from typing import Any
 
 from portal.config import read_settings
-from portal.runner.tether import die_with
+from portal.tether import die_with
 
 _settings = read_settings()
 _host = _settings["PORTAL_HOST"]
@@ -13,16 +13,16 @@ bind = f"[{_host}]:{_settings['PORTAL_PORT']}" if ":" in _host else f"{_host}:{_
 worker_class = "gthread"
 workers = 2
 threads = 8
-preload_app = True  # one copy of the application in memory; it opens no connection before the fork
+preload_app = True  # keeps one copy of the application in memory; it opens no connection before the fork
 timeout = 60
 graceful_timeout = 10
 keepalive = 5
-control_socket_disable = True  # gunicorn would put one into the home directory
-forwarded_allow_ips = ""  # who may speak for a browser is TRUSTED_PROXIES alone
+control_socket_disable = True  # else gunicorn creates one in the home directory
+forwarded_allow_ips = ""  # only TRUSTED_PROXIES decides whose X-Forwarded-… headers are trusted
 loglevel = "warning"
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - its heartbeat must not wait for a disk
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - a worker's heartbeat must not wait for a disk
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Gunicorn's own workers die with it too; without this they outlive a `kill -9` and keep the port."""
+    """Let gunicorn's workers die with it; otherwise they would survive a `kill -9` of gunicorn and keep the port."""
     die_with(worker.ppid)

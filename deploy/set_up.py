@@ -1,8 +1,9 @@
-"""What make does before anything else: `python deploy/set_up.py run`, `test` or `bench`. Needs Python alone.
+"""Sets up the environment for make: `python deploy/set_up.py run`, `test` or `bench`. Needs only Python.
 
-It makes `.venv`, installs the pinned packages, and compiles the translations; `test` adds what only tests need, with
-Chromium and PostgreSQL from this machine's packages when root asks; `bench` adds Scrapy. Nothing is done twice, and a
-second set-up at the same time waits for the first. It must not import the portal: its packages may not be there yet.
+It creates `.venv`, installs the pinned packages and compiles the translations. `test` adds what only tests need, with
+Chromium and PostgreSQL from this machine's packages if run as root; `bench` adds Scrapy. Finished steps are not
+repeated, and a second set-up at the same time waits for the first. It must not import the portal, whose packages may
+not be installed yet.
 """
 
 import fcntl
@@ -17,9 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = {"run": "requirements.txt", "test": "requirements-dev.txt", "bench": "requirements-dev.txt"}
-# What would not go with our own packages has an environment of its own: `.venv-httpbin`, `.venv-bench`.
+# Packages that conflict with ours get their own environment: `.venv-httpbin`, `.venv-bench`.
 APART = {"test": "httpbin", "bench": "bench"}
-WITHOUT = {"test": "NO HTTPBIN: its tests will not run.", "bench": "NO SCRAPY: nothing is compared with it."}
+WITHOUT = {"test": "NO HTTPBIN: its tests will not run.", "bench": "NO SCRAPY: its comparison will not run."}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -27,49 +28,49 @@ def say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def works(*command: str | Path) -> bool:
-    """Whether the command ended well. Nothing is shown of it."""
+def succeeds(*command: str | Path) -> bool:
+    """Run a command silently; return whether it succeeded."""
     try:
         return subprocess.run([str(part) for part in command], capture_output=True, cwd=ROOT).returncode == 0
     except OSError:
         return False
 
 
-def must(*command: str | Path) -> None:
-    """Run it silently; when it fails, show what it said and end."""
+def run_or_exit(*command: str | Path) -> None:
+    """Run a command silently; if it fails, print its output and exit."""
     done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         say(done.stdout + done.stderr)
-        sys.exit(f"This failed: {' '.join(str(part) for part in command)}")
+        sys.exit(f"Command failed: {' '.join(str(part) for part in command)}")
 
 
 def make_venv() -> None:
-    """A virtual environment that starts and has pip, made anew when this one does not."""
-    if works(PYTHON, "-m", "pip", "--version"):
+    """Create the virtual environment, unless there is one that starts and has pip."""
+    if succeeds(PYTHON, "-m", "pip", "--version"):
         return
-    if not works(sys.executable, "-c", "import venv, ensurepip"):
+    if not succeeds(sys.executable, "-c", "import venv, ensurepip"):
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         sys.exit(f"This Python has no venv. On Debian and Ubuntu: apt-get install -y python{version}-venv")
-    must(sys.executable, "-m", "venv", "--clear", VENV)
+    run_or_exit(sys.executable, "-m", "venv", "--clear", VENV)
 
 
 def install(name: str, venv: Path = VENV) -> None:
-    """The pinned packages, each checked against its hash. A stamp with the list's own hash says that it was done."""
+    """Install the pinned packages, each checked against its hash. A stamp with the list's hash marks it as done."""
     wanted, python = ROOT / name, venv / "bin" / "python"
     stamp = venv / f"{wanted.name}.installed"
     digest = hashlib.sha256(wanted.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest and works(python, "-c", ""):
+    if stamp.exists() and stamp.read_text() == digest and succeeds(python, "-c", ""):
         return
     say(f"Installing {wanted.name} into {venv.name} …")
-    if venv != VENV:  # made anew: what an older list wanted must not stay. It needs no pip, as .venv has one.
-        must(PYTHON, "-m", "venv", "--clear", "--without-pip", venv)
+    if venv != VENV:  # created again, so that no package of an older list stays. It needs no pip: .venv has one.
+        run_or_exit(PYTHON, "-m", "venv", "--clear", "--without-pip", venv)
     pip = (PYTHON, "-m", "pip", "--python", python, "--disable-pip-version-check")
-    must(*pip, "install", "-q", "--require-hashes", "-r", wanted)
+    run_or_exit(*pip, "install", "-q", "--require-hashes", "-r", wanted)
     stamp.write_text(digest)
 
 
 def install_apart(what: str) -> None:
-    """As install, but what cannot be had here is only said, loudly: the rest can do without."""
+    """Install a separate environment; a failure is only printed, because everything else works without it."""
     try:
         install(f"requirements-{APART[what]}.txt", ROOT / f".venv-{APART[what]}")
     except SystemExit as failure:
@@ -77,17 +78,17 @@ def install_apart(what: str) -> None:
 
 
 def compile_translations() -> None:
-    """The .mo files that the portal reads, where a .po is newer than its own."""
+    """Compile the .mo files that the portal reads, if a .po file is newer than its .mo."""
     folder = ROOT / "portal" / "translations"
-    for words in folder.glob("*/LC_MESSAGES/*.po"):
-        compiled = words.with_suffix(".mo")
-        if not compiled.exists() or compiled.stat().st_mtime < words.stat().st_mtime:
-            must(VENV / "bin" / "pybabel", "-q", "compile", "-d", folder)
+    for catalogue in folder.glob("*/LC_MESSAGES/*.po"):
+        compiled = catalogue.with_suffix(".mo")
+        if not compiled.exists() or compiled.stat().st_mtime < catalogue.stat().st_mtime:
+            run_or_exit(VENV / "bin" / "pybabel", "-q", "compile", "-d", folder)
             return
 
 
 def apt(*packages: str) -> bool:
-    """Install from this machine's package archive, where that can be done without asking anybody."""
+    """Install system packages, if we are root and the machine has apt. Return whether that succeeded."""
     if os.getuid() != 0 or not shutil.which("apt-get"):
         return False
     say(f"Installing {' '.join(packages)} …")
@@ -100,39 +101,39 @@ def apt(*packages: str) -> bool:
         "--no-install-recommends",
         *packages,
     )
-    return works(*command) or (works("apt-get", "update") and works(*command))
+    return succeeds(*command) or (succeeds("apt-get", "update") and succeeds(*command))
 
 
-def get_browser() -> None:
-    """Chromium for the browser tests: the system's, else from apt, else the one that Playwright fetches."""
+def install_browser() -> None:
+    """Find Chromium for the browser tests: the system's, else from apt, else the one that Playwright downloads."""
     if any(shutil.which(name) for name in BROWSERS):
         return
     fetched = "from playwright.sync_api import sync_playwright as p\nwith p() as w: open(w.chromium.executable_path)"
-    if works(PYTHON, "-c", fetched) or apt("chromium", "fonts-dejavu-core"):
+    if succeeds(PYTHON, "-c", fetched) or apt("chromium", "fonts-dejavu-core"):
         return
     say("Installing Chromium with Playwright …")
-    if not works(PYTHON, "-m", "playwright", "install", "chromium"):
+    if not succeeds(PYTHON, "-m", "playwright", "install", "chromium"):
         say("NO CHROMIUM: the browser tests will not run. On Debian and Ubuntu: apt-get install -y chromium")
 
 
-def get_postgresql() -> None:
-    """PostgreSQL's programs; the tests start a server of their own."""
+def install_postgresql() -> None:
+    """Install PostgreSQL's programs; the tests start their own server."""
     if shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or apt("postgresql"):
         return
     say("NO POSTGRESQL: its tests will not run. On Debian and Ubuntu: apt-get install -y postgresql")
 
 
 def main(what: str) -> None:
-    lock = os.open(ROOT, os.O_RDONLY)  # the folder itself is what two set-ups must not change at once
+    lock = os.open(ROOT, os.O_RDONLY)  # the folder is the lock: two set-ups must not change it at once
     fcntl.flock(lock, fcntl.LOCK_EX)
     make_venv()
     install(REQUIREMENTS[what])
     compile_translations()
     if what in APART:
         install_apart(what)
-        get_postgresql()
+        install_postgresql()
     if what == "test":
-        get_browser()
+        install_browser()
 
 
 if __name__ == "__main__":

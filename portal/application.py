@@ -1,4 +1,4 @@
-"""Putting the rooms together into the Flask application."""
+"""Builds the Flask application from all packages."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ from portal.web import locale
 
 
 def build(settings: dict[str, Any] | None = None) -> Flask:
-    """The application. `settings` is what `read_settings` gives; without it, the environment is read.
+    """Build the application. `settings` come from `read_settings`, which is called when they are missing.
 
-    Raises SettingError when a setting cannot be used.
+    Raises SettingError for an invalid setting.
     """
     settings = settings or read_settings()
     app = Flask(__name__, root_path=str(ROOT), instance_path=str(settings["PORTAL_DATA_DIR"]))
@@ -27,8 +27,8 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
         settings,
         SQLALCHEMY_DATABASE_URI=settings["DATABASE_URL"],
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings["DATABASE_URL"]),
-        MAX_CONTENT_LENGTH=settings["MAX_UPLOAD_MB"] * 1024 * 1024 + 64 * 1024,  # the form around the file
-        WTF_CSRF_TIME_LIMIT=None,  # a page left open over night can still press its button
+        MAX_CONTENT_LENGTH=settings["MAX_UPLOAD_MB"] * 1024 * 1024 + 64 * 1024,  # plus the form around the file
+        WTF_CSRF_TIME_LIMIT=None,  # a form left open overnight still works
         SESSION_COOKIE_NAME="__Host-session" if secure else "masterfilter",
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_HTTPONLY=True,

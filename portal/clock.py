@@ -4,5 +4,5 @@ from datetime import UTC, datetime
 
 
 def utcnow() -> datetime:
-    """The present moment, aware and in UTC."""
+    """Return the present moment, aware and in UTC."""
     return datetime.now(UTC)

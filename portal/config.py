@@ -1,6 +1,6 @@
-"""The settings: read once from the environment and `.env`, typed, and refused at start by name when wrong.
+"""The settings: read once at start from the environment and `.env`, converted and checked; an error names the variable.
 
-It must not know Flask. `SETTINGS` is the whole list; the README's table is checked against it by a test.
+It must not know Flask. `SETTINGS` is the complete list; a test compares the README's table with it.
 """
 
 import hashlib
@@ -18,24 +18,24 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCALES = ("es", "en")  # the languages that everything is written in
+LOCALES = ("es", "en")  # the languages of the portal
 MAX_RETRIES = 100
 MAX_TIMEOUT_MINUTES = 10_080  # a week
 
 
 class SettingError(Exception):
-    """A setting that cannot be used. The text names the variable and says what it takes."""
+    """An invalid setting. The message names the variable and says what it must be."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable: its name, its default as text, how its text becomes a value, and what it takes in words."""
+    """One variable: its name, default text, function that converts a text, and a description of its values."""
 
     name: str
     default: str
     read: Callable[[str], Any]
     takes: str
-    secret: bool = False  # what it says is not repeated, not even when it is wrong
+    secret: bool = False  # an error message must not repeat its value
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -80,7 +80,7 @@ def _zone(text: str) -> str:
 
 
 def _sender(text: str) -> str:
-    """A name and an address, or an address alone."""
+    """Accept a name with an address, or only an address."""
     name, at, host = parseaddr(text)[1].rpartition("@")
     if not (name and at and host) or not text.isprintable():
         raise ValueError
@@ -107,13 +107,13 @@ def _ports(text: str) -> tuple[int, ...]:
     return tuple(_whole(1, 65535)(part) for part in text.replace(",", " ").split())
 
 
-def _rooms(text: str) -> tuple[str, ...]:
-    """Addresses of Apprise, with commas, spaces or line breaks between them; commas may stand inside one too."""
+def _chat_addresses(text: str) -> tuple[str, ...]:
+    """Split Apprise addresses at commas, spaces or line breaks; an address may itself contain commas."""
     parts = [part.strip(" ,\t\r\n") for part in re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)", text)]
-    rooms = tuple(part for part in parts if part)
-    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9]*://\S+", room) for room in rooms):
+    addresses = tuple(part for part in parts if part)
+    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9]*://\S+", address) for address in addresses):
         raise ValueError
-    return rooms
+    return addresses
 
 
 def _address(*schemes: str) -> Callable[[str], str]:
@@ -127,7 +127,7 @@ def _address(*schemes: str) -> Callable[[str], str]:
 
 SETTINGS = (
     Setting("PORTAL_PORT", "8000", _whole(1, 65535), "a port from 1 to 65535"),
-    Setting("PORTAL_HOST", "127.0.0.1", str, "the address to listen at"),
+    Setting("PORTAL_HOST", "127.0.0.1", str, "the address to listen on"),
     Setting("PORTAL_DATA_DIR", "var", str, "a folder"),
     Setting("PORTAL_WORKERS", "2", _whole(1, 64), "a whole number from 1 to 64"),
     Setting("PUBLIC_URL", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
@@ -145,14 +145,14 @@ SETTINGS = (
     Setting("SCRAPING_RETRY_SECONDS", "120", _whole(0, 86400), "seconds from 0 to 86400"),
     Setting("SOURCES_DIR", "", str, "a folder"),
     Setting("DEFAULT_SOURCE", "offline", str, "the name of a source"),
-    Setting("SOURCES_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, with commas between them"),
-    Setting("SOURCES_PORTS", "", _ports, "ports with commas between them"),
+    Setting("SOURCES_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, separated by commas"),
+    Setting("SOURCES_PORTS", "", _ports, "ports separated by commas"),
     Setting("MAX_ROWS", "5000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"),
     Setting("MAX_UPLOAD_MB", "20", _whole(1, 500), "megabytes from 1 to 500"),
     Setting("RETENTION_DAYS", "0", _whole(0, 36_500), "days from 0 (keep) to 36500"),
-    Setting("DEFAULT_COUNTRY", "ES", _country, "a country's two letters, as in ES"),
+    Setting("DEFAULT_COUNTRY", "ES", _country, "a country's two letters, such as ES"),
     Setting("DEFAULT_LOCALE", "es", _one_of(*LOCALES), " or ".join(LOCALES)),
-    Setting("DEFAULT_TIME_ZONE", "Europe/Madrid", _zone, "a time zone's name, as in Europe/Madrid"),
+    Setting("DEFAULT_TIME_ZONE", "Europe/Madrid", _zone, "a time zone's name, such as Europe/Madrid"),
     Setting("MAIL_SERVER", "", str, "a host name"),
     Setting("MAIL_PORT", "25", _whole(1, 65535), "a port from 1 to 65535"),
     Setting("MAIL_USERNAME", "", str, "a user name"),
@@ -161,25 +161,27 @@ SETTINGS = (
     Setting("MAIL_USE_SSL", "", _yes_no, "1 or 0"),
     Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", _sender, "an address to send from"),
     Setting("MAIL_CA_FILE", "", str, "a file with certificates"),
-    Setting("NOTIFY_URLS", "", _rooms, "addresses of Apprise, as in slack://…, with commas between them", secret=True),
-    Setting("WEBHOOKS_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, with commas between them"),
-    Setting("TRUSTED_PROXIES", "0", _whole(0, 5), "how many proxies stand in front, from 0 to 5"),
+    Setting(
+        "NOTIFY_URLS", "", _chat_addresses, "Apprise addresses such as slack://…, separated by commas", secret=True
+    ),
+    Setting("WEBHOOKS_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, separated by commas"),
+    Setting("TRUSTED_PROXIES", "0", _whole(0, 5), "the number of proxies in front, from 0 to 5"),
     Setting("LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
 )
 
 
 def _check_mail(values: Mapping[str, Any]) -> None:
-    """What each mail setting may be by itself, but not together with the others."""
+    """Check the mail settings together: each may be valid alone and still contradict another."""
     if values["MAIL_USE_TLS"] and values["MAIL_USE_SSL"]:
-        raise SettingError("MAIL_USE_TLS and MAIL_USE_SSL are both 1: take one, STARTTLS or TLS from the start.")
+        raise SettingError("MAIL_USE_TLS and MAIL_USE_SSL are both 1. Set only one: STARTTLS, or TLS from the start.")
     if values["MAIL_PASSWORD"] and not values["MAIL_USERNAME"]:
-        raise SettingError("MAIL_PASSWORD is set, and MAIL_USERNAME is empty: whose password is it?")
+        raise SettingError("MAIL_PASSWORD is set but MAIL_USERNAME is empty. Set both or neither.")
     if values["MAIL_CA_FILE"] and not Path(values["MAIL_CA_FILE"]).is_file():
-        raise SettingError(f"MAIL_CA_FILE is {values['MAIL_CA_FILE']!r}, but takes a file with certificates.")
+        raise SettingError(f"MAIL_CA_FILE is {values['MAIL_CA_FILE']!r}, but must be a file with certificates.")
 
 
 def _secret_key(data_dir: Path) -> str:
-    """The key that signs sessions: made once and kept in the data directory, readable by its owner alone."""
+    """Return the key that signs sessions: created once and kept in the data directory, readable by its owner only."""
     path = data_dir / "secret_key"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -191,7 +193,7 @@ def _secret_key(data_dir: Path) -> str:
 
 
 def _socket_path(data_dir: Path) -> Path:
-    """Where the embedded Valkey listens. A Unix socket's path may have 107 bytes, so a long one moves to /tmp."""
+    """Return the embedded Valkey's socket. Its path may have at most 107 bytes, so a long one moves to /tmp."""
     path = data_dir / "valkey" / "valkey.sock"
     if len(str(path).encode()) <= 100:
         return path
@@ -200,15 +202,15 @@ def _socket_path(data_dir: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """The variables of the environment, and below them those of `.env`."""
+    """Return the variables of the environment and of `.env`; the environment wins."""
     return {**{k: v or "" for k, v in dotenv_values(ROOT / ".env").items()}, **os.environ}
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """All settings by name, from the environment, then `.env`, then the defaults.
+    """Return all settings by name, from the environment, then `.env`, then the defaults.
 
-    What is empty and has a natural home is filled in: DATABASE_URL and REDIS_URL point into PORTAL_DATA_DIR,
-    SECRET_KEY and SOURCES_DIR are kept there, PUBLIC_URL is this machine. Raises SettingError with the variable's name.
+    Some empty settings are filled in: DATABASE_URL and REDIS_URL point into PORTAL_DATA_DIR, SECRET_KEY and SOURCES_DIR
+    are kept there, and PUBLIC_URL is this machine. Raises SettingError, which names the variable.
     """
     if environ is None:
         environ = environment()
@@ -219,8 +221,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
             values[setting.name] = setting.read(text)
         except (ValueError, KeyError) as error:
             if setting.secret:
-                raise SettingError(f"{setting.name} takes {setting.takes}; what it has is not that.") from None
-            raise SettingError(f"{setting.name} is {text!r}, but takes {setting.takes}.") from error
+                raise SettingError(f"{setting.name} must be {setting.takes}. Its present value is not.") from None
+            raise SettingError(f"{setting.name} is {text!r}, but must be {setting.takes}.") from error
     data_dir = Path(values["PORTAL_DATA_DIR"])
     data_dir = (data_dir if data_dir.is_absolute() else ROOT / data_dir).resolve()
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

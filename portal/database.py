@@ -1,9 +1,9 @@
-"""The database: one handle, how SQLite and PostgreSQL are opened, short sessions, and the column types we share.
+"""The database: one handle, how SQLite and PostgreSQL are opened, short sessions, and the shared column types.
 
-It must not know any table. SQLite is opened so that a transaction takes its write lock at the start: with the
-driver's defaults, four writers lost 884 of 1,200 read-then-write updates, and a deferred upgrade fails at once
-whatever the busy timeout says. `reading` and `writing` never use the request's session: on SQLite that one holds the
-write lock from its first statement, and checking a password takes a sixth of a second in which everybody would wait.
+It must not know any table. SQLite is opened so that a transaction takes its write lock at the start: with the driver's
+defaults, four writers lost 884 of 1,200 read-then-write updates, and a deferred upgrade fails at once with any busy
+timeout. `reading` and `writing` never use the request's session: on SQLite that one holds the write lock from its first
+statement, and checking a password takes a sixth of a second in which everybody would wait.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
@@ -21,12 +22,16 @@ from sqlalchemy import (
     DateTime,
     Delete,
     Engine,
+    FromClause,
+    Index,
     String,
     Text,
     Update,
     bindparam,
     event,
+    text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator
@@ -41,7 +46,7 @@ NAMING = {
 
 
 class Base(DeclarativeBase):
-    """What every table shares: names for its constraints, so that migrations can speak of them."""
+    """The base of every table. It names constraints, so that migrations can refer to them."""
 
 
 Base.metadata.naming_convention = NAMING
@@ -49,18 +54,17 @@ Base.metadata.naming_convention = NAMING
 db = SQLAlchemy(model_class=Base)
 
 if TYPE_CHECKING:
-    Model = Base  # db.Model is made while running, where a type checker cannot look
+    Model = Base  # db.Model is made at run time, where a type checker cannot see it
 else:
     Model = db.Model
 
-MAX_INTEGER = 2**31 - 1  # the largest number that an integer column of PostgreSQL holds, so the largest id
-
-# Give a session's connection these options before its first statement, and SQLite takes no write lock for it.
+# With these options, set before a connection's first statement, SQLite takes no write lock for it.
 READ_ONLY = {"sqlite_read_only": True}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC. PostgreSQL keeps the zone; SQLite, which has none, gets it back on reading."""
+    """An aware moment in UTC. PostgreSQL keeps the zone; for SQLite, which has none, it is added on reading. A moment
+    without a zone raises ValueError."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -80,8 +84,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class ClippedText(TypeDecorator[str]):
-    """A text of at most so many characters; what is longer loses its end. For a column with an index: PostgreSQL
-    refuses a row whose indexed text takes more than 2,700 bytes."""
+    """A text cut to a number of characters. For a column with an index: PostgreSQL refuses a row whose indexed text
+    takes more than 2,700 bytes."""
 
     impl = Text
     cache_ok = True
@@ -95,10 +99,10 @@ class ClippedText(TypeDecorator[str]):
 
 
 class EnumColumn(TypeDecorator[StrEnum]):
-    """A column that holds one word of a StrEnum, and comes back as that enum; writing any other raises ValueError.
+    """A column that holds a value of a StrEnum and returns it as that enum. Writing any other value raises ValueError.
 
-    `newer`: a word that only a newer version of the portal knows is read as plain text instead of raising, for a table
-    whose rows other processes read while an update is under way.
+    `newer`: a value that only a newer version of the portal knows is read as plain text instead of raising, for a table
+    whose rows other processes read during an update.
     """
 
     impl = String
@@ -119,33 +123,62 @@ class EnumColumn(TypeDecorator[StrEnum]):
 
 
 def changed_rows(statement: Update | Delete) -> int:
-    """Run a guarded statement in the session's transaction, and say how many rows it changed."""
+    """Run a guarded statement in the session's transaction, and return how many rows it changed."""
     result = db.session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
 
 
+def upsert(
+    into: type[Base] | FromClause,
+    key: tuple[str, ...],
+    *,
+    add: tuple[str, ...] = (),
+    replace: tuple[str, ...] = (),
+    dialect: str = "",
+) -> Any:
+    """An INSERT for which a row with the same `key` may be there already: its columns `add` grow by what comes and its
+    columns `replace` take it. Without either, the row stays as it is. Give a class for an insert of the ORM, which
+    flushes first, and its `__table__` for a plain one.
+    """
+    return _upsert(into, key, add, replace, dialect or db.engine.dialect.name)
+
+
+@cache
+def _upsert(
+    into: type[Base] | FromClause, key: tuple[str, ...], add: tuple[str, ...], replace: tuple[str, ...], dialect: str
+) -> Any:
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(into)
+    if not (add or replace):
+        return statement.on_conflict_do_nothing(index_elements=key)
+    columns = statement.table.c
+    changed = {name: columns[name] + statement.excluded[name] for name in add}
+    changed |= {name: statement.excluded[name] for name in replace}
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
+
+
 def among(column: InstrumentedAttribute[Any], words: Iterable[StrEnum]) -> ColumnElement[bool]:
-    """`column IN (…)` with the words written out. With bound values SQLite does not see that a partial index fits,
-    and reads a million rows instead."""
+    """`column IN (…)` with literal values. With bound values SQLite does not see that a partial index applies, and
+    reads a million rows instead."""
     return column.in_(bindparam(None, list(words), type_=column.type, expanding=True, literal_execute=True))
 
 
-def id_in(text: str) -> int | None:
-    """The id that a text spells; None for any other text, and for a number that no column can hold."""
-    return int(text) if text.isdecimal() and len(text) < 11 and int(text) <= MAX_INTEGER else None
-
-
 def only(column: str, words: type[StrEnum]) -> CheckConstraint:
-    """A constraint by which the database itself refuses a word that is not in the enum.
+    """A constraint by which the database refuses a value that is not in the enum.
 
-    Spelled with OR: for an IN of more than two words SQLite builds a table at every write, a third of an UPDATE's time.
+    It uses OR: for an IN of more than two values SQLite builds a table at every write, a third of an UPDATE's time.
     """
     allowed = " OR ".join(f"{column} = '{word}'" for word in words)
     return CheckConstraint(allowed, name=f"{column}_known")
 
 
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows for which the condition holds."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 def _open_sqlite(connection: Any) -> None:
-    connection.isolation_level = None  # we send BEGIN ourselves, below
+    connection.isolation_level = None  # `_on_begin` sends BEGIN
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
@@ -172,10 +205,10 @@ def _on_begin(connection: Connection) -> None:
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """How the engine for this address is made: short waits on PostgreSQL, so that a hung query ends by itself.
+    """Return the engine's options for this URL: short timeouts on PostgreSQL, so that a hung query ends automatically.
 
-    An error does not repeat the values that its statement was given: telephone numbers, keys and passwords' hashes
-    would get into the log and into the tracebacks that admins read.
+    Errors leave out the values of their statement: otherwise telephone numbers, keys and password hashes would get into
+    the log and into the tracebacks that admins read.
     """
     quiet = {"hide_parameters": True}
     if url.startswith("sqlite"):
@@ -186,18 +219,18 @@ def engine_options(url: str) -> dict[str, Any]:
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """A session that only reads. What it loaded stays usable after it, apart from any session."""
+    """Open a session that only reads. The objects it loaded stay usable afterwards, detached."""
     with Session(db.engine.execution_options(**READ_ONLY), expire_on_commit=False) as session:
         yield session
 
 
 @contextmanager
 def writing() -> Iterator[Session]:
-    """A session that commits at its end. What it made stays usable after it, apart from any session."""
+    """Open a session that commits at its end. The objects it made stay usable afterwards, detached."""
     with Session(db.engine, expire_on_commit=False) as session, session.begin():
         yield session
 
 
 def hash_of(text: str) -> str:
-    """The text's SHA-256 in hexadecimal. For random tokens only: a password needs a slow hash."""
+    """Return the text's SHA-256 in hexadecimal. For random tokens only: a password needs a slow hash."""
     return hashlib.sha256(text.encode()).hexdigest()

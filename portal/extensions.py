@@ -1,4 +1,4 @@
-"""The Flask extensions, made here without an application and bound to it in `create_app`."""
+"""The Flask extensions, created without an application; `application.build` binds them to it."""
 
 from flask_babel import Babel
 from flask_login import LoginManager

@@ -1,4 +1,4 @@
-"""Structured logs: to the terminal for people, and as JSON lines to `logger.log` in the data directory."""
+"""Structured logs: readable lines in the terminal, and JSON lines in `logger.log` in the data directory."""
 
 import logging
 import re
@@ -10,28 +10,28 @@ from typing import Any
 
 import structlog
 
-OURS = "masterfilter"  # marks the handlers that are ours to take off again
+OURS = "masterfilter"  # marks the handlers that `set_up` added and may remove
 _SECRETS = re.compile(r"(password|passwd|token|secret|authorization|cookie)", re.I)
 _IN_TEXT = re.compile(r"(://[^:/@\s]*:)[^@/\s]+(@)|(/(?:setup|reset|notices/stop)/)[\w.~-]+")
 
 
-def blanked(text: str) -> str:
-    """A text without the passwords in its addresses, and without one-time addresses."""
+def redact_text(text: str) -> str:
+    """Blank out the passwords in a text's addresses, and one-time links."""
     return _IN_TEXT.sub(lambda m: (m[1] + "***" + m[2]) if m[1] else m[3] + "***", text)
 
 
 def redact(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank out what must not stand in a log: secrets by their key, and passwords and one-time addresses in text."""
+    """Blank out secrets in a log entry (a structlog processor): values by their key, passwords and links in texts."""
     for key, value in event.items():
         if _SECRETS.search(key):
             event[key] = "***"
         elif isinstance(value, str):
-            event[key] = blanked(value)
+            event[key] = redact_text(value)
     return event
 
 
 def set_up(data_dir: Path, level: str) -> None:
-    """Send everything logged, ours and the libraries', through one chain. Safe to call again."""
+    """Send all log entries, ours and the libraries', through one chain of processors. Safe to call again."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -60,8 +60,8 @@ def set_up(data_dir: Path, level: str) -> None:
         setattr(handler, OURS, True)
         root.addHandler(handler)
     root.setLevel(level)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin at every start
-    logging.getLogger("urllib3").setLevel(logging.INFO)  # below, it tells whole addresses, and some hold a key
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it lists every plugin at every start
+    logging.getLogger("urllib3").setLevel(logging.INFO)  # at DEBUG it logs whole addresses, and some hold a key
 
 
 def _formatter(renderer: Any, shared: list[Any]) -> logging.Formatter:

@@ -1,7 +1,7 @@
-"""One cell's text → a telephone number in E.164, or the reason why it is none. Pure.
+"""Parse a cell's text as a telephone number in E.164, or return the reason why it is not one. Pure.
 
-It must not import phonenumbers' geocoder, carrier or timezone: the web process uses this room, and the geocoder
-alone costs 97 MB. A number is valid when its type is known: that is the same question, asked once.
+It must not import phonenumbers' geocoder, carrier or timezone: the web process uses this module, and the geocoder
+alone takes 97 MB. A number is valid when its type is known; is_valid_number would only check the same thing again.
 """
 
 import re
@@ -24,13 +24,13 @@ from phonenumbers import parse as _parse
 
 
 class Reason(StrEnum):
-    """Why a cell is not a number that can be looked up. `documents.words` has the sentence for each."""
+    """Why a cell has no number that can be looked up. `documents.words` has a sentence for each."""
 
     BLANK = "blank"
     NOT_A_NUMBER = "not_a_number"
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
-    UNKNOWN_RANGE = "unknown_range"  # the length is right, but the country gave out no such number
+    UNKNOWN_RANGE = "unknown_range"  # the length is right, but the number is not assigned in its country
     UNKNOWN_COUNTRY = "unknown_country"  # no country has this code
     EXCEL_DAMAGED = "excel_damaged"  # 6,12E+08: the digits are lost
     SEVERAL_NUMBERS = "several_numbers"  # more than one in the same cell
@@ -38,7 +38,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A number, with `reason` None; or no number, with only a reason."""
+    """A number (`reason` is None), or only the reason why there is none."""
 
     e164: str | None = None
     country_code: int | None = None
@@ -47,7 +47,7 @@ class Phone:
 
     @property
     def national(self) -> str | None:
-        """The digits as dialled within the country, 0 included where it has one."""
+        """The digits as dialled within the country, including the leading 0 in countries that use one."""
         if self._parsed is None:
             return None
         return re.sub(r"\D", "", format_number(self._parsed, PhoneNumberFormat.NATIONAL))
@@ -67,7 +67,7 @@ _BY_LENGTH = {
     ValidationResult.INVALID_COUNTRY_CODE: Reason.UNKNOWN_COUNTRY,
 }
 
-# What surrounds a number when it was typed or pasted: quotes that keep zeros, and marks that nobody sees.
+# Characters around a typed or pasted number: quotes that keep leading zeros, and invisible marks.
 _AROUND = "'’‘`´\"\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _UNSEEN = str.maketrans("", "", "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e")
 _ZERO_FRACTION = re.compile(r"(\+?\d{6,})[.,]0{1,2}")  # 612345678.0, as pandas writes a column with blanks
@@ -77,12 +77,12 @@ _DATE = re.compile(
     r"|(?:19|20)\d\d[/.-](?:0?[1-9]|1[0-2])[/.-](?:0?[1-9]|[12]\d|3[01])(?:[ T]\d\d:\d\d.*)?"
 )
 _BETWEEN = re.compile(r"[/;,|\n]|\s[-–y]\s|\s{2,}")
-_SHORTEST = 7  # digits from which on a part of a cell may be a number of its own
-_MAX_CHARACTERS = 250  # libphonenumber's own limit; what is longer is prose
+_SHORTEST = 7  # a part of a cell with at least so many digits may be a separate number
+_MAX_CHARACTERS = 250  # libphonenumber's own limit; a longer text is prose
 
 
 def parse(cell_text: str, country: str) -> Phone:
-    """The number in this text; `country` (two letters, as ES) is for those that have no +34. Never raises."""
+    """Parse a text. `country` (two letters, such as ES) is for numbers without a prefix such as +34. Never raises."""
     text = cell_text.strip().strip(_AROUND).strip()
     if not text:
         return Phone(reason=Reason.BLANK)
@@ -90,7 +90,7 @@ def parse(cell_text: str, country: str) -> Phone:
         return Phone(reason=Reason.NOT_A_NUMBER)
     if not text.isdigit():
         if damaged := _SCIENTIFIC.fullmatch(text):
-            whole = _undamaged(damaged)
+            whole = _all_digits(damaged)
             if whole is None:
                 return Phone(reason=Reason.EXCEL_DAMAGED)
             text = whole
@@ -103,11 +103,11 @@ def parse(cell_text: str, country: str) -> Phone:
     phone = _read(text, country)
     if phone.reason is None:
         return phone
-    return _second_look(text, country) or phone
+    return _other_reading(text, country) or phone
 
 
 def _read(text: str, country: str) -> Phone:
-    """What libphonenumber makes of it."""
+    """Parse a text with libphonenumber."""
     try:
         parsed = _parse(text, country)
     except NumberParseException as error:
@@ -121,12 +121,15 @@ def _read(text: str, country: str) -> Phone:
     return Phone(reason=_BY_LENGTH.get(is_possible_number_with_reason(parsed), Reason.UNKNOWN_RANGE))
 
 
-def _second_look(text: str, country: str) -> Phone | None:
-    """What a text that failed may be all the same. Only here, because most texts are good at the first look."""
+def _other_reading(text: str, country: str) -> Phone | None:
+    """Try other readings of a text that failed: 00 for +, then several numbers. None when neither applies.
+
+    Most texts are valid at the first try, so only failed ones pay for this.
+    """
     digits = text.lstrip("( ")
-    if digits.startswith("00"):  # 0034 also where the country itself dials abroad with something else
+    if digits.startswith("00"):  # 0034 is also accepted in countries with another international prefix
         phone = _read("+" + digits[2:], country)
-        if phone.reason is None or not _read_is_national(digits, country):
+        if phone.reason is None or not _is_national(digits, country):
             return phone
     parts = [part for part in _BETWEEN.split(text) if sum(map(str.isdigit, part)) >= _SHORTEST]
     if len(parts) > 1 and all(_read(part, country).reason is None for part in parts[:2]):
@@ -134,13 +137,13 @@ def _second_look(text: str, country: str) -> Phone | None:
     return None
 
 
-def _read_is_national(digits: str, country: str) -> bool:
-    """Whether 00… says more as a number of the country than as one from abroad."""
+def _is_national(digits: str, country: str) -> bool:
+    """Return whether 00… is better explained as a national number than as an international one."""
     return _read(digits, country).reason is Reason.UNKNOWN_RANGE
 
 
-def _undamaged(match: re.Match[str]) -> str | None:
-    """6.12345678E+08 still has all its digits; 6,12E+08 has not, and gives None."""
+def _all_digits(match: re.Match[str]) -> str | None:
+    """Return the digits of a number in scientific notation: 6.12345678E+08 has them all; 6,12E+08 has not (None)."""
     first, rest, exponent = match[1], match[2] or "", int(match[3])
     if len(rest.rstrip("0")) > exponent or len(rest) < exponent or exponent > 15:
         return None
@@ -149,5 +152,5 @@ def _undamaged(match: re.Match[str]) -> str | None:
 
 @cache
 def countries() -> tuple[str, ...]:
-    """The two-letter codes of all countries whose numbering plan is known, sorted."""
+    """Return the two-letter codes of all countries whose numbering plan libphonenumber knows, sorted."""
     return tuple(sorted(SUPPORTED_REGIONS))

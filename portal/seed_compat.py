@@ -1,7 +1,7 @@
-"""`ScrapingJob.objects` and `User.objects`: the seed's way to ask for rows, for `flask shell`. It never writes.
+"""`ScrapingJob.objects` and `User.objects`: Django-style queries for `flask shell`, as in the old system. Read only.
 
-A read that began its transaction also ends it: on SQLite an open one holds the write lock, and a shell left open over
-lunch would keep the whole portal waiting. The pages do not ask here: who may see what is decided in `jobs.queries`.
+A read that began a transaction also ends it: on SQLite an open one holds the write lock, and a shell left open over
+lunch would block the whole portal. Pages must not query here: `jobs.queries` decides who may see what.
 """
 
 import operator
@@ -17,7 +17,7 @@ from portal.database import Model, db
 
 T = TypeVar("T", bound=Model)
 Compare = Callable[[Any, Any], ColumnElement[bool]]
-SHOWN = 20  # rows that the shell prints of a longer answer
+ROWS_SHOWN = 20  # rows that the shell prints of a longer result
 
 COMPARISONS: dict[str, Compare] = {
     "exact": operator.eq,
@@ -33,24 +33,24 @@ COMPARISONS: dict[str, Compare] = {
 }
 
 
-class NotThere(LookupError):
+class DoesNotExist(LookupError):
     """`get` found no row."""
 
 
-class MoreThanOne(LookupError):
+class MultipleObjectsReturned(LookupError):
     """`get` found several rows."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many rows a group has, for `annotate`."""
+    """The number of rows in a group, for `annotate`."""
 
     field: str = "id"
 
 
 @dataclass(frozen=True, repr=False)
 class QuerySet(Generic[T]):
-    """Rows of one table that are read when somebody looks at them. Every verb gives new rows and leaves these be."""
+    """A query over one table that runs when its rows are used. Every method returns a new query and changes nothing."""
 
     model: type[T]
     condition: ColumnElement[bool] = field(default_factory=true)
@@ -61,27 +61,30 @@ class QuerySet(Generic[T]):
         return self
 
     def filter(self, **asked: Any) -> "QuerySet[T]":
-        """Those that match everything asked: `status="failed"`, `status__in=[…]`, `retry_count__gt=1`…"""
+        """Keep rows that match all conditions: `status="failed"`, `status__in=[…]`, `retry_count__gt=1`…
+
+        Raises ValueError for an unknown field or comparison.
+        """
         return replace(self, condition=and_(self.condition, *self._conditions(asked)))
 
     def exclude(self, **asked: Any) -> "QuerySet[T]":
-        """Those that do not match all that is asked."""
+        """Drop rows that match all conditions."""
         return replace(self, condition=and_(self.condition, not_(and_(true(), *self._conditions(asked)))))
 
     def order_by(self, *names: str) -> "QuerySet[T]":
-        """Sorted by these fields; a minus in front turns one round."""
+        """Sort by these fields; a leading minus reverses one."""
         order = [self._column(name.lstrip("-")) for name in names]
-        turned = (column.desc() if name[0] == "-" else column for name, column in zip(names, order, strict=True))
-        return replace(self, order=tuple(turned))
+        directed = (column.desc() if name[0] == "-" else column for name, column in zip(names, order, strict=True))
+        return replace(self, order=tuple(directed))
 
     def get(self, **asked: Any) -> T:
-        """The only row that matches. Raises NotThere or MoreThanOne, which are LookupErrors."""
+        """Return the only row that matches. Raises DoesNotExist or MultipleObjectsReturned, both LookupErrors."""
         found = _read(self.filter(**asked)._select().limit(2))
-        said = ", ".join(f"{name}={value!r}" for name, value in asked.items())
+        conditions = ", ".join(f"{name}={value!r}" for name, value in asked.items())
         if not found:
-            raise NotThere(f"There is no {self.model.__name__} with {said}.")
+            raise DoesNotExist(f"There is no {self.model.__name__} with {conditions}.")
         if len(found) > 1:
-            raise MoreThanOne(f"There is more than one {self.model.__name__} with {said}.")
+            raise MultipleObjectsReturned(f"There is more than one {self.model.__name__} with {conditions}.")
         return found[0]
 
     def first(self) -> T | None:
@@ -91,7 +94,7 @@ class QuerySet(Generic[T]):
         return int(_read(select(func.count()).select_from(self.model).where(self.condition))[0])
 
     def values(self, *names: str) -> "ValuesQuerySet":
-        """These fields alone, a dictionary for each row; with `annotate` one for each group."""
+        """Return only these fields, one dictionary a row; with `annotate`, one a group."""
         return ValuesQuerySet(self, names or tuple(column.key for column in inspect(self.model).column_attrs))
 
     def __iter__(self) -> Iterator[T]:
@@ -104,17 +107,17 @@ class QuerySet(Generic[T]):
         return _read(self._select())[place]
 
     def __repr__(self) -> str:
-        return _shown(_read(self._select().limit(SHOWN + 1)))
+        return _shown(_read(self._select().limit(ROWS_SHOWN + 1)))
 
     def _select(self) -> Select[Any]:
         order = self.order or tuple(inspect(self.model).primary_key)
-        beside = [joinedload(getattr(self.model, relation.key)) for relation in inspect(self.model).relationships]
-        return select(self.model).where(self.condition).order_by(*order).options(*beside)
+        joined = [joinedload(getattr(self.model, relation.key)) for relation in inspect(self.model).relationships]
+        return select(self.model).where(self.condition).order_by(*order).options(*joined)
 
     def _column(self, name: str) -> Any:
         known = inspect(self.model).all_orm_descriptors
         if name not in known:
-            raise ValueError(f"{self.model.__name__} has no field {name!r}. It has: {', '.join(sorted(known.keys()))}.")
+            raise ValueError(f"{self.model.__name__} has no field {name!r}. Fields: {', '.join(sorted(known.keys()))}.")
         return getattr(self.model, name)
 
     def _conditions(self, asked: Mapping[str, Any]) -> Iterator[ColumnElement[bool]]:
@@ -123,21 +126,21 @@ class QuerySet(Generic[T]):
             if asked_name in self.aliases:
                 yield self.aliases[asked_name](value)
             elif (comparison or "exact") not in COMPARISONS:
-                raise ValueError(f"{comparison!r} is no comparison. There are: {', '.join(COMPARISONS)}.")
+                raise ValueError(f"{comparison!r} is not a comparison. Use one of: {', '.join(COMPARISONS)}.")
             else:
                 yield COMPARISONS[comparison or "exact"](self._column(name), value)
 
 
 @dataclass(frozen=True, repr=False)
 class ValuesQuerySet:
-    """Some fields of rows as dictionaries, or how many rows have the same."""
+    """A query that returns some fields as dictionaries, or groups with their numbers of rows."""
 
     rows: QuerySet[Any]
     names: tuple[str, ...]
     counts: tuple[tuple[str, Count], ...] = ()
 
     def annotate(self, **counts: Count) -> "ValuesQuerySet":
-        """Group the rows by the fields, with a count under each of these names."""
+        """Group the rows by the fields, with a count under each name."""
         return replace(self, counts=(*self.counts, *counts.items()))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -153,9 +156,9 @@ class ValuesQuerySet:
 
 
 class Objects:
-    """The class attribute that gives a table's rows; those that are marked as deleted are left out.
+    """The class attribute `objects`: all rows of a table, except those marked as deleted.
 
-    `aliases` are names that may be asked for beside the fields, each with what it means.
+    `aliases` are names that conditions may use besides the fields, each with the condition it stands for.
     """
 
     def __init__(self, **aliases: Callable[[Any], ColumnElement[bool]]) -> None:
@@ -170,7 +173,7 @@ def _read(statement: Select[Any], *, whole_rows: bool = False) -> list[Any]:
     session = db.session()
     began = not session.in_transaction()
     unsaved = bool(session.new or session.dirty or session.deleted)
-    with session.no_autoflush:  # what was typed and not saved stays neither saved nor lost
+    with session.no_autoflush:  # unsaved changes must be neither written nor lost
         result = session.execute(statement, execution_options={"populate_existing": not unsaved})
         found = list(result if whole_rows else result.scalars())
     if began and not unsaved:
@@ -179,5 +182,5 @@ def _read(statement: Select[Any], *, whole_rows: bool = False) -> list[Any]:
 
 
 def _shown(found: list[Any]) -> str:
-    more = ", …" if len(found) > SHOWN else ""
-    return f"[{', '.join(map(repr, found[:SHOWN]))}{more}]"
+    more = ", …" if len(found) > ROWS_SHOWN else ""
+    return f"[{', '.join(map(repr, found[:ROWS_SHOWN]))}{more}]"

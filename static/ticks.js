@@ -10,7 +10,7 @@
     const counter = form.querySelector("[data-ticked]");
     if (!counter) return;
     const ticked = boxesOf(form).filter((box) => box.checked).length;
-    const text = ticked ? `${ticked} ${counter.dataset.some}` : counter.dataset.none;
+    const text = ticked ? `${counter.dataset.some} ${ticked}` : counter.dataset.none;
     if (counter.textContent !== text) counter.textContent = text;
   };
   const formOf = (node) => node?.closest?.("form[data-ticks]");

@@ -18,8 +18,8 @@ PORTAL = ROOT / "portal"
 
 # Single files that every room may import, with what each may import itself.
 GROUND: dict[str, set[str]] = {
-    "clock": set(), "config": set(), "extensions": set(), "logs": set(), "phone": set(), "database": set(),
-    "audit": {"database"}, "seed_compat": {"database"},
+    "causes": set(), "clock": set(), "config": set(), "extensions": set(), "ids": set(), "logs": set(), "phone": set(),
+    "tether": set(), "database": set(), "audit": {"database"}, "seed_compat": {"database"},
 }  # fmt: skip
 # Which rooms a room may import, beside itself and the ground floor. A room inside another has the rule of the outer
 # one, unless it has its own here.
@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": set(),
     "documents": set(),
     "sources": {"net"},
-    "notices": {"accounts", "net"},
+    "notices": {"accounts", "sources", "net"},  # sources, for the title of one that a message names
     "jobs": {"notices", *LOWER},
     "jobs.worker": {"jobs", "notices", *LOWER, "__init__"},  # a worker makes the application that it works for
     "runner": {"notices"},  # which starts processes, and only judges NOTIFY_URLS before it does
@@ -70,16 +70,15 @@ CORE_FOR_PAGES = {
     "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.samples", "jobs.core.tables",
     "jobs.core.bulk_tables",
 }  # fmt: skip
-# Views that use the database themselves: `access` opens a page's transaction for reading, and `health` asks whether
-# the database answers at all.
-MAY_USE_THE_DATABASE = {"web.access", "web.health"}
+# Views that use the database themselves: `access` opens a page's transaction for reading.
+MAY_USE_THE_DATABASE = {"web.access"}
 
 # ── what must stay light ────────────────────────────────────────────────────────────────────────────────────────────
 
 # Rooms and files that work without Flask and without the database, whatever they import: the child that reads uploads
 # starts with some of them in hundredths of a second, and all can be tested as plain functions.
 PURE = {
-    "clock", "config", "phone", "net", "runner",
+    "causes", "clock", "config", "ids", "phone", "tether", "net", "runner",
     "documents.reader", "documents.check", "documents.storage",
     "sources.base", "sources.catalogue", "sources.offline", "sources.selftest", "sources.trial",
     "sources.http", "sources.limits", "sources.recipes",

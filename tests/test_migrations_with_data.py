@@ -14,7 +14,7 @@ from portal.database import db
 from portal.jobs.core.status import Status
 from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
-from portal.jobs.sweep.metrics_backfill import behind
+from portal.jobs.status_counts import behind
 from portal.jobs.sweep.steps import sweep
 from portal.notices.models import Channel, Delivery, Notice
 from tests import services

@@ -17,7 +17,7 @@ from portal.config import ROOT
 from tests.support.catalogue import SPANISH, both_texts, catalogue, messages
 
 LAZY = "lazy_gettext lazy_ngettext:1,2 lazy_pgettext:1c,2"  # what Babel does not look for by itself
-MARKS = {"_", "gettext", "ngettext", "pgettext", "npgettext", "lazy_gettext", "lazy_ngettext", "lazy_pgettext"}
+MARKS = {"_", "N_", "gettext", "ngettext", "pgettext", "npgettext", "lazy_gettext", "lazy_ngettext", "lazy_pgettext"}
 PLACEHOLDER = re.compile(r"%(?:\(\w+\)[sd]|%)")
 
 Sentence = tuple[str | None, str | tuple[str, str]]  # its context, and its text or its two

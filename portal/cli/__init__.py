@@ -1,4 +1,4 @@
-"""The `flask` commands. Each is another door to what the pages and the sweep do; none has rules of its own."""
+"""The `flask` commands. They call the same functions as the pages and the sweep; they have no rules of their own."""
 
 from flask import Flask
 
@@ -7,8 +7,8 @@ from portal.cli.seed_compat import auto_retry_jobs, check_scraping_jobs, shell
 
 
 def register(app: Flask) -> None:
-    """Bind all commands to the application."""
-    for room in (users, scrape, check_scraping_jobs, auto_retry_jobs, seed, sources, doctor):
-        for command in room.COMMANDS:
+    """Register all commands, and the names of `flask shell`, with the application."""
+    for module in (users, scrape, check_scraping_jobs, auto_retry_jobs, seed, sources, doctor):
+        for command in module.COMMANDS:
             app.cli.add_command(command)
     app.shell_context_processor(shell.names)

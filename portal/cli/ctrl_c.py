@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish and not as a blow: what is in flight is finished and saved. The second Ctrl-C ends at once."""
+"""Graceful Ctrl-C: the first one lets lookups in flight finish and be saved, the second one ends at once."""
 
 import signal
 import threading
@@ -7,31 +7,31 @@ from typing import Any, Self
 
 
 class Interrupt:
-    """While its block runs, the first SIGINT or SIGTERM sets it, and gives the next one its usual meaning back."""
+    """A flag for a `with` block: the first SIGINT or SIGTERM sets it, the next one has its usual effect."""
 
     def __init__(self) -> None:
-        self._wished = threading.Event()
+        self._requested = threading.Event()
         self._before: dict[int, Any] = {}
 
     def is_set(self) -> bool:
-        """Whether somebody wants this to end."""
-        return self._wished.is_set()
+        """Return whether the first signal has come."""
+        return self._requested.is_set()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._wish) for number in (signal.SIGINT, signal.SIGTERM)}
+            self._before = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_back()
+        self._restore()
 
-    def _wish(self, number: int, frame: FrameType | None) -> None:
-        self._wished.set()
-        self._give_back()
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self._requested.set()
+        self._restore()
 
-    def _give_back(self) -> None:
+    def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}

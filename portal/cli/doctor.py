@@ -1,12 +1,10 @@
-"""`doctor`: looks at everything the portal needs, one line each, with what to do about what is wrong.
+"""`doctor`: checks everything the portal needs, one line each, and says how to fix what is wrong.
 
-It changes nothing, but for a file that it writes and removes, and the letter that it sends when it is asked to.
+It changes nothing, apart from a file that it writes and removes, and a test email if requested.
 """
 
-import shutil
 import tempfile
 from collections.abc import Callable
-from datetime import timedelta
 
 import click
 from alembic.migration import MigrationContext
@@ -14,50 +12,45 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import format_decimal, gettext
-from redis import Redis
-from redis.exceptions import RedisError
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import sources
 from portal.accounts import AccountError
 from portal.accounts.users import clean_email
-from portal.cli.language import spoken
+from portal.cli.language import in_terminal_language
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import queries
-from portal.notices.email.smtp import greet, said, send_test
+from portal.jobs.health.checks import HealthState, finding
+from portal.jobs.health.words import GB
+from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
-from portal.notices.log import given_up
 from portal.sources import catalogue
-
-LOW_DISK_BYTES = 1024**3
 
 
 class CheckFailed(Exception):
-    """Something is not as it should be; the text says what, and what to do."""
+    """A check failed; the message says what is wrong and how to fix it."""
 
 
 @click.command(
-    "doctor", help="Look at everything the portal needs, and say what to do. Exit code 1 when anything is wrong."
+    "doctor", help="Check everything the portal needs, and say how to fix it. Exit code 1 if anything is wrong."
 )
-@click.option("--mail-to", metavar="ADDRESS", default="", help="Also send a test letter to this address.")
+@click.option("--mail-to", metavar="ADDRESS", default="", help="Also send a test email to this address.")
 @with_appcontext
 def doctor_command(mail_to: str) -> None:
-    """One line for each thing, with ✓ or ✗."""
-    with spoken():
-        ill = 0
-        for name, look in _looks(mail_to).items():
+    """Print one line for each check, with ✓ or ✗. Exit code 1 when a check fails."""
+    with in_terminal_language():
+        failures = 0
+        for name, check in _checks(mail_to).items():
             try:
-                click.echo(f"✓ {name}: {look()}")
-            except CheckFailed as found:
-                ill += 1
-                click.echo(f"✗ {name}: {found}")
-        if ill:
+                click.echo(f"✓ {name}: {check()}")
+            except CheckFailed as failure:
+                failures += 1
+                click.echo(f"✗ {name}: {failure}")
+        if failures:
             raise click.exceptions.Exit(1)
 
 
-def _looks(mail_to: str) -> dict[str, Callable[[], str]]:
+def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
     return {
         gettext("Database"): _database,
         gettext("Migrations"): _migrations,
@@ -67,7 +60,7 @@ def _looks(mail_to: str) -> dict[str, Callable[[], str]]:
         gettext("Sources"): _sources,
         gettext("Sweep"): _sweep,
         gettext("Notices"): _notices,
-        gettext("E-mail"): lambda: _mail(mail_to),
+        gettext("Email"): lambda: _mail(mail_to),
     }
 
 
@@ -77,18 +70,15 @@ def _first_line(error: Exception) -> str:
 
 
 def _database() -> str:
-    try:
-        with db.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        raise CheckFailed(
-            gettext("it does not answer: %(why)s. Check DATABASE_URL.", why=_first_line(error))
-        ) from error
+    facts = finding("database", utcnow()).facts
+    if facts["size"] is None:
+        why = _first_line(facts["error"])
+        raise CheckFailed(gettext("it does not answer: %(why)s. Check DATABASE_URL.", why=why))
     return gettext("it answers (%(kind)s).", kind=db.engine.dialect.name)
 
 
 def _tables() -> str | None:
-    """The revision that the database's tables are at; None while there are none."""
+    """Return the revision of the database's tables; None when there are none."""
     try:
         with db.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
@@ -97,10 +87,9 @@ def _tables() -> str | None:
 
 
 def _unread() -> CheckFailed:
-    """Why a table could not be read: a database without the newest tables is not one that is away."""
-    db.session.rollback()  # on SQLite, what failed still keeps everybody else waiting
+    """Return why a table cannot be read: the database does not answer, or its tables are out of date."""
     _tables()
-    return CheckFailed(gettext("the tables are missing or not up to date; see Migrations."))
+    return CheckFailed(gettext("the tables are missing or out of date; see Migrations."))
 
 
 def _migrations() -> str:
@@ -108,23 +97,22 @@ def _migrations() -> str:
     newest = ScriptDirectory(current_app.extensions["migrate"].directory).get_current_head()
     present = _tables()
     if present is None:
-        sentence = gettext("the database has no tables of the portal yet.")
+        sentence = gettext("the database does not have the portal’s tables yet.")
         raise CheckFailed(f"{sentence} {remedy}")
     if present != newest:
-        sentence = gettext("the tables are at %(here)s, the newest is %(newest)s.", here=present, newest=newest)
+        sentence = gettext("the tables are at version %(here)s; the latest is %(newest)s.", here=present, newest=newest)
         raise CheckFailed(f"{sentence} {remedy}")
     return gettext("up to date (%(here)s).", here=present)
 
 
 def _redis() -> str:
-    try:
-        with Redis.from_url(current_app.config["REDIS_URL"], socket_timeout=3, socket_connect_timeout=3) as redis:
-            redis.ping()
-    except (RedisError, OSError) as error:
-        if current_app.config["EMBEDDED_VALKEY"]:
-            raise CheckFailed(gettext("the portal’s own Valkey does not run. It starts with `make run`.")) from error
-        raise CheckFailed(gettext("it does not answer: %(why)s. Check REDIS_URL.", why=_first_line(error))) from error
-    return gettext("it answers.")
+    found = finding("redis", utcnow())
+    if found.state == HealthState.WELL:
+        return gettext("it answers.")
+    if current_app.config["EMBEDDED_VALKEY"]:
+        raise CheckFailed(gettext("the built-in Valkey is not running. It starts with `make run`."))
+    why = _first_line(found.facts["error"])
+    raise CheckFailed(gettext("it does not answer: %(why)s. Check REDIS_URL.", why=why))
 
 
 def _storage() -> str:
@@ -135,84 +123,86 @@ def _storage() -> str:
             file.flush()
     except OSError as error:
         sentence = gettext(
-            "nothing can be written into %(folder)s: %(why)s. Check its owner.", folder=folder, why=error.strerror
+            "cannot write to %(folder)s: %(why)s. Check who owns the folder.", folder=folder, why=error.strerror
         )
         raise CheckFailed(sentence) from error
-    return gettext("files can be written into %(folder)s.", folder=folder)
+    return gettext("%(folder)s is writable.", folder=folder)
 
 
 def _disk() -> str:
-    free = shutil.disk_usage(current_app.config["PORTAL_DATA_DIR"]).free
-    gigabytes = format_decimal(round(free / 1024**3, 1))
-    if free < LOW_DISK_BYTES:
-        raise CheckFailed(gettext("only %(n)s GB are free. Make room: uploads and results need it.", n=gigabytes))
-    return gettext("%(n)s GB are free.", n=gigabytes)
+    found = finding("disk", utcnow())
+    gigabytes = format_decimal(round(found.facts["free"] / GB, 1))
+    if found.state != HealthState.WELL:
+        raise CheckFailed(gettext("only %(n)s GB free. Free some space for uploads and results.", n=gigabytes))
+    return gettext("%(n)s GB free.", n=gigabytes)
 
 
 def _sources() -> str:
-    broken = [one.path.name for one in catalogue.found() if not one.usable]
+    broken = [one.path.name for one in catalogue.recipe_files() if not one.usable]
     if broken:
         listed = ", ".join(broken)
         raise CheckFailed(
-            gettext("these recipes cannot be used: %(names)s. `flask --app app source test` says why.", names=listed)
+            gettext("these recipes do not work: %(names)s. Run `flask --app app source test` to see why.", names=listed)
         )
     default = current_app.config["DEFAULT_SOURCE"]
     if default not in sources.names():
-        raise CheckFailed(gettext("DEFAULT_SOURCE is %(name)s, and there is no such source.", name=default))
+        raise CheckFailed(gettext("DEFAULT_SOURCE is %(name)s, but that source does not exist.", name=default))
     return ", ".join(sources.names()) + "."
 
 
 def _sweep() -> str:
-    try:
-        last = queries.last_sweep(utcnow(), timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"]))
-    except SQLAlchemyError as error:
-        raise _unread() from error
-    finally:
-        db.session.rollback()
-    if last.late:
-        raise CheckFailed(gettext("it has not run lately. Start the portal, or its scheduler and the sweep’s worker."))
-    return gettext("it runs.")
+    found = finding("sweep", utcnow())
+    if "error" in found.facts:
+        raise _unread() from found.facts["error"]
+    if found.state != HealthState.WELL:
+        raise CheckFailed(
+            gettext("it has not run recently. Start the portal, or its scheduler and its maintenance worker.")
+        )
+    return gettext("it is running.")
 
 
 def _notices() -> str:
-    try:
-        dead = given_up()
-    except SQLAlchemyError as error:
-        raise _unread() from error
-    finally:
-        db.session.rollback()
-    if dead:
+    facts = finding("notices", utcnow()).facts
+    if "error" in facts:
+        raise _unread() from facts["error"]
+    if dead := facts["undelivered"]:
         raise CheckFailed(
-            gettext("%(n)s could not be delivered. They stand under Administration, Notices.", n=format_decimal(dead))
+            gettext("%(n)s could not be delivered. See Administration, Messages.", n=format_decimal(dead))
         )
-    return gettext("none is given up.")
+    if facts["since"]:
+        raise CheckFailed(
+            gettext("some have waited too long to be sent. Check the maintenance worker and the mail server.")
+        )
+    return gettext("all delivered or waiting.")
 
 
 def _mail(mail_to: str) -> str:
     server = current_app.config["MAIL_SERVER"]
     if not server:
         if mail_to:
-            raise CheckFailed(gettext("no test letter was sent: MAIL_SERVER is empty."))
-        return gettext("MAIL_SERVER is empty, so letters lie as files in %(folder)s.",
+            raise CheckFailed(gettext("no test email was sent: MAIL_SERVER is empty."))
+        return gettext("MAIL_SERVER is empty, so emails are saved as files in %(folder)s.",
                        folder=current_app.config["PORTAL_DATA_DIR"] / "mail")  # fmt: skip
     where = f"{server}:{current_app.config['MAIL_PORT']}"
     try:
-        greet()
+        check_login()
         if mail_to:
             send_test(clean_email(mail_to), utcnow())
     except AccountError as error:
-        raise CheckFailed(gettext("%(address)s is no e-mail address.", address=mail_to)) from error
+        raise CheckFailed(gettext("%(address)s is not an email address.", address=mail_to)) from error
     except DeliveryFailed as error:
         raise CheckFailed(
-            gettext("%(server)s did not take the test letter: %(why)s.", server=where, why=error.answer)
+            gettext("%(server)s rejected the test email: %(why)s.", server=where, why=error.answer)
         ) from error
     except OSError as error:
         remedy = gettext("Check MAIL_SERVER, MAIL_PORT, MAIL_USE_TLS or MAIL_USE_SSL, MAIL_USERNAME and MAIL_PASSWORD.")
-        sentence = gettext("%(server)s cannot be used: %(why)s.", server=where, why=said(error))
+        sentence = gettext("%(server)s does not work: %(why)s.", server=where, why=answer_of(error))
         raise CheckFailed(f"{sentence} {remedy}") from error
     if mail_to:
-        return gettext("%(server)s took a test letter for %(address)s.", server=where, address=mail_to)
-    return gettext("%(server)s answers and lets us in. Add --mail-to ADDRESS to send a test letter.", server=where)
+        return gettext("%(server)s accepted a test email for %(address)s.", server=where, address=mail_to)
+    return gettext(
+        "%(server)s answers and accepts our login. To send a test email, add --mail-to ADDRESS.", server=where
+    )
 
 
 COMMANDS = [doctor_command]

@@ -1,4 +1,4 @@
-"""Which language a command speaks, and what the commands about jobs share: option spellings and "the database is away".
+"""The terminal's language, and what the commands share: the seed's command names and the message for a database error.
 
 It must not know any command.
 """
@@ -17,41 +17,41 @@ from portal.config import LOCALES
 
 
 def terminal_language(environ: Mapping[str, str], default: str) -> str:
-    """The language of the first of LC_ALL, LC_MESSAGES and LANG that is set; `default` when the portal lacks it."""
+    """Return the language of the first of LC_ALL, LC_MESSAGES and LANG that is set; `default` if we lack it."""
     chosen = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
     language = chosen[:2].lower()
     return language if language in LOCALES else default
 
 
 @contextmanager
-def spoken() -> Iterator[str]:
-    """Everything within is said in the terminal's language."""
+def in_terminal_language() -> Iterator[str]:
+    """Print everything inside the block in the terminal's language."""
     language = terminal_language(os.environ, current_app.config["DEFAULT_LOCALE"])
     with force_locale(language):
         yield language
 
 
-BY_COMMAND = "system (CLI)"  # who did it, on a job's timeline
+CLI_ACTOR = "system (CLI)"  # the actor on a job's timeline
 
 
 @contextmanager
-def speaking() -> Iterator[None]:
-    """Speak the terminal's language. A database that does not answer is one sentence and exit code 1."""
-    with spoken():
+def command_output() -> Iterator[None]:
+    """Print in the terminal's language, and turn a database error into one sentence and exit code 1."""
+    with in_terminal_language():
         try:
             yield
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             said = gettext(
-                "The database does not answer as it should: %(reason)s. Check DATABASE_URL, and that "
-                "`flask --app app db upgrade` has been run.",
+                "There is a problem with the database: %(reason)s. Check DATABASE_URL, and run "
+                "`flask --app app db upgrade`.",
                 reason=reason.rstrip("."),
             )
             raise click.ClickException(said) from None
 
 
-def both_spellings(command: click.Command) -> list[click.Command]:
-    """A command under its name, and under the seed's with underscores, which the list of commands leaves out."""
+def with_seed_spelling(command: click.Command) -> list[click.Command]:
+    """Return the command twice: under its own name, and hidden under the seed's spelling with underscores."""
     seeds = copy.copy(command)
     seeds.name, seeds.hidden = (command.name or "").replace("-", "_"), True
     return [command, seeds]

@@ -1,6 +1,6 @@
-"""`flask --app app scrape FILE -o OUT`: the same job through the same code, in this process, with a progress bar.
+"""`flask --app app scrape FILE -o OUT`: runs the same job as the pages in this process, with a progress bar.
 
-It has no rules of its own: what a file is, `documents` knows; what a job does, `jobs`. Run again, it goes on.
+It has no rules of its own: `documents` reads the file and `jobs` does the work. Run again, it continues.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from sqlalchemy import inspect
 
 from portal.accounts import User
 from portal.cli.ctrl_c import Interrupt
-from portal.cli.language import speaking
-from portal.cli.scrape_options import chosen
+from portal.cli.language import command_output
+from portal.cli.scrape_options import choice_of
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
@@ -33,35 +33,35 @@ from portal.jobs.export import FileFormat, write_export
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.words.statuses import cannot_start_words, reason_words
 
-INTERRUPTED = 130  # what a shell calls the end by Ctrl-C
+INTERRUPTED = 130  # a shell's exit code for Ctrl-C
 
 
-@click.command("scrape", help="Look up every number of a spreadsheet, and write the same file with the answers.")
+@click.command("scrape", help="Look up every number in a spreadsheet, and write a copy with the answers.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-o", "--output", "out", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="The file to write; its ending, .xlsx or .csv, says which kind.")  # fmt: skip
+              help="The file to write. Its extension, .xlsx or .csv, sets the format.")  # fmt: skip
 @click.option("--source", default="offline", show_default=True, help="Where the answers come from.")
-@click.option("--column", help="The column with the numbers: its heading, or its letter. Guessed without it.")
-@click.option("--sheet", help="The sheet with the numbers. Without it, the first visible one.")
-@click.option("--country", help="The country of numbers without +, as in ES. Without it, DEFAULT_COUNTRY.")
-@click.option("--again", is_flag=True, help="Look the numbers up anew, although their answers are there already.")
+@click.option("--column", help="The column with the numbers: its heading or letter. Default: detected.")
+@click.option("--sheet", help="The sheet with the numbers. Default: the first visible sheet.")
+@click.option("--country", help="The country of numbers without a prefix, such as ES. Default: DEFAULT_COUNTRY.")
+@click.option("--again", is_flag=True, help="Look up all numbers again, even those that have an answer.")
 @with_appcontext
 def scrape_command(
     file: Path, out: Path, source: str, column: str | None, sheet: str | None, country: str | None, again: bool
 ) -> None:
-    """Exit codes: 0 every row has its answer; 1 not so, with a sentence; 2 wrong use; 130 interrupted."""
-    with speaking(), Interrupt() as interrupt:
+    """Exit codes: 0 every row has its answer; 1 not all rows, with the reason; 2 wrong usage; 130 interrupted."""
+    with command_output(), Interrupt() as interrupt:
         _require_output(file, out)
         _set_up_database()
         user = terminal_runs.terminal_user(utcnow())
         country = country or current_app.config["DEFAULT_COUNTRY"]
         document = _read(file, user, country.upper())
-        choice = chosen(document, sheet, column, country, source)
+        choice = choice_of(document, sheet, column, country, source)
         job = _job_for(document, choice, user, again=again)
         if not terminal_runs.is_done(job):
             _look_up(job, interrupt, user)
         write_export(job, _storage(), out)
-        _say_how_it_ended(job, out, interrupted=interrupt.is_set())
+        _print_result(job, out, interrupted=interrupt.is_set())
 
 
 def _storage() -> LocalStorage:
@@ -72,46 +72,46 @@ def _storage() -> LocalStorage:
 def _require_output(file: Path, out: Path) -> None:
     kinds = [kind.value for kind in FileFormat]
     if out.suffix.lower().lstrip(".") not in kinds:
-        raise click.UsageError(gettext("The file to write must end in .xlsx or .csv."))
+        raise click.UsageError(gettext("The output file must end in .xlsx or .csv."))
     if out.resolve() == file.resolve():
-        raise click.UsageError(gettext("The file to write would take the place of the one that is read."))
+        raise click.UsageError(gettext("The output file would overwrite the input file. Choose another name."))
     if not out.parent.is_dir():
-        raise click.UsageError(gettext("There is no folder %(folder)s.", folder=str(out.parent)))
+        raise click.UsageError(gettext("The folder %(folder)s does not exist.", folder=str(out.parent)))
 
 
 def _set_up_database() -> None:
-    """A portal that was never started has no tables yet; one that was is left as it is."""
+    """Create the tables if the portal was never started; an existing database is not migrated."""
     if not inspect(db.engine).has_table("scraping_jobs"):
-        click.echo(gettext("The database is empty: its tables are being made."), err=True)
+        click.echo(gettext("The database is empty. Creating its tables…"), err=True)
         upgrade()
 
 
 def _read(file: Path, user: User, country: str) -> Document:
-    """The document of this content: the one that was read before, or a new one. Raises ClickException."""
+    """Return the document with this content: the one read before, or a new one. Raises ClickException."""
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     document = terminal_runs.known_document(user, digest)
     if document is None or not _storage().exists(document.storage_key):
-        document = _put_away(file, user)
+        document = _store(file, user)
     if document.state == Reading.READING:
         limits = ReadLimits(max_rows=current_app.config["MAX_ROWS"])
         try:
             intake.read_document(document.id, _storage(), limits, utcnow(), country)
         except ReadingFailed as error:
-            raise click.ClickException(gettext("The file could not be read just now. Try again.")) from error
+            raise click.ClickException(gettext("We could not read the file just now. Try again.")) from error
         db.session.refresh(document)
     if document.state != Reading.READY:
         raise click.ClickException(problem_words(document.problem or "damaged", document.problem_facts))
     return document
 
 
-def _put_away(file: Path, user: User) -> Document:
+def _store(file: Path, user: User) -> Document:
     limit = current_app.config["MAX_UPLOAD_MB"]
     try:
         with file.open("rb") as content:
             stored = _storage().put(content, max_bytes=limit * 1024 * 1024)
     except TooManyBytes as error:
-        raise click.ClickException(gettext("The file has more than %(limit)s MB.", limit=limit)) from error
+        raise click.ClickException(gettext("The file is larger than %(limit)s MB.", limit=limit)) from error
     document = Document(
         user_id=user.id, file_name=file.name[:255], storage_key=stored.key, sha256=stored.sha256,
         size_bytes=stored.size_bytes, state=Reading.READING, created_at=utcnow(),
@@ -122,7 +122,7 @@ def _put_away(file: Path, user: User) -> Document:
 
 
 def _job_for(document: Document, choice: commands.Choice, user: User, *, again: bool) -> ScrapingJob:
-    """The job that was begun before, ready to go on, or a new one. Raises ClickException."""
+    """Return the job started before, ready to continue, or a new one. Raises ClickException."""
     job = terminal_runs.known_job(user, document, choice)
     if job is None or (again and terminal_runs.is_done(job)):
         try:
@@ -132,22 +132,24 @@ def _job_for(document: Document, choice: commands.Choice, user: User, *, again: 
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
     if terminal_runs.is_done(job):
         at = format_datetime(job.completed_at, "short")
-        said = gettext("This was looked up on %(at)s; the answers are from then. --again asks anew.", at=at)
+        said = gettext("These numbers were looked up on %(at)s. Use --again to look them up again.", at=at)
         click.echo(said, err=True)
         return job
-    click.echo(gettext("Going on: %(ready)s of %(total)s rows are ready.", **figures), err=True)
+    click.echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
     try:
         terminal_runs.take_up(job, user.email, utcnow())
     except terminal_runs.JobTaken as error:
-        raise click.ClickException(gettext("A worker of the portal has this file. Run this again later.")) from error
+        raise click.ClickException(
+            gettext("The portal is working on this file. Run the command again later.")
+        ) from error
     except terminal_runs.SourceNotReady as error:
         at = format_datetime(error.until, "short")
-        raise click.ClickException(gettext("The source is busy. Run this again after %(at)s.", at=at)) from error
+        raise click.ClickException(gettext("The source is busy. Run the command again after %(at)s.", at=at)) from error
     return job
 
 
 def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
-    """One attempt, in this process."""
+    """Run one attempt in this process. Ctrl-C pauses the job, so that no worker takes it."""
     label = gettext("Looking up")
     with click.progressbar(length=job.total_numbers, label=label, show_pos=True, file=sys.stderr) as bar:
         bar.update(job.processed_numbers)
@@ -164,18 +166,18 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
         terminal_runs.put_by(job, user.email, utcnow())
 
 
-def _say_how_it_ended(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
+def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
     if terminal_runs.is_done(job):
         click.echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
         return
     click.echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)
     if interrupted:
-        click.echo(gettext("Interrupted. Run the same command again to go on."), err=True)
+        click.echo(gettext("Interrupted. Run the same command again to continue."), err=True)
         raise SystemExit(INTERRUPTED)
     if why := reason_words(job.last_error):
         click.echo(why, err=True)
-    click.echo(gettext("Run the same command again to look up what is left."), err=True)
+    click.echo(gettext("Run the same command again to look up the remaining rows."), err=True)
     raise SystemExit(1)
 
 

@@ -1,4 +1,4 @@
-"""`flask --app app seed`: people, files and jobs to look at, on a portal that nobody uses yet."""
+"""`flask --app app seed`: creates example users, files and jobs, for a portal that is not in use yet."""
 
 import secrets
 from pathlib import Path
@@ -10,7 +10,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 
 from portal.accounts import User, create_user
-from portal.cli.language import speaking
+from portal.cli.language import command_output
 from portal.cli.seed_examples import make_examples, sample_rows, upload, workbook
 from portal.clock import utcnow
 from portal.database import db
@@ -20,53 +20,53 @@ ANA, LUIS, ADA = "ana@example.com", "luis@example.com", "ada@example.com"
 NOT_A_SPREADSHEET = b"\x89PNG\r\n\x1a\n" + bytes(64)
 
 
-@click.command("seed", help="Make people, a sample spreadsheet and a job in every status, to look at.")
-@click.option("--again", is_flag=True, help="Also where this was done before: makes another set of files and jobs.")
+@click.command("seed", help="Create example users, a sample spreadsheet and a job in every status.")
+@click.option("--again", is_flag=True, help="Create another set of files and jobs, even if the examples exist.")
 @with_appcontext
 def seed_command(again: bool) -> None:
-    """Exit code 1 and a sentence when it was done before."""
-    with speaking():
+    """Exit code 1 and a sentence when the examples already exist."""
+    with command_output():
         now = utcnow()
         if db.session.scalar(select(User.id).where(User.email == ANA)) is not None and not again:
-            raise click.ClickException(gettext("The examples are there already. --again makes another set."))
+            raise click.ClickException(gettext("The examples already exist. Use --again to create another set."))
         db.session.rollback()
         sample = _write_sample()
         for email in (ADA, ANA, LUIS):
-            _say_person(email, _make_person(email))
-        ana, luis = _person(ANA), _person(LUIS)
+            _print_user(email, _create_user(email))
+        ana, luis = _get_user(ANA), _get_user(LUIS)
         for what, job in make_examples(ana, luis, now):
             click.echo(f"  #{job.id}  {job.file_name}: {status_words(job.status)} ({what})")
         upload(ana, "Sin empezar.xlsx", workbook(sample_rows(45, now.microsecond)), now)
         upload(ana, "foto.xlsx", NOT_A_SPREADSHEET + str(now).encode(), now)
-        click.echo(gettext("A spreadsheet to upload: %(path)s", path=str(sample)))
+        click.echo(gettext("A sample spreadsheet to upload: %(path)s", path=str(sample)))
 
 
-def _make_person(email: str) -> str | None:
-    """The new person's password, or nothing where there is such a person already."""
-    if _person_or_none(email) is not None:
+def _create_user(email: str) -> str | None:
+    """Create a user and return the password; None when the user already exists."""
+    if _find_user(email) is not None:
         return None
-    password = secrets.token_urlsafe(12)  # drawn: a password that stands in a program is everybody's
+    password = secrets.token_urlsafe(12)  # random: a password in the source code is public
     create_user(email, password, admin=email == ADA, now=utcnow())
     return password
 
 
-def _say_person(email: str, password: str | None) -> None:
+def _print_user(email: str, password: str | None) -> None:
     if password is None:
-        click.echo(gettext("%(email)s was there already and keeps the password.", email=email))
+        click.echo(gettext("%(email)s already exists and keeps the same password.", email=email))
     else:
         click.echo(gettext("%(email)s can sign in with the password %(password)s", email=email, password=password))
 
 
-def _person_or_none(email: str) -> User | None:
+def _find_user(email: str) -> User | None:
     found = db.session.scalar(select(User).where(User.email == email))
     db.session.commit()
     return found
 
 
-def _person(email: str) -> User:
-    found = _person_or_none(email)
+def _get_user(email: str) -> User:
+    found = _find_user(email)
     if found is None:
-        raise click.ClickException(gettext("There is no %(email)s.", email=email))
+        raise click.ClickException(gettext("The user %(email)s does not exist.", email=email))
     return found
 
 

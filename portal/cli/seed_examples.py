@@ -1,7 +1,6 @@
-"""The files and jobs of `seed`: one in every status, made by the same verbs as real ones, at moments that are given.
+"""The files and jobs of `seed`: one in every status, made with the same functions as real ones, at given moments.
 
-What waits for somebody or something waits long enough to be looked at; a plain pending job is worked off as soon as
-the portal runs.
+Waiting jobs wait long enough to be seen; the plain pending job is processed as soon as the portal runs.
 """
 
 import io
@@ -15,6 +14,7 @@ from flask_babel import gettext
 from xlsxwriter import Workbook
 
 from portal.accounts import User
+from portal.causes import CauseCode
 from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
@@ -31,13 +31,13 @@ from portal.sources.base import Answer, Outcome
 HEADER = ("Nombre", "Teléfono", "Ciudad", "Nota")
 NAMES = ("Ana García", "Luis Pérez", "Marta Gómez", "Jordi Vila", "Itziar Etxeberria", "Iván Núñez", "Noa Castro")
 CITIES = ("Madrid", "Barcelona", "Bilbao", "València", "Sevilla", "Vigo")
-LONG_SECONDS = 30 * 24 * 3600.0  # for what would otherwise change before anybody has looked
+LONG_SECONDS = 30 * 24 * 3600.0  # a lease that does not end before the examples have been seen
 LATER = Backoff(base_seconds=12 * 3600, cap_seconds=12 * 3600, spread=0)
 WORKER = "seed"
 
 
 def sample_rows(count: int, start: int) -> list[list[Any]]:
-    """Rows as they come in real lists: numbers written in every way, some twice, some missing, some broken."""
+    """Make rows as in real lists: numbers in every format, some twice, some missing, some broken."""
     rows: list[list[Any]] = []
     for n in range(count):
         mobile, fixed = f"6{(start + n * 1_234_567) % 10**8:08d}", f"91{(start + n * 7_919) % 10**7:07d}"
@@ -59,7 +59,7 @@ def sample_rows(count: int, start: int) -> list[list[Any]]:
 
 
 def workbook(rows: list[list[Any]]) -> bytes:
-    """The rows below a header, as an Excel file in which text is text."""
+    """Return an .xlsx file with the rows below a header; texts are not turned into formulas or numbers."""
     out = io.BytesIO()
     with Workbook(out, {"strings_to_formulas": False, "strings_to_numbers": False}) as book:
         sheet = book.add_worksheet("Clientes")
@@ -69,7 +69,7 @@ def workbook(rows: list[list[Any]]) -> bytes:
 
 
 def upload(user: User, name: str, content: bytes, now: datetime) -> Document:
-    """A file as it is after its upload was read, be it ready or refused."""
+    """Upload and read a file; return its document, ready or refused."""
     storage: LocalStorage = current_app.extensions["storage"]
     stored = storage.put(io.BytesIO(content))
     document = Document(
@@ -86,24 +86,24 @@ def upload(user: User, name: str, content: bytes, now: datetime) -> Document:
 
 @dataclass
 class Example:
-    """A job on its way, at a moment that its steps move on."""
+    """A job that is moved from step to step; each step advances its clock, `now`."""
 
     job: ScrapingJob
     actor: str
     now: datetime
 
     def claim(self) -> "Example":
-        """A worker takes it."""
+        """Claim the job for a worker."""
         self._moved(
             ScrapingJob.claim(self.job.id, self.job.attempt, self._later(5), worker=WORKER, lease_seconds=LONG_SECONDS)
         )
         return self
 
     def look_up(self, share: float = 1.0, failing: int = 0) -> "Example":
-        """That share of what waits is answered, of which the last `failing` numbers have no answer."""
+        """Look up this share (0–1) of the waiting numbers; the last `failing` of them get no answer."""
         job_id, attempt, source = self.job.id, self.job.attempt, get_source(self.job.source)
         waiting = list(ledger.waiting(job_id).items())
-        db.session.commit()  # each save is a transaction of its own
+        db.session.commit()  # each save is its own transaction
         chosen = waiting[: round(len(waiting) * share)]
         for start in range(0, len(chosen), 20):
             piece = [LookedUp(rows, self._answer(source.lookup, e164, start + n >= len(chosen) - failing))
@@ -113,20 +113,22 @@ class Example:
         return self
 
     def then(self, verb: Callable[[int, int, datetime], ScrapingJob | None], seconds: float = 30) -> "Example":
-        """Any verb that takes the job, its attempt and the moment."""
+        """Call a function that takes the job's id, its attempt and the moment."""
         self._moved(verb(self.job.id, self.job.attempt, self._later(seconds)))
         return self
 
     def fail(self) -> "Example":
-        """The attempt ends with numbers unanswered."""
-        return self.then(lambda job, attempt, now: ScrapingJob.fail(job, attempt, "numbers_unanswered", now, LATER))
+        """End the attempt with unanswered numbers."""
+        return self.then(
+            lambda job, attempt, now: ScrapingJob.fail(job, attempt, CauseCode.NUMBERS_UNANSWERED, now, LATER)
+        )
 
     def limit(self, retries: int, minutes: int) -> "Example":
-        """An admin changes how often and how long it may try."""
+        """Set the limits of retries and of minutes without an answer, as an admin does."""
         return self.then(lambda job, _, now: ScrapingJob.set_limits(job, retries, minutes, self.actor, now), 1)
 
     def _answer(self, lookup: Callable[[str], Answer], e164: str, fails: bool) -> Answer:
-        return Answer(Outcome.FAILED, reason="temporary") if fails else lookup(e164)
+        return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY) if fails else lookup(e164)
 
     def _later(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
@@ -139,8 +141,8 @@ class Example:
         db.session.refresh(self.job)
 
 
-def begin(user: User, name: str, count: int, now: datetime) -> Example:
-    """A file with so many rows, uploaded and confirmed."""
+def _start_example(user: User, name: str, count: int, now: datetime) -> Example:
+    """Upload and start a file with `count` rows."""
     document = upload(user, name, workbook(sample_rows(count, now.microsecond + count * 31)), now)
     choice = commands.Choice(0, 1, 1, "ES", "offline")
     at = now + timedelta(seconds=40)
@@ -148,40 +150,40 @@ def begin(user: User, name: str, count: int, now: datetime) -> Example:
 
 
 def make_examples(ana: User, luis: User, now: datetime) -> Iterator[tuple[str, ScrapingJob]]:
-    """One job in every status, and in every way of waiting; each with what it shows."""
+    """Make one job in every status and every kind of waiting; each comes with what it shows."""
 
     def ago(**span: float) -> datetime:
         return now - timedelta(**span)
 
-    job = begin(ana, "Clientes Madrid.xlsx", 120, ago(days=3)).claim().look_up().then(ScrapingJob.complete)
-    yield gettext("everything is answered"), job.job
-    job = begin(ana, "Campaña otoño.xlsx", 90, ago(days=2)).claim().look_up(failing=12).fail()
+    job = _start_example(ana, "Clientes Madrid.xlsx", 120, ago(days=3)).claim().look_up().then(ScrapingJob.complete)
+    yield gettext("all rows have an answer"), job.job
+    job = _start_example(ana, "Campaña otoño.xlsx", 90, ago(days=2)).claim().look_up(failing=12).fail()
     job.then(lambda id, _, at: ScrapingJob.retry_when_due(id, at, at_once=True)).claim().look_up()
-    yield gettext("everything is answered, at the second attempt"), job.then(ScrapingJob.complete).job
-    job = begin(ana, "Socios.xlsx", 80, ago(hours=30)).limit(0, 30).claim().look_up(failing=9).fail()
-    yield gettext("its retries are spent"), job.job
+    yield gettext("all rows have an answer, at the second attempt"), job.then(ScrapingJob.complete).job
+    job = _start_example(ana, "Socios.xlsx", 80, ago(hours=30)).limit(0, 30).claim().look_up(failing=9).fail()
+    yield gettext("no retries left"), job.job
     yield (
-        gettext("failed, will be tried again"),
-        begin(ana, "Proveedores.xlsx", 70, ago(hours=2)).claim().look_up(failing=7).fail().job,
+        gettext("failed, will be retried"),
+        _start_example(ana, "Proveedores.xlsx", 70, ago(hours=2)).claim().look_up(failing=7).fail().job,
     )
-    job = begin(luis, "Leads web.xlsx", 100, ago(hours=4)).claim().look_up(0.4)
+    job = _start_example(luis, "Leads web.xlsx", 100, ago(hours=4)).claim().look_up(0.4)
     seen = job.job.last_progress_at
     job.then(lambda id, attempt, at: ScrapingJob.time_out(id, attempt, seen, at, LATER), 31 * 60)
-    yield gettext("no answer came in for too long"), job.job
-    job = begin(ana, "Encuesta.xlsx", 110, ago(hours=3)).claim().look_up(0.6)
+    yield gettext("no answers for too long"), job.job
+    job = _start_example(ana, "Encuesta.xlsx", 110, ago(hours=3)).claim().look_up(0.6)
     job.then(lambda id, _, at: ScrapingJob.pause(id, ana.email, at))
     yield (
         gettext("paused by its owner"),
-        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, "paused", at), 2).job,
+        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, CauseCode.PAUSED, at), 2).job,
     )
-    job = begin(luis, "Recordatorios.xlsx", 60, ago(minutes=50)).claim().look_up(0.3)
+    job = _start_example(luis, "Recordatorios.xlsx", 60, ago(minutes=50)).claim().look_up(0.3)
     until = now + timedelta(hours=6)
     yield (
-        gettext("waits for its source"),
-        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, "source_busy", at, until)).job,
+        gettext("waiting for its source"),
+        job.then(lambda id, attempt, at: ScrapingJob.hand_back(id, attempt, CauseCode.SOURCE_BUSY, at, until)).job,
     )
-    job = begin(luis, "Equivocado.xlsx", 50, ago(hours=20)).claim().look_up(0.5)
-    yield gettext("stopped by its owner"), job.then(lambda id, _, at: ScrapingJob.cancel(id, luis.email, at)).job
-    job = begin(ana, "Toda España.xlsx", 400, ago(minutes=6)).limit(3, 30 * 24 * 60).claim().look_up(0.55)
-    yield gettext("a worker has it"), job.job
-    yield gettext("waits for a worker"), begin(ana, "Nuevo.xlsx", 40, ago(minutes=1)).job
+    job = _start_example(luis, "Equivocado.xlsx", 50, ago(hours=20)).claim().look_up(0.5)
+    yield gettext("cancelled by its owner"), job.then(lambda id, _, at: ScrapingJob.cancel(id, luis.email, at)).job
+    job = _start_example(ana, "Toda España.xlsx", 400, ago(minutes=6)).limit(3, 30 * 24 * 60).claim().look_up(0.55)
+    yield gettext("a worker is processing it"), job.job
+    yield gettext("waiting for a worker"), _start_example(ana, "Nuevo.xlsx", 40, ago(minutes=1)).job

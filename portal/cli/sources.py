@@ -1,6 +1,6 @@
-"""`flask --app app source list|test|try`: what sources there are, whether their recipes hold, and one number for real.
+"""`flask --app app source list|test|try`: list the sources, test their recipes, look up one number for real.
 
-What is printed never holds a secret: the room of sources has blanked it out.
+The output never holds a secret: `portal.sources` has blanked them out.
 """
 
 from pathlib import Path
@@ -12,56 +12,56 @@ from flask.cli import AppGroup
 from flask_babel import gettext, ngettext
 
 from portal import sources
-from portal.cli.language import spoken
+from portal.cli.language import in_terminal_language
 from portal.jobs.words.statuses import outcome_words, reason_words
 from portal.sources import catalogue
-from portal.sources.catalogue import look_at
+from portal.sources.catalogue import read_file
 from portal.sources.recipes.folder import EXAMPLES, RecipeFile
 from portal.sources.recipes.words import difference_words, mistake_words
-from portal.sources.selftest import TestResult, prove
+from portal.sources.selftest import TestResult, run_tests
 from portal.sources.trial import Trial, try_number
 from portal.sources.words import field_label, source_pace, source_title
 
 group = AppGroup("source", help="The sources: list them, test their recipes, try one number.")
 
 
-@group.command("list", help="All sources, with what keeps a recipe from being used.")
+@group.command("list", help="List all sources, and what is wrong with a recipe that does not work.")
 def list_command() -> None:
-    """Exit code 0, whatever there is."""
-    with spoken():
+    """Exit code 0, even when recipes do not work."""
+    with in_terminal_language():
         for name in sources.names():
             parts = (name, source_title(name), source_pace(name))
             click.echo("  ".join(part for part in parts if part))
-        for found in catalogue.found():
+        for found in catalogue.recipe_files():
             for line in _why_not(found):
                 click.echo(line)
-        click.echo(gettext("Recipes are looked for in %(folder)s.", folder=current_app.config["SOURCES_DIR"]), err=True)
+        click.echo(gettext("Folder with the recipes: %(folder)s", folder=current_app.config["SOURCES_DIR"]), err=True)
 
 
-@group.command("test", help="Read recipes and run their tests against their saved answers. Nothing is asked.")
+@group.command("test", help="Run the tests of recipes against their saved answers. No request is sent.")
 @click.argument("recipe", required=False)
 def test_command(recipe: str | None) -> None:
-    """RECIPE is a file or a source's name; without it, all of the folder and the examples that ship. Exit code 1 when
-    one does not hold."""
-    with spoken():
+    """RECIPE is a file or a source's name; without it, test the recipes in the folder and the bundled examples. Exit
+    code 1 when a test fails."""
+    with in_terminal_language():
         failed = sum([_test(path) for path in _paths(recipe)])
         if failed:
-            said = ngettext("%(num)s recipe does not hold.", "%(num)s recipes do not hold.", failed)
+            said = ngettext("%(num)s recipe failed its tests.", "%(num)s recipes failed their tests.", failed)
             raise click.ClickException(said)
 
 
-@group.command("try", help="Ask a source for one number, and show what went out and what came back.")
+@group.command("try", help="Look up one number at a source, and show the request and the response.")
 @click.argument("name")
 @click.argument("number")
 def try_command(name: str, number: str) -> None:
-    """NAME is a source or a recipe's file. Exit code 1 when there was no answer."""
-    with spoken():
+    """NAME is a source or a recipe's file. Exit code 1 when there is no answer."""
+    with in_terminal_language():
         try:
             parsed = phonenumbers.parse(number, current_app.config["DEFAULT_COUNTRY"])
         except phonenumbers.NumberParseException as error:
             raise click.ClickException(gettext("%(number)s is not a telephone number.", number=number)) from error
         e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-        found = look_at(_paths(name)[0]) if name != "offline" else None
+        found = read_file(_paths(name)[0]) if name != "offline" else None
         if found is None:
             answer = sources.get(name).lookup(e164)
             trial = Trial(e164, answer=answer, reason=answer.reason)
@@ -75,26 +75,26 @@ def try_command(name: str, number: str) -> None:
 
 
 def _paths(wanted: str | None) -> list[Path]:
-    """The files that are meant. Raises ClickException."""
-    mine = [found.path for found in catalogue.found()]
+    """Return the recipe files that `wanted` names, or all of them. Raises ClickException."""
+    mine = [found.path for found in catalogue.recipe_files()]
     if wanted is None:
         return [*mine, *sorted(EXAMPLES.glob("*.toml"))]
     if Path(wanted).is_file():
         return [Path(wanted)]
-    for found in [*catalogue.found(), *map(look_at, sorted(EXAMPLES.glob("*.toml")))]:
+    for found in [*catalogue.recipe_files(), *map(read_file, sorted(EXAMPLES.glob("*.toml")))]:
         if wanted in (found.name, found.path.name):
             return [found.path]
-    raise click.ClickException(gettext("There is no recipe %(recipe)s.", recipe=wanted))
+    raise click.ClickException(gettext("The recipe %(recipe)s does not exist.", recipe=wanted))
 
 
 def _test(path: Path) -> bool:
-    """Print how one recipe comes out; says whether it does not hold. A secret that is missing is no fault of it."""
-    found = look_at(path)
+    """Test one recipe and print the result; return whether it failed. A missing secret is not a failure."""
+    found = read_file(path)
     if found.recipe is None:
         for line in _why_not(found):
             click.echo(line)
         return True
-    proofs = prove(found.recipe)
+    proofs = run_tests(found.recipe)
     passed = sum(proof.passed for proof in proofs)
     facts = {"file": path.name, "passed": passed, "total": len(proofs)}
     click.echo(gettext("%(file)s: %(passed)s of %(total)s tests pass.", **facts))
@@ -102,7 +102,7 @@ def _test(path: Path) -> bool:
         for line in _failures(nth, proof):
             click.echo(line)
     if not proofs:
-        click.echo("  " + gettext("It has no test yet: save an answer beside it, and add a [[test]]."))
+        click.echo("  " + gettext("This recipe has no tests yet. Save an answer beside it and add a [[test]]."))
     return passed < len(proofs)
 
 
@@ -116,7 +116,7 @@ def _why_not(found: RecipeFile) -> list[str]:
     lines = [mistake_words(mistake) for mistake in found.mistakes]
     for name in found.missing:
         said = gettext(
-            "%(file)s: the secret %(name)s is neither in secrets.env nor in the environment.",
+            "%(file)s: the secret %(name)s is missing. Set it in secrets.env or in the environment.",
             file=found.path.name,
             name=name,
         )

@@ -1,5 +1,5 @@
-"""What comes in: a file, stored under our own name, read in a guarded child process and checked number by number.
+"""Uploaded files: stored under our own name, read in a confined child process, and checked number by number.
 
-It knows neither sources, nor notices, nor jobs: a document is a file that was read. `phone`, `reading` and
-`checking` are pure and import nothing of Flask.
+It must not import sources, notices or jobs: a document is a file that has been read. `check` and `reader` are pure
+and import nothing from Flask.
 """

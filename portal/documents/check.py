@@ -1,6 +1,6 @@
-"""What a choice of sheet, header row, column and country comes to: every row's number, or why it has none. Pure.
+"""Check a choice of header row, column and country: each row gives a number, or the reason why it has none. Pure.
 
-It knows neither the database nor how a file was read; it walks a sheet file once.
+It knows neither the database nor how the file was read. A check reads the sheet file once, row by row.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ class CheckedRow(NamedTuple):
     """One data row. Either `phone_e164` or `reason` is None; `duplicate_of` is the first row with that number."""
 
     row_no: int
-    text: str  # the cell as the person sees it, clipped to 200 characters
+    text: str  # the cell as a person sees it, cut to 200 characters
     phone_e164: str | None
     reason: Reason | None
     duplicate_of: int | None
@@ -28,35 +28,38 @@ class CheckedRow(NamedTuple):
 
 @dataclass
 class CheckFacts:
-    """The sums of a check: `total` = `to_look_up` + `duplicates` + `invalid` + `blank`."""
+    """The counts of a check, in rows: `total` = `to_look_up` + `duplicates` + `invalid` + `blank`."""
 
     total: int = 0
-    to_look_up: int = 0  # different valid numbers
-    duplicates: int = 0  # rows whose number stands further up
-    invalid: int = 0  # rows with text that is no number
+    to_look_up: int = 0  # distinct valid numbers
+    duplicates: int = 0  # rows whose number is already in a row above
+    invalid: int = 0  # rows with text that is not a telephone number
     blank: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)  # code of the reason → rows, without the blank ones
+    reasons: dict[str, int] = field(default_factory=dict)  # reason code → rows; blank rows are not counted here
     bad_rows: list[tuple[int, str, str]] = field(default_factory=list)  # the first 200: row, text, code
 
     def to_dict(self) -> dict[str, Any]:
-        """For a JSON column."""
+        """Return the counts as a dictionary for a JSON column."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "CheckFacts":
-        """What `to_dict` gave, after a trip through JSON."""
+        """Rebuild the counts from what `to_dict` returned, after a round trip through JSON."""
         bad_rows = [(int(row_no), str(text), str(code)) for row_no, text, code in facts["bad_rows"]]
         return cls(**{**facts, "bad_rows": bad_rows})
 
 
 def check(sheet_path: Path, header_row: int, column: int, country: str) -> Iterator[CheckedRow]:
-    """Every row below the header, blank ones too. `header_row` as Excel counts (0 = none), `column` from 0."""
+    """Check every row below the header, blank ones included, in the file's order.
+
+    `header_row` is counted as in Excel (0 = no header), `column` from 0; `country` is two letters, such as ES.
+    """
     first_rows: dict[str, int] = {}
     for row_no, cells in rows(sheet_path):
         if row_no <= header_row:
             continue
         cell: Cell = cells[column] if column < len(cells) else None
-        if isinstance(cell, (bool, dict)):  # a date has enough digits to pass for a number in some countries
+        if isinstance(cell, (bool, dict)):  # a date has enough digits to be a valid number in some countries
             yield CheckedRow(row_no, text_of(cell), None, Reason.NOT_A_NUMBER, None)
             continue
         text = text_of(cell)
@@ -69,7 +72,7 @@ def check(sheet_path: Path, header_row: int, column: int, country: str) -> Itera
 
 
 def summarise(checked: Iterable[CheckedRow]) -> CheckFacts:
-    """The sums of checked rows."""
+    """Count checked rows."""
     facts = CheckFacts()
     for row in checked:
         facts.total += 1
@@ -89,5 +92,5 @@ def summarise(checked: Iterable[CheckedRow]) -> CheckFacts:
 
 
 def check_facts(sheet_path: Path, header_row: int, column: int, country: str) -> CheckFacts:
-    """`check` and `summarise` in one."""
+    """Check the rows and count them: `check`, then `summarise`."""
     return summarise(check(sheet_path, header_row, column, country))

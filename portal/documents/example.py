@@ -1,4 +1,4 @@
-"""A small spreadsheet to try the portal with, made in memory. It must not know who asks, nor the language."""
+"""Make a small example spreadsheet in memory. It must not know the person or the language: the caller passes texts."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -7,7 +7,7 @@ import xlsxwriter
 
 
 def example_workbook(sheet: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
-    """A workbook with one sheet of text cells: Excel keeps their zeros and plus signs."""
+    """Return an .xlsx file with one sheet of text cells. As text, numbers keep their leading zeros and plus signs."""
     memory = BytesIO()
     with xlsxwriter.Workbook(
         memory, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}

@@ -1,7 +1,7 @@
-"""A document that waits to be read → one whose sheets are known, or one that is refused and says why.
+"""Read a waiting document: it becomes ready, with its sheets, or refused, with the reason.
 
-The one place here that writes documents. It must not know jobs, queues or pages. No transaction is open while the
-child reads: that may take a minute, and SQLite has one writer.
+Besides `upload`, the only place in this package that writes documents. It must not know jobs, queues or pages. No
+transaction is open while the child process reads: that may take a minute, and SQLite has one writer.
 """
 
 from datetime import datetime
@@ -24,10 +24,11 @@ CHECKS_KEPT = 12
 def read_document(
     document_id: int, storage: LocalStorage, limits: ReadLimits, now: datetime, country: str = "ES"
 ) -> None:
-    """Read a document that is `reading`; any other is left alone. `country` is the one guessed for its numbers.
+    """Read a document whose state is `reading`; do nothing for any other state.
 
-    Each try is counted before it begins, so that a file which kills its worker comes to an end: after three it is
-    refused. Raises ReadingFailed (and OSError) when the machine failed and not the file; the document waits on.
+    `country` (two letters) is assumed for numbers without a prefix. Each try is counted before it begins and the
+    fourth is refused, so that a file that kills its worker cannot do so forever. Raises ReadingFailed or OSError when
+    the machine failed rather than the file; the document then stays `reading` and is tried again.
     """
     chosen = _begin(document_id)
     if chosen is None:
@@ -54,7 +55,7 @@ def read_document(
 
 
 def _begin(document_id: int) -> tuple[int, str, str] | None:
-    """Count the try. Gives tries, key and name, or None when the document is not there to be read."""
+    """Count this try. Return tries so far, storage key and file name; None when the document is not waiting."""
     counted = (
         update(Document)
         .where(Document.id == document_id, Document.state == Reading.READING, Document.deleted_at.is_(None))
@@ -68,26 +69,26 @@ def _begin(document_id: int) -> tuple[int, str, str] | None:
 
 
 def _finish(document_id: int, **values: Any) -> None:
-    """Write what came of it, but only over a document that is still `reading`: a second reader changes nothing."""
+    """Save the result, if the document is still `reading`: a second reader that comes later changes nothing."""
     still = (Document.id == document_id, Document.state == Reading.READING)
     db.session.execute(update(Document).where(*still).values(**values).execution_options(synchronize_session=False))
     db.session.commit()
 
 
-def first_choice(sheets: list[SheetFacts]) -> SheetFacts | None:
-    """The sheet that the check page shows first: the first visible one that can be used, else a hidden one."""
+def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
+    """Return the sheet that the check page shows first: the first usable visible one, else the first usable one."""
     usable = [facts for facts in sheets if facts.usable]
     return next((facts for facts in usable if not facts.hidden), None) or next(iter(usable), None)
 
 
 def choice_key(sheet: int, header_row: int, column: int, country: str) -> str:
-    """Under which key of Document.checks a choice's figures are kept."""
+    """Return the key in Document.checks under which the counts of a choice are kept."""
     return f"{sheet}:{header_row}:{column}:{country}"
 
 
 def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, country: str) -> dict[str, Any]:
-    """The figures of the guessed choice, so that the check page opens with them."""
-    first = first_choice(sheets)
+    """Check the guessed choice, so that the check page opens with its counts."""
+    first = default_sheet(sheets)
     if first is None:
         return {}
     facts = check_facts(storage.sheet_path(key, first.index), first.header_row, first.number_column, country)
@@ -95,7 +96,7 @@ def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, coun
 
 
 def is_choice(document: Document, sheet: int, header_row: int, column: int, country: str) -> bool:
-    """Whether the document has such a sheet, rows below that header, such a column, and the world such a country."""
+    """Return whether the sheet, rows below the header row, the column and the country exist."""
     if not 0 <= sheet < len(document.sheets) or country not in countries():
         return False
     facts = SheetFacts.from_dict(document.sheets[sheet])
@@ -105,9 +106,9 @@ def is_choice(document: Document, sheet: int, header_row: int, column: int, coun
 def facts_for(
     document: Document, sheet: int, header_row: int, column: int, country: str, storage: LocalStorage
 ) -> CheckFacts:
-    """The figures of a choice, kept in Document.checks: the caller commits.
+    """Return the counts of a choice, and keep them in Document.checks; the caller commits.
 
-    Raises ValueError for a choice that the document does not have, FileNotFoundError when its rows are gone.
+    Raises ValueError for a choice that the document does not have, FileNotFoundError when its rows were deleted.
     """
     if not is_choice(document, sheet, header_row, column, country):
         raise ValueError("no such choice")
@@ -116,5 +117,5 @@ def facts_for(
         return CheckFacts.from_dict(document.checks[key])
     facts = check_facts(storage.sheet_path(document.storage_key, sheet), header_row, column, country)
     kept = dict(list(document.checks.items())[-(CHECKS_KEPT - 1) :])
-    document.checks = {**kept, key: facts.to_dict()}  # a new dict: a change within one is not noticed
+    document.checks = {**kept, key: facts.to_dict()}  # a new dict: SQLAlchemy does not see a change inside one
     return facts

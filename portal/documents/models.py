@@ -1,4 +1,4 @@
-"""The document: one uploaded file and what reading it told us."""
+"""The document: one uploaded file, and the facts that reading it gave."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,23 +8,19 @@ from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
-from portal.database import EnumColumn, Model, UtcDateTime, db, only
+from portal.database import EnumColumn, Model, UtcDateTime, only, partial_index
 
 
 class Reading(StrEnum):
-    """How far reading a document has come."""
+    """The states of reading a document."""
 
-    READING = "reading"  # waits for the intake worker, or is with it
-    READY = "ready"  # its sheets are known and it can be checked
+    READING = "reading"  # waits for the intake worker, or is being read
+    READY = "ready"  # its sheets are known, so it can be checked
     REFUSED = "refused"  # it cannot be read; `problem` says why
 
 
-_THERE = db.text("deleted_at IS NULL")
-_TO_ERASE = db.text("deleted_at IS NOT NULL AND erased_at IS NULL")
-
-
 class Document(Model):
-    """One uploaded file. The client's name is for display only; `storage_key` is ours."""
+    """One uploaded file. `file_name` comes from the browser and is for display only; `storage_key` is ours."""
 
     __tablename__ = "documents"
 
@@ -35,26 +31,21 @@ class Document(Model):
     sha256: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int]
     state: Mapped[Reading] = mapped_column(EnumColumn(Reading), default=Reading.READING)
-    problem: Mapped[str | None] = mapped_column(String(40))  # a code of documents.words
+    problem: Mapped[str | None] = mapped_column(String(40))  # a FileProblem; documents.words has its sentence
     problem_facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    sheets: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # see reading.SheetFacts
-    checks: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # see checking.CheckFacts, by choice
+    sheets: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # see reader.parent.SheetFacts
+    checks: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # check.CheckFacts by intake.choice_key
     read_attempts: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # its stored file is gone for certain
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when its stored file was certainly gone
 
     __table_args__ = (
         only("state", Reading),
         Index("ix_documents_user_sha", "user_id", "sha256"),
-        Index(
-            "ix_documents_to_read",
-            "created_at",
-            sqlite_where=db.text("state = 'reading'"),
-            postgresql_where=db.text("state = 'reading'"),
-        ),
-        Index("ix_documents_there", "user_id", "created_at", sqlite_where=_THERE, postgresql_where=_THERE),
-        Index("ix_documents_to_erase", "id", sqlite_where=_TO_ERASE, postgresql_where=_TO_ERASE),
+        partial_index("ix_documents_to_read", "created_at", where="state = 'reading'"),
+        partial_index("ix_documents_there", "user_id", "created_at", where="deleted_at IS NULL"),
+        partial_index("ix_documents_to_erase", "id", where="deleted_at IS NOT NULL AND erased_at IS NULL"),
     )

@@ -1,6 +1,6 @@
-"""Where uploaded files lie: under a name of ours, in folders that fan out, readable by the portal's user alone.
+"""Stores uploaded files under names of our own, in two levels of folders, readable by the portal's system user only.
 
-It must not know documents, users or what is in a file. The client's name never becomes part of a path.
+It must not know documents, users or a file's content. The browser's file name never becomes part of a path.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 
 
 class Stream(Protocol):
-    """Anything that gives its bytes in pieces, such as an upload."""
+    """Anything that can be read in chunks, such as an upload."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Return at most `size` bytes; empty at the end."""
 
 
 class TooManyBytes(Exception):
-    """The stream went on beyond the limit. Nothing of it is kept."""
+    """The stream is longer than the limit. Nothing was stored."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"more than {limit_bytes} bytes")
@@ -32,12 +32,12 @@ class TooManyBytes(Exception):
 
 
 class BadKey(ValueError):
-    """A key that this storage never gave out."""
+    """Not a key of this storage."""
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """What was put away."""
+    """A stored file's key, SHA-256 (hex) and size."""
 
     key: str
     sha256: str
@@ -45,27 +45,27 @@ class StoredFile:
 
 
 class LocalStorage:
-    """Files in a folder of this machine. One upload is one file, with its sheets as derived files beside it."""
+    """Files in a local folder. One upload is one file; the files with its sheets are stored beside it."""
 
     def __init__(self, root: Path, max_bytes: int | None = None) -> None:
         self.root = Path(root)
         self.max_bytes = max_bytes
 
     def path(self, key: str) -> Path:
-        """Where the file lies. Raises BadKey for anything but a key of ours, so no key leads out of the root."""
+        """Return the file's path. Raises BadKey for anything but a key of ours: no key can lead out of the root."""
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             raise BadKey(key)
         return self.root / key[:2] / key[2:4] / key
 
     def sheet_path(self, key: str, index: int) -> Path:
-        """Where the rows of sheet `index` (from 0) lie, as JSON lines."""
+        """Return the path of the rows of sheet `index` (from 0), as JSON lines."""
         path = self.path(key)
         return path.with_name(f"{key}.sheet-{int(index)}.jsonl")
 
     def put(self, stream: Stream, max_bytes: int | None = None) -> StoredFile:
-        """Write the stream away and say what it was. Raises TooManyBytes above the limit.
+        """Store the stream under a new key. Raises TooManyBytes above the limit.
 
-        The file appears under its key only once it is whole and on the disk: a crash leaves a `.part` at worst.
+        The file appears under its key only once it is complete and on disk: a crash leaves a `.part` file at worst.
         """
         limit = self.max_bytes if max_bytes is None else max_bytes
         key = uuid.uuid4().hex
@@ -91,19 +91,19 @@ class LocalStorage:
         return StoredFile(key, digest.hexdigest(), size)
 
     def open(self, key: str) -> BinaryIO:
-        """The file's bytes. Raises FileNotFoundError when it is gone."""
+        """Open the file for reading. Raises FileNotFoundError."""
         return self.path(key).open("rb")
 
     def exists(self, key: str) -> bool:
-        """Whether the file is there."""
+        """Return whether the file exists."""
         return self.path(key).is_file()
 
     def size(self, key: str) -> int:
-        """The file's size in bytes."""
+        """Return the file's size in bytes. Raises FileNotFoundError."""
         return self.path(key).stat().st_size
 
     def delete(self, key: str) -> None:
-        """Remove the file and all that was derived from it, also what a killed reading left. Twice is no error."""
+        """Delete the file, its sheets, and what a killed reading process left. Deleting twice is fine."""
         path = self.path(key)
         path.unlink(missing_ok=True)
         for derived in list(path.parent.glob(f"{key}.*")):
@@ -114,7 +114,7 @@ class LocalStorage:
 
 
 def _fsync_folder(folder: Path) -> None:
-    """A rename is on the disk only once its folder is."""
+    """Flush a folder: a rename is on disk only once its folder is."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""An upload becomes a stored file and a document that waits to be read. Nothing of the file is parsed here.
+"""Turns an upload into a stored file and a document that waits to be read. The file is not parsed here.
 
 The browser's file name is made safe to show and to send back; it never becomes part of a path. The caller notifies the
 intake worker: this module must not know queues or pages.
@@ -11,43 +11,43 @@ from enum import StrEnum
 
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.documents.reader.file_type import ENDINGS, ending_of
+from portal.documents.reader.file_type import EXTENSIONS, extension_of
 from portal.documents.storage import LocalStorage, Stream, TooManyBytes
 
 MAX_CHARACTERS = 255
-_ENDING = re.compile(r"\.[A-Za-z0-9]{1,10}\Z")
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}\Z")
 
 
 def clean_name(given: str | None) -> str:
-    """The last part of a path, without what nobody can see, at most 255 characters with its ending kept.
+    """Return the last part of a path, without invisible characters, cut to 255 characters but with its extension.
 
-    Some browsers send a whole path, and marks that turn the writing direction make `gpj.exe` out of `exe.jpg`.
+    Some browsers send a whole path, and marks that reverse the writing direction make `exe.jpg` look like `gpj.exe`.
     """
     name = re.split(r"[/\\]", given or "")[-1]
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
-    name = "".join(" " if letter.isspace() else letter for letter in name)
-    name = "".join(letter for letter in name if not unicodedata.category(letter).startswith("C"))
+    name = "".join(" " if char.isspace() else char for char in name)
+    name = "".join(char for char in name if not unicodedata.category(char).startswith("C"))
     name = " ".join(name.split())
     if not name.strip("."):
         return "file"
     if len(name) <= MAX_CHARACTERS:
         return name
-    ending = _ENDING.search(name)
-    tail = ending[0] if ending else ""
+    extension = _EXTENSION.search(name)
+    tail = extension[0] if extension else ""
     return name[: MAX_CHARACTERS - len(tail)] + tail
 
 
 class UploadRefusal(StrEnum):
-    """Why an upload is not taken in. A file that is taken in may still turn out to be unreadable."""
+    """Why an upload is refused at once. An accepted file may still turn out to be unreadable."""
 
     NO_FILE = "no_file"
-    WRONG_TYPE = "wrong_type"  # by the end of its name
+    WRONG_TYPE = "wrong_type"  # by its extension
     EMPTY = "empty"
     TOO_LARGE = "too_large"
 
 
 class UploadRefused(Exception):
-    """Nothing was kept of the upload, and `refusal` says why."""
+    """The upload was refused and nothing was stored; `refusal` is the reason."""
 
     def __init__(self, refusal: UploadRefusal) -> None:
         super().__init__(refusal.value)
@@ -57,14 +57,14 @@ class UploadRefused(Exception):
 def receive(
     stream: Stream | None, given_name: str | None, user_id: int, storage: LocalStorage, max_bytes: int, now: datetime
 ) -> Document:
-    """Store the upload and make its document, committed. Raises NotReceived.
+    """Store the upload, create its document and commit. Raises UploadRefused.
 
-    The file is written before the transaction begins: SQLite has one writer, and a slow disk would hold it up.
+    The file is written before the transaction begins: SQLite has one writer, and a slow disk would block it.
     """
     if stream is None or not given_name:
         raise UploadRefused(UploadRefusal.NO_FILE)
     name = clean_name(given_name)
-    if ending_of(name) not in ENDINGS:
+    if extension_of(name) not in EXTENSIONS:
         raise UploadRefused(UploadRefusal.WRONG_TYPE)
     try:
         stored = storage.put(stream, max_bytes)
@@ -81,6 +81,6 @@ def receive(
         db.session.add(document)
         db.session.commit()
     except BaseException:
-        storage.delete(stored.key)  # a file that no row names would never be found again
+        storage.delete(stored.key)  # a file without a row would never be found again
         raise
     return document

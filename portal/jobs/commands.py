@@ -1,7 +1,7 @@
-"""What people and pages may ask for: one verb each, committed, and only then pushed to Redis.
+"""The commands that people and pages give: each is one verb, committed, and only then pushed to Redis.
 
-Every function answers the job when it did what was asked, and None when somebody was first or the job stands
-elsewhere. Redis being away never makes one fail.
+A command returns the job when it did what was asked, and None when somebody else was first or the job has another
+status. None of them fails because Redis is away.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from portal.jobs.core.tables import EventKind
 from portal.jobs.dispatch import push_job
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob, backoff
-from portal.jobs.quotas import allowance
+from portal.jobs.quotas import quota_of
 from portal.phone import countries
 from portal.sources.base import Outcome
 
@@ -49,10 +49,10 @@ class CannotStart(Exception):
 
 
 def start(document: Document, choice: Choice, user: User, now: datetime, *, push: bool = True) -> ScrapingJob:
-    """Make a job with its whole ledger in one transaction. Raises CannotStart, with nothing written."""
+    """Create a job with its whole ledger in one transaction. Raises CannotStart, with nothing written."""
     _require(document, choice)
     settings = current_app.config
-    may = allowance(user.id, now, lock=True)
+    may = quota_of(user.id, now, lock=True)
     if may.spent:
         raise CannotStart("files_spent")
     job = ScrapingJob(
@@ -111,7 +111,7 @@ def _require(document: Document, choice: Choice) -> None:
 def _committed(
     job: ScrapingJob | None, now: datetime, verb: str, actor: str, why: str | None = None, *, push: bool = False
 ) -> ScrapingJob | None:
-    """Commit what was done, with a note of it for other admins where it is an admin's doing, and tell the workers."""
+    """Commit the command, with an audit entry when an admin gave it, and push the job to the workers."""
     if job is not None and (verb in ADMINS_ALONE or actor != job.user.email):
         audit.note(actor, verb, "job", job.id, why, now, file=job.file_name, owner=job.user.email)
     db.session.commit()
@@ -129,43 +129,45 @@ def retry(
     reasons: list[str] | None = None,
     why: str | None = None,
 ) -> ScrapingJob | None:
-    """Look up again what has no final answer, with a fresh budget; `reasons` narrows which failed rows."""
+    """Look up again the rows without a final answer, with a fresh budget. `reasons` limits it to rows that failed for
+    one of them."""
     job = ScrapingJob.retry(job_id, seen_round, actor, now, reasons=reasons, why=why)
-    if job is not None and job.waiting_numbers == 0:  # nothing was ticked: an attempt would only fail again
+    if job is not None and job.waiting_numbers == 0:  # no reason was ticked: an attempt would only fail again
         db.session.rollback()
         return None
     return _committed(job, now, "retry", actor, why, push=True)
 
 
 def cancel(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
-    """Stop a job; what is ready is kept."""
+    """Stop a job; finished answers are kept."""
     return _committed(ScrapingJob.cancel(job_id, actor, now, why=why), now, "cancel", actor, why)
 
 
 def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
-    """Let a job wait until its owner says otherwise."""
+    """Let a job wait until somebody resumes it."""
     return _committed(ScrapingJob.pause(job_id, actor, now), now, "pause", actor)
 
 
 def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
-    """Let a paused job go on."""
+    """Let a paused job continue."""
     return _committed(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
 
 
 def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | None:
-    """An admin ends an attempt that hangs."""
+    """End an attempt that hangs, as an admin."""
     return _committed(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
 
 
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
-    """An admin changes how often and how long one job may try."""
+    """Change how many retries and minutes one job has, as an admin."""
     return _committed(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
 
 
 def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> None:
-    """Note on the timeline who downloaded the answers, and which of them.
+    """Record on the timeline who downloaded which file.
 
-    The transaction that read them ends first: on SQLite it cannot become a writing one once a worker has saved since.
+    The transaction that read the answers ends first: SQLite cannot turn it into a writing one once a worker has saved
+    since.
     """
     db.session.commit()
     timeline.record(job_id, EventKind.DOWNLOADED, now, actor, what=file_name)
@@ -173,10 +175,10 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
 
 
 def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
-    """Remove a job with its rows and, when no other job needs it, its document. The timeline keeps the line."""
+    """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
     job = db.session.get(ScrapingJob, job_id)
     if job is not None and job.status in STOPPABLE and moves_by_itself(job):
-        ScrapingJob.cancel(job_id, actor, now)  # a worker that has it is fenced from here on
+        ScrapingJob.cancel(job_id, actor, now)  # from here on, a worker that has it is fenced
     job = ScrapingJob.delete(job_id, actor, now)
     if job is None:
         db.session.rollback()
@@ -186,5 +188,5 @@ def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> Scr
     unused = erase(job, now)
     db.session.commit()
     if unused:
-        delete_file(storage, unused)  # after the commit: a file too many is harmless, a row without its file is not
+        delete_file(storage, unused)  # after the commit: an extra file is harmless, a row without its file is not
     return job

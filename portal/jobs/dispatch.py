@@ -1,7 +1,7 @@
-"""Ringing the doorbell: messages in Redis that say "look at job N". Redis carries ids, and may lose them.
+"""Pushes messages to Redis that say "look at job N", like a doorbell. Redis carries ids, and may lose them.
 
-A message names one function of an exact list, in JSON: whoever can write to Redis can have no other code run, neither
-by a function's path, nor by an instance, nor by a callback. RQ's own retries, callbacks and webhooks are switched off.
+A message names one function of an exact list, in JSON. Somebody who can write to Redis cannot run other code through
+it: not by a function's path, an instance or a callback. RQ's own retries, callbacks and webhooks are switched off.
 """
 
 from collections.abc import Callable
@@ -19,24 +19,23 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import or_, update
+from sqlalchemy import update
 
 from portal.database import changed_rows, db
 from portal.documents.models import Document
 from portal.jobs.core.bulk_tables import Operation
-from portal.jobs.core.status import WAITING
 from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
 
 QUEUES = ("intake", "scrape", "sweep")  # one kind of worker each
-# How messages name a function. Not a module's path: moving the module must not refuse messages that wait in Redis.
+# How messages name a function. Not a module's path: after a move, messages waiting in Redis must still be accepted.
 ROOM = "portal.tasks"
 EARLIER_ROOM = "portal.jobs.tasks"  # in messages and schedules from before the rooms; accepted, never written
 TASKS = "portal.jobs.worker.tasks"  # the module with the functions
-# Of TASKS, and nothing else, can be named by a message.
+# The only functions of TASKS that a message can name.
 FUNCTIONS = frozenset({"operate", "read_document", "scrape", "sweep", "try_number"})
-KEPT_SECONDS = 60  # how long Redis remembers a message that was worked off
+KEPT_SECONDS = 60  # how long Redis keeps a finished message
 
 
 class MessageRefused(Exception):
@@ -44,14 +43,14 @@ class MessageRefused(Exception):
 
 
 class Message(Job):
-    """An RQ job that can only ever be one of ours."""
+    """An RQ job that can only be one of ours."""
 
     def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: Any = None) -> None:
         super().__init__(id, connection, JSONSerializer)
 
     @classmethod
     def create(cls, *args: Any, **kwargs: Any) -> Job:
-        """As RQ's, in JSON whatever the caller says: rq-scheduler, for one, says nothing."""
+        """As RQ's, but always in JSON: rq-scheduler, for one, passes no serializer."""
         return super().create(*args, **{**kwargs, "serializer": JSONSerializer})
 
     @property
@@ -65,17 +64,18 @@ class Message(Job):
     should_retry = property(lambda self: False)
 
     def send_webhooks(self, *args: Any, **kwargs: Any) -> None:
-        """None is ever sent: an address in Redis must not make us connect to it."""
+        """Send none: an address in Redis must not make the portal connect to it."""
 
 
 def quick_redis(url: str) -> Redis:
-    """Redis, with short waits: a page must not hang because Redis does. It connects at its first use."""
+    """Return a Redis client with short timeouts, because a page must not hang when Redis does. It connects at first
+    use."""
     redis: Redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1))
     return redis
 
 
 def connection() -> Redis:
-    """The application's Redis."""
+    """Return the application's Redis."""
     redis = current_app.extensions.get("redis")
     if redis is None:
         redis = current_app.extensions["redis"] = quick_redis(current_app.config["REDIS_URL"])
@@ -83,28 +83,22 @@ def connection() -> Redis:
 
 
 def queue(name: str) -> Queue:
-    """One of QUEUES."""
+    """Return one of QUEUES."""
     return Queue(name, connection=connection(), job_class=Message, serializer=JSONSerializer, default_timeout=-1)
 
 
 def job_message(job_id: int, attempt: int, generation: int) -> str:
-    """The id of a job's message. Each push has its own generation: RQ locks out an id that it has seen."""
+    """Return the id of a job's message. Each push has its own generation, because RQ rejects an id that it has seen."""
     return f"sj-{job_id}-{attempt}-{generation}"
 
 
 def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> bool:
-    """Tell the scrape workers of a waiting job. Call it after the commit; it commits by itself.
+    """Push a waiting job to the scrape workers. Call it after the commit; it commits on its own.
 
-    False: the job waits no longer, somebody else has pushed it (`seen_generation`), or Redis is away. The sweep
-    pushes again what is not in Redis, so nothing is lost by that.
+    False: the job no longer waits, another caller has pushed it (`seen_generation`), or Redis is away. Nothing is lost:
+    the sweep pushes waiting jobs that are not in Redis.
     """
-    guards = [
-        ScrapingJob.id == job_id,
-        ScrapingJob.status.in_(WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.deleted_at.is_(None),
-        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
-    ]
+    guards = [ScrapingJob.id == job_id, *ScrapingJob.claimable(now)]
     if seen_generation is not None:
         guards.append(ScrapingJob.generation == seen_generation)
     statement = (
@@ -127,7 +121,7 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
 
 
 def push_document(document_id: int, now: datetime) -> bool:
-    """Tell the intake worker of a document to read. Call it after the commit; it commits by itself."""
+    """Push a document to the intake worker to be read. Call it after the commit; it commits on its own."""
     own = Document.id == document_id
     changed_rows(update(Document).where(own).values(enqueued_at=now))
     db.session.commit()
@@ -139,12 +133,12 @@ def push_document(document_id: int, now: datetime) -> bool:
 
 
 def push_trial(token: str) -> bool:
-    """Tell the intake worker of one number to try at a source, before the documents that wait; false: Redis is away."""
+    """Push one number to try at a source to the intake worker, ahead of waiting documents. False: Redis is away."""
     return _enqueue("intake", "try_number", [token], f"try-{token}", at_front=True)
 
 
 def push_operation(operation_id: int, now: datetime) -> bool:
-    """Tell the sweep's worker of a bulk operation. Call it after the commit; it commits by itself."""
+    """Push a bulk operation to the sweep's worker. Call it after the commit; it commits on its own."""
     own = Operation.id == operation_id
     changed_rows(update(Operation).where(own).values(enqueued_at=now))
     db.session.commit()
@@ -157,7 +151,7 @@ def push_operation(operation_id: int, now: datetime) -> bool:
 
 
 def document_message(document_id: int, enqueued_at: datetime) -> str:
-    """The id of a document's message; the moment of the push makes each one new."""
+    """Return the id of a document's message; the moment of the push makes it unique."""
     return f"doc-{document_id}-{int(enqueued_at.timestamp() * 1_000_000)}"
 
 

@@ -1,8 +1,8 @@
-"""What goes with a job that is removed: its rows, and its document where no other job needs it.
+"""Deletes the rows and the file of a removed job, and its document when no other job needs it.
 
-The database goes first and the stored file after its commit, so that there is never a row without its file. A process
-that dies between the two leaves a file too many, and the sweep removes it: a document is `erased_at` only once its
-file is gone.
+The database comes first and the stored file after its commit, so that no row is ever without its file. A process that
+dies between the two leaves an extra file, which the sweep deletes: a document gets its `erased_at` only when its file
+is gone.
 """
 
 from collections.abc import Iterator
@@ -24,11 +24,11 @@ BATCH = 200
 
 
 def erase(job: JobColumns, now: datetime) -> str | None:
-    """Remove a removed job's rows and, when it was the last one of its document, that too; does not commit. Answers
-    the key of the stored file that is no longer needed, to be deleted after the commit."""
+    """Delete a removed job's rows and, if it was the last job of its document, that too; does not commit. Returns the
+    key of the stored file to delete after the commit, or None."""
     ledger.erase(job.id)
     samples.erase(job.id)
-    # Locked as in `beginnings.begun_since`, and before the count: somebody may be starting it once more.
+    # Locked as in `uploads.begun_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
     if db.session.scalar(others):
@@ -38,8 +38,8 @@ def erase(job: JobColumns, now: datetime) -> str | None:
 
 
 def delete_file(storage: LocalStorage, key: str) -> bool:
-    """Delete a stored file after the commit. False: it cannot be deleted now. The sweep tries again, and neither a
-    person who deletes a job nor another job's end has to know."""
+    """Delete a stored file after the commit. False: it cannot be deleted now, and the sweep tries again, so a person
+    who deletes a job does not see it."""
     try:
         storage.delete(key)
     except OSError as error:
@@ -49,14 +49,14 @@ def delete_file(storage: LocalStorage, key: str) -> bool:
 
 
 def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
-    """Delete the stored files of deleted documents, and note that they are gone: a step of the sweep."""
+    """Delete the stored files of deleted documents, and record that they are gone. A step of the sweep; it commits."""
     left = select(Document.id, Document.storage_key).where(
         Document.deleted_at.is_not(None), Document.erased_at.is_(None)
     )
     waiting = db.session.execute(left.order_by(Document.id).limit(BATCH)).all()
     db.session.commit()
     for document_id, key in waiting:
-        if not delete_file(storage, key):  # deleting twice is no error
+        if not delete_file(storage, key):  # deleting twice is harmless
             continue
         changed_rows(update(Document).where(Document.id == document_id).values(erased_at=now))
         db.session.commit()

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, and_, or_, update
 
-from portal.database import db
+from portal.causes import CauseCode
+from portal.database import among, db
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.columns import JobColumns
@@ -21,7 +22,7 @@ from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, sources_o
 from portal.jobs.core.tables import AttemptEnd, EventKind
 from portal.jobs.metrics.record import keep_count, keep_deletion
 from portal.jobs.notify import send
-from portal.sources.pause import names_paused
+from portal.sources.pause import paused_source_names
 
 
 class Lifecycle(JobColumns):
@@ -29,27 +30,41 @@ class Lifecycle(JobColumns):
 
     @classmethod
     def held_by(cls, job_id: int, attempt: int) -> tuple[ColumnElement[bool], ...]:
-        """The fence: true only while this very attempt has the job. Every write of an attempt carries it."""
+        """The fence: conditions that hold only while this very attempt has the job. Every write of an attempt carries
+        them."""
         return (cls.id == job_id, cls.attempt == attempt, cls.status == Status.PROCESSING)
+
+    @classmethod
+    def claimable(cls, now: datetime) -> tuple[ColumnElement[bool], ...]:
+        """True of a job that a worker could claim now. Whatever counts, pushes or claims waiting jobs asks this one.
+
+        The statuses are written out, so that SQLite sees that the index of waiting jobs fits.
+        """
+        return (
+            among(cls.status, WAITING),
+            cls.paused_at.is_(None),
+            cls.source.not_in(paused_source_names()),
+            cls.deleted_at.is_(None),
+            or_(cls.not_before.is_(None), cls.not_before <= now),
+        )
 
     @property
     def waiting_numbers(self) -> int:
-        """Rows not looked up yet; rows that failed are counted apart."""
+        """Rows not looked up yet, without the rows that failed."""
         return self.total_numbers - self.processed_numbers - self.failed_count
 
-    # ── what a worker does ──────────────────────────────────────────────────────────────────────────────────────
+    # ── verbs of a worker ───────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
     def claim(cls, job_id: int, attempt: int, now: datetime, *, worker: str, lease_seconds: float) -> Self | None:
-        """Take a waiting job for attempt number `attempt + 1`. None: a stale or double message, or not yet due."""
+        """Take a waiting job for attempt number `attempt + 1`. None: a stale or duplicate message, or the job is not
+        yet due."""
         job = cls._move(
             job_id,
             Status.PROCESSING,
             now,
             cls.attempt == attempt,
-            cls.paused_at.is_(None),
-            cls.source.not_in(names_paused()),
-            or_(cls.not_before.is_(None), cls.not_before <= now),
+            *cls.claimable(now),
             attempt=cls.attempt + 1,
             started_at=now,
             lease_until=now + timedelta(seconds=lease_seconds),
@@ -68,7 +83,7 @@ class Lifecycle(JobColumns):
 
     @classmethod
     def complete(cls, job_id: int, attempt: int, now: datetime) -> Self | None:
-        """Every row has a final answer. None when that is not so, or the attempt is over."""
+        """Complete a job whose every row has a final answer. None when rows are left, or the attempt is over."""
         guards = (*cls.held_by(job_id, attempt), cls.processed_numbers == cls.total_numbers)
         job = cls._change(
             guards, now, status=Status.COMPLETED, completed_at=now, lease_until=None, last_error=None, paused_at=None
@@ -83,7 +98,7 @@ class Lifecycle(JobColumns):
 
     @classmethod
     def fail(cls, job_id: int, attempt: int, cause: str, now: datetime, backoff: Backoff) -> Self | None:
-        """The attempt ended with rows unanswered. The next retry is noted, or the failure is final and told."""
+        """End the attempt with rows unanswered: plan the next retry, or make the failure final and notify."""
         guards = cls.held_by(job_id, attempt)
         return cls._give_up(Status.FAILED, AttemptEnd.FAILED, guards, job_id, cause, now, backoff)
 
@@ -91,7 +106,7 @@ class Lifecycle(JobColumns):
     def hand_back(
         cls, job_id: int, attempt: int, cause: str, now: datetime, not_before: datetime | None = None
     ) -> Self | None:
-        """Give the job back for a deploy, a pause or a busy source. It uses no retry."""
+        """Return the job to the queue for a deploy, a pause or a busy source. It uses no retry."""
         guards = cls.held_by(job_id, attempt)
         waits = {"not_before": not_before, "wait_cause": cause if not_before else None}
         values = {"lease_until": None, "enqueued_at": None, **waits}
@@ -102,25 +117,26 @@ class Lifecycle(JobColumns):
             timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until)
         return job
 
-    # ── what the sweep does ─────────────────────────────────────────────────────────────────────────────────────
+    # ── verbs of the sweep ──────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
     def lose(
         cls, job_id: int, attempt: int, now: datetime, backoff: Backoff, *, actor: str | None = None
     ) -> Self | None:
-        """The worker stopped beating. The job goes back to the queue; a death with nothing new uses a retry."""
+        """Return a job to the queue whose worker stopped beating. An attempt that saved nothing new uses a retry;
+        without any left the job fails."""
         guards = (*cls.held_by(job_id, attempt), cls.lease_until < now)
-        freed = {"lease_until": None, "enqueued_at": None, "last_error": "worker_lost"}
+        freed = {"lease_until": None, "enqueued_at": None, "last_error": CauseCode.WORKER_LOST}
         moved_on = (*guards, cls.processed_numbers > cls.processed_at_claim)
         job = cls._change(moved_on, now, status=Status.RETRYING, **freed)
         if job is None:
             spends = (*guards, cls.retry_count < cls.max_retries)
             job = cls._change(spends, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **freed)
         if job:
-            job._close(AttemptEnd.LOST, now, "worker_lost")
+            job._close(AttemptEnd.LOST, now, CauseCode.WORKER_LOST)
             timeline.record(job.id, EventKind.LOST, now, actor, attempt=job.attempt, retry=job.retry_count)
             return job
-        return cls._give_up(Status.FAILED, AttemptEnd.LOST, guards, job_id, "worker_lost", now, backoff, actor)
+        return cls._give_up(Status.FAILED, AttemptEnd.LOST, guards, job_id, CauseCode.WORKER_LOST, now, backoff, actor)
 
     @classmethod
     def time_out(
@@ -133,10 +149,13 @@ class Lifecycle(JobColumns):
         *,
         actor: str | None = None,
     ) -> Self | None:
-        """No row came in for too long. None when one has come in since the caller looked (`seen_progress_at`)."""
+        """End an attempt in which no row came in for too long. None when one has come in since the caller looked
+        (`seen_progress_at`)."""
         unmoved = cls.last_progress_at == seen_progress_at if seen_progress_at else cls.last_progress_at.is_(None)
         guards = (*cls.held_by(job_id, attempt), unmoved)
-        return cls._give_up(Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, "no_progress", now, backoff, actor)
+        return cls._give_up(
+            Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, CauseCode.NO_PROGRESS, now, backoff, actor
+        )
 
     @classmethod
     def retry_when_due(
@@ -154,7 +173,7 @@ class Lifecycle(JobColumns):
             timeline.record(job.id, EventKind.RETRY_DUE, now, actor, retry=job.retry_count, of=job.max_retries)
         return job
 
-    # ── what a person does ──────────────────────────────────────────────────────────────────────────────────────
+    # ── verbs of a person ───────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
     def retry(
@@ -167,9 +186,9 @@ class Lifecycle(JobColumns):
         reasons: Sequence[str] | None = None,
         why: str | None = None,
     ) -> Self | None:
-        """A person's retry, with a fresh budget. `seen_round` is the round the button was drawn in, so that the
-        second press of the same button finds a newer round and starts nothing. Of the rows that failed, only those
-        with one of `reasons` are looked up again; without it, all are."""
+        """Retry for a person, with a fresh budget. `seen_round` is the round that the page showed, so that a second
+        press of the same button finds a newer round and starts nothing. With `reasons`, only rows that failed for one
+        of them are looked up again."""
         job = cls._move(
             job_id,
             Status.RETRYING,
@@ -195,15 +214,17 @@ class Lifecycle(JobColumns):
     def time_out_by_hand(
         cls, job_id: int, actor: str, why: str, now: datetime, backoff: Backoff, *, attempt: int | None = None
     ) -> Self | None:
-        """An admin judges that the job hangs. Its worker is fenced and the automatic retry follows. `attempt` is the
-        one that was judged; without it, whichever is under way."""
+        """Time the job out because an admin thinks that it hangs. Its worker is fenced, and the automatic retry
+        follows. `attempt` is the one that the admin saw; without it, the current one."""
         guards = (cls.id == job_id, cls.status == Status.PROCESSING, *([cls.attempt == attempt] if attempt else []))
         facts = {"actor": actor, "why": why}
-        return cls._give_up(Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, "by_admin", now, backoff, **facts)
+        return cls._give_up(
+            Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, CauseCode.BY_ADMIN, now, backoff, **facts
+        )
 
     @classmethod
     def cancel(cls, job_id: int, actor: str, now: datetime, *, why: str | None = None) -> Self | None:
-        """Stop for good; what is ready is kept."""
+        """Stop for good; finished answers are kept."""
         ended = {"lease_until": None, "next_retry_at": None, "not_before": None, "paused_at": None}
         job = cls._move(job_id, Status.CANCELLED, now, enqueued_at=None, **ended)
         if job:
@@ -215,7 +236,7 @@ class Lifecycle(JobColumns):
 
     @classmethod
     def pause(cls, job_id: int, actor: str, now: datetime) -> Self | None:
-        """Ask the job to wait. A worker that has it hands it back at its next beat; a due retry waits too."""
+        """Ask the job to wait. A worker that has it hands it back at its next save; a due retry waits too."""
         moving = (*WAITING, Status.PROCESSING)
         may_pause = or_(cls.status.in_(moving), and_(cls.status.in_(RETRYABLE), cls.next_retry_at.is_not(None)))
         job = cls._change((cls.id == job_id, may_pause, cls.paused_at.is_(None)), now, paused_at=now)
@@ -225,7 +246,7 @@ class Lifecycle(JobColumns):
 
     @classmethod
     def resume(cls, job_id: int, actor: str, now: datetime) -> Self | None:
-        """Let a paused job go on."""
+        """Let a paused job continue."""
         job = cls._change((cls.id == job_id, cls.paused_at.is_not(None)), now, paused_at=None, enqueued_at=None)
         if job:
             timeline.record(job.id, EventKind.RESUMED, now, actor)
@@ -235,8 +256,8 @@ class Lifecycle(JobColumns):
     def set_limits(
         cls, job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime, *, why: str | None = None
     ) -> Self | None:
-        """An admin changes how often and how long this job may try. A job that stopped for good and gets retries goes
-        on with the next sweep; one whose retries are now spent has stopped for good."""
+        """Change how many retries and minutes this job has. A finally failed job that gets retries continues with the
+        next sweep; one whose retries are now used up becomes final."""
         job = cls._change((cls.id == job_id,), now, max_retries=max_retries, timeout_minutes=timeout_minutes)
         if job and job.status in RETRYABLE:
             was_final = job.next_retry_at is None
@@ -249,11 +270,11 @@ class Lifecycle(JobColumns):
             timeline.record(job.id, EventKind.LIMITS_SET, now, actor, why=why, **limits)
         return job
 
-    # ── what removes a job from sight; `erasure` deletes its rows and its file ──────────────────────────────────────
+    # ── verbs that remove a job; `erasure` deletes its rows and its file ────────────────────────────────────────────
 
     @classmethod
     def delete(cls, job_id: int, actor: str, now: datetime) -> Self | None:
-        """Take the job out of everybody's sight; one that a worker has must be cancelled first."""
+        """Remove the job from every page. A job that a worker has must be cancelled first."""
         guards = (cls.id == job_id, cls.status != Status.PROCESSING)
         job = cls._change(guards, now, deleted_at=now, enqueued_at=None, next_retry_at=None)
         if job:
@@ -264,7 +285,8 @@ class Lifecycle(JobColumns):
 
     @classmethod
     def expire(cls, job_id: int, ended_before: datetime, now: datetime) -> Self | None:
-        """The days for which an ended job is kept are over. None when it goes on again, or ended anew since."""
+        """Remove an ended job whose retention period is over. None when it is active again, or has ended again
+        since."""
         ended = (cls.id == job_id, cls.status.in_(ENDED), cls.next_retry_at.is_(None), cls.ended_at <= ended_before)
         job = cls._change(ended, now, deleted_at=now, expired_at=now, enqueued_at=None, paused_at=None)
         if job:
@@ -272,7 +294,7 @@ class Lifecycle(JobColumns):
             timeline.record(job.id, EventKind.EXPIRED, now, ready=job.processed_numbers)
         return job
 
-    # ── what the verbs share ────────────────────────────────────────────────────────────────────────────────────────
+    # ── shared by the verbs ─────────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
     def _change(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
@@ -300,8 +322,8 @@ class Lifecycle(JobColumns):
         actor: str | None = None,
         why: str | None = None,
     ) -> Self | None:
-        """End an attempt as failed or timed out: with the next retry's moment, or for good and with a notice."""
-        # Locked, as the wait is reckoned from a budget that an admin may change at this moment.
+        """End an attempt as failed or timed out: with a time for the next retry, or for good and with a notice."""
+        # Locked, because the wait depends on a budget that an admin may be changing right now.
         seen = db.session.get(cls, job_id, populate_existing=True, with_for_update={"key_share": True, "of": cls})
         if seen is None:
             return None

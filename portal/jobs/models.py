@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import Index, text
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, relationship
 
 from portal.accounts import User
 from portal.clock import utcnow
-from portal.database import Model, db, only
+from portal.database import Model, db, only, partial_index
 from portal.documents.models import Document
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.hand_edits import settle
@@ -17,13 +17,7 @@ from portal.jobs.lifecycle import Lifecycle
 from portal.jobs.metrics.record import keep_count
 from portal.seed_compat import Objects
 
-BY_HAND = "shell"  # what stands as the worker of an attempt that was begun by hand
-
-
-def _partial(name: str, *columns_and_condition: str) -> Index:
-    *columns, condition = columns_and_condition
-    where = text(condition)
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+BY_HAND = "shell"  # the worker's name in an attempt that was begun by hand
 
 
 _THERE = "deleted_at IS NULL"
@@ -51,29 +45,37 @@ class ScrapingJob(Lifecycle, Model):
         only("status", Status),
         Index("ix_jobs_of_user", "user_id", "id"),
         Index("ix_jobs_of_source", "source", "updated_at"),
-        _partial("ix_jobs_held", "lease_until", "status = 'processing'"),
-        _partial("ix_jobs_due", "next_retry_at", "status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL"),
-        _partial("ix_jobs_waiting", "enqueued_at", "status IN ('pending', 'retrying') AND paused_at IS NULL"),
-        # What the figures count of jobs that go on, what they have to catch up with, and what is past its days.
-        _partial("ix_jobs_going_on", "status", "user_id", "deleted_at", "ended_at", _GOING_ON),
-        _partial("ix_jobs_uncounted", "id", _UNCOUNTED),
-        _partial("ix_jobs_reopened", "id", _REOPENED),
-        _partial("ix_jobs_to_expire", "user_id", "ended_at", "deleted_at", _TO_EXPIRE),
-        # The admins' list, one for each filter or order that it has. What a count asks of stands in the index as
-        # well: SQLite would look up each row otherwise.
-        _partial("ix_jobs_by_created", "created_at", "id", "deleted_at", _THERE),
-        _partial("ix_jobs_by_status", "status", "created_at", "id", "deleted_at", _THERE),
-        _partial("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", _THERE),
-        _partial("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", _THERE),
-        _partial("ix_jobs_by_updated", "updated_at", "id", _THERE),
-        _partial("ix_jobs_by_name", "file_name", "id", _THERE),
-        _partial("ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", _OPEN),
-        _partial("ix_jobs_by_cause", "last_error", "updated_at", "id", "status", "next_retry_at", "deleted_at", _OPEN),
+        partial_index("ix_jobs_held", "lease_until", where="status = 'processing'"),
+        partial_index(
+            "ix_jobs_due", "next_retry_at", where="status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL"
+        ),
+        partial_index(
+            "ix_jobs_waiting", "enqueued_at", where="status IN ('pending', 'retrying') AND paused_at IS NULL"
+        ),
+        # For the metrics: unfinished jobs, jobs not counted yet, and jobs counted but active again; then for expiry.
+        partial_index("ix_jobs_going_on", "status", "user_id", "deleted_at", "ended_at", where=_GOING_ON),
+        partial_index("ix_jobs_uncounted", "id", where=_UNCOUNTED),
+        partial_index("ix_jobs_reopened", "id", where=_REOPENED),
+        partial_index("ix_jobs_to_expire", "user_id", "ended_at", "deleted_at", where=_TO_EXPIRE),
+        # The admins' list has one for each filter and order. The columns that a count filters by are in the index too:
+        # otherwise SQLite would look up each row.
+        partial_index("ix_jobs_by_created", "created_at", "id", "deleted_at", where=_THERE),
+        partial_index("ix_jobs_by_status", "status", "created_at", "id", "deleted_at", where=_THERE),
+        partial_index("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", where=_THERE),
+        partial_index("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", where=_THERE),
+        partial_index("ix_jobs_by_updated", "updated_at", "id", where=_THERE),
+        partial_index("ix_jobs_by_name", "file_name", "id", where=_THERE),
+        partial_index(
+            "ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", where=_OPEN
+        ),
+        partial_index(
+            "ix_jobs_by_cause", "last_error", "updated_at", "id", "status", "next_retry_at", "deleted_at", where=_OPEN
+        ),
     )
 
     def is_timed_out(self, now: datetime | None = None, timeout_minutes: int | None = None) -> bool:
-        """Whether a worker has the job, but no row came in for `timeout_minutes` (the job's own, unless given):
-        counted from the last row that came in or, before the first one, from the start."""
+        """Whether a worker has the job while no row came in for `timeout_minutes` (default: the job's own), counted
+        from the last row that came in or, before the first one, from the start."""
         known = [moment for moment in (self.started_at, self.last_progress_at) if moment]
         if self.status != Status.PROCESSING or not known:
             return False
@@ -83,7 +85,7 @@ class ScrapingJob(Lifecycle, Model):
         """Whether an automatic retry is left."""
         return self.status in RETRYABLE and self.retry_count < self.max_retries
 
-    # The seed's methods, for the shell: the same verbs as everywhere, committed at once. Each answers whether it moved.
+    # The seed's methods, for the shell: the usual verbs, committed at once. Each returns whether the job moved.
 
     def mark_as_processing(self) -> bool:
         """Begin an attempt by hand."""
@@ -91,16 +93,16 @@ class ScrapingJob(Lifecycle, Model):
         return self._by_hand(type(self).claim(self.id, self.attempt, utcnow(), worker=BY_HAND, lease_seconds=lease))
 
     def mark_as_completed(self) -> bool:
-        """End the attempt; only when every row has a final answer."""
+        """End the attempt, if every row has a final answer."""
         return self._by_hand(type(self).complete(self.id, self.attempt, utcnow()))
 
     def mark_as_failed(self, error: str) -> bool:
-        """End the attempt as failed, with an error in words. A job that no worker has taken yet is taken first."""
+        """End the attempt as failed, with an error in words. A job that no worker has is claimed first."""
         self._take_if_waiting()
         return self._by_hand(type(self).fail(self.id, self.attempt, error, utcnow(), backoff()))
 
     def mark_as_timeout(self) -> bool:
-        """End the attempt as timed out. A job that no worker has taken yet is taken first."""
+        """End the attempt as timed out. A job that no worker has is claimed first."""
         self._take_if_waiting()
         seen = self.last_progress_at
         return self._by_hand(type(self).time_out(self.id, self.attempt, seen, utcnow(), backoff()))
@@ -110,8 +112,8 @@ class ScrapingJob(Lifecycle, Model):
         return self._by_hand(type(self).retry_when_due(self.id, utcnow(), at_once=True))
 
     def save(self) -> None:
-        """Commit what was changed by hand, with what follows from it: a job set to failed with retries left is due.
-        When it cannot be saved, it is as it was in the database, and the error says why."""
+        """Commit changes made by hand, with what follows from them: a job set to failed with retries left is due. An
+        error leaves the job as it is in the database."""
         try:
             settle(self, utcnow())
             db.session.add(self)
@@ -132,5 +134,5 @@ class ScrapingJob(Lifecycle, Model):
 
 
 def backoff() -> Backoff:
-    """The backoff of this portal's settings."""
+    """Return the backoff of this portal's settings."""
     return Backoff(base_seconds=current_app.config["SCRAPING_RETRY_SECONDS"])

@@ -1,6 +1,6 @@
-"""What pages ask of documents and jobs. It only reads, and it decides who sees what.
+"""Reads documents and jobs for pages, and decides who sees what. It changes nothing.
 
-A job or document that is not the reader's, or that was deleted, is None, and the page answers 404. Lists apply the
+A job or document that belongs to somebody else, or was deleted, is None, and the page answers 404. Lists apply the
 reader's filters and say how many jobs have each status.
 """
 
@@ -9,20 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
-from portal.database import MAX_INTEGER, among, db, id_in
+from portal.causes import cause_for
+from portal.database import db
 from portal.documents.models import Document
-from portal.jobs.core.derived import TEMPORARY, summary_sentence, version
+from portal.ids import MAX_INTEGER, id_in
+from portal.jobs.core.derived import summary_sentence, version
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.core.tables import Attempt, Event, Number, SweepState
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
 from portal.sources.base import Outcome
-from portal.sources.pause import names_paused
 
 PER_PAGE = 25
 EVENTS_SHOWN = 200
@@ -30,8 +32,8 @@ EVENTS_SHOWN = 200
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list of jobs, newest first. `counts` has every status word, and `all`, under the same filters
-    but for the status: what the filter tabs show."""
+    """One page of a list of jobs, newest first. `counts` has every status, and `all`, under the same filters except the
+    status: the numbers on the filter tabs."""
 
     jobs: list[ScrapingJob]
     page: int  # from 1
@@ -48,7 +50,7 @@ def seen_by(user: User, of: type[ScrapingJob] | type[Document], *, everybody: bo
 
 
 def told_of_pauses(jobs: list[ScrapingJob]) -> list[ScrapingJob]:
-    """The jobs, each knowing whether its source is paused: that stands in a table of the sources."""
+    """Set on each job whether its source is paused, which a table of the sources records. Returns the jobs."""
     paused = pause.pauses() if jobs else {}
     for job in jobs:
         job.source_paused = job.source in paused
@@ -75,9 +77,9 @@ def _status(word: str | None) -> Status | None:
 
 
 def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int = 1) -> Page:
-    """This person's own jobs, newest first, 25 a page; an admin's list of everybody's is in `admin.job_list`.
+    """Return this person's own jobs, newest first, 25 a page; `admin.job_list` lists everybody's for admins.
 
-    `q` is part of a file's name or a job's id. An unknown status filters nothing; a page past the end is the last one.
+    `q` is part of a file's name or a job's id. An unknown status does not filter; a page past the end is the last one.
     """
     where = _filters(user, q)
     by_status = select(ScrapingJob.status, func.count()).where(*where).group_by(ScrapingJob.status)
@@ -96,7 +98,7 @@ def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int =
 
 @dataclass(frozen=True)
 class NumbersPage:
-    """Some rows of a job in the file's order. `next_after` is the row number to go on from, or nothing."""
+    """Some rows of a job in the file's order. The next page comes after row `next_after`; None on the last page."""
 
     rows: list[Number]
     next_after: int | None
@@ -104,21 +106,21 @@ class NumbersPage:
 
 @dataclass(frozen=True)
 class LastSweep:
-    """When the sweep last came to its end; `late` when that is too long ago, or never was."""
+    """When the sweep last ended; `late` when that is too long ago, or never happened."""
 
     ended_at: datetime | None
     late: bool
 
 
 def find_document(user: User, document_id: int) -> Document | None:
-    """The document, if this person may see it."""
+    """Return the document, if this person may see it."""
     if document_id > MAX_INTEGER:
         return None
     return db.session.scalar(select(Document).where(Document.id == document_id, *seen_by(user, Document)))
 
 
 def find_job(user: User, job_id: int) -> ScrapingJob | None:
-    """The job as it stands now, if this person may see it."""
+    """Return the job in its present state, if this person may see it."""
     if job_id > MAX_INTEGER:
         return None
     found = select(ScrapingJob).where(ScrapingJob.id == job_id, *seen_by(user, ScrapingJob))
@@ -127,7 +129,7 @@ def find_job(user: User, job_id: int) -> ScrapingJob | None:
 
 
 def find_expired(user: User, job_id: int) -> ScrapingJob | None:
-    """The job whose days were over, if this person might see it: its totals are all that is left of it."""
+    """Return the job deleted after its retention period, if this person could see it: only its totals are left."""
     if job_id > MAX_INTEGER:
         return None
     found = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.expired_at.is_not(None))
@@ -137,7 +139,7 @@ def find_expired(user: User, job_id: int) -> ScrapingJob | None:
 
 
 def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:
-    """Those of the jobs that this person may see, in the order asked."""
+    """Return those of the jobs that this person may see, in the order of `job_ids`."""
     known = [job_id for job_id in job_ids if job_id <= MAX_INTEGER]
     found = select(ScrapingJob).where(ScrapingJob.id.in_(known), *seen_by(user, ScrapingJob))
     seen = list(db.session.scalars(found.options(joinedload(ScrapingJob.user))))
@@ -148,7 +150,8 @@ def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:
 def numbers_page(
     job: ScrapingJob, outcome: str | None = None, q: str = "", after_row: int = 0, limit: int = 50
 ) -> NumbersPage:
-    """Rows of the job after a row number, in the file's order: those of one outcome, or with `q` in the number."""
+    """Return rows of the job after a row number, in the file's order: those of one outcome, or with `q` in the
+    number."""
     found: Select[Number] = select(Number).where(Number.job_id == job.id, Number.row_no > after_row)
     if outcome in tuple(Outcome):
         found = found.where(Number.outcome == Outcome(outcome))
@@ -162,26 +165,26 @@ def numbers_page(
 
 
 def timeline(job: ScrapingJob) -> list[Event]:
-    """What happened to the job and who was told of it, newest first."""
+    """Return what happened to the job and who was notified, newest first."""
     events = select(Event).where(Event.job_id == job.id).order_by(Event.id.desc()).limit(EVENTS_SHOWN)
     return with_notices(job.id, list(db.session.scalars(events)))
 
 
 def attempts(job: ScrapingJob) -> list[Attempt]:
-    """The job's attempts, newest first."""
+    """Return the job's attempts, newest first."""
     newest_first = select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.attempt.desc()).limit(EVENTS_SHOWN)
     return list(db.session.scalars(newest_first))
 
 
 def kept_at(number: Number, attempts: Iterable[Attempt]) -> datetime | None:
-    """When the source was asked for a row's answer, where that was for an earlier file: before the attempt began that
-    wrote it. Nothing for an answer of this file's own."""
+    """Return when the source gave a row's answer, if that was for an earlier file: before the attempt that wrote it
+    began. None for an answer of this file's own."""
     began = next((one.started_at for one in attempts if one.attempt == number.attempt), None)
     return number.checked_at if began and number.checked_at and number.checked_at < began else None
 
 
 def attempt_rows(job: ScrapingJob, each: int = 5) -> dict[int, list[Number]]:
-    """Some rows that each attempt wrote, for admins: those without an answer first."""
+    """Return some rows that each attempt wrote, for admins: rows without an answer first."""
     last = case((Number.outcome == Outcome.FAILED, 0), else_=1)
     place = func.row_number().over(partition_by=Number.attempt, order_by=(last, Number.row_no)).label("place")
     ranked = select(Number.row_no, place).where(Number.job_id == job.id, Number.attempt.is_not(None)).subquery()
@@ -193,7 +196,7 @@ def attempt_rows(job: ScrapingJob, each: int = 5) -> dict[int, list[Number]]:
 
 
 def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
-    """Why rows failed: reason, how many rows, and whether another attempt may cure it. The most frequent first."""
+    """Return why rows failed: reason, number of rows, and whether another attempt may help. The most frequent first."""
     if not job.failed_count:
         return []
     rows = func.count()
@@ -203,44 +206,40 @@ def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
         .group_by(Number.reason)
         .order_by(rows.desc(), Number.reason)
     )
-    return [(reason or "", count, reason in TEMPORARY) for reason, count in db.session.execute(grouped)]
+    return [(reason or "", count, cause_for(reason).temporary) for reason, count in db.session.execute(grouped)]
 
 
 def duplicates(job: ScrapingJob) -> int:
-    """How many rows repeat a number of a row further up."""
+    """Count the rows that repeat a number of an earlier row."""
     repeated = select(func.count()).where(Number.job_id == job.id, Number.duplicate_of.is_not(None))
     return db.session.scalar(repeated) or 0
 
 
-def queue_position(job: ScrapingJob) -> int | None:
-    """How many jobs are ahead in the queue; None when the job is not in it."""
-    if job.status not in WAITING or job.paused_at is not None or job.not_before is not None or job.source_paused:
+def queue_position(job: ScrapingJob, now: datetime) -> int | None:
+    """Count the jobs ahead in the queue; None when the job is not in it."""
+    if job.status not in WAITING:  # most pages: no need to ask the database
+        return None
+    claimable = ScrapingJob.claimable(now)
+    if db.session.scalar(select(ScrapingJob.id).where(ScrapingJob.id == job.id, *claimable)) is None:
         return None
     in_order = and_(ScrapingJob.enqueued_at.is_(None), ScrapingJob.id < job.id)
     if job.enqueued_at is None:
         earlier = or_(ScrapingJob.enqueued_at.is_not(None), in_order)
     else:
         earlier = ScrapingJob.enqueued_at < job.enqueued_at
-    ahead = select(func.count()).where(
-        ScrapingJob.id != job.id,
-        among(ScrapingJob.status, WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.not_before.is_(None),
-        ScrapingJob.source.not_in(names_paused()),
-        ScrapingJob.deleted_at.is_(None),
-        earlier,
-    )
-    return db.session.scalar(ahead)
+    return db.session.scalar(select(func.count()).where(ScrapingJob.id != job.id, *claimable, earlier))
 
 
 def page_version(job: ScrapingJob, now: datetime) -> str:
-    """`version` with what else the job's page shows: the queue before it, its timeline, and what the clock changes."""
+    """Return `version` with the rest of what the job's page shows: the queue ahead, the timeline, and what time
+    changes."""
     newest = db.session.scalar(select(func.max(Event.id)).where(Event.job_id == job.id))
-    ahead = queue_position(job)
+    ahead = queue_position(job, now)
     return f"{version(job)}.{'' if ahead is None else ahead}.{newest or ''}.{summary_sentence(job, now)}"
 
 
-def last_sweep(now: datetime, interval: timedelta) -> LastSweep:
-    """When the sweep last ended. Three intervals without one and something is wrong with the portal itself."""
+def last_sweep(now: datetime) -> LastSweep:
+    """Return when the sweep last ended. Three intervals without one mean that the portal itself has a problem."""
     ended_at = db.session.scalar(select(func.max(SweepState.ended_at)))
-    return LastSweep(ended_at, ended_at is None or now - ended_at > 3 * interval)
+    late = timedelta(minutes=3 * current_app.config["SCRAPING_CHECK_INTERVAL"])
+    return LastSweep(ended_at, ended_at is None or now - ended_at > late)

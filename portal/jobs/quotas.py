@@ -1,7 +1,7 @@
-"""How much each person may use: rows a file and files a day, their own where an admin has given them some.
+"""How much each person may use: rows per file and files per day, the portal's defaults or their own set by an admin.
 
-A file counts in the day in which it was started, by its owner's clock, and goes on counting when it is deleted. A retry
-is no new file.
+A file counts on the day on which it was started, by its owner's clock, and still counts when it is deleted. A retry
+does not count as a new file.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from portal.database import db, reading
 from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
 
-COUNTED = 1000  # files of one person; a list says "1000+" of more
+COUNTED = 1000  # files of one person; a list shows more as "1000+"
 
 
 class Quota(NamedTuple):
@@ -26,21 +26,23 @@ class Quota(NamedTuple):
 
     rows: int
     per_day: int | None
-    spent: bool  # as many files as they may were started today
+    spent: bool  # today's files are used up
 
 
-def allowance(user_id: int, now: datetime, *, lock: bool = False) -> Quota:
-    """What this person may use now. With `lock`, nobody else can start a file of theirs before the transaction ends;
-    on SQLite a transaction that may write is alone from its first statement."""
+def quota_of(user_id: int, now: datetime, *, lock: bool = False) -> Quota:
+    """Return what this person may use now. With `lock`, nobody else can start a file of theirs before the transaction
+    ends; on SQLite a transaction that may write is alone from its first statement anyway."""
     asked = select(User.max_rows, User.files_per_day, User.time_zone).where(User.id == user_id)
     if lock:
-        locked = asked.with_for_update(key_share=True)  # rows that name the person may still be written
-        return _allowance(db.session(), locked, user_id, now)
+        locked = asked.with_for_update(
+            key_share=True
+        )  # other transactions may still write rows that refer to the person
+        return _quota(db.session(), locked, user_id, now)
     with reading() as session:
-        return _allowance(session, asked, user_id, now)
+        return _quota(session, asked, user_id, now)
 
 
-def _allowance(session: Session, asked: Select[*tuple[Any, ...]], user_id: int, now: datetime) -> Quota:
+def _quota(session: Session, asked: Select[*tuple[Any, ...]], user_id: int, now: datetime) -> Quota:
     max_rows, per_day, zone = session.execute(asked).one()
     begun = _midnight(now, zone or current_app.config["DEFAULT_TIME_ZONE"])
     spent = per_day is not None and _started_since(session, user_id, per_day, begun)
@@ -48,7 +50,7 @@ def _allowance(session: Session, asked: Select[*tuple[Any, ...]], user_id: int, 
 
 
 def rows_for_document(document_id: int) -> int:
-    """How many rows its owner's files may have."""
+    """Return how many rows the owner's files may have."""
     owners = select(User.max_rows).join(Document, Document.user_id == User.id).where(Document.id == document_id)
     with reading() as session:
         own = session.scalar(owners)
@@ -56,7 +58,7 @@ def rows_for_document(document_id: int) -> int:
 
 
 def _started_since(session: Session, user_id: int, count: int, since: datetime) -> bool:
-    """Whether so many files were started since then. It reads no more of them than that."""
+    """Whether `count` files were started since then. It reads no more of them than that."""
     newest_first = select(ScrapingJob.created_at).where(ScrapingJob.user_id == user_id).order_by(ScrapingJob.id.desc())
     last_of_them = session.scalar(newest_first.offset(max(0, count - 1)).limit(1))
     return last_of_them is not None and last_of_them >= since
@@ -67,7 +69,7 @@ def _midnight(now: datetime, zone: str) -> datetime:
 
 
 def files_started(user_ids: Iterable[int]) -> dict[int, int]:
-    """How many files each of these people ever started, counted up to COUNTED."""
+    """Return how many files each of these people ever started, counted up to COUNTED."""
     counted = {}
     for user_id in user_ids:
         some = select(ScrapingJob.id).where(ScrapingJob.user_id == user_id).limit(COUNTED + 1).subquery()

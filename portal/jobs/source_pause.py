@@ -1,7 +1,7 @@
-"""An admin pauses a source and lets it go on: what that means for its jobs. The pause itself, `sources` keeps.
+"""An admin pauses a source and resumes it: what that does to its jobs. `sources` stores the pause itself.
 
-Workers that are busy with it hear of it by the source's breaker, within a second, and hand their jobs back; no job of
-it is taken up, and none uses a retry. With Redis away, those that are busy come to their end first.
+Busy workers notice it by the source's breaker within a second and hand their jobs back; no worker takes a job of that
+source, and no retry is used. With Redis away, busy workers finish their attempts first.
 """
 
 from datetime import datetime
@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import update
 
 from portal import audit
+from portal.causes import CauseCode
 from portal.database import changed_rows, db
 from portal.jobs.core.status import WAITING
 from portal.jobs.dispatch import connection
@@ -19,24 +20,22 @@ from portal.sources.limits.circuit_breaker import CircuitBreaker
 
 log = structlog.get_logger(__name__)
 
-CAUSE = "source_paused"
-
 
 def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:
-    """Let nobody ask this source until it is resumed. False: it was paused already. It commits."""
+    """Stop all requests to this source until it is resumed. False: it was already paused. Commits."""
     paused = pause.pause(name, actor, why, now)
     if paused:
         audit.note(actor, "source_paused", "source", name, why, now)
     db.session.commit()
     if paused:
-        CircuitBreaker(connection(), name).trip(CAUSE)
+        CircuitBreaker(connection(), name).trip(CauseCode.SOURCE_PAUSED)
         log.warning("source paused", source=name, actor=actor, why=why)
     return paused
 
 
 def resume_source(name: str, actor: str, now: datetime) -> bool:
-    """Let the source be asked again, and its jobs go on at once, also those that waited for it for another reason: the
-    breaker is closed. False: it was not paused. It commits."""
+    """Let the source be asked again, and its jobs continue at once. That includes jobs that waited for it for another
+    reason, because the breaker is closed. False: it was not paused. Commits."""
     resumed = pause.resume(name)
     audit.note(actor, "source_resumed", "source", name, None, now)
     _let_go_on(name, now)
@@ -47,7 +46,7 @@ def resume_source(name: str, actor: str, now: datetime) -> bool:
 
 
 def _let_go_on(name: str, now: datetime) -> None:
-    """The next sweep pushes them."""
+    """Make the source's waiting jobs due; the next sweep pushes them."""
     waiting = (ScrapingJob.source == name, ScrapingJob.status.in_(WAITING), ScrapingJob.deleted_at.is_(None))
     freed = {"not_before": None, "wait_cause": None, "enqueued_at": None, "updated_at": now}
     changed_rows(update(ScrapingJob).where(*waiting).values(**freed))

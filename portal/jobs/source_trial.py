@@ -1,8 +1,8 @@
-"""One number tried at a source: a page asks for it, a worker does it, and the page finds the result in Redis.
+"""Tries one number at a source: a page requests it, a worker runs it, and the page finds the result in Redis.
 
-No request of a page waits for a source, and no web process loads the offline source's tables. What is kept is for ten
-minutes and for the admin who asked: its name cannot be guessed. A try that is lost with its worker or with Redis is
-not done again: the page says so, and a person may.
+No page's request waits for a source, and no web process loads the offline source's tables. A result is kept for ten
+minutes, for the admin who asked: its token cannot be guessed. A trial that is lost with its worker or with Redis is not
+run again: the page says so, and the person may repeat it.
 """
 
 import json
@@ -14,36 +14,37 @@ import structlog
 from redis.exceptions import RedisError
 
 from portal import sources
+from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.jobs.dispatch import connection, push_trial
 from portal.sources import catalogue
-from portal.sources.trial import TRY_SECONDS, Trial, as_plain, from_plain, try_source
+from portal.sources.trial import TRY_SECONDS, Trial, from_dict, to_dict, try_source
 
 log = structlog.get_logger(__name__)
 
 KEPT_SECONDS = 600
-SLOW = timedelta(seconds=5)  # without a worker's sign, the page says what that may be
-LOST = timedelta(seconds=120)  # a worker may read a file for a while; after that nobody waits any more
+SLOW = timedelta(seconds=5)  # if no worker has taken it by then, the page says why that may be
+LOST = timedelta(seconds=120)  # a worker may be reading a file first; after that the trial counts as lost
 
 
 class RedisAway(Exception):
-    """Redis does not answer: nothing can be handed to a worker."""
+    """Redis does not answer, so no worker can be reached."""
 
 
 @dataclass(frozen=True)
 class TrialState:
-    """How a try stands. `trial` is None while it is under way, and when nothing is known of it any more."""
+    """The state of a trial. `trial` is None while it runs, and when it is no longer known."""
 
     token: str
     number: str = ""
     trial: Trial | None = None
     waiting: bool = False
-    slow: bool = False  # no worker has taken it up yet
+    slow: bool = False  # no worker has taken it yet
     away: bool = False
 
 
 def begin(source: str, number: str, now: datetime) -> str:
-    """Hand one number (E.164) to a worker, and give the token by which the result is found. Raises Away."""
+    """Hand one number (E.164) to a worker, and return the token of the result. Raises RedisAway."""
     token = secrets.token_urlsafe(18)
     asked = {"source": source, "number": number, "asked_at": now.isoformat()}
     try:
@@ -56,7 +57,7 @@ def begin(source: str, number: str, now: datetime) -> str:
 
 
 def run(token: str) -> None:
-    """What the worker does: ask, and leave the result. Raises RedisError when Redis is away."""
+    """Run the trial in the worker, and store the result. Raises RedisError when Redis is away."""
     redis = connection()
     kept = redis.get(_key(token))
     if kept is None:
@@ -67,15 +68,15 @@ def run(token: str) -> None:
     try:
         trial = try_source(asked["source"], asked["number"])
     except sources.UnknownSource:
-        trial = Trial(asked["number"], reason="source_unknown")
+        trial = Trial(asked["number"], reason=CauseCode.SOURCE_UNKNOWN)
     except Exception:  # whoever waits for it hears of it
         log.exception("a try failed", source=asked["source"])
-        trial = Trial(asked["number"], reason="source_error")
-    redis.set(_key(token), json.dumps({**asked, "trial": as_plain(trial)}), ex=KEPT_SECONDS)
+        trial = Trial(asked["number"], reason=CauseCode.SOURCE_ERROR)
+    redis.set(_key(token), json.dumps({**asked, "trial": to_dict(trial)}), ex=KEPT_SECONDS)
 
 
 def look(source: str, token: str, now: datetime) -> TrialState:
-    """How a try of this source stands."""
+    """Return the state of a trial of this source."""
     try:
         kept = connection().get(_key(token))
     except (RedisError, OSError):
@@ -84,7 +85,7 @@ def look(source: str, token: str, now: datetime) -> TrialState:
     if asked.get("source") != source:
         return TrialState(token)
     if "trial" in asked:
-        return TrialState(token, asked["number"], from_plain(asked["trial"]))
+        return TrialState(token, asked["number"], from_dict(asked["trial"]))
     since = datetime.fromisoformat(asked.get("taken_at", asked["asked_at"]))
     taken = "taken_at" in asked
     waiting = now - since < (timedelta(seconds=3 * TRY_SECONDS) if taken else LOST)

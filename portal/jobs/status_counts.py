@@ -1,7 +1,7 @@
-"""How many jobs stand in each status just now; deleted ones are not counted. The page and the command both ask here.
+"""How many jobs have each status now, without deleted ones. The page and the command both use it.
 
-The jobs that have not ended are few, and are counted. Of those that have, the sums are read, for a million of them
-would take a tenth of a second to count. Each job is in one of the two, also while it is not counted as ended yet.
+Unfinished jobs are few, and are counted. For ended jobs the metrics' sums are read, because counting a million of them
+would take a tenth of a second. Each job is in one of the two, even before its end is in the metrics.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from portal.jobs.core.status import ENDED, Status
 from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
 
-# Jobs that ended and are not in the sums yet.
+# Jobs that have ended and are not in the sums yet.
 UNCOUNTED = (
     among(ScrapingJob.status, ENDED),
     ScrapingJob.next_retry_at.is_(None),
@@ -22,12 +22,12 @@ UNCOUNTED = (
 
 
 def behind() -> bool:
-    """Whether there are jobs that ended and are not counted yet: the sweep counts them."""
+    """Whether there are ended jobs that are not in the sums yet; the sweep adds them."""
     return bool(db.session.scalar(select(exists().where(*UNCOUNTED))))
 
 
-def standing(user_id: int | None = None) -> dict[Status, int]:
-    """Jobs by status, every status named: everybody's, or one person's."""
+def count_by_status(user_id: int | None = None) -> dict[Status, int]:
+    """Count jobs by status, with every status: everybody's, or one person's."""
     where: list[ColumnElement[bool]] = [ScrapingJob.ended_at.is_(None), ScrapingJob.deleted_at.is_(None)]
     if user_id is not None:
         where.append(ScrapingJob.user_id == user_id)

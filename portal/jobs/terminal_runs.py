@@ -1,7 +1,7 @@
-"""A job that a terminal runs itself: which one a file belongs to, and how it becomes ready to be claimed by it.
+"""Jobs that a terminal runs itself: which job a file belongs to, and how the terminal gets to claim it.
 
-The same verbs as everywhere, but nothing is pushed to Redis. Should a worker be first all the same (a sweep may push
-what waits), the claim decides, as always. It says nothing: its callers have the words.
+It uses the usual verbs, but pushes nothing to Redis. If a worker is first anyway (a sweep may push a waiting job), the
+claim decides, as always. It has no sentences: its callers do.
 """
 
 from datetime import datetime
@@ -32,11 +32,11 @@ class SourceNotReady(Exception):
 
 
 def terminal_user(now: datetime) -> User:
-    """Whose files the terminal's are: the first admin's or, before there is one, nobody's, who cannot sign in."""
+    """Return the owner of the terminal's files: the first admin or, before there is one, a user who cannot sign in."""
     admins = select(User).where(User.is_admin, User.is_active).order_by(User.id)
     user = db.session.scalar(admins.limit(1)) or db.session.scalar(select(User).where(User.email == TERMINAL))
     if user is None:
-        # The id says that this is no person: a portal whose only user this is still waits for its first admin.
+        # The id marks this as not a person: a portal with no other user still waits for its first admin.
         user = User(id=0, email=TERMINAL, password_hash=NO_PASSWORD, is_active=False, created_at=now)
         db.session.add(user)
     db.session.commit()
@@ -44,14 +44,14 @@ def terminal_user(now: datetime) -> User:
 
 
 def known_document(user: User, sha256: str) -> Document | None:
-    """The person's last document with this content; one that was refused is not it."""
+    """Return the person's last document with this content that was not refused."""
     same = (Document.user_id == user.id, Document.sha256 == sha256, Document.deleted_at.is_(None))
     found = select(Document).where(*same, Document.state != Reading.REFUSED).order_by(Document.id.desc())
     return db.session.scalar(found.limit(1))
 
 
 def known_job(user: User, document: Document, choice: Choice) -> ScrapingJob | None:
-    """The person's last job for this content with this choice."""
+    """Return the person's last job for this content with this choice."""
     same = (
         ScrapingJob.user_id == user.id, ScrapingJob.deleted_at.is_(None), Document.sha256 == document.sha256,
         ScrapingJob.sheet == choice.sheet, ScrapingJob.header_row == choice.header_row,
@@ -68,9 +68,9 @@ def is_done(job: ScrapingJob) -> bool:
 
 
 def take_up(job: ScrapingJob, actor: str, now: datetime) -> None:
-    """Make a job that is not done ready to be claimed: resumed, retried, or taken from a worker that died.
+    """Make an unfinished job ready to be claimed: resumed, retried, or taken from a worker that died.
 
-    Raises HeldElsewhere and NotYet.
+    Raises JobTaken and SourceNotReady.
     """
     if job.status == Status.PROCESSING:
         ScrapingJob.lose(job.id, job.attempt, now, backoff())
@@ -89,6 +89,6 @@ def take_up(job: ScrapingJob, actor: str, now: datetime) -> None:
 
 
 def put_by(job: ScrapingJob, actor: str, now: datetime) -> None:
-    """Let a job that was handed back wait for whoever stopped it, and for no worker."""
+    """Pause a job that was handed back, so that it waits for the person who stopped it and no worker takes it."""
     ScrapingJob.pause(job.id, actor, now)
     db.session.commit()

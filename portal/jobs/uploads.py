@@ -1,6 +1,6 @@
-"""What comes before a job: take an upload in, documents that were not started, earlier ones of the same content.
+"""What comes before a job: storing an upload, documents that were not started, earlier uploads of the same content.
 
-The check page and the front page ask here, as other pages ask `queries`. It starts no job: `commands` does.
+The check page and the front page use it, as other pages use `queries`. It must not start a job: `commands` does.
 """
 
 from datetime import datetime
@@ -30,27 +30,27 @@ class EarlierUpload(NamedTuple):
 def take_in(
     stream: Stream | None, given_name: str | None, user_id: int, storage: LocalStorage, max_bytes: int, now: datetime
 ) -> Document:
-    """Store an upload, and have a worker read it. It commits. Raises documents.upload.UploadRefused."""
+    """Store an upload, and have a worker read it. Commits. Raises documents.upload.UploadRefused."""
     document = receive(stream, given_name, user_id, storage, max_bytes, now)
     push_document(document.id, now)
     return document
 
 
 def unstarted(user_id: int) -> list[Document]:
-    """The person's documents that are there but have no job, the newest first."""
+    """Return the person's documents that have no job, newest first."""
     started = exists().where(ScrapingJob.document_id == Document.id)
     mine = (Document.user_id == user_id, Document.deleted_at.is_(None), ~started)
     return list(db.session.scalars(select(Document).where(*mine).order_by(Document.id.desc()).limit(UNSTARTED_SHOWN)))
 
 
 def jobs_of(document_id: int) -> list[ScrapingJob]:
-    """The jobs that were started with a document and are not deleted, the newest first."""
+    """Return the jobs that were started with a document and are not deleted, newest first."""
     these = (ScrapingJob.document_id == document_id, ScrapingJob.deleted_at.is_(None))
     return list(db.session.scalars(select(ScrapingJob).where(*these).order_by(ScrapingJob.id.desc())))
 
 
 def earlier(document: Document) -> list[EarlierUpload]:
-    """The same person's earlier documents with the very same content, the newest first."""
+    """Return the same person's earlier documents with exactly the same content, newest first."""
     same = select(Document).where(
         Document.user_id == document.user_id,
         Document.sha256 == document.sha256,
@@ -62,22 +62,22 @@ def earlier(document: Document) -> list[EarlierUpload]:
 
 
 def countries_used(user_id: int) -> list[str]:
-    """The countries of the person's jobs, the one used most first."""
+    """Return the countries of the person's jobs, the most used first; five at most."""
     counted = select(ScrapingJob.country).where(ScrapingJob.user_id == user_id).group_by(ScrapingJob.country)
     return list(db.session.scalars(counted.order_by(func.count().desc(), ScrapingJob.country).limit(5)))
 
 
 def begun(document_id: int) -> int:
-    """How many jobs were ever started with a document; a deleted one counts. A form carries this figure, and a form
-    that is sent twice is told by it."""
+    """Count the jobs ever started with a document, including deleted ones. A form carries this number, so that a form
+    sent twice is recognised."""
     return db.session.scalar(select(func.count()).where(ScrapingJob.document_id == document_id)) or 0
 
 
 def begun_since(document: Document, seen: int | None) -> ScrapingJob | None:
-    """The job that was started since the form showed `seen` of them, if there is one.
+    """Return the job that was started since the form showed `seen` of them, if there is one.
 
-    It locks the document until the transaction's end and reads it anew, so that of two sent at once the second one
-    waits and finds the first one's job. On SQLite a transaction that may write is alone from its first statement.
+    It locks the document until the transaction's end and reads it again: of two forms sent at once, the second waits
+    and finds the first one's job. On SQLite a transaction that may write is alone from its first statement anyway.
     """
     db.session.refresh(document, with_for_update=True)
     if seen is None or begun(document.id) <= seen:
@@ -86,8 +86,8 @@ def begun_since(document: Document, seen: int | None) -> ScrapingJob | None:
 
 
 def discard(document_id: int, now: datetime, storage: LocalStorage) -> bool:
-    """Remove a document that has no job, with its file. False when it has one or is already gone."""
-    # Locked first: an UPDATE alone would not see the job of somebody who is confirming at this moment.
+    """Delete a document without a job, with its file. False when it has a job or is already deleted. Commits."""
+    # Locked first: an UPDATE alone would not see the job of somebody who is confirming right now.
     db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
     in_use = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
     unused = (Document.id == document_id, Document.deleted_at.is_(None), ~in_use)
@@ -96,5 +96,5 @@ def discard(document_id: int, now: datetime, storage: LocalStorage) -> bool:
     db.session.commit()
     if key is None:
         return False
-    delete_file(storage, key)  # after the commit: a file too many is harmless, a row without its file is not
+    delete_file(storage, key)  # after the commit: an extra file is harmless, a row without its file is not
     return True

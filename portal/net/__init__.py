@@ -1,2 +1,2 @@
-"""How the portal reaches addresses that a person has set. It must not know what is fetched or sent there, or why:
-sources and notices both go out by this door, and know nothing of each other."""
+"""Safe requests to addresses that people configure. It must not know what is fetched or sent, or why: sources and
+notices both use it and must not know each other."""

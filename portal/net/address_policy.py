@@ -1,7 +1,7 @@
-"""Which addresses may be connected to: public ones, those the operator opened, and nothing else inside our network.
+"""Decides which addresses we may connect to: public ones, and the private networks that the operator opened.
 
-The name is resolved and every address it has is judged; whoever connects must connect to the judged one. It must not
-know what is fetched, or why.
+A name is resolved, every address it has is checked, and the caller must connect to the checked address that is
+returned. It must not know what is fetched, or why.
 """
 
 import ipaddress
@@ -20,23 +20,23 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PORTS = (80, 443)
-KEPT_SECONDS = 30.0  # how long a judged address is used again: a name is not resolved for each of 5,000 numbers
+CACHE_SECONDS = 30.0  # how long a checked address is reused: a name is not resolved for each of 5,000 numbers
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class AddressRefusal(StrEnum):
-    """Why an address is not asked. A page has a sentence for each."""
+    """Why an address is refused. Pages have a sentence for each."""
 
     HOST = "no_host"  # not an address at all
-    SCHEME = "scheme_refused"  # neither http nor https, or http where only https is good enough
-    USERINFO = "userinfo_refused"  # a name or password stands in the address
+    SCHEME = "scheme_refused"  # neither http nor https, or http where https is required
+    USERINFO = "userinfo_refused"  # the address contains a user name or password
     PORT = "port_refused"
-    PRIVATE = "private_address"  # it leads into our own network, or nowhere on the internet
+    PRIVATE = "private_address"  # inside our own network, or not routable on the internet
     REDIRECTS = "too_many_redirects"
 
 
 class AddressRefused(requests.RequestException):
-    """The address is not asked, by our own rule; nothing was sent to it. Asking again changes nothing."""
+    """Our own rules refuse the address. Nothing was sent to it, and a retry would be refused too."""
 
     def __init__(self, code: AddressRefusal, what: str) -> None:
         super().__init__(f"{code}: {what}")
@@ -46,15 +46,15 @@ class AddressRefused(requests.RequestException):
 
 @dataclass(frozen=True)
 class AllowedAddress:
-    """An address that may be connected to. `private` when only the operator's own setting allows it."""
+    """An address that we may connect to. `private` if only the operator's setting allows it."""
 
     address: Address
     private: bool
 
 
 class AddressPolicy:
-    """Which addresses may be connected to. `allow_private` are networks that the operator opened, at any port;
-    `ports` are allowed beside 80 and 443 everywhere. `https_only`: plain http goes into opened networks alone."""
+    """The rules for addresses. `allow_private`: networks that the operator opened, at any port. `ports`: allowed
+    everywhere besides 80 and 443. `https_only`: plain http is allowed only into opened networks."""
 
     def __init__(
         self,
@@ -68,28 +68,33 @@ class AddressPolicy:
         self._opened: tuple[Network, ...] = tuple(ipaddress.ip_network(text) for text in allow_private)
         self._ports = frozenset((*PORTS, *ports))
         self._clock = clock
-        self._kept: dict[tuple[str, int], tuple[AllowedAddress, float]] = {}
+        self._cache: dict[tuple[str, int], tuple[AllowedAddress, float]] = {}
         self._lock = threading.Lock()
 
-    def look_at(self, url: str) -> None:
-        """Refuse what the text of an address alone gives away: no name is looked up, so that a form can ask. Raises
-        Refused. A host that is written as a number, in whatever spelling, is judged as that number."""
+    def check_text(self, url: str) -> None:
+        """Refuse an address by its text alone, without resolving its name, so that a form can call this.
+
+        Raises AddressRefused. A host that is an IP address, in any spelling, is checked as that address.
+        """
         scheme, host, port = self._parts(url)
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         except (OSError, UnicodeError):
             found = []
         private = bool(found) and all(self._address(str(one[4][0]).partition("%")[0], host).private for one in found)
-        may_be_private = private or (bool(self._opened) and not found)  # where a name leads, only its lookup will tell
+        may_be_private = private or (bool(self._opened) and not found)  # a name may resolve to an opened network
         if scheme == "http" and self._https_only and not may_be_private:
             raise AddressRefused(AddressRefusal.SCHEME, scheme)
         if port not in self._ports and not may_be_private:
             raise AddressRefused(AddressRefusal.PORT, str(port))
 
-    def judge_all(self, url: str) -> None:
-        """Refuse an address, the name looked up and judged too. Raises Refused; requests.ConnectionError as `judge`."""
+    def check(self, url: str) -> None:
+        """Refuse an address by its text and, if it is plain http under `https_only`, by what its name resolves to.
+
+        Raises AddressRefused, and requests.ConnectionError as `allowed_address` does.
+        """
         scheme, host, port = self._parts(url)
-        if scheme == "http" and self._https_only and not self.judge(host, port).private:
+        if scheme == "http" and self._https_only and not self.allowed_address(host, port).private:
             raise AddressRefused(AddressRefusal.SCHEME, scheme)
 
     @staticmethod
@@ -103,35 +108,35 @@ class AddressPolicy:
             raise AddressRefused(AddressRefusal.SCHEME, scheme)
         if "@" in parts.netloc:
             raise AddressRefused(AddressRefusal.USERINFO, host)
-        if not host.strip(".") or any(letter.isspace() for letter in parts.netloc) or not _can_be_asked_for(host):
+        if not host.strip(".") or any(char.isspace() for char in parts.netloc) or not _is_valid_name(host):
             raise AddressRefused(AddressRefusal.HOST, "")
         return scheme, host, DEFAULT_PORTS[scheme] if port is None else port
 
-    def judge(self, host: str, port: int) -> AllowedAddress:
-        """The address to connect to. Raises Refused; a name that nobody knows is a requests.ConnectionError."""
+    def allowed_address(self, host: str, port: int) -> AllowedAddress:
+        """Return the address to connect to. Raises AddressRefused, or requests.ConnectionError for an unknown name."""
         with self._lock:
-            judged, until = self._kept.get((host, port), (None, 0.0))
-        if judged is not None and self._clock() < until:
-            return judged
-        judged = self._resolve(host, port)
+            checked, until = self._cache.get((host, port), (None, 0.0))
+        if checked is not None and self._clock() < until:
+            return checked
+        checked = self._resolve(host, port)
         with self._lock:
-            if len(self._kept) > 1000:  # a source has one host; a crowd of redirects must not fill the memory
-                self._kept.clear()
-            self._kept[host, port] = (judged, self._clock() + KEPT_SECONDS)
-        return judged
+            if len(self._cache) > 1000:  # a source has one host; many redirects must not fill the memory
+                self._cache.clear()
+            self._cache[host, port] = (checked, self._clock() + CACHE_SECONDS)
+        return checked
 
     def _resolve(self, host: str, port: int) -> AllowedAddress:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise requests.ConnectionError(f"the name of the host is not known: {host}") from error
-        # All of them, not only the one we use: a name that points inside as well as outside is not to be trusted.
-        judged = [self._address(str(one[4][0]).partition("%")[0], host) for one in found]
-        if not judged:
+        # Check all addresses, not only the one we use: a name that points both inside and outside cannot be trusted.
+        checked = [self._address(str(one[4][0]).partition("%")[0], host) for one in found]
+        if not checked:
             raise requests.ConnectionError(f"the name of the host has no address: {host}")
-        if port not in self._ports and not all(one.private for one in judged):
+        if port not in self._ports and not all(one.private for one in checked):
             raise AddressRefused(AddressRefusal.PORT, str(port))
-        return judged[0]
+        return checked[0]
 
     def _address(self, text: str, host: str) -> AllowedAddress:
         address = ipaddress.ip_address(text)
@@ -144,8 +149,8 @@ class AddressPolicy:
         return AllowedAddress(address, private=False)
 
 
-def _can_be_asked_for(host: str) -> bool:
-    """Whether a name server could be asked for it: no part of a name is longer than 63 letters, nor empty."""
+def _is_valid_name(host: str) -> bool:
+    """Return whether a host name is valid for DNS: each label has 1 to 63 characters."""
     try:
         host.rstrip(".").encode("idna")
     except UnicodeError:
@@ -154,12 +159,12 @@ def _can_be_asked_for(host: str) -> bool:
 
 
 def _is_public(address: Address) -> bool:
-    """Whether this address can only be somebody else's, on the internet."""
+    """Return whether the address is on the public internet, and so cannot be one of ours."""
     inside = (
         address.is_private
         or address.is_loopback
         or address.is_link_local
-        or getattr(address, "is_site_local", False)  # fec0::/10, long given up and never public
+        or getattr(address, "is_site_local", False)  # fec0::/10, deprecated (RFC 3879) and never public
         or address.is_multicast
         or address.is_reserved
         or address.is_unspecified

@@ -1,8 +1,8 @@
-"""One moment by which a whole exchange has to be over: connecting, the headers, the body.
+"""One deadline for a whole exchange: connecting, the headers and the body.
 
-A socket's own timeout counts from one piece to the next, so a server that drips a byte now and then never meets it.
-Here each read may take only what is left until the deadline of its thread: no watchdog, and no cost but two calls a
-read. It must not know what is asked. Where its promise ends: the look-up of a host's name is the system's.
+A socket's own timeout starts again at every chunk, so a server that sends a byte now and then never reaches it. Here
+each read may only take the time left until its thread's deadline: no watchdog, and only two extra calls a read. It
+must not know what is requested. Where its promise ends: resolving a host name takes as long as the system lets it.
 """
 
 import io
@@ -17,21 +17,21 @@ from typing import Any
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-_of_thread = threading.local()
+_thread = threading.local()
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """What this thread sends over a pool of ours is over within so many seconds, or fails with a timeout."""
-    _of_thread.until = time.monotonic() + seconds
+    """End this thread's requests over `POOLS` within so many seconds; later ones fail with a timeout."""
+    _thread.until = time.monotonic() + seconds
     try:
         yield
     finally:
-        _of_thread.until = None
+        _thread.until = None
 
 
-def _left(until: float | None) -> float | None:
-    """The seconds that are left; None when nobody set a deadline. Raises TimeoutError."""
+def _seconds_left(until: float | None) -> float | None:
+    """Return the seconds left; None without a deadline. Raises TimeoutError when none are left."""
     if until is None:
         return None
     left = until - time.monotonic()
@@ -40,8 +40,8 @@ def _left(until: float | None) -> float | None:
     return left
 
 
-class _Reads(io.RawIOBase):
-    """Reads from a socket until the deadline, and no longer, however small the pieces are."""
+class _DeadlineReader(io.RawIOBase):
+    """Reads from a socket until the deadline, however small the chunks are."""
 
     def __init__(self, sock: socket.socket, until: float) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class _Reads(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_left(self._until))
+        self._sock.settimeout(_seconds_left(self._until))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -60,45 +60,45 @@ class _Reads(io.RawIOBase):
         super().close()
 
 
-class _Files:
-    """What a response asks of its socket: a file to read from."""
+class _DeadlineSocket:
+    """The part of a socket that http.client's response uses: `makefile`."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
     def makefile(self, mode: str) -> Any:
-        until: float | None = getattr(_of_thread, "until", None)
-        return self._sock.makefile("rb") if until is None else io.BufferedReader(_Reads(self._sock, until))
+        until: float | None = getattr(_thread, "until", None)
+        return self._sock.makefile("rb") if until is None else io.BufferedReader(_DeadlineReader(self._sock, until))
 
 
 class _Response(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_Files(sock), *args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(_DeadlineSocket(sock), *args, **kwargs)  # type: ignore[arg-type]
 
 
 class _Connection(HTTPConnection):
     response_class = _Response
 
     def _new_conn(self) -> socket.socket:
-        return _connected(self, super()._new_conn)
+        return _connect(self, super()._new_conn)
 
 
 class _SecureConnection(HTTPSConnection):
     response_class = _Response
 
     def _new_conn(self) -> socket.socket:
-        return _connected(self, super()._new_conn)
+        return _connect(self, super()._new_conn)
 
 
-def _connected(connection: HTTPConnection, connect: Any) -> socket.socket:
-    """Connect in the time that is left, and leave the handshake what is then left of it."""
-    until: float | None = getattr(_of_thread, "until", None)
+def _connect(connection: HTTPConnection, connect: Any) -> socket.socket:
+    """Connect within the time left, then give the TLS handshake what remains of it."""
+    until: float | None = getattr(_thread, "until", None)
     if until is not None:
-        connection.timeout = _left(until)
+        connection.timeout = _seconds_left(until)
     sock: socket.socket = connect()
     if until is not None:
         try:
-            sock.settimeout(_left(until))
+            sock.settimeout(_seconds_left(until))
         except TimeoutError:
             sock.close()
             raise

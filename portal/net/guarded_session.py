@@ -1,12 +1,12 @@
-"""A requests Session for addresses that a person has set: it reaches public addresses, and nothing inside our network.
+"""A requests Session for addresses that people configure: it reaches public addresses, but not our own network (SSRF).
 
-The name is resolved once, the addresses are judged, and the connection goes to the judged one: a name that answers
-differently the second time (rebinding) gains nothing. Every redirect is judged again. It builds on requests-hardened,
-which pins but judges the first address only, and knows neither ports, nor pool sizes, nor networks that an operator
-opened. It must not know what is fetched, or why.
+The name is resolved once, its addresses are checked, and the connection goes to the checked one: a name that resolves
+differently the second time (DNS rebinding) gains nothing. Every redirect is checked again. It builds on
+requests-hardened, which pins but checks the first address only, and knows no ports, pool sizes or networks that an
+operator opened. It must not know what is fetched, or why.
 
-Where its promise ends: whoever controls a public address still decides what comes back from it; limits on size and
-time are the caller's.
+Where its promise ends: the owner of a public address still decides what it answers. Limits on size and time are up to
+the caller.
 """
 
 from collections.abc import Sequence
@@ -22,17 +22,17 @@ from requests_hardened.ip_filter_adapter import IPFilterAdapter  # type: ignore[
 from portal.net.address_policy import DEFAULT_PORTS, AddressPolicy, AddressRefusal, AddressRefused
 from portal.net.deadline import POOLS
 
-TIMEOUT_SECONDS = (5.0, 10.0)  # to connect, and between two pieces of an answer, where the caller says nothing
-# What a redirect to another host may carry on: everything else may be a key that is for the first host alone.
+TIMEOUT_SECONDS = (5.0, 10.0)  # default: to connect, and between two chunks of a response
+# The headers that a redirect to another host keeps. Any other may be a key meant for the first host only.
 HARMLESS = {"accept", "accept-encoding", "accept-language", "user-agent"}
 
 
 class PinnedAdapter(IPFilterAdapter):
-    """Connects to the judged address, with the name in the Host header, the handshake and the certificate's check."""
+    """Connects to the checked address, with the name in the Host header, TLS handshake and certificate check."""
 
-    def __init__(self, judge: AddressPolicy, scheme: str, pool_size: int) -> None:
+    def __init__(self, policy: AddressPolicy, scheme: str, pool_size: int) -> None:
         super().__init__(is_https_proto=scheme == "https")
-        self._judge = judge
+        self._policy = policy
         self._scheme = scheme
         self.init_poolmanager(pool_size, pool_size)
         self.poolmanager.pool_classes_by_scheme = POOLS
@@ -40,25 +40,25 @@ class PinnedAdapter(IPFilterAdapter):
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> Any:
-        """Where requests asks whom to connect to: the one place that every request and every redirect goes through."""
+        """Choose the address to connect to. Every request and every redirect passes through here."""
         host_params: Any
         pool_kwargs: Any
         host_params, pool_kwargs = HTTPAdapter.build_connection_pool_key_attributes(self, request, verify, cert)
         host, port = str(host_params["host"] or ""), host_params["port"]
         if not host:
             raise requests.exceptions.InvalidURL("the address has no host")
-        judged = self._judge.judge(host, int(port or DEFAULT_PORTS[self._scheme]))
+        allowed = self._policy.allowed_address(host, int(port or DEFAULT_PORTS[self._scheme]))
         request.headers["Host"] = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
         if self._scheme == "https":
             pool_kwargs.update(assert_hostname=host, server_hostname=host)
-        host_params["host"] = f"[{judged.address}]" if judged.address.version == 6 else str(judged.address)
+        host_params["host"] = f"[{allowed.address}]" if allowed.address.version == 6 else str(allowed.address)
         return host_params, pool_kwargs
 
 
 class GuardedSession(HTTPSession):
-    """Like any Session, but no cookies, no proxies, nothing of the environment, and only judged addresses."""
+    """A Session without cookies, proxies or settings from the environment, which connects to checked addresses only."""
 
-    def __init__(self, judge: AddressPolicy, pool_size: int, redirects: int) -> None:
+    def __init__(self, policy: AddressPolicy, pool_size: int, redirects: int) -> None:
         super().__init__(
             Config(
                 ip_filter_enable=False,  # ours is mounted below
@@ -67,16 +67,18 @@ class GuardedSession(HTTPSession):
                 default_timeout=TIMEOUT_SECONDS,
             )
         )
-        self._judge = judge
+        self._policy = policy
         self.trust_env = False  # a proxy would resolve the name itself
         self.max_redirects = max(redirects, 1)
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # the one thing that threads would share
+        self.cookies.set_policy(
+            DefaultCookiePolicy(allowed_domains=[])
+        )  # cookies are the only state that threads would share
         for scheme in DEFAULT_PORTS:
-            self.mount(f"{scheme}://", PinnedAdapter(judge, scheme, pool_size))
+            self.mount(f"{scheme}://", PinnedAdapter(policy, scheme, pool_size))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send, once the address itself has been looked at. Raises Refused."""
-        self._judge.judge_all(str(request.url))
+        """Check the address, then send. Raises AddressRefused."""
+        self._policy.check(str(request.url))
         kwargs["proxies"] = {}
         try:
             return super().send(request, **kwargs)
@@ -84,18 +86,21 @@ class GuardedSession(HTTPSession):
             raise AddressRefused(AddressRefusal.REDIRECTS, urlsplit(str(request.url)).hostname or "") from error
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Called by requests for each redirect: another host gets none of our keys, and from outside no redirect
-        leads into a network that was opened for somebody's own address."""
+        """Drop our keys on a redirect to another host. requests calls this for each redirect.
+
+        Raises AddressRefused when it would carry a body to another host, or lead from a public address into a network
+        that the operator opened: that was opened for configured addresses only.
+        """
         before, after = _origin(str(response.request.url)), _origin(str(prepared_request.url))
         if before == after:
             return
         for name in [name for name in prepared_request.headers if name.lower() not in HARMLESS]:
             del prepared_request.headers[name]
-        if prepared_request.body:  # the same holds for what is sent along
+        if prepared_request.body:  # the body may hold a key, too
             raise AddressRefused(AddressRefusal.REDIRECTS, after[1])
         if after[0] not in DEFAULT_PORTS:
-            return  # `send` refuses it
-        if self._judge.judge(*after[1:]).private and not self._judge.judge(*before[1:]).private:
+            return  # `send` will refuse it
+        if self._policy.allowed_address(*after[1:]).private and not self._policy.allowed_address(*before[1:]).private:
             raise AddressRefused(AddressRefusal.PRIVATE, after[1])
 
 
@@ -108,9 +113,9 @@ def _origin(address: str) -> tuple[str, str, int]:
 def session(
     allow_private: Sequence[str] = (), pool_size: int = 10, redirects: int = 0, ports: Sequence[int] = ()
 ) -> GuardedSession:
-    """A session that keeps `pool_size` connections and follows that many redirects.
+    """Return a session that keeps `pool_size` connections and follows up to `redirects` redirects.
 
-    `allow_private` are networks of the server's own configuration, as in 10.1.2.0/24: never of a recipe or a form.
-    Raises ValueError for one that is no network.
+    `allow_private` are networks from the server's own settings, such as 10.1.2.0/24: never from a recipe or a form.
+    Raises ValueError for a text that is not a network.
     """
     return GuardedSession(AddressPolicy(allow_private, ports), pool_size, redirects)

@@ -1,4 +1,4 @@
-"""What an answer says about how long to wait: Retry-After, and the headers of rate limits. Pure."""
+"""How long a response asks us to wait: Retry-After (RFC 9110) and the RateLimit headers. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ MAX_SECONDS = 86_400.0
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The wait that Retry-After asks for, in seconds or as a date; None when it is not there or makes no sense."""
+    """Return Retry-After, given in seconds or as a date, in seconds up to a day; None when missing or invalid."""
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -23,8 +23,8 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     return min(max(seconds, 0.0), MAX_SECONDS) if seconds == seconds else None
 
 
-def used_up_seconds(headers: Mapping[str, str]) -> float | None:
-    """The wait until new requests are granted, where the headers say that none is left."""
+def rate_limit_seconds(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds, up to 60, until requests are allowed again; None unless the headers say that none is left."""
     for prefix in ("ratelimit", "x-ratelimit"):
         if headers.get(f"{prefix}-remaining", "").strip() != "0":
             continue
@@ -32,5 +32,7 @@ def used_up_seconds(headers: Mapping[str, str]) -> float | None:
             seconds = float(headers.get(f"{prefix}-reset", "1"))
         except ValueError:
             return 1.0
-        return min(max(seconds, 0.0), 60.0) if seconds < 1_000_000 else 1.0  # a moment and not a span: not guessed at
+        return (
+            min(max(seconds, 0.0), 60.0) if seconds < 1_000_000 else 1.0
+        )  # a Unix time and not a span: wait one second
     return None

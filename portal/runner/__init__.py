@@ -1,5 +1,5 @@
-"""Running everything on one machine: the start, the supervisor, the embedded Valkey, and the line that says ready.
+"""Runs everything on one machine: the start, the supervisor, the embedded Valkey, and the "ready" message.
 
-What lives here knows settings, processes and files, and nothing of jobs, documents or pages. `__main__` is what
-`make run` calls. `tether.py` and `announce.py` are run as files, so that they start without loading the portal.
+It knows settings, processes and files; it must not know jobs, documents or pages. `make run` calls `__main__`.
+`supervise.py` is run as a file, so that it starts without loading the portal.
 """

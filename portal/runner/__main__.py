@@ -1,7 +1,7 @@
-"""`python -m portal.runner`, which is `make run`: check, lock, migrate, then become supervisord.
+"""`python -m portal.runner`, called by `make run`: check, lock, migrate, then become supervisord.
 
-Whatever would make the start fail is found here, before the first process, and said in one sentence. With `ctl` as
-its first word it is supervisorctl for the portal that runs: `ctl status`, `ctl restart web`.
+Anything that would make the start fail is found here, before the first process, and reported in one sentence. With
+`ctl` as the first argument it is supervisorctl for the running portal: `ctl status`, `ctl restart web`.
 """
 
 import hashlib
@@ -15,22 +15,23 @@ from typing import Any, NoReturn
 
 from dotenv import dotenv_values
 
+from portal import tether
 from portal.config import ROOT, SETTINGS, SettingError, read_settings
 from portal.notices.chat import apprise_client
-from portal.runner import terminal, tether, valkey, words
+from portal.runner import terminal, valkey, words
 
 CONF = ROOT / "deploy" / "supervisord.conf"
 HERE = Path(__file__).resolve().parent
 PORT_SECONDS = 3.0
 
 
-def refuse(sentence: str, **facts: Any) -> NoReturn:
-    """End with a sentence in both languages."""
-    sys.exit(words.both(sentence, **facts))
+def exit_with(sentence: str, **facts: Any) -> NoReturn:
+    """Exit with code 1 and a sentence in both languages."""
+    sys.exit(words.in_both_languages(sentence, **facts))
 
 
 def wait_for_port(host: str, port: int, seconds: float) -> bool:
-    """Whether we could listen there. Waits a moment: a portal that was just killed may still be letting go."""
+    """Return whether we can listen there. Waits up to `seconds`: a portal just killed may still hold the port."""
     deadline = time.monotonic() + seconds
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
@@ -46,7 +47,7 @@ def wait_for_port(host: str, port: int, seconds: float) -> bool:
 
 
 def migrate() -> None:
-    """Bring the database up to date. Silent, unless it fails."""
+    """Migrate the database. Prints nothing unless it fails, and then exits."""
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"],
         cwd=ROOT,
@@ -56,20 +57,20 @@ def migrate() -> None:
     )
     if done.returncode != 0:
         print(done.stdout, file=sys.stderr)
-        refuse(words.NO_MIGRATION)
+        exit_with(words.NO_MIGRATION)
 
 
-def expansions(settings: dict[str, Any]) -> dict[str, str]:
-    """What deploy/supervisord.conf calls ENV_RUN_…; supervisord refuses to start when one is not set."""
+def supervisor_variables(settings: dict[str, Any]) -> dict[str, str]:
+    """Return the variables that deploy/supervisord.conf calls ENV_RUN_…; without one of them supervisord fails."""
     data_dir: Path = settings["PORTAL_DATA_DIR"]
     return {
         "RUN_PYTHON": sys.executable,
         "RUN_ROOT": str(ROOT),
-        "RUN_TETHER": str(HERE / "tether.py"),
+        "RUN_TETHER": tether.__file__,
         "RUN_DATA_DIR": str(data_dir),
-        # Beside Valkey's own: a socket's path may have 107 bytes.
+        # Beside Valkey's own, because a socket's path may have at most 107 bytes.
         "RUN_CONTROL_SOCKET": str(settings["VALKEY_SOCKET"].with_name("supervisor.sock")),
-        # supervisord warns of a socket without a password, though only we can enter its folder.
+        # supervisord warns about a socket without a password, although only we can enter its folder.
         "RUN_CONTROL_PASSWORD": hashlib.sha256(f"control:{settings['SECRET_KEY']}".encode()).hexdigest(),
         "RUN_EMBEDDED_VALKEY": "true" if settings["EMBEDDED_VALKEY"] else "false",
         "RUN_VALKEY": "none",
@@ -78,52 +79,53 @@ def expansions(settings: dict[str, Any]) -> dict[str, str]:
 
 
 def start(settings: dict[str, Any]) -> None:
-    """Become supervisord, or end with a sentence."""
+    """Check everything, then become supervisord; exit with a sentence when something is wrong."""
     if places := apprise_client.unusable(settings["NOTIFY_URLS"]):
-        refuse(words.BAD_ROOM, places=", ".join(map(str, places)))
-    os.umask(0o077)  # database, files and logs are for this user alone; every program inherits it
+        exit_with(words.BAD_CHAT_ADDRESS, places=", ".join(map(str, places)))
+    os.umask(0o077)  # database, files and logs are readable by this user only; every program inherits it
     data_dir: Path = settings["PORTAL_DATA_DIR"]
-    environment = expansions(settings)
-    if not tether.hold(str(data_dir / "running.lock"), 0):
-        refuse(words.ALREADY_RUNNING, folder=data_dir)
+    environment = supervisor_variables(settings)
+    if not tether.hold_lock(str(data_dir / "running.lock"), 0):
+        exit_with(words.ALREADY_RUNNING, folder=data_dir)
     if not wait_for_port(settings["PORTAL_HOST"], settings["PORTAL_PORT"], PORT_SECONDS):
-        refuse(words.PORT_TAKEN, port=settings["PORTAL_PORT"], host=settings["PORTAL_HOST"])
+        exit_with(words.PORT_TAKEN, port=settings["PORTAL_PORT"], host=settings["PORTAL_HOST"])
     try:
         valkey.private_folder(settings["VALKEY_SOCKET"].parent)
-        # A killed supervisord leaves its socket. The lock is ours, so nobody listens there.
+        # A killed supervisord leaves its socket behind. We hold the lock, so no other process listens there.
         Path(environment["RUN_CONTROL_SOCKET"]).unlink(missing_ok=True)
         if settings["EMBEDDED_VALKEY"]:
             environment["RUN_VALKEY"] = str(valkey.server_binary())
             valkey.write_conf(data_dir / "valkey", settings["VALKEY_SOCKET"])
     except valkey.ValkeyMissing:
-        refuse(words.NO_VALKEY)
+        exit_with(words.NO_VALKEY)
     except PermissionError:
-        refuse(words.FOREIGN_FOLDER, folder=settings["VALKEY_SOCKET"].parent)
+        exit_with(words.FOREIGN_FOLDER, folder=settings["VALKEY_SOCKET"].parent)
     migrate()
     terminal.let_logs_append()
     terminal.stop_with_make()
-    # Every program reads the settings again when it is restarted. A `.env` edited meanwhile must not split them.
+    # Each program reads the settings again when it is restarted. If `.env` changes meanwhile, they must still agree.
     written = dotenv_values(ROOT / ".env")
     pinned = {setting.name: written.get(setting.name) or "" for setting in SETTINGS}
     everything = {**pinned, **os.environ, **environment, "RUN_SUPERVISOR_PID": str(os.getpid())}
     root_is_meant = ["-u", "root"] if os.getuid() == 0 else []  # supervisord warns otherwise
-    become([str(HERE / "supervise.py"), "-n", "-c", str(CONF), *root_is_meant], everything)
+    exec_python([str(HERE / "supervise.py"), "-n", "-c", str(CONF), *root_is_meant], everything)
 
 
-def become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
-    """Replace this process by Python with another file, without the portal in its memory."""
+def exec_python(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    """Replace this process with a new Python process, which does not have the portal in its memory."""
     os.execve(sys.executable, [sys.executable, "-P", *arguments], environment)  # noqa: S606
 
 
 def main() -> None:
-    """Read the settings, then start, or hand the rest of the line to supervisorctl."""
+    """Read the settings, then start the portal or, after `ctl`, run supervisorctl with the other arguments."""
     try:
         settings = read_settings()
     except SettingError as error:
         sys.exit(str(error))
     if sys.argv[1:2] == ["ctl"]:
-        become(
-            ["-m", "supervisor.supervisorctl", "-c", str(CONF), *sys.argv[2:]], {**os.environ, **expansions(settings)}
+        exec_python(
+            ["-m", "supervisor.supervisorctl", "-c", str(CONF), *sys.argv[2:]],
+            {**os.environ, **supervisor_variables(settings)},
         )
     start(settings)
 

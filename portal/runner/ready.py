@@ -1,7 +1,6 @@
-"""Say once, when every part answers, that the portal is ready, and how the first administrator gets in.
+"""Prints once, when /readyz succeeds, that the portal is ready, and the link that creates the first administrator.
 
-One of supervisord's programs, which ends when it has spoken. It asks /readyz as anybody could, and must not know
-what ready means.
+It is one of supervisord's programs and ends after printing. It must not know what ready means: it only asks /readyz.
 """
 
 import json
@@ -15,11 +14,11 @@ from portal.config import ROOT, read_settings
 from portal.runner import words
 
 LATE_SECONDS = 30.0
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to ask, not where to listen
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - the address to connect to, not to listen on
 
 
-def what_is_missing(host: str, port: int) -> list[str] | None:
-    """What /readyz still waits for: nothing once it is ready, None when nobody answers yet."""
+def missing_parts(host: str, port: int) -> list[str] | None:
+    """Return the parts that /readyz still waits for: empty once ready, None while the web process does not answer."""
     connection = HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", "/readyz")
@@ -33,29 +32,29 @@ def what_is_missing(host: str, port: int) -> list[str] | None:
 
 
 def wait(host: str, port: int) -> None:
-    """Wait until it is ready, and say every half minute what is still missing."""
+    """Wait until the portal is ready, and print every half minute what is still missing."""
     late_at = time.monotonic() + LATE_SECONDS
-    while (missing := what_is_missing(host, port)) != []:
+    while (missing := missing_parts(host, port)) != []:
         if time.monotonic() > late_at:
-            print(words.both(words.NOT_READY, missing=", ".join(missing or ["web"])), flush=True)
+            print(words.in_both_languages(words.NOT_READY, missing=", ".join(missing or ["web"])), flush=True)
             late_at += LATE_SECONDS
         time.sleep(0.1)
 
 
-def set_up_address() -> str:
-    """The one-time address for the first administrator; empty when there is one already."""
+def setup_address() -> str:
+    """Return the one-time address that creates the first administrator; empty when there is an administrator."""
     command = [sys.executable, "-m", "flask", "--app", "app", "setup-address"]
     done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def announce(settings: dict[str, Any]) -> None:
-    """Wait, then print where the portal is and, on a fresh database, the set-up address."""
+    """Wait, then print the portal's address and, on a fresh database, the set-up address."""
     host = settings["PORTAL_HOST"]
     wait(ANYWHERE.get(host, host), settings["PORTAL_PORT"])
-    lines = [words.both(words.READY, address=settings["PUBLIC_URL"])]
-    if address := set_up_address():
-        lines.append(words.both(words.SET_UP, address=address))
+    lines = [words.in_both_languages(words.READY, address=settings["PUBLIC_URL"])]
+    if address := setup_address():
+        lines.append(words.in_both_languages(words.SETUP_ADDRESS, address=address))
     print("\n".join(lines), flush=True)
 
 

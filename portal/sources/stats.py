@@ -1,36 +1,34 @@
-"""What each source answered, minute by minute: written with the answers, so that how it is can be read at once.
+"""Counts each source's answers by the minute, so that its recent health can be read at once.
 
-A number that was asked for counts once, whichever and how many rows have it; a kept answer was not asked for. The rows
-of an hour are few and are summed; older ones the sweep removes. These functions do not commit; their callers do.
+A number that was looked up counts once, however many rows have it; a cached answer does not count. Counts are written
+together with the answers. The rows of an hour are few and are summed; the sweep deletes older ones. These functions do
+not commit; their callers do.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from portal.database import changed_rows, db
+from portal.database import changed_rows, db, upsert
 from portal.sources.base import Outcome
 from portal.sources.models import SourceMinute
 
 
 def count(source: str, outcomes: Mapping[Outcome, int], now: datetime) -> None:
-    """Add answers that have just come in. The last statement before a commit, as other workers of the same source
-    wait for its rows."""
+    """Count answers that have just arrived. Must be the last statement before a commit, as other workers of the same
+    source wait for its rows."""
     minute = now.replace(second=0, microsecond=0)
     rows = [
         {"source": source, "minute": minute, "outcome": outcome, "n": n} for outcome, n in sorted(outcomes.items()) if n
     ]
     if rows:
-        db.session.connection().execute(_upsert(db.session.connection().dialect.name), rows)
+        statement = upsert(SourceMinute.__table__, ("source", "minute", "outcome"), add=("n",))
+        db.session.connection().execute(statement, rows)
 
 
 def since(sources: Iterable[str], moment: datetime) -> dict[str, dict[Outcome, int]]:
-    """Answers of these sources since a moment, to the minute, by source and outcome; a source without any is left
-    out."""
+    """The number of answers since a moment, to the minute, by source and outcome. A source without any is left out."""
     summed = (
         select(SourceMinute.source, SourceMinute.outcome, func.sum(SourceMinute.n))
         .where(SourceMinute.source.in_(list(sources)), SourceMinute.minute >= moment)
@@ -44,13 +42,5 @@ def since(sources: Iterable[str], moment: datetime) -> dict[str, dict[Outcome, i
 
 
 def forget(now: datetime, hours: float = 2.0) -> int:
-    """Remove what no page asks for any more, and say how many rows those were."""
+    """Delete counts that no page shows any more, and return how many rows that were."""
     return changed_rows(delete(SourceMinute).where(SourceMinute.minute < now - timedelta(hours=hours)))
-
-
-@cache
-def _upsert(dialect: str) -> Any:
-    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(SourceMinute.__table__)
-    added = SourceMinute.__table__.c.n + statement.excluded.n
-    return statement.on_conflict_do_update(index_elements=["source", "minute", "outcome"], set_={"n": added})

@@ -11,7 +11,7 @@ from portal import accounts
 from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
 from portal.config import LOCALES
-from portal.notices.preferences import wishes_of
+from portal.notices.preferences import preferences_of
 from portal.web.access import safe_next
 
 blueprint = Blueprint("auth", __name__)
@@ -24,7 +24,7 @@ def login() -> ResponseReturnValue:
     goal = safe_next(request.args.get("next"))
     if current_user.is_authenticated:
         return redirect(goal)
-    return render_template("auth/login.html", goal=goal, anybody=accounts.anybody_here())
+    return render_template("auth/login.html", goal=goal, anybody=accounts.any_user_exists())
 
 
 @blueprint.post("/login")
@@ -54,7 +54,7 @@ def logout() -> ResponseReturnValue:
 @blueprint.get("/setup/<token>")
 def setup(token: str) -> ResponseReturnValue:
     """The first admin's form, at the address shown in the terminal."""
-    if not accounts.setup_address_is_open(token, utcnow()):
+    if not accounts.setup_link_is_open(token, utcnow()):
         return render_template("auth/setup_expired.html"), 404
     return render_template("auth/setup.html")
 
@@ -63,12 +63,12 @@ def setup(token: str) -> ResponseReturnValue:
 def first_admin(token: str) -> ResponseReturnValue:
     """Create the first admin, once, and sign them in."""
     email, now = request.form.get("email", ""), utcnow()
-    if not accounts.setup_address_is_open(token, now):  # before the expensive hash: anyone can send this
+    if not accounts.setup_link_is_open(token, now):  # before the expensive hash: anyone can send this
         return render_template("auth/setup_expired.html"), 404
     try:
-        user = accounts.use_setup_address(token, email, request.form.get("password", ""), now)
+        user = accounts.use_setup_link(token, email, request.form.get("password", ""), now)
     except accounts.AccountError as error:
-        if error.problem is accounts.AccountProblem.ADDRESS_OVER:
+        if error.problem is accounts.AccountProblem.LINK_EXPIRED:
             return render_template("auth/setup_expired.html"), 404
         return render_template("auth/setup.html", email=email, problem=error.problem, words=PROBLEMS), 422
     _start_session(user, accounts.start_session(user, now))
@@ -91,7 +91,7 @@ def change_account() -> ResponseReturnValue:
         return _change_password()
     language, zone = request.form.get("locale"), request.form.get("time_zone")
     chosen = {"locale": language if language in LOCALES else None, "time_zone": zone if zone in TIME_ZONES else None}
-    accounts.choose_look(current_user.id, **chosen)
+    accounts.set_display(current_user.id, **chosen)
     current_user.locale = chosen["locale"]  # so that the message is already in the new language
     flash(gettext("Saved."), "ok")
     return redirect(url_for("auth.account"), 303)
@@ -129,7 +129,7 @@ def _account_page(problem: accounts.AccountProblem | None = None, wait: str = ""
         problem=problem,
         words=PROBLEMS,
         wait=wait,
-        wishes=wishes_of(current_user.id),
+        wishes=preferences_of(current_user.id),
     )
 
 

@@ -10,12 +10,12 @@ from flask_login import current_user
 
 from portal import sources
 from portal.documents.models import Document, Reading
-from portal.documents.preview import NothingToPreview, Preview, look_at
+from portal.documents.preview import NothingToPreview, Preview, preview_of
 from portal.documents.words import problem_words, reason_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.words.statuses import cannot_start_words
-from portal.sources.words import source_description, source_gives, source_pace, source_title
+from portal.sources.words import source_columns, source_description, source_pace, source_title
 from portal.web.countries import country_options
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
@@ -38,7 +38,9 @@ def page_of(document: Document, fields: Mapping[str, str], now: datetime) -> dic
     }
     if document.state == Reading.READY:
         try:
-            look = look_at(document, current_app.extensions["storage"], fields, current_app.config["DEFAULT_COUNTRY"])
+            look = preview_of(
+                document, current_app.extensions["storage"], fields, current_app.config["DEFAULT_COUNTRY"]
+            )
         except NothingToPreview:
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
@@ -66,7 +68,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "sources": [(name, source_title(name)) for name in names],
         "source_description": source_description(source),
         "source_pace": source_pace(source),
-        "source_gives": source_gives(source),
+        "source_gives": source_columns(source),
         "reason_words": reason_words,
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
         "jobs": uploads.jobs_of(document.id),

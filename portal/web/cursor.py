@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Any
 
-from portal.database import MAX_INTEGER
+from portal.ids import MAX_INTEGER
 
 LONGEST = 2000
 

@@ -26,7 +26,7 @@ from portal.documents.example import example_workbook
 from portal.documents.models import Document
 from portal.documents.upload import UploadRefusal, UploadRefused
 from portal.jobs import commands, queries, uploads
-from portal.jobs.quotas import allowance
+from portal.jobs.quotas import quota_of
 from portal.jobs.words.statuses import cannot_start_words
 from portal.web import check_page
 from portal.web.access import unauthorized, wants_fragment
@@ -51,7 +51,7 @@ def upload() -> ResponseReturnValue:
     """Receive a file and redirect to its check page; problems are shown on the same page."""
     file = request.files.get("file")
     limit = current_app.config["MAX_UPLOAD_MB"] * MB
-    if allowance(current_user.id, utcnow()).spent:
+    if quota_of(current_user.id, utcnow()).spent:
         return _refused_with(cannot_start_words("files_spent"))
     try:
         document = uploads.take_in(
@@ -182,7 +182,7 @@ def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
     page = _jobs()
     unstarted = uploads.unstarted(current_user.id)
     new_here = not (page["found"].counts["all"] or unstarted or page["q"])
-    limits = {"rows": allowance(current_user.id, utcnow()).rows, "megabytes": current_app.config["MAX_UPLOAD_MB"]}
+    limits = {"rows": quota_of(current_user.id, utcnow()).rows, "megabytes": current_app.config["MAX_UPLOAD_MB"]}
     text = render_template(
         "documents/home.html", problem=problem, unstarted=unstarted, new_here=new_here, **limits, **page
     )

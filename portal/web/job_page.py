@@ -31,7 +31,7 @@ TONES = {
 
 
 @dataclass(frozen=True)
-class Cause:
+class CauseChoice:
     """One reason why rows have no answer, and whether its rows are ticked for a retry."""
 
     reason: str
@@ -71,9 +71,9 @@ def _data_version(source: str) -> str:
         return ""
 
 
-def _causes(job: ScrapingJob, chosen: list[str] | None) -> list[Cause]:
+def _causes(job: ScrapingJob, chosen: list[str] | None) -> list[CauseChoice]:
     return [
-        Cause(reason, count, temporary, temporary if chosen is None else reason in chosen)
+        CauseChoice(reason, count, temporary, temporary if chosen is None else reason in chosen)
         for reason, count, temporary in queries.failed_causes(job)
     ]
 
@@ -104,7 +104,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "causes": causes,
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
-        "ahead": queries.queue_position(job),
+        "ahead": queries.queue_position(job, now),
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now),

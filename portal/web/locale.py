@@ -7,7 +7,7 @@ from flask import Blueprint, Flask, Response, current_app, has_request_context, 
 from flask_babel import get_locale, lazy_gettext
 from flask_login import current_user
 
-from portal.accounts import choose_look
+from portal.accounts import set_display
 from portal.config import LOCALES
 from portal.web.access import safe_next
 
@@ -43,7 +43,7 @@ def look() -> Response:
     For a signed-in person the language is saved to the account too: otherwise the earlier choice there would win.
     """
     if current_user.is_authenticated and request.form.get("locale") in LOCALES:
-        choose_look(current_user.id, locale=request.form["locale"])
+        set_display(current_user.id, locale=request.form["locale"])
     answer = redirect(safe_next(request.form.get("next")), 303)
     for name, allowed in (("locale", LOCALES), ("theme", THEMES)):
         value = request.form.get(name, "")

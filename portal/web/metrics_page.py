@@ -96,7 +96,7 @@ def own_page(query: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]
 
 def current_counts() -> dict[str, Any]:
     """The current number of jobs in each status, and a version that changes with them."""
-    counts = status_counts.standing()
+    counts = status_counts.count_by_status()
     tiles = [(status, counts[status], LIVE_TONES.get(status, "idle")) for status in Status]
     return {
         "tiles": tiles,

@@ -12,7 +12,7 @@ from flask_login import current_user, login_required
 from portal.clock import utcnow
 from portal.extensions import csrf
 from portal.notices import words
-from portal.notices.preferences import DEFAULTS, FOR_ADMINS, choose, reader_locale
+from portal.notices.preferences import DEFAULTS, FOR_ADMINS, choose, recipient_locale
 from portal.notices.unsubscribe import read_token
 
 blueprint = Blueprint("notification_settings", __name__)
@@ -38,13 +38,13 @@ def ask_unsubscribe(token: str) -> ResponseReturnValue:
 @csrf.exempt
 def unsubscribe(token: str) -> ResponseReturnValue:
     """Unsubscribe, by the button or by a mail program."""
-    user_id, wish = read_token(token) or abort(404)
-    choose(user_id, utcnow(), **{wish: False})
+    user_id, preference = read_token(token) or abort(404)
+    choose(user_id, utcnow(), **{preference: False})
     return _page(token, done=True)
 
 
 def _page(token: str, *, done: bool) -> str:
-    user_id, wish = read_token(token) or abort(404)
-    with force_locale(reader_locale(user_id)):
-        what = str(words.WISHES[wish])
+    user_id, preference = read_token(token) or abort(404)
+    with force_locale(recipient_locale(user_id)):
+        what = str(words.PREFERENCES[preference])
         return render_template("auth/unsubscribe.html", token=token, what=what, done=done)

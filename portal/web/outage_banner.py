@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from flask import Flask, current_app
 
 from portal.clock import utcnow
-from portal.jobs.health.processes import stands_still
+from portal.jobs.health.processes import is_stalled
 
 REMEMBERED = timedelta(seconds=3)
 
@@ -25,7 +25,7 @@ class BannerState:
     def stopped(self, now: datetime, interval: timedelta) -> bool:
         """The cached answer, or a new one when that is too old."""
         if self.checked_at is None or not timedelta() <= now - self.checked_at < REMEMBERED:
-            self.answer, self.checked_at = stands_still(now, self.since, interval), now
+            self.answer, self.checked_at = is_stalled(now, self.since, interval), now
         return self.answer
 
 

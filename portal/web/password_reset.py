@@ -11,7 +11,7 @@ from portal import accounts
 from portal.accounts import password_links
 from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
-from portal.notices.password_mails import ask_for_reset
+from portal.notices.password_mails import request_reset
 from portal.web.auth import blueprint, wait_words
 
 
@@ -26,7 +26,7 @@ def ask() -> ResponseReturnValue:
     """Send the reset email. The answer is the same whether or not the account exists."""
     email = request.form.get("email", "")[:254]
     try:
-        ask_for_reset(email, request.remote_addr or "", utcnow())
+        request_reset(email, request.remote_addr or "", utcnow())
     except accounts.TooManyTries as error:
         page = render_template("auth/forgot.html", email=email, problem=wait_words(error.seconds))
         return page, 429, {"Retry-After": str(error.seconds)}
@@ -46,7 +46,7 @@ def choose(token: str) -> Response:
     try:
         password_links.choose_password(token, request.form.get("password", ""), utcnow())
     except accounts.AccountError as error:
-        return _page(token, None if error.problem is accounts.AccountProblem.ADDRESS_OVER else error.problem)
+        return _page(token, None if error.problem is accounts.AccountProblem.LINK_EXPIRED else error.problem)
     flash(gettext("Your password has been saved. Sign in with it."), "ok")
     return make_response(redirect(url_for("auth.login"), 303))
 

@@ -11,7 +11,7 @@ from flask import Flask, Request, request
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.routing import IntegerConverter, Map
 
-from portal.database import MAX_INTEGER, id_in
+from portal.ids import MAX_INTEGER, id_in
 
 REASON_LENGTH = 500
 

@@ -18,7 +18,7 @@ from flask_login import current_user, login_required
 from portal.clock import utcnow
 from portal.net.address_policy import AddressRefused
 from portal.notices import words
-from portal.notices.preferences import webhook_is_on, wishes_of
+from portal.notices.preferences import preferences_of, webhook_is_on
 from portal.notices.webhook import settings
 from portal.notices.webhook.payload import example
 from portal.notices.webhook.settings import refusal_words
@@ -89,7 +89,7 @@ def _flash_not_sent() -> None:
 
 
 def _page(template: str, address: str | None = None, problem: str = "") -> str:
-    preferences = wishes_of(current_user.id)
+    preferences = preferences_of(current_user.id)
     return render_template(
         template,
         preferences=preferences,

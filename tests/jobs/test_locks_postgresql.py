@@ -19,7 +19,7 @@ from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.core.bulk_tables import OperationState, Verb
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.sweep.metrics_backfill import behind
+from portal.jobs.status_counts import behind
 from portal.sources import answer_cache
 from portal.sources.base import Answer, Outcome
 from tests.services import wait_until

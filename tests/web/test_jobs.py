@@ -212,8 +212,9 @@ def test_a_busy_source_is_said_with_its_time(as_alice: FlaskClient, alice: User,
     job = scenes.busy(make_job(alice), utcnow())
     page = text_of(as_alice, f"/jobs/{job.id}")
     assert "Continues at" in page
-    assert "The source asked to be asked less often. The lookup will continue automatically;" in page
-    assert "The source asked to be asked less often." in text_of(as_alice, "/")
+    limited = "The source is limiting how fast we can send requests."
+    assert f"{limited} The lookup will continue automatically; you do not need to do anything." in page
+    assert limited in text_of(as_alice, "/")
 
 
 def test_only_admins_see_the_machine(

@@ -11,7 +11,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.status import Status
 from portal.jobs.metrics.periods import Span
-from portal.jobs.status_counts import standing
+from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import expiry
 from portal.web.charts import Series, nice, stacked
 from portal.web.tables import Column, Table
@@ -48,7 +48,7 @@ def test_the_counters_are_what_the_command_says(as_ada, alice, make_job, runner)
     shown = tiles(text_of(as_ada, "/admin/metrics"))
     assert shown == {**{status.value: 1 for status in Status}, "total": 7}
     said = runner.invoke(args=["check-scraping-jobs", "--dry-run"]).output
-    assert [int(n) for n in re.findall(r":\s+(\d+)$", said, re.M)][-8:] == [*standing().values(), 7]
+    assert [int(n) for n in re.findall(r":\s+(\d+)$", said, re.M)][-8:] == [*count_by_status().values(), 7]
 
 
 def test_the_counters_are_sent_again_only_when_they_have_changed(as_ada, alice, make_job) -> None:

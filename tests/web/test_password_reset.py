@@ -18,7 +18,7 @@ from portal.clock import utcnow
 from portal.database import db, reading
 from portal.notices.delivery import send_due
 from portal.notices.models import Delivery, Notice
-from portal.notices.password_mails import ask_for_reset
+from portal.notices.password_mails import request_reset
 from tests import services
 from tests.support import cast
 from tests.support.cast import PASSWORD
@@ -35,7 +35,7 @@ def notices() -> list[Notice]:
 
 def ask(email: str, now: datetime) -> None:
     db.session.rollback()
-    ask_for_reset(email, "192.0.2.1", now)
+    request_reset(email, "192.0.2.1", now)
 
 
 def link_in(app: Flask) -> str:

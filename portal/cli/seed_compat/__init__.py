@@ -1,1 +1,1 @@
-"""The commands and shell names of the old Django system, on top of ours."""
+"""The commands and shell names of the old Django system, built on ours. Their output keeps the old system's words."""

@@ -1,4 +1,4 @@
-"""`auto-retry-jobs`: one whole pass of the sweep, with the lines of a cron's log. It has no steps of its own."""
+"""`auto-retry-jobs`: one complete pass of the sweep, with lines for cron's log. It has no steps of its own."""
 
 from collections import defaultdict
 from zoneinfo import ZoneInfo
@@ -8,7 +8,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import gettext, ngettext
 
-from portal.cli.language import BY_COMMAND, both_spellings, speaking
+from portal.cli.language import CLI_ACTOR, command_output, with_seed_spelling
 from portal.cli.seed_compat.job_lines import JobLine, is_sent
 from portal.clock import utcnow
 from portal.database import db
@@ -17,23 +17,23 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep.steps import SweepReport, sweep
 
 
-@click.command("auto-retry-jobs", help="One pass of the sweep, for cron: what is late, lost or due is put right.")
+@click.command("auto-retry-jobs", help="Run the sweep once, for cron: it repairs what is late, lost or due.")
 @with_appcontext
 def auto_retry_jobs_command() -> None:
-    """Exit code 1 and a sentence when the database does not answer, or kept a step from coming to its end."""
-    with speaking():
+    """Exit code 1 and a sentence when the database does not answer or a step failed."""
+    with command_output():
         click.echo(f"[{_stamp()}] " + gettext("Starting the automatic check of the jobs..."))
         now = utcnow()
         seen: dict[str, list[JobLine]] = defaultdict(list)
 
         def see(step: str, thing: object) -> None:
-            # Printed only after the pass: nothing is open then, and it is known what went to Redis.
+            # Printed only after the pass: no transaction is open then, and it is known which jobs Redis has.
             if isinstance(thing, ScrapingJob):
                 seen[step].append(JobLine.of(thing, now))
                 db.session.rollback()
 
-        swept = sweep(now, see=see, actor=BY_COMMAND)
-        _say_jobs(seen)
+        swept = sweep(now, see=see, actor=CLI_ACTOR)
+        _print_jobs(seen)
         click.echo(f"[{_stamp()}] " + _summary(swept))
         if swept.faults:
             raise click.ClickException(gettext("Not every step could be done. The file logger.log says why."))
@@ -44,7 +44,7 @@ def _stamp() -> str:
     return f"{utcnow().astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
-def _say_jobs(seen: dict[str, list[JobLine]]) -> None:
+def _print_jobs(seen: dict[str, list[JobLine]]) -> None:
     for line in seen["lost"]:
         said = gettext("Worker lost: Job #%(id)s - %(file)s", id=line.id, file=line.file_name)
         returns = line.status == Status.RETRYING
@@ -63,7 +63,7 @@ def _say_jobs(seen: dict[str, list[JobLine]]) -> None:
 
 
 def _summary(swept: SweepReport) -> str:
-    """The seed's two figures, then what else was done; what was not done is not named."""
+    """Return the seed's two counts, then the other steps that did something."""
     lost, pushed, documents, told = swept.lost, swept.pushed, swept.documents, swept.told
     parts = [
         gettext("Check completed: %(timeouts)s timeouts, %(retries)s retries",
@@ -78,4 +78,4 @@ def _summary(swept: SweepReport) -> str:
     return ", ".join(part for part in parts if part)
 
 
-COMMANDS = both_spellings(auto_retry_jobs_command)
+COMMANDS = with_seed_spelling(auto_retry_jobs_command)

@@ -1,6 +1,6 @@
-"""`check-scraping-jobs`: the seed's report of late and failed jobs, repaired by the sweep's own steps.
+"""`check-scraping-jobs`: the seed's report of late and failed jobs, which the sweep's own steps repair.
 
-The dry run only calls the sweep's queries, so it changes nothing. Deleted jobs are not counted in the statistics.
+The dry run only calls the sweep's queries, so it changes nothing. The statistics do not count deleted jobs.
 """
 
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import gettext, ngettext, pgettext
 
-from portal.cli.language import BY_COMMAND, both_spellings, speaking
-from portal.cli.seed_compat.job_lines import JobLine, Sending, looked_at, moved
+from portal.cli.language import CLI_ACTOR, command_output, with_seed_spelling
+from portal.cli.seed_compat.job_lines import JobLine, RedisQueue, copied, moved
 from portal.clock import utcnow
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status_counts import standing
+from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import overdue, steps
 
-# Two of the signs are drawn a column narrower than terminals reckon, and so are followed by two spaces, as in the seed.
+# Two of the signs are drawn one column narrower than terminals assume, so two spaces follow them, as in the seed.
 SIGNS = {
     Status.PENDING: "📊 ", Status.PROCESSING: "⚙️  ", Status.COMPLETED: "✅ ", Status.FAILED: "❌ ",
     Status.TIMEOUT: "⏱️  ", Status.RETRYING: "🔄 ", Status.CANCELLED: "🚫 ",
@@ -28,8 +28,8 @@ SIGNS = {
 LINE = "━" * 20
 
 
-def say_statistics() -> None:
-    """Print a line for each status, and the sum."""
+def print_statistics() -> None:
+    """Print one line for each status, and the total."""
     names = {
         Status.PENDING: pgettext("how many jobs", "Pending:"),
         Status.PROCESSING: pgettext("how many jobs", "Processing:"),
@@ -40,7 +40,7 @@ def say_statistics() -> None:
         Status.CANCELLED: pgettext("how many jobs", "Cancelled:"),
     }
     total = pgettext("how many jobs", "Total:")
-    counted = standing()
+    counted = count_by_status()
     width = max(map(len, (*names.values(), total))) + 1
     for status, name in names.items():
         click.echo(f"  {SIGNS[status]}{name:<{width}}{counted[status]}")
@@ -51,18 +51,22 @@ def say_statistics() -> None:
 RULE = "=" * 70
 
 
-@click.command("check-scraping-jobs", help="Mark jobs without progress as timed out, and say how all jobs stand.")
-@click.option("--retry-failed", is_flag=True, help="Also retry failed and timed-out jobs now, where retries are left.")
+@click.command(
+    "check-scraping-jobs", help="Mark jobs without progress as timed out, and print how many jobs have each status."
+)
+@click.option(
+    "--retry-failed", is_flag=True, help="Also retry failed and timed-out jobs now, if they have retries left."
+)
 @click.option(
     "--timeout-minutes",
     type=click.IntRange(1, 10080),
-    help="Minutes without a new row that count as a timeout, in place of each job's own.",
+    help="Minutes without a new row before a job times out, instead of each job's own limit.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
 @with_appcontext
 def check_scraping_jobs_command(retry_failed: bool, timeout_minutes: int | None, dry_run: bool) -> None:
-    """Exit code 1 and a sentence when the database does not answer; 2 for a wrong option."""
-    with speaking():
+    """Exit code 1 and a sentence when the database does not answer; 2 for wrong usage."""
+    with command_output():
         title = gettext("Checking scraping jobs...")
         if dry_run:
             title = gettext("Checking scraping jobs (DRY RUN: nothing is changed)...")
@@ -78,32 +82,32 @@ class Check:
     timeout_minutes: int | None
     dry_run: bool
     timed_out: list[JobLine] = field(default_factory=list)
-    sending: Sending = field(default_factory=Sending)
+    redis_queue: RedisQueue = field(default_factory=RedisQueue)
 
     def run(self, retry_failed: bool) -> None:
         self.find_timeouts()
         click.echo()
-        self.retry() if retry_failed else self.offer_retry()
+        self.retry() if retry_failed else self.print_retryable()
         click.echo()
         click.echo(gettext("3. General statistics:"))
-        say_statistics()
+        print_statistics()
         click.echo()
         click.echo("✓ " + gettext("Check completed"))
 
     def find_timeouts(self) -> None:
-        """Section 1. Lost jobs go first, as in the sweep: theirs is no timeout, and may not cost a retry."""
+        """Print section 1. Lost jobs come first, as in the sweep: they did not time out, and may not cost a retry."""
         shown = self.timeout_minutes or current_app.config["SCRAPING_TIMEOUT_MINUTES"]
         click.echo(gettext("1. Checking for timed-out jobs (>%(minutes)s min)...", minutes=shown))
-        lost = looked_at(overdue.lost_jobs(self.now), self.now)
-        silent = looked_at(overdue.silent_jobs(self.now, self.timeout_minutes), self.now)
+        lost = copied(overdue.lost_jobs(self.now), self.now)
+        silent = copied(overdue.silent_jobs(self.now, self.timeout_minutes), self.now)
         if self.dry_run:
             self.timed_out = [line for line in silent if line.id not in {one.id for one in lost}]
         back = 0
-        for line in lost if self.dry_run else moved(steps.take_back_lost(self.now, actor=BY_COMMAND), self.now):
-            back += self._say_lost(line)
-        late = steps.time_out_silent(self.now, self.timeout_minutes, actor=BY_COMMAND)
+        for line in lost if self.dry_run else moved(steps.take_back_lost(self.now, actor=CLI_ACTOR), self.now):
+            back += self._print_lost(line)
+        late = steps.time_out_silent(self.now, self.timeout_minutes, actor=CLI_ACTOR)
         for line in self.timed_out if self.dry_run else moved(late, self.now):
-            self._say_timeout(line, shown)
+            self._print_timeout(line, shown)
             if not self.dry_run:
                 self.timed_out.append(line)
         if back:
@@ -116,17 +120,17 @@ class Check:
             said = ngettext("%(n)s job marked as timeout", "%(n)s jobs marked as timeout", n, n=n)
         click.echo("  → " + said)
 
-    def _say_lost(self, line: JobLine) -> bool:
+    def _print_lost(self, line: JobLine) -> bool:
         said = gettext("Job #%(id)s (%(file)s) - User: %(user)s - Its worker stopped answering",
                        id=line.id, file=line.file_name, user=line.email)  # fmt: skip
         click.echo(f"  ⚠ {said}")
         returns = line.saved_something or line.retries_left if self.dry_run else line.status == Status.RETRYING
         if returns and not self.dry_run:
-            self.sending.send(line.id)
-        self._say_done(gettext("Returned to the queue") if returns else gettext("Marked as FAILED"))
+            self.redis_queue.send(line.id)
+        self._print_done(gettext("Returned to the queue") if returns else gettext("Marked as FAILED"))
         return returns
 
-    def _say_timeout(self, line: JobLine, shown: int) -> None:
+    def _print_timeout(self, line: JobLine, shown: int) -> None:
         said = gettext("Job #%(id)s (%(file)s) - User: %(user)s - Elapsed time: %(minutes)s min",
                        id=line.id, file=line.file_name, user=line.email, minutes=f"{line.elapsed:.1f}")  # fmt: skip
         if line.silent is not None:
@@ -134,19 +138,19 @@ class Check:
         if self.timeout_minutes is None and line.timeout_minutes != shown:
             said += " - " + gettext("this job's own limit: %(minutes)s min", minutes=line.timeout_minutes)
         click.echo(f"  ⚠ {said}")
-        self._say_done(gettext("Marked as TIMEOUT"))
+        self._print_done(gettext("Marked as TIMEOUT"))
 
-    def _say_done(self, done: str) -> None:
+    def _print_done(self, done: str) -> None:
         click.echo(f"    → [DRY RUN] {done}" if self.dry_run else f"    → {done}")
 
     def _due(self) -> list[JobLine]:
-        """What a retry would take: what has failed, and what section 1 has marked (or, in a dry run, would have)."""
-        due = looked_at(overdue.due_jobs(self.now, at_once=True), self.now)
+        """Return the jobs to retry: those that failed, and those that section 1 marked (in a dry run: would mark)."""
+        due = copied(overdue.due_jobs(self.now, at_once=True), self.now)
         marked = [line for line in self.timed_out if not line.paused] if self.dry_run else []
         return [line for line in (*due, *marked) if line.retries_left]
 
-    def offer_retry(self) -> None:
-        """Section 2 without --retry-failed."""
+    def print_retryable(self) -> None:
+        """Print section 2 without --retry-failed."""
         n = len(self._due())
         said = ngettext(
             "2. Failed jobs: %(n)s job can be retried (with --retry-failed)",
@@ -155,7 +159,7 @@ class Check:
         click.echo(said)
 
     def retry(self) -> None:
-        """Section 2 with --retry-failed."""
+        """Print section 2 with --retry-failed."""
         click.echo(gettext("2. Retrying failed jobs..."))
         done = 0
         due = self._due()
@@ -165,9 +169,9 @@ class Check:
                            file=line.file_name, user=line.email, n=line.retry_count + self.dry_run,
                            max=line.max_retries)  # fmt: skip
             click.echo(f"  🔄 {said}")
-            sent = self.dry_run or self.sending.send(line.id)
+            sent = self.dry_run or self.redis_queue.send(line.id)
             away = gettext("Without Redis: the sweep will send it")
-            self._say_done(gettext("Job sent again successfully") if sent else away)
+            self._print_done(gettext("Job sent again successfully") if sent else away)
         if self.dry_run:
             said = ngettext("%(n)s job would be retried", "%(n)s jobs would be retried", done, n=done)
         else:
@@ -177,7 +181,7 @@ class Check:
             click.echo("  → " + gettext("There may be more: run the command again"))
 
     def _retried(self) -> Iterator[ScrapingJob]:
-        return steps.retry_due(self.now, at_once=True, actor=BY_COMMAND)
+        return steps.retry_due(self.now, at_once=True, actor=CLI_ACTOR)
 
 
-COMMANDS = both_spellings(check_scraping_jobs_command)
+COMMANDS = with_seed_spelling(check_scraping_jobs_command)

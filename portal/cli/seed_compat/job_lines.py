@@ -1,6 +1,6 @@
-"""A job as the commands print it: copied out of its row, so that no transaction is open while the terminal reads.
+"""A job as the commands print it: a copy of its row, so that no transaction is open while the terminal shows it.
 
-On SQLite an open transaction holds the write lock: `check-scraping-jobs | less` must not stop the portal.
+On SQLite an open transaction holds the write lock: `check-scraping-jobs | less` must not block the portal.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from portal.jobs.models import ScrapingJob
 
 @dataclass(frozen=True)
 class JobLine:
-    """What is said of one job. Spans are in minutes."""
+    """The printed facts of one job. `elapsed` and `silent` are in minutes."""
 
     id: int
     file_name: str
@@ -26,7 +26,7 @@ class JobLine:
     retry_count: int
     max_retries: int
     timeout_minutes: int
-    elapsed: float  # since the attempt began
+    elapsed: float  # since the attempt started
     silent: float | None  # since the last row of this attempt; None before the first one
     retries_left: bool
     saved_something: bool  # in this attempt
@@ -52,15 +52,15 @@ class JobLine:
         )
 
 
-def looked_at(jobs: Iterable[ScrapingJob], now: datetime) -> list[JobLine]:
-    """Jobs that one of the sweep's looks found."""
+def copied(jobs: Iterable[ScrapingJob], now: datetime) -> list[JobLine]:
+    """Copy the jobs that one of the sweep's queries found, and end the transaction."""
     lines = [JobLine.of(job, now) for job in jobs]
     db.session.rollback()
     return lines
 
 
 def moved(jobs: Iterable[ScrapingJob], now: datetime) -> Iterator[JobLine]:
-    """Jobs that one of the sweep's steps moves, each as soon as it is committed."""
+    """Copy the jobs that one of the sweep's steps moves, each as soon as it is committed."""
     for job in jobs:
         line = JobLine.of(job, now)
         db.session.rollback()
@@ -68,21 +68,21 @@ def moved(jobs: Iterable[ScrapingJob], now: datetime) -> Iterator[JobLine]:
 
 
 def is_sent(job_id: int) -> bool:
-    """Whether the job is with a worker or in Redis, by whomever; False: the next sweep sends it."""
+    """Return whether a worker or Redis has the job, whoever sent it; if not, the next sweep sends it."""
     job = db.session.get_one(ScrapingJob, job_id, populate_existing=True)
     sent = job.status not in WAITING or job.enqueued_at is not None
     db.session.rollback()
     return sent
 
 
-class Sending:
-    """Pushes moved jobs to Redis; once Redis was away, the rest is left to the sweep instead of waiting for each."""
+class RedisQueue:
+    """Pushes moved jobs to Redis. After one failure it leaves the rest to the sweep, to avoid a timeout for each."""
 
     def __init__(self) -> None:
         self.redis_is_away = False
 
     def send(self, job_id: int) -> bool:
-        """Whether the job is on its way."""
+        """Push a job; return whether it is queued."""
         if not self.redis_is_away and push_job(job_id, utcnow()):
             return True
         sent = is_sent(job_id)

@@ -1,4 +1,4 @@
-"""What `flask shell` knows without an import, so that the seed's snippets can be typed as they are."""
+"""The names that `flask shell` has without an import, so that the seed's snippets work as written."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +11,8 @@ from portal.jobs.models import ScrapingJob
 from portal.seed_compat import Count
 
 
-class timezone:  # the name under which the seed's snippets ask for the time
-    """`timezone.now()`: the present moment, aware and in UTC."""
+class timezone:  # django.utils.timezone in the seed's snippets
+    """Like Django's: `timezone.now()` is the present moment, aware and in UTC."""
 
     utc = UTC
 
@@ -22,8 +22,8 @@ class timezone:  # the name under which the seed's snippets ask for the time
 
 
 def names() -> dict[str, Any]:
-    """For Flask: the names of the shell. What was read stays readable after its transaction has ended, so that
-    looking at a job takes no lock that would keep the portal waiting."""
+    """Return the names, for Flask. Objects stay readable after their transaction has ended, so that looking at a job
+    does not hold a lock that would block the portal."""
     db.session().expire_on_commit = False
     return {
         "ScrapingJob": ScrapingJob, "Document": Document, "User": User, "Count": Count,

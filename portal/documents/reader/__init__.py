@@ -1,4 +1,4 @@
-"""Reading a spreadsheet in a confined child process. `parent` is the way in; `child` runs in the other process.
+"""Reads a spreadsheet in a confined child process. Call `parent`; `child` runs in the other process.
 
-No Flask and no database: the child starts without them.
+No Flask and no database here: the child process starts without them.
 """

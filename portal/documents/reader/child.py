@@ -1,14 +1,12 @@
 """The process that parses a file: `portal.documents.reader.child PATH NAME FOLDER LIMITS PARENT`, started by `parent`.
 
-It takes away its own means first (memory, time, file size) and dies with its parent. Whatever happens in here, the
-portal goes on: a hostile workbook of 1.4 KiB aborts the reader, and no `try` catches that. What it found goes to
-stdout as one JSON object: {"sheets": [...]} or {"problem": code, "facts": {...}}. It must not know the database.
-The parsers are imported within functions, so that they too are loaded under the limits.
+It limits its own memory, time and file size first, and dies with its parent. A crash in here does not harm the portal:
+a hostile workbook of 1.4 KiB aborts the parser, and no `try` catches that. It writes one JSON object to stdout:
+{"sheets": [...]} or {"problem": code, "facts": {...}}. It must not know the database. The parsers are imported inside
+functions, so that they too are loaded under the limits.
 """
 
-import ctypes
 import json
-import os
 import resource
 import signal
 import sys
@@ -17,17 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-
-_PR_SET_PDEATHSIG = 1
+from portal.tether import die_with
 
 
 def confine(limits: ReadLimits, parent: int) -> None:
-    """Take away what reading a file does not need."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python would make an exception of it, and blame the file
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it was gone before we could ask to die with it
-        os._exit(1)
+    """Limit this process to what reading a file needs, and end it when the process `parent` ends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Python raises an exception, which we would blame on the file
+    die_with(parent)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))
@@ -35,10 +29,10 @@ def confine(limits: ReadLimits, parent: int) -> None:
 
 
 def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
-    """Write every sheet's rows to `<n>.jsonl` in `folder` and say what the sheets are. Raises Unreadable."""
+    """Write each sheet's rows to `<n>.jsonl` in `folder`; return one dictionary of facts a sheet. Raises Unreadable."""
     from portal.documents.reader import file_type, sheet_file
 
-    kind = file_type.kind_of(path, file_name)
+    kind = file_type.file_type_of(path, file_name)
     budget = sheet_file.Budget(limits)
     found = []
     for index, (name, hidden, rows) in enumerate(_sheets(path, file_name, kind, limits)):
@@ -48,7 +42,7 @@ def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> l
         except Unreadable as error:
             if error.problem is not FileProblem.TOO_MANY_COLUMNS:
                 raise
-            facts |= {"problem": error.problem, "problem_facts": error.facts}  # the other sheets may still do
+            facts |= {"problem": error.problem, "problem_facts": error.facts}  # the other sheets may still be usable
         found.append(facts)
     return found
 
@@ -59,7 +53,7 @@ def _sheets(
     from portal.documents.reader import csv_text, file_type, workbook, xlsb_check, zip_check
 
     if kind == file_type.FileType.TEXT:
-        yield Path(file_name).stem[:100], False, csv_text.read_rows(path, file_type.ending_of(file_name))
+        yield Path(file_name).stem[:100], False, csv_text.read_rows(path, file_type.extension_of(file_name))
         return
     if kind == file_type.FileType.ZIP:
         zip_check.check_zip(path, limits)
@@ -69,7 +63,7 @@ def _sheets(
 
 
 def _report(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> dict[str, Any]:
-    """What is said to the parent. Anything that a file can make a parser raise is the file's doing."""
+    """Read the file and return the report for the parent. Whatever the parser raises is the file's fault."""
     from python_calamine import PasswordError
 
     try:
@@ -80,17 +74,17 @@ def _report(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> dic
         return {"problem": FileProblem.UNSAFE, "facts": {}}
     except OSError as error:
         if error.errno is not None:
-            raise  # a full disk or a file that is gone is not the file's fault
+            raise  # a full disk or a missing file is not the file's fault
         return {"problem": FileProblem.DAMAGED, "facts": {}}
     except PasswordError:
         return {"problem": FileProblem.ENCRYPTED, "facts": {}}
-    except BaseException as error:  # the reader's panics are no Exceptions
+    except BaseException as error:  # a panic of the Rust parser is not an Exception
         print(f"{type(error).__name__}: {error}"[:2000], file=sys.stderr)
         return {"problem": FileProblem.DAMAGED, "facts": {}}
 
 
 def main(arguments: list[str]) -> None:
-    """Read one file and report."""
+    """Read one file and print the report. `arguments`: path, file name, folder, limits as JSON, parent's pid."""
     path, file_name, folder, limits_json, parent = arguments
     limits = ReadLimits.from_json(limits_json)
     confine(limits, int(parent))

@@ -1,4 +1,4 @@
-"""Lines of cells (csv, tsv) as rows: which encoding, which delimiter, and what to do with stray quotes. Pure."""
+"""Read csv and tsv files as rows: detect the encoding and the delimiter, and survive stray quotes. Pure."""
 
 import codecs
 import csv
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from portal.documents.reader.file_type import HEAD_BYTES, wide_encoding
 
-_DELIMITERS = (";", "\t", "|", ",")  # in this order when two split equally well: a comma is also a decimal point
-_NOTHING = "\x1f"  # splits nothing: a file of one column
-_SEP = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's own hint, which it does not count as a row
+_DELIMITERS = (";", "\t", "|", ",")  # the first wins a tie: a comma is also a decimal separator
+_NOTHING = "\x1f"  # never occurs, so it splits nothing: a file of one column
+_SEP = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's own hint, which Excel does not count as a row
 _MAX_FIELD_CHARACTERS = 4 * 1024 * 1024
 
 
 def encoding_of(path: Path) -> str:
-    """UTF-16 or UTF-8 where the bytes are that, and otherwise what Windows in western Europe writes."""
+    """Return the encoding: UTF-16 or UTF-8 if the bytes are valid, else cp1252, as Windows in western Europe writes."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         if wide := wide_encoding(head):
@@ -38,8 +38,11 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
         yield from file
 
 
-def delimiter_of(lines: list[str], ending: str) -> str:
-    """The delimiter that splits most of these lines into the same number of cells, above one."""
+def delimiter_of(lines: list[str], extension: str) -> str:
+    """Return the delimiter that splits most of these lines into the same number of cells (two or more).
+
+    A tab wins in a .tsv file whenever it splits anything.
+    """
     best, best_score = _NOTHING, (0.5, 0)
     for delimiter in _DELIMITERS:
         widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
@@ -48,18 +51,18 @@ def delimiter_of(lines: list[str], ending: str) -> str:
             continue
         width, times = wide[0]
         score = (round(times / len(widths), 2), width)
-        if ending == ".tsv" and delimiter == "\t":
+        if extension == ".tsv" and delimiter == "\t":
             return delimiter
         if score > best_score:
             best, best_score = delimiter, score
     return best
 
 
-def read_rows(path: Path, ending: str) -> Iterator[list[str]]:
-    """The rows as lists of texts; an empty line is a row without cells.
+def read_rows(path: Path, extension: str) -> Iterator[list[str]]:
+    """Read the rows as lists of texts; an empty line is an empty list.
 
-    Quotes are taken at their word only when they are balanced through the whole file: one stray quote would
-    otherwise swallow all rows below it without a sound.
+    Quotes count as quotes only if they are balanced throughout the file: otherwise one stray quote would silently
+    swallow all rows below it.
     """
     csv.field_size_limit(_MAX_FIELD_CHARACTERS)
     encoding = encoding_of(path)
@@ -68,7 +71,7 @@ def read_rows(path: Path, ending: str) -> Iterator[list[str]]:
     if lines and (hint := _SEP.fullmatch(lines[0].lstrip("\ufeff"))):
         delimiter, skip = hint[1], 1
     else:
-        delimiter = delimiter_of(lines, ending)
+        delimiter = delimiter_of(lines, extension)
     if _balanced(path, encoding, delimiter):
         found = csv.reader(_lines(path, encoding), delimiter=delimiter)
     else:
@@ -77,7 +80,7 @@ def read_rows(path: Path, ending: str) -> Iterator[list[str]]:
 
 
 def _balanced(path: Path, encoding: str, delimiter: str) -> bool:
-    """Whether every quoted cell of the file is closed where a cell ends."""
+    """Return whether every quoted cell of the file closes where a cell ends."""
     try:
         for _ in csv.reader(_lines(path, encoding), delimiter=delimiter, strict=True):
             pass

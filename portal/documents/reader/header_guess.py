@@ -1,7 +1,7 @@
-"""Which column has the numbers and which row is the header, guessed from a sheet's first rows. Pure.
+"""Guess the column with the numbers and the header row from a sheet's first rows. Pure.
 
-A guess is only where the check page begins: the person sees it and can change it. It errs on the side of taking too
-little for a header: a title taken for data is shown as a bad row, but data taken for a header would be lost.
+The guess is only the check page's first proposal: the person sees it and can change it. When in doubt it finds no
+header: a title taken for data is shown as a bad row, but data taken for a header would be lost.
 """
 
 import re
@@ -14,7 +14,7 @@ from statistics import median
 from portal.documents.reader.sheet_file import Cell, rows, text_of
 from portal.phone import parse
 
-ROWS_LOOKED_AT = 220
+ROWS_READ = 220
 HEADER_WITHIN = 20
 _NAMES = (
     "telefono", "telefonos", "tel", "tfno", "tlf", "tlfno", "telf", "movil", "moviles", "celular", "numero",
@@ -22,18 +22,18 @@ _NAMES = (
     "telefone", "telemovel", "cellulare", "portable", "mobil",
 )  # fmt: skip
 _MOBILE = frozenset({"movil", "moviles", "celular", "mobile", "cell", "msisdn", "telemovel", "cellulare", "handy"})
-_PHONE_LIKE = 0.3  # what a text of as many digits as a number counts, where the country given cannot read it
+_PHONE_LIKE = 0.3  # score of a text with as many digits as a number that is not valid in the given country
 
 
-def plain(text: str) -> str:
-    """Small letters without accents, everything else a space: `Teléfono Móvil (1)` → `telefono movil 1`."""
-    letters = unicodedata.normalize("NFKD", text.lower())
-    return re.sub(r"[^a-z0-9]+", " ", "".join(c for c in letters if not unicodedata.combining(c))).strip()
+def normalised(text: str) -> str:
+    """Lower-case a text, drop accents, and make everything else a space: `Teléfono Móvil (1)` → `telefono movil 1`."""
+    decomposed = unicodedata.normalize("NFKD", text.lower())
+    return re.sub(r"[^a-z0-9]+", " ", "".join(c for c in decomposed if not unicodedata.combining(c))).strip()
 
 
 def name_score(text: str) -> int:
-    """How much a text looks like the head of a number column: 0 not at all, 3 exactly one of the usual names."""
-    words = plain(text).split()
+    """Score how much a text looks like the heading of a number column: 0 not at all, 3 exactly a usual name."""
+    words = normalised(text).split()
     if not words or len(text) > 60:
         return 0
     if len(words) == 1 and words[0] in _NAMES:
@@ -44,7 +44,7 @@ def name_score(text: str) -> int:
 
 
 def number_score(cell: Cell, country: str) -> float:
-    """How much a cell looks like a telephone number: 1 when it is one."""
+    """Score how much a cell looks like a telephone number, from 0 to 1; 1 when it is a valid one."""
     if cell is None or isinstance(cell, (bool, dict, float)):
         return 0.0
     text = text_of(cell).strip()
@@ -57,14 +57,14 @@ def number_score(cell: Cell, country: str) -> float:
 
 
 def guess(sheet_path: Path, country: str) -> tuple[int, int]:
-    """The header's row number (0: none) and the number column (from 0)."""
-    looked_at = [cells for _, cells in islice(_clipped(sheet_path), ROWS_LOOKED_AT)]
-    width = max(map(len, looked_at), default=0)
+    """Return the header's row number (0 = no header) and the number column (from 0)."""
+    first_rows = [cells for _, cells in islice(_clipped(sheet_path), ROWS_READ)]
+    width = max(map(len, first_rows), default=0)
     if not width:
         return 0, 0
-    scores = [[number_score(cell, country) for cell in cells] for cells in looked_at]
-    column = max(range(width), key=lambda index: (*_rank(index, looked_at, scores), -index))
-    return _header_row(column, looked_at, scores), column
+    scores = [[number_score(cell, country) for cell in cells] for cells in first_rows]
+    column = max(range(width), key=lambda index: (*_rank(index, first_rows, scores), -index))
+    return _header_row(column, first_rows, scores), column
 
 
 def _clipped(sheet_path: Path) -> Iterator[tuple[int, list[Cell]]]:
@@ -72,23 +72,23 @@ def _clipped(sheet_path: Path) -> Iterator[tuple[int, list[Cell]]]:
         yield row_no, [cell[:100] if isinstance(cell, str) else cell for cell in cells]
 
 
-def _rank(column: int, looked_at: list[list[Cell]], scores: list[list[float]]) -> tuple[float, int, int, float]:
-    """How good a column is: share of numbers by tenths, then its name, then how full it is."""
-    filled = [score[column] for cells, score in zip(looked_at, scores, strict=True)
+def _rank(column: int, first_rows: list[list[Cell]], scores: list[list[float]]) -> tuple[float, int, int, float]:
+    """Rank a column: share of numbers in tenths, then its name, then whether it is mobile, then how full it is."""
+    filled = [score[column] for cells, score in zip(first_rows, scores, strict=True)
               if column < len(cells) and text_of(cells[column]).strip()]  # fmt: skip
-    heads = [text_of(cells[column]) for cells in looked_at[:HEADER_WITHIN] if column < len(cells)]
+    heads = [text_of(cells[column]) for cells in first_rows[:HEADER_WITHIN] if column < len(cells)]
     name = max(map(name_score, heads), default=0)
-    mobile = int(any(_MOBILE & set(plain(head).split()) for head in heads if name_score(head)))
-    data = [score for score in filled if score] if name else filled  # the head itself is no number
+    mobile = int(any(_MOBILE & set(normalised(head).split()) for head in heads if name_score(head)))
+    data = [score for score in filled if score] if name else filled  # the heading itself is not a number
     share = sum(filled) / max(len(filled), 1)
     return round(share, 1) if data else 0.0, name, mobile, sum(filled)
 
 
-def _header_row(column: int, looked_at: list[list[Cell]], scores: list[list[float]]) -> int:
-    """The row above the first number that looks most like a header."""
+def _header_row(column: int, first_rows: list[list[Cell]], scores: list[list[float]]) -> int:
+    """Return the row above the first number that looks most like a header; 0 when there is none."""
     first = next((n for n, score in enumerate(scores) if column < len(score) and score[column]), None)
-    above = looked_at[: min(len(looked_at) if first is None else first, HEADER_WITHIN)]
-    widths = [_filled(cells) for cells in looked_at[len(above) : len(above) + 50] if _filled(cells)]
+    above = first_rows[: min(len(first_rows) if first is None else first, HEADER_WITHIN)]
+    widths = [_filled(cells) for cells in first_rows[len(above) : len(above) + 50] if _filled(cells)]
     usual = median(widths) if widths and first is not None else max(map(_filled, above), default=0)
     best, best_score = 0, (0, 0)
     for row_no, cells in enumerate(above, start=1):

@@ -1,7 +1,7 @@
-"""A sheet that was read: one file, one line a row, each line a JSON list of the row's cells. Pure.
+"""The file that holds the rows of one sheet: each line is a JSON list of a row's cells. Pure.
 
 Line k is Excel's row k. A cell is a text, a number, true or false, null, or {"d": "2026-01-31T00:00:00"} for a date.
-Empty cells at a row's end are not written, so rows differ in length: ask `rows` for the width you need.
+Empty cells at a row's end are not written, so rows differ in length: pass `rows` the width you need.
 """
 
 import datetime
@@ -21,12 +21,12 @@ DISPLAY_CHARACTERS = 200
 
 
 def cell_of(value: Any) -> Cell:
-    """A reader's value as a cell. Numbers come as floats; whole ones become integers before anything else."""
+    """Convert a value of the parser to a cell. Numbers arrive as floats; whole ones become integers here."""
     match value:
         case None | "":
             return None
         case str():
-            # Half a surrogate pair or a NUL cannot be stored everywhere.
+            # Not every database can store a NUL or half a surrogate pair.
             return value[:MAX_CELL_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
         case bool():
             return value
@@ -41,11 +41,11 @@ def cell_of(value: Any) -> Cell:
         case datetime.date():
             return {"d": f"{value.isoformat()}T00:00:00"}
         case _:
-            return str(value)[:MAX_CELL_CHARACTERS]  # a time of day or a span
+            return str(value)[:MAX_CELL_CHARACTERS]  # a time of day or a duration
 
 
 def text_of(cell: Cell) -> str:
-    """A cell as a person would read it."""
+    """Return a cell's text as a person would read it."""
     match cell:
         case None:
             return ""
@@ -61,7 +61,7 @@ def text_of(cell: Cell) -> str:
 
 
 def column_letter(column: int) -> str:
-    """What Excel calls column `column` (from 0): A, B, … Z, AA."""
+    """Return Excel's letters for column `column` (from 0): A, B, … Z, AA."""
     letters = ""
     column += 1
     while column:
@@ -71,23 +71,23 @@ def column_letter(column: int) -> str:
 
 
 class Budget:
-    """How many bytes all sheets of one document may still write."""
+    """The bytes that the sheets of one document may still write."""
 
     def __init__(self, limits: ReadLimits) -> None:
         self.limits = limits
         self.left = limits.output_bytes
 
     def spend(self, size: int) -> None:
-        """Raises Unreadable when the document's text comes to more than is allowed."""
+        """Subtract `size` bytes. Raises Unreadable when the document's text exceeds the limit."""
         self.left -= size
         if self.left < 0:
             raise Unreadable(FileProblem.TOO_LARGE, {"limit": self.limits.output_bytes // (1024 * 1024)})
 
 
 def write_sheet(path: Path, values: Iterator[list[Any]], limits: ReadLimits, budget: Budget) -> tuple[int, int]:
-    """Write a sheet's rows and say how many rows and columns it has, empty ones at the end left out.
+    """Write a sheet's rows; return its numbers of rows and columns, without the empty ones at the end.
 
-    Rows above `limits.max_lines` are counted and not written. Raises Unreadable for too many columns.
+    Rows after `limits.max_lines` are counted but not written. Raises Unreadable for too many columns or too much text.
     """
     row_count = width = written = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -114,7 +114,7 @@ def write_sheet(path: Path, values: Iterator[list[Any]], limits: ReadLimits, bud
 
 
 def rows(sheet_path: Path, width: int = 0) -> Iterator[tuple[int, list[Cell]]]:
-    """Each row with its number as Excel counts, filled up with None to `width` cells at least."""
+    """Read the rows, each with its number as Excel counts and padded with None to at least `width` cells."""
     with sheet_path.open(encoding="utf-8", newline="\n") as file:
         for row_no, line in enumerate(file, start=1):
             cells = json.loads(line)
@@ -124,7 +124,7 @@ def rows(sheet_path: Path, width: int = 0) -> Iterator[tuple[int, list[Cell]]]:
 
 
 def header_of(sheet_path: Path, header_row: int, width: int = 0) -> list[str]:
-    """The texts of that row, clipped for display; none when `header_row` is 0 or below the last row."""
+    """Return the row's texts, cut to 200 characters each; empty when `header_row` is 0 or after the last row."""
     if header_row < 1:
         return []
     for _, cells in islice(rows(sheet_path, width), header_row - 1, header_row):
@@ -133,6 +133,6 @@ def header_of(sheet_path: Path, header_row: int, width: int = 0) -> list[str]:
 
 
 def sample(sheet_path: Path, header_row: int, count: int = 10, width: int = 0) -> list[list[str]]:
-    """The first `count` rows below the header as display texts; the first of them is row `header_row + 1`."""
+    """Return the first `count` rows below the header as texts cut to 200 characters; they begin at `header_row + 1`."""
     below = islice(rows(sheet_path, width), header_row, header_row + count)
     return [[text_of(cell)[:DISPLAY_CHARACTERS] for cell in cells] for _, cells in below]

@@ -1,4 +1,4 @@
-"""A workbook's sheets as rows, by python-calamine. Runs in the reading process only: a hostile file aborts it."""
+"""Read a workbook's sheets with python-calamine. Only for the child process: a hostile file can abort it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 
 @dataclass(frozen=True)
 class RawSheet:
-    """One sheet: its name, whether Excel hides it, and its rows from Excel's row 1 and column A on."""
+    """One sheet: its name, whether Excel hides it, and its rows, beginning at Excel's row 1 and column A."""
 
     name: str
     hidden: bool
@@ -20,7 +20,7 @@ class RawSheet:
 
 
 def read_sheets(path: Path, limits: ReadLimits) -> Iterator[RawSheet]:
-    """The sheets in the workbook's order, without charts and macros. Raises Unreadable for too many."""
+    """Read the sheets in the workbook's order, without chart and macro sheets. Raises Unreadable for too many."""
     with CalamineWorkbook.from_path(str(path)) as workbook:
         found = [(n, meta) for n, meta in enumerate(workbook.sheets_metadata) if meta.typ == SheetTypeEnum.WorkSheet]
         if len(found) > limits.max_sheets:
@@ -31,7 +31,7 @@ def read_sheets(path: Path, limits: ReadLimits) -> Iterator[RawSheet]:
 
 
 def _rows(sheet: CalamineSheet, limits: ReadLimits) -> Iterator[list[Any]]:
-    """The rows as Excel numbers them: the reader gives back empty rows above the data, but not columns before it."""
+    """Read the rows from column A on: calamine returns empty rows above the data, but no empty columns before it."""
     if sheet.start is None:
         return
     before = [None] * sheet.start[1]

@@ -1,8 +1,8 @@
-"""Whether an .xlsb has cells that our reader would drop without a word. Pure; runs in the reading process only.
+"""Detect .xlsb files with cells that our parser would silently drop. Pure; runs in the child process only.
 
-The format has short cell records that leave the column out. Excel does not write them, SheetJS does, and calamine
-0.9 skips them: of each row only the first cell came back. Such a file is refused rather than read by half; saved
-again by Excel it is good.
+The format has short cell records that omit the column. Excel does not write them, SheetJS does, and calamine 0.9 skips
+them: only the first cell of each row came back. Such a file is refused rather than half read; once Excel has saved it
+again, it can be read. Record numbers: [MS-XLSB], BrtShortBlank and following.
 """
 
 import zipfile
@@ -14,7 +14,7 @@ _SHORT = range(12, 19)  # BrtShortBlank … BrtShortIsst
 
 
 def check_xlsb(path: Path) -> None:
-    """Raises Unreadable (damaged) when a sheet of this zipped workbook has short cell records."""
+    """Raise Unreadable (damaged) when a sheet of this zipped workbook has short cell records."""
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.lower().startswith("xl/worksheets/") and name.lower().endswith(".bin"):
@@ -27,7 +27,10 @@ def check_xlsb(path: Path) -> None:
 
 
 def has_short_cells(raw: bytes) -> bool:
-    """Walks the records: a kind of one or two bytes, a length of one to four, seven bits each, then the content."""
+    """Return whether a sheet's binary part has a short cell record.
+
+    A record is a type of one or two bytes, a length of one to four bytes (seven bits each), then the content.
+    """
     at, end = 0, len(raw)
     while at < end:
         kind = raw[at]

@@ -1,6 +1,6 @@
-"""What a zipped workbook says of itself before anything is unpacked: entries, passwords, sizes, ratios. Pure.
+"""Check a zipped workbook's directory before unpacking it: entries, encryption, sizes, ratios. Pure.
 
-Runs in the reading process only: opening a directory of half a million entries takes memory by itself.
+Runs in the child process only: merely opening a directory of half a million entries takes a lot of memory.
 """
 
 import zipfile
@@ -9,13 +9,13 @@ from pathlib import Path
 from portal.documents.reader.limits import MIB, FileProblem, ReadLimits, Unreadable
 
 _ENCRYPTED = 0x1
-_SMALL_BYTES = MIB  # below this, a high ratio harms nobody: an almost empty style sheet packs a hundredfold
+_SMALL_BYTES = MIB  # below this a high ratio is harmless: an almost empty style sheet is compressed a hundredfold
 _MANIFEST = "META-INF/manifest.xml"
 _WORKBOOKS = {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}
 
 
 def check_zip(path: Path, limits: ReadLimits) -> None:
-    """Raises Unreadable when the directory is broken, asks for a password, or promises too much."""
+    """Raise Unreadable when the directory is broken, encrypted, above the limits, or not a workbook's."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()

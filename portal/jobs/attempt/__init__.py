@@ -1,4 +1,5 @@
-"""One attempt: the window of lookups in flight, the retry queue, saving with a fence, the heartbeat and the outcome.
+"""Runs one attempt at a job: the window of lookups in flight, the retry queue, the fenced save, the heartbeat and the
+outcome.
 
-It must not know RQ. `runner` puts the parts together.
+`runner` puts the parts together. Nothing here may know RQ.
 """

@@ -1,7 +1,8 @@
-"""The heartbeat: a thread that says for its process that it lives, and ends it when the job is no longer its own.
+"""Renews an attempt's lease from a thread, and ends the process when the job was taken away from it.
 
-It proves the process and not its progress: a job that beats without a row coming in is for the sweep to time out.
-The thread's next UPDATE then finds another status, and ending the process frees the worker of whatever hung.
+A beat proves that the process lives, not that it makes progress: the sweep times out a job that beats while no row
+comes in. The thread's next UPDATE then finds another status, and ending the process frees the worker from whatever
+hung. It must not know what the attempt does.
 """
 
 import threading
@@ -20,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 def beat(engine: Engine, job_id: int, attempt: int, now: datetime, lease_seconds: float) -> bool:
-    """Renew the lease in a transaction of its own; False when this attempt no longer has the job."""
+    """Renew the lease in a transaction of its own. False when this attempt no longer has the job."""
     statement = (
         update(cast("Table", ScrapingJob.__table__))
         .where(*ScrapingJob.held_by(job_id, attempt))

@@ -1,6 +1,6 @@
-"""How an attempt ends: one function for each outcome, the conditions it runs under, and the traceback it leaves.
+"""Ends an attempt: one method for each outcome, the conditions an attempt runs under, and its redacted traceback.
 
-Each outcome is one verb of the lifecycle, committed here; None means that the job was taken away before.
+Each outcome is one verb of the lifecycle, committed here. None means that the job was taken away before.
 """
 
 import traceback
@@ -8,25 +8,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from portal.causes import cause_for
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
-from portal.logs import blanked
+from portal.logs import redact_text
 from portal.sources.catalogue import without_secrets
 
-LONGEST = 6000  # characters; the end is kept, as it says what happened
+LONGEST = 6000  # characters; the end is kept, because it says what happened
 
 
 def told(error: BaseException) -> str:
-    """The traceback of an exception, fit for admins."""
+    """Return the exception's traceback without secrets, fit for admins: the last `LONGEST` characters."""
     text = "".join(traceback.format_exception(error))
-    return blanked(without_secrets(text))[-LONGEST:]
+    return redact_text(without_secrets(text))[-LONGEST:]
 
 
-ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
-WAITS_FOR_AN_ADMIN = frozenset({"blocked", "credentials", "no_credit"})
+ADMIN_SECONDS = 600  # after this, one job asks a source that refuses us again, for all jobs: its breaker is open
 
 
 def _never() -> bool:
@@ -39,19 +39,19 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What an attempt is given from outside: its worker's name, spans, the clock, and who may interrupt it."""
+    """What an attempt gets from outside: its worker's name, spans in seconds, the clock, and who may interrupt it."""
 
     worker: str
     lease_seconds: float
     backoff: Backoff
     clock: Callable[[], datetime] = utcnow
     stopped: Callable[[], bool] = _never  # a deploy: finish what is in flight, save, hand back
-    on_fenced: Callable[[], None] = _nothing  # the job was taken away: called from the heartbeat's thread
-    on_saved: Callable[[int], None] | None = None  # told how many rows were just saved
+    on_fenced: Callable[[], None] = _nothing  # called from the heartbeat's thread when the job was taken away
+    on_saved: Callable[[int], None] | None = None  # called with the number of rows just saved
 
 
 class AttemptOutcome:
-    """The ends of one attempt."""
+    """The ways in which one attempt ends."""
 
     def __init__(self, job_id: int, attempt: int, given: Conditions) -> None:
         self.job_id = job_id
@@ -70,10 +70,10 @@ class AttemptOutcome:
         return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
 
     def _end_refused(self, source_name: str, cause: str) -> ScrapingJob | None:
-        """The source refuses us all: the admins are told. From a refusal that is no fault of the recipe the file waits
-        and goes on by itself, and has used no retry."""
+        """The source refuses every request: notify the admins. Unless the recipe is at fault, the file waits, continues
+        automatically and uses no retry."""
         send.source_stopped(source_name, cause, self.given.clock())
-        if cause not in WAITS_FOR_AN_ADMIN:
+        if not cause_for(cause).refusal:
             return self._end_failed(cause)
         return self._end_handed_back(cause, self._after(ADMIN_SECONDS))
 

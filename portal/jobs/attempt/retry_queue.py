@@ -1,7 +1,8 @@
-"""The numbers of one attempt that are still to be asked, and when: new ones, ones to be asked again, and last tries.
+"""The numbers that one attempt still has to look up, and when: new ones, ones to retry, and last tries.
 
-A number that failed for a moment comes back after a wait with full jitter, so that those of one burst do not come back
-together. Its last try comes when all others have their answer: by then an outage of a minute is over. Pure.
+A number that failed for a moment comes back after a wait with full jitter, so that the numbers of one burst do not come
+back together. Its last try comes when all others have their answer: by then an outage of a minute is over. Pure: it
+knows no database and no source.
 """
 
 import heapq
@@ -15,7 +16,7 @@ CAP_SECONDS = 60.0
 
 
 class RetryQueue:
-    """`tries` is how often a number may be asked for in this attempt, `group` how many go out together."""
+    """`group` numbers go out together, and each may be looked up `tries` times in this attempt."""
 
     def __init__(
         self,
@@ -30,12 +31,12 @@ class RetryQueue:
         self._clock, self._draw = clock, draw
         self._later: list[tuple[float, str]] = []
         self._last: deque[str] = deque()
-        self._asked: Counter[str] = Counter()  # of those that failed
+        self._asked: Counter[str] = Counter()  # failed tries by number
         self._out = 0
 
     def take(self) -> tuple[str, ...]:
-        """The next numbers to ask together; none when none is due, or none is left."""
-        if self._group == 1 and self._fresh and not self._later:  # nearly always
+        """Return the next numbers to look up together. Empty when none is due or none is left."""
+        if self._group == 1 and self._fresh and not self._later:  # the usual case
             self._out += 1
             return (self._fresh.popleft(),)
         taken: list[str] = []
@@ -52,12 +53,12 @@ class RetryQueue:
         return tuple(taken)
 
     def settle(self) -> None:
-        """One number that was taken has its answer, or will have none in this attempt."""
+        """Count one number that was taken as finished: it has its answer, or gets none in this attempt."""
         self._out -= 1
 
     def again(self, number: str, *, free: bool = False, late: bool = False) -> bool:
-        """Put a number that was taken back for another try; says whether it has one. `free` uses none, and `late`
-        comes when all others have their answer, as the last try does."""
+        """Put a number that was taken back for another try. False when its tries are used up. `free` uses no try, and
+        `late` comes when all others have their answer, as the last try does."""
         asked = self._asked[number] = self._asked[number] + (not free)
         if asked >= self._tries:
             return False
@@ -71,10 +72,10 @@ class RetryQueue:
 
     @property
     def due_in_seconds(self) -> float | None:
-        """How long until the next one that waits is due; None when none waits for its time."""
+        """Seconds until the next waiting number is due; None when none waits for its time."""
         return max(0.0, self._later[0][0] - self._clock()) if self._later else None
 
     @property
     def left(self) -> bool:
-        """Whether there is anything that `take` will still give."""
+        """Whether `take` will return more numbers, now or later."""
         return bool(self._fresh or self._later or self._last)

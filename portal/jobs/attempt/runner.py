@@ -1,7 +1,8 @@
-"""One attempt: claim the job, look up what has no final answer, save as answers come in, and end it in one of its ways.
+"""Runs one attempt: claim the job, look up the numbers without a final answer, save answers as they come in, and end
+it.
 
-It knows no RQ: it is the same for a worker, the terminal and a test. The rows that remain are those that wait in the
-ledger, never "after row n", so an attempt that is cut anywhere is gone on with by the next one.
+It must not know RQ: a worker, the terminal and a test run it alike. The rows that remain are those that wait in the
+ledger, never "after row n", so the next attempt continues one that was interrupted anywhere.
 """
 
 import time
@@ -14,6 +15,7 @@ from operator import attrgetter
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.jobs.attempt import outage, outcome
 from portal.jobs.attempt.heartbeat import Heartbeat
@@ -28,18 +30,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import (
-    AGAIN,
-    FREE,
-    LATE,
-    NOT_READY,
-    Answer,
-    Outcome,
-    Source,
-    SourceBusy,
-    SourceStopped,
-    begin,
-)  # fmt: skip
+from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, open_session
 from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.samples import Samples
 
@@ -47,19 +38,19 @@ __all__ = ["ADMIN_SECONDS", "Conditions", "run"]
 
 log = structlog.get_logger(__name__)
 
-# What a kill -9 can make us ask for again: 500 rows, or half a second's. A source so fast that 500 rows take less than
-# a twentieth of a second costs nothing to ask again, and would spend its time on commits.
+# What a kill -9 can make us look up again: 500 rows, or those of half a second. A source so fast that 500 rows take
+# less than a twentieth of a second costs nothing to ask again, and would spend its time on commits.
 SAVE_ROWS = 500
 SAVE_SECONDS = 0.5
 SAVES_APART_SECONDS = 0.05
-DRAIN_SECONDS = 7.0  # a worker that is told to stop hands back within ten
+DRAIN_SECONDS = 7.0  # a worker that has to stop hands its job back within ten seconds
 _OUTCOME = attrgetter("answer.outcome")
 
 
 def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
-    """Run attempt number `attempt + 1` of a job, and say where the job stands then.
+    """Run attempt number `attempt + 1` of a job, and return the job's status after it.
 
-    None: there was nothing to claim (a stale or double message), or the job was taken away on the way.
+    None: there was nothing to claim (a stale or duplicate message), or the job was taken away on the way.
     """
     job = ScrapingJob.claim(job_id, attempt, given.clock(), worker=given.worker, lease_seconds=given.lease_seconds)
     db.session.commit()
@@ -87,32 +78,32 @@ def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
 
 
 class _Attempt(AttemptOutcome):
-    """The state of one attempt under way: what has come in and is not saved yet."""
+    """The state of an attempt in progress: the answers that came in and are not saved yet."""
 
     def __init__(self, job_id: int, attempt: int, given: Conditions) -> None:
         super().__init__(job_id, attempt, given)
         self.looked: list[LookedUp] = []
-        self.fresh: dict[str, Answer] = {}  # of these, what the source has just answered
-        self.told: list[str] = []  # numbers that the source has said something of, and be it "ask again"
-        self.given_up: list[tuple[list[int], Answer]] = []  # numbers whose tries are spent
-        self.not_ready = 0  # numbers that the source has taken and not answered
-        self.silent_seconds: float | None = None  # the source said nothing at all: how long to wait for it
+        self.fresh: dict[str, Answer] = {}  # those of `looked` that the source has just answered, not the cache
+        self.told: list[str] = []  # numbers that got any response, even "ask again"
+        self.given_up: list[tuple[list[int], Answer]] = []  # numbers whose tries are used up
+        self.not_ready = 0  # numbers that the source has accepted and not answered
+        self.silent_seconds: float | None = None  # how long to wait for a source that gave no answer at all
         self.unsaved_rows = 0
         self.saved_at = time.monotonic()
         self.paused = False
         self.rows: dict[str, list[int]] = {}
-        self.samples = Samples()  # of answers that could not be used; so many of them are saved:
-        self.samples_saved = 0
-        self.fault: str | None = None  # the first one's traceback, and nothing of it once it is saved
+        self.samples = Samples()  # of answers that could not be used
+        self.samples_saved = 0  # how many of `samples` are saved
+        self.fault: str | None = None  # first traceback; "" once saved, so that later ones are ignored
 
     def go(self, source_name: str) -> ScrapingJob | None:
         refresh_sources()
         try:
             source = get_source(source_name)
         except UnknownSource:
-            return self._end_refused(source_name, "source_unknown")
+            return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
         self.rows = rows = ledger.waiting(self.job_id)
-        db.session.commit()  # no transaction stays open while we look up
+        db.session.commit()  # no transaction is open during lookups
         self.keep = CachePolicy.of(source_name)
         self.tickets = KeptTickets(
             self.job_id, self.attempt, source_name, self.keep.version, rows.keys(), self.given.clock,
@@ -129,17 +120,19 @@ class _Attempt(AttemptOutcome):
             return self._end_refused(source_name, stopped.reason)
         self._save()
         if self.given.stopped() or self.paused:
-            return self._end_handed_back("paused" if self.paused else "restart")
+            return self._end_handed_back(CauseCode.PAUSED if self.paused else CauseCode.RESTART)
         if self.silent_seconds is not None:
-            return self._end_handed_back(outage.CAUSE, self._after(self.silent_seconds))
+            return self._end_handed_back(CauseCode.SOURCE_SILENT, self._after(self.silent_seconds))
         if self.not_ready:
-            return self._end_handed_back(NOT_READY, self._after(self.tickets.wait_seconds(self.given.clock())))
+            return self._end_handed_back(
+                CauseCode.NOT_READY, self._after(self.tickets.wait_seconds(self.given.clock()))
+            )
         return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_failed(
-            "numbers_unanswered"
+            CauseCode.NUMBERS_UNANSWERED
         )
 
     def _fill_in_kept(self, rows: dict[str, list[int]]) -> None:
-        """What an earlier file was told, and is still good, is not asked again: it leaves `rows`."""
+        """Use answers of earlier files that are still good: their numbers leave `rows` and are not looked up again."""
         numbers = list(rows) if self.keep.days else []
         for first in range(0, len(numbers), SAVE_ROWS):
             for e164, answer in self.keep.known(numbers[first : first + SAVE_ROWS], self.given.clock()).items():
@@ -154,7 +147,7 @@ class _Attempt(AttemptOutcome):
         def interrupted() -> bool:
             return self.paused or self.given.stopped()
 
-        asking, group, tries = begin(source, interrupted, self.tickets)
+        asking, group, tries = open_session(source, interrupted, self.tickets)
         self.samples = getattr(asking, "samples", self.samples)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
@@ -162,11 +155,11 @@ class _Attempt(AttemptOutcome):
                 return asking.lookup_many(numbers)
             except (SourceBusy, SourceStopped, AttemptTaken):
                 raise
-            except Exception as error:  # a source's own fault is these numbers' failure, never the file's
+            except Exception as error:  # a fault of the source fails these numbers, never the file
                 log.exception("lookup failed", source=source.name)
                 if self.fault is None:
                     self.fault = outcome.told(error)
-                return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason="source_error"))
+                return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
         deck = RetryQueue(self.tickets.first(rows), group, tries)
         for come in stream(guarded, deck, source.concurrency, interrupted, DRAIN_SECONDS):
@@ -176,25 +169,26 @@ class _Attempt(AttemptOutcome):
                     answer = answers.get(e164)
                     if answer is None:
                         continue
-                    if answer.reason == NOT_READY:  # it goes on waiting, and is fetched by another attempt
+                    if answer.reason == CauseCode.NOT_READY:  # it stays waiting, and another attempt fetches it
                         deck.settle()
                         self.not_ready += 1
                         continue
                     self.told.append(e164)
-                    if answer.reason not in AGAIN:
+                    cause = cause_for(answer.reason)
+                    if not cause.asks_again:
                         deck.settle()
                         self._came(rows[e164], answer)
                         if self.keep.days:
                             self.fresh[e164] = answer
-                    # Only an answer that stands is written: a number that is asked again goes on waiting.
-                    elif not deck.again(e164, free=answer.reason in FREE, late=answer.reason in LATE):
+                    # Only a definite answer is written: a number that will be looked up again stays waiting.
+                    elif not deck.again(e164, free=cause.free, late=cause.late):
                         deck.settle()
                         self.given_up.append((rows[e164], answer))
-            # Also when nothing came in: this is how a silent attempt hears of a pause, a cancel or a newer attempt.
+            # Save even without answers: so a silent attempt learns of a pause, a cancel or a newer attempt.
             since_save = time.monotonic() - self.saved_at
             if since_save >= SAVE_SECONDS or (self.unsaved_rows >= SAVE_ROWS and since_save >= SAVES_APART_SECONDS):
                 self._save()
-        # Not before: where the source turns out to be down for everybody, these have failed with it and go on waiting.
+        # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
         if asking.silent and self.given_up and not interrupted():
             self.silent_seconds = outage.wait_seconds(self.job_id, self.given.clock())
             db.session.commit()
@@ -213,15 +207,15 @@ class _Attempt(AttemptOutcome):
         self.saved_at = time.monotonic()
 
     def _beside(self, now: datetime) -> None:
-        """What is written in one transaction with the answers."""
+        """Write what belongs in one transaction with the answers."""
         self.keep.remember(self.fresh, now)
         self.tickets.settle(self.told, now)
-        if taken := self.samples.from_(self.samples_saved):
+        if taken := self.samples.since(self.samples_saved):
             samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
             self.samples_saved += len(taken)
         if self.fault:
             timeline.note_fault(self.job_id, self.attempt, self.fault)
             self.fault = ""
-        # Last: other workers of the same source wait for these rows until the commit.
+        # Last, because other workers of the same source wait for these rows until the commit.
         asked = [one for one in self.looked if one.answer.asked_at is None] if self.keep.days else self.looked
         stats.count(self.keep.source, Counter(map(_OUTCOME, asked)), now)

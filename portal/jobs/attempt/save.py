@@ -1,4 +1,4 @@
-"""Saving answers: one short transaction with the fence first, then the counters and the rows.
+"""Saves answers in one short transaction: the fence first, then the counters and the rows.
 
 It runs after the network work and never around it. An attempt that no longer has the job writes nothing.
 """
@@ -44,13 +44,13 @@ _WRITE_ROW = (
 
 _JOBS = cast(Table, ScrapingJob.__table__)
 _MOMENT = _JOBS.c.last_progress_at.type
-# Built once, as a save is made every few hundredths of a second; the fence is added to it each time.
+# Built once, because a save comes every few hundredths of a second; the fence is added each time.
 _COUNT = update(_JOBS).values(
     {
         "processed_numbers": _JOBS.c.processed_numbers + bindparam("final"),
         "lease_until": bindparam("until"),
         "updated_at": bindparam("now"),
-        # Its type is said, as a function gives none: without it the moment is stored in another form and never equal.
+        # Name the type: coalesce() has none, so the moment would be stored in another form and never compare equal.
         "last_progress_at": func.coalesce(bindparam("progress_at", type_=_MOMENT), _JOBS.c.last_progress_at),
         **{name: _JOBS.c[name] + bindparam(name) for name in COUNTERS.values()},
     }
@@ -59,11 +59,11 @@ _as_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class AttemptTaken(Exception):
-    """This attempt no longer has the job: it was taken over, cancelled, timed out or given up as lost."""
+    """This attempt no longer has the job: it was claimed again, cancelled, timed out or declared lost."""
 
 
 class LookedUp(NamedTuple):
-    """One number that was looked up: the rows that hold it and the answer for all of them."""
+    """One number that was looked up: the rows that hold it, and the answer for all of them."""
 
     rows: Sequence[int]
     answer: Answer
@@ -81,8 +81,10 @@ def save(
     lease_seconds: float,
     beside: Callable[[], object] = _nothing,
 ) -> bool:
-    """Write the answers, and what `beside` writes with them, and commit; says whether a person has paused the job.
-    Raises Fenced, with nothing written."""
+    """Write the answers and whatever `beside` writes with them, and commit. True when a person has paused the job.
+
+    Raises AttemptTaken, with nothing written, and RuntimeError when a row already has an answer.
+    """
     counts: Counter[Outcome] = Counter()
     for one in looked:
         counts[one.answer.outcome] += len(one.rows)
@@ -99,7 +101,7 @@ def save(
         raise AttemptTaken
     rows = sum(counts.values())
     written = _write(connection, job_id, attempt, looked, now) if looked else 0
-    if written != rows:  # the counters would no longer be the sum of the rows
+    if written != rows:  # the counters would no longer match the rows
         db.session.rollback()
         raise RuntimeError(f"job {job_id}: {rows} rows to write, {written} were waiting")
     beside()
@@ -108,10 +110,10 @@ def save(
 
 
 def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[LookedUp], now: datetime) -> int:
-    """Write the rows, and say how many were waiting for it.
+    """Write the rows, and return how many of them were waiting.
 
-    Straight at the driver: what is the same in every row is made ready once, and SQLAlchemy's way with each row of
-    an executemany, which costs more than the database itself, is saved.
+    It goes straight to the driver: values that are the same in every row are converted once, which avoids SQLAlchemy's
+    processing of each row of an executemany. That costs more than the database itself.
     """
     sql, in_order, ready = _prepared(connection.dialect)
     same = {"of_job": job_id, "now": ready["now"](now), "by_attempt": attempt}
@@ -123,7 +125,7 @@ def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[L
             "new_outcome": words[answer.outcome], "new_reason": answer.reason,
             "new_answer": _as_json(answer.fields) if answer.fields else None, **same,
         }  # fmt: skip
-        if answer.asked_at is not None:  # a kept answer is as old as it is
+        if answer.asked_at is not None:  # an answer from the cache keeps its own date
             row["now"] = ready["now"](answer.asked_at)
         for row["of_row"] in one.rows:
             rows.append(in_order(row) if in_order else {**row})
@@ -132,8 +134,8 @@ def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[L
 
 @cache
 def _prepared(dialect: Dialect) -> tuple[str, Callable[[Any], Any] | None, dict[str, Callable[[Any], Any]]]:
-    """The statement in this database's own words, how a row's values are put in their order where they go by order
-    and not by name, and how each of them is made ready for the driver."""
+    """Return the statement in this database's dialect, a function that puts a row's values in order where they are
+    passed by position (None where they go by name), and a converter for each value."""
     compiled = _WRITE_ROW.compile(dialect=dialect)
     in_order = itemgetter(*compiled.positiontup) if compiled.positiontup else None
     return str(compiled), in_order, {name: _ready(bind.type, dialect) for name, bind in compiled.binds.items()}

@@ -1,8 +1,8 @@
-"""The tickets of one attempt, kept in the database: what was handed in is fetched, by this attempt or a later one.
+"""Keeps an attempt's tickets in the database, so that this attempt or a later one fetches the batches it handed in.
 
-It is called from the threads that look up, so it has short transactions of its own, each with the attempt's fence. A
-ticket is forgotten in the transaction that saves its answers, and with the job's end at the latest. It must not know
-how a source is asked.
+It is called from the threads that look up, so it uses short transactions of its own, each with the attempt's fence. A
+ticket is deleted in the transaction that saves its answers, and with the job's end at the latest. It must not know how
+a source is asked.
 """
 
 import threading
@@ -24,7 +24,7 @@ from portal.sources.base import SubmittedBatch
 
 log = structlog.get_logger(__name__)
 
-# How long a job waits for answers that are not ready before it looks again: as long as it has waited already.
+# A job whose answers are not ready waits again for as long as it has waited already, within these bounds.
 SHORTEST_SECONDS, LONGEST_SECONDS = 60.0, 3600.0
 
 _JOBS = cast(Table, ScrapingJob.__table__)
@@ -32,7 +32,7 @@ _TICKETS = cast(Table, Ticket.__table__)
 
 
 class KeptTickets:
-    """The tickets of one job, in the hands of one attempt. `wanted` are the numbers that it looks up."""
+    """The tickets of one job, as one attempt sees them. `wanted` are the numbers that it looks up."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class KeptTickets:
         self._lease = timedelta(seconds=lease_seconds)
         self._lock = threading.Lock()
         self._open: list[SubmittedBatch] | None = None
-        self._fetched: dict[str, set[str]] = {}  # by key: numbers whose answers are there and not saved yet
-        self._lost_numbers = 0  # not told on the timeline yet
+        self._fetched: dict[str, set[str]] = {}  # by ticket key: numbers with an answer that is not saved yet
+        self._lost_numbers = 0  # not on the timeline yet
 
     def open(self) -> Sequence[SubmittedBatch]:
-        """What was handed in and never fetched, as far as it holds numbers that are wanted."""
+        """The batches that were handed in and never fetched, if they hold a wanted number."""
         if self._open is None:
             self._open = self._read(self._clock())
         return self._open
@@ -72,13 +72,13 @@ class KeptTickets:
         ]
 
     def first(self, rows: Iterable[str]) -> list[str]:
-        """The numbers in the order in which they are asked: what is paid for is fetched before more is handed in."""
+        """Order the numbers for lookup: those already paid for are fetched before more are handed in."""
         rows = dict.fromkeys(rows)
         paid = dict.fromkeys(number for batch in self.open() for number in batch.numbers if number in rows)
         return [*paid, *(number for number in rows if number not in paid)]
 
     def keep(self, batch: SubmittedBatch) -> None:
-        """Raises Fenced."""
+        """Save the batch's ticket. Raises AttemptTaken, and SQLAlchemyError while nothing has been sent yet."""
         mine = {"ticket": batch.ticket, "attempt": self._attempt, "handed_in_at": self._clock()}
         known = (_TICKETS.c.job_id == self._job_id, _TICKETS.c.key == batch.key)
         facts = {"source": self._source, "version": self._version, "numbers": list(batch.numbers)}
@@ -88,8 +88,8 @@ class KeptTickets:
                     connection.execute(insert(_TICKETS).values(job_id=self._job_id, key=batch.key, **facts, **mine))
         except SQLAlchemyError:
             if batch.ticket is None:
-                raise  # nothing was sent yet, and now nothing will be
-            # Paid for all the same: this attempt fetches it, if it lives so long.
+                raise  # nothing was sent yet, and nothing will be
+            # Already paid for: this attempt fetches it, if it lives long enough.
             log.exception("ticket not kept", source=self._source, ticket=batch.ticket)
 
     def fetched(self, batch: SubmittedBatch) -> None:
@@ -97,7 +97,7 @@ class KeptTickets:
             self._fetched[batch.key] = {number for number in batch.numbers if number in self._wanted}
 
     def drop(self, batch: SubmittedBatch, *, lost: bool) -> None:
-        """Raises Fenced."""
+        """Delete the batch's ticket; `lost` ones appear on the timeline. Raises AttemptTaken."""
         with self._held() as connection:
             connection.execute(delete(_TICKETS).where(_TICKETS.c.job_id == self._job_id, _TICKETS.c.key == batch.key))
         if lost:
@@ -105,7 +105,7 @@ class KeptTickets:
                 self._lost_numbers += sum(number in self._wanted for number in batch.numbers)
 
     def settle(self, numbers: Iterable[str], now: datetime) -> None:
-        """These numbers' answers are being saved, in the session's transaction: so are their tickets' ends."""
+        """Delete tickets whose answers are now all saved, in the session's transaction that saves these numbers."""
         with self._lock:
             for left in self._fetched.values():
                 left.difference_update(numbers)
@@ -119,14 +119,14 @@ class KeptTickets:
             timeline.record(self._job_id, EventKind.TICKETS_LOST, now, attempt=self._attempt, numbers=lost)
 
     def wait_seconds(self, now: datetime) -> float:
-        """How long to wait before the source is asked again for what it has taken."""
+        """Return how many seconds to wait before the source is asked again for the batches it accepted."""
         first = db.session.scalar(select(func.min(Ticket.handed_in_at)).where(Ticket.job_id == self._job_id))
         waited = (now - first).total_seconds() if first else 0.0
         return min(max(waited, SHORTEST_SECONDS), LONGEST_SECONDS)
 
     @contextmanager
     def _held(self) -> Iterator[Connection]:
-        """A transaction of our own, behind the fence."""
+        """Open a transaction of its own behind the fence. Raises AttemptTaken."""
         fence = update(_JOBS).where(*ScrapingJob.held_by(self._job_id, self._attempt))
         with self._engine.begin() as connection:
             if connection.execute(fence.values(lease_until=self._clock() + self._lease)).rowcount != 1:

@@ -1,7 +1,7 @@
-"""A streaming window of numbers in flight: as one answer comes in, the next number goes out. It saves nothing.
+"""Streams numbers through a window of lookups in flight: as one answer comes in, the next number goes out.
 
-There is no barrier between chunks: waiting for the slowest of a hundred before the next hundred costs a fifth of
-the throughput.
+There is no barrier between chunks: waiting for the slowest of a hundred before the next hundred costs a fifth of the
+throughput. It saves nothing and must not know jobs.
 """
 
 import time
@@ -14,17 +14,17 @@ from portal.sources.base import Answer
 NumberGroup = tuple[str, ...]
 BatchAnswers = Mapping[str, Answer]
 Lookup = Callable[[Sequence[str]], BatchAnswers]
-TICK_SECONDS = 0.25  # how long the window may be silent before the caller gets its turn
+TICK_SECONDS = 0.25  # the longest silence before the caller gets its turn
 
 
 def stream(
     lookup: Lookup, deck: RetryQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
 ) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
-    """What was asked together with its answers, as they come in, and None when a while went by without any, so that
-    the caller can save and beat. The caller tells the deck which numbers are settled before it asks for more.
+    """Yield each group that was looked up with its answers as they come in, and None after a while without any, so that
+    the caller can save and beat. The caller settles the numbers in the deck before it asks for more.
 
-    When `stopped()` turns true no new number goes out; what is in flight is waited for, `drain_seconds` at most.
-    An exception of `lookup` comes out here, after the answers that were already in.
+    When `stopped()` turns true no new number goes out, and answers in flight are awaited for `drain_seconds` at most.
+    An exception of `lookup` is raised here, after the answers that came in before it.
     """
     if concurrency <= 1:
         yield from _one_by_one(lookup, deck, stopped)
@@ -66,7 +66,7 @@ def _many(
                     break
             due = deck.due_in_seconds
             tick = TICK_SECONDS if due is None or len(flying) == concurrency else min(TICK_SECONDS, due)
-            if not flying:  # all that is left waits for its time
+            if not flying:  # every number that is left waits for its time
                 time.sleep(tick)
                 yield None
                 continue
@@ -80,7 +80,7 @@ def _many(
             if not done:
                 yield None
     finally:
-        # A number that hangs must not hold the worker: its thread is left to end with the process.
+        # A number that hangs must not hold the worker: its thread ends with the process.
         pool.shutdown(wait=False, cancel_futures=True)
     if failure:
         raise failure

@@ -1,4 +1,4 @@
-"""What a job is made of: statuses, columns, tables, ledger, timeline, and what follows from a row.
+"""What a job is made of: statuses, columns, tables, ledger, timeline, and the facts derived from its row.
 
-The floor of the jobs: it must not know notices, pages, Redis or any other room of jobs.
+The lowest room of jobs: it must not know notices, pages, Redis or any other room of jobs.
 """

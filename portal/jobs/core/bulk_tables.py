@@ -1,15 +1,15 @@
-"""The tables of bulk operations: one verb over many jobs, worked off in the background, and the telephone numbers that
-admins look for. They know no verb's meaning.
+"""The tables of bulk operations (one verb over many jobs, run in the background) and of admins' searches for a
+telephone number. They must not know what a verb does.
 """
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, only
+from portal.database import EnumColumn, Model, UtcDateTime, only, partial_index
 
 
 class Verb(StrEnum):
@@ -18,43 +18,43 @@ class Verb(StrEnum):
     RETRY = "retry"
     TIME_OUT = "time_out"
     CANCEL = "cancel"
-    LIMITS = "limits"  # how often and how long they may try
+    LIMITS = "limits"  # how many retries and minutes they have
 
 
 class OperationState(StrEnum):
-    """Where an operation stands."""
+    """The state of an operation."""
 
     WAITING = "waiting"  # for the worker
     RUNNING = "running"
     DONE = "done"
-    STOPPED = "stopped"  # by a person; what was done stays done
+    STOPPED = "stopped"  # by a person; finished jobs keep their change
 
 
 UNDER_WAY = (OperationState.WAITING, OperationState.RUNNING)
-_UNDER_WAY = text("state IN ('waiting', 'running')")
+_UNDER_WAY = "state IN ('waiting', 'running')"
 
 
 class Operation(Model):
-    """One verb over many jobs. `attempt` is the fence and `lease_until` the sign of life, as of a job."""
+    """One verb over many jobs. As with a job, `attempt` is the fence and `lease_until` shows that a worker is alive."""
 
     __tablename__ = "operations"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(String(64), unique=True)  # of the form: its second press starts nothing
+    key: Mapped[str] = mapped_column(String(64), unique=True)  # of the form, so that a second press starts nothing
     verb: Mapped[Verb] = mapped_column(EnumColumn(Verb))
     by: Mapped[str] = mapped_column(String(255))  # the admin's address
     reason: Mapped[str | None] = mapped_column(Text)
     limits: Mapped[dict[str, int] | None] = mapped_column(JSON)  # max_retries, timeout_minutes
-    # The filters of "all that match" (jobs.filters), and as `address` what the list's address said. Nothing: ticked.
+    # The filters of "all that match" (admin.filters), and the list's query as `address`. None: ticked jobs.
     selection: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     state: Mapped[OperationState] = mapped_column(EnumColumn(OperationState), default=OperationState.WAITING)
     chosen: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)
     skipped: Mapped[int] = mapped_column(default=0)
-    skipped_why: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)  # code → how many, of all that were skipped
-    up_to_job: Mapped[int]  # jobs that came later are not hit
-    choose_after: Mapped[int | None]  # the job from which choosing goes on; nothing: all are chosen
-    done_up_to: Mapped[int] = mapped_column(default=0)  # the last job that was seen to: here it is gone on
+    skipped_why: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)  # code → how many of the skipped jobs
+    up_to_job: Mapped[int]  # the newest job it may touch; later jobs are left alone
+    choose_after: Mapped[int | None]  # choosing continues after this job; None: all are chosen
+    done_up_to: Mapped[int] = mapped_column(default=0)  # the last job processed: the next slice continues after it
     attempt: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -66,13 +66,13 @@ class Operation(Model):
     __table_args__ = (
         only("verb", Verb),
         only("state", OperationState),
-        Index("ix_operations_under_way", "enqueued_at", sqlite_where=_UNDER_WAY, postgresql_where=_UNDER_WAY),
+        partial_index("ix_operations_under_way", "enqueued_at", where=_UNDER_WAY),
     )
 
 
 class ChosenJob(Model):
-    """A job that an operation has chosen, as it stood then: one that has moved on since is skipped. The row is gone
-    once the job is seen to; of those that were skipped, the first ones stay, with the reason."""
+    """A job that an operation has chosen, with its round and attempt at that time: one that has changed since is
+    skipped. The row is deleted when the job is processed; the first skipped ones stay, with the reason."""
 
     __tablename__ = "operation_jobs"
 
@@ -84,7 +84,7 @@ class ChosenJob(Model):
 
 
 class PhoneSearch(Model):
-    """A telephone number that an admin looks for. The address carries the key alone, and only for a while."""
+    """A telephone number that an admin searches for. The URL carries only the key, and only until it expires."""
 
     __tablename__ = "phone_searches"
 

@@ -1,4 +1,4 @@
-"""What a job's row has. The seed's names are kept; what the rules of the design need stands below them."""
+"""The columns of a job. The seed's names are kept; columns that the design's rules need follow them."""
 
 from datetime import datetime
 
@@ -25,19 +25,19 @@ class JobColumns:
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     retry_count: Mapped[int] = mapped_column(default=0)
     max_retries: Mapped[int] = mapped_column(default=3)
-    last_error: Mapped[str | None] = mapped_column(ClippedText(500))  # a code of jobs.words, or a text given by hand
+    last_error: Mapped[str | None] = mapped_column(ClippedText(500))  # a CauseCode, or a text written by hand
     total_numbers: Mapped[int] = mapped_column(default=0)
     processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
     timeout_minutes: Mapped[int] = mapped_column(default=30)
 
-    # what is looked up, and where
+    # what is looked up, and at which source
     source: Mapped[str] = mapped_column(String(40), default="offline")
     sheet: Mapped[int] = mapped_column(default=0)  # position in the workbook, from 0
     header_row: Mapped[int] = mapped_column(default=1)  # row number as Excel counts, 0 = the sheet has none
     column: Mapped[int] = mapped_column(default=0)  # position in the row, from 0
     country: Mapped[str] = mapped_column(String(2), default="ES")
 
-    # counters beside processed_numbers, written with the answers: never a GROUP BY for progress
+    # counters like processed_numbers, written with the answers, so that progress needs no GROUP BY
     found_count: Mapped[int] = mapped_column(default=0)
     not_found_count: Mapped[int] = mapped_column(default=0)
     invalid_count: Mapped[int] = mapped_column(default=0)
@@ -47,7 +47,7 @@ class JobColumns:
     # the attempt: its number is the fence, its lease tells a lost worker from a slow one
     attempt: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    last_progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # last row of this attempt, empty before it
+    last_progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # this attempt's last row, if any
     processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
     worker: Mapped[str | None] = mapped_column(String(80))
 
@@ -55,15 +55,14 @@ class JobColumns:
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own
     enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: not in Redis yet
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the source is busy or down until then
-    wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a code of jobs.words
+    wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a CauseCode
     next_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty on failed/timeout: final
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    source_paused = False  # no column: `queries` says it of each job that it gives to a page
+    source_paused = False  # not a column: `queries` sets it on each job that it returns to a page
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
-    ended_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime
-    )  # the end that the figures count; empty while it goes on
-    expired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # deleted because its days were over
+    # the end that the metrics count; empty while the job is unfinished
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    expired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # deleted because its retention period ended
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

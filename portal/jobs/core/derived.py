@@ -1,5 +1,6 @@
-"""What a job's row says of itself, without a question to the database: what may be done, how far it is, and whether
-its owner has to do anything. Pure: it knows no Flask and no clock, and gives codes, never sentences.
+"""What follows from a job's row without a query: what may be done, how far it is, and whether its owner has to act.
+
+Pure: it knows no Flask and no clock, and returns codes, never sentences.
 """
 
 from collections.abc import Iterable
@@ -8,22 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2s
 
+from portal.causes import CauseCode, cause_for
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.status import ENDED, RETRYABLE, STOPPABLE, WAITING, Status
 from portal.sources.base import Outcome
 
-# Causes that only an administrator can put right: the owner has nothing to do but to know.
-FOR_AN_ADMIN = frozenset({
-    "blocked", "credentials", "no_credit", "page_changed", "recipe_broken", "secret_missing", "address_refused",
-    "robots_refuse", "source_unknown",
-})  # fmt: skip
-
-# Reasons of a row that another attempt may well cure; with all others somebody has to put something right first.
-TEMPORARY = frozenset({"temporary", "rate_limited", "source_error", "source_busy", "no_progress", "worker_lost"})
-
 ROWS_BEFORE_ESTIMATE = 30
 SECONDS_BEFORE_ESTIMATE = 30.0
-SOONER, LATER = 0.8, 1.25  # the edges of the estimate, as shares of what the speed so far says
+SOONER, LATER = 0.8, 1.25  # the estimate's bounds, as shares of the time at the speed so far
 
 
 class Action(StrEnum):
@@ -42,18 +35,18 @@ class Summary(StrEnum):
     """The answer to "do I have to do anything?"."""
 
     QUEUED = "queued"
-    STARTING = "starting"  # a worker has it, no row has come in yet
+    STARTING = "starting"  # a worker has it, and no row has come in yet
     WORKING = "working"
-    GOING_ON = "going_on"  # handed back, and waits for a worker
-    WORKER_AWAY = "worker_away"  # its worker does not beat; the sweep takes it back
+    GOING_ON = "going_on"  # handed back, waiting for a worker
+    WORKER_AWAY = "worker_away"  # its worker has stopped beating; the sweep takes the job back
     PAUSING = "pausing"  # paused by a person, a worker still has it
     PAUSED = "paused"
     SOURCE_BUSY = "source_busy"
-    SOURCE_REFUSES = "source_refuses"  # waits for an administrator to put the source right, and looks by itself
+    SOURCE_REFUSES = "source_refuses"  # waits for an administrator to fix the source, and retries automatically
     SOURCE_PAUSED = "source_paused"  # an administrator has paused the source
     RETRY_PLANNED = "retry_planned"
-    RETRY_FOR_ADMIN = "retry_for_admin"  # the same, for a cause that only an administrator can put right
-    STOPPED = "stopped"  # no more automatic retries: this one needs somebody
+    RETRY_FOR_ADMIN = "retry_for_admin"  # the same, for a cause that only an administrator can fix
+    STOPPED = "stopped"  # no more automatic retries: somebody has to act
     STOPPED_FOR_ADMIN = "stopped_for_admin"
     CANCELLED = "cancelled"
     DONE = "done"
@@ -71,15 +64,15 @@ class Progress:
     percent: int
     ready: int  # rows with a final answer
     total: int
-    moving: bool  # a worker has it and is not asked to wait
-    waiting: bool  # nothing comes in until a moment or a person says so: no estimate is given
+    moving: bool  # a worker has it, and it is not paused
+    waiting: bool  # it waits for a moment or a person, so there is no estimate
     per_minute: float | None
-    seconds_left: tuple[float, float] | None  # sooner, later
+    seconds_left: tuple[float, float] | None  # earliest, latest
     last_at: datetime | None  # when the last row came in, while a worker has the job
 
 
 def actions(job: JobColumns) -> frozenset[Action]:
-    """What can be done with the job now. Deleting is always possible: it stops the job first."""
+    """Return what can be done with the job now. Deleting is always possible: it stops the job first."""
     may = {Action.DELETE}
     planned = job.next_retry_at is not None
     retryable = job.status in RETRYABLE or job.status == Status.CANCELLED
@@ -99,7 +92,7 @@ def actions(job: JobColumns) -> frozenset[Action]:
 
 
 def outcome_counts(job: JobColumns) -> dict[Outcome, int]:
-    """Rows by outcome, from the counters beside the job. Their sum is the job's total."""
+    """Count the rows by outcome, from the job's counters. Their sum is the job's total."""
     return {
         Outcome.FOUND: job.found_count,
         Outcome.NOT_FOUND: job.not_found_count,
@@ -111,12 +104,13 @@ def outcome_counts(job: JobColumns) -> dict[Outcome, int]:
 
 
 def retryable_numbers(job: JobColumns) -> int:
-    """Rows without a final answer: what a retry of everything looks up."""
+    """Count the rows without a final answer: those that a full retry looks up."""
     return max(0, job.total_numbers - job.processed_numbers)
 
 
 def moves_by_itself(job: JobColumns) -> bool:
-    """Whether the page may change without its reader doing anything; an ended job is watched no longer."""
+    """Whether the page may change without its reader doing anything. An ended job with no retry planned is not
+    watched."""
     return job.status not in ENDED or job.next_retry_at is not None
 
 
@@ -126,8 +120,8 @@ def is_partial(job: JobColumns) -> bool:
 
 
 def progress(job: JobColumns, now: datetime) -> Progress:
-    """How far the job is, how fast, and when it ends. The speed is that of this attempt, over the rows that got a
-    final answer: where many rows fail the estimate is too long, never too short."""
+    """Return how far the job is, how fast, and when it ends. The speed is that of this attempt, over the rows that got
+    a final answer: when many rows fail, the estimate is too long, never too short."""
     total, ready = job.total_numbers, job.processed_numbers
     held = job.status == Status.PROCESSING
     moving = held and job.paused_at is None
@@ -153,7 +147,7 @@ def _percent(job: JobColumns) -> int:
 
 
 def _speed(job: JobColumns, now: datetime) -> float | None:
-    """Rows a second in this attempt; nothing before there is enough to judge by."""
+    """Rows a second in this attempt; None before there are enough to judge by."""
     if job.started_at is None:
         return None
     rows = job.processed_numbers - job.processed_at_claim
@@ -168,23 +162,23 @@ def _later(moment: datetime | None, now: datetime) -> bool:
 
 
 def summary_sentence(job: JobColumns, now: datetime) -> Summary:
-    """Which sentence tells the owner whether there is anything to do; `jobs.words` has the sentences."""
+    """Return which sentence tells the owner whether to act; `jobs.words` has the sentences."""
     if job.status == Status.COMPLETED:
         return Summary.DONE
     if job.status == Status.CANCELLED:
         return Summary.CANCELLED
     if job.status in RETRYABLE and job.next_retry_at is None:
-        return Summary.STOPPED_FOR_ADMIN if job.last_error in FOR_AN_ADMIN else Summary.STOPPED
+        return Summary.STOPPED_FOR_ADMIN if cause_for(job.last_error).for_admin else Summary.STOPPED
     if job.status == Status.PROCESSING:
         return _held(job, now)
     if job.paused_at is not None:
         return Summary.PAUSED
     if job.status in RETRYABLE:
-        return Summary.RETRY_FOR_ADMIN if job.last_error in FOR_AN_ADMIN else Summary.RETRY_PLANNED
+        return Summary.RETRY_FOR_ADMIN if cause_for(job.last_error).for_admin else Summary.RETRY_PLANNED
     if job.source_paused:
         return Summary.SOURCE_PAUSED
     if _later(job.not_before, now):
-        return Summary.SOURCE_REFUSES if job.wait_cause in FOR_AN_ADMIN else Summary.SOURCE_BUSY
+        return Summary.SOURCE_REFUSES if cause_for(job.wait_cause).for_admin else Summary.SOURCE_BUSY
     return Summary.QUEUED if job.attempt == 0 else Summary.GOING_ON
 
 
@@ -197,19 +191,19 @@ def _held(job: JobColumns, now: datetime) -> Summary:
 
 
 def cause_of(job: JobColumns, now: datetime) -> str | None:
-    """The code of what keeps the job from going on, or of what ended its last attempt; nothing while all is well."""
+    """Return the code of what holds the job up, or of what ended its last attempt; None while all is well."""
     summary = summary_sentence(job, now)
     if summary == Summary.SOURCE_PAUSED:
-        return "source_paused"
+        return CauseCode.SOURCE_PAUSED
     if summary in (Summary.SOURCE_BUSY, Summary.SOURCE_REFUSES):
-        return job.wait_cause or "source_busy"
+        return job.wait_cause or CauseCode.SOURCE_BUSY
     return job.last_error if summary in AFTER_A_FAULT else None
 
 
 def version(job: JobColumns) -> str:
-    """A short text that changes with everything a page shows of the job's row, and with nothing else.
+    """Return a short text that changes with everything a page shows of the job's row, and only with that.
 
-    `updated_at` is no part of it: a worker that waits for its source touches the row every second.
+    `updated_at` is left out: a worker that waits for its source touches the row every second.
     """
     shown = (
         job.id, job.status, job.attempt, job.round, job.total_numbers, job.processed_numbers, job.found_count,
@@ -221,5 +215,5 @@ def version(job: JobColumns) -> str:
 
 
 def version_of_all(jobs: Iterable[JobColumns]) -> str:
-    """The same for a list of jobs."""
+    """Return the same for a list of jobs."""
     return blake2s(" ".join(version(job) for job in jobs).encode(), digest_size=6).hexdigest()

@@ -1,7 +1,7 @@
-"""A job's row that was changed by hand in the shell: what else has to change so that the sweep takes it from there.
+"""Completes a job's row that somebody changed in the shell, so that the sweep can handle the job from there.
 
-The verbs of `lifecycle` leave every column right by themselves; somebody who types `job.status = "failed"` thinks of
-that one column. It knows no session and no clock.
+The verbs of `lifecycle` set every column that belongs to a move; somebody who types `job.status = "failed"` thinks of
+that one column. It must not know a session or a clock.
 """
 
 from datetime import datetime
@@ -13,13 +13,13 @@ from portal.jobs.core.status import RETRYABLE, WAITING, Status
 
 
 def settle(job: JobColumns, now: datetime) -> None:
-    """Make a hand-set row whole. Raises ValueError when its status is not one of ours."""
+    """Make a hand-edited row consistent. Raises ValueError for an unknown status."""
     restated = _changed(job, "status")
     if restated:
         job.status = Status(job.status)
         _forget_what_was(job)
     if job.status == Status.PROCESSING and (restated or _changed(job, "started_at")):
-        job.last_progress_at = None  # rows of an earlier attempt say nothing of the one that begins at started_at
+        job.last_progress_at = None  # an earlier attempt's rows are not progress of the one that began at started_at
     if job.status in RETRYABLE:
         plan_retry(job, now)
 
@@ -29,7 +29,7 @@ def _changed(job: JobColumns, name: str) -> bool:
 
 
 def _forget_what_was(job: JobColumns) -> None:
-    """What the status before waited for."""
+    """Clear what the previous status waited for."""
     job.paused_at = job.not_before = None
     if job.status != Status.PROCESSING:
         job.lease_until = None
@@ -42,8 +42,8 @@ def _forget_what_was(job: JobColumns) -> None:
 
 
 def plan_retry(job: JobColumns, now: datetime) -> None:
-    """With retries left, the next sweep starts one; without, the job is final. A budget that was granted by hand
-    begins a new round, as the button's does: should it be spent too, the owner is told again."""
+    """Let the next sweep retry the job if it has retries left; otherwise make it final. A budget granted by hand begins
+    a new round, as the button does, so that the owner is notified again when it is used up."""
     if job.retry_count >= job.max_retries:
         job.next_retry_at = None
     elif job.next_retry_at is None:

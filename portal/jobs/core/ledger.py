@@ -1,4 +1,5 @@
-"""The ledger: one record per row of the file. It knows no job's verbs; `saving` writes answers, behind the fence."""
+"""The ledger: one row for each row of the file. It must not know a job's verbs; `attempt.save` writes answers,
+fenced."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -26,7 +27,7 @@ def open_ledger(job_id: int, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def waiting(job_id: int) -> dict[str, list[int]]:
-    """What is still to be looked up: each number in E.164 with all rows that hold it, in the file's order."""
+    """Return the numbers still to be looked up, in E.164, each with all rows that hold it, in the file's order."""
     rows = db.session.execute(
         select(Number.e164, Number.row_no)
         .where(Number.job_id == job_id, Number.outcome == Outcome.WAITING)
@@ -39,7 +40,7 @@ def waiting(job_id: int) -> dict[str, list[int]]:
 
 
 def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
-    """Let rows that failed wait again, all or those with one of these reasons; says how many."""
+    """Let failed rows wait again, all of them or those with one of these reasons. Returns how many."""
     statement = update(Number).where(Number.job_id == job_id, Number.outcome == Outcome.FAILED)
     if reasons is not None:
         statement = statement.where(Number.reason.in_(reasons))
@@ -47,21 +48,21 @@ def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
 
 
 def erase(job_id: int) -> None:
-    """Remove every row of a job that is being deleted, and what the tracebacks of its attempts may tell of them."""
+    """Delete every row of a job that is being deleted, and its attempts' tracebacks, which may quote them."""
     forget_tickets(job_id)
     changed_rows(delete(Number).where(Number.job_id == job_id))
     changed_rows(update(Attempt).where(Attempt.job_id == job_id).values(traceback=None))
 
 
 def forget_tickets(job_id: int) -> None:
-    """Nothing is to be fetched for this job any more."""
+    """Delete the job's tickets: their batches are not fetched any more."""
     changed_rows(delete(Ticket).where(Ticket.job_id == job_id))
 
 
 def first_row(
     row_no: int, text: str, e164: str | None, duplicate_of: int | None, reason: str | None, now: datetime
 ) -> dict[str, Any]:
-    """A row as it stands when the job is confirmed: waiting, or invalid already, with its reason."""
+    """Return a row as it is when the job is confirmed: waiting, or invalid already, with its reason."""
     return {
         "row_no": row_no,
         "text": text[:200],

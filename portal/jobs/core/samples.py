@@ -1,5 +1,6 @@
-"""Answers of a source that could not be used, kept beside the attempt for an admin to look at: three at most, clipped,
-secrets and other people's numbers blanked out where they were taken. They go with the job.
+"""Keeps source answers that could not be used with the attempt, for an admin to look at: at most three, clipped.
+
+Secrets and other people's numbers were blanked out where the samples were taken. They are deleted with the job.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ SHOWN = 15  # of the latest attempts
 def write(
     job_id: int, attempt: int, first: int, taken: Sequence[Sample], rows: Mapping[str, list[int]], now: datetime
 ) -> None:
-    """Keep these samples, numbered from `first`, in the session's transaction. `rows` are the file's, by number."""
+    """Save these samples, numbered from `first`, in the session's transaction. `rows` has the file's rows by number."""
     kept = [
         {
             "job_id": job_id, "attempt": attempt, "nth": nth, "at": now, "status": one.status, "why": one.why[:200],
@@ -30,11 +31,11 @@ def write(
 
 
 def of_job(job_id: int) -> list[AnswerSample]:
-    """What was kept of a job's attempts, the newest attempt first."""
+    """Return the job's samples, those of the newest attempt first."""
     mine = select(AnswerSample).where(AnswerSample.job_id == job_id)
     return list(db.session.scalars(mine.order_by(AnswerSample.attempt.desc(), AnswerSample.nth).limit(SHOWN)))
 
 
 def erase(job_id: int) -> None:
-    """Remove those of a job that is being deleted."""
+    """Delete the samples of a job that is being deleted."""
     changed_rows(delete(AnswerSample).where(AnswerSample.job_id == job_id))

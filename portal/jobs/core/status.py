@@ -4,35 +4,35 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a job stands. Waiting has a reason and a time beside the status, not statuses of its own."""
+    """The status of a job. Waiting has a reason and a time beside the status, not statuses of its own."""
 
-    PENDING = "pending"  # confirmed, waits for its first worker
-    PROCESSING = "processing"  # a worker holds it and beats
+    PENDING = "pending"  # confirmed, waiting for its first worker
+    PROCESSING = "processing"  # a worker has it and beats
     COMPLETED = "completed"  # every row has a final answer
     FAILED = "failed"  # the source gave up on rows; final when no next retry is due
     TIMEOUT = "timeout"  # the worker lived, but no row came in for `timeout_minutes`
-    RETRYING = "retrying"  # handed back, waits for a worker to go on
+    RETRYING = "retrying"  # handed back, waiting for a worker to continue
     CANCELLED = "cancelled"  # stopped by a person; what is ready is kept
 
 
 MOVES: dict[Status, frozenset[Status]] = {
-    # claimed by a worker, or given up by a person
+    # claimed by a worker, or cancelled by a person
     Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELLED}),
-    # ended by its worker, judged by the sweep, or handed back for a deploy, a pause or a lost worker
+    # ended by its worker, timed out by the sweep, or handed back for a deploy, a pause or a lost worker
     Status.PROCESSING: frozenset({Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.RETRYING, Status.CANCELLED}),
     # claimed again
     Status.RETRYING: frozenset({Status.PROCESSING, Status.CANCELLED}),
-    # a retry that is due, or one that a person asked for
+    # a retry that is due, or that a person asked for
     Status.FAILED: frozenset({Status.RETRYING, Status.CANCELLED}),
     Status.TIMEOUT: frozenset({Status.RETRYING, Status.CANCELLED}),
-    # only what has no answer is looked up
+    # only rows without an answer are looked up
     Status.CANCELLED: frozenset({Status.RETRYING}),
     Status.COMPLETED: frozenset(),
 }
 
 WAITING = (Status.PENDING, Status.RETRYING)  # a worker may claim these
 RETRYABLE = (Status.FAILED, Status.TIMEOUT)  # the sweep may retry these
-ENDED = (Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED)  # no worker has or awaits these
+ENDED = (Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED)  # no worker has these or will take them
 STOPPABLE = (Status.PENDING, Status.RETRYING, Status.PROCESSING, Status.FAILED, Status.TIMEOUT)
 
 
@@ -42,5 +42,5 @@ def may_move(before: Status, after: Status) -> bool:
 
 
 def sources_of(after: Status) -> tuple[Status, ...]:
-    """The statuses from which a job may come to this one."""
+    """Return the statuses from which a job may move to this one."""
     return tuple(status for status in Status if after in MOVES[status])

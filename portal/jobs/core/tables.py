@@ -1,7 +1,7 @@
-"""What is written beside a job: its numbers (the ledger), its attempts, the events of its timeline, answers
-that could not be used, the sweep's state.
+"""The tables beside a job's row: its numbers (the ledger), tickets, attempts, timeline events, samples of unusable
+answers, and the sweep's state.
 
-They name the job by its id and know nothing of its verbs.
+They name the job by its id and must not know its verbs.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from portal.sources.base import Outcome
 
 
 class Number(Model):
-    """One row of the document and its answer. Rows of the ledger are never added or removed while the job lives."""
+    """One row of the document and its answer. While the job exists, no row is added or removed."""
 
     __tablename__ = "numbers"
 
@@ -26,24 +26,26 @@ class Number(Model):
     e164: Mapped[str | None] = mapped_column(String(20), index=True)  # empty: not a number
     duplicate_of: Mapped[int | None]  # the first row with the same number: looked up once, filled in everywhere
     outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome), default=Outcome.WAITING)
-    reason: Mapped[str | None] = mapped_column(String(40))  # a code of jobs.words
+    reason: Mapped[str | None] = mapped_column(String(40))  # a CauseCode, or a phone.Reason
     answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    attempt: Mapped[int | None]  # which attempt wrote the answer
+    attempt: Mapped[int | None]  # the attempt that wrote the answer
 
     __table_args__ = (only("outcome", Outcome),)
 
 
 class Ticket(Model):
-    """A batch that the source has taken and not answered yet. The row is gone when its answers are saved."""
+    """A batch that the source has accepted and not answered yet. The row is deleted when its answers are saved."""
 
     __tablename__ = "tickets"
 
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
-    key: Mapped[str] = mapped_column(String(32), primary_key=True)  # ours, sent along where the recipe says so
+    key: Mapped[str] = mapped_column(
+        String(32), primary_key=True
+    )  # our own, sent with the batch where the recipe says so
     source: Mapped[str] = mapped_column(String(40))
-    version: Mapped[str] = mapped_column(String(80))  # of the recipe that handed it in; another one fetches it too
-    ticket: Mapped[str | None] = mapped_column(Text)  # empty: it was going out, and whether it was taken is not known
+    version: Mapped[str] = mapped_column(String(80))  # of the recipe that handed it in; a newer one may fetch it
+    ticket: Mapped[str | None] = mapped_column(Text)  # empty: it was being sent, and may have been accepted
     numbers: Mapped[list[str]] = mapped_column(JSON)  # in E.164, in the order in which they were sent
     attempt: Mapped[int]
     handed_in_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -71,10 +73,10 @@ class Attempt(Model):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     end: Mapped[AttemptEnd | None] = mapped_column(EnumColumn(AttemptEnd))
-    cause: Mapped[str | None] = mapped_column(Text)  # a code of jobs.words
+    cause: Mapped[str | None] = mapped_column(Text)  # a CauseCode
     processed_before: Mapped[int] = mapped_column(default=0)
     processed_after: Mapped[int | None]
-    traceback: Mapped[str | None] = mapped_column(Text)  # of a fault in the program; secrets blanked, for admins only
+    traceback: Mapped[str | None] = mapped_column(Text)  # of an error in the program; without secrets, for admins only
 
 
 class EventKind(StrEnum):
@@ -82,7 +84,7 @@ class EventKind(StrEnum):
 
     CREATED = "created"
     STARTED = "started"
-    COMPLETED = "completed"  # an attempt's end is called as the status that it gives the job
+    COMPLETED = "completed"  # an attempt's end is named after the status that it gives the job
     FAILED = "failed"
     TIMEOUT = "timeout"
     HANDED_BACK = "handed_back"
@@ -101,7 +103,7 @@ class EventKind(StrEnum):
 
 
 class Event(Model):
-    """One line of a job's timeline: what happened, when and by whom. Only ever added."""
+    """One line of a job's timeline: what happened, when and by whom. Events are only added."""
 
     __tablename__ = "events"
 
@@ -109,14 +111,14 @@ class Event(Model):
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     kind: Mapped[EventKind] = mapped_column(EnumColumn(EventKind, 40, newer=True))
-    actor: Mapped[str | None] = mapped_column(String(255))  # a person's address; empty: the portal itself
+    actor: Mapped[str | None] = mapped_column(String(255))  # a person's email address; empty: the portal
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
     __table_args__ = (Index("ix_events_job_id_id", "job_id", "id"),)
 
 
 class SweepState(Model):
-    """When the sweep last began and ended; one row."""
+    """When the sweep last began and ended, in one row."""
 
     __tablename__ = "sweep_state"
 
@@ -126,15 +128,15 @@ class SweepState(Model):
 
 
 class AnswerSample(Model):
-    """A piece of an answer that could not be used, for an admin to look at."""
+    """Part of an answer that could not be used, for an admin to look at."""
 
     __tablename__ = "answer_samples"
 
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    nth: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # of the attempt, from 0
-    row_no: Mapped[int | None]  # empty: it was an answer for many rows
+    nth: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # position in the attempt, from 0
+    row_no: Mapped[int | None]  # empty: the answer was for many rows
     at: Mapped[datetime] = mapped_column(UtcDateTime)
-    status: Mapped[int]  # of HTTP
-    why: Mapped[str] = mapped_column(String(200))  # what sources.sample_words puts into words
+    status: Mapped[int]  # HTTP status
+    why: Mapped[str] = mapped_column(String(200))  # `sources.words.sample_words` words it for people
     body: Mapped[str] = mapped_column(Text)

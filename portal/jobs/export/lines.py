@@ -202,4 +202,4 @@ class _AnswerCells:
 
 def _todo(reason: str | None) -> str | None:
     explained = explain(reason)
-    return str(explained.todo) if explained else None
+    return explained.todo or None if explained else None

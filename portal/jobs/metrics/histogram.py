@@ -1,8 +1,8 @@
-"""How values are spread: counts in bins that grow by a fixed factor, from which a median or a percentile is read.
+"""A histogram in bins that grow by a fixed factor, from which a median or a percentile is read. Pure.
 
-Bin n holds what is above GROWTH^(n-1) and up to GROWTH^n; bin 0 holds 1 and less. A percentile that is read from the
-bins is at most ERROR away from the value it stands for, as a share of it, whatever the values are. The bins are fixed,
-so that those of any two hours or sources can be added. After: Masson, Rim and Lee, "DDSketch" (VLDB 2019). Pure.
+Bin n holds values above GROWTH^(n-1) and up to GROWTH^n; bin 0 holds 1 and less. A percentile read from the bins is at
+most the share ERROR away from the true value, for any values. The bins are fixed, so that those of any two hours or
+sources can be added. After: Masson, Rim and Lee, "DDSketch" (VLDB 2019).
 """
 
 import math
@@ -14,17 +14,18 @@ _LOG = math.log(GROWTH)
 
 
 def bin_of(value: int) -> int:
-    """The bin of a whole number."""
+    """Return the bin of a whole number."""
     return max(0, math.ceil(math.log(value) / _LOG - 1e-9)) if value > 1 else 0
 
 
 def middle_of(place: int) -> float:
-    """What a bin stands for: as far, in shares, from its lower as from its upper end."""
+    """Return the value that a bin represents: equally far, as a share, from its lower and its upper end."""
     return 2 * GROWTH**place / (GROWTH + 1) if place else 1.0
 
 
 def percentile(bins: Mapping[int, int], share: float) -> float | None:
-    """The smallest value that at least this share of all values is no greater than; nothing of no values."""
+    """Return the smallest value that at least this share (0 to 1) of all values does not exceed; None without
+    values."""
     total = sum(bins.values())
     wanted = max(1, math.ceil(share * total - 1e-9))
     seen = 0

@@ -1,7 +1,7 @@
-"""The tables of the figures. They name jobs and people by id only, and outlive both.
+"""The tables of the metrics. They name jobs and people by id only, and outlive both.
 
-A `Figure` row is a sum over the jobs of one stretch of time, source and outcome: of one person, or of everybody. Each
-stretch is kept at four grains, so that a question about a month reads thirty days and not all quarters of an hour.
+A `Metric` row is a sum over the jobs of one period, source and outcome, of one person or of everybody. Each period is
+kept at four grains, so that a query about a month reads thirty days instead of all its quarters of an hour.
 """
 
 from datetime import datetime
@@ -13,19 +13,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.database import EnumColumn, Model, UtcDateTime, only
 from portal.jobs.core.status import Status
 
-EVERYBODY = 0  # stands as the person of a sum over all
+EVERYBODY = 0  # the user_id of a sum over all people
 EVER, DAY, HOUR, QUARTER = 0, 1, 2, 3  # the grains
 
 
 class HistogramKind(StrEnum):
-    """Of what a spread tells, always of completed jobs."""
+    """What a histogram counts, always of completed jobs."""
 
-    TIME = "time"  # thousandths of a second at work, in bins of `spread`
-    RETRIES = "retries"  # how many attempts failed before the one that completed it
+    TIME = "time"  # milliseconds of work, in bins of `histogram`
+    RETRIES = "retries"  # failed attempts before the one that completed the job
 
 
 class JobEnd(Model):
-    """How a job's latest end was counted, so that it can be taken back exactly when the job is retried."""
+    """How a job's latest end was counted, so that exactly that can be subtracted when the job is retried."""
 
     __tablename__ = "job_ends"
 
@@ -40,16 +40,16 @@ class JobEnd(Model):
     rejected: Mapped[int]
     failed: Mapped[int]
     waiting: Mapped[int]
-    worked_ms: Mapped[int] = mapped_column(BigInteger)  # its attempts together
-    elapsed_ms: Mapped[int] = mapped_column(BigInteger)  # from the confirmation to the end
+    worked_ms: Mapped[int] = mapped_column(BigInteger)  # the sum over its attempts
+    elapsed_ms: Mapped[int] = mapped_column(BigInteger)  # from confirmation to end
     retries: Mapped[int]
 
     __table_args__ = (only("outcome", Status),)
 
 
 class Metric(Model):
-    """Sums over jobs. `day` counts from 1970 in UTC, `part` is the hour or the quarter of an hour in it; 0 where the
-    grain has none. `deleted_jobs` is kept at the grain EVER only: how many of `jobs` are deleted by now."""
+    """Sums over jobs. `day` counts from 1970 in UTC; `part` is the hour or the quarter of an hour of that day, 0 where
+    the grain has none. `deleted_jobs` is kept at the grain EVER only: how many of `jobs` have been deleted since."""
 
     __tablename__ = "figures"
 
@@ -71,7 +71,7 @@ class Metric(Model):
     retries: Mapped[int] = mapped_column(default=0)
     deleted_jobs: Mapped[int] = mapped_column(default=0)
 
-    # Rows lie in the order in which they are read: a month of one person is one stretch of the table.
+    # Rows are stored in the order in which they are read: a month of one person is one range of the table.
     __table_args__ = (only("outcome", Status), {"sqlite_with_rowid": False})
 
 

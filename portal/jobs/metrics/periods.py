@@ -1,7 +1,7 @@
-"""Stretches of time as a reader sees them, in quarters of an hour as the figures are kept. Pure: it is given the time.
+"""Periods in the reader's time zone, cut at quarters of an hour, as the metrics are kept. Pure: the time is passed in.
 
-A quarter is the finest step by which time zones differ, so that a day is exact in every zone, also in those that are
-half an hour aside and on the days on which the clock is changed.
+A quarter is the finest step by which time zones differ, so a day is exact in every zone, including zones that are off
+by half an hour and days on which the clock changes.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ QUARTER_SECONDS = 900
 QUARTERS = 96  # of a day
 QUARTERS_OF_HOUR = 4
 LONGEST_DAYS = 366
-DAYS_AS_DAYS = 62  # a longer span is drawn by months
+DAYS_AS_DAYS = 62  # a longer span is cut into months
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time, cut at `borders`: its first and last are its beginning and its end. `step` is hour, day or
-    month. The borders are aware moments in the reader's zone."""
+    """A period, cut at `borders`: the first is its beginning and the last its end. `step` is hour, day or month. The
+    borders are aware moments in the reader's zone."""
 
     step: str
     borders: tuple[datetime, ...]
@@ -30,12 +30,12 @@ class Span:
 
     @property
     def starts(self) -> tuple[datetime, ...]:
-        """Where each piece begins."""
+        """The beginning of each piece."""
         return self.borders[:-1]
 
 
 def last_hours(now: datetime, zone: tzinfo, hours: int = 24) -> Span:
-    """So many hours of the clock, up to the end of the present one."""
+    """Return this many hours of the clock, up to the end of the current one."""
     local = now.astimezone(zone)
     this_hour = now - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
     borders = (this_hour + timedelta(hours=n) for n in range(1 - hours, 2))
@@ -43,14 +43,16 @@ def last_hours(now: datetime, zone: tzinfo, hours: int = 24) -> Span:
 
 
 def last_days(now: datetime, zone: tzinfo, days: int) -> Span:
-    """So many days of the reader's calendar, with today."""
+    """Return this many days of the reader's calendar, including today."""
     today = now.astimezone(zone).date()
     return between(today - timedelta(days=days - 1), today, zone)
 
 
 def between(first: date, last: date, zone: tzinfo) -> Span:
-    """From the beginning of one day to the end of another; a long one by months. Raises ValueError when the last is
-    before the first, or more than LONGEST_DAYS lie between."""
+    """Return the period from the beginning of one day to the end of another, cut into months when it is long.
+
+    Raises ValueError when the last day is before the first, or the period is longer than LONGEST_DAYS.
+    """
     count = (last - first).days + 1
     if not 0 < count <= LONGEST_DAYS:
         raise ValueError("no such span")
@@ -61,7 +63,7 @@ def between(first: date, last: date, zone: tzinfo) -> Span:
 
 
 def _firsts_of_months(first: date, last: date) -> Iterator[date]:
-    """The first days of months after `first`, up to `last`."""
+    """Yield the first days of months after `first`, up to `last`."""
     day = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
     while day <= last:
         yield day
@@ -69,5 +71,5 @@ def _firsts_of_months(first: date, last: date) -> Iterator[date]:
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:
-    """When a day begins. Where the clock skips midnight, that is the moment of the skip."""
+    """Return when a day begins. Where the clock skips midnight, that is the moment of the skip."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).astimezone(zone)

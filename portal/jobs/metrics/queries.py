@@ -1,8 +1,8 @@
-"""Asking the figures: by piece of time, by source and by person, over one span, for everybody or for one person.
+"""Queries of the metrics over one period: by piece of time, by source and by person, for everybody or for one person.
 
-A question reads the days that lie wholly in the span, and of the two at its edges hours and quarters of an hour. A day
-of a reader's zone is made of two days of UTC that its borders cut: of each of those, the shorter side is read, and the
-other is what is left of the day.
+A query reads the days that are wholly in the period, and hours and quarters of an hour of the two days at its edges. A
+day of the reader's zone consists of two UTC days that its borders cut: of each, the shorter side is read, and the other
+side is the rest of the day.
 """
 
 from bisect import bisect_right
@@ -20,14 +20,14 @@ from portal.jobs.metrics.periods import QUARTERS, QUARTERS_OF_HOUR, Span
 from portal.jobs.metrics.record import MEASURES
 from portal.jobs.metrics.summary import Sums
 
-FINE_DAYS = 2  # a span that touches no more is read by quarters of an hour
+FINE_DAYS = 2  # a span that touches at most this many days is read by quarters of an hour
 
 SumRows = Iterator[tuple[Any, ...]]
 Conditions = Sequence[ColumnElement[bool]]
 
 
 def by_source(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> dict[str, Sums]:
-    """What came of the jobs that ended in the span, source by source."""
+    """Sum up the jobs that ended in the span, by source."""
     found: dict[str, Sums] = defaultdict(Sums)
     for name, outcome, *sums in _within(Metric, span, [Metric.user_id == user_id], source, "source", "outcome"):
         found[name].by_outcome[outcome].update(_named(sums))
@@ -38,7 +38,7 @@ def by_source(span: Span, user_id: int = EVERYBODY, source: str | None = None) -
 
 
 def by_user(span: Span, source: str | None = None) -> dict[str, Sums]:
-    """The same person by person, under their addresses; without spreads."""
+    """Sum up the same by person, under their email addresses; without histograms."""
     found: dict[int, Sums] = defaultdict(Sums)
     everyone = [Metric.user_id.in_(select(User.id))]
     for user_id, outcome, *sums in _within(Metric, span, everyone, source, "user_id", "outcome"):
@@ -48,7 +48,7 @@ def by_user(span: Span, source: str | None = None) -> dict[str, Sums]:
 
 
 def by_time(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> list[Sums]:
-    """The same for each piece of the span; without spreads."""
+    """Sum up the same for each piece of the span; without histograms."""
     quarters = span.quarters
     pieces = [Sums() for _ in span.starts]
     if span.step == "hour":
@@ -62,7 +62,7 @@ def by_time(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> 
 
 
 def ever(user_id: int) -> Sums:
-    """What came of all that this person's jobs ever were; without spreads."""
+    """Sum up all jobs that this person ever had; without histograms."""
     found = Sums()
     for outcome, *sums in _grouped(Metric, [Metric.user_id == user_id, Metric.grain == EVER], "outcome"):
         found.by_outcome[outcome].update(_named(sums))
@@ -70,7 +70,7 @@ def ever(user_id: int) -> Sums:
 
 
 def sources_known() -> list[str]:
-    """Every source that a job has ended at."""
+    """Return every source at which a job has ended."""
     ever = (Metric.user_id == EVERYBODY, Metric.grain == EVER)
     return sorted(db.session.scalars(select(Metric.source).where(*ever).distinct()))
 
@@ -82,7 +82,7 @@ def _whose(model: type[Metric] | type[HistogramBin], whose: Conditions, source: 
 def _within(
     model: type[Metric] | type[HistogramBin], span: Span, whose: Conditions, source: str | None, *places: str
 ) -> SumRows:
-    """Sums in groups, of a few pieces of the span that together are all of it."""
+    """Yield grouped sums of a few pieces that together cover the span."""
     (first, begin), (last, end) = (divmod(quarter, QUARTERS) for quarter in (span.quarters[0], span.quarters[-1]))
     if first == last:
         pieces = _edge(model, first, begin, end)
@@ -97,7 +97,8 @@ def _within(
 
 
 def _edge(model: type[Metric] | type[HistogramBin], day: int, begin: int, end: int) -> list[Conditions]:
-    """What covers a day from one quarter to another: whole hours, and quarters where the zone is half an hour aside."""
+    """Return conditions that cover a day from one quarter to another: whole hours, and quarters where the zone is half
+    an hour off."""
     first, last = -(-begin // QUARTERS_OF_HOUR), end // QUARTERS_OF_HOUR
     spans = [(HOUR, first, last), (QUARTER, begin, first * QUARTERS_OF_HOUR), (QUARTER, last * QUARTERS_OF_HOUR, end)]
     if first > last:
@@ -116,7 +117,7 @@ def _grouped(model: type[Metric] | type[HistogramBin], where: Conditions, *place
 
 def _asking(model: type[Metric] | type[HistogramBin], where: Conditions, places: Sequence[Any]) -> Select[Any]:
     names = ("jobs", *MEASURES) if model is Metric else ("jobs",)
-    # PostgreSQL's sum of integers is a decimal, which takes ten times as long to read.
+    # PostgreSQL sums integers to a decimal, which takes ten times as long to read.
     sums = [cast(func.sum(getattr(model, name)), BigInteger) for name in names]
     return select(*places, *sums).where(*where).group_by(*places)
 
@@ -126,9 +127,9 @@ def _named(sums: list[Any]) -> Counter[str]:
 
 
 def _hours(quarters: list[int], whose: Conditions) -> Iterator[tuple[int, Status, Counter[str]]]:
-    """The sums of each hour, by its place: hours are all of one length, so that the database itself can group them."""
+    """Yield the sums of each hour by its position. All hours have one length, so the database can group them."""
     grain, size = (QUARTER, 1) if quarters[0] % QUARTERS_OF_HOUR else (HOUR, QUARTERS_OF_HOUR)
-    # Written out and not bound: PostgreSQL would not see that what is asked for is what is grouped by.
+    # Literals, because with bound values PostgreSQL would not see that the selected expression is the grouped one.
     day_length, begin, end, length = (
         literal_column(str(n // size), Integer) for n in (QUARTERS, quarters[0], quarters[-1], QUARTERS_OF_HOUR)
     )
@@ -141,7 +142,7 @@ def _hours(quarters: list[int], whose: Conditions) -> Iterator[tuple[int, Status
 
 
 def _moments(quarters: list[int], whose: Conditions) -> Iterator[tuple[int, Status, Counter[str]]]:
-    """Sums with a quarter of an hour by which it is seen to which piece they belong; some lie outside of all."""
+    """Yield sums with a quarter of an hour that shows to which piece they belong; some are outside of every piece."""
     days = range(quarters[0] // QUARTERS, (quarters[-1] - 1) // QUARTERS + 1)
     cuts: dict[int, set[int]] = defaultdict(set)
     for quarter in quarters:
@@ -176,7 +177,7 @@ def _is_early(part: int) -> bool:
 
 
 def _shorter_sides(cut: dict[int, int], whose: Conditions) -> dict[tuple[int, Status], Counter[str]]:
-    """Of each day that is cut at a part, the sums of the shorter side."""
+    """Return the sums of the shorter side of each day that is cut at a part."""
     found: dict[tuple[int, Status], Counter[str]] = {}
     for part in set(cut.values()):
         grain, place = (QUARTER, part) if part % QUARTERS_OF_HOUR else (HOUR, part // QUARTERS_OF_HOUR)

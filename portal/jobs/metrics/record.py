@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import func, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
 
-from portal.database import changed_rows, db
+from portal.database import changed_rows, db, upsert
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.derived import moves_by_itself
 from portal.jobs.core.status import Status
@@ -27,11 +26,11 @@ from portal.jobs.metrics.periods import QUARTER_SECONDS, QUARTERS, QUARTERS_OF_H
 MEASURES = (
     "found", "not_found", "invalid", "rejected", "failed", "waiting", "worked_ms", "elapsed_ms", "retries",
 )  # fmt: skip
-GIVEN_UP = (AttemptEnd.FAILED, AttemptEnd.TIMEOUT, AttemptEnd.LOST)  # after these, another attempt was needed
+GIVEN_UP = (AttemptEnd.FAILED, AttemptEnd.TIMEOUT, AttemptEnd.LOST)  # ends after which the job needed another attempt
 
 
 class AttemptTimes(NamedTuple):
-    """One attempt of a job."""
+    """When one attempt of a job began and ended, and how."""
 
     started_at: datetime
     ended_at: datetime | None
@@ -40,7 +39,7 @@ class AttemptTimes(NamedTuple):
 
 @dataclass(frozen=True)
 class CountedEnd:
-    """One end of a job, as `JobEnd` keeps it."""
+    """One end of a job, as `JobEnd` stores it."""
 
     job_id: int
     user_id: int
@@ -59,7 +58,8 @@ class CountedEnd:
 
     @classmethod
     def of(cls, job: Any, attempts: Sequence[AttemptTimes], ended_at: datetime) -> Self:
-        """From a job's row, or the columns of it, and its attempts. One that is still open lasted until the end."""
+        """Make it from a job's row, or from its columns, and its attempts. An attempt that is still open lasts until
+        the end."""
         worked = sum(max(0, _ms(one.started_at, one.ended_at or ended_at)) for one in attempts)
         return cls(
             job.id, job.user_id, job.source, Status(job.status), ended_at, job.found_count, job.not_found_count,
@@ -70,7 +70,7 @@ class CountedEnd:
 
     @classmethod
     def kept(cls, row: JobEnd) -> Self:
-        """As it was counted."""
+        """Make it from the row in which it was counted."""
         return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
 
     def as_row(self) -> dict[str, Any]:
@@ -78,14 +78,14 @@ class CountedEnd:
         return asdict(self)
 
     def places(self) -> Iterator[tuple[int, int, int, int]]:
-        """Person, grain, day and part of each of its sums."""
+        """Yield person, grain, day and part of each sum that it adds to."""
         day, part = divmod(int(self.ended_at.timestamp()) // QUARTER_SECONDS, QUARTERS)
         for person in (EVERYBODY, self.user_id):
             yield from ((person, EVER, 0, 0), (person, DAY, day, 0))
             yield from ((person, HOUR, day, part // QUARTERS_OF_HOUR), (person, QUARTER, day, part))
 
     def bins(self) -> Iterator[tuple[HistogramKind, int]]:
-        """Where it falls in each spread; only what was completed tells how long it takes."""
+        """Yield its bin in each histogram. Only completed jobs count there."""
         if self.outcome == Status.COMPLETED:
             yield HistogramKind.TIME, bin_of(self.worked_ms)
             yield HistogramKind.RETRIES, min(self.retries, 1000)
@@ -101,12 +101,12 @@ SUMS = {Metric: ("jobs", *MEASURES, "deleted_jobs"), HistogramBin: ("jobs",)}
 
 Additions = dict[tuple[Any, ...], Counter[str]]
 
-# Any number that nobody else of this database locks by. SQLite's transactions are alone by themselves.
+# Any number that no other lock in this database uses. SQLite runs one writing transaction at a time anyway.
 _ALONE = select(func.pg_advisory_xact_lock(literal_column("5270116")))
 
 
 def keep_count(job: JobColumns, now: datetime) -> None:
-    """Let the figures say of this job what is true of it now. Doing it twice changes nothing."""
+    """Make the metrics agree with the job's present status. Calling it twice changes nothing."""
     ended = not moves_by_itself(job)
     before = db.session.get(JobEnd, job.id, populate_existing=True) if job.ended_at is not None else None
     if ended == (before is not None) and (before is None or before.outcome == job.status):
@@ -126,14 +126,14 @@ def keep_count(job: JobColumns, now: datetime) -> None:
 
 
 def keep_deletion(job: JobColumns, now: datetime) -> None:
-    """Note that a job which has ended is deleted: it stays counted, but is no longer there."""
+    """Record that an ended job was deleted: it stays counted, and also counts as deleted."""
     keep_count(job, now)
     if job.ended_at is not None:
         write([], deleted=[CountedEnd.kept(db.session.get_one(JobEnd, job.id))])
 
 
 def _note_end(job: JobColumns, ended_at: datetime | None) -> None:
-    """Not by the object's attribute: what SQLAlchemy writes for it would also touch `updated_at`."""
+    """Set `ended_at` without the object's attribute: SQLAlchemy's own UPDATE would also change `updated_at`."""
     model: Any = type(job)
     noted = update(model).where(model.id == job.id).values(ended_at=ended_at, updated_at=model.updated_at)
     changed_rows(noted)
@@ -141,7 +141,7 @@ def _note_end(job: JobColumns, ended_at: datetime | None) -> None:
 
 
 def write(changes: Iterable[tuple[CountedEnd, int]], deleted: Iterable[CountedEnd] = ()) -> None:
-    """Add ends to the sums (1), or take them out (-1); note those of deleted jobs."""
+    """Add ends to the sums (1) or subtract them (-1), and count those of deleted jobs."""
     figures: Additions = {}
     spreads: Additions = {}
     for end, sign in changes:
@@ -170,12 +170,4 @@ def _add(model: type[Metric] | type[HistogramBin], rows: Mapping[tuple[Any, ...]
         if any(sums.values())
     ]
     if given:
-        db.session.execute(_statement(model, db.session.connection().dialect.name), given)
-
-
-def _statement(model: type[Metric] | type[HistogramBin], dialect: str) -> Any:
-    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    table: Any = model.__table__
-    statement = insert(table)
-    added = {name: table.c[name] + statement.excluded[name] for name in SUMS[model]}
-    return statement.on_conflict_do_update(index_elements=list(KEYS[model]), set_=added)
+        db.session.execute(upsert(model.__table__, keys, add=names), given)

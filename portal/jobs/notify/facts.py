@@ -1,33 +1,28 @@
-"""What a notice carries: the facts of a job or of a source, in words of every language where they are words.
+"""The facts that a notice about a job or a source keeps: codes, names and counts; `notices.facts` has the words.
 
-The room that sends notices knows neither jobs nor causes, so all that it says goes with the notice. No telephone number
-is among it, and nothing that opens a door.
+`portal.notices` must not know jobs, so everything that a notice says about one is kept with it. It holds no telephone
+number and no secret link.
 """
 
 from typing import Any
 
-from flask_babel import force_locale
 from sqlalchemy import func, select
 
-from portal.config import LOCALES
 from portal.database import db
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.retention import deleted_on
 from portal.jobs.core.tables import Attempt, Number
-from portal.jobs.words.causes import explain
 from portal.sources.base import Outcome
-from portal.sources.words import source_title
 
-ROWS_NAMED = 10  # a mail names at most so many rows
+ROWS_NAMED = 10  # rows that an email names at most
 CAUSES_NAMED = 5
 UNANSWERED = (Outcome.FAILED, Outcome.WAITING)
 
 
 def job_facts(job: JobColumns) -> dict[str, Any]:
-    """What a mail about this job says."""
+    """Return the facts of an email about this job."""
     attempts = select(func.min(Attempt.started_at), func.max(Attempt.ended_at)).where(Attempt.job_id == job.id)
     first, last = db.session.execute(attempts).one()
-    until = deleted_on(job)
     unanswered = job.total_numbers - job.processed_numbers
     rows = _rows(job.id, *UNANSWERED) if unanswered else []
     until = deleted_on(job)
@@ -40,8 +35,7 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
         "not_found": job.not_found_count,
         "invalid": job.invalid_count,
         "invalid_rows": [row_no for row_no, _ in invalid],
-        "cause": in_every_language(job.last_error),
-        "cause_code": job.last_error,
+        "cause_code": job.last_error,  # or a text that was written by hand
         "causes": _causes(job.id, rows) if unanswered else [],
         "attempts": job.attempt,
         "uploaded_at": job.created_at.isoformat(),
@@ -54,7 +48,7 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
 
 
 def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
-    """The first rows with one of these outcomes, and why."""
+    """Return the first rows with one of these outcomes, each with its reason."""
     rows = (
         select(Number.row_no, Number.reason)
         .where(Number.job_id == job_id, Number.outcome.in_(outcomes))
@@ -65,7 +59,7 @@ def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
 
 
 def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, Any]]:
-    """Why rows have no answer, with how many each: the commonest first."""
+    """Return the reasons for rows without an answer, with the number of rows: the most frequent first."""
     counted = (
         select(Number.reason, func.count())
         .where(Number.job_id == job_id, Number.outcome == Outcome.FAILED, Number.reason.is_not(None))
@@ -74,25 +68,11 @@ def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, A
         .limit(CAUSES_NAMED)
     )
     return [
-        {"cause": in_every_language(reason), "rows": count, "named": [row for row, why in rows if why == reason]}
+        {"cause_code": reason, "rows": count, "named": [row for row, why in rows if why == reason]}
         for reason, count in db.session.execute(counted)
     ]
 
 
 def source_facts(source: str, cause: str) -> dict[str, Any]:
-    """What a mail about this source says."""
-    titles = {}
-    for locale in LOCALES:
-        with force_locale(locale):
-            titles[locale] = source_title(source)
-    return {"source": source, "title": titles, "cause": in_every_language(cause), "cause_code": cause}
-
-
-def in_every_language(cause: str | None) -> dict[str, str]:
-    """The cause in words."""
-    words = {}
-    for locale in LOCALES:
-        with force_locale(locale):
-            explained = explain(cause)
-            words[locale] = str(explained.what) if explained else ""
-    return words
+    """Return the facts of a message about this source."""
+    return {"source": source, "cause_code": cause}

@@ -1,5 +1,4 @@
-"""Who was told of a job, as lines of its timeline. The notices themselves are the record: nothing is written here, so
-that what the timeline says can never differ from what was sent."""
+"""Shows a job's notices as timeline lines. They are read from the notices table, so the two can never disagree."""
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import aliased
@@ -13,7 +12,7 @@ SHOWN = 50
 
 
 def with_notices(job_id: int, events: list[Event]) -> list[Event]:
-    """The events, newest first, with a line for each notice that went out, was given up, or could not go out yet."""
+    """Return the events, newest first, with a line for each notice that was sent, failed, or is being retried."""
     digest = aliased(Notice)
     tried = or_(Notice.tries > 0, Notice.state == Delivery.FOLDED)
     found = (
@@ -29,7 +28,8 @@ def with_notices(job_id: int, events: list[Event]) -> list[Event]:
 
 
 def _line(job_id: int, notice: Notice, carrier: Notice, email: str | None) -> Event:
-    """`carrier` is what went out: the notice itself, or the digest that it stands in. In no session."""
+    """Make a line that is in no session. `carrier` is what was sent: the notice itself, or the digest that includes
+    it."""
     facts = {
         "what": notice.kind,
         "channel": notice.channel.value,

@@ -1,7 +1,7 @@
-"""Who is notified of a job's end, and how: e-mail to the owner, the owner's webhook, the administrators' chat.
+"""Decides who is notified of a job's end, and how: email to the owner, the owner's webhook, the admins' chat.
 
-Called in the transaction of what happened. It writes notices and sends nothing. A person's e-mail preferences do not
-apply to webhooks: a program is notified of every end.
+It is called in the transaction of what happened. It writes notices and sends nothing. A person's email preferences do
+not apply to webhooks: a program is notified of every end.
 """
 
 from datetime import datetime
@@ -14,7 +14,6 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.notify.facts import job_facts, source_facts
-from portal.jobs.words.causes import CAUSES
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import drop_held, write
@@ -22,12 +21,10 @@ from portal.notices.preferences import wants, webhook_is_on
 
 
 def announce_job(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
-    """`kind`: job_failed, job_fixed or job_completed. Fixed is written beside completed, never both."""
+    """Write the job's notices to webhook and chat. `kind` is job_failed, job_completed, or job_fixed in its place."""
     key = f"{kind.key}.{job.id}.{job.round}"
     if webhook_is_on(job.user_id):
-        # A cause that was written by hand is no code that a program could know.
-        known = facts["cause_code"] if facts["cause_code"] in CAUSES else None
-        more = {"status": job.status, "cause_code": known, "fixed": _had_failed(job.id)}
+        more = {"status": job.status, "fixed": _had_failed(job.id)}
         write(key, kind, job.user_id, job.id, {**facts, **more}, now, Channel.WEBHOOK)
     if kind == NoticeKind.JOB_FAILED and current_app.config["NOTIFY_URLS"]:
         owner = db.session.scalar(select(User.email).where(User.id == job.user_id))
@@ -35,9 +32,10 @@ def announce_job(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: 
 
 
 def announce_source(kind: NoticeKind, facts: dict[str, Any], now: datetime) -> None:
-    """`kind`: source_stopped or source_back. `facts` name the source, its title in every language, and the cause.
+    """`kind`: source_stopped or source_back. `facts` name the source and the cause.
 
-    A stop is told once a day for each cause, and again after the source was back."""
+    A stop is announced once a day for each cause, and again after the source was back.
+    """
     if current_app.config["NOTIFY_URLS"]:
         stopped, back = NoticeKind.SOURCE_STOPPED, NoticeKind.SOURCE_BACK
         other = _last_told(back if kind == stopped else stopped, facts["source"])
@@ -51,18 +49,18 @@ def _last_told(kind: NoticeKind, source: str) -> int:
 
 
 def _had_failed(job_id: int) -> bool:
-    """Whether the job's end as failed was announced before, so that this end puts it right."""
+    """Whether the webhook announced an earlier failure of the job, so that this end fixes it."""
     earlier = (Notice.job_id == job_id, Notice.kind == NoticeKind.JOB_FAILED, Notice.channel == Channel.WEBHOOK)
     return db.session.scalar(select(Notice.id).where(*earlier).limit(1)) is not None
 
 
 def job_failed(job: JobColumns, now: datetime) -> None:
-    """The job has stopped for good: tell its owner once in this round."""
+    """The job failed for good: notify its owner once in this round."""
     _tell_owner(NoticeKind.JOB_FAILED, job, job_facts(job), now)
 
 
 def job_completed(job: JobColumns, now: datetime) -> None:
-    """The job is complete: tell it as good news, or as put right when its end as failed was told before."""
+    """The job is complete: notify its owner, as fixed when an earlier failure was emailed."""
     drop_held(job.id, NoticeKind.JOB_FAILED, now)
     told = select(Notice.id).where(
         Notice.job_id == job.id, Notice.kind == NoticeKind.JOB_FAILED, Notice.channel == Channel.MAIL,
@@ -73,7 +71,7 @@ def job_completed(job: JobColumns, now: datetime) -> None:
 
 
 def job_moved_on(job: JobColumns, now: datetime) -> None:
-    """A person retried, cancelled or deleted the job: that it had stopped is no news any more, if it still waits."""
+    """A person retried, cancelled or deleted the job: cancel its failure notice if that is still held."""
     drop_held(job.id, NoticeKind.JOB_FAILED, now)
 
 
@@ -84,7 +82,7 @@ def _tell_owner(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: d
 
 
 def source_stopped(source: str, cause: str, now: datetime) -> None:
-    """A source refuses the portal: tell every admin, once a day for each cause."""
+    """A source refuses the portal: notify every admin, once a day for each cause."""
     facts = source_facts(source, cause)
     for admin in db.session.scalars(select(User.id).where(User.is_admin)):
         if wants(admin, NoticeKind.SOURCE_STOPPED):

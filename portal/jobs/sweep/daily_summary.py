@@ -1,5 +1,6 @@
-"""The admins' daily summary: written once a day in each one's morning, for those who asked for it. The figures are
-counted only when there is somebody to read them."""
+"""Writes the admins' daily summary, once a day in each admin's morning, for those who chose it. The numbers are counted
+only when it has a reader.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
@@ -21,7 +22,7 @@ FROM_HOUR = 8  # of the admin's own day
 
 
 def sum_up(now: datetime) -> Iterator[str]:
-    """Write what is to be written this morning, and give the key of each. Commits."""
+    """Write the summaries due this morning, and yield each one's key. Commits."""
     wanting = (
         select(User.id, User.time_zone)
         .join(NoticeSettings, NoticeSettings.user_id == User.id)
@@ -43,7 +44,7 @@ def sum_up(now: datetime) -> Iterator[str]:
 def _facts(begin: datetime, end: datetime) -> dict[str, Any]:
     there = ScrapingJob.deleted_at.is_(None)
     final = (among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at.is_(None), there)
-    # There is an index of `updated_at`, which no job's end is later than.
+    # Filter by `updated_at` too: it has an index, and is never before the job's end.
     completed = (ScrapingJob.completed_at >= begin, ScrapingJob.completed_at < end, ScrapingJob.updated_at >= begin)
     return {
         "from": begin.isoformat(),

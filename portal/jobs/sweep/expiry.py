@@ -1,6 +1,6 @@
-"""Deleting what is past its days (`retention` says which they are): steps of the sweep.
+"""Deletes files whose retention period has ended (`core.retention` has the rule), as steps of the sweep.
 
-Each job is committed by itself, so that a sweep that is killed has done what it has done, and the next one goes on.
+Each job is committed on its own, so a sweep that is killed keeps its progress and the next one continues.
 """
 
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ BATCH = 100  # jobs, and documents, in one pass of the sweep
 
 
 def _due(oldest: ScalarSelect[Any], now: datetime) -> list[tuple[int, datetime]]:
-    """The people whose oldest thing is past their days, each with the moment before which things are.
+    """Return the people whose oldest item is past its days, each with the moment before which items expire.
 
-    Person by person: those who keep theirs for longer have older things, over which a search by age alone would go
-    again and again.
+    It goes person by person: people who keep files for longer have older items, and a search by age alone would read
+    those again and again.
     """
     days = func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"])
     people = db.session.execute(select(User.id, days, oldest).where(days > 0).order_by(User.id)).all()
@@ -33,13 +33,13 @@ def _due(oldest: ScalarSelect[Any], now: datetime) -> list[tuple[int, datetime]]
 
 
 def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
-    """Delete what is past its days, each job committed by itself: a step of the sweep."""
+    """Delete jobs past their days, and yield each. Commits each job on its own."""
     for job_id, before in _past_days(now):
         job = ScrapingJob.expire(job_id, before, now)
         unused = erase(job, now) if job else None
         db.session.commit()
         if unused:
-            delete_file(storage, unused)  # should we die here, `erasing.erase_files` does it
+            delete_file(storage, unused)  # if the process dies here, `erasure.erase_files` does it
         if job:
             yield job
 
@@ -58,13 +58,14 @@ def _past_days(now: datetime) -> list[tuple[int, datetime]]:
 
 
 def expire_unstarted(now: datetime) -> Iterator[int]:
-    """Delete documents that were never started, past the same days. The sweep's next step removes their files."""
+    """Delete documents that were never started, past the same days, and yield their ids. The sweep's next step deletes
+    their files. Commits."""
     oldest = select(func.min(Document.created_at)).where(Document.user_id == User.id, Document.deleted_at.is_(None))
     for user_id, before in _due(oldest.scalar_subquery(), now):
         started = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
         old = (Document.user_id == user_id, Document.created_at <= before, Document.deleted_at.is_(None), ~started)
         for document_id in list(db.session.scalars(select(Document.id).where(*old).limit(BATCH))):
-            # Locked as in `beginnings.discard`: somebody may confirm it at this very moment.
+            # Locked as in `uploads.discard`: somebody may be confirming it right now.
             db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
             gone = update(Document).where(Document.id == document_id, *old)
             done = db.session.scalar(

@@ -1,5 +1,6 @@
-"""Counting, some at a time, the jobs whose end was not counted when they ended: those of a portal that is older than
-the figures, and those whose status was changed by hand, in the database itself. A step of the sweep.
+"""Adds jobs to the metrics whose end was not counted when they ended, a batch at a time, as a step of the sweep.
+
+These are jobs from before the metrics existed, and jobs whose status was changed by hand in the database.
 """
 
 from collections import defaultdict
@@ -17,7 +18,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.status_counts import UNCOUNTED
 
 BATCH = 1000
-BATCHES = 10  # in one pass of the sweep: some seconds at most
+BATCHES = 10  # in one pass of the sweep: a few seconds at most
 
 _COLUMNS = [
     getattr(ScrapingJob, name)
@@ -29,7 +30,7 @@ _COLUMNS = [
 
 
 def catch_up(now: datetime) -> Iterator[int]:
-    """One pass; how many jobs were put right, batch by batch."""
+    """Run one pass, and yield how many jobs were corrected, batch by batch."""
     if reopened := take_back_reopened(now):
         yield reopened
     for _ in range(BATCHES):
@@ -41,7 +42,7 @@ def catch_up(now: datetime) -> Iterator[int]:
 
 
 def count_ended() -> int:
-    """Count one batch of them, and say how many; it commits. Jobs that somebody else has locked are left for later."""
+    """Count one batch of ended jobs, commit, and return how many. Jobs that are locked elsewhere are left for later."""
     asked = select(*_COLUMNS).where(*UNCOUNTED).order_by(ScrapingJob.id).limit(BATCH)
     jobs = db.session.execute(asked.with_for_update(skip_locked=True)).all()
     if jobs:
@@ -59,7 +60,7 @@ def count_ended() -> int:
 
 
 def take_back_reopened(now: datetime) -> int:
-    """Take those out that were counted as ended and go on again; it commits."""
+    """Subtract jobs that were counted as ended and are active again, commit, and return how many."""
     going_on = (among(ScrapingJob.status, (*WAITING, Status.PROCESSING)), ScrapingJob.ended_at.is_not(None))
     asked = select(ScrapingJob).where(*going_on, ScrapingJob.deleted_at.is_(None)).order_by(ScrapingJob.id)
     jobs = list(db.session.scalars(asked.limit(BATCH).with_for_update(skip_locked=True, of=ScrapingJob)))
@@ -78,7 +79,7 @@ def _attempts(ids: list[int]) -> dict[int, list[AttemptTimes]]:
 
 
 def _moments(ids: list[int]) -> dict[int, datetime]:
-    """When each of them came to its last end, by its timeline; the events of an end are called as its status."""
+    """Return when each job last ended, from its timeline. The event of an end has the name of its status."""
     ends = (Event.job_id.in_(ids), Event.kind.in_([EventKind(status) for status in ENDED]))
     latest = select(Event.job_id, func.max(Event.at)).where(*ends).group_by(Event.job_id)
     return {row[0]: row[1] for row in db.session.execute(latest)}

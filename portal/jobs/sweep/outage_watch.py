@@ -1,9 +1,9 @@
-"""What the admins' rooms are told that no job's verb says: nobody takes up files any more, and that is over; a source
-that had stopped answers again.
+"""Notifies the admins' chat of two things that no job's verb reports: no worker takes files, and a source works again.
+Each gets a second notice when it is over.
 
-Each sweep looks, and the last thing that was said decides whether there is something new. That nobody works is written
-at once and held for a while: it is taken back when a later look finds somebody at work. With no sweep nobody looks; the
-red line on the admins' page is for that.
+Each sweep checks, and the latest notice decides whether there is news. The notice that no worker runs is written at
+once and held for a while; it is deleted when a later check finds a worker. Without a sweep there is no check: the red
+line on the admins' page covers that.
 """
 
 from collections.abc import Iterator
@@ -11,25 +11,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 
-from portal.database import among, changed_rows, db
-from portal.jobs.core.status import WAITING
+from portal.database import changed_rows, db
 from portal.jobs.core.tables import Attempt, AttemptEnd
-from portal.jobs.health.processes import somebody_looks_up
+from portal.jobs.health.processes import scrape_worker_is_alive
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts
 from portal.jobs.notify.send import announce_source
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
-from portal.sources.pause import names_paused
 
-PATIENCE = timedelta(minutes=5)  # so long nobody may be at work before it is told
+PATIENCE = timedelta(minutes=5)  # how long no worker may run before the notice is sent
 
 
 def watch(now: datetime) -> Iterator[str]:
-    """Write what is new, and give its kind. Nothing without a room to tell it in. It commits."""
+    """Write the notices that are new, and yield their kinds. Does nothing without a chat in NOTIFY_URLS. Commits."""
     if current_app.config["NOTIFY_URLS"]:
         yield from _workers(now)
         yield from _sources(now)
@@ -40,7 +38,7 @@ def watch(now: datetime) -> Iterator[str]:
 
 def _workers(now: datetime) -> Iterator[str]:
     said: Notice | None = db.session.scalar(_told(NoticeKind.WORKERS_AWAY, NoticeKind.WORKERS_BACK).limit(1))
-    waiting, works = _waiting(now), somebody_looks_up(now)
+    waiting, works = _waiting(now), scrape_worker_is_alive(now)
     was_away = said is not None and said.kind == NoticeKind.WORKERS_AWAY
     if waiting and not works and not was_away:
         key = f"workers-away.{said.id if said else 0}"
@@ -53,28 +51,21 @@ def _workers(now: datetime) -> Iterator[str]:
 
 
 def _taken_back(said: Notice) -> bool:
-    """Forget it, when nobody has heard it yet: a job often waits for the second in which a sweep looks."""
+    """Delete the notice if it has not been sent: a sweep often runs in the very second in which a job waits."""
     unheard = (Notice.id == said.id, Notice.state == Delivery.DUE, Notice.tries == 0)
     return changed_rows(delete(Notice).where(*unheard)) == 1
 
 
 def _waiting(now: datetime) -> int:
-    """Jobs that a worker could take."""
-    waiting = select(func.count()).where(
-        among(ScrapingJob.status, WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.source.not_in(names_paused()),
-        ScrapingJob.deleted_at.is_(None),
-        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
-    )
-    return db.session.scalar(waiting) or 0
+    """Count the jobs that a worker could take."""
+    return db.session.scalar(select(func.count()).select_from(ScrapingJob).where(*ScrapingJob.claimable(now))) or 0
 
 
 # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _sources(now: datetime) -> Iterator[str]:
-    """A source is back when a file that was begun after its stop is complete."""
+    """Announce a source as back when a file that was begun after its stop is complete."""
     last = select(func.max(Notice.id)).where(Notice.channel == Channel.CHAT, Notice.kind == NoticeKind.SOURCE_STOPPED)
     for notice_id in db.session.scalars(last.group_by(_source_of())).all():
         stopped = db.session.get_one(Notice, notice_id)
@@ -96,11 +87,11 @@ def _answers(source: str, since: datetime) -> bool:
     return db.session.scalar(completed.limit(1)) is not None
 
 
-# ── what was said ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── earlier notices ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _told(*kinds: NoticeKind) -> Select[Any]:
-    """What the rooms were told of these kinds, the last first."""
+    """Select the chat notices of these kinds, the latest first."""
     said = select(Notice).where(Notice.channel == Channel.CHAT, Notice.kind.in_(kinds))
     return said.order_by(Notice.id.desc()).execution_options(populate_existing=True)
 

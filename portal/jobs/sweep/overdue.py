@@ -1,39 +1,38 @@
-"""What the sweep puts right, only looked at: jobs that are late, lost or due. The commands' dry run shows no more.
+"""Finds the jobs that the sweep repairs: late, lost or due. The commands' dry run uses it alone.
 
-Bounded: each look takes BATCH jobs at most. It changes nothing.
+Each query returns BATCH jobs at most. It changes nothing.
 """
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 
 from portal.database import among, db
-from portal.jobs.core.status import RETRYABLE, WAITING, Status
+from portal.jobs.core.status import RETRYABLE, Status
 from portal.jobs.models import ScrapingJob
-from portal.sources.pause import names_paused
 
-BATCH = 500  # jobs a step looks at in one pass; the next pass goes on
+BATCH = 500  # jobs that a step handles in one pass; the next pass continues
 
 
 def lost_jobs(now: datetime) -> list[ScrapingJob]:
-    """Jobs whose worker has stopped beating."""
+    """Find jobs whose worker has stopped beating."""
     held = select(ScrapingJob).where(ScrapingJob.status == Status.PROCESSING, ScrapingJob.lease_until < now)
     return _all(held.order_by(ScrapingJob.lease_until))
 
 
 def silent_jobs(now: datetime, timeout_minutes: int | None = None) -> list[ScrapingJob]:
-    """Jobs whose worker beats but which no row came in for; `timeout_minutes` stands in for each job's own.
+    """Find jobs whose worker beats while no row comes in. `timeout_minutes` replaces each job's own.
 
-    All held jobs are looked at: there are no more of them than workers.
+    It checks every job that a worker has: there are at most as many as workers.
     """
     held = select(ScrapingJob).where(ScrapingJob.status == Status.PROCESSING).order_by(ScrapingJob.lease_until)
     return [job for job in db.session.scalars(held) if job.is_timed_out(now, timeout_minutes)]
 
 
 def due_jobs(now: datetime, *, at_once: bool = False) -> list[ScrapingJob]:
-    """Failed and timed-out jobs whose automatic retry is due; `at_once`: also those whose time is still to come."""
+    """Find failed and timed-out jobs whose automatic retry is due. `at_once`: also those due later."""
     query = select(ScrapingJob).where(
         among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at.is_not(None), ScrapingJob.paused_at.is_(None)
     )
@@ -43,14 +42,8 @@ def due_jobs(now: datetime, *, at_once: bool = False) -> list[ScrapingJob]:
 
 
 def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
-    """Jobs that wait for a worker and were never pushed, or so long ago that Redis may have lost them."""
-    waiting = select(ScrapingJob).where(
-        among(ScrapingJob.status, WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.source.not_in(names_paused()),
-        ScrapingJob.deleted_at.is_(None),
-        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
-    )
+    """Find jobs that wait for a worker and were never pushed, or so long ago that Redis may have lost them."""
+    waiting = select(ScrapingJob).where(*ScrapingJob.claimable(now))
     old = now - timedelta(seconds=current_app.config["SCRAPING_LEASE_SECONDS"] / 2)
     never = waiting.where(ScrapingJob.enqueued_at.is_(None)).order_by(ScrapingJob.enqueued_at)
     long_ago = waiting.where(ScrapingJob.enqueued_at < old).order_by(ScrapingJob.enqueued_at)

@@ -1,8 +1,8 @@
-"""The sweep: one bounded pass that puts right what is late, lost or due.
+"""Runs the sweep: one bounded pass that repairs whatever is late, lost or due.
 
-Each step first looks (at what `overdue` finds, which the commands' dry run uses alone) and then moves one job at a
-time by a guarded UPDATE, committed by itself: right also when two sweeps run at once, when one is killed between any
-two statements, or when none ran for a day. A fault in one step never keeps the others from running.
+Each step first looks (with `overdue`, which the commands' dry run uses alone) and then moves one job at a time by a
+guarded UPDATE that it commits on its own. This is correct when two sweeps run at once, when one is killed between any
+two statements, and when none ran for a day. An error in one step does not stop the others.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ from portal.jobs.dispatch import (
     push_operation,
 )
 from portal.jobs.erasure import erase_files
-from portal.jobs.health.processes import forget_gone
+from portal.jobs.health.processes import delete_old
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.sweep import metrics_backfill
 from portal.jobs.sweep.daily_summary import sum_up
@@ -45,12 +45,12 @@ from portal.sources.answer_cache import forget_old
 
 log = structlog.get_logger(__name__)
 
-DOCUMENT_SECONDS = 60  # a document that was pushed so long ago and is not in Redis is pushed again
+DOCUMENT_SECONDS = 60  # a document that was pushed longer ago and is not in Redis is pushed again
 
 
 @dataclass(frozen=True)
 class SweepReport:
-    """How many things each step put right."""
+    """How many things each step repaired."""
 
     lost: int = 0
     timed_out: int = 0
@@ -65,15 +65,15 @@ class SweepReport:
     erased: int = 0
     counted: int = 0
     told: int = 0
-    forgotten: int = 0  # kept answers that are past their days
-    faults: int = 0  # steps that the database kept from coming to their end
+    forgotten: int = 0  # expired answers deleted from the cache
+    faults: int = 0  # steps that ended with an error
 
 
 Report = Callable[[str, object], None]
 
 
 def take_back_lost(now: datetime, *, actor: str | None = None) -> Iterator[ScrapingJob]:
-    """Lost → back to the queue, or failed for good when it died too often with nothing new."""
+    """Put lost jobs back into the queue, or fail them for good after too many lost attempts without a new row."""
     for job_id, attempt in [(job.id, job.attempt) for job in lost_jobs(now)]:
         yield from _moved(ScrapingJob.lose(job_id, attempt, now, backoff(), actor=actor))
 
@@ -81,32 +81,32 @@ def take_back_lost(now: datetime, *, actor: str | None = None) -> Iterator[Scrap
 def time_out_silent(
     now: datetime, timeout_minutes: int | None = None, *, actor: str | None = None
 ) -> Iterator[ScrapingJob]:
-    """No progress → timeout, unless a row has come in since we looked."""
+    """Time out jobs without progress, unless a row has come in since they were read."""
     seen = [(job.id, job.attempt, job.last_progress_at) for job in silent_jobs(now, timeout_minutes)]
     for job_id, attempt, progress_at in seen:
         yield from _moved(ScrapingJob.time_out(job_id, attempt, progress_at, now, backoff(), actor=actor))
 
 
 def retry_due(now: datetime, *, at_once: bool = False, actor: str | None = None) -> Iterator[ScrapingJob]:
-    """Failed or timed out, due and with retries left → retrying."""
+    """Retry failed and timed-out jobs that are due and have retries left."""
     for job_id in [job.id for job in due_jobs(now, at_once=at_once)]:
         yield from _moved(ScrapingJob.retry_when_due(job_id, now, at_once=at_once, actor=actor))
 
 
 def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
-    """Waiting and not in Redis → pushed again under a new generation. Raises RedisError when Redis is away."""
-    connection().ping()  # one question instead of five hundred pushes that fail
+    """Push waiting jobs that are not in Redis again, under a new generation. Raises RedisError when Redis is away."""
+    connection().ping()  # one failed ping instead of five hundred failed pushes
     for job in unpushed_jobs(now):
         job_id, generation = job.id, job.generation
         if job.enqueued_at and in_queue("scrape", job_message(job_id, job.attempt, generation)):
-            job.enqueued_at = now  # only a backlog: let the others have their turn in the next pass
+            job.enqueued_at = now  # it is only queued: let the next pass check the others
             db.session.commit()
         elif push_job(job_id, now, generation):
             yield job
 
 
 def push_unread(now: datetime) -> Iterator[Document]:
-    """Documents that wait to be read and are not in Redis → pushed again. Raises RedisError when Redis is away."""
+    """Push documents again that wait to be read and are not in Redis. Raises RedisError when Redis is away."""
     connection().ping()
     old = now - timedelta(seconds=DOCUMENT_SECONDS)
     waiting = (
@@ -125,7 +125,8 @@ def push_unread(now: datetime) -> Iterator[Document]:
 
 
 def push_operations(now: datetime) -> Iterator[int]:
-    """Bulk operations that no worker has and none may be on its way to → pushed again. Raises RedisError."""
+    """Push bulk operations again that no worker has and whose message may be lost. Raises RedisError when Redis is
+    away."""
     idle = operation_runner.unpushed(now)
     if idle:
         connection().ping()
@@ -135,8 +136,8 @@ def push_operations(now: datetime) -> Iterator[int]:
 
 
 def forget_kept(now: datetime) -> Iterator[int]:
-    """Kept answers past their days → removed, the counted minutes that no page asks for, and the numbers that admins
-    have looked for; one thing an answer."""
+    """Delete expired answers from the cache, yielding once for each; also old minute counts and admins' phone
+    searches."""
     stats.forget(now)
     phone_search.forget(now)
     yield from range(forget_old(now))
@@ -149,8 +150,11 @@ def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
 
 
 def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str | None = None) -> SweepReport:
-    """One pass over all steps, and a note of when it ended. `see` is given each thing that was put right, under its
-    step's name in Swept; `actor` stands on the timelines when it was not the portal itself that began the pass."""
+    """Run all steps once, and save when the pass began and ended.
+
+    `see` is called with each thing that was repaired and its step's name, a field of SweepReport. `actor` appears on
+    the timelines when a person began the pass.
+    """
     catalogue.refresh()
     _note(began_at=now)
     began = monotonic()
@@ -163,7 +167,7 @@ def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str |
         "operations": lambda: push_operations(now),
         "summed": lambda: sum_up(now),
         "watched": lambda: watch(now),
-        # As late as it is by now: a mail that is taken for a while is not free before that while has begun.
+        # With the time by now: otherwise the lease of a notice taken for sending would begin in the past.
         "told": lambda: send_due(now + timedelta(seconds=int(monotonic() - began))),
         "forgotten": lambda: forget_kept(now),
         "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
@@ -177,9 +181,9 @@ def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str |
             for thing in step():
                 counted[name] += 1
                 see(name, thing)
-        except (RedisError, OSError) as error:  # the steps that need no Redis go on without it
+        except (RedisError, OSError) as error:  # steps that need no Redis continue
             log.warning("redis is away", error=str(error))
-        except Exception:  # a fault in one step must not keep the others from running
+        except Exception:  # an error in one step must not stop the others
             counted["faults"] += 1
             log.exception("a step of the sweep failed")
         finally:
@@ -193,9 +197,9 @@ def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str |
 
 
 def _forget_workers(now: datetime) -> None:
-    # Housekeeping, not something that was put right: it is no step, and nobody is told of it.
+    # Housekeeping, not a repair: it is no step, and the report does not count it.
     try:
-        forget_gone(now)
+        delete_old(now)
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("rows of gone workers were not removed")

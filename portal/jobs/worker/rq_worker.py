@@ -1,16 +1,14 @@
-"""The worker: RQ's forking worker on one queue, made to let go when told and to leave nothing behind.
+"""The worker: RQ's forking worker on one queue, which hands its job back when stopped and leaves no process behind.
 
-RQ's work-horse lives in a process group of its own, so neither supervisor's stopasgroup nor its killasgroup reaches
-it: it is tied to its worker's life here. RQ's heartbeats, statuses and registries decide nothing.
+RQ's work-horse (the forked child) has a process group of its own, which supervisor's stopasgroup and killasgroup do not
+reach: here it is tied to its worker's life. RQ's heartbeats, statuses and registries decide nothing.
 """
 
 import contextlib
-import ctypes
 import gc
 import os
 import select
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,25 +30,17 @@ from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
 from portal.jobs.worker.tasks import STOP
 from portal.sources import catalogue
+from portal.tether import die_with
 
 log = structlog.get_logger(__name__)
 
-DRAIN_SECONDS = 12  # then the horse is ended; its job goes on from the ledger
-PR_SET_PDEATHSIG = 1
+DRAIN_SECONDS = 12  # then the horse is killed; another worker continues its job from the ledger
 HORSE_LOOK_SECONDS = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def die_with_parent(parent: int) -> None:
-    """End this process when its parent ends, however that ends. Linux only; elsewhere the lease has to do."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before we asked
-            os._exit(1)
-
-
 class PortalWorker(Worker):
-    """One process for one queue; each message is worked off in a fork of the preloaded application."""
+    """One process for one queue. Each message runs in a fork of the preloaded application."""
 
     job_class = Message
     max_connection_wait_time = 5.0  # seconds between tries while Redis is away
@@ -59,7 +49,7 @@ class PortalWorker(Worker):
     doing: str | None = None
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
-        # RQ's own goes to Redis and decides nothing. It comes while idle, while Redis is away, and beside a horse.
+        # RQ's own goes to Redis and decides nothing. This runs while idle, while Redis is away, and beside a horse.
         self.reporter.report(utcnow(), self.doing)
         with contextlib.suppress(RedisError, OSError):
             super().heartbeat(*args, **kwargs)
@@ -72,9 +62,9 @@ class PortalWorker(Worker):
             self.doing = None
 
     def wait_for_horse(self) -> tuple[int | None, int | None, struct_rusage | None]:
-        # RQ waits in one system call and counts on SIGALRM to break it, for its heartbeats. Once the process was frozen
-        # (a suspended machine), the kernel may hand that signal to RQ's other thread, and the call lasts as long as the
-        # job. Python runs the handler as soon as its main thread comes back here.
+        # RQ waits in one system call and relies on SIGALRM to interrupt it for its heartbeats. After the process was
+        # frozen (a suspended machine), the kernel may deliver that signal to RQ's other thread, and the call lasts as
+        # long as the job. Python runs the handler as soon as its main thread returns here.
         try:
             with _ended(self.horse_pid) as ended:
                 while True:
@@ -87,13 +77,13 @@ class PortalWorker(Worker):
 
     def teardown(self) -> None:
         self.reporter.leave(utcnow())
-        # A worker whose Redis has gone before it leaves all the same, and quietly: its key there expires by itself.
+        # A worker whose Redis stopped first ends quietly too: its key there expires automatically.
         with contextlib.suppress(RedisError, OSError):
             super().teardown()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        catalogue.refresh()  # the fork begins with what there is, and with the last good version of what is broken
-        # A signal that came in between the fork and the horse's own handlers would run the worker's handler in it.
+        catalogue.refresh()  # the fork gets the present recipes, and the last good version of a broken one
+        # A signal between the fork and the horse's own handlers would run the worker's handler in the horse.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             super().fork_work_horse(job, queue)
@@ -101,11 +91,11 @@ class PortalWorker(Worker):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
-        die_with_parent(int(self.pid or 0))
+        die_with(int(self.pid or 0))  # elsewhere than on Linux the lease has to do
         self.setup_work_horse_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         with self.app.app_context():
-            db.engine.dispose(close=False)  # the worker's connections are its own
+            db.engine.dispose(close=False)  # the parent still uses these connections
             super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:
@@ -117,20 +107,20 @@ class PortalWorker(Worker):
         if self.horse_pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
-        # RQ takes a second signal as "now": it ends the horse and leaves.
+        # RQ takes a second signal as "now": it kills the horse and ends.
         last_call = threading.Timer(DRAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
         last_call.daemon = True
         last_call.start()
 
     def set_shutdown_requested_date(self) -> None:
-        # Redis is often told to stop together with us. RQ's worker would quit on its absence, and take the horse along
-        # before that one has handed its job back.
+        # Redis is often stopped together with this worker. RQ's worker would quit without it, and kill the horse before
+        # the horse has handed its job back.
         with contextlib.suppress(RedisError, OSError):
             super().set_shutdown_requested_date()
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        # RQ's own record of the job is of no use to anybody here. When Redis goes while it is written, the worker stays
-        # and waits for Redis to come back; only a horse that is still at work must not be left alone.
+        # Nothing here reads RQ's own record of the job. When Redis goes away while it is written, the worker stays and
+        # waits for Redis; only a horse that still runs must not be left alone.
         try:
             super().execute_job(job, queue)
         except RedisError:
@@ -138,14 +128,15 @@ class PortalWorker(Worker):
                 raise
 
     def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
-        # RQ's worker would quit, and its horse with it. The job does not need Redis to go on.
+        # RQ's worker would quit and kill its horse. The job does not need Redis to continue.
         with contextlib.suppress(RedisError, OSError):
             super().maintain_heartbeats(*args, **kwargs)
 
 
 @contextlib.contextmanager
 def _ended(pid: int) -> Iterator[Callable[[float], object]]:
-    """A way to wait for a child's end for so many seconds at most. Without Linux's pidfd, short naps have to do."""
+    """Yield a function that waits at most so many seconds for a child's end. Without Linux's pidfd it sleeps
+    briefly."""
     try:
         handle = os.pidfd_open(pid)
     except (AttributeError, OSError):
@@ -158,25 +149,25 @@ def _ended(pid: int) -> Iterator[Callable[[float], object]]:
 
 
 def _in_a_word(job: Job) -> str | None:
-    """What a message is about: a kind and an id, for the admins' page."""
+    """Describe a message for the admins' page: its kind and an id."""
     try:
         name, first = str(job.func_name).rpartition(".")[2], next(iter(job.args or ()), None)
-    except Exception:  # a message that cannot be read is for the horse to refuse
+    except Exception:  # the horse refuses a message that cannot be read
         return None
     kind = {"scrape": "job", "read_document": "document"}.get(name, name)
     return f"{kind} {first}"[:60] if isinstance(first, int) else kind[:60]
 
 
 def settle_memory() -> None:
-    """Leave what is loaded before the forks out of garbage collection: looking through it again and again costs a
-    tenth of an offline job, and each look would copy the pages that the forks share."""
+    """Exclude everything loaded before the forks from garbage collection. Scanning it repeatedly costs a tenth of an
+    offline job, and each scan would copy the pages that the forks share."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
 def wait_for_redis(redis: Redis, meanwhile: Callable[[], None]) -> None:
-    """Return when Redis answers. Starting without it would end the process at once, over and over."""
+    """Return once Redis answers. Starting without it would end the process at once, over and over."""
     told = False
     while True:
         meanwhile()
@@ -191,7 +182,7 @@ def wait_for_redis(redis: Redis, meanwhile: Callable[[], None]) -> None:
 
 
 def work(app: Flask, queue_name: str) -> None:
-    """Work off one queue until told to stop."""
+    """Process one queue until stopped."""
     if queue_name not in QUEUES:
         raise SystemExit(f"worker: there is no queue {queue_name!r}; there are {', '.join(QUEUES)} and scheduler.")
     if queue_name == "scrape":

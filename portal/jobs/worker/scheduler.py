@@ -1,7 +1,7 @@
-"""The sweep's trigger: rq-scheduler, hardened. It decides nothing: two of them, or none for a day, do no harm.
+"""Triggers the sweep with a hardened rq-scheduler. It decides nothing: two schedulers, or none for a day, do no harm.
 
-As it comes, rq-scheduler loses its schedule for ever when it is killed between two commands or Redis is emptied,
-queues ten ticks behind a slow one, deletes another scheduler's lock, and ends with Redis.
+Unhardened, rq-scheduler loses its schedule for ever when it is killed between two commands or Redis is emptied, queues
+ten ticks behind a slow one, deletes another scheduler's lock, and ends with Redis.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ from portal.jobs.sweep import steps
 
 log = structlog.get_logger(__name__)
 
-TICK = "sweep"  # the fixed id under which the schedule stands in Redis
+TICK = "sweep"  # the fixed id of the schedule in Redis
 LOOP_SECONDS = 1.0
 LOCK_SECONDS = 10
 RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
 
 class SweepScheduler(Scheduler):
-    """rq-scheduler with one schedule that it never loses and a lock that only its holder gives back."""
+    """rq-scheduler with one schedule that it never loses, and a lock that only its holder releases."""
 
     job_class = Message
 
@@ -45,8 +45,8 @@ class SweepScheduler(Scheduler):
         self.registered = False  # by this process
 
     def ensure(self) -> None:
-        """Register the sweep when it is not registered: at the first start, after Redis has lost it, and once after an
-        update, since the entry in Redis may name the task as an earlier release did."""
+        """Register the sweep if it is not registered: at the first start, after Redis has lost it, and once after an
+        update, because the entry in Redis may name the task as an earlier release did."""
         if not self.registered or self.connection.zscore(self.scheduled_jobs_key, TICK) is None:
             # rq-scheduler compares with utcnow(), without a zone.
             first = utcnow().replace(tzinfo=None)
@@ -66,7 +66,7 @@ class SweepScheduler(Scheduler):
             self._lock_acquired = False
 
     def enqueue_job(self, job: Message) -> None:
-        """Queue a tick, unless the one before still waits for a worker: then only its time moves on."""
+        """Queue a tick, unless the previous one still waits for a worker: then only its time moves on."""
         waiting = queue(job.origin)
         if self.connection.lpos(waiting.key, job.id) is None:
             job.serializer = JSONSerializer
@@ -75,7 +75,7 @@ class SweepScheduler(Scheduler):
         self.connection.zadd(self.scheduled_jobs_key, {job.id: due.timestamp()})
 
     def turn(self) -> None:
-        """One look at the schedule. Raises RedisError when Redis is away."""
+        """Check the schedule once. Raises RedisError when Redis is away."""
         self.ensure()
         if self.acquire_lock():
             try:
@@ -93,7 +93,7 @@ def overdue(now: datetime, interval_seconds: float) -> bool:
 
 
 def run_scheduler(app: Flask) -> None:
-    """Trigger the sweep until told to stop; sweep in this very process while Redis or the sweep's worker is away."""
+    """Trigger the sweep until stopped; sweep in this process while Redis or the sweep's worker is away."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -114,7 +114,7 @@ def run_scheduler(app: Flask) -> None:
                 told = True
             with contextlib.suppress(SQLAlchemyError):
                 now = utcnow()
-                # The worker gets a fair chance after a start before we do its work.
+                # After a start, give the worker time to run the sweep first.
                 patient = (now - started).total_seconds() < min(interval_seconds, 10)
                 if overdue(now, interval_seconds) and (told or not patient):
                     steps.sweep(now)

@@ -1,4 +1,4 @@
-"""What a message can ask of a worker: the functions of dispatch.FUNCTIONS. Each runs inside an app context."""
+"""The tasks that a message can run: the functions in dispatch.FUNCTIONS. Each runs inside an app context."""
 
 import os
 import socket
@@ -19,12 +19,12 @@ from portal.jobs.models import backoff
 from portal.jobs.quotas import rows_for_document
 from portal.jobs.sweep import steps
 
-STOP = threading.Event()  # set by the worker when it is told to stop: finish what is in flight, save, hand back
+STOP = threading.Event()  # set when the worker has to stop: finish what is in flight, save, hand back
 FENCED_EXIT = 3
 
 
 def _end_process() -> None:
-    # From the heartbeat's thread, past every `except` and every hung lookup: the job belongs to somebody else now.
+    # Runs in the heartbeat's thread. It skips every `except` and hung lookup, because another attempt has the job now.
     os._exit(FENCED_EXIT)
 
 
@@ -38,7 +38,7 @@ def scrape(job_id: int, attempt: int) -> None:
         on_fenced=_end_process,
     )
     if run(job_id, attempt, given) == Status.RETRYING:
-        push_job(job_id, utcnow())  # handed back: another worker may go on at once, unless it has to wait
+        push_job(job_id, utcnow())  # handed back: another worker may continue at once, unless the job has to wait
 
 
 def read_document(document_id: int) -> None:
@@ -51,17 +51,17 @@ def read_document(document_id: int) -> None:
 
 
 def try_number(token: str) -> None:
-    """Ask a source for one number, for an admin who waits for it."""
+    """Ask a source for one number, for an admin who waits for the result."""
     source_trial.run(token)
 
 
 def sweep() -> None:
-    """One pass of the sweep."""
+    """Run one pass of the sweep."""
     steps.sweep(utcnow())
 
 
 def operate(operation_id: int) -> None:
-    """A slice of a bulk operation; the next one waits behind the sweep that may be due meanwhile."""
+    """Run a slice of a bulk operation. The next slice queues behind a sweep that may be due by then."""
     if operation_runner.work(operation_id, stopped=STOP.is_set):
         push_operation(operation_id, utcnow())
 

@@ -23,7 +23,7 @@ from portal.sources.http.client import SourceClient
 from portal.sources.http.response import SourceResponse
 from portal.sources.http.samples import CHARACTERS, cleaned
 from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import MASK, Filled
+from portal.sources.recipes.placeholders import MASK, FilledRequest
 from tests.support.cast import NOW, mobile
 from tests.support.recipes import SECRETS, recipe, registered
 
@@ -35,11 +35,11 @@ OTHER = "+34699887766"
 class Strange(SourceClient):
     """Answers everything with 200 and a body that lacks what the recipe requires."""
 
-    def __init__(self, body: Callable[[Filled], str]) -> None:
+    def __init__(self, body: Callable[[FilledRequest], str]) -> None:
         super().__init__(lambda: None)  # type: ignore[arg-type, return-value]
         self.body = body
 
-    def send(self, filled: Filled, request: Request) -> SourceResponse:
+    def send(self, filled: FilledRequest, request: Request) -> SourceResponse:
         return SourceResponse(200, {"content-type": "application/json"}, self.body(filled).encode())
 
 
@@ -47,9 +47,9 @@ class Strange(SourceClient):
 def run(tmp_path: Path, alice: User, make_job: MakeJob) -> Iterator[Callable[..., ScrapingJob]]:
     """A job of so many numbers at a source of that kind which answers strangely, after its first attempt."""
 
-    def running(kind: str, body: Callable[[Filled], str], count: int = 6) -> ScrapingJob:
+    def running(kind: str, body: Callable[[FilledRequest], str], count: int = 6) -> ScrapingJob:
         made = recipe(tmp_path, kind, "http://127.0.0.1:9", concurrency=2)
-        with registered(made, asker=Strange(body)):
+        with registered(made, client=Strange(body)):
             job = make_job(alice, count, source=made.name)
             given = Conditions(worker="w", lease_seconds=60, backoff=Backoff(), clock=lambda: NOW)
             assert runner.run(job.id, 0, given) == Status.FAILED
@@ -69,7 +69,7 @@ def test_three_are_kept_each_with_its_row_and_no_secret(app: Flask, run: Callabl
 
 
 def test_of_an_answer_for_many_only_the_rows_own_item_is_kept(app: Flask, run: Callable[..., ScrapingJob]) -> None:
-    def body(filled: Filled) -> str:
+    def body(filled: FilledRequest) -> str:
         asked = json.loads(filled.body or b"{}")["numbers"]
         return json.dumps({"results": [{"number": number, "data": {}} for number in asked]})
 
@@ -96,7 +96,7 @@ def test_an_admin_sees_them_on_the_files_page_and_its_owner_does_not(
 ) -> None:
     job = run("json", lambda filled: '{"status": "ok", "said": "<b>strange</b>"}')
     seen = as_ada.get(f"/jobs/{job.id}").get_data(as_text=True)
-    assert "The required field operator is missing." in seen and "&lt;b&gt;strange&lt;/b&gt;" in seen
+    assert "The answer does not contain the required field operator." in seen and "&lt;b&gt;strange&lt;/b&gt;" in seen
     assert "strange" not in as_alice.get(f"/jobs/{job.id}").get_data(as_text=True)
 
 

@@ -47,7 +47,8 @@ def test_the_answers_follow_the_widest_row(app: Flask, alice: User) -> None:
 
     assert rows[0] == [
         "Nombre", "Teléfono", None, None, None,
-        "Status", "Line type", "Original operator (range)", "Reason", "Checked at (Europe/Madrid)", "Duplicate of row",
+        "Status", "Line type", "Original operator (may have changed)", "Reason", "Checked at (Europe/Madrid)",
+        "Duplicate of row",
     ]  # fmt: skip
     ana, luis, blank, marta, note, eva, pep, iris = (row[5:] for row in rows[1:])
     assert ana == ["Found", "mobile", "Movistar", None, "2026-05-05 11:00:00", None]
@@ -56,7 +57,7 @@ def test_the_answers_follow_the_widest_row(app: Flask, alice: User) -> None:
     assert marta[0] == outcome_of(Outcome.FAILED) and marta[3] == "The source did not answer for this number."
     assert note[0] == "Invalid" and "not a telephone number" in note[3]
     assert eva[:2] == ["Not found", None]
-    assert pep[:2] == ["Found", "fixed line"]
+    assert pep[:2] == ["Found", "landline"]
     assert iris[:3] == ["Found", "mobile", None]
 
 

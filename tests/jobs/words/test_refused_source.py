@@ -56,7 +56,7 @@ def test_a_refusal_is_said_in_a_sentence_with_whose_side_and_what_happens_next(
     job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
     seen = page(as_alice, f"/jobs/{job.id}")
     assert f"{said(cause)} {NOTIFIED} We will continue automatically once it is fixed" in seen
-    for part in ("With the administrators", "We will try the source again at", "Why it waits", "uses no retry"):
+    for part in ("With the administrators", "We will try the source again at", "Why it waits", "does not use a retry"):
         assert part in seen
     assert "busy" not in seen
     assert said(cause) in page(as_alice, "/")
@@ -68,7 +68,7 @@ def test_what_the_recipe_has_to_be_put_right_for_is_told_to_owner_and_admins(
 ) -> None:
     job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"{said(cause)} {NOTIFIED} We will try again automatically" in seen and "Yes, by itself: at" in seen
+    assert f"{said(cause)} {NOTIFIED} We will try again automatically" in seen and "Yes, automatically at" in seen
     assert said(cause) in page(as_alice, "/")
     told = db.session.scalars(select(Notice)).all()
     assert [(notice.kind, notice.user_id) for notice in told] == [("source_stopped", ada.id)]

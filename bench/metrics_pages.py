@@ -1,22 +1,22 @@
-"""The pages of figures with a million jobs against the same pages with a thousand, on both databases, and how fast jobs
-are counted that ended before there were figures. The jobs are those of the desk's bench.
+"""The metrics pages with a million jobs against the same pages with a thousand, on both databases, and how fast jobs
+that ended before there were metrics are counted. The jobs are the same as in the bench of the admins' pages.
 """
 
 from collections.abc import Iterator
 
 from sqlalchemy import delete, text, update
 
-from bench import desk
-from bench.desk import FEW
-from bench.measuring import SHORT, Goal, seconds
+from bench import admin_pages
+from bench.admin_pages import FEW
+from bench.measure import SHORT, Goal, seconds
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, Metric
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import metrics_backfill
 
-DAYS = 40  # few and many jobs ended in the same time, so that the charts have as much to draw
-ROUNDS = 3  # the best one counts: the machine has neighbours
+DAYS = 40  # few and many jobs ended in the same span, so that the charts have equally much to draw
+ROUNDS = 3  # the best one counts, because the machine may be busy
 PAGES = {
     "figures of 7 days": "/admin/metrics",
     "figures of 30 days": "/admin/metrics?range=30d",
@@ -37,22 +37,24 @@ _GRAINS = (
 
 
 def goals() -> Iterator[Goal]:
-    """Those of the pages, and how fast old jobs are counted."""
-    yield from desk.against_few(_pages)
+    """Measure the pages, and how fast old jobs are counted."""
+    yield from admin_pages.against_few(_pages)
     yield _counting()
 
 
 def _pages(dialect: str, server: str, jobs: int) -> dict[str, float]:
-    """What each page takes."""
-    with desk._portal(dialect, server) as app:
-        desk._fill(app, dialect, jobs, DAYS)
+    """Measure each page, in seconds."""
+    with admin_pages._portal(dialect, server) as app:
+        admin_pages._make_jobs(app, dialect, jobs, DAYS)
         _sum_up(dialect)
-        client = desk._signed_in(app)
-        return {name: min(desk._each(client, path) for _ in range(ROUNDS)) for name, path in PAGES.items()}
+        client = admin_pages._signed_in(app)
+        return {
+            name: min(admin_pages._page_seconds(client, path) for _ in range(ROUNDS)) for name, path in PAGES.items()
+        }
 
 
 def _sum_up(dialect: str) -> None:
-    """The sums of these jobs, made inside the database: counting a million one by one takes minutes."""
+    """Compute the sums of these jobs inside the database: counting a million one by one takes minutes."""
     db.session.execute(delete(Metric))
     for whose in (str(EVERYBODY), "user_id"):
         for grain, day, part in _GRAINS:
@@ -75,10 +77,10 @@ def _sum_up(dialect: str) -> None:
 
 
 def _counting() -> Goal:
-    """Jobs of an older version, each with an attempt, counted by the sweep's step."""
+    """Let the sweep's step count jobs of an older version, each with one attempt."""
     count = FEW if SHORT else 20 * FEW
-    with desk._portal("sqlite", "") as app:
-        desk._fill(app, "sqlite", count)
+    with admin_pages._portal("sqlite", "") as app:
+        admin_pages._make_jobs(app, "sqlite", count)
         db.session.execute(delete(Metric))
         db.session.execute(update(ScrapingJob).values(ended_at=None, updated_at=ScrapingJob.updated_at))
         db.session.execute(

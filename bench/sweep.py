@@ -1,8 +1,8 @@
 """The sweep with a million jobs against the sweep with a thousand, on both databases.
 
-Each sweep has the same work before it: some jobs lost, some silent, some due. Only the jobs that ended long ago are
-more. A step that lost its index would read them all; the short round has too few to tell that from noise, so that
-its bound is wider and tests/jobs/test_sweep_indexes.py reads the plans instead.
+Each sweep has the same work: some jobs lost, some silent, some due. Only the number of jobs that ended long ago
+differs. A step without its index would read them all; the short round has too few to tell that from noise, so its bound
+is wider, and tests/jobs/sweep/test_indexes.py checks the query plans instead.
 """
 
 import statistics
@@ -13,15 +13,15 @@ from datetime import timedelta
 from flask import Flask
 from sqlalchemy import text
 
-from bench.measuring import SHORT, Goal, seconds
-from bench.portal_here import NOW, make_job, numbers, patient, portal
+from bench.measure import SHORT, Goal, seconds
+from bench.temporary_portal import NOW, lift_timeout, make_job, numbers, portal
 from portal.database import db
 from portal.jobs.sweep import steps
 from tests.services import new_database, postgres, postgres_programs, valkey
 
 FEW, MANY = 1_000, 100_000 if SHORT else 1_000_000
 SWEEPS = 15
-WORK = 20  # jobs that each sweep finds something to do for
+WORK = 20  # jobs of each kind that each sweep repairs
 
 _SERIES = {
     "sqlite": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :count) SELECT n FROM s",
@@ -31,7 +31,7 @@ _ENDED = ("completed", "completed", "completed", "failed", "cancelled", "timeout
 
 
 def goals() -> Iterator[Goal]:
-    """One goal a database; PostgreSQL's is left out, loudly, where the machine has none."""
+    """Measure one goal a database. Without PostgreSQL on the machine, print that it was skipped."""
     yield _compare("sqlite", "")
     if postgres_programs() is None:
         print("     PostgreSQL is not on this machine: its sweep was not measured")
@@ -59,7 +59,7 @@ def _portal(dialect: str, server: str) -> Iterator[Flask]:
 
 
 def _sweep_seconds(dialect: str, server: str, jobs: int) -> float:
-    """The median of several sweeps, each with its own lost, silent and due jobs."""
+    """Return the median CPU seconds of several sweeps, each with its own lost, silent and due jobs."""
     with _portal(dialect, server) as app:
         model = make_job(app, numbers(3))
         _copy(dialect, model.id, jobs, "completed", spread=True)
@@ -77,10 +77,10 @@ def _make_work(dialect: str, model_id: int) -> None:
 
 
 def _copy(dialect: str, model_id: int, count: int, status: str, changes: str = "", spread: bool = False) -> None:
-    """Rows like the model's, made inside the database; `spread` gives them all the statuses that end a job."""
+    """Copy the model's row `count` times inside the database; `spread` gives the copies all final statuses."""
     columns = [column.name for column in db.metadata.tables["scraping_jobs"].columns if column.name != "id"]
     listed = ", ".join(f'"{name}"' for name in columns)
-    patient(dialect)
+    lift_timeout(dialect)
     db.session.execute(
         text(f"INSERT INTO scraping_jobs ({listed}) SELECT {listed} FROM scraping_jobs, ({_SERIES[dialect]}) AS many "
              "WHERE scraping_jobs.id = :model"),
@@ -92,7 +92,9 @@ def _copy(dialect: str, model_id: int, count: int, status: str, changes: str = "
     newest = "id > (SELECT max(id) FROM scraping_jobs) - :count AND id <> :model"
     if spread:
         cases = " ".join(f"WHEN {n} THEN '{word}'" for n, word in enumerate(_ENDED))
-        sets = f"status = CASE id % {len(_ENDED)} {cases} END, ended_at = updated_at"  # the figures have counted them
+        sets = (
+            f"status = CASE id % {len(_ENDED)} {cases} END, ended_at = updated_at"  # as if the metrics had counted them
+        )
     else:
         sets = f"status = '{status}'" + (f", {changes}" if changes else "")
     used = {name: value for name, value in values.items() if f":{name}" in sets}

@@ -1,4 +1,4 @@
-"""Measuring: several things in turns, and the best time of each."""
+"""Measure several things in turns, and keep the best time of each."""
 
 import gc
 import os
@@ -11,7 +11,7 @@ SHORT = bool(os.environ.get("BENCH_SHORT"))
 
 @dataclass(frozen=True)
 class Goal:
-    """One line of the result. `figure` must not be under `floor` or, where there is a `ceiling`, over that."""
+    """One line of the result. `figure` must be between `floor` and `ceiling`."""
 
     what: str
     figure: float
@@ -21,17 +21,17 @@ class Goal:
 
     @property
     def holds(self) -> bool:
-        """Whether the figure is where it has to be."""
+        """Whether the figure is within its bounds."""
         return self.floor <= self.figure <= self.ceiling
 
     def line(self) -> str:
-        """The goal as it is printed."""
+        """Return the goal as printed."""
         bound = f">= {self.floor:g}" if self.floor else f"<= {self.ceiling:g}"
         return f"{'ok  ' if self.holds else 'MISS'} {self.what}: {self.figure:.2f} (goal {bound}) · {self.detail}"
 
 
-def in_turns(rounds: int, **timed: Callable[[], float]) -> dict[str, float]:
-    """The best time of each, in seconds. Each function times itself, so that it can prepare before."""
+def best_of(rounds: int, **timed: Callable[[], float]) -> dict[str, float]:
+    """Return the best time of each, in seconds. Each function times itself, so that preparations do not count."""
     best = dict.fromkeys(timed, float("inf"))
     for _ in range(rounds):
         for name, run in timed.items():
@@ -41,7 +41,7 @@ def in_turns(rounds: int, **timed: Callable[[], float]) -> dict[str, float]:
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """How much of a processor one call takes, in all its threads: a neighbour on the machine must not count."""
+    """Return the CPU seconds of one call, in all its threads. Other programs on the machine do not count."""
     began = time.process_time()
     run()
     return time.process_time() - began

@@ -1,4 +1,4 @@
-"""A portal of its own for the benchmarks: a data directory that goes away, and jobs to run."""
+"""A separate portal for the benchmarks: a temporary data directory, and jobs to run."""
 
 import json
 import random
@@ -23,13 +23,13 @@ from portal.jobs.models import ScrapingJob
 from portal.phone import parse
 
 NOW = datetime(2026, 5, 5, 9, 0, tzinfo=UTC)
-# Ranges of Spain in about the shares of a real list of customers: mobiles, fixed lines, a few special numbers.
+# Spanish prefixes in about the shares of a real customer list: mobiles, fixed lines, a few special numbers.
 PREFIXES = ("+346", "+346", "+346", "+346", "+347", "+3491", "+3493", "+3496", "+34900")
 
 
 @contextmanager
 def portal(rows: int, **settings: str) -> Iterator[Flask]:
-    """The application inside its context, on SQLite unless `settings` say otherwise; `rows` is what a file may have."""
+    """Enter an application's context, on SQLite unless `settings` say otherwise; `rows` is the limit for a file."""
     with tempfile.TemporaryDirectory(prefix="masterfilter-bench-") as folder:
         given = {"PORTAL_DATA_DIR": folder, "REDIS_URL": "redis://127.0.0.1:1/0", "MAX_ROWS": str(rows)}
         app = build(read_settings({**given, "LOG_LEVEL": "ERROR", **settings}))
@@ -42,14 +42,14 @@ def portal(rows: int, **settings: str) -> Iterator[Flask]:
             db.engine.dispose()
 
 
-def patient(dialect: str) -> None:
-    """Let this transaction take its time: a million rows with their indexes are more than a page may ask for."""
+def lift_timeout(dialect: str) -> None:
+    """Lift this transaction's statement timeout: writing a million rows with indexes takes longer than a page may."""
     if dialect == "postgresql":
         db.session.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def numbers(count: int) -> list[str]:
-    """So many different valid Spanish numbers in E.164, the same ones each time."""
+    """Make `count` different valid Spanish numbers in E.164, the same ones each time."""
     draw = random.Random(count)
     found: dict[str, None] = {}
     while len(found) < count:
@@ -61,7 +61,7 @@ def numbers(count: int) -> list[str]:
 
 
 def make_job(app: Flask, e164s: list[str], source: str = "offline") -> ScrapingJob:
-    """A pending job of these numbers, on a sheet with four columns."""
+    """Create a pending job with these numbers, on a sheet with four columns."""
     storage: LocalStorage = app.extensions["storage"]
     with (Path(app.config["PORTAL_DATA_DIR"]) / "upload").open("w+b") as upload:
         upload.write(b"bench")

@@ -1,8 +1,8 @@
 """The admins' pages with a million jobs against the same pages with a thousand, on both databases; and a bulk
 operation over ten thousand jobs, of which five hundred move meanwhile.
 
-The jobs are of ten people, of every status and of a dozen causes, spread over a year: as a portal has them
-that is in use. Each page is asked for as a browser does.
+The jobs belong to ten people, have every final status and several causes, and are spread over a year, as in a portal
+in use. Each page is requested as a browser would.
 """
 
 import contextvars
@@ -17,8 +17,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, text, update
 from werkzeug.test import TestResponse
 
-from bench.measuring import SHORT, Goal
-from bench.portal_here import NOW, make_job, numbers, patient, portal
+from bench.measure import SHORT, Goal
+from bench.temporary_portal import NOW, lift_timeout, make_job, numbers, portal
 from portal.accounts import User
 from portal.accounts.passwords import hash_password
 from portal.clock import utcnow
@@ -38,7 +38,7 @@ PEOPLE = 10
 OPERATED, MOVED = (1_000, 50) if SHORT else (10_000, 500)
 ADMIN, PASSWORD = "ada@example.com", "bench bench bench"
 
-# One page for each way in which the list is narrowed or ordered, and the triage.
+# One page for each filter and sort order of the list, and the triage.
 PAGES = {
     "list": "/admin/jobs",
     "list by last change": "/admin/jobs?sort=-updated",
@@ -61,14 +61,14 @@ _CAUSES = ("numbers_unanswered", "blocked", "no_progress", "worker_lost", "sourc
 
 
 def goals() -> Iterator[Goal]:
-    """Those of the pages, and the operation's."""
+    """Measure the pages and the bulk operation."""
     yield from against_few(_pages)
     yield _operation()
 
 
 def against_few(pages: Pages) -> Iterator[Goal]:
-    """One goal a page and a database: what it takes with many jobs against what it takes with few. PostgreSQL is left
-    out, loudly, where there is none."""
+    """Measure one goal a page and database: its time with many jobs against its time with few. Without PostgreSQL on
+    the machine, print that its pages were skipped."""
     yield from _compare(pages, "sqlite", "")
     if postgres_programs() is None:
         print("     PostgreSQL is not on this machine: its pages were not measured")
@@ -96,27 +96,27 @@ def _portal(dialect: str, server: str) -> Iterator[Flask]:
 
 
 def _pages(dialect: str, server: str, jobs: int) -> dict[str, float]:
-    """What each page takes."""
+    """Measure each page, in seconds."""
     with _portal(dialect, server) as app:
-        _fill(app, dialect, jobs)
+        _make_jobs(app, dialect, jobs)
         client = _signed_in(app)
-        return {name: _each(client, path) for name, path in PAGES.items()}
+        return {name: _page_seconds(client, path) for name, path in PAGES.items()}
 
 
-def _each(client: FlaskClient, path: str) -> float:
-    """Seconds of a processor that one request takes, here and in the database's processes: a neighbour on the machine
-    must not count."""
-    _apart(client, "GET", path)  # what is made ready once does not count
+def _page_seconds(client: FlaskClient, path: str) -> float:
+    """Measure the CPU seconds of one request, here and in the database's processes. Other programs on the machine do
+    not count."""
+    _request(client, "GET", path)  # warm up: one-time work does not count
     began = time.process_time() + _database_seconds()
     for _ in range(TIMES):
-        answer = _apart(client, "GET", path)
+        answer = _request(client, "GET", path)
         if answer.status_code != 200:
             raise RuntimeError(f"{path}: {answer.status_code}")
     return (time.process_time() + _database_seconds() - began) / TIMES
 
 
 def _database_seconds() -> float:
-    """What PostgreSQL's processes have taken so far; SQLite has none of its own."""
+    """Return the CPU seconds of PostgreSQL's processes so far; 0 for SQLite, which has no processes."""
     if db.engine.dialect.name == "sqlite":
         return 0.0
     with db.engine.connect() as connection:
@@ -125,15 +125,15 @@ def _database_seconds() -> float:
     return sum(one.user + one.system for one in times)
 
 
-def _apart(client: FlaskClient, method: str, path: str, **form: str) -> TestResponse:
-    """A request outside our own application context and transaction, as Browser in the tests' conftest does it."""
+def _request(client: FlaskClient, method: str, path: str, **form: str) -> TestResponse:
+    """Send a request outside our application context and transaction, as Browser in the tests' conftest does."""
     db.session.rollback()
     return contextvars.Context().run(client.open, path, method=method, data=form or None)
 
 
-def _fill(app: Flask, dialect: str, jobs: int, days: int = 365) -> None:
+def _make_jobs(app: Flask, dialect: str, jobs: int, days: int = 365) -> None:
     model = make_job(app, numbers(3))
-    first = 1000  # with ids of our own: the first person has one that PostgreSQL's sequence knows nothing of
+    first = 1000  # explicit ids: the first user has one that PostgreSQL's sequence does not know
     for n in range(PEOPLE):
         db.session.add(User(id=first + n, email=f"person{n}@example.com", password_hash="-", created_at=NOW))
     db.session.flush()
@@ -154,7 +154,7 @@ def _fill(app: Flask, dialect: str, jobs: int, days: int = 365) -> None:
     listed = ", ".join(f'"{name}"' for name in columns)
     taken = ", ".join(values.get(name, f'scraping_jobs."{name}"') for name in columns)
     now = utcnow()
-    patient(dialect)
+    lift_timeout(dialect)
     db.session.execute(
         text(f"INSERT INTO scraping_jobs ({listed}) SELECT {taken} FROM scraping_jobs, ({_SERIES[dialect]}) AS many "
              "WHERE scraping_jobs.id = :model"),
@@ -162,12 +162,12 @@ def _fill(app: Flask, dialect: str, jobs: int, days: int = 365) -> None:
          "now": now.replace(tzinfo=None).isoformat(" ") if dialect == "sqlite" else now},
     )  # fmt: skip
     kept = dict.fromkeys(("found", "not_found", "invalid", "rejected", "failed", "waiting", "worked_ms"), 0)
-    for place, word in enumerate(ended):  # what the figures would have counted
+    for place, word in enumerate(ended):  # what the metrics would have counted
         where = {"user_id": EVERYBODY, "grain": EVER, "day": 0, "part": 0, "source": f"bench{place}", "outcome": word}
         figures = {**where, **kept, "elapsed_ms": 0, "retries": 0, "deleted_jobs": 0, "jobs": jobs // len(ended)}
         db.session.add(Metric(**figures))
     db.session.commit()
-    # As autovacuum leaves it; SQLite has nobody who would do that.
+    # As autovacuum would leave it; SQLite has no autovacuum of this kind.
     if dialect == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
@@ -179,12 +179,12 @@ def _signed_in(app: Flask) -> FlaskClient:
     db.session.add(admin)
     db.session.commit()
     client = app.test_client()
-    _apart(client, "POST", "/login", email=ADMIN, password=PASSWORD)
+    _request(client, "POST", "/login", email=ADMIN, password=PASSWORD)
     return client
 
 
 def _operation() -> Goal:
-    """Ten thousand jobs retried, five hundred of which move meanwhile: the report has to be right."""
+    """Retry ten thousand jobs, five hundred of which move meanwhile; the report must be right."""
     with valkey() as redis_url, portal(10, REDIS_URL=redis_url) as app:
         model = make_job(app, numbers(3))
         ScrapingJob.cancel(model.id, "bench", NOW)
