@@ -5,8 +5,8 @@ from collections.abc import Callable
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, carrier, geocoder, timezone
 
-from bench.measuring import SHORT, Goal, best_of, seconds
-from bench.portal_here import make_job, numbers, portal
+from bench.measure import SHORT, Goal, best_of, seconds
+from bench.temporary_portal import make_job, numbers, portal
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import Status

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from portal.config import read_settings
-from portal.runner.tether import die_with
+from portal.tether import die_with
 
 _settings = read_settings()
 _host = _settings["PORTAL_HOST"]

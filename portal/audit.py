@@ -38,7 +38,7 @@ class AuditEntry(Model):
 class AuditPage:
     """Some notes, the newest first. `next_before` is the id to go on from, or nothing."""
 
-    notes: Sequence[AuditEntry]
+    entries: Sequence[AuditEntry]
     next_before: int | None
 
 
@@ -53,7 +53,7 @@ def note(
     )
 
 
-def notes(before: int | None = None, admin: str = "") -> AuditPage:
+def entries(before: int | None = None, admin: str = "") -> AuditPage:
     """The newest notes, or those before an id; with `admin`, only what this person did."""
     found = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PER_PAGE + 1)
     if before is not None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
@@ -21,12 +22,16 @@ from sqlalchemy import (
     DateTime,
     Delete,
     Engine,
+    FromClause,
+    Index,
     String,
     Text,
     Update,
     bindparam,
     event,
+    text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator
@@ -52,8 +57,6 @@ if TYPE_CHECKING:
     Model = Base  # db.Model is made at run time, where a type checker cannot see it
 else:
     Model = db.Model
-
-MAX_INTEGER = 2**31 - 1  # the largest number that an integer column of PostgreSQL holds, so the largest id
 
 # With these options, set before a connection's first statement, SQLite takes no write lock for it.
 READ_ONLY = {"sqlite_read_only": True}
@@ -125,15 +128,39 @@ def changed_rows(statement: Update | Delete) -> int:
     return cast("CursorResult[Any]", result).rowcount
 
 
+def upsert(
+    into: type[Base] | FromClause,
+    key: tuple[str, ...],
+    *,
+    add: tuple[str, ...] = (),
+    replace: tuple[str, ...] = (),
+    dialect: str = "",
+) -> Any:
+    """An INSERT for which a row with the same `key` may be there already: its columns `add` grow by what comes and its
+    columns `replace` take it. Without either, the row stays as it is. Give a class for an insert of the ORM, which
+    flushes first, and its `__table__` for a plain one.
+    """
+    return _upsert(into, key, add, replace, dialect or db.engine.dialect.name)
+
+
+@cache
+def _upsert(
+    into: type[Base] | FromClause, key: tuple[str, ...], add: tuple[str, ...], replace: tuple[str, ...], dialect: str
+) -> Any:
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(into)
+    if not (add or replace):
+        return statement.on_conflict_do_nothing(index_elements=key)
+    columns = statement.table.c
+    changed = {name: columns[name] + statement.excluded[name] for name in add}
+    changed |= {name: statement.excluded[name] for name in replace}
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
+
+
 def among(column: InstrumentedAttribute[Any], words: Iterable[StrEnum]) -> ColumnElement[bool]:
     """`column IN (…)` with literal values. With bound values SQLite does not see that a partial index applies, and
     reads a million rows instead."""
     return column.in_(bindparam(None, list(words), type_=column.type, expanding=True, literal_execute=True))
-
-
-def id_in(text: str) -> int | None:
-    """The id that a text spells; None for any other text, and for a number that no column can hold."""
-    return int(text) if text.isdecimal() and len(text) < 11 and int(text) <= MAX_INTEGER else None
 
 
 def only(column: str, words: type[StrEnum]) -> CheckConstraint:
@@ -143,6 +170,11 @@ def only(column: str, words: type[StrEnum]) -> CheckConstraint:
     """
     allowed = " OR ".join(f"{column} = '{word}'" for word in words)
     return CheckConstraint(allowed, name=f"{column}_known")
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows for which the condition holds."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 def _open_sqlite(connection: Any) -> None:

@@ -6,30 +6,30 @@ transaction: call none of them inside another one. Only `audit` writes into its 
 
 from portal import audit
 from portal.accounts.errors import AccountError, AccountProblem, TooManyTries
-from portal.accounts.models import LoginSession, LoginThrottle, OneTimeAddress, User
+from portal.accounts.models import LoginSession, LoginThrottle, OneTimeLink, User
 from portal.accounts.sessions import end_session, session_user, start_session
-from portal.accounts.setup_link import make_setup_address, setup_address_is_open, use_setup_address
-from portal.accounts.users import anybody_here, change_password, choose_look, create_user, set_retention, sign_in
+from portal.accounts.setup_link import make_setup_link, setup_link_is_open, use_setup_link
+from portal.accounts.users import any_user_exists, change_password, create_user, set_display, set_retention, sign_in
 
 __all__ = [
     "AccountError",
     "LoginSession",
     "LoginThrottle",
-    "OneTimeAddress",
+    "OneTimeLink",
     "AccountProblem",
     "TooManyTries",
     "User",
-    "anybody_here",
+    "any_user_exists",
     "audit",
     "change_password",
-    "choose_look",
+    "set_display",
     "create_user",
     "end_session",
-    "make_setup_address",
+    "make_setup_link",
     "session_user",
     "set_retention",
-    "setup_address_is_open",
+    "setup_link_is_open",
     "sign_in",
     "start_session",
-    "use_setup_address",
+    "use_setup_link",
 ]

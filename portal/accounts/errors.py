@@ -18,7 +18,7 @@ class AccountProblem(StrEnum):
     PASSWORD_LONG = "password_long"  # noqa: S105
     PASSWORD_WRONG = "password_wrong"  # noqa: S105  # the present password, when changing it
     OWN_ACCOUNT = "own_account"  # what an admin may not do to oneself, so that the portal always has one
-    ADDRESS_OVER = "address_over"  # a one-time address that is used, too old or unknown
+    LINK_EXPIRED = "link_expired"  # a one-time address that is used, too old or unknown
 
 
 class AccountError(Exception):
@@ -38,18 +38,18 @@ class TooManyTries(Exception):
 
 
 PROBLEMS: dict[AccountProblem, LazyString] = {
-    AccountProblem.EMAIL_WRONG: lazy_gettext("This is not an e-mail address. It should look like ana@example.com."),
-    AccountProblem.EMAIL_TAKEN: lazy_gettext("Somebody with this e-mail address is here already."),
+    AccountProblem.EMAIL_WRONG: lazy_gettext("This is not a valid email address. It should look like ana@example.com."),
+    AccountProblem.EMAIL_TAKEN: lazy_gettext("This email address already has an account."),
     AccountProblem.PASSWORD_SHORT: lazy_gettext(
-        "The password is too short. Take at least %(length)s characters; a few words in a row are good.",
+        "The password is too short. Use at least %(length)s characters; a few words in a row work well.",
         length=MIN_LENGTH,
     ),
     AccountProblem.PASSWORD_LONG: lazy_gettext(
-        "The password is too long. Take at most %(length)s characters.", length=MAX_LENGTH
+        "The password is too long. Use at most %(length)s characters.", length=MAX_LENGTH
     ),
-    AccountProblem.PASSWORD_WRONG: lazy_gettext("Your present password is not right, so nothing was changed."),
+    AccountProblem.PASSWORD_WRONG: lazy_gettext("Your current password is wrong, so nothing was changed."),
     AccountProblem.OWN_ACCOUNT: lazy_gettext(
-        "You cannot take the portal from yourself: another administrator has to do it. So it always has one."
+        "You cannot remove your own access or change your own role. Ask another administrator."
     ),
-    AccountProblem.ADDRESS_OVER: lazy_gettext("This link has been used or has run out."),
+    AccountProblem.LINK_EXPIRED: lazy_gettext("This link has expired or has already been used."),
 }

@@ -21,24 +21,24 @@ FREE_PER_EMAIL = 5
 FREE_PER_NETWORK = 20  # an office shares one address
 FIRST_WAIT_SECONDS = 30
 LONGEST_WAIT_SECONDS = 15 * 60
-FORGOTTEN_AFTER = timedelta(days=1)
+KEPT_AFTER_BLOCK = timedelta(days=1)
 
 
 def count_try(email: str, ip: str, now: datetime) -> None:
     """Count one try, or raise TooManyTries when the last ones were too many."""
     with writing() as session:
-        count_in(session, _keys(email, ip), now)
+        count_under(session, _keys(email, ip), now)
 
 
-def count_asking(session: Session, email: str, ip: str, now: datetime) -> None:
+def count_reset_request(session: Session, email: str, ip: str, now: datetime) -> None:
     """The same for asking for a letter, in the caller's transaction. It has counters of its own: who has guessed at
     a password too often may still ask for a new one."""
-    count_in(session, _keys(email, ip, "asking-"), now)
+    count_under(session, _keys(email, ip, "asking-"), now)
 
 
-def count_in(session: Session, keys: dict[str, int], now: datetime) -> None:
+def count_under(session: Session, keys: dict[str, int], now: datetime) -> None:
     """Count one try under each key, which has so many free, or raise TooManyTries."""
-    session.execute(delete(LoginThrottle).where(LoginThrottle.blocked_until < now - FORGOTTEN_AFTER))
+    session.execute(delete(LoginThrottle).where(LoginThrottle.blocked_until < now - KEPT_AFTER_BLOCK))
     for key in keys:
         # both databases understand this, and neither fails when two do it at once
         insert = text("INSERT INTO login_throttles (key, failures) VALUES (:key, 0) ON CONFLICT DO NOTHING")
@@ -52,7 +52,7 @@ def count_in(session: Session, keys: dict[str, int], now: datetime) -> None:
         rows[key].blocked_until = now + timedelta(seconds=wait_seconds(rows[key].failures, free))
 
 
-def forgive_try(email: str, ip: str, now: datetime) -> None:
+def take_back_try(email: str, ip: str, now: datetime) -> None:
     """The try was right: the e-mail starts afresh, the network has one failure less."""
     with writing() as session:
         by_email, by_network = _keys(email, ip)
@@ -64,7 +64,7 @@ def forgive_try(email: str, ip: str, now: datetime) -> None:
             rows[by_network].blocked_until = now
 
 
-def forgive_email(session: Session, email: str) -> None:
+def reset_email_tries(session: Session, email: str) -> None:
     """Who has a new password does not wait for guesses at the old one. Does not commit."""
     session.execute(delete(LoginThrottle).where(LoginThrottle.key == hash_of(f"email:{email}")))
 

@@ -59,7 +59,7 @@ class LoginSession(Model):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class OneTimeAddress(Model):
+class OneTimeLink(Model):
     """A one-time address, such as the first admin's set-up; only the hash of its token is kept."""
 
     __tablename__ = "one_time_addresses"

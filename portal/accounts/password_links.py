@@ -16,12 +16,12 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import delete, select, update
 
 from portal.accounts.errors import AccountError, AccountProblem
-from portal.accounts.login_throttle import forgive_email
+from portal.accounts.login_throttle import reset_email_tries
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import hash_password
 from portal.database import reading, writing
 
-LONGEST = 500  # letters; ours have about a hundred and fifty
+LONGEST_TOKEN = 500  # letters; ours have about a hundred and fifty
 
 
 class Purpose(StrEnum):
@@ -48,7 +48,7 @@ def make_token(user: User, purpose: Purpose, written_at: datetime) -> str:
     return _signer().dumps([user.id, purpose.value, int(written_at.timestamp()), _fingerprint(user)])
 
 
-def runs_out(purpose: Purpose, written_at: datetime) -> datetime:
+def expires_at(purpose: Purpose, written_at: datetime) -> datetime:
     """Until when such a letter's address works."""
     return written_at + VALID_FOR[purpose]
 
@@ -56,11 +56,11 @@ def runs_out(purpose: Purpose, written_at: datetime) -> datetime:
 def read_token(token: str, now: datetime) -> Access | None:
     """Whom it lets choose a password now; None when it was used, is too old, or is none of ours."""
     try:
-        user_id, word, written, fingerprint = _signer().loads(token[:LONGEST])
+        user_id, word, written, fingerprint = _signer().loads(token[:LONGEST_TOKEN])
         purpose, written_at = Purpose(word), datetime.fromtimestamp(written, UTC)
     except (BadData, ValueError, TypeError, OverflowError):
         return None
-    if now >= runs_out(purpose, written_at):
+    if now >= expires_at(purpose, written_at):
         return None
     with reading() as session:
         user = session.scalar(select(User).where(User.id == user_id, User.is_active))
@@ -75,7 +75,7 @@ def choose_password(token: str, password: str, now: datetime) -> User:
     at once, one finds it used."""
     access = read_token(token, now)
     if access is None:
-        raise AccountError(AccountProblem.ADDRESS_OVER)
+        raise AccountError(AccountProblem.LINK_EXPIRED)
     user, password_hash = access.user, hash_password(password)
     unchanged = (
         User.id == user.id, User.password_hash == user.password_hash, User.auth_epoch == user.auth_epoch, User.is_active
@@ -84,9 +84,9 @@ def choose_password(token: str, password: str, now: datetime) -> User:
         values = {"password_hash": password_hash, "auth_epoch": User.auth_epoch + 1}
         changed = session.execute(update(User).where(*unchanged).values(values))
         if changed.rowcount != 1:  # type: ignore[attr-defined]
-            raise AccountError(AccountProblem.ADDRESS_OVER)
+            raise AccountError(AccountProblem.LINK_EXPIRED)
         session.execute(delete(LoginSession).where(LoginSession.user_id == user.id))
-        forgive_email(session, user.email)
+        reset_email_tries(session, user.email)
     return user
 
 

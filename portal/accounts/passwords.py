@@ -7,11 +7,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from portal.accounts.errors import MAX_LENGTH, MIN_LENGTH, AccountError, AccountProblem
 
-NONE_YET = "!"  # no hash begins so
+NO_HASH_PREFIX = "!"  # no hash starts with it
 
 _hasher = PasswordHasher()
 # Checked when the e-mail is unknown, so that the answer takes as long as for a known one.
-_NOBODY = _hasher.hash("nobody has this password")
+_DUMMY_HASH = _hasher.hash("nobody has this password")
 
 
 def check_length(password: str) -> None:
@@ -32,12 +32,12 @@ def hash_password(password: str) -> str:
 def no_password() -> str:
     """What stands in place of a hash for a person who has chosen none yet; a different text for each, so that what is
     bound to it is bound to this person."""
-    return f"{NONE_YET}{secrets.token_hex(16)}"
+    return f"{NO_HASH_PREFIX}{secrets.token_hex(16)}"
 
 
 def is_chosen(password_hash: str) -> bool:
     """Whether the person has chosen a password."""
-    return not password_hash.startswith(NONE_YET)
+    return not password_hash.startswith(NO_HASH_PREFIX)
 
 
 def matches(password_hash: str | None, password: str) -> bool:
@@ -47,7 +47,7 @@ def matches(password_hash: str | None, password: str) -> bool:
         password = ""
     known = password_hash if password_hash is not None and is_chosen(password_hash) else None
     try:
-        return _hasher.verify(known or _NOBODY, password) and known is not None
+        return _hasher.verify(known or _DUMMY_HASH, password) and known is not None
     except (VerificationError, InvalidHashError):
         return False
 

@@ -8,9 +8,9 @@ from sqlalchemy import delete, or_, select, update
 from portal.accounts.models import LoginSession, User
 from portal.database import db, hash_of, reading, writing
 
-IDLE = timedelta(hours=12)
-LONGEST = timedelta(days=14)
-PERSON_SEEN_EVERY = timedelta(minutes=5)
+MAX_IDLE = timedelta(hours=12)
+MAX_AGE = timedelta(days=14)
+USER_SEEN_EVERY = timedelta(minutes=5)
 SEEN_EVERY = timedelta(minutes=1)  # a live page asks every other second; one write a minute is enough
 
 
@@ -19,7 +19,9 @@ def start_session(user: User, now: datetime) -> str:
     token = secrets.token_urlsafe(32)
     with writing() as session:
         session.execute(
-            delete(LoginSession).where(or_(LoginSession.created_at < now - LONGEST, LoginSession.seen_at < now - IDLE))
+            delete(LoginSession).where(
+                or_(LoginSession.created_at < now - MAX_AGE, LoginSession.seen_at < now - MAX_IDLE)
+            )
         )
         session.execute(update(User).where(User.id == user.id).values(seen_at=now))
         session.add(
@@ -40,8 +42,8 @@ def session_user(token: str, now: datetime) -> User | None:
             .where(
                 LoginSession.id == hash_of(token),
                 LoginSession.auth_epoch == User.auth_epoch,
-                LoginSession.created_at > now - LONGEST,
-                LoginSession.seen_at > now - IDLE,
+                LoginSession.created_at > now - MAX_AGE,
+                LoginSession.seen_at > now - MAX_IDLE,
                 User.is_active,
             )
         ).one_or_none()
@@ -58,7 +60,7 @@ def session_user(token: str, now: datetime) -> User | None:
 def _touch(token: str, user: User, now: datetime) -> None:
     with db.engine.begin() as connection:
         connection.execute(update(LoginSession).where(LoginSession.id == hash_of(token)).values(seen_at=now))
-        if user.seen_at is None or now - user.seen_at >= PERSON_SEEN_EVERY:
+        if user.seen_at is None or now - user.seen_at >= USER_SEEN_EVERY:
             connection.execute(update(User).where(User.id == user.id).values(seen_at=now))
 
 

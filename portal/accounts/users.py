@@ -6,7 +6,7 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal.accounts.errors import AccountError, AccountProblem
-from portal.accounts.login_throttle import count_try, forgive_try
+from portal.accounts.login_throttle import count_try, take_back_try
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import hash_password, is_outdated, matches
 from portal.accounts.sessions import start_session
@@ -38,7 +38,7 @@ def create_user(email: str, password: str, *, admin: bool = False, now: datetime
     return user
 
 
-def anybody_here() -> bool:
+def any_user_exists() -> bool:
     """Whether there is any person yet."""
     with reading() as session:
         return bool(session.scalar(select(exists().where(User.id > 0))))
@@ -54,7 +54,7 @@ def sign_in(email: str, password: str, ip: str, now: datetime) -> tuple[User, st
         session.expunge_all()
     if not matches(user.password_hash if user else None, password) or user is None or not user.is_active:
         return None
-    forgive_try(email, ip, now)
+    take_back_try(email, ip, now)
     if is_outdated(user.password_hash):
         _keep_hash(user, hash_password(password))
     return user, start_session(user, now)
@@ -75,7 +75,7 @@ def change_password(user: User, present: str, new: str, ip: str, now: datetime) 
     count_try(user.email, ip, now)
     if not matches(user.password_hash, present):
         raise AccountError(AccountProblem.PASSWORD_WRONG)
-    forgive_try(user.email, ip, now)
+    take_back_try(user.email, ip, now)
     password_hash = hash_password(new)
     with writing() as session:
         kept = session.get_one(User, user.id, with_for_update=True)
@@ -86,7 +86,7 @@ def change_password(user: User, present: str, new: str, ip: str, now: datetime) 
         session.execute(update(LoginSession).where(own).values(auth_epoch=kept.auth_epoch))
 
 
-def choose_look(user_id: int, **chosen: str | None) -> None:
+def set_display(user_id: int, **chosen: str | None) -> None:
     """Keep the person's `locale` or `time_zone`, or both; None gives the choice back to the browser or the portal."""
     if unknown := chosen.keys() - {"locale", "time_zone"}:
         raise TypeError(f"not a choice of a person: {unknown}")

@@ -3,10 +3,8 @@
 It changes nothing, apart from a file that it writes and removes, and a test email if requested.
 """
 
-import shutil
 import tempfile
 from collections.abc import Callable
-from datetime import timedelta
 
 import click
 from alembic.migration import MigrationContext
@@ -14,9 +12,6 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import format_decimal, gettext
-from redis import Redis
-from redis.exceptions import RedisError
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import sources
@@ -25,13 +20,11 @@ from portal.accounts.users import clean_email
 from portal.cli.language import in_terminal_language
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import queries
-from portal.notices.email.smtp import greet, said, send_test
+from portal.jobs.health.checks import HealthState, finding
+from portal.jobs.health.words import GB
+from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
-from portal.notices.log import given_up
 from portal.sources import catalogue
-
-LOW_DISK_BYTES = 1024**3
 
 
 class CheckFailed(Exception):
@@ -46,18 +39,18 @@ class CheckFailed(Exception):
 def doctor_command(mail_to: str) -> None:
     """Print one line for each check, with ✓ or ✗. Exit code 1 when a check fails."""
     with in_terminal_language():
-        ill = 0
-        for name, look in _looks(mail_to).items():
+        failures = 0
+        for name, check in _checks(mail_to).items():
             try:
-                click.echo(f"✓ {name}: {look()}")
-            except CheckFailed as found:
-                ill += 1
-                click.echo(f"✗ {name}: {found}")
-        if ill:
+                click.echo(f"✓ {name}: {check()}")
+            except CheckFailed as failure:
+                failures += 1
+                click.echo(f"✗ {name}: {failure}")
+        if failures:
             raise click.exceptions.Exit(1)
 
 
-def _looks(mail_to: str) -> dict[str, Callable[[], str]]:
+def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
     return {
         gettext("Database"): _database,
         gettext("Migrations"): _migrations,
@@ -77,13 +70,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _database() -> str:
-    try:
-        with db.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        raise CheckFailed(
-            gettext("it does not answer: %(why)s. Check DATABASE_URL.", why=_first_line(error))
-        ) from error
+    facts = finding("database", utcnow()).facts
+    if facts["size"] is None:
+        why = _first_line(facts["error"])
+        raise CheckFailed(gettext("it does not answer: %(why)s. Check DATABASE_URL.", why=why))
     return gettext("it answers (%(kind)s).", kind=db.engine.dialect.name)
 
 
@@ -98,7 +88,6 @@ def _tables() -> str | None:
 
 def _unread() -> CheckFailed:
     """Return why a table cannot be read: the database does not answer, or its tables are out of date."""
-    db.session.rollback()  # on SQLite the failed transaction would still block all others
     _tables()
     return CheckFailed(gettext("the tables are missing or out of date; see Migrations."))
 
@@ -117,14 +106,13 @@ def _migrations() -> str:
 
 
 def _redis() -> str:
-    try:
-        with Redis.from_url(current_app.config["REDIS_URL"], socket_timeout=3, socket_connect_timeout=3) as redis:
-            redis.ping()
-    except (RedisError, OSError) as error:
-        if current_app.config["EMBEDDED_VALKEY"]:
-            raise CheckFailed(gettext("the built-in Valkey is not running. It starts with `make run`.")) from error
-        raise CheckFailed(gettext("it does not answer: %(why)s. Check REDIS_URL.", why=_first_line(error))) from error
-    return gettext("it answers.")
+    found = finding("redis", utcnow())
+    if found.state == HealthState.WELL:
+        return gettext("it answers.")
+    if current_app.config["EMBEDDED_VALKEY"]:
+        raise CheckFailed(gettext("the built-in Valkey is not running. It starts with `make run`."))
+    why = _first_line(found.facts["error"])
+    raise CheckFailed(gettext("it does not answer: %(why)s. Check REDIS_URL.", why=why))
 
 
 def _storage() -> str:
@@ -142,9 +130,9 @@ def _storage() -> str:
 
 
 def _disk() -> str:
-    free = shutil.disk_usage(current_app.config["PORTAL_DATA_DIR"]).free
-    gigabytes = format_decimal(round(free / 1024**3, 1))
-    if free < LOW_DISK_BYTES:
+    found = finding("disk", utcnow())
+    gigabytes = format_decimal(round(found.facts["free"] / GB, 1))
+    if found.state != HealthState.WELL:
         raise CheckFailed(gettext("only %(n)s GB free. Free some space for uploads and results.", n=gigabytes))
     return gettext("%(n)s GB free.", n=gigabytes)
 
@@ -163,13 +151,10 @@ def _sources() -> str:
 
 
 def _sweep() -> str:
-    try:
-        last = queries.last_sweep(utcnow(), timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"]))
-    except SQLAlchemyError as error:
-        raise _unread() from error
-    finally:
-        db.session.rollback()
-    if last.late:
+    found = finding("sweep", utcnow())
+    if "error" in found.facts:
+        raise _unread() from found.facts["error"]
+    if found.state != HealthState.WELL:
         raise CheckFailed(
             gettext("it has not run recently. Start the portal, or its scheduler and its maintenance worker.")
         )
@@ -177,15 +162,16 @@ def _sweep() -> str:
 
 
 def _notices() -> str:
-    try:
-        dead = given_up()
-    except SQLAlchemyError as error:
-        raise _unread() from error
-    finally:
-        db.session.rollback()
-    if dead:
+    facts = finding("notices", utcnow()).facts
+    if "error" in facts:
+        raise _unread() from facts["error"]
+    if dead := facts["undelivered"]:
         raise CheckFailed(
             gettext("%(n)s could not be delivered. See Administration, Messages.", n=format_decimal(dead))
+        )
+    if facts["since"]:
+        raise CheckFailed(
+            gettext("some have waited too long to be sent. Check the maintenance worker and the mail server.")
         )
     return gettext("all delivered or waiting.")
 
@@ -199,7 +185,7 @@ def _mail(mail_to: str) -> str:
                        folder=current_app.config["PORTAL_DATA_DIR"] / "mail")  # fmt: skip
     where = f"{server}:{current_app.config['MAIL_PORT']}"
     try:
-        greet()
+        check_login()
         if mail_to:
             send_test(clean_email(mail_to), utcnow())
     except AccountError as error:
@@ -210,7 +196,7 @@ def _mail(mail_to: str) -> str:
         ) from error
     except OSError as error:
         remedy = gettext("Check MAIL_SERVER, MAIL_PORT, MAIL_USE_TLS or MAIL_USE_SSL, MAIL_USERNAME and MAIL_PASSWORD.")
-        sentence = gettext("%(server)s does not work: %(why)s.", server=where, why=said(error))
+        sentence = gettext("%(server)s does not work: %(why)s.", server=where, why=answer_of(error))
         raise CheckFailed(f"{sentence} {remedy}") from error
     if mail_to:
         return gettext("%(server)s accepted a test email for %(address)s.", server=where, address=mail_to)

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
-from portal.database import EnumColumn, Model, UtcDateTime, db, only
+from portal.database import EnumColumn, Model, UtcDateTime, only, partial_index
 
 
 class Reading(StrEnum):
@@ -17,10 +17,6 @@ class Reading(StrEnum):
     READING = "reading"  # waits for the intake worker, or is being read
     READY = "ready"  # its sheets are known, so it can be checked
     REFUSED = "refused"  # it cannot be read; `problem` says why
-
-
-_THERE = db.text("deleted_at IS NULL")
-_TO_ERASE = db.text("deleted_at IS NOT NULL AND erased_at IS NULL")
 
 
 class Document(Model):
@@ -49,12 +45,7 @@ class Document(Model):
     __table_args__ = (
         only("state", Reading),
         Index("ix_documents_user_sha", "user_id", "sha256"),
-        Index(
-            "ix_documents_to_read",
-            "created_at",
-            sqlite_where=db.text("state = 'reading'"),
-            postgresql_where=db.text("state = 'reading'"),
-        ),
-        Index("ix_documents_there", "user_id", "created_at", sqlite_where=_THERE, postgresql_where=_THERE),
-        Index("ix_documents_to_erase", "id", sqlite_where=_TO_ERASE, postgresql_where=_TO_ERASE),
+        partial_index("ix_documents_to_read", "created_at", where="state = 'reading'"),
+        partial_index("ix_documents_there", "user_id", "created_at", where="deleted_at IS NULL"),
+        partial_index("ix_documents_to_erase", "id", where="deleted_at IS NOT NULL AND erased_at IS NULL"),
     )

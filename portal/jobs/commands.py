@@ -22,7 +22,7 @@ from portal.jobs.core.tables import EventKind
 from portal.jobs.dispatch import push_job
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob, backoff
-from portal.jobs.quotas import allowance
+from portal.jobs.quotas import quota_of
 from portal.phone import countries
 from portal.sources.base import Outcome
 
@@ -52,7 +52,7 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
     """Create a job with its whole ledger in one transaction. Raises CannotStart, with nothing written."""
     _require(document, choice)
     settings = current_app.config
-    may = allowance(user.id, now, lock=True)
+    may = quota_of(user.id, now, lock=True)
     if may.spent:
         raise CannotStart("files_spent")
     job = ScrapingJob(

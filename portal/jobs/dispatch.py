@@ -19,12 +19,11 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import or_, update
+from sqlalchemy import update
 
 from portal.database import changed_rows, db
 from portal.documents.models import Document
 from portal.jobs.core.bulk_tables import Operation
-from portal.jobs.core.status import WAITING
 from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
@@ -99,13 +98,7 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
     False: the job no longer waits, another caller has pushed it (`seen_generation`), or Redis is away. Nothing is lost:
     the sweep pushes waiting jobs that are not in Redis.
     """
-    guards = [
-        ScrapingJob.id == job_id,
-        ScrapingJob.status.in_(WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.deleted_at.is_(None),
-        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
-    ]
+    guards = [ScrapingJob.id == job_id, *ScrapingJob.claimable(now)]
     if seen_generation is not None:
         guards.append(ScrapingJob.generation == seen_generation)
     statement = (

@@ -13,7 +13,7 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, and_, or_, update
 
 from portal.causes import CauseCode
-from portal.database import db
+from portal.database import among, db
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.columns import JobColumns
@@ -34,6 +34,20 @@ class Lifecycle(JobColumns):
         them."""
         return (cls.id == job_id, cls.attempt == attempt, cls.status == Status.PROCESSING)
 
+    @classmethod
+    def claimable(cls, now: datetime) -> tuple[ColumnElement[bool], ...]:
+        """True of a job that a worker could claim now. Whatever counts, pushes or claims waiting jobs asks this one.
+
+        The statuses are written out, so that SQLite sees that the index of waiting jobs fits.
+        """
+        return (
+            among(cls.status, WAITING),
+            cls.paused_at.is_(None),
+            cls.source.not_in(paused_source_names()),
+            cls.deleted_at.is_(None),
+            or_(cls.not_before.is_(None), cls.not_before <= now),
+        )
+
     @property
     def waiting_numbers(self) -> int:
         """Rows not looked up yet, without the rows that failed."""
@@ -50,9 +64,7 @@ class Lifecycle(JobColumns):
             Status.PROCESSING,
             now,
             cls.attempt == attempt,
-            cls.paused_at.is_(None),
-            cls.source.not_in(paused_source_names()),
-            or_(cls.not_before.is_(None), cls.not_before <= now),
+            *cls.claimable(now),
             attempt=cls.attempt + 1,
             started_at=now,
             lease_until=now + timedelta(seconds=lease_seconds),

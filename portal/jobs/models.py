@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import Index, text
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, relationship
 
 from portal.accounts import User
 from portal.clock import utcnow
-from portal.database import Model, db, only
+from portal.database import Model, db, only, partial_index
 from portal.documents.models import Document
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.hand_edits import settle
@@ -18,12 +18,6 @@ from portal.jobs.metrics.record import keep_count
 from portal.seed_compat import Objects
 
 BY_HAND = "shell"  # the worker's name in an attempt that was begun by hand
-
-
-def _partial(name: str, *columns_and_condition: str) -> Index:
-    *columns, condition = columns_and_condition
-    where = text(condition)
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 _THERE = "deleted_at IS NULL"
@@ -51,24 +45,32 @@ class ScrapingJob(Lifecycle, Model):
         only("status", Status),
         Index("ix_jobs_of_user", "user_id", "id"),
         Index("ix_jobs_of_source", "source", "updated_at"),
-        _partial("ix_jobs_held", "lease_until", "status = 'processing'"),
-        _partial("ix_jobs_due", "next_retry_at", "status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL"),
-        _partial("ix_jobs_waiting", "enqueued_at", "status IN ('pending', 'retrying') AND paused_at IS NULL"),
+        partial_index("ix_jobs_held", "lease_until", where="status = 'processing'"),
+        partial_index(
+            "ix_jobs_due", "next_retry_at", where="status IN ('failed', 'timeout') AND next_retry_at IS NOT NULL"
+        ),
+        partial_index(
+            "ix_jobs_waiting", "enqueued_at", where="status IN ('pending', 'retrying') AND paused_at IS NULL"
+        ),
         # For the metrics: unfinished jobs, jobs not counted yet, and jobs counted but active again; then for expiry.
-        _partial("ix_jobs_going_on", "status", "user_id", "deleted_at", "ended_at", _GOING_ON),
-        _partial("ix_jobs_uncounted", "id", _UNCOUNTED),
-        _partial("ix_jobs_reopened", "id", _REOPENED),
-        _partial("ix_jobs_to_expire", "user_id", "ended_at", "deleted_at", _TO_EXPIRE),
+        partial_index("ix_jobs_going_on", "status", "user_id", "deleted_at", "ended_at", where=_GOING_ON),
+        partial_index("ix_jobs_uncounted", "id", where=_UNCOUNTED),
+        partial_index("ix_jobs_reopened", "id", where=_REOPENED),
+        partial_index("ix_jobs_to_expire", "user_id", "ended_at", "deleted_at", where=_TO_EXPIRE),
         # The admins' list has one for each filter and order. The columns that a count filters by are in the index too:
         # otherwise SQLite would look up each row.
-        _partial("ix_jobs_by_created", "created_at", "id", "deleted_at", _THERE),
-        _partial("ix_jobs_by_status", "status", "created_at", "id", "deleted_at", _THERE),
-        _partial("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", _THERE),
-        _partial("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", _THERE),
-        _partial("ix_jobs_by_updated", "updated_at", "id", _THERE),
-        _partial("ix_jobs_by_name", "file_name", "id", _THERE),
-        _partial("ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", _OPEN),
-        _partial("ix_jobs_by_cause", "last_error", "updated_at", "id", "status", "next_retry_at", "deleted_at", _OPEN),
+        partial_index("ix_jobs_by_created", "created_at", "id", "deleted_at", where=_THERE),
+        partial_index("ix_jobs_by_status", "status", "created_at", "id", "deleted_at", where=_THERE),
+        partial_index("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", where=_THERE),
+        partial_index("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", where=_THERE),
+        partial_index("ix_jobs_by_updated", "updated_at", "id", where=_THERE),
+        partial_index("ix_jobs_by_name", "file_name", "id", where=_THERE),
+        partial_index(
+            "ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", where=_OPEN
+        ),
+        partial_index(
+            "ix_jobs_by_cause", "last_error", "updated_at", "id", "status", "next_retry_at", "deleted_at", where=_OPEN
+        ),
     )
 
     def is_timed_out(self, now: datetime | None = None, timeout_minutes: int | None = None) -> bool:

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
 from portal.causes import cause_for
-from portal.database import MAX_INTEGER, among, db, id_in
+from portal.database import db
 from portal.documents.models import Document
+from portal.ids import MAX_INTEGER, id_in
 from portal.jobs.core.derived import summary_sentence, version
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.core.tables import Attempt, Event, Number, SweepState
@@ -23,7 +25,6 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
 from portal.sources.base import Outcome
-from portal.sources.pause import paused_source_names
 
 PER_PAGE = 25
 EVENTS_SHOWN = 200
@@ -214,36 +215,31 @@ def duplicates(job: ScrapingJob) -> int:
     return db.session.scalar(repeated) or 0
 
 
-def queue_position(job: ScrapingJob) -> int | None:
-    """Return how many jobs are ahead in the queue; None when the job is not in it."""
-    if job.status not in WAITING or job.paused_at is not None or job.not_before is not None or job.source_paused:
+def queue_position(job: ScrapingJob, now: datetime) -> int | None:
+    """Count the jobs ahead in the queue; None when the job is not in it."""
+    if job.status not in WAITING:  # most pages: no need to ask the database
+        return None
+    claimable = ScrapingJob.claimable(now)
+    if db.session.scalar(select(ScrapingJob.id).where(ScrapingJob.id == job.id, *claimable)) is None:
         return None
     in_order = and_(ScrapingJob.enqueued_at.is_(None), ScrapingJob.id < job.id)
     if job.enqueued_at is None:
         earlier = or_(ScrapingJob.enqueued_at.is_not(None), in_order)
     else:
         earlier = ScrapingJob.enqueued_at < job.enqueued_at
-    ahead = select(func.count()).where(
-        ScrapingJob.id != job.id,
-        among(ScrapingJob.status, WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.not_before.is_(None),
-        ScrapingJob.source.not_in(paused_source_names()),
-        ScrapingJob.deleted_at.is_(None),
-        earlier,
-    )
-    return db.session.scalar(ahead)
+    return db.session.scalar(select(func.count()).where(ScrapingJob.id != job.id, *claimable, earlier))
 
 
 def page_version(job: ScrapingJob, now: datetime) -> str:
     """Return `version` with the rest of what the job's page shows: the queue ahead, the timeline, and what time
     changes."""
     newest = db.session.scalar(select(func.max(Event.id)).where(Event.job_id == job.id))
-    ahead = queue_position(job)
+    ahead = queue_position(job, now)
     return f"{version(job)}.{'' if ahead is None else ahead}.{newest or ''}.{summary_sentence(job, now)}"
 
 
-def last_sweep(now: datetime, interval: timedelta) -> LastSweep:
+def last_sweep(now: datetime) -> LastSweep:
     """Return when the sweep last ended. Three intervals without one mean that the portal itself has a problem."""
     ended_at = db.session.scalar(select(func.max(SweepState.ended_at)))
-    return LastSweep(ended_at, ended_at is None or now - ended_at > 3 * interval)
+    late = timedelta(minutes=3 * current_app.config["SCRAPING_CHECK_INTERVAL"])
+    return LastSweep(ended_at, ended_at is None or now - ended_at > late)

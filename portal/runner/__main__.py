@@ -15,9 +15,10 @@ from typing import Any, NoReturn
 
 from dotenv import dotenv_values
 
+from portal import tether
 from portal.config import ROOT, SETTINGS, SettingError, read_settings
 from portal.notices.chat import apprise_client
-from portal.runner import terminal, tether, valkey, words
+from portal.runner import terminal, valkey, words
 
 CONF = ROOT / "deploy" / "supervisord.conf"
 HERE = Path(__file__).resolve().parent
@@ -65,7 +66,7 @@ def supervisor_variables(settings: dict[str, Any]) -> dict[str, str]:
     return {
         "RUN_PYTHON": sys.executable,
         "RUN_ROOT": str(ROOT),
-        "RUN_TETHER": str(HERE / "tether.py"),
+        "RUN_TETHER": tether.__file__,
         "RUN_DATA_DIR": str(data_dir),
         # Beside Valkey's own, because a socket's path may have at most 107 bytes.
         "RUN_CONTROL_SOCKET": str(settings["VALKEY_SOCKET"].with_name("supervisor.sock")),

@@ -1,15 +1,13 @@
 """Prepares the terminal, file or log collector that `make run` writes to."""
 
-import ctypes
 import fcntl
 import os
 import shutil
 import signal
 import stat
 import subprocess
-import sys
 
-from portal.runner.tether import PR_SET_PDEATHSIG
+from portal.tether import signal_when_parent_dies
 
 
 def let_logs_append() -> None:
@@ -32,5 +30,5 @@ def let_logs_append() -> None:
 
 def stop_with_make() -> None:
     """Under make, stop when make ends: killing make would otherwise leave an invisible portal running (Linux only)."""
-    if "MAKELEVEL" in os.environ and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if "MAKELEVEL" in os.environ:
+        signal_when_parent_dies(signal.SIGTERM)

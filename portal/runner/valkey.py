@@ -1,7 +1,7 @@
 """The embedded Valkey: finding the server program and writing its configuration.
 
-It only writes files; `tether.py` starts the server, and keeps a second one out of the same folder. It must not know
-what is queued: Valkey only carries ids, and whatever it loses is restored from the database.
+It only writes files; `portal/tether.py` starts the server, and keeps a second one out of the same folder. It must not
+know what is queued: Valkey only carries ids, and whatever it loses is restored from the database.
 """
 
 import os

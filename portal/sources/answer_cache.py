@@ -14,13 +14,13 @@ from itertools import islice
 from typing import Any, Self
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from portal import sources
-from portal.database import changed_rows, db
+from portal.database import changed_rows, db, upsert
 from portal.sources.base import FINAL, Answer
 from portal.sources.models import CachedAnswer
 
+REPLACED = ("version", "outcome", "reason", "fields", "answered_at")  # by a newer answer
 CHUNK = 500  # numbers in one query; the limit of both databases is far above
 
 
@@ -65,7 +65,7 @@ def remember(source: str, version: str, answers: Mapping[str, Answer], now: date
         if answer.outcome in FINAL and answer.asked_at is None
     ]
     if kept:
-        db.session.execute(_upsert(db.session.connection().dialect.name), kept)
+        db.session.execute(upsert(CachedAnswer.__table__, ("source", "e164"), replace=REPLACED), kept)
     return len(kept)
 
 
@@ -93,14 +93,6 @@ def cached_sources() -> list[str]:
         if name is None:
             return names
         names.append(name)
-
-
-def _upsert(dialect: str) -> Any:
-    """An insert that replaces an older answer."""
-    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(CachedAnswer.__table__)
-    changed = {name: statement.excluded[name] for name in ("version", "outcome", "reason", "fields", "answered_at")}
-    return statement.on_conflict_do_update(index_elements=["source", "e164"], set_=changed)
 
 
 UNKNOWN_DAYS = 90.0  # for a source without a recipe: the recipe may come back, and its answers were paid for

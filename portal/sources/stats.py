@@ -7,13 +7,10 @@ not commit; their callers do.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from portal.database import changed_rows, db
+from portal.database import changed_rows, db, upsert
 from portal.sources.base import Outcome
 from portal.sources.models import SourceMinute
 
@@ -26,7 +23,8 @@ def count(source: str, outcomes: Mapping[Outcome, int], now: datetime) -> None:
         {"source": source, "minute": minute, "outcome": outcome, "n": n} for outcome, n in sorted(outcomes.items()) if n
     ]
     if rows:
-        db.session.connection().execute(_upsert(db.session.connection().dialect.name), rows)
+        statement = upsert(SourceMinute.__table__, ("source", "minute", "outcome"), add=("n",))
+        db.session.connection().execute(statement, rows)
 
 
 def since(sources: Iterable[str], moment: datetime) -> dict[str, dict[Outcome, int]]:
@@ -46,11 +44,3 @@ def since(sources: Iterable[str], moment: datetime) -> dict[str, dict[Outcome, i
 def forget(now: datetime, hours: float = 2.0) -> int:
     """Delete counts that no page shows any more, and return how many rows that were."""
     return changed_rows(delete(SourceMinute).where(SourceMinute.minute < now - timedelta(hours=hours)))
-
-
-@cache
-def _upsert(dialect: str) -> Any:
-    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement = insert(SourceMinute.__table__)
-    added = SourceMinute.__table__.c.n + statement.excluded.n
-    return statement.on_conflict_do_update(index_elements=["source", "minute", "outcome"], set_={"n": added})

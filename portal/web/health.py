@@ -1,19 +1,12 @@
-"""For operators: is the process alive, and is the portal ready to serve."""
+"""Health checks for operators: is the process alive, and is the portal ready."""
 
-import shutil
-from datetime import timedelta
-
-from flask import Blueprint, Response, current_app, jsonify, make_response, render_template, request
-from redis import Redis
-from sqlalchemy import text
+from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
 from portal.clock import utcnow
-from portal.database import db
-from portal.jobs import queries
-from portal.web.outage_banner import is_still
+from portal.jobs.health.checks import VITAL, HealthState, finding
+from portal.web.outage_banner import lookups_stopped
 
 blueprint = Blueprint("health", __name__)
-LOW_DISK_BYTES = 200 * 1024 * 1024
 
 
 @blueprint.get("/healthz")
@@ -24,46 +17,19 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """503 with the names of what is missing. `sweep`: none has ended for three intervals."""
-    checks = {"database": _database(), "redis": _redis(), "disk": _disk(), "sweep": _sweep()}
-    missing = [name for name, well in checks.items() if not well]
+    """503 with the names of what is missing. `sweep` is missing when none has ended for three intervals."""
+    now = utcnow()
+    missing = [part for part in VITAL if finding(part, now).state == HealthState.BAD]
     return jsonify(ready=not missing, missing=missing), 503 if missing else 200
 
 
 @blueprint.get("/standstill")
-def standstill() -> Response:
-    """The banner of every page, when it is another than the page shows; else 204.
+def outage_banner() -> Response:
+    """The outage banner when it changed; 204 while the page is up to date.
 
-    It stands here, where nobody is loaded, because every open page asks: that must not keep a session alive that
-    nobody uses. It tells a stranger no more than /readyz does.
+    It is on this blueprint, which loads no user, because every open page polls it: polling must not keep an unused
+    session alive. It reveals no more to strangers than /readyz does.
     """
-    if request.args.get("v") == str(int(is_still())):
+    if request.args.get("v") == str(int(lookups_stopped())):
         return make_response("", 204)
-    return make_response(render_template("_standstill.html"))
-
-
-def _database() -> bool:
-    try:
-        db.session.execute(text("SELECT 1 FROM scraping_jobs LIMIT 1")).all()
-    except Exception:
-        return False
-    return True
-
-
-def _redis() -> bool:
-    try:
-        return bool(Redis.from_url(current_app.config["REDIS_URL"], socket_timeout=1, socket_connect_timeout=1).ping())
-    except Exception:
-        return False
-
-
-def _sweep() -> bool:
-    try:
-        interval = timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"])
-        return not queries.last_sweep(utcnow(), interval).late
-    except Exception:
-        return False
-
-
-def _disk() -> bool:
-    return shutil.disk_usage(current_app.config["PORTAL_DATA_DIR"]).free > LOW_DISK_BYTES
+    return make_response(render_template("_outage_banner.html"))

@@ -1,5 +1,5 @@
-"""What the job's page shows, gathered for its templates: the whole page, and the parts that are asked for again while
-it is open. It asks `queries` and words, and changes nothing.
+"""What the job's page shows, gathered for its templates: the whole page, and the parts that are polled while
+it is open. Read-only: it uses `queries` and words.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ TONES = {
 
 @dataclass(frozen=True)
 class CauseChoice:
-    """One reason for which rows have no answer, and whether its rows are ticked to be looked up again."""
+    """One reason why rows have no answer, and whether its rows are ticked for a retry."""
 
     reason: str
     count: int
@@ -41,7 +41,7 @@ class CauseChoice:
 
 
 def column_letters(column: int) -> str:
-    """A column's position, from 0, as a spreadsheet writes it: 0 is A, 27 is AB."""
+    """A column index as a spreadsheet writes it: 0 is A, 27 is AB."""
     letters = ""
     column += 1
     while column:
@@ -51,7 +51,7 @@ def column_letters(column: int) -> str:
 
 
 def _file_facts(job: ScrapingJob) -> dict[str, str]:
-    """What was chosen on the check page, in words where they are known."""
+    """What was chosen on the check page, in words where there are any."""
     sheet = next((facts for facts in job.document.sheets if facts.get("index") == job.sheet), {})
     header = sheet.get("header", []) if sheet.get("header_row") == job.header_row else []
     heading = str(header[job.column]) if job.column < len(header) and header[job.column] is not None else ""
@@ -78,9 +78,8 @@ def _causes(job: ScrapingJob, chosen: list[str] | None) -> list[CauseChoice]:
     ]
 
 
-def rows_asked(job: ScrapingJob) -> dict[str, Any]:
-    """Which rows the page's reader asked for. Without a word from them: those without an answer once the job has
-    ended and has some, else all."""
+def row_filter_of(job: ScrapingJob) -> dict[str, Any]:
+    """The row filter from the request. By default all rows, or those without an answer if an ended job has any."""
     outcome = request.values.get("outcome", "")
     if outcome not in (*Outcome, ALL):
         bad_first = job.failed_count and not derived.moves_by_itself(job)
@@ -90,28 +89,28 @@ def rows_asked(job: ScrapingJob) -> dict[str, Any]:
 
 
 def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any]:
-    """Everything the page's parts need. `chosen` are the reasons that were ticked for a retry, where somebody did."""
+    """Everything that the parts of the page need. `chosen` are the reasons ticked for a retry, if any."""
     now = utcnow()
     causes = _causes(job, chosen)
     counts = derived.outcome_counts(job)
-    asked = rows_asked(job)
+    row_filter = row_filter_of(job)
     return {
         "job": job,
         "now": now,
-        "how_far": derived.progress(job, now),
-        "may": {action.value for action in derived.actions(job)},
+        "progress": derived.progress(job, now),
+        "allowed": {action.value for action in derived.actions(job)},
         "tiles": [(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
         "counts": counts,
         "causes": causes,
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
-        "ahead": queries.queue_position(job),
+        "ahead": queries.queue_position(job, now),
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now),
         "moving": derived.moves_by_itself(job),
         "partial": derived.is_partial(job),
-        "asked": asked,
+        "row_filter": row_filter,
         "events": queries.timeline(job),
         "attempts": queries.attempts(job),
         "samples": samples.of_job(job.id) if current_user.is_admin else [],
@@ -123,10 +122,10 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
 
 
 def rows_of(job: ScrapingJob) -> dict[str, Any]:
-    """The rows that the reader asked for, and the groups of them that can be downloaded once all are known."""
-    asked = rows_asked(job)
-    outcome = None if asked["outcome"] == ALL else asked["outcome"]
-    found = queries.numbers_page(job, outcome, asked["q"], asked["after"])
+    """The filtered rows, and the groups that can be downloaded once the job has ended."""
+    row_filter = row_filter_of(job)
+    outcome = None if row_filter["outcome"] == ALL else row_filter["outcome"]
+    found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["after"])
     attempts = queries.attempts(job)
     kept = {number.row_no: queries.kept_at(number, attempts) for number in found.rows}
     return {
@@ -146,14 +145,14 @@ def page(job: ScrapingJob) -> str:
 
 
 def expired(job: ScrapingJob) -> str:
-    """What is left of a job whose days were over."""
+    """What is left of a job after its retention period: the totals."""
     counts = derived.outcome_counts(job)
     return render_template("jobs/expired.html", job=job, tiles=[(one, counts[one], TONES[one]) for one in counts])
 
 
 def parts(job: ScrapingJob, toast: str = "", kind: str = "info", chosen: list[str] | None = None) -> str:
-    """The parts that change, each with the place it goes to. The rows come along only once the job has ended: a
-    reader who is in the middle of them is not disturbed."""
+    """The parts that change, each with its target on the page. Includes the rows only once the job has ended, so as
+    not to disturb someone who is reading them."""
     facts = facts_of(job, chosen)
     rows = {} if facts["moving"] else rows_of(job)
     return render_template("jobs/_parts.html", **facts, **rows, toast=toast, toast_kind=kind)

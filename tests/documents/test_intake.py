@@ -1,4 +1,4 @@
-"""A document that waits is read once, ready or refused, and its figures are kept."""
+"""A waiting document is read once, becomes ready or refused, and its counts are kept."""
 
 import sqlite3
 from collections.abc import Callable
@@ -22,7 +22,7 @@ LINES = [["Nombre", "Teléfono"], ["Ana", 612345678], ["Luis", "no"], ["Eva", "0
 
 
 class WatchedStorage(LocalStorage):
-    """A storage that does something of the test's while a document is being read."""
+    """A storage that calls the test's function while a document is being read."""
 
     meanwhile: Callable[[], None] = staticmethod(lambda: None)
 
@@ -59,7 +59,7 @@ def found(document_id: int) -> Document:
     return document
 
 
-def test_a_good_file_becomes_ready_with_its_first_check(
+def test_a_good_file_becomes_ready(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES, [["tel"], [612345678]]))
@@ -71,7 +71,7 @@ def test_a_good_file_becomes_ready_with_its_first_check(
     assert facts_for(document, 0, 1, 1, "ES", storage).bad_rows == [(3, "no", "not_a_number")]
 
 
-def test_a_hostile_file_is_refused_with_its_code(
+def test_a_hostile_file_is_refused(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(hostile.make(tmp_path, "far_cell.xlsx"))
@@ -80,7 +80,7 @@ def test_a_hostile_file_is_refused_with_its_code(
     assert (document.state, document.problem, document.sheets) == (Reading.REFUSED, "unsafe", [])
 
 
-def test_figures_of_a_refusal_are_kept(
+def test_a_refusal_keeps_its_facts(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
@@ -89,7 +89,7 @@ def test_figures_of_a_refusal_are_kept(
     assert (document.problem, document.problem_facts) == ("too_many_rows", {"rows": 4, "limit": 3})
 
 
-def test_only_a_document_that_waits_is_read(
+def test_only_a_waiting_document_is_read(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
@@ -101,7 +101,7 @@ def test_only_a_document_that_waits_is_read(
     assert (found(document_id).state, found(document_id).read_attempts) == (Reading.READING, 0)
 
 
-def test_other_people_can_write_while_a_file_is_being_read(
+def test_reading_does_not_block_other_writers(
     app: Flask, tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
@@ -133,7 +133,7 @@ def test_a_second_reader_changes_nothing(
     assert found(document_id).sheets == []
 
 
-def test_a_file_whose_reading_never_ends_well_is_refused_after_three_tries(
+def test_a_file_is_refused_after_three_tries(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
@@ -146,7 +146,7 @@ def test_a_file_whose_reading_never_ends_well_is_refused_after_three_tries(
     assert (found(document_id).state, found(document_id).problem) == (Reading.REFUSED, "unsafe")
 
 
-def test_another_choice_is_counted_once_and_kept(
+def test_another_choice_is_checked_once(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
@@ -158,7 +158,7 @@ def test_another_choice_is_counted_once_and_kept(
     assert facts_for(found(document_id), 0, 0, 1, "ES", storage) == first
 
 
-def test_choices_that_a_document_does_not_have(
+def test_unknown_choices_are_refused(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES, [["tel"], *([[612345678]] * 9)]))
@@ -172,7 +172,7 @@ def test_choices_that_a_document_does_not_have(
             facts_for(document, sheet, header_row, column, country, storage)
 
 
-def test_kept_figures_do_not_grow_without_end(
+def test_the_number_of_kept_checks_is_limited(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))

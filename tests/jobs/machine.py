@@ -21,7 +21,7 @@ from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
 from portal.jobs.core.tables import Number
 from portal.jobs.metrics.models import Metric
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status_counts import standing
+from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import overdue, steps
 from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome
@@ -242,7 +242,7 @@ class JobMachine(RuleBasedStateMachine):
         counted = [tuple(row) for row in db.session.execute(sums) if row.jobs]
         assert counted == ([(job.status, 1, job.found_count)] if ended else [])
         assert (job.ended_at is not None) == ended
-        assert standing() == {status: int(status == job.status) for status in Status}
+        assert count_by_status() == {status: int(status == job.status) for status in Status}
         db.session.commit()
 
     @invariant()

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from flask import Flask
 from sqlalchemy import event
 
 from portal.accounts import User
@@ -140,11 +141,20 @@ def test_the_queue_counts_who_is_before(alice: User, make_job: MakeJob, now: dat
     third = make_job(alice, 1)
     third.enqueued_at = now  # Redis has it already, and will give it out before those that it does not know
     db.session.commit()
-    places = [queries.queue_position(db.session.get_one(ScrapingJob, job.id)) for job in (first, second, third)]
+    places = [queries.queue_position(db.session.get_one(ScrapingJob, job.id), now) for job in (first, second, third)]
     assert places == [1, 2, 0]
     for job in (paused, busy, scenes.completed(make_job(alice, 1))):
         db.session.refresh(job)
-        assert queries.queue_position(job) is None
+        assert queries.queue_position(job, now) is None
+
+
+def test_a_job_whose_wait_is_over_is_in_the_queue_again(alice: User, make_job: MakeJob, now: datetime) -> None:
+    waited = scenes.busy(make_job(alice, 1), now)
+    behind = make_job(alice, 1)
+    assert waited.not_before is not None
+    before, after = waited.not_before - timedelta(seconds=1), waited.not_before
+    assert [queries.queue_position(job, before) for job in (waited, behind)] == [None, 0]
+    assert [queries.queue_position(job, after) for job in (waited, behind)] == [0, 1]
 
 
 def test_the_timeline_and_the_attempts_are_newest_first(alice: User, make_job: MakeJob) -> None:
@@ -156,13 +166,14 @@ def test_the_timeline_and_the_attempts_are_newest_first(alice: User, make_job: M
     assert [attempt.attempt for attempt in queries.attempts(job)] == [2, 1]
 
 
-def test_the_sweep_is_late_after_three_intervals(app: object, now: datetime) -> None:
+def test_the_sweep_is_late_after_three_intervals(app: Flask, now: datetime) -> None:
     minute = timedelta(minutes=1)
-    assert queries.last_sweep(now, minute) == queries.LastSweep(None, True)
+    assert app.config["SCRAPING_CHECK_INTERVAL"] == 1
+    assert queries.last_sweep(now) == queries.LastSweep(None, True)
     db.session.add(SweepState(id=1, began_at=now, ended_at=now))
     db.session.commit()
-    assert not queries.last_sweep(now + 3 * minute, minute).late
-    assert queries.last_sweep(now + 3 * minute + timedelta(seconds=1), minute).late
+    assert not queries.last_sweep(now + 3 * minute).late
+    assert queries.last_sweep(now + 3 * minute + timedelta(seconds=1)).late
 
 
 def test_the_version_of_a_page_changes_with_what_it_shows_and_with_nothing_else(

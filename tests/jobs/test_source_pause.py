@@ -59,6 +59,16 @@ def test_the_sweep_pushes_none_of_its_jobs_until_it_is_resumed(app, alice, ada, 
     assert run(job) == Status.COMPLETED
 
 
+def test_a_push_of_one_of_its_jobs_waits_for_the_resume(app, alice, ada, make_job, counting) -> None:
+    job = make_job(alice, 3, source="counting")
+    source_pause.pause_source("counting", ada.email, None, NOW)
+    assert not dispatch.push_job(job.id, NOW)
+    db.session.refresh(job)
+    assert (job.generation, job.enqueued_at) == (0, None)
+    source_pause.resume_source("counting", ada.email, NOW)
+    assert dispatch.push_job(job.id, NOW)
+
+
 def test_who_is_busy_with_it_hands_back_without_using_a_retry(app, alice, ada, make_job, counting) -> None:
     job = make_job(alice, 10, source="counting")
     with Redis.from_url(app.config["REDIS_URL"]) as redis:

@@ -52,10 +52,10 @@ def preloaded() -> Iterator[Preloaded]:
 
 
 def _become(role: str, environ: Mapping[str, str], log: str, parent: int) -> None:
-    from portal.jobs.worker.rq_worker import die_with_parent
+    from portal.tether import die_with
     from tests.support import worker_main
 
-    die_with_parent(parent)
+    die_with(parent)
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for number in (1, 2):
         os.dup2(out, number)

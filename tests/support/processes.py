@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from portal.runner.tether import PR_SET_PDEATHSIG
+from portal.tether import PR_SET_PDEATHSIG
 
 _PORTS = iter(range(20_000, 30_000))  # each is given out once: what listened there may still be leaving
 

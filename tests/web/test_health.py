@@ -3,6 +3,9 @@
 from datetime import timedelta
 from pathlib import Path
 
+from flask import Flask
+from flask.testing import FlaskClient
+
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.tables import SweepState
@@ -22,6 +25,13 @@ def test_what_is_missing_is_named(client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.get_json() == {"ready": False, "missing": ["redis", "sweep"]}
+
+
+def test_a_database_without_tables_is_missing(app: Flask, client: FlaskClient) -> None:
+    swept(0)
+    assert "database" not in client.get("/readyz").get_json()["missing"]
+    db.drop_all()
+    assert client.get("/readyz").get_json()["missing"] == ["database", "redis", "sweep"]
 
 
 def test_everything_there_is_ready(tmp_path: Path, valkey: str) -> None:

@@ -6,9 +6,7 @@ a hostile workbook of 1.4 KiB aborts the parser, and no `try` catches that. It w
 functions, so that they too are loaded under the limits.
 """
 
-import ctypes
 import json
-import os
 import resource
 import signal
 import sys
@@ -17,17 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-
-_PR_SET_PDEATHSIG = 1
+from portal.tether import die_with
 
 
 def confine(limits: ReadLimits, parent: int) -> None:
     """Limit this process to what reading a file needs, and end it when the process `parent` ends."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Python raises an exception, which we would blame on the file
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # the parent ended before the line above took effect
-        os._exit(1)
+    die_with(parent)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))

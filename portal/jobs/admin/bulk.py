@@ -22,7 +22,7 @@ from portal.jobs.models import ScrapingJob, backoff
 
 AT_ONCE = 50  # jobs that a press of a button does itself; more are done in the background
 NEEDS_REASON = frozenset({Verb.TIME_OUT, Verb.CANCEL, Verb.LIMITS})  # they override what the portal does by itself
-PUSHED = frozenset({Verb.RETRY})  # after it, workers are told
+NEEDS_PUSH = frozenset({Verb.RETRY})  # after it, workers are told
 CAN_MOVE: dict[Verb, frozenset[Status]] = {
     Verb.RETRY: frozenset({*RETRYABLE, Status.CANCELLED}),
     Verb.TIME_OUT: frozenset({Status.PROCESSING}),
@@ -74,7 +74,7 @@ def _move(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int, now
         return ScrapingJob.retry(job_id, seen_round, order.by, now, why=why)
     if order.verb == Verb.TIME_OUT:
         return ScrapingJob.time_out_by_hand(job_id, order.by, why or "", now, backoff(), attempt=seen_attempt)
-    as_seen = _stands(job_id)
+    as_seen = _current(job_id)
     if as_seen is None or (as_seen.round, as_seen.attempt) != (seen_round, seen_attempt):
         return None
     if as_seen.status not in CAN_MOVE[order.verb]:
@@ -85,13 +85,13 @@ def _move(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int, now
     return ScrapingJob.set_limits(job_id, retries, minutes, order.by, now, why=why)
 
 
-def _stands(job_id: int) -> ScrapingJob | None:
+def _current(job_id: int) -> ScrapingJob | None:
     there = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.deleted_at.is_(None))
     return db.session.scalar(there, execution_options={"populate_existing": True})
 
 
 def _why_not(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int) -> str:
-    job = _stands(job_id)
+    job = _current(job_id)
     if job is None:
         return GONE
     if job.status in CAN_MOVE[order.verb] and (job.round, job.attempt) != (seen_round, seen_attempt):
@@ -111,12 +111,12 @@ def do_at_once(order: BulkOrder, jobs: Sequence[ScrapingJob], now: datetime) -> 
             account.skipped.append((job_id, name, why))
             continue
         account.done.append(job_id)
-        if order.verb in PUSHED:
+        if order.verb in NEEDS_PUSH:
             push_job(job_id, now)
     return account
 
 
-def ticked(admin: User, job_ids: Sequence[int]) -> list[ScrapingJob]:
+def selected(admin: User, job_ids: Sequence[int]) -> list[ScrapingJob]:
     """Those of the jobs that are there, in the order asked; nobody but an admin has any here."""
     if not admin.is_admin:
         return []

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.admin.bulk import CAN_MOVE, ticked
+from portal.jobs.admin.bulk import CAN_MOVE, selected
 from portal.jobs.admin.filters import Filters, conditions
 from portal.jobs.admin.job_list import CappedCount, status_counts
 from portal.jobs.admin.operations import CHOSEN_AT_ONCE
@@ -54,7 +54,7 @@ def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[
         if wanted.status is not None:
             counts = {wanted.status: counts[wanted.status]}
     else:
-        jobs = ticked(admin, job_ids)
+        jobs = selected(admin, job_ids)
         gone = len(job_ids) - len(jobs)
         counts = {status: CappedCount(n) for status, n in Counter(job.status for job in jobs).items()}
     there = {status: one for status, one in counts.items() if one.n or one.more}

@@ -10,13 +10,14 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, or_, select, true
 
 from portal.accounts import User
-from portal.database import MAX_INTEGER, among, db, id_in
+from portal.database import among, db
+from portal.ids import MAX_INTEGER, id_in
 from portal.jobs.core.status import RETRYABLE, Status
 from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
 from portal.jobs.queries import containing
 
-PEOPLE_AT_ONCE = 200  # so many people may one part of an address mean
+MATCHING_OWNERS = 200  # so many people may one part of an address mean
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,6 @@ def conditions(wanted: Filters, *, with_name: bool = True) -> list[ColumnElement
 
 
 def _owned_by(part: str) -> ColumnElement[bool]:
-    people = select(User.id).where(containing(User.email, part)).order_by(User.id).limit(PEOPLE_AT_ONCE)
+    people = select(User.id).where(containing(User.email, part)).order_by(User.id).limit(MATCHING_OWNERS)
     found: Sequence[int] = db.session.scalars(people).all()
     return ScrapingJob.user_id == found[0] if len(found) == 1 else ScrapingJob.user_id.in_(found)

@@ -2,7 +2,7 @@
 status. What it reads is bounded, so that a million jobs cost what a thousand do.
 
 How many there are of each status altogether, the figures know; any other count ends at CAP. A part of a file's name,
-which no index finds, is looked for in the first WINDOW of the jobs that the other filters leave; `goes_on` says that
+which no index finds, is looked for in the first WINDOW of the jobs that the other filters leave; `more_to_search` says that
 there are more. It decides for nobody: only the pages of admins ask here.
 """
 
@@ -20,7 +20,7 @@ from portal.jobs.admin.filters import Filters, conditions
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.queries import containing
-from portal.jobs.status_counts import standing
+from portal.jobs.status_counts import count_by_status
 
 PER_PAGE = 50
 CAP = 5_000  # what a page of the list counts; a plan, which is asked for once, counts further
@@ -65,7 +65,7 @@ class JobListPage:
     total: CappedCount
     order: SortOrder
     next: Cursor | None = None
-    goes_on: bool = False  # the name was not looked for in all of them
+    more_to_search: bool = False  # the name was not looked for in all of them
 
 
 _PERCENT: ColumnElement[int] = case(
@@ -157,7 +157,7 @@ def status_counts(wanted: Filters, cap: int | None = None) -> dict[Status, Cappe
     cap = cap or CAP
     asked, wanted = wanted.status, replace(wanted, status=None)
     if wanted.only_status:
-        return {status: CappedCount(n) for status, n in standing().items()}
+        return {status: CappedCount(n) for status, n in count_by_status().items()}
     some: Select[Any] = select(ScrapingJob.status).where(*conditions(wanted, with_name=False))
     if wanted.name:
         window = _ordered(select(ScrapingJob.id), wanted, NEWEST, None).limit(WINDOW)

@@ -55,7 +55,7 @@ def work(
         db.session.rollback()
         log.exception("operation interrupted", operation=operation_id)
         return False  # its lease runs out, and the sweep pushes it again
-    _let_go(operation_id, attempt)
+    _release(operation_id, attempt)
     return True
 
 
@@ -87,7 +87,7 @@ def _claim(operation_id: int, now: datetime) -> int | None:
     return attempt
 
 
-def _let_go(operation_id: int, attempt: int) -> None:
+def _release(operation_id: int, attempt: int) -> None:
     held = (Operation.id == operation_id, Operation.attempt == attempt)
     changed_rows(update(Operation).where(*held).values(lease_until=None, enqueued_at=None))
     db.session.commit()
@@ -124,14 +124,14 @@ def _batch(operation_id: int, attempt: int, now: datetime) -> bool:
     )
     if not rows:
         return _end(operation, OperationState.DONE, now)
-    moved = _see_to(operation, rows, now)
+    moved = _process(operation, rows, now)
     db.session.commit()
     for job_id in moved:
         push_job(job_id, now)
     return True
 
 
-def _see_to(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[int]:
+def _process(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[int]:
     """Do it to these jobs, write what became of them, and say which of them workers are to be told of."""
     _lock(rows)
     limits = operation.limits
@@ -159,7 +159,7 @@ def _see_to(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[
     operation.skipped += len(skipped)
     operation.skipped_why = dict(Counter(operation.skipped_why) + Counter(skipped.values()))
     operation.done_up_to = rows[-1].job_id
-    return done if operation.verb in bulk.PUSHED else []
+    return done if operation.verb in bulk.NEEDS_PUSH else []
 
 
 def _lock(rows: list[ChosenJob]) -> None:

@@ -15,7 +15,7 @@ from portal.database import changed_rows, db
 from portal.jobs.core.bulk_tables import PhoneSearch
 from portal.phone import parse
 
-GOOD_FOR = timedelta(minutes=30)
+VALID_FOR = timedelta(minutes=30)
 LONGEST_ID = 8  # digits: so many alone are a job's id, unless the country has such numbers
 SHORTEST = 7  # digits
 # What people and address books put before a number. A name of a file may have digits beside letters of any other kind.
@@ -48,7 +48,7 @@ def begin(admin: User, text: str, country: str, now: datetime) -> str | None:
     if e164 is None:
         return None
     key = secrets.token_urlsafe(16)
-    db.session.add(PhoneSearch(key=key, user_id=admin.id, e164=e164, expires_at=now + GOOD_FOR))
+    db.session.add(PhoneSearch(key=key, user_id=admin.id, e164=e164, expires_at=now + VALID_FOR))
     db.session.commit()
     return key
 
@@ -59,7 +59,7 @@ def forget(now: datetime) -> None:
     db.session.commit()
 
 
-def sought(admin: User, key: str, now: datetime) -> str | None:
+def phone_of(admin: User, key: str, now: datetime) -> str | None:
     """The number behind this admin's key, in E.164; None once it is over, or was never theirs."""
     own = (PhoneSearch.key == key, PhoneSearch.user_id == admin.id, PhoneSearch.expires_at >= now)
     return db.session.scalar(select(PhoneSearch.e164).where(*own))

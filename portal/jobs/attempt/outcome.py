@@ -26,7 +26,7 @@ def told(error: BaseException) -> str:
     return redact_text(without_secrets(text))[-LONGEST:]
 
 
-ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
+ADMIN_SECONDS = 600  # after this, one job asks a source that refuses us again, for all jobs: its breaker is open
 
 
 def _never() -> bool:

@@ -169,7 +169,7 @@ class _Attempt(AttemptOutcome):
                     answer = answers.get(e164)
                     if answer is None:
                         continue
-                    if answer.reason == CauseCode.NOT_READY:  # it goes on waiting, and is fetched by another attempt
+                    if answer.reason == CauseCode.NOT_READY:  # it stays waiting, and another attempt fetches it
                         deck.settle()
                         self.not_ready += 1
                         continue
@@ -180,7 +180,7 @@ class _Attempt(AttemptOutcome):
                         self._came(rows[e164], answer)
                         if self.keep.days:
                             self.fresh[e164] = answer
-                    # Only an answer that stands is written: a number that is asked again goes on waiting.
+                    # Only a definite answer is written: a number that will be looked up again stays waiting.
                     elif not deck.again(e164, free=cause.free, late=cause.late):
                         deck.settle()
                         self.given_up.append((rows[e164], answer))

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, only
+from portal.database import EnumColumn, Model, UtcDateTime, only, partial_index
 
 
 class Verb(StrEnum):
@@ -31,7 +31,7 @@ class OperationState(StrEnum):
 
 
 UNDER_WAY = (OperationState.WAITING, OperationState.RUNNING)
-_UNDER_WAY = text("state IN ('waiting', 'running')")
+_UNDER_WAY = "state IN ('waiting', 'running')"
 
 
 class Operation(Model):
@@ -66,7 +66,7 @@ class Operation(Model):
     __table_args__ = (
         only("verb", Verb),
         only("state", OperationState),
-        Index("ix_operations_under_way", "enqueued_at", sqlite_where=_UNDER_WAY, postgresql_where=_UNDER_WAY),
+        partial_index("ix_operations_under_way", "enqueued_at", where=_UNDER_WAY),
     )
 
 

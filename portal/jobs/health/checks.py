@@ -1,12 +1,13 @@
-"""How the portal itself is: one finding for each part that it needs, for the admins' page.
+"""The health of the portal: one probe for each part that it needs, each with its limits.
 
-It reads and never writes, and gives codes and figures: the sentences stand in `wellbeing_words`. A part that is away is
-a finding like any other; only without its database nothing can be said at all.
+The admins' page shows what all of them find, `/readyz` names which of the vital ones are bad, and `flask doctor` prints
+some beside checks of its own. A probe reads and never writes, and gives codes and figures: the sentences are in
+`words` and in `cli.doctor`.
 """
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from flask import current_app
+from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.database import among, db
 from portal.jobs import queries
@@ -23,11 +27,12 @@ from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.notices.models import Delivery, Notice
 
 MB = 1024 * 1024
-LITTLE_DISK, HARDLY_ANY_DISK = 1024 * MB, 200 * MB
+DISK_WARN_BYTES, DISK_BAD_BYTES = 1024 * MB, 200 * MB  # free
+REDIS_SECONDS = 1  # to answer in
 SLOW_SECONDS = 0.5
 LONG_WAIT = {"intake": timedelta(minutes=5), "scrape": timedelta(minutes=30)}
 LATE_NOTICE = timedelta(minutes=15)
-GIVEN_UP_SHOWN = timedelta(days=7)
+UNDELIVERED_SHOWN = timedelta(days=7)
 
 
 class HealthState(StrEnum):
@@ -40,7 +45,7 @@ class HealthState(StrEnum):
 
 @dataclass(frozen=True)
 class HealthFinding:
-    """One part of the portal, with the figures for its sentence."""
+    """One part of the portal, with the figures for its sentence. `error` among them is why it could not be asked."""
 
     part: str
     state: HealthState
@@ -48,15 +53,26 @@ class HealthFinding:
 
 
 def findings(now: datetime) -> list[HealthFinding]:
-    """Every part, in the order in which work goes through them."""
-    here = processes.workers(now)
-    return [
-        *_workers(here, now), _sweep(now), *_queues(now), _redis(), _database(), _disk(), _sources(now), _notices(now),
-    ]  # fmt: skip
+    """Every part, in the order in which work goes through them. Raises SQLAlchemyError without the database: then there
+    is no page to show them on either."""
+    return [found for probe in PROBES.values() for found in probe(now)]
 
 
-def _workers(here: list[WorkerProcess], now: datetime) -> Iterator[HealthFinding]:
-    there = {kind: [one for one in here if one.kind == kind and processes.is_there(one, now)] for kind in WorkerKind}
+def finding(part: str, now: datetime) -> HealthFinding:
+    """One part, whatever else is away; one of SINGLE. It ends the session's transaction: on SQLite, that would keep
+    everybody else waiting."""
+    try:
+        (found,) = PROBES[part](now)
+    except (SQLAlchemyError, RedisError, OSError) as error:
+        return HealthFinding(part, HealthState.BAD, {"error": error})
+    finally:
+        db.session.rollback()
+    return found
+
+
+def _workers(now: datetime) -> Iterator[HealthFinding]:
+    here: list[WorkerProcess] = processes.workers(now)
+    there = {kind: [one for one in here if one.kind == kind and processes.is_alive(one, now)] for kind in WorkerKind}
     for kind in (WorkerKind.SCRAPE, WorkerKind.INTAKE, WorkerKind.SWEEP, WorkerKind.SCHEDULER):
         state = HealthState.WELL if there[kind] else HealthState.BAD
         if kind == WorkerKind.SWEEP and not there[kind] and there[WorkerKind.SCHEDULER]:
@@ -65,9 +81,9 @@ def _workers(here: list[WorkerProcess], now: datetime) -> Iterator[HealthFinding
         yield HealthFinding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy})
 
 
-def _sweep(now: datetime) -> HealthFinding:
-    last = queries.last_sweep(now, timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"]))
-    return HealthFinding("sweep", HealthState.BAD if last.late else HealthState.WELL, {"at": last.ended_at})
+def _sweep(now: datetime) -> Iterator[HealthFinding]:
+    last = queries.last_sweep(now)
+    yield HealthFinding("sweep", HealthState.BAD if last.late else HealthState.WELL, {"at": last.ended_at})
 
 
 def _queues(now: datetime) -> Iterator[HealthFinding]:
@@ -77,50 +93,73 @@ def _queues(now: datetime) -> Iterator[HealthFinding]:
         yield HealthFinding(f"queue_{queue.name}", HealthState.WARN if long else HealthState.WELL, facts)
 
 
-def _redis() -> HealthFinding:
-    lengths = queues.redis_lengths()
-    return HealthFinding("redis", HealthState.WELL if lengths else HealthState.BAD, {"lengths": lengths})
-
-
-def _database() -> HealthFinding:
-    began = time.perf_counter()
-    if db.engine.dialect.name == "postgresql":
-        size = db.session.scalar(text("SELECT pg_database_size(current_database())"))
+def _redis(now: datetime) -> Iterator[HealthFinding]:
+    url, wait = current_app.config["REDIS_URL"], REDIS_SECONDS
+    try:
+        with Redis.from_url(url, socket_timeout=wait, socket_connect_timeout=wait) as redis:
+            redis.ping()
+    except (RedisError, OSError) as error:
+        yield HealthFinding("redis", HealthState.BAD, {"lengths": {}, "error": error})
     else:
-        pages = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
-        size = db.session.scalar(text(pages))
-    seconds = time.perf_counter() - began
+        yield HealthFinding("redis", HealthState.WELL, {"lengths": queues.redis_lengths()})
+
+
+def _database(now: datetime) -> Iterator[HealthFinding]:
+    """Bad without a `size`: it does not answer. Bad with one: it does not have the portal's tables."""
+    size = None
+    began = time.perf_counter()
+    try:
+        size = db.session.scalar(text(SIZE[db.engine.dialect.name]))
+        seconds = time.perf_counter() - began
+        db.session.execute(text("SELECT 1 FROM scraping_jobs LIMIT 1")).all()
+    except SQLAlchemyError as error:
+        yield HealthFinding("database", HealthState.BAD, {"size": size, "seconds": None, "error": error})
+        return
     slow = seconds > SLOW_SECONDS
-    return HealthFinding(
-        "database", HealthState.WARN if slow else HealthState.WELL, {"size": size, "seconds": seconds if slow else None}
-    )
+    facts = {"size": size, "seconds": seconds if slow else None}
+    yield HealthFinding("database", HealthState.WARN if slow else HealthState.WELL, facts)
 
 
-def _disk() -> HealthFinding:
+def _disk(now: datetime) -> Iterator[HealthFinding]:
     folder: Path = current_app.config["PORTAL_DATA_DIR"]
     usage = shutil.disk_usage(folder)
-    state = (
-        HealthState.WELL
-        if usage.free > LITTLE_DISK
-        else HealthState.WARN
-        if usage.free > HARDLY_ANY_DISK
-        else HealthState.BAD
-    )
-    return HealthFinding("disk", state, {"free": usage.free, "total": usage.total})
+    enough = HealthState.WELL if usage.free > DISK_WARN_BYTES else HealthState.WARN
+    state = enough if usage.free > DISK_BAD_BYTES else HealthState.BAD
+    yield HealthFinding("disk", state, {"free": usage.free, "total": usage.total})
 
 
-def _sources(now: datetime) -> HealthFinding:
+def _sources(now: datetime) -> Iterator[HealthFinding]:
     healths = sources.all_healths(now)
-    ill = [health.name for health in healths if health.state not in ("well", "unknown")]
-    return HealthFinding("sources", HealthState.WARN if ill else HealthState.WELL, {"n": len(healths), "ill": ill})
+    failing = [health.name for health in healths if health.state not in ("well", "unknown")]
+    yield HealthFinding(
+        "sources", HealthState.WARN if failing else HealthState.WELL, {"n": len(healths), "failing": failing}
+    )
 
 
-def _notices(now: datetime) -> HealthFinding:
+def _notices(now: datetime) -> Iterator[HealthFinding]:
     unsent = among(Notice.state, (Delivery.DUE, Delivery.SENDING))
     waiting = db.session.scalar(select(func.count()).select_from(Notice).where(unsent)) or 0
     since = db.session.scalar(select(func.min(Notice.due_at)).where(unsent, Notice.due_at <= now))
-    dead = (Notice.state == Delivery.DEAD, Notice.created_at > now - GIVEN_UP_SHOWN)
-    given_up = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
+    dead = (Notice.state == Delivery.DEAD, Notice.created_at > now - UNDELIVERED_SHOWN)
+    undelivered = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
     late = since is not None and now - since > LATE_NOTICE
-    facts = {"n": waiting, "since": since if late else None, "given_up": given_up}
-    return HealthFinding("notices", HealthState.WARN if late or given_up else HealthState.WELL, facts)
+    facts = {"n": waiting, "since": since if late else None, "undelivered": undelivered}
+    yield HealthFinding("notices", HealthState.WARN if late or undelivered else HealthState.WELL, facts)
+
+
+SIZE = {
+    "postgresql": "SELECT pg_database_size(current_database())",
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+}
+PROBES: dict[str, Callable[[datetime], Iterable[HealthFinding]]] = {
+    "workers": _workers,
+    "sweep": _sweep,
+    "queues": _queues,
+    "redis": _redis,
+    "database": _database,
+    "disk": _disk,
+    "sources": _sources,
+    "notices": _notices,
+}
+SINGLE = PROBES.keys() - {"workers", "queues"}  # these find several parts
+VITAL = ("database", "redis", "disk", "sweep")  # while one of them is bad, the portal is not ready

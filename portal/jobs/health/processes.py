@@ -13,17 +13,16 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Index, NullPool, String, create_engine, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, changed_rows, db, engine_options, only, reading
+from portal.database import EnumColumn, Model, UtcDateTime, changed_rows, db, engine_options, only, reading, upsert
 from portal.jobs.core.tables import SweepState
 
 log = structlog.get_logger(__name__)
 
 EVERY = timedelta(seconds=15)
-QUIET = timedelta(seconds=90)  # who has said nothing for so long is not there: six rows were missed
+SILENT_AFTER = timedelta(seconds=90)  # who has said nothing for so long is not there: six rows were missed
 SHOWN = timedelta(hours=1)  # one that went without a word is named for so long
 KEPT = timedelta(days=1)
 
@@ -67,13 +66,13 @@ class Reporter:
         self._host, self._pid = socket.gethostname()[:80], os.getpid()
         self._name = f"{self._host}:{self._pid}:{kind}"[-120:]
         self._started_at = now
-        self._told: tuple[datetime, str | None] | None = None
+        self._reported: tuple[datetime, str | None] | None = None
 
     def report(self, now: datetime, doing: str | None = None) -> None:
         """Write the row when it is time for it, or when there is something else to tell. A fork writes none."""
-        due = self._told is None or now - self._told[0] >= EVERY or doing != self._told[1]
+        due = self._reported is None or now - self._reported[0] >= EVERY or doing != self._reported[1]
         if due and os.getpid() == self._pid:
-            self._told = (now, doing)  # also when it fails: a database that is away must not be asked all the time
+            self._reported = (now, doing)  # also when it fails: a database that is away must not be asked all the time
             self._write(now, doing, None)
 
     def leave(self, now: datetime) -> None:
@@ -82,15 +81,14 @@ class Reporter:
             self._write(now, None, now)
 
     def _write(self, now: datetime, doing: str | None, ended_at: datetime | None) -> None:
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         row: dict[str, Any] = {
             "kind": self._kind, "host": self._host, "pid": self._pid, "started_at": self._started_at,
             "seen_at": now, "doing": doing, "ended_at": ended_at,
         }  # fmt: skip
-        statement = dialect.insert(WorkerProcess).values(name=self._name, **row)
+        statement = upsert(WorkerProcess, ("name",), replace=tuple(row), dialect=self._engine.dialect.name)
         try:
             with self._engine.begin() as connection:
-                connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+                connection.execute(statement.values(name=self._name, **row))
         except SQLAlchemyError as error:
             log.warning("presence not written", error=str(error))
 
@@ -102,31 +100,33 @@ def workers(now: datetime) -> list[WorkerProcess]:
         return list(session.scalars(found.order_by(WorkerProcess.kind, WorkerProcess.seen_at.desc())))
 
 
-def is_there(worker: WorkerProcess, now: datetime) -> bool:
+def is_alive(worker: WorkerProcess, now: datetime) -> bool:
     """Whether it has been heard of lately."""
-    return worker.ended_at is None and worker.seen_at > now - QUIET
+    return worker.ended_at is None and worker.seen_at > now - SILENT_AFTER
 
 
-def somebody_looks_up(now: datetime) -> bool:
+def scrape_worker_is_alive(now: datetime) -> bool:
     """Whether a worker for the files' lookups is there."""
     seen = select(WorkerProcess.name).where(
-        WorkerProcess.kind == WorkerKind.SCRAPE, WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at >= now - QUIET
+        WorkerProcess.kind == WorkerKind.SCRAPE,
+        WorkerProcess.ended_at.is_(None),
+        WorkerProcess.seen_at >= now - SILENT_AFTER,
     )
     return db.session.scalar(seen.limit(1)) is not None
 
 
-def forget_gone(now: datetime) -> int:
+def delete_old(now: datetime) -> int:
     """Remove the rows of processes that were not heard of for a day; how many."""
     gone = changed_rows(delete(WorkerProcess).where(WorkerProcess.seen_at < now - KEPT))
     db.session.commit()
     return gone
 
 
-SWEEPING = (WorkerKind.SWEEP, WorkerKind.SCHEDULER)
+SWEEPERS = (WorkerKind.SWEEP, WorkerKind.SCHEDULER)
 SWEEP_MISSED = timedelta(minutes=2, seconds=30)  # the scheduler steps in for a dead sweep worker after two
 
 
-def stands_still(now: datetime, listening_since: datetime, interval: timedelta) -> bool:
+def is_stalled(now: datetime, listening_since: datetime, interval: timedelta) -> bool:
     """Whether no scrape worker, or nobody who sweeps, was heard of for a minute and a half.
 
     Before `listening_since` nobody can be blamed: a portal that was just started has been silent since it was stopped.
@@ -134,7 +134,7 @@ def stands_still(now: datetime, listening_since: datetime, interval: timedelta) 
     """
     here = WorkerProcess.ended_at.is_(None)
     scraping = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind == WorkerKind.SCRAPE, here)
-    driving = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind.in_(SWEEPING), here)
+    driving = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind.in_(SWEEPERS), here)
     began, ended = (select(func.max(moment)) for moment in (SweepState.began_at, SweepState.ended_at))
     asked = select(*(question.scalar_subquery() for question in (scraping, driving, began, ended)))
     with reading() as session:
@@ -143,7 +143,7 @@ def stands_still(now: datetime, listening_since: datetime, interval: timedelta) 
     swept_at = max([moment for moment in (began_at, ended_at, listening_since) if moment])
 
     def silent(moment: datetime | None) -> bool:
-        return now - max(moment or listening_since, listening_since) > QUIET
+        return now - max(moment or listening_since, listening_since) > SILENT_AFTER
 
     driver_is_gone = driver_at is not None and silent(driver_at) and silent(swept_at)
     sweep_is_missed = now - swept_at > max(SWEEP_MISSED, 3 * interval)

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from redis.exceptions import RedisError
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
-from portal.database import among, db
+from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs.core.status import WAITING
 from portal.jobs.core.tables import Event, EventKind
 from portal.jobs.dispatch import QUEUES, connection, queue
 from portal.jobs.models import ScrapingJob
-from portal.sources.pause import paused_source_names
 
 LOOKED_AT = 500  # jobs whose wait is looked up; the ones with the lowest ids, among which the oldest wait is
 
@@ -43,11 +41,7 @@ def queues(now: datetime) -> list[Queue]:
 
 
 def _jobs(now: datetime) -> tuple[int, datetime | None]:
-    ready = (
-        among(ScrapingJob.status, WAITING), ScrapingJob.paused_at.is_(None), ScrapingJob.deleted_at.is_(None),
-        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
-        ScrapingJob.source.not_in(paused_source_names()),
-    )  # fmt: skip
+    ready = ScrapingJob.claimable(now)
     # No column says since when a job waits: `enqueued_at` is renewed with every push. Its timeline does.
     last_event = (
         select(Event.at)

@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import func, literal_column, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
 
-from portal.database import changed_rows, db
+from portal.database import changed_rows, db, upsert
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.derived import moves_by_itself
 from portal.jobs.core.status import Status
@@ -171,12 +170,4 @@ def _add(model: type[Metric] | type[HistogramBin], rows: Mapping[tuple[Any, ...]
         if any(sums.values())
     ]
     if given:
-        db.session.execute(_statement(model, db.session.connection().dialect.name), given)
-
-
-def _statement(model: type[Metric] | type[HistogramBin], dialect: str) -> Any:
-    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    table: Any = model.__table__
-    statement = insert(table)
-    added = {name: table.c[name] + statement.excluded[name] for name in SUMS[model]}
-    return statement.on_conflict_do_update(index_elements=list(KEYS[model]), set_=added)
+        db.session.execute(upsert(model.__table__, keys, add=names), given)

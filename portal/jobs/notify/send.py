@@ -21,8 +21,7 @@ from portal.notices.preferences import wants, webhook_is_on
 
 
 def announce_job(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
-    """Write the job's notices to webhook and chat. `kind` is job_failed, job_fixed or job_completed, never both last
-    ones."""
+    """Write the job's notices to webhook and chat. `kind` is job_failed, job_completed, or job_fixed in its place."""
     key = f"{kind.key}.{job.id}.{job.round}"
     if webhook_is_on(job.user_id):
         more = {"status": job.status, "fixed": _had_failed(job.id)}

@@ -11,19 +11,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 
-from portal.database import among, changed_rows, db
-from portal.jobs.core.status import WAITING
+from portal.database import changed_rows, db
 from portal.jobs.core.tables import Attempt, AttemptEnd
-from portal.jobs.health.processes import somebody_looks_up
+from portal.jobs.health.processes import scrape_worker_is_alive
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts
 from portal.jobs.notify.send import announce_source
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
-from portal.sources.pause import paused_source_names
 
 PATIENCE = timedelta(minutes=5)  # how long no worker may run before the notice is sent
 
@@ -40,7 +38,7 @@ def watch(now: datetime) -> Iterator[str]:
 
 def _workers(now: datetime) -> Iterator[str]:
     said: Notice | None = db.session.scalar(_told(NoticeKind.WORKERS_AWAY, NoticeKind.WORKERS_BACK).limit(1))
-    waiting, works = _waiting(now), somebody_looks_up(now)
+    waiting, works = _waiting(now), scrape_worker_is_alive(now)
     was_away = said is not None and said.kind == NoticeKind.WORKERS_AWAY
     if waiting and not works and not was_away:
         key = f"workers-away.{said.id if said else 0}"
@@ -60,14 +58,7 @@ def _taken_back(said: Notice) -> bool:
 
 def _waiting(now: datetime) -> int:
     """Count the jobs that a worker could take."""
-    waiting = select(func.count()).where(
-        among(ScrapingJob.status, WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.source.not_in(paused_source_names()),
-        ScrapingJob.deleted_at.is_(None),
-        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
-    )
-    return db.session.scalar(waiting) or 0
+    return db.session.scalar(select(func.count()).select_from(ScrapingJob).where(*ScrapingJob.claimable(now))) or 0
 
 
 # ── sources ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 
 from portal.database import among, db
-from portal.jobs.core.status import RETRYABLE, WAITING, Status
+from portal.jobs.core.status import RETRYABLE, Status
 from portal.jobs.models import ScrapingJob
-from portal.sources.pause import paused_source_names
 
 BATCH = 500  # jobs that a step handles in one pass; the next pass continues
 
@@ -44,13 +43,7 @@ def due_jobs(now: datetime, *, at_once: bool = False) -> list[ScrapingJob]:
 
 def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
     """Find jobs that wait for a worker and were never pushed, or so long ago that Redis may have lost them."""
-    waiting = select(ScrapingJob).where(
-        among(ScrapingJob.status, WAITING),
-        ScrapingJob.paused_at.is_(None),
-        ScrapingJob.source.not_in(paused_source_names()),
-        ScrapingJob.deleted_at.is_(None),
-        or_(ScrapingJob.not_before.is_(None), ScrapingJob.not_before <= now),
-    )
+    waiting = select(ScrapingJob).where(*ScrapingJob.claimable(now))
     old = now - timedelta(seconds=current_app.config["SCRAPING_LEASE_SECONDS"] / 2)
     never = waiting.where(ScrapingJob.enqueued_at.is_(None)).order_by(ScrapingJob.enqueued_at)
     long_ago = waiting.where(ScrapingJob.enqueued_at < old).order_by(ScrapingJob.enqueued_at)

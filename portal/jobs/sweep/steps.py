@@ -32,7 +32,7 @@ from portal.jobs.dispatch import (
     push_operation,
 )
 from portal.jobs.erasure import erase_files
-from portal.jobs.health.processes import forget_gone
+from portal.jobs.health.processes import delete_old
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.sweep import metrics_backfill
 from portal.jobs.sweep.daily_summary import sum_up
@@ -199,7 +199,7 @@ def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str |
 def _forget_workers(now: datetime) -> None:
     # Housekeeping, not a repair: it is no step, and the report does not count it.
     try:
-        forget_gone(now)
+        delete_old(now)
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("rows of gone workers were not removed")

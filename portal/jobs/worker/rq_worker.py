@@ -5,12 +5,10 @@ reach: here it is tied to its worker's life. RQ's heartbeats, statuses and regis
 """
 
 import contextlib
-import ctypes
 import gc
 import os
 import select
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,21 +30,13 @@ from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
 from portal.jobs.worker.tasks import STOP
 from portal.sources import catalogue
+from portal.tether import die_with
 
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 12  # then the horse is killed; another worker continues its job from the ledger
-PR_SET_PDEATHSIG = 1
 HORSE_LOOK_SECONDS = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-def die_with_parent(parent: int) -> None:
-    """End this process when its parent ends in any way. Linux only; elsewhere the lease covers it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # the parent had already ended
-            os._exit(1)
 
 
 class PortalWorker(Worker):
@@ -101,7 +91,7 @@ class PortalWorker(Worker):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
-        die_with_parent(int(self.pid or 0))
+        die_with(int(self.pid or 0))  # elsewhere than on Linux the lease has to do
         self.setup_work_horse_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         with self.app.app_context():

@@ -16,17 +16,17 @@ VERBS: dict[str, LazyString] = {
     "pause": _("paused the file"),
     "resume": _("resumed the file"),
     "delete": _("deleted the file"),
-    "time_out": _("ended the attempt as timed out"),
+    "time_out": _("marked the attempt as timed out"),
     "limits": _("changed the limits of the file"),
-    "operation_begun": _("began an operation over many files"),
+    "operation_begun": _("started an operation on many files"),
     "operation_stopped": _("stopped the operation"),
     "source_paused": _("paused the source"),
     "user_invite": _("invited"),
-    "user_password_reset": _("sent a letter for a new password to"),
-    "user_shut_out": _("shut out"),
-    "user_let_in": _("let in again"),
-    "user_made_admin": _("made an administrator of"),
-    "user_no_admin": _("took the role of administrator from"),
+    "user_password_reset": _("sent a password reset link to"),
+    "user_shut_out": _("deactivated the account of"),
+    "user_let_in": _("reactivated the account of"),
+    "user_made_admin": _("gave the administrator role to"),
+    "user_no_admin": _("removed the administrator role from"),
     "user_limits": _("changed the limits of"),
     "source_resumed": _("resumed the source"),
 }
@@ -34,7 +34,7 @@ VERBS: dict[str, LazyString] = {
 
 def verb_words(verb: str) -> str:
     """What was done, as it goes on after the admin's name."""
-    return str(VERBS.get(verb) or _("did something"))
+    return str(VERBS.get(verb) or _("made a change"))
 
 
 @blueprint.get("/admin/audit", endpoint="audit")
@@ -42,5 +42,5 @@ def verb_words(verb: str) -> str:
 def index() -> str:
     """The newest notes first; `admin` narrows them to one person's."""
     admin = request.args.get("admin", "").strip()[:255]
-    page = audit.notes(request.args.get("before", type=whole), admin)
+    page = audit.entries(request.args.get("before", type=whole), admin)
     return render_template("admin/audit.html", page=page, admin=admin, verb_words=verb_words)

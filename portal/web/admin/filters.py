@@ -21,7 +21,7 @@ from portal.web.locale import reader_zone
 REFERENCE = re.compile(r"\s*SJ-(\d{1,10})-A(\d{1,6})\s*", re.IGNORECASE)
 ID = re.compile(r"\s*#(\d{1,10})\s*")
 NO_CAUSE = "-"
-NOBODYS = "-"  # stands for a number that no file has: a search that is over must find nothing
+NO_NUMBER = "-"  # stands for a number that no file has: a search that is over must find nothing
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ListQuery:
         return bool(replace(self, status="", sort="").arguments())
 
     @property
-    def senseless(self) -> bool:
+    def invalid(self) -> bool:
         """Whether a filter is none that there is. On a page it filters nothing; where something is done with all that
         match, that would be many more than was meant."""
         days = [day for day in (self.since, self.until) if day]
@@ -85,7 +85,7 @@ class ListQuery:
             user=self.user,
             source=self.source,
             cause=None if not self.cause else "" if self.cause == NO_CAUSE else self.cause,
-            e164=(phone_search.sought(admin, self.found, now) or NOBODYS) if self.found else None,
+            e164=(phone_search.phone_of(admin, self.found, now) or NO_NUMBER) if self.found else None,
             since=day_at(self.since),
             until=day_at(self.until, after=1),
             changed_since=_within(self.last, now),

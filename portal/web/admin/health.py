@@ -13,7 +13,7 @@ from portal.clock import utcnow
 from portal.jobs.health import checks, processes
 from portal.jobs.health.checks import HealthState
 from portal.jobs.health.versions import versions
-from portal.jobs.health.words import said
+from portal.jobs.health.words import describe
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 
@@ -38,8 +38,8 @@ def live() -> ResponseReturnValue:
 def _parts() -> dict[str, Any]:
     """What changes on the page, and a short text that changes with what can be read there."""
     now = utcnow()
-    findings = [(one, said(one)) for one in checks.findings(now)]
-    workers = [(one, processes.is_there(one, now)) for one in processes.workers(now)]
+    findings = [(one, describe(one)) for one in checks.findings(now)]
+    workers = [(one, processes.is_alive(one, now)) for one in processes.workers(now)]
     read = [(one.state, say, one.facts.get("since"), one.facts.get("at")) for one, say in findings]
     seen = [(one.name, one.seen_at, one.doing, there) for one, there in workers]
     return {

@@ -3,7 +3,6 @@
 What is done with many jobs stands in `bulk`; the other pages of admins are beside it, on this blueprint.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from flask import Response, current_app, flash, make_response, redirect, render_template, request, url_for
@@ -16,7 +15,7 @@ from portal.clock import utcnow
 from portal.jobs import queries
 from portal.jobs.admin import job_list, operations, phone_search
 from portal.jobs.admin.triage import SPANS
-from portal.notices.log import given_up
+from portal.notices.log import undelivered_count
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint
 from portal.web.admin.filters import ID, REFERENCE, ListQuery
@@ -30,7 +29,6 @@ def jobs() -> Response:
     asked, now = ListQuery.read(), utcnow()
     wanted = asked.filters(current_user, now)
     found = job_list.list_all(wanted, asked.by, asked.place())
-    interval = timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"])
     return make_response(
         render_template(
             "admin/_found.html" if wants_fragment() else "admin/jobs.html",
@@ -44,7 +42,7 @@ def jobs() -> Response:
             resorted=found.order != asked.by,
             phone=wanted.e164,
             now=now,
-            sweep=queries.last_sweep(now, interval),
+            sweep=queries.last_sweep(now),
             under_way=operations.under_way(),
             sorts=tuple(job_list.Sort),
             sources=sources.names(),
@@ -52,7 +50,7 @@ def jobs() -> Response:
             spans=[span for span, back in SPANS.items() if back],
             window=job_list.WINDOW,
             cap=job_list.CAP,
-            given_up=given_up(),
+            undelivered=undelivered_count(),
         )
     )
 
@@ -74,7 +72,7 @@ def search() -> Response:
     if not ID.fullmatch(text) and phone_search.looks_like_a_phone(text, country):
         key = phone_search.begin(current_user, text, country, now)
         if key is None:
-            flash(gettext("That is no whole telephone number. Nothing was looked for."), "bad")
+            flash(gettext("That is not a complete phone number, so nothing was searched."), "bad")
         return _listed(found=key)
     return _listed(q=text)
 

@@ -32,7 +32,7 @@ def index() -> str:
         state=state,
         before=before,
         states=[(one.value, words.STATES[one]) for one in Delivery],
-        given_up=log.given_up(),
+        undelivered=log.undelivered_count(),
         words=words,
     )
 
@@ -48,9 +48,9 @@ def show(notice_id: int) -> Response:
     return answer
 
 
-@blueprint.get("/admin/notices/<id:notice_id>/letter", endpoint="letter")
+@blueprint.get("/admin/notices/<id:notice_id>/email", endpoint="notice_email")
 @admin_required
-def html(notice_id: int) -> Response:
+def email(notice_id: int) -> Response:
     """The letter's HTML, for the frame on its page."""
     written = shown_to_admins(_found(notice_id).notice) or abort(404)
     answer = make_response(written.html or "")
@@ -64,9 +64,9 @@ def send_again(notice_id: int) -> Response:
     """Send it once more, under the same Message-ID."""
     _found(notice_id)
     if log.send_again(notice_id, utcnow()):
-        flash(gettext("It is sent again within a minute."), "ok")
+        flash(gettext("It will be sent again within a minute."), "ok")
     else:
-        flash(gettext("It is on its way already, or was told in a digest: nothing was changed."), "info")
+        flash(gettext("It is already being sent, or went out in a digest, so nothing was changed."), "info")
     return make_response(redirect(url_for("admin.notice", notice_id=notice_id), 303))
 
 

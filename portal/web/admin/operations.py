@@ -44,9 +44,9 @@ def stop(operation_id: int) -> Response:
     """Let it touch no further job."""
     _found(operation_id)
     if operations.stop(operation_id, current_user.email, utcnow()):
-        flash(gettext("It stops: no further file is touched, and what was done stays done."), "ok")
+        flash(gettext("The operation is stopping. No more files will change; what is already done stays done."), "ok")
     else:
-        flash(gettext("It had come to its end already."), "info")
+        flash(gettext("The operation had already finished."), "info")
     return make_response(redirect(url_for("admin.operation", operation_id=operation_id), 303))
 
 

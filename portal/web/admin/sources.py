@@ -55,11 +55,11 @@ def pause(name: str) -> Response:
     _known(name)
     why = reason()
     if not why:
-        flash(gettext("Say why: other administrators read it here."), "bad")
+        flash(gettext("Enter a reason. Other administrators will see it here."), "bad")
     elif source_pause.pause_source(name, current_user.email, why, utcnow()):
-        flash(gettext("The source is paused. Its files wait, and lose nothing."), "ok")
+        flash(gettext("The source is paused. Its files wait and lose nothing."), "ok")
     else:
-        flash(gettext("The source was paused already."), "info")
+        flash(gettext("The source was already paused."), "info")
     return _back(name)
 
 
@@ -69,7 +69,7 @@ def resume(name: str) -> Response:
     """Let it be asked again, also when it was no person who stopped it."""
     _known(name)
     source_pause.resume_source(name, current_user.email, utcnow())
-    flash(gettext("The source is asked again. The files that wait for it go on within a minute or two."), "ok")
+    flash(gettext("The source is in use again. The files waiting for it continue within a minute or two."), "ok")
     return _back(name)
 
 
@@ -87,7 +87,7 @@ def try_source(name: str) -> Response:
     try:
         token = source_trial.begin(name, phone.e164, utcnow())
     except source_trial.RedisAway:
-        said = gettext("Redis does not answer: no number can be tried just now. Files that are being looked up go on.")
+        said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
         return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)
     return make_response(redirect(url_for("admin.source_trial", name=name, token=token, _anchor="try-head"), 303))
 

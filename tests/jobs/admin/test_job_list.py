@@ -111,7 +111,7 @@ def test_a_name_is_looked_for_further_back_on_demand(
     old = copies(model, 3, file_name="agujas.xlsx")
     copies(model, 50)
     first = job_list.list_all(Filters(name="aguja"))
-    assert (first.jobs, first.goes_on) == ([], True) and all(count.more for count in first.counts.values())
+    assert (first.jobs, first.more_to_search) == ([], True) and all(count.more for count in first.counts.values())
     assert [job.id for job in walk(Filters(name="aguja"), SortOrder())] == old[::-1]
     assert [job.id for job in job_list.list_all(Filters(name=str(model.id))).jobs] == [model.id], (
         "an id is found at once"

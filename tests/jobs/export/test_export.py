@@ -53,9 +53,9 @@ def test_the_answers_follow_the_widest_row(app: Flask, alice: User) -> None:
     ana, luis, blank, marta, note, eva, pep, iris = (row[5:] for row in rows[1:])
     assert ana == ["Found", "mobile", "Movistar", None, "2026-05-05 11:00:00", None]
     assert luis == ["Found", "mobile", "Movistar", None, "2026-05-05 11:00:00", 2]
-    assert blank[0] == "Not valid" and "blank" in blank[3]
+    assert blank[0] == "Invalid" and "blank" in blank[3]
     assert marta[0] == outcome_of(Outcome.FAILED) and marta[3] == "The source did not answer for this number."
-    assert note[0] == "Not valid" and "not a telephone number" in note[3]
+    assert note[0] == "Invalid" and "not a telephone number" in note[3]
     assert eva[:2] == ["Not found", None]
     assert pep[:2] == ["Found", "landline"]
     assert iris[:3] == ["Found", "mobile", None]
@@ -88,7 +88,7 @@ def test_a_job_that_has_not_begun_can_be_downloaded(app: Flask, alice: User) -> 
 
     waiting = outcome_of(Outcome.WAITING)
     assert [record["Status"] for record in records] == [
-        waiting, waiting, "Not valid", waiting, "Not valid", waiting, waiting, waiting
+        waiting, waiting, "Invalid", waiting, "Invalid", waiting, waiting, waiting
     ]  # fmt: skip
     assert records[0]["Checked at (Europe/Madrid)"] is None
 
@@ -150,7 +150,7 @@ def test_a_sheet_without_header_keeps_its_rows_and_names_the_columns_apart(app: 
     rows = rows_in(workbook)
     assert [row[:2] for row in rows] == [["612345678", "Found"], ["622345678", "Found"]]
     assert [list(row) for row in workbook["Columns"].iter_rows(max_row=2, values_only=True)] == [
-        ["Column", "What it has"],
+        ["Column", "Contents"],
         ["B", "Status"],
     ]
 

@@ -19,7 +19,7 @@ def test_a_half_done_file_says_how_far_it_is(app: Flask, alice: User) -> None:
         assert download_name(job, "csv", "failed") == "Clientes mayo (rows to correct, partial 1 of 3).csv"
         job.processed_numbers = 3
         assert download_name(job, "xlsx") == "Clientes mayo (complete).xlsx"
-        assert download_name(job, "xlsx", group="mobiles") == "Clientes mayo (valid mobiles, without duplicates).xlsx"
+        assert download_name(job, "xlsx", group="mobiles") == "Clientes mayo (Mobiles, no duplicates).xlsx"
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_an_operators_name_stands_in_the_file_name_without_harm(app: Flask, alic
     with force_locale("en"):
         name = download_name(job, "xlsx", group="operator:A/B\r\n")
 
-    assert name == "clientes (mobiles, original operator A_B_, partial 1 of 3).xlsx"
+    assert name == "clientes (Mobiles originally from A_B_, partial 1 of 3).xlsx"

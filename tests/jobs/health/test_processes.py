@@ -11,7 +11,7 @@ from portal.clock import utcnow
 from portal.database import db, reading
 from portal.jobs.core.tables import SweepState
 from portal.jobs.health import processes as processes_room
-from portal.jobs.health.processes import EVERY, KEPT, QUIET, SWEEP_MISSED, Reporter, WorkerProcess, stands_still
+from portal.jobs.health.processes import EVERY, KEPT, SILENT_AFTER, SWEEP_MISSED, Reporter, WorkerProcess, is_stalled
 from portal.jobs.sweep import steps
 from tests.services import wait_until
 from tests.support import cast
@@ -44,7 +44,7 @@ def swept(at: datetime) -> None:
 
 def still(now: datetime, since: datetime, interval: timedelta = MINUTE) -> bool:
     db.session.rollback()
-    return stands_still(now, since, interval)
+    return is_stalled(now, since, interval)
 
 
 # ── a row ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -70,10 +70,14 @@ def test_a_process_that_leaves_says_so_and_is_not_shown(app, now) -> None:
 
 def test_one_that_went_without_a_word_is_named_for_an_hour(app, now) -> None:
     heard("scrape", now)
-    for later, named, there in ((QUIET - SECOND, 1, True), (QUIET, 1, False), (processes_room.SHOWN, 0, False)):
+    for later, named, there in (
+        (SILENT_AFTER - SECOND, 1, True),
+        (SILENT_AFTER, 1, False),
+        (processes_room.SHOWN, 0, False),
+    ):
         found = processes_room.workers(now + later)
         assert len(found) == named
-        assert [processes_room.is_there(worker, now + later) for worker in found] == [there] * named
+        assert [processes_room.is_alive(worker, now + later) for worker in found] == [there] * named
 
 
 def test_the_sweep_removes_rows_of_a_day_ago_and_no_other(app, now) -> None:
@@ -109,8 +113,8 @@ def test_one_scrape_worker_of_two_is_enough(app, now) -> None:
 def test_a_portal_that_was_just_started_is_not_blamed_for_the_time_before(app, now) -> None:
     heard("scrape", now - timedelta(days=1))
     assert not still(now, now)
-    assert not still(now + QUIET, now)
-    assert still(now + QUIET + SECOND, now)
+    assert not still(now + SILENT_AFTER, now)
+    assert still(now + SILENT_AFTER + SECOND, now)
 
 
 def test_without_scheduler_and_sweep_worker_it_stands_still_too(app, now) -> None:
@@ -118,9 +122,9 @@ def test_without_scheduler_and_sweep_worker_it_stands_still_too(app, now) -> Non
     for kind in ("sweep", "scheduler"):
         heard(kind, now)
     swept(now)
-    later = now + QUIET + SECOND
+    later = now + SILENT_AFTER + SECOND
     heard("scrape", later)
-    assert not still(now + QUIET, begun)
+    assert not still(now + SILENT_AFTER, begun)
     assert still(later, begun)
     heard("scheduler", later)
     assert not still(later, begun), "the scheduler sweeps when its worker is away"
@@ -161,7 +165,7 @@ def test_real_workers_are_missed_when_frozen_and_the_portal_goes_on_when_they_ar
     place: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = utcnow() - timedelta(hours=1)
-    monkeypatch.setattr("portal.jobs.health.processes.QUIET", 2 * SECOND)
+    monkeypatch.setattr("portal.jobs.health.processes.SILENT_AFTER", 2 * SECOND)
     place.hang.touch()
     short = {"PRESENCE_SECONDS": "0.2", "JOURNAL_HANG": "."}
     processes = {role: place.start(role, **short) for role in ("intake", "scrape", "sweep", "scheduler")}

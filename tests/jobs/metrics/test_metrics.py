@@ -21,7 +21,7 @@ from portal.jobs.metrics.periods import Span
 from portal.jobs.metrics.queries import by_source, by_time, by_user
 from portal.jobs.metrics.summary import NUMBERS, Sums, total
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status_counts import standing
+from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import metrics_backfill, steps
 from portal.sources.base import Outcome
 from tests.jobs.metrics import recount
@@ -148,11 +148,11 @@ def test_on_both_databases_the_sums_are_what_a_recount_says_also_when_counted_la
     db.session.execute(update(ScrapingJob).values(ended_at=None, updated_at=ScrapingJob.updated_at))
     db.session.commit()
     assert status_counts.behind()
-    assert standing() == by_status(), "nobody is missing while the counting is behind"
+    assert count_by_status() == by_status(), "nobody is missing while the counting is behind"
     assert list(metrics_backfill.catch_up(NOW)) == [len(ended)]
     assert not status_counts.behind()
     assert tables() == counted
-    assert standing() == by_status()
+    assert count_by_status() == by_status()
 
 
 def tables() -> list[list[tuple[object, ...]]]:
@@ -194,21 +194,21 @@ def test_deleting_changes_no_figure_but_what_is_there(app, alice, make_job) -> N
     counted = everything()
     assert [counted.jobs(status) for status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)] == [1, 1, 1]
     assert counted.numbers == 15
-    assert set(standing().values()) == {0}
-    assert set(standing(alice.id).values()) == {0}
+    assert set(count_by_status().values()) == {0}
+    assert set(count_by_status(alice.id).values()) == {0}
 
 
 def test_a_status_that_was_set_by_hand_is_counted_too(app, alice, make_job) -> None:
     job = scenes.completed(make_job(alice))
     job.status, job.retry_count = Status.FAILED, 3
     job.save()
-    assert standing() == by_status()
+    assert count_by_status() == by_status()
     assert db.session.get_one(JobEnd, job.id).outcome == Status.FAILED
     db.session.execute(update(ScrapingJob).values(status=Status.PENDING))  # past every rule, in the database itself
     db.session.commit()
     steps.sweep(cast.NOW)
     assert everything().jobs() == 0
-    assert standing() == by_status()
+    assert count_by_status() == by_status()
 
 
 def test_times_are_at_most_their_error_away(app, alice, make_job) -> None:

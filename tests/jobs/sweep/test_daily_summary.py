@@ -10,7 +10,7 @@ from portal.database import db
 from portal.jobs.sweep import daily_summary
 from portal.jobs.sweep.daily_summary import sum_up
 from portal.notices.models import Notice
-from portal.notices.preferences import keep_wishes
+from portal.notices.preferences import save_preferences
 from tests.support import scenes
 
 YESTERDAY = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
@@ -19,7 +19,7 @@ MORNING = datetime(2026, 5, 5, 6, 30, tzinfo=UTC)  # half past eight in Madrid
 
 def test_it_comes_once_and_only_to_who_asked(app: Flask, ada: User, alice: User, make_job) -> None:
     for person in (ada, alice):
-        keep_wishes(person.id, YESTERDAY, daily_summary=True)
+        save_preferences(person.id, YESTERDAY, daily_summary=True)
     scenes.completed(make_job(alice, 3), YESTERDAY)
     stopped = scenes.failed(make_job(alice, 3), YESTERDAY, final=True)
     stopped.updated_at = YESTERDAY

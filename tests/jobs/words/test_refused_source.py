@@ -56,7 +56,7 @@ def test_a_refusal_is_said_in_a_sentence_with_whose_side_and_what_happens_next(
     job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
     seen = page(as_alice, f"/jobs/{job.id}")
     assert f"{said(cause)} The administrators have been notified. {SAFE}" in seen
-    for part in ("With the administrators", "The source is asked again at", "Why it waits", "does not use a retry"):
+    for part in ("With the administrators", "We will try the source again at", "Why it waits", "does not use a retry"):
         assert part in seen
     assert "busy" not in seen
     assert said(cause) in page(as_alice, "/")
@@ -82,7 +82,7 @@ def test_a_file_that_has_stopped_for_it_asks_its_owner_for_nothing_but_patience(
     db.session.commit()
     refused(job, counting, SourceStopped("page_changed"))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert "An administrator needs to fix this. After that, press Retry." in seen and "need you" not in seen
+    assert "An administrator needs to fix this. Then press Retry." in seen and "need you" not in seen
 
 
 def test_a_source_that_is_down_is_not_called_busy(
@@ -90,7 +90,7 @@ def test_a_source_that_is_down_is_not_called_busy(
 ) -> None:
     job = refused(make_job(alice, 3, source="counting"), counting, SourceBusy("source_down", 300))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"{said('source_down')} {SAFE}" in seen and "At the source" in seen and "Goes on at" in seen
+    assert f"{said('source_down')} {SAFE}" in seen and "At the source" in seen and "Continues at" in seen
 
 
 def test_a_file_of_a_paused_source_says_so_and_is_not_next_in_the_queue(

@@ -1,9 +1,10 @@
-"""Starts a program that dies with its parent: `python -P tether.py [--lock FILE] PROGRAM [ARGUMENT…]`.
+"""Makes processes die with their parent: a function for our own, and a program that starts others,
+`python -P tether.py [--lock FILE] PROGRAM [ARGUMENT…]`.
 
 Supervisor puts each program into its own process group, so `kill -9` of supervisord would leave all of them running,
 still holding the port and the database. Linux can kill a process when its parent dies; elsewhere this promise does not
-hold. With --lock the program also locks that file while it lives, so that two Valkeys never write into one folder. Run
-as a file and without loading the portal, because it runs before every start.
+hold. With --lock the program also locks that file while it lives, so that two Valkeys never write into one folder. It
+must import nothing of the portal: it runs as a file before every start, and the process that reads uploads loads it.
 """
 
 import ctypes
@@ -18,11 +19,16 @@ PR_SET_PDEATHSIG = 1
 LOCK_SECONDS = 10.0
 
 
+def signal_when_parent_dies(number: signal.Signals) -> None:
+    """Have the kernel send this process a signal when its parent dies (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent process `parent` dies; exit now if it is dead already."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Have the kernel kill this process when its parent process `parent` dies; exit now if it is dead already. Outside
+    Linux, only the second half holds."""
+    signal_when_parent_dies(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
