@@ -44,8 +44,8 @@ def quota_of(user_id: int, now: datetime, *, lock: bool = False) -> Quota:
 
 def _quota(session: Session, asked: Select[*tuple[Any, ...]], user_id: int, now: datetime) -> Quota:
     max_rows, per_day, zone = session.execute(asked).one()
-    begun = _midnight(now, zone or current_app.config["DEFAULT_TIME_ZONE"])
-    spent = per_day is not None and _started_since(session, user_id, per_day, begun)
+    day_start = _midnight(now, zone or current_app.config["DEFAULT_TIME_ZONE"])
+    spent = per_day is not None and _started_since(session, user_id, per_day, day_start)
     return Quota(max_rows or current_app.config["MAX_ROWS"], per_day, spent)
 
 

@@ -21,7 +21,7 @@ UNCOUNTED = (
 )
 
 
-def behind() -> bool:
+def has_uncounted() -> bool:
     """Whether there are ended jobs that are not in the sums yet; the sweep adds them."""
     return bool(db.session.scalar(select(exists().where(*UNCOUNTED))))
 

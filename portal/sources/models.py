@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import JSON, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, only
+from portal.database import EnumColumn, Model, UtcDateTime, enum_check
 from portal.sources.base import Outcome
 
 
@@ -22,7 +22,10 @@ class CachedAnswer(Model):
     fields: Mapped[dict[str, str] | None] = mapped_column(JSON)
     answered_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    __table_args__ = (only("outcome", Outcome), Index("ix_cached_answers_source_answered_at", "source", "answered_at"))
+    __table_args__ = (
+        enum_check("outcome", Outcome),
+        Index("ix_cached_answers_source_answered_at", "source", "answered_at"),
+    )
 
 
 class SourcePause(Model):
@@ -46,4 +49,4 @@ class SourceMinute(Model):
     outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome), primary_key=True)
     n: Mapped[int]
 
-    __table_args__ = (only("outcome", Outcome), Index("ix_source_minutes_minute", "minute"))
+    __table_args__ = (enum_check("outcome", Outcome), Index("ix_source_minutes_minute", "minute"))

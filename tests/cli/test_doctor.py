@@ -1,4 +1,4 @@
-"""The doctor: everything well, and a sentence with a remedy for each thing that is not."""
+"""The doctor: all checks pass, or each failure has a sentence that says how to fix it."""
 
 import secrets
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from portal.jobs.sweep.steps import _note
 from portal.notices.models import Delivery, Notice
 from tests import services
 from tests.support import cast
-from tests.support.postoffice import PASSWORD, USER, certificate, post_office
+from tests.support.smtp_server import PASSWORD, USER, certificate, smtp_server
 
 
 @pytest.fixture
 def portal(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FlaskCliRunner]:
-    """portal(MAIL_SERVER="…"): the terminal of a portal that is well, with these settings."""
+    """portal(MAIL_SERVER="…"): return the terminal of a healthy portal with these settings."""
     monkeypatch.setenv("LANG", "en_GB.UTF-8")
 
     def make(**settings: str) -> FlaskCliRunner:
@@ -69,7 +69,7 @@ def test_a_message_that_failed_or_is_late_is_ill_as_on_the_admins_page(portal: C
     assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Notices", "✓ Notices"]
 
 
-def test_what_is_ill_has_a_remedy_and_the_rest_is_looked_at_all_the_same(tmp_path: Path, monkeypatch) -> None:
+def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("LANG", "en_GB.UTF-8")
     app = cast.make_app(tmp_path, DEFAULT_LOCALE="en", DEFAULT_SOURCE="nowhere")
     (tmp_path / "data" / "sources").mkdir(exist_ok=True)
@@ -89,27 +89,27 @@ def test_what_is_ill_has_a_remedy_and_the_rest_is_looked_at_all_the_same(tmp_pat
     assert "Exception" not in answer.output and "Traceback" not in answer.output
 
 
-def test_a_test_letter_goes_over_tls_with_the_login(portal: Callable[..., FlaskCliRunner], tmp_path: Path) -> None:
+def test_a_test_email_uses_tls_and_login(portal: Callable[..., FlaskCliRunner], tmp_path: Path) -> None:
     certified = certificate(tmp_path / "tls")
-    with post_office(certified) as office:
+    with smtp_server(certified) as mail_server:
         mail = {
-            "MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(office.port), "MAIL_USE_TLS": "1", "MAIL_USERNAME": USER,
+            "MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(mail_server.port), "MAIL_USE_TLS": "1", "MAIL_USERNAME": USER,
             "MAIL_PASSWORD": PASSWORD, "MAIL_CA_FILE": str(certified[0]),
         }  # fmt: skip
         terminal = portal(**mail)
-        assert terminal.invoke(args=["doctor"]).exit_code == 0 and office.messages == []
+        assert terminal.invoke(args=["doctor"]).exit_code == 0 and mail_server.messages == []
         answer = terminal.invoke(args=["doctor", "--mail-to", "ops@example.com"])
         assert answer.exit_code == 0, answer.output
-        assert office.to == [["ops@example.com"]] and office.secure == [True]
+        assert mail_server.to == [["ops@example.com"]] and mail_server.secure == [True]
         refused = portal(**mail | {"MAIL_PASSWORD": "wrong"}).invoke(args=["doctor"])
         assert refused.exit_code == 1 and "535" in lines(refused)["✗ Email"]
         assert "wrong" not in refused.output and PASSWORD not in refused.output
 
 
-def test_a_server_that_refuses_or_is_away_is_said(portal: Callable[..., FlaskCliRunner]) -> None:
-    with post_office() as office:
-        terminal = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(office.port))
-        office.script += ["554 5.7.1 Not from you"]
+def test_it_reports_a_mail_server_that_refuses_or_is_away(portal: Callable[..., FlaskCliRunner]) -> None:
+    with smtp_server() as mail_server:
+        terminal = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(mail_server.port))
+        mail_server.script += ["554 5.7.1 Not from you"]
         answer = terminal.invoke(args=["doctor", "--mail-to", "ops@example.com"])
         assert answer.exit_code == 1 and "554 5.7.1 Not from you" in lines(answer)["✗ Email"]
         assert terminal.invoke(args=["doctor", "--mail-to", "nobody"]).exit_code == 1
@@ -128,7 +128,7 @@ def test_a_server_that_refuses_or_is_away_is_said(portal: Callable[..., FlaskCli
         ({"MAIL_CA_FILE": "/nowhere/ca.pem"}, "MAIL_CA_FILE"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_by_name(tmp_path: Path, settings: dict[str, str], names: str) -> None:
+def test_invalid_mail_settings_are_refused_by_name(tmp_path: Path, settings: dict[str, str], names: str) -> None:
     with pytest.raises(SettingError, match=names) as refused:
         read_settings({"PORTAL_DATA_DIR": str(tmp_path), **settings})
     assert "opensesame" not in str(refused.value)

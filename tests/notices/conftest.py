@@ -1,4 +1,4 @@
-"""Letters that really go out: a portal that has a mail server, and jobs that end."""
+"""A portal that sends e-mails to a real mail server."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,26 +9,26 @@ from flask import Flask
 from portal.database import db
 from portal.notices.email import smtp
 from tests.support import cast
-from tests.support.postoffice import PostOffice, post_office
+from tests.support.smtp_server import SmtpServer, smtp_server
 
 SENDER = "El portal <portal@example.com>"
 
 
 @pytest.fixture
-def office() -> Iterator[PostOffice]:
-    with post_office() as office:
-        yield office
+def mail_server() -> Iterator[SmtpServer]:
+    with smtp_server() as mail_server:
+        yield mail_server
 
 
 @pytest.fixture
-def posting_app(tmp_path: Path, office: PostOffice) -> Iterator[Flask]:
-    """A portal that sends to `office`."""
-    yield from _app(tmp_path, MAIL_PORT=str(office.port))
+def posting_app(tmp_path: Path, mail_server: SmtpServer) -> Iterator[Flask]:
+    """A portal that sends e-mails to `mail_server`."""
+    yield from _app(tmp_path, MAIL_PORT=str(mail_server.port))
 
 
 @pytest.fixture
 def app_of(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
-    """app_of(MAIL_PORT="…", …): a portal with these settings, inside its context."""
+    """app_of(MAIL_PORT="…", …): a portal with these settings, in its app context."""
     made: list[Iterator[Flask]] = []
 
     def make(**settings: str) -> Flask:
@@ -52,5 +52,5 @@ def _app(folder: Path, **settings: str) -> Iterator[Flask]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits twenty seconds for a mute server in a test."""
+    """Wait 0.3 seconds instead of twenty for a silent server."""
     monkeypatch.setattr(smtp, "TALK_SECONDS", 0.3)

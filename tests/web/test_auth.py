@@ -50,7 +50,7 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(client: Fla
     assert wrong.status_code == unknown.status_code == 401
     for answer in (wrong, unknown):
         assert answer.text.count('role="alert"') == 1
-        assert "The e-mail address or the password is not right." in answer.text
+        assert "The email address or password is wrong." in answer.text
     assert not is_signed_in(client)
 
 
@@ -168,7 +168,7 @@ def test_a_new_password_keeps_this_browser_and_ends_every_other(
     sign_in(client, alice.email)
     answer = as_alice.post("/account", data={"password": PASSWORD, "new_password": NEW})
     assert answer.status_code == 303
-    assert "Your password is changed" in as_alice.get("/account").text
+    assert "Your password has been changed" in as_alice.get("/account").text
     assert not is_signed_in(client)
     assert sign_in(client, alice.email).status_code == 401
     assert sign_in(client, alice.email, NEW).status_code == 303

@@ -41,7 +41,7 @@ def test_an_error_is_a_page_in_plain_words_with_a_reference(client: FlaskClient,
     assert answer.status_code == status
     assert f'data-error="{status}"' in answer.text
     assert "<h1>" in answer.text
-    assert "Reference for whoever looks after the portal: " in answer.text
+    assert "Reference for your administrator: " in answer.text
     for inside in ("Error", "Exception", "Traceback", "Werkzeug"):
         assert inside not in answer.text
 
@@ -61,20 +61,20 @@ def test_a_crash_shows_nothing_of_the_inside_and_its_traceback_is_found_by_the_r
     assert answer.status_code == 500
     assert "ValueError" not in answer.text
     assert "secret of the inside" not in answer.text
-    reference = answer.text.split("portal: ")[1].split("<")[0]
+    reference = answer.text.split("administrator: ")[1].split("<")[0]
     lines = (Path(app.config["PORTAL_DATA_DIR"]) / "logger.log").read_text().splitlines()
     told = [json.loads(line) for line in lines if reference in line]
     assert any("ValueError: secret of the inside" in entry.get("exception", "") for entry in told), told
 
 
 def test_two_requests_have_two_references(client: FlaskClient) -> None:
-    texts = [client.get("/nowhere").text.split("portal: ")[1].split("<")[0] for _ in range(2)]
+    texts = [client.get("/nowhere").text.split("administrator: ")[1].split("<")[0] for _ in range(2)]
     assert texts[0] != texts[1]
 
 
 def test_a_missing_page_keeps_the_frame_for_who_is_signed_in(as_alice: FlaskClient, alice: User) -> None:
     page = as_alice.get("/nowhere").text
-    assert "There is nothing at this address" in page
+    assert "This page does not exist" in page
     assert alice.email in page
 
 
@@ -90,7 +90,7 @@ def test_a_form_that_is_too_old_says_so(app: Flask, client: FlaskClient) -> None
     app.config["WTF_CSRF_ENABLED"] = True
     answer = client.post("/look", data={"theme": "dark"}, headers={"Accept-Language": "en"})
     assert answer.status_code == 400
-    assert "This form is no longer valid" in answer.text
+    assert "This form has expired" in answer.text
 
 
 def test_a_wrong_method_says_which_are_right(client: FlaskClient) -> None:

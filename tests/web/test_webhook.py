@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from portal.accounts import User
 from portal.database import db
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
-from portal.notices.preferences import wishes_of
+from portal.notices.preferences import preferences_of
 from portal.notices.webhook import settings
 
 HERE = "/account/webhook"
@@ -52,12 +52,12 @@ def test_a_new_key_takes_the_place_of_the_old_one(hooked: FlaskClient, alice: Us
 
 
 REFUSED = {
-    "example.org": "The address has to begin with https://.",
-    "http://example.org/": "The address has to begin with https://.",
+    "example.org": "The address must begin with https://.",
+    "http://example.org/": "The address must begin with https://.",
     "https://192.168.1.1/": "leads into a private network",
     "https://example.org:22/": "may only have the ports 443 and 8443",
     "https://a:b@example.org/": "must not have a user name",
-    "https://": "This is no address.",
+    "https://": "This address is not valid.",
 }
 
 
@@ -79,7 +79,7 @@ def test_an_empty_address_switches_it_off(hooked: FlaskClient, alice: User) -> N
 
 def test_a_test_is_written_and_stands_on_the_page(hooked: FlaskClient, alice: User) -> None:
     page = hooked.post(f"{HERE}/tests", follow_redirects=True).text
-    assert "A test is sent within a minute." in page
+    assert "A test will be sent within a minute." in page
     (one,) = deliveries()
     assert (one.kind, one.user_id, one.state) == ("webhook_test", alice.id, Delivery.DUE)
     assert f'id="delivery-{one.id}"' in page
@@ -103,7 +103,7 @@ def test_what_was_sent_is_shown_with_its_answer_and_can_be_sent_again(
     assert hooked.post(f"{HERE}/deliveries/{one.id}/again").status_code == 303
     assert deliveries()[0].state == Delivery.DUE
     again = hooked.post(f"{HERE}/deliveries/{one.id}/again", follow_redirects=True).text
-    assert "Nothing was sent: other messages are still on their way." in again
+    assert "Nothing was sent: other messages are still being sent." in again
 
 
 def test_bob_can_neither_see_nor_repeat_what_alice_was_sent(
@@ -129,13 +129,13 @@ def test_a_stranger_goes_to_the_login_and_no_get_changes_anything(client: FlaskC
 def test_a_webhook_that_was_switched_off_says_so(hooked: FlaskClient, alice: User, now: datetime) -> None:
     settings.switch_off(alice.id, ADDRESS, now)
     page = hooked.get(HERE).text
-    assert "answered that it is gone for good" in page and "Send a test</button>" not in page
+    assert "answered that it no longer exists" in page and "Send a test</button>" not in page
     assert "Switched off" in hooked.get("/account").text
     hooked.post(HERE, data={"address": ADDRESS})
-    assert "gone for good" not in hooked.get(HERE).text
+    assert "no longer exists" not in hooked.get(HERE).text
 
 
 def test_an_address_that_is_too_long_is_refused_and_not_clipped(as_alice: FlaskClient, alice: User) -> None:
     answer = as_alice.post("/account/webhook", data={"address": f"https://example.com/{'x' * 1000}"})
     assert answer.status_code == 422 and 'role="alert"' in answer.text
-    assert wishes_of(alice.id).webhook_url is None
+    assert preferences_of(alice.id).webhook_url is None

@@ -16,7 +16,17 @@ from sqlalchemy import Index, NullPool, String, create_engine, delete, func, sel
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, changed_rows, db, engine_options, only, reading, upsert
+from portal.database import (
+    EnumColumn,
+    Model,
+    UtcDateTime,
+    changed_rows,
+    db,
+    engine_options,
+    enum_check,
+    reading,
+    upsert,
+)
 from portal.jobs.core.tables import SweepState
 
 log = structlog.get_logger(__name__)
@@ -50,7 +60,7 @@ class WorkerProcess(Model):
     doing: Mapped[str | None] = mapped_column(String(60))  # a kind and an id: job 12, document 3; empty: idle
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    __table_args__ = (only("kind", WorkerKind), Index("ix_workers_kind_seen_at", "kind", "seen_at"))
+    __table_args__ = (enum_check("kind", WorkerKind), Index("ix_workers_kind_seen_at", "kind", "seen_at"))
 
 
 class Reporter:

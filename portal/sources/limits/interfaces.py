@@ -1,4 +1,4 @@
-"""The limiter and the breaker as a session uses them: asked before each request, told its outcome afterwards.
+"""The limiter and the breaker as a session uses them: before each request, and with its outcome afterwards.
 
 `rate_limiter` and `circuit_breaker`, which all workers share, provide them; a test may pass others.
 """

@@ -63,6 +63,7 @@ def request(
 
 
 def address(table: TomlTable, key: str, default: str | None = None) -> str:
+    """An http or https address whose host has no placeholder and no user."""
     url = table.text(key, default)
     if not url:
         return ""
@@ -74,6 +75,7 @@ def address(table: TomlTable, key: str, default: str | None = None) -> str:
 
 
 def size(table: TomlTable, key: str, default: int) -> int:
+    """A size in bytes, written such as "500 kB"."""
     value = table.raw(key)
     if value is None:
         return default
@@ -86,6 +88,7 @@ def size(table: TomlTable, key: str, default: int) -> int:
 
 
 def limits(table: TomlTable | None, kind: AnswerFormat) -> RequestLimits:
+    """The limits in a table, or the defaults."""
     if table is None:
         return RequestLimits(robots=kind == AnswerFormat.HTML)
     if table.has("robots") and kind != AnswerFormat.HTML:
@@ -101,6 +104,7 @@ def limits(table: TomlTable | None, kind: AnswerFormat) -> RequestLimits:
 
 
 def _rate(table: TomlTable) -> float | None:
+    """Requests a second, written such as "600/min"."""
     value = table.raw("rate")
     if value is None:
         return None
@@ -141,6 +145,7 @@ def batch(table: TomlTable, base: Request, settings: frozenset[str]) -> Batch:
 
 
 def poll(table: TomlTable) -> Poll:
+    """How to fetch the answers of a batch."""
     url = address(table, "url")
     if url and ("ticket" not in {name for _, name in placeholders(url)}):
         table.wrong("url", "no_number", known="{ticket}")
@@ -161,6 +166,7 @@ def poll(table: TomlTable) -> Poll:
 
 
 def rule(table: TomlTable, kind: AnswerFormat) -> Rule:
+    """One rule; `css` is for pages only, `json` for all other kinds."""
     status = table.raw("status")
     numbers = status if isinstance(status, list) else [status] if status is not None else []
     if not all(type(one) is int and 100 <= one <= 599 for one in numbers):
@@ -178,6 +184,7 @@ def rule(table: TomlTable, kind: AnswerFormat) -> Rule:
 
 
 def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
+    """One field, with exactly one of `path`, `css` and `xpath`."""
     found = FieldRule(
         name=name,
         path=expression(table, "path", path),

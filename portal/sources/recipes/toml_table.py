@@ -88,6 +88,7 @@ class TomlTable:
         return key in self.values
 
     def raw(self, key: str) -> Any:
+        """The value of a key as it is, or None."""
         self._known_keys.add(key)
         return self.values.get(key)
 
@@ -104,6 +105,7 @@ class TomlTable:
         return value
 
     def one_of(self, key: str, words: tuple[str, ...], default: str | None = None) -> str:
+        """One of these words; the first one when the value is another, which is a mistake."""
         value = self.text(key, default)
         if value and value not in words:
             self.wrong(key, "not_one_of", known=", ".join(words))
@@ -111,6 +113,7 @@ class TomlTable:
         return value or words[0]
 
     def number(self, key: str, default: float, low: float, high: float) -> float:
+        """A number from `low` to `high`."""
         value = self.raw(key)
         if value is None:
             return default
@@ -120,6 +123,7 @@ class TomlTable:
         return float(value)
 
     def whole(self, key: str, default: int, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
         value = self.raw(key)
         if value is not None and not isinstance(value, int):
             self.wrong(key, "not_between", low=low, high=high)

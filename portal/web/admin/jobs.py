@@ -12,7 +12,7 @@ from portal.clock import utcnow
 from portal.jobs import queries
 from portal.jobs.admin import job_list, operations, phone_search
 from portal.jobs.admin.triage import SPANS
-from portal.notices.log import given_up
+from portal.notices.log import undelivered_count
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint
 from portal.web.admin.filters import ID, REFERENCE, ListQuery
@@ -47,7 +47,7 @@ def jobs() -> Response:
             spans=[span for span, back in SPANS.items() if back],
             window=job_list.WINDOW,
             cap=job_list.CAP,
-            undelivered=given_up(),
+            undelivered=undelivered_count(),
         )
     )
 

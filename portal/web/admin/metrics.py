@@ -14,17 +14,17 @@ from portal.web.metrics_page import MetricsQuery, table_file
 @admin_required
 def metrics() -> str:
     """Show all users' metrics over the period in the address."""
-    return render_template("figures/everybody.html", **metrics_page.everybodys(MetricsQuery.read(), utcnow()))
+    return render_template("metrics/all.html", **metrics_page.all_users_page(MetricsQuery.read(), utcnow()))
 
 
 @blueprint.get("/admin/metrics/live")
 @admin_required
 def metrics_live() -> str | Response:
     """Send the present counts, or 204 while the page already shows them."""
-    page = metrics_page.standing()
+    page = metrics_page.current_counts()
     if request.args.get("v") == page["live_version"]:
         return make_response("", 204)
-    return render_template("figures/_live.html", **page)
+    return render_template("metrics/_status_counts.html", **page)
 
 
 @blueprint.get("/admin/metrics/<name>.csv")

@@ -29,7 +29,7 @@ def index() -> str:
         state=state,
         before=before,
         states=[(one.value, words.STATES[one]) for one in Delivery],
-        undelivered=log.given_up(),
+        undelivered=log.undelivered_count(),
         words=words,
     )
 

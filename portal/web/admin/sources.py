@@ -85,7 +85,7 @@ def try_source(name: str) -> Response:
             render_template("admin/source.html", **_page(name, text, reason_words(phone.reason or ""))), 422
         )
     try:
-        token = source_trial.begin(name, phone.e164, utcnow())
+        token = source_trial.start(name, phone.e164, utcnow())
     except source_trial.RedisAway:
         said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
         return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)
@@ -96,7 +96,7 @@ def try_source(name: str) -> Response:
 @admin_required
 def trial(name: str, token: str) -> str:
     """Show a trial: the page polls until there is a result, which is kept for ten minutes."""
-    state = source_trial.look(name, token, utcnow())
+    state = source_trial.state_of(name, token, utcnow())
     if wants_fragment():
         _known(name)
         return render_template("admin/_source_trial.html", source=name, state=state, **ANSWER_WORDS)

@@ -67,7 +67,7 @@ def page_of(client: FlaskClient, path: str = "/admin/health") -> str:
 
 def listen_since(app: Flask, ago: timedelta) -> None:
     watch = app.extensions["standstill"]
-    watch.since, watch.asked_at = utcnow() - ago, None
+    watch.since, watch.checked_at = utcnow() - ago, None
 
 
 # ── the page ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,11 +174,11 @@ def test_everybody_sees_the_banner_and_admins_a_way_to_health(
 ) -> None:
     all_here()
     for page in (page_of(as_alice, "/"), page_of(as_alice, "/account"), page_of(as_ada, "/admin/jobs")):
-        assert 'data-standstill="no"' in page and "The queue is paused." not in page
+        assert 'data-standstill="no"' in page and "Lookups have stopped for the moment." not in page
     heard("scrape", ago=timedelta(minutes=2))
     listen_since(app, HOUR)
     for page in (page_of(as_alice, "/"), page_of(as_alice, "/account")):
-        assert 'data-standstill="yes"' in page and "Nothing is lost; it goes on by itself." in page
+        assert 'data-standstill="yes"' in page and "Nothing is lost; they will continue automatically." in page
         assert "/admin/health" not in page
     assert re.search(r'data-standstill="yes".*?href="/admin/health"', page_of(as_ada, "/"), re.S)
     assert "data-standstill" not in page_of(client, "/login"), "who is not signed in has nothing in the queue"
@@ -196,12 +196,16 @@ def test_an_open_page_is_told_when_it_comes_and_goes_and_its_asking_keeps_no_ses
     assert not [text for text in asked if "login_sessions" in text], "nobody was loaded"
     listen_since(app, HOUR)
     come = as_alice.get("/standstill?v=0", headers=HX)
-    assert "The queue is paused." in come.text and "/standstill?v=1" in come.text and "<html" not in come.text
+    assert (
+        "Lookups have stopped for the moment." in come.text
+        and "/standstill?v=1" in come.text
+        and "<html" not in come.text
+    )
     assert as_alice.get("/standstill?v=1", headers=HX).status_code == 204
     all_here()
     listen_since(app, HOUR)
     gone = as_alice.get("/standstill?v=1", headers=HX)
-    assert 'data-standstill="no"' in gone.text and "paused" not in gone.text
+    assert 'data-standstill="no"' in gone.text and "stopped" not in gone.text
     assert client.get("/standstill?v=0").status_code == 204
 
 
@@ -210,7 +214,7 @@ def test_a_hundred_pages_ask_the_database_once(app: Flask) -> None:
     asked: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     for _ in range(100):
-        watch.ask(now, timedelta(minutes=1))
+        watch.stopped(now, timedelta(minutes=1))
     assert len([text for text in asked if text.startswith("SELECT")]) == 1
-    watch.ask(now + REMEMBERED, timedelta(minutes=1))
+    watch.stopped(now + REMEMBERED, timedelta(minutes=1))
     assert len([text for text in asked if text.startswith("SELECT")]) == 2

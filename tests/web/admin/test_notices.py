@@ -15,7 +15,7 @@ from portal.jobs import queries
 from portal.jobs.models import ScrapingJob
 from portal.notices.delivery import send_due
 from portal.notices.models import Delivery, Notice
-from portal.notices.preferences import wishes_of
+from portal.notices.preferences import preferences_of
 from portal.notices.unsubscribe import unsubscribe_address
 from tests.support import scenes
 from tests.support.cast import NOW
@@ -39,7 +39,7 @@ def shown(client: FlaskClient, address: str, status: int = 200) -> str:
 
 def settings_of(user: User) -> dict[str, bool]:
     db.session.rollback()
-    kept = wishes_of(user.id)
+    kept = preferences_of(user.id)
     return {name: bool(getattr(kept, name)) for name in ("tell_failed", "tell_completed", "daily_summary")}
 
 
@@ -99,25 +99,25 @@ def test_those_given_up_are_counted_where_an_admin_looks(told: Notice, as_ada: F
 
 
 def test_the_files_timeline_says_who_was_told(told: Notice, alice: User, as_alice: FlaskClient) -> None:
-    assert "Told (E-mail, alice@example.com): A file stopped." in shown(as_alice, f"/jobs/{told.job_id}")
+    assert "Notified (Email, alice@example.com): A file stopped." in shown(as_alice, f"/jobs/{told.job_id}")
 
 
 def test_a_digest_stands_on_the_timeline_of_each_of_its_files(
     alice: User, as_alice: FlaskClient, make_job: MakeJob
 ) -> None:
     jobs = [scenes.failed(make_job(alice, 3), NOW, final=True) for _ in range(2)]
-    assert [event.kind for event in queries.timeline(jobs[0])].count("told") == 0, "not yet told"
+    assert [event.kind for event in queries.timeline(jobs[0])].count("notified") == 0, "not yet notified"
     list(send_due(NOW))
     for job in jobs:
         page = shown(as_alice, f"/jobs/{job.id}")
-        assert "Told (E-mail, alice@example.com): A file stopped. Together with other files." in page
+        assert "Notified (Email, alice@example.com): A file stopped. Sent together with other files." in page
 
 
 def test_a_letter_that_was_refused_stands_there_with_its_next_try(told: Notice, as_alice: FlaskClient) -> None:
     told.state, told.sent_at, told.due_at = Delivery.DUE, None, NOW + timedelta(minutes=2)
     db.session.commit()
     page = shown(as_alice, f"/jobs/{told.job_id}")
-    assert "Could not be told yet (E-mail, alice@example.com): A file stopped. Next try:" in page
+    assert "Not delivered yet (Email, alice@example.com): A file stopped. Next attempt:" in page
 
 
 def test_a_person_chooses_what_they_are_told(alice: User, as_alice: FlaskClient) -> None:
@@ -141,7 +141,7 @@ def path_of(app: Flask, user: User, kind: str = "job_completed") -> str:
 def test_a_scanner_that_opens_the_link_stops_nothing(app: Flask, alice: User, client: FlaskClient) -> None:
     address = path_of(app, alice)
     page = shown(client, address)
-    assert "Stop these letters" in page and "alice" not in page
+    assert "Unsubscribe" in page and "alice" not in page
     assert settings_of(alice)["tell_completed"]
 
 

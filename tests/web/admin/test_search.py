@@ -14,7 +14,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.bulk_tables import PhoneSearch
 from portal.jobs.models import ScrapingJob
-from portal.jobs.sweep.steps import forget_kept
+from portal.jobs.sweep.steps import delete_expired
 from tests.web.admin.test_jobs import listed
 
 MakeJob = Callable[..., ScrapingJob]
@@ -66,7 +66,7 @@ def test_the_key_of_a_number_is_good_for_its_admin_and_for_half_an_hour(
     page = as_ada.get(address).get_data(as_text=True)
     assert "That search has expired" in page and "job-row-" not in page
     sought(as_ada, "612000004")
-    list(forget_kept(utcnow()))
+    list(delete_expired(utcnow()))
     assert [one.e164 for one in db.session.scalars(select(PhoneSearch))] == ["+34612000004"], "what is over is cleared"
 
 

@@ -287,12 +287,12 @@ def test_a_try_says_when_no_worker_takes_it_up_and_at_last_gives_up(
     as_ada: FlaskClient, folder: Path, redis: Redis
 ) -> None:
     now = utcnow()
-    token = source_trial.begin("operators", "+34612345678", now)
-    assert source_trial.look("operators", token, now).waiting
-    assert source_trial.look("operators", token, now + timedelta(seconds=10)).slow
-    assert not source_trial.look("operators", token, now + timedelta(minutes=3)).waiting
-    assert source_trial.look("offline", token, now).trial is None, "it is that source's alone"
-    assert not source_trial.look("offline", token, now).waiting
+    token = source_trial.start("operators", "+34612345678", now)
+    assert source_trial.state_of("operators", token, now).waiting
+    assert source_trial.state_of("operators", token, now + timedelta(seconds=10)).slow
+    assert not source_trial.state_of("operators", token, now + timedelta(minutes=3)).waiting
+    assert source_trial.state_of("offline", token, now).trial is None, "it is that source's alone"
+    assert not source_trial.state_of("offline", token, now).waiting
     assert 0 < redis.ttl(f"trial:{token}") <= source_trial.KEPT_SECONDS
 
 
@@ -322,7 +322,7 @@ def test_the_recipe_is_shown_with_what_its_tests_say(as_ada: FlaskClient, folder
     seen = page(as_ada)
     assert "{secret:OPERATOR_KEY}" in seen and SECRET not in seen
     assert seen.count('data-passed="yes"') == 1 and seen.count('data-passed="no"') == 1
-    assert "the field operator is “Ejemplo” and not “Otro”" in seen
+    assert "the field operator is “Ejemplo” instead of “Otro”" in seen
 
 
 def test_with_redis_away_the_page_still_stands(as_ada: FlaskClient, folder: Path, app: Flask) -> None:
