@@ -18,7 +18,7 @@ from portal.database import db
 from portal.jobs.dispatch import queue
 from portal.jobs.health import checks, queues
 from portal.jobs.health.processes import WorkerProcess
-from portal.jobs.health.words import said
+from portal.jobs.health.words import describe
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.notices.models import Delivery, Notice
@@ -101,7 +101,7 @@ def test_rubbish_in_redis_does_not_make_it_away(valkey_app: Flask) -> None:
     assert states()["redis"] == "well"
     with valkey_app.test_request_context(headers={"Accept-Language": "en"}):
         found = next(one for one in checks.findings(utcnow()) if one.part == "redis")
-        assert said(found).how == "It answers. Messages: –"
+        assert describe(found).how == "Responding. Messages: –"
         db.session.rollback()
     assert valkey_app.test_client().get("/readyz").get_json() == {"ready": True, "missing": []}
 
