@@ -67,6 +67,17 @@ _BY_LENGTH = {
     ValidationResult.INVALID_COUNTRY_CODE: Reason.UNKNOWN_COUNTRY,
 }
 
+
+def reason_of_error(error: NumberParseException) -> Reason:
+    """Return why libphonenumber could not parse a text."""
+    return _BY_ERROR.get(error.error_type, Reason.NOT_A_NUMBER)
+
+
+def reason_of_length(parsed: PhoneNumber) -> Reason:
+    """Return why a parsed number of unknown type is not valid."""
+    return _BY_LENGTH.get(is_possible_number_with_reason(parsed), Reason.UNKNOWN_RANGE)
+
+
 # Characters around a typed or pasted number: quotes that keep leading zeros, and invisible marks.
 _AROUND = "'’‘`´\"\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _UNSEEN = str.maketrans("", "", "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e")
@@ -111,14 +122,14 @@ def _read(text: str, country: str) -> Phone:
     try:
         parsed = _parse(text, country)
     except NumberParseException as error:
-        return Phone(reason=_BY_ERROR.get(error.error_type, Reason.NOT_A_NUMBER))
+        return Phone(reason=reason_of_error(error))
     if parsed.extension:
         if len(parsed.extension) >= _SHORTEST:  # "612345678; 698765432": a second number, taken for an extension
             return Phone(reason=Reason.SEVERAL_NUMBERS)
         parsed.extension = None
     if number_type(parsed) != PhoneNumberType.UNKNOWN:
         return Phone(format_number(parsed, PhoneNumberFormat.E164), parsed.country_code, None, parsed)
-    return Phone(reason=_BY_LENGTH.get(is_possible_number_with_reason(parsed), Reason.UNKNOWN_RANGE))
+    return Phone(reason=reason_of_length(parsed))
 
 
 def _other_reading(text: str, country: str) -> Phone | None:

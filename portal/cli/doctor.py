@@ -20,8 +20,8 @@ from portal.accounts.users import clean_email
 from portal.cli.language import in_terminal_language
 from portal.clock import utcnow
 from portal.database import db
+from portal.documents.words import GB
 from portal.jobs.health.checks import HealthState, finding
-from portal.jobs.health.words import GB
 from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
 from portal.sources import catalogue

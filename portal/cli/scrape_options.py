@@ -13,6 +13,7 @@ from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words
 from portal.jobs.commands import Choice
+from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import countries
 
 
@@ -45,6 +46,8 @@ def _sheet(document: Document, name: str | None) -> SheetFacts:
         raise click.ClickException(said)
     if found.problem is not None:
         raise click.ClickException(problem_words(found.problem, found.problem_facts))
+    if not found.usable:
+        raise click.ClickException(cannot_start_words("no_rows"))
     return found
 
 

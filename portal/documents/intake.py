@@ -10,15 +10,13 @@ from typing import Any
 from sqlalchemy import update
 
 from portal.database import db
-from portal.documents.check import CheckFacts, check_facts
+from portal.documents.check import check_facts
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.parent import SheetFacts, read
 from portal.documents.storage import LocalStorage
-from portal.phone import countries
 
 MAX_READ_ATTEMPTS = 3
-CHECKS_KEPT = 12
 
 
 def read_document(
@@ -93,29 +91,3 @@ def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, coun
         return {}
     facts = check_facts(storage.sheet_path(key, first.index), first.header_row, first.number_column, country)
     return {choice_key(first.index, first.header_row, first.number_column, country): facts.to_dict()}
-
-
-def is_choice(document: Document, sheet: int, header_row: int, column: int, country: str) -> bool:
-    """Return whether the sheet, rows below the header row, the column and the country exist."""
-    if not 0 <= sheet < len(document.sheets) or country not in countries():
-        return False
-    facts = SheetFacts.from_dict(document.sheets[sheet])
-    return facts.problem is None and 0 <= header_row < facts.rows and 0 <= column < facts.columns
-
-
-def facts_for(
-    document: Document, sheet: int, header_row: int, column: int, country: str, storage: LocalStorage
-) -> CheckFacts:
-    """Return the counts of a choice, and keep them in Document.checks; the caller commits.
-
-    Raises ValueError for a choice that the document does not have, FileNotFoundError when its rows were deleted.
-    """
-    if not is_choice(document, sheet, header_row, column, country):
-        raise ValueError("no such choice")
-    key = choice_key(sheet, header_row, column, country)
-    if key in document.checks:
-        return CheckFacts.from_dict(document.checks[key])
-    facts = check_facts(storage.sheet_path(document.storage_key, sheet), header_row, column, country)
-    kept = dict(list(document.checks.items())[-(CHECKS_KEPT - 1) :])
-    document.checks = {**kept, key: facts.to_dict()}  # a new dict: SQLAlchemy does not see a change inside one
-    return facts

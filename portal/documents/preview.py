@@ -63,7 +63,7 @@ def pick(
     header_row = facts.header_row
     wanted = "" if changed else requested.get("header_row", "").strip()
     if wanted:
-        if wanted.isdecimal() and len(wanted) < 9 and int(wanted) < facts.rows:
+        if wanted.isdecimal() and len(wanted) < 9 and facts.has_header_row(int(wanted)):
             header_row = int(wanted)
         else:
             problems.append(HEADER_UNKNOWN)
@@ -93,6 +93,18 @@ def pick(
     )
 
 
+def choice_problem(sheets: Sequence[SheetFacts], sheet: int, header_row: int, column: int, country: str) -> str | None:
+    """Return the code of the first part of a choice that does not exist; None when all of it does."""
+    facts = next((facts for facts in sheets if facts.index == sheet and facts.problem is None), None)
+    if facts is None:
+        return SHEET_UNKNOWN
+    if not facts.has_column(column):
+        return COLUMN_UNKNOWN
+    if not facts.has_header_row(header_row):
+        return HEADER_UNKNOWN
+    return None if country in countries() else COUNTRY_UNKNOWN
+
+
 def _sheet(sheets: Sequence[SheetFacts], wanted: str) -> SheetFacts | None:
     """Find the usable sheet at this position or, failing that, with this name."""
     usable = [facts for facts in sheets if facts.usable]
@@ -107,7 +119,7 @@ def _sheet(sheets: Sequence[SheetFacts], wanted: str) -> SheetFacts | None:
 
 def _column(facts: SheetFacts, header: list[str], wanted: str) -> int | None:
     """Find the column at this position or, failing that, with this heading."""
-    if wanted.isdecimal() and len(wanted) < 6 and int(wanted) < facts.columns:
+    if wanted.isdecimal() and len(wanted) < 6 and facts.has_column(int(wanted)):
         return int(wanted)
     for same in (lambda head: head.strip() == wanted, lambda head: normalised(head) == normalised(wanted) != ""):
         for position, head in enumerate(header):

@@ -12,6 +12,8 @@ from flask_babel import lazy_gettext as _
 from portal.documents.reader.limits import FileProblem
 from portal.phone import Reason
 
+MB, GB = 1000**2, 1000**3
+
 PROBLEMS: dict[FileProblem, LazyString] = {
     FileProblem.EMPTY: _("The file is empty. Save it again from the program that made it and upload it once more."),
     FileProblem.NO_ROWS: _("The file has no rows with data. Check that you chose the right file."),
@@ -78,3 +80,11 @@ def problem_words(problem: FileProblem | str, facts: Mapping[str, Any] | None = 
 def reason_words(reason: Reason | str) -> str:
     """Return why a cell is not looked up, in the reader's language."""
     return str(REASONS[Reason(reason)])
+
+
+def size_words(size: int) -> str:
+    """Write `size` bytes in the reader's language, in kB, MB or GB."""
+    for unit, name in ((GB, "GB"), (MB, "MB")):
+        if size >= unit:
+            return f"{format_decimal(size / unit, format='#,##0.#')} {name}"
+    return f"{format_decimal(max(1, round(size / 1000)))} kB"

@@ -14,6 +14,8 @@ from portal.accounts import User
 from portal.database import db
 from portal.documents.check import check
 from portal.documents.models import Document, Reading
+from portal.documents.preview import choice_problem
+from portal.documents.reader.parent import SheetFacts
 from portal.documents.storage import LocalStorage
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.derived import is_unfinished
@@ -23,7 +25,6 @@ from portal.jobs.dispatch import push_job
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.quotas import quota_of
-from portal.phone import countries
 from portal.sources.base import Outcome
 
 ADMIN_ONLY = frozenset({"time_out", "limits"})
@@ -95,15 +96,9 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
 def _validate(document: Document, choice: Choice) -> None:
     if document.state != Reading.READY:
         raise CannotStart("not_ready")
-    sheet = next((facts for facts in document.sheets if facts["index"] == choice.sheet), None)
-    if sheet is None:
-        raise CannotStart("sheet_unknown")
-    if not 0 <= choice.column < sheet["columns"]:
-        raise CannotStart("column_unknown")
-    if not 0 <= choice.header_row <= sheet["rows"]:
-        raise CannotStart("header_unknown")
-    if choice.country not in countries():
-        raise CannotStart("country_unknown")
+    sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
+    if problem := choice_problem(sheets, choice.sheet, choice.header_row, choice.column, choice.country):
+        raise CannotStart(problem)
     if choice.source not in sources.names():
         raise CannotStart("source_unknown")
 

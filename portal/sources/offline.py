@@ -16,11 +16,9 @@ from phonenumbers import (
     PhoneNumber,
     PhoneNumberFormat,
     PhoneNumberType,
-    ValidationResult,
     carrier,
     format_number,
     geocoder,
-    is_possible_number_with_reason,
     number_type,
     parse,
     region_code_for_number,
@@ -28,6 +26,7 @@ from phonenumbers import (
 )
 from phonenumbers.phonenumberutil import is_number_type_geographical
 
+from portal.phone import reason_of_error, reason_of_length
 from portal.sources.base import Answer, Outcome
 from portal.sources.offline_facts import FACTS, LINE_TYPES
 
@@ -39,20 +38,6 @@ SAMPLES = ("+34612345678", "+34912345678", "+34800123456", "+14155552671", "+447
 _TYPES = {getattr(PhoneNumberType, name.upper()): code for name, code in LINE_TYPES.items()}
 _MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.PAGER)
 _FIXED = (PhoneNumberType.FIXED_LINE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-_BY_LENGTH = {
-    ValidationResult.INVALID_COUNTRY_CODE: "unknown_country",
-    ValidationResult.TOO_SHORT: "too_short",
-    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "too_short",
-    ValidationResult.TOO_LONG: "too_long",
-}
-_BY_ERROR = {
-    NumberParseException.INVALID_COUNTRY_CODE: "unknown_country",
-    NumberParseException.NOT_A_NUMBER: "not_a_number",
-    NumberParseException.TOO_SHORT_AFTER_IDD: "too_short",
-    NumberParseException.TOO_SHORT_NSN: "too_short",
-    NumberParseException.TOO_LONG: "too_long",
-}
-
 _BY_COUNTRY: dict[int, str] = {}  # time zones of numbers without a place
 
 
@@ -70,11 +55,10 @@ class OfflineSource:
         try:
             number = parse(e164, None)
         except NumberParseException as error:
-            return Answer(Outcome.INVALID, reason=_BY_ERROR.get(error.error_type, "not_a_number"))
+            return Answer(Outcome.INVALID, reason=reason_of_error(error).value)
         kind = number_type(number)
         if kind == PhoneNumberType.UNKNOWN:
-            reason = _BY_LENGTH.get(is_possible_number_with_reason(number), "unknown_range")
-            return Answer(Outcome.INVALID, reason=reason)
+            return Answer(Outcome.INVALID, reason=reason_of_length(number).value)
         fields = {
             "e164": format_number(number, PhoneNumberFormat.E164),
             "national": _national(number),

@@ -4,7 +4,8 @@ application.
 Views run no queries, do not commit and compare no statuses. A view reads and acts through what jobs offers: its own
 files (`queries`, `commands`, …), the rooms `admin`, `health`, `metrics`, `export` and `words`, and of `core` the
 statuses, the rows and what is derived from them. It must not reach behind the verbs: lifecycle, dispatch, attempt,
-sweep, worker, notify, the ledger and the timeline. `tests/test_architecture.py` has the list. Pages for admins are in `admin`.
+sweep, worker, notify, the ledger and the timeline. `tests/test_architecture.py` has the list. The
+administrators' pages are in `admin`.
 """
 
 from flask import Flask, request

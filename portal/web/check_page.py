@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app
-from flask_babel import format_decimal, get_locale, gettext
+from flask_babel import get_locale, gettext
 from flask_login import current_user
 
 from portal import sources
 from portal.documents.models import Document, Reading
 from portal.documents.preview import NothingToPreview, Preview, preview_of
-from portal.documents.words import problem_words, reason_words
+from portal.documents.words import problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.words.statuses import cannot_start_words
@@ -74,10 +74,3 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "jobs": uploads.jobs_of(document.id),
         "begun": uploads.jobs_started(document.id),
     }
-
-
-def size_words(size_bytes: int) -> str:
-    """A file's size in kB or MB."""
-    if size_bytes >= 1_000_000:
-        return f"{format_decimal(size_bytes / 1_000_000, format='#,##0.#')} MB"
-    return f"{format_decimal(max(1, round(size_bytes / 1000)))} kB"

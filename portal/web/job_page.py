@@ -11,6 +11,7 @@ from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
+from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries
 from portal.jobs.core import derived, retention, samples
 from portal.jobs.export import groups_of
@@ -40,16 +41,6 @@ class CauseChoice:
     ticked: bool
 
 
-def column_letters(column: int) -> str:
-    """A column index as a spreadsheet writes it: 0 is A, 27 is AB."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
-
-
 def _file_facts(job: ScrapingJob) -> dict[str, str]:
     """What was chosen on the check page, in words where there are any."""
     sheet = next((facts for facts in job.document.sheets if facts.get("index") == job.sheet), {})
@@ -58,7 +49,7 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
     locale = get_locale()
     return {
         "sheet": str(sheet.get("name", "")),
-        "column": " · ".join(part for part in (column_letters(job.column), heading.strip()) if part),
+        "column": " · ".join(part for part in (column_letter(job.column), heading.strip()) if part),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "data_version": _data_version(job.source),
     }

@@ -3,14 +3,13 @@
 It must not know what the table is about.
 """
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from flask_babel import format_decimal, format_percent, get_locale, gettext
+from flask_babel import format_decimal, format_percent, gettext
 
-from portal.jobs.export.csv_file import harmless
+from portal.jobs.export.csv_file import harmless, localized_writer
 from portal.web.template_filters import span_words
 
 Value = str | int | float | None
@@ -62,17 +61,15 @@ class Table:
 
     def as_csv(self) -> bytes:
         """As CSV that Excel opens with a double click, with the separators of the reader's language."""
-        locale = get_locale()
-        with_commas = locale is not None and locale.language == "en"
         out = io.StringIO()
-        writer = csv.writer(out, delimiter="," if with_commas else ";", lineterminator="\r\n")
+        writer, decimal_point = localized_writer(out)
         seconds = gettext("in seconds")
         writer.writerow(
             [harmless(f"{head.title}, {seconds}" if head.kind == "seconds" else head.title) for head in self.columns]
         )
         for row in self.rows:
             cells = zip(self.columns, row, strict=True)
-            writer.writerow([head.plain(value, not with_commas) for head, value in cells])
+            writer.writerow([head.plain(value, not decimal_point) for head, value in cells])
         return out.getvalue().encode("utf-8-sig")
 
     def sorted_by(self, order: str) -> "Table":

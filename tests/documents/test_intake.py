@@ -10,10 +10,12 @@ from flask import Flask
 
 from portal.accounts import User
 from portal.database import db
-from portal.documents.intake import CHECKS_KEPT, MAX_READ_ATTEMPTS, facts_for, read_document
+from portal.documents.check import CheckFacts
+from portal.documents.intake import MAX_READ_ATTEMPTS, read_document
 from portal.documents.models import Document, Reading
+from portal.documents.preview import COLUMN_UNKNOWN, COUNTRY_UNKNOWN, HEADER_UNKNOWN, SHEET_UNKNOWN, choice_problem
 from portal.documents.reader.limits import ReadLimits
-from portal.documents.reader.parent import ReadingFailed
+from portal.documents.reader.parent import ReadingFailed, SheetFacts
 from portal.documents.storage import LocalStorage
 from tests.documents import hostile
 from tests.documents.sheets import xlsx
@@ -68,7 +70,7 @@ def test_a_good_file_becomes_ready(
     assert (document.state, document.problem, document.read_at, document.read_attempts) == (Reading.READY, None, now, 1)
     assert [facts["name"] for facts in document.sheets] == ["Hoja1", "Hoja2"]
     assert document.checks["0:1:1:ES"]["to_look_up"] == 2
-    assert facts_for(document, 0, 1, 1, "ES", storage).bad_rows == [(3, "no", "not_a_number")]
+    assert CheckFacts.from_dict(document.checks["0:1:1:ES"]).bad_rows == [(3, "no", "not_a_number")]
 
 
 def test_a_hostile_file_is_refused(
@@ -146,39 +148,18 @@ def test_a_file_is_refused_after_three_tries(
     assert (found(document_id).state, found(document_id).problem) == (Reading.REFUSED, "unsafe")
 
 
-def test_another_choice_is_checked_once(
-    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
-) -> None:
-    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
-    read_document(document_id, storage, ReadLimits(), now)
-    first = facts_for(found(document_id), 0, 0, 1, "ES", storage)
-    db.session.commit()
-    assert first.total == 5
-    storage.sheet_path(found(document_id).storage_key, 0).unlink()
-    assert facts_for(found(document_id), 0, 0, 1, "ES", storage) == first
-
-
-def test_unknown_choices_are_refused(
+def test_choices_that_a_document_does_not_have(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES, [["tel"], *([[612345678]] * 9)]))
     read_document(document_id, storage, ReadLimits(max_rows=5), now)
     document = found(document_id)
-    for sheet, header_row, column, country in (
-        (-1, 1, 1, "ES"), (2, 1, 1, "ES"), (0, -1, 1, "ES"), (0, 5, 1, "ES"), (0, 1, 2, "ES"), (0, 1, -1, "ES"),
-        (0, 1, 1, "XX"), (0, 1, 1, "es"), (1, 1, 0, "ES"),
+    sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
+    assert choice_problem(sheets, 0, 1, 1, "ES") is choice_problem(sheets, 0, 0, 0, "PT") is None
+    for sheet, header_row, column, country, problem in (
+        (-1, 1, 1, "ES", SHEET_UNKNOWN), (2, 1, 1, "ES", SHEET_UNKNOWN), (1, 1, 0, "ES", SHEET_UNKNOWN),
+        (0, -1, 1, "ES", HEADER_UNKNOWN), (0, 5, 1, "ES", HEADER_UNKNOWN),
+        (0, 1, 2, "ES", COLUMN_UNKNOWN), (0, 1, -1, "ES", COLUMN_UNKNOWN),
+        (0, 1, 1, "XX", COUNTRY_UNKNOWN), (0, 1, 1, "es", COUNTRY_UNKNOWN),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match="no such choice"):
-            facts_for(document, sheet, header_row, column, country, storage)
-
-
-def test_the_number_of_kept_checks_is_limited(
-    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
-) -> None:
-    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
-    read_document(document_id, storage, ReadLimits(), now)
-    document = found(document_id)
-    for country in ("FR", "PT", "IT", "DE", "GB", "US", "NL", "BE", "AT", "CH", "SE", "NO", "DK"):
-        facts_for(document, 0, 1, 1, country, storage)
-    assert len(document.checks) == CHECKS_KEPT
-    assert "0:1:1:DK" in document.checks
+        assert choice_problem(sheets, sheet, header_row, column, country) == problem

@@ -66,6 +66,14 @@ class SheetFacts:
         """Whether the sheet has rows that can be looked up."""
         return self.problem is None and self.data_rows > 0
 
+    def has_header_row(self, row: int) -> bool:
+        """Return whether `row` (0: no header) can be the header: there are rows below it."""
+        return 0 <= row < self.rows
+
+    def has_column(self, column: int) -> bool:
+        """Return whether there is a column at this position."""
+        return 0 <= column < self.columns
+
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as a dictionary for a JSON column."""
         return asdict(self)

@@ -23,7 +23,8 @@ from portal.jobs.export.xlsx import write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
-    "MIMETYPES", "FileFormat", "Group", "RowFilter", "UnknownGroup", "download_name", "export", "group_title", "groups_of",
+    "MIMETYPES", "FileFormat", "Group", "RowFilter", "UnknownGroup", "download_name", "export", "group_title",
+    "groups_of",
     "write_export",
 ]  # fmt: skip
 

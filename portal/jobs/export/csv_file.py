@@ -7,7 +7,7 @@ with semicolons and writes 3,5; English Excel uses commas and 3.5.
 import csv
 import io
 import re
-from typing import BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from flask_babel import get_locale
 
@@ -20,14 +20,20 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _E164 = re.compile(r"\+\d{7,15}", re.ASCII)
 
 
+def localized_writer(out: TextIO) -> tuple[Any, bool]:
+    """Return a CSV writer for the spreadsheet programs of the reader's language, and whether they write a decimal
+    point: English Excel separates cells with commas, Spanish Excel, which writes 3,5, with semicolons."""
+    locale = get_locale()
+    english = locale is not None and locale.language == "en"
+    return csv.writer(out, delimiter="," if english else ";", lineterminator="\r\n"), english
+
+
 def write_csv(plan: ExportPlan, out: BinaryIO) -> None:
     """Write all lines to `out` in UTF-8 with a byte order mark, by which Excel recognises it."""
-    locale = get_locale()
-    with_commas = locale is not None and locale.language == "en"
     text = io.TextIOWrapper(out, encoding="utf-8-sig", errors="replace", newline="", write_through=False)
-    writer = csv.writer(text, delimiter="," if with_commas else ";", lineterminator="\r\n")
+    writer, decimal_point = localized_writer(text)
     for line in lines(plan):
-        own: list[str] = [_text(cell, plain_point=with_commas or column == plan.column)
+        own: list[str] = [_text(cell, plain_point=decimal_point or column == plan.column)
                           for column, cell in enumerate(line.cells)]  # fmt: skip
         if line.added:
             own += [""] * (plan.width - len(own))

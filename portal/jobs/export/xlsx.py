@@ -1,7 +1,7 @@
 """Writes lines as an Excel workbook, row by row so that memory stays flat.
 
-It must not know where the lines come from. Text stays text: `=1+1` never becomes a formula, nor a URL a link. Numbers, dates
-and booleans of the person's file keep their types.
+It must not know where the lines come from. Text stays text: `=1+1` never becomes a formula, nor a URL a link. Numbers,
+dates and booleans of the person's file keep their types.
 """
 
 import datetime

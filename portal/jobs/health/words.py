@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from flask_babel import LazyString, format_decimal, gettext, ngettext
 from flask_babel import lazy_gettext as _
 
+from portal.documents.words import size_words
 from portal.jobs.health.checks import HealthFinding, HealthState
 from portal.sources.words import source_title
-
-GB = 1000**3
-MB = 1000**2
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,6 @@ def describe(finding: HealthFinding) -> HealthMessage:
     todo = "" if finding.state == HealthState.WELL else str(TODO[key])
     describe_part = _workers if finding.part.startswith("workers_") else DESCRIBE[finding.part]
     return HealthMessage(str(TITLES[finding.part]), describe_part(finding), todo)
-
-
-def size_words(size: int) -> str:
-    """Return a number of bytes in MB or GB."""
-    if size >= GB:
-        return gettext("%(n)s GB", n=format_decimal(round(size / GB, 1)))
-    return gettext("%(n)s MB", n=format_decimal(max(1, round(size / MB))))
 
 
 def _workers(finding: HealthFinding) -> str:

@@ -84,8 +84,8 @@ def good_digest(notice: Notice, recipient: Recipient, home: str) -> EmailContent
     n, total = recipient.count(facts["count"]), recipient.count(facts["total"])
     fixed = sum(file.get("kind") == NoticeKind.JOB_FIXED for file in facts["files"])
     then = ngettext(
-        "%(n)s of them had stopped earlier and is now complete.",
-        "%(n)s of them had stopped earlier and are now complete.",
+        "%(n)s of these files had stopped earlier and is now complete.",
+        "%(n)s of these files had stopped earlier and are now complete.",
         fixed, n=recipient.count(fixed),
     )  # fmt: skip
     return EmailContent(

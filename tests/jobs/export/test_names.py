@@ -1,4 +1,4 @@
-"""What a downloaded file is called."""
+"""The name of a downloaded file."""
 
 import pytest
 from flask import Flask
@@ -42,7 +42,7 @@ def test_no_name_leads_out_of_its_folder_or_its_header(app: Flask, alice: User, 
     assert name == f"{stem.removeprefix('_list') or 'list'} (partial 1 of 3).xlsx"
 
 
-def test_an_operators_name_stands_in_the_file_name_without_harm(app: Flask, alice: User) -> None:
+def test_an_operators_name_is_safe_in_a_file_name(app: Flask, alice: User) -> None:
     job = job_on(app, alice, CELLS, source="offline")
 
     with force_locale("en"):
