@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Iterator
 
-from bench import desk, figures, files, offline, sources, sweeping
-from bench.measuring import SHORT, Goal
+from bench import admin_pages, files, metrics_pages, offline, sources, sweep
+from bench.measure import SHORT, Goal
 
 
 def goals() -> Iterator[Goal]:
@@ -12,9 +12,9 @@ def goals() -> Iterator[Goal]:
     yield from offline.measure()
     yield files.measure_reading()
     yield from files.measure_export()
-    yield from sweeping.goals()
-    yield from desk.goals()
-    yield from figures.goals()
+    yield from sweep.goals()
+    yield from admin_pages.goals()
+    yield from metrics_pages.goals()
     yield from sources.measure()
 
 

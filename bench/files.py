@@ -12,8 +12,8 @@ from flask_babel import force_locale
 from openpyxl import load_workbook
 from xlsxwriter import Workbook
 
-from bench.measuring import SHORT, Goal, best_of
-from bench.portal_here import make_job, numbers, portal
+from bench.measure import SHORT, Goal, best_of
+from bench.temporary_portal import make_job, numbers, portal
 from portal.database import db
 from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import read

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, carrier, geocoder, timezone
 
-from bench.measuring import SHORT, Goal, best_of, seconds
-from bench.portal_here import make_job, numbers, portal
+from bench.measure import SHORT, Goal, best_of, seconds
+from bench.temporary_portal import make_job, numbers, portal
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.worker.rq_worker import settle_memory
+from portal.jobs.worker.rq_worker import freeze_memory
 from portal.sources.offline import OfflineSource, warm
 
 ROWS = 5000
@@ -41,7 +41,7 @@ def measure() -> list[Goal]:
     e164s = numbers(ROWS)
     source = OfflineSource()
     warm()
-    settle_memory()  # as in a worker
+    freeze_memory()  # as in a worker
 
     def loop(ask: Callable[[str], object]) -> Callable[[], float]:
         return lambda: seconds(lambda: [ask(e164) for e164 in e164s])

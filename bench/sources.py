@@ -18,9 +18,9 @@ from pathlib import Path
 
 from redis import Redis
 
-from bench.measuring import SHORT, Goal, best_of
-from bench.portal_here import make_job, numbers, portal
+from bench.measure import SHORT, Goal, best_of
 from bench.slow_source import LATENCY_SECONDS
+from bench.temporary_portal import make_job, numbers, portal
 from portal.config import ROOT
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.backoff import Backoff

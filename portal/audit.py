@@ -1,7 +1,7 @@
-"""What admins do, kept for other admins to read: who, what, to what, when and why. Only ever added.
+"""The audit log, for administrators to read: who did what to which object, when and why. Entries are only added.
 
-A note is written in the transaction of what it tells of, so that neither stands without the other: unlike the other
-verbs of this room, `note` neither opens a transaction nor ends one.
+An entry is written in the transaction of the action, so that one cannot exist without the other: `note` neither opens
+nor ends a transaction, unlike the functions of `accounts`.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ PER_PAGE = 50
 
 
 class AuditEntry(Model):
-    """One thing that an admin did. `verb` and `kind` are codes; what they say in words is for the page."""
+    """One action of an administrator. `verb` and `kind` are codes, which the page turns into words."""
 
     __tablename__ = "audit"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
-    admin: Mapped[str] = mapped_column(String(255))  # the person's address
+    admin: Mapped[str] = mapped_column(String(255))  # e-mail address
     verb: Mapped[str] = mapped_column(String(40))
-    kind: Mapped[str] = mapped_column(String(20))  # of what it was done to: job, operation, source, user
+    kind: Mapped[str] = mapped_column(String(20))  # of the object: job, operation, source, user
     object_id: Mapped[str | None] = mapped_column(String(40))
     reason: Mapped[str | None] = mapped_column(Text)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
@@ -36,16 +36,16 @@ class AuditEntry(Model):
 
 @dataclass(frozen=True)
 class AuditPage:
-    """Some notes, the newest first. `next_before` is the id to go on from, or nothing."""
+    """Some entries, newest first. `next_before` is the id to continue from, or None."""
 
-    notes: Sequence[AuditEntry]
+    entries: Sequence[AuditEntry]
     next_before: int | None
 
 
 def note(
     admin: str, verb: str, kind: str, object_id: int | str | None, reason: str | None, now: datetime, **facts: Any
 ) -> None:
-    """Add a note to the caller's transaction. `facts` without a value are left out. No telephone number may be one."""
+    """Add an entry to the caller's transaction. `facts` that are None are left out. Never pass a telephone number."""
     known = {name: value for name, value in facts.items() if value is not None}
     name = None if object_id is None else str(object_id)
     db.session.add(
@@ -53,8 +53,8 @@ def note(
     )
 
 
-def notes(before: int | None = None, admin: str = "") -> AuditPage:
-    """The newest notes, or those before an id; with `admin`, only what this person did."""
+def entries(before: int | None = None, admin: str = "") -> AuditPage:
+    """Return the newest entries, or those before an id; with `admin`, only the actions of that administrator."""
     found = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PER_PAGE + 1)
     if before is not None:
         found = found.where(AuditEntry.id < before)

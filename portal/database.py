@@ -136,10 +136,9 @@ def upsert(
     replace: tuple[str, ...] = (),
     dialect: str = "",
 ) -> Any:
-    """An INSERT for which a row with the same `key` may be there already: its columns `add` grow by what comes and its
-    columns `replace` take it. Without either, the row stays as it is. Give a class for an insert of the ORM, which
-    flushes first, and its `__table__` for a plain one.
-    """
+    """Build an INSERT for which a row with the same `key` may already exist: its columns `add` grow by the new values,
+    and its columns `replace` take them. Without either, the existing row stays unchanged. Pass a class for an ORM
+    insert, which flushes first, or its `__table__` for a plain one."""
     return _upsert(into, key, add, replace, dialect or db.engine.dialect.name)
 
 
@@ -163,7 +162,7 @@ def among(column: InstrumentedAttribute[Any], words: Iterable[StrEnum]) -> Colum
     return column.in_(bindparam(None, list(words), type_=column.type, expanding=True, literal_execute=True))
 
 
-def only(column: str, words: type[StrEnum]) -> CheckConstraint:
+def enum_check(column: str, words: type[StrEnum]) -> CheckConstraint:
     """A constraint by which the database refuses a value that is not in the enum.
 
     It uses OR: for an IN of more than two values SQLite builds a table at every write, a third of an UPDATE's time.
@@ -173,7 +172,7 @@ def only(column: str, words: type[StrEnum]) -> CheckConstraint:
 
 
 def partial_index(name: str, *columns: str, where: str) -> Index:
-    """An index of the rows for which the condition holds."""
+    """An index over the rows for which the condition holds."""
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 

@@ -38,7 +38,7 @@
     });
   });
 
-  // Connection lost: one message, taken away by the next answer that comes.
+  // Connection lost: one message, removed by the next answer.
   const toasts = () => document.getElementById("toasts");
   document.addEventListener("htmx:error", (event) => {
     if (event.detail?.ctx?.response || toasts()?.querySelector("[data-offline]")) return;
@@ -49,7 +49,7 @@
     if (event.detail?.ctx?.response) toasts()?.querySelector("[data-offline]")?.remove();
   });
 
-  // Other messages go away by themselves, unless somebody points at them; bad news stays until it is pressed.
+  // Other messages disappear after a while unless the pointer is on them; errors stay until clicked.
   const STAYS_MS = 8000;
   new MutationObserver((changes) => {
     for (const added of changes.flatMap((change) => [...change.addedNodes])) {

@@ -7,11 +7,11 @@
   let last = null; // the box that was ticked last: a range begins there
 
   const count = (form) => {
-    const said = form.querySelector("[data-ticked]");
-    if (!said) return;
+    const counter = form.querySelector("[data-ticked]");
+    if (!counter) return;
     const ticked = boxesOf(form).filter((box) => box.checked).length;
-    const text = ticked ? `${ticked} ${said.dataset.some}` : said.dataset.none;
-    if (said.textContent !== text) said.textContent = text;
+    const text = ticked ? `${counter.dataset.some} ${ticked}` : counter.dataset.none;
+    if (counter.textContent !== text) counter.textContent = text;
   };
   const formOf = (node) => node?.closest?.("form[data-ticks]");
 

@@ -5,18 +5,18 @@
    The texts are written by the server in the person's language; {percent} stands for the figure. */
 (() => {
   "use strict";
-  const ANNOUNCED_EVERY = 25; // per cent: a screen reader that says every one is no help
+  const ANNOUNCED_EVERY = 25; // percent: a screen reader that announces every step is no help
 
   function bind(form) {
     const input = form.querySelector("input[type=file]");
     const zone = form.querySelector("[data-drop]");
     const bar = form.querySelector("progress");
-    const says = form.querySelector("output");
+    const status = form.querySelector("output");
     const errors = form.querySelector("[data-errors]");
     const texts = form.dataset;
     let request = null;
 
-    const say = (text) => { if (says) says.textContent = text; };
+    const say = (text) => { if (status) status.textContent = text; };
     const text = (message) => {
       const box = document.createElement("div");
       box.className = "alert";
@@ -100,7 +100,7 @@
     });
 
     if (!zone) return;
-    let inside = 0; // entering a child fires before leaving the parent, so count instead of asking where from
+    let inside = 0; // dragenter on a child fires before dragleave on its parent, so count them
     const mark = () => zone.toggleAttribute("data-over", inside > 0);
     zone.addEventListener("dragenter", (event) => { event.preventDefault(); inside += 1; mark(); });
     zone.addEventListener("dragover", (event) => event.preventDefault());

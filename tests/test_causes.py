@@ -15,8 +15,9 @@ from portal.phone import Reason
 # Names that hold a cause, and functions that are given one.
 HOLD_A_CAUSE = {"reason", "cause", "cause_code", "last_error", "wait_cause"}
 TAKE_A_CAUSE = {
-    "SourceBusy", "SourceStopped", "_end_failed", "_end_refused", "_end_handed_back", "_give_up", "_close", "fail",
-    "hand_back", "trip", "cause_for", "explain", "reason_words", "remedy", "source_stopped", "source_facts",
+    "SourceBusy", "SourceStopped", "_end_failed", "_end_refused", "_end_handed_back", "_end_unanswered",
+    "_close_attempt", "fail", "hand_back", "trip", "cause_for", "explain", "reason_words", "remedy",
+    "source_stopped", "source_facts",
 }  # fmt: skip
 BANNED = ("by itself", "asked to be", "put right", "put it right", "nobody", "have been told", "nothing.")
 

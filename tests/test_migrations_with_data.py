@@ -14,7 +14,7 @@ from portal.database import db
 from portal.jobs.core.status import Status
 from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status_counts import behind
+from portal.jobs.status_counts import has_uncounted
 from portal.jobs.sweep.steps import sweep
 from portal.notices.models import Channel, Delivery, Notice
 from tests import services
@@ -47,8 +47,8 @@ def there_and_back(settings: dict[str, str]) -> None:
         upgrade()
         assert _counted() == before
         swept = sweep(LATER)
-        assert (swept.faults, swept.lost, swept.retried, swept.told) == (0, 1, 1, 1)
-        assert not behind()
+        assert (swept.faults, swept.lost, swept.retried, swept.notified) == (0, 1, 1, 1)
+        assert not has_uncounted()
         total = select(func.sum(Metric.jobs)).where(Metric.user_id == EVERYBODY, Metric.grain == EVER)
         assert db.session.scalar(total) == 4, "completed, cancelled, timed out and failed for good"
         told = db.session.scalars(select(Notice).where(Notice.dedupe == "job-failed.8.1")).one()

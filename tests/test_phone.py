@@ -1,4 +1,4 @@
-"""One cell's text is a number, or has a reason why it is none."""
+"""A cell's text is a number, or there is a reason why it is not."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ MOBILE = "+34612345678"
         "6,12345678E8",
     ],
 )
-def test_every_way_to_write_a_spanish_mobile_is_the_same_number(text: str) -> None:
+def test_every_spelling_of_a_spanish_mobile(text: str) -> None:
     phone = parse(text, "ES")
     assert (phone.e164, phone.reason, phone.country_code, phone.national) == (MOBILE, None, 34, "612345678")
 
@@ -51,13 +51,13 @@ def test_every_way_to_write_a_spanish_mobile_is_the_same_number(text: str) -> No
     [
         ("0033 6 12 34 56 78", "ES", "+33612345678", "0612345678"),
         ("06 12 34 56 78", "FR", "+33612345678", "0612345678"),
-        ("0034 612345678", "US", MOBILE, "612345678"),  # 011 is what the United States dial
+        ("0034 612345678", "US", MOBILE, "612345678"),  # the United States dial 011
         ("02 1234 5678", "IT", "+390212345678", "0212345678"),
         ("(212) 555-2368", "US", "+12125552368", "2125552368"),
         ("900 123 456", "ES", "+34900123456", "900123456"),
     ],
 )
-def test_numbers_of_other_kinds_and_countries(text: str, country: str, e164: str, national: str) -> None:
+def test_other_types_and_countries(text: str, country: str, e164: str, national: str) -> None:
     phone = parse(text, country)
     assert (phone.e164, phone.national) == (e164, national)
 
@@ -94,23 +94,23 @@ def test_numbers_of_other_kinds_and_countries(text: str, country: str, e164: str
         ("612345678\n698765432", Reason.SEVERAL_NUMBERS),
     ],
 )
-def test_what_is_no_number_says_why(text: str, reason: Reason) -> None:
+def test_invalid_texts_have_a_reason(text: str, reason: Reason) -> None:
     phone = parse(text, "ES")
     assert (phone.e164, phone.national, phone.reason) == (None, None, reason)
 
 
 @pytest.mark.parametrize("country", ["NO", "DK", "DE", "US"])
-def test_a_date_is_a_number_nowhere(country: str) -> None:
+def test_a_date_is_never_a_number(country: str) -> None:
     assert parse("31/01/2026", country).reason is Reason.NOT_A_NUMBER
     assert parse("2026-01-31 10:00:00", country).reason is Reason.NOT_A_NUMBER
 
 
-def test_a_country_that_is_none_is_said_and_not_raised() -> None:
+def test_an_unknown_country_does_not_raise() -> None:
     assert parse("612345678", "XX").reason is Reason.UNKNOWN_COUNTRY
     assert parse("+34612345678", "XX").e164 == MOBILE
 
 
-def test_countries_are_two_letters_and_have_spain() -> None:
+def test_countries_have_two_letters() -> None:
     assert "ES" in countries()
     assert len(countries()) > 200
     assert all(len(code) == 2 and code.isupper() for code in countries())
@@ -119,7 +119,7 @@ def test_countries_are_two_letters_and_have_spain() -> None:
 @settings(max_examples=400, deadline=None)
 @given(text=st.one_of(st.text(), st.text(alphabet="0123456789+()-./ eE,;xX'"), st.integers().map(str)),
        country=st.sampled_from(("ES", "US", "IT", "BR", "XX", "")))  # fmt: skip
-def test_parse_never_raises_and_gives_one_of_two(text: str, country: str) -> None:
+def test_parse_never_raises(text: str, country: str) -> None:
     phone = parse(text, country)
     assert (phone.e164 is None) == (phone.reason is not None)
     if phone.e164 is not None:
@@ -127,7 +127,7 @@ def test_parse_never_raises_and_gives_one_of_two(text: str, country: str) -> Non
         assert parse(phone.e164, country).e164 == phone.e164
 
 
-def test_the_heavy_data_stays_out() -> None:
+def test_the_heavy_data_is_not_loaded() -> None:
     code = (
         "import sys, types; p = types.ModuleType('portal'); p.__path__ = ['portal']; sys.modules['portal'] = p\n"
         "import portal.phone, portal.documents.check, portal.documents.reader.parent\n"

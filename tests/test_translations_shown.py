@@ -18,7 +18,7 @@ from portal.jobs.admin.filters import Filters
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.notices.email.email_channel import letter
+from portal.notices.email.build import build_email
 from portal.notices.models import Notice
 from tests.support import cast, scenes
 from tests.support.catalogue import ENGLISH, english_left
@@ -116,14 +116,14 @@ def test_the_admins_desk_is_spanish(
 def test_the_mails_are_spanish(app: Flask, spanish: None, alice: User, make_job: MakeJob) -> None:
     job = scenes.failed(make_job(alice), final=True)
     notice = db.session.query(Notice).filter_by(job_id=job.id).one()
-    message = letter(notice, alice, cast.NOW)
+    message = build_email(notice, alice, cast.NOW)
     assert "sin respuesta" in str(message.subject)
     assert not ENGLISH.search(re.sub(r"http\S+", "", f"{message.subject}\n{message.body}"))
 
 
 def test_the_terminal_says_it_in_both_languages() -> None:
     said = subprocess.run(
-        [sys.executable, "-c", "from portal.runner.words import READY, both; print(both(READY, address='x'))"],
+        [sys.executable, "-c", "from portal.runner.words import *; print(in_both_languages(READY, address='x'))"],
         capture_output=True, text=True, cwd=ROOT, check=True,
     ).stdout  # fmt: skip
     assert said.splitlines() == ["Masterfilter está listo: x", "Masterfilter is ready: x"]

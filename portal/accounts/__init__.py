@@ -1,35 +1,35 @@
-"""People: who may sign in, their sessions, the one-time addresses, and the brake on guessing passwords.
+"""User accounts: who may sign in, sessions, one-time links, and the throttle on guessing passwords.
 
-It must not know Flask's requests or any page. Every verb takes the moment it happens, and opens its own short
-transaction: call none of them inside another one. Only `audit` writes into its caller's.
+It must not know Flask's requests or any page. Every function takes the time as an argument and opens its own short
+transaction, so do not call it inside another one. Only `audit` writes into its caller's transaction.
 """
 
 from portal import audit
 from portal.accounts.errors import AccountError, AccountProblem, TooManyTries
-from portal.accounts.models import LoginSession, LoginThrottle, OneTimeAddress, User
+from portal.accounts.models import LoginSession, LoginThrottle, OneTimeLink, User
 from portal.accounts.sessions import end_session, session_user, start_session
-from portal.accounts.setup_link import make_setup_address, setup_address_is_open, use_setup_address
-from portal.accounts.users import anybody_here, change_password, choose_look, create_user, set_retention, sign_in
+from portal.accounts.setup_link import make_setup_link, setup_link_is_open, use_setup_link
+from portal.accounts.users import any_user_exists, change_password, create_user, set_display, set_retention, sign_in
 
 __all__ = [
     "AccountError",
     "LoginSession",
     "LoginThrottle",
-    "OneTimeAddress",
+    "OneTimeLink",
     "AccountProblem",
     "TooManyTries",
     "User",
-    "anybody_here",
+    "any_user_exists",
     "audit",
     "change_password",
-    "choose_look",
+    "set_display",
     "create_user",
     "end_session",
-    "make_setup_address",
+    "make_setup_link",
     "session_user",
     "set_retention",
-    "setup_address_is_open",
+    "setup_link_is_open",
     "sign_in",
     "start_session",
-    "use_setup_address",
+    "use_setup_link",
 ]

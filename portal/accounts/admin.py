@@ -1,7 +1,8 @@
 """What administrators do with accounts: list them, deactivate and reactivate, change role and limits.
 
-Each verb writes its audit entry in the same transaction, which it commits. Nobody may act on their own account, and the
-administrator's role is read again under the same lock: whatever several of them do at once, at least one remains.
+Each function writes its audit entry in the same transaction and commits it. Administrators cannot deactivate their own
+account or change its role, and the actor's role is read again under the lock: whatever several of them do at the same
+time, at least one administrator remains.
 """
 
 from dataclasses import dataclass
@@ -21,33 +22,33 @@ PER_PAGE = 25
 
 
 class AccountStatus(StrEnum):
-    """Whether a person can sign in."""
+    """Whether a user can sign in."""
 
     ACTIVE = "active"
     INVITED = "invited"  # has not chosen a password yet
-    SHUT_OUT = "shut_out"
+    DEACTIVATED = "deactivated"
 
 
 @dataclass(frozen=True)
 class UsersPage:
-    """One page of the list, by address."""
+    """One page of the list, ordered by email address."""
 
-    people: list[User]
+    users: list[User]
     page: int  # from 1
     pages: int
     total: int
 
 
-def standing(user: User) -> AccountStatus:
-    """Whether this person can sign in."""
+def account_status(user: User) -> AccountStatus:
+    """Return whether this user can sign in."""
     if not user.is_active:
-        return AccountStatus.SHUT_OUT
+        return AccountStatus.DEACTIVATED
     return AccountStatus.ACTIVE if is_chosen(user.password_hash) else AccountStatus.INVITED
 
 
-def people(q: str = "", page: int = 1) -> UsersPage:
-    """Those whose address has this text in it; a page past the end is the last one. Who only exists so that the
-    terminal's files belong to somebody is nobody."""
+def list_users(q: str = "", page: int = 1) -> UsersPage:
+    """List the users whose email address contains `q`; a page past the end is the last one. The internal owner of the
+    terminal's files (an id below 1) is left out."""
     where = [User.id > 0]
     if q := q.replace("\0", "").strip():
         where.append(User.email.icontains(q, autoescape=True))
@@ -58,8 +59,8 @@ def people(q: str = "", page: int = 1) -> UsersPage:
     return UsersPage(list(db.session.scalars(found)), page, pages, total)
 
 
-def find_person(user_id: int) -> User | None:
-    """The person as they are now."""
+def find_user(user_id: int) -> User | None:
+    """Return the user, read again from the database."""
     if user_id <= 0:
         return None
     return db.session.get(User, user_id, populate_existing=True)
@@ -70,37 +71,37 @@ MOST_FILES = 10_000
 
 
 class NotAnAdmin(Exception):
-    """Who asks is no admin any more, or was shut out."""
+    """The actor is no longer an administrator, or was deactivated."""
 
 
-def shut_out(user_id: int, actor_id: int, why: str, now: datetime) -> bool:
-    """Take the portal from a person: every session and every letter's address of theirs ends at once. Their files stay
-    and go on. False when there is no such person or they were shut out already."""
+def deactivate(user_id: int, actor_id: int, why: str, now: datetime) -> bool:
+    """Deactivate an account: all its sessions and emailed links end at once; its files are kept and continue. Returns
+    False if the user does not exist or was already deactivated."""
     user, actor = _locked(user_id, actor_id)
     if user is None or not user.is_active:
-        return _nothing()
+        return _unchanged()
     user.is_active = False
     user.auth_epoch += 1
     db.session.execute(delete(LoginSession).where(LoginSession.user_id == user.id))
-    return _noted("user_shut_out", user, actor, why, now)
+    return _audit("user_shut_out", user, actor, why, now)
 
 
-def let_in(user_id: int, actor_id: int, why: str, now: datetime) -> bool:
-    """Let a person in again, with the password that they had."""
+def reactivate(user_id: int, actor_id: int, why: str, now: datetime) -> bool:
+    """Let a user sign in again, with the same password as before."""
     user, actor = _locked(user_id, actor_id)
     if user is None or user.is_active:
-        return _nothing()
+        return _unchanged()
     user.is_active = True
-    return _noted("user_let_in", user, actor, why, now)
+    return _audit("user_let_in", user, actor, why, now)
 
 
 def set_role(user_id: int, admin: bool, actor_id: int, why: str, now: datetime) -> bool:
-    """Make a person an admin, or one no longer."""
+    """Give a user the administrator role, or remove it."""
     user, actor = _locked(user_id, actor_id)
     if user is None or user.is_admin == admin:
-        return _nothing()
+        return _unchanged()
     user.is_admin = admin
-    return _noted("user_made_admin" if admin else "user_no_admin", user, actor, why, now)
+    return _audit("user_made_admin" if admin else "user_no_admin", user, actor, why, now)
 
 
 def set_limits(
@@ -112,25 +113,25 @@ def set_limits(
     why: str,
     now: datetime,
 ) -> bool:
-    """Give a person limits of their own; None is what the portal gives everybody, and 0 days keep their files for good.
-    An admin may do it to oneself."""
-    user, actor = _locked(user_id, actor_id, oneself=True)
+    """Set a user's own limits. None means the portal's default, and 0 days keep the files forever. Administrators may
+    also set their own."""
+    user, actor = _locked(user_id, actor_id, allow_self=True)
     wanted = (max_rows, files_per_day, retention_days)
     if user is None or (user.max_rows, user.files_per_day, user.retention_days) == wanted:
-        return _nothing()
+        return _unchanged()
     user.max_rows, user.files_per_day, user.retention_days = wanted
     facts = {"rows": max_rows, "per_day": files_per_day, "days": retention_days}
-    return _noted("user_limits", user, actor, why, now, **facts)
+    return _audit("user_limits", user, actor, why, now, **facts)
 
 
 def acting(actor_id: int) -> User:
-    """The admin who acts, locked until the end of the transaction. Raises NotAnAdmin."""
-    return _locked(actor_id, actor_id, oneself=True)[1]
+    """Return the acting administrator, locked until the end of the transaction. Raises NotAnAdmin."""
+    return _locked(actor_id, actor_id, allow_self=True)[1]
 
 
-def _locked(user_id: int, actor_id: int, *, oneself: bool = False) -> tuple[User | None, User]:
-    """The person and the admin who acts, as they are now and until the end of the transaction. Raises AccountError for
-    oneself, NotAnAdmin."""
+def _locked(user_id: int, actor_id: int, *, allow_self: bool = False) -> tuple[User | None, User]:
+    """Return the user and the acting administrator, both locked until the end of the transaction. Raises NotAnAdmin,
+    and AccountError when they are the same one, unless `allow_self`."""
     both = or_(User.id.in_([user_id, actor_id]), User.is_admin)
     rows = select(User).where(User.id > 0, both).order_by(User.id).with_for_update()
     found = {user.id: user for user in db.session.scalars(rows, execution_options={"populate_existing": True})}
@@ -138,18 +139,18 @@ def _locked(user_id: int, actor_id: int, *, oneself: bool = False) -> tuple[User
     if actor is None or not actor.is_admin or not actor.is_active:
         db.session.rollback()
         raise NotAnAdmin
-    if user_id == actor_id and not oneself:
+    if user_id == actor_id and not allow_self:
         db.session.rollback()
         raise AccountError(AccountProblem.OWN_ACCOUNT)
     return found.get(user_id), actor
 
 
-def _nothing() -> bool:
+def _unchanged() -> bool:
     db.session.rollback()
     return False
 
 
-def _noted(verb: str, user: User, actor: User, why: str, now: datetime, **facts: Any) -> bool:
+def _audit(verb: str, user: User, actor: User, why: str, now: datetime, **facts: Any) -> bool:
     audit.note(actor.email, verb, "user", user.id, why, now, owner=user.email, **facts)
     db.session.commit()
     return True

@@ -1,4 +1,4 @@
-"""Why an account's verb refused: the codes, the exceptions that carry them, and a sentence for each."""
+"""Why an account function refused: the codes, the exceptions that carry them, and a sentence for each."""
 
 from enum import StrEnum
 
@@ -10,19 +10,19 @@ MAX_LENGTH = 1024  # argon2 accepts more, but hashing megabytes would keep us bu
 
 
 class AccountProblem(StrEnum):
-    """Why an account's verb refused."""
+    """Why an account function refused."""
 
     EMAIL_WRONG = "email_wrong"
     EMAIL_TAKEN = "email_taken"
     PASSWORD_SHORT = "password_short"  # noqa: S105
     PASSWORD_LONG = "password_long"  # noqa: S105
-    PASSWORD_WRONG = "password_wrong"  # noqa: S105  # the present password, when changing it
-    OWN_ACCOUNT = "own_account"  # what an admin may not do to oneself, so that the portal always has one
-    ADDRESS_OVER = "address_over"  # a one-time address that is used, too old or unknown
+    PASSWORD_WRONG = "password_wrong"  # noqa: S105  # the current password, when changing it
+    OWN_ACCOUNT = "own_account"  # administrators cannot do this to themselves, so that one always remains
+    LINK_EXPIRED = "link_expired"  # a one-time link that is used, too old or unknown
 
 
 class AccountError(Exception):
-    """A verb that refused; nothing was changed."""
+    """The function refused; nothing was changed."""
 
     def __init__(self, problem: AccountProblem) -> None:
         super().__init__(problem.value)
@@ -38,18 +38,18 @@ class TooManyTries(Exception):
 
 
 PROBLEMS: dict[AccountProblem, LazyString] = {
-    AccountProblem.EMAIL_WRONG: lazy_gettext("This is not an e-mail address. It should look like ana@example.com."),
-    AccountProblem.EMAIL_TAKEN: lazy_gettext("Somebody with this e-mail address is here already."),
+    AccountProblem.EMAIL_WRONG: lazy_gettext("This is not a valid email address. It should look like ana@example.com."),
+    AccountProblem.EMAIL_TAKEN: lazy_gettext("This email address already has an account."),
     AccountProblem.PASSWORD_SHORT: lazy_gettext(
-        "The password is too short. Take at least %(length)s characters; a few words in a row are good.",
+        "The password is too short. Use at least %(length)s characters; a few words in a row work well.",
         length=MIN_LENGTH,
     ),
     AccountProblem.PASSWORD_LONG: lazy_gettext(
-        "The password is too long. Take at most %(length)s characters.", length=MAX_LENGTH
+        "The password is too long. Use at most %(length)s characters.", length=MAX_LENGTH
     ),
-    AccountProblem.PASSWORD_WRONG: lazy_gettext("Your present password is not right, so nothing was changed."),
+    AccountProblem.PASSWORD_WRONG: lazy_gettext("Your current password is wrong, so nothing was changed."),
     AccountProblem.OWN_ACCOUNT: lazy_gettext(
-        "You cannot take the portal from yourself: another administrator has to do it. So it always has one."
+        "You cannot remove your own access or change your own role. Ask another administrator."
     ),
-    AccountProblem.ADDRESS_OVER: lazy_gettext("This link has been used or has run out."),
+    AccountProblem.LINK_EXPIRED: lazy_gettext("This link has expired or has already been used."),
 }

@@ -1,4 +1,4 @@
-"""The tables: people, their signed-in browsers, one-time addresses, and the count of failed sign-ins."""
+"""The tables: users, their signed-in browsers, one-time links, and the count of failed sign-ins."""
 
 from datetime import datetime
 
@@ -11,13 +11,13 @@ from portal.seed_compat import Objects
 
 
 def _named(name: str) -> ColumnElement[bool]:
-    """Whose address is this, or begins with it before the @: in the seed, people had a user name."""
+    """Match a user by e-mail address, or by the part before the @: in the seed, users had a user name."""
     name = name.strip().lower()
     return or_(User.email == name, User.email.startswith(f"{name}@", autoescape=True))
 
 
 class User(Model):
-    """One person. `auth_epoch` rises with a new password, and every session and link of before is dead."""
+    """One user. `auth_epoch` rises with a new password, which ends every earlier session and link."""
 
     __tablename__ = "users"
 
@@ -29,13 +29,13 @@ class User(Model):
     auth_epoch: Mapped[int] = mapped_column(default=1)
     locale: Mapped[str | None] = mapped_column(String(5))  # empty: the browser's language
     time_zone: Mapped[str | None] = mapped_column(String(60))  # empty: DEFAULT_TIME_ZONE
-    retention_days: Mapped[int | None]  # empty: RETENTION_DAYS; 0: their files are kept
+    retention_days: Mapped[int | None]  # empty: RETENTION_DAYS; 0: files are kept forever
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # written every few minutes at most
     max_rows: Mapped[int | None]  # of one file; empty: MAX_ROWS
-    files_per_day: Mapped[int | None]  # started in their day; empty: as many as they like
+    files_per_day: Mapped[int | None]  # started in a day of their time zone; empty: no limit
 
-    # What Flask-Login asks of a person. The cookie carries the token of one session, never the person's number.
+    # Flask-Login needs these. The cookie carries the token of one session, never the user's id.
     is_authenticated = True
     is_anonymous = False
     session_token = ""
@@ -43,12 +43,12 @@ class User(Model):
     objects = Objects(username=_named)
 
     def get_id(self) -> str:
-        """What the browser's cookie carries: the token of the session that this person was loaded by."""
+        """Return what the browser's cookie carries: the token of the session that this user was loaded from."""
         return self.session_token
 
 
 class LoginSession(Model):
-    """One signed-in browser. The cookie carries a random text, the table only its hash."""
+    """One signed-in browser. The cookie carries a random token, the table only its hash."""
 
     __tablename__ = "login_sessions"
 
@@ -59,8 +59,8 @@ class LoginSession(Model):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class OneTimeAddress(Model):
-    """A one-time address, such as the first admin's set-up; only the hash of its token is kept."""
+class OneTimeLink(Model):
+    """A one-time link, such as the first administrator's set-up link; only the hash of its token is kept."""
 
     __tablename__ = "one_time_addresses"
 
@@ -71,7 +71,7 @@ class OneTimeAddress(Model):
 
 
 class LoginThrottle(Model):
-    """Failed sign-ins by address and by e-mail, and until when the next try must wait."""
+    """Failed sign-ins per network and per e-mail address, and until when the next try must wait."""
 
     __tablename__ = "login_throttles"
 

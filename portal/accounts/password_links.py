@@ -1,8 +1,8 @@
-"""The signed text in a letter's address by which a person chooses a password: after an invitation, or a forgotten one.
+"""Signed tokens for the links in invitation and password-reset e-mails, with which a user chooses a password.
 
-Nothing of it is kept. It is bound to the password of the moment when it was made, so that using it ends it and every
-other one, and so does any other new password, or shutting the person out. It must never stand in a log, in a notice's
-facts or in an admin's page but once.
+Tokens are not stored. Each is bound to the password at the time it was made, so using one ends it and all others; so
+does any other new password, and deactivating the account. A token must never appear in a log or in a notice's facts,
+and on an administrator's page only once.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import delete, select, update
 
 from portal.accounts.errors import AccountError, AccountProblem
-from portal.accounts.login_throttle import forgive_email
+from portal.accounts.login_throttle import reset_email_tries
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import hash_password
 from portal.database import reading, writing
 
-LONGEST = 500  # letters; ours have about a hundred and fifty
+LONGEST_TOKEN = 500  # characters; our tokens have about 150
 
 
 class Purpose(StrEnum):
-    """What the letter was written for."""
+    """Why the e-mail is sent."""
 
     RESET = "password_reset"
     INVITE = "invite"
@@ -36,31 +36,31 @@ VALID_FOR = {Purpose.RESET: timedelta(hours=2), Purpose.INVITE: timedelta(days=7
 
 @dataclass(frozen=True)
 class Access:
-    """Whom a token lets choose a password, and why it was written."""
+    """The user who may choose a password with a token, and why it was made."""
 
     user: User
     purpose: Purpose
 
 
 def make_token(user: User, purpose: Purpose, written_at: datetime) -> str:
-    """The token of a letter that was written then: the same letter has the same token at every try to send it, as long
-    as the password stays."""
+    """Return the token of an e-mail written at `written_at`. The same e-mail has the same token at every try to send
+    it, as long as the password stays the same."""
     return _signer().dumps([user.id, purpose.value, int(written_at.timestamp()), _fingerprint(user)])
 
 
-def runs_out(purpose: Purpose, written_at: datetime) -> datetime:
-    """Until when such a letter's address works."""
+def expires_at(purpose: Purpose, written_at: datetime) -> datetime:
+    """Return until when the link in such an e-mail works."""
     return written_at + VALID_FOR[purpose]
 
 
 def read_token(token: str, now: datetime) -> Access | None:
-    """Whom it lets choose a password now; None when it was used, is too old, or is none of ours."""
+    """Return who may choose a password with it now; None when it was used, is too old, or is not ours."""
     try:
-        user_id, word, written, fingerprint = _signer().loads(token[:LONGEST])
+        user_id, word, written, fingerprint = _signer().loads(token[:LONGEST_TOKEN])
         purpose, written_at = Purpose(word), datetime.fromtimestamp(written, UTC)
     except (BadData, ValueError, TypeError, OverflowError):
         return None
-    if now >= runs_out(purpose, written_at):
+    if now >= expires_at(purpose, written_at):
         return None
     with reading() as session:
         user = session.scalar(select(User).where(User.id == user_id, User.is_active))
@@ -71,11 +71,11 @@ def read_token(token: str, now: datetime) -> Access | None:
 
 
 def choose_password(token: str, password: str, now: datetime) -> User:
-    """Set the person's password and end every session of theirs. Raises AccountError: of two who use the same address
-    at once, one finds it used."""
+    """Set the user's password and end all of the user's sessions. Raises AccountError; when a link is used twice at
+    the same time, the second one fails."""
     access = read_token(token, now)
     if access is None:
-        raise AccountError(AccountProblem.ADDRESS_OVER)
+        raise AccountError(AccountProblem.LINK_EXPIRED)
     user, password_hash = access.user, hash_password(password)
     unchanged = (
         User.id == user.id, User.password_hash == user.password_hash, User.auth_epoch == user.auth_epoch, User.is_active
@@ -84,14 +84,14 @@ def choose_password(token: str, password: str, now: datetime) -> User:
         values = {"password_hash": password_hash, "auth_epoch": User.auth_epoch + 1}
         changed = session.execute(update(User).where(*unchanged).values(values))
         if changed.rowcount != 1:  # type: ignore[attr-defined]
-            raise AccountError(AccountProblem.ADDRESS_OVER)
+            raise AccountError(AccountProblem.LINK_EXPIRED)
         session.execute(delete(LoginSession).where(LoginSession.user_id == user.id))
-        forgive_email(session, user.email)
+        reset_email_tries(session, user.email)
     return user
 
 
 def _fingerprint(user: User) -> str:
-    """A short text that another password, or being shut out in between, makes a different one."""
+    """Return a short text that changes with the password, and when the account is deactivated."""
     return hashlib.sha256(f"{user.id}:{user.auth_epoch}:{user.password_hash}".encode()).hexdigest()[:24]
 
 

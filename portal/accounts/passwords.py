@@ -1,4 +1,4 @@
-"""Passwords: what is accepted, and argon2id over them. It knows no person and no table."""
+"""Passwords: which ones are accepted, and argon2id hashing. It knows no user and no table."""
 
 import secrets
 
@@ -7,16 +7,16 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from portal.accounts.errors import MAX_LENGTH, MIN_LENGTH, AccountError, AccountProblem
 
-NONE_YET = "!"  # no hash begins so
+NO_HASH_PREFIX = "!"  # no hash starts with it
 
 _hasher = PasswordHasher()
-# Checked when the e-mail is unknown, so that the answer takes as long as for a known one.
-_NOBODY = _hasher.hash("nobody has this password")
+# Checked when the e-mail address is unknown, so that the answer takes as long as for a known one.
+_DUMMY_HASH = _hasher.hash("nobody has this password")
 
 
 def check_length(password: str) -> None:
-    """Raise AccountError when a new password is too short or too long. There are no rules about its letters: they
-    make people write passwords down, and length is what counts."""
+    """Raise AccountError when a new password is too short or too long. There are no rules about characters: they make
+    people write passwords down, and length is what counts."""
     if len(password) < MIN_LENGTH:
         raise AccountError(AccountProblem.PASSWORD_SHORT)
     if len(password) > MAX_LENGTH:
@@ -24,34 +24,34 @@ def check_length(password: str) -> None:
 
 
 def hash_password(password: str) -> str:
-    """The hash to keep. Takes about a sixth of a second: never inside a transaction."""
+    """Return the hash to store. It takes about a sixth of a second: never call it inside a transaction."""
     check_length(password)
     return _hasher.hash(password)
 
 
 def no_password() -> str:
-    """What stands in place of a hash for a person who has chosen none yet; a different text for each, so that what is
-    bound to it is bound to this person."""
-    return f"{NONE_YET}{secrets.token_hex(16)}"
+    """Return the placeholder for a user who has not chosen a password yet. It is random, so that a link bound to it is
+    bound to this user."""
+    return f"{NO_HASH_PREFIX}{secrets.token_hex(16)}"
 
 
 def is_chosen(password_hash: str) -> bool:
-    """Whether the person has chosen a password."""
-    return not password_hash.startswith(NONE_YET)
+    """Return whether the user has chosen a password."""
+    return not password_hash.startswith(NO_HASH_PREFIX)
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Whether the password belongs to the hash. None, for an unknown person, and a person without a password take as
-    long and are never true."""
+    """Return whether the password matches the hash. None (an unknown user) and a user without a password never match,
+    and take as long."""
     if len(password) > MAX_LENGTH:
         password = ""
     known = password_hash if password_hash is not None and is_chosen(password_hash) else None
     try:
-        return _hasher.verify(known or _NOBODY, password) and known is not None
+        return _hasher.verify(known or _DUMMY_HASH, password) and known is not None
     except (VerificationError, InvalidHashError):
         return False
 
 
 def is_outdated(password_hash: str) -> bool:
-    """Whether the hash was made with weaker parameters than today's."""
+    """Return whether the hash was made with weaker parameters than the present ones."""
     return _hasher.check_needs_rehash(password_hash)

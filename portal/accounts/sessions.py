@@ -1,4 +1,4 @@
-"""Signed-in browsers: each has a row, so that signing out, a new password and idleness really end it."""
+"""Signed-in browsers: each has a row, so that signing out, a new password and inactivity really end the session."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -8,18 +8,20 @@ from sqlalchemy import delete, or_, select, update
 from portal.accounts.models import LoginSession, User
 from portal.database import db, hash_of, reading, writing
 
-IDLE = timedelta(hours=12)
-LONGEST = timedelta(days=14)
-PERSON_SEEN_EVERY = timedelta(minutes=5)
-SEEN_EVERY = timedelta(minutes=1)  # a live page asks every other second; one write a minute is enough
+MAX_IDLE = timedelta(hours=12)
+MAX_AGE = timedelta(days=14)
+USER_SEEN_EVERY = timedelta(minutes=5)
+SEEN_EVERY = timedelta(minutes=1)  # a live page polls every two seconds; one write a minute is enough
 
 
 def start_session(user: User, now: datetime) -> str:
-    """A new session for this person: its token, for the cookie. Sessions that are over are cleared away."""
+    """Start a session and return its token, for the cookie. Expired sessions are deleted."""
     token = secrets.token_urlsafe(32)
     with writing() as session:
         session.execute(
-            delete(LoginSession).where(or_(LoginSession.created_at < now - LONGEST, LoginSession.seen_at < now - IDLE))
+            delete(LoginSession).where(
+                or_(LoginSession.created_at < now - MAX_AGE, LoginSession.seen_at < now - MAX_IDLE)
+            )
         )
         session.execute(update(User).where(User.id == user.id).values(seen_at=now))
         session.add(
@@ -29,9 +31,9 @@ def start_session(user: User, now: datetime) -> str:
 
 
 def session_user(token: str, now: datetime) -> User | None:
-    """The person whose session this is, apart from any database session; None when it is over.
+    """Return the user of this session, detached from any database session; None when the session has ended.
 
-    Over is: signed out, idle for 12 hours, 14 days old, before the last new password, or the person was shut out.
+    It ends by signing out, after 12 idle hours or 14 days, with a new password, or when the account is deactivated.
     """
     with reading() as session:
         found = session.execute(
@@ -40,8 +42,8 @@ def session_user(token: str, now: datetime) -> User | None:
             .where(
                 LoginSession.id == hash_of(token),
                 LoginSession.auth_epoch == User.auth_epoch,
-                LoginSession.created_at > now - LONGEST,
-                LoginSession.seen_at > now - IDLE,
+                LoginSession.created_at > now - MAX_AGE,
+                LoginSession.seen_at > now - MAX_IDLE,
                 User.is_active,
             )
         ).one_or_none()
@@ -58,11 +60,11 @@ def session_user(token: str, now: datetime) -> User | None:
 def _touch(token: str, user: User, now: datetime) -> None:
     with db.engine.begin() as connection:
         connection.execute(update(LoginSession).where(LoginSession.id == hash_of(token)).values(seen_at=now))
-        if user.seen_at is None or now - user.seen_at >= PERSON_SEEN_EVERY:
+        if user.seen_at is None or now - user.seen_at >= USER_SEEN_EVERY:
             connection.execute(update(User).where(User.id == user.id).values(seen_at=now))
 
 
 def end_session(token: str) -> None:
-    """Sign this browser out: the cookie is worthless from now on, wherever a copy of it lies."""
+    """Sign this browser out: the cookie and all its copies stop working."""
     with writing() as session:
         session.execute(delete(LoginSession).where(LoginSession.id == hash_of(token)))

@@ -1,4 +1,4 @@
-"""The set-up address: a fresh portal has no usable login, and who can read its terminal makes the first admin."""
+"""The set-up link: a new portal has no usable login, so the person who can read its terminal makes the first admin."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, exists, select, update
 
 from portal.accounts.errors import AccountError, AccountProblem
-from portal.accounts.models import OneTimeAddress, User
+from portal.accounts.models import OneTimeLink, User
 from portal.accounts.passwords import hash_password
 from portal.accounts.users import clean_email
 from portal.database import hash_of, reading, writing
@@ -15,34 +15,35 @@ PURPOSE = "set-up"
 VALID_FOR = timedelta(hours=24)
 
 
-def make_setup_address(now: datetime) -> str | None:
-    """The token of a new set-up address, valid for 24 hours; None when there is somebody already.
+def make_setup_link(now: datetime) -> str | None:
+    """Return the token of a new set-up link, valid for 24 hours; None when a user exists already.
 
-    The addresses made before stop working, so that a forgotten one lies around nowhere.
+    Earlier links stop working, so that no forgotten one stays valid.
     """
     token = secrets.token_urlsafe(32)
     with writing() as session:
         if session.scalar(select(exists().where(User.id > 0))):
             return None
-        session.execute(delete(OneTimeAddress).where(OneTimeAddress.purpose == PURPOSE))
-        session.add(OneTimeAddress(token_hash=hash_of(token), purpose=PURPOSE, expires_at=now + VALID_FOR))
+        session.execute(delete(OneTimeLink).where(OneTimeLink.purpose == PURPOSE))
+        session.add(OneTimeLink(token_hash=hash_of(token), purpose=PURPOSE, expires_at=now + VALID_FOR))
     return token
 
 
-def setup_address_is_open(token: str, now: datetime) -> bool:
-    """Whether the address would make the first admin now."""
+def setup_link_is_open(token: str, now: datetime) -> bool:
+    """Return whether the link can make the first administrator now."""
     with reading() as session:
         return bool(session.scalar(select(exists().where(*_open(token, now)))))
 
 
-def use_setup_address(token: str, email: str, password: str, now: datetime) -> User:
-    """Make the first admin. Of two who do this at once, one gets AccountError and nothing is changed by them."""
+def use_setup_link(token: str, email: str, password: str, now: datetime) -> User:
+    """Create the first administrator. When it is used twice at the same time, the second call raises AccountError and
+    changes nothing."""
     email = clean_email(email)
     password_hash = hash_password(password)
     with writing() as session:
-        used = session.execute(update(OneTimeAddress).where(*_open(token, now)).values(used_at=now))
+        used = session.execute(update(OneTimeLink).where(*_open(token, now)).values(used_at=now))
         if used.rowcount != 1:  # type: ignore[attr-defined]
-            raise AccountError(AccountProblem.ADDRESS_OVER)
+            raise AccountError(AccountProblem.LINK_EXPIRED)
         user = User(email=email, password_hash=password_hash, is_admin=True, created_at=now)
         session.add(user)
     return user
@@ -50,9 +51,9 @@ def use_setup_address(token: str, email: str, password: str, now: datetime) -> U
 
 def _open(token: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (
-        OneTimeAddress.token_hash == hash_of(token),
-        OneTimeAddress.purpose == PURPOSE,
-        OneTimeAddress.used_at.is_(None),
-        OneTimeAddress.expires_at > now,
+        OneTimeLink.token_hash == hash_of(token),
+        OneTimeLink.purpose == PURPOSE,
+        OneTimeLink.used_at.is_(None),
+        OneTimeLink.expires_at > now,
         ~exists().where(User.id > 0),
     )

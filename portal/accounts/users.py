@@ -1,4 +1,4 @@
-"""The verbs on a person: made, signed in, a new password, a language and a time zone of their own."""
+"""Users: create one, sign in, change the password, set language, time zone and retention."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal.accounts.errors import AccountError, AccountProblem
-from portal.accounts.login_throttle import count_try, forgive_try
+from portal.accounts.login_throttle import count_try, take_back_try
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import hash_password, is_outdated, matches
 from portal.accounts.sessions import start_session
@@ -16,10 +16,11 @@ LONGEST_RETENTION_DAYS = 36_500
 
 
 def clean_email(text: str) -> str:
-    """The address as it is kept. Raises AccountError when it cannot be one; whether it exists, only a mail tells."""
+    """Return the e-mail address as it is stored. Raises AccountError when it is not valid; only an e-mail can show
+    whether it exists."""
     email = text.strip().lower()
     name, at, host = email.rpartition("@")
-    # Before the @ only what every mail server takes: to any other address no letter could ever be sent.
+    # Before the @, only characters that every mail server accepts: no e-mail could be sent to other addresses.
     sendable = name.isascii() and email.isprintable() and " " not in email and "@" not in name
     if not (name and at and host and sendable) or len(email) > 254:
         raise AccountError(AccountProblem.EMAIL_WRONG)
@@ -27,7 +28,7 @@ def clean_email(text: str) -> str:
 
 
 def create_user(email: str, password: str, *, admin: bool = False, now: datetime) -> User:
-    """A new person. Raises AccountError when the address is wrong or taken, or the password's length is."""
+    """Create a user. Raises AccountError for an invalid or taken e-mail address, or a password of a wrong length."""
     email = clean_email(email)
     user = User(email=email, password_hash=hash_password(password), is_admin=admin, created_at=now)
     try:
@@ -38,15 +39,15 @@ def create_user(email: str, password: str, *, admin: bool = False, now: datetime
     return user
 
 
-def anybody_here() -> bool:
-    """Whether there is any person yet."""
+def any_user_exists() -> bool:
+    """Return whether any user exists."""
     with reading() as session:
         return bool(session.scalar(select(exists().where(User.id > 0))))
 
 
 def sign_in(email: str, password: str, ip: str, now: datetime) -> tuple[User, str] | None:
-    """The person and the token of a new session; None when the address or the password is wrong, which is never told
-    apart, not even by how long it takes. Raises TooManyTries when too many tries failed before."""
+    """Return the user and the token of a new session; None when the e-mail address or the password is wrong. The two
+    cases cannot be told apart, not even by the time they take. Raises TooManyTries after too many failures."""
     email = email.strip().lower()
     count_try(email, ip, now)
     with reading() as session:
@@ -54,28 +55,28 @@ def sign_in(email: str, password: str, ip: str, now: datetime) -> tuple[User, st
         session.expunge_all()
     if not matches(user.password_hash if user else None, password) or user is None or not user.is_active:
         return None
-    forgive_try(email, ip, now)
+    take_back_try(email, ip, now)
     if is_outdated(user.password_hash):
         _keep_hash(user, hash_password(password))
     return user, start_session(user, now)
 
 
 def _keep_hash(user: User, password_hash: str) -> None:
-    """The same password under today's parameters: sessions stay alive."""
+    """Store the same password, hashed with the present parameters. Sessions continue."""
     with writing() as session:
         unchanged = (User.id == user.id, User.password_hash == user.password_hash)
         session.execute(update(User).where(*unchanged).values(password_hash=password_hash))
 
 
 def change_password(user: User, present: str, new: str, ip: str, now: datetime) -> None:
-    """A new password. Every other session of this person ends; the one they were loaded by lives on.
+    """Change the password. All other sessions of this user end; the one that loaded the user continues.
 
-    Raises AccountError when the present password is wrong or the new one's length is, TooManyTries as sign_in does.
+    Raises AccountError for a wrong current password or a new one of a wrong length, TooManyTries as sign_in does.
     """
     count_try(user.email, ip, now)
     if not matches(user.password_hash, present):
         raise AccountError(AccountProblem.PASSWORD_WRONG)
-    forgive_try(user.email, ip, now)
+    take_back_try(user.email, ip, now)
     password_hash = hash_password(new)
     with writing() as session:
         kept = session.get_one(User, user.id, with_for_update=True)
@@ -86,17 +87,17 @@ def change_password(user: User, present: str, new: str, ip: str, now: datetime) 
         session.execute(update(LoginSession).where(own).values(auth_epoch=kept.auth_epoch))
 
 
-def choose_look(user_id: int, **chosen: str | None) -> None:
-    """Keep the person's `locale` or `time_zone`, or both; None gives the choice back to the browser or the portal."""
+def set_display(user_id: int, **chosen: str | None) -> None:
+    """Store the user's `locale` or `time_zone`, or both; None returns to the browser's or the portal's."""
     if unknown := chosen.keys() - {"locale", "time_zone"}:
-        raise TypeError(f"not a choice of a person: {unknown}")
+        raise TypeError(f"not a display setting: {unknown}")
     with writing() as session:
         session.execute(update(User).where(User.id == user_id).values(**chosen))
 
 
 def set_retention(user_id: int, days: int | None) -> None:
-    """For how many days the person's files are kept once they have ended: 0 for good, None as RETENTION_DAYS says.
-    Raises ValueError for what is no number of days."""
+    """Set for how many days the user's finished files are kept: 0 for ever, None for RETENTION_DAYS. Raises ValueError
+    for a number out of range."""
     if days is not None and not 0 <= days <= LONGEST_RETENTION_DAYS:
         raise ValueError(f"days from 0 to {LONGEST_RETENTION_DAYS}")
     with writing() as session:

@@ -22,7 +22,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents.words import GB
 from portal.jobs.health.checks import HealthState, finding
-from portal.notices.email.smtp import greet, said, send_test
+from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
 from portal.sources import catalogue
 
@@ -39,18 +39,18 @@ class CheckFailed(Exception):
 def doctor_command(mail_to: str) -> None:
     """Print one line for each check, with ✓ or ✗. Exit code 1 when a check fails."""
     with in_terminal_language():
-        ill = 0
-        for name, look in _looks(mail_to).items():
+        failures = 0
+        for name, check in _checks(mail_to).items():
             try:
-                click.echo(f"✓ {name}: {look()}")
-            except CheckFailed as found:
-                ill += 1
-                click.echo(f"✗ {name}: {found}")
-        if ill:
+                click.echo(f"✓ {name}: {check()}")
+            except CheckFailed as failure:
+                failures += 1
+                click.echo(f"✗ {name}: {failure}")
+        if failures:
             raise click.exceptions.Exit(1)
 
 
-def _looks(mail_to: str) -> dict[str, Callable[[], str]]:
+def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
     return {
         gettext("Database"): _database,
         gettext("Migrations"): _migrations,
@@ -138,7 +138,7 @@ def _disk() -> str:
 
 
 def _sources() -> str:
-    broken = [one.path.name for one in catalogue.found() if not one.usable]
+    broken = [one.path.name for one in catalogue.recipe_files() if not one.usable]
     if broken:
         listed = ", ".join(broken)
         raise CheckFailed(
@@ -165,7 +165,7 @@ def _notices() -> str:
     facts = finding("notices", utcnow()).facts
     if "error" in facts:
         raise _unread() from facts["error"]
-    if dead := facts["given_up"]:
+    if dead := facts["undelivered"]:
         raise CheckFailed(
             gettext("%(n)s could not be delivered. See Administration, Messages.", n=format_decimal(dead))
         )
@@ -185,7 +185,7 @@ def _mail(mail_to: str) -> str:
                        folder=current_app.config["PORTAL_DATA_DIR"] / "mail")  # fmt: skip
     where = f"{server}:{current_app.config['MAIL_PORT']}"
     try:
-        greet()
+        check_login()
         if mail_to:
             send_test(clean_email(mail_to), utcnow())
     except AccountError as error:
@@ -196,7 +196,7 @@ def _mail(mail_to: str) -> str:
         ) from error
     except OSError as error:
         remedy = gettext("Check MAIL_SERVER, MAIL_PORT, MAIL_USE_TLS or MAIL_USE_SSL, MAIL_USERNAME and MAIL_PASSWORD.")
-        sentence = gettext("%(server)s does not work: %(why)s.", server=where, why=said(error))
+        sentence = gettext("%(server)s does not work: %(why)s.", server=where, why=answer_of(error))
         raise CheckFailed(f"{sentence} {remedy}") from error
     if mail_to:
         return gettext("%(server)s accepted a test email for %(address)s.", server=where, address=mail_to)

@@ -137,7 +137,7 @@ def _job_for(document: Document, choice: commands.Choice, user: User, *, again: 
         return job
     click.echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
     try:
-        terminal_runs.take_up(job, user.email, utcnow())
+        terminal_runs.make_claimable(job, user.email, utcnow())
     except terminal_runs.JobTaken as error:
         raise click.ClickException(
             gettext("The portal is working on this file. Run the command again later.")
@@ -163,7 +163,7 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
         run(job.id, job.attempt, given)
     db.session.refresh(job)
     if interrupt.is_set() and not terminal_runs.is_done(job):
-        terminal_runs.put_by(job, user.email, utcnow())
+        terminal_runs.pause_for_terminal(job, user.email, utcnow())
 
 
 def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:

@@ -15,10 +15,10 @@ from portal import sources
 from portal.cli.language import in_terminal_language
 from portal.jobs.words.statuses import outcome_words, reason_words
 from portal.sources import catalogue
-from portal.sources.catalogue import look_at
+from portal.sources.catalogue import read_file
 from portal.sources.recipes.folder import EXAMPLES, RecipeFile
 from portal.sources.recipes.words import difference_words, mistake_words
-from portal.sources.selftest import TestResult, prove
+from portal.sources.selftest import TestResult, run_tests
 from portal.sources.trial import Trial, try_number
 from portal.sources.words import field_label, source_pace, source_title
 
@@ -32,7 +32,7 @@ def list_command() -> None:
         for name in sources.names():
             parts = (name, source_title(name), source_pace(name))
             click.echo("  ".join(part for part in parts if part))
-        for found in catalogue.found():
+        for found in catalogue.recipe_files():
             for line in _why_not(found):
                 click.echo(line)
         click.echo(gettext("Folder with the recipes: %(folder)s", folder=current_app.config["SOURCES_DIR"]), err=True)
@@ -61,7 +61,7 @@ def try_command(name: str, number: str) -> None:
         except phonenumbers.NumberParseException as error:
             raise click.ClickException(gettext("%(number)s is not a telephone number.", number=number)) from error
         e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-        found = look_at(_paths(name)[0]) if name != "offline" else None
+        found = read_file(_paths(name)[0]) if name != "offline" else None
         if found is None:
             answer = sources.get(name).lookup(e164)
             trial = Trial(e164, answer=answer, reason=answer.reason)
@@ -76,12 +76,12 @@ def try_command(name: str, number: str) -> None:
 
 def _paths(wanted: str | None) -> list[Path]:
     """Return the recipe files that `wanted` names, or all of them. Raises ClickException."""
-    mine = [found.path for found in catalogue.found()]
+    mine = [found.path for found in catalogue.recipe_files()]
     if wanted is None:
         return [*mine, *sorted(EXAMPLES.glob("*.toml"))]
     if Path(wanted).is_file():
         return [Path(wanted)]
-    for found in [*catalogue.found(), *map(look_at, sorted(EXAMPLES.glob("*.toml")))]:
+    for found in [*catalogue.recipe_files(), *map(read_file, sorted(EXAMPLES.glob("*.toml")))]:
         if wanted in (found.name, found.path.name):
             return [found.path]
     raise click.ClickException(gettext("The recipe %(recipe)s does not exist.", recipe=wanted))
@@ -89,12 +89,12 @@ def _paths(wanted: str | None) -> list[Path]:
 
 def _test(path: Path) -> bool:
     """Test one recipe and print the result; return whether it failed. A missing secret is not a failure."""
-    found = look_at(path)
+    found = read_file(path)
     if found.recipe is None:
         for line in _why_not(found):
             click.echo(line)
         return True
-    proofs = prove(found.recipe)
+    proofs = run_tests(found.recipe)
     passed = sum(proof.passed for proof in proofs)
     facts = {"file": path.name, "passed": passed, "total": len(proofs)}
     click.echo(gettext("%(file)s: %(passed)s of %(total)s tests pass.", **facts))

@@ -7,7 +7,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import force_locale, gettext
 
-from portal.accounts import AccountError, create_user, make_setup_address
+from portal.accounts import AccountError, create_user, make_setup_link
 from portal.accounts.errors import PROBLEMS
 from portal.cli.language import with_seed_spelling
 from portal.clock import utcnow
@@ -40,7 +40,7 @@ def create_user_command(email: str, admin: bool, password_stdin: bool) -> None:
 @with_appcontext
 def setup_address_command() -> None:
     """Print only the link, so that a script can use it. It begins with PUBLIC_URL, as all links in messages do."""
-    token = make_setup_address(utcnow())
+    token = make_setup_link(utcnow())
     if token:
         click.echo(f"{current_app.config['PUBLIC_URL']}/setup/{token}")
 

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
-from portal.database import EnumColumn, Model, UtcDateTime, only, partial_index
+from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
 
 
 class Reading(StrEnum):
@@ -43,7 +43,7 @@ class Document(Model):
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when its stored file was certainly gone
 
     __table_args__ = (
-        only("state", Reading),
+        enum_check("state", Reading),
         Index("ix_documents_user_sha", "user_id", "sha256"),
         partial_index("ix_documents_to_read", "created_at", where="state = 'reading'"),
         partial_index("ix_documents_there", "user_id", "created_at", where="deleted_at IS NULL"),

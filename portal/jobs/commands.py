@@ -18,16 +18,16 @@ from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.storage import LocalStorage
 from portal.jobs.core import ledger, timeline
-from portal.jobs.core.derived import moves_by_itself
+from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.core.tables import EventKind
 from portal.jobs.dispatch import push_job
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob, backoff
-from portal.jobs.quotas import allowance
+from portal.jobs.quotas import quota_of
 from portal.sources.base import Outcome
 
-ADMINS_ALONE = frozenset({"time_out", "limits"})
+ADMIN_ONLY = frozenset({"time_out", "limits"})
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class CannotStart(Exception):
 
 def start(document: Document, choice: Choice, user: User, now: datetime, *, push: bool = True) -> ScrapingJob:
     """Create a job with its whole ledger in one transaction. Raises CannotStart, with nothing written."""
-    _require(document, choice)
+    _validate(document, choice)
     settings = current_app.config
-    may = allowance(user.id, now, lock=True)
-    if may.spent:
+    quota = quota_of(user.id, now, lock=True)
+    if quota.spent:
         raise CannotStart("files_spent")
     job = ScrapingJob(
         document_id=document.id,
@@ -74,10 +74,10 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
     storage: LocalStorage = current_app.extensions["storage"]
     path = storage.sheet_path(document.storage_key, choice.sheet)
     rows = [
-        ledger.first_row(row.row_no, row.text, row.phone_e164, row.duplicate_of, row.reason, now)
+        ledger.initial_row(row.row_no, row.text, row.phone_e164, row.duplicate_of, row.reason, now)
         for row in check(path, choice.header_row, choice.column, choice.country)
     ]
-    if len(rows) > may.rows:
+    if len(rows) > quota.rows:
         raise CannotStart("too_many_rows")
     if not rows:
         raise CannotStart("no_rows")
@@ -93,7 +93,7 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
     return job
 
 
-def _require(document: Document, choice: Choice) -> None:
+def _validate(document: Document, choice: Choice) -> None:
     if document.state != Reading.READY:
         raise CannotStart("not_ready")
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
@@ -108,11 +108,11 @@ def audit_act(job: ScrapingJob, verb: str, actor: str, why: str | None, now: dat
     audit.note(actor, verb, "job", job.id, why, now, file=job.file_name, owner=job.user.email)
 
 
-def _committed(
+def _commit(
     job: ScrapingJob | None, now: datetime, verb: str, actor: str, why: str | None = None, *, push: bool = False
 ) -> ScrapingJob | None:
     """Commit the command, with an audit entry when an admin gave it, and push the job to the workers."""
-    if job is not None and (verb in ADMINS_ALONE or actor != job.user.email):
+    if job is not None and (verb in ADMIN_ONLY or actor != job.user.email):
         audit_act(job, verb, actor, why, now)
     db.session.commit()
     if job is not None and push:
@@ -135,32 +135,32 @@ def retry(
     if job is not None and job.waiting_numbers == 0:  # no reason was ticked: an attempt would only fail again
         db.session.rollback()
         return None
-    return _committed(job, now, "retry", actor, why, push=True)
+    return _commit(job, now, "retry", actor, why, push=True)
 
 
 def cancel(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:
     """Stop a job; finished answers are kept."""
-    return _committed(ScrapingJob.cancel(job_id, actor, now, why=why), now, "cancel", actor, why)
+    return _commit(ScrapingJob.cancel(job_id, actor, now, why=why), now, "cancel", actor, why)
 
 
 def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Let a job wait until somebody resumes it."""
-    return _committed(ScrapingJob.pause(job_id, actor, now), now, "pause", actor)
+    return _commit(ScrapingJob.pause(job_id, actor, now), now, "pause", actor)
 
 
 def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Let a paused job continue."""
-    return _committed(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
+    return _commit(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
 
 
 def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | None:
     """End an attempt that hangs, as an admin."""
-    return _committed(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
+    return _commit(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
 
 
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Change how many retries and minutes one job has, as an admin."""
-    return _committed(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
+    return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
 
 
 def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> None:
@@ -177,7 +177,7 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
 def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
     """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
     job = db.session.get(ScrapingJob, job_id)
-    if job is not None and job.status in STOPPABLE and moves_by_itself(job):
+    if job is not None and job.status in STOPPABLE and is_unfinished(job):
         ScrapingJob.cancel(job_id, actor, now)  # from here on, a worker that has it is fenced
     job = ScrapingJob.delete(job_id, actor, now)
     if job is None:

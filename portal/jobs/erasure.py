@@ -28,7 +28,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     key of the stored file to delete after the commit, or None."""
     ledger.erase(job.id)
     samples.erase(job.id)
-    # Locked as in `uploads.begun_since`, and before the count: somebody may be starting the document again.
+    # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
     if db.session.scalar(others):

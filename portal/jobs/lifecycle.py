@@ -18,11 +18,11 @@ from portal.jobs.core import ledger, timeline
 from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.hand_edits import plan_retry
-from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, sources_of
+from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, statuses_before
 from portal.jobs.core.tables import AttemptEnd, EventKind
-from portal.jobs.metrics.record import keep_count, keep_deletion
+from portal.jobs.metrics.record import record_deletion, update_metrics
 from portal.jobs.notify import send
-from portal.sources.pause import names_paused
+from portal.sources.pause import paused_source_names
 
 
 class Lifecycle(JobColumns):
@@ -36,14 +36,15 @@ class Lifecycle(JobColumns):
 
     @classmethod
     def claimable(cls, now: datetime) -> tuple[ColumnElement[bool], ...]:
-        """True of a job that a worker could claim now. Whatever counts, pushes or claims waiting jobs asks this one.
+        """Conditions that hold for a job that a worker could claim now. Everything that counts, pushes or claims
+        waiting jobs uses them.
 
-        The statuses are written out, so that SQLite sees that the index of waiting jobs fits.
+        The statuses are literals, so that SQLite sees that the index of waiting jobs applies.
         """
         return (
             among(cls.status, WAITING),
             cls.paused_at.is_(None),
-            cls.source.not_in(names_paused()),
+            cls.source.not_in(paused_source_names()),
             cls.deleted_at.is_(None),
             or_(cls.not_before.is_(None), cls.not_before <= now),
         )
@@ -89,9 +90,9 @@ class Lifecycle(JobColumns):
             guards, now, status=Status.COMPLETED, completed_at=now, lease_until=None, last_error=None, paused_at=None
         )
         if job:
-            job._close(AttemptEnd.COMPLETED, now)
-            ledger.forget_tickets(job.id)
-            keep_count(job, now)
+            job._close_attempt(AttemptEnd.COMPLETED, now)
+            ledger.delete_tickets(job.id)
+            update_metrics(job, now)
             timeline.record(job.id, EventKind.COMPLETED, now, attempt=job.attempt, total=job.total_numbers)
             send.job_completed(job, now)
         return job
@@ -100,7 +101,7 @@ class Lifecycle(JobColumns):
     def fail(cls, job_id: int, attempt: int, cause: str, now: datetime, backoff: Backoff) -> Self | None:
         """End the attempt with rows unanswered: plan the next retry, or make the failure final and notify."""
         guards = cls.held_by(job_id, attempt)
-        return cls._give_up(Status.FAILED, AttemptEnd.FAILED, guards, job_id, cause, now, backoff)
+        return cls._end_unanswered(Status.FAILED, AttemptEnd.FAILED, guards, job_id, cause, now, backoff)
 
     @classmethod
     def hand_back(
@@ -112,7 +113,7 @@ class Lifecycle(JobColumns):
         values = {"lease_until": None, "enqueued_at": None, **waits}
         job = cls._change(guards, now, status=Status.RETRYING, **values)
         if job:
-            job._close(AttemptEnd.HANDED_BACK, now, cause)
+            job._close_attempt(AttemptEnd.HANDED_BACK, now, cause)
             until = not_before.isoformat() if not_before else None
             timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until)
         return job
@@ -133,10 +134,12 @@ class Lifecycle(JobColumns):
             spends = (*guards, cls.retry_count < cls.max_retries)
             job = cls._change(spends, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **freed)
         if job:
-            job._close(AttemptEnd.LOST, now, CauseCode.WORKER_LOST)
+            job._close_attempt(AttemptEnd.LOST, now, CauseCode.WORKER_LOST)
             timeline.record(job.id, EventKind.LOST, now, actor, attempt=job.attempt, retry=job.retry_count)
             return job
-        return cls._give_up(Status.FAILED, AttemptEnd.LOST, guards, job_id, CauseCode.WORKER_LOST, now, backoff, actor)
+        return cls._end_unanswered(
+            Status.FAILED, AttemptEnd.LOST, guards, job_id, CauseCode.WORKER_LOST, now, backoff, actor
+        )
 
     @classmethod
     def time_out(
@@ -153,7 +156,7 @@ class Lifecycle(JobColumns):
         (`seen_progress_at`)."""
         unmoved = cls.last_progress_at == seen_progress_at if seen_progress_at else cls.last_progress_at.is_(None)
         guards = (*cls.held_by(job_id, attempt), unmoved)
-        return cls._give_up(
+        return cls._end_unanswered(
             Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, CauseCode.NO_PROGRESS, now, backoff, actor
         )
 
@@ -204,7 +207,7 @@ class Lifecycle(JobColumns):
             last_error=None,
         )
         if job:
-            keep_count(job, now)
+            update_metrics(job, now)
             job.failed_count -= ledger.reopen(job.id, reasons)
             timeline.record(job.id, EventKind.RETRIED, now, actor, numbers=job.waiting_numbers, why=why)
             send.job_moved_on(job, now)
@@ -218,7 +221,7 @@ class Lifecycle(JobColumns):
         follows. `attempt` is the one that the admin saw; without it, the current one."""
         guards = (cls.id == job_id, cls.status == Status.PROCESSING, *([cls.attempt == attempt] if attempt else []))
         facts = {"actor": actor, "why": why}
-        return cls._give_up(
+        return cls._end_unanswered(
             Status.TIMEOUT, AttemptEnd.TIMEOUT, guards, job_id, CauseCode.BY_ADMIN, now, backoff, **facts
         )
 
@@ -228,8 +231,8 @@ class Lifecycle(JobColumns):
         ended = {"lease_until": None, "next_retry_at": None, "not_before": None, "paused_at": None}
         job = cls._move(job_id, Status.CANCELLED, now, enqueued_at=None, **ended)
         if job:
-            job._close(AttemptEnd.CANCELLED, now)
-            keep_count(job, now)
+            job._close_attempt(AttemptEnd.CANCELLED, now)
+            update_metrics(job, now)
             timeline.record(job.id, EventKind.CANCELLED, now, actor, ready=job.processed_numbers, why=why)
             send.job_moved_on(job, now)
         return job
@@ -262,7 +265,7 @@ class Lifecycle(JobColumns):
         if job and job.status in RETRYABLE:
             was_final = job.next_retry_at is None
             plan_retry(job, now)
-            keep_count(job, now)
+            update_metrics(job, now)
             if job.next_retry_at is None and not was_final:
                 send.job_failed(job, now)
         if job:
@@ -278,7 +281,7 @@ class Lifecycle(JobColumns):
         guards = (cls.id == job_id, cls.status != Status.PROCESSING)
         job = cls._change(guards, now, deleted_at=now, enqueued_at=None, next_retry_at=None)
         if job:
-            keep_deletion(job, now)
+            record_deletion(job, now)
             timeline.record(job.id, EventKind.DELETED, now, actor, file_name=job.file_name, ready=job.processed_numbers)
             send.job_moved_on(job, now)
         return job
@@ -290,7 +293,7 @@ class Lifecycle(JobColumns):
         ended = (cls.id == job_id, cls.status.in_(ENDED), cls.next_retry_at.is_(None), cls.ended_at <= ended_before)
         job = cls._change(ended, now, deleted_at=now, expired_at=now, enqueued_at=None, paused_at=None)
         if job:
-            keep_deletion(job, now)
+            record_deletion(job, now)
             timeline.record(job.id, EventKind.EXPIRED, now, ready=job.processed_numbers)
         return job
 
@@ -306,11 +309,11 @@ class Lifecycle(JobColumns):
     def _move(
         cls, job_id: int, after: Status, now: datetime, *guards: ColumnElement[bool], **values: Any
     ) -> Self | None:
-        where = (cls.id == job_id, cls.status.in_(sources_of(after)), *guards)
+        where = (cls.id == job_id, cls.status.in_(statuses_before(after)), *guards)
         return cls._change(where, now, status=after, **values)
 
     @classmethod
-    def _give_up(
+    def _end_unanswered(
         cls,
         after: Status,
         end: AttemptEnd,
@@ -333,14 +336,14 @@ class Lifecycle(JobColumns):
         values = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at}
         job = cls._change(guards, now, status=after, **values)
         if job:
-            job._close(end, now, cause)
+            job._close_attempt(end, now, cause)
             until = next_retry_at.isoformat() if next_retry_at else None
             facts = {"attempt": job.attempt, "cause": cause, "until": until, "why": why}
             timeline.record(job.id, EventKind(after), now, actor, ready=job.processed_numbers, **facts)
-            keep_count(job, now)
+            update_metrics(job, now)
             if next_retry_at is None:
                 send.job_failed(job, now)
         return job
 
-    def _close(self, end: AttemptEnd, now: datetime, cause: str | None = None) -> None:
+    def _close_attempt(self, end: AttemptEnd, now: datetime, cause: str | None = None) -> None:
         timeline.close_attempt(self.id, self.attempt, end, self.processed_numbers, now, cause)

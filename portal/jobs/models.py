@@ -8,20 +8,20 @@ from sqlalchemy.orm import Mapped, relationship
 
 from portal.accounts import User
 from portal.clock import utcnow
-from portal.database import Model, db, only, partial_index
+from portal.database import Model, db, enum_check, partial_index
 from portal.documents.models import Document
 from portal.jobs.core.backoff import Backoff
-from portal.jobs.core.hand_edits import settle
+from portal.jobs.core.hand_edits import reconcile
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
 from portal.jobs.lifecycle import Lifecycle
-from portal.jobs.metrics.record import keep_count
+from portal.jobs.metrics.record import update_metrics
 from portal.seed_compat import Objects
 
 BY_HAND = "shell"  # the worker's name in an attempt that was begun by hand
 
 
-_THERE = "deleted_at IS NULL"
-_OPEN = "status IN ('failed', 'timeout')"
+_NOT_DELETED = "deleted_at IS NULL"
+_FAILED = "status IN ('failed', 'timeout')"
 
 _GOING_ON = "ended_at IS NULL AND deleted_at IS NULL"
 _UNCOUNTED = "status IN ('completed', 'failed', 'timeout', 'cancelled') AND next_retry_at IS NULL AND ended_at IS NULL"
@@ -42,7 +42,7 @@ class ScrapingJob(Lifecycle, Model):
     # Each step of the sweep has its own small index and reads in that index's order; a full scan of a million
     # jobs costs five hundred times as much.
     __table_args__ = (
-        only("status", Status),
+        enum_check("status", Status),
         Index("ix_jobs_of_user", "user_id", "id"),
         Index("ix_jobs_of_source", "source", "updated_at"),
         partial_index("ix_jobs_held", "lease_until", where="status = 'processing'"),
@@ -59,17 +59,17 @@ class ScrapingJob(Lifecycle, Model):
         partial_index("ix_jobs_to_expire", "user_id", "ended_at", "deleted_at", where=_TO_EXPIRE),
         # The admins' list has one for each filter and order. The columns that a count filters by are in the index too:
         # otherwise SQLite would look up each row.
-        partial_index("ix_jobs_by_created", "created_at", "id", "deleted_at", where=_THERE),
-        partial_index("ix_jobs_by_status", "status", "created_at", "id", "deleted_at", where=_THERE),
-        partial_index("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", where=_THERE),
-        partial_index("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", where=_THERE),
-        partial_index("ix_jobs_by_updated", "updated_at", "id", where=_THERE),
-        partial_index("ix_jobs_by_name", "file_name", "id", where=_THERE),
+        partial_index("ix_jobs_by_created", "created_at", "id", "deleted_at", where=_NOT_DELETED),
+        partial_index("ix_jobs_by_status", "status", "created_at", "id", "deleted_at", where=_NOT_DELETED),
+        partial_index("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", where=_NOT_DELETED),
+        partial_index("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", where=_NOT_DELETED),
+        partial_index("ix_jobs_by_updated", "updated_at", "id", where=_NOT_DELETED),
+        partial_index("ix_jobs_by_name", "file_name", "id", where=_NOT_DELETED),
         partial_index(
-            "ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", where=_OPEN
+            "ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", where=_FAILED
         ),
         partial_index(
-            "ix_jobs_by_cause", "last_error", "updated_at", "id", "status", "next_retry_at", "deleted_at", where=_OPEN
+            "ix_jobs_by_cause", "last_error", "updated_at", "id", "status", "next_retry_at", "deleted_at", where=_FAILED
         ),
     )
 
@@ -98,12 +98,12 @@ class ScrapingJob(Lifecycle, Model):
 
     def mark_as_failed(self, error: str) -> bool:
         """End the attempt as failed, with an error in words. A job that no worker has is claimed first."""
-        self._take_if_waiting()
+        self._claim_if_waiting()
         return self._by_hand(type(self).fail(self.id, self.attempt, error, utcnow(), backoff()))
 
     def mark_as_timeout(self) -> bool:
         """End the attempt as timed out. A job that no worker has is claimed first."""
-        self._take_if_waiting()
+        self._claim_if_waiting()
         seen = self.last_progress_at
         return self._by_hand(type(self).time_out(self.id, self.attempt, seen, utcnow(), backoff()))
 
@@ -115,16 +115,16 @@ class ScrapingJob(Lifecycle, Model):
         """Commit changes made by hand, with what follows from them: a job set to failed with retries left is due. An
         error leaves the job as it is in the database."""
         try:
-            settle(self, utcnow())
+            reconcile(self, utcnow())
             db.session.add(self)
             db.session.flush()
-            keep_count(self, utcnow())
+            update_metrics(self, utcnow())
             db.session.commit()
         except Exception:
             db.session.rollback()
             raise
 
-    def _take_if_waiting(self) -> None:
+    def _claim_if_waiting(self) -> None:
         if self.status in WAITING:
             self.mark_as_processing()
 

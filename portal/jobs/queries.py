@@ -42,14 +42,16 @@ class Page:
     counts: dict[str, int]
 
 
-def seen_by(user: User, of: type[ScrapingJob] | type[Document], *, everybody: bool = True) -> list[ColumnElement[bool]]:
+def visible_to(
+    user: User, of: type[ScrapingJob] | type[Document], *, everybody: bool = True
+) -> list[ColumnElement[bool]]:
     seen: list[ColumnElement[bool]] = [of.deleted_at.is_(None)]
     if not (everybody and user.is_admin):
         seen.append(of.user_id == user.id)
     return seen
 
 
-def told_of_pauses(jobs: list[ScrapingJob]) -> list[ScrapingJob]:
+def with_source_pauses(jobs: list[ScrapingJob]) -> list[ScrapingJob]:
     """Set on each job whether its source is paused, which a table of the sources records. Returns the jobs."""
     paused = pause.pauses() if jobs else {}
     for job in jobs:
@@ -63,7 +65,7 @@ def containing(column: Any, text: str) -> ColumnElement[bool]:
 
 
 def _filters(user: User, q: str) -> list[ColumnElement[bool]]:
-    where = seen_by(user, ScrapingJob, everybody=False)
+    where = visible_to(user, ScrapingJob, everybody=False)
     if q := q.strip():
         ways = [containing(ScrapingJob.file_name, q)]
         if (named := id_in(q.lstrip("#"))) is not None:
@@ -93,7 +95,7 @@ def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int =
     page = min(max(1, page), pages)
     found = select(ScrapingJob).where(*where).options(joinedload(ScrapingJob.user)).order_by(ScrapingJob.id.desc())
     jobs = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
-    return Page(told_of_pauses(list(jobs)), page, pages, total, counts)
+    return Page(with_source_pauses(list(jobs)), page, pages, total, counts)
 
 
 @dataclass(frozen=True)
@@ -116,16 +118,16 @@ def find_document(user: User, document_id: int) -> Document | None:
     """Return the document, if this person may see it."""
     if document_id > MAX_INTEGER:
         return None
-    return db.session.scalar(select(Document).where(Document.id == document_id, *seen_by(user, Document)))
+    return db.session.scalar(select(Document).where(Document.id == document_id, *visible_to(user, Document)))
 
 
 def find_job(user: User, job_id: int) -> ScrapingJob | None:
     """Return the job in its present state, if this person may see it."""
     if job_id > MAX_INTEGER:
         return None
-    found = select(ScrapingJob).where(ScrapingJob.id == job_id, *seen_by(user, ScrapingJob))
+    found = select(ScrapingJob).where(ScrapingJob.id == job_id, *visible_to(user, ScrapingJob))
     job = db.session.scalar(found, execution_options={"populate_existing": True})
-    return told_of_pauses([job])[0] if job else None
+    return with_source_pauses([job])[0] if job else None
 
 
 def find_expired(user: User, job_id: int) -> ScrapingJob | None:
@@ -141,9 +143,9 @@ def find_expired(user: User, job_id: int) -> ScrapingJob | None:
 def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:
     """Return those of the jobs that this person may see, in the order of `job_ids`."""
     known = [job_id for job_id in job_ids if job_id <= MAX_INTEGER]
-    found = select(ScrapingJob).where(ScrapingJob.id.in_(known), *seen_by(user, ScrapingJob))
+    found = select(ScrapingJob).where(ScrapingJob.id.in_(known), *visible_to(user, ScrapingJob))
     seen = list(db.session.scalars(found.options(joinedload(ScrapingJob.user))))
-    jobs = {job.id: job for job in told_of_pauses(seen)}
+    jobs = {job.id: job for job in with_source_pauses(seen)}
     return [jobs[job_id] for job_id in job_ids if job_id in jobs]
 
 

@@ -38,14 +38,14 @@ def resume_source(name: str, actor: str, now: datetime) -> bool:
     reason, because the breaker is closed. False: it was not paused. Commits."""
     resumed = pause.resume(name)
     audit.note(actor, "source_resumed", "source", name, None, now)
-    _let_go_on(name, now)
+    _release_jobs(name, now)
     db.session.commit()
     CircuitBreaker(connection(), name).close()
     log.warning("source resumed", source=name, actor=actor)
     return resumed
 
 
-def _let_go_on(name: str, now: datetime) -> None:
+def _release_jobs(name: str, now: datetime) -> None:
     """Make the source's waiting jobs due; the next sweep pushes them."""
     waiting = (ScrapingJob.source == name, ScrapingJob.status.in_(WAITING), ScrapingJob.deleted_at.is_(None))
     freed = {"not_before": None, "wait_cause": None, "enqueued_at": None, "updated_at": now}

@@ -18,7 +18,7 @@ from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.jobs.dispatch import connection, push_trial
 from portal.sources import catalogue
-from portal.sources.trial import TRY_SECONDS, Trial, as_plain, from_plain, try_source
+from portal.sources.trial import TRY_SECONDS, Trial, from_dict, to_dict, try_source
 
 log = structlog.get_logger(__name__)
 
@@ -43,12 +43,12 @@ class TrialState:
     away: bool = False
 
 
-def begin(source: str, number: str, now: datetime) -> str:
+def start(source: str, number: str, now: datetime) -> str:
     """Hand one number (E.164) to a worker, and return the token of the result. Raises RedisAway."""
     token = secrets.token_urlsafe(18)
-    asked = {"source": source, "number": number, "asked_at": now.isoformat()}
+    request = {"source": source, "number": number, "asked_at": now.isoformat()}
     try:
-        connection().set(_key(token), json.dumps(asked), ex=KEPT_SECONDS)
+        connection().set(_key(token), json.dumps(request), ex=KEPT_SECONDS)
     except (RedisError, OSError) as error:
         raise RedisAway from error
     if not push_trial(token):
@@ -62,34 +62,34 @@ def run(token: str) -> None:
     kept = redis.get(_key(token))
     if kept is None:
         return
-    asked = json.loads(kept)
-    redis.set(_key(token), json.dumps({**asked, "taken_at": utcnow().isoformat()}), ex=KEPT_SECONDS)
+    request = json.loads(kept)
+    redis.set(_key(token), json.dumps({**request, "taken_at": utcnow().isoformat()}), ex=KEPT_SECONDS)
     catalogue.refresh()
     try:
-        trial = try_source(asked["source"], asked["number"])
+        trial = try_source(request["source"], request["number"])
     except sources.UnknownSource:
-        trial = Trial(asked["number"], reason=CauseCode.SOURCE_UNKNOWN)
-    except Exception:  # whoever waits for it hears of it
-        log.exception("a try failed", source=asked["source"])
-        trial = Trial(asked["number"], reason=CauseCode.SOURCE_ERROR)
-    redis.set(_key(token), json.dumps({**asked, "trial": as_plain(trial)}), ex=KEPT_SECONDS)
+        trial = Trial(request["number"], reason=CauseCode.SOURCE_UNKNOWN)
+    except Exception:  # the page that waits shows it
+        log.exception("a trial failed", source=request["source"])
+        trial = Trial(request["number"], reason=CauseCode.SOURCE_ERROR)
+    redis.set(_key(token), json.dumps({**request, "trial": to_dict(trial)}), ex=KEPT_SECONDS)
 
 
-def look(source: str, token: str, now: datetime) -> TrialState:
+def state_of(source: str, token: str, now: datetime) -> TrialState:
     """Return the state of a trial of this source."""
     try:
         kept = connection().get(_key(token))
     except (RedisError, OSError):
         return TrialState(token, away=True)
-    asked = json.loads(kept) if kept else {}
-    if asked.get("source") != source:
+    request = json.loads(kept) if kept else {}
+    if request.get("source") != source:
         return TrialState(token)
-    if "trial" in asked:
-        return TrialState(token, asked["number"], from_plain(asked["trial"]))
-    since = datetime.fromisoformat(asked.get("taken_at", asked["asked_at"]))
-    taken = "taken_at" in asked
+    if "trial" in request:
+        return TrialState(token, request["number"], from_dict(request["trial"]))
+    since = datetime.fromisoformat(request.get("taken_at", request["asked_at"]))
+    taken = "taken_at" in request
     waiting = now - since < (timedelta(seconds=3 * TRY_SECONDS) if taken else LOST)
-    return TrialState(token, asked["number"], waiting=waiting, slow=not taken and now - since > SLOW)
+    return TrialState(token, request["number"], waiting=waiting, slow=not taken and now - since > SLOW)
 
 
 def _key(token: str) -> str:

@@ -21,12 +21,12 @@ UNCOUNTED = (
 )
 
 
-def behind() -> bool:
+def has_uncounted() -> bool:
     """Whether there are ended jobs that are not in the sums yet; the sweep adds them."""
     return bool(db.session.scalar(select(exists().where(*UNCOUNTED))))
 
 
-def standing(user_id: int | None = None) -> dict[Status, int]:
+def count_by_status(user_id: int | None = None) -> dict[Status, int]:
     """Count jobs by status, with every status: everybody's, or one person's."""
     where: list[ColumnElement[bool]] = [ScrapingJob.ended_at.is_(None), ScrapingJob.deleted_at.is_(None)]
     if user_id is not None:

@@ -67,7 +67,7 @@ def is_done(job: ScrapingJob) -> bool:
     return job.status == Status.COMPLETED
 
 
-def take_up(job: ScrapingJob, actor: str, now: datetime) -> None:
+def make_claimable(job: ScrapingJob, actor: str, now: datetime) -> None:
     """Make an unfinished job ready to be claimed: resumed, retried, or taken from a worker that died.
 
     Raises JobTaken and SourceNotReady.
@@ -88,7 +88,7 @@ def take_up(job: ScrapingJob, actor: str, now: datetime) -> None:
         raise SourceNotReady(job.not_before)
 
 
-def put_by(job: ScrapingJob, actor: str, now: datetime) -> None:
+def pause_for_terminal(job: ScrapingJob, actor: str, now: datetime) -> None:
     """Pause a job that was handed back, so that it waits for the person who stopped it and no worker takes it."""
     ScrapingJob.pause(job.id, actor, now)
     db.session.commit()

@@ -27,7 +27,7 @@ class EarlierUpload(NamedTuple):
     job: ScrapingJob | None
 
 
-def take_in(
+def store_upload(
     stream: Stream | None, given_name: str | None, user_id: int, storage: LocalStorage, max_bytes: int, now: datetime
 ) -> Document:
     """Store an upload, and have a worker read it. Commits. Raises documents.upload.UploadRefused."""
@@ -36,7 +36,7 @@ def take_in(
     return document
 
 
-def unstarted(user_id: int) -> list[Document]:
+def unstarted_documents(user_id: int) -> list[Document]:
     """Return the person's documents that have no job, newest first."""
     started = exists().where(ScrapingJob.document_id == Document.id)
     mine = (Document.user_id == user_id, Document.deleted_at.is_(None), ~started)
@@ -49,7 +49,7 @@ def jobs_of(document_id: int) -> list[ScrapingJob]:
     return list(db.session.scalars(select(ScrapingJob).where(*these).order_by(ScrapingJob.id.desc())))
 
 
-def earlier(document: Document) -> list[EarlierUpload]:
+def earlier_uploads(document: Document) -> list[EarlierUpload]:
     """Return the same person's earlier documents with exactly the same content, newest first."""
     same = select(Document).where(
         Document.user_id == document.user_id,
@@ -67,20 +67,20 @@ def countries_used(user_id: int) -> list[str]:
     return list(db.session.scalars(counted.order_by(func.count().desc(), ScrapingJob.country).limit(5)))
 
 
-def begun(document_id: int) -> int:
+def jobs_started(document_id: int) -> int:
     """Count the jobs ever started with a document, including deleted ones. A form carries this number, so that a form
     sent twice is recognised."""
     return db.session.scalar(select(func.count()).where(ScrapingJob.document_id == document_id)) or 0
 
 
-def begun_since(document: Document, seen: int | None) -> ScrapingJob | None:
+def job_started_since(document: Document, seen: int | None) -> ScrapingJob | None:
     """Return the job that was started since the form showed `seen` of them, if there is one.
 
     It locks the document until the transaction's end and reads it again: of two forms sent at once, the second waits
     and finds the first one's job. On SQLite a transaction that may write is alone from its first statement anyway.
     """
     db.session.refresh(document, with_for_update=True)
-    if seen is None or begun(document.id) <= seen:
+    if seen is None or jobs_started(document.id) <= seen:
         return None
     return next(iter(jobs_of(document.id)), None)
 

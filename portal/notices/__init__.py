@@ -1,6 +1,6 @@
-"""Notices: something to tell a person, and its delivery. A notice carries its facts with it: this room knows neither
-jobs, documents nor sources.
+"""Notices to people and their delivery by e-mail, chat and webhook.
 
-`kinds` lists what there is to report, `outbox` writes and takes notices, and `delivery` hands each to its channel:
-`email`, `chat` or `webhook`. The channels know neither each other nor `delivery`.
+A notice carries its own facts, so this room imports neither jobs nor documents. `kinds` lists what can be reported,
+`outbox` writes and takes notices, and `delivery` passes each one to its channel. The channels import neither each other
+nor `delivery`.
 """

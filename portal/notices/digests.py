@@ -1,8 +1,7 @@
-"""What keeps two hundred failures from being two hundred mails: the first goes out at once, those of the next quarter
-of an hour are held, and become one digest.
+"""Digests: send the first notice at once, hold the rest for 15 minutes, then send them as one.
 
-All of it happens in one transaction behind one row per person and group, so that of two senders one sees the other's
-window, and a process that dies leaves either nothing done or all of it.
+Everything happens in one transaction behind one row per person and group, so a second sender sees the first one's
+window, and a process that dies leaves either all of it done or none.
 """
 
 from collections import Counter
@@ -19,19 +18,13 @@ from portal.notices.outbox import DueNotice, take
 
 HOLD = timedelta(minutes=15)
 MOST = 1000  # notices in one digest; the rest go into the next
-LISTED = 50  # files that a digest lists one by one
-LEFT_OUT = (
-    "rows",
-    "invalid_rows",
-    "causes",
-    "first_at",
-    "last_at",
-    "kept_until",
-)  # of a single file's facts, what a digest has no room for
+LISTED = 50  # how many files a digest lists
+# Facts of a single file that a digest leaves out.
+SINGLE_FILE_FACTS = ("rows", "invalid_rows", "causes", "first_at", "last_at", "kept_until")
 
 
 def may_be_held(seen: DueNotice) -> bool:
-    """Whether this one waits its turn in a burst: never a second try, and never a program's own copy."""
+    """Whether this notice may be held for a digest: only at its first try, and never a webhook."""
     return (
         seen.tries == 0
         and seen.state == Delivery.DUE
@@ -41,11 +34,11 @@ def may_be_held(seen: DueNotice) -> bool:
 
 
 def take_or_hold(seen: DueNotice, now: datetime) -> int | None:
-    """Take the notice, or the digest of all that are due with it; None when it is held, or somebody was first.
+    """Take the notice, or one digest of all that are due with it; None if it is held, or another sender was faster.
     Commits."""
     group = rule_of(seen.kind).digest
     if group is None:
-        raise ValueError(f"{seen.kind} goes into no digest")
+        raise ValueError(f"{seen.kind} has no digest")
     key = f"{seen.channel}.{seen.user_id or 0}.{group}"
     waiting = (
         Notice.channel == seen.channel, Notice.user_id == seen.user_id, Notice.kind.in_(group.members),
@@ -59,7 +52,7 @@ def take_or_hold(seen: DueNotice, now: datetime) -> int | None:
     due = select(Notice).where(*waiting, Notice.due_at <= now).order_by(Notice.id).limit(MOST).with_for_update()
     together = list(db.session.scalars(due, execution_options={"populate_existing": True}))
     if not together:
-        db.session.rollback()  # another sender has it; the window stays as it was
+        db.session.rollback()  # another sender has them; the window stays as it was
         return None
     taken = together[0].id if len(together) == 1 else _fold(key, group, together, now)
     take(taken, 0, now)
@@ -68,7 +61,8 @@ def take_or_hold(seen: DueNotice, now: datetime) -> int | None:
 
 
 def _open(key: str, now: datetime) -> bool:
-    """Open a new window. False: one is open. On PostgreSQL, whoever comes second waits here for the first's commit."""
+    """Open a new window. False: one is already open. On PostgreSQL, a second sender waits here for the first to
+    commit."""
     db.session.execute(upsert(DigestWindow, ("key",)).values(key=key, until=now))
     over = (DigestWindow.key == key, DigestWindow.until <= now)
     return changed_rows(update(DigestWindow).where(*over).values(until=now + HOLD)) == 1
@@ -91,9 +85,9 @@ def _fold(key: str, group: DigestGroup, together: Sequence[Notice], now: datetim
 
 
 def _facts(together: Sequence[Notice]) -> dict[str, Any]:
-    """What a digest says of all: sums, the causes with how many files each stopped, and the files."""
+    """The facts of a digest: totals, each cause with how many files it stopped, and the files."""
     files = [
-        {name: fact for name, fact in notice.facts.items() if name not in LEFT_OUT}
+        {name: fact for name, fact in notice.facts.items() if name not in SINGLE_FILE_FACTS}
         | {"kind": notice.kind, "job_id": notice.job_id}
         for notice in together
     ]
@@ -109,8 +103,8 @@ def _facts(together: Sequence[Notice]) -> dict[str, Any]:
 
 
 def _causes(together: Sequence[Notice]) -> list[dict[str, Any]]:
-    """Each cause with how many files it stopped, the commonest first: by its code, or by its words where an older
-    version wrote these instead."""
+    """Each cause with how many files it stopped, most frequent first. Counted by code, or by words where an older
+    version wrote words instead."""
     counted: Counter[str] = Counter()
     causes: dict[str, dict[str, Any]] = {}
     for notice in together:

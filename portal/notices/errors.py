@@ -1,10 +1,10 @@
-"""The one error of a channel: the other side did not take the notice."""
+"""The error that a channel raises when a notice could not be delivered."""
 
 
 class DeliveryFailed(Exception):
-    """Not delivered. `answer` is what the other side said, or what went wrong, for the log and the admin's page, with
-    no secret in it. `wait_seconds` is how long it asked us to wait; `final`: another try would have the same end;
-    `down`: the way itself is down, so that the pass need not try it for others (no try of theirs is spent)."""
+    """Not delivered. `answer` is the server's response, or what went wrong, for the log and the admins' page; it holds
+    no secret. `wait_seconds`: how long the server asked us to wait. `final`: another try would fail in the same way.
+    `down`: the route itself is down, so this pass skips the other notices on it and does not count a try for them."""
 
     def __init__(
         self, answer: str, wait_seconds: float | None = None, final: bool = False, *, down: bool = False

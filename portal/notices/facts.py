@@ -1,7 +1,7 @@
-"""The facts of a notice in words: its cause and its source, in the language that is set.
+"""A notice's cause and source in words, in the current language.
 
-A notice keeps codes and names. They become words when a message is written, so that a message which still waits is sent
-in today's words. Notices written before that keep their words with them, by language, and are sent with those.
+A notice stores codes and names. They are translated when the message is built, so a notice that is still waiting is
+sent in today's words. Notices from before that hold their words by language, and are sent with those.
 """
 
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ Facts = Mapping[str, Any]
 
 
 def cause_words(facts: Facts) -> str:
-    """Why, in a sentence; empty for no cause. `facts` are a notice's own, or those of one cause or one file in it."""
+    """The cause as a sentence; empty if there is none. `facts`: those of a notice, or of one cause or file in it."""
     if kept := facts.get("cause"):
         return _in_this_language(kept)
     happened = what_happened(facts.get("cause_code"))
-    return gettext(happened) if happened else ""  # gettext has an answer for an empty text: the catalogue's head
+    return gettext(happened) if happened else ""  # gettext("") would return the catalogue's header
 
 
 def cause_in_every_language(facts: Facts) -> dict[str, str]:
-    """The same by language, for a program; empty for no cause."""
+    """The cause by language, for webhooks; empty if there is none."""
     words = {}
     for locale in LOCALES:
         with force_locale(locale):
@@ -34,7 +34,7 @@ def cause_in_every_language(facts: Facts) -> dict[str, str]:
 
 
 def source_words(facts: Facts) -> str:
-    """What the notice's source is called."""
+    """The title of the notice's source."""
     return _in_this_language(facts.get("title") or {}) or source_title(facts["source"])
 
 

@@ -1,7 +1,7 @@
-"""The kinds of notices, as data: which preference switches one off, which digest it may go into, who may read it.
+"""The kinds of notices, as data: the preference that switches one off, the digest it may join, who may read it.
 
-A new kind is one line here, its title in `notices.words`, and its text where a channel speaks of it: `email.build` has
-the writers of e-mails, `chat.words` those of chat messages. Pure: it knows no channel, no database and no Flask.
+To add a kind, add a member and its rule here, its title in `notices.words`, and a writer for each channel that sends
+it: `email.build` for e-mails, `chat.words` for chat messages. Pure: no channel, no database, no Flask.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class NoticeKind(StrEnum):
     """What a notice reports."""
 
     JOB_FAILED = "job_failed"
-    JOB_FIXED = "job_fixed"  # complete, after its owner was notified that it had failed
+    JOB_FIXED = "job_fixed"  # completed after its owner was notified that it had failed
     JOB_COMPLETED = "job_completed"
     FAILED_DIGEST = "failed_digest"
     GOOD_DIGEST = "good_digest"
@@ -21,7 +21,7 @@ class NoticeKind(StrEnum):
     DAILY_SUMMARY = "daily_summary"
     WORKERS_AWAY = "workers_away"
     WORKERS_BACK = "workers_back"
-    WEBHOOK_TEST = "webhook_test"  # only shows that it arrives
+    WEBHOOK_TEST = "webhook_test"  # only proves that webhooks arrive
     WEBHOOK_OFF = "webhook_off"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a kind, not a password
     INVITE = "invite"
@@ -33,7 +33,7 @@ class NoticeKind(StrEnum):
 
 
 class DigestGroup(StrEnum):
-    """Notices of one group to the same person within a quarter of an hour become one digest."""
+    """Notices of one group for one person within a quarter of an hour become one digest."""
 
     FAILED = "failed"
     GOOD = "good"
@@ -51,9 +51,9 @@ class DigestGroup(StrEnum):
 
 @dataclass(frozen=True)
 class NoticeRule:
-    """What holds for one kind. `preference` is the field of NoticeSettings that switches its e-mail off, None for one
-    that cannot be switched off; `digest` the group it may be sent with; `private`: the text is for its recipient alone,
-    and no admin's page shows it."""
+    """The rule for one kind. `preference`: the field of NoticeSettings that switches its e-mail off; None if it cannot
+    be switched off. `digest`: the group that it may be sent with. `private`: only the recipient may read the text, so
+    the admins' pages do not show it."""
 
     preference: str | None = None
     digest: DigestGroup | None = None
@@ -79,5 +79,5 @@ RULES: dict[NoticeKind, NoticeRule] = {
 
 
 def rule_of(kind: NoticeKind) -> NoticeRule:
-    """What holds for a kind; nothing special for one that only a newer version of the portal knows."""
+    """The rule for a kind; an empty rule for a kind that only a newer version of the portal knows."""
     return RULES.get(kind, NoticeRule())

@@ -1,4 +1,4 @@
-"""The log of what was told: read for the pages, and sent again by hand. It decides nothing about who may see it."""
+"""The delivery log: read it for the pages, and resend a notice. Who may see it is decided elsewhere."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -14,21 +14,21 @@ AGAIN = (Delivery.SENT, Delivery.DEAD)
 
 
 class LoggedNotice(NamedTuple):
-    """One notice, and the address of whom it is for; empty for a room."""
+    """A notice and its recipient's email address; None for the admins' chats."""
 
     notice: Notice
     email: str | None
 
 
 class NoticeLog(NamedTuple):
-    """Some of the log, the newest first. `before` is the id to go on from, or nothing."""
+    """One page of the log, newest first. `before`: the id that the next page starts from, or None."""
 
     rows: list[LoggedNotice]
     before: int | None
 
 
 def log_of_all(state: str = "", before: int = 0) -> NoticeLog:
-    """What was told to everybody, or what stands so."""
+    """Everybody's notices, or only those with this delivery status."""
     found = select(Notice, User.email).outerjoin(User, User.id == Notice.user_id).order_by(Notice.id.desc())
     if state in tuple(Delivery):
         found = found.where(among(Notice.state, (Delivery(state),)))
@@ -38,21 +38,21 @@ def log_of_all(state: str = "", before: int = 0) -> NoticeLog:
     return NoticeLog(rows[:PAGE], rows[PAGE - 1].notice.id if len(rows) > PAGE else None)
 
 
-def given_up() -> int:
-    """How many notices could not be delivered and wait for an admin's look."""
+def undelivered_count() -> int:
+    """How many notices failed for good and need an admin's attention."""
     return db.session.scalar(select(func.count()).where(among(Notice.state, (Delivery.DEAD,)))) or 0
 
 
 def find_notice(notice_id: int) -> LoggedNotice | None:
-    """One of them."""
+    """A notice by its id."""
     found = select(Notice, User.email).outerjoin(User, User.id == Notice.user_id).where(Notice.id == notice_id)
     row = db.session.execute(found).one_or_none()
     return LoggedNotice(*row) if row else None
 
 
 def send_again(notice_id: int, now: datetime) -> bool:
-    """Let a notice that went out, or was given up, go out once more under the same Message-ID. False: it is on its way
-    already, or stands in a digest. Commits."""
+    """Resend a notice that was sent or failed, with the same Message-ID. False: it is already being sent, or is part of
+    a digest. Commits."""
     mine = (Notice.id == notice_id, among(Notice.state, AGAIN))
     again = changed_rows(update(Notice).where(*mine).values(state=Delivery.DUE, due_at=now)) == 1
     db.session.commit()

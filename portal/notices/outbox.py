@@ -1,7 +1,7 @@
-"""The outbox: write a notice in the transaction of what it reports, take it for sending, cancel what is no longer true.
+"""The outbox: write a notice in the transaction of the event, take it for sending, cancel it if it is no longer true.
 
-A second notice with the same key is skipped. Taking is a compare-and-set that one of two senders wins. Nothing is sent
-here.
+A second notice with the same key is ignored. Taking is a compare-and-set that one of two senders wins. This module
+sends nothing.
 """
 
 from datetime import datetime, timedelta
@@ -24,8 +24,8 @@ def write(
     channel: Channel = Channel.MAIL,
     due_at: datetime | None = None,
 ) -> None:
-    """Note that a person, or a room, is to be told, now or at `due_at`. Does not commit. The key is made different for
-    each channel."""
+    """Write a notice for a person, or for the admins' chats when `user_id` is None, due now or at `due_at`. Does not
+    commit. The channel is added to `dedupe`, so the same event can be sent on several channels."""
     if channel != Channel.MAIL:
         dedupe = f"{dedupe}.{channel}"
     db.session.execute(
@@ -36,15 +36,15 @@ def write(
     )  # fmt: skip
 
 
-AGAIN_SECONDS = 120  # a taken notice whose sender was not heard of; longer than any channel may take
+RETRY_SECONDS = 120  # then a notice whose sender did not report back is taken again; longer than any channel may take
 UNSENT = (Delivery.DUE, Delivery.SENDING)
 
 
-Route = tuple[Channel, int | None]  # what can be down as a whole: the mail server, the room, one person's webhook
+Route = tuple[Channel, int | None]  # what can be down as a whole: the mail server, the chats, one person's webhook
 
 
 class DueNotice(NamedTuple):
-    """What a sender looks at before it takes."""
+    """What a sender reads before it takes a notice."""
 
     id: int
     tries: int
@@ -54,12 +54,12 @@ class DueNotice(NamedTuple):
     user_id: int | None
 
     @property
-    def way(self) -> Route:
+    def route(self) -> Route:
         return self.channel, self.user_id if self.channel == Channel.WEBHOOK else None
 
 
 def due_notices(now: datetime, most: int) -> list[DueNotice]:
-    """What is to be sent now, the longest waiting first; people before their programs, some of which never answer."""
+    """The notices to send now, longest waiting first. Webhooks come last, because some of them never answer."""
     due = (
         select(Notice.id, Notice.tries, Notice.state, Notice.kind, Notice.channel, Notice.user_id)
         .where(among(Notice.state, UNSENT), Notice.due_at <= now)
@@ -71,32 +71,32 @@ def due_notices(now: datetime, most: int) -> list[DueNotice]:
 
 
 def take(notice_id: int, seen_tries: int, now: datetime) -> bool:
-    """Take a notice; somebody who looked at the same time finds another count of tries. Does not commit."""
+    """Take a notice; False if another sender was faster. The count of tries decides. Does not commit."""
     mine = (Notice.id == notice_id, Notice.tries == seen_tries, Notice.due_at <= now, among(Notice.state, UNSENT))
-    until = now + timedelta(seconds=AGAIN_SECONDS)
+    until = now + timedelta(seconds=RETRY_SECONDS)
     taken = update(Notice).where(*mine).values(state=Delivery.SENDING, tries=seen_tries + 1, due_at=until)
     return changed_rows(taken) == 1
 
 
-def put_off_way(seen: DueNotice, now: datetime) -> None:
-    """Where a way is down, all that would go by it waits a little, with no try spent. Otherwise what has waited longest
-    would fill each pass, and those whose way is well would never have their turn. Commits."""
+def postpone_route(seen: DueNotice, now: datetime) -> None:
+    """Postpone all due notices on a route that is down, without counting a try. Otherwise the longest waiting would
+    fill every pass, and notices on working routes would never be sent. Commits."""
     due = [Notice.channel == seen.channel, Notice.state == Delivery.DUE, Notice.due_at <= now]
     if seen.channel == Channel.WEBHOOK:
         due.append(Notice.user_id == seen.user_id)
-    changed_rows(update(Notice).where(*due).values(due_at=now + timedelta(seconds=AGAIN_SECONDS)))
+    changed_rows(update(Notice).where(*due).values(due_at=now + timedelta(seconds=RETRY_SECONDS)))
     db.session.commit()
 
 
-def apart(notice_id: int) -> Notice:
-    """The notice as it stands, in no session: it can be read with no transaction open."""
+def load_detached(notice_id: int) -> Notice:
+    """The notice, detached from any session, so it can be read with no transaction open."""
     with reading() as session:
         return session.get_one(Notice, notice_id)
 
 
 def drop_held(job_id: int, kind: NoticeKind, now: datetime) -> int:
-    """Drop the notices of this job and kind that a burst still holds back; how many. Does not commit. One that a
-    sender has taken, or may take at any moment, is told all the same."""
+    """Cancel the notices of this job and kind that are still held for a digest; returns how many. Does not commit. A
+    notice that a sender has taken, or may take at any moment, is sent all the same."""
     held = (
         Notice.job_id == job_id, Notice.kind == kind, Notice.state == Delivery.DUE, Notice.tries == 0,
         Notice.due_at > now,

@@ -1,7 +1,7 @@
-"""Letters by which a person chooses a password: the invitation, and the one that was asked for at the sign-in.
+"""Invitations and password resets: e-mails with a link to choose a password.
 
-They go out like every other notice: kept, tried again, sent once. The address in them is signed when the letter is
-written, from the person's password and the notice's moment, and is kept nowhere.
+They are sent like every other notice: stored, retried, sent once. The link is signed when the e-mail is built, from the
+person's password and the notice's time, and is never stored.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import audit
 from portal.accounts.admin import acting
 from portal.accounts.errors import AccountError, AccountProblem
-from portal.accounts.login_throttle import count_asking
+from portal.accounts.login_throttle import count_reset_request
 from portal.accounts.models import User
 from portal.accounts.password_links import Purpose, make_token
 from portal.accounts.passwords import is_chosen, no_password
@@ -27,16 +27,16 @@ from portal.notices.outbox import write
 KINDS = {Purpose.RESET: NoticeKind.PASSWORD_RESET, Purpose.INVITE: NoticeKind.INVITE}
 
 
-def address_of(user: User, purpose: Purpose, written_at: datetime) -> str:
-    """The address in such a letter. Built from PUBLIC_URL, never from how somebody called us."""
+def link_for(user: User, purpose: Purpose, written_at: datetime) -> str:
+    """The link in such an e-mail. Built from PUBLIC_URL, never from the host of a request."""
     return f"{current_app.config['PUBLIC_URL']}/reset/{make_token(user, purpose, written_at)}"
 
 
-def ask_for_reset(email: str, ip: str, now: datetime) -> None:
-    """Write the letter if there is such a person; nobody can tell from outside whether there is.
+def request_reset(email: str, ip: str, now: datetime) -> None:
+    """Write the notice if the address has an account, without revealing whether it has one.
 
-    Known or unknown, it is the same statements in one transaction, which writes in either case: who measures how long
-    it takes learns nothing. Raises TooManyTries, with nothing written. Two within a minute are one letter.
+    Known or unknown, the same statements run in one transaction, which writes in either case, so the time it takes
+    reveals nothing. Two requests within a minute become one e-mail. Raises TooManyTries, with nothing written.
     """
     email = email.strip().lower()
     key = literal("password-reset.") + cast(User.id, String) + literal(f".{now:%Y%m%d%H%M}")
@@ -48,13 +48,13 @@ def ask_for_reset(email: str, ip: str, now: datetime) -> None:
     whose = select(*row.values()).where(User.email == email, User.is_active, User.id > 0)
     statement = upsert(Notice, ("dedupe",)).from_select(list(row), whose, include_defaults=False)
     with writing() as session:
-        count_asking(session, email, ip, now)
+        count_reset_request(session, email, ip, now)
         session.execute(statement)
 
 
 def send_reset(user_id: int, actor_id: int, now: datetime) -> str | None:
-    """An admin has the letter written. The address when no mail server is set, for the admin to hand on; else None.
-    Nothing happens to who was shut out: None."""
+    """Write a reset, or an invitation where no password was chosen yet, on behalf of an admin. Returns the link for the
+    admin to pass on if no mail server is set, else None. A deactivated person gets nothing: None."""
     actor = acting(actor_id)
     user = db.session.get(User, user_id, populate_existing=True)
     if user is None or not user.is_active:
@@ -62,12 +62,12 @@ def send_reset(user_id: int, actor_id: int, now: datetime) -> str | None:
         return None
     purpose = Purpose.RESET if is_chosen(user.password_hash) else Purpose.INVITE
     audit.note(actor.email, f"user_{purpose}", "user", user.id, None, now, owner=user.email)
-    return _write_letter(user, purpose, now)
+    return _write_notice(user, purpose, now)
 
 
 def invite(email: str, admin: bool, actor_id: int, now: datetime) -> tuple[User, str | None]:
-    """A new person without a password, and the letter that lets them choose one; the address as in `send_reset`.
-    Raises AccountError when the address is wrong or taken."""
+    """Create a person without a password and write their invitation; the link is returned as in `send_reset`. Raises
+    AccountError if the address is invalid or taken."""
     email = clean_email(email)
     actor = acting(actor_id)
     user = User(email=email, password_hash=no_password(), is_admin=admin, created_at=now)
@@ -79,13 +79,13 @@ def invite(email: str, admin: bool, actor_id: int, now: datetime) -> tuple[User,
         raise AccountError(AccountProblem.EMAIL_TAKEN) from error
     role = "admin" if admin else "user"
     audit.note(actor.email, "user_invite", "user", user.id, None, now, owner=user.email, role=role)
-    return user, _write_letter(user, Purpose.INVITE, now)
+    return user, _write_notice(user, Purpose.INVITE, now)
 
 
-def _write_letter(user: User, purpose: Purpose, now: datetime) -> str | None:
-    """Write the letter and commit."""
+def _write_notice(user: User, purpose: Purpose, now: datetime) -> str | None:
+    """Write the notice and commit; returns the link if no mail server is set."""
     kind = KINDS[purpose]
     write(f"{kind.key}.{user.id}.{now:%Y%m%d%H%M%S}", kind, user.id, None, {}, now)
-    address = None if current_app.config["MAIL_SERVER"] else address_of(user, purpose, now)
+    link = None if current_app.config["MAIL_SERVER"] else link_for(user, purpose, now)
     db.session.commit()
-    return address
+    return link

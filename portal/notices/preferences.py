@@ -1,7 +1,7 @@
-"""What each person wants to be told: read, kept, and switched off one by one. Without a row, the model's defaults.
+"""Notification preferences: read, save and switch off. A person without a row has the defaults.
 
-A finished file is told unless its owner says no: who uploads a long list goes away, and waits for just that. The daily
-summary is for admins who ask for it.
+People are notified of a finished file unless they switch it off: someone who uploads a long list goes away and waits
+for exactly that. The daily summary is for admins who ask for it.
 """
 
 from datetime import datetime
@@ -18,39 +18,39 @@ DEFAULTS = {"tell_failed": True, "tell_completed": True, "tell_sources": True, "
 FOR_ADMINS = frozenset({"tell_sources", "daily_summary"})
 
 
-def wishes_of(user_id: int) -> NoticeSettings:
-    """The person's settings; when they have none yet, the defaults, in no session."""
+def preferences_of(user_id: int) -> NoticeSettings:
+    """The person's preferences; if they have none yet, the defaults, in no session."""
     kept = db.session.get(NoticeSettings, user_id, populate_existing=True)
     return kept or NoticeSettings(user_id=user_id, **DEFAULTS)
 
 
 def wants(user_id: int, kind: NoticeKind) -> bool:
-    """Whether to write this person a mail of this kind. Somebody who was shut out is told nothing."""
-    wish = rule_of(kind).preference
+    """Whether to e-mail this person notices of this kind. A deactivated person gets none."""
+    preference = rule_of(kind).preference
     active = db.session.scalar(select(User.is_active).where(User.id == user_id))
-    return bool(active) and (wish is None or bool(getattr(wishes_of(user_id), wish)))
+    return bool(active) and (preference is None or bool(getattr(preferences_of(user_id), preference)))
 
 
 def webhook_is_on(user_id: int) -> bool:
-    """Whether what happens to this person's files is sent to a program of theirs."""
-    kept = wishes_of(user_id)
+    """Whether this person has a working webhook."""
+    kept = preferences_of(user_id)
     return bool(kept.webhook_url) and kept.webhook_off_at is None
 
 
-def reader_locale(user_id: int) -> str:
-    """The language that letters to this person are in."""
+def recipient_locale(user_id: int) -> str:
+    """The language of e-mails to this person."""
     chosen = db.session.scalar(select(User.locale).where(User.id == user_id))
     return chosen or str(current_app.config["DEFAULT_LOCALE"])
 
 
-def keep_wishes(user_id: int, now: datetime, **chosen: bool | str | datetime | None) -> None:
-    """Keep some of the person's settings; the others stay as they are. Does not commit."""
+def save_preferences(user_id: int, now: datetime, **chosen: bool | str | datetime | None) -> None:
+    """Save some of the person's preferences; the others stay as they are. Does not commit."""
     db.session.execute(upsert(NoticeSettings, ("user_id",)).values(user_id=user_id, updated_at=now, **DEFAULTS))
     kept = update(NoticeSettings).where(NoticeSettings.user_id == user_id)
     db.session.execute(kept.values(updated_at=now, **chosen))
 
 
 def choose(user_id: int, now: datetime, **chosen: bool) -> None:
-    """Keep what the person chose on a page, or by the link in an e-mail. It commits."""
-    keep_wishes(user_id, now, **chosen)
+    """Save what the person chose on a page, or with the link in an e-mail. Commits."""
+    save_preferences(user_id, now, **chosen)
     db.session.commit()

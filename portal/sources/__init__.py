@@ -1,13 +1,13 @@
-"""Where answers come from. A source answers numbers, and knows no database, no Flask and no job.
+"""Where answers come from. A source looks numbers up, and knows no database, no Flask and no job.
 
-`get(name)` gives a source by name and `names()` lists them. The offline source ships with the portal; every other is
-one TOML file, a recipe, which `catalogue` reads at the start and again once it has changed. A test, or a worker of its
-own, may `register` another. What a page may ask of a source (`facts_of`, `fields_of`, …) is answered without making it.
+`get(name)` returns a source by name and `names()` lists them. The offline source ships with the portal; every other is
+one TOML file, a recipe, which `catalogue` reads at the start and again when it changes. A test, or a worker of its own,
+may `register` another. What a page needs to know about a source (`facts_of`, `fields_of`, …) does not create it.
 
-The rooms inside: `recipes` (reading a recipe's file) and `limits` (rate limiter, circuit breaker) know neither each
-other nor `http`, which asks a source by its recipe. `catalogue`, `selftest` and `trial` are above all three; what is
-imported here is not, so that whoever only needs a source's name loads neither recipes nor requests. `stats`, `pause`
-and `answer_cache` keep what the portal knows about sources in the database.
+The rooms inside: `recipes` (reads recipe files) and `limits` (rate limiter, circuit breaker) know neither each other
+nor `http`, which sends requests as a recipe says. `catalogue`, `selftest` and `trial` use all three. This module
+imports none of them, so that code that only needs a source's name loads neither recipes nor requests. `stats`, `pause`
+and `answer_cache` store in the database what the portal knows about sources.
 """
 
 from portal.sources.base import Source, SourceFacts

@@ -1,8 +1,8 @@
-"""Answers kept for some days, so that a number is not looked up, or paid for, again in another file.
+"""Caches answers for some days, so that a number is not looked up, or paid for, again in another file.
 
-They are written in the same transaction as the ledger: an answer that was saved is known to every later file, one that
-was rolled back is not. How many days is up to the source's recipe; a source with `cache_days` 0 keeps none. It must not
-know any job.
+Answers are cached in the same transaction as the ledger: one that was saved is available to every later file, one that
+was rolled back is not. The source's recipe says for how many days; with `cache_days` 0 nothing is cached. Must not know
+any job.
 
 Where its promise ends: when two files look up one number in the same minute, the source is asked twice.
 """
@@ -21,17 +21,17 @@ from portal.sources.base import FINAL, Answer
 from portal.sources.models import CachedAnswer
 
 REPLACED = ("version", "outcome", "reason", "fields", "answered_at")  # by a newer answer
-CHUNK = 500  # numbers a question; both databases have a limit far above
+CHUNK = 500  # numbers in one query; the limit of both databases is far above
 
 
 def known(source: str, version: str, e164s: Iterable[str], now: datetime, days: float) -> dict[str, Answer]:
-    """The kept answers of these numbers, read by the same version of the recipe and not older than `days`. Each says
-    when it was asked for."""
+    """The cached answers for these numbers, by number, each with `asked_at`: those that the same version of the recipe
+    read, not older than `days`."""
     if days <= 0:
         return {}
     found: dict[str, Answer] = {}
-    asked = iter(e164s)
-    while chunk := list(islice(asked, CHUNK)):
+    numbers = iter(e164s)
+    while chunk := list(islice(numbers, CHUNK)):
         row = CachedAnswer
         rows = db.session.execute(
             select(row.e164, row.outcome, row.reason, row.fields, row.answered_at).where(
@@ -46,11 +46,11 @@ def known(source: str, version: str, e164s: Iterable[str], now: datetime, days: 
 
 
 def remember(source: str, version: str, answers: Mapping[str, Answer], now: datetime) -> int:
-    """Keep the final ones of these answers, in the session's transaction, and say how many. It does not commit.
+    """Cache the final ones of these answers, in the session's transaction, and return how many. Does not commit.
 
-    An answer that came out of `known` is left aside: it would become younger than it is.
+    An answer that came from `known` is skipped, as it would become younger than it is.
     """
-    # In one order: two workers that keep the same numbers would else wait for each other.
+    # Sorted: two workers that cache the same numbers in different orders would block each other.
     kept: list[dict[str, Any]] = [
         {
             "source": source,
@@ -70,10 +70,10 @@ def remember(source: str, version: str, answers: Mapping[str, Answer], now: date
 
 
 def forget(source: str, before: datetime, limit: int = 5000) -> int:
-    """Remove some answers of one source from before a moment, the oldest first, and say how many: a pass of the sweep,
-    which goes on with the next."""
+    """Delete some answers of one source from before a moment, the oldest first, and return how many. The next pass of
+    the sweep continues."""
     old = select(CachedAnswer.e164).where(CachedAnswer.source == source, CachedAnswer.answered_at < before)
-    # A worker that writes one of them anew at this moment keeps it, and neither waits for the other for ever.
+    # An answer that a worker renews at this moment is skipped, so that neither blocks the other.
     free = old.order_by(CachedAnswer.answered_at).limit(limit).with_for_update(skip_locked=True)
     chosen = list(db.session.scalars(free))
     gone = 0
@@ -83,9 +83,9 @@ def forget(source: str, before: datetime, limit: int = 5000) -> int:
     return gone
 
 
-def keepers() -> list[str]:
-    """The sources of which there are kept answers. Asked name by name along the index: there are few names, and there
-    may be millions of answers."""
+def cached_sources() -> list[str]:
+    """The sources that have cached answers. Queried name by name along the index, as there are few names and there may
+    be millions of answers."""
     names: list[str] = []
     while True:
         after = select(func.min(CachedAnswer.source)).where(CachedAnswer.source > (names[-1] if names else ""))
@@ -95,12 +95,12 @@ def keepers() -> list[str]:
         names.append(name)
 
 
-UNKNOWN_DAYS = 90.0  # of a source whose recipe is gone: it may come back, and its answers were paid for
+UNKNOWN_DAYS = 90.0  # for a source without a recipe: the recipe may come back, and its answers were paid for
 
 
 @dataclass(frozen=True)
 class CachePolicy:
-    """The kept answers of one source. `days` 0: it keeps none, and nothing is read or written."""
+    """The cached answers of one source. With `days` 0, nothing is read or written."""
 
     source: str
     version: str
@@ -108,24 +108,24 @@ class CachePolicy:
 
     @classmethod
     def of(cls, source: str) -> Self:
-        """As the source says. Raises UnknownSource."""
+        """The policy of a source, from its facts. Raises UnknownSource."""
         facts = sources.facts_of(source)
         return cls(source, facts.data_version, facts.cache_days)
 
     def known(self, e164s: Iterable[str], now: datetime) -> dict[str, Answer]:
-        """What is still good of earlier files' answers."""
+        """Answers of earlier files that are still valid, by number."""
         return known(self.source, self.version, e164s, now, self.days)
 
     def remember(self, answers: Mapping[str, Answer], now: datetime) -> None:
-        """Keep what was just answered, in the session's transaction."""
+        """Cache new answers, in the session's transaction."""
         if self.days > 0:
             remember(self.source, self.version, answers, now)
 
 
 def forget_old(now: datetime, limit: int = 5000) -> int:
-    """Remove answers that no file may use any more, `limit` at most, and say how many. It commits."""
+    """Delete answers that no file may use any more, at most `limit`, and return how many. Commits."""
     left = limit
-    for source in keepers():
+    for source in cached_sources():
         if left > 0:
             left -= forget(source, now - timedelta(days=_days(source)), left)
     db.session.commit()

@@ -1,10 +1,11 @@
-"""The source that ships with the portal: what libphonenumber's tables say of a number. It asks nobody.
+"""The source that ships with the portal: looks numbers up in libphonenumber's tables, without a network.
 
-Its tables take 100 MB and 0.4 s: only a worker may import this module (`warm` before it forks), never a web process,
-which finds what it may know in `offline_facts`.
+The tables take 100 MB and 0.4 s to load: only a worker may import this module (it calls `warm` before it forks). A web
+process uses `offline_facts` instead.
 
-It gives the same answers as libphonenumber's public calls one after the other, half as fast again and more: a number's
-validity is its type, so that is asked once; mobiles have no province and fixed lines no operator's range.
+Gives the same answers as libphonenumber's public calls one after the other, at more than one and a half times their
+speed: a number is valid if it has a type, so the type is determined once; mobiles have no province, and fixed lines no
+operator of the range.
 """
 
 import gc
@@ -29,15 +30,15 @@ from portal.phone import reason_of_error, reason_of_length
 from portal.sources.base import Answer, Outcome
 from portal.sources.offline_facts import FACTS, LINE_TYPES
 
-# Names of places and operators are kept in one language, so that an answer is the same whoever asked for it.
+# Names of places and operators are in one language, so that an answer is the same for every reader.
 LANGUAGE = "es"
-# Numbers of several kinds: their first lookups load what a worker should have before it forks.
+# Numbers of several types: looking them up loads the tables that a worker should have before it forks.
 SAMPLES = ("+34612345678", "+34912345678", "+34800123456", "+14155552671", "+447911123456")
 
 _TYPES = {getattr(PhoneNumberType, name.upper()): code for name, code in LINE_TYPES.items()}
 _MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.PAGER)
 _FIXED = (PhoneNumberType.FIXED_LINE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-_BY_COUNTRY: dict[int, str] = {}  # time zones of numbers that are bound to no place
+_BY_COUNTRY: dict[int, str] = {}  # time zones of numbers without a place
 
 
 class OfflineSource:
@@ -46,11 +47,11 @@ class OfflineSource:
     name = "offline"
     fields = FACTS.fields
     concurrency = FACTS.concurrency
-    together = 50  # a lookup takes microseconds, so that handing them over singly would cost a tenth more
+    batch = 50  # a lookup takes microseconds; one number a call would cost a tenth more
     data_version = FACTS.data_version
 
     def lookup(self, e164: str) -> Answer:
-        """The answer for one number, always a final one."""
+        """The answer for one number; always final."""
         try:
             number = parse(e164, None)
         except NumberParseException as error:
@@ -70,16 +71,16 @@ class OfflineSource:
         return Answer(Outcome.FOUND, {name: value for name, value in fields.items() if value})
 
     def seconds_for(self, numbers: int) -> float:
-        """About how long so many lookups take."""
+        """About how many seconds so many lookups take."""
         return FACTS.seconds_for(numbers)
 
 
 def warm() -> None:
-    """Load the tables, in the process that forks the workers: each then starts in a twentieth of the time."""
+    """Load the tables in the process that forks the workers: each worker then starts in a twentieth of the time."""
     source = OfflineSource()
     for e164 in SAMPLES:
         source.lookup(e164)
-    # The tables live as long as the process. Walking them costs the collector more than the lookups themselves, and
+    # The tables live as long as the process. Walking them would cost the garbage collector more than the lookups, and
     # would write to memory that all forks share.
     gc.collect()
     gc.freeze()
@@ -92,17 +93,17 @@ def _national(number: PhoneNumber) -> str:
 
 
 def _province(number: PhoneNumber) -> str:
-    """The region within the country, empty where the tables know the country only."""
+    """The region within the country; empty where the tables have only the country."""
     place = geocoder.description_for_valid_number(number, LANGUAGE)
     return "" if place == geocoder.country_name_for_number(number, LANGUAGE) else place
 
 
 def _time_zone(number: PhoneNumber, kind: int) -> str:
-    """All time zones that the number may be in. Spain's mobiles have two: who calls must heed both."""
+    """All time zones that the number may be in. Spanish mobiles have two, and a caller has to consider both."""
     code = number.country_code or 0
     if is_number_type_geographical(kind, code):
         return _joined(timezone.time_zones_for_geographical_number(number))
-    if code not in _BY_COUNTRY:  # the type is not one of a place: all such numbers of the country have the same
+    if code not in _BY_COUNTRY:  # numbers of this type have no place: the whole country has the same zones
         _BY_COUNTRY[code] = _joined(timezone.time_zones_for_number(number))
     return _BY_COUNTRY[code]
 

@@ -1,10 +1,10 @@
-"""What a web process may know of the offline source without loading its tables. Pure."""
+"""What a web process needs to know about the offline source, without loading its tables. Pure."""
 
 from phonenumbers import __version__
 
 from portal.sources.base import SourceFacts
 
-# libphonenumber's word for a kind of line → ours, which stands in the answer; `words` has the sentence for each.
+# libphonenumber's name of a line type → our code in the answer; `words` has the text for each.
 LINE_TYPES = {
     "mobile": "mobile",
     "fixed_line": "fixed",
@@ -20,9 +20,9 @@ LINE_TYPES = {
 }
 
 FACTS = SourceFacts(
-    # `original_operator` and never `operator`: numbers are ported, and who got the range need not have the number.
+    # `original_operator` and never `operator`: a number can be ported away from the operator that got its range.
     fields=("e164", "national", "line_type", "country", "province", "original_operator", "time_zone"),
     concurrency=1,  # it only computes: a second thread would wait for the first
     data_version=f"libphonenumber {__version__}",
-    seconds_per_number=1 / 8000,  # saved, on a modest machine
+    seconds_per_number=1 / 8000,  # including the save, on a modest machine
 )

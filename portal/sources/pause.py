@@ -1,7 +1,7 @@
-"""A source that a person has paused: nobody takes up a job of it until somebody resumes it.
+"""Pauses a source on an administrator's request: no worker takes its jobs until it is resumed.
 
-It stands in the database, so that it outlives Redis and restarts. It must not know any job. These functions do not
-commit; their callers do.
+Stored in the database, so that a pause survives restarts and the loss of Redis. Must not know any job. These functions
+do not commit; their callers do.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from portal.sources.models import SourcePause
 
 
 def pause(source: str, actor: str, why: str | None, now: datetime) -> bool:
-    """Pause a source, and say whether this call did it."""
+    """Pause a source, and return whether this call did it."""
     if db.session.get(SourcePause, source) is not None:
         return False
     db.session.add(SourcePause(source=source, paused_at=now, paused_by=actor, why=why))
@@ -22,7 +22,7 @@ def pause(source: str, actor: str, why: str | None, now: datetime) -> bool:
 
 
 def resume(source: str) -> bool:
-    """Let a source go on, and say whether this call did it."""
+    """Resume a source, and return whether this call did it."""
     return changed_rows(delete(SourcePause).where(SourcePause.source == source)) > 0
 
 
@@ -31,6 +31,6 @@ def pauses() -> dict[str, SourcePause]:
     return {one.source: one for one in db.session.scalars(select(SourcePause))}
 
 
-def names_paused() -> Select[tuple[str]]:
-    """The names of paused sources, as a part of another question."""
+def paused_source_names() -> Select[tuple[str]]:
+    """The names of paused sources, as a subquery."""
     return select(SourcePause.source)

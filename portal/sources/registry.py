@@ -1,5 +1,5 @@
-"""The sources that there are, by name. What a page may ask of one is answered without making it: the offline source's
-tables take 100 MB, which a web process never needs.
+"""All sources by name. Questions that a page has about a source are answered without creating it, as the offline
+source's tables take 100 MB that a web process never needs.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ _facts: dict[str, SourceFacts] = {}
 
 
 class UnknownSource(LookupError):
-    """There is no source of that name."""
+    """No source has that name."""
 
 
 def register(name: str, make: Maker, facts: SourceFacts | None = None) -> None:
-    """Make a source known under a name; it is made at its first use. Without `facts`, a question about it makes it."""
+    """Register a source, which is created on first use. Without `facts`, a question about it creates it too."""
     _makers[name] = make
     _made.pop(name, None)
     _facts.pop(name, None)
@@ -28,18 +28,18 @@ def register(name: str, make: Maker, facts: SourceFacts | None = None) -> None:
 
 
 def unregister(name: str) -> None:
-    """Forget a source; one that is not there is no error."""
+    """Remove a source, if it is registered."""
     for known in (_makers, _made, _facts):
         known.pop(name, None)
 
 
 def names() -> tuple[str, ...]:
-    """The names of all sources, the one that ships with the portal first."""
+    """The names of all sources in the order of registration: the offline source comes first."""
     return tuple(_makers)
 
 
 def get(name: str) -> Source:
-    """The source of that name, made once a process. Raises UnknownSource."""
+    """The source with that name, created once in each process. Raises UnknownSource."""
     if name not in _makers:
         raise UnknownSource(name)
     if name not in _made:
@@ -48,7 +48,7 @@ def get(name: str) -> Source:
 
 
 def facts_of(name: str) -> SourceFacts:
-    """What can be said of a source without making it, where it gave its facts. Raises UnknownSource."""
+    """The facts of a source; one that was registered without facts is created for this. Raises UnknownSource."""
     if name in _facts:
         return _facts[name]
     source = get(name)
@@ -61,29 +61,29 @@ def fields_of(name: str) -> tuple[str, ...]:
 
 
 def data_version(name: str) -> str:
-    """What the source's answers rest on. Raises UnknownSource."""
+    """The version of the source's data. Raises UnknownSource."""
     return facts_of(name).data_version
 
 
 def seconds_for(name: str, numbers: int) -> float:
-    """About how long so many lookups take. Raises UnknownSource."""
+    """About how many seconds so many lookups take. Raises UnknownSource."""
     return facts_of(name).seconds_for(numbers) if name in _facts else get(name).seconds_for(numbers)
 
 
 def is_yes_no(field: str) -> bool:
-    """Whether a field of that name has the values yes and no, at any source that says so unmade."""
+    """Whether a field of that name has the values yes and no at any source that was registered with facts."""
     return any(field in facts.yes_no for facts in _facts.values())
 
 
 def warm() -> None:
-    """Load the offline source's tables. A worker calls this before it forks, and nobody else."""
+    """Load the offline source's tables. Only a worker calls this, before it forks."""
     from portal.sources import offline
 
     offline.warm()
 
 
 def _offline() -> Source:
-    # Imported at first use and not with this module: this is what keeps the tables out of the web process.
+    # Imported on first use: importing it with this module would load the tables in the web process.
     from portal.sources.offline import OfflineSource
 
     return OfflineSource()

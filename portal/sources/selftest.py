@@ -1,4 +1,7 @@
-"""A recipe's own tests: its saved answers, read as a job would read them, against what it expects. No network."""
+"""Runs a recipe's own tests: reads its saved responses as a job would, and compares them with what each test expects.
+
+Uses no network.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,8 +9,8 @@ from typing import Any
 
 from portal.sources.base import Outcome
 from portal.sources.http.batch import by_number
-from portal.sources.http.classify import Verdict, judge, judge_item, judge_whole, search
-from portal.sources.http.extract import FieldMissing, pick
+from portal.sources.http.classify import Verdict, classify, classify_item, classify_whole, search
+from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.recipes.model import AnswerFormat, Case, Difference, Recipe
 
@@ -21,7 +24,7 @@ OUTCOMES = {
 
 @dataclass(frozen=True)
 class TestResult:
-    """One test and how it came out."""
+    """One test and its result."""
 
     case: Case
     outcome: str
@@ -35,22 +38,22 @@ class TestResult:
 
 @dataclass(frozen=True)
 class ReadAnswer:
-    """What a saved answer says of one number."""
+    """What a saved response says about one number."""
 
     outcome: Outcome
     fields: Mapping[str, str] = field(default_factory=dict)
     difference: Difference | None = None
 
 
-def prove(recipe: Recipe) -> tuple[TestResult, ...]:
-    """All tests of a recipe, in the file's order."""
-    return tuple(_prove(recipe, case) for case in recipe.tests)
+def run_tests(recipe: Recipe) -> tuple[TestResult, ...]:
+    """Run all tests of a recipe, in the file's order. Raises OSError when a saved response cannot be read."""
+    return tuple(_run(recipe, case) for case in recipe.tests)
 
 
-def _prove(recipe: Recipe, case: Case) -> TestResult:
+def _run(recipe: Recipe, case: Case) -> TestResult:
     default = "text/html" if recipe.kind == AnswerFormat.HTML else "application/json"
-    reply = SourceResponse(case.status, {"content-type": case.content_type or default}, case.response.read_bytes())
-    read = _read(recipe, case.number, reply)
+    response = SourceResponse(case.status, {"content-type": case.content_type or default}, case.response.read_bytes())
+    read = _read(recipe, case.number, response)
     differences = [read.difference] if read.difference and case.outcome != Outcome.FAILED else []
     if not differences and read.outcome != case.outcome:
         differences.append(Difference("outcome_differs", expected=case.outcome, found=read.outcome))
@@ -61,26 +64,26 @@ def _prove(recipe: Recipe, case: Case) -> TestResult:
     return TestResult(case, read.outcome, read.fields, tuple(differences))
 
 
-def _read(recipe: Recipe, number: str, reply: SourceResponse) -> ReadAnswer:
+def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
     try:
         if recipe.batch:
-            verdict = judge_whole(reply, recipe.outcomes)
-            where: Any = None
+            verdict = classify_whole(response, recipe.outcomes)
+            content: Any = None
             if verdict == Verdict.OK:
-                items = search(recipe.batch.items, reply.json)
-                mine = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
-                if number not in mine:
+                items = search(recipe.batch.items, response.json)
+                item_of = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
+                if number not in item_of:
                     return ReadAnswer(Outcome.FAILED, difference=Difference("no_item", expected=number))
-                where = mine[number]
-                verdict = judge_item(where, recipe.outcomes)
+                content = item_of[number]
+                verdict = classify_item(content, recipe.outcomes)
         else:
-            verdict = judge(reply, recipe.outcomes)
-            where = None
+            verdict = classify(response, recipe.outcomes)
+            content = None
         if verdict != Verdict.OK:
             return ReadAnswer(OUTCOMES.get(verdict, Outcome.FAILED))
-        if where is None:
-            where = reply.page if recipe.kind == AnswerFormat.HTML else reply.json
-        return ReadAnswer(Outcome.FOUND, pick(recipe.fields, where))
+        if content is None:
+            content = response.page if recipe.kind == AnswerFormat.HTML else response.json
+        return ReadAnswer(Outcome.FOUND, extract_fields(recipe.fields, content))
     except UnreadableResponse:
         return ReadAnswer(Outcome.FAILED, difference=Difference("not_readable"))
     except FieldMissing as error:

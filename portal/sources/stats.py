@@ -1,7 +1,8 @@
-"""What each source answered, minute by minute: written with the answers, so that how it is can be read at once.
+"""Counts each source's answers by the minute, so that its recent health can be read at once.
 
-A number that was asked for counts once, whichever and how many rows have it; a kept answer was not asked for. The rows
-of an hour are few and are summed; older ones the sweep removes. These functions do not commit; their callers do.
+A number that was looked up counts once, however many rows have it; a cached answer does not count. Counts are written
+together with the answers. The rows of an hour are few and are summed; the sweep deletes older ones. These functions do
+not commit; their callers do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +16,8 @@ from portal.sources.models import SourceMinute
 
 
 def count(source: str, outcomes: Mapping[Outcome, int], now: datetime) -> None:
-    """Add answers that have just come in. The last statement before a commit, as other workers of the same source
-    wait for its rows."""
+    """Count answers that have just arrived. Must be the last statement before a commit, as other workers of the same
+    source wait for its rows."""
     minute = now.replace(second=0, microsecond=0)
     rows = [
         {"source": source, "minute": minute, "outcome": outcome, "n": n} for outcome, n in sorted(outcomes.items()) if n
@@ -27,8 +28,7 @@ def count(source: str, outcomes: Mapping[Outcome, int], now: datetime) -> None:
 
 
 def since(sources: Iterable[str], moment: datetime) -> dict[str, dict[Outcome, int]]:
-    """Answers of these sources since a moment, to the minute, by source and outcome; a source without any is left
-    out."""
+    """The number of answers since a moment, to the minute, by source and outcome. A source without any is left out."""
     summed = (
         select(SourceMinute.source, SourceMinute.outcome, func.sum(SourceMinute.n))
         .where(SourceMinute.source.in_(list(sources)), SourceMinute.minute >= moment)
@@ -42,5 +42,5 @@ def since(sources: Iterable[str], moment: datetime) -> dict[str, dict[Outcome, i
 
 
 def forget(now: datetime, hours: float = 2.0) -> int:
-    """Remove what no page asks for any more, and say how many rows those were."""
+    """Delete counts that no page shows any more, and return how many rows that were."""
     return changed_rows(delete(SourceMinute).where(SourceMinute.minute < now - timedelta(hours=hours)))

@@ -1,6 +1,6 @@
-"""One number asked for real, with all that went out and came back, to look at. Every secret is blanked out.
+"""Looks up one number for real and records everything that was sent and received, with every secret masked.
 
-It takes TRY_SECONDS and not much longer, whatever the recipe allows: somebody is waiting for it.
+Takes little more than TRY_SECONDS, whatever the recipe allows, as a person is waiting for it.
 """
 
 import json
@@ -12,10 +12,10 @@ from typing import Any
 from portal.causes import CauseCode
 from portal.sources import catalogue, registry
 from portal.sources.base import Answer, NoTickets, Outcome, SourceBusy, SourceStopped
-from portal.sources.http.client import NoAnswer, SourceClient
+from portal.sources.http.client import NoResponse, SourceClient
 from portal.sources.http.response import SourceResponse
 from portal.sources.recipes.model import Recipe, Request
-from portal.sources.recipes.placeholders import Filled, masked
+from portal.sources.recipes.placeholders import FilledRequest, masked
 
 SHOWN_CHARACTERS = 4000
 TRY_SECONDS = 20.0
@@ -23,7 +23,7 @@ TRY_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class ShownExchange:
-    """What was sent and what came, as it may be shown. `status` is None when no answer came."""
+    """One request and its response, safe to show. `status` is None when no response came."""
 
     method: str
     url: str
@@ -37,8 +37,8 @@ class ShownExchange:
 
 @dataclass
 class Trial:
-    """One try. `answer` is None when the source stopped or is busy; `reason` then says why. `late`: time was up.
-    `held`: nothing was sent, as the breaker or the pace lets nobody ask just now; `reason` says why."""
+    """One try. `answer` is None when the source is stopped or busy; `reason` then says why. `late`: the time was up.
+    `held`: the breaker or the rate limiter let no request through, so none was sent; `reason` says why."""
 
     number: str
     exchanges: list[ShownExchange] = field(default_factory=list)
@@ -48,26 +48,26 @@ class Trial:
     held: bool = False
 
 
-class _Watched(SourceClient):
-    """Sends by another Asker and keeps what it sees."""
+class _RecordingClient(SourceClient):
+    """Sends through another client and records each exchange."""
 
-    def __init__(self, asker: SourceClient, trial: Trial) -> None:
-        self._asker, self._trial = asker, trial
+    def __init__(self, client: SourceClient, trial: Trial) -> None:
+        self._client, self._trial = client, trial
 
-    def send(self, filled: Filled, request: Request) -> SourceResponse:
-        begun = time.monotonic()
+    def send(self, filled: FilledRequest, request: Request) -> SourceResponse:
+        started = time.monotonic()
         try:
-            reply = self._asker.send(filled, request)
-        except NoAnswer:
-            self._trial.exchanges.append(_shown(filled, None, time.monotonic() - begun))
+            response = self._client.send(filled, request)
+        except NoResponse:
+            self._trial.exchanges.append(_shown(filled, None, time.monotonic() - started))
             raise
-        self._trial.exchanges.append(_shown(filled, reply, time.monotonic() - begun))
-        return reply
+        self._trial.exchanges.append(_shown(filled, response, time.monotonic() - started))
+        return response
 
 
 def try_source(name: str, number: str) -> Trial:
-    """Ask a source by its name for one number (E.164). Raises UnknownSource."""
-    recipe = next((one.serves for one in catalogue.found() if one.usable and one.name == name), None)
+    """Look up one number (E.164) at the source with this name. Raises UnknownSource."""
+    recipe = next((one.offered for one in catalogue.recipe_files() if one.usable and one.name == name), None)
     if recipe is not None:
         return try_number(recipe, number)
     answer = registry.get(name).lookup(number)
@@ -75,13 +75,13 @@ def try_source(name: str, number: str) -> Trial:
 
 
 def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Trial:
-    """Ask for one number (E.164), in the source's pace and through its breaker."""
+    """Look up one number (E.164), within the source's rate limit and through its breaker."""
     trial = Trial(number)
-    source = catalogue.make(_hurried(recipe, seconds))
-    source.watch(lambda asker: _Watched(asker, trial))
+    source = catalogue.make(_with_time_limit(recipe, seconds))
+    source.wrap_client(lambda client: _RecordingClient(client, trial))
     until = time.monotonic() + seconds
     try:
-        answers = source.begin(lambda: time.monotonic() > until, NoTickets()).lookup_many([number])
+        answers = source.open_session(lambda: time.monotonic() > until, NoTickets()).lookup_many([number])
         trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:
@@ -91,8 +91,8 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
     return trial
 
 
-def as_plain(trial: Trial) -> dict[str, Any]:
-    """A try as JSON can hold it."""
+def to_dict(trial: Trial) -> dict[str, Any]:
+    """A try as values that JSON can store."""
     answer = trial.answer and {"outcome": trial.answer.outcome, "fields": dict(trial.answer.fields)}
     exchanges = [asdict(exchange) for exchange in trial.exchanges]
     return {
@@ -101,28 +101,28 @@ def as_plain(trial: Trial) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def from_plain(plain: Mapping[str, Any]) -> Trial:
-    """The same try again."""
-    said = plain["answer"]
-    answer = Answer(Outcome(said["outcome"]), said["fields"], plain["reason"]) if said else None
+def from_dict(plain: Mapping[str, Any]) -> Trial:
+    """The try that `to_dict` stored."""
+    stored = plain["answer"]
+    answer = Answer(Outcome(stored["outcome"]), stored["fields"], plain["reason"]) if stored else None
     exchanges = [ShownExchange(**exchange) for exchange in plain["exchanges"]]
     return Trial(plain["number"], exchanges, answer, plain["reason"], plain["late"], plain.get("held", False))
 
 
-def _hurried(recipe: Recipe, seconds: float) -> Recipe:
-    """The recipe with no wait in it longer than so many seconds."""
+def _with_time_limit(recipe: Recipe, seconds: float) -> Recipe:
+    """The recipe with every wait in it cut to so many seconds."""
 
-    def request(slow: Request) -> Request:
-        return replace(slow, timeout_seconds=min(slow.timeout_seconds, seconds))
+    def limited(request: Request) -> Request:
+        return replace(request, timeout_seconds=min(request.timeout_seconds, seconds))
 
     batch = recipe.batch
     if batch is not None:
         poll = batch.poll and replace(batch.poll, limit_seconds=min(batch.poll.limit_seconds, seconds))
-        batch = replace(batch, request=request(batch.request), poll=poll)
-    return replace(recipe, request=request(recipe.request), batch=batch)
+        batch = replace(batch, request=limited(batch.request), poll=poll)
+    return replace(recipe, request=limited(recipe.request), batch=batch)
 
 
-def _shown(filled: Filled, reply: SourceResponse | None, seconds: float) -> ShownExchange:
+def _shown(filled: FilledRequest, response: SourceResponse | None, seconds: float) -> ShownExchange:
     def hide(text: str) -> str:
         return masked(text, filled.secrets)
 
@@ -131,17 +131,17 @@ def _shown(filled: Filled, reply: SourceResponse | None, seconds: float) -> Show
         url=hide(filled.url),
         headers=tuple((name, hide(text)) for name, text in filled.headers.items()),
         body=hide((filled.body or b"").decode(errors="replace"))[:SHOWN_CHARACTERS],
-        status=reply.status if reply else None,
-        answer_headers=tuple((name, hide(text)) for name, text in reply.headers.items()) if reply else (),
-        answer_body=hide(_pretty(reply))[:SHOWN_CHARACTERS] if reply else "",
+        status=response.status if response else None,
+        answer_headers=tuple((name, hide(text)) for name, text in response.headers.items()) if response else (),
+        answer_body=hide(_pretty(response))[:SHOWN_CHARACTERS] if response else "",
         seconds=seconds,
     )
 
 
-def _pretty(reply: SourceResponse) -> str:
-    if "json" in reply.headers.get("content-type", ""):
+def _pretty(response: SourceResponse) -> str:
+    if "json" in response.headers.get("content-type", ""):
         try:
-            return json.dumps(json.loads(reply.body), indent=2, ensure_ascii=False)
+            return json.dumps(json.loads(response.body), indent=2, ensure_ascii=False)
         except (ValueError, RecursionError):
             pass
-    return reply.text
+    return response.text

@@ -1,7 +1,8 @@
-"""Every code of a source in words: its title, its fields, the codes in its answers, and why an answer was unusable.
+"""The words for every code of a source: its title, its fields, the codes in its answers, and why a response is
+unusable.
 
-Beside `recipes.words` the only module here that knows Flask-Babel. Other values, such as an operator's name, are shown
-as they are.
+Apart from `recipes.words`, the only module here that knows Flask-Babel. Other values, such as an operator's name, are
+shown as they are.
 """
 
 from collections.abc import Mapping
@@ -13,13 +14,13 @@ from portal.sources.base import SourceFacts
 from portal.sources.registry import UnknownSource, facts_of, is_yes_no
 
 TITLES: dict[str, LazyString] = {
-    "offline": _("Numbering plan (offline)"),
+    "offline": _("Numbering plan (free, instant)"),
 }
 
 DESCRIPTIONS: dict[str, LazyString] = {
     "offline": _(
-        "Checks each number against the world's numbering plans, without network and at no cost: line type, country, "
-        "province of fixed lines, the operator that the range was first given to, and time zone."
+        "Looks up each number in the world’s numbering plans, instantly and free of charge. The operator is the one "
+        "that first received the number range, so it may have changed. Only landlines have a province."
     ),
 }
 
@@ -29,7 +30,7 @@ FIELDS: dict[str, LazyString] = {
     "line_type": _("Line type"),
     "country": _("Country"),
     "province": _("Province"),
-    "original_operator": _("Original operator (range)"),
+    "original_operator": _("Original operator (may have changed)"),
     "time_zone": _("Time zone"),
 }
 
@@ -37,8 +38,8 @@ YES_NO: dict[str, LazyString] = {"yes": _("yes"), "no": _("no")}
 
 LINE_TYPES: dict[str, LazyString] = {
     "mobile": _("mobile"),
-    "fixed": _("fixed line"),
-    "fixed_or_mobile": _("fixed line or mobile"),
+    "fixed": _("landline"),
+    "fixed_or_mobile": _("landline or mobile"),
     "toll_free": _("toll-free"),
     "premium": _("premium rate"),
     "shared_cost": _("shared cost"),
@@ -50,28 +51,28 @@ LINE_TYPES: dict[str, LazyString] = {
 }
 
 
-CODED = frozenset({"line_type", "country"})  # the fields whose values are codes, and have words
+CODED = frozenset({"line_type", "country"})  # fields whose values are codes with words of their own
 
 
 def source_title(name: str) -> str:
-    """What a source is called, in the reader's language."""
-    return str(TITLES.get(name) or _own(_facts(name), "title") or name)
+    """A source's title in the reader's language, or its name."""
+    return str(TITLES.get(name) or _from_recipe(_facts(name), "title") or name)
 
 
 def source_description(name: str) -> str:
-    """One or two sentences about a source, in the reader's language; empty for one that has none."""
-    return str(DESCRIPTIONS.get(name) or _own(_facts(name), "description"))
+    """Some sentences about a source in the reader's language; empty when it has no description."""
+    return str(DESCRIPTIONS.get(name) or _from_recipe(_facts(name), "description"))
 
 
 def field_label(field: str, source: str = "") -> str:
-    """The head of a field's column, in the reader's language: as the source's recipe calls it, or as we do."""
+    """The column title of a field in the reader's language: from the source's recipe, or else ours."""
     facts = _facts(source)
-    own = in_words(facts.labels.get(field, {})) if facts else ""
-    return str(own or FIELDS.get(field, field.replace("_", " ")))
+    from_recipe = in_language(facts.labels.get(field, {})) if facts else ""
+    return str(from_recipe or FIELDS.get(field, field.replace("_", " ")))
 
 
 def source_pace(name: str) -> str:
-    """How fast a source is asked, for one who chooses it; empty for one that asks nobody."""
+    """How many numbers a source may look up in a second or a minute; empty for one that works offline."""
     facts = _facts(name)
     if facts is None or not (facts.per_second or facts.batch > 1 or facts.concurrency > 1):
         return ""
@@ -83,14 +84,14 @@ def source_pace(name: str) -> str:
     return gettext("Up to %(count)s numbers a minute.", count=format_decimal(round(numbers * 60, 1)))
 
 
-def source_gives(name: str) -> list[str]:
-    """The heads of the columns that a source adds."""
+def source_columns(name: str) -> list[str]:
+    """The titles of the columns that a source adds."""
     facts = _facts(name)
     return [field_label(field, name) for field in facts.fields] if facts else []
 
 
-def in_words(texts: Mapping[str, str]) -> str:
-    """A recipe's own text in the reader's language, else the one for all, else any."""
+def in_language(texts: Mapping[str, str]) -> str:
+    """A recipe's text in the reader's language, else the one for all languages, else any."""
     locale = get_locale()
     language = locale.language if locale else ""
     return texts.get(language) or texts.get("") or texts.get("en") or next(iter(texts.values()), "")
@@ -103,12 +104,12 @@ def _facts(name: str) -> SourceFacts | None:
         return None
 
 
-def _own(facts: SourceFacts | None, what: str) -> str:
-    return in_words(getattr(facts, what)) if facts else ""
+def _from_recipe(facts: SourceFacts | None, what: str) -> str:
+    return in_language(getattr(facts, what)) if facts else ""
 
 
 def value_words(field: str, value: str) -> str:
-    """One value of an answer as the reader should see it: the codes of line types and countries become words."""
+    """One value of an answer as the reader sees it: the codes of line types and countries become words."""
     if field == "line_type":
         return str(LINE_TYPES.get(value, value))
     if value in YES_NO and is_yes_no(field):
@@ -119,27 +120,27 @@ def value_words(field: str, value: str) -> str:
     return value
 
 
-WHY: dict[str, LazyString] = {
-    "not JSON": _("The answer is no JSON."),
-    "not a page": _("The answer is no page."),
+UNUSABLE: dict[str, LazyString] = {
+    "not JSON": _("The answer is not JSON."),
+    "not a page": _("The answer is not a web page."),
     "longer than its limit": _("The answer is longer than the recipe allows."),
-    "no rule for success holds": _("No rule of the recipe says that this is a good answer."),
+    "no rule for success holds": _("The answer meets none of the recipe’s success rules."),
 }
 
 
 def sample_words(why: str) -> str:
-    """One sentence, with the place in the answer where it is known."""
-    if why in WHY:
-        return str(WHY[why])
-    for beginning, place in (("no list at ", "list"), ("no ticket at ", "ticket"), ("no field ", "field")):
-        if why.startswith(beginning):
-            return _missing(place, why.removeprefix(beginning))
+    """Why a response is unusable (`Sample.why`), as a sentence, with the place in the response where it is known."""
+    if why in UNUSABLE:
+        return str(UNUSABLE[why])
+    for prefix, what in (("no list at ", "list"), ("no ticket at ", "ticket"), ("no field ", "field")):
+        if why.startswith(prefix):
+            return _missing(what, why.removeprefix(prefix))
     return gettext("The answer could not be read.")
 
 
-def _missing(place: str, name: str) -> str:
-    if place == "list":
-        return gettext("There is no list at %(path)s.", path=name)
-    if place == "ticket":
-        return gettext("There is no ticket at %(path)s.", path=name)
-    return gettext("The required field %(field)s is missing.", field=name)
+def _missing(what: str, name: str) -> str:
+    if what == "list":
+        return gettext("The answer has no list at %(path)s.", path=name)
+    if what == "ticket":
+        return gettext("The answer has no ticket at %(path)s.", path=name)
+    return gettext("The answer does not contain the required field %(field)s.", field=name)

@@ -1,10 +1,11 @@
-"""The pages. A view is: find with the right to see → one verb → answer. `register` binds the blueprints to the
+"""The pages. A view finds what the person may see, calls one verb and answers. `register` binds the blueprints to the
 application.
 
-A view has no query, no commit and no comparing of statuses. It reads and acts through what jobs offers: its own files
-(`queries`, `commands`, …), the rooms `admin`, `health`, `metrics`, `export` and `words`, and of `core` the statuses,
-the rows and what is derived from them. It must not reach behind the verbs: lifecycle, dispatch, attempt, sweep, worker,
-notify, the ledger and the timeline. `tests/test_architecture.py` has the list. Pages for admins are in `admin`.
+Views run no queries, do not commit and compare no statuses. A view reads and acts through what jobs offers: its own
+files (`queries`, `commands`, …), the rooms `admin`, `health`, `metrics`, `export` and `words`, and of `core` the
+statuses, the rows and what is derived from them. It must not reach behind the verbs: lifecycle, dispatch, attempt,
+sweep, worker, notify, the ledger and the timeline. `tests/test_architecture.py` has the list. The
+administrators' pages are in `admin`.
 """
 
 from flask import Flask, request
@@ -24,7 +25,7 @@ from portal.web import (
     metrics,
     notification_settings,
     outage_banner,
-    password_reset,  # noqa: F401 - its pages are on the blueprint of auth
+    password_reset,  # noqa: F401 - adds its pages to the blueprint of auth
     template_filters,
     webhook,
 )
@@ -32,7 +33,7 @@ from portal.web import request_fields as request_checks
 
 
 def register(app: Flask) -> None:
-    """Bind all pages, and what goes with every answer, to the application."""
+    """Bind all pages, and what every response needs, to the application."""
     request_checks.set_up(app)
     app.before_request(_fresh_sources)
     access.set_up(app)
@@ -42,11 +43,11 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    for room in (auth, documents, jobs, job_actions, metrics, admin, health, locale, notification_settings, webhook):
-        app.register_blueprint(room.blueprint)
+    for module in (auth, documents, jobs, job_actions, metrics, admin, health, locale, notification_settings, webhook):
+        app.register_blueprint(module.blueprint)
 
 
 def _fresh_sources() -> None:
-    """A recipe that was just saved is on the page that is asked for next."""
+    """Reload changed recipes, so that a recipe just saved is on the next page."""
     if request.endpoint not in (None, "static"):
         refresh()

@@ -1,5 +1,5 @@
-"""Who is asking, and what they may reach: loading the signed-in person, sending strangers to the login, and the
-small questions about a request that every view asks. It knows no document and no job.
+"""Who sends the request and what they may reach: loads the signed-in person, sends everyone else to the login page, and
+has the small checks that every view needs. Knows nothing of documents and jobs.
 """
 
 from collections.abc import Callable
@@ -19,26 +19,26 @@ from portal.extensions import login
 __all__ = ["admin_required", "login_required", "safe_next", "set_up", "wants_fragment"]
 
 View = TypeVar("View", bound=Callable[..., Any])
-OPEN_BLUEPRINTS = ("health",)  # answers operators even when the database is away
+OPEN_BLUEPRINTS = ("health",)  # must answer operators even when the database is down
 
 
 def set_up(app: Flask) -> None:
-    """Bind the loading of the person, and the reading mode of GET requests, to the application."""
-    login.session_protection = None  # the table of sessions decides, not a fingerprint of the browser
+    """Load the person before each request, and make GET requests read-only."""
+    login.session_protection = None  # the sessions table decides, not a browser fingerprint
     login.user_loader(_load)
     login.unauthorized_handler(unauthorized)
-    app.before_request(_open)
+    app.before_request(_before_request)
 
 
 def _load(token: str) -> User | None:
     return session_user(token, utcnow())
 
 
-def _open() -> None:
-    """Load the person before the view begins a transaction, and let a page that only reads take no write lock.
+def _before_request() -> None:
+    """Load the person before the view begins a transaction, and do not let a page that only reads take the write lock.
 
-    The person comes from a short connection of its own: on SQLite the transaction of a POST holds the write lock
-    from its first statement, and a slow view would keep everybody else waiting.
+    The person is loaded on a short connection of its own: on SQLite the transaction of a POST holds the write lock
+    from its first statement, and a slow view would block everybody else.
     """
     if request.endpoint in (None, "static") or request.blueprint in OPEN_BLUEPRINTS:
         return
@@ -49,8 +49,8 @@ def _open() -> None:
 
 
 def unauthorized() -> Response:
-    """A stranger goes to the login, and comes back to where they were. htmx is told by a header: a plain redirect
-    would put the login page into the middle of the page that asked."""
+    """Redirect to the login page, and back here after signing in. htmx gets a header instead: a plain redirect would
+    put the login page into the middle of the current page."""
     if request.headers.get("HX-Request") == "true":
         answer = make_response("", 401)
         answer.headers["HX-Redirect"] = url_for("auth.login", next=_path_of(request.headers.get("HX-Current-URL")))
@@ -60,7 +60,7 @@ def unauthorized() -> Response:
 
 
 def _path_of(address: str | None) -> str:
-    """The path and the question of a whole address, as a place on this site."""
+    """The path and query of a full URL, as a path on this site."""
     try:
         parts = urlsplit(address or "")
     except ValueError:
@@ -69,9 +69,9 @@ def _path_of(address: str | None) -> str:
 
 
 def safe_next(text: str | None) -> str:
-    """The text as a path on this site, or the front page when it could lead anywhere else.
+    """The text as a path on this site, or the home page if it could lead elsewhere.
 
-    Browsers drop tabs and line breaks from an address and read a backslash as a slash, so none may stand in it.
+    Browsers drop tabs and line breaks from a URL and read a backslash as a slash, so it may contain none of them.
     """
     if not text or not text.startswith("/") or text.startswith("//"):
         return "/"
@@ -81,17 +81,17 @@ def safe_next(text: str | None) -> str:
 
 
 def wants_fragment() -> bool:
-    """Whether htmx asks for a part of the page. Going back in history, and a whole-page visit, get the whole page."""
-    asked = request.headers
+    """Whether htmx requests a fragment. Going back in history and a full visit get the whole page."""
+    headers = request.headers
     return (
-        asked.get("HX-Request") == "true"
-        and asked.get("HX-History-Restore-Request") != "true"
-        and asked.get("HX-Request-Type") != "full"
+        headers.get("HX-Request") == "true"
+        and headers.get("HX-History-Restore-Request") != "true"
+        and headers.get("HX-Request-Type") != "full"
     )
 
 
 def admin_required(view: View) -> View:
-    """Only admins see this view; for everybody else who is signed in it does not exist."""
+    """Let only admins see the view; for everyone else who is signed in it is a 404."""
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:

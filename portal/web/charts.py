@@ -1,6 +1,6 @@
-"""Bars over time as plain geometry, for a template that draws them: no script, no inline style, and words beside them.
+"""Bar charts over time as plain geometry for a template to draw: no script, no inline style, and text beside them.
 
-A chart's height is 100, and each of its bars 10 wide: the stylesheet stretches it to its place.
+A chart is 100 high and each bar is 10 wide; the stylesheet stretches the drawing to its place.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ TICKS = 5
 
 @dataclass(frozen=True)
 class Series:
-    """One part of every bar: its name, its tone (a class of the stylesheet) and its value in each bar."""
+    """One segment of every bar: its name, its tone (a class of the stylesheet) and its value in each bar."""
 
     name: str
     tone: str
@@ -22,7 +22,7 @@ class Series:
 
 @dataclass(frozen=True)
 class BarSegment:
-    """One piece of a bar, as a rectangle."""
+    """One segment of a bar, as a rectangle."""
 
     tone: str
     x: float
@@ -33,7 +33,7 @@ class BarSegment:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar from the bottom up, and what it says in words."""
+    """A bar from the bottom up, and its description in words."""
 
     x: int
     words: str
@@ -42,8 +42,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a template needs. `sentence` is what the chart comes to; `marks` are the figures of the axis, from the top;
-    `ticks` stand below it, from left to right."""
+    """What a template needs. `sentence` sums the chart up; `marks` are the labels of the vertical axis, from the top;
+    `ticks` those of the horizontal axis, from left to right."""
 
     name: str
     title: str
@@ -55,15 +55,15 @@ class Chart:
 
     @property
     def width(self) -> int:
-        """Of the whole drawing."""
+        """Width of the whole drawing."""
         return len(self.bars) * WIDE
 
 
 def stacked(
     name: str, title: str, sentence: str, series: Sequence[Series], bars: Sequence[str], ticks: list[str]
 ) -> Chart:
-    """A chart of bars on which the series stand on one another; one without a value is left out. `bars` names each
-    bar, `ticks` does it shortly."""
+    """A stacked bar chart; a series without any value is left out. `bars` has the name of each bar, `ticks` a short
+    form of it."""
     shown = [one for one in series if any(one.values)]
     top = nice(max((sum(values) for values in zip(*(one.values for one in shown), strict=True)), default=0))
     drawn = [_bar(place, bar, shown, top) for place, bar in enumerate(bars)]
@@ -72,7 +72,7 @@ def stacked(
 
 
 def nice(value: int) -> int:
-    """A round number that is not smaller, for the top of an axis."""
+    """The next round number up, for the top of an axis."""
     size = 10 ** max(0, len(str(value)) - 1)
     return next(step * size for step in (1, 2, 4, 5, 6, 8, 10) if step * size >= value)
 
@@ -85,12 +85,12 @@ def _bar(place: int, name: str, shown: Sequence[Series], top: int) -> Bar:
             y = round(HIGH - below - height, 2)
             parts.append(BarSegment(one.tone, place * WIDE + GAP / 2, y, WIDE - GAP, round(height, 2)))
         below += height
-    said = ", ".join(f"{one.values[place]} × {one.name}" for one in shown if one.values[place])
-    return Bar(place * WIDE, f"{name}: {said or 0}", parts)
+    described = ", ".join(f"{one.values[place]} × {one.name}" for one in shown if one.values[place])
+    return Bar(place * WIDE, f"{name}: {described or 0}", parts)
 
 
 def _few(ticks: list[str]) -> list[str]:
-    """The first, the last, and some between at even distances."""
+    """The first, the last, and a few evenly spaced between them."""
     if len(ticks) <= TICKS:
         return ticks
     last = len(ticks) - 1

@@ -1,4 +1,4 @@
-"""All that the check page shows of a document, as its templates take it. It asks and changes nothing."""
+"""Gathers what the check page shows of a document for its templates. Read-only."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,15 +15,15 @@ from portal.documents.words import problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.words.statuses import cannot_start_words
-from portal.sources.words import source_description, source_gives, source_pace, source_title
+from portal.sources.words import source_columns, source_description, source_pace, source_title
 from portal.web.countries import country_options
 
-SLOW_SECONDS = 15  # who waits for longer is told that it takes longer
+SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
 
 
-def page_of(document: Document, asked: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """What the templates take. `look` is None while there is nothing to choose; `sentence` then says why, once it is
-    known. `problems` are sentences about what was asked for in vain, and `version` changes with what is shown."""
+def page_of(document: Document, fields: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """The variables of the templates. `look` is None while there is nothing to choose; `sentence` then says why, once
+    known. `problems` are sentences about choices in `fields` that cannot be used; `version` changes with the page."""
     slow = document.state == Reading.READING and (now - document.created_at).total_seconds() > SLOW_SECONDS
     page: dict[str, Any] = {
         "document": document,
@@ -34,23 +34,25 @@ def page_of(document: Document, asked: Mapping[str, str], now: datetime) -> dict
         "look": None,
         "sentence": problem_words(document.problem, document.problem_facts) if document.problem else "",
         "problems": [],
-        "earlier": uploads.earlier(document),
+        "earlier": uploads.earlier_uploads(document),
     }
     if document.state == Reading.READY:
         try:
-            look = preview_of(document, current_app.extensions["storage"], asked, current_app.config["DEFAULT_COUNTRY"])
+            look = preview_of(
+                document, current_app.extensions["storage"], fields, current_app.config["DEFAULT_COUNTRY"]
+            )
         except NothingToPreview:
-            page["sentence"] = gettext("What was read of this file is no longer here. Upload it again.")
+            page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
-            page |= _chosen(document, look, asked)
+            page |= _chosen(document, look, fields)
     return page
 
 
-def _chosen(document: Document, look: Preview, asked: Mapping[str, str]) -> dict[str, Any]:
-    """What a choice adds: the choice itself, as `commands.start` takes it, and what the selects offer."""
+def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dict[str, Any]:
+    """What is added once there is something to choose: the choice, as `commands.start` takes it, and the options."""
     picked = look.picked
     names = sources.names()
-    wanted = asked.get("source", "").strip()
+    wanted = fields.get("source", "").strip()
     default = current_app.config["DEFAULT_SOURCE"]
     source = wanted if wanted in names else default if default in names else names[0]
     codes = [*picked.problems, *([] if wanted in ("", source) else ["source_unknown"])]
@@ -66,9 +68,9 @@ def _chosen(document: Document, look: Preview, asked: Mapping[str, str]) -> dict
         "sources": [(name, source_title(name)) for name in names],
         "source_description": source_description(source),
         "source_pace": source_pace(source),
-        "source_gives": source_gives(source),
+        "source_gives": source_columns(source),
         "reason_words": reason_words,
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
         "jobs": uploads.jobs_of(document.id),
-        "begun": uploads.begun(document.id),
+        "begun": uploads.jobs_started(document.id),
     }

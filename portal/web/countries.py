@@ -1,4 +1,4 @@
-"""The countries of a select: their names in the reader's language, the ones used most on top. It knows no document."""
+"""Country options of a select: names in the reader's language, the most used first. Knows nothing of documents."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from portal.phone import countries
 
 @cache
 def _named(language: str) -> dict[str, str]:
-    """Every country by its letters, as `España (+34)`, in the order of the names without their accents."""
+    """Every country by its two-letter code, as `España (+34)`, sorted by name ignoring accents."""
     territories = Locale.parse(language).territories
     named = {code: f"{territories.get(code, code)} (+{country_code_for_region(code)})" for code in countries()}
     return dict(sorted(named.items(), key=lambda pair: _without_accents(pair[1])))
@@ -24,7 +24,7 @@ def _without_accents(text: str) -> str:
 
 
 def country_options(language: str, first: Sequence[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Pairs of letters and name: those of `first` in that order, and all the others by name."""
+    """Pairs of code and name: first those in `first`, in that order, then all others by name."""
     named = _named(language)
     top = [code for code in dict.fromkeys(first) if code in named]
     return [(code, named[code]) for code in top], [pair for pair in named.items() if pair[0] not in top]

@@ -1,4 +1,4 @@
-"""A place in a list as a text for an address, and back. The text is nobody's to read."""
+"""Encodes a position in a list as text for a URL, and back. The text is opaque."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -11,13 +11,13 @@ LONGEST = 2000
 
 
 def to_text(place: tuple[Any, ...]) -> str:
-    """The place as a text of letters, digits, - and _."""
+    """The position as a text of letters, digits, - and _."""
     plain = [{"at": value.isoformat()} if isinstance(value, datetime) else value for value in place]
     return urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
 
 
 def from_text(text: str) -> tuple[Any, ...] | None:
-    """The place, or nothing for a text that is none."""
+    """The position, or None if the text is not one."""
     if not text or len(text) > LONGEST:
         return None
     try:

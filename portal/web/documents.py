@@ -1,4 +1,4 @@
-"""The first page, the upload, and the check page on which a person sees what a file comes to before it is started."""
+"""The home page, the upload, and the check page that shows what will be looked up before a file is started."""
 
 from dataclasses import asdict
 from typing import Any
@@ -26,11 +26,11 @@ from portal.documents.example import example_workbook
 from portal.documents.models import Document
 from portal.documents.upload import UploadRefusal, UploadRefused
 from portal.jobs import commands, queries, uploads
-from portal.jobs.quotas import allowance
+from portal.jobs.quotas import quota_of
 from portal.jobs.words.statuses import cannot_start_words
 from portal.web import check_page
 from portal.web.access import unauthorized, wants_fragment
-from portal.web.errors import take_the_rest
+from portal.web.errors import drain_request
 
 blueprint = Blueprint("documents", __name__)
 MB = 1024 * 1024
@@ -39,7 +39,7 @@ MB = 1024 * 1024
 @blueprint.get("/")
 @login_required
 def index() -> ResponseReturnValue:
-    """The upload, what was not started yet, and the person's jobs under the filters of the address."""
+    """The upload form, the files not started yet, and the person's jobs, filtered by the query string."""
     if wants_fragment():
         return render_template("documents/_jobs.html", **_jobs())
     return _home()
@@ -48,13 +48,13 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/documents")
 @login_required
 def upload() -> ResponseReturnValue:
-    """Take a file in and go on to its check page; what is wrong with it is said on the very same page."""
+    """Receive a file and redirect to its check page; problems are shown on the same page."""
     file = request.files.get("file")
     limit = current_app.config["MAX_UPLOAD_MB"] * MB
-    if allowance(current_user.id, utcnow()).spent:
+    if quota_of(current_user.id, utcnow()).spent:
         return _refused_with(cannot_start_words("files_spent"))
     try:
-        document = uploads.take_in(
+        document = uploads.store_upload(
             file.stream if file else None, file.filename if file else None, current_user.id, _storage(), limit, utcnow()
         )
     except UploadRefused as error:
@@ -67,23 +67,23 @@ def upload() -> ResponseReturnValue:
 
 @blueprint.errorhandler(RequestEntityTooLarge)
 def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
-    """The upload was so large that it was not even taken apart."""
-    take_the_rest()
+    """The request was so large that Flask did not even parse it."""
+    drain_request()
     return _refused(UploadRefusal.TOO_LARGE) if current_user.is_authenticated else unauthorized()
 
 
 @blueprint.get("/example.xlsx")
 @login_required
 def example() -> ResponseReturnValue:
-    """A small file to try the portal with."""
-    head = [gettext("Name"), gettext("Phone"), gettext("Remark")]
+    """A small file for trying the portal."""
+    head = [gettext("Name"), gettext("Phone"), gettext("Note")]
     rows = [
         ["Ana", "612 345 678", gettext("A mobile")],
-        ["Luis", "+34 912 345 678", gettext("With its country's code")],
-        ["Eva", "0034 931 234 567", gettext("With 00 in place of +")],
+        ["Luis", "+34 912 345 678", gettext("With its country code")],
+        ["Eva", "0034 931 234 567", gettext("With 00 instead of +")],
         ["John", "+1 202 555 0143", gettext("From another country")],
-        ["Ana", "612345678", gettext("Twice in the file: looked up once")],
-        ["Sam", "555", gettext("Too short: listed with its reason")],
+        ["Ana", "612345678", gettext("Repeated: looked up once")],
+        ["Sam", "555", gettext("Too short: you will see the reason")],
         ["Leo", "", gettext("Blank: left as it is")],
     ]
     answer = make_response(example_workbook(gettext("Contacts"), head, rows))
@@ -96,12 +96,12 @@ def example() -> ResponseReturnValue:
 @blueprint.get("/documents/<id:document_id>")
 @login_required
 def show(document_id: int) -> ResponseReturnValue:
-    """The check page: reading, refused, or what the choice of the address comes to."""
+    """The check page: being read, refused, or a preview of the choices in the query string."""
     page = _check(_document(document_id), request.args)
     if not wants_fragment():
         return render_template("documents/check.html", **page)
     answer = make_response(render_template("documents/_state.html", **page))
-    if page["look"]:  # the address names the choice, so that it can be reloaded and sent to somebody
+    if page["look"]:  # the URL carries the choice, so that the page can be reloaded and shared
         answer.headers["HX-Replace-Url"] = url_for("documents.show", document_id=document_id, **asdict(page["choice"]))
     return answer
 
@@ -109,7 +109,7 @@ def show(document_id: int) -> ResponseReturnValue:
 @blueprint.get("/documents/<id:document_id>/live")
 @login_required
 def live(document_id: int) -> ResponseReturnValue:
-    """The check page once there is news; 204 while all is as the asking page has it."""
+    """The check page once something changed; 204 while the page is up to date."""
     page = _check(_document(document_id), {})
     if request.args.get("v") == page["version"]:
         return "", 204
@@ -119,21 +119,26 @@ def live(document_id: int) -> ResponseReturnValue:
 @blueprint.post("/documents/<id:document_id>/delete")
 @login_required
 def delete(document_id: int) -> ResponseReturnValue:
-    """Remove a document that was not started."""
+    """Remove a document that has not been started."""
     document = _own_document(document_id)
     name = document.file_name
     if uploads.discard(document.id, utcnow(), _storage()):
         flash(gettext("%(name)s was removed.", name=name), "ok")
     else:
-        flash(gettext("%(name)s is being looked up, so it stays. Delete it on its own page.", name=name), "info")
+        flash(
+            gettext(
+                "%(name)s has already been started, so it was not removed. Delete it from its own page.", name=name
+            ),
+            "info",
+        )
     return redirect(url_for("documents.index"), 303)
 
 
 @blueprint.post("/documents/<id:document_id>/jobs")
 @login_required
 def start(document_id: int) -> ResponseReturnValue:
-    """Start a job with what was chosen. `recount` shows what it comes to instead; so does another sheet whose
-    columns were not on the page."""
+    """Start a job with these choices. `recount` previews them instead; so does choosing another sheet, whose columns
+    were not on the page."""
     document = _own_document(document_id)
     page = _check(document, request.form)
     if page["look"] is None or page["problems"]:
@@ -141,7 +146,7 @@ def start(document_id: int) -> ResponseReturnValue:
     choice: commands.Choice = page["choice"]
     if "recount" in request.form or page["look"].picked.sheet_changed:
         return redirect(url_for("documents.show", document_id=document.id, **asdict(choice)), 303)
-    job = uploads.begun_since(document, request.form.get("begun", type=int))
+    job = uploads.job_started_since(document, request.form.get("begun", type=int))
     if job is None:
         try:
             job = commands.start(document, choice, current_user, utcnow())
@@ -160,13 +165,13 @@ def _document(document_id: int) -> Document:
 
 
 def _own_document(document_id: int) -> Document:
-    """An admin may look at everybody's documents; only their owner acts on them, as the job will be the owner's."""
+    """Admins may view any document; only its owner may act on it, because the job will be the owner's."""
     document = _document(document_id)
     return document if document.user_id == current_user.id else abort(404)
 
 
 def _jobs() -> dict[str, Any]:
-    """The person's jobs under the filters of the address."""
+    """The person's jobs, filtered by the query string."""
     status, q = request.args.get("status", ""), request.args.get("q", "").strip()[:200]
     found = queries.list_jobs(current_user, status=status, q=q, page=request.args.get("page", 1, type=int))
     status = status if status in found.counts and status != "all" else ""
@@ -175,9 +180,9 @@ def _jobs() -> dict[str, Any]:
 
 def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
     page = _jobs()
-    unstarted = uploads.unstarted(current_user.id)
+    unstarted = uploads.unstarted_documents(current_user.id)
     new_here = not (page["found"].counts["all"] or unstarted or page["q"])
-    limits = {"rows": allowance(current_user.id, utcnow()).rows, "megabytes": current_app.config["MAX_UPLOAD_MB"]}
+    limits = {"rows": quota_of(current_user.id, utcnow()).rows, "megabytes": current_app.config["MAX_UPLOAD_MB"]}
     text = render_template(
         "documents/home.html", problem=problem, unstarted=unstarted, new_here=new_here, **limits, **page
     )
@@ -185,11 +190,11 @@ def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
 
 
 def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
-    """Say what was wrong with an upload: in place for the script, on the same page for everybody else."""
+    """Show what was wrong with an upload: as a fragment for the script, else on the same page."""
     sentences = {
-        UploadRefusal.NO_FILE: gettext("No file was chosen. Choose the spreadsheet with your numbers."),
+        UploadRefusal.NO_FILE: gettext("Choose a file first: the spreadsheet with your numbers."),
         UploadRefusal.TOO_LARGE: gettext(
-            "The file is larger than %(limit)s MB. Split it into several, or delete the sheets that are not needed.",
+            "The file is larger than %(limit)s MB. Split it into several files, or delete the sheets you do not need.",
             limit=current_app.config["MAX_UPLOAD_MB"],
         ),
     }
@@ -202,5 +207,5 @@ def _refused_with(sentence: str) -> ResponseReturnValue:
     return _home(sentence, 422)
 
 
-def _check(document: Document, asked: Any) -> dict[str, Any]:
-    return check_page.page_of(document, asked, utcnow())
+def _check(document: Document, fields: Any) -> dict[str, Any]:
+    return check_page.page_of(document, fields, utcnow())

@@ -1,5 +1,5 @@
-"""Pages for what went wrong: what it is and what to do, in plain words, and a reference by which it is found in the
-log. Nothing of the inside stands on them: no exception's name, no path.
+"""Error pages: what happened and what to do, in plain words, with a reference to find the request in the log. They show
+no internals: no exception names, no paths.
 """
 
 import secrets
@@ -25,74 +25,78 @@ from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntit
 
 log = structlog.get_logger(__name__)
 
-# status → what it is, what to do
+# status → what happened, what to do
 WORDS: dict[int, tuple[LazyString, LazyString]] = {
     400: (
-        lazy_gettext("That request could not be understood"),
-        lazy_gettext("Go back, load the page again and try once more. Nothing was changed."),
+        lazy_gettext("We could not do that"),
+        lazy_gettext("Go back, reload the page and try again. Nothing was changed."),
     ),
     403: (
-        lazy_gettext("That is not allowed from here"),
-        lazy_gettext("The request came from another site, so nothing was changed. Open the portal and do it there."),
+        lazy_gettext("This cannot be done from another website"),
+        lazy_gettext("Open the portal and do it there. Nothing was changed."),
     ),
     404: (
-        lazy_gettext("There is nothing at this address"),
-        lazy_gettext("It may have been deleted, or it belongs to somebody else. Your own files are on the first page."),
+        lazy_gettext("This page does not exist"),
+        lazy_gettext(
+            "It may have been deleted, or it may belong to someone else. Your own files are on the home page."
+        ),
     ),
     405: (
-        lazy_gettext("This address does something, so it cannot be opened like a page"),
-        lazy_gettext("Go to the first page and use the button there. Nothing was changed."),
+        lazy_gettext("This link does not work on its own"),
+        lazy_gettext("Go to the home page and use the button there. Nothing was changed."),
     ),
     413: (
         lazy_gettext("That file is too large"),
-        lazy_gettext("A file may have up to %(megabytes)s MB. Split it into several, or delete what is not needed."),
+        lazy_gettext(
+            "A file can be up to %(megabytes)s MB. Split it into several files, or delete what you do not need."
+        ),
     ),
     429: (
-        lazy_gettext("Too many tries"),
-        lazy_gettext("Wait a little and try again."),
+        lazy_gettext("Too many attempts"),
+        lazy_gettext("Wait a moment and try again."),
     ),
     500: (
         lazy_gettext("Something went wrong on our side"),
-        lazy_gettext("Your files are safe. Try again in a minute; if it goes on, tell whoever looks after the portal."),
+        lazy_gettext("Your files are safe. Try again in a minute. If it keeps happening, contact your administrator."),
     ),
 }
 FORM_TOO_OLD = (
-    lazy_gettext("This form is no longer valid"),
-    lazy_gettext("You may have signed in or out since it was opened. Load the page again and send it once more."),
+    lazy_gettext("This form has expired"),
+    lazy_gettext("You may have signed in or out since you opened it. Reload the page and send it again."),
 )
 
 
 def set_up(app: Flask) -> None:
-    """Bind the pages, and the reference of every request, to the application."""
-    request_started.connect(_begin, app)
+    """Register the error pages, and give every request a reference."""
+    request_started.connect(_assign_reference, app)
     app.register_error_handler(HTTPException, answer_error)
-    app.register_error_handler(SecurityError, _unknown_name)
+    app.register_error_handler(SecurityError, _unknown_host)
 
 
-def _begin(app: Flask, **_: Any) -> None:
-    """Give the request its reference before anything can fail; the log carries it on every line."""
+def _assign_reference(app: Flask, **_: Any) -> None:
+    """Give the request its reference before anything can fail; every log line has it."""
     g.reference = secrets.token_hex(4)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.reference)
 
 
 def reference() -> str:
-    """By what this request is found in the log."""
+    """The reference of this request in the log."""
     return g.get("reference", "") if has_request_context() else ""
 
 
 def answer_error(error: HTTPException) -> Response:
-    """The page for this error, or for htmx a message that leaves the page as it is."""
+    """The page for this error; for htmx, a toast that leaves the page as it is."""
     status = error.code or 500
     title, advice = WORDS.get(status) or WORDS[400 if status < 500 else 500]
     if isinstance(error, CSRFError):
         title, advice = FORM_TOO_OLD
     if isinstance(error, InternalServerError):
-        _forget_person()  # what failed may be the database, and the frame would ask it who is here
+        _forget_person()  # the database may be down, and the page header would query it for the person
     else:
         log.info("refused", status=status, method=request.method, path=request.path)
     if isinstance(error, RequestEntityTooLarge):
-        take_the_rest()
+        drain_request()
     facts = {"megabytes": current_app.config["MAX_UPLOAD_MB"]}
     as_toast = request.headers.get("HX-Request") == "true"
     template = "errors/_toast.html" if as_toast else "errors/error.html"
@@ -104,10 +108,10 @@ def answer_error(error: HTTPException) -> Response:
     return answer
 
 
-def _unknown_name(error: SecurityError) -> Response:
-    """Asked for by a name that is not ours: no page can be built, as its links would carry that name."""
-    log.warning("asked by a name that is not PUBLIC_URL's", path=request.path)
-    text = "The portal does not answer to this name. Its operator sets the name with PUBLIC_URL.\n"
+def _unknown_host(error: SecurityError) -> Response:
+    """The Host header is not ours. No page can be built, because its links would use that host name."""
+    log.warning("host name is not that of PUBLIC_URL", path=request.path)
+    text = "This portal is not available under this host name. The operator sets it with PUBLIC_URL.\n"
     answer = make_response(text, 400)
     answer.mimetype = "text/plain"
     return answer
@@ -118,9 +122,9 @@ def _forget_person() -> None:
         g._login_user = AnonymousUserMixin()
 
 
-def take_the_rest() -> None:
-    """Read what is still coming, up to a bound: a server that closes the line on a sender who is still sending shows
-    them a broken connection instead of our page."""
+def drain_request() -> None:
+    """Read the rest of the request body, up to 512 MB: if the server closes the connection while the browser is still
+    sending, the person sees a broken connection instead of our page."""
     stream, left = request.environ["wsgi.input"], min(request.content_length or 0, 512 * 1024 * 1024)
     while left > 0:
         try:

@@ -1,5 +1,5 @@
-"""What goes with every answer: the headers that tell a browser what it may do with our pages, and for how long it
-may keep them. And the other direction: a change is taken only from our own pages, whatever its token says.
+"""Headers of every response: what a browser may do with our pages and how long it may cache them. Also refuses changes
+that do not come from our own pages, whatever their CSRF token says.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, request
 
-# Nothing is inline, so no nonce is needed. What is not named here is forbidden.
+# Nothing is inline, so no nonce is needed. Anything not listed is forbidden.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -18,19 +18,19 @@ POLICY = (
 ALWAYS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # not no-referrer: the check of CSRF over https reads it
+    "Referrer-Policy": "same-origin",  # not no-referrer: the CSRF check over https reads it
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-# Such an address is a key: what its page loads or leads to is told the site and no more, also when the page is one of
-# refusal. Not no-referrer, because the check of CSRF over https reads it.
-KEYS = ("/setup/", "/reset/", "/notices/stop/")
+# These addresses are secrets: what their pages load or link to learns only the site, also from an error page. Not
+# no-referrer, because the CSRF check over https reads it.
+SECRET_PATHS = ("/setup/", "/reset/", "/notices/stop/")
 YEAR_SECONDS = 365 * 24 * 3600
 
 
 def set_up(app: Flask) -> None:
-    """Bind the headers, the trusted host names and the gate on changes to the application."""
+    """Add the headers, the trusted host names and the same-site check to the application."""
     app.config["TRUSTED_HOSTS"] = trusted_hosts(app.config["PUBLIC_URL"], app.config["PORTAL_HOST"])
     app.before_request(_only_from_our_pages)
     app.after_request(_finish)
@@ -38,13 +38,13 @@ def set_up(app: Flask) -> None:
 
 
 def trusted_hosts(public_url: str, bound_to: str) -> list[str]:
-    """The names that a request may call us by. A link built from any other name could lead a person elsewhere."""
+    """The host names that a request may use. A link built from any other name could lead people elsewhere."""
     names = {urlsplit(public_url).hostname or "", bound_to, "127.0.0.1", "localhost"}
     return sorted(names - {"", "0.0.0.0", "::"})  # noqa: S104
 
 
 def _only_from_our_pages() -> None:
-    """Refuse a change that another site's page sent. Browsers say so themselves; programs say nothing and pass."""
+    """Refuse a change sent by another site's page. Browsers say where it came from; programs do not, and pass."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
     site = request.headers.get("Sec-Fetch-Site")
@@ -61,7 +61,7 @@ def _only_from_our_pages() -> None:
 
 
 def _finish(answer: Response) -> Response:
-    if request.path.startswith(KEYS):
+    if request.path.startswith(SECRET_PATHS):
         answer.headers["Referrer-Policy"] = "strict-origin"
     for name, value in ALWAYS.items():
         answer.headers.setdefault(name, value)
@@ -71,14 +71,14 @@ def _finish(answer: Response) -> Response:
         if "v" in request.args:
             answer.headers["Cache-Control"] = f"public, max-age={YEAR_SECONDS}, immutable"
         return answer
-    # A page and its fragment share an address, and differ by person and language.
+    # A page and its fragment share a URL, and depend on person and language.
     answer.vary.update(("HX-Request", "HX-Request-Type", "HX-History-Restore-Request", "Cookie", "Accept-Language"))
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
 def _version(endpoint: str, values: dict[str, Any]) -> None:
-    """A static file's address carries its content's hash, so that it can be kept for a year and still be replaced."""
+    """Put a content hash into the URLs of static files, so that they can be cached for a year and still be replaced."""
     if endpoint == "static" and "v" not in values:
         path = Path(current_app.static_folder or "", values.get("filename", ""))
         if path.is_file():

@@ -1,10 +1,10 @@
-"""For operators: is the process alive, and is the portal ready to serve."""
+"""Health checks for operators: is the process alive, and is the portal ready."""
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
 from portal.clock import utcnow
 from portal.jobs.health.checks import VITAL, HealthState, finding
-from portal.web.outage_banner import is_still
+from portal.web.outage_banner import lookups_stopped
 
 blueprint = Blueprint("health", __name__)
 
@@ -17,19 +17,19 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """503 with the names of what is missing. `sweep`: none has ended for three intervals."""
+    """503 with the names of what is missing. `sweep` is missing when none has ended for three intervals."""
     now = utcnow()
     missing = [part for part in VITAL if finding(part, now).state == HealthState.BAD]
     return jsonify(ready=not missing, missing=missing), 503 if missing else 200
 
 
 @blueprint.get("/standstill")
-def standstill() -> Response:
-    """The banner of every page, when it is another than the page shows; else 204.
+def outage_banner() -> Response:
+    """The outage banner when it changed; 204 while the page is up to date.
 
-    It stands here, where nobody is loaded, because every open page asks: that must not keep a session alive that
-    nobody uses. It tells a stranger no more than /readyz does.
+    It is on this blueprint, which loads no user, because every open page polls it: polling must not keep an unused
+    session alive. It reveals no more to strangers than /readyz does.
     """
-    if request.args.get("v") == str(int(is_still())):
+    if request.args.get("v") == str(int(lookups_stopped())):
         return make_response("", 204)
-    return make_response(render_template("_standstill.html"))
+    return make_response(render_template("_outage_banner.html"))

@@ -1,5 +1,5 @@
-"""What a person does with a job. Each is: find with the right to see → one verb → answer; losing a race is no error but
-a sentence. htmx gets the page's parts as they stand now, everybody else goes back to the page.
+"""Actions on a job. Each finds a job that the person may see, calls one verb and answers; losing a race is not an error
+but a message. htmx gets the current parts of the page, everyone else is redirected to it.
 """
 
 from collections.abc import Callable
@@ -17,41 +17,41 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import status_words
 from portal.web import job_page
 from portal.web.access import admin_required, login_required, wants_fragment
-from portal.web.jobs import mine
+from portal.web.jobs import visible_job
 from portal.web.request_fields import reason, whole
 
 blueprint = Blueprint("job_actions", __name__)
 
 
-def answer(job_id: int, said: str, kind: str = "ok") -> Response:
-    """Back to where the button was, with a sentence."""
+def respond(job_id: int, message: str, kind: str = "ok") -> Response:
+    """Back to the page with the button, with a message."""
     if wants_fragment():
-        return make_response(job_page.parts(mine(job_id), said, kind))
-    flash(said, kind)
+        return make_response(job_page.parts(visible_job(job_id), message, kind))
+    flash(message, kind)
     return make_response(redirect(url_for("jobs.show", job_id=job_id), 303))
 
 
-def lost(job_id: int) -> Response:
-    """Somebody was first, or the job stands elsewhere by now: nothing was changed, and that is no error."""
-    word = status_words(mine(job_id).status)
-    return answer(job_id, gettext("Nothing was changed: the status is already “%(status)s”.", status=word), "info")
+def already_changed(job_id: int) -> Response:
+    """Someone else was first, or the job has moved on: nothing was changed, and that is not an error."""
+    word = status_words(visible_job(job_id).status)
+    return respond(job_id, gettext("Nothing was changed: the status is already “%(status)s”.", status=word), "info")
 
 
-def refused(job_id: int, said: str) -> Response:
-    """What was filled in cannot be used."""
+def invalid_input(job_id: int, message: str) -> Response:
+    """A field of the form cannot be used."""
     if wants_fragment():
-        return answer(job_id, said, "bad")
-    flash(said, "bad")
-    return make_response(job_page.page(mine(job_id)), 422)
+        return respond(job_id, message, "bad")
+    flash(message, "bad")
+    return make_response(job_page.page(visible_job(job_id)), 422)
 
 
 def _action(verb: Callable[[ScrapingJob], str | None]) -> Callable[[int], Response]:
-    """A view out of a verb that gives the sentence for what was done, or nothing when it was not its turn."""
+    """Make a view from a verb that returns the message for what it did, or None if the job had already changed."""
 
     @wraps(verb)
     def view(job_id: int) -> Response:
-        said = verb(mine(job_id))
-        return answer(job_id, said) if said else lost(job_id)
+        message = verb(visible_job(job_id))
+        return respond(job_id, message) if message else already_changed(job_id)
 
     return login_required(view)
 
@@ -59,9 +59,9 @@ def _action(verb: Callable[[ScrapingJob], str | None]) -> Callable[[int], Respon
 @blueprint.post("/jobs/<id:job_id>/retry")
 @login_required
 def retry(job_id: int) -> Response:
-    """Look up again what has no answer: all of it, or with `chosen` only the ticked `reasons`. `round` is the one that
-    the button was drawn in, so that its second press starts nothing."""
-    job = mine(job_id)
+    """Look up the rows without an answer again: all, or with `chosen` only those with the ticked `reasons`. `round` is
+    the round in which the button was rendered, so that pressing it twice starts one retry."""
+    job = visible_job(job_id)
     chosen = request.form.getlist("reasons") if "chosen" in request.form else None
     if "recount" in request.form:
         return _recounted(job, chosen or [])
@@ -70,23 +70,23 @@ def retry(job_id: int) -> Response:
         chosen = None
     started = commands.retry(job_id, seen_round, current_user.email, utcnow(), reasons=chosen)
     if started is None:
-        return lost(job_id)
+        return already_changed(job_id)
     numbers = started.waiting_numbers
-    said = ngettext(
+    message = ngettext(
         "%(n)s number is being looked up again; what is ready is kept.",
         "%(n)s numbers are being looked up again; what is ready is kept.",
         numbers,
         n=format_decimal(numbers),
     )
-    return answer(job_id, said)
+    return respond(job_id, message)
 
 
 def _recounted(job: ScrapingJob, chosen: list[str]) -> Response:
-    """The same page with the button's number for what is ticked now; nothing is started."""
+    """The same page with the number on the button recounted for what is ticked; starts nothing."""
     if wants_fragment():
         return make_response(job_page.parts(job, chosen=chosen))
-    there = url_for("jobs.show", job_id=job.id, chosen=1, reasons=chosen, _anchor="retry")
-    return make_response(redirect(there, 303))
+    page = url_for("jobs.show", job_id=job.id, chosen=1, reasons=chosen, _anchor="retry")
+    return make_response(redirect(page, 303))
 
 
 @blueprint.post("/jobs/<id:job_id>/cancel")
@@ -100,35 +100,35 @@ def cancel(job: ScrapingJob) -> str | None:
 @blueprint.post("/jobs/<id:job_id>/pause")
 @_action
 def pause(job: ScrapingJob) -> str | None:
-    """Let the job wait."""
+    """Pause the job."""
     done = commands.pause(job.id, current_user.email, utcnow())
-    return gettext("Paused. What is under way is finished and saved.") if done else None
+    return gettext("Paused. Numbers already being looked up will be finished and saved.") if done else None
 
 
 @blueprint.post("/jobs/<id:job_id>/resume")
 @_action
 def resume(job: ScrapingJob) -> str | None:
-    """Let it go on."""
+    """Resume a paused job."""
     done = commands.resume(job.id, current_user.email, utcnow())
-    return gettext("It goes on from where it stopped.") if done else None
+    return gettext("Resumed. The lookup continues from where it stopped.") if done else None
 
 
 @blueprint.get("/jobs/<id:job_id>/delete")
 @login_required
 def ask_delete(job_id: int) -> str:
-    """What deleting takes away, and the button that does it."""
-    job = mine(job_id)
-    return render_template("jobs/delete.html", job=job, moving=derived.moves_by_itself(job))
+    """The confirmation page: what is deleted, and the button that does it."""
+    job = visible_job(job_id)
+    return render_template("jobs/delete.html", job=job, moving=derived.is_unfinished(job))
 
 
 @blueprint.post("/jobs/<id:job_id>/delete")
 @login_required
 def delete(job_id: int) -> Response:
-    """Remove the job with its rows. Nothing of it is left to go back to, so this goes to the list."""
-    job = mine(job_id)
+    """Delete the job with its rows. Its page is gone then, so this redirects to the list."""
+    job = visible_job(job_id)
     name = job.file_name
     if commands.delete(job_id, current_user.email, utcnow(), current_app.extensions["storage"]) is None:
-        return lost(job_id)
+        return already_changed(job_id)
     flash(gettext("%(name)s was deleted.", name=name), "ok")
     return make_response(redirect("/", 303))
 
@@ -136,14 +136,14 @@ def delete(job_id: int) -> Response:
 @blueprint.post("/jobs/<id:job_id>/time-out")
 @admin_required
 def time_out(job_id: int) -> Response:
-    """An admin ends an attempt that hangs, and says why."""
-    mine(job_id)
+    """An admin marks a hanging attempt as timed out, with a reason."""
+    visible_job(job_id)
     why = reason()
     if not why:
-        return refused(job_id, gettext("Say why: the reason stands on the timeline for the owner to read."))
+        return invalid_input(job_id, gettext("Enter a reason. The owner can read it in the history."))
     if commands.time_out(job_id, current_user.email, why, utcnow()) is None:
-        return lost(job_id)
-    return answer(job_id, gettext("The attempt was ended as timed out."))
+        return already_changed(job_id)
+    return respond(job_id, gettext("The attempt was marked as timed out."))
 
 
 def limits_in_form() -> tuple[int, int] | None:
@@ -156,9 +156,9 @@ def limits_in_form() -> tuple[int, int] | None:
 
 
 def limits_problem() -> str:
-    """What the form takes."""
+    """The limits that the form accepts."""
     return gettext(
-        "Retries go from 0 to %(retries)s, and minutes without progress from 1 to %(minutes)s.",
+        "Enter 0 to %(retries)s retries, and 1 to %(minutes)s minutes without progress.",
         retries=MAX_RETRIES,
         minutes=format_decimal(MAX_TIMEOUT_MINUTES),
     )
@@ -167,11 +167,11 @@ def limits_problem() -> str:
 @blueprint.post("/jobs/<id:job_id>/limits")
 @admin_required
 def limits(job_id: int) -> Response:
-    """An admin changes how often and how long this job may try."""
-    mine(job_id)
+    """An admin changes how often a job is retried and how long it may go without progress."""
+    visible_job(job_id)
     numbers = limits_in_form()
     if numbers is None:
-        return refused(job_id, limits_problem())
+        return invalid_input(job_id, limits_problem())
     if commands.set_limits(job_id, *numbers, current_user.email, utcnow()) is None:
-        return lost(job_id)
-    return answer(job_id, gettext("The limits of this file were changed."))
+        return already_changed(job_id)
+    return respond(job_id, gettext("The limits of this file were changed."))

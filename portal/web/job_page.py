@@ -1,5 +1,5 @@
-"""What the job's page shows, gathered for its templates: the whole page, and the parts that are asked for again while
-it is open. It asks `queries` and words, and changes nothing.
+"""What the job's page shows, gathered for its templates: the whole page, and the parts that are polled while
+it is open. Read-only: it uses `queries` and words.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ TONES = {
 
 @dataclass(frozen=True)
 class CauseChoice:
-    """One reason for which rows have no answer, and whether its rows are ticked to be looked up again."""
+    """One reason why rows have no answer, and whether its rows are ticked for a retry."""
 
     reason: str
     count: int
@@ -42,7 +42,7 @@ class CauseChoice:
 
 
 def _file_facts(job: ScrapingJob) -> dict[str, str]:
-    """What was chosen on the check page, in words where they are known."""
+    """What was chosen on the check page, in words where there are any."""
     sheet = next((facts for facts in job.document.sheets if facts.get("index") == job.sheet), {})
     header = sheet.get("header", []) if sheet.get("header_row") == job.header_row else []
     heading = str(header[job.column]) if job.column < len(header) and header[job.column] is not None else ""
@@ -69,28 +69,27 @@ def _causes(job: ScrapingJob, chosen: list[str] | None) -> list[CauseChoice]:
     ]
 
 
-def rows_asked(job: ScrapingJob) -> dict[str, Any]:
-    """Which rows the page's reader asked for. Without a word from them: those without an answer once the job has
-    ended and has some, else all."""
+def row_filter_of(job: ScrapingJob) -> dict[str, Any]:
+    """The row filter from the request. By default all rows, or those without an answer if an ended job has any."""
     outcome = request.values.get("outcome", "")
     if outcome not in (*Outcome, ALL):
-        bad_first = job.failed_count and not derived.moves_by_itself(job)
+        bad_first = job.failed_count and not derived.is_unfinished(job)
         outcome = Outcome.FAILED.value if bad_first else ALL
     after = max(0, request.values.get("after", default=0, type=whole))
     return {"outcome": outcome, "q": request.values.get("q", "")[:100], "after": after}
 
 
 def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any]:
-    """Everything the page's parts need. `chosen` are the reasons that were ticked for a retry, where somebody did."""
+    """Everything that the parts of the page need. `chosen` are the reasons ticked for a retry, if any."""
     now = utcnow()
     causes = _causes(job, chosen)
     counts = derived.outcome_counts(job)
-    asked = rows_asked(job)
+    row_filter = row_filter_of(job)
     return {
         "job": job,
         "now": now,
-        "how_far": derived.progress(job, now),
-        "may": {action.value for action in derived.actions(job)},
+        "progress": derived.progress(job, now),
+        "allowed": {action.value for action in derived.actions(job)},
         "tiles": [(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
         "counts": counts,
         "causes": causes,
@@ -100,9 +99,9 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now),
-        "moving": derived.moves_by_itself(job),
+        "moving": derived.is_unfinished(job),
         "partial": derived.is_partial(job),
-        "asked": asked,
+        "row_filter": row_filter,
         "events": queries.timeline(job),
         "attempts": queries.attempts(job),
         "samples": samples.of_job(job.id) if current_user.is_admin else [],
@@ -114,16 +113,16 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
 
 
 def rows_of(job: ScrapingJob) -> dict[str, Any]:
-    """The rows that the reader asked for, and the groups of them that can be downloaded once all are known."""
-    asked = rows_asked(job)
-    outcome = None if asked["outcome"] == ALL else asked["outcome"]
-    found = queries.numbers_page(job, outcome, asked["q"], asked["after"])
+    """The filtered rows, and the groups that can be downloaded once the job has ended."""
+    row_filter = row_filter_of(job)
+    outcome = None if row_filter["outcome"] == ALL else row_filter["outcome"]
+    found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["after"])
     attempts = queries.attempts(job)
     kept = {number.row_no: queries.kept_at(number, attempts) for number in found.rows}
     return {
         "numbers": found,
         "kept_at": {row_no: at for row_no, at in kept.items() if at},
-        "groups": [] if derived.moves_by_itself(job) else groups_of(job),
+        "groups": [] if derived.is_unfinished(job) else groups_of(job),
     }
 
 
@@ -137,14 +136,14 @@ def page(job: ScrapingJob) -> str:
 
 
 def expired(job: ScrapingJob) -> str:
-    """What is left of a job whose days were over."""
+    """What is left of a job after its retention period: the totals."""
     counts = derived.outcome_counts(job)
     return render_template("jobs/expired.html", job=job, tiles=[(one, counts[one], TONES[one]) for one in counts])
 
 
 def parts(job: ScrapingJob, toast: str = "", kind: str = "info", chosen: list[str] | None = None) -> str:
-    """The parts that change, each with the place it goes to. The rows come along only once the job has ended: a
-    reader who is in the middle of them is not disturbed."""
+    """The parts that change, each with its target on the page. Includes the rows only once the job has ended, so as
+    not to disturb someone who is reading them."""
     facts = facts_of(job, chosen)
     rows = {} if facts["moving"] else rows_of(job)
     return render_template("jobs/_parts.html", **facts, **rows, toast=toast, toast_kind=kind)

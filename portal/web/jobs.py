@@ -1,5 +1,5 @@
-"""The job's pages: the page itself, what is asked for again while it is open, and its downloads. Everybody sees their
-own jobs and admins see all; any other is a 404. What changes a job stands in `job_actions`.
+"""The pages of a job: the page itself, what it polls while it is open, and its downloads. People see their own jobs and
+admins see all; any other job is a 404. Views that change a job are in `job_actions`.
 """
 
 from os import SEEK_END
@@ -17,11 +17,11 @@ from portal.web.access import login_required
 from portal.web.request_fields import id_list
 
 blueprint = Blueprint("jobs", __name__)
-ASKED_AT_ONCE = 100  # a list's page has 25
+MAX_IDS_PER_POLL = 100  # a list's page has 25
 
 
-def mine(job_id: int) -> ScrapingJob:
-    """The job, or a 404 for whoever may not see it."""
+def visible_job(job_id: int) -> ScrapingJob:
+    """The job, or a 404 if this person may not see it."""
     return queries.find_job(current_user, job_id) or abort(404)
 
 
@@ -32,16 +32,16 @@ def _unchanged() -> Response:
 @blueprint.get("/jobs/<id:job_id>")
 @login_required
 def show(job_id: int) -> str:
-    """The job's page, or what is left of a job whose days were over."""
+    """The job's page, or its totals if its retention period has ended."""
     gone = queries.find_expired(current_user, job_id)
-    return job_page.expired(gone) if gone else job_page.page(mine(job_id))
+    return job_page.expired(gone) if gone else job_page.page(visible_job(job_id))
 
 
 @blueprint.get("/jobs/<id:job_id>/live")
 @login_required
 def live(job_id: int) -> str | Response:
-    """The parts that change, or 204 while nothing has: `v` is the version that the asker shows."""
-    job = mine(job_id)
+    """The parts that change, or 204 while nothing changed: `v` is the version that the open page shows."""
+    job = visible_job(job_id)
     if request.args.get("v") == queries.page_version(job, utcnow()):
         return _unchanged()
     return job_page.parts(job)
@@ -50,18 +50,18 @@ def live(job_id: int) -> str | Response:
 @blueprint.get("/jobs/live")
 @login_required
 def live_list() -> str | Response:
-    """The same for the rows of a list: `ids` are those that were moving."""
-    jobs = queries.find_jobs(current_user, id_list(request.args.get("ids", ""))[:ASKED_AT_ONCE])
+    """The same for the rows of a list: `ids` are the jobs that were still running."""
+    jobs = queries.find_jobs(current_user, id_list(request.args.get("ids", ""))[:MAX_IDS_PER_POLL])
     if request.args.get("v") == derived.version_of_all(jobs):
         return _unchanged()
-    return render_template("jobs/_live_list.html", jobs=jobs, everybody=_admins_list())
+    return render_template("jobs/_live_list.html", jobs=jobs, everybody=_is_admin_list())
 
 
 @blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv):kind>")
 @login_required
 def results(job_id: int, kind: str) -> Response:
-    """The person's own file with the answers, at any moment: all rows, those to correct (`rows=failed`), or a group."""
-    job = mine(job_id)
+    """The person's file with the answers so far: all rows, those to fix (`rows=failed`), or a group."""
+    job = visible_job(job_id)
     rows, group = request.args.get("rows", "all"), request.args.get("group")
     try:
         file = export(job, current_app.extensions["storage"], kind, rows=rows, group=group)
@@ -76,5 +76,5 @@ def results(job_id: int, kind: str) -> Response:
     return answer
 
 
-def _admins_list() -> bool:
+def _is_admin_list() -> bool:
     return "everybody" in request.args and bool(current_user.is_admin)

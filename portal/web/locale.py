@@ -1,4 +1,4 @@
-"""The language, time zone and theme of a reader: how they are chosen and changed, and what every page gets of them."""
+"""Language, time zone and theme of the reader: how they are chosen and changed, and what templates get of them."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,7 +7,7 @@ from flask import Blueprint, Flask, Response, current_app, has_request_context, 
 from flask_babel import get_locale, lazy_gettext
 from flask_login import current_user
 
-from portal.accounts import choose_look
+from portal.accounts import set_display
 from portal.config import LOCALES
 from portal.web.access import safe_next
 
@@ -31,7 +31,7 @@ def chosen_time_zone() -> str:
 
 
 def reader_zone() -> ZoneInfo:
-    """The same to reckon with. The one that Babel gives is pytz's: a day that is begun by `replace` in it begins at the
+    """The same for date arithmetic. Babel's zone comes from pytz, where a day started with `replace` begins at the
     local mean time of the nineteenth century."""
     return ZoneInfo(chosen_time_zone())
 
@@ -40,10 +40,10 @@ def reader_zone() -> ZoneInfo:
 def look() -> Response:
     """Keep the language and the theme of this browser in cookies; works signed out and without JavaScript.
 
-    Who is signed in takes the language along, or their earlier choice would outweigh the button they just pressed.
+    For a signed-in person the language is saved to the account too: otherwise the earlier choice there would win.
     """
     if current_user.is_authenticated and request.form.get("locale") in LOCALES:
-        choose_look(current_user.id, locale=request.form["locale"])
+        set_display(current_user.id, locale=request.form["locale"])
     answer = redirect(safe_next(request.form.get("next")), 303)
     for name, allowed in (("locale", LOCALES), ("theme", THEMES)):
         value = request.form.get(name, "")
@@ -53,15 +53,15 @@ def look() -> Response:
     return answer  # type: ignore[return-value]
 
 
-LANGUAGES = (("es", "Español"), ("en", "English"))  # each in its own words
-THEME_WORDS = (("light", lazy_gettext("Light")), ("dark", lazy_gettext("Dark")), ("auto", lazy_gettext("Auto")))
+LANGUAGES = (("es", "Español"), ("en", "English"))  # each in its own language
+THEME_WORDS = (("light", lazy_gettext("Light")), ("dark", lazy_gettext("Dark")), ("auto", lazy_gettext("Automatic")))
 
 
 def set_up(app: Flask) -> None:
-    """Give the templates what the frame needs."""
+    """Give every template what the page header needs."""
 
-    def frame() -> dict[str, Any]:
-        # A mail is written from a template too, by the sweep, where nobody has sent a request.
+    def page_settings() -> dict[str, Any]:
+        # The sweep renders emails from templates too, outside of any request.
         theme = request.cookies.get("theme") if has_request_context() else None
         return {
             "languages": LANGUAGES,
@@ -70,4 +70,4 @@ def set_up(app: Flask) -> None:
             "page_language": str(get_locale() or app.config["DEFAULT_LOCALE"]),
         }
 
-    app.context_processor(frame)
+    app.context_processor(page_settings)

@@ -1,4 +1,4 @@
-"""What the pages of figures show, gathered for their templates: which span was asked for, the sums, charts and tables.
+"""What the statistics pages show, gathered for their templates: the period, sums, charts and tables.
 
 It asks `jobs.figures` and words, and changes nothing.
 """
@@ -38,30 +38,30 @@ SHOWN_PEOPLE = 100
 
 @dataclass(frozen=True)
 class MetricsQuery:
-    """What the address asks for."""
+    """The filters in the query string."""
 
     range: str
-    first: str  # days, as 2026-05-31; with either, the span is one's own
+    first: str  # days, as 2026-05-31; either one makes it a custom period
     last: str
     source: str
     sort: str
 
     @classmethod
     def read(cls) -> Self:
-        """From the address; what is too long is cut, what is unknown left out."""
+        """Read the query string; values too long are cut, unknown ones ignored."""
         given = {name: request.args.get(name, "").strip()[:60] for name in ("range", "from", "to", "source", "sort")}
         span = given["range"] if given["range"] in RANGES else "7d"
         return cls(span, given["from"], given["to"], given["source"], given["sort"] or "-files")
 
     def arguments(self, **other: str | None) -> dict[str, str]:
-        """The same as arguments of an address, with some of them changed."""
+        """The same as arguments for `url_for`, some of them replaced."""
         own = {"from": self.first, "to": self.last, "source": self.source, "range": self.range, "sort": self.sort}
         if self.first or self.last:
             del own["range"]
         return {name: value for name, value in {**own, **other}.items() if value}
 
     def span(self, now: datetime) -> tuple[Span, str]:
-        """The span, and a sentence when the one asked for cannot be had; it is the last seven days then."""
+        """The period; if the requested one is invalid, the last seven days and a sentence about it."""
         if not (self.first or self.last):
             return RANGES[self.range](now), ""
         today = now.astimezone(reader_zone()).date()
@@ -71,26 +71,32 @@ class MetricsQuery:
             return periods.between(first, last, reader_zone()), ""
         except (ValueError, OverflowError):
             return RANGES["7d"](now), gettext(
-                "Choose two days, the first before the last and at most %(days)s apart. These are the last 7 days.",
+                "Choose a start date and a later end date, at most %(days)s days apart. Showing the last 7 days.",
                 days=periods.LONGEST_DAYS,
             )
 
 
-def everybodys(asked: MetricsQuery, now: datetime) -> dict[str, Any]:
-    """What the admins' page shows."""
-    page = _page(asked, now, EVERYBODY)
-    people = metrics_tables.people_table(queries.by_user(page["span"], asked.source or None)).sorted_by(asked.sort)
-    return {**page, "people": people, "shown_people": SHOWN_PEOPLE, "sources": queries.sources_known(), **standing()}
+def all_users_page(query: MetricsQuery, now: datetime) -> dict[str, Any]:
+    """The variables of the admins' page."""
+    page = _page(query, now, EVERYBODY)
+    people = metrics_tables.people_table(queries.by_user(page["span"], query.source or None)).sorted_by(query.sort)
+    return {
+        **page,
+        "people": people,
+        "shown_people": SHOWN_PEOPLE,
+        "sources": queries.known_sources(),
+        **current_counts(),
+    }
 
 
-def ones_own(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
-    """What a person's own page shows."""
-    return {**_page(asked, now, user_id), "ever": queries.ever(user_id)}
+def own_page(query: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
+    """The variables of a person's own page."""
+    return {**_page(query, now, user_id), "ever": queries.all_time(user_id)}
 
 
-def standing() -> dict[str, Any]:
-    """The counters of just now, and a text that changes with them."""
-    counts = status_counts.standing()
+def current_counts() -> dict[str, Any]:
+    """The current number of jobs in each status, and a version that changes with them."""
+    counts = status_counts.count_by_status()
     tiles = [(status, counts[status], LIVE_TONES.get(status, "idle")) for status in Status]
     return {
         "tiles": tiles,
@@ -99,19 +105,19 @@ def standing() -> dict[str, Any]:
     }
 
 
-def table(name: str, asked: MetricsQuery, now: datetime, user_id: int) -> Table | None:
-    """One table of the page alone, by its name; the table of people is everybody's only."""
+def table(name: str, query: MetricsQuery, now: datetime, user_id: int) -> Table | None:
+    """One table of the page by its name; the table of users exists only for all users."""
     if name == "people":
         if user_id != EVERYBODY:
             return None
-        people = queries.by_user(asked.span(now)[0], asked.source or None)
-        return metrics_tables.people_table(people).sorted_by(asked.sort)
-    return next((found for found in _page(asked, now, user_id)["tables"].values() if found.name == name), None)
+        people = queries.by_user(query.span(now)[0], query.source or None)
+        return metrics_tables.people_table(people).sorted_by(query.sort)
+    return next((found for found in _page(query, now, user_id)["tables"].values() if found.name == name), None)
 
 
-def _page(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
-    span, problem = asked.span(now)
-    source = asked.source or None
+def _page(query: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
+    span, problem = query.span(now)
+    source = query.source or None
     parts = queries.by_source(span, user_id, source)
     pieces = queries.by_time(span, user_id, source)
     whole = total(parts)
@@ -120,47 +126,47 @@ def _page(asked: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
         metrics_tables.times_table(parts, whole), metrics_tables.retries_table(whole),
     ]  # fmt: skip
     return {
-        "asked": asked,
+        "query": query,
         "span": span,
         "problem": problem,
         "whole": whole,
         "facts": _facts(whole),
         "tables": {one.name: one for one in made},
         "charts": [_files_chart(span, pieces, whole), _numbers_chart(span, pieces, whole)],
-        "behind": status_counts.behind(),
+        "behind": status_counts.has_uncounted(),
     }
 
 
 def _facts(whole: Sums) -> list[tuple[str, str]]:
-    """The few figures that say most: each with what it is."""
+    """The key figures: pairs of value and label."""
 
     def span_of(seconds: float | None) -> str:
         return "–" if seconds is None else short_span(seconds)
 
     success, rate = whole.success, whole.per_minute
     return [
-        (format_decimal(whole.jobs()), gettext("files ended")),
-        ("–" if success is None else format_percent(success), gettext("of them completed")),
-        (format_decimal(whole.answered), gettext("numbers answered")),
-        ("–" if rate is None else format_decimal(round(rate)), gettext("numbers a minute")),
-        (span_of(whole.mean_seconds), gettext("mean time of a file")),
-        (span_of(whole.percentile_seconds(0.5)), gettext("half took at most")),
-        (span_of(whole.percentile_seconds(0.95)), gettext("95 of 100 took at most")),
+        (format_decimal(whole.jobs()), gettext("files finished")),
+        ("–" if success is None else format_percent(success), gettext("completed")),
+        (format_decimal(whole.answered), gettext("numbers with an answer")),
+        ("–" if rate is None else format_decimal(round(rate)), gettext("numbers per minute")),
+        (span_of(whole.mean_seconds), gettext("average time per file")),
+        (span_of(whole.percentile_seconds(0.5)), gettext("median time per file")),
+        (span_of(whole.percentile_seconds(0.95)), gettext("95th percentile per file")),
         (format_decimal(whole.retried), gettext("needed a retry")),
     ]
 
 
 def _files_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
     count = whole.jobs()
-    sentence = ngettext("%(n)s file ended", "%(n)s files ended", count, n=format_decimal(count))
-    said = [
+    sentence = ngettext("%(n)s file finished", "%(n)s files finished", count, n=format_decimal(count))
+    parts = [
         f"{format_decimal(whole.jobs(end))} × {status_words(end)}"
         for end in metrics_tables.ENDS
         if whole.jobs(end)
     ]  # fmt: skip
     series = [Series(status_words(end), TONES[end], [one.jobs(end) for one in pieces]) for end in metrics_tables.ENDS]
-    words = f"{sentence}: {', '.join(said)}." if said else gettext("No file ended in this time.")
-    return _chart("files", gettext("Files that ended"), words, series, span)
+    words = f"{sentence}: {', '.join(parts)}." if parts else gettext("No files finished in this period.")
+    return _chart("files", gettext("Finished files"), words, series, span)
 
 
 def _numbers_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
@@ -170,13 +176,13 @@ def _numbers_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
     series = [
         Series(outcome_count_words("found"), "good", values("found")),
         Series(outcome_count_words("not_found"), "idle", values("not_found")),
-        Series(gettext("Not valid or rejected"), "late", values("invalid", "rejected")),
+        Series(gettext("Invalid or rejected"), "late", values("invalid", "rejected")),
         Series(gettext("Without an answer"), "bad", values("failed", "waiting")),
     ]
     count = whole.numbers
     words = ngettext(
-        "%(n)s number was in these files, and %(answered)s of them got an answer.",
-        "%(n)s numbers were in these files, and %(answered)s of them got an answer.",
+        "These files had %(n)s number; %(answered)s got an answer.",
+        "These files had %(n)s numbers; %(answered)s got an answer.",
         count,
         n=format_decimal(count),
         answered=format_decimal(whole.answered),
@@ -191,11 +197,11 @@ def _chart(name: str, title: str, sentence: str, series: list[Series], span: Spa
 
 
 def table_file(table: Table | None) -> Response:
-    """One table of the page, as a download; 404 where there is no such table."""
+    """A table as a CSV download; 404 for None."""
     if table is None:
         abort(404)
     answer = make_response(table.as_csv())
     answer.mimetype = "text/csv"
-    name = gettext("figures")
+    name = gettext("statistics")
     answer.headers["Content-Disposition"] = f"attachment; filename={name}-{table.name}.csv"
     return answer

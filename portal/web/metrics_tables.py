@@ -1,6 +1,6 @@
-"""The tables of the figures: each is made once, and is a table on the page, what stands behind a chart, and a file.
+"""The tables of the statistics. Each is built once and used on the page, behind a chart and as a CSV file.
 
-It asks nobody: it is given the sums.
+Pure: it is given the sums.
 """
 
 from datetime import datetime
@@ -16,18 +16,18 @@ from portal.sources.words import source_title
 from portal.web.tables import Column, Table, Value
 
 ENDS = (Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED)
-MANY_RETRIES = 4  # from here on, retries are counted together
+MANY_RETRIES = 4  # this many or more are counted together
 
 
 def moment_words(moment: datetime, step: str) -> str:
-    """A piece of a span by its beginning."""
+    """An interval of the period, named by its start."""
     if step == "hour":
         return str(format_datetime(moment, "d MMM, H:mm"))
     return str(format_date(moment, "LLLL y" if step == "month" else "EEE, d MMM y"))
 
 
 def tick_words(moment: datetime, step: str) -> str:
-    """The same below a chart, where there is little room."""
+    """The same in short form, for the axis of a chart."""
     if step == "hour":
         return str(format_time(moment, "H:mm"))
     return str(format_date(moment, "LLL y" if step == "month" else "d MMM"))
@@ -45,7 +45,7 @@ def files_table(span: Span, pieces: list[Sums]) -> Table:
         [moment_words(start, span.step), *(piece.jobs(end) for end in ENDS), piece.jobs()]
         for start, piece in zip(span.starts, pieces, strict=True)
     ]
-    return Table("files", gettext("Files that ended"), [*columns, Column("total", gettext("Total"))], rows)
+    return Table("files", gettext("Finished files"), [*columns, Column("total", gettext("Total"))], rows)
 
 
 def numbers_table(span: Span, pieces: list[Sums]) -> Table:
@@ -62,11 +62,11 @@ def times_table(parts: dict[str, Sums], whole: Sums) -> Table:
     """How long completed files took, source by source, and all together."""
     columns = [
         Column("source", gettext("Source"), "word"), Column("files", gettext("Files")),
-        Column("success", gettext("Completed"), "share"), Column("answered", gettext("Numbers answered")),
-        Column("rate", gettext("Numbers a minute"), "rate"), Column("mean", gettext("Mean time"), "seconds"),
-        Column("median", gettext("Half took at most"), "seconds"),
-        Column("p95", gettext("95 of 100 took at most"), "seconds"),
-        Column("whole", gettext("From start to end, with waiting"), "seconds"),
+        Column("success", gettext("Completed"), "share"), Column("answered", gettext("Numbers with an answer")),
+        Column("rate", gettext("Numbers per minute"), "rate"), Column("mean", gettext("Average time"), "seconds"),
+        Column("median", gettext("Median"), "seconds"),
+        Column("p95", gettext("95th percentile"), "seconds"),
+        Column("whole", gettext("Start to finish, including waiting"), "seconds"),
     ]  # fmt: skip
     named = [(source_title(name), sums) for name, sums in parts.items()]
     if len(named) != 1:
@@ -87,18 +87,18 @@ def retries_table(whole: Sums) -> Table:
     rows: list[list[Value]] = [[str(n), spread[n]] for n in range(MANY_RETRIES)]
     rows.append([gettext("%(n)s or more", n=MANY_RETRIES), sum(c for n, c in spread.items() if n >= MANY_RETRIES)])
     columns = [Column("retries", gettext("Retries"), "word"), Column("files", gettext("Completed files"))]
-    return Table("retries", gettext("Retries that completed files needed"), columns, rows)
+    return Table("retries", gettext("Retries needed by completed files"), columns, rows)
 
 
 def people_table(people: dict[str, Sums]) -> Table:
-    """What came of whose files."""
+    """Files and their outcomes by user."""
     columns = [
-        Column("person", gettext("Person"), "word"), Column("files", gettext("Files")),
-        *(Column(end.value, status_words(end)) for end in ENDS), Column("success", gettext("Success"), "share"),
-        Column("numbers", gettext("Numbers")), Column("mean", gettext("Mean time"), "seconds"),
+        Column("person", gettext("User"), "word"), Column("files", gettext("Files")),
+        *(Column(end.value, status_words(end)) for end in ENDS), Column("success", gettext("Success rate"), "share"),
+        Column("numbers", gettext("Numbers")), Column("mean", gettext("Average time"), "seconds"),
     ]  # fmt: skip
     rows: list[list[Value]] = [
         [email, sums.jobs(), *(sums.jobs(end) for end in ENDS), sums.success, sums.numbers, sums.mean_seconds]
         for email, sums in people.items()
     ]
-    return Table("people", gettext("By person"), columns, rows)
+    return Table("people", gettext("By user"), columns, rows)

@@ -1,6 +1,6 @@
-"""A forgotten password and an invitation: asking for the letter, and choosing a password by the address in it.
+"""Password reset and invitations: requesting the email, and choosing a password through its link.
 
-Opening that address changes nothing: mail scanners do. Whether an address of a person exists is told to nobody.
+Opening the link changes nothing, because mail scanners open it. The pages never reveal whether an account exists.
 """
 
 from flask import Response, current_app, flash, make_response, redirect, render_template, request, url_for
@@ -11,49 +11,49 @@ from portal import accounts
 from portal.accounts import password_links
 from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
-from portal.notices.password_mails import ask_for_reset
+from portal.notices.password_mails import request_reset
 from portal.web.auth import blueprint, wait_words
 
 
 @blueprint.get("/forgot")
 def forgot() -> str:
-    """Ask for the e-mail address."""
+    """The form for the email address."""
     return render_template("auth/forgot.html", email=request.args.get("email", "")[:254])
 
 
 @blueprint.post("/forgot")
 def ask() -> ResponseReturnValue:
-    """Have the letter written. The answer is the same whoever was named."""
+    """Send the reset email. The answer is the same whether or not the account exists."""
     email = request.form.get("email", "")[:254]
     try:
-        ask_for_reset(email, request.remote_addr or "", utcnow())
-    except accounts.TooManyTries as brake:
-        page = render_template("auth/forgot.html", email=email, problem=wait_words(brake.seconds))
-        return page, 429, {"Retry-After": str(brake.seconds)}
+        request_reset(email, request.remote_addr or "", utcnow())
+    except accounts.TooManyTries as error:
+        page = render_template("auth/forgot.html", email=email, problem=wait_words(error.seconds))
+        return page, 429, {"Retry-After": str(error.seconds)}
     mail = bool(current_app.config["MAIL_SERVER"])
-    return render_template("auth/forgot_asked.html", email=email.strip(), mail=mail)
+    return render_template("auth/forgot_sent.html", email=email.strip(), mail=mail)
 
 
 @blueprint.get("/reset/<token>")
 def reset(token: str) -> Response:
-    """The form for a new password, or that the address is over."""
+    """The form for a new password, or that the link has expired."""
     return _page(token)
 
 
 @blueprint.post("/reset/<token>")
 def choose(token: str) -> Response:
-    """Set the password: the address is used up, and every session of the person ends."""
+    """Set the password. This uses the link up and ends every session of the person."""
     try:
         password_links.choose_password(token, request.form.get("password", ""), utcnow())
     except accounts.AccountError as error:
-        return _page(token, None if error.problem is accounts.AccountProblem.ADDRESS_OVER else error.problem)
-    flash(gettext("Your password is set. Sign in with it."), "ok")
+        return _page(token, None if error.problem is accounts.AccountProblem.LINK_EXPIRED else error.problem)
+    flash(gettext("Your password has been saved. Sign in with it."), "ok")
     return make_response(redirect(url_for("auth.login"), 303))
 
 
 def _page(token: str, problem: accounts.AccountProblem | None = None) -> Response:
     access = password_links.read_token(token, utcnow())
     if access is None:
-        return make_response(render_template("auth/reset_over.html"), 404)
+        return make_response(render_template("auth/reset_expired.html"), 404)
     page = render_template("auth/reset.html", access=access, problem=problem, words=PROBLEMS)
     return make_response(page, 422 if problem else 200)

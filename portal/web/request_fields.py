@@ -1,7 +1,7 @@
-"""What came with a request, as every page can use it: texts without NUL, and whole numbers that a column can hold.
+"""Request fields that are safe for every page: text without NUL, and integers that a column can hold.
 
-PostgreSQL refuses a text with a NUL and a number that is too large, and each field of each form would have to think of
-it. No person types either.
+PostgreSQL refuses text with a NUL and numbers that are too large, so otherwise every field of every form would need a
+check. People type neither.
 """
 
 from collections.abc import Iterable
@@ -16,8 +16,8 @@ from portal.ids import MAX_INTEGER, id_in
 REASON_LENGTH = 500
 
 
-class Texts(ImmutableMultiDict[str, Any]):
-    """The fields of an address or a form."""
+class PlainFields(ImmutableMultiDict[str, Any]):
+    """The fields of a query string or a form."""
 
     def __init__(self, mapping: Any = None) -> None:
         pairs: Any = mapping
@@ -26,38 +26,38 @@ class Texts(ImmutableMultiDict[str, Any]):
         super().__init__(pairs)
 
 
-class Given(Request):
-    """A request whose fields are plain texts; uploaded files stay as they are."""
+class PlainRequest(Request):
+    """A request whose fields are text without NUL; uploaded files stay as they are."""
 
-    parameter_storage_class = Texts
+    parameter_storage_class = PlainFields
 
 
 class IdConverter(IntegerConverter):
-    """`<id:job_id>` in an address: the id of a row. An address with a number that no id can be does not exist."""
+    """`<id:job_id>` in a URL: the id of a row. A number that cannot be an id is a 404."""
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map, min=1, max=MAX_INTEGER)
 
 
 def set_up(app: Flask) -> None:
-    """Let every request of the application be read so."""
-    app.request_class = Given
+    """Use this request class and the `id` converter in the application."""
+    app.request_class = PlainRequest
     app.url_map.converters["id"] = IdConverter
 
 
 def whole(text: str) -> int:
-    """The whole number in a field, for `request.args.get(…, type=whole)`; one that no column can hold is the last one
-    that it can, and belongs to nothing. Raises ValueError."""
+    """The integer in a field, for `request.args.get(…, type=whole)`. One that no column can hold becomes the largest
+    that it can, which belongs to no row. Raises ValueError."""
     return min(max(int(text), -MAX_INTEGER), MAX_INTEGER)
 
 
 def reason() -> str:
-    """The reason that an admin gave in the form; empty without one."""
+    """The reason that an admin gave in the form; empty if none."""
     return str(request.form.get("why", "")).strip()[:REASON_LENGTH]
 
 
 def id_list(text: str) -> list[int]:
-    """The ids in a field that has commas between them, each once; what cannot be one is left out."""
+    """The ids in a comma-separated field, each once; anything that cannot be an id is skipped."""
     found = (id_in(part) for part in text.split(","))
     return list(dict.fromkeys(one for one in found if one is not None))
 

@@ -1,6 +1,6 @@
-"""A table as a page shows it and as a file: its cells are plain values, and a column's kind says how they are read.
+"""A table for a page and as a CSV file: cells are plain values, and the kind of a column says how to format them.
 
-It must not know what it is a table of.
+It must not know what the table is about.
 """
 
 import io
@@ -17,14 +17,14 @@ Value = str | int | float | None
 
 @dataclass(frozen=True)
 class Column:
-    """A column: by what it is sorted in an address, its heading, and its kind: word, whole, share, seconds or rate."""
+    """A column: its name in URLs, its heading, and its kind: word, whole, share, seconds or rate."""
 
     name: str
     title: str
     kind: str = "whole"
 
     def shown(self, value: Value) -> str:
-        """A cell as a person reads it."""
+        """A cell formatted for the page."""
         if value is None:
             return "–"
         if self.kind == "word" or isinstance(value, str):
@@ -36,7 +36,7 @@ class Column:
         return str(format_decimal(round(value, 1) if self.kind == "rate" and value < 100 else round(value)))
 
     def plain(self, value: Value, comma: bool) -> str:
-        """A cell for a spreadsheet: seconds and shares as numbers."""
+        """A cell for a spreadsheet: seconds and shares are plain numbers."""
         if value is None or isinstance(value, str):
             return harmless(value or "")
         text = str(round(value, 4)) if isinstance(value, float) else str(value)
@@ -44,7 +44,7 @@ class Column:
 
 
 def short_span(seconds: float) -> str:
-    """A span in a word or two, also one of less than a second."""
+    """A duration in a word or two, even below one second."""
     if seconds < 1:
         return gettext("under 1 second")
     return span_words(seconds)
@@ -52,7 +52,7 @@ def short_span(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its rows. `name` is what its file is called."""
+    """A table with its rows. `name` is the name of its file."""
 
     name: str
     title: str
@@ -60,7 +60,7 @@ class Table:
     rows: list[list[Value]] = field(default_factory=list)
 
     def as_csv(self) -> bytes:
-        """As a file that Excel opens with a double click, in the way of the reader's language."""
+        """As CSV that Excel opens with a double click, with the separators of the reader's language."""
         out = io.StringIO()
         writer, decimal_point = localized_writer(out)
         seconds = gettext("in seconds")
@@ -72,12 +72,12 @@ class Table:
             writer.writerow([head.plain(value, not decimal_point) for head, value in cells])
         return out.getvalue().encode("utf-8-sig")
 
-    def sorted_by(self, asked: str) -> "Table":
-        """Sorted by a column's name; a minus in front turns it round. What is empty comes last."""
+    def sorted_by(self, order: str) -> "Table":
+        """Sorted by a column name; a leading minus reverses the order. Empty cells come last."""
         names = [column.name for column in self.columns]
-        if asked.lstrip("-") not in names:
+        if order.lstrip("-") not in names:
             return self
-        place, down = names.index(asked.lstrip("-")), asked.startswith("-")
+        place, down = names.index(order.lstrip("-")), order.startswith("-")
         empty = [row for row in self.rows if row[place] is None]
         filled = sorted((row for row in self.rows if row[place] is not None), key=_key(place), reverse=down)
         return replace(self, rows=filled + empty)

@@ -1,4 +1,4 @@
-"""Filters and globals for templates, bound once: words, counts and times. It knows no view and no table."""
+"""Filters and globals for templates: words, counts and times. Knows no view and no table."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
 
 
 def span_words(seconds: float) -> str:
-    """A span as a person says it: about 40 seconds, 12 minutes, 3 hours."""
+    """A duration as people say it: 40 seconds, 12 minutes, 3 hours."""
     seconds = max(1.0, seconds)
     step = 5 if seconds > 20 else 1  # nobody wants to read "43 seconds left"
     if seconds < 90:
@@ -49,14 +49,14 @@ def span_words(seconds: float) -> str:
 
 
 def left_words(left: tuple[float, float] | None) -> str:
-    """What is left, as a range: "about 12 to 18 minutes left"."""
+    """The time left as a range: "about 12 to 18 minutes left"."""
     if left is None:
         return ""
     sooner, later = (span_words(seconds) for seconds in left)
     if sooner == later:
         return gettext("about %(span)s left", span=later)
     first, _, unit = sooner.partition(" ")
-    if unit and unit == later.partition(" ")[2]:  # the unit is said once
+    if unit and unit == later.partition(" ")[2]:  # the unit is written once
         sooner = first
     return gettext("about %(sooner)s to %(later)s left", sooner=sooner, later=later)
 
@@ -83,29 +83,29 @@ def whole(number: int | float) -> str:
 
 
 def answer_words(number: Number) -> str:
-    """One row's answer in a line; the number itself, which stands beside it, is left out."""
+    """One row's answer on one line, without the number itself, which has its own column."""
     shown = {name: value for name, value in (number.answer or {}).items() if value and name not in NUMBER_FIELDS}
     return " · ".join(value_words(name, value) for name, value in shown.items())
 
 
 def summary_word(job: Any) -> str:
-    """The answer to "do I have to do anything?"."""
+    """The state of a job, and whether its owner has to do anything."""
     return statuses.summary_words(job, utcnow())
 
 
-def _for_each_reader(words_of: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that is asked at every rendering. Of a constant, Jinja would ask it once, when it compiles the page, and
-    everybody would read the word in the language of whoever came first."""
+def _at_every_rendering(words_of: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that runs at every rendering. Jinja would evaluate it once for a constant, when it compiles the page,
+    and everybody would get the word in the language of the first reader."""
 
     @pass_context
-    def asked(_: Context, *given: Any, **more: Any) -> Any:
+    def apply(_: Context, *given: Any, **more: Any) -> Any:
         return words_of(*given, **more)
 
-    return asked
+    return apply
 
 
 def waits_word(job: Any) -> str:
-    """Why a job in a list does not go on."""
+    """Why a job in a list is waiting."""
     return statuses.waits_words(job, utcnow())
 
 
@@ -122,8 +122,8 @@ def set_up(app: Flask) -> None:
         "waits": waits_word,
         "answer_word": answer_words,
     }
-    app.jinja_env.filters.update({name: _for_each_reader(words_of) for name, words_of in filters.items()})
-    app.jinja_env.tests["job_moving"] = derived.moves_by_itself
+    app.jinja_env.filters.update({name: _at_every_rendering(words_of) for name, words_of in filters.items()})
+    app.jinja_env.tests["job_moving"] = derived.is_unfinished
     app.jinja_env.globals.update(
         job_actions=derived.actions,
         job_progress=lambda job: derived.progress(job, utcnow()),
@@ -144,7 +144,7 @@ WITHIN: dict[str, LazyString] = {
 ORDERS: dict[str, LazyString] = {
     "-created": _("newest upload first"),
     "created": _("oldest upload first"),
-    "-updated": _("latest change first"),
+    "-updated": _("last changed first"),
     "updated": _("longest unchanged first"),
     "status": _("by status"),
     "-status": _("by status, backwards"),
@@ -156,7 +156,7 @@ ORDERS: dict[str, LazyString] = {
 
 
 def capped(count: CappedCount) -> str:
-    """A count; with a + where there are more."""
+    """A count, with a + if there are more."""
     return format_decimal(count.n) + ("+" if count.more else "")
 
 
@@ -167,7 +167,7 @@ def sum_capped(counts: Iterable[CappedCount]) -> CappedCount:
 
 
 def set_up_admin(app: Flask) -> None:
-    """Give every template the words."""
+    """Give the admin templates their words."""
     app.jinja_env.filters.update(
         within_word=lambda span: str(WITHIN[span]),
         order_word=lambda order: str(ORDERS[order]),

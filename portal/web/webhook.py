@@ -1,4 +1,4 @@
-"""A person's own webhook: its address and key, and what was sent there lately, with a test and sending again."""
+"""A person's own webhook: its address and key, its recent messages, a test and sending again."""
 
 from flask import (
     Blueprint,
@@ -18,7 +18,7 @@ from flask_login import current_user, login_required
 from portal.clock import utcnow
 from portal.net.address_policy import AddressRefused
 from portal.notices import words
-from portal.notices.preferences import webhook_is_on, wishes_of
+from portal.notices.preferences import preferences_of, webhook_is_on
 from portal.notices.webhook import settings
 from portal.notices.webhook.payload import example
 from portal.notices.webhook.settings import refusal_words
@@ -37,12 +37,12 @@ def show() -> str:
 @blueprint.post("/account/webhook")
 @login_required
 def choose() -> Response:
-    """Keep the address; an empty one switches the webhook off."""
+    """Save the address; an empty one switches the webhook off."""
     address = request.form.get("address", "").strip()
     try:
         settings.choose_address(current_user.id, address, utcnow())
-    except AddressRefused as refused:
-        return make_response(_page("auth/webhook.html", address, refusal_words(refused.code)), 422)
+    except AddressRefused as error:
+        return make_response(_page("auth/webhook.html", address, refusal_words(error.code)), 422)
     flash(gettext("Saved.") if address else gettext("The webhook is switched off."), "ok")
     return _back()
 
@@ -52,48 +52,48 @@ def choose() -> Response:
 def renew() -> Response:
     """Make a new key."""
     settings.renew_secret(current_user.id, utcnow())
-    flash(gettext("There is a new key. Give it to your program: the old one signs nothing any more."), "ok")
+    flash(gettext("There is a new key. Give it to your program: the old key no longer works."), "ok")
     return _back()
 
 
 @blueprint.post("/account/webhook/tests")
 @login_required
-def try_it() -> Response:
-    """Send a message that only shows that it arrives."""
+def send_test() -> Response:
+    """Send a test message."""
     if settings.send_test(current_user.id, utcnow()):
-        flash(gettext("A test is sent within a minute. You see here what was answered."), "ok")
+        flash(gettext("A test will be sent within a minute. You will see the response here."), "ok")
     else:
-        _not_now()
+        _flash_not_sent()
     return _back()
 
 
 @blueprint.post("/account/webhook/deliveries/<id:delivery_id>/again")
 @login_required
 def again(delivery_id: int) -> Response:
-    """Send one of them once more."""
+    """Send one of the messages again."""
     sent = settings.send_again(current_user.id, delivery_id, utcnow())
     if sent is None:
         abort(404)
     if sent:
-        flash(gettext("It is sent again within a minute."), "ok")
+        flash(gettext("It will be sent again within a minute."), "ok")
     else:
-        _not_now()
+        _flash_not_sent()
     return _back()
 
 
-def _not_now() -> None:
+def _flash_not_sent() -> None:
     if webhook_is_on(current_user.id):
-        flash(gettext("Nothing was sent: other messages are still on their way."), "info")
+        flash(gettext("Nothing was sent: other messages are still being sent."), "info")
     else:
         flash(gettext("Nothing was sent: the webhook is switched off."), "info")
 
 
 def _page(template: str, address: str | None = None, problem: str = "") -> str:
-    kept = wishes_of(current_user.id)
+    preferences = preferences_of(current_user.id)
     return render_template(
         template,
-        kept=kept,
-        address=(kept.webhook_url or "") if address is None else address,
+        preferences=preferences,
+        address=(preferences.webhook_url or "") if address is None else address,
         problem=problem,
         deliveries=settings.deliveries(current_user.id),
         ended=settings.ENDED,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from portal.accounts import make_setup_address
+from portal.accounts import make_setup_link
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.admin import operation_runner
@@ -100,7 +100,7 @@ def test_what_unfolds_is_as_good_as_what_is_seen_at_once(portal: Gallery, cookie
 def test_a_portal_without_anybody_is_as_good(tmp_path: Path, tabs: Tabs) -> None:
     app = cast.make_app(tmp_path)
     with app.app_context():
-        token = make_setup_address(utcnow())
+        token = make_setup_link(utcnow())
         db.session.remove()
         with served(app) as address:
             for theme, width in (("light", WIDE), ("dark", NARROW)):
@@ -170,13 +170,13 @@ def test_many_are_ticked_by_shift_and_by_the_keyboard_and_a_plan_comes_first(
     expect(ticked).to_have_count(3)
     page.keyboard.press("Shift+ArrowDown")
     expect(ticked).to_have_count(4)
-    expect(page.locator("[data-ticked]")).to_have_text("4 marcados:")
+    expect(page.locator("[data-ticked]")).to_have_text("Seleccionados: 4")
     page.keyboard.press("Escape")
     expect(ticked).to_have_count(0)
     page.locator("[data-tick-all]").check()
     expect(ticked).to_have_count(boxes.count())
     page.click("button[name=verb][value=time_out]")
-    expect(page.locator("h1")).to_have_text("Terminar por falta de avance")
+    expect(page.locator("h1")).to_have_text("Marcar como interrumpidos")
     keep(page, "admin-plan-es-light-1280")
     assert [*violations(page), *sticking_out(page)] == []
 

@@ -147,7 +147,7 @@ def test_five_thousand_rows_are_followed_to_their_end_and_come_back_complete(
         if ready(portal, job_id) < lists.ROWS:  # a machine that is faster than that shows no half
             expect(page.locator("#job-live")).to_have_attribute("data-status", "processing")
             half = complete(rows_of(download(page)), 1, [lists.HEAD, *made.rows], lists.NUMBER_COLUMN)
-            assert 0 < half["To be looked up"] < made.found and half["Found"] > 0
+            assert 0 < half["To look up"] < made.found and half["Found"] > 0
     wait_for(page, "completed")
     assert page.evaluate("window.notReloaded"), "the page was never loaded anew"
     seen = page.evaluate("window.seen")
@@ -155,7 +155,7 @@ def test_five_thousand_rows_are_followed_to_their_end_and_come_back_complete(
     assert len(seen) > 2, seen
 
     on_page = sums(page)
-    assert on_page == {"Found": made.found, "Not valid": made.invalid + made.blank}
+    assert on_page == {"Found": made.found, "Invalid": made.invalid + made.blank}
     original = rows_of(path)
     assert complete(rows_of(download(page)), 1, original, lists.NUMBER_COLUMN) == on_page
     lines = list(csv.reader(download_csv(page).splitlines()))
@@ -178,7 +178,7 @@ def test_the_other_kinds_of_workbook_come_back_complete(page: Page, ending: str)
     assert figures(page) == {"to_look_up": 3, "duplicates": 1, "invalid": 1, "blank": 1}
     start(page)
     wait_for(page, "completed")
-    assert sums(page) == {"Found": 4, "Not valid": 2}
+    assert sums(page) == {"Found": 4, "Invalid": 2}
     rows = rows_of(download(page))
     assert str(rows[3][2]).startswith("2026-01-31")
     original = [row + [None] * (3 - len(row)) for row in CLIENTES]
@@ -193,7 +193,7 @@ def test_text_files_come_back_complete(page: Page, tmp_path: Path, name: str, de
     start(page)
     wait_for(page, "completed")
     original: Rows = [[cell or None for cell in row] for row in lists.SMALL]
-    assert complete(rows_of(download(page)), 1, original, 1) == sums(page) == {"Found": 3, "Not valid": 2}
+    assert complete(rows_of(download(page)), 1, original, 1) == sums(page) == {"Found": 3, "Invalid": 2}
     lines = list(csv.reader(download_csv(page).splitlines()))
     apostrophe = {"=1+1": "'=1+1", "-5": "'-5"}  # what a spreadsheet program would calculate
     assert [line[:3] for line in lines] == [[apostrophe.get(cell, cell) for cell in row] for row in lists.SMALL]
@@ -210,7 +210,7 @@ def test_a_sheet_among_others_with_a_title_hidden_rows_and_merged_cells(page: Pa
     start(page)
     wait_for(page, "completed")
     path = download(page)
-    assert complete(rows_of(path, "Contactos"), 4, lists.TRICKY, 1) == sums(page) == {"Found": 4, "Not valid": 1}
+    assert complete(rows_of(path, "Contactos"), 4, lists.TRICKY, 1) == sums(page) == {"Found": 4, "Invalid": 1}
 
 
 def test_without_a_script_a_file_is_walked_through_by_forms(

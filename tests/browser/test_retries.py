@@ -93,7 +93,7 @@ def test_a_job_that_fails_twice_and_then_succeeds_is_followed_from_attempt_to_at
     wait_for(page, "failed")
     expect(page.locator("#job-summary")).to_contain_text("tries again by itself. Nothing to do.")
     expect(page.locator("#job-cause")).to_contain_text("automatic retry 1 of 3")
-    assert sums(page) == {"Found": ROWS - POISONED, "Not answered": POISONED}
+    assert sums(page) == {"Found": ROWS - POISONED, "No answer": POISONED}
 
     sweep(place, ahead_seconds=2 * HOUR)
     wait_for(page, "retrying")
@@ -159,7 +159,7 @@ def test_a_double_click_without_a_script_starts_one_attempt_too(place: World, he
     page.click("#job-cancel > summary")
     page.click("#do-cancel")
     wait_for(page, "cancelled")
-    assert sums(page) == {"Found": ROWS - POISONED, "To be looked up": POISONED}, "what was ready is kept"
+    assert sums(page) == {"Found": ROWS - POISONED, "To look up": POISONED}, "what was ready is kept"
     page.click("#do-retry")
     wait_for(page, "retrying")
     assert place.ask("SELECT count(*) FROM events WHERE kind = 'retried'") == [(2,)]

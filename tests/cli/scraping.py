@@ -1,4 +1,4 @@
-"""What the tests of the command `scrape` share: a file for it, its run, and what it wrote."""
+"""Shared by the tests of `scrape`: write its input, run it, read its output."""
 
 from pathlib import Path
 from typing import Any

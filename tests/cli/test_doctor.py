@@ -1,4 +1,4 @@
-"""The doctor: everything well, and a sentence with a remedy for each thing that is not."""
+"""The doctor: all checks pass, or each failure has a sentence that says how to fix it."""
 
 import secrets
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from sqlalchemy import delete
 from portal.clock import utcnow
 from portal.config import SettingError, read_settings
 from portal.database import db
-from portal.jobs.sweep.steps import _note
+from portal.jobs.sweep.steps import _save_state
 from portal.notices.models import Delivery, Notice
 from tests import services
 from tests.support import cast
@@ -23,7 +23,7 @@ from tests.support.postoffice import PASSWORD, USER, certificate, post_office
 
 @pytest.fixture
 def portal(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FlaskCliRunner]:
-    """portal(MAIL_SERVER="…"): the terminal of a portal that is well, with these settings."""
+    """portal(MAIL_SERVER="…"): return the terminal of a healthy portal with these settings."""
     monkeypatch.setenv("LANG", "en_GB.UTF-8")
 
     def make(**settings: str) -> FlaskCliRunner:
@@ -33,7 +33,7 @@ def portal(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> Call
         with app.app_context():
             db.drop_all()
             upgrade()
-            _note(ended_at=utcnow())
+            _save_state(ended_at=utcnow())
             db.session.remove()
             db.engine.dispose()
         return app.test_cli_runner()
@@ -69,7 +69,7 @@ def test_a_message_that_failed_or_is_late_is_ill_as_on_the_admins_page(portal: C
     assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Notices", "✓ Notices"]
 
 
-def test_what_is_ill_has_a_remedy_and_the_rest_is_looked_at_all_the_same(tmp_path: Path, monkeypatch) -> None:
+def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("LANG", "en_GB.UTF-8")
     app = cast.make_app(tmp_path, DEFAULT_LOCALE="en", DEFAULT_SOURCE="nowhere")
     (tmp_path / "data" / "sources").mkdir(exist_ok=True)
@@ -89,7 +89,7 @@ def test_what_is_ill_has_a_remedy_and_the_rest_is_looked_at_all_the_same(tmp_pat
     assert "Exception" not in answer.output and "Traceback" not in answer.output
 
 
-def test_a_test_letter_goes_over_tls_with_the_login(portal: Callable[..., FlaskCliRunner], tmp_path: Path) -> None:
+def test_a_test_email_uses_tls_and_login(portal: Callable[..., FlaskCliRunner], tmp_path: Path) -> None:
     certified = certificate(tmp_path / "tls")
     with post_office(certified) as office:
         mail = {
@@ -106,7 +106,7 @@ def test_a_test_letter_goes_over_tls_with_the_login(portal: Callable[..., FlaskC
         assert "wrong" not in refused.output and PASSWORD not in refused.output
 
 
-def test_a_server_that_refuses_or_is_away_is_said(portal: Callable[..., FlaskCliRunner]) -> None:
+def test_it_reports_a_mail_server_that_refuses_or_is_away(portal: Callable[..., FlaskCliRunner]) -> None:
     with post_office() as office:
         terminal = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(office.port))
         office.script += ["554 5.7.1 Not from you"]
@@ -128,7 +128,7 @@ def test_a_server_that_refuses_or_is_away_is_said(portal: Callable[..., FlaskCli
         ({"MAIL_CA_FILE": "/nowhere/ca.pem"}, "MAIL_CA_FILE"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_by_name(tmp_path: Path, settings: dict[str, str], names: str) -> None:
+def test_invalid_mail_settings_are_refused_by_name(tmp_path: Path, settings: dict[str, str], names: str) -> None:
     with pytest.raises(SettingError, match=names) as refused:
         read_settings({"PORTAL_DATA_DIR": str(tmp_path), **settings})
     assert "opensesame" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""A whole file in the terminal: read, looked up, written, and gone on with after an interruption."""
+"""A whole file in the terminal: read, looked up, written, and continued after an interruption."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from portal import sources
-from portal.accounts import User, make_setup_address
+from portal.accounts import User, make_setup_link
 from portal.cli.language import terminal_language
 from portal.clock import utcnow
 from portal.config import ROOT
@@ -45,7 +45,7 @@ def source() -> Iterator[CountingSource]:
     sources.unregister("counting")
 
 
-def test_a_file_is_looked_up_and_written(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+def test_it_looks_up_and_writes_a_file(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1), "0034" + mobile(2), "nada", mobile(1)])
 
     done = scrape(runner, file, "-o", tmp_path / "out.xlsx")
@@ -53,7 +53,7 @@ def test_a_file_is_looked_up_and_written(runner: FlaskCliRunner, ada: User, tmp_
     assert done.exit_code == 0, done.output
     assert "all 4 rows are ready" in done.stderr and not done.stdout
     found = records(tmp_path / "out.xlsx")
-    assert [row["Status"] for row in found] == ["Found", "Found", "Not valid", "Found"]
+    assert [row["Status"] for row in found] == ["Found", "Found", "Invalid", "Found"]
     assert found[1]["International number"] == "+34" + mobile(2)
     assert found[3]["Duplicate of row"] == 2
 
@@ -64,10 +64,10 @@ def test_it_is_the_same_job_as_on_the_pages(runner: FlaskCliRunner, ada: User, t
     job = db.session.scalars(db.select(ScrapingJob)).one()
 
     assert (job.user_id, job.status, job.file_name, job.attempt) == (ada.id, Status.COMPLETED, "clientes.xlsx", 1)
-    assert job.enqueued_at is None  # nothing was pushed: no worker is to take it away
+    assert job.enqueued_at is None  # nothing was pushed, so that no worker takes the job
 
 
-def test_run_again_after_an_interruption_it_goes_on(
+def test_it_continues_after_an_interruption(
     runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
 ) -> None:
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(n) for n in range(6)])
@@ -84,7 +84,7 @@ def test_run_again_after_an_interruption_it_goes_on(
 
     assert first.exit_code == 130, first.output
     assert "3 of 6 rows are ready" in first.output and "Run the same command again" in first.output
-    assert job.status == Status.RETRYING and job.paused_at is not None  # no worker goes on behind the person's back
+    assert job.status == Status.RETRYING and job.paused_at is not None  # paused, so that no worker continues it
     assert sum(row["Status"] == "Found" for row in records(out)) == 3
 
     second = scrape(runner, file, "-o", out, "--source", "counting")
@@ -97,7 +97,7 @@ def test_run_again_after_an_interruption_it_goes_on(
     assert db.session.scalar(db.select(db.func.count(ScrapingJob.id))) == 1
 
 
-def test_what_was_not_answered_is_looked_up_when_run_again(
+def test_a_second_run_looks_up_what_is_unanswered(
     runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
 ) -> None:
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1), mobile(2)])
@@ -109,14 +109,14 @@ def test_what_was_not_answered_is_looked_up_when_run_again(
 
     assert first.exit_code == 1
     assert "1 of 2 rows are ready" in first.output and "did not answer for some" in first.output
-    assert records(out)[1]["Status"] == "Not answered"
+    assert records(out)[1]["Status"] == "No answer"
 
     source.script = lambda e164: Answer(Outcome.FOUND)
     assert scrape(runner, file, "-o", out, "--source", "counting").exit_code == 0
     assert source.calls == {f"+34{mobile(1)}": 1, bad: 2}
 
 
-def test_what_is_complete_is_written_again_and_not_looked_up_again_unless_asked(
+def test_a_complete_file_is_looked_up_only_with_again(
     runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
 ) -> None:
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
@@ -136,7 +136,7 @@ def test_what_is_complete_is_written_again_and_not_looked_up_again_unless_asked(
     assert db.session.scalar(db.select(db.func.count(Document.id))) == 1  # the same content is kept once
 
 
-def test_a_job_whose_process_was_killed_is_taken_up_once_its_lease_ran_out(
+def test_a_killed_job_continues_after_its_lease(
     runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
 ) -> None:
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1), mobile(2)])
@@ -157,7 +157,7 @@ def test_a_job_whose_process_was_killed_is_taken_up_once_its_lease_ran_out(
     assert scrape(runner, *arguments).exit_code == 0
 
 
-def test_a_job_that_waits_for_its_source_says_until_when(
+def test_a_busy_source_says_until_when(
     runner: FlaskCliRunner, ada: User, source: CountingSource, tmp_path: Path
 ) -> None:
     def busy(e164: str) -> Answer:
@@ -172,19 +172,17 @@ def test_a_job_that_waits_for_its_source_says_until_when(
     assert again.exit_code == 1 and "The source is busy. Run the command again after" in again.output
 
 
-def test_before_there_is_an_admin_the_files_are_nobodys_and_the_first_one_can_still_come(
-    runner: FlaskCliRunner, app: Flask, tmp_path: Path
-) -> None:
+def test_it_needs_no_admin_and_allows_the_first_one(runner: FlaskCliRunner, app: Flask, tmp_path: Path) -> None:
     done = scrape(runner, spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)]), "-o", tmp_path / "out.xlsx")
 
     assert done.exit_code == 0, done.output
     nobody = db.session.scalars(db.select(User)).one()
     assert (nobody.email, nobody.is_active, nobody.is_admin) == (TERMINAL, False, False)
     db.session.rollback()
-    assert make_setup_address(utcnow()) is not None
+    assert make_setup_link(utcnow()) is not None
 
 
-def test_it_speaks_spanish_where_the_terminal_has_no_language_of_its_own() -> None:
+def test_spanish_is_the_default_language() -> None:
     assert terminal_language({"LC_ALL": "", "LANG": "en_GB.UTF-8"}, "es") == "en"
     assert terminal_language({"LC_ALL": "C.UTF-8", "LANG": "en_GB.UTF-8"}, "es") == "es"
     assert terminal_language({"LANG": "de_DE.UTF-8"}, "es") == "es"
@@ -192,8 +190,8 @@ def test_it_speaks_spanish_where_the_terminal_has_no_language_of_its_own() -> No
 
 
 @pytest.mark.slow
-def test_on_a_machine_that_never_ran_the_portal_it_works_and_ctrl_c_ends_it_with_130(tmp_path: Path) -> None:
-    """A process of its own on an empty data directory, stopped in the middle by a real Ctrl-C."""
+def test_a_new_machine_and_a_real_ctrl_c(tmp_path: Path) -> None:
+    """A separate process on an empty data directory, stopped in the middle by a real Ctrl-C."""
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(n) for n in range(4000)])
     environ = {
         "PATH": os.environ["PATH"], "PORTAL_DATA_DIR": str(tmp_path / "data"), "LC_ALL": "en_US.UTF-8",
@@ -206,7 +204,7 @@ def test_on_a_machine_that_never_ran_the_portal_it_works_and_ctrl_c_ends_it_with
     said = first.communicate(timeout=60)[1]
 
     assert first.returncode == 130, said
-    assert "tables are being made" in said and "Run the same command again" in said
+    assert "Creating its tables" in said and "Run the same command again" in said
 
     second = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 0, second.stderr

@@ -1,4 +1,4 @@
-"""What the command `scrape` is told: column, sheet, country, source, files; and what it answers to nonsense."""
+"""The options of `scrape`: column, sheet, country, source and files, and its answer to values that do not exist."""
 
 from pathlib import Path
 
@@ -20,9 +20,7 @@ def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("named", ["Móvil", "movil", "B", "b"])
-def test_the_column_is_named_by_its_heading_or_its_letter(
-    runner: FlaskCliRunner, ada: User, tmp_path: Path, named: str
-) -> None:
+def test_a_column_by_heading_or_letter(runner: FlaskCliRunner, ada: User, tmp_path: Path, named: str) -> None:
     workbook = Workbook()
     for row in [["Fijo", "Móvil"], ["912345678", "612345678"], ["912345679", "612345679"]]:
         workbook.worksheets[0].append(row)
@@ -34,7 +32,7 @@ def test_the_column_is_named_by_its_heading_or_its_letter(
     assert {row["Line type"] for row in records(tmp_path / "out.xlsx")} == {"mobile"}
 
 
-def test_the_sheet_and_the_country_can_be_named(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+def test_sheet_and_country(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
     workbook = Workbook()
     workbook.worksheets[0].append(["Nota"])
     workbook.worksheets[0].append(["nada"])
@@ -61,7 +59,7 @@ def test_the_sheet_and_the_country_can_be_named(runner: FlaskCliRunner, ada: Use
         (("--source", "nobody"), "The source nobody does not exist. Available: offline"),
     ],
 )
-def test_a_name_that_is_not_there_is_answered_by_those_that_are(
+def test_an_unknown_name_lists_the_known_ones(
     runner: FlaskCliRunner, ada: User, tmp_path: Path, words: tuple[str, str], sentence: str
 ) -> None:
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
@@ -84,7 +82,7 @@ def test_a_file_that_cannot_be_read_says_why(runner: FlaskCliRunner, ada: User, 
     assert "Traceback" not in done.output
 
 
-def test_the_output_is_refused_before_anything_is_done(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+def test_a_bad_output_is_refused_first(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)])
     content = file.read_bytes()
 

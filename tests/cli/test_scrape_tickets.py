@@ -1,4 +1,4 @@
-"""In the terminal, too, what a source has taken is fetched by the next run and not handed in again."""
+"""In the terminal, too, the next run fetches a submitted batch instead of submitting it again."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
 
 
-def test_a_file_whose_answers_were_not_ready_is_gone_on_with_at_no_second_price(
+def test_a_second_run_fetches_a_submitted_batch(
     app, runner: FlaskCliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "en_US.UTF-8")

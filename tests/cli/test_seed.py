@@ -1,4 +1,4 @@
-"""`make seed`: something to look at on every page, made by the same verbs as real files and jobs."""
+"""`make seed`: examples for every page, made with the same functions as real files and jobs."""
 
 import re
 import shutil
@@ -31,7 +31,7 @@ def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A data directory in which the command was run, and what it printed."""
+    """Run the command once; return its data directory and what it printed."""
     folder = tmp_path_factory.mktemp("seeded")
     app = cast.make_app(folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -45,7 +45,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture
 def said(app: Flask, seeded: tuple[Path, str]) -> str:
-    """What the command printed; this test's portal has a copy of all that it made."""
+    """Copy all that the command made into this test's portal; return what it printed."""
     made, output = seeded
     here = Path(app.config["PORTAL_DATA_DIR"])
     db.session.remove()
@@ -59,7 +59,7 @@ def jobs() -> list[ScrapingJob]:
     return list(db.session.scalars(db.select(ScrapingJob).order_by(ScrapingJob.id)))
 
 
-def test_there_is_a_job_in_every_status_and_in_every_way_of_waiting(said: str) -> None:
+def test_every_status_and_kind_of_waiting(said: str) -> None:
     assert {job.status for job in jobs()} == set(Status)
     assert any(job.paused_at for job in jobs())
     assert any(job.not_before and job.not_before > utcnow() for job in jobs())
@@ -67,7 +67,7 @@ def test_there_is_a_job_in_every_status_and_in_every_way_of_waiting(said: str) -
     assert any(job.status == Status.FAILED and job.next_retry_at is None for job in jobs())
 
 
-def test_the_counters_are_the_sums_of_the_rows(said: str) -> None:
+def test_counters_match_the_rows(said: str) -> None:
     for job in jobs():
         counted = dict(
             db.session.execute(
@@ -86,7 +86,7 @@ def test_nothing_is_from_the_future(said: str) -> None:
             assert at is None or at <= utcnow()
 
 
-def test_it_stays_to_be_looked_at_for_hours_while_the_portal_runs(said: str) -> None:
+def test_examples_stay_while_the_portal_runs(said: str) -> None:
     before = {job.id: job.status for job in jobs()}
     db.session.rollback()
 
@@ -96,7 +96,7 @@ def test_it_stays_to_be_looked_at_for_hours_while_the_portal_runs(said: str) -> 
     assert {job.id: job.status for job in jobs()} == before
 
 
-def test_everybody_can_sign_in_with_the_password_that_was_printed(said: str) -> None:
+def test_the_printed_passwords_work(said: str) -> None:
     passwords = dict(re.findall(r"(\S+@example\.com) can sign in with the password (\S+)", said))
     assert set(passwords) == {ADA, ANA, LUIS} and len(set(passwords.values())) == 3
     db.session.rollback()
@@ -106,7 +106,7 @@ def test_everybody_can_sign_in_with_the_password_that_was_printed(said: str) -> 
     assert admins == [ADA]
 
 
-def test_there_are_files_not_started_a_refused_one_and_one_to_upload(said: str, app: Flask) -> None:
+def test_unstarted_refused_and_sample_files(said: str, app: Flask) -> None:
     started = db.select(ScrapingJob.document_id)
     others = db.session.scalars(db.select(Document).where(Document.id.not_in(started))).all()
     assert {document.state for document in others} == {Reading.READY, Reading.REFUSED}
@@ -116,7 +116,7 @@ def test_there_are_files_not_started_a_refused_one_and_one_to_upload(said: str, 
     assert len(rows) == 251 and rows[4][3] == "=1+1"
 
 
-def test_twice_is_refused_unless_it_is_meant(said: str, runner: FlaskCliRunner) -> None:
+def test_a_second_run_needs_again(said: str, runner: FlaskCliRunner) -> None:
     before = len(jobs())
 
     refused = runner.invoke(args=["seed"])

@@ -22,7 +22,7 @@ def server() -> Iterator[Misbehaving]:
 
 @pytest.fixture
 def folder(app: Flask, server: Misbehaving) -> Iterator[Path]:
-    """The application's folder of recipes, with one in it."""
+    """Return the application's folder of recipes, with one recipe in it."""
     app.config["DEFAULT_LOCALE"] = "en"
     folder = app.config["SOURCES_DIR"]
     folder.mkdir()
@@ -32,7 +32,7 @@ def folder(app: Flask, server: Misbehaving) -> Iterator[Path]:
     catalogue.configure(None, folder / "nowhere", {})
 
 
-def test_the_list_has_every_source_and_what_is_wrong_with_the_others(folder: Path, runner: FlaskCliRunner) -> None:
+def test_the_list_has_sources_and_mistakes(folder: Path, runner: FlaskCliRunner) -> None:
     (folder / "bad.toml").write_text('name = "bad"\nkind = "soap"\n')
     (folder / "poor.toml").write_text(
         (folder / "mine.toml").read_text().replace("TEST_KEY", "NO_KEY").replace("json-t", "poor-t")
@@ -40,33 +40,33 @@ def test_the_list_has_every_source_and_what_is_wrong_with_the_others(folder: Pat
     catalogue.configure(None, folder, SECRETS, LOOPBACK)
     said = runner.invoke(args=["source", "list"]).output
     assert "offline" in said and "json-test" in said and "Up to 100 numbers a second." in said
-    assert "bad.toml, line 2, kind: This has to be one of: json, batch, html." in said
+    assert "bad.toml, line 2, kind: Use one of these: json, batch, html." in said
     assert "poor.toml: the secret NO_KEY is missing. Set it in secrets.env or in the environment." in said
 
 
-def test_the_recipes_that_ship_pass(folder: Path, runner: FlaskCliRunner) -> None:
+def test_the_bundled_recipes_pass(folder: Path, runner: FlaskCliRunner) -> None:
     for path in EXAMPLES.glob("*.toml"):
         done = runner.invoke(args=["source", "test", path.stem])
         assert done.exit_code == 0, done.output
         assert re.search(rf"{path.name}: (\d) of \1 tests pass", done.output)
 
 
-def test_a_recipe_that_does_not_hold_names_the_field(folder: Path, runner: FlaskCliRunner) -> None:
+def test_a_failed_recipe_names_the_field(folder: Path, runner: FlaskCliRunner) -> None:
     (folder / "ok.json").write_text('{"status": "ok", "data": {"operator": "Orange"}}')
     with (folder / "mine.toml").open("a") as file:
         file.write('[[test]]\nnumber = "+34612345678"\nresponse = "ok.json"\nexpect = { operator = "Movistar" }\n')
     done = runner.invoke(args=["source", "test"])
     assert done.exit_code == 1
-    assert "the field operator is “Orange” and not “Movistar”" in done.output
+    assert "the field operator is “Orange” instead of “Movistar”" in done.output
     assert "1 recipe failed its tests." in done.output
 
 
-def test_a_recipe_that_is_not_there(folder: Path, runner: FlaskCliRunner) -> None:
+def test_an_unknown_recipe(folder: Path, runner: FlaskCliRunner) -> None:
     done = runner.invoke(args=["source", "test", "nobody"])
     assert done.exit_code == 1 and "nobody" in done.output
 
 
-def test_one_number_shows_what_went_out_and_came_back_and_no_secret(
+def test_try_shows_request_and_response_without_secrets(
     folder: Path, runner: FlaskCliRunner, server: Misbehaving
 ) -> None:
     server.key = SECRETS["TEST_KEY"]
@@ -79,7 +79,7 @@ def test_one_number_shows_what_went_out_and_came_back_and_no_secret(
 
 
 @pytest.mark.parametrize(("fault", "words"), [("unauthorized", "our credentials"), ("error500", "did not answer")])
-def test_one_number_without_an_answer_says_why(
+def test_try_says_why_there_is_no_answer(
     folder: Path, runner: FlaskCliRunner, server: Misbehaving, fault: str, words: str
 ) -> None:
     server.plan = always(fault)
@@ -87,5 +87,5 @@ def test_one_number_without_an_answer_says_why(
     assert done.exit_code == 1 and words in done.output
 
 
-def test_the_offline_source_can_be_tried_too(folder: Path, runner: FlaskCliRunner) -> None:
+def test_try_works_offline(folder: Path, runner: FlaskCliRunner) -> None:
     assert "Line type" in runner.invoke(args=["source", "try", "offline", "612345678"]).output

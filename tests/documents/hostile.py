@@ -1,6 +1,6 @@
-"""Files that mean harm, or look as if they did: made here, so that none lies in the repository.
+"""Makes hostile files, and files that only look hostile, so that none is stored in the repository.
 
-`make_all(folder)` gives name → path; `MAY_END_IN` says how each may end (None = it is read like any other).
+`make_all(folder)` returns name → path; `MAY_END_IN` says how each may end (None = it is read like any other).
 """
 
 import struct
@@ -36,13 +36,13 @@ Packed = tuple[bytes, int, int]  # deflated bytes, CRC, size unpacked
 
 
 def packed(content: bytes) -> Packed:
-    """One entry's content, deflated."""
+    """Deflate one entry's content."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     return deflate.compress(content) + deflate.flush(), zlib.crc32(content), len(content)
 
 
 def repeated(before: bytes, piece: bytes, times: int, after: bytes) -> Packed:
-    """`before`, `piece` so many times, `after`, deflated: the piece is packed once, so a gigabyte takes a second."""
+    """Deflate `before`, `piece` repeated `times` times, `after`. The piece is packed once: 1 GB takes a second."""
     out, crc = bytearray(), zlib.crc32(before)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     out += deflate.compress(before) + deflate.flush(zlib.Z_FULL_FLUSH)
@@ -54,7 +54,7 @@ def repeated(before: bytes, piece: bytes, times: int, after: bytes) -> Packed:
 
 
 def write_zip(path: Path, entries: dict[str, Packed], flags: int = 0) -> Path:
-    """A zip written by hand, so that it can say of itself what it likes."""
+    """Write a zip by hand, so that its directory can lie."""
     directory = bytearray()
     with path.open("wb") as file:
         for name, (data, crc, size) in entries.items():
@@ -69,14 +69,14 @@ def write_zip(path: Path, entries: dict[str, Packed], flags: int = 0) -> Path:
 
 
 def workbook(path: Path, sheet: str | Packed, strings: str | Packed = "", flags: int = 0) -> Path:
-    """An xlsx with this one sheet."""
+    """Write an xlsx with this one sheet."""
     parts: dict[str, str | Packed] = {**_PARTS, _SHEET: sheet, _STRINGS: strings or f'{_HEAD}<sst xmlns="{_MAIN}"/>'}
     entries = {name: packed(part.encode()) if isinstance(part, str) else part for name, part in parts.items()}
     return write_zip(path, entries, flags)
 
 
 def rows_of(body: str, dimension: str = "", doctype: str = "") -> str:
-    """A sheet's XML around these rows."""
+    """Return a sheet's XML around these rows."""
     return f'{_HEAD}{doctype}<worksheet xmlns="{_MAIN}">{dimension}<sheetData>{body}</sheetData></worksheet>'
 
 
@@ -123,7 +123,7 @@ def _many_entries(path: Path) -> Path:
 
 
 def _million_empty_rows(path: Path) -> Path:
-    """What Excel leaves when whole columns were formatted once: a list of three, and a million styled empty rows."""
+    """Write what Excel saves after whole columns were formatted: a list of three, and a million styled empty rows."""
     head, tail = rows_of("|").encode().split(b"|")
     deflate, out, crc, size = zlib.compressobj(1, zlib.DEFLATED, -15), bytearray(), 0, 0
     for row in _with_empty_rows(head, tail):
@@ -209,15 +209,15 @@ MAY_END_IN: dict[str, set[str | None]] = {
     "program.exe": {"wrong_type"},
 }
 NAMES = tuple(_MAKERS)
-# The nine of the brief, for tests that have no time for them all.
+# Nine representative ones, for tests that have no time for all of them.
 NINE = NAMES[:6] + ("billion_laughs.xlsx", "xxe.xlsx", "forged_size.xlsx")
 
 
 def make(folder: Path, name: str) -> Path:
-    """One of them."""
+    """Write one hostile file."""
     return _MAKERS[name](folder / name)
 
 
 def make_all(folder: Path) -> dict[str, Path]:
-    """All of them, by name."""
+    """Write all hostile files; return their paths by name."""
     return {name: make(folder, name) for name in NAMES}

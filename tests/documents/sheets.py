@@ -1,4 +1,4 @@
-"""Small things that the tests of this room share: a file of rows, a file that is read, a sheet written by hand."""
+"""Shared by these tests: write a file of rows, read a file, write a sheet file by hand."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 
 
 def xlsx(path: Path, *sheets: list[list[Any]]) -> Path:
-    """A workbook with these sheets of rows, written by openpyxl."""
+    """Write a workbook with these sheets of rows, by openpyxl."""
     workbook = Workbook()
     workbook.remove(workbook.active)
     for number, lines in enumerate(sheets, start=1):
@@ -27,29 +27,29 @@ def xlsx(path: Path, *sheets: list[list[Any]]) -> Path:
 
 
 def csv_text(lines: list[list[str]], delimiter: str) -> str:
-    """The rows as Excel would write them."""
+    """Return the rows as Excel would write them."""
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter).writerows(lines)
     return text.getvalue()
 
 
 def read_file(path: Path, name: str | None = None, limits: ReadLimits | None = None) -> list[SheetFacts]:
-    """Read it, its sheets beside it."""
+    """Read a file; its sheets are written beside it."""
     return read(path, name or path.name, lambda index: sheet_of(path, index), limits or ReadLimits())
 
 
 def sheet_of(path: Path, index: int = 0) -> Path:
-    """Where `read_file` writes a sheet."""
+    """Return the path where `read_file` writes a sheet."""
     return path.with_name(f"{path.name}.sheet-{index}.jsonl")
 
 
 def cells_of(path: Path, index: int = 0) -> list[list[Any]]:
-    """What was read, as rows of cells."""
+    """Return a sheet that was read, as rows of cells."""
     return [cells for _, cells in rows(sheet_of(path, index))]
 
 
 def written(path: Path, lines: list[list[Any]]) -> Path:
-    """A sheet file with these rows, without a workbook."""
+    """Write a sheet file with these rows, without a workbook."""
     limits = ReadLimits(max_rows=1_000_000)
     write_sheet(path, iter(lines), limits, Budget(limits))
     return path

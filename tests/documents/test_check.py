@@ -1,4 +1,4 @@
-"""A choice of header, column and country comes to one line per row, and sums that add up."""
+"""A check of header, column and country gives one result per row, and counts that add up."""
 
 import json
 import time
@@ -23,7 +23,7 @@ LINES = [
 ]
 
 
-def test_every_row_below_the_header_is_there_once_with_excels_number(tmp_path: Path) -> None:
+def test_every_row_below_the_header_appears_once(tmp_path: Path) -> None:
     sheet = written(tmp_path / "s", LINES)
     found = [tuple(row) for row in check(sheet, 3, 1, "ES")]
     assert found == [
@@ -38,7 +38,7 @@ def test_every_row_below_the_header_is_there_once_with_excels_number(tmp_path: P
     ]
 
 
-def test_the_sums_are_those_of_the_rows_and_survive_json(tmp_path: Path) -> None:
+def test_counts_match_the_rows_and_survive_json(tmp_path: Path) -> None:
     facts = check_facts(written(tmp_path / "s", LINES), 3, 1, "ES")
     assert (facts.total, facts.to_look_up, facts.duplicates, facts.invalid, facts.blank) == (8, 2, 2, 2, 2)
     assert facts.reasons == {"excel_damaged": 1, "not_a_number": 1}
@@ -52,11 +52,11 @@ def test_without_a_header_the_first_row_is_data(tmp_path: Path) -> None:
     assert check_facts(sheet, 2, 0, "ES") == CheckFacts()
 
 
-def test_a_column_beyond_a_short_row_is_blank(tmp_path: Path) -> None:
+def test_a_missing_cell_is_blank(tmp_path: Path) -> None:
     assert check_facts(written(tmp_path / "s", [["a"], ["b", "c", 612345678]]), 0, 2, "ES").blank == 1
 
 
-def test_a_date_is_no_number_where_eight_digits_are_one(tmp_path: Path) -> None:
+def test_a_date_is_not_a_number(tmp_path: Path) -> None:
     sheet = tmp_path / "s"
     sheet.write_text('[{"d":"2126-05-05T00:00:00"}]\n')
     assert parse("2126-05-05", "DK").reason is None
@@ -69,7 +69,7 @@ def test_the_country_decides_what_is_valid(tmp_path: Path) -> None:
     assert check_facts(sheet, 0, 0, "FR").to_look_up == 1
 
 
-def test_bad_rows_are_counted_all_and_listed_up_to_a_limit(tmp_path: Path) -> None:
+def test_the_list_of_bad_rows_is_limited(tmp_path: Path) -> None:
     facts = check_facts(written(tmp_path / "s", [["x" * 500]] * (BAD_ROWS_SHOWN + 5)), 0, 0, "ES")
     assert facts.invalid == BAD_ROWS_SHOWN + 5
     assert len(facts.bad_rows) == BAD_ROWS_SHOWN

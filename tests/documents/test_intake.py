@@ -1,4 +1,4 @@
-"""A document that waits is read once, ready or refused, and its figures are kept."""
+"""A waiting document is read once, becomes ready or refused, and its counts are kept."""
 
 import sqlite3
 from collections.abc import Callable
@@ -24,7 +24,7 @@ LINES = [["Nombre", "Teléfono"], ["Ana", 612345678], ["Luis", "no"], ["Eva", "0
 
 
 class WatchedStorage(LocalStorage):
-    """A storage that does something of the test's while a document is being read."""
+    """A storage that calls the test's function while a document is being read."""
 
     meanwhile: Callable[[], None] = staticmethod(lambda: None)
 
@@ -61,7 +61,7 @@ def found(document_id: int) -> Document:
     return document
 
 
-def test_a_good_file_becomes_ready_with_its_first_check(
+def test_a_good_file_becomes_ready(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES, [["tel"], [612345678]]))
@@ -73,7 +73,7 @@ def test_a_good_file_becomes_ready_with_its_first_check(
     assert CheckFacts.from_dict(document.checks["0:1:1:ES"]).bad_rows == [(3, "no", "not_a_number")]
 
 
-def test_a_hostile_file_is_refused_with_its_code(
+def test_a_hostile_file_is_refused(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(hostile.make(tmp_path, "far_cell.xlsx"))
@@ -82,7 +82,7 @@ def test_a_hostile_file_is_refused_with_its_code(
     assert (document.state, document.problem, document.sheets) == (Reading.REFUSED, "unsafe", [])
 
 
-def test_figures_of_a_refusal_are_kept(
+def test_a_refusal_keeps_its_facts(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
@@ -91,7 +91,7 @@ def test_figures_of_a_refusal_are_kept(
     assert (document.problem, document.problem_facts) == ("too_many_rows", {"rows": 4, "limit": 3})
 
 
-def test_only_a_document_that_waits_is_read(
+def test_only_a_waiting_document_is_read(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
@@ -103,7 +103,7 @@ def test_only_a_document_that_waits_is_read(
     assert (found(document_id).state, found(document_id).read_attempts) == (Reading.READING, 0)
 
 
-def test_other_people_can_write_while_a_file_is_being_read(
+def test_reading_does_not_block_other_writers(
     app: Flask, tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
@@ -135,7 +135,7 @@ def test_a_second_reader_changes_nothing(
     assert found(document_id).sheets == []
 
 
-def test_a_file_whose_reading_never_ends_well_is_refused_after_three_tries(
+def test_a_file_is_refused_after_three_tries(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
     document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))

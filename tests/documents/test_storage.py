@@ -1,4 +1,4 @@
-"""Files lie under names of ours, whole or not at all, and go with everything made from them."""
+"""Files are stored under our own names, completely or not at all, and deleted with everything derived from them."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ def storage(tmp_path: Path) -> LocalStorage:
     return LocalStorage(tmp_path / "documents")
 
 
-def test_what_is_put_comes_back_with_its_hash_and_size(storage: LocalStorage) -> None:
+def test_it_stores_content_hash_and_size(storage: LocalStorage) -> None:
     content = b"612345678\n" * CHUNK_BYTES
     stored = storage.put(io.BytesIO(content))
     assert (stored.sha256, stored.size_bytes) == (hashlib.sha256(content).hexdigest(), len(content))
@@ -32,7 +32,7 @@ def test_same_content_twice_is_two_files(storage: LocalStorage) -> None:
     assert storage.exists(second.key)
 
 
-def test_only_the_portals_user_may_read_a_file(storage: LocalStorage) -> None:
+def test_only_the_portals_user_can_read_a_file(storage: LocalStorage) -> None:
     path = storage.path(storage.put(io.BytesIO(b"x")).key)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -49,7 +49,7 @@ def test_a_stream_above_the_limit_leaves_nothing(tmp_path: Path, size: int, fits
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_stream_that_breaks_leaves_nothing(storage: LocalStorage) -> None:
+def test_a_broken_stream_leaves_nothing(storage: LocalStorage) -> None:
     class Broken:
         pieces = [b"first"]
 
@@ -74,7 +74,7 @@ def test_no_key_leads_out_of_the_folder(storage: LocalStorage, key: str) -> None
         storage.sheet_path(key, 0)
 
 
-def test_deleting_takes_the_sheets_along_and_twice_is_no_error(storage: LocalStorage) -> None:
+def test_delete_removes_sheets_and_may_be_repeated(storage: LocalStorage) -> None:
     gone, kept = storage.put(io.BytesIO(b"a")).key, storage.put(io.BytesIO(b"b")).key
     for key in (gone, kept):
         storage.sheet_path(key, 0).write_text("[]\n")

@@ -1,4 +1,4 @@
-"""The name that a browser gave a file, made safe to show."""
+"""A browser's file name is made safe to show."""
 
 import unicodedata
 
@@ -31,7 +31,7 @@ def test_a_name_is_cleaned(given_name: str | None, kept: str) -> None:
 
 
 @given(st.text())
-def test_whatever_comes_the_name_can_be_stored_and_shown(text: str) -> None:
+def test_any_name_can_be_stored_and_shown(text: str) -> None:
     name = clean_name(text)
     assert 0 < len(name) <= 255
     assert not any(unicodedata.category(letter).startswith("C") or letter in "/\\" for letter in name)

@@ -1,4 +1,4 @@
-"""Every code has its sentence: what is the matter, and what to do."""
+"""Every code has a sentence that says what happened and what to do."""
 
 import pytest
 from flask import Flask
@@ -11,13 +11,13 @@ from portal.phone import Reason
 FACTS = {"rows": 12345, "limit": 5000, "columns": 300, "sheets": 101, "found": "png"}
 
 
-def test_every_code_has_words_and_no_word_is_left_over() -> None:
+def test_codes_and_sentences_match() -> None:
     assert set(PROBLEMS) == set(FileProblem)
     assert set(REASONS) == set(Reason)
 
 
 @pytest.mark.parametrize("code", [*FileProblem, *Reason])
-def test_a_sentence_says_what_and_what_to_do(code: FileProblem | Reason) -> None:
+def test_each_sentence_says_what_to_do(code: FileProblem | Reason) -> None:
     app = Flask("words")
     Babel(app)
     with app.test_request_context(), force_locale("en"):
@@ -28,7 +28,7 @@ def test_a_sentence_says_what_and_what_to_do(code: FileProblem | Reason) -> None
     assert code.value not in text.split() or code in (Reason.BLANK, FileProblem.EMPTY, FileProblem.DAMAGED)
 
 
-def test_figures_are_written_the_readers_way_and_a_missing_one_breaks_nothing() -> None:
+def test_numbers_are_localised_and_may_be_missing() -> None:
     app = Flask("words")
     Babel(app)
     with app.test_request_context():

@@ -1,4 +1,4 @@
-"""One time limit for the whole exchange: however a server spreads its answer, the caller is free when it is over."""
+"""One deadline for the whole exchange: however slowly a server sends its response, the caller waits no longer."""
 
 import socket
 import threading
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from portal.net import guarded_session
-from portal.sources.http.client import NoAnswer, SourceClient
+from portal.sources.http.client import NoResponse, SourceClient
 from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import Filled
+from portal.sources.recipes.placeholders import FilledRequest
 from tests.support.misbehaving import Misbehaving, always, misbehaving
 from tests.support.recipes import LOOPBACK
 
@@ -25,36 +25,40 @@ def server() -> Iterator[Misbehaving]:
 
 
 @pytest.fixture
-def asker() -> SourceClient:
+def source_client() -> SourceClient:
     return SourceClient(lambda: guarded_session.session(LOOPBACK))
 
 
-def ask(asker: SourceClient, url: str, redirects: int = 0) -> float:
-    """How long it took until no answer came."""
+def ask(source_client: SourceClient, url: str, redirects: int = 0) -> float:
+    """Send a request that must fail; return the seconds it took."""
     address = f"{url}/v1/lookup/{NUMBER}"
     begun = time.monotonic()
-    with pytest.raises(NoAnswer):
-        asker.send(Filled("GET", address, {}, None, ()), Request(address, timeout_seconds=LIMIT, redirects=redirects))
+    with pytest.raises(NoResponse):
+        source_client.send(
+            FilledRequest("GET", address, {}, None, ()), Request(address, timeout_seconds=LIMIT, redirects=redirects)
+        )
     return time.monotonic() - begun
 
 
 @pytest.mark.parametrize("fault", ["drip_headers", "drip", "hang"])
-def test_an_answer_in_drops_ends_with_the_time_limit(server: Misbehaving, asker: SourceClient, fault: str) -> None:
-    """The server drips for a hundred seconds."""
+def test_a_dripping_response_times_out(server: Misbehaving, source_client: SourceClient, fault: str) -> None:
+    """The server sends a byte now and then for a hundred seconds."""
     server.plan = always(fault)
-    assert LIMIT * 0.9 <= ask(asker, server.url) < LIMIT * 10
+    assert LIMIT * 0.9 <= ask(source_client, server.url) < LIMIT * 10
 
 
-def test_a_connection_is_used_again_with_a_time_limit_of_its_own(server: Misbehaving, asker: SourceClient) -> None:
+def test_a_reused_connection_gets_a_new_deadline(server: Misbehaving, source_client: SourceClient) -> None:
     address = f"{server.url}/v1/lookup/{NUMBER}"
     for seconds, latency in ((0.2, 0.02), (5.0, 0.3)):  # the second takes longer than the first might have
         server.latency = latency
-        reply = asker.send(Filled("GET", address, {}, None, ()), Request(address, timeout_seconds=seconds))
-        assert reply.status == 200 and reply.json["status"] == "ok"
+        response = source_client.send(
+            FilledRequest("GET", address, {}, None, ()), Request(address, timeout_seconds=seconds)
+        )
+        assert response.status == 200 and response.json["status"] == "ok"
 
 
 def test_a_redirect_gains_no_time(server: Misbehaving) -> None:
-    """/login, where it leads, is a page that is not there: the server is slow to say even that."""
+    """The redirect leads to /login, which does not exist: the server is slow even to say so."""
     server.plan = always("redirect")
     server.latency = LIMIT * 0.7
     assert (
@@ -63,8 +67,8 @@ def test_a_redirect_gains_no_time(server: Misbehaving) -> None:
     assert [path for _, path, _, _ in server.requests] == [f"/v1/lookup/{NUMBER}", "/login"]
 
 
-def test_a_handshake_in_drops_ends_with_the_time_limit(asker: SourceClient) -> None:
-    """A server that takes the connection and then says, of TLS, one byte now and then."""
+def test_a_dripping_handshake_times_out(source_client: SourceClient) -> None:
+    """The server accepts the connection and then sends one byte of TLS now and then."""
     closing = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -81,7 +85,7 @@ def test_a_handshake_in_drops_ends_with_the_time_limit(asker: SourceClient) -> N
         thread = threading.Thread(target=drip, daemon=True)
         thread.start()
         try:
-            assert ask(asker, f"https://127.0.0.1:{listening.getsockname()[1]}") < LIMIT * 10
+            assert ask(source_client, f"https://127.0.0.1:{listening.getsockname()[1]}") < LIMIT * 10
         finally:
             closing.set()
             thread.join(5)

@@ -1,7 +1,7 @@
-"""The guard: addresses that a person has set lead to the internet and never into our own network.
+"""The guarded session: addresses that people configure lead to the internet and never into our own network.
 
-Names are looked up in a table of the test's, and a connection that is made after all fails the test: nothing leaves
-the process. Where a test does want a connection, it is to a server of its own on 127.0.0.1.
+Names are resolved from the test's own table, and an unexpected connection fails the test: nothing leaves the process.
+Tests that need a connection use their own server on 127.0.0.1.
 """
 
 import socket
@@ -38,12 +38,12 @@ NAMES = {
 
 
 class Connected(BaseException):
-    """Somebody tried to leave the process. No `except Exception` swallows it."""
+    """The code tried to connect. A BaseException, so that no `except Exception` swallows it."""
 
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Where the process tried to connect to. Names come from NAMES; addresses mean themselves, in every spelling."""
+    """Record where the process tries to connect. Names resolve from NAMES; addresses to themselves."""
     seen: list[tuple[str, int]] = []
     real = socket.getaddrinfo
 
@@ -69,7 +69,7 @@ def goes_to(ask: Callable[[], Any], tried: list[tuple[str, int]]) -> tuple[str, 
 
 
 @pytest.mark.parametrize("address", INSIDE)
-def test_an_address_inside_is_refused_before_anything_connects(address: str, tried: list[tuple[str, int]]) -> None:
+def test_private_addresses_are_refused(address: str, tried: list[tuple[str, int]]) -> None:
     with pytest.raises(AddressRefused) as refused:
         guarded_session.session(redirects=3).get(address)
     assert refused.value.code is AddressRefusal.PRIVATE
@@ -77,7 +77,7 @@ def test_an_address_inside_is_refused_before_anything_connects(address: str, tri
 
 
 @pytest.mark.parametrize("name", ["inside.example", "both.example"])
-def test_a_name_that_leads_inside_is_refused_even_when_it_leads_outside_too(name: str, tried: list[Any]) -> None:
+def test_a_name_with_any_private_address_is_refused(name: str, tried: list[Any]) -> None:
     with pytest.raises(AddressRefused) as refused:
         guarded_session.session().get(f"http://{name}/")
     assert refused.value.code is AddressRefusal.PRIVATE
@@ -96,31 +96,31 @@ def test_a_name_that_leads_inside_is_refused_even_when_it_leads_outside_too(name
         ("https://public.example:6379/", AddressRefusal.PORT),
     ],
 )
-def test_what_is_wrong_with_the_address_itself_is_said(address: str, code: AddressRefusal, tried: list[Any]) -> None:
+def test_malformed_addresses_are_refused_with_a_code(address: str, code: AddressRefusal, tried: list[Any]) -> None:
     with pytest.raises(AddressRefused) as refused:
         guarded_session.session().get(address)
     assert refused.value.code is code
     assert tried == []
 
 
-def test_a_refusal_does_not_repeat_the_key_that_stands_in_the_address(tried: list[Any]) -> None:
+def test_a_refusal_does_not_repeat_a_key(tried: list[Any]) -> None:
     with pytest.raises(AddressRefused) as refused:
         guarded_session.session().get("http://user:hidden@inside.example/?key=hidden")
     assert "hidden" not in str(refused.value)
 
 
-def test_a_public_address_is_connected_to(tried: list[tuple[str, int]]) -> None:
+def test_it_connects_to_a_public_address(tried: list[tuple[str, int]]) -> None:
     # Without this, a guard that refuses everything would pass all the tests above.
     assert goes_to(lambda: guarded_session.session().get("http://public.example/"), tried) == ("93.184.215.14", 80)
     assert goes_to(lambda: guarded_session.session().get("https://public.example/"), tried) == ("93.184.215.14", 443)
 
 
-def test_a_port_is_open_once_it_is_configured(tried: list[tuple[str, int]]) -> None:
+def test_a_configured_port_is_allowed(tried: list[tuple[str, int]]) -> None:
     session = guarded_session.session(ports=[8443])
     assert goes_to(lambda: session.get("https://public.example:8443/"), tried) == ("93.184.215.14", 8443)
 
 
-def test_a_network_is_reached_once_the_operator_opened_it_and_its_neighbours_are_not(tried: list[Any]) -> None:
+def test_only_opened_networks_are_reached(tried: list[Any]) -> None:
     session = guarded_session.session(allow_private=["10.0.0.0/30"])
     assert goes_to(lambda: session.get("http://10.0.0.1:8080/"), tried) == ("10.0.0.1", 8080)
     with pytest.raises(AddressRefused):
@@ -129,14 +129,12 @@ def test_a_network_is_reached_once_the_operator_opened_it_and_its_neighbours_are
         session.get("http://127.0.0.1/")
 
 
-def test_a_setting_that_is_no_network_is_an_error() -> None:
+def test_an_invalid_network_is_an_error() -> None:
     with pytest.raises(ValueError, match="not-a-network"):
         guarded_session.session(allow_private=["not-a-network"])
 
 
-def test_a_name_that_answers_differently_the_second_time_gains_nothing(
-    tried: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dns_rebinding_gains_nothing(tried: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["93.184.215.14", "127.0.0.1", "127.0.0.1", "127.0.0.1"])
 
     def rebinding(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
@@ -146,7 +144,7 @@ def test_a_name_that_answers_differently_the_second_time_gains_nothing(
     assert goes_to(lambda: guarded_session.session().get("http://rebinding.example/"), tried) == ("93.184.215.14", 80)
 
 
-def test_a_judged_address_is_forgotten_after_a_while_and_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checked_address_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     now, answers = [0.0], ["93.184.215.14"]
     asked: list[str] = []
 
@@ -163,7 +161,7 @@ def test_a_judged_address_is_forgotten_after_a_while_and_judged_again(monkeypatc
         policy.allowed_address("public.example", 80)
 
 
-def test_nothing_of_the_environment_is_used(tried: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ignores_the_environment(tried: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://other.example:80")
     assert goes_to(lambda: guarded_session.session().get("http://public.example/"), tried) == ("93.184.215.14", 80)
     proxies = {"http": "http://other.example:80"}
@@ -171,7 +169,7 @@ def test_nothing_of_the_environment_is_used(tried: list[tuple[str, int]], monkey
     assert goes_to(ask, tried) == ("93.184.215.14", 80)
 
 
-# ── a real server of ours: what arrives there, and where its redirects lead ─────────────────────────────────────────
+# ── our own real server: what arrives there, and where its redirects lead ─────────────────────────────────────────
 
 
 class Server(ThreadingHTTPServer):
@@ -232,7 +230,7 @@ def address_of(server: Server, path: str = "/") -> str:
         ("/again", AddressRefusal.REDIRECTS),
     ],
 )
-def test_every_redirect_is_judged(server: Server, to: str, code: AddressRefusal) -> None:
+def test_every_redirect_is_checked(server: Server, to: str, code: AddressRefusal) -> None:
     server.to = to
     with (
         guarded_session.session(allow_private=["127.0.0.1/32"], redirects=3) as session,
@@ -249,13 +247,13 @@ def test_a_redirect_to_a_file_is_refused(server: Server) -> None:
         session.get(address_of(server))
 
 
-def test_without_redirects_the_answer_itself_is_given(server: Server) -> None:
+def test_without_redirects_it_returns_the_response(server: Server) -> None:
     with guarded_session.session(allow_private=["127.0.0.1/32"]) as session:
         assert session.get(address_of(server)).status_code == 302
     assert len(server.seen) == 1
 
 
-def test_a_redirect_to_another_host_carries_none_of_our_keys(server: Server) -> None:
+def test_a_redirect_to_another_host_drops_our_keys(server: Server) -> None:
     server.to = f"http://localhost:{server.server_address[1]}/end"
     keys = {"Authorization": "Bearer hidden", "X-Api-Key": "hidden", "Accept": "application/json"}
     with guarded_session.session(allow_private=["127.0.0.0/8", "::1/128"], redirects=1) as session:
@@ -267,7 +265,7 @@ def test_a_redirect_to_another_host_carries_none_of_our_keys(server: Server) -> 
     assert second["host"] == f"localhost:{server.server_address[1]}"
 
 
-def test_what_is_posted_is_not_carried_to_another_host(server: Server) -> None:
+def test_a_body_is_not_redirected_to_another_host(server: Server) -> None:
     server.to = f"http://localhost:{server.server_address[1]}/end"
     with (
         guarded_session.session(allow_private=["127.0.0.0/8", "::1/128"], redirects=1) as session,
@@ -277,7 +275,7 @@ def test_what_is_posted_is_not_carried_to_another_host(server: Server) -> None:
     assert server.seen == []
 
 
-def test_from_outside_no_redirect_leads_into_an_opened_network(tried: list[Any]) -> None:
+def test_no_public_redirect_into_an_opened_network(tried: list[Any]) -> None:
     session = guarded_session.session(allow_private=["10.0.0.0/8"], redirects=3)
     answer = requests.Response()
     answer.request = requests.Request("GET", "http://public.example/").prepare()
@@ -287,19 +285,19 @@ def test_from_outside_no_redirect_leads_into_an_opened_network(tried: list[Any])
     assert refused.value.code is AddressRefusal.PRIVATE
 
 
-def test_no_cookie_is_kept(server: Server) -> None:
+def test_it_keeps_no_cookies(server: Server) -> None:
     with guarded_session.session(allow_private=["127.0.0.1/32"]) as session:
         for _ in range(2):
             session.get(address_of(server, "/end"))
     assert [headers for headers in server.seen if "cookie" in headers] == []
 
 
-def test_as_many_connections_are_kept_as_asked_for() -> None:
+def test_it_keeps_pool_size_connections() -> None:
     adapter: Any = guarded_session.session(pool_size=32).get_adapter("https://public.example/")
     assert adapter.poolmanager.connection_pool_kw["maxsize"] == 32
 
 
-def test_plain_http_goes_into_opened_networks_only_wherever_a_name_leads(tried: list[tuple[str, int]]) -> None:
+def test_plain_http_only_into_opened_networks(tried: list[tuple[str, int]]) -> None:
     session = guarded_session.GuardedSession(AddressPolicy(["10.0.0.0/30"], https_only=True), pool_size=1, redirects=0)
     with pytest.raises(AddressRefused) as refused:
         session.get("http://public.example/")

@@ -1,4 +1,4 @@
-"""Letters that really go out: a portal that has a mail server, and jobs that end."""
+"""A portal that sends e-mails to a real mail server."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,13 +22,13 @@ def office() -> Iterator[PostOffice]:
 
 @pytest.fixture
 def posting_app(tmp_path: Path, office: PostOffice) -> Iterator[Flask]:
-    """A portal that sends to `office`."""
+    """A portal that sends e-mails to `office`."""
     yield from _app(tmp_path, MAIL_PORT=str(office.port))
 
 
 @pytest.fixture
 def app_of(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
-    """app_of(MAIL_PORT="…", …): a portal with these settings, inside its context."""
+    """app_of(MAIL_PORT="…", …): a portal with these settings, in its app context."""
     made: list[Iterator[Flask]] = []
 
     def make(**settings: str) -> Flask:
@@ -52,5 +52,5 @@ def _app(folder: Path, **settings: str) -> Iterator[Flask]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits twenty seconds for a mute server in a test."""
+    """Wait 0.3 seconds instead of twenty for a silent server."""
     monkeypatch.setattr(smtp, "TALK_SECONDS", 0.3)

@@ -1,4 +1,4 @@
-"""What people are told: once, in their language, and not lost when the mail server is away."""
+"""Delivery: people are notified once, in their language, and no notice is lost while the mail server is down."""
 
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -26,52 +26,52 @@ def fail_for_good(job: ScrapingJob) -> None:
     db.session.commit()
 
 
-def text_of(letter: EmailMessage) -> str:
-    part = letter.get_body(("plain",))
+def text_of(email: EmailMessage) -> str:
+    part = email.get_body(("plain",))
     assert part is not None
     return str(part.get_content())
 
 
-def letters(app: Flask) -> list[Path]:
+def emails(app: Flask) -> list[Path]:
     return sorted((app.config["PORTAL_DATA_DIR"] / "mail").glob("*.eml"))
 
 
-def test_without_a_mail_server_the_letter_lies_in_the_data_directory(app: Flask, alice, make_job) -> None:
+def test_without_a_mail_server_emails_are_saved_in_the_data_directory(app: Flask, alice, make_job) -> None:
     job = make_job(alice, 3)
     fail_for_good(job)
     assert len(list(send_due(NOW))) == 1
-    (path,) = letters(app)
-    letter = message_from_bytes(path.read_bytes(), policy=policy.default)
-    assert letter["To"] == "alice@example.com"
-    assert letter["Subject"] == "clientes.xlsx: 0 of 3 done, 3 could not be looked up"
-    body = text_of(letter)
+    (path,) = emails(app)
+    email = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert email["To"] == "alice@example.com"
+    assert email["Subject"] == "clientes.xlsx stopped: 0 of 3 rows ready, 3 unanswered"
+    body = text_of(email)
     assert f"http://localhost/jobs/{job.id}" in body and f"SJ-{job.id}-A1" in body
     assert "(3 rows: 2, 3, 4)" in body
-    assert "612" not in body, "no telephone numbers in a mail"
+    assert "612" not in body, "no telephone numbers in an email"
 
 
-def test_the_letter_is_in_its_readers_language(app: Flask, alice, make_job) -> None:
+def test_the_email_is_in_the_recipients_language(app: Flask, alice, make_job) -> None:
     alice.locale = "es"
     fail_for_good(make_job(alice, 3))
     list(send_due(NOW))
-    letter = message_from_bytes(letters(app)[0].read_bytes(), policy=policy.default)
-    assert "could not" not in letter["Subject"] and "Reference" not in text_of(letter)
+    email = message_from_bytes(emails(app)[0].read_bytes(), policy=policy.default)
+    assert "unanswered" not in email["Subject"] and "Reference" not in text_of(email)
 
 
-def test_what_was_sent_is_not_sent_again(app: Flask, alice, make_job) -> None:
+def test_a_sent_notice_is_not_sent_again(app: Flask, alice, make_job) -> None:
     fail_for_good(make_job(alice))
     assert len(list(send_due(NOW))) == 1
     assert list(send_due(NOW + timedelta(days=1))) == []
 
 
-def test_the_same_thing_is_told_once_however_often_it_is_written(app: Flask, alice) -> None:
+def test_a_notice_written_several_times_is_stored_once(app: Flask, alice) -> None:
     for _ in range(3):
         write("job-failed.7.1", "job_failed", alice.id, None, {}, NOW)
     db.session.commit()
     assert len(db.session.scalars(select(Notice)).all()) == 1
 
 
-def test_a_job_that_gets_complete_after_all_is_told_too(app: Flask, alice, make_job) -> None:
+def test_completing_after_a_failure_is_notified_too(app: Flask, alice, make_job) -> None:
     job = make_job(alice, ["x"])
     fail_for_good(job)
     ScrapingJob.retry(job.id, 1, "alice", NOW)
@@ -79,8 +79,8 @@ def test_a_job_that_gets_complete_after_all_is_told_too(app: Flask, alice, make_
     assert ScrapingJob.complete(job.id, 2, NOW)
     db.session.commit()
     list(send_due(NOW))
-    subjects = [message_from_bytes(path.read_bytes(), policy=policy.default)["Subject"] for path in letters(app)]
-    assert "Fixed: clientes.xlsx is now complete (1 of 1)" in subjects and len(subjects) == 2
+    subjects = [message_from_bytes(path.read_bytes(), policy=policy.default)["Subject"] for path in emails(app)]
+    assert "Fixed: clientes.xlsx is now complete (1 of 1 rows)" in subjects and len(subjects) == 2
 
 
 def test_a_taken_notice_whose_sender_died_is_taken_again(app: Flask, alice, make_job) -> None:
@@ -92,12 +92,12 @@ def test_a_taken_notice_whose_sender_died_is_taken_again(app: Flask, alice, make
     assert len(list(send_due(NOW + timedelta(minutes=2)))) == 1
 
 
-def test_who_was_shut_out_gets_no_letter_that_still_waits_nor_one_sent_again(app: Flask, alice, make_job) -> None:
+def test_a_deactivated_person_gets_no_waiting_or_resent_email(app: Flask, alice, make_job) -> None:
     fail_for_good(make_job(alice, 3))
     alice.is_active = False
     db.session.commit()
-    assert list(send_due(NOW)) == [] and letters(app) == []
+    assert list(send_due(NOW)) == [] and emails(app) == []
     (notice,) = db.session.scalars(select(Notice))
     assert notice.state == Delivery.DEAD
     assert log.send_again(notice.id, NOW)
-    assert list(send_due(NOW)) == [] and letters(app) == []
+    assert list(send_due(NOW)) == [] and emails(app) == []

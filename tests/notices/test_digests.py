@@ -1,4 +1,4 @@
-"""Two hundred failures are not two hundred mails: the first at once, the others in one digest."""
+"""Digests: the first notice is sent at once, the following ones are held and sent as one."""
 
 import threading
 from datetime import timedelta
@@ -12,7 +12,7 @@ from portal.jobs.models import ScrapingJob
 from portal.notices.delivery import send_due
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
-from portal.notices.preferences import keep_wishes
+from portal.notices.preferences import save_preferences
 from tests.support import cast, scenes
 from tests.support.cast import NOW
 from tests.support.databases import ON_BOTH
@@ -22,14 +22,14 @@ SILENCE = {"en": "The source did not answer.", "es": "La fuente no respondió."}
 
 
 def fail(user: User, key: int, at: float = 0, cause: dict[str, str] | None = None, kind: str = "job_failed") -> None:
-    """One more file of this person has ended, so many seconds after NOW."""
+    """One more file of this person ends, `at` seconds after NOW."""
     facts = {"file_name": f"lista {key}.xlsx", "total": 10, "ready": 4, "cause": cause or SILENCE, "reference": "SJ"}
     write(f"{kind}.{key}.1", kind, user.id, key, facts, NOW + timedelta(seconds=at))
     db.session.commit()
 
 
 def sent(at: float = 0) -> list[Notice]:
-    """What goes out in a sweep so many seconds after NOW."""
+    """What a sweep sends `at` seconds after NOW."""
     return list(send_due(NOW + timedelta(seconds=at)))
 
 
@@ -41,7 +41,7 @@ def states() -> dict[str, int]:
     return counted
 
 
-def test_two_hundred_failures_in_a_minute_are_two_mails(app: Flask, alice: User) -> None:
+def test_two_hundred_failures_in_a_minute_are_two_emails(app: Flask, alice: User) -> None:
     mails = []
     for second in range(60):
         for n in range(4 if second < 20 else 3):
@@ -56,7 +56,7 @@ def test_two_hundred_failures_in_a_minute_are_two_mails(app: Flask, alice: User)
     assert mails[1].facts["total"] == 1960 and len(mails[1].facts["files"]) == 50
 
 
-def test_the_first_goes_out_at_once_and_one_that_follows_alone_stays_a_letter_of_its_own(app: Flask, alice) -> None:
+def test_the_first_is_sent_at_once_and_a_single_follower_is_no_digest(app: Flask, alice) -> None:
     fail(alice, 1)
     assert [mail.kind for mail in sent()] == ["job_failed"]
     fail(alice, 2, 60)
@@ -66,14 +66,14 @@ def test_the_first_goes_out_at_once_and_one_that_follows_alone_stays_a_letter_of
     assert [mail.job_id for mail in sent(2 * QUARTER.seconds + 60)] == [3], "after a quiet quarter, at once again"
 
 
-def test_people_and_veins_do_not_wait_for_each_other(app: Flask, alice: User, bob: User) -> None:
+def test_people_and_groups_do_not_wait_for_each_other(app: Flask, alice: User, bob: User) -> None:
     fail(alice, 1)
     fail(bob, 2)
     fail(alice, 3, kind="job_completed")
     assert sorted(mail.job_id or 0 for mail in sent()) == [1, 2, 3]
 
 
-def test_two_hundred_finished_files_are_no_two_hundred_mails_either(app: Flask, alice: User) -> None:
+def test_two_hundred_completed_files_are_one_digest(app: Flask, alice: User) -> None:
     for n in range(199):
         fail(alice, n, kind="job_completed")
     fail(alice, 500, kind="job_fixed")
@@ -81,14 +81,14 @@ def test_two_hundred_finished_files_are_no_two_hundred_mails_either(app: Flask, 
     assert [mail.kind for mail in mails] == ["good_digest"] and mails[0].facts["count"] == 200
 
 
-def test_a_persons_program_is_told_each_thing_by_itself(app: Flask, alice: User) -> None:
+def test_webhooks_are_never_held(app: Flask, alice: User) -> None:
     for n in range(5):
         write(f"job-failed.{n}.1", "job_failed", alice.id, n, {}, NOW, Channel.WEBHOOK)
     db.session.commit()
     assert len(list(send_due(NOW, {Channel.WEBHOOK: lambda notice, now: "200"}))) == 5
 
 
-def test_what_was_put_right_before_anybody_was_told_is_told_as_complete(app: Flask, alice: User, make_job) -> None:
+def test_a_failure_fixed_before_it_was_sent_is_only_reported_as_complete(app: Flask, alice: User, make_job) -> None:
     fail(alice, 999)
     sent()
     job = scenes.failed(make_job(alice, 3), NOW, final=True)
@@ -96,17 +96,17 @@ def test_what_was_put_right_before_anybody_was_told_is_told_as_complete(app: Fla
     ScrapingJob.retry(job.id, 1, "alice@example.com", NOW)
     db.session.commit()
     scenes.completed(db.session.get_one(ScrapingJob, job.id), NOW)
-    told = [mail.kind for mail in sent(60) + sent(QUARTER.seconds) + sent(2 * QUARTER.seconds)]
-    assert told == ["job_completed"] and states()["dropped"] == 1
+    delivered = [mail.kind for mail in sent(60) + sent(QUARTER.seconds) + sent(2 * QUARTER.seconds)]
+    assert delivered == ["job_completed"] and states()["dropped"] == 1
 
 
-def test_attempts_that_are_retried_tell_nobody(app: Flask, alice: User, make_job) -> None:
+def test_an_attempt_that_is_retried_sends_nothing(app: Flask, alice: User, make_job) -> None:
     scenes.failed(make_job(alice, 3), NOW)
     assert sent() == [] and states() == {}
 
 
-def test_who_wants_no_letters_gets_none(app: Flask, alice: User, make_job) -> None:
-    keep_wishes(alice.id, NOW, tell_failed=False, tell_completed=False)
+def test_a_person_who_unsubscribed_gets_no_email(app: Flask, alice: User, make_job) -> None:
+    save_preferences(alice.id, NOW, tell_failed=False, tell_completed=False)
     db.session.commit()
     scenes.failed(make_job(alice, 3), NOW, final=True)
     scenes.completed(make_job(alice, 3), NOW)
@@ -114,7 +114,7 @@ def test_who_wants_no_letters_gets_none(app: Flask, alice: User, make_job) -> No
 
 
 @ON_BOTH
-def test_sweeps_at_the_same_time_tell_each_thing_once(app: Flask) -> None:
+def test_simultaneous_sweeps_send_each_notice_once(app: Flask) -> None:
     people = [cast.make_user(f"person{n}@example.com") for n in range(4)]
     db.session.commit()
     ids = [person.id for person in people]
@@ -124,14 +124,14 @@ def test_sweeps_at_the_same_time_tell_each_thing_once(app: Flask) -> None:
             for file in range(wave + 1):
                 write(f"f.{wave}.{n}.{file}", "job_failed", person, None, {"cause": SILENCE}, at)
         db.session.commit()
-        told = _sweep_at_once(app, at, 6)
-        assert sorted(user for user, _ in told) == sorted(ids), "each person gets one letter in each wave"
-        assert {kind for _, kind in told} == {"failed_digest" if wave else "job_failed"}
+        delivered = _sweep_at_once(app, at, 6)
+        assert sorted(user for user, _ in delivered) == sorted(ids), "each person gets one email in each wave"
+        assert {kind for _, kind in delivered} == {"failed_digest" if wave else "job_failed"}
     assert states() == {"sent": 4 + 4 + 4, "folded": 4 * 2 + 4 * 3}
 
 
 @ON_BOTH
-def test_what_is_never_held_goes_out_once_too_however_many_sweeps_look(app: Flask) -> None:
+def test_simultaneous_sweeps_send_an_unheld_notice_once(app: Flask) -> None:
     ada = cast.make_user("ada@example.com", admin=True)
     for n in range(5):
         write(f"source-{n}", "source_stopped", ada.id, None, {}, NOW)
@@ -140,12 +140,12 @@ def test_what_is_never_held_goes_out_once_too_however_many_sweeps_look(app: Flas
 
 
 def _sweep_at_once(app: Flask, at, count: int) -> list[tuple[int | None, str]]:  # type: ignore[no-untyped-def]
-    start, told = threading.Barrier(count), list[tuple[int | None, str]]()
+    start, delivered = threading.Barrier(count), list[tuple[int | None, str]]()
 
     def one() -> None:
         with app.app_context():
             start.wait(10)
-            told.extend((notice.user_id, notice.kind) for notice in send_due(at, {Channel.MAIL: lambda *_: "250"}))
+            delivered.extend((notice.user_id, notice.kind) for notice in send_due(at, {Channel.MAIL: lambda *_: "250"}))
             db.session.remove()
 
     threads = [threading.Thread(target=one) for _ in range(count)]
@@ -153,10 +153,10 @@ def _sweep_at_once(app: Flask, at, count: int) -> list[tuple[int | None, str]]: 
         thread.start()
     for thread in threads:
         thread.join(30)
-    return told
+    return delivered
 
 
-def test_a_digest_of_a_digest_is_never_made(app: Flask, alice: User) -> None:
+def test_a_digest_does_not_join_another_digest(app: Flask, alice: User) -> None:
     for n in range(3):
         fail(alice, n)
     sent()

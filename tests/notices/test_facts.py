@@ -1,4 +1,4 @@
-"""A notice keeps codes and is sent in today's words; one that an older version wrote is sent with the words it kept."""
+"""A notice stores codes and is sent in today's words; one written by an older version is sent with its own words."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts
 from portal.notices import digests
 from portal.notices.chat.words import chat_words
-from portal.notices.email.build import letter
+from portal.notices.email.build import build_email
 from portal.notices.facts import cause_in_every_language, cause_words, source_words
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Notice
@@ -34,7 +34,7 @@ NEW = {"es": "Falta la clave de acceso a esta fuente.", "en": "The API key for t
 
 
 def a_job_notice(channel: Channel = Channel.MAIL, **facts: Any) -> Notice:
-    """A file that stopped. `facts` say why."""
+    """A notice of a file that stopped. `facts` say why."""
     known = {
         "file_name": "clientes.xlsx", "total": 9, "ready": 4, "found": 3, "attempts": 1, "status": "failed",
         "reference": "SJ-1-A1", "owner": "alice@example.com",
@@ -76,40 +76,42 @@ def test_a_failed_job_keeps_codes_and_no_sentence(app: Flask, alice: User, make_
 
 
 @pytest.mark.parametrize("locale", ["es", "en"])
-def test_a_code_is_translated_for_its_reader_when_it_is_sent(app: Flask, alice: User, locale: str) -> None:
+def test_a_code_is_translated_when_it_is_sent(app: Flask, alice: User, locale: str) -> None:
     alice.locale = locale
     notice = a_job_notice(cause_code="secret_missing", causes=[{"cause_code": "secret_missing", "rows": 5}])
-    assert NEW[locale].rstrip(".") in str(letter(notice, alice, NOW).body)
+    assert NEW[locale].rstrip(".") in str(build_email(notice, alice, NOW).body)
     with force_locale(locale):
         assert NEW[locale] in chat_words(notice, Recipient(locale, "UTC"), HOME)[1]
     assert cause_sent(notice) == {"code": "secret_missing", "words": NEW}
 
 
 @pytest.mark.parametrize("locale", ["es", "en"])
-def test_an_old_notice_that_waits_at_an_update_is_sent_with_its_old_words(app: Flask, alice: User, locale: str) -> None:
+def test_an_old_notice_is_sent_with_its_own_words(app: Flask, alice: User, locale: str) -> None:
     alice.locale = locale
     notice = a_job_notice(cause_code="rate_limited", cause=OLD, causes=[{"cause": OLD, "rows": 5, "named": [2]}])
-    assert OLD[locale].rstrip(".") in str(letter(notice, alice, NOW).body)
+    assert OLD[locale].rstrip(".") in str(build_email(notice, alice, NOW).body)
     with force_locale(locale):
         assert OLD[locale] in chat_words(notice, Recipient(locale, "UTC"), HOME)[1]
     assert cause_sent(notice) == {"code": "rate_limited", "words": OLD}
     source = a_source_notice(source="api", title={"es": "La vieja", "en": "The old one"}, cause=OLD, cause_code="x")
-    written = letter(source, alice, NOW)
+    written = build_email(source, alice, NOW)
     assert OLD[locale] in str(written.body) and {"es": "La vieja", "en": "The old one"}[locale] in written.subject
 
 
-def test_an_old_digest_is_sent_with_its_old_words(app: Flask, alice: User) -> None:
+def test_an_old_digest_is_sent_with_its_own_words(app: Flask, alice: User) -> None:
     alice.locale = "es"
     files = [{"file_name": "a.xlsx", "total": 9, "ready": 4, "cause": OLD, "cause_code": "rate_limited"}] * 2
     facts = {
         "count": 2, "ready": 8, "total": 18, "causes": [{"cause": OLD, "files": 2}], "files": files,
         "since": NOW.isoformat(), "until": NOW.isoformat(),
     }  # fmt: skip
-    body = str(letter(Notice(dedupe="d", kind=NoticeKind.FAILED_DIGEST, facts=facts, created_at=NOW), alice, NOW).body)
+    body = str(
+        build_email(Notice(dedupe="d", kind=NoticeKind.FAILED_DIGEST, facts=facts, created_at=NOW), alice, NOW).body
+    )
     assert body.count("La fuente pidió calma") == 3
 
 
-def test_a_digest_counts_by_code_and_by_words_where_there_are_only_words(app: Flask) -> None:
+def test_a_digest_counts_by_code_or_else_by_words(app: Flask) -> None:
     together = [
         a_job_notice(cause_code="blocked"), a_job_notice(cause_code="blocked"),
         a_job_notice(cause_code="blocked", cause=OLD), a_job_notice(cause=OLD), a_job_notice(cause=dict(OLD)),
@@ -125,10 +127,10 @@ def test_files_without_a_cause_did_not_stop_for_the_same_reason(app: Flask, alic
     alice.locale = "en"
     together = [a_job_notice(cause_code="blocked"), a_job_notice(cause_code=None)]
     notice = Notice(dedupe="d", kind=NoticeKind.FAILED_DIGEST, facts=digests._facts(together), created_at=NOW)
-    assert "same reason" not in letter(notice, alice, NOW).subject
+    assert "same reason" not in build_email(notice, alice, NOW).subject
 
 
-def test_a_text_written_by_hand_is_sent_as_it_is_and_is_no_code(app: Flask) -> None:
+def test_a_cause_written_by_hand_is_sent_as_it_is(app: Flask) -> None:
     by_hand = a_job_notice(cause_code="The office closed")
     text = {"es": "The office closed", "en": "The office closed"}
     assert cause_sent(by_hand) == {"code": None, "words": text}
@@ -136,14 +138,14 @@ def test_a_text_written_by_hand_is_sent_as_it_is_and_is_no_code(app: Flask) -> N
     assert cause_sent(old) == {"code": None, "words": text}
 
 
-def test_a_complete_file_has_no_cause_in_either_version(app: Flask) -> None:
+def test_a_complete_file_has_no_cause(app: Flask) -> None:
     with force_locale("es"):
         for facts in ({"cause_code": None}, {"cause_code": None, "cause": {"es": "", "en": ""}}, {}):
             assert cause_in_every_language(facts) == {} and cause_words(facts) == ""
             assert cause_sent(a_job_notice(**facts)) is None
 
 
-def test_a_sources_title_is_looked_up_when_it_is_written(app: Flask) -> None:
+def test_a_sources_title_is_looked_up_when_it_is_sent(app: Flask) -> None:
     with force_locale("es"):
         assert source_words({"source": "offline"}) not in ("", "offline")
         assert source_words({"source": "gone"}) == "gone"

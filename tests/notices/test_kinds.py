@@ -1,4 +1,4 @@
-"""Kinds of notices: each has its rule, its title and a channel that speaks of it; an unknown one is refused."""
+"""Kinds of notices: each has a rule, a title and a channel that sends it; an unknown kind is refused."""
 
 import pytest
 from sqlalchemy import insert, select, text
@@ -17,27 +17,27 @@ from portal.notices.webhook import payload
 from tests.support.cast import NOW
 
 
-def test_every_kind_has_its_rule_its_title_and_a_channel() -> None:
+def test_every_kind_has_a_rule_a_title_and_a_channel() -> None:
     assert set(RULES) == set(words.KINDS) == set(NoticeKind)
     assert {*build.WRITERS, *chat.WRITERS, *payload.EVENTS, NoticeKind.WEBHOOK_TEST} == set(NoticeKind)
 
 
-def test_every_preference_has_its_default_and_its_words() -> None:
-    assert {rule.preference for rule in RULES.values()} - {None} == set(DEFAULTS) == set(words.WISHES)
+def test_every_preference_has_a_default_and_words() -> None:
+    assert {rule.preference for rule in RULES.values()} - {None} == set(DEFAULTS) == set(words.PREFERENCES)
 
 
-def test_every_digest_has_members_and_an_e_mail() -> None:
+def test_every_digest_has_members_and_an_email() -> None:
     for group in DigestGroup:
         assert group.members and group.kind in build.WRITERS and group.kind not in group.members
 
 
-def test_a_kind_that_nobody_knows_is_refused_when_it_is_written(alice) -> None:
+def test_writing_an_unknown_kind_is_refused(alice) -> None:
     row = {"dedupe": "a", "kind": "unheard_of", "user_id": alice.id, "facts": {}, "created_at": NOW, "due_at": NOW}
     with pytest.raises(StatementError, match="unheard_of"):
         db.session.execute(insert(Notice).values(state=Delivery.DUE, tries=0, **row))
 
 
-def test_a_kind_that_only_a_newer_version_knows_waits_and_holds_up_no_other(alice) -> None:
+def test_a_kind_from_a_newer_version_waits_and_blocks_no_other(alice) -> None:
     for key in ("newer", "known"):
         write(key, NoticeKind.WEBHOOK_OFF, alice.id, None, {"host": "example.com"}, NOW)
     db.session.execute(text("UPDATE notices SET kind = 'unheard_of' WHERE dedupe = 'newer'"))

@@ -1,12 +1,13 @@
-"""The sender's process is killed at its lines, from the look at what is due to the note that it was sent: at some of
-them by chance in each run, at every one of them with KILL_STRIDE=1 (as `make chaos` does; it takes a minute or two)."""
+"""Kill the sender at its lines, from reading the due notices to recording that one was sent.
+
+Each run picks some lines at random; KILL_STRIDE=1 kills at every line, as `make chaos` does (a minute or two).
+"""
 
 import os
 import random
 import signal
 import sys
 from datetime import timedelta
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -23,19 +24,18 @@ from tests.support import cast
 from tests.support.cast import NOW
 from tests.support.postoffice import PostOffice
 
-ROOMS = {Path(str(room.__file__)).name: str(room.__file__) for room in (digests, email_channel, smtp, delivery, outbox)}
+MODULES = {str(module.__file__) for module in (digests, email_channel, smtp, delivery, outbox)}
 FACTS = {"file_name": "clientes.xlsx", "total": 9, "ready": 4, "cause": {"en": "No answer."}, "reference": "SJ-1-A1"}
-TELLERS = 3
+FILES = 3
 STRIDE = int(os.environ.get("KILL_STRIDE", "24"))
 
 
 def die_at(nth: int) -> Any:
-    """A tracer that kills the process when the nth line that had not run before is about to run."""
+    """A tracer that kills the process just before the nth new line runs."""
     seen: set[tuple[str, int]] = set()
-    files = set(ROOMS.values())
 
     def trace(frame: FrameType, event: str, arg: object) -> Any:
-        if frame.f_code.co_filename not in files:
+        if frame.f_code.co_filename not in MODULES:
             return None
         if event == "line":
             seen.add((frame.f_code.co_filename, frame.f_lineno))
@@ -47,7 +47,7 @@ def die_at(nth: int) -> Any:
 
 
 def send_and_die(nth: int, now: Any) -> bool:
-    """Send what is due in a process of its own, which dies at its nth line; whether it came that far."""
+    """Send the due notices in a child process that dies at its nth line; False if it ended before that line."""
     db.session.remove()
     pid = os.fork()
     if pid == 0:
@@ -60,8 +60,8 @@ def send_and_die(nth: int, now: Any) -> bool:
     return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 
 
-def told(count: int, wave: int, at: Any) -> None:
-    """So many files of one new person stop."""
+def write_failures(count: int, wave: int, at: Any) -> None:
+    """Write `count` failed files of one new person."""
     user = cast.make_user(f"person{wave}@example.com")
     for n in range(count):
         write(f"job-failed.{wave}-{n}.1", "job_failed", user.id, None, FACTS, at)
@@ -69,24 +69,24 @@ def told(count: int, wave: int, at: Any) -> None:
 
 
 def kill_at_every_line(office: PostOffice, files: int) -> tuple[int, int]:
-    """(how many kills, how many letters came twice)"""
+    """Returns how many kills there were, and how many e-mails arrived twice."""
     line = random.randint(1, STRIDE)
     print(f"first line {line}, then every {STRIDE}th")
     kills, doubles, killed = 0, 0, True
     while killed:
         at = NOW + kills * timedelta(hours=1)
-        told(files, kills, at)
+        write_failures(files, kills, at)
         office.messages.clear()
         killed = send_and_die(line, at)
         line += STRIDE
         came = len(office.messages)
-        assert len(list(send_due(at))) <= 1  # not yet taken: it goes out now; taken: nobody has it back before its time
+        assert len(list(send_due(at))) <= 1  # sent now if it was not taken; if it was, it is not due again yet
         list(send_due(at + timedelta(minutes=3)))
         assert list(send_due(at + timedelta(minutes=50))) == []
         ids = {str(message["Message-ID"]) for message in office.messages}
-        assert len(ids) == 1, f"kill {kills}: one letter, whatever happened"
+        assert len(ids) == 1, f"kill {kills}: one email, whatever happened"
         if len(office.messages) > 1:
-            assert len(office.messages) == 2 and came == 1, f"kill {kills}: doubled though the server had said no yes"
+            assert len(office.messages) == 2 and came == 1, f"kill {kills}: sent twice without a 250"
             doubles += 1
         left = set(db.session.scalars(select(Notice.state)))
         assert left <= {Delivery.SENT, Delivery.FOLDED}, f"kill {kills}"
@@ -94,16 +94,16 @@ def kill_at_every_line(office: PostOffice, files: int) -> tuple[int, int]:
     return kills - 1, doubles
 
 
-def test_a_letter_whose_sender_is_killed_at_any_line_comes_and_twice_only_after_the_servers_yes(
+def test_a_killed_sender_loses_no_email_and_repeats_one_only_after_the_250(
     posting_app: Flask, office: PostOffice
 ) -> None:
     kills, doubles = kill_at_every_line(office, 1)
-    print(f"{kills} kills, {doubles} letters twice")
+    print(f"{kills} kills, {doubles} emails twice")
     assert kills >= 50 // STRIDE and doubles < 2 + kills / 3
-    assert doubles or STRIDE > 1, "no kill came after the server's yes: the count of doubles proves nothing"
+    assert doubles or STRIDE > 1, "no kill came after the server's 250: the count of doubles proves nothing"
 
 
-def test_a_digest_whose_sender_is_killed_at_any_line_comes_whole(posting_app: Flask, office: PostOffice) -> None:
-    kills, _ = kill_at_every_line(office, TELLERS)
+def test_a_killed_sender_loses_no_part_of_a_digest(posting_app: Flask, office: PostOffice) -> None:
+    kills, _ = kill_at_every_line(office, FILES)
     digests = db.session.scalars(select(Notice).where(Notice.kind == "failed_digest")).all()
-    assert len(digests) == kills + 1 and {digest.facts["count"] for digest in digests} == {TELLERS}
+    assert len(digests) == kills + 1 and {digest.facts["count"] for digest in digests} == {FILES}

@@ -1,4 +1,4 @@
-"""A whole portal, started by `make run` as a person would, on a data directory and a port of its own."""
+"""A whole portal, started with `make run` as a person would, on its own data directory and port."""
 
 import http.client
 import os
@@ -14,13 +14,13 @@ import psutil
 from portal.config import ROOT, SETTINGS
 from tests.services import free_port, short_folder, wait_until
 
-READY_SECONDS = 90.0  # seconds on an idle machine; a busy one takes ten times that
+READY_SECONDS = 90.0  # an idle machine takes some seconds; a busy one ten times that
 GONE_SECONDS = 90.0
 
 
 @dataclass
 class Portal:
-    """Where it runs. `start` may be called again after it was stopped or killed."""
+    """A portal's folder, port and process. `start` may be called again after it was stopped or killed."""
 
     data_dir: Path
     port: int
@@ -28,7 +28,7 @@ class Portal:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Nothing of the developer's own: an empty variable wins over `.env` and means the default."""
+        """Return an environment without the developer's settings: an empty variable wins over `.env` (= default)."""
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
         own = {"PORTAL_DATA_DIR": str(self.data_dir), "PORTAL_PORT": str(self.port), "PORTAL_WORKERS": "1"}
         return {**inherited, **{setting.name: "" for setting in SETTINGS}, **own}
@@ -38,7 +38,7 @@ class Portal:
         return (self.data_dir / "terminal.txt").read_text()
 
     def start(self) -> None:
-        """`make run` in a terminal's process group of its own, until /readyz says yes."""
+        """Run `make run` in its own process group, as a terminal does, and wait until /readyz succeeds."""
         with (self.data_dir / "terminal.txt").open("wb") as terminal:
             self.process = subprocess.Popen(
                 ["make", "run"],
@@ -58,7 +58,7 @@ class Portal:
         return (self.process is not None and self.process.poll() is not None) or self.status("/readyz") == 200
 
     def status(self, path: str) -> int | None:
-        """The status that this address answers with, None without an answer."""
+        """Return the HTTP status of this path; None without an answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path)
@@ -69,14 +69,14 @@ class Portal:
             connection.close()
 
     def run(self, *words: str, **changed: str) -> subprocess.CompletedProcess[str]:
-        """The launcher without make, for a second start or for `ctl`."""
+        """Run the launcher without make, for a second start or for `ctl`."""
         command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "portal.runner", *words]
         return subprocess.run(
             command, cwd=ROOT, env={**self.environment, **changed}, capture_output=True, text=True, timeout=60
         )
 
     def states(self) -> dict[str, str]:
-        """What supervisord says of each program: RUNNING, STARTING, BACKOFF…"""
+        """Return supervisord's state of each program: RUNNING, STARTING, BACKOFF…"""
         lines = [line.split() for line in self.run("ctl", "status").stdout.splitlines()]
         return {words[0]: words[1] for words in lines if len(words) > 1}
 
@@ -84,7 +84,7 @@ class Portal:
         return psutil.Process(int((self.data_dir / "supervisord.pid").read_text()))
 
     def living(self) -> list[psutil.Process]:
-        """Every process that was started for this data directory and still runs, whoever its parent is by now."""
+        """Return the living processes that were started for this data directory, whatever their parent is now."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -104,7 +104,7 @@ class Portal:
             self.process.wait(10)
 
     def end(self) -> None:
-        """Whatever the test left, by pid."""
+        """End whatever the test left running, by pid."""
         for process in self.living():
             try:
                 process.send_signal(signal.SIGKILL)
@@ -116,7 +116,7 @@ class Portal:
 
 @contextmanager
 def a_portal() -> Iterator[Portal]:
-    """A portal that is not started yet, and of which nothing is left afterwards."""
+    """Yield a portal that is not started yet; nothing of it is left afterwards."""
     with short_folder() as data_dir:
         portal = Portal(data_dir, free_port())
         try:

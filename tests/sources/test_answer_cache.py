@@ -71,11 +71,11 @@ def test_many_numbers_are_asked_for_at_once(now: datetime) -> None:
 def test_old_answers_are_removed_bit_by_bit(now: datetime) -> None:
     answer_cache.remember("api", "v1", {ONE: FOUND, TWO: FOUND}, now)
     answer_cache.remember("other", "v1", {ONE: FOUND, THREE: FOUND}, now + days(1))
-    assert answer_cache.keepers() == ["api", "other"]
+    assert answer_cache.cached_sources() == ["api", "other"]
     assert answer_cache.forget("api", now + days(2), limit=1) == 1
     assert answer_cache.forget("api", now + days(2), limit=3) == 1
     assert answer_cache.forget("api", now + days(2), limit=3) == 0
-    assert answer_cache.keepers() == ["other"], "another source's answers are not touched"
+    assert answer_cache.cached_sources() == ["other"], "another source's answers are not touched"
     answer_cache.remember("api", "v1", {ONE: FOUND}, now)
     assert answer_cache.forget("api", now) == 0
 

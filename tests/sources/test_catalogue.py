@@ -48,7 +48,7 @@ def write(folder: Path, name: str = "one", title: str = "", more: str = "") -> P
 
 
 def only() -> RecipeFile:
-    (found,) = catalogue.found()
+    (found,) = catalogue.recipe_files()
     return found
 
 
@@ -75,14 +75,14 @@ def test_a_broken_file_keeps_its_last_good_version_and_says_what_is_wrong(
     good = sources.get("one")
     path.write_text('name = "one"\nkind = "telepathy"\n')
     look()
-    assert only().mistakes and only().kept is not None and only().usable and not only().well
+    assert only().mistakes and only().kept is not None and only().usable and not only().valid
     assert sources.get("one") is good
     path.write_text("name = ")  # half written
     look()
     assert sources.get("one") is good
     write(folder, title="Well again")
     look()
-    assert only().well and only().kept is None and sources.get("one") is not good
+    assert only().valid and only().kept is None and sources.get("one") is not good
 
 
 def test_one_that_was_never_good_is_offered_to_nobody(folder: Path, look: Callable[[], bool]) -> None:
@@ -100,7 +100,10 @@ def test_a_good_file_of_the_same_name_comes_before_a_broken_ones_last_version(
     (folder / "two.toml").write_text(write(folder, "zzz").read_text().replace('"zzz"', '"one"'))
     (folder / "zzz.toml").unlink()
     look()
-    assert [(one.path.name, one.usable) for one in catalogue.found()] == [("one.toml", False), ("two.toml", True)]
+    assert [(one.path.name, one.usable) for one in catalogue.recipe_files()] == [
+        ("one.toml", False),
+        ("two.toml", True),
+    ]
     assert "one" in sources.names()
 
 
@@ -163,4 +166,4 @@ def test_a_folder_that_is_gone_takes_nothing_down(folder: Path, look: Callable[[
     look()
     path.unlink()
     os.rmdir(folder)
-    assert look() and catalogue.found() == ()
+    assert look() and catalogue.recipe_files() == ()

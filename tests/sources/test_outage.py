@@ -44,8 +44,8 @@ def test_an_outage_of_40_minutes_costs_50_files_no_retry_and_the_source_a_few_pr
     with misbehaving() as server:
         server.down = True
         made = recipe(tmp_path, "json", server.url, concurrency=8)
-        fuse = CircuitBreaker(redis, made.name, clock)
-        with registered(made, redis=redis, fuse=fuse):
+        breaker = CircuitBreaker(redis, made.name, clock)
+        with registered(made, redis=redis, breaker=breaker):
             jobs = [make_job(alice, 5, source=made.name) for _ in range(JOBS)]
             probes: list[datetime] = []
             said: set[str] = set()
@@ -69,8 +69,7 @@ def test_an_outage_of_40_minutes_costs_50_files_no_retry_and_the_source_a_few_pr
     assert {job.retry_count for job in db.session.scalars(select(ScrapingJob))} == {0}
     assert sum(job.found_count + job.not_found_count + job.rejected_count for job in jobs) == JOBS * 5
     assert {text.split(". ", 1)[1] for text in said} == {
-        "We try it again from time to time. Your file is safe and will continue automatically. You do not need to do"
-        " anything."
+        "We try it again from time to time. The lookup will continue automatically; you do not need to do anything."
     }
     assert probes, "nobody ever looked"
     gaps = [(after - before).total_seconds() for before, after in zip(probes, probes[1:], strict=False)]

@@ -8,7 +8,7 @@ import pytest
 
 from portal.sources import catalogue
 from portal.sources.base import Outcome
-from portal.sources.trial import ShownExchange, Trial, as_plain, from_plain, try_number
+from portal.sources.trial import ShownExchange, Trial, from_dict, to_dict, try_number
 from tests.support.misbehaving import always, misbehaving
 from tests.support.recipes import LOOPBACK, SECRETS, recipe
 
@@ -27,6 +27,6 @@ def test_a_try_ends_in_its_time_whatever_the_recipe_allows(kind: str, tmp_path: 
 def test_it_is_the_same_after_its_way_through_json() -> None:
     exchange = ShownExchange("GET", "http://x", (("A", "b"),), "", 200, (("C", "d"),), "body", 0.25)
     for trial in (Trial("+34612345678", [exchange], None, "credentials", True), Trial("+34612345678")):
-        again = from_plain(json.loads(json.dumps(as_plain(trial))))
-        assert json.dumps(as_plain(again)) == json.dumps(as_plain(trial))
+        again = from_dict(json.loads(json.dumps(to_dict(trial))))
+        assert json.dumps(to_dict(again)) == json.dumps(to_dict(trial))
         assert (again.reason, again.late, len(again.exchanges)) == (trial.reason, trial.late, len(trial.exchanges))

@@ -37,7 +37,7 @@ def test_codes_become_words_and_names_stay(app: Flask) -> None:
         assert value_words("original_operator", "mobile") == "mobile"
         for field in set(FIELDS) - CODED:
             assert value_words(field, "ES") == "ES"
-        assert field_label("original_operator") == "Original operator (range)"
+        assert field_label("original_operator") == "Original operator (may have changed)"
     with force_locale("es"):
         assert value_words("country", "ES") == "España"
 

@@ -50,7 +50,7 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(client: Fla
     assert wrong.status_code == unknown.status_code == 401
     for answer in (wrong, unknown):
         assert answer.text.count('role="alert"') == 1
-        assert "The e-mail address or the password is not right." in answer.text
+        assert "The email address or password is wrong." in answer.text
     assert not is_signed_in(client)
 
 

@@ -10,12 +10,12 @@ from sqlalchemy import delete, func, select
 
 from portal.accounts import (
     AccountError,
-    OneTimeAddress,
+    OneTimeLink,
     User,
     create_user,
-    make_setup_address,
-    setup_address_is_open,
-    use_setup_address,
+    make_setup_link,
+    setup_link_is_open,
+    use_setup_link,
 )
 from portal.accounts.passwords import matches
 from portal.clock import utcnow
@@ -42,7 +42,7 @@ def test_once_there_is_somebody_the_login_says_nothing_of_it(client: FlaskClient
 
 
 def test_the_address_makes_the_first_admin_and_signs_them_in(app: Flask, client: FlaskClient) -> None:
-    token = make_setup_address(utcnow())
+    token = make_setup_link(utcnow())
     assert client.get(f"/setup/{token}").status_code == 200
     answer = client.post(f"/setup/{token}", data=FORM)
     assert (answer.status_code, answer.location) == (303, "/")
@@ -53,7 +53,7 @@ def test_the_address_makes_the_first_admin_and_signs_them_in(app: Flask, client:
 
 
 def test_the_address_works_once(client: FlaskClient) -> None:
-    token = make_setup_address(utcnow())
+    token = make_setup_link(utcnow())
     client.post(f"/setup/{token}", data=FORM)
     again = client.post(f"/setup/{token}", data={**FORM, "email": "eve@example.com"})
     assert again.status_code == 404
@@ -62,16 +62,16 @@ def test_the_address_works_once(client: FlaskClient) -> None:
 
 
 def test_a_used_address_stays_used_when_its_admin_is_gone(app: Flask, now: datetime) -> None:
-    token = make_setup_address(now) or ""
-    use_setup_address(token, "ada@example.com", PASSWORD, now)
+    token = make_setup_link(now) or ""
+    use_setup_link(token, "ada@example.com", PASSWORD, now)
     db.session.execute(delete(User))
     db.session.commit()
     with pytest.raises(AccountError):
-        use_setup_address(token, "eve@example.com", PASSWORD, now)
+        use_setup_link(token, "eve@example.com", PASSWORD, now)
 
 
 def test_of_two_who_use_it_at_once_one_becomes_the_admin(app: Flask) -> None:
-    token = make_setup_address(utcnow())
+    token = make_setup_link(utcnow())
     assert token is not None
     ends: list[str] = []
     start = threading.Barrier(2)
@@ -80,7 +80,7 @@ def test_of_two_who_use_it_at_once_one_becomes_the_admin(app: Flask) -> None:
         with app.app_context():
             start.wait(10)
             try:
-                use_setup_address(token, email, PASSWORD, utcnow())
+                use_setup_link(token, email, PASSWORD, utcnow())
                 ends.append("admin")
             except AccountError as error:
                 ends.append(error.problem)
@@ -90,7 +90,7 @@ def test_of_two_who_use_it_at_once_one_becomes_the_admin(app: Flask) -> None:
         one.start()
     for one in both:
         one.join(30)
-    assert sorted(ends) == ["address_over", "admin"]
+    assert sorted(ends) == ["link_expired", "admin"]
     assert people() == 1
 
 
@@ -98,42 +98,42 @@ def test_of_two_who_use_it_at_once_one_becomes_the_admin(app: Flask) -> None:
     ("later", "is_open"), [(DAY - timedelta(seconds=1), True), (DAY, False), (DAY + timedelta(seconds=1), False)]
 )
 def test_the_address_holds_for_24_hours(app: Flask, now: datetime, later: timedelta, is_open: bool) -> None:
-    token = make_setup_address(now)
+    token = make_setup_link(now)
     assert token is not None
-    assert setup_address_is_open(token, now + later) is is_open
+    assert setup_link_is_open(token, now + later) is is_open
     if not is_open:
         with pytest.raises(AccountError):
-            use_setup_address(token, "ada@example.com", PASSWORD, now + later)
+            use_setup_link(token, "ada@example.com", PASSWORD, now + later)
     assert people() == 0
 
 
 def test_a_new_address_ends_the_one_before(app: Flask, now: datetime) -> None:
-    first, second = make_setup_address(now), make_setup_address(now)
-    assert not setup_address_is_open(first or "", now)
-    assert setup_address_is_open(second or "", now)
+    first, second = make_setup_link(now), make_setup_link(now)
+    assert not setup_link_is_open(first or "", now)
+    assert setup_link_is_open(second or "", now)
 
 
 def test_there_is_no_address_once_there_is_somebody(client: FlaskClient, alice: User) -> None:
-    assert make_setup_address(utcnow()) is None
+    assert make_setup_link(utcnow()) is None
 
 
 def test_an_address_made_before_somebody_came_is_over(client: FlaskClient, now: datetime) -> None:
-    token = make_setup_address(utcnow())
+    token = make_setup_link(utcnow())
     create_user("ada@example.com", PASSWORD, admin=True, now=utcnow())
     assert client.get(f"/setup/{token}").status_code == 404
     assert client.post(f"/setup/{token}", data={**FORM, "email": "eve@example.com"}).status_code == 404
 
 
 def test_a_guessed_address_is_over_too(client: FlaskClient) -> None:
-    make_setup_address(utcnow())
+    make_setup_link(utcnow())
     assert client.get("/setup/guessed").status_code == 404
     assert client.post("/setup/guessed", data=FORM).status_code == 404
     assert people() == 0
 
 
 def test_only_the_hash_of_the_address_is_kept(app: Flask, now: datetime) -> None:
-    token = make_setup_address(now)
-    kept = db.session.scalar(select(OneTimeAddress))
+    token = make_setup_link(now)
+    kept = db.session.scalar(select(OneTimeLink))
     assert kept is not None
     assert token not in (kept.token_hash, kept.purpose)
 
@@ -141,16 +141,16 @@ def test_only_the_hash_of_the_address_is_kept(app: Flask, now: datetime) -> None
 @pytest.mark.parametrize(
     ("form", "sentence"),
     [
-        ({**FORM, "email": "no address"}, "not an e-mail address"),
-        ({**FORM, "email": "a@b@c"}, "not an e-mail address"),
-        ({**FORM, "email": ""}, "not an e-mail address"),
+        ({**FORM, "email": "no address"}, "not a valid email address"),
+        ({**FORM, "email": "a@b@c"}, "not a valid email address"),
+        ({**FORM, "email": ""}, "not a valid email address"),
         ({**FORM, "password": "short"}, "too short"),
     ],
 )
 def test_a_mistake_in_the_form_does_not_use_the_address_up(
     client: FlaskClient, form: dict[str, str], sentence: str
 ) -> None:
-    token = make_setup_address(utcnow())
+    token = make_setup_link(utcnow())
     client.post("/look", data={"locale": "en"})
     answer = client.post(f"/setup/{token}", data=form)
     assert answer.status_code == 422

@@ -14,7 +14,7 @@ from portal.accounts.login_throttle import (
     FREE_PER_NETWORK,
     LONGEST_WAIT_SECONDS,
     count_try,
-    forgive_try,
+    take_back_try,
     wait_seconds,
 )
 from portal.database import db
@@ -98,7 +98,7 @@ def test_a_right_password_clears_the_address_but_not_the_network(app: Flask, now
         count_try(f"{n}@example.com", HOME, now)
     for _ in range(3):  # somebody with an account of their own cannot wash the network clean with it
         count_try("own@example.com", HOME, now)
-        forgive_try("own@example.com", HOME, now)
+        take_back_try("own@example.com", HOME, now)
     count_try("a@example.com", HOME, now)
     assert seconds_to_wait("b@example.com", HOME, now) == 30
 

@@ -37,7 +37,7 @@ def stored_files(app: Flask) -> int:
     return sum(path.is_file() for path in app.extensions["storage"].root.rglob("*"))
 
 
-def test_the_first_visit_says_what_to_do_and_offers_an_example(as_alice: FlaskClient) -> None:
+def test_the_first_visit_offers_an_example(as_alice: FlaskClient) -> None:
     page = as_alice.get("/").text
     assert "You get the same file back" in page
     assert 'href="/example.xlsx"' in page
@@ -53,7 +53,7 @@ def test_the_example_is_a_workbook_of_text_cells(as_alice: FlaskClient) -> None:
     assert all(cell is None or isinstance(cell, str) for cell in column)
 
 
-def test_an_upload_is_stored_and_leads_to_its_check_page(app: Flask, as_alice: FlaskClient, alice: User) -> None:
+def test_an_upload_leads_to_its_check_page(app: Flask, as_alice: FlaskClient, alice: User) -> None:
     answer = send(as_alice)
     (document,) = documents()
     assert (answer.status_code, answer.location) == (303, f"/documents/{document.id}")
@@ -62,7 +62,7 @@ def test_an_upload_is_stored_and_leads_to_its_check_page(app: Flask, as_alice: F
     assert document.size_bytes == len(CSV)
 
 
-def test_an_upload_by_the_script_is_told_where_to_go(as_alice: FlaskClient) -> None:
+def test_the_upload_script_gets_the_next_address(as_alice: FlaskClient) -> None:
     answer = send(as_alice, **{"HX-Request": "true"})
     assert answer.status_code == 200
     assert answer.headers["HX-Redirect"] == f"/documents/{documents()[0].id}"
@@ -78,7 +78,7 @@ def test_an_upload_by_the_script_is_told_where_to_go(as_alice: FlaskClient) -> N
         (b"", "clientes.xlsx", "The file is empty"),
     ],
 )
-def test_what_cannot_be_taken_in_is_said_and_leaves_the_page_as_it_was(
+def test_a_refused_upload_says_why(
     app: Flask, as_alice: FlaskClient, alice: User, content: bytes | None, name: str, says: str
 ) -> None:
     cast.make_job(app, alice)
@@ -93,7 +93,7 @@ def test_what_cannot_be_taken_in_is_said_and_leaves_the_page_as_it_was(
     assert len(documents()) == 1 and stored_files(app) == before
 
 
-def test_a_file_over_the_limit_is_refused_in_words(app: Flask, as_alice: FlaskClient) -> None:
+def test_a_too_large_file_is_refused(app: Flask, as_alice: FlaskClient) -> None:
     app.config["MAX_UPLOAD_MB"] = 0.25
     app.config["MAX_CONTENT_LENGTH"] = 300_000
     for size in (256 * 1024 + 1, 400_000):  # just over the file's limit, and over what a request may have
@@ -109,23 +109,23 @@ def test_a_stranger_with_a_huge_file_goes_to_the_login(app: Flask, client: Flask
     assert answer.status_code == 302 and answer.location.startswith("/login")
 
 
-def test_the_name_is_kept_without_its_path_and_what_nobody_sees(as_alice: FlaskClient) -> None:
+def test_the_name_loses_path_and_invisible_characters(as_alice: FlaskClient) -> None:
     send(as_alice, name="/home/alice/mi\u202e lista\x07.csv")
     assert documents()[0].file_name == "mi lista.csv"
     assert "mi lista.csv" in as_alice.get("/").text
 
 
-def test_the_page_shows_a_name_as_text_and_never_as_markup(as_alice: FlaskClient) -> None:
+def test_a_name_is_shown_as_text(as_alice: FlaskClient) -> None:
     send(as_alice, name="<img src=x>.csv")
     assert "<img" not in as_alice.get("/").text
     assert "&lt;img src=x&gt;.csv" in as_alice.get("/").text
 
 
-def test_what_was_not_started_is_listed_until_it_is_removed(app: Flask, as_alice: FlaskClient) -> None:
+def test_unstarted_files_are_listed_until_removed(app: Flask, as_alice: FlaskClient) -> None:
     send(as_alice)
     (document,) = documents()
     page = as_alice.get("/").text
-    assert "Not started yet" in page and f'href="/documents/{document.id}"' in page
+    assert "Not started" in page and f'href="/documents/{document.id}"' in page
     answer = as_alice.post(f"/documents/{document.id}/delete")
     assert (answer.status_code, answer.location) == (303, "/")
     assert "clientes.csv was removed." in as_alice.get("/").text
@@ -133,7 +133,7 @@ def test_what_was_not_started_is_listed_until_it_is_removed(app: Flask, as_alice
     assert stored_files(app) == 0
 
 
-def test_removing_a_document_that_is_looked_up_changes_nothing(app: Flask, as_alice: FlaskClient, alice: User) -> None:
+def test_a_started_document_is_not_removed(app: Flask, as_alice: FlaskClient, alice: User) -> None:
     job = cast.make_job(app, alice)
     as_alice.post(f"/documents/{job.document_id}/delete")
     assert "so it stays" in as_alice.get("/").text
@@ -148,11 +148,14 @@ def test_the_list_is_filtered_by_status_name_and_page(app: Flask, as_alice: Flas
     job.file_name = "verano.xlsx"
     db.session.commit()
     assert "verano.xlsx" in as_alice.get("/?q=VERANO").text
-    assert "verano.xlsx" not in as_alice.get("/").text  # the oldest stands on page 2
+    assert "verano.xlsx" not in as_alice.get("/").text  # the oldest is on page 2
     assert "verano.xlsx" in as_alice.get("/?page=2").text
     assert as_alice.get("/?status=pending").text.count('data-status="pending"') == 2 * 25
     nothing = as_alice.get("/?status=failed&q=verano").text
-    assert "Nothing named “verano” stands at “Failed”." in nothing and "1 file stands elsewhere." in nothing
+    assert (
+        "No files with “verano” in their name have status “Failed”." in nothing
+        and "1 file has another status." in nothing
+    )
     assert as_alice.get("/?status=nonsense&page=x").status_code == 200
 
 

@@ -14,7 +14,7 @@ from tests.support.recipes import recipe, registered
 from tests.web.check_page import FRAGMENT, figures, jobs, read, selected, stored, upload
 
 
-def test_while_it_is_read_the_page_waits_calmly_and_asks_only_for_news(app: Flask, as_alice: FlaskClient) -> None:
+def test_the_page_polls_while_the_file_is_read(app: Flask, as_alice: FlaskClient) -> None:
     document_id = upload(as_alice)
     page = as_alice.get(f"/documents/{document_id}").text
     assert "Your file is being read" in page
@@ -28,7 +28,7 @@ def test_while_it_is_read_the_page_waits_calmly_and_asks_only_for_news(app: Flas
     assert figures(news.text)["to_look_up"] == 3
 
 
-def test_a_file_that_is_read_for_long_is_told_so_once(app: Flask, as_alice: FlaskClient) -> None:
+def test_slow_reading_is_mentioned_once(app: Flask, as_alice: FlaskClient) -> None:
     document_id = upload(as_alice)
     document = db.session.get_one(Document, document_id)
     document.created_at = cast.NOW
@@ -38,7 +38,7 @@ def test_a_file_that_is_read_for_long_is_told_so_once(app: Flask, as_alice: Flas
     assert as_alice.get(f"/documents/{document_id}/live?v=reading-slow", headers=FRAGMENT).status_code == 204
 
 
-def test_a_refused_file_says_what_is_the_matter_and_what_to_do(app: Flask, as_alice: FlaskClient) -> None:
+def test_a_refused_file_says_what_to_do(app: Flask, as_alice: FlaskClient) -> None:
     document_id = upload(as_alice, b"\x89PNG\r\n\x1a\n" + bytes(200), "actually_a_png.xlsx")
     read(app, document_id)
     page = as_alice.get(f"/documents/{document_id}").text
@@ -47,7 +47,7 @@ def test_a_refused_file_says_what_is_the_matter_and_what_to_do(app: Flask, as_al
     assert answer.status_code == 422 and jobs() == []
 
 
-def test_the_guesses_are_shown_as_guesses_with_their_figures(as_alice: FlaskClient, document_id: int) -> None:
+def test_guesses_are_marked_and_counted(as_alice: FlaskClient, document_id: int) -> None:
     page = as_alice.get(f"/documents/{document_id}").text
     assert figures(page) == {"to_look_up": 3, "duplicates": 1, "invalid": 2, "blank": 1}
     assert (selected(page, "sheet"), selected(page, "header_row"), selected(page, "column")) == ("0", "3", "1")
@@ -60,7 +60,7 @@ def test_the_guesses_are_shown_as_guesses_with_their_figures(as_alice: FlaskClie
     assert re.search(r'<th scope="row">4</th>\s*<td>.*?n0.*?data-picked><span class="clip">612345678<', page, re.S)
 
 
-def test_a_change_answers_with_the_part_and_an_address_to_keep(as_alice: FlaskClient, document_id: int) -> None:
+def test_a_change_returns_a_fragment_and_address(as_alice: FlaskClient, document_id: int) -> None:
     asked = "sheet=0&shown_sheet=0&header_row=3&column=0&country=ES&source=offline"
     part = as_alice.get(f"/documents/{document_id}?{asked}", headers=FRAGMENT)
     assert "<html" not in part.text
@@ -77,7 +77,7 @@ def test_another_sheet_brings_its_own_guesses(as_alice: FlaskClient, document_id
     assert figures(page)["to_look_up"] == 2
 
 
-def test_another_header_row_and_country_are_counted_anew(as_alice: FlaskClient, document_id: int) -> None:
+def test_another_header_row_and_country_are_counted(as_alice: FlaskClient, document_id: int) -> None:
     page = as_alice.get(f"/documents/{document_id}?header_row=4").text
     assert figures(page) == {"to_look_up": 3, "duplicates": 0, "invalid": 2, "blank": 1}
     assert selected(page, "column") == "1"
@@ -85,7 +85,7 @@ def test_another_header_row_and_country_are_counted_anew(as_alice: FlaskClient, 
     assert "headings" in as_alice.get(f"/documents/{document_id}?header_row=0").text
 
 
-def test_looking_changes_nothing(app: Flask, as_alice: FlaskClient, document_id: int) -> None:
+def test_the_page_changes_nothing(app: Flask, as_alice: FlaskClient, document_id: int) -> None:
     before = dict(db.session.get_one(Document, document_id).checks)
     db.session.rollback()
     as_alice.get(f"/documents/{document_id}?country=FR&header_row=5")
@@ -93,9 +93,7 @@ def test_looking_changes_nothing(app: Flask, as_alice: FlaskClient, document_id:
     assert jobs() == []
 
 
-def test_the_same_content_uploaded_before_is_said_with_its_job(
-    app: Flask, as_alice: FlaskClient, document_id: int
-) -> None:
+def test_earlier_upload_of_the_same_content_is_linked(app: Flask, as_alice: FlaskClient, document_id: int) -> None:
     job = as_alice.post(f"/documents/{document_id}/jobs").location
     again = upload(as_alice, stored(app, document_id))
     read(app, again)
@@ -104,7 +102,7 @@ def test_the_same_content_uploaded_before_is_said_with_its_job(
     assert "the very same content before" not in as_alice.get(f"/documents/{document_id}").text
 
 
-def test_the_same_content_of_somebody_else_is_not_told(
+def test_bobs_upload_of_the_same_content_is_not_mentioned(
     app: Flask, as_alice: FlaskClient, as_bob: FlaskClient, document_id: int
 ) -> None:
     his = upload(as_bob, stored(app, document_id))
@@ -126,9 +124,7 @@ def test_bob_gets_404_for_every_address_of_alices_document(
     assert as_alice.get(f"/documents/{document_id}").status_code == 200
 
 
-def test_ada_sees_the_check_page_but_only_alice_acts_on_it(
-    as_alice: FlaskClient, as_ada: FlaskClient, document_id: int
-) -> None:
+def test_ada_sees_the_page_but_only_alice_acts(as_alice: FlaskClient, as_ada: FlaskClient, document_id: int) -> None:
     page = as_ada.get(f"/documents/{document_id}").text
     assert "clientes.xlsx" in page and "Look up 3 numbers" not in page
     for action in ("delete", "jobs"):
@@ -146,7 +142,7 @@ def test_a_file_whose_rows_are_gone_says_so(app: Flask, as_alice: FlaskClient, d
     assert as_alice.post(f"/documents/{document_id}/jobs", data={"header_row": "2"}).status_code == 422
 
 
-def test_a_source_of_a_recipe_says_what_it_is_its_pace_and_what_it_gives(as_alice, alice, app, tmp_path) -> None:
+def test_a_recipe_describes_its_source(as_alice, alice, app, tmp_path) -> None:
     document = cast.make_document(app, alice, [cast.mobile(1)])
     with registered(recipe(tmp_path, "json", "https://api.example.com", rate="30/min")):
         page = as_alice.get(f"/documents/{document.id}?source=json-test").get_data(as_text=True)
@@ -155,7 +151,7 @@ def test_a_source_of_a_recipe_says_what_it_is_its_pace_and_what_it_gives(as_alic
     assert "It gives: Operator now, ported." in page
 
 
-def test_the_source_of_the_setting_is_chosen_until_the_person_chooses(as_alice, alice, app, tmp_path) -> None:
+def test_the_default_source_is_preselected(as_alice, alice, app, tmp_path) -> None:
     document = cast.make_document(app, alice, [cast.mobile(1)])
     app.config["DEFAULT_SOURCE"] = "json-test"
     assert '<option value="offline" selected>' in as_alice.get(f"/documents/{document.id}").get_data(as_text=True)

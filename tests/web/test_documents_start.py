@@ -1,4 +1,4 @@
-"""Confirming a checked file starts its job, once, with what stands in the form. alice owns the file."""
+"""Confirming a checked file starts its job, once, with the form's choice. alice owns the file."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +11,14 @@ from flask.testing import FlaskClient
 from tests.web.check_page import form_of, jobs, selected, upload
 
 
-def test_confirming_starts_a_job_with_what_stands_in_the_form(as_alice: FlaskClient, document_id: int) -> None:
+def test_confirming_starts_a_job(as_alice: FlaskClient, document_id: int) -> None:
     action = f"/documents/{document_id}/jobs"
     answer = as_alice.post(action, data=form_of(as_alice.get(f"/documents/{document_id}").text, action))
     (job,) = jobs()
     assert (answer.status_code, answer.location) == (303, f"/jobs/{job.id}")
     assert (job.sheet, job.header_row, job.column, job.country, job.source) == (0, 3, 1, "ES", "offline")
     assert job.total_numbers == 7
-    assert "Not started yet" not in as_alice.get("/").text
+    assert "Not started" not in as_alice.get("/").text
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_confirming_starts_a_job_with_what_stands_in_the_form(as_alice: FlaskCli
         ({"sheet": "Proveedores", "shown_sheet": "0", "column": "Phone"}, (2, 1, 2, "ES")),
     ],
 )
-def test_a_program_may_say_it_by_position_or_by_name(
+def test_a_program_may_use_positions_or_names(
     as_alice: FlaskClient, document_id: int, sent: dict[str, str], started: tuple[int, int, int, str]
 ) -> None:
     assert as_alice.post(f"/documents/{document_id}/jobs", data=sent).status_code == 303
@@ -55,7 +55,7 @@ def test_a_program_may_say_it_by_position_or_by_name(
         ({"source": "oracle"}, "source is not known"),
     ],
 )
-def test_a_wrong_choice_is_said_in_words_and_loses_nothing_else(
+def test_a_wrong_choice_keeps_the_rest(
     as_alice: FlaskClient, document_id: int, wrong: dict[str, str], says: str
 ) -> None:
     right = {"sheet": "0", "header_row": "2", "column": "0", "country": "PT", "source": "offline"}
@@ -70,9 +70,7 @@ def test_a_wrong_choice_is_said_in_words_and_loses_nothing_else(
     assert looked.status_code == 200 and says in looked.text
 
 
-def test_without_javascript_another_sheet_is_shown_before_it_is_started(
-    as_alice: FlaskClient, document_id: int
-) -> None:
+def test_without_javascript_a_changed_sheet_is_shown_first(as_alice: FlaskClient, document_id: int) -> None:
     action = f"/documents/{document_id}/jobs"
     sent = {**form_of(as_alice.get(f"/documents/{document_id}").text, action), "sheet": "2"}
     answer = as_alice.post(action, data=sent)
@@ -84,13 +82,13 @@ def test_without_javascript_another_sheet_is_shown_before_it_is_started(
     assert as_alice.post(action, data=again).location == f"/jobs/{jobs()[0].id}"
 
 
-def test_pressed_twice_it_starts_one_job_and_a_second_run_is_possible(as_alice: FlaskClient, document_id: int) -> None:
+def test_pressed_twice_it_starts_one_job(as_alice: FlaskClient, document_id: int) -> None:
     action = f"/documents/{document_id}/jobs"
     sent = form_of(as_alice.get(f"/documents/{document_id}").text, action)
     first, second = (as_alice.post(action, data=sent).location for _ in range(2))
     assert first == second and len(jobs()) == 1
     page = as_alice.get(f"/documents/{document_id}").text
-    assert "This file was started before." in page and f'href="{first}"' in page
+    assert "You have already started this file." in page and f'href="{first}"' in page
     assert as_alice.post(action, data=form_of(page, action)).location not in ("", first)
     assert len(jobs()) == 2
 
@@ -101,7 +99,7 @@ def test_a_file_still_being_read_cannot_be_started(app: Flask, as_alice: FlaskCl
     assert answer.status_code == 422 and jobs() == []
 
 
-def test_sent_from_several_tabs_at_once_it_starts_one_job(app: Flask, as_alice: FlaskClient, document_id: int) -> None:
+def test_several_tabs_start_one_job(app: Flask, as_alice: FlaskClient, document_id: int) -> None:
     action = f"/documents/{document_id}/jobs"
     sent = form_of(as_alice.get(f"/documents/{document_id}").text, action)
     cookie = as_alice.get_cookie("masterfilter")

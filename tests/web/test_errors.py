@@ -74,7 +74,7 @@ def test_two_requests_have_two_references(client: FlaskClient) -> None:
 
 def test_a_missing_page_keeps_the_frame_for_who_is_signed_in(as_alice: FlaskClient, alice: User) -> None:
     page = as_alice.get("/nowhere").text
-    assert "There is nothing at this address" in page
+    assert "This page does not exist" in page
     assert alice.email in page
 
 
@@ -90,7 +90,7 @@ def test_a_form_that_is_too_old_says_so(app: Flask, client: FlaskClient) -> None
     app.config["WTF_CSRF_ENABLED"] = True
     answer = client.post("/look", data={"theme": "dark"}, headers={"Accept-Language": "en"})
     assert answer.status_code == 400
-    assert "This form is no longer valid" in answer.text
+    assert "This form has expired" in answer.text
 
 
 def test_a_wrong_method_says_which_are_right(client: FlaskClient) -> None:

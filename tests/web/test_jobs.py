@@ -88,7 +88,7 @@ def test_the_tiles_sum_up_to_the_file(as_alice: FlaskClient, alice: User, make_j
     scenes.answer(job, [Outcome.FOUND, Outcome.NOT_FOUND, Outcome.FAILED], reason=None)
     tiles = tiles_of(text_of(as_alice, f"/jobs/{job.id}"))
     assert tiles == {
-        "Found": 2, "Not found": 1, "Not valid": 2, "Rejected": 0, "Not answered": 1, "To be looked up": 1,
+        "Found": 2, "Not found": 1, "Invalid": 2, "Rejected": 0, "No answer": 1, "To look up": 1,
     }  # fmt: skip
     assert sum(tiles.values()) == job.total_numbers
 
@@ -203,7 +203,7 @@ def test_a_list_may_ask_nonsense(as_alice: FlaskClient, ids: str) -> None:
 def test_the_next_try_is_said_with_its_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = scenes.failed(make_job(alice, 5), utcnow())
     page = text_of(as_alice, f"/jobs/{job.id}")
-    assert "Next try at" in page
+    assert "Next attempt at" in page
     assert "automatic retry 1 of 3" in page
     assert "The source did not answer for some of the numbers." in page
 
@@ -211,12 +211,10 @@ def test_the_next_try_is_said_with_its_time(as_alice: FlaskClient, alice: User, 
 def test_a_busy_source_is_said_with_its_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = scenes.busy(make_job(alice), utcnow())
     page = text_of(as_alice, f"/jobs/{job.id}")
-    assert "Goes on at" in page
-    assert (
-        "The source is limiting how fast we can send requests. Your file is safe and will continue automatically."
-        in page
-    )
-    assert "The source is limiting how fast we can send requests." in text_of(as_alice, "/")
+    assert "Continues at" in page
+    limited = "The source is limiting how fast we can send requests."
+    assert f"{limited} The lookup will continue automatically; you do not need to do anything." in page
+    assert limited in text_of(as_alice, "/")
 
 
 def test_only_admins_see_the_machine(

@@ -11,7 +11,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.status import Status
 from portal.jobs.metrics.periods import Span
-from portal.jobs.status_counts import standing
+from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import expiry
 from portal.web.charts import Series, nice, stacked
 from portal.web.tables import Column, Table
@@ -48,7 +48,7 @@ def test_the_counters_are_what_the_command_says(as_ada, alice, make_job, runner)
     shown = tiles(text_of(as_ada, "/admin/metrics"))
     assert shown == {**{status.value: 1 for status in Status}, "total": 7}
     said = runner.invoke(args=["check-scraping-jobs", "--dry-run"]).output
-    assert [int(n) for n in re.findall(r":\s+(\d+)$", said, re.M)][-8:] == [*standing().values(), 7]
+    assert [int(n) for n in re.findall(r":\s+(\d+)$", said, re.M)][-8:] == [*count_by_status().values(), 7]
 
 
 def test_the_counters_are_sent_again_only_when_they_have_changed(as_ada, alice, make_job) -> None:
@@ -87,7 +87,7 @@ def test_everybody_sees_their_own_figures_alone(as_alice, alice, bob, make_job) 
 
 def test_who_has_no_figures_yet_is_told_so(as_bob) -> None:
     page = text_of(as_bob, "/figures")
-    assert "None of your files has ended yet" in page and "No file ended in this time." in page
+    assert "None of your files has ended yet" in page and "No files finished in this period." in page
 
 
 @pytest.mark.parametrize("days", ["from=2026-05-05&to=2026-05-01", "from=2020-01-01&to=2026-05-01", "from=yesterday"])
@@ -125,7 +125,7 @@ def test_the_day_on_which_a_file_goes_is_shown_before(app, as_alice, alice, make
     assert "Kept" not in text_of(as_alice, f"/jobs/{job.id}") + text_of(as_alice, "/")
     app.config["RETENTION_DAYS"] = 30
     assert "Jun 4, 2026" in text_of(as_alice, f"/jobs/{job.id}")
-    assert "for 30 days after it has ended" in text_of(as_alice, f"/jobs/{running.id}")
+    assert "for 30 days after it finishes" in text_of(as_alice, f"/jobs/{running.id}")
     assert text_of(as_alice, "/").count("Kept until Jun 4, 2026") == 1
 
 

@@ -18,7 +18,7 @@ from portal.clock import utcnow
 from portal.database import db, reading
 from portal.notices.delivery import send_due
 from portal.notices.models import Delivery, Notice
-from portal.notices.password_mails import ask_for_reset
+from portal.notices.password_mails import request_reset
 from tests import services
 from tests.support import cast
 from tests.support.cast import PASSWORD
@@ -35,7 +35,7 @@ def notices() -> list[Notice]:
 
 def ask(email: str, now: datetime) -> None:
     db.session.rollback()
-    ask_for_reset(email, "192.0.2.1", now)
+    request_reset(email, "192.0.2.1", now)
 
 
 def link_in(app: Flask) -> str:
@@ -234,7 +234,7 @@ def test_a_new_password_ends_the_wait_for_guesses_at_the_old_one(client: FlaskCl
 def test_without_a_mail_server_nobody_is_sent_to_their_mail(app: Flask, alice: User) -> None:
     """What is written lies in the data folder then, and whoever asked would wait for it in vain."""
     client = app.test_client()
-    for server, word in (("", "Ask an administrator"), ("127.0.0.1", "Look into your mail")):
+    for server, word in (("", "Ask an administrator"), ("127.0.0.1", "Check your email")):
         app.config["MAIL_SERVER"] = server
         for email in (alice.email, "nobody@example.com"):
             assert (

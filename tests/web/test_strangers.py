@@ -27,10 +27,10 @@ OWNED = {"document_id", "job_id", "delivery_id"}
 OWN = {
     "auth.account", "auth.ask", "auth.change_account", "auth.choose", "auth.first_admin", "auth.forgot",
     "auth.login", "auth.logout", "auth.reset", "auth.setup", "auth.sign_in", "documents.example", "documents.index",
-    "documents.upload", "figures.mine", "figures.my_table", "health.healthz", "health.readyz", "health.standstill",
+    "documents.upload", "metrics.own", "metrics.own_table", "health.healthz", "health.readyz", "health.outage_banner",
     "jobs.live_list", "locale.look", "static",
-    "webhook.choose", "webhook.renew", "webhook.show", "webhook.try_it", "wishes.keep", "wishes.stop",
-    "wishes.stopped",
+    "webhook.choose", "webhook.renew", "webhook.show", "webhook.send_test",
+    "notification_settings.save", "notification_settings.ask_unsubscribe", "notification_settings.unsubscribe",
 }  # fmt: skip
 FORM = {
     "sheet": "0", "column": "0", "country": "ES", "source": "offline", "header_row": "1", "why": "because",

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from portal.accounts import User
 from portal.database import db
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
-from portal.notices.preferences import wishes_of
+from portal.notices.preferences import preferences_of
 from portal.notices.webhook import settings
 
 HERE = "/account/webhook"
@@ -52,12 +52,12 @@ def test_a_new_key_takes_the_place_of_the_old_one(hooked: FlaskClient, alice: Us
 
 
 REFUSED = {
-    "example.org": "The address has to begin with https://.",
-    "http://example.org/": "The address has to begin with https://.",
+    "example.org": "The address must begin with https://.",
+    "http://example.org/": "The address must begin with https://.",
     "https://192.168.1.1/": "leads into a private network",
     "https://example.org:22/": "may only have the ports 443 and 8443",
     "https://a:b@example.org/": "must not have a user name",
-    "https://": "This is no address.",
+    "https://": "This address is not valid.",
 }
 
 
@@ -103,7 +103,7 @@ def test_what_was_sent_is_shown_with_its_answer_and_can_be_sent_again(
     assert hooked.post(f"{HERE}/deliveries/{one.id}/again").status_code == 303
     assert deliveries()[0].state == Delivery.DUE
     again = hooked.post(f"{HERE}/deliveries/{one.id}/again", follow_redirects=True).text
-    assert "Nothing was sent: other messages are still on their way." in again
+    assert "Nothing was sent: other messages are still being sent." in again
 
 
 def test_bob_can_neither_see_nor_repeat_what_alice_was_sent(
@@ -138,4 +138,4 @@ def test_a_webhook_that_was_switched_off_says_so(hooked: FlaskClient, alice: Use
 def test_an_address_that_is_too_long_is_refused_and_not_clipped(as_alice: FlaskClient, alice: User) -> None:
     answer = as_alice.post("/account/webhook", data={"address": f"https://example.com/{'x' * 1000}"})
     assert answer.status_code == 422 and 'role="alert"' in answer.text
-    assert wishes_of(alice.id).webhook_url is None
+    assert preferences_of(alice.id).webhook_url is None

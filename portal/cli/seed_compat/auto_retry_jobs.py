@@ -26,13 +26,13 @@ def auto_retry_jobs_command() -> None:
         now = utcnow()
         seen: dict[str, list[JobLine]] = defaultdict(list)
 
-        def see(step: str, thing: object) -> None:
+        def report(step: str, thing: object) -> None:
             # Printed only after the pass: no transaction is open then, and it is known which jobs Redis has.
             if isinstance(thing, ScrapingJob):
                 seen[step].append(JobLine.of(thing, now))
                 db.session.rollback()
 
-        swept = sweep(now, see=see, actor=CLI_ACTOR)
+        swept = sweep(now, report=report, actor=CLI_ACTOR)
         _print_jobs(seen)
         click.echo(f"[{_stamp()}] " + _summary(swept))
         if swept.faults:
@@ -64,7 +64,7 @@ def _print_jobs(seen: dict[str, list[JobLine]]) -> None:
 
 def _summary(swept: SweepReport) -> str:
     """Return the seed's two counts, then the other steps that did something."""
-    lost, pushed, documents, told = swept.lost, swept.pushed, swept.documents, swept.told
+    lost, pushed, documents, notified = swept.lost, swept.pushed, swept.documents, swept.notified
     parts = [
         gettext("Check completed: %(timeouts)s timeouts, %(retries)s retries",
                 timeouts=swept.timed_out, retries=swept.retried),
@@ -73,7 +73,7 @@ def _summary(swept: SweepReport) -> str:
         ngettext("%(n)s job sent to the queue", "%(n)s jobs sent to the queue", pushed, n=pushed) if pushed else "",
         ngettext("%(n)s file sent to be read", "%(n)s files sent to be read", documents, n=documents)
         if documents else "",
-        ngettext("%(n)s notice sent", "%(n)s notices sent", told, n=told) if told else "",
+        ngettext("%(n)s notice sent", "%(n)s notices sent", notified, n=notified) if notified else "",
     ]  # fmt: skip
     return ", ".join(part for part in parts if part)
 

@@ -17,7 +17,7 @@ from portal.cli.seed_compat.job_lines import JobLine, RedisQueue, copied, moved
 from portal.clock import utcnow
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.status_counts import standing
+from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import overdue, steps
 
 # Two of the signs are drawn one column narrower than terminals assume, so two spaces follow them, as in the seed.
@@ -40,7 +40,7 @@ def print_statistics() -> None:
         Status.CANCELLED: pgettext("how many jobs", "Cancelled:"),
     }
     total = pgettext("how many jobs", "Total:")
-    counted = standing()
+    counted = count_by_status()
     width = max(map(len, (*names.values(), total))) + 1
     for status, name in names.items():
         click.echo(f"  {SIGNS[status]}{name:<{width}}{counted[status]}")

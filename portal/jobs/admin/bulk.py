@@ -1,8 +1,8 @@
-"""One verb over many jobs, for admins: what it does to each, and why it passes one over. What moved on since it was
-chosen is skipped, never forced.
+"""Bulk actions of administrators: applies one verb to many jobs, and says why it skips one. A job that changed since
+it was selected is skipped, never forced.
 
-A few jobs are done at once, here; more become an operation, which `operating` works off. The verbs of one job are
-`lifecycle`'s, so that nothing can be done to many that could not be done to one.
+A few jobs are done here, at once; more become an operation, which `operation_runner` works through. The verbs are those
+of `lifecycle`, so that nothing can be done to many jobs that could not be done to one.
 """
 
 from collections import Counter
@@ -20,9 +20,9 @@ from portal.jobs.core.status import RETRYABLE, STOPPABLE, Status
 from portal.jobs.dispatch import push_job
 from portal.jobs.models import ScrapingJob, backoff
 
-AT_ONCE = 50  # jobs that a press of a button does itself; more are done in the background
-NEEDS_REASON = frozenset({Verb.TIME_OUT, Verb.CANCEL, Verb.LIMITS})  # they override what the portal does by itself
-PUSHED = frozenset({Verb.RETRY})  # after it, workers are told
+AT_ONCE = 50  # jobs that one request does itself; more are done in the background
+NEEDS_REASON = frozenset({Verb.TIME_OUT, Verb.CANCEL, Verb.LIMITS})  # they override what the portal does automatically
+NEEDS_PUSH = frozenset({Verb.RETRY})  # workers are notified afterwards
 CAN_MOVE: dict[Verb, frozenset[Status]] = {
     Verb.RETRY: frozenset({*RETRYABLE, Status.CANCELLED}),
     Verb.TIME_OUT: frozenset({Status.PROCESSING}),
@@ -30,13 +30,13 @@ CAN_MOVE: dict[Verb, frozenset[Status]] = {
     Verb.LIMITS: frozenset(Status) - {Status.COMPLETED},
 }
 
-# Why a job was passed over, beside the status that it stands in.
+# Why a job was skipped, if not for its status.
 GONE, MOVED_ON, NOTHING_LEFT, FAULT = "gone", "moved_on", "nothing_left", "fault"
 
 
 @dataclass(frozen=True)
 class BulkOrder:
-    """What is to be done, by whom and why. `limits`: max_retries and timeout_minutes, for that verb."""
+    """A verb, who ordered it and why. `limits`: max_retries and timeout_minutes, for Verb.LIMITS."""
 
     verb: Verb
     by: str
@@ -46,20 +46,20 @@ class BulkOrder:
 
 @dataclass
 class BulkResult:
-    """What became of it. `skipped` has each job that did not move, with its file's name and the reason's code."""
+    """The result. `skipped` has each job that was not changed: its id, its file's name and the code of the reason."""
 
     done: list[int] = field(default_factory=list)
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
-        """How many were skipped for each reason, the most frequent first."""
+        """Count the skipped jobs by reason, the most frequent first."""
         return Counter(why for _, _, why in self.skipped).most_common()
 
 
 def act(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int, now: datetime) -> str | None:
-    """Do it to one job as it was seen, in the session's transaction: nothing when it was done, or the reason why not.
-    Whoever commits tells the workers."""
+    """Apply the order to one job, if it is still in the round and attempt that were seen, in the session's transaction.
+    Returns None when done, or the code of the reason why not. The caller commits and notifies the workers."""
     with db.session.begin_nested() as here:
         moved = _move(order, job_id, seen_round, seen_attempt, now)
         if moved is not None and order.verb == Verb.RETRY and moved.waiting_numbers == 0:
@@ -74,7 +74,7 @@ def _move(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int, now
         return ScrapingJob.retry(job_id, seen_round, order.by, now, why=why)
     if order.verb == Verb.TIME_OUT:
         return ScrapingJob.time_out_by_hand(job_id, order.by, why or "", now, backoff(), attempt=seen_attempt)
-    as_seen = _stands(job_id)
+    as_seen = _current(job_id)
     if as_seen is None or (as_seen.round, as_seen.attempt) != (seen_round, seen_attempt):
         return None
     if as_seen.status not in CAN_MOVE[order.verb]:
@@ -85,13 +85,13 @@ def _move(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int, now
     return ScrapingJob.set_limits(job_id, retries, minutes, order.by, now, why=why)
 
 
-def _stands(job_id: int) -> ScrapingJob | None:
+def _current(job_id: int) -> ScrapingJob | None:
     there = select(ScrapingJob).where(ScrapingJob.id == job_id, ScrapingJob.deleted_at.is_(None))
     return db.session.scalar(there, execution_options={"populate_existing": True})
 
 
 def _why_not(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int) -> str:
-    job = _stands(job_id)
+    job = _current(job_id)
     if job is None:
         return GONE
     if job.status in CAN_MOVE[order.verb] and (job.round, job.attempt) != (seen_round, seen_attempt):
@@ -100,7 +100,7 @@ def _why_not(order: BulkOrder, job_id: int, seen_round: int, seen_attempt: int) 
 
 
 def do_at_once(order: BulkOrder, jobs: Sequence[ScrapingJob], now: datetime) -> BulkResult:
-    """Do it to a few jobs, each committed alone."""
+    """Apply the order to a few jobs, each committed alone."""
     account = BulkResult()
     for job_id, name, seen_round, attempt in [(job.id, job.file_name, job.round, job.attempt) for job in jobs]:
         why = act(order, job_id, seen_round, attempt, now)
@@ -111,13 +111,13 @@ def do_at_once(order: BulkOrder, jobs: Sequence[ScrapingJob], now: datetime) -> 
             account.skipped.append((job_id, name, why))
             continue
         account.done.append(job_id)
-        if order.verb in PUSHED:
+        if order.verb in NEEDS_PUSH:
             push_job(job_id, now)
     return account
 
 
-def ticked(admin: User, job_ids: Sequence[int]) -> list[ScrapingJob]:
-    """Those of the jobs that are there, in the order asked; nobody but an admin has any here."""
+def selected(admin: User, job_ids: Sequence[int]) -> list[ScrapingJob]:
+    """Return those of the jobs that exist, in the order of `job_ids`; none if the user is not an administrator."""
     if not admin.is_admin:
         return []
     found: dict[int, ScrapingJob] = {}

@@ -1,5 +1,5 @@
-"""What a verb over many jobs would come to, before it is done: how many it would move, and how many it would pass over
-because of their status. It reads and changes nothing.
+"""The dry run of a bulk action: how many jobs it would change, and how many it would skip because of their status. It
+reads and changes nothing.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.admin.bulk import CAN_MOVE, ticked
+from portal.jobs.admin.bulk import CAN_MOVE, selected
 from portal.jobs.admin.filters import Filters, conditions
 from portal.jobs.admin.job_list import CappedCount, status_counts
 from portal.jobs.admin.operations import CHOSEN_AT_ONCE
@@ -21,7 +21,7 @@ from portal.jobs.models import ScrapingJob
 
 @dataclass(frozen=True)
 class BulkPlan:
-    """The counts, by the status that the jobs stand in now. `gone`: ids that are no job's any more."""
+    """The counts, by the jobs' present status. `gone`: ids whose job no longer exists."""
 
     moved: dict[Status, CappedCount]
     skipped: dict[Status, CappedCount]
@@ -37,7 +37,7 @@ class BulkPlan:
 
     @property
     def over(self) -> bool:
-        """Whether some of it is not counted to the end."""
+        """Whether a count is incomplete."""
         return self.to_move.more or self.to_skip.more
 
 
@@ -47,14 +47,14 @@ def _sum(counts: dict[Status, CappedCount]) -> CappedCount:
 
 
 def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[int]) -> BulkPlan:
-    """The plan for all under `wanted`, or else for these jobs."""
+    """Return the plan for all jobs under `wanted`, or else for `job_ids`."""
     gone = 0
     if wanted is not None:
         counts = status_counts(wanted, CHOSEN_AT_ONCE)
         if wanted.status is not None:
             counts = {wanted.status: counts[wanted.status]}
     else:
-        jobs = ticked(admin, job_ids)
+        jobs = selected(admin, job_ids)
         gone = len(job_ids) - len(jobs)
         counts = {status: CappedCount(n) for status, n in Counter(job.status for job in jobs).items()}
     there = {status: one for status, one in counts.items() if one.n or one.more}
@@ -67,7 +67,7 @@ def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[
 
 
 def some_matching(admin: User, wanted: Filters, limit: int) -> list[ScrapingJob]:
-    """The first jobs under the filters, so many at most."""
+    """Return the first jobs under the filters, at most `limit`."""
     if not admin.is_admin:
         return []
     found = select(ScrapingJob).where(*conditions(wanted)).order_by(ScrapingJob.id).limit(limit)

@@ -1,5 +1,5 @@
-"""What an admin's list of jobs is narrowed to, as conditions of a query. The list, its counts, the grid of causes and
-what is done with "all that match" use the same ones, so that they agree.
+"""Filters of the administrators' list of jobs, as conditions of a query. The list, its counts, the grid of causes and
+bulk actions on all matching jobs share them, so that they agree.
 """
 
 from collections.abc import Sequence
@@ -17,45 +17,45 @@ from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
 from portal.jobs.queries import containing
 
-PEOPLE_AT_ONCE = 200  # so many people may one part of an address mean
+MATCHING_OWNERS = 200  # owners that one part of an e-mail address may match
 
 
 @dataclass(frozen=True)
 class Filters:
-    """The filters. Nothing of a field: it filters nothing. `e164` is a telephone number that the file must have."""
+    """Filters; an unset field does not filter. `e164` is a telephone number that the file must contain."""
 
     status: Status | None = None
     name: str = ""  # part of the file's name, or a job's id
     user: str = ""  # part of the owner's address
     source: str = ""
-    cause: str | None = None  # of those that failed or timed out; "" for those without any
+    cause: str | None = None  # of jobs that failed or timed out; "" for those without a cause
     job_id: int | None = None
     e164: str | None = None
     since: datetime | None = None  # created
     until: datetime | None = None
     changed_since: datetime | None = None
     still_open: bool = False  # failed or timed out
-    stopped: bool = False  # of these, only those that are not tried again by themselves
+    stopped: bool = False  # only failed or timed out jobs that are not retried automatically
 
     @property
     def named_id(self) -> int | None:
-        """The id that `name` may mean as well."""
+        """The job id that `name` may also mean."""
         return id_in(self.name)
 
     @property
     def only_status(self) -> bool:
-        """Whether nothing but the status filters."""
+        """Whether only the status filters."""
         return self.as_json().keys() <= {"status"}
 
     def as_json(self) -> dict[str, Any]:
-        """The fields that filter something, as they can be kept in a table."""
+        """Return the fields that are set, in a form that a table can store."""
         kept = {one.name: getattr(self, one.name) for one in fields(self)}
         kept = {name: value for name, value in kept.items() if value or (name == "cause" and value is not None)}
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in kept.items()}
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Self:
-        """The filters that `as_json` gave."""
+        """Return the filters stored by `as_json`."""
         known = {one.name for one in fields(cls)}
         given = {name: value for name, value in kept.items() if name in known}
         for name in ("since", "until", "changed_since"):
@@ -67,12 +67,12 @@ class Filters:
 
 
 def conditions(wanted: Filters, *, with_name: bool = True) -> list[ColumnElement[bool]]:
-    """The filters as conditions on ScrapingJob. `with_name` false leaves the file's name out: no index helps there."""
+    """Return the filters as conditions on ScrapingJob. `with_name=False` leaves out the name (it has no index)."""
     job = ScrapingJob
     there = job.deleted_at.is_(None)
     still_open = wanted.still_open or wanted.stopped or wanted.cause is not None
-    # Spelled otherwise for open jobs: SQLite would take the index by status, which it holds for a good one, and sort
-    # all of them. Said so, only the indexes of open jobs fit, and these have them in order.
+    # Worded differently for open jobs: otherwise SQLite prefers the index by status and sorts all of them. Worded like
+    # this, only the indexes of open jobs fit, which have them in order.
     where: list[ColumnElement[bool]] = [there.is_(true()) if still_open else there]
     if wanted.status is not None:
         where.append(job.status == wanted.status)
@@ -91,7 +91,7 @@ def conditions(wanted: Filters, *, with_name: bool = True) -> list[ColumnElement
     if wanted.changed_since is not None:
         where.append(job.updated_at >= wanted.changed_since)
     if still_open:
-        where.append(among(job.status, RETRYABLE))  # as the indexes of open jobs are worded
+        where.append(among(job.status, RETRYABLE))  # worded like the indexes of open jobs
     if wanted.stopped:
         where.append(job.next_retry_at.is_(None))
     if wanted.cause is not None:
@@ -103,6 +103,6 @@ def conditions(wanted: Filters, *, with_name: bool = True) -> list[ColumnElement
 
 
 def _owned_by(part: str) -> ColumnElement[bool]:
-    people = select(User.id).where(containing(User.email, part)).order_by(User.id).limit(PEOPLE_AT_ONCE)
+    people = select(User.id).where(containing(User.email, part)).order_by(User.id).limit(MATCHING_OWNERS)
     found: Sequence[int] = db.session.scalars(people).all()
     return ScrapingJob.user_id == found[0] if len(found) == 1 else ScrapingJob.user_id.in_(found)

@@ -1,9 +1,9 @@
-"""The admins' list of everybody's jobs: a page of it after any place, in any order, and how many there are of each
-status. What it reads is bounded, so that a million jobs cost what a thousand do.
+"""The administrators' list of all jobs: one page after a cursor, in any order, and the number of jobs with each status.
+It reads a bounded number of rows, so that a million jobs cost as much as a thousand.
 
-How many there are of each status altogether, the figures know; any other count ends at CAP. A part of a file's name,
-which no index finds, is looked for in the first WINDOW of the jobs that the other filters leave; `goes_on` says that
-there are more. It decides for nobody: only the pages of admins ask here.
+Totals by status come from the metrics; any other count stops at CAP. Part of a file's name, for which there is no
+index, is searched in the first WINDOW jobs that the other filters leave; `more_to_search` says that there are more. It
+checks no rights: only administrators' pages may call it.
 """
 
 from dataclasses import dataclass, replace
@@ -20,10 +20,10 @@ from portal.jobs.admin.filters import Filters, conditions
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.queries import containing
-from portal.jobs.status_counts import standing
+from portal.jobs.status_counts import count_by_status
 
 PER_PAGE = 50
-CAP = 5_000  # what a page of the list counts; a plan, which is asked for once, counts further
+CAP = 5_000  # what a page of the list counts; a plan, which is requested once, counts further
 WINDOW = 20_000
 
 
@@ -38,34 +38,34 @@ class Sort(StrEnum):
 
 
 class SortOrder(NamedTuple):
-    """An order: by what, and whether the greatest comes first."""
+    """A sort key, and whether the greatest comes first."""
 
     sort: Sort = Sort.CREATED
     descending: bool = True
 
 
 class CappedCount(NamedTuple):
-    """A count that may end early. `more`: there are more than `n`."""
+    """A count that may stop early. `more`: there are more than `n`."""
 
     n: int = 0
     more: bool = False
 
 
 NEWEST = SortOrder()
-Cursor = tuple[Any, ...]  # a place in the list: what a job was ordered by, and its id
+Cursor = tuple[Any, ...]  # a place in the list: the values of a job's sort key, and its id
 
 
 @dataclass(frozen=True)
 class JobListPage:
-    """A page of the list. `counts` has every status under the same filters but for the status; `total` is of this
-    list. `next` is the place to go on from. `order` is another than was asked where too many match for that one."""
+    """A page of the list. `counts` has every status under the same filters except the status; `total` is this list's.
+    `next` is the cursor of the next page. `order` differs from the requested one if too many jobs match to sort."""
 
     jobs: list[ScrapingJob]
     counts: dict[Status, CappedCount]
     total: CappedCount
     order: SortOrder
     next: Cursor | None = None
-    goes_on: bool = False  # the name was not looked for in all of them
+    more_to_search: bool = False  # the name was not searched in all of them
 
 
 _PERCENT: ColumnElement[int] = case(
@@ -81,11 +81,11 @@ _KEYS: dict[Sort, list[tuple[ColumnElement[Any], TypeEngine[Any]]]] = {
 
 
 def list_all(wanted: Filters, order: SortOrder = NEWEST, after: Cursor | None = None) -> JobListPage:
-    """The page of the list that comes after a place, or its first one. A place of another order begins anew."""
+    """Return the page after a cursor, or the first page. A cursor of another order is ignored."""
     counts = status_counts(wanted)
     total = counts[wanted.status] if wanted.status else _sum(counts.values())
     if order.sort == Sort.PROGRESS and (total.more or total.n > CAP or wanted.name):
-        order = NEWEST  # no index has it, and sorting a million rows would take its time
+        order = NEWEST  # there is no index for it, and sorting a million rows is slow
     if after is not None and not _fits(after, order):
         after = None
     found = _ordered(select(ScrapingJob), wanted, order, after).options(joinedload(ScrapingJob.user))
@@ -104,7 +104,7 @@ def _named(
     counts: dict[Status, CappedCount],
     total: CappedCount,
 ) -> JobListPage:
-    """The jobs whose file's name has a text, in a window of the list; the one whose id it is comes first."""
+    """Return the jobs whose file's name contains a text, in a window of the list; the job with that id comes first."""
     ids = _ordered(select(ScrapingJob.id), wanted, order, after).limit(WINDOW).subquery()
     here = found.where(ScrapingJob.id.in_(select(ids.c.id)), containing(ScrapingJob.file_name, wanted.name))
     jobs = list(db.session.scalars(here.limit(PER_PAGE + 1)))
@@ -152,12 +152,12 @@ def _fits(after: Cursor, order: SortOrder) -> bool:
 
 
 def status_counts(wanted: Filters, cap: int | None = None) -> dict[Status, CappedCount]:
-    """How many jobs of each status there are under the filters, whatever status these name. Where many match beside
-    other filters, all but the status that is named are counted as far as `cap` jobs go, or else CAP."""
+    """Count the jobs with each status under the filters, ignoring their status filter. If many match, counting stops
+    at `cap` jobs (default CAP), except for the filtered status, which is counted on its own."""
     cap = cap or CAP
     asked, wanted = wanted.status, replace(wanted, status=None)
     if wanted.only_status:
-        return {status: CappedCount(n) for status, n in standing().items()}
+        return {status: CappedCount(n) for status, n in count_by_status().items()}
     some: Select[Any] = select(ScrapingJob.status).where(*conditions(wanted, with_name=False))
     if wanted.name:
         window = _ordered(select(ScrapingJob.id), wanted, NEWEST, None).limit(WINDOW)

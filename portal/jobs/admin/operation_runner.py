@@ -1,8 +1,8 @@
-"""Working off a bulk operation: a slice at a time, in small batches, each committed alone.
+"""Runs a bulk operation: one slice at a time, in small batches, each committed alone.
 
-A batch's moves, its figures and the place to go on from stand in one transaction behind the operation's fence: cut at
-any line, it goes on where it was, and no job is seen to twice. A slice is short, as the sweep waits for the same
-worker. Two workers on one operation: the later one loses, as with jobs.
+A batch's changes, its counts and the place to continue from are written in one transaction behind the operation's
+fence: interrupted at any line, it continues where it stopped, and no job is processed twice. A slice is short, because
+the sweep waits for the same worker. If two workers have one operation, the late one loses, as with jobs.
 """
 
 import time
@@ -24,11 +24,11 @@ from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
 
-BATCH = 25  # jobs a transaction: on SQLite everybody else waits for it
+BATCH = 25  # jobs per transaction: on SQLite all other writers wait for it
 SLICE_SECONDS = 5.0
 LEASE_SECONDS = 60.0
-PUSHED_AGAIN_SECONDS = 30.0  # an operation that was pushed so long ago and that nobody has taken is pushed again
-SKIPPED_KEPT = 1000  # of those that were skipped, so many are named
+PUSHED_AGAIN_SECONDS = 30.0  # an operation that no worker has taken for so long is pushed again
+SKIPPED_KEPT = 1000  # skipped jobs that are stored by id; the rest are only counted
 
 
 def _never() -> bool:
@@ -39,8 +39,8 @@ def work(
     operation_id: int, *, clock: Callable[[], datetime] = utcnow, stopped: Callable[[], bool] = _never,
     seconds: float = SLICE_SECONDS,
 ) -> bool:  # fmt: skip
-    """Work on an operation for a while; says whether there is more to do. A worker that comes while another one has
-    it does nothing."""
+    """Work on an operation for `seconds`; returns whether there is more to do. Does nothing while another worker holds
+    it."""
     attempt = _claim(operation_id, clock())
     if attempt is None:
         return False
@@ -54,13 +54,13 @@ def work(
     except Exception:
         db.session.rollback()
         log.exception("operation interrupted", operation=operation_id)
-        return False  # its lease runs out, and the sweep pushes it again
-    _let_go(operation_id, attempt)
+        return False  # its lease expires, and the sweep pushes it again
+    _release(operation_id, attempt)
     return True
 
 
 def unpushed(now: datetime) -> list[int]:
-    """The operations that nobody works on, and that no message in Redis may be waiting for."""
+    """Return the operations that no worker holds, and that probably have no message in Redis."""
     old = now - timedelta(seconds=PUSHED_AGAIN_SECONDS)
     idle = select(Operation.id).where(
         among(Operation.state, UNDER_WAY),
@@ -87,14 +87,14 @@ def _claim(operation_id: int, now: datetime) -> int | None:
     return attempt
 
 
-def _let_go(operation_id: int, attempt: int) -> None:
+def _release(operation_id: int, attempt: int) -> None:
     held = (Operation.id == operation_id, Operation.attempt == attempt)
     changed_rows(update(Operation).where(*held).values(lease_until=None, enqueued_at=None))
     db.session.commit()
 
 
 def _held(operation_id: int, attempt: int, now: datetime) -> Operation | None:
-    """The operation, locked and with a fresh lease; None when this worker no longer has it."""
+    """Return the operation, locked and with a new lease; None when this worker no longer holds it."""
     held = (Operation.id == operation_id, Operation.attempt == attempt, Operation.state == OperationState.RUNNING)
     beat = update(Operation).where(*held).values(lease_until=now + timedelta(seconds=LEASE_SECONDS))
     if changed_rows(beat) == 0:
@@ -104,7 +104,7 @@ def _held(operation_id: int, attempt: int, now: datetime) -> Operation | None:
 
 
 def _batch(operation_id: int, attempt: int, now: datetime) -> bool:
-    """One batch: jobs are chosen, or seen to. False when there is nothing more to do here."""
+    """Do one batch: select jobs, or process them. Returns False when this worker has nothing more to do."""
     operation = _held(operation_id, attempt, now)
     if operation is None:
         return False
@@ -124,15 +124,15 @@ def _batch(operation_id: int, attempt: int, now: datetime) -> bool:
     )
     if not rows:
         return _end(operation, OperationState.DONE, now)
-    moved = _see_to(operation, rows, now)
+    moved = _process(operation, rows, now)
     db.session.commit()
     for job_id in moved:
         push_job(job_id, now)
     return True
 
 
-def _see_to(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[int]:
-    """Do it to these jobs, write what became of them, and say which of them workers are to be told of."""
+def _process(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[int]:
+    """Apply the verb to these jobs, store the results, and return the jobs for which workers must be notified."""
     _lock(rows)
     limits = operation.limits
     order = BulkOrder(
@@ -159,23 +159,23 @@ def _see_to(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[
     operation.skipped += len(skipped)
     operation.skipped_why = dict(Counter(operation.skipped_why) + Counter(skipped.values()))
     operation.done_up_to = rows[-1].job_id
-    return done if operation.verb in bulk.PUSHED else []
+    return done if operation.verb in bulk.NEEDS_PUSH else []
 
 
 def _lock(rows: list[ChosenJob]) -> None:
-    """Have all of a batch's jobs before the first move. A worker that ends one of them has its row and wants the
-    figures next: with the figures in our hands and that row still to come, we would wait for each other for ever."""
+    """Lock all jobs of a batch before the first change. A worker that ends one of them holds its row and wants the
+    metrics next: if we held the metrics and wanted that row, we would deadlock."""
     these = select(ScrapingJob.id).where(ScrapingJob.id.in_([row.job_id for row in rows])).order_by(ScrapingJob.id)
     db.session.execute(these.with_for_update(key_share=True)).all()
 
 
 def _act(order: BulkOrder, row: ChosenJob, now: datetime) -> str | None:
     try:
-        with db.session.begin_nested():  # on PostgreSQL, one refused statement would spoil all that comes after it
+        with db.session.begin_nested():  # on PostgreSQL, one refused statement breaks the rest of the transaction
             return bulk.act(order, row.job_id, row.seen_round, row.seen_attempt, now)
     except OperationalError:
-        raise  # the database is away or busy: the whole batch is done again
-    except Exception:  # one job that cannot be moved must not keep the others from it, again and again
+        raise  # the database is away or busy: the whole batch is repeated
+    except Exception:  # one job that cannot be changed must not block the others for ever
         log.exception("operation could not move a job", operation=row.operation_id, job=row.job_id)
         return bulk.FAULT
 

@@ -1,8 +1,8 @@
-"""Bulk operations as people see them: begun, stopped, looked at. `operating` works them off.
+"""Bulk operations, as the pages use them: start, stop, find, list. `operation_runner` does the work.
 
-The jobs are chosen when it begins, each with the state in which it was chosen: what moves on later is skipped with the
-reason, and what comes later is not hit. Of a very great many, the first CHOSEN_AT_ONCE; the worker chooses the rest
-before it begins.
+The jobs are selected at the start, each with its round and attempt: a job that changes later is skipped with the
+reason, and one that arrives later is not affected. The first CHOSEN_AT_ONCE are selected here; the worker selects the
+rest before it begins.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ PER_PAGE = 25
 
 @dataclass(frozen=True)
 class SkippedJob:
-    """A job that an operation passed over. `name` is nothing when it was deleted since."""
+    """A job that an operation skipped. `name` is None when the job was deleted since."""
 
     job_id: int
     name: str | None
@@ -45,8 +45,8 @@ def begin(
     address: dict[str, str] | None = None,
     job_ids: Sequence[int] = (),
 ) -> Operation:
-    """Begin an operation over all jobs under `wanted`, or over these. Its form's `key` makes it be begun once: the
-    second press gives the first one's operation. It commits."""
+    """Start an operation on all jobs under `wanted`, or on `job_ids`. The form's `key` makes it start once: sending the
+    form again returns the same operation. Commits."""
     if (begun := _of_key(key)) is not None:
         return begun
     newest = db.session.scalar(select(func.max(ScrapingJob.id))) or 0
@@ -61,7 +61,7 @@ def begin(
     db.session.add(operation)
     try:
         db.session.flush()
-    except IntegrityError:  # pressed twice at the same moment
+    except IntegrityError:  # the form was sent twice at the same moment
         db.session.rollback()
         found = _of_key(key)
         if found is None:
@@ -80,7 +80,7 @@ def _of_key(key: str) -> Operation | None:
 
 
 def choose(operation: Operation, job_ids: Sequence[int] = ()) -> None:
-    """Choose jobs, CHOSEN_AT_ONCE at most, in the order of their ids, and note where to go on. In the session's
+    """Select at most CHOSEN_AT_ONCE jobs in the order of their ids, and store where to continue. In the session's
     transaction."""
     job = ScrapingJob
     if operation.choose_after is None:
@@ -103,7 +103,7 @@ def _chosen(operation: Operation, *where: Any) -> int:
 
 
 def stop(operation_id: int, actor: str, now: datetime) -> bool:
-    """Ask an operation to stop: no further job is touched. One that no worker has begun ends at once. It commits."""
+    """Ask an operation to stop: it changes no further job. One that no worker has begun ends at once. Commits."""
     open_ = (Operation.id == operation_id, Operation.stop_asked_at.is_(None), Operation.state.in_(UNDER_WAY))
     asked = changed_rows(update(Operation).where(*open_).values(stop_asked_at=now)) == 1
     if asked:
@@ -117,7 +117,7 @@ def stop(operation_id: int, actor: str, now: datetime) -> bool:
 
 
 def forget(operation_id: int, after_job: int) -> None:
-    """Let go of the jobs that were chosen and will not be seen to, and of the telephone number that was looked for."""
+    """Delete the selected jobs that will not be processed, and the telephone number that was searched."""
     left = (ChosenJob.operation_id == operation_id, ChosenJob.job_id > after_job)
     changed_rows(delete(ChosenJob).where(*left))
     operation = db.session.get_one(Operation, operation_id, populate_existing=True)
@@ -126,14 +126,14 @@ def forget(operation_id: int, after_job: int) -> None:
 
 
 def find(admin: User, operation_id: int) -> Operation | None:
-    """The operation as it stands now; for nobody but admins is there any."""
+    """Return the operation in its present state; None if the user is not an administrator."""
     if not admin.is_admin:
         return None
     return db.session.get(Operation, operation_id, populate_existing=True)
 
 
 def recent(before: int | None = None) -> tuple[list[Operation], int | None]:
-    """The newest operations, or those before an id, and the id to go on from."""
+    """Return the newest operations, or those before an id, and the id to continue from."""
     found = select(Operation).order_by(Operation.id.desc()).limit(PER_PAGE + 1)
     if before is not None:
         found = found.where(Operation.id < before)
@@ -142,12 +142,12 @@ def recent(before: int | None = None) -> tuple[list[Operation], int | None]:
 
 
 def under_way() -> int:
-    """How many operations are not at their end."""
+    """Count the operations that have not ended."""
     return db.session.scalar(select(func.count()).where(among(Operation.state, UNDER_WAY))) or 0
 
 
 def skipped_jobs(operation: Operation) -> list[SkippedJob]:
-    """The first of those that were passed over. The counts of the reasons stand beside the operation, and are exact."""
+    """Return the first skipped jobs. The operation itself has the exact counts of the reasons."""
     rows = db.session.execute(
         select(ChosenJob.job_id, ScrapingJob.file_name, ChosenJob.skipped_why)
         .outerjoin(ScrapingJob, (ScrapingJob.id == ChosenJob.job_id) & ScrapingJob.deleted_at.is_(None))
@@ -159,6 +159,6 @@ def skipped_jobs(operation: Operation) -> list[SkippedJob]:
 
 
 def version(operation: Operation) -> str:
-    """A short text that changes with everything that the operation's page shows."""
+    """Return a short text that changes with everything that the operation's page shows."""
     shown = (operation.state, operation.done, operation.skipped, operation.chosen, operation.stop_asked_at is not None)
     return "-".join(map(str, shown))

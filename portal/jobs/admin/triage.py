@@ -1,6 +1,6 @@
-"""What stands still, by cause and by how long ago it came to that: the grid that begins an admin's morning.
+"""Jobs that need attention (failed or timed out), counted by cause and by how long ago they last changed.
 
-It is counted by the same filters as the list that each figure leads to. Beyond CAP jobs, the newest are counted.
+The counts use the same filters as the list that each number links to. Beyond CAP jobs, only the newest are counted.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SPANS: dict[str, timedelta | None] = {
 
 @dataclass(frozen=True)
 class CauseRow:
-    """One cause with its count for each of SPANS, which hold one another."""
+    """One cause with its count for each of SPANS; each span includes the shorter ones."""
 
     cause: str
     counts: dict[str, int]
@@ -33,7 +33,7 @@ class CauseRow:
 
 @dataclass(frozen=True)
 class Grid:
-    """The causes, the most frequent first, and the sums. `full`: there are more jobs than were counted."""
+    """The causes, most frequent first, and the sums. `full`: there are more jobs than were counted."""
 
     rows: list[CauseRow]
     sums: dict[str, int]
@@ -41,7 +41,7 @@ class Grid:
 
 
 def grid(now: datetime, *, stopped: bool = False) -> Grid:
-    """The grid of all that failed or timed out; `stopped` leaves out what is tried again by itself."""
+    """Return the grid of failed and timed out jobs; `stopped` leaves out those that are retried automatically."""
     job = ScrapingJob
     newest = (
         select(job.last_error, job.updated_at)
@@ -54,7 +54,7 @@ def grid(now: datetime, *, stopped: bool = False) -> Grid:
     within = [func.sum(case((newest.c.updated_at >= moment, 1), else_=0)) for moment in since.values()]
     found = db.session.execute(select(newest.c.last_error, *within, func.count()).group_by(newest.c.last_error)).all()
     rows = [CauseRow(row[0] or "", dict(zip(SPANS, map(int, row[1:]), strict=True))) for row in found]
-    # What is fresh weighs more than what has lain there for weeks.
+    # Recent failures matter more than those of weeks ago.
     rows.sort(key=lambda row: (*(-row.counts[span] for span in ("24h", "all")), row.cause))
     sums = {span: sum(row.counts[span] for row in rows) for span in SPANS}
     return Grid(rows, sums, sums["all"] > CAP)

@@ -1,4 +1,4 @@
-"""Bulk operations in words: the verbs, how an operation stands, and why a job was passed over."""
+"""Bulk operations in words: the verbs, an operation's state, and why a job was skipped."""
 
 from flask_babel import LazyString, format_decimal, ngettext
 from flask_babel import lazy_gettext as _
@@ -10,46 +10,46 @@ from portal.jobs.words.statuses import status_words
 
 VERBS: dict[Verb, LazyString] = {
     Verb.RETRY: _("Retry"),
-    Verb.TIME_OUT: _("End as timed out"),
+    Verb.TIME_OUT: _("Mark as timed out"),
     Verb.CANCEL: _("Cancel"),
     Verb.LIMITS: _("Change the limits"),
 }
 STATES: dict[OperationState, LazyString] = {
-    OperationState.WAITING: _("Waiting for its turn"),
+    OperationState.WAITING: _("Queued"),
     OperationState.RUNNING: _("In progress"),
-    OperationState.DONE: _("Done"),
+    OperationState.DONE: _("Completed"),
     OperationState.STOPPED: _("Stopped"),
 }
 WHY_SKIPPED: dict[str, LazyString] = {
-    bulk.GONE: _("deleted meanwhile"),
-    bulk.MOVED_ON: _("tried again meanwhile"),
+    bulk.GONE: _("deleted in the meantime"),
+    bulk.MOVED_ON: _("retried in the meantime"),
     bulk.NOTHING_LEFT: _("nothing left to look up"),
-    bulk.FAULT: _("could not be changed; the log says why"),
+    bulk.FAULT: _("could not be changed; see the log"),
 }
 
 
 def verb_words(verb: Verb | str) -> str:
-    """One verb, as a button has it."""
+    """Return a verb as it is on a button."""
     return str(VERBS[Verb(verb)])
 
 
 def state_words(state: OperationState | str) -> str:
-    """How an operation stands."""
+    """Return an operation's state in words."""
     return str(STATES[OperationState(state)])
 
 
 def skipped_words(why: str) -> str:
-    """Why a job was passed over: the status that it stood in, or a reason of its own."""
+    """Return why a job was skipped: its status at that time, or another reason."""
     return status_words(why) if why in tuple(Status) else str(WHY_SKIPPED.get(why, why))
 
 
 def done_words(verb: Verb, done: int) -> str:
-    """What was done, with the count of jobs."""
+    """Return what was done, with the number of jobs."""
     n = format_decimal(done)
     if verb == Verb.RETRY:
         return ngettext("%(n)s file is being retried.", "%(n)s files are being retried.", done, n=n)
     if verb == Verb.TIME_OUT:
-        return ngettext("%(n)s attempt was ended.", "%(n)s attempts were ended.", done, n=n)
+        return ngettext("%(n)s file was marked as timed out.", "%(n)s files were marked as timed out.", done, n=n)
     if verb == Verb.CANCEL:
         return ngettext("%(n)s file was cancelled.", "%(n)s files were cancelled.", done, n=n)
     return ngettext("The limits of %(n)s file were changed.", "The limits of %(n)s files were changed.", done, n=n)

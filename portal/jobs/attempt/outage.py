@@ -2,8 +2,8 @@
 
 The breaker opens after twenty failures, which a file of a few numbers never reaches. When only failures came back, that
 file's numbers were never judged, so it waits like a file at a source that is down, without using a retry. It may do so
-`MOST` times a day; after that it fails like any other, so that a source that stays wrong, or a number that breaks it,
-comes to an end.
+`MAX_PAUSES` times a day; after that it fails like any other, so that a source that stays wrong, or a number that breaks
+it, comes to an end.
 """
 
 from datetime import datetime, timedelta
@@ -15,9 +15,9 @@ from portal.database import db
 from portal.jobs.core.tables import Attempt, Number
 from portal.sources.base import Outcome
 
-MOST = 8  # pauses within a day: with these waits, three hours
+MAX_PAUSES = 8  # pauses within a day: with these waits, three hours
 FIRST_SECONDS, LONGEST_SECONDS = 60.0, 3600.0
-WITHIN = timedelta(days=1)
+PERIOD = timedelta(days=1)
 
 
 def wait_seconds(job_id: int, now: datetime) -> float | None:
@@ -30,9 +30,9 @@ def wait_seconds(job_id: int, now: datetime) -> float | None:
         return None
     paused = db.session.scalar(
         select(func.count()).where(
-            Attempt.job_id == job_id, Attempt.cause == CauseCode.SOURCE_SILENT, Attempt.ended_at > now - WITHIN
+            Attempt.job_id == job_id, Attempt.cause == CauseCode.SOURCE_SILENT, Attempt.ended_at > now - PERIOD
         )
     )
-    if (paused or 0) >= MOST:
+    if (paused or 0) >= MAX_PAUSES:
         return None
     return min(FIRST_SECONDS * 2 ** (paused or 0), LONGEST_SECONDS)

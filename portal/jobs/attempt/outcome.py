@@ -17,16 +17,16 @@ from portal.jobs.notify import send
 from portal.logs import redact_text
 from portal.sources.catalogue import without_secrets
 
-LONGEST = 6000  # characters; the end is kept, because it says what happened
+MAX_CHARACTERS = 6000  # the end is kept, because it says what happened
 
 
-def told(error: BaseException) -> str:
-    """Return the exception's traceback without secrets, fit for admins: the last `LONGEST` characters."""
+def redacted_traceback(error: BaseException) -> str:
+    """Return the exception's traceback without secrets, fit for admins: the last `MAX_CHARACTERS` characters."""
     text = "".join(traceback.format_exception(error))
-    return redact_text(without_secrets(text))[-LONGEST:]
+    return redact_text(without_secrets(text))[-MAX_CHARACTERS:]
 
 
-ADMIN_SECONDS = 600  # a source that refuses us is asked again after this, by one job for all: its breaker is open
+ADMIN_SECONDS = 600  # after this, one job asks a source that refuses us again, for all jobs: its breaker is open
 
 
 def _never() -> bool:
@@ -53,16 +53,16 @@ class Conditions:
 class AttemptOutcome:
     """The ways in which one attempt ends."""
 
-    def __init__(self, job_id: int, attempt: int, given: Conditions) -> None:
+    def __init__(self, job_id: int, attempt: int, conditions: Conditions) -> None:
         self.job_id = job_id
         self.attempt = attempt
-        self.given = given
+        self.conditions = conditions
 
     def _after(self, seconds: float) -> datetime:
-        return self.given.clock() + timedelta(seconds=seconds)
+        return self.conditions.clock() + timedelta(seconds=seconds)
 
     def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> ScrapingJob | None:
-        job = verb(self.given.clock())
+        job = verb(self.conditions.clock())
         db.session.commit()
         return job
 
@@ -72,10 +72,10 @@ class AttemptOutcome:
     def _end_refused(self, source_name: str, cause: str) -> ScrapingJob | None:
         """The source refuses every request: notify the admins. Unless the recipe is at fault, the file waits, continues
         automatically and uses no retry."""
-        send.source_stopped(source_name, cause, self.given.clock())
+        send.source_stopped(source_name, cause, self.conditions.clock())
         if not cause_for(cause).refusal:
             return self._end_failed(cause)
         return self._end_handed_back(cause, self._after(ADMIN_SECONDS))
 
     def _end_failed(self, cause: str) -> ScrapingJob | None:
-        return self._end(lambda now: ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.given.backoff))
+        return self._end(lambda now: ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.conditions.backoff))

@@ -31,7 +31,7 @@ class RetryQueue:
         self._clock, self._draw = clock, draw
         self._later: list[tuple[float, str]] = []
         self._last: deque[str] = deque()
-        self._asked: Counter[str] = Counter()  # failed tries by number
+        self._failures: Counter[str] = Counter()  # failed tries by number
         self._out = 0
 
     def take(self) -> tuple[str, ...]:
@@ -56,17 +56,17 @@ class RetryQueue:
         """Count one number that was taken as finished: it has its answer, or gets none in this attempt."""
         self._out -= 1
 
-    def again(self, number: str, *, free: bool = False, late: bool = False) -> bool:
+    def retry(self, number: str, *, free: bool = False, late: bool = False) -> bool:
         """Put a number that was taken back for another try. False when its tries are used up. `free` uses no try, and
         `late` comes when all others have their answer, as the last try does."""
-        asked = self._asked[number] = self._asked[number] + (not free)
-        if asked >= self._tries:
+        failures = self._failures[number] = self._failures[number] + (not free)
+        if failures >= self._tries:
             return False
         self._out -= 1
-        if late or (asked == self._tries - 1 and not free):
+        if late or (failures == self._tries - 1 and not free):
             self._last.append(number)
         else:
-            span = 0.0 if free else min(CAP_SECONDS, BASE_SECONDS * 2 ** (asked - 1))
+            span = 0.0 if free else min(CAP_SECONDS, BASE_SECONDS * 2 ** (failures - 1))
             heapq.heappush(self._later, (self._clock() + span * self._draw(), number))
         return True
 

@@ -30,7 +30,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, begin
+from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, open_session
 from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.samples import Samples
 
@@ -47,29 +47,36 @@ DRAIN_SECONDS = 7.0  # a worker that has to stop hands its job back within ten s
 _OUTCOME = attrgetter("answer.outcome")
 
 
-def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
+def run(job_id: int, attempt: int, conditions: Conditions) -> Status | None:
     """Run attempt number `attempt + 1` of a job, and return the job's status after it.
 
     None: there was nothing to claim (a stale or duplicate message), or the job was taken away on the way.
     """
-    job = ScrapingJob.claim(job_id, attempt, given.clock(), worker=given.worker, lease_seconds=given.lease_seconds)
+    job = ScrapingJob.claim(
+        job_id, attempt, conditions.clock(), worker=conditions.worker, lease_seconds=conditions.lease_seconds
+    )
     db.session.commit()
     if job is None:
         return None
-    present, source_name = job.attempt, job.source
-    structlog.contextvars.bind_contextvars(job=job_id, attempt=present)
+    current, source_name = job.attempt, job.source
+    structlog.contextvars.bind_contextvars(job=job_id, attempt=current)
     try:
         with Heartbeat(
-            db.engine, job_id, present, lease_seconds=given.lease_seconds, clock=given.clock, on_fenced=given.on_fenced
+            db.engine,
+            job_id,
+            current,
+            lease_seconds=conditions.lease_seconds,
+            clock=conditions.clock,
+            on_fenced=conditions.on_fenced,
         ):
-            ended = _Attempt(job_id, present, given).go(source_name)
+            ended = _Attempt(job_id, current, conditions).work(source_name)
     except AttemptTaken:
         log.info("attempt fenced")
         return None
     except Exception as error:
         db.session.rollback()
         with suppress(SQLAlchemyError):  # the database may be what failed
-            timeline.note_fault(job_id, present, outcome.told(error))
+            timeline.note_fault(job_id, current, outcome.redacted_traceback(error))
             db.session.commit()
         raise
     finally:
@@ -80,12 +87,12 @@ def run(job_id: int, attempt: int, given: Conditions) -> Status | None:
 class _Attempt(AttemptOutcome):
     """The state of an attempt in progress: the answers that came in and are not saved yet."""
 
-    def __init__(self, job_id: int, attempt: int, given: Conditions) -> None:
-        super().__init__(job_id, attempt, given)
-        self.looked: list[LookedUp] = []
-        self.fresh: dict[str, Answer] = {}  # those of `looked` that the source has just answered, not the cache
-        self.told: list[str] = []  # numbers that got any response, even "ask again"
-        self.given_up: list[tuple[list[int], Answer]] = []  # numbers whose tries are used up
+    def __init__(self, job_id: int, attempt: int, conditions: Conditions) -> None:
+        super().__init__(job_id, attempt, conditions)
+        self.looked_up: list[LookedUp] = []
+        self.fresh: dict[str, Answer] = {}  # those of `looked_up` that the source has just answered, not the cache
+        self.responded: list[str] = []  # numbers that got any response, even "ask again"
+        self.exhausted: list[tuple[list[int], Answer]] = []  # numbers whose tries are used up
         self.not_ready = 0  # numbers that the source has accepted and not answered
         self.silent_seconds: float | None = None  # how long to wait for a source that gave no answer at all
         self.unsaved_rows = 0
@@ -96,7 +103,7 @@ class _Attempt(AttemptOutcome):
         self.samples_saved = 0  # how many of `samples` are saved
         self.fault: str | None = None  # first traceback; "" once saved, so that later ones are ignored
 
-    def go(self, source_name: str) -> ScrapingJob | None:
+    def work(self, source_name: str) -> ScrapingJob | None:
         refresh_sources()
         try:
             source = get_source(source_name)
@@ -104,13 +111,13 @@ class _Attempt(AttemptOutcome):
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
         self.rows = rows = ledger.waiting(self.job_id)
         db.session.commit()  # no transaction is open during lookups
-        self.keep = CachePolicy.of(source_name)
+        self.cache = CachePolicy.of(source_name)
         self.tickets = KeptTickets(
-            self.job_id, self.attempt, source_name, self.keep.version, rows.keys(), self.given.clock,
-            self.given.lease_seconds,
+            self.job_id, self.attempt, source_name, self.cache.version, rows.keys(), self.conditions.clock,
+            self.conditions.lease_seconds,
         )  # fmt: skip
         try:
-            self._fill_in_kept(rows)
+            self._use_cached_answers(rows)
             self._look_up(source, rows)
         except SourceBusy as busy:
             self._save()
@@ -119,103 +126,110 @@ class _Attempt(AttemptOutcome):
             self._save()
             return self._end_refused(source_name, stopped.reason)
         self._save()
-        if self.given.stopped() or self.paused:
+        if self.conditions.stopped() or self.paused:
             return self._end_handed_back(CauseCode.PAUSED if self.paused else CauseCode.RESTART)
         if self.silent_seconds is not None:
             return self._end_handed_back(CauseCode.SOURCE_SILENT, self._after(self.silent_seconds))
         if self.not_ready:
             return self._end_handed_back(
-                CauseCode.NOT_READY, self._after(self.tickets.wait_seconds(self.given.clock()))
+                CauseCode.NOT_READY, self._after(self.tickets.wait_seconds(self.conditions.clock()))
             )
         return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_failed(
             CauseCode.NUMBERS_UNANSWERED
         )
 
-    def _fill_in_kept(self, rows: dict[str, list[int]]) -> None:
+    def _use_cached_answers(self, rows: dict[str, list[int]]) -> None:
         """Use answers of earlier files that are still good: their numbers leave `rows` and are not looked up again."""
-        numbers = list(rows) if self.keep.days else []
+        numbers = list(rows) if self.cache.days else []
         for first in range(0, len(numbers), SAVE_ROWS):
-            for e164, answer in self.keep.known(numbers[first : first + SAVE_ROWS], self.given.clock()).items():
-                self._came(rows.pop(e164), answer)
+            for e164, answer in self.cache.known(numbers[first : first + SAVE_ROWS], self.conditions.clock()).items():
+                self._add_answer(rows.pop(e164), answer)
             self._save()
 
-    def _came(self, rows: list[int], answer: Answer) -> None:
-        self.looked.append(LookedUp(rows, answer))
+    def _add_answer(self, rows: list[int], answer: Answer) -> None:
+        self.looked_up.append(LookedUp(rows, answer))
         self.unsaved_rows += len(rows)
 
     def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
         def interrupted() -> bool:
-            return self.paused or self.given.stopped()
+            return self.paused or self.conditions.stopped()
 
-        asking, group, tries = begin(source, interrupted, self.tickets)
-        self.samples = getattr(asking, "samples", self.samples)
+        session, group_size, tries = open_session(source, interrupted, self.tickets)
+        self.samples = getattr(session, "samples", self.samples)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
-                return asking.lookup_many(numbers)
+                return session.lookup_many(numbers)
             except (SourceBusy, SourceStopped, AttemptTaken):
                 raise
             except Exception as error:  # a fault of the source fails these numbers, never the file
                 log.exception("lookup failed", source=source.name)
                 if self.fault is None:
-                    self.fault = outcome.told(error)
+                    self.fault = outcome.redacted_traceback(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
-        deck = RetryQueue(self.tickets.first(rows), group, tries)
-        for come in stream(guarded, deck, source.concurrency, interrupted, DRAIN_SECONDS):
-            if come is not None:
-                asked, answers = come
-                for e164 in asked:
+        queue = RetryQueue(self.tickets.paid_first(rows), group_size, tries)
+        for received in stream(guarded, queue, source.concurrency, interrupted, DRAIN_SECONDS):
+            if received is not None:
+                group, answers = received
+                for e164 in group:
                     answer = answers.get(e164)
                     if answer is None:
                         continue
-                    if answer.reason == CauseCode.NOT_READY:  # it goes on waiting, and is fetched by another attempt
-                        deck.settle()
+                    if answer.reason == CauseCode.NOT_READY:  # it stays waiting, and another attempt fetches it
+                        queue.settle()
                         self.not_ready += 1
                         continue
-                    self.told.append(e164)
+                    self.responded.append(e164)
                     cause = cause_for(answer.reason)
                     if not cause.asks_again:
-                        deck.settle()
-                        self._came(rows[e164], answer)
-                        if self.keep.days:
+                        queue.settle()
+                        self._add_answer(rows[e164], answer)
+                        if self.cache.days:
                             self.fresh[e164] = answer
-                    # Only an answer that stands is written: a number that is asked again goes on waiting.
-                    elif not deck.again(e164, free=cause.free, late=cause.late):
-                        deck.settle()
-                        self.given_up.append((rows[e164], answer))
+                    # Only a definite answer is written: a number that will be looked up again stays waiting.
+                    elif not queue.retry(e164, free=cause.free, late=cause.late):
+                        queue.settle()
+                        self.exhausted.append((rows[e164], answer))
             # Save even without answers: so a silent attempt learns of a pause, a cancel or a newer attempt.
             since_save = time.monotonic() - self.saved_at
             if since_save >= SAVE_SECONDS or (self.unsaved_rows >= SAVE_ROWS and since_save >= SAVES_APART_SECONDS):
                 self._save()
         # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
-        if asking.silent and self.given_up and not interrupted():
-            self.silent_seconds = outage.wait_seconds(self.job_id, self.given.clock())
+        if session.silent and self.exhausted and not interrupted():
+            self.silent_seconds = outage.wait_seconds(self.job_id, self.conditions.clock())
             db.session.commit()
         if self.silent_seconds is None:
-            for lost, answer in self.given_up:
-                self._came(lost, answer)
+            for unanswered, answer in self.exhausted:
+                self._add_answer(unanswered, answer)
 
     def _save(self) -> None:
-        now = self.given.clock()
+        now = self.conditions.clock()
         self.paused = save(
-            self.job_id, self.attempt, self.looked, now, self.given.lease_seconds, beside=lambda: self._beside(now)
+            self.job_id,
+            self.attempt,
+            self.looked_up,
+            now,
+            self.conditions.lease_seconds,
+            also_write=lambda: self._save_with_answers(now),
         )
-        if self.looked and self.given.on_saved:
-            self.given.on_saved(self.unsaved_rows)
-        self.looked, self.fresh, self.told, self.unsaved_rows = [], {}, [], 0
+        if self.looked_up and self.conditions.on_saved:
+            self.conditions.on_saved(self.unsaved_rows)
+        self.looked_up, self.fresh, self.responded, self.unsaved_rows = [], {}, [], 0
         self.saved_at = time.monotonic()
 
-    def _beside(self, now: datetime) -> None:
+    def _save_with_answers(self, now: datetime) -> None:
         """Write what belongs in one transaction with the answers."""
-        self.keep.remember(self.fresh, now)
-        self.tickets.settle(self.told, now)
-        if taken := self.samples.from_(self.samples_saved):
+        self.cache.remember(self.fresh, now)
+        self.tickets.settle(self.responded, now)
+        if taken := self.samples.since(self.samples_saved):
             samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
             self.samples_saved += len(taken)
         if self.fault:
             timeline.note_fault(self.job_id, self.attempt, self.fault)
             self.fault = ""
         # Last, because other workers of the same source wait for these rows until the commit.
-        asked = [one for one in self.looked if one.answer.asked_at is None] if self.keep.days else self.looked
-        stats.count(self.keep.source, Counter(map(_OUTCOME, asked)), now)
+        from_source = (
+            [one for one in self.looked_up if one.answer.asked_at is None] if self.cache.days else self.looked_up
+        )
+        stats.count(self.cache.source, Counter(map(_OUTCOME, from_source)), now)

@@ -76,22 +76,22 @@ def _nothing() -> None:
 def save(
     job_id: int,
     attempt: int,
-    looked: Sequence[LookedUp],
+    looked_up: Sequence[LookedUp],
     now: datetime,
     lease_seconds: float,
-    beside: Callable[[], object] = _nothing,
+    also_write: Callable[[], object] = _nothing,
 ) -> bool:
-    """Write the answers and whatever `beside` writes with them, and commit. True when a person has paused the job.
+    """Write the answers and whatever `also_write` writes with them, and commit. True when a person has paused the job.
 
     Raises AttemptTaken, with nothing written, and RuntimeError when a row already has an answer.
     """
     counts: Counter[Outcome] = Counter()
-    for one in looked:
+    for one in looked_up:
         counts[one.answer.outcome] += len(one.rows)
     final = sum(counts[outcome] for outcome in FINAL)
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
     until = now + timedelta(seconds=lease_seconds)
-    progress_at = now if looked else None
+    progress_at = now if looked_up else None
     fence = _COUNT.where(*ScrapingJob.held_by(job_id, attempt)).returning(ScrapingJob.paused_at)
     of_all = {**moved, "final": final, "now": now, "until": until, "progress_at": progress_at}
     connection = db.session.connection()
@@ -100,16 +100,16 @@ def save(
         db.session.rollback()
         raise AttemptTaken
     rows = sum(counts.values())
-    written = _write(connection, job_id, attempt, looked, now) if looked else 0
+    written = _write(connection, job_id, attempt, looked_up, now) if looked_up else 0
     if written != rows:  # the counters would no longer match the rows
         db.session.rollback()
         raise RuntimeError(f"job {job_id}: {rows} rows to write, {written} were waiting")
-    beside()
+    also_write()
     db.session.commit()
     return held.paused_at is not None
 
 
-def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[LookedUp], now: datetime) -> int:
+def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequence[LookedUp], now: datetime) -> int:
     """Write the rows, and return how many of them were waiting.
 
     It goes straight to the driver: values that are the same in every row are converted once, which avoids SQLAlchemy's
@@ -119,7 +119,7 @@ def _write(connection: Connection, job_id: int, attempt: int, looked: Sequence[L
     same = {"of_job": job_id, "now": ready["now"](now), "by_attempt": attempt}
     words = {outcome: ready["new_outcome"](outcome) for outcome in Outcome}
     rows: list[Any] = []
-    for one in looked:
+    for one in looked_up:
         answer = one.answer
         row = {
             "new_outcome": words[answer.outcome], "new_reason": answer.reason,

@@ -71,7 +71,7 @@ class KeptTickets:
             if any(number in self._wanted for number in numbers)
         ]
 
-    def first(self, rows: Iterable[str]) -> list[str]:
+    def paid_first(self, rows: Iterable[str]) -> list[str]:
         """Order the numbers for lookup: those already paid for are fetched before more are handed in."""
         rows = dict.fromkeys(rows)
         paid = dict.fromkeys(number for batch in self.open() for number in batch.numbers if number in rows)
@@ -83,7 +83,7 @@ class KeptTickets:
         known = (_TICKETS.c.job_id == self._job_id, _TICKETS.c.key == batch.key)
         facts = {"source": self._source, "version": self._version, "numbers": list(batch.numbers)}
         try:
-            with self._held() as connection:
+            with self._fenced() as connection:
                 if connection.execute(update(_TICKETS).where(*known).values(mine)).rowcount == 0:
                     connection.execute(insert(_TICKETS).values(job_id=self._job_id, key=batch.key, **facts, **mine))
         except SQLAlchemyError:
@@ -98,7 +98,7 @@ class KeptTickets:
 
     def drop(self, batch: SubmittedBatch, *, lost: bool) -> None:
         """Delete the batch's ticket; `lost` ones appear on the timeline. Raises AttemptTaken."""
-        with self._held() as connection:
+        with self._fenced() as connection:
             connection.execute(delete(_TICKETS).where(_TICKETS.c.job_id == self._job_id, _TICKETS.c.key == batch.key))
         if lost:
             with self._lock:
@@ -125,7 +125,7 @@ class KeptTickets:
         return min(max(waited, SHORTEST_SECONDS), LONGEST_SECONDS)
 
     @contextmanager
-    def _held(self) -> Iterator[Connection]:
+    def _fenced(self) -> Iterator[Connection]:
         """Open a transaction of its own behind the fence. Raises AttemptTaken."""
         fence = update(_JOBS).where(*ScrapingJob.held_by(self._job_id, self._attempt))
         with self._engine.begin() as connection:

@@ -18,61 +18,61 @@ TICK_SECONDS = 0.25  # the longest silence before the caller gets its turn
 
 
 def stream(
-    lookup: Lookup, deck: RetryQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
+    lookup: Lookup, queue: RetryQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
 ) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
     """Yield each group that was looked up with its answers as they come in, and None after a while without any, so that
-    the caller can save and beat. The caller settles the numbers in the deck before it asks for more.
+    the caller can save and beat. The caller settles the numbers in the queue before it asks for more.
 
     When `stopped()` turns true no new number goes out, and answers in flight are awaited for `drain_seconds` at most.
     An exception of `lookup` is raised here, after the answers that came in before it.
     """
     if concurrency <= 1:
-        yield from _one_by_one(lookup, deck, stopped)
+        yield from _one_by_one(lookup, queue, stopped)
     else:
-        yield from _many(lookup, deck, concurrency, stopped, drain_seconds)
+        yield from _many(lookup, queue, concurrency, stopped, drain_seconds)
 
 
 def _one_by_one(
-    lookup: Lookup, deck: RetryQueue, stopped: Callable[[], bool]
+    lookup: Lookup, queue: RetryQueue, stopped: Callable[[], bool]
 ) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
     while not stopped():
-        group = deck.take()
+        group = queue.take()
         if group:
             yield group, lookup(group)
-        elif deck.left:
-            time.sleep(min(TICK_SECONDS, deck.due_in_seconds or 0.0))
+        elif queue.left:
+            time.sleep(min(TICK_SECONDS, queue.due_in_seconds or 0.0))
             yield None
         else:
             return
 
 
 def _many(
-    lookup: Lookup, deck: RetryQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
+    lookup: Lookup, queue: RetryQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
 ) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
-    flying: dict[Future[BatchAnswers], NumberGroup] = {}
+    in_flight: dict[Future[BatchAnswers], NumberGroup] = {}
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="lookup")
     failure: BaseException | None = None
     drain_until: float | None = None
     try:
         while True:
             stopping = failure is not None or stopped()
-            while not stopping and len(flying) < concurrency and (group := deck.take()):
-                flying[pool.submit(lookup, group)] = group
-            if not flying and (stopping or not deck.left):
+            while not stopping and len(in_flight) < concurrency and (group := queue.take()):
+                in_flight[pool.submit(lookup, group)] = group
+            if not in_flight and (stopping or not queue.left):
                 break
             if stopping:
                 drain_until = drain_until or time.monotonic() + drain_seconds
                 if time.monotonic() > drain_until:
                     break
-            due = deck.due_in_seconds
-            tick = TICK_SECONDS if due is None or len(flying) == concurrency else min(TICK_SECONDS, due)
-            if not flying:  # every number that is left waits for its time
+            due = queue.due_in_seconds
+            tick = TICK_SECONDS if due is None or len(in_flight) == concurrency else min(TICK_SECONDS, due)
+            if not in_flight:  # every number that is left waits for its time
                 time.sleep(tick)
                 yield None
                 continue
-            done, _ = wait(flying, timeout=tick, return_when=FIRST_COMPLETED)
+            done, _ = wait(in_flight, timeout=tick, return_when=FIRST_COMPLETED)
             for future in done:
-                group = flying.pop(future)
+                group = in_flight.pop(future)
                 if error := future.exception():
                     failure = failure or error
                 else:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, only, partial_index
+from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
 
 
 class Verb(StrEnum):
@@ -64,8 +64,8 @@ class Operation(Model):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
-        only("verb", Verb),
-        only("state", OperationState),
+        enum_check("verb", Verb),
+        enum_check("state", OperationState),
         partial_index("ix_operations_under_way", "enqueued_at", where=_UNDER_WAY),
     )
 

@@ -73,22 +73,22 @@ class Progress:
 
 def actions(job: JobColumns) -> frozenset[Action]:
     """Return what can be done with the job now. Deleting is always possible: it stops the job first."""
-    may = {Action.DELETE}
+    allowed = {Action.DELETE}
     planned = job.next_retry_at is not None
     retryable = job.status in RETRYABLE or job.status == Status.CANCELLED
     if retryable and retryable_numbers(job):
-        may.add(Action.RETRY)
+        allowed.add(Action.RETRY)
     if job.status in STOPPABLE and (planned or job.status not in RETRYABLE):
-        may.add(Action.CANCEL)
+        allowed.add(Action.CANCEL)
     if job.paused_at is not None:
-        may.add(Action.RESUME)
+        allowed.add(Action.RESUME)
     elif planned or job.status in WAITING or job.status == Status.PROCESSING:
-        may.add(Action.PAUSE)
+        allowed.add(Action.PAUSE)
     if job.status == Status.PROCESSING:
-        may.add(Action.TIME_OUT)
+        allowed.add(Action.TIME_OUT)
     if job.status != Status.COMPLETED:
-        may.add(Action.LIMITS)
-    return frozenset(may)
+        allowed.add(Action.LIMITS)
+    return frozenset(allowed)
 
 
 def outcome_counts(job: JobColumns) -> dict[Outcome, int]:
@@ -108,7 +108,7 @@ def retryable_numbers(job: JobColumns) -> int:
     return max(0, job.total_numbers - job.processed_numbers)
 
 
-def moves_by_itself(job: JobColumns) -> bool:
+def is_unfinished(job: JobColumns) -> bool:
     """Whether the page may change without its reader doing anything. An ended job with no retry planned is not
     watched."""
     return job.status not in ENDED or job.next_retry_at is not None
@@ -123,20 +123,22 @@ def progress(job: JobColumns, now: datetime) -> Progress:
     """Return how far the job is, how fast, and when it ends. The speed is that of this attempt, over the rows that got
     a final answer: when many rows fail, the estimate is too long, never too short."""
     total, ready = job.total_numbers, job.processed_numbers
-    held = job.status == Status.PROCESSING
-    moving = held and job.paused_at is None
+    processing = job.status == Status.PROCESSING
+    moving = processing and job.paused_at is None
     per_second = _speed(job, now) if moving else None
     remaining = outcome_counts(job)[Outcome.WAITING]
-    left = (remaining / per_second * SOONER, remaining / per_second * LATER) if per_second and remaining else None
+    seconds_left = (
+        (remaining / per_second * SOONER, remaining / per_second * LATER) if per_second and remaining else None
+    )
     return Progress(
         percent=_percent(job),
         ready=ready,
         total=total,
         moving=moving,
-        waiting=job.paused_at is not None or (not held and (job.source_paused or _later(job.not_before, now))),
+        waiting=job.paused_at is not None or (not processing and (job.source_paused or _is_later(job.not_before, now))),
         per_minute=per_second * 60 if per_second else None,
-        seconds_left=left,
-        last_at=job.last_progress_at if held else None,
+        seconds_left=seconds_left,
+        last_at=job.last_progress_at if processing else None,
     )
 
 
@@ -157,7 +159,7 @@ def _speed(job: JobColumns, now: datetime) -> float | None:
     return rows / seconds
 
 
-def _later(moment: datetime | None, now: datetime) -> bool:
+def _is_later(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment > now
 
 
@@ -170,19 +172,19 @@ def summary_sentence(job: JobColumns, now: datetime) -> Summary:
     if job.status in RETRYABLE and job.next_retry_at is None:
         return Summary.STOPPED_FOR_ADMIN if cause_for(job.last_error).for_admin else Summary.STOPPED
     if job.status == Status.PROCESSING:
-        return _held(job, now)
+        return _processing_summary(job, now)
     if job.paused_at is not None:
         return Summary.PAUSED
     if job.status in RETRYABLE:
         return Summary.RETRY_FOR_ADMIN if cause_for(job.last_error).for_admin else Summary.RETRY_PLANNED
     if job.source_paused:
         return Summary.SOURCE_PAUSED
-    if _later(job.not_before, now):
+    if _is_later(job.not_before, now):
         return Summary.SOURCE_REFUSES if cause_for(job.wait_cause).for_admin else Summary.SOURCE_BUSY
     return Summary.QUEUED if job.attempt == 0 else Summary.GOING_ON
 
 
-def _held(job: JobColumns, now: datetime) -> Summary:
+def _processing_summary(job: JobColumns, now: datetime) -> Summary:
     if job.paused_at is not None:
         return Summary.PAUSING
     if job.lease_until is not None and job.lease_until < now:

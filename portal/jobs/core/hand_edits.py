@@ -12,13 +12,13 @@ from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
 
 
-def settle(job: JobColumns, now: datetime) -> None:
+def reconcile(job: JobColumns, now: datetime) -> None:
     """Make a hand-edited row consistent. Raises ValueError for an unknown status."""
-    restated = _changed(job, "status")
-    if restated:
+    status_changed = _changed(job, "status")
+    if status_changed:
         job.status = Status(job.status)
-        _forget_what_was(job)
-    if job.status == Status.PROCESSING and (restated or _changed(job, "started_at")):
+        _clear_waits(job)
+    if job.status == Status.PROCESSING and (status_changed or _changed(job, "started_at")):
         job.last_progress_at = None  # an earlier attempt's rows are not progress of the one that began at started_at
     if job.status in RETRYABLE:
         plan_retry(job, now)
@@ -28,7 +28,7 @@ def _changed(job: JobColumns, name: str) -> bool:
     return inspect(job).attrs[name].history.has_changes()
 
 
-def _forget_what_was(job: JobColumns) -> None:
+def _clear_waits(job: JobColumns) -> None:
     """Clear what the previous status waited for."""
     job.paused_at = job.not_before = None
     if job.status != Status.PROCESSING:

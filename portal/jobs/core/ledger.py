@@ -49,17 +49,17 @@ def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
 
 def erase(job_id: int) -> None:
     """Delete every row of a job that is being deleted, and its attempts' tracebacks, which may quote them."""
-    forget_tickets(job_id)
+    delete_tickets(job_id)
     changed_rows(delete(Number).where(Number.job_id == job_id))
     changed_rows(update(Attempt).where(Attempt.job_id == job_id).values(traceback=None))
 
 
-def forget_tickets(job_id: int) -> None:
+def delete_tickets(job_id: int) -> None:
     """Delete the job's tickets: their batches are not fetched any more."""
     changed_rows(delete(Ticket).where(Ticket.job_id == job_id))
 
 
-def first_row(
+def initial_row(
     row_no: int, text: str, e164: str | None, duplicate_of: int | None, reason: str | None, now: datetime
 ) -> dict[str, Any]:
     """Return a row as it is when the job is confirmed: waiting, or invalid already, with its reason."""

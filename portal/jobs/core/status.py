@@ -41,6 +41,6 @@ def may_move(before: Status, after: Status) -> bool:
     return after in MOVES[before]
 
 
-def sources_of(after: Status) -> tuple[Status, ...]:
+def statuses_before(after: Status) -> tuple[Status, ...]:
     """Return the statuses from which a job may move to this one."""
     return tuple(status for status in Status if after in MOVES[status])

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, only
+from portal.database import EnumColumn, Model, UtcDateTime, enum_check
 from portal.sources.base import Outcome
 
 
@@ -31,7 +31,7 @@ class Number(Model):
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int | None]  # the attempt that wrote the answer
 
-    __table_args__ = (only("outcome", Outcome),)
+    __table_args__ = (enum_check("outcome", Outcome),)
 
 
 class Ticket(Model):

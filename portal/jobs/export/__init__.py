@@ -1,9 +1,9 @@
-"""The file that a person gets back: the same rows, order and columns as theirs, and the answers after them.
+"""The file that a person gets back: the same rows, order and columns as theirs, followed by the answers.
 
-At any moment, also half done. Only the sheet that was chosen is written, under its own name. Memory stays flat: the
-sheet's rows are walked once, beside the ledger, and neither is ever whole in memory.
+Available at any time, even while the job runs. Only the chosen sheet is written, under its own name. Memory stays flat:
+the sheet and the ledger are read once, side by side, and neither is ever whole in memory.
 
-What stands in a line is decided in `export_lines`, how a line becomes a file in `export_xlsx` and `export_csv`.
+`lines` decides what is in a line; `xlsx` and `csv_file` turn lines into a file.
 """
 
 import tempfile
@@ -23,13 +23,14 @@ from portal.jobs.export.xlsx import write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
-    "MIMETYPES", "Group", "Kind", "Rows", "UnknownGroup", "download_name", "export", "group_title", "groups_of",
+    "MIMETYPES", "FileFormat", "Group", "RowFilter", "UnknownGroup", "download_name", "export", "group_title",
+    "groups_of",
     "write_export",
 ]  # fmt: skip
 
 
 class FileFormat(StrEnum):
-    """The kinds of file that can be downloaded, named as their ending."""
+    """The formats that can be downloaded, named by their file extension."""
 
     XLSX = "xlsx"
     CSV = "csv"
@@ -49,11 +50,11 @@ def export(
     rows: RowFilter | str = RowFilter.ALL,
     group: str | None = None,
 ) -> BinaryIO:
-    """The job's file, open at its beginning; it is gone when it is closed. In the reader's language and time zone:
-    outside a page, a `force_locale` around it says which language.
+    """The job's file, open at its start; closing deletes it. In the reader's language and time zone: outside a request,
+    wrap the call in `force_locale`.
 
-    Ends the session's transaction (by a commit): whoever downloads must not keep the others from writing meanwhile.
-    Raises ValueError for an unknown kind or selection of rows, UnknownGroup, FileNotFoundError when the document's
+    Commits, to end the session's transaction: a download must not block writers meanwhile.
+    Raises ValueError for an unknown format or row filter, UnknownGroup, and FileNotFoundError when the document's
     rows are gone.
     """
     kind, plan = FileFormat(kind), _planned(job, storage, rows, group)
@@ -75,10 +76,10 @@ def write_export(
     *,
     rows: RowFilter | str = RowFilter.ALL,
 ) -> None:
-    """The same into a file of that name, complete or not at all. `kind` is told by the ending if it is not given."""
+    """Write the file to `path`, completely or not at all. `kind` defaults to the file extension."""
     kind = FileFormat(kind or path.suffix.lower().lstrip("."))
     plan = _planned(job, storage, rows, None)
-    with _whole(path) as out:
+    with _atomic_file(path) as out:
         _write(plan, kind, out)
 
 
@@ -97,8 +98,8 @@ def _write(plan: ExportPlan, kind: FileFormat, out: BinaryIO) -> None:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file beside `path` that takes its place once it is complete: what stood there before is kept until then."""
+def _atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file next to `path` that replaces it once complete; until then the old file stays."""
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as out:

@@ -1,7 +1,7 @@
-"""Lines → a CSV file that Excel opens with a double click, and that no cell can turn into a formula.
+"""Writes lines as CSV that Excel opens with a double click, and in which no cell can become a formula.
 
-It must not know where the lines come from. The kind of CSV is the reader's language's: Spanish Excel parts cells by
-semicolons and writes 3,5; English Excel by commas and 3.5.
+It must not know where the lines come from. The dialect follows the reader's language: Spanish Excel separates cells
+with semicolons and writes 3,5; English Excel uses commas and 3.5.
 """
 
 import csv
@@ -14,9 +14,9 @@ from flask_babel import get_locale
 from portal.documents.reader.sheet_file import Cell, text_of
 from portal.jobs.export.lines import ExportPlan, lines
 
-# What a spreadsheet program takes for the beginning of a formula (OWASP's list), also in full width.
+# Characters that start a formula in a spreadsheet (OWASP's list), including their full-width forms.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-# Every number would be broken by the usual apostrophe: in E.164 they all begin with a plus.
+# Numbers in E.164 all begin with a plus: the usual apostrophe would break every one of them.
 _E164 = re.compile(r"\+\d{7,15}", re.ASCII)
 
 
@@ -29,7 +29,7 @@ def localized_writer(out: TextIO) -> tuple[Any, bool]:
 
 
 def write_csv(plan: ExportPlan, out: BinaryIO) -> None:
-    """Write all lines to `out`, in UTF-8 with a mark at its beginning, by which Excel knows it."""
+    """Write all lines to `out` in UTF-8 with a byte order mark, by which Excel recognises it."""
     text = io.TextIOWrapper(out, encoding="utf-8-sig", errors="replace", newline="", write_through=False)
     writer, decimal_point = localized_writer(text)
     for line in lines(plan):
@@ -50,7 +50,7 @@ def _text(cell: Cell, *, plain_point: bool) -> str:
 
 
 def harmless(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet program would take it for a formula."""
+    """The text, with a leading apostrophe if a spreadsheet would read it as a formula."""
     if text.startswith(_FORMULA) and not _E164.fullmatch(text):
         return f"'{text}"
     return text

@@ -1,6 +1,6 @@
 """Groups of rows that can be downloaded on their own: mobiles, each number once, mobiles by original operator.
 
-A group is named by a key that stands in an address. It knows no words and no kind of file.
+A group is identified by a key used in URLs. Knows no words and no file formats.
 """
 
 from dataclasses import dataclass
@@ -14,30 +14,30 @@ from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 
 MOBILES = "mobiles"  # valid mobiles, each once
-UNIQUE = "unique"  # every row with a number, without those whose number stands further up
-OPERATOR = "operator:"  # MOBILES whose range was given to this operator; without a name, those of no known one
+UNIQUE = "unique"  # every row with a number, except repeats of an earlier row
+OPERATOR = "operator:"  # MOBILES whose range was assigned to this operator; no name: operator unknown
 MOBILE_TYPES = ("mobile", "fixed_or_mobile")
 
 
 class UnknownGroup(LookupError):
-    """There is no group of that key."""
+    """There is no group with that key."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A group that has rows, and how many."""
+    """A group and its number of rows."""
 
     key: str
     count: int
 
     @property
     def operator(self) -> str | None:
-        """The operator's name, of a group by operator; empty for "no known one"."""
+        """The operator of a group by operator; empty if unknown."""
         return operator_of(self.key)
 
 
 class Row(Protocol):
-    """What a row must say to be put in a group."""
+    """What a row needs, to be put into a group."""
 
     @property
     def e164(self) -> str | None: ...
@@ -55,7 +55,7 @@ def is_group(key: str) -> bool:
 
 
 def operator_of(key: str) -> str | None:
-    """The operator in a key; None when it is no group by operator."""
+    """The operator in a key; None if it is not a group by operator."""
     return key.removeprefix(OPERATOR) if key.startswith(OPERATOR) else None
 
 
@@ -72,15 +72,15 @@ def in_group(key: str, row: Row) -> bool:
 
 
 def groups_of(job: ScrapingJob) -> list[Group]:
-    """The groups that have rows: mobiles, each number once, then the operators, the largest first.
+    """The groups that have rows: mobiles, each number once, then the operators, largest first.
 
-    One walk over the job's rows: ask for it on a page that is opened, and not while it is followed live.
+    Reads all rows of the job: use it when a page is opened, not on every poll.
     """
     once = (Number.job_id == job.id, Number.e164.is_not(None), Number.duplicate_of.is_(None))
     unique = db.session.scalar(select(func.count()).where(*once)) or 0
     kind = Number.answer["line_type"].as_string().label("kind_of_line")
     operator = Number.answer["original_operator"].as_string().label("range_holder")
-    # Grouped by the labels: PostgreSQL takes the same expression with another parameter for another expression.
+    # Grouped by label: for PostgreSQL the same expression with another bind parameter is another expression.
     counted = (
         select(kind, operator, func.count())
         .where(*once, Number.outcome == Outcome.FOUND)

@@ -1,6 +1,6 @@
-"""What stands in each line of an exported file: the sheet's rows beside their answers, in the file's order.
+"""The lines of an exported file: the rows of the sheet with their answers, in the order of the file.
 
-It knows no kind of file. The ledger is read some rows at a time by row number, each time in a short transaction.
+Knows no file formats. The ledger is read in chunks by row number, each in a short transaction.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,18 +28,18 @@ from portal.sources.base import Outcome
 from portal.sources.words import CODED, field_label, source_title, value_words
 
 CHUNK = 1000  # rows of the ledger at a time
-NEEDING_SOMEBODY = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
+TO_FIX = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
 
 
 class RowFilter(StrEnum):
-    """Which rows are wanted."""
+    """Which rows the file contains."""
 
     ALL = "all"
-    FAILED = "failed"  # those that somebody has to look at: not answered, not valid or rejected
+    FAILED = "failed"  # rows to fix or retry: no answer, invalid or rejected
 
 
 class NumberResult(NamedTuple):
-    """One row of the ledger, as far as a file shows it."""
+    """The columns of a ledger row that a file shows."""
 
     row_no: int
     e164: str | None
@@ -51,7 +51,7 @@ class NumberResult(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line of the file. `added` is empty above the header and, in a sheet without one, nowhere but in data."""
+    """One line of the file. `added` is empty above the heading row."""
 
     cells: list[Cell]
     added: list[str | int | None]
@@ -60,7 +60,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """All that is asked of a job before its file is written, so that writing touches the job no more."""
+    """Everything about the job that writing the file needs, read beforehand: writing does not touch the job."""
 
     job_id: int
     sheet_path: Path
@@ -73,28 +73,28 @@ class ExportPlan:
     group: str | None
     time_zone: str
     about: str  # where the answers come from, for the file's properties
-    source: str = ""  # whose recipe has the heads of its columns
+    source: str = ""  # its recipe has the column headings
 
     @property
     def selects(self) -> bool:
-        """Whether rows are left out, so that their numbers have to be said."""
+        """Whether rows are left out, so that each line must give its row number."""
         return self.rows != RowFilter.ALL or self.group is not None
 
     def labels(self) -> list[str]:
-        """The heads of the added columns, in the reader's language."""
-        heads = [gettext("Status"), *(field_label(field, self.source) for field in self.fields)]
-        heads.append(gettext("Reason"))
-        heads.append(gettext("Checked at (%(time_zone)s)", time_zone=self.time_zone))
-        heads.append(gettext("Duplicate of row"))
+        """The headings of the added columns, in the reader's language."""
+        headings = [gettext("Status"), *(field_label(field, self.source) for field in self.fields)]
+        headings.append(gettext("Reason"))
+        headings.append(gettext("Checked at (%(time_zone)s)", time_zone=self.time_zone))
+        headings.append(gettext("Duplicate of row"))
         if self.selects:
-            heads.insert(0, gettext("Row in your file"))
+            headings.insert(0, gettext("Row in your file"))
         if self.rows == RowFilter.FAILED:
-            heads.append(gettext("What to do"))
-        return heads
+            headings.append(gettext("What to do"))
+        return headings
 
 
 def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: str | None) -> ExportPlan:
-    """What the file of this job will be."""
+    """Gather what is needed to write the file of this job."""
     document = job.document
     sheet = next((facts for facts in document.sheets if facts["index"] == job.sheet), {})
     fields, version = _fields(job)
@@ -115,7 +115,7 @@ def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: 
 
 
 def _fields(job: ScrapingJob) -> tuple[tuple[str, ...], str]:
-    """The source's columns and the version of what it knows; of a source that is gone, what its answers have."""
+    """The source's fields and data version; for a source that no longer exists, the fields of its answers."""
     try:
         return sources.fields_of(job.source), sources.data_version(job.source)
     except sources.UnknownSource:
@@ -127,7 +127,7 @@ def lines(plan: ExportPlan) -> Iterator[Line]:
     """Every line of the file, in order."""
     results = _results(plan.job_id)
     result = next(results, None)
-    word = _Words(plan)
+    cells_of = _AnswerCells(plan)
     for row_no, cells in rows(plan.sheet_path):
         if row_no < plan.header_row:
             yield Line(cells, [], False)
@@ -138,20 +138,20 @@ def lines(plan: ExportPlan) -> Iterator[Line]:
         while result is not None and result.row_no < row_no:
             result = next(results, None)
         if result is not None and result.row_no == row_no:
-            if _wanted(plan, result):
-                yield Line(cells, word.added(result), True)
-        elif not plan.selects:  # a row without a record is still a row of the person's file
+            if _is_included(plan, result):
+                yield Line(cells, cells_of.added(result), True)
+        elif not plan.selects:  # a row without a ledger entry is still a row of the person's file
             yield Line(cells, [], True)
 
 
-def _wanted(plan: ExportPlan, result: NumberResult) -> bool:
-    if plan.rows == RowFilter.FAILED and result.outcome not in NEEDING_SOMEBODY:
+def _is_included(plan: ExportPlan, result: NumberResult) -> bool:
+    if plan.rows == RowFilter.FAILED and result.outcome not in TO_FIX:
         return False
     return plan.group is None or in_group(plan.group, result)
 
 
 def _results(job_id: int) -> Iterator[NumberResult]:
-    """The ledger by row number. Each piece has a transaction of its own: a worker writes on meanwhile."""
+    """The ledger by row number. Each chunk has its own transaction, so that workers can write in between."""
     columns = (
         Number.row_no, Number.e164, Number.duplicate_of, Number.outcome, Number.reason, Number.answer, Number.checked_at
     )  # fmt: skip
@@ -159,8 +159,8 @@ def _results(job_id: int) -> Iterator[NumberResult]:
     with db.engine.connect() as connection:
         connection.execution_options(**READ_ONLY)
         while True:
-            piece = select(*columns).where(Number.job_id == job_id, Number.row_no > after)
-            found = connection.execute(piece.order_by(Number.row_no).limit(CHUNK)).all()
+            chunk = select(*columns).where(Number.job_id == job_id, Number.row_no > after)
+            found = connection.execute(chunk.order_by(Number.row_no).limit(CHUNK)).all()
             connection.rollback()
             yield from (NumberResult(*row) for row in found)
             if len(found) < CHUNK:
@@ -168,8 +168,8 @@ def _results(job_id: int) -> Iterator[NumberResult]:
             after = found[-1].row_no
 
 
-class _Words:
-    """An answer's cells. Every word is translated once and not once a row."""
+class _AnswerCells:
+    """The added cells of a row. Each word is translated once, not once per row."""
 
     def __init__(self, plan: ExportPlan) -> None:
         self._plan = plan
@@ -193,7 +193,7 @@ class _Words:
     def _fields(self, answer: dict[str, str]) -> Iterable[str | None]:
         for field in self._plan.fields:
             value = answer.get(field)
-            # Only codes go through the cache, of which there are few: numbers would fill it, one each.
+            # Only the few codes go through the cache: numbers would fill it with one entry each.
             yield (self._value(field, value) if field in CODED else value) if value else None
 
     def _moment(self, at: datetime | None) -> str | None:

@@ -1,4 +1,4 @@
-"""What a downloaded file is called, and its groups: the person's own name for it, and which part of it this is."""
+"""Names of downloads and groups: the person's own file name, and which part of the file it is."""
 
 import re
 from pathlib import PurePath
@@ -16,27 +16,27 @@ _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f\\/:*?"<>|\u200e\u200f\u202a-\u202e\u
 def group_title(key: str) -> str:
     """A group in words."""
     if key == MOBILES:
-        return gettext("valid mobiles, without duplicates")
+        return gettext("Mobiles, no duplicates")
     if key == UNIQUE:
-        return gettext("each number once")
+        return gettext("No duplicates")
     operator = operator_of(key)
     if operator:
-        return gettext("mobiles, original operator %(operator)s", operator=operator)
-    return gettext("mobiles, original operator unknown")
+        return gettext("Mobiles originally from %(operator)s", operator=operator)
+    return gettext("Mobiles, original operator unknown")
 
 
 def download_name(job: ScrapingJob, kind: str, rows: RowFilter | str = RowFilter.ALL, group: str | None = None) -> str:
-    """The name that the browser is to save it under, in the reader's language: no path and no control characters."""
+    """The file name for the browser, in the reader's language, without path or control characters."""
     parts = []
     if group is not None:
         parts.append(group_title(group))
     if rows == RowFilter.FAILED:
-        parts.append(gettext("rows to correct"))
+        parts.append(gettext("rows to fix"))
     if job.processed_numbers < job.total_numbers:
         parts.append(gettext("partial %(ready)s of %(total)s", ready=job.processed_numbers, total=job.total_numbers))
     stem = _plain(PurePath(job.file_name).stem)[:MAX_STEM].strip(" .") or gettext("list")
-    what = _plain(", ".join(parts or [gettext("complete")]))
-    return f"{stem} ({what}).{kind}"
+    part = _plain(", ".join(parts or [gettext("complete")]))
+    return f"{stem} ({part}).{kind}"
 
 
 def _plain(text: str) -> str:

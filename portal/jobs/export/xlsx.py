@@ -1,7 +1,7 @@
-"""Lines → an Excel workbook, written row by row so that memory stays flat.
+"""Writes lines as an Excel workbook, row by row so that memory stays flat.
 
-It must not know where the lines come from. Text is always text: neither `=1+1` nor an address becomes anything else,
-and what was a number, a date or true in the person's file still is.
+It must not know where the lines come from. Text stays text: `=1+1` never becomes a formula, nor a URL a link. Numbers,
+dates and booleans of the person's file keep their types.
 """
 
 import datetime
@@ -21,26 +21,26 @@ from portal.jobs.export.lines import ExportPlan, Line, lines
 ROWS_MEASURED = 200
 NARROWEST, WIDEST = 9, 44
 WHOLE_SHEET = "A1:XFD1048576"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML has no place for them
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # not allowed in XML
 _NOT_IN_SHEET_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
-_FIRST_DAY = datetime.datetime(1900, 3, 1)  # noqa: DTZ001 - Excel's days have no zone, and before this one it counts wrong
+_FIRST_DAY = datetime.datetime(1900, 3, 1)  # noqa: DTZ001 - Excel's dates have no zone, and are wrong before this day
 
 
 class PlainSheet(Worksheet):
-    """A worksheet in which text that looks like markup is text, and numbers keep all their digits."""
+    """A worksheet in which text that looks like markup stays text, and numbers keep all their digits."""
 
     def _xml_rich_inline_string(self, string: str, attributes: list[Any]) -> None:
-        # XlsxWriter takes a text in <r>…</r> for formatted runs of its own, and writes it unescaped.
+        # XlsxWriter takes text in <r>…</r> for its own formatted runs and writes it unescaped.
         self._xml_inline_string(string, _preserve_whitespace(string), attributes)
 
     def _xml_number_element(self, number: float, attributes: list[Any]) -> None:
-        # XlsxWriter writes 16 digits, and a double needs 17 to come back as it was.
-        heads = "".join(f' {name}="{value}"' for name, value in attributes)
-        self.fh.write(f"<c{heads}><v>{number!r}</v></c>")
+        # XlsxWriter writes 16 digits, but a double needs 17 to survive a round trip.
+        extra = "".join(f' {name}="{value}"' for name, value in attributes)
+        self.fh.write(f"<c{extra}><v>{number!r}</v></c>")
 
 
 def write_xlsx(plan: ExportPlan, out: BinaryIO) -> None:
-    """Write all lines to `out` as a workbook with one sheet, and a second one that names the columns if none does."""
+    """Write all lines to `out` as a workbook. Without a heading row, a second sheet names the added columns."""
     workbook = Workbook(out, {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False})
     workbook.set_properties({"comments": plan.about})
     sheet = _add_sheet(workbook, plan.sheet_name)
@@ -51,7 +51,7 @@ def write_xlsx(plan: ExportPlan, out: BinaryIO) -> None:
 
 
 class _Writer:
-    """Writes one sheet. A row that was written can no longer be changed."""
+    """Writes one sheet. A written row cannot be changed any more."""
 
     def __init__(self, workbook: Workbook, sheet: Worksheet, plan: ExportPlan) -> None:
         self.sheet = sheet
@@ -62,20 +62,20 @@ class _Writer:
         self.widths: dict[int, int] = {}
 
     def write(self, all_lines: Iterator[Line]) -> None:
-        # Numbers as text are meant: without this, Excel puts a green corner into each of their cells.
+        # Numbers as text are intended: without this, Excel marks each of those cells with a green corner.
         self.sheet.ignore_errors({"number_stored_as_text": WHOLE_SHEET})
         if self.plan.header_row:
             self.sheet.freeze_panes(self.plan.header_row, 0)
         for row, line in enumerate(all_lines):
-            heads = row == self.plan.header_row - 1
-            self._write_line(row, line, self.bold if heads else None)
+            is_heading = row == self.plan.header_row - 1
+            self._write_line(row, line, self.bold if is_heading else None)
         for column, width in self.widths.items():
             self.sheet.set_column(column, column, min(max(width + 2, NARROWEST), WIDEST))
 
     def _write_line(self, row: int, line: Line, form: Format | None) -> None:
         for column, cell in enumerate(line.cells):
             if cell is not None:
-                if line.is_data and column == self.plan.column and type(cell) in (int, float):  # true is an int too
+                if line.is_data and column == self.plan.column and type(cell) in (int, float):  # bool is an int too
                     cell = text_of(cell)
                 self._write_cell(row, column, cell, form)
         for column, added in enumerate(line.added, start=self.plan.width):
@@ -108,13 +108,13 @@ class _Writer:
 
 
 def clean(text: str) -> str:
-    """The text as a cell can hold it: without control characters, lines parted by one sign, not over Excel's limit."""
+    """The text as a cell can hold it: no control characters, line breaks as \\n, within Excel's limit."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROL.sub("", text)[:MAX_CELL_CHARACTERS]
 
 
 def _add_sheet(workbook: Workbook, name: str) -> Worksheet:
-    """A sheet under that name, as far as Excel allows it."""
+    """Add a sheet with that name, or the closest that Excel allows."""
     name = _NOT_IN_SHEET_NAMES.sub("_", name)[:31].strip("'") or gettext("Results")[:31]
     try:
         return workbook.add_worksheet(name, worksheet_class=PlainSheet)
@@ -123,11 +123,11 @@ def _add_sheet(workbook: Workbook, name: str) -> Worksheet:
 
 
 def _name_columns(workbook: Workbook, plan: ExportPlan) -> None:
-    """The sheet has no header row, and one put in would move every row: the columns are named on a sheet apart."""
+    """Name the added columns on a second sheet: adding a heading row would move every row of the data."""
     name = gettext("Columns")[:31]
     sheet = _add_sheet(workbook, name if name != plan.sheet_name else f"{name} 2")
     bold = workbook.add_format({"bold": True})
-    for column, text in enumerate((gettext("Column"), gettext("What it has"))):
+    for column, text in enumerate((gettext("Column"), gettext("Contents"))):
         sheet.write_string(0, column, text, bold)
     for row, label in enumerate(plan.labels(), start=1):
         sheet.write_string(row, 0, column_letter(plan.width + row - 1))

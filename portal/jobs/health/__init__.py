@@ -1,1 +1,1 @@
-"""Whether the portal is well: processes, queues, sources, versions, and the checks made of them."""
+"""The portal's health: processes, queues, sources, versions, and the checks made from them."""

@@ -1,8 +1,8 @@
-"""The health of the portal: one probe for each part that it needs, each with its limits.
+"""Health checks of the portal: one probe for each part that it needs, each with its limits.
 
-The admins' page shows what all of them find, `/readyz` names which of the vital ones are bad, and `flask doctor` prints
-some beside checks of its own. A probe reads and never writes, and gives codes and figures: the sentences are in
-`words` and in `cli.doctor`.
+The administrators' page shows the findings of all probes, `/readyz` names the vital ones that are bad, and `flask
+doctor` prints some of them beside checks of its own. A probe only reads, and returns codes and numbers: the sentences
+are in `words` and in `cli.doctor`.
 """
 
 import shutil
@@ -27,25 +27,25 @@ from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.notices.models import Delivery, Notice
 
 MB = 1024 * 1024
-LOW_DISK, FULL_DISK = 1024 * MB, 200 * MB  # free
+DISK_WARN_BYTES, DISK_BAD_BYTES = 1024 * MB, 200 * MB  # free
 REDIS_SECONDS = 1  # to answer in
 SLOW_SECONDS = 0.5
 LONG_WAIT = {"intake": timedelta(minutes=5), "scrape": timedelta(minutes=30)}
 LATE_NOTICE = timedelta(minutes=15)
-GIVEN_UP_SHOWN = timedelta(days=7)
+UNDELIVERED_SHOWN = timedelta(days=7)
 
 
 class HealthState(StrEnum):
-    """How one part is."""
+    """The state of one part."""
 
     WELL = "well"
-    WARN = "warn"  # it goes on, but somebody should look
-    BAD = "bad"  # something stands still
+    WARN = "warn"  # it works, but somebody should check it
+    BAD = "bad"  # something has stopped
 
 
 @dataclass(frozen=True)
 class HealthFinding:
-    """One part of the portal, with the figures for its sentence. `error` among them is why it could not be asked."""
+    """One part of the portal, with the facts for its sentence. `error` in them is why the part could not be checked."""
 
     part: str
     state: HealthState
@@ -53,14 +53,14 @@ class HealthFinding:
 
 
 def findings(now: datetime) -> list[HealthFinding]:
-    """Every part, in the order in which work goes through them. Raises SQLAlchemyError without the database: then there
-    is no page to show them on either."""
+    """Return a finding for every part, in the order in which work passes through them. Raises SQLAlchemyError without
+    the database: there is no page then to show them on."""
     return [found for probe in PROBES.values() for found in probe(now)]
 
 
 def finding(part: str, now: datetime) -> HealthFinding:
-    """One part, whatever else is away; one of SINGLE. It ends the session's transaction: on SQLite, that would keep
-    everybody else waiting."""
+    """Return the finding for one part (one of SINGLE), even if others are away. It ends the session's transaction,
+    which on SQLite would block all writers."""
     try:
         (found,) = PROBES[part](now)
     except (SQLAlchemyError, RedisError, OSError) as error:
@@ -72,11 +72,11 @@ def finding(part: str, now: datetime) -> HealthFinding:
 
 def _workers(now: datetime) -> Iterator[HealthFinding]:
     here: list[WorkerProcess] = processes.workers(now)
-    there = {kind: [one for one in here if one.kind == kind and processes.is_there(one, now)] for kind in WorkerKind}
+    there = {kind: [one for one in here if one.kind == kind and processes.is_alive(one, now)] for kind in WorkerKind}
     for kind in (WorkerKind.SCRAPE, WorkerKind.INTAKE, WorkerKind.SWEEP, WorkerKind.SCHEDULER):
         state = HealthState.WELL if there[kind] else HealthState.BAD
         if kind == WorkerKind.SWEEP and not there[kind] and there[WorkerKind.SCHEDULER]:
-            state = HealthState.WARN  # the scheduler sweeps in its own process
+            state = HealthState.WARN  # the scheduler runs the sweep in its own process
         busy = sum(one.doing is not None for one in there[kind])
         yield HealthFinding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy})
 
@@ -105,7 +105,7 @@ def _redis(now: datetime) -> Iterator[HealthFinding]:
 
 
 def _database(now: datetime) -> Iterator[HealthFinding]:
-    """Bad without a `size`: it does not answer. Bad with one: it does not have the portal's tables."""
+    """Check the database. Bad without a `size`: it does not answer. Bad with one: it lacks the portal's tables."""
     size = None
     began = time.perf_counter()
     try:
@@ -123,26 +123,28 @@ def _database(now: datetime) -> Iterator[HealthFinding]:
 def _disk(now: datetime) -> Iterator[HealthFinding]:
     folder: Path = current_app.config["PORTAL_DATA_DIR"]
     usage = shutil.disk_usage(folder)
-    enough = HealthState.WELL if usage.free > LOW_DISK else HealthState.WARN
-    state = enough if usage.free > FULL_DISK else HealthState.BAD
+    enough = HealthState.WELL if usage.free > DISK_WARN_BYTES else HealthState.WARN
+    state = enough if usage.free > DISK_BAD_BYTES else HealthState.BAD
     yield HealthFinding("disk", state, {"free": usage.free, "total": usage.total})
 
 
 def _sources(now: datetime) -> Iterator[HealthFinding]:
     healths = sources.all_healths(now)
-    ill = [health.name for health in healths if health.state not in ("well", "unknown")]
-    yield HealthFinding("sources", HealthState.WARN if ill else HealthState.WELL, {"n": len(healths), "ill": ill})
+    failing = [health.name for health in healths if health.state not in ("well", "unknown")]
+    yield HealthFinding(
+        "sources", HealthState.WARN if failing else HealthState.WELL, {"n": len(healths), "failing": failing}
+    )
 
 
 def _notices(now: datetime) -> Iterator[HealthFinding]:
     unsent = among(Notice.state, (Delivery.DUE, Delivery.SENDING))
     waiting = db.session.scalar(select(func.count()).select_from(Notice).where(unsent)) or 0
     since = db.session.scalar(select(func.min(Notice.due_at)).where(unsent, Notice.due_at <= now))
-    dead = (Notice.state == Delivery.DEAD, Notice.created_at > now - GIVEN_UP_SHOWN)
-    given_up = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
+    dead = (Notice.state == Delivery.DEAD, Notice.created_at > now - UNDELIVERED_SHOWN)
+    undelivered = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
     late = since is not None and now - since > LATE_NOTICE
-    facts = {"n": waiting, "since": since if late else None, "given_up": given_up}
-    yield HealthFinding("notices", HealthState.WARN if late or given_up else HealthState.WELL, facts)
+    facts = {"n": waiting, "since": since if late else None, "undelivered": undelivered}
+    yield HealthFinding("notices", HealthState.WARN if late or undelivered else HealthState.WELL, facts)
 
 
 SIZE = {

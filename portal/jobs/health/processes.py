@@ -1,4 +1,4 @@
-"""Which worker processes are alive, and whether the portal stands still: nobody looks up numbers or nobody sweeps.
+"""Which worker processes are alive, and whether the portal is stalled: no process looks up numbers, or none sweeps.
 
 Each process writes a row when it starts and four times a minute, also when idle. A row proves that the process's own
 loop runs: a stopped or hung process writes none. RQ's registry is not used: it is lost with Redis. Nothing is decided
@@ -16,19 +16,29 @@ from sqlalchemy import Index, NullPool, String, create_engine, delete, func, sel
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, changed_rows, db, engine_options, only, reading, upsert
+from portal.database import (
+    EnumColumn,
+    Model,
+    UtcDateTime,
+    changed_rows,
+    db,
+    engine_options,
+    enum_check,
+    reading,
+    upsert,
+)
 from portal.jobs.core.tables import SweepState
 
 log = structlog.get_logger(__name__)
 
 EVERY = timedelta(seconds=15)
-QUIET = timedelta(seconds=90)  # who has said nothing for so long is not there: six rows were missed
-SHOWN = timedelta(hours=1)  # one that went without a word is named for so long
+SILENT_AFTER = timedelta(seconds=90)  # a process silent for so long is lost: it missed six rows
+SHOWN = timedelta(hours=1)  # how long a lost process stays on the page
 KEPT = timedelta(days=1)
 
 
 class WorkerKind(StrEnum):
-    """What a process is there for."""
+    """What a process does."""
 
     INTAKE = "intake"
     SCRAPE = "scrape"
@@ -37,7 +47,7 @@ class WorkerKind(StrEnum):
 
 
 class WorkerProcess(Model):
-    """One worker process. `ended_at` is there when it said that it leaves."""
+    """One worker process. `ended_at` is set when it ended in an orderly way."""
 
     __tablename__ = "workers"
 
@@ -50,11 +60,11 @@ class WorkerProcess(Model):
     doing: Mapped[str | None] = mapped_column(String(60))  # a kind and an id: job 12, document 3; empty: idle
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    __table_args__ = (only("kind", WorkerKind), Index("ix_workers_kind_seen_at", "kind", "seen_at"))
+    __table_args__ = (enum_check("kind", WorkerKind), Index("ix_workers_kind_seen_at", "kind", "seen_at"))
 
 
 class Reporter:
-    """Writes the row of this process. It never raises: a worker works on while nobody can be told of it.
+    """Writes the row of this process. It never raises: a worker continues even when it cannot report.
 
     Its connection is closed after each row. RQ's worker forks, and a fork that inherits an open SQLite connection
     believes that it holds that one's locks.
@@ -66,17 +76,20 @@ class Reporter:
         self._host, self._pid = socket.gethostname()[:80], os.getpid()
         self._name = f"{self._host}:{self._pid}:{kind}"[-120:]
         self._started_at = now
-        self._told: tuple[datetime, str | None] | None = None
+        self._reported: tuple[datetime, str | None] | None = None
 
     def report(self, now: datetime, doing: str | None = None) -> None:
-        """Write the row when it is time for it, or when there is something else to tell. A fork writes none."""
-        due = self._told is None or now - self._told[0] >= EVERY or doing != self._told[1]
+        """Write the row when it is due, or when the activity changed. A fork writes none."""
+        due = self._reported is None or now - self._reported[0] >= EVERY or doing != self._reported[1]
         if due and os.getpid() == self._pid:
-            self._told = (now, doing)  # also when it fails: a database that is away must not be asked all the time
+            self._reported = (
+                now,
+                doing,
+            )  # also when it fails, so that a database that is away is not asked all the time
             self._write(now, doing, None)
 
     def leave(self, now: datetime) -> None:
-        """Say that the process ends."""
+        """Record that the process ends."""
         if os.getpid() == self._pid:
             self._write(now, None, now)
 
@@ -94,45 +107,47 @@ class Reporter:
 
 
 def workers(now: datetime) -> list[WorkerProcess]:
-    """Those that are there, and those that went without a word in the last hour; by kind, the newest first."""
+    """Return the processes that are alive or were lost in the last hour; by kind, newest first."""
     found = select(WorkerProcess).where(WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at > now - SHOWN)
     with reading() as session:
         return list(session.scalars(found.order_by(WorkerProcess.kind, WorkerProcess.seen_at.desc())))
 
 
-def is_there(worker: WorkerProcess, now: datetime) -> bool:
-    """Whether it has been heard of lately."""
-    return worker.ended_at is None and worker.seen_at > now - QUIET
+def is_alive(worker: WorkerProcess, now: datetime) -> bool:
+    """Return whether it reported recently."""
+    return worker.ended_at is None and worker.seen_at > now - SILENT_AFTER
 
 
-def somebody_looks_up(now: datetime) -> bool:
-    """Whether a worker for the files' lookups is there."""
+def scrape_worker_is_alive(now: datetime) -> bool:
+    """Return whether a worker that looks up numbers is alive."""
     seen = select(WorkerProcess.name).where(
-        WorkerProcess.kind == WorkerKind.SCRAPE, WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at >= now - QUIET
+        WorkerProcess.kind == WorkerKind.SCRAPE,
+        WorkerProcess.ended_at.is_(None),
+        WorkerProcess.seen_at >= now - SILENT_AFTER,
     )
     return db.session.scalar(seen.limit(1)) is not None
 
 
-def forget_gone(now: datetime) -> int:
-    """Remove the rows of processes that were not heard of for a day; how many."""
+def delete_old(now: datetime) -> int:
+    """Delete the rows of processes that have not reported for a day; returns how many."""
     gone = changed_rows(delete(WorkerProcess).where(WorkerProcess.seen_at < now - KEPT))
     db.session.commit()
     return gone
 
 
-SWEEPING = (WorkerKind.SWEEP, WorkerKind.SCHEDULER)
+SWEEPERS = (WorkerKind.SWEEP, WorkerKind.SCHEDULER)
 SWEEP_MISSED = timedelta(minutes=2, seconds=30)  # the scheduler steps in for a dead sweep worker after two
 
 
-def stands_still(now: datetime, listening_since: datetime, interval: timedelta) -> bool:
-    """Whether no scrape worker, or nobody who sweeps, was heard of for a minute and a half.
+def is_stalled(now: datetime, listening_since: datetime, interval: timedelta) -> bool:
+    """Return whether no scrape worker, or no process that sweeps, has reported for 90 seconds.
 
-    Before `listening_since` nobody can be blamed: a portal that was just started has been silent since it was stopped.
-    A sweep that no process of ours drives (a cron's) has three intervals' time.
+    Silence before `listening_since` does not count: a portal just started was silent while it was stopped. A sweep that
+    is run by cron instead of our processes has three intervals.
     """
     here = WorkerProcess.ended_at.is_(None)
     scraping = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind == WorkerKind.SCRAPE, here)
-    driving = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind.in_(SWEEPING), here)
+    driving = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind.in_(SWEEPERS), here)
     began, ended = (select(func.max(moment)) for moment in (SweepState.began_at, SweepState.ended_at))
     asked = select(*(question.scalar_subquery() for question in (scraping, driving, began, ended)))
     with reading() as session:
@@ -141,7 +156,7 @@ def stands_still(now: datetime, listening_since: datetime, interval: timedelta) 
     swept_at = max([moment for moment in (began_at, ended_at, listening_since) if moment])
 
     def silent(moment: datetime | None) -> bool:
-        return now - max(moment or listening_since, listening_since) > QUIET
+        return now - max(moment or listening_since, listening_since) > SILENT_AFTER
 
     driver_is_gone = driver_at is not None and silent(driver_at) and silent(swept_at)
     sweep_is_missed = now - swept_at > max(SWEEP_MISSED, 3 * interval)

@@ -1,5 +1,5 @@
-"""How long the queues are and how long the one at their head has waited, from the database. Beside it, as information
-only, what Redis holds: it carries messages, and may lose them.
+"""The length of each queue and the longest wait in it, from the database. The number of messages in Redis is given for
+information only: Redis may lose them.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from portal.jobs.core.tables import Event, EventKind
 from portal.jobs.dispatch import QUEUES, connection, queue
 from portal.jobs.models import ScrapingJob
 
-LOOKED_AT = 500  # jobs whose wait is looked up; the ones with the lowest ids, among which the oldest wait is
+LOOKED_AT = 500  # jobs whose wait is read: those with the lowest ids, which include the longest wait
 
 
 @dataclass(frozen=True)
 class Queue:
-    """What waits for one kind of worker. `since` is when the longest wait began; `messages` is None without Redis."""
+    """The work waiting for one kind of worker. `since`: start of the longest wait. `messages`: None without Redis."""
 
     name: str
     waiting: int
@@ -28,7 +28,7 @@ class Queue:
 
 
 def queues(now: datetime) -> list[Queue]:
-    """The files to be read and the jobs to be looked up that could begin at once."""
+    """Return the files to be read and the jobs to be looked up that could start now."""
     messages = redis_lengths()
     documents = select(func.count(), func.min(Document.created_at)).where(
         Document.state == Reading.READING, Document.deleted_at.is_(None)
@@ -42,7 +42,7 @@ def queues(now: datetime) -> list[Queue]:
 
 def _jobs(now: datetime) -> tuple[int, datetime | None]:
     ready = ScrapingJob.claimable(now)
-    # No column says since when a job waits: `enqueued_at` is renewed with every push. Its timeline does.
+    # The start of a job's wait is in its timeline only: `enqueued_at` is renewed with every push.
     last_event = (
         select(Event.at)
         .where(Event.job_id == ScrapingJob.id, Event.kind != EventKind.DOWNLOADED)
@@ -56,7 +56,7 @@ def _jobs(now: datetime) -> tuple[int, datetime | None]:
 
 
 def redis_lengths() -> dict[str, int]:
-    """How many messages each queue holds; nothing at all while Redis is away."""
+    """Return the number of messages in each queue; empty while Redis is away."""
     try:
         return {name: int(connection().llen(queue(name).key)) for name in QUEUES}
     except (RedisError, OSError):

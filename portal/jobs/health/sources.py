@@ -1,6 +1,6 @@
-"""How each source is: paused or not, breaker and pace, the jobs that wait for it, and what it answered lately.
+"""The health of each source: paused or not, breaker and pace, its waiting jobs, and its outcomes in the last hour.
 
-It reads and never writes. The pages of admins ask it.
+It only reads, for the administrators' pages.
 """
 
 from collections.abc import Iterable
@@ -22,12 +22,12 @@ from portal.sources.limits.rate_limiter import LimiterState, RateLimiter
 from portal.sources.models import SourcePause
 
 LATELY = timedelta(hours=1)
-OFFLINE = "offline"  # asks nobody: it has neither pace nor breaker
+OFFLINE = "offline"  # sends no requests, so it has neither pace nor breaker
 
 
 @dataclass(frozen=True)
 class SourceHealth:
-    """One source as it is now. `pace` and `breaker` are None for one that asks nobody."""
+    """One source as it is now. `pace` and `breaker` are None for the offline source."""
 
     name: str
     pause: SourcePause | None = None
@@ -35,11 +35,11 @@ class SourceHealth:
     pace: LimiterState | None = None
     waiting: int = 0  # jobs
     working: int = 0
-    outcomes: dict[Outcome, int] = field(default_factory=dict)  # of the numbers it was asked for lately
+    outcomes: dict[Outcome, int] = field(default_factory=dict)  # of the numbers looked up in the last hour
 
     @property
     def state(self) -> str:
-        """paused, open, limited, unknown or well: a word for a template to choose by."""
+        """One of paused, open, limited, unknown or well, for templates."""
         if self.pause is not None:
             return "paused"
         if self.breaker is not None and self.breaker.is_open:
@@ -56,7 +56,7 @@ class SourceHealth:
 
 
 def all_healths(now: datetime) -> list[SourceHealth]:
-    """Every source that people may choose, in their order."""
+    """Return the health of every source that users may choose, in their order."""
     names = sources.names()
     pauses, waiting, working = pausing.pauses(), _jobs(names, *WAITING), _jobs(names, Status.PROCESSING)
     lately = stats.since(names, now - LATELY)
@@ -67,7 +67,7 @@ def all_healths(now: datetime) -> list[SourceHealth]:
 
 
 def health(name: str, now: datetime) -> SourceHealth:
-    """One source. Raises UnknownSource."""
+    """Return the health of one source. Raises UnknownSource."""
     sources.facts_of(name)
     waiting, working = _jobs([name], *WAITING), _jobs([name], Status.PROCESSING)
     lately = stats.since([name], now - LATELY).get(name, {})
@@ -86,7 +86,7 @@ def _health(
 
 
 def _jobs(names: Iterable[str], *statuses: Status) -> dict[str, int]:
-    """How many jobs of each source have one of these statuses."""
+    """Count the jobs of each source with one of these statuses."""
     counted = (
         select(ScrapingJob.source, func.count())
         .where(ScrapingJob.source.in_(list(names)), ScrapingJob.status.in_(statuses), ScrapingJob.deleted_at.is_(None))

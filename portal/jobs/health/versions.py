@@ -1,6 +1,6 @@
-"""Which versions run here: of the portal, of what it is built on, and of the servers it talks to.
+"""The versions in use: of the portal, its main libraries, and the servers it talks to.
 
-It is asked by the admins' page only. What cannot be known is left out.
+Only the administrators' page uses it. A version that cannot be read is left out.
 """
 
 import subprocess
@@ -20,13 +20,13 @@ PACKAGES = ("Flask", "rq", "SQLAlchemy")
 
 
 def versions() -> dict[str, str]:
-    """Name and version, the portal's own first."""
+    """Return versions by name, the portal's own first."""
     return {**_fixed(), **_database(), **_redis()}
 
 
 @cache
 def _fixed() -> dict[str, str]:
-    """What does not change while the process lives."""
+    """Return the versions that do not change while the process runs."""
     found = {"Masterfilter": tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]}
     if revision := _revision():
         found["git"] = revision
@@ -35,7 +35,7 @@ def _fixed() -> dict[str, str]:
 
 
 def _revision() -> str:
-    """The commit that the folder stands at; nothing where it is no checkout or there is no git."""
+    """Return the commit of the checkout; empty if this is not a checkout or git is missing."""
     try:
         asked = ["git", "-C", str(ROOT), "rev-parse", "--short=10", "HEAD"]
         done = subprocess.run(asked, capture_output=True, text=True, timeout=5)

@@ -1,4 +1,4 @@
-"""Each finding about the portal in words: what it is about, how it is, and what to do when it is not well."""
+"""Health findings in words: the part, its state, and what to do when something is wrong."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from portal.sources.words import source_title
 
 @dataclass(frozen=True)
 class HealthMessage:
-    """`todo` is empty while there is nothing to do."""
+    """One finding in words. `todo` is empty when no action is needed."""
 
     title: str
     how: str
@@ -21,82 +21,82 @@ class HealthMessage:
 
 
 TITLES: dict[str, LazyString] = {
-    "workers_scrape": _("Workers that look up"),
-    "workers_intake": _("Workers that read files"),
-    "workers_sweep": _("Workers that sweep"),
+    "workers_scrape": _("Lookup workers"),
+    "workers_intake": _("File-reading workers"),
+    "workers_sweep": _("Maintenance worker"),
     "workers_scheduler": _("Scheduler"),
-    "sweep": _("Sweep"),
-    "queue_intake": _("Files to be read"),
-    "queue_scrape": _("Files to be looked up"),
+    "sweep": _("Last maintenance run"),
+    "queue_intake": _("Files waiting to be read"),
+    "queue_scrape": _("Files waiting for lookup"),
     "redis": _("Queue server"),
     "database": _("Database"),
     "disk": _("Disk"),
     "sources": _("Sources"),
-    "notices": _("Mails and messages"),
+    "notices": _("Emails and messages"),
 }
 
 TODO: dict[str, LazyString] = {
-    "workers_scrape": _("Files wait until one is back. Look at the log of “scrape”, and start it again."),
-    "workers_intake": _("Uploaded files are not read. Look at the log of “intake”, and start it again."),
-    "workers_sweep": _("The scheduler sweeps in its place. Look at the log of “sweep”, and start it again."),
-    "workers_sweep_bad": _("Retries that are due are not started. Look at the logs of “sweep” and “scheduler”."),
-    "workers_scheduler": _("Nobody starts the sweep. Look at the log of “scheduler”, and start it again."),
-    "sweep": _("Retries that are due and mails wait for it. Look at the scheduler and at the workers that sweep."),
-    "queue_intake": _("Reading takes seconds. Look at the log of “intake”."),
-    "queue_scrape": _("Set PORTAL_WORKERS higher, or look at whether a source is slow."),
-    "redis": _("New files wait for it, and nothing is lost: the sweep puts everything back. Start Valkey again."),
-    "database": _("It answers slowly. Look at its disk and its load."),
-    "disk": _("Make room: delete what is not needed, or move the data folder to a larger disk."),
-    "sources": _("Their files wait by themselves. The page of the source says why."),
-    "notices": _("Look at the mail server’s settings; what was given up can be sent again."),
+    "workers_scrape": _("Files wait until one is back. Check the “scrape” log and restart it."),
+    "workers_intake": _("Uploaded files are not being read. Check the “intake” log and restart it."),
+    "workers_sweep": _("The scheduler does its work in the meantime. Check the “sweep” log and restart it."),
+    "workers_sweep_bad": _("Due retries are not being started. Check the “sweep” and “scheduler” logs."),
+    "workers_scheduler": _("Maintenance is not being started. Check the “scheduler” log and restart it."),
+    "sweep": _("Due retries and emails are waiting for it. Check the scheduler and the maintenance worker."),
+    "queue_intake": _("Reading should take seconds. Check the “intake” log."),
+    "queue_scrape": _("Increase PORTAL_WORKERS, or check whether a source is slow."),
+    "redis": _("New files have to wait, but nothing is lost: the queue is rebuilt automatically. Start Valkey again."),
+    "database": _("It is responding slowly. Check its disk and its load."),
+    "disk": _("Free up space: delete what you do not need, or move the data folder to a larger disk."),
+    "sources": _("Their files are waiting. Open the source’s page to see why."),
+    "notices": _("Check the mail server settings. Undelivered messages can be sent again."),
 }
 
 
-def said(finding: HealthFinding) -> HealthMessage:
-    """One finding in words."""
+def describe(finding: HealthFinding) -> HealthMessage:
+    """Return one finding in words."""
     key = finding.part
     if key == "workers_sweep" and finding.state == HealthState.BAD:
         key = "workers_sweep_bad"
     todo = "" if finding.state == HealthState.WELL else str(TODO[key])
-    tell = _workers if finding.part.startswith("workers_") else TELL[finding.part]
-    return HealthMessage(str(TITLES[finding.part]), tell(finding), todo)
+    describe_part = _workers if finding.part.startswith("workers_") else DESCRIBE[finding.part]
+    return HealthMessage(str(TITLES[finding.part]), describe_part(finding), todo)
 
 
 def _workers(finding: HealthFinding) -> str:
     n, busy = finding.facts["n"], finding.facts["busy"]
     if not n:
-        return gettext("None has been heard of for a minute and a half.")
-    there = ngettext("%(n)s is there", "%(n)s are there", n, n=format_decimal(n))
-    working = gettext("%(n)s at work", n=format_decimal(busy))
+        return gettext("No worker has reported in the last 90 seconds.")
+    there = ngettext("%(n)s running", "%(n)s running", n, n=format_decimal(n))
+    working = gettext("%(n)s busy", n=format_decimal(busy))
     return f"{there}, {working}" if busy else there
 
 
 def _sweep(finding: HealthFinding) -> str:
-    return gettext("Last one:") if finding.facts["at"] else gettext("There has been none yet.")
+    return gettext("Finished:") if finding.facts["at"] else gettext("Not run yet.")
 
 
 def _queue(finding: HealthFinding) -> str:
     n = finding.facts["n"]
     if not n:
-        return gettext("Nothing waits.")
-    return ngettext("%(n)s waits; the longest since:", "%(n)s wait; the longest since:", n, n=format_decimal(n))
+        return gettext("Nothing is waiting.")
+    return ngettext("%(n)s waiting; the oldest since:", "%(n)s waiting; the oldest since:", n, n=format_decimal(n))
 
 
 def _redis(finding: HealthFinding) -> str:
     lengths = finding.facts["lengths"]
     if "error" in finding.facts:
-        return gettext("It does not answer.")
+        return gettext("Not responding.")
     listed = ", ".join(f"{name} {format_decimal(n)}" for name, n in lengths.items()) or "–"
-    return gettext("It answers. Messages: %(lengths)s", lengths=listed)
+    return gettext("Responding. Messages: %(lengths)s", lengths=listed)
 
 
 def _database(finding: HealthFinding) -> str:
     if finding.facts["size"] is None:
-        return gettext("It does not answer.")
+        return gettext("Not responding.")
     size = size_words(finding.facts["size"])
     if finding.facts["seconds"] is None:
-        return gettext("%(size)s, and it answers quickly", size=size)
-    return gettext("%(size)s, and it took %(n)s s to answer", size=size, n=format_decimal(finding.facts["seconds"]))
+        return gettext("%(size)s, responding quickly", size=size)
+    return gettext("%(size)s, took %(n)s s to respond", size=size, n=format_decimal(finding.facts["seconds"]))
 
 
 def _disk(finding: HealthFinding) -> str:
@@ -105,31 +105,31 @@ def _disk(finding: HealthFinding) -> str:
 
 
 def _sources(finding: HealthFinding) -> str:
-    ill = finding.facts["ill"]
-    if ill:
-        return gettext("Not well: %(names)s", names=", ".join(source_title(name) for name in ill))
+    failing = finding.facts["failing"]
+    if failing:
+        return gettext("With problems: %(names)s", names=", ".join(source_title(name) for name in failing))
     n = finding.facts["n"]
-    return ngettext("%(n)s, and it is well", "%(n)s, and all are well", n, n=format_decimal(n))
+    return ngettext("%(n)s source, working normally", "%(n)s sources, all working normally", n, n=format_decimal(n))
 
 
 def _notices(finding: HealthFinding) -> str:
-    n, given_up = finding.facts["n"], finding.facts["given_up"]
-    parts = [ngettext("%(n)s waits", "%(n)s wait", n, n=format_decimal(n)) if n else gettext("None waits")]
-    if given_up:
+    n, undelivered = finding.facts["n"], finding.facts["undelivered"]
+    parts = [ngettext("%(n)s waiting", "%(n)s waiting", n, n=format_decimal(n)) if n else gettext("None waiting")]
+    if undelivered:
         parts.append(
             ngettext(
-                "%(n)s was given up in the last week",
-                "%(n)s were given up in the last week",
-                given_up,
-                n=format_decimal(given_up),
+                "%(n)s not delivered in the last week",
+                "%(n)s not delivered in the last week",
+                undelivered,
+                n=format_decimal(undelivered),
             )
         )
     if finding.facts["since"]:
-        parts.append(gettext("the longest since:"))
+        parts.append(gettext("the oldest since:"))
     return ", ".join(parts)
 
 
-TELL: dict[str, Callable[[HealthFinding], str]] = {
+DESCRIBE: dict[str, Callable[[HealthFinding], str]] = {
     "sweep": _sweep,
     "queue_intake": _queue,
     "queue_scrape": _queue,

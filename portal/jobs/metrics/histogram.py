@@ -18,9 +18,9 @@ def bin_of(value: int) -> int:
     return max(0, math.ceil(math.log(value) / _LOG - 1e-9)) if value > 1 else 0
 
 
-def middle_of(place: int) -> float:
+def bin_middle(number: int) -> float:
     """Return the value that a bin represents: equally far, as a share, from its lower and its upper end."""
-    return 2 * GROWTH**place / (GROWTH + 1) if place else 1.0
+    return 2 * GROWTH**number / (GROWTH + 1) if number else 1.0
 
 
 def percentile(bins: Mapping[int, int], share: float) -> float | None:
@@ -29,8 +29,8 @@ def percentile(bins: Mapping[int, int], share: float) -> float | None:
     total = sum(bins.values())
     wanted = max(1, math.ceil(share * total - 1e-9))
     seen = 0
-    for place, count in sorted(bins.items()):
+    for number, count in sorted(bins.items()):
         seen += count
         if seen >= wanted and total:
-            return middle_of(place)
+            return bin_middle(number)
     return None

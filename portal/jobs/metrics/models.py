@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, only
+from portal.database import EnumColumn, Model, UtcDateTime, enum_check
 from portal.jobs.core.status import Status
 
 EVERYBODY = 0  # the user_id of a sum over all people
@@ -44,7 +44,7 @@ class JobEnd(Model):
     elapsed_ms: Mapped[int] = mapped_column(BigInteger)  # from confirmation to end
     retries: Mapped[int]
 
-    __table_args__ = (only("outcome", Status),)
+    __table_args__ = (enum_check("outcome", Status),)
 
 
 class Metric(Model):
@@ -72,7 +72,7 @@ class Metric(Model):
     deleted_jobs: Mapped[int] = mapped_column(default=0)
 
     # Rows are stored in the order in which they are read: a month of one person is one range of the table.
-    __table_args__ = (only("outcome", Status), {"sqlite_with_rowid": False})
+    __table_args__ = (enum_check("outcome", Status), {"sqlite_with_rowid": False})
 
 
 class HistogramBin(Model):
@@ -89,4 +89,4 @@ class HistogramBin(Model):
     bin: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     jobs: Mapped[int] = mapped_column(default=0)
 
-    __table_args__ = (only("kind", HistogramKind), {"sqlite_with_rowid": False})
+    __table_args__ = (enum_check("kind", HistogramKind), {"sqlite_with_rowid": False})

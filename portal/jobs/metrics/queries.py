@@ -30,7 +30,7 @@ def by_source(span: Span, user_id: int = EVERYBODY, source: str | None = None) -
     """Sum up the jobs that ended in the span, by source."""
     found: dict[str, Sums] = defaultdict(Sums)
     for name, outcome, *sums in _within(Metric, span, [Metric.user_id == user_id], source, "source", "outcome"):
-        found[name].by_outcome[outcome].update(_named(sums))
+        found[name].by_outcome[outcome].update(_as_counter(sums))
     bins = _within(HistogramBin, span, [HistogramBin.user_id == user_id], source, "source", "kind", "bin")
     for name, kind, place, jobs in bins:
         found[name].spreads[kind][place] += jobs
@@ -42,7 +42,7 @@ def by_user(span: Span, source: str | None = None) -> dict[str, Sums]:
     found: dict[int, Sums] = defaultdict(Sums)
     everyone = [Metric.user_id.in_(select(User.id))]
     for user_id, outcome, *sums in _within(Metric, span, everyone, source, "user_id", "outcome"):
-        found[user_id].by_outcome[outcome].update(_named(sums))
+        found[user_id].by_outcome[outcome].update(_as_counter(sums))
     emails = {row.id: row.email for row in db.session.execute(select(User.id, User.email))}
     return {emails[user_id]: sums for user_id, sums in found.items() if sums.jobs()}
 
@@ -52,35 +52,35 @@ def by_time(span: Span, user_id: int = EVERYBODY, source: str | None = None) -> 
     quarters = span.quarters
     pieces = [Sums() for _ in span.starts]
     if span.step == "hour":
-        for piece, outcome, sums in _hours(quarters, _whose(Metric, [Metric.user_id == user_id], source)):
+        for piece, outcome, sums in _hours(quarters, _with_source(Metric, [Metric.user_id == user_id], source)):
             pieces[piece].by_outcome[outcome].update(sums)
         return pieces
-    for quarter, outcome, sums in _moments(quarters, _whose(Metric, [Metric.user_id == user_id], source)):
+    for quarter, outcome, sums in _moments(quarters, _with_source(Metric, [Metric.user_id == user_id], source)):
         if quarters[0] <= quarter < quarters[-1]:
             pieces[bisect_right(quarters, quarter) - 1].by_outcome[outcome].update(sums)
     return pieces
 
 
-def ever(user_id: int) -> Sums:
+def all_time(user_id: int) -> Sums:
     """Sum up all jobs that this person ever had; without histograms."""
     found = Sums()
     for outcome, *sums in _grouped(Metric, [Metric.user_id == user_id, Metric.grain == EVER], "outcome"):
-        found.by_outcome[outcome].update(_named(sums))
+        found.by_outcome[outcome].update(_as_counter(sums))
     return found
 
 
-def sources_known() -> list[str]:
+def known_sources() -> list[str]:
     """Return every source at which a job has ended."""
-    ever = (Metric.user_id == EVERYBODY, Metric.grain == EVER)
-    return sorted(db.session.scalars(select(Metric.source).where(*ever).distinct()))
+    everybody = (Metric.user_id == EVERYBODY, Metric.grain == EVER)
+    return sorted(db.session.scalars(select(Metric.source).where(*everybody).distinct()))
 
 
-def _whose(model: type[Metric] | type[HistogramBin], whose: Conditions, source: str | None) -> Conditions:
-    return [*whose, model.source == source] if source is not None else whose
+def _with_source(model: type[Metric] | type[HistogramBin], where: Conditions, source: str | None) -> Conditions:
+    return [*where, model.source == source] if source is not None else where
 
 
 def _within(
-    model: type[Metric] | type[HistogramBin], span: Span, whose: Conditions, source: str | None, *places: str
+    model: type[Metric] | type[HistogramBin], span: Span, where: Conditions, source: str | None, *columns: str
 ) -> SumRows:
     """Yield grouped sums of a few pieces that together cover the span."""
     (first, begin), (last, end) = (divmod(quarter, QUARTERS) for quarter in (span.quarters[0], span.quarters[-1]))
@@ -93,7 +93,7 @@ def _within(
             pieces.append([model.grain == DAY, model.day >= whole, model.day < last])
         pieces += _edge(model, last, 0, end)
     for piece in pieces:
-        yield from _grouped(model, [*_whose(model, whose, source), *piece], *places)
+        yield from _grouped(model, [*_with_source(model, where, source), *piece], *columns)
 
 
 def _edge(model: type[Metric] | type[HistogramBin], day: int, begin: int, end: int) -> list[Conditions]:
@@ -110,23 +110,23 @@ def _edge(model: type[Metric] | type[HistogramBin], day: int, begin: int, end: i
     ]
 
 
-def _grouped(model: type[Metric] | type[HistogramBin], where: Conditions, *places: str) -> SumRows:
-    for row in db.session.execute(_asking(model, where, [getattr(model, place) for place in places])):
+def _grouped(model: type[Metric] | type[HistogramBin], where: Conditions, *columns: str) -> SumRows:
+    for row in db.session.execute(_sum_query(model, where, [getattr(model, place) for place in columns])):
         yield tuple(row)
 
 
-def _asking(model: type[Metric] | type[HistogramBin], where: Conditions, places: Sequence[Any]) -> Select[Any]:
+def _sum_query(model: type[Metric] | type[HistogramBin], where: Conditions, columns: Sequence[Any]) -> Select[Any]:
     names = ("jobs", *MEASURES) if model is Metric else ("jobs",)
     # PostgreSQL sums integers to a decimal, which takes ten times as long to read.
     sums = [cast(func.sum(getattr(model, name)), BigInteger) for name in names]
-    return select(*places, *sums).where(*where).group_by(*places)
+    return select(*columns, *sums).where(*where).group_by(*columns)
 
 
-def _named(sums: list[Any]) -> Counter[str]:
+def _as_counter(sums: list[Any]) -> Counter[str]:
     return Counter(dict(zip(("jobs", *MEASURES), sums, strict=True)))
 
 
-def _hours(quarters: list[int], whose: Conditions) -> Iterator[tuple[int, Status, Counter[str]]]:
+def _hours(quarters: list[int], where: Conditions) -> Iterator[tuple[int, Status, Counter[str]]]:
     """Yield the sums of each hour by its position. All hours have one length, so the database can group them."""
     grain, size = (QUARTER, 1) if quarters[0] % QUARTERS_OF_HOUR else (HOUR, QUARTERS_OF_HOUR)
     # Literals, because with bound values PostgreSQL would not see that the selected expression is the grouped one.
@@ -135,13 +135,13 @@ def _hours(quarters: list[int], whose: Conditions) -> Iterator[tuple[int, Status
     )
     moment = Metric.day * day_length + Metric.part
     days = Metric.day.between(quarters[0] // QUARTERS, quarters[-1] // QUARTERS)
-    inside = [*whose, Metric.grain == grain, days, moment >= begin, moment < end]
+    inside = [*where, Metric.grain == grain, days, moment >= begin, moment < end]
     piece = (moment - begin) // length
-    for place, outcome, *sums in db.session.execute(_asking(Metric, inside, [piece, Metric.outcome])):
-        yield place, outcome, _named(sums)
+    for place, outcome, *sums in db.session.execute(_sum_query(Metric, inside, [piece, Metric.outcome])):
+        yield place, outcome, _as_counter(sums)
 
 
-def _moments(quarters: list[int], whose: Conditions) -> Iterator[tuple[int, Status, Counter[str]]]:
+def _moments(quarters: list[int], where: Conditions) -> Iterator[tuple[int, Status, Counter[str]]]:
     """Yield sums with a quarter of an hour that shows to which piece they belong; some are outside of every piece."""
     days = range(quarters[0] // QUARTERS, (quarters[-1] - 1) // QUARTERS + 1)
     cuts: dict[int, set[int]] = defaultdict(set)
@@ -150,18 +150,18 @@ def _moments(quarters: list[int], whose: Conditions) -> Iterator[tuple[int, Stat
             cuts[quarter // QUARTERS].add(quarter % QUARTERS)
     fine = list(days) if len(days) <= FINE_DAYS else [day for day, parts in cuts.items() if len(parts) > 1]
     if fine:
-        exactly = [*whose, Metric.grain == QUARTER, Metric.day.in_(fine)]
+        exactly = [*where, Metric.grain == QUARTER, Metric.day.in_(fine)]
         for day, part, outcome, *sums in _grouped(Metric, exactly, "day", "part", "outcome"):
-            yield day * QUARTERS + part, outcome, _named(sums)
+            yield day * QUARTERS + part, outcome, _as_counter(sums)
     cut = {day: min(parts) for day, parts in cuts.items() if day not in fine}
     if len(fine) == len(days):
         return
-    sides = _shorter_sides(cut, whose)
-    all_days = [*whose, Metric.grain == DAY, Metric.day.between(days[0], days[-1])]
+    sides = _shorter_sides(cut, where)
+    all_days = [*where, Metric.grain == DAY, Metric.day.between(days[0], days[-1])]
     for day, outcome, *sums in _grouped(Metric, all_days, "day", "outcome"):
         if day in fine:
             continue
-        begins, part, whole = day * QUARTERS, cut.get(day), _named(sums)
+        begins, part, whole = day * QUARTERS, cut.get(day), _as_counter(sums)
         if part is None:
             yield begins, outcome, whole
             continue
@@ -176,14 +176,14 @@ def _is_early(part: int) -> bool:
     return part <= QUARTERS // 2
 
 
-def _shorter_sides(cut: dict[int, int], whose: Conditions) -> dict[tuple[int, Status], Counter[str]]:
+def _shorter_sides(cut: dict[int, int], where: Conditions) -> dict[tuple[int, Status], Counter[str]]:
     """Return the sums of the shorter side of each day that is cut at a part."""
     found: dict[tuple[int, Status], Counter[str]] = {}
     for part in set(cut.values()):
         grain, place = (QUARTER, part) if part % QUARTERS_OF_HOUR else (HOUR, part // QUARTERS_OF_HOUR)
         side = Metric.part < place if _is_early(part) else Metric.part >= place
         days = [day for day, where in cut.items() if where == part]
-        of_side = [*whose, Metric.grain == grain, Metric.day.in_(days), side]
+        of_side = [*where, Metric.grain == grain, Metric.day.in_(days), side]
         for day, outcome, *sums in _grouped(Metric, of_side, "day", "outcome"):
-            found[day, outcome] = _named(sums)
+            found[day, outcome] = _as_counter(sums)
     return found

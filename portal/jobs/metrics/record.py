@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.database import changed_rows, db, upsert
 from portal.jobs.core.columns import JobColumns
-from portal.jobs.core.derived import moves_by_itself
+from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.status import Status
 from portal.jobs.core.tables import Attempt, AttemptEnd
 from portal.jobs.metrics.histogram import bin_of
@@ -26,7 +26,8 @@ from portal.jobs.metrics.periods import QUARTER_SECONDS, QUARTERS, QUARTERS_OF_H
 MEASURES = (
     "found", "not_found", "invalid", "rejected", "failed", "waiting", "worked_ms", "elapsed_ms", "retries",
 )  # fmt: skip
-GIVEN_UP = (AttemptEnd.FAILED, AttemptEnd.TIMEOUT, AttemptEnd.LOST)  # ends after which the job needed another attempt
+# Ends after which the job needed another attempt.
+UNSUCCESSFUL = (AttemptEnd.FAILED, AttemptEnd.TIMEOUT, AttemptEnd.LOST)
 
 
 class AttemptTimes(NamedTuple):
@@ -65,11 +66,11 @@ class CountedEnd:
             job.id, job.user_id, job.source, Status(job.status), ended_at, job.found_count, job.not_found_count,
             job.invalid_count, job.rejected_count, job.failed_count,
             max(0, job.total_numbers - job.processed_numbers - job.failed_count),
-            worked, max(0, _ms(job.created_at, ended_at)), sum(one.end in GIVEN_UP for one in attempts),
+            worked, max(0, _ms(job.created_at, ended_at)), sum(one.end in UNSUCCESSFUL for one in attempts),
         )  # fmt: skip
 
     @classmethod
-    def kept(cls, row: JobEnd) -> Self:
+    def from_row(cls, row: JobEnd) -> Self:
         """Make it from the row in which it was counted."""
         return cls(**{name: getattr(row, name) for name in cls.__dataclass_fields__})
 
@@ -77,7 +78,7 @@ class CountedEnd:
         """The columns of its `JobEnd`."""
         return asdict(self)
 
-    def places(self) -> Iterator[tuple[int, int, int, int]]:
+    def sum_keys(self) -> Iterator[tuple[int, int, int, int]]:
         """Yield person, grain, day and part of each sum that it adds to."""
         day, part = divmod(int(self.ended_at.timestamp()) // QUARTER_SECONDS, QUARTERS)
         for person in (EVERYBODY, self.user_id):
@@ -102,37 +103,37 @@ SUMS = {Metric: ("jobs", *MEASURES, "deleted_jobs"), HistogramBin: ("jobs",)}
 Additions = dict[tuple[Any, ...], Counter[str]]
 
 # Any number that no other lock in this database uses. SQLite runs one writing transaction at a time anyway.
-_ALONE = select(func.pg_advisory_xact_lock(literal_column("5270116")))
+_LOCK = select(func.pg_advisory_xact_lock(literal_column("5270116")))
 
 
-def keep_count(job: JobColumns, now: datetime) -> None:
+def update_metrics(job: JobColumns, now: datetime) -> None:
     """Make the metrics agree with the job's present status. Calling it twice changes nothing."""
-    ended = not moves_by_itself(job)
+    ended = not is_unfinished(job)
     before = db.session.get(JobEnd, job.id, populate_existing=True) if job.ended_at is not None else None
     if ended == (before is not None) and (before is None or before.outcome == job.status):
         return
     changes: list[tuple[CountedEnd, int]] = []
     if before is not None:
-        changes.append((CountedEnd.kept(before), -1))
+        changes.append((CountedEnd.from_row(before), -1))
         db.session.delete(before)
         db.session.flush()
     if ended:
-        tried = select(Attempt.started_at, Attempt.ended_at, Attempt.end).where(Attempt.job_id == job.id)
-        end = CountedEnd.of(job, [AttemptTimes(*row) for row in db.session.execute(tried)], now)
+        attempts = select(Attempt.started_at, Attempt.ended_at, Attempt.end).where(Attempt.job_id == job.id)
+        end = CountedEnd.of(job, [AttemptTimes(*row) for row in db.session.execute(attempts)], now)
         changes.append((end, 1))
         db.session.add(JobEnd(**end.as_row()))
     write(changes)
-    _note_end(job, now if ended else None)
+    _set_ended_at(job, now if ended else None)
 
 
-def keep_deletion(job: JobColumns, now: datetime) -> None:
+def record_deletion(job: JobColumns, now: datetime) -> None:
     """Record that an ended job was deleted: it stays counted, and also counts as deleted."""
-    keep_count(job, now)
+    update_metrics(job, now)
     if job.ended_at is not None:
-        write([], deleted=[CountedEnd.kept(db.session.get_one(JobEnd, job.id))])
+        write([], deleted=[CountedEnd.from_row(db.session.get_one(JobEnd, job.id))])
 
 
-def _note_end(job: JobColumns, ended_at: datetime | None) -> None:
+def _set_ended_at(job: JobColumns, ended_at: datetime | None) -> None:
     """Set `ended_at` without the object's attribute: SQLAlchemy's own UPDATE would also change `updated_at`."""
     model: Any = type(job)
     noted = update(model).where(model.id == job.id).values(ended_at=ended_at, updated_at=model.updated_at)
@@ -142,24 +143,24 @@ def _note_end(job: JobColumns, ended_at: datetime | None) -> None:
 
 def write(changes: Iterable[tuple[CountedEnd, int]], deleted: Iterable[CountedEnd] = ()) -> None:
     """Add ends to the sums (1) or subtract them (-1), and count those of deleted jobs."""
-    figures: Additions = {}
-    spreads: Additions = {}
+    metrics: Additions = {}
+    histograms: Additions = {}
     for end, sign in changes:
         added = {name: sign * getattr(end, name) for name in MEASURES}
-        for place in end.places():
-            sums = figures.setdefault((*place, end.source, end.outcome), Counter())
+        for place in end.sum_keys():
+            sums = metrics.setdefault((*place, end.source, end.outcome), Counter())
             sums.update(added)
             sums["jobs"] += sign
-            for kind, place_in_spread in end.bins():
-                spreads.setdefault((*place, end.source, kind, place_in_spread), Counter())["jobs"] += sign
+            for kind, bin_number in end.bins():
+                histograms.setdefault((*place, end.source, kind, bin_number), Counter())["jobs"] += sign
     for end in deleted:
         for person in (EVERYBODY, end.user_id):
-            gone = figures.setdefault((person, EVER, 0, 0, end.source, end.outcome), Counter())
+            gone = metrics.setdefault((person, EVER, 0, 0, end.source, end.outcome), Counter())
             gone["deleted_jobs"] += 1
-    if figures and db.session.connection().dialect.name == "postgresql":
-        db.session.execute(_ALONE)
-    _add(Metric, figures)
-    _add(HistogramBin, spreads)
+    if metrics and db.session.connection().dialect.name == "postgresql":
+        db.session.execute(_LOCK)
+    _add(Metric, metrics)
+    _add(HistogramBin, histograms)
 
 
 def _add(model: type[Metric] | type[HistogramBin], rows: Mapping[tuple[Any, ...], Counter[str]]) -> None:

@@ -1,7 +1,7 @@
-"""What a notice keeps: the facts of a job or of a source, as codes, names and counts; `notices.facts` has the words.
+"""The facts that a notice about a job or a source keeps: codes, names and counts; `notices.facts` has the words.
 
-The room that sends notices does not know jobs, so all that it reports about one is kept with the notice. It holds no
-telephone number and no secret link.
+`portal.notices` must not know jobs, so everything that a notice says about one is kept with it. It holds no telephone
+number and no secret link.
 """
 
 from typing import Any
@@ -74,5 +74,5 @@ def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, A
 
 
 def source_facts(source: str, cause: str) -> dict[str, Any]:
-    """What a message about this source says."""
+    """Return the facts of a message about this source."""
     return {"source": source, "cause_code": cause}

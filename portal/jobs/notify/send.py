@@ -21,8 +21,7 @@ from portal.notices.preferences import wants, webhook_is_on
 
 
 def announce_job(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
-    """Write the job's notices to webhook and chat. `kind` is job_failed, job_fixed or job_completed, never both last
-    ones."""
+    """Write the job's notices to webhook and chat. `kind` is job_failed, job_completed, or job_fixed in its place."""
     key = f"{kind.key}.{job.id}.{job.round}"
     if webhook_is_on(job.user_id):
         more = {"status": job.status, "fixed": _had_failed(job.id)}
@@ -39,14 +38,14 @@ def announce_source(kind: NoticeKind, facts: dict[str, Any], now: datetime) -> N
     """
     if current_app.config["NOTIFY_URLS"]:
         stopped, back = NoticeKind.SOURCE_STOPPED, NoticeKind.SOURCE_BACK
-        other = _last_told(back if kind == stopped else stopped, facts["source"])
+        other = _last_notice_id(back if kind == stopped else stopped, facts["source"])
         key = f"{kind.key}.{facts['source']}.{facts.get('cause_code') or ''}.{now:%Y%m%d}.{other}"
         write(key, kind, None, None, facts, now, Channel.CHAT)
 
 
-def _last_told(kind: NoticeKind, source: str) -> int:
-    told = select(func.max(Notice.id)).where(Notice.channel == Channel.CHAT, Notice.kind == kind)
-    return db.session.scalar(told.where(Notice.facts["source"].as_string() == source)) or 0
+def _last_notice_id(kind: NoticeKind, source: str) -> int:
+    notified = select(func.max(Notice.id)).where(Notice.channel == Channel.CHAT, Notice.kind == kind)
+    return db.session.scalar(notified.where(Notice.facts["source"].as_string() == source)) or 0
 
 
 def _had_failed(job_id: int) -> bool:
@@ -57,18 +56,18 @@ def _had_failed(job_id: int) -> bool:
 
 def job_failed(job: JobColumns, now: datetime) -> None:
     """The job failed for good: notify its owner once in this round."""
-    _tell_owner(NoticeKind.JOB_FAILED, job, job_facts(job), now)
+    _notify_owner(NoticeKind.JOB_FAILED, job, job_facts(job), now)
 
 
 def job_completed(job: JobColumns, now: datetime) -> None:
     """The job is complete: notify its owner, as fixed when an earlier failure was emailed."""
     drop_held(job.id, NoticeKind.JOB_FAILED, now)
-    told = select(Notice.id).where(
+    notified = select(Notice.id).where(
         Notice.job_id == job.id, Notice.kind == NoticeKind.JOB_FAILED, Notice.channel == Channel.MAIL,
         Notice.state != Delivery.DROPPED,
     )  # fmt: skip
-    fixed = db.session.scalar(told.limit(1)) is not None
-    _tell_owner(NoticeKind.JOB_FIXED if fixed else NoticeKind.JOB_COMPLETED, job, job_facts(job), now)
+    fixed = db.session.scalar(notified.limit(1)) is not None
+    _notify_owner(NoticeKind.JOB_FIXED if fixed else NoticeKind.JOB_COMPLETED, job, job_facts(job), now)
 
 
 def job_moved_on(job: JobColumns, now: datetime) -> None:
@@ -76,7 +75,7 @@ def job_moved_on(job: JobColumns, now: datetime) -> None:
     drop_held(job.id, NoticeKind.JOB_FAILED, now)
 
 
-def _tell_owner(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
+def _notify_owner(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
     if wants(job.user_id, kind):
         write(f"{kind.key}.{job.id}.{job.round}", kind, job.user_id, job.id, facts, now)
     announce_job(kind, job, facts, now)

@@ -21,20 +21,20 @@ from portal.notices.outbox import write
 FROM_HOUR = 8  # of the admin's own day
 
 
-def sum_up(now: datetime) -> Iterator[str]:
+def write_summaries(now: datetime) -> Iterator[str]:
     """Write the summaries due this morning, and yield each one's key. Commits."""
-    wanting = (
+    subscribers = (
         select(User.id, User.time_zone)
         .join(NoticeSettings, NoticeSettings.user_id == User.id)
         .where(User.is_admin, User.is_active, NoticeSettings.daily_summary)
     )
-    for user_id, zone_name in db.session.execute(wanting).all():
-        here = now.astimezone(ZoneInfo(zone_name or current_app.config["DEFAULT_TIME_ZONE"]))
-        key = f"daily.{user_id}.{here:%Y%m%d}"
-        if here.hour < FROM_HOUR or db.session.scalar(select(Notice.id).where(Notice.dedupe == key)) is not None:
+    for user_id, zone_name in db.session.execute(subscribers).all():
+        local = now.astimezone(ZoneInfo(zone_name or current_app.config["DEFAULT_TIME_ZONE"]))
+        key = f"daily.{user_id}.{local:%Y%m%d}"
+        if local.hour < FROM_HOUR or db.session.scalar(select(Notice.id).where(Notice.dedupe == key)) is not None:
             continue
-        today = datetime.combine(here.date(), time(), here.tzinfo)
-        yesterday = datetime.combine(here.date() - timedelta(days=1), time(), here.tzinfo)
+        today = datetime.combine(local.date(), time(), local.tzinfo)
+        yesterday = datetime.combine(local.date() - timedelta(days=1), time(), local.tzinfo)
         write(key, NoticeKind.DAILY_SUMMARY, user_id, None, _facts(yesterday, today), now)
         db.session.commit()
         yield key
@@ -42,16 +42,16 @@ def sum_up(now: datetime) -> Iterator[str]:
 
 
 def _facts(begin: datetime, end: datetime) -> dict[str, Any]:
-    there = ScrapingJob.deleted_at.is_(None)
-    final = (among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at.is_(None), there)
+    not_deleted = ScrapingJob.deleted_at.is_(None)
+    final = (among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at.is_(None), not_deleted)
     # Filter by `updated_at` too: it has an index, and is never before the job's end.
     completed = (ScrapingJob.completed_at >= begin, ScrapingJob.completed_at < end, ScrapingJob.updated_at >= begin)
     return {
         "from": begin.isoformat(),
         "to": end.isoformat(),
-        "completed": _count(*completed, there),
+        "completed": _count(*completed, not_deleted),
         "stopped": _count(*final, ScrapingJob.updated_at >= begin, ScrapingJob.updated_at < end),
-        "open": _count(among(ScrapingJob.status, (*WAITING, Status.PROCESSING)), there),
+        "open": _count(among(ScrapingJob.status, (*WAITING, Status.PROCESSING)), not_deleted),
         "dead": db.session.scalar(
             select(func.count()).where(Notice.state == Delivery.DEAD, Notice.created_at >= begin)
         ),

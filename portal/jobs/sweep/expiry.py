@@ -28,8 +28,8 @@ def _due(oldest: ScalarSelect[Any], now: datetime) -> list[tuple[int, datetime]]
     """
     days = func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"])
     people = db.session.execute(select(User.id, days, oldest).where(days > 0).order_by(User.id)).all()
-    befores = [(user_id, now - timedelta(days=span), at) for user_id, span, at in people if at is not None]
-    return [(user_id, before) for user_id, before, at in befores if at <= before]
+    cutoffs = [(user_id, now - timedelta(days=span), at) for user_id, span, at in people if at is not None]
+    return [(user_id, before) for user_id, before, at in cutoffs if at <= before]
 
 
 def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
@@ -45,11 +45,11 @@ def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
 
 
 def _past_days(now: datetime) -> list[tuple[int, datetime]]:
-    there = (ScrapingJob.ended_at.is_not(None), ScrapingJob.deleted_at.is_(None))
-    oldest = select(func.min(ScrapingJob.ended_at)).where(ScrapingJob.user_id == User.id, *there)
+    kept = (ScrapingJob.ended_at.is_not(None), ScrapingJob.deleted_at.is_(None))
+    oldest = select(func.min(ScrapingJob.ended_at)).where(ScrapingJob.user_id == User.id, *kept)
     found: list[tuple[int, datetime]] = []
     for user_id, before in _due(oldest.scalar_subquery(), now):
-        past = select(ScrapingJob.id).where(ScrapingJob.user_id == user_id, ScrapingJob.ended_at <= before, *there)
+        past = select(ScrapingJob.id).where(ScrapingJob.user_id == user_id, ScrapingJob.ended_at <= before, *kept)
         ids = db.session.scalars(past.order_by(ScrapingJob.ended_at).limit(BATCH - len(found)))
         found += [(job_id, before) for job_id in ids]
         if len(found) == BATCH:

@@ -13,7 +13,7 @@ from portal.database import among, db
 from portal.jobs.core.status import ENDED, WAITING, Status
 from portal.jobs.core.tables import Attempt, Event, EventKind
 from portal.jobs.metrics.models import JobEnd
-from portal.jobs.metrics.record import AttemptTimes, CountedEnd, keep_count, write
+from portal.jobs.metrics.record import AttemptTimes, CountedEnd, update_metrics, write
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status_counts import UNCOUNTED
 
@@ -31,7 +31,7 @@ _COLUMNS = [
 
 def catch_up(now: datetime) -> Iterator[int]:
     """Run one pass, and yield how many jobs were corrected, batch by batch."""
-    if reopened := take_back_reopened(now):
+    if reopened := subtract_reopened(now):
         yield reopened
     for _ in range(BATCHES):
         counted = count_ended()
@@ -43,49 +43,50 @@ def catch_up(now: datetime) -> Iterator[int]:
 
 def count_ended() -> int:
     """Count one batch of ended jobs, commit, and return how many. Jobs that are locked elsewhere are left for later."""
-    asked = select(*_COLUMNS).where(*UNCOUNTED).order_by(ScrapingJob.id).limit(BATCH)
-    jobs = db.session.execute(asked.with_for_update(skip_locked=True)).all()
+    query = select(*_COLUMNS).where(*UNCOUNTED).order_by(ScrapingJob.id).limit(BATCH)
+    jobs = db.session.execute(query.with_for_update(skip_locked=True)).all()
     if jobs:
         ids = [job.id for job in jobs]
-        tried, told = _attempts(ids), _moments(ids)
+        attempts, ended = _attempts(ids), _end_moments(ids)
         ends = [
-            CountedEnd.of(job, tried[job.id], job.completed_at or told.get(job.id) or job.updated_at) for job in jobs
+            CountedEnd.of(job, attempts[job.id], job.completed_at or ended.get(job.id) or job.updated_at)
+            for job in jobs
         ]
         gone = {job.id for job in jobs if job.deleted_at is not None}
         write([(end, 1) for end in ends], [end for end in ends if end.job_id in gone])
         db.session.execute(insert(JobEnd), [end.as_row() for end in ends])
-        _note(ends)
+        _set_ended_at(ends)
     db.session.commit()
     return len(jobs)
 
 
-def take_back_reopened(now: datetime) -> int:
+def subtract_reopened(now: datetime) -> int:
     """Subtract jobs that were counted as ended and are active again, commit, and return how many."""
-    going_on = (among(ScrapingJob.status, (*WAITING, Status.PROCESSING)), ScrapingJob.ended_at.is_not(None))
-    asked = select(ScrapingJob).where(*going_on, ScrapingJob.deleted_at.is_(None)).order_by(ScrapingJob.id)
-    jobs = list(db.session.scalars(asked.limit(BATCH).with_for_update(skip_locked=True, of=ScrapingJob)))
+    reopened = (among(ScrapingJob.status, (*WAITING, Status.PROCESSING)), ScrapingJob.ended_at.is_not(None))
+    query = select(ScrapingJob).where(*reopened, ScrapingJob.deleted_at.is_(None)).order_by(ScrapingJob.id)
+    jobs = list(db.session.scalars(query.limit(BATCH).with_for_update(skip_locked=True, of=ScrapingJob)))
     for job in jobs:
-        keep_count(job, now)
+        update_metrics(job, now)
     db.session.commit()
     return len(jobs)
 
 
 def _attempts(ids: list[int]) -> dict[int, list[AttemptTimes]]:
     found: dict[int, list[AttemptTimes]] = defaultdict(list)
-    asked = select(Attempt.job_id, Attempt.started_at, Attempt.ended_at, Attempt.end).where(Attempt.job_id.in_(ids))
-    for job_id, started_at, ended_at, end in db.session.execute(asked):
+    query = select(Attempt.job_id, Attempt.started_at, Attempt.ended_at, Attempt.end).where(Attempt.job_id.in_(ids))
+    for job_id, started_at, ended_at, end in db.session.execute(query):
         found[job_id].append(AttemptTimes(started_at, ended_at, end))
     return found
 
 
-def _moments(ids: list[int]) -> dict[int, datetime]:
+def _end_moments(ids: list[int]) -> dict[int, datetime]:
     """Return when each job last ended, from its timeline. The event of an end has the name of its status."""
     ends = (Event.job_id.in_(ids), Event.kind.in_([EventKind(status) for status in ENDED]))
     latest = select(Event.job_id, func.max(Event.at)).where(*ends).group_by(Event.job_id)
     return {row[0]: row[1] for row in db.session.execute(latest)}
 
 
-def _note(ends: list[CountedEnd]) -> None:
+def _set_ended_at(ends: list[CountedEnd]) -> None:
     noted = (
         update(ScrapingJob.__table__)  # type: ignore[arg-type]
         .where(ScrapingJob.__table__.c.id == bindparam("of_job"))

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select
 
 from portal.database import changed_rows, db
 from portal.jobs.core.tables import Attempt, AttemptEnd
-from portal.jobs.health.processes import somebody_looks_up
+from portal.jobs.health.processes import scrape_worker_is_alive
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts
 from portal.jobs.notify.send import announce_source
@@ -23,7 +23,7 @@ from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
 
-PATIENCE = timedelta(minutes=5)  # how long no worker may run before the notice is sent
+GRACE = timedelta(minutes=5)  # how long no worker may run before the notice is sent
 
 
 def watch(now: datetime) -> Iterator[str]:
@@ -37,23 +37,23 @@ def watch(now: datetime) -> Iterator[str]:
 
 
 def _workers(now: datetime) -> Iterator[str]:
-    said: Notice | None = db.session.scalar(_told(NoticeKind.WORKERS_AWAY, NoticeKind.WORKERS_BACK).limit(1))
-    waiting, works = _waiting(now), somebody_looks_up(now)
-    was_away = said is not None and said.kind == NoticeKind.WORKERS_AWAY
-    if waiting and not works and not was_away:
-        key = f"workers-away.{said.id if said else 0}"
-        write(key, NoticeKind.WORKERS_AWAY, None, None, {"waiting": waiting}, now, Channel.CHAT, due_at=now + PATIENCE)
+    last: Notice | None = db.session.scalar(_latest_first(NoticeKind.WORKERS_AWAY, NoticeKind.WORKERS_BACK).limit(1))
+    waiting, working = _waiting(now), scrape_worker_is_alive(now)
+    was_away = last is not None and last.kind == NoticeKind.WORKERS_AWAY
+    if waiting and not working and not was_away:
+        key = f"workers-away.{last.id if last else 0}"
+        write(key, NoticeKind.WORKERS_AWAY, None, None, {"waiting": waiting}, now, Channel.CHAT, due_at=now + GRACE)
         yield NoticeKind.WORKERS_AWAY
-    elif said is not None and was_away and works and not _taken_back(said):
-        write(f"workers-back.{said.id}", NoticeKind.WORKERS_BACK, None, None, {}, now, Channel.CHAT)
+    elif last is not None and was_away and working and not _withdrawn(last):
+        write(f"workers-back.{last.id}", NoticeKind.WORKERS_BACK, None, None, {}, now, Channel.CHAT)
         yield NoticeKind.WORKERS_BACK
     db.session.commit()
 
 
-def _taken_back(said: Notice) -> bool:
+def _withdrawn(notice: Notice) -> bool:
     """Delete the notice if it has not been sent: a sweep often runs in the very second in which a job waits."""
-    unheard = (Notice.id == said.id, Notice.state == Delivery.DUE, Notice.tries == 0)
-    return changed_rows(delete(Notice).where(*unheard)) == 1
+    unsent = (Notice.id == notice.id, Notice.state == Delivery.DUE, Notice.tries == 0)
+    return changed_rows(delete(Notice).where(*unsent)) == 1
 
 
 def _waiting(now: datetime) -> int:
@@ -70,14 +70,14 @@ def _sources(now: datetime) -> Iterator[str]:
     for notice_id in db.session.scalars(last.group_by(_source_of())).all():
         stopped = db.session.get_one(Notice, notice_id)
         source = str(stopped.facts["source"])
-        told_since = _told(NoticeKind.SOURCE_BACK).where(Notice.id > notice_id, _source_of() == source)
-        if db.session.scalar(told_since.limit(1)) is None and _answers(source, stopped.created_at):
+        announced = _latest_first(NoticeKind.SOURCE_BACK).where(Notice.id > notice_id, _source_of() == source)
+        if db.session.scalar(announced.limit(1)) is None and _completed_since(source, stopped.created_at):
             announce_source(NoticeKind.SOURCE_BACK, source_facts(source, str(stopped.facts["cause_code"])), now)
             yield NoticeKind.SOURCE_BACK
     db.session.commit()
 
 
-def _answers(source: str, since: datetime) -> bool:
+def _completed_since(source: str, since: datetime) -> bool:
     completed = (
         select(Attempt.job_id)
         .join(ScrapingJob, ScrapingJob.id == Attempt.job_id)
@@ -90,10 +90,10 @@ def _answers(source: str, since: datetime) -> bool:
 # ── earlier notices ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _told(*kinds: NoticeKind) -> Select[Any]:
+def _latest_first(*kinds: NoticeKind) -> Select[Any]:
     """Select the chat notices of these kinds, the latest first."""
-    said = select(Notice).where(Notice.channel == Channel.CHAT, Notice.kind.in_(kinds))
-    return said.order_by(Notice.id.desc()).execution_options(populate_existing=True)
+    notices = select(Notice).where(Notice.channel == Channel.CHAT, Notice.kind.in_(kinds))
+    return notices.order_by(Notice.id.desc()).execution_options(populate_existing=True)
 
 
 def _source_of() -> ColumnElement[str]:

@@ -32,10 +32,10 @@ from portal.jobs.dispatch import (
     push_operation,
 )
 from portal.jobs.erasure import erase_files
-from portal.jobs.health.processes import forget_gone
+from portal.jobs.health.processes import delete_old
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.sweep import metrics_backfill
-from portal.jobs.sweep.daily_summary import sum_up
+from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
 from portal.jobs.sweep.outage_watch import watch
 from portal.jobs.sweep.overdue import BATCH, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
@@ -58,13 +58,13 @@ class SweepReport:
     pushed: int = 0
     documents: int = 0
     operations: int = 0
-    summed: int = 0
-    watched: int = 0
+    summaries: int = 0
+    alerts: int = 0
     expired: int = 0
     unstarted: int = 0
     erased: int = 0
     counted: int = 0
-    told: int = 0
+    notified: int = 0
     forgotten: int = 0  # expired answers deleted from the cache
     faults: int = 0  # steps that ended with an error
 
@@ -75,22 +75,22 @@ Report = Callable[[str, object], None]
 def take_back_lost(now: datetime, *, actor: str | None = None) -> Iterator[ScrapingJob]:
     """Put lost jobs back into the queue, or fail them for good after too many lost attempts without a new row."""
     for job_id, attempt in [(job.id, job.attempt) for job in lost_jobs(now)]:
-        yield from _moved(ScrapingJob.lose(job_id, attempt, now, backoff(), actor=actor))
+        yield from _commit(ScrapingJob.lose(job_id, attempt, now, backoff(), actor=actor))
 
 
 def time_out_silent(
     now: datetime, timeout_minutes: int | None = None, *, actor: str | None = None
 ) -> Iterator[ScrapingJob]:
     """Time out jobs without progress, unless a row has come in since they were read."""
-    seen = [(job.id, job.attempt, job.last_progress_at) for job in silent_jobs(now, timeout_minutes)]
-    for job_id, attempt, progress_at in seen:
-        yield from _moved(ScrapingJob.time_out(job_id, attempt, progress_at, now, backoff(), actor=actor))
+    silent = [(job.id, job.attempt, job.last_progress_at) for job in silent_jobs(now, timeout_minutes)]
+    for job_id, attempt, progress_at in silent:
+        yield from _commit(ScrapingJob.time_out(job_id, attempt, progress_at, now, backoff(), actor=actor))
 
 
 def retry_due(now: datetime, *, at_once: bool = False, actor: str | None = None) -> Iterator[ScrapingJob]:
     """Retry failed and timed-out jobs that are due and have retries left."""
     for job_id in [job.id for job in due_jobs(now, at_once=at_once)]:
-        yield from _moved(ScrapingJob.retry_when_due(job_id, now, at_once=at_once, actor=actor))
+        yield from _commit(ScrapingJob.retry_when_due(job_id, now, at_once=at_once, actor=actor))
 
 
 def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
@@ -135,7 +135,7 @@ def push_operations(now: datetime) -> Iterator[int]:
             yield operation_id
 
 
-def forget_kept(now: datetime) -> Iterator[int]:
+def delete_expired(now: datetime) -> Iterator[int]:
     """Delete expired answers from the cache, yielding once for each; also old minute counts and admins' phone
     searches."""
     stats.forget(now)
@@ -143,20 +143,20 @@ def forget_kept(now: datetime) -> Iterator[int]:
     yield from range(forget_old(now))
 
 
-def _moved(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
+def _commit(job: ScrapingJob | None) -> Iterator[ScrapingJob]:
     db.session.commit()
     if job is not None:
         yield job
 
 
-def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str | None = None) -> SweepReport:
+def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: str | None = None) -> SweepReport:
     """Run all steps once, and save when the pass began and ended.
 
-    `see` is called with each thing that was repaired and its step's name, a field of SweepReport. `actor` appears on
+    `report` is called with each thing that was repaired and its step's name, a field of SweepReport. `actor` appears on
     the timelines when a person began the pass.
     """
     catalogue.refresh()
-    _note(began_at=now)
+    _save_state(began_at=now)
     began = monotonic()
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),
@@ -165,11 +165,11 @@ def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str |
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
         "operations": lambda: push_operations(now),
-        "summed": lambda: sum_up(now),
-        "watched": lambda: watch(now),
+        "summaries": lambda: write_summaries(now),
+        "alerts": lambda: watch(now),
         # With the time by now: otherwise the lease of a notice taken for sending would begin in the past.
-        "told": lambda: send_due(now + timedelta(seconds=int(monotonic() - began))),
-        "forgotten": lambda: forget_kept(now),
+        "notified": lambda: send_due(now + timedelta(seconds=int(monotonic() - began))),
+        "forgotten": lambda: delete_expired(now),
         "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
         "unstarted": lambda: expire_unstarted(now),
         "erased": lambda: erase_files(now, current_app.extensions["storage"]),
@@ -180,7 +180,7 @@ def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str |
         try:
             for thing in step():
                 counted[name] += 1
-                see(name, thing)
+                report(name, thing)
         except (RedisError, OSError) as error:  # steps that need no Redis continue
             log.warning("redis is away", error=str(error))
         except Exception:  # an error in one step must not stop the others
@@ -188,24 +188,24 @@ def sweep(now: datetime, *, see: Report = lambda step, thing: None, actor: str |
             log.exception("a step of the sweep failed")
         finally:
             db.session.rollback()
-    _forget_workers(now)
+    _delete_gone_workers(now)
     swept = SweepReport(**counted)
-    _note(ended_at=utcnow())
+    _save_state(ended_at=utcnow())
     if swept != SweepReport():
         log.info("swept", **swept.__dict__)
     return swept
 
 
-def _forget_workers(now: datetime) -> None:
+def _delete_gone_workers(now: datetime) -> None:
     # Housekeeping, not a repair: it is no step, and the report does not count it.
     try:
-        forget_gone(now)
+        delete_old(now)
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("rows of gone workers were not removed")
 
 
-def _note(**moments: datetime) -> None:
+def _save_state(**moments: datetime) -> None:
     state = db.session.get(SweepState, 1) or SweepState(id=1)
     for name, moment in moments.items():
         setattr(state, name, moment)

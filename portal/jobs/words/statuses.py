@@ -1,6 +1,6 @@
-"""The codes of this room as words: statuses, outcomes, and what a job's page says of itself.
+"""Words for the codes of this room: statuses, outcomes, and the summary on a job's page.
 
-Causes stand in `causes`, the lines of the timeline in `story`. Nothing here asks the database.
+Causes are in `causes`, timeline sentences in `timeline`. Nothing here queries the database.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 STATUSES: dict[Status, LazyString] = {
-    Status.PENDING: _("Waiting"),
+    Status.PENDING: _("Queued"),
     Status.PROCESSING: _("In progress"),
     Status.COMPLETED: _("Completed"),
     Status.FAILED: _("Failed"),
@@ -35,73 +35,75 @@ STATUSES: dict[Status, LazyString] = {
 OUTCOMES: dict[Outcome, LazyString] = {
     Outcome.FOUND: _("Found"),
     Outcome.NOT_FOUND: _("Not found"),
-    Outcome.INVALID: _("Not valid"),
+    Outcome.INVALID: _("Invalid"),
     Outcome.REJECTED: _("Rejected"),
-    Outcome.WAITING: _("To be looked up"),
-    Outcome.FAILED: _("Not answered"),
+    Outcome.WAITING: _("To look up"),
+    Outcome.FAILED: _("No answer"),
 }
 
-# The name of a figure: Spanish and others have another word for many than for one.
+# Labels of a count: Spanish and other languages use a plural here.
 OUTCOME_COUNTS: dict[Outcome, LazyString] = {
     Outcome.FOUND: lazy_pgettext("how many rows", "Found"),
     Outcome.NOT_FOUND: lazy_pgettext("how many rows", "Not found"),
-    Outcome.INVALID: lazy_pgettext("how many rows", "Not valid"),
+    Outcome.INVALID: lazy_pgettext("how many rows", "Invalid"),
     Outcome.REJECTED: lazy_pgettext("how many rows", "Rejected"),
-    Outcome.WAITING: lazy_pgettext("how many rows", "To be looked up"),
-    Outcome.FAILED: lazy_pgettext("how many rows", "Not answered"),
+    Outcome.WAITING: lazy_pgettext("how many rows", "To look up"),
+    Outcome.FAILED: lazy_pgettext("how many rows", "No answer"),
 }
 
 ATTEMPT_ENDS: dict[AttemptEnd, LazyString] = {
     AttemptEnd.COMPLETED: _("completed"),
     AttemptEnd.FAILED: _("failed"),
     AttemptEnd.TIMEOUT: _("timed out"),
-    AttemptEnd.LOST: _("lost its worker"),
-    AttemptEnd.HANDED_BACK: _("handed back"),
+    AttemptEnd.LOST: _("stopped unexpectedly"),
+    AttemptEnd.HANDED_BACK: _("returned to the queue"),
     AttemptEnd.CANCELLED: _("cancelled"),
 }
 
 CANNOT_START: dict[str, LazyString] = {
-    "not_ready": _("The file has not been read yet. Wait a moment and try again."),
-    "sheet_unknown": _("The file has no such sheet. Choose one of those listed."),
-    "column_unknown": _("The sheet has no such column. Choose one of those listed."),
-    "header_unknown": _("The sheet has no such row. Choose the row with the headings again."),
-    "country_unknown": _("This country is not known. Choose one of those listed."),
-    "source_unknown": _("This source is not known. Choose one of those listed."),
-    "too_many_rows": _("The sheet has more rows than a file may have. Split it into several files."),
+    "not_ready": _("The file is still being read. Wait a moment and try again."),
+    "sheet_unknown": _("The file does not have that sheet. Choose one from the list."),
+    "column_unknown": _("The sheet does not have that column. Choose one from the list."),
+    "header_unknown": _("The sheet does not have that row. Choose the heading row again."),
+    "country_unknown": _("That country is not in the list. Choose one from the list."),
+    "source_unknown": _("That source is not available. Choose one from the list."),
+    "too_many_rows": _("The sheet has too many rows. Split it into several files."),
     "files_spent": _(
-        "You have started as many files today as you may. Go on tomorrow, or ask an administrator for more."
+        "You have reached today’s limit of files. Continue tomorrow, or ask an administrator to raise the limit."
     ),
-    "no_rows": _("There is no row below the headings. Choose another sheet or another row of headings."),
+    "no_rows": _("There are no rows below the headings. Choose another sheet or another heading row."),
 }
 
 
 def status_words(status: Status | str) -> str:
-    """One status in a word or two."""
+    """A status in a word or two."""
     return str(STATUSES[Status(status)])
 
 
 def outcome_words(outcome: Outcome | str) -> str:
-    """One row's outcome in a word or two."""
+    """The outcome of one row in a word or two."""
     return str(OUTCOMES[Outcome(outcome)])
 
 
 def outcome_count_words(outcome: Outcome | str) -> str:
-    """One outcome as the name of a figure that says how many rows have it."""
+    """An outcome as the label of a count of rows."""
     return str(OUTCOME_COUNTS[Outcome(outcome)])
 
 
 def attempt_end_words(end: AttemptEnd | None) -> str:
-    """How an attempt ended, in words that go on after "Attempt 2"."""
+    """How an attempt ended, in words that follow "Attempt 2:"."""
     return str(ATTEMPT_ENDS[end]) if end else gettext("in progress")
 
 
 def cannot_start_words(code: str) -> str:
-    """Why a job cannot be started, and what to do."""
-    return str(CANNOT_START.get(code) or gettext("The file cannot be looked up with this choice."))
+    """Why a job cannot be started, and what to do about it."""
+    return str(
+        CANNOT_START.get(code) or gettext("The file cannot be looked up with these options. Change them and try again.")
+    )
 
 
 def summary_words(job: JobColumns, now: datetime) -> str:
-    """Two or three short sentences: how it stands, why, and whether its owner has to do anything."""
+    """Two or three short sentences: the state of the job, why, and whether its owner has to do anything."""
     summary = summary_sentence(job, now)
     if summary in _AFTER_CAUSE:
         return f"{reason_words(cause_of(job, now))} {_AFTER_CAUSE[summary]}"
@@ -114,58 +116,71 @@ def summary_words(job: JobColumns, now: datetime) -> str:
         "%(n)s row is ready.", "%(n)s rows are ready.", job.processed_numbers, n=format_decimal(job.processed_numbers)
     )
     if summary == Summary.STOPPED_FOR_ADMIN:
-        after = gettext("An administrator needs to fix this. After that, press Retry.")
+        after = gettext("An administrator needs to fix this. Then press Retry.")
         return f"{reason_words(job.last_error)} {after} {ready}"
     left = retryable_numbers(job)
     if summary == Summary.CANCELLED:
         kept = ngettext("%(n)s row was not looked up.", "%(n)s rows were not looked up.", left, n=format_decimal(left))
         download = gettext("You can still download what is ready.")
         return f"{download} {ready} {kept}" if left else ready
-    needs = ngettext("%(n)s row needs you.", "%(n)s rows need you.", left, n=format_decimal(left))
+    unanswered = ngettext(
+        "%(n)s row has no answer yet. Press Retry to look it up again.",
+        "%(n)s rows have no answer yet. Press Retry to look them up again.",
+        left,
+        n=format_decimal(left),
+    )
     stopped = ngettext(
         "Stopped after %(n)s attempt.", "Stopped after %(n)s attempts.", job.attempt, n=format_decimal(job.attempt)
     )
-    return f"{stopped} {ready} {needs}"
+    return f"{stopped} {ready} {unanswered}"
 
 
 def waits_words(job: JobColumns, now: datetime) -> str:
-    """What keeps the job from going on, for its row in a list: one sentence, and nothing for a job that needs none."""
-    return reason_words(cause_of(job, now)) if summary_sentence(job, now) in _SAID_IN_A_LIST else ""
+    """Why the job is waiting, as one sentence for its row in a list; empty if there is nothing to explain."""
+    return reason_words(cause_of(job, now)) if summary_sentence(job, now) in _EXPLAINED_IN_A_LIST else ""
 
 
 def _done(job: JobColumns) -> str:
     total = job.total_numbers
-    every = ngettext(
-        "Done: the row of your file is accounted for. Nothing to do.",
-        "Done: all %(n)s rows of your file are accounted for. Nothing to do.",
+    if not total:
+        return gettext("Done: the file had no rows.")
+    found = ngettext(
+        "Done: %(found)s of %(n)s row has data.",
+        "Done: %(found)s of %(n)s rows have data.",
         total,
+        found=format_decimal(job.found_count),
         n=format_decimal(total),
     )
-    return every if total else gettext("Done: the file had no rows. Nothing to do.")
+    to_fix = job.invalid_count + job.rejected_count
+    fix = ngettext("%(n)s row to fix.", "%(n)s rows to fix.", to_fix, n=format_decimal(to_fix))
+    return f"{found} {fix}" if to_fix else found
 
 
 _PLAIN: dict[Summary, LazyString] = {
-    Summary.QUEUED: _("Your file is safe and waits for its turn. Nothing to do; you can close this page."),
-    Summary.STARTING: _("Starting. Nothing to do; you can close this page."),
-    Summary.WORKING: _("Working. Nothing to do; you can close this page."),
-    Summary.GOING_ON: _("Goes on in a moment from where it stopped. Nothing to do."),
-    Summary.WORKER_AWAY: _("The worker is not answering. The portal takes the file back by itself. Nothing to do."),
-    Summary.PAUSING: _("Pausing: what is under way is finished and saved."),
-    Summary.PAUSED: _("Paused. It goes on when you press Resume; what is ready is kept."),
-    Summary.RETRY_PLANNED: _("Some rows are still without an answer. The portal tries again by itself. Nothing to do."),
+    Summary.QUEUED: _("The file is in the queue. You can close this page."),
+    Summary.STARTING: _("Starting. You can close this page."),
+    Summary.WORKING: _("Looking up the numbers. You can close this page."),
+    Summary.GOING_ON: _("The lookup will continue in a moment from where it stopped."),
+    Summary.WORKER_AWAY: _(
+        "The lookup has stopped responding. It will start again automatically in a moment; nothing is lost."
+    ),
+    Summary.PAUSING: _("Pausing. Numbers already being looked up will be finished and saved."),
+    Summary.PAUSED: _("Paused. Press Resume to continue; what is ready is kept."),
+    Summary.RETRY_PLANNED: _(
+        "Some rows have no answer yet. We will try again automatically; you do not need to do anything."
+    ),
 }
 
-# What follows after the sentence that says what is the matter.
+# Added after the sentence that explains the cause.
 _AFTER_CAUSE: dict[Summary, LazyString] = {
-    Summary.SOURCE_BUSY: _("Your file is safe and will continue automatically. You do not need to do anything."),
+    Summary.SOURCE_BUSY: _("The lookup will continue automatically; you do not need to do anything."),
     Summary.SOURCE_REFUSES: _(
-        "The administrators have been notified. Your file is safe and will continue automatically. You do not need to"
-        " do anything."
+        "The administrators have been notified. We will continue automatically once it is fixed; "
+        "you do not need to do anything."
     ),
-    Summary.SOURCE_PAUSED: _("Your file is safe and waits until the source is resumed."),
+    Summary.SOURCE_PAUSED: _("The lookup will continue automatically once the source is resumed."),
     Summary.RETRY_FOR_ADMIN: _(
-        "The administrators have been notified. Your file is safe and we will retry automatically. You do not need to"
-        " do anything."
+        "The administrators have been notified. We will try again automatically; you do not need to do anything."
     ),
 }
-_SAID_IN_A_LIST = frozenset({*_AFTER_CAUSE, Summary.STOPPED_FOR_ADMIN})
+_EXPLAINED_IN_A_LIST = frozenset({*_AFTER_CAUSE, Summary.STOPPED_FOR_ADMIN})

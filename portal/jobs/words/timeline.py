@@ -1,4 +1,4 @@
-"""The lines of a job's timeline as sentences. It is given an event and asks nobody anything."""
+"""Renders one event of a job's timeline as a sentence. Pure: no database, no Flask request."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,15 +13,15 @@ from portal.notices.words import CHANNELS, kind_words
 
 
 def event_tone(event: Event) -> str:
-    """The colour of a line: ok, warn, bad, run or idle."""
-    known = LINES.get(event.kind)  # None: a newer version of the portal has written it
+    """The tone of a line: ok, warn, bad, run or idle."""
+    known = LINES.get(event.kind)  # None: written by a newer version of the portal
     return known[0] if known else "idle"
 
 
 def event_words(event: Event) -> str:
-    """One event as a sentence or two, with what is known of it; a missing fact is left out, never guessed."""
+    """One event as a sentence or two. A missing fact is left out, never guessed."""
     known = LINES.get(event.kind)
-    return known[1](event.facts) if known else gettext("Something was noted.")
+    return known[1](event.facts) if known else gettext("Something happened that has no description.")
 
 
 def _whole(facts: dict[str, Any], name: str) -> int:
@@ -62,26 +62,32 @@ def _created(facts: dict[str, Any]) -> str:
 def _started(facts: dict[str, Any]) -> str:
     waiting = _whole(facts, "waiting")
     return ngettext(
-        "Attempt %(attempt)s began: %(n)s row to go.", "Attempt %(attempt)s began: %(n)s rows to go.", waiting,
-        attempt=_whole(facts, "attempt"), n=format_decimal(waiting),
+        "Attempt %(attempt)s started: %(n)s row to look up.", "Attempt %(attempt)s started: %(n)s rows to look up.",
+        waiting, attempt=_whole(facts, "attempt"), n=format_decimal(waiting),
     )  # fmt: skip
 
 
 def _completed(facts: dict[str, Any]) -> str:
     total = _whole(facts, "total")
     return ngettext(
-        "Completed: %(n)s row is accounted for.", "Completed: all %(n)s rows are accounted for.", total,
+        "Completed: %(n)s row has a result.", "Completed: all %(n)s rows have a result.", total,
         n=format_decimal(total),
     )  # fmt: skip
 
 
-def _given_up(sentence: Callable[..., str]) -> Callable[[dict[str, Any]], str]:
-    def tell(facts: dict[str, Any]) -> str:
+def _stopped(sentence: Callable[..., str]) -> Callable[[dict[str, Any]], str]:
+    """The sentence for an attempt that stopped, followed by the cause, what is ready and when it is retried."""
+
+    def stopped(facts: dict[str, Any]) -> str:
         until = _moment(facts)
-        after = gettext("Next try: %(moment)s.", moment=until) if until else gettext("No more automatic tries.")
+        after = (
+            gettext("Next attempt: %(moment)s.", moment=until)
+            if until
+            else gettext("There will be no more automatic retries.")
+        )
         return _joined(sentence(facts), reason_words(facts.get("cause")), _ready(facts), after, _why(facts))
 
-    return tell
+    return stopped
 
 
 def _failed(facts: dict[str, Any]) -> str:
@@ -95,34 +101,34 @@ def _timed_out(facts: dict[str, Any]) -> str:
 def _handed_back(facts: dict[str, Any]) -> str:
     until = _moment(facts)
     return _joined(
-        gettext("Attempt %(attempt)s was handed back.", attempt=_whole(facts, "attempt")),
+        gettext("Attempt %(attempt)s was returned to the queue.", attempt=_whole(facts, "attempt")),
         reason_words(facts.get("cause")),
-        gettext("It goes on from %(moment)s.", moment=until) if until else None,
+        gettext("It will continue at %(moment)s.", moment=until) if until else None,
     )
 
 
 def _lost(facts: dict[str, Any]) -> str:
     return _joined(
-        gettext("Attempt %(attempt)s lost its worker.", attempt=_whole(facts, "attempt")),
-        gettext("The file went back to the queue; nothing that was ready is lost."),
+        gettext("Attempt %(attempt)s stopped unexpectedly.", attempt=_whole(facts, "attempt")),
+        gettext("The file went back to the queue; nothing was lost."),
     )
 
 
 def _retry_due(facts: dict[str, Any]) -> str:
-    return gettext("Automatic retry %(retry)s of %(of)s is due.", retry=_whole(facts, "retry"), of=_whole(facts, "of"))
+    return gettext("Automatic retry %(retry)s of %(of)s.", retry=_whole(facts, "retry"), of=_whole(facts, "of"))
 
 
 def _retried(facts: dict[str, Any]) -> str:
     numbers = _whole(facts, "numbers")
-    asked = ngettext(
-        "A retry of %(n)s row was asked for.", "A retry of %(n)s rows was asked for.", numbers,
+    requested = ngettext(
+        "A retry of %(n)s row was requested.", "A retry of %(n)s rows was requested.", numbers,
         n=format_decimal(numbers),
     )  # fmt: skip
-    return _joined(asked, _why(facts))
+    return _joined(requested, _why(facts))
 
 
 def _cancelled(facts: dict[str, Any]) -> str:
-    return _joined(gettext("Cancelled; what is ready is kept."), _ready(facts), _why(facts))
+    return _joined(gettext("Cancelled. What is ready is kept."), _ready(facts), _why(facts))
 
 
 def _limits(facts: dict[str, Any]) -> str:
@@ -137,42 +143,42 @@ def _limits(facts: dict[str, Any]) -> str:
 def _tickets_lost(facts: dict[str, Any]) -> str:
     numbers = _whole(facts, "numbers")
     return ngettext(
-        "The source no longer has the answer for %(n)s number that it had taken: the number is asked for anew.",
-        "The source no longer has the answers for %(n)s numbers that it had taken: they are asked for anew.", numbers,
+        "The source lost the answer for %(n)s number that it had accepted. The number will be looked up again.",
+        "The source lost the answers for %(n)s numbers that it had accepted. They will be looked up again.", numbers,
         n=format_decimal(numbers),
     )  # fmt: skip
 
 
-def _told(facts: dict[str, Any]) -> str:
-    """Who was told what by which way, or why not yet."""
+def _notified(facts: dict[str, Any]) -> str:
+    """What was sent, by which channel and to whom, or why it was not."""
     what = kind_words(str(facts.get("what") or "–"))
-    channel = facts.get("channel")
-    way = str(CHANNELS[Channel(channel)]) if channel in tuple(Channel) else gettext("E-mail")
+    code = facts.get("channel")
+    channel = str(CHANNELS[Channel(code)]) if code in tuple(Channel) else gettext("Email")
     if facts.get("email"):
-        way = f"{way}, {facts['email']}"
+        channel = f"{channel}, {facts['email']}"
     if facts.get("state") == Delivery.SENT:
-        told = gettext("Told (%(way)s): %(what)s.", way=way, what=what)
-        return _joined(told, gettext("Together with other files.") if facts.get("digest") else None)
+        sent = gettext("Notified (%(channel)s): %(what)s.", channel=channel, what=what)
+        return _joined(sent, gettext("Sent together with other files.") if facts.get("digest") else None)
     if facts.get("state") == Delivery.DEAD:
-        return gettext("Could not be told (%(way)s), and was given up: %(what)s.", way=way, what=what)
+        return gettext("Not delivered (%(channel)s): %(what)s.", channel=channel, what=what)
     if facts.get("state") == Delivery.SENDING:
-        return gettext("Is being told (%(way)s): %(what)s.", way=way, what=what)
-    again = gettext("Could not be told yet (%(way)s): %(what)s.", way=way, what=what)
+        return gettext("Sending (%(channel)s): %(what)s.", channel=channel, what=what)
+    waiting = gettext("Not delivered yet (%(channel)s): %(what)s.", channel=channel, what=what)
     until = _moment(facts)
-    return _joined(again, gettext("Next try: %(moment)s.", moment=until) if until else None)
+    return _joined(waiting, gettext("Next attempt: %(moment)s.", moment=until) if until else None)
 
 
 def _downloaded(facts: dict[str, Any]) -> str:
     return gettext("Downloaded: %(name)s", name=facts["what"]) if facts.get("what") else gettext("Downloaded.")
 
 
-# The colour and the sentence of each kind.
+# The tone and the sentence of each kind.
 LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
     EventKind.CREATED: ("run", _created),
     EventKind.STARTED: ("run", _started),
     EventKind.COMPLETED: ("ok", _completed),
-    EventKind.FAILED: ("bad", _given_up(_failed)),
-    EventKind.TIMEOUT: ("bad", _given_up(_timed_out)),
+    EventKind.FAILED: ("bad", _stopped(_failed)),
+    EventKind.TIMEOUT: ("bad", _stopped(_timed_out)),
     EventKind.HANDED_BACK: ("warn", _handed_back),
     EventKind.LOST: ("warn", _lost),
     EventKind.RETRY_DUE: ("run", _retry_due),
@@ -181,9 +187,9 @@ LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
     EventKind.PAUSED: ("idle", lambda facts: gettext("Paused.")),
     EventKind.RESUMED: ("run", lambda facts: gettext("Resumed.")),
     EventKind.DELETED: ("idle", lambda facts: gettext("Deleted.")),
-    EventKind.EXPIRED: ("idle", lambda facts: gettext("Deleted, as its days were over.")),
+    EventKind.EXPIRED: ("idle", lambda facts: gettext("Deleted because its retention period ended.")),
     EventKind.LIMITS_SET: ("idle", _limits),
     EventKind.DOWNLOADED: ("idle", _downloaded),
     EventKind.TICKETS_LOST: ("warn", _tickets_lost),
-    EventKind.NOTIFIED: ("idle", _told),
+    EventKind.NOTIFIED: ("idle", _notified),
 }

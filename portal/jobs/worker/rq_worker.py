@@ -55,7 +55,7 @@ class PortalWorker(Worker):
             super().heartbeat(*args, **kwargs)
 
     def monitor_work_horse(self, job: Job, *args: Any, **kwargs: Any) -> None:
-        self.doing = _in_a_word(job)
+        self.doing = _short_name(job)
         try:
             super().monitor_work_horse(job, *args, **kwargs)
         finally:
@@ -66,12 +66,12 @@ class PortalWorker(Worker):
         # frozen (a suspended machine), the kernel may deliver that signal to RQ's other thread, and the call lasts as
         # long as the job. Python runs the handler as soon as its main thread returns here.
         try:
-            with _ended(self.horse_pid) as ended:
+            with _child_waiter(self.horse_pid) as wait_for_end:
                 while True:
                     pid, status, used = os.wait4(self.horse_pid, os.WNOHANG)
                     if pid:
                         return pid, status, used
-                    ended(HORSE_LOOK_SECONDS)
+                    wait_for_end(HORSE_LOOK_SECONDS)
         except ChildProcessError:
             return None, None, None
 
@@ -134,7 +134,7 @@ class PortalWorker(Worker):
 
 
 @contextlib.contextmanager
-def _ended(pid: int) -> Iterator[Callable[[float], object]]:
+def _child_waiter(pid: int) -> Iterator[Callable[[float], object]]:
     """Yield a function that waits at most so many seconds for a child's end. Without Linux's pidfd it sleeps
     briefly."""
     try:
@@ -148,7 +148,7 @@ def _ended(pid: int) -> Iterator[Callable[[float], object]]:
         os.close(handle)
 
 
-def _in_a_word(job: Job) -> str | None:
+def _short_name(job: Job) -> str | None:
     """Describe a message for the admins' page: its kind and an id."""
     try:
         name, first = str(job.func_name).rpartition(".")[2], next(iter(job.args or ()), None)
@@ -158,7 +158,7 @@ def _in_a_word(job: Job) -> str | None:
     return f"{kind} {first}"[:60] if isinstance(first, int) else kind[:60]
 
 
-def settle_memory() -> None:
+def freeze_memory() -> None:
     """Exclude everything loaded before the forks from garbage collection. Scanning it repeatedly costs a tenth of an
     offline job, and each scan would copy the pages that the forks share."""
     gc.collect()
@@ -168,16 +168,16 @@ def settle_memory() -> None:
 
 def wait_for_redis(redis: Redis, meanwhile: Callable[[], None]) -> None:
     """Return once Redis answers. Starting without it would end the process at once, over and over."""
-    told = False
+    warned = False
     while True:
         meanwhile()
         try:
             redis.ping()
             return
         except (RedisError, OSError):
-            if not told:
+            if not warned:
                 log.warning("waiting for redis")
-            told = True
+            warned = True
             time.sleep(0.5)
 
 
@@ -197,7 +197,7 @@ def work(app: Flask, queue_name: str) -> None:
             worker_ttl=30, maintenance_interval=60, job_monitoring_interval=5,
         )  # fmt: skip
         worker.app, worker.reporter = app, reporter
-        settle_memory()
+        freeze_memory()
         db.session.remove()
         worker.work(logging_level="WARNING")
 

@@ -27,7 +27,7 @@ from portal.jobs.sweep import steps
 
 log = structlog.get_logger(__name__)
 
-TICK = "sweep"  # the fixed id of the schedule in Redis
+SCHEDULE_ID = "sweep"  # the fixed id of the schedule in Redis
 LOOP_SECONDS = 1.0
 LOCK_SECONDS = 10
 RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
@@ -47,12 +47,12 @@ class SweepScheduler(Scheduler):
     def ensure(self) -> None:
         """Register the sweep if it is not registered: at the first start, after Redis has lost it, and once after an
         update, because the entry in Redis may name the task as an earlier release did."""
-        if not self.registered or self.connection.zscore(self.scheduled_jobs_key, TICK) is None:
+        if not self.registered or self.connection.zscore(self.scheduled_jobs_key, SCHEDULE_ID) is None:
             # rq-scheduler compares with utcnow(), without a zone.
             first = utcnow().replace(tzinfo=None)
             self.schedule(
-                first, f"{ROOM}.sweep", id=TICK, interval=max(1, round(self.interval_seconds)), queue_name="sweep",
-                timeout=60, result_ttl=KEPT_SECONDS,
+                first, f"{ROOM}.sweep", id=SCHEDULE_ID, interval=max(1, round(self.interval_seconds)),
+                queue_name="sweep", timeout=60, result_ttl=KEPT_SECONDS,
             )  # fmt: skip
             self.registered = True
 
@@ -74,7 +74,7 @@ class SweepScheduler(Scheduler):
         due = utcnow() + timedelta(seconds=self.interval_seconds)
         self.connection.zadd(self.scheduled_jobs_key, {job.id: due.timestamp()})
 
-    def turn(self) -> None:
+    def tick(self) -> None:
         """Check the schedule once. Raises RedisError when Redis is away."""
         self.ensure()
         if self.acquire_lock():
@@ -84,7 +84,7 @@ class SweepScheduler(Scheduler):
                 self.remove_lock()
 
 
-def overdue(now: datetime, interval_seconds: float) -> bool:
+def sweep_is_late(now: datetime, interval_seconds: float) -> bool:
     """Whether no sweep has ended for two intervals."""
     state = db.session.get(SweepState, 1)
     ended = state.ended_at if state else None
@@ -102,21 +102,21 @@ def run_scheduler(app: Flask) -> None:
         scheduler = SweepScheduler(connection(), interval_seconds)
         started = utcnow()
         reporter = Reporter(app.config["DATABASE_URL"], "scheduler", started)
-        told = False
+        redis_away = False
         while not stop.is_set():
             reporter.report(utcnow())
             try:
-                scheduler.turn()
-                told = False
+                scheduler.tick()
+                redis_away = False
             except (RedisError, OSError) as error:
-                if not told:
+                if not redis_away:
                     log.warning("redis is away; sweeping here", error=str(error))
-                told = True
+                redis_away = True
             with contextlib.suppress(SQLAlchemyError):
                 now = utcnow()
                 # After a start, give the worker time to run the sweep first.
-                patient = (now - started).total_seconds() < min(interval_seconds, 10)
-                if overdue(now, interval_seconds) and (told or not patient):
+                starting = (now - started).total_seconds() < min(interval_seconds, 10)
+                if sweep_is_late(now, interval_seconds) and (redis_away or not starting):
                     steps.sweep(now)
             stop.wait(LOOP_SECONDS)
         reporter.leave(utcnow())

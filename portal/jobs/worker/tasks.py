@@ -30,14 +30,14 @@ def _end_process() -> None:
 
 def scrape(job_id: int, attempt: int) -> None:
     """Run one attempt of a job."""
-    given = Conditions(
+    conditions = Conditions(
         worker=f"{socket.gethostname()}:{os.getpid()}"[:80],
         lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
         backoff=backoff(),
         stopped=STOP.is_set,
         on_fenced=_end_process,
     )
-    if run(job_id, attempt, given) == Status.RETRYING:
+    if run(job_id, attempt, conditions) == Status.RETRYING:
         push_job(job_id, utcnow())  # handed back: another worker may continue at once, unless the job has to wait
 
 

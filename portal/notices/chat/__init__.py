@@ -1,1 +1,1 @@
-"""The administrators' chat rooms, through Apprise."""
+"""The administrators' chats, through Apprise."""

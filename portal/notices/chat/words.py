@@ -1,4 +1,4 @@
-"""What is said in the admins' rooms: a title, and a few lines. It knows no service and sends nothing."""
+"""The text of chat messages to the admins: a title and a few lines. It knows no chat service and sends nothing."""
 
 import re
 from collections.abc import Callable
@@ -14,77 +14,79 @@ ChatWords = tuple[str, list[str]]  # a title and lines
 PEOPLE_NAMED = 5
 
 
-def chat_words(notice: Notice, reader: Recipient, home: str) -> tuple[str, str]:
-    """Title and text of a notice, in the reader's language; the caller has chosen it."""
-    title, lines = WRITERS[notice.kind](notice, reader, home)
+def chat_words(notice: Notice, recipient: Recipient, home: str) -> tuple[str, str]:
+    """Title and text of a notice. The caller has set the language."""
+    title, lines = WRITERS[notice.kind](notice, recipient, home)
     return quiet(title), quiet("\n".join(line for line in lines if line))
 
 
 def quiet(text: str) -> str:
-    """Without what a chat takes for a call to somebody, or for a link of its own: a file may be named @everyone."""
+    """The text without anything that a chat reads as a mention or a link: a file may be called @everyone."""
     return re.sub(r"(?<!\w)@", "@\u200b", text).replace("<", "‹").replace(">", "›")
 
 
-def _failed(notice: Notice, reader: Recipient, home: str) -> ChatWords:
+def _failed(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
     facts = notice.facts
     title = gettext(
-        "%(file)s: %(ready)s of %(total)s done, %(left)s could not be looked up",
-        file=reader.name(facts["file_name"]), ready=reader.count(facts["ready"]), total=reader.count(facts["total"]),
-        left=reader.count(facts["total"] - facts["ready"]),
+        "%(file)s stopped: %(ready)s of %(total)s rows ready, %(left)s unanswered",
+        file=recipient.name(facts["file_name"]), ready=recipient.count(facts["ready"]),
+        total=recipient.count(facts["total"]), left=recipient.count(facts["total"] - facts["ready"]),
     )  # fmt: skip
     return title, [
-        gettext("Person: %(person)s", person=facts.get("owner") or "–"),
+        gettext("User: %(user)s", user=facts.get("owner") or "–"),
         _why(cause_words(facts)),
         gettext("Reference: %(reference)s", reference=facts["reference"]),
         f"{home}/jobs/{notice.job_id}",
     ]
 
 
-def _failed_digest(notice: Notice, reader: Recipient, home: str) -> ChatWords:
+def _failed_digest(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
     facts = notice.facts
     title = ngettext(
-        "%(n)s more file has stopped: %(ready)s of %(total)s rows done",
-        "%(n)s more files have stopped: %(ready)s of %(total)s rows done",
+        "%(n)s more file stopped: %(ready)s of %(total)s rows ready",
+        "%(n)s more files stopped: %(ready)s of %(total)s rows ready",
         facts["count"],
-        n=reader.count(facts["count"]), ready=reader.count(facts["ready"]), total=reader.count(facts["total"]),
+        n=recipient.count(facts["count"]), ready=recipient.count(facts["ready"]), total=recipient.count(facts["total"]),
     )  # fmt: skip
-    causes = [f"{text} ({reader.count(one['files'])})" for one in facts["causes"] if (text := cause_words(one))]
+    causes = [f"{text} ({recipient.count(one['files'])})" for one in facts["causes"] if (text := cause_words(one))]
     owners = sorted({file["owner"] for file in facts["files"] if file.get("owner")})
-    more = len(owners) > PEOPLE_NAMED or facts["count"] > len(facts["files"])  # of very many files, not all are listed
+    more = len(owners) > PEOPLE_NAMED or facts["count"] > len(
+        facts["files"]
+    )  # a digest does not list all of very many files
     named = ", ".join(owners[:PEOPLE_NAMED]) + (" …" if more else "")
-    people = gettext("People: %(people)s", people=named) if owners else ""
-    return title, [people, _why(" ".join(causes)), f"{home}/admin/jobs"]
+    users = gettext("Users: %(users)s", users=named) if owners else ""
+    return title, [users, _why(" ".join(causes)), f"{home}/admin/jobs"]
 
 
 def _why(cause: str) -> str:
     return gettext("Why: %(cause)s", cause=cause) if cause else ""
 
 
-def _source_stopped(notice: Notice, reader: Recipient, home: str) -> ChatWords:
-    title = gettext("The source %(source)s has stopped", source=_source(notice, reader))
-    waits = gettext("Files that are looked up there wait; none is lost.")
+def _source_stopped(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
+    title = gettext("The source %(source)s has stopped working", source=_source(notice, recipient))
+    waits = gettext("Files that use it are waiting. Nothing is lost.")
     return title, [_why(cause_words(notice.facts)), waits, f"{home}/admin/sources"]
 
 
-def _source_back(notice: Notice, reader: Recipient, home: str) -> ChatWords:
-    title = gettext("The source %(source)s answers again", source=_source(notice, reader))
-    return title, [gettext("The files that waited for it go on by themselves."), f"{home}/admin/sources"]
+def _source_back(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
+    title = gettext("The source %(source)s is working again", source=_source(notice, recipient))
+    return title, [gettext("Files that were waiting for it continue automatically."), f"{home}/admin/sources"]
 
 
-def _source(notice: Notice, reader: Recipient) -> str:
-    return reader.name(source_words(notice.facts))
+def _source(notice: Notice, recipient: Recipient) -> str:
+    return recipient.name(source_words(notice.facts))
 
 
-def _workers_away(notice: Notice, reader: Recipient, home: str) -> ChatWords:
+def _workers_away(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
     waiting = notice.facts["waiting"]
-    title = gettext("No worker takes up files")
-    first = ngettext("%(n)s file waits.", "%(n)s files wait.", waiting, n=reader.count(waiting))
-    todo = gettext("Look whether the workers run. Nothing is lost meanwhile.")
+    title = gettext("Files are not being processed")
+    first = ngettext("%(n)s file is waiting.", "%(n)s files are waiting.", waiting, n=recipient.count(waiting))
+    todo = gettext("Check that the workers are running. Nothing is lost.")
     return title, [f"{first} {todo}", f"{home}/admin/jobs"]
 
 
-def _workers_back(notice: Notice, reader: Recipient, home: str) -> ChatWords:
-    return gettext("Workers take up files again"), [f"{home}/admin/jobs"]
+def _workers_back(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
+    return gettext("Files are being processed again"), [f"{home}/admin/jobs"]
 
 
 WRITERS: dict[NoticeKind, Callable[[Notice, Recipient, str], ChatWords]] = {

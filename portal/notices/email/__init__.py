@@ -1,1 +1,1 @@
-"""E-mail: content, building the message, and sending it over SMTP."""
+"""E-mail: the content, the message built from it, and sending it over SMTP."""

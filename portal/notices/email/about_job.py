@@ -1,4 +1,4 @@
-"""What is said of one file: it stopped, it was put right, it is complete. Good news first, and the cause in words."""
+"""E-mails about one file: it stopped, it was completed later, it is complete. Good news first, the cause in words."""
 
 from typing import Any
 
@@ -12,157 +12,172 @@ from portal.notices.recipient import Recipient
 Facts = dict[str, Any]
 
 
-def job_failed(notice: Notice, reader: Recipient, home: str) -> EmailContent:
+def job_failed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
     """The file stopped for good."""
     facts, left = notice.facts, notice.facts["total"] - notice.facts["ready"]
-    name = reader.name(facts["file_name"])
+    name = recipient.name(facts["file_name"])
     return EmailContent(
         subject=gettext(
-            "%(file)s: %(ready)s of %(total)s done, %(left)s could not be looked up",
-            file=name, ready=reader.count(facts["ready"]), total=reader.count(facts["total"]), left=reader.count(left),
+            "%(file)s stopped: %(ready)s of %(total)s rows ready, %(left)s unanswered",
+            file=name, ready=recipient.count(facts["ready"]), total=recipient.count(facts["total"]),
+            left=recipient.count(left),
         ),
         heading=name,
         tone="bad",
         state=gettext("Stopped"),
-        lead=_ready(facts, reader),
+        lead=_ready(facts, recipient),
         then=ngettext(
-            "%(n)s row could not be looked up. Nothing that you already have is lost.",
-            "%(n)s rows could not be looked up. Nothing that you already have is lost.",
-            left, n=reader.count(left),
+            "%(n)s row could not be looked up. Your file and its results are safe.",
+            "%(n)s rows could not be looked up. Your file and its results are safe.",
+            left, n=recipient.count(left),
         ),
         parts=(
-            EmailSection(gettext("Why"), _causes(facts, left, reader)),
-            *_tried(facts, reader),
-            EmailSection(gettext("What you can do"), _todo(facts, left, reader)),
+            EmailSection(gettext("Why"), _causes(facts, left, recipient)),
+            *_tried(facts, recipient),
+            EmailSection(gettext("What you can do"), _todo(facts, left, recipient)),
         ),
         button=(gettext("Open the file’s page"), f"{home}/jobs/{notice.job_id}"),
-        notes=_notes(facts, reader),
-        why=gettext("You get this because a file of yours stopped."),
+        notes=_notes(facts, recipient),
+        why=gettext("You received this email because one of your files stopped."),
     )  # fmt: skip
 
 
-def _ready(facts: Facts, reader: Recipient) -> str:
+def _ready(facts: Facts, recipient: Recipient) -> str:
     ready = facts["ready"]
-    return ngettext("%(n)s result is ready.", "%(n)s results are ready.", ready, n=reader.count(ready))
+    return ngettext("%(n)s result is ready.", "%(n)s results are ready.", ready, n=recipient.count(ready))
 
 
-def _causes(facts: Facts, left: int, reader: Recipient) -> tuple[str, ...]:
-    """Each cause with how many rows it kept, and which ones while they are few."""
+def _causes(facts: Facts, left: int, recipient: Recipient) -> tuple[str, ...]:
+    """Each cause with the number of rows it affected, and the first of these rows."""
     lines, counted = [], 0
     for cause in facts.get("causes") or []:
         counted += cause["rows"]
-        lines.append(_with_rows(cause_words(cause), cause["rows"], cause.get("named", []), reader))
+        lines.append(_with_rows(cause_words(cause), cause["rows"], cause.get("named", []), recipient))
     rest = left - counted
     if not lines:
-        return (_with_rows(cause_words(facts), left, facts.get("rows") or [], reader),)
+        return (_with_rows(cause_words(facts), left, facts.get("rows") or [], recipient),)
     if rest > 0:
-        not_yet = gettext("They had not been looked up yet when the file stopped.")
-        lines.append(_with_rows(not_yet, rest, [], reader))
+        not_yet = gettext("Not looked up yet when the file stopped.")
+        lines.append(_with_rows(not_yet, rest, [], recipient))
     return tuple(lines)
 
 
-def _with_rows(text: str, count: int, named: list[int], reader: Recipient) -> str:
-    rows = ngettext("%(n)s row", "%(n)s rows", count, n=reader.count(count))
+def _with_rows(text: str, count: int, named: list[int], recipient: Recipient) -> str:
+    rows = ngettext("%(n)s row", "%(n)s rows", count, n=recipient.count(count))
     if named:
-        listed = ", ".join(map(str, named)) + (" …" if count > len(named) else "")
-        rows = gettext("%(rows)s: %(listed)s", rows=rows, listed=listed)
+        rows = gettext("%(rows)s: %(listed)s", rows=rows, listed=_row_numbers(named, count, recipient))
     return f"{text.rstrip('.')} ({rows})." if text else rows
 
 
-def _tried(facts: Facts, reader: Recipient) -> tuple[EmailSection, ...]:
+def _row_numbers(named: list[int], count: int, recipient: Recipient) -> str:
+    listed, more = ", ".join(map(str, named)), count - len(named)
+    return gettext("%(rows)s and %(n)s more", rows=listed, n=recipient.count(more)) if more > 0 else listed
+
+
+def _tried(facts: Facts, recipient: Recipient) -> tuple[EmailSection, ...]:
     attempts, first, last = facts.get("attempts", 0), facts.get("first_at"), facts.get("last_at")
     if not attempts or not first:
         return ()
-    when = reader.span(first, last or first)
+    when = recipient.span(first, last or first)
     made = ngettext(
         "%(n)s attempt, %(when)s (%(zone)s).", "%(n)s attempts, %(when)s (%(zone)s).", attempts,
-        n=reader.count(attempts), when=when, zone=reader.zone_words(first),
+        n=recipient.count(attempts), when=when, zone=recipient.zone_words(first),
     )  # fmt: skip
-    return (EmailSection(gettext("What we did"), (made, gettext("There are no more automatic attempts."))),)
+    return (EmailSection(gettext("What we did"), (made, gettext("We will not try again automatically."))),)
 
 
-def _todo(facts: Facts, left: int, reader: Recipient) -> tuple[str, ...]:
-    lines = [gettext("Download what is ready.")] if facts["ready"] else []
+def _todo(facts: Facts, left: int, recipient: Recipient) -> tuple[str, ...]:
+    lines = [gettext("Download the results that are ready.")] if facts["ready"] else []
     lines.append(
         ngettext(
-            "Retry the row that is left: you press the button on the file’s page.",
-            "Retry the %(n)s rows that are left: you press the button on the file’s page.",
-            left, n=reader.count(left),
+            "To retry the row that is left, open the file’s page and press Retry.",
+            "To retry the %(n)s rows that are left, open the file’s page and press Retry.",
+            left, n=recipient.count(left),
         )
     )  # fmt: skip
     if invalid := facts.get("invalid", 0):
         listed = facts.get("invalid_rows") or []
-        correct = ngettext("Correct %(n)s row that is no valid number", "Correct %(n)s rows that are no valid numbers",
-                           invalid, n=reader.count(invalid))  # fmt: skip
-        rows = ", ".join(map(str, listed)) + (" …" if invalid > len(listed) else "")
-        lines.append(gettext("%(rows)s: %(listed)s", rows=correct, listed=rows) if listed else f"{correct}.")
+        fix = ngettext("Fix %(n)s row that is not a valid number", "Fix %(n)s rows that are not valid numbers",
+                       invalid, n=recipient.count(invalid))  # fmt: skip
+        rows = _row_numbers(listed, invalid, recipient)
+        lines.append(f"{gettext('%(rows)s: %(listed)s', rows=fix, listed=rows) if listed else fix}.")
     return tuple(lines)
 
 
-def _notes(facts: Facts, reader: Recipient) -> tuple[str, ...]:
+def _notes(facts: Facts, recipient: Recipient) -> tuple[str, ...]:
     notes = []
     if facts.get("uploaded_at"):
-        notes.append(gettext("File uploaded by you on %(when)s", when=reader.moment(facts["uploaded_at"])))
+        notes.append(gettext("Uploaded on %(when)s", when=recipient.moment(facts["uploaded_at"])))
     if facts.get("kept_until"):
-        notes.append(gettext("Kept until %(day)s", day=reader.date(facts["kept_until"])))
+        notes.append(gettext("Kept until %(day)s", day=recipient.date(facts["kept_until"])))
     notes.append(gettext("Reference %(reference)s", reference=facts["reference"]))
     return tuple(notes)
 
 
-def job_fixed(notice: Notice, reader: Recipient, home: str) -> EmailContent:
-    """A file of which we wrote that it had stopped is complete after all."""
+def job_fixed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
+    """A file is complete, after an e-mail said that it had stopped."""
     facts = notice.facts
-    name, ready, total = reader.name(facts["file_name"]), reader.count(facts["ready"]), reader.count(facts["total"])
+    name, ready, total = (
+        recipient.name(facts["file_name"]),
+        recipient.count(facts["ready"]),
+        recipient.count(facts["total"]),
+    )
     return EmailContent(
         subject=gettext(
-            "Fixed: %(file)s is now complete (%(ready)s of %(total)s)", file=name, ready=ready, total=total
+            "Fixed: %(file)s is now complete (%(ready)s of %(total)s rows)", file=name, ready=ready, total=total
         ),
         heading=name,
         tone="ok",
-        state=gettext("Complete after all"),
+        state=gettext("Now complete"),
         lead=gettext("Good news: your file is now complete."),
-        then=_all_rows(facts, reader),
-        parts=_done_parts(facts, reader),
-        button=(gettext("Open the file’s page to download it"), f"{home}/jobs/{notice.job_id}"),
-        notes=_notes(facts, reader),
-        why=gettext("You get this because we wrote to you that this file had stopped."),
+        then=_all_rows(facts, recipient),
+        parts=_done_parts(facts, recipient),
+        button=(gettext("Open the file to download it"), f"{home}/jobs/{notice.job_id}"),
+        notes=_notes(facts, recipient),
+        why=gettext("You received this email because an earlier email said that this file had stopped."),
     )
 
 
-def job_completed(notice: Notice, reader: Recipient, home: str) -> EmailContent:
+def job_completed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
     """The file is complete."""
     facts = notice.facts
-    name, ready, total = reader.name(facts["file_name"]), reader.count(facts["ready"]), reader.count(facts["total"])
+    name, ready, total = (
+        recipient.name(facts["file_name"]),
+        recipient.count(facts["ready"]),
+        recipient.count(facts["total"]),
+    )
     return EmailContent(
-        subject=gettext("%(file)s is complete: %(ready)s of %(total)s done", file=name, ready=ready, total=total),
+        subject=gettext("%(file)s is complete: %(ready)s of %(total)s rows", file=name, ready=ready, total=total),
         heading=name,
         tone="ok",
         state=gettext("Complete"),
         lead=gettext("Your file is complete."),
-        then=_all_rows(facts, reader),
-        parts=_done_parts(facts, reader),
-        button=(gettext("Open the file’s page to download it"), f"{home}/jobs/{notice.job_id}"),
-        notes=_notes(facts, reader),
-        why=gettext("You get this because you uploaded this file."),
+        then=_all_rows(facts, recipient),
+        parts=_done_parts(facts, recipient),
+        button=(gettext("Open the file to download it"), f"{home}/jobs/{notice.job_id}"),
+        notes=_notes(facts, recipient),
+        why=gettext("You received this email because you uploaded this file."),
     )
 
 
-def _all_rows(facts: Facts, reader: Recipient) -> str:
+def _all_rows(facts: Facts, recipient: Recipient) -> str:
     total = facts["total"]
-    return ngettext("The one row has its answer.", "All %(n)s rows have their answer.", total, n=reader.count(total))
+    return ngettext("We checked its only row.", "We checked all %(n)s rows.", total, n=recipient.count(total))
 
 
-def _done_parts(facts: Facts, reader: Recipient) -> tuple[EmailSection, ...]:
+def _done_parts(facts: Facts, recipient: Recipient) -> tuple[EmailSection, ...]:
     lines = []
     if found := facts.get("found", 0):
-        lines.append(ngettext("%(n)s number was found.", "%(n)s numbers were found.", found, n=reader.count(found)))
+        lines.append(ngettext("%(n)s number was found.", "%(n)s numbers were found.", found, n=recipient.count(found)))
     if missing := facts.get("not_found", 0):
         lines.append(
-            ngettext("%(n)s number was not found.", "%(n)s numbers were not found.", missing, n=reader.count(missing))
+            ngettext(
+                "%(n)s number was not found.", "%(n)s numbers were not found.", missing, n=recipient.count(missing)
+            )
         )
     if invalid := facts.get("invalid", 0):
         lines.append(
-            ngettext("%(n)s row is no valid number.", "%(n)s rows are no valid numbers.", invalid,
-                     n=reader.count(invalid))
+            ngettext("%(n)s row to fix: it is not a valid number.", "%(n)s rows to fix: they are not valid numbers.",
+                     invalid, n=recipient.count(invalid))
         )  # fmt: skip
-    return (EmailSection(gettext("What came in"), tuple(lines)),) if lines else ()
+    return (EmailSection(gettext("Results"), tuple(lines)),) if lines else ()

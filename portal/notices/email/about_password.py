@@ -1,38 +1,38 @@
-"""What a person is told who may choose a password. The text is for them alone."""
+"""Invitation and password-reset e-mails. Only the recipient may read them."""
 
 from flask_babel import gettext, ngettext
 
 from portal.accounts.models import User
-from portal.accounts.password_links import VALID_FOR, Purpose, runs_out
+from portal.accounts.password_links import VALID_FOR, Purpose, expires_at
 from portal.database import reading
 from portal.notices.email.content import EmailContent, EmailSection
 from portal.notices.errors import DeliveryFailed
 from portal.notices.models import Notice
-from portal.notices.password_mails import address_of
+from portal.notices.password_mails import link_for
 from portal.notices.recipient import Recipient
 
 
-def password_reset(notice: Notice, reader: Recipient, home: str) -> EmailContent:
-    """Somebody asked for it at the sign-in, or an admin did."""
+def password_reset(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
+    """A person asked for a new password, or an admin did for them."""
     hours = int(VALID_FOR[Purpose.RESET].total_seconds() // 3600)
     return EmailContent(
-        subject=gettext("Choose a new password"),
-        heading=gettext("Choose a new password"),
+        subject=gettext("Reset your password"),
+        heading=gettext("Reset your password"),
         tone="info",
         state=gettext("Your account"),
-        lead=gettext("You can choose a new password for the portal."),
-        then=ngettext(
-            "The link works for %(n)s hour and once.", "The link works for %(n)s hours and once.", hours, n=hours
-        ),
-        parts=(_until(notice, reader, Purpose.RESET),),
+        lead=gettext("Use the button to choose a new password."),
+        then=ngettext("The link works once, for %(n)s hour.", "The link works once, for %(n)s hours.", hours, n=hours),
+        parts=(_until(notice, recipient, Purpose.RESET),),
         button=(gettext("Choose a new password"), _address(notice, Purpose.RESET)),
-        notes=(gettext("If it was not you who asked, do nothing: your password stays as it is."),),
-        why=gettext("You get this because somebody asked for a new password for this address at %(home)s.", home=home),
+        notes=(gettext("If you did not ask for this, ignore this email. Your password will not change."),),
+        why=gettext(
+            "You received this email because a new password was requested for this address at %(home)s.", home=home
+        ),
     )
 
 
-def invite(notice: Notice, reader: Recipient, home: str) -> EmailContent:
-    """An admin has made an account for them."""
+def invite(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
+    """An admin has created an account for them."""
     days = VALID_FOR[Purpose.INVITE].days
     return EmailContent(
         subject=gettext("You are invited to Masterfilter"),
@@ -41,25 +41,25 @@ def invite(notice: Notice, reader: Recipient, home: str) -> EmailContent:
         state=gettext("Invitation"),
         lead=gettext("Upload a list of telephone numbers and get it back complete."),
         then=ngettext(
-            "Choose a password to begin. The link works for %(n)s day and once.",
-            "Choose a password to begin. The link works for %(n)s days and once.",
+            "Choose a password to get started. The link works once, for %(n)s day.",
+            "Choose a password to get started. The link works once, for %(n)s days.",
             days,
             n=days,
         ),
-        parts=(_until(notice, reader, Purpose.INVITE),),
+        parts=(_until(notice, recipient, Purpose.INVITE),),
         button=(gettext("Choose a password"), _address(notice, Purpose.INVITE)),
-        why=gettext("You get this because an administrator of %(home)s has invited you.", home=home),
+        why=gettext("You received this email because an administrator of %(home)s invited you.", home=home),
     )
 
 
-def _until(notice: Notice, reader: Recipient, purpose: Purpose) -> EmailSection:
-    end = runs_out(purpose, notice.created_at)
-    return EmailSection(gettext("Until"), (f"{reader.moment(end)} ({reader.zone_words(end)})",))
+def _until(notice: Notice, recipient: Recipient, purpose: Purpose) -> EmailSection:
+    end = expires_at(purpose, notice.created_at)
+    return EmailSection(gettext("Link expires"), (f"{recipient.moment(end)} ({recipient.zone_words(end)})",))
 
 
 def _address(notice: Notice, purpose: Purpose) -> str:
     with reading() as session:
         user = session.get(User, notice.user_id)
     if user is None or not user.is_active:
-        raise DeliveryFailed("this person was shut out", final=True)
-    return address_of(user, purpose, notice.created_at)
+        raise DeliveryFailed("the account is deactivated", final=True)
+    return link_for(user, purpose, notice.created_at)

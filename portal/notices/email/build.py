@@ -1,6 +1,6 @@
-"""A notice as a letter: text and HTML, in its reader's language and time zone.
+"""Builds the e-mail for a notice: text and HTML, in the recipient's language and time zone.
 
-Links in it only open pages: mail scanners follow links, so none of them does anything by itself. It sends nothing.
+Its links only open pages, because mail scanners follow every link. This module sends nothing.
 """
 
 from collections.abc import Callable
@@ -24,11 +24,11 @@ from portal.notices.email.about_password import invite, password_reset
 from portal.notices.email.content import EmailContent
 from portal.notices.kinds import NoticeKind, rule_of
 from portal.notices.models import Channel, Notice
-from portal.notices.recipient import Recipient, reader_of
+from portal.notices.recipient import Recipient, recipient_of
 from portal.notices.unsubscribe import unsubscribe_address
 
-# What writes the e-mail of each kind, from the notice, its recipient and the portal's own address. A kind that is not
-# here is for other channels only.
+# The writer for each kind: takes the notice, its recipient and the portal's address. A kind that is missing here has no
+# e-mail.
 Writer = Callable[[Notice, Recipient, str], EmailContent]
 WRITERS: dict[NoticeKind, Writer] = {
     NoticeKind.JOB_FAILED: job_failed,
@@ -45,8 +45,8 @@ WRITERS: dict[NoticeKind, Writer] = {
 
 
 class Email(Message):
-    """A message of Flask-Mail, built by the standard library's own rules for headers and parts: it refuses a header
-    with a line break, folds long ones, and keeps lines short for servers that take seven bits only."""
+    """A Flask-Mail message built with the standard library's policy for headers and parts: it refuses a header with a
+    line break, folds long headers, and keeps lines short for servers that accept only seven bits."""
 
     sent_at: datetime
 
@@ -69,41 +69,41 @@ def _addresses(*texts: str) -> list[Address]:
     return [Address(display_name=name, addr_spec=address) for name, address in getaddresses(texts)]
 
 
-def letter(notice: Notice, user: User, now: datetime, *, for_admins: bool = False) -> Email:
-    """The letter to send. What it says is the same at every try, and so is its Message-ID. `for_admins`: without the
-    address that stops such letters, as it works for whoever has it."""
+def build_email(notice: Notice, user: User, now: datetime, *, for_admins: bool = False) -> Email:
+    """The e-mail to send, with the same content and Message-ID at every try. `for_admins`: without the unsubscribe
+    link, which works for anyone who has it."""
     home = current_app.config["PUBLIC_URL"]
-    stop = "" if for_admins else unsubscribe_address(notice.kind, user.id)
-    said, text, html = _written(notice, reader_of(user), home, stop)
-    written = Email(subject=said.subject, recipients=[user.email], body=text, html=html)
-    written.sent_at = now
-    written.msgId = f"<{notice.dedupe}@{urlsplit(home).hostname}>"
+    unsubscribe = "" if for_admins else unsubscribe_address(notice.kind, user.id)
+    content, text, html = _render(notice, recipient_of(user), home, unsubscribe)
+    email = Email(subject=content.subject, recipients=[user.email], body=text, html=html)
+    email.sent_at = now
+    email.msgId = f"<{notice.dedupe}@{urlsplit(home).hostname}>"
     headers = {"Auto-Submitted": "auto-generated"}
-    if stop:
-        headers |= {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-    written.extra_headers = headers
-    return written
+    if unsubscribe:
+        headers |= {"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    email.extra_headers = headers
+    return email
 
 
 def shown_to_admins(notice: Notice) -> Email | None:
-    """The e-mail as it was sent, or would be sent now, but for its recipient's own link to unsubscribe. None for a
-    notice of another channel, and for one whose text is for its recipient alone."""
+    """The e-mail as it was sent, or would be sent now, without the recipient's unsubscribe link. None for a notice on
+    another channel, and for a private one."""
     user = db.session.get(User, notice.user_id) if notice.user_id else None
     if notice.channel != Channel.MAIL or user is None or notice.kind not in WRITERS or rule_of(notice.kind).private:
         return None
-    return letter(notice, user, notice.sent_at or notice.created_at, for_admins=True)
+    return build_email(notice, user, notice.sent_at or notice.created_at, for_admins=True)
 
 
-def _written(notice: Notice, reader: Recipient, home: str, stop: str) -> tuple[EmailContent, str, str]:
-    """What is said, as text and as HTML. Raises KeyError for a kind that no e-mail is written of."""
+def _render(notice: Notice, recipient: Recipient, home: str, unsubscribe: str) -> tuple[EmailContent, str, str]:
+    """The content, and the same as text and as HTML. Raises KeyError for a kind that has no e-mail."""
     write = WRITERS[notice.kind]
-    with force_locale(reader.locale):
-        said = write(notice, reader, home)
+    with force_locale(recipient.locale):
+        content = write(notice, recipient, home)
         parts = [
-            # Not render_template: what every page gets (theme, person, token) belongs to a request, and there is none.
-            current_app.jinja_env.get_template(f"emails/letter.{ending}").render(
-                said=said, locale=reader.locale, home=home, stop=stop
+            # Not render_template: its context (theme, person, token) needs a request, and there is none here.
+            current_app.jinja_env.get_template(f"emails/email.{ending}").render(
+                content=content, locale=recipient.locale, home=home, unsubscribe=unsubscribe
             )
             for ending in ("txt", "html")
         ]
-    return said, parts[0], parts[1]
+    return content, parts[0], parts[1]

@@ -1,11 +1,11 @@
-"""What a letter says, before it is text or HTML: one shape for every kind, so that both parts say the same."""
+"""The content of an e-mail before it becomes text or HTML: one shape for every kind, so both parts say the same."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class EmailSection:
-    """A label in bold, and one or more lines below it."""
+    """A label in bold with one or more lines below it."""
 
     label: str
     lines: tuple[str, ...]
@@ -13,7 +13,7 @@ class EmailSection:
 
 @dataclass(frozen=True)
 class EmailTable:
-    """Figures of several files. The first cell of a row is a name; `more` says what is left out."""
+    """Several files as rows. The first cell of a row is a file name; `more` says how many are not listed."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -22,8 +22,8 @@ class EmailTable:
 
 @dataclass(frozen=True)
 class EmailContent:
-    """A letter in words. `tone` is ok, bad, warn or info, and `state` says the same as a word; `button` is a label and
-    an address that only opens a page; `notes` are small facts; `why` tells the reader why they get this."""
+    """An e-mail's content. `tone` is ok, bad, warn or info, and `state` says the same in words; `button` is a label and
+    a link that only opens a page; `notes` are details in small print; `why` explains why the recipient gets it."""
 
     subject: str
     heading: str

@@ -1,7 +1,7 @@
-"""Delivering an e-mail to the mail server within time limits, and checking that the mail settings work.
+"""Send an e-mail through the mail server within time limits, and check the mail settings.
 
-Flask-Mail's own connection has no time limit, accepts any certificate, and reports a failed goodbye as a failed
-delivery: after the server has accepted the message, nothing may raise.
+Flask-Mail's own connection has no time limit, accepts any certificate, and reports a failed QUIT as a failed delivery.
+Once the server has accepted the message, no error may be raised.
 """
 
 import smtplib
@@ -23,15 +23,15 @@ from portal.notices.email.build import Email
 from portal.notices.errors import DeliveryFailed
 
 TALK_SECONDS = 20.0  # for one answer of the server
-WHOLE_SECONDS = 30.0  # for everything; well below the time after which a taken letter is taken again
+WHOLE_SECONDS = 30.0  # for everything; well below outbox.RETRY_SECONDS, when the notice is taken again
 CLOSING = 421  # the server says that it is closing down
 
 
 class SmtpConnection(Connection):
-    """One conversation with the mail server of the settings."""
+    """One SMTP connection to the mail server in the settings."""
 
     def configure_host(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
-        """Connect, greet, encrypt and sign in as the settings say. Raises OSError, which SMTP's errors are too."""
+        """Connect, encrypt and log in with the settings. Raises OSError; SMTP errors are OSErrors too."""
         box, context = self.mail, _context()
         host: smtplib.SMTP | smtplib.SMTP_SSL
         if box.use_ssl:
@@ -63,25 +63,25 @@ def _context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=current_app.config["MAIL_CA_FILE"] or None)
 
 
-def post(letter: Email) -> str:
-    """Hand the letter over, and say what the server answered. Raises Undelivered: `down` when it is the server, and
-    not this letter, that failed."""
-    talking = False
+def send(email: Email) -> str:
+    """Send the e-mail; returns the server's answer. Raises DeliveryFailed: `down` if the server failed rather than this
+    e-mail."""
+    connected = False
     try:
-        with SmtpConnection(current_app.extensions["mail"]) as postbox, _no_longer_than(WHOLE_SECONDS, postbox.host):
-            talking = True
-            postbox.send(letter)
+        with SmtpConnection(current_app.extensions["mail"]) as smtp, _no_longer_than(WHOLE_SECONDS, smtp.host):
+            connected = True
+            smtp.send(email)
     except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as error:
-        raise DeliveryFailed(said(error), down=not talking or _code(error) == CLOSING) from error
+        raise DeliveryFailed(answer_of(error), down=not connected or _code(error) == CLOSING) from error
     except OSError as error:
-        raise DeliveryFailed(said(error), down=True) from error
+        raise DeliveryFailed(answer_of(error), down=True) from error
     return "250"
 
 
 @contextmanager
 def _no_longer_than(seconds: float, host: smtplib.SMTP | None) -> Iterator[None]:
-    """Close the connection from outside when all of it takes too long: a server that sends a byte now and then would
-    keep each single wait short for ever."""
+    """Close the connection from another thread when the whole exchange takes too long. A server that sends a byte now
+    and then would never exceed the limit for a single answer."""
 
     def close() -> None:
         with suppress(OSError):
@@ -103,8 +103,8 @@ def _code(error: OSError) -> int:
     return int(getattr(error, "smtp_code", 0))
 
 
-def said(error: OSError) -> str:
-    """The server's answer, or what came instead of one, in one line."""
+def answer_of(error: OSError) -> str:
+    """The server's answer in one line, or the error if there was no answer."""
     answers: list[tuple[int, bytes | str]]
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         answers = [(code, text) for code, text in error.recipients.values()]
@@ -116,20 +116,20 @@ def said(error: OSError) -> str:
     return "; ".join(f"{code} {' '.join(text.split())}" for (code, _), text in zip(answers, texts, strict=True))
 
 
-def greet() -> None:
-    """Connect, encrypt and sign in as the settings say, and leave. Raises OSError, as SMTP's errors are."""
+def check_login() -> None:
+    """Connect, encrypt, log in and disconnect. Raises OSError; SMTP errors are OSErrors too."""
     with SmtpConnection(current_app.extensions["mail"]):
         pass
 
 
 def send_test(address: str, now: datetime) -> str:
-    """Send a letter that says that letters arrive; what the server answered. Raises Undelivered."""
-    written = Email(
-        subject=gettext("Masterfilter: a test"),
+    """Send a test e-mail; returns the server's answer. Raises DeliveryFailed."""
+    email = Email(
+        subject=gettext("Masterfilter test email"),
         recipients=[address],
-        body=gettext("This letter shows that the portal can send e-mails. Nothing else is to be done.") + "\n",
+        body=gettext("This is a test. Masterfilter can send emails. You do not need to do anything.") + "\n",
     )
-    written.sent_at = now
-    written.msgId = make_msgid("doctor", domain=urlsplit(current_app.config["PUBLIC_URL"]).hostname)
-    written.extra_headers = {"Auto-Submitted": "auto-generated"}
-    return post(written)
+    email.sent_at = now
+    email.msgId = make_msgid("doctor", domain=urlsplit(current_app.config["PUBLIC_URL"]).hostname)
+    email.extra_headers = {"Auto-Submitted": "auto-generated"}
+    return send(email)

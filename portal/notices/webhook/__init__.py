@@ -1,1 +1,1 @@
-"""Webhooks: a person's own program that is notified when a file ends."""
+"""Webhooks: notify a person's own software when a file ends."""

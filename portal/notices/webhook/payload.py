@@ -1,5 +1,5 @@
-"""What a webhook says and how it is signed: the body, the headers, the key. docs/webhooks.md describes it for those who
-receive it, and a test runs what it says. It sends nothing.
+"""The webhook's body, headers and signature. docs/webhooks.md describes them for receivers, and a test runs its
+examples. This module sends nothing.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from portal.notices.facts import cause_in_every_language
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Notice
 
-KEY_START = "mfwh_"  # so that whoever finds one in a file knows what it is
+KEY_START = "mfwh_"  # so that a key found in a file can be recognised
 EVENTS = {
     NoticeKind.JOB_FAILED: "job.failed",
     NoticeKind.JOB_COMPLETED: "job.completed",
@@ -23,22 +23,22 @@ EVENTS = {
 
 
 def new_secret() -> str:
-    """A key for signing: random, and never used for anything else."""
+    """A random signing key, never used for anything else."""
     return KEY_START + secrets.token_urlsafe(32)
 
 
 def event_of(kind: NoticeKind) -> str:
-    """The kind of a notice as the outside calls it."""
+    """The event name of a kind, as receivers see it."""
     return EVENTS.get(kind, "test")
 
 
 def body_of(notice: Notice, home: str, now: datetime) -> bytes:
-    """The body in JSON. No telephone number is in it, and nothing that opens a door: `url` wants a sign-in."""
+    """The body as JSON. It contains no telephone number and no secret link: `url` requires a sign-in."""
     body: dict[str, Any] = {
         "event": event_of(notice.kind),
         "id": notice.dedupe,
-        "happened_at": _spelled(notice.created_at),
-        "sent_at": _spelled(now),
+        "happened_at": _formatted(notice.created_at),
+        "sent_at": _formatted(now),
     }
     if notice.job_id is not None:
         facts = notice.facts
@@ -62,7 +62,7 @@ def body_of(notice: Notice, home: str, now: datetime) -> bytes:
 
 
 def headers_of(notice: Notice, secret: str, body: bytes, now: datetime) -> dict[str, str]:
-    """The headers that go with the body. The delivery's id is the same at every try, also when it is sent again."""
+    """The headers for the body. The delivery's id is the same at every try, also when a person resends it."""
     return {
         "Content-Type": "application/json",
         "User-Agent": "Masterfilter-Webhook/1",
@@ -73,7 +73,7 @@ def headers_of(notice: Notice, secret: str, body: bytes, now: datetime) -> dict[
 
 
 def example(home: str, now: datetime) -> str:
-    """Headers and body of a message to look at."""
+    """Headers and body of an example message."""
     facts = {"file_name": "clientes.xlsx", "status": "completed", "total": 5000, "ready": 5000, "found": 4801}
     more = {"attempts": 1, "reference": "SJ-1042-A1"}
     kind = NoticeKind.JOB_COMPLETED
@@ -86,11 +86,11 @@ def example(home: str, now: datetime) -> str:
 
 
 def signature(secret: str, body: bytes, now: datetime) -> str:
-    """The moment, and the keyed hash of the moment and the body: an old message cannot be sent again as a new one."""
+    """The time, and the keyed hash of the time and the body, so an old message cannot be replayed as a new one."""
     moment = int(now.timestamp())
     digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={moment},v1={digest}"
 
 
-def _spelled(moment: datetime) -> str:
+def _formatted(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,6 @@
-"""A person's webhook: choose its address, renew its key, test it, see and resend what was sent; and its words.
+"""A person's webhook settings: set its address, renew its key, send a test, list and resend deliveries; and its words.
 
-Nothing is sent here: a test is a notice like any other, and the sweep delivers it.
+This module sends nothing: a test is a notice like any other, and the sweep delivers it.
 """
 
 import secrets
@@ -17,76 +17,76 @@ from portal.net.post import SECONDS
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.outbox import write
-from portal.notices.preferences import keep_wishes, webhook_is_on, wishes_of
+from portal.notices.preferences import preferences_of, save_preferences, webhook_is_on
 from portal.notices.webhook.payload import new_secret
 
 
 def refusal_words(code: AddressRefusal) -> str:
-    """Why an address is not asked, in a sentence that says what to do."""
+    """Why an address is refused, in a sentence that says what to do."""
     return {
-        AddressRefusal.HOST: gettext("This is no address. It looks like this: https://example.org/masterfilter"),
-        AddressRefusal.SCHEME: gettext("The address has to begin with https://."),
-        AddressRefusal.USERINFO: gettext("The address must not have a user name or a password in it."),
-        AddressRefusal.PORT: gettext("The address may only have the ports 443 and 8443."),
-        AddressRefusal.PRIVATE: gettext("The address leads into a private network, which the portal does not ask."),
-        AddressRefusal.REDIRECTS: gettext("The address answered with a redirect, which is not followed."),
+        AddressRefusal.HOST: gettext("This address is not valid. It should look like https://example.org/masterfilter"),
+        AddressRefusal.SCHEME: gettext("The address must begin with https://."),
+        AddressRefusal.USERINFO: gettext("The address must not contain a user name or a password."),
+        AddressRefusal.PORT: gettext("The address can only use port 443 or 8443."),
+        AddressRefusal.PRIVATE: gettext("The address is in a private network, so we cannot send anything to it."),
+        AddressRefusal.REDIRECTS: gettext("The address answered with a redirect. We do not follow redirects."),
     }[code]
 
 
 def no_reply_words(late: bool) -> str:
-    """Why no answer came."""
+    """Why there was no answer."""
     if late:
         return gettext("No answer within %(n)s seconds.", n=round(SECONDS))
-    return gettext("No connection, or it broke off before an answer came.")
+    return gettext("No connection, or it was lost before an answer arrived.")
 
 
-PORTS = (8443,)  # beside 443
+PORTS = (8443,)  # in addition to 443
 LISTED = 20
-ADDRESS_LETTERS = 1000
-AT_ONCE = 5  # tries and repeats that may wait: nobody makes the portal hammer at somebody's door
+ADDRESS_LENGTH = 1000
+AT_ONCE = 5  # tests and resends that may wait, so that the portal cannot be used to flood an address
 ENDED = (Delivery.SENT, Delivery.DEAD)
 
 
-def judge() -> AddressPolicy:
-    """Which addresses a webhook may have: https on the internet, and whatever the operator opened."""
+def address_policy() -> AddressPolicy:
+    """The addresses that a webhook may have: https on the internet, and the networks that the operator allows."""
     return AddressPolicy(current_app.config["WEBHOOKS_ALLOW_PRIVATE"], PORTS, https_only=True)
 
 
 def choose_address(user_id: int, address: str, now: datetime) -> None:
-    """Keep the address; an empty one switches the webhook off, and its key is kept. It commits.
+    """Save the address; an empty one switches the webhook off and keeps its key. Commits.
 
-    Raises net.address_policy.AddressRefused for an address whose text is enough to refuse it; where its name resolves
-    to is judged at each delivery.
+    Raises net.address_policy.AddressRefused for an address that can be refused by its text. What its name resolves to
+    is checked at each delivery.
     """
     address = address.strip()
-    if len(address) > ADDRESS_LETTERS:  # clipped, it would be somebody else's
+    if len(address) > ADDRESS_LENGTH:  # clipping it would make it a different address
         raise AddressRefused(AddressRefusal.HOST, "")
     if address:
-        judge().check_text(address)
-    secret = wishes_of(user_id).webhook_secret or (new_secret() if address else None)
-    keep_wishes(user_id, now, webhook_url=address or None, webhook_secret=secret, webhook_off_at=None)
+        address_policy().check_text(address)
+    secret = preferences_of(user_id).webhook_secret or (new_secret() if address else None)
+    save_preferences(user_id, now, webhook_url=address or None, webhook_secret=secret, webhook_off_at=None)
     db.session.commit()
 
 
 def renew_secret(user_id: int, now: datetime) -> None:
-    """A new key; the old one signs nothing from now on. It commits."""
-    keep_wishes(user_id, now, webhook_secret=new_secret())
+    """Replace the key; messages are signed with the new one from now on. Commits."""
+    save_preferences(user_id, now, webhook_secret=new_secret())
     db.session.commit()
 
 
 def switch_off(user_id: int, address: str, now: datetime) -> None:
-    """The address has answered that it is gone for good: send nothing there, and tell the person. It commits."""
+    """Switch the webhook off after its address answered 410 Gone, and notify the person. Commits."""
     own = (NoticeSettings.user_id == user_id, NoticeSettings.webhook_url == address)
     still_on = (*own, NoticeSettings.webhook_off_at.is_(None))
     if changed_rows(update(NoticeSettings).where(*still_on).values(webhook_off_at=now, updated_at=now)):
-        host = urlsplit(address).hostname  # the rest may hold a key, and admins see what mails say
+        host = urlsplit(address).hostname  # the rest may contain a key, and admins can read e-mails
         key = f"{NoticeKind.WEBHOOK_OFF.key}.{user_id}.{int(now.timestamp())}"
         write(key, NoticeKind.WEBHOOK_OFF, user_id, None, {"host": host}, now)
     db.session.commit()
 
 
 def send_test(user_id: int, now: datetime) -> bool:
-    """Write a notice that only shows that it arrives. False: there is no address, or enough of them wait. Commits."""
+    """Queue a test message. False: the webhook is off, or too many messages are waiting. Commits."""
     if not webhook_is_on(user_id) or _waiting(user_id) >= AT_ONCE:
         return False
     key = f"{NoticeKind.WEBHOOK_TEST.key}.{user_id}.{int(now.timestamp())}.{secrets.token_hex(4)}"
@@ -96,8 +96,8 @@ def send_test(user_id: int, now: datetime) -> bool:
 
 
 def send_again(user_id: int, notice_id: int, now: datetime) -> bool | None:
-    """Send one of their deliveries once more, under the same id. None: it is not theirs; False: it is on its way
-    already, or enough wait. It commits."""
+    """Resend one of the person's deliveries with the same id. None: it is not theirs. False: it is already being sent,
+    or too many are waiting. Commits."""
     own = (Notice.id == notice_id, Notice.user_id == user_id, Notice.channel == Channel.WEBHOOK)
     if db.session.scalar(select(Notice.id).where(*own)) is None:
         return None
@@ -110,11 +110,11 @@ def send_again(user_id: int, notice_id: int, now: datetime) -> bool | None:
 
 
 def deliveries(user_id: int) -> list[Notice]:
-    """The last of them, the newest first."""
+    """The person's latest deliveries, newest first."""
     own = select(Notice).where(Notice.user_id == user_id, Notice.channel == Channel.WEBHOOK)
     return list(db.session.scalars(own.order_by(Notice.id.desc()).limit(LISTED)))
 
 
 def _waiting(user_id: int) -> int:
-    """How many of the deliveries on the person's page are still on their way."""
+    """How many of the deliveries on the person's page have not ended yet."""
     return sum(notice.state not in ENDED for notice in deliveries(user_id))

@@ -1,7 +1,7 @@
-"""The webhook channel: a signed message to the address that a person has set.
+"""The webhook channel: sends a signed message to the address that a person has set.
 
-The address is judged before anything connects, a redirect is not followed, and every exchange ends within seconds. It
-must not know who set the address, or how; `webhook_desk` does.
+The address is checked before connecting, redirects are not followed, and every exchange ends within seconds. How the
+address is set is the business of `webhook.settings`.
 """
 
 from datetime import datetime
@@ -22,13 +22,13 @@ from portal.notices.webhook.payload import body_of, headers_of
 from portal.notices.webhook.settings import no_reply_words, refusal_words
 
 GONE = 410
-SHOWN_LETTERS = 300  # of what the other side said
-KEY_LETTERS = 6  # a shorter word of an address is none that opens a door
+SHOWN_LENGTH = 300  # characters of the answer
+KEY_LENGTH = 6  # a shorter part of an address is not a key
 MASK = "***"
 
 
 def deliver(notice: Notice, now: datetime) -> str:
-    """Send it, and give what was answered, in the language of the person whose webhook it is. Raises Undelivered."""
+    """Send the notice; returns the answer, in the language of the webhook's owner. Raises DeliveryFailed."""
     with reading() as session:
         user = session.get(User, notice.user_id)
         kept = session.get(NoticeSettings, notice.user_id)
@@ -41,29 +41,29 @@ def deliver(notice: Notice, now: datetime) -> str:
 def _send(notice: Notice, address: str, secret: str, now: datetime) -> str:
     body = body_of(notice, current_app.config["PUBLIC_URL"], now)
     try:
-        reply = post(settings.judge(), address, body, headers_of(notice, secret, body, now), SECONDS)
+        reply = post(settings.address_policy(), address, body, headers_of(notice, secret, body, now), SECONDS)
     except AddressRefused as refused:
         raise DeliveryFailed(refusal_words(refused.code), final=True) from None
     except NoPostResponse as none:
         raise DeliveryFailed(no_reply_words(none.late), down=True) from None
-    said = _said(reply, address, secret)
+    answer = _answer(reply, address, secret)
     if 200 <= reply.status < 300:
-        return said
+        return answer
     if reply.status == GONE:
         settings.switch_off(notice.user_id or 0, address, now)
-        raise DeliveryFailed(" ".join([said, gettext("The webhook was switched off.")]), final=True)
+        raise DeliveryFailed(" ".join([answer, gettext("The webhook was switched off.")]), final=True)
     if 300 <= reply.status < 400:
-        said = " ".join([str(reply.status), refusal_words(AddressRefusal.REDIRECTS)])
-    raise DeliveryFailed(said, retry_after_seconds({"retry-after": reply.retry_after}, now))
+        answer = " ".join([str(reply.status), refusal_words(AddressRefusal.REDIRECTS)])
+    raise DeliveryFailed(answer, retry_after_seconds({"retry-after": reply.retry_after}, now))
 
 
-def _said(reply: PostResponse, address: str, secret: str) -> str:
-    """The status and the beginning of the text, in one line and without what cannot be printed. It is logged, and read
-    by admins: what is the person's own in it is blanked out. Many servers repeat the path of what they do not know."""
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in reply.text).split())
+def _answer(reply: PostResponse, address: str, secret: str) -> str:
+    """The status and the beginning of the response, in one line of printable characters. It is logged and admins read
+    it, so parts of the person's address and key are masked: many servers repeat the path in a 404."""
+    text = " ".join("".join(char if char.isprintable() else " " for char in reply.text).split())
     parts = urlsplit(address)
     values = [value for _, value in parse_qsl(parts.query)]
     own = [secret, parts.path.strip("/"), parts.query, *parts.path.split("/"), *values]
-    for word in sorted({form for one in own for form in (one, unquote(one)) if len(one) >= KEY_LETTERS}, key=len)[::-1]:
+    for word in sorted({form for one in own for form in (one, unquote(one)) if len(one) >= KEY_LENGTH}, key=len)[::-1]:
         text = text.replace(word, MASK)
-    return f"{reply.status} {text[:SHOWN_LETTERS]}".strip()
+    return f"{reply.status} {text[:SHOWN_LENGTH]}".strip()

@@ -1,7 +1,7 @@
-"""Batches that a source takes now and answers later: submit, remember the ticket, poll until it is ready.
+"""Batches that a source accepts now and answers later: submits a batch, saves its ticket, polls until it is ready.
 
-A number in an open ticket, of this attempt or an earlier one, is fetched and never submitted again. It must not know
-where tickets are kept, nor how one exchange is made.
+A number in an open ticket, of this attempt or an earlier one, is fetched and never submitted again. Must not know where
+tickets are stored, nor how a request is sent.
 """
 
 import threading
@@ -14,63 +14,69 @@ import structlog
 
 from portal.causes import CauseCode
 from portal.sources.base import Answer, Outcome, SubmittedBatch, Tickets
-from portal.sources.http.batch import about_all, answers_in
+from portal.sources.http.batch import answers_for_all, answers_in
 from portal.sources.http.classify import any_holds, search
-from portal.sources.http.client import NoAnswer, RequestInterrupted
+from portal.sources.http.client import NoResponse, RequestInterrupted
 from portal.sources.http.exchange import Exchange
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.recipes.model import Batch, Poll, Request
-from portal.sources.recipes.placeholders import Filled, names_in
+from portal.sources.recipes.placeholders import FilledRequest, names_in
 from portal.sources.recipes.toml_table import plain
 
-DRAIN_SECONDS = 2.0  # told to stop: what is nearly ready is still fetched; the rest is the next attempt's
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 2.0  # after a stop, answers that are nearly ready are still fetched; the next attempt fetches the rest
 STEP_SECONDS = 0.2
-UNKNOWN, GONE = 404, 410  # the second is taken at its word; the first may also mean "not yet"
+UNKNOWN, GONE = 404, 410  # 410 is final; 404 may also mean "not yet"
+
+Answers = Mapping[str, Answer]
 
 
 @dataclass
 class PollResult:
-    """What came of it. `ready` has the answers. `gone`: the source says that it has them no longer."""
+    """The result of polling. `ready` has the answers; `gone` means that the source no longer has them."""
 
     ready: SourceResponse | None = None
     gone: bool = False
-    heard: bool = False  # it said something, and be it "not yet"
-    unknown: bool = True  # whatever it said was that it knows no such ticket
-    stopped: bool = False  # we were told to stop
+    responded: bool = False  # the source responded, even if only with "not yet"
+    unknown: bool = True  # every response said that the ticket is unknown
+    stopped: bool = False  # the attempt was stopped
 
 
-def poll(session: Exchange, batch: Batch, rules: Poll, filled: Filled, until: float, *, at_once: bool) -> PollResult:
-    """Ask until that moment (monotonic), once at least. Raises what `Exchange.exchange` raises, but NoAnswer."""
+def poll(
+    session: Exchange, batch: Batch, rules: Poll, filled: FilledRequest, until: float, *, at_once: bool
+) -> PollResult:
+    """Poll until that moment (monotonic), at least once. Raises what `Exchange.exchange` raises, except NoResponse."""
     request = poll_request(batch, rules)
-    still_none = session.recipe.outcomes.get("retry", ())
-    found = PollResult()
+    not_yet = session.recipe.outcomes.get("retry", ())
+    result = PollResult()
     wait = 0.0 if at_once else rules.interval_seconds
     while True:
         _sleep(session, min(wait, max(0.0, until - time.monotonic())))
         wait = rules.interval_seconds
-        if session.stop() and not found.stopped:
-            found.stopped, until = True, min(until, time.monotonic() + DRAIN_SECONDS)
+        if session.stop() and not result.stopped:
+            result.stopped, until = True, min(until, time.monotonic() + DRAIN_SECONDS)
         try:
-            reply = session.exchange(filled, request, fetching=True)
-        except NoAnswer:
-            pass  # the ticket stays good
+            response = session.exchange(filled, request, fetching=True)
+        except NoResponse:
+            pass  # the ticket remains valid
         else:
-            if any_holds(rules.ready, reply):
-                found.ready = reply
-                return found
-            if reply.status == GONE or any_holds(rules.gone, reply):
-                found.gone = True
-                return found
-            if reply.status < 500:
-                found.heard = True
-                found.unknown &= reply.status == UNKNOWN and not any_holds(still_none, reply)
+            if any_holds(rules.ready, response):
+                result.ready = response
+                return result
+            if response.status == GONE or any_holds(rules.gone, response):
+                result.gone = True
+                return result
+            if response.status < 500:
+                result.responded = True
+                result.unknown &= response.status == UNKNOWN and not any_holds(not_yet, response)
         if time.monotonic() >= until:
-            found.unknown &= found.heard
-            return found
+            result.unknown &= result.responded
+            return result
 
 
 def poll_request(batch: Batch, rules: Poll) -> Request:
-    """What is sent to ask for the answers: as the batch was handed in, but without its body."""
+    """The request that polls: like the one that submits the batch, but without a body."""
     return Request(
         rules.url,
         headers={name: text for name, text in batch.request.headers.items() if name.lower() != "content-type"},
@@ -81,33 +87,28 @@ def poll_request(batch: Batch, rules: Poll) -> Request:
 
 
 def _sleep(session: Exchange, seconds: float) -> None:
-    """In small steps, so that being told to stop is seen."""
+    """Sleep in small steps, so that a stop is noticed."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0 and not session.stop():
         time.sleep(min(STEP_SECONDS, left))
-    if left > 0:  # told to stop: what is paid for is fetched a little faster, not without a pause
+    if left > 0:  # stopped: poll for what is paid for a little faster, but still with a pause
         time.sleep(min(STEP_SECONDS, left))
 
 
-log = structlog.get_logger(__name__)
-
-Answers = Mapping[str, Answer]
-
-
-class _UnderWay:
-    """One batch in this attempt. `answers` are there when it is over, whatever came of it."""
+class _PendingBatch:
+    """One batch in this attempt. `answers` is set once it is finished, with or without success."""
 
     def __init__(self, batch: SubmittedBatch, *, earlier: bool = False) -> None:
-        self.batch, self.earlier = batch, earlier
-        self.kept = earlier
-        self.begun = time.monotonic()
+        self.batch, self.earlier = batch, earlier  # earlier: submitted by an earlier attempt
+        self.saved = earlier
+        self.started = time.monotonic()
         self.until: float | None = None
         self.answers: Answers | None = None
-        self.lock = threading.Lock()  # its numbers may be asked for by several threads: one fetches, the others wait
+        self.lock = threading.Lock()  # several threads may want its numbers: one fetches, the others wait
 
     @property
     def age_seconds(self) -> float:
-        return self.batch.age_seconds + time.monotonic() - self.begun
+        return self.batch.age_seconds + time.monotonic() - self.started
 
 
 class AsyncBatches:
@@ -115,111 +116,115 @@ class AsyncBatches:
 
     def __init__(self, batch: Batch, poll: Poll, tickets: Tickets) -> None:
         self._batch, self._poll, self._tickets = batch, poll, tickets
-        self._keyed = "batch_key" in names_in(batch.request)
-        self._of: dict[str, _UnderWay] = {}
-        for one in tickets.open():  # of two with one number the newer one counts
-            self._of.update(dict.fromkeys(one.numbers, _UnderWay(one, earlier=True)))
+        self._has_key = "batch_key" in names_in(batch.request)
+        self._batch_of: dict[str, _PendingBatch] = {}
+        for batch_before in tickets.open():  # of two with the same number the newer one counts
+            self._batch_of.update(dict.fromkeys(batch_before.numbers, _PendingBatch(batch_before, earlier=True)))
 
-    def ask(self, session: Exchange, numbers: Sequence[str]) -> Answers:
-        """The answers for these numbers. One that is missing was not asked: we were told to stop."""
-        under_way: dict[_UnderWay, list[str]] = {}
-        fresh: list[str] = []
+    def lookup_many(self, session: Exchange, numbers: Sequence[str]) -> Answers:
+        """The answers for these numbers. A number that is missing was not looked up: the attempt was stopped."""
+        numbers_of: dict[_PendingBatch, list[str]] = {}
+        new: list[str] = []
         for number in numbers:
-            one = self._of.get(number)
-            (fresh if one is None else under_way.setdefault(one, [])).append(number)
-        if fresh:
-            under_way[_UnderWay(SubmittedBatch(uuid4().hex, tuple(fresh)))] = fresh
+            pending = self._batch_of.get(number)
+            (new if pending is None else numbers_of.setdefault(pending, [])).append(number)
+        if new:
+            numbers_of[_PendingBatch(SubmittedBatch(uuid4().hex, tuple(new)))] = new
         answers: dict[str, Answer] = {}
         try:
-            for one, mine in under_way.items():
-                answers.update(self._answers(session, one, mine))
+            for pending, wanted in numbers_of.items():
+                answers.update(self._answers(session, pending, wanted))
         except RequestInterrupted:
             pass
         return answers
 
-    def _answers(self, session: Exchange, one: _UnderWay, numbers: Sequence[str]) -> Answers:
-        with one.lock:
-            said = one.answers if one.answers is not None else self._take(session, one)
-        if one.answers is not None:  # it is over: a number that is asked for again is handed in anew
+    def _answers(self, session: Exchange, pending: _PendingBatch, numbers: Sequence[str]) -> Answers:
+        with pending.lock:
+            answers = pending.answers if pending.answers is not None else self._submit_and_fetch(session, pending)
+        if pending.answers is not None:  # finished: a number that is looked up again is submitted again
             for number in numbers:
-                if self._of.get(number) is one:
-                    del self._of[number]
-        return {number: said[number] for number in numbers}
+                if self._batch_of.get(number) is pending:
+                    del self._batch_of[number]
+        return {number: answers[number] for number in numbers}
 
-    def _take(self, session: Exchange, one: _UnderWay) -> Answers:
-        if one.batch.ticket is None and (refused := self._hand_in(session, one)) is not None:
-            return refused
-        numbers = one.batch.numbers
-        reply = self._fetch(session, one)
-        if reply is None:
-            return one.answers or dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.NOT_READY))
-        one.answers = answers_in(session, self._batch, numbers, reply)
-        # What was paid for and could not be read is fetched again, by a recipe that was put right, and not paid again.
-        if one.age_seconds > self._poll.keep_seconds or CauseCode.SOURCE_ERROR not in {
-            a.reason for a in one.answers.values()
+    def _submit_and_fetch(self, session: Exchange, pending: _PendingBatch) -> Answers:
+        if pending.batch.ticket is None and (failed := self._submit(session, pending)) is not None:
+            return failed
+        numbers = pending.batch.numbers
+        response = self._fetch(session, pending)
+        if response is None:
+            return pending.answers or dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.NOT_READY))
+        pending.answers = answers_in(session, self._batch, numbers, response)
+        # Answers that are paid for and cannot be read keep their ticket: a fixed recipe fetches them at no cost.
+        if pending.age_seconds > self._poll.keep_seconds or CauseCode.SOURCE_ERROR not in {
+            answer.reason for answer in pending.answers.values()
         }:
-            self._tickets.fetched(one.batch)
-        return one.answers
+            self._tickets.fetched(pending.batch)
+        return pending.answers
 
-    def _hand_in(self, session: Exchange, one: _UnderWay) -> Answers | None:
-        """Hand it in and remember its ticket; the answers when nothing came of that."""
-        numbers, request = one.batch.numbers, self._batch.request
-        if one.kept and one.age_seconds >= self._poll.keep_seconds:  # so old a key may be answered with an old failure
-            self._tickets.drop(one.batch, lost=False)
-            one.batch, one.kept = replace(one.batch, key=uuid4().hex, age_seconds=0.0), False
-        if self._keyed and not one.kept:  # known before it is sent: whoever comes after us sends the very same again
-            self._keep(one)
+    def _submit(self, session: Exchange, pending: _PendingBatch) -> Answers | None:
+        """Submit the batch and save its ticket. Returns the answers when that failed, else None."""
+        numbers, request = pending.batch.numbers, self._batch.request
+        # For so old a key the source may repeat an old failure.
+        if pending.saved and pending.age_seconds >= self._poll.keep_seconds:
+            self._tickets.drop(pending.batch, lost=False)
+            pending.batch, pending.saved = replace(pending.batch, key=uuid4().hex, age_seconds=0.0), False
+        if self._has_key and not pending.saved:  # saved before it is sent: the next attempt can repeat it exactly
+            self._save(pending)
         try:
-            reply = session.exchange(session.filled(request, numbers, key=one.batch.key), request)
-        except NoAnswer:
-            return self._not_taken(one, {number: session.temporary() for number in numbers}, surely=False)
-        if refused := about_all(session, numbers, reply):
-            return self._not_taken(one, refused, surely=reply.status < 500)
+            response = session.exchange(session.filled(request, numbers, key=pending.batch.key), request)
+        except NoResponse:
+            return self._not_submitted(pending, {number: session.temporary() for number in numbers}, certain=False)
+        if same_for_all := answers_for_all(session, numbers, response):
+            return self._not_submitted(pending, same_for_all, certain=response.status < 500)
         try:
-            ticket = search(self._poll.ticket, reply.json)
+            ticket = search(self._poll.ticket, response.json)
             if ticket is None or isinstance(ticket, dict | list):
                 raise UnreadableResponse(f"no ticket at {self._poll.ticket}")
         except UnreadableResponse as error:
-            said = dict.fromkeys(numbers, session.unreadable(reply, str(error), len(numbers)))
-            return self._not_taken(one, said, surely=True)
-        one.batch = replace(one.batch, ticket=plain(ticket), age_seconds=0.0)
-        one.begun = time.monotonic()
-        self._keep(one)
+            answers = dict.fromkeys(numbers, session.unreadable(response, str(error), len(numbers)))
+            return self._not_submitted(pending, answers, certain=True)
+        pending.batch = replace(pending.batch, ticket=plain(ticket), age_seconds=0.0)
+        pending.started = time.monotonic()
+        self._save(pending)
         return None
 
-    def _keep(self, one: _UnderWay) -> None:
-        self._tickets.keep(one.batch)
-        one.kept = True
-        self._of.update(dict.fromkeys(one.batch.numbers, one))
+    def _save(self, pending: _PendingBatch) -> None:
+        self._tickets.keep(pending.batch)
+        pending.saved = True
+        self._batch_of.update(dict.fromkeys(pending.batch.numbers, pending))
 
-    def _not_taken(self, one: _UnderWay, said: Answers, *, surely: bool) -> Answers:
-        """Its numbers are asked for again. Where it may have been taken after all, with the same key."""
-        if surely or not self._keyed:
-            one.answers = said
-            if one.kept:
-                self._tickets.drop(one.batch, lost=False)
-        return said
+    def _not_submitted(self, pending: _PendingBatch, answers: Answers, *, certain: bool) -> Answers:
+        """Have its numbers looked up again. Where the source may have accepted the batch after all (not `certain`), the
+        same key is sent again."""
+        if certain or not self._has_key:
+            pending.answers = answers
+            if pending.saved:
+                self._tickets.drop(pending.batch, lost=False)
+        return answers
 
-    def _fetch(self, session: Exchange, one: _UnderWay) -> SourceResponse | None:
-        """The answers; None when they were not in time, or never will be. Then `one` is over."""
+    def _fetch(self, session: Exchange, pending: _PendingBatch) -> SourceResponse | None:
+        """The response with the answers; None when they were not in time or will never come. In the second case
+        `pending.answers` is set."""
         keep_seconds = self._poll.keep_seconds
         filled = session.filled(
-            poll_request(self._batch, self._poll), (), ticket=one.batch.ticket or "", key=one.batch.key
+            poll_request(self._batch, self._poll), (), ticket=pending.batch.ticket or "", key=pending.batch.key
         )
-        if one.until is None:
-            span = min(self._poll.limit_seconds, max(0.0, keep_seconds - one.age_seconds))
-            one.until = time.monotonic() + span
-        found = poll(session, self._batch, self._poll, filled, one.until, at_once=one.earlier)
-        if found.ready is not None or (found.stopped and not found.gone):
-            return found.ready
-        numbers = one.batch.numbers
-        # A ticket of an earlier attempt had time enough to become known. Of a new one, 404 may mean "not yet".
-        if found.gone or (found.unknown and one.earlier):
-            one.answers = {number: session.temporary() for number in numbers}
-        # Where the source does not say a word, it may only be away for a while.
-        elif one.age_seconds >= keep_seconds * (1 if found.heard else 2):
-            one.answers = dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.NEVER_READY))
-        if one.answers is not None:
-            log.warning("ticket dropped", source=session.recipe.name, ticket=one.batch.ticket, gone=found.gone)
-            self._tickets.drop(one.batch, lost=True)
+        if pending.until is None:
+            span = min(self._poll.limit_seconds, max(0.0, keep_seconds - pending.age_seconds))
+            pending.until = time.monotonic() + span
+        result = poll(session, self._batch, self._poll, filled, pending.until, at_once=pending.earlier)
+        if result.ready is not None or (result.stopped and not result.gone):
+            return result.ready
+        numbers = pending.batch.numbers
+        # A ticket of an earlier attempt has had time to become known. For a new one, 404 may mean "not yet".
+        if result.gone or (result.unknown and pending.earlier):
+            pending.answers = {number: session.temporary() for number in numbers}
+        # A source that does not respond at all may only be away for a while: its tickets are kept twice as long.
+        elif pending.age_seconds >= keep_seconds * (1 if result.responded else 2):
+            pending.answers = dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.NEVER_READY))
+        if pending.answers is not None:
+            ticket = pending.batch.ticket
+            log.warning("ticket dropped", source=session.recipe.name, ticket=ticket, gone=result.gone)
+            self._tickets.drop(pending.batch, lost=True)
         return None

@@ -1,7 +1,7 @@
-"""What an answer means: the recipe's rules first, in their order, then what its status says by itself.
+"""Classifies a response: by the recipe's rules first, in their order, then by its HTTP status.
 
-The classes are those of every careful fetcher: what is final, what is worth another try, what concerns all numbers.
-It reads an answer and asks nobody; what follows from the verdict, `inquiry` does.
+The classes are those of any careful HTTP client: final, worth another try, or a problem of all numbers. Only reads the
+response; `session` acts on the verdict.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,12 +18,12 @@ from portal.sources.recipes.model import RULE_NAMES, Rule
 
 
 class Verdict(StrEnum):
-    """What one answer means. What is a cause too has its code."""
+    """What one response means. A verdict that is also a cause has the cause's code."""
 
     OK = "ok"
     NOT_FOUND = "not_found"
     REJECTED = CauseCode.REJECTED
-    UNSURE = CauseCode.UNSURE  # 400: this number's fault, or the recipe's
+    UNSURE = CauseCode.UNSURE  # 400: the number or the recipe is wrong
     LIMITED = CauseCode.RATE_LIMITED
     TEMPORARY = CauseCode.TEMPORARY
     UNREADABLE = "unreadable"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
     NO_CREDIT = CauseCode.NO_CREDIT
 
 
-# As they follow from the status where the recipe says nothing.
+# The verdict by status, where no rule of the recipe holds.
 BY_STATUS = {
     **dict.fromkeys((404, 410), Verdict.NOT_FOUND),
     400: Verdict.UNSURE,
@@ -52,90 +52,90 @@ _BY_RULE: dict[str, Verdict] = {
 }
 
 
-def judge(reply: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
-    """The verdict on one answer to one number."""
-    named = first_rule(reply, outcomes)
-    if named is None or (named == "success" and not _good(reply)):
-        return _by_status(reply, "success" in outcomes)
-    if named == "retry" and asks_to_wait(reply):
+def classify(response: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
+    """The verdict on a response about one number."""
+    rule_name = first_rule(response, outcomes)
+    if rule_name is None or (rule_name == "success" and not _is_2xx(response)):
+        return _by_status(response, "success" in outcomes)
+    if rule_name == "retry" and is_rate_limited(response):
         return Verdict.LIMITED
-    return _BY_RULE[named]
+    return _BY_RULE[rule_name]
 
 
-def judge_whole(reply: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
-    """The verdict on an answer for many numbers: only what concerns them all. `not_found`, `rejected` and `success`
-    are about one number, and are asked of its item."""
-    about_all = {name: outcomes[name] for name in (*REFUSALS, "retry") if name in outcomes}
-    verdict = judge(reply, about_all)
+def classify_whole(response: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
+    """The verdict on a response about many numbers, as far as it concerns all of them. The rules `not_found`,
+    `rejected` and `success` are about one number, and are checked on its item."""
+    rules_for_all = {name: outcomes[name] for name in (*REFUSALS, "retry") if name in outcomes}
+    verdict = classify(response, rules_for_all)
     return Verdict.TEMPORARY if verdict == Verdict.NOT_FOUND else verdict
 
 
-def judge_item(item: Any, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
-    """The verdict on one number's item out of an answer for many: by rules on JSON alone."""
+def classify_item(item: Any, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
+    """The verdict on one number's item in a response about many, by the rules on JSON only."""
     for name in RULE_NAMES:
         rules = [rule for rule in outcomes.get(name, ()) if rule.json]
-        if any(_true(rule.json, item) for rule in rules):
+        if any(_is_true(rule.json, item) for rule in rules):
             return _BY_RULE[name]
         if name == "success" and rules:
             return Verdict.UNREADABLE
     return Verdict.OK
 
 
-def first_rule(reply: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> str | None:
-    """The name of the first rule that holds."""
-    return next((name for name in RULE_NAMES if any_holds(outcomes.get(name, ()), reply)), None)
+def first_rule(response: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> str | None:
+    """The name of the first rule that holds, or None."""
+    return next((name for name in RULE_NAMES if any_holds(outcomes.get(name, ()), response)), None)
 
 
-def any_holds(rules: Iterable[Rule], reply: SourceResponse) -> bool:
-    return any(_holds(rule, reply) for rule in rules)
+def any_holds(rules: Iterable[Rule], response: SourceResponse) -> bool:
+    return any(_holds(rule, response) for rule in rules)
 
 
-def asks_to_wait(reply: SourceResponse) -> bool:
-    """Too many requests, said in one of two ways."""
-    return reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers)
+def is_rate_limited(response: SourceResponse) -> bool:
+    """Whether it says "too many requests": 429, or 503 with Retry-After."""
+    return response.status == 429 or (response.status == 503 and "retry-after" in response.headers)
 
 
-def _good(reply: SourceResponse) -> bool:
-    return 200 <= reply.status < 300
+def _is_2xx(response: SourceResponse) -> bool:
+    return 200 <= response.status < 300
 
 
-def _by_status(reply: SourceResponse, success_is_said: bool) -> Verdict:
-    if _good(reply):
-        # The recipe knows how a good answer looks, and this is none.
-        return Verdict.UNREADABLE if success_is_said else Verdict.OK
-    if asks_to_wait(reply):
+def _by_status(response: SourceResponse, has_success_rule: bool) -> Verdict:
+    if _is_2xx(response):
+        # The recipe says what a good answer looks like, and this is not one.
+        return Verdict.UNREADABLE if has_success_rule else Verdict.OK
+    if is_rate_limited(response):
         return Verdict.LIMITED
-    if reply.status >= 500:
+    if response.status >= 500:
         return Verdict.TEMPORARY
-    return BY_STATUS.get(reply.status, Verdict.UNREADABLE)
+    return BY_STATUS.get(response.status, Verdict.UNREADABLE)
 
 
-def _holds(rule: Rule, reply: SourceResponse) -> bool:
-    if rule.status and reply.status not in rule.status:
+def _holds(rule: Rule, response: SourceResponse) -> bool:
+    if rule.status and response.status not in rule.status:
         return False
-    if rule.text and rule.text.lower() not in reply.lower:
+    if rule.text and rule.text.lower() not in response.lower:
         return False
     try:
-        if rule.json and not _true(rule.json, reply.json):
+        if rule.json and not _is_true(rule.json, response.json):
             return False
-        return not rule.css or bool(reply.page.css(rule.css))
+        return not rule.css or bool(response.page.css(rule.css))
     except UnreadableResponse:
         return False
 
 
 @lru_cache(maxsize=512)
 def compiled(path: str) -> Any:
-    """A JMESPath expression, made ready once."""
+    """A JMESPath expression, compiled once."""
     return jmespath.compile(path)
 
 
 def search(path: str, value: Any) -> Any:
-    """What an expression finds; nothing where the value is of another shape than it takes."""
+    """What a JMESPath expression finds; None when the value has a shape that the expression cannot handle."""
     try:
         return compiled(path).search(value)
     except JMESPathError:
         return None
 
 
-def _true(path: str, value: Any) -> bool:
+def _is_true(path: str, value: Any) -> bool:
     return bool(search(path, value))

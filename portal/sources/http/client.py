@@ -1,6 +1,7 @@
-"""One exchange with a source: a filled-in request goes out, a Reply comes back within its time and size, or nothing.
+"""One request to a source: sends it and returns the response within its limits of time and size, or raises NoResponse.
 
-It retries nothing, waits for no pace and judges no answer. What it raises names no address: that may hold a secret.
+Does not retry, does not wait for the rate limit and does not classify the response. What it raises contains no address,
+as an address may contain a secret.
 """
 
 import os
@@ -17,24 +18,24 @@ from portal.net.deadline import deadline
 from portal.sources.base import SourceStopped
 from portal.sources.http.response import SourceResponse
 from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import Filled
+from portal.sources.recipes.placeholders import FilledRequest
 
 PIECE_BYTES = 16_384
-# Neither names the portal's address nor pretends to be a browser.
+# Does not name the portal's address, and does not pretend to be a browser.
 OWN_HEADERS = {"User-Agent": "masterfilter", "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
 MakeSession = Callable[[], requests.Session]
 
 
-class NoAnswer(Exception):
-    """No answer came: too late, cut off, or no connection at all. Another try may get one."""
+class NoResponse(Exception):
+    """No response came: too late, cut off, or no connection at all. Another try may get one."""
 
 
 class RequestInterrupted(Exception):
-    """We were told to stop before this was sent: the number stays as it was."""
+    """The attempt stopped before this request was sent: its numbers stay as they were."""
 
 
 class SourceClient:
-    """Sends requests over one session for each process: a fork must not share its parent's connections."""
+    """Sends requests, with one session for each process: a fork must not share its parent's connections."""
 
     def __init__(self, make_session: MakeSession, clock: Callable[[], float] = time.monotonic) -> None:
         self._make_session = make_session
@@ -42,46 +43,47 @@ class SourceClient:
         self._sessions: dict[int, requests.Session] = {}
         self._lock = threading.Lock()
 
-    def send(self, filled: Filled, request: Request) -> SourceResponse:
-        """The answer, cut at the body's limit. Raises NoAnswer, and SourceStopped for an address that is refused."""
+    def send(self, filled: FilledRequest, request: Request) -> SourceResponse:
+        """The response, its body cut at the recipe's limit. Raises NoResponse, and SourceStopped for an address that
+        the portal must not reach."""
         with deadline(request.timeout_seconds):
             return self._send(filled, request)
 
-    def _send(self, filled: Filled, request: Request) -> SourceResponse:
+    def _send(self, filled: FilledRequest, request: Request) -> SourceResponse:
         until = self._clock() + request.timeout_seconds
         try:
             prepared = requests.Request(
                 filled.method, filled.url, headers={**OWN_HEADERS, **filled.headers}, data=filled.body
             ).prepare()
-            answer = self._session().send(
+            response = self._session().send(
                 prepared, stream=True, timeout=request.timeout_seconds, allow_redirects=request.redirects > 0
             )
         except AddressRefused:
             raise SourceStopped(CauseCode.ADDRESS_REFUSED) from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
-            # Without its cause: the texts of these errors hold the whole address.
-            raise NoAnswer(type(error).__name__) from None
+            # Without its cause: the texts of these errors contain the whole address.
+            raise NoResponse(type(error).__name__) from None
         try:
-            body, whole = self._body(answer, request.max_body_bytes, until)
+            body, whole = self._read_body(response, request.max_body_bytes, until)
         except (requests.RequestException, HTTPError, OSError) as error:
-            answer.close()
-            raise NoAnswer(type(error).__name__) from None
-        return SourceResponse(answer.status_code, dict(answer.headers), body, whole=whole)
+            response.close()
+            raise NoResponse(type(error).__name__) from None
+        return SourceResponse(response.status_code, dict(response.headers), body, whole=whole)
 
-    def _body(self, answer: requests.Response, limit: int, until: float) -> tuple[bytes, bool]:
-        """The body and whether that is all of it. What is left of an endless one is not waited for."""
+    def _read_body(self, response: requests.Response, limit: int, until: float) -> tuple[bytes, bool]:
+        """The body, and whether it is complete. Stops at the limit, as a body may be endless."""
         pieces, length = [], 0
-        # `read1` gives what is there. `read` waits for a whole piece, which a server that drips never fills.
-        while piece := answer.raw.read1(PIECE_BYTES, decode_content=True):
+        # `read1` returns what is there. `read` waits for a whole piece, which a server that drips never fills.
+        while piece := response.raw.read1(PIECE_BYTES, decode_content=True):
             pieces.append(piece)
             length += len(piece)
             if length > limit:
-                answer.close()
+                response.close()
                 return b"".join(pieces)[:limit], False
             if self._clock() > until:
-                answer.close()
-                raise NoAnswer("Timeout")
-        answer.raw.release_conn()
+                response.close()
+                raise NoResponse("Timeout")
+        response.raw.release_conn()
         return b"".join(pieces), True
 
     def _session(self) -> requests.Session:

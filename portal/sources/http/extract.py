@@ -1,5 +1,7 @@
-"""The fields of one answer: by JMESPath out of JSON, by CSS or XPath out of a page. It judges nothing but what is
-missing, and asks nobody."""
+"""Extracts the fields of one answer: by JMESPath from JSON, by CSS or XPath from a page.
+
+Its only check is for required fields that are missing.
+"""
 
 import re
 from collections.abc import Iterable
@@ -14,18 +16,18 @@ from portal.sources.recipes.toml_table import plain
 
 YES = {"true", "yes", "y", "1", "si", "sí", "on", "oui", "ja"}
 NO = {"false", "no", "n", "0", "off", "non", "nein"}
-MAX_LENGTH = 1000  # of one value: it stands in a cell of the file
+MAX_LENGTH = 1000  # characters in one value, which goes into a cell of the file
 
 
 class FieldMissing(ValueError):
-    """A required field is not there. Its text is the field's name."""
+    """A required field is missing. The error's text is the field's name."""
 
 
-def pick(fields: Iterable[FieldRule], where: Any) -> dict[str, str]:
-    """The values that are there, by field. `where` is a page's Selector or a JSON value. Raises FieldMissing."""
+def extract_fields(fields: Iterable[FieldRule], content: Any) -> dict[str, str]:
+    """The values that are not empty, by field. `content` is a page's Selector or a JSON value. Raises FieldMissing."""
     found = {}
     for field in fields:
-        value = _value(field, where)
+        value = _value(field, content)
         if value:
             found[field.name] = value[:MAX_LENGTH]
         elif field.required:
@@ -33,8 +35,8 @@ def pick(fields: Iterable[FieldRule], where: Any) -> dict[str, str]:
     return found
 
 
-def _value(field: FieldRule, where: Any) -> str:
-    raw = _from_page(field, where) if isinstance(where, Selector) else _from_json(field, where)
+def _value(field: FieldRule, content: Any) -> str:
+    raw = _from_page(field, content) if isinstance(content, Selector) else _from_json(field, content)
     if raw is None:
         return ""
     text = raw.strip() if field.strip else raw
@@ -52,8 +54,8 @@ def _value(field: FieldRule, where: Any) -> str:
     return text
 
 
-def _from_json(field: FieldRule, where: Any) -> str | None:
-    value = search(field.path, where)
+def _from_json(field: FieldRule, content: Any) -> str | None:
+    value = search(field.path, content)
     if value is None:
         return None
     if isinstance(value, list):
@@ -64,7 +66,7 @@ def _from_json(field: FieldRule, where: Any) -> str | None:
 def _from_page(field: FieldRule, page: Selector) -> str | None:
     if field.css:
         found = page.css(field.css)
-        if "::" not in field.css:  # an element: all the text within it
+        if "::" not in field.css:  # an element: all its text
             return re.sub(r"\s+", " ", str(found[0].xpath("string(.)").get())) if found else None
     else:
         found = page.xpath(field.xpath)

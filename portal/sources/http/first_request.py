@@ -1,4 +1,7 @@
-"""Lets one request through alone until one has come back; then it stands open. It knows nothing of requests."""
+"""A gate that lets one request through at a time until the first has come back, and then stays open.
+
+Knows no request: any `with` block will do.
+"""
 
 import threading
 from collections.abc import Callable
@@ -8,23 +11,23 @@ TICK_SECONDS = 0.1
 
 
 class FirstRequestGate:
-    """A `with` block for each request. When the first ends without having `shut` the gate, it is open for all."""
+    """A `with` block for each request. Once one has ended without calling `close`, the gate is open for all."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:
         self._stop = stop
         self._first = threading.Lock()
         self._open = False
         self._refusal: Exception | None = None
-        self._inside = threading.local()
+        self._local = threading.local()
 
     def __enter__(self) -> None:
-        self._inside.holds = False
+        self._local.is_first = False
         while not self._open and self._refusal is None and not self._stop():
             if self._first.acquire(timeout=TICK_SECONDS):
                 if self._open or self._refusal is not None:
                     self._first.release()
                 else:
-                    self._inside.holds = True
+                    self._local.is_first = True
                     return
         if self._refusal is not None:
             raise self._refusal
@@ -32,10 +35,10 @@ class FirstRequestGate:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._inside.holds:
+        if self._local.is_first:
             self._open = self._refusal is None
             self._first.release()
 
-    def shut(self, refusal: Exception) -> None:
-        """Nobody goes through any more: they get this refusal instead."""
+    def close(self, refusal: Exception) -> None:
+        """Raise this exception for every later request instead of letting it through."""
         self._refusal = refusal

@@ -1,6 +1,6 @@
-"""One answer of a source as it came: status, headers and body, read as JSON or as a page when somebody asks.
+"""One response of a source: status, headers and body, parsed as JSON or as a page on first use.
 
-The same for an answer from the network and for a saved sample, so that a test proves what a job will do.
+The same class holds a response from the network and a saved sample, so that a recipe's test proves what a job will do.
 """
 
 import json
@@ -13,18 +13,18 @@ from parsel import Selector
 
 
 class UnreadableResponse(ValueError):
-    """The body is not what the source's kind promises."""
+    """The body is not what the source's kind says it is, JSON or a page. The text says why, as `words` knows it."""
 
 
 @dataclass
 class SourceResponse:
-    """An answer. Header names are in small letters once it is made."""
+    """A response. Header names are in small letters."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    whole: bool = True  # False: longer than the limit, and cut off there
-    verdict: str = ""  # once it was judged: rules are asked once an answer
+    whole: bool = True  # False: longer than the limit, and cut there
+    verdict: str = ""  # set once it is classified, so that the rules are checked once
 
     def __post_init__(self) -> None:
         self.headers = {name.lower(): value for name, value in self.headers.items()}
@@ -34,7 +34,7 @@ class SourceResponse:
         charset = self.headers.get("content-type", "").lower().partition("charset=")[2].split(";")[0].strip(" \"'")
         try:
             return self.body.decode(charset or "utf-8", "replace")
-        except LookupError:  # a charset that nobody knows
+        except LookupError:  # an unknown charset
             return self.body.decode("utf-8", "replace")
 
     @cached_property
@@ -43,7 +43,7 @@ class SourceResponse:
 
     @cached_property
     def json(self) -> Any:
-        """The body as JSON. Raises NotReadable."""
+        """The body as JSON. Raises UnreadableResponse."""
         if not self.whole:
             raise UnreadableResponse("longer than its limit")
         try:
@@ -53,7 +53,7 @@ class SourceResponse:
 
     @cached_property
     def page(self) -> Selector:
-        """The body as a page. Raises NotReadable."""
+        """The body as a page. Raises UnreadableResponse."""
         kind = self.headers.get("content-type", "").lower()
         if not self.whole or not self.text.strip() or (kind and "html" not in kind and "xml" not in kind):
             raise UnreadableResponse("not a page")

@@ -1,8 +1,8 @@
-"""A piece of an answer that could not be used, fit to be looked at: secrets blanked out, every telephone number but the
-one that was asked for too, and clipped. It asks nobody, and keeps at most a few.
+"""Samples of responses that could not be used, safe to show: clipped, and with secrets and telephone numbers masked,
+except the number that was looked up. Keeps at most a few for each attempt.
 
-What looks like a number to it are seven digits or more, however they are spaced: an id may be blanked out as well,
-which is the lesser harm.
+Seven digits or more count as a telephone number, however they are spaced. An id may be masked as well, which does less
+harm than showing a number.
 """
 
 import json
@@ -17,14 +17,14 @@ from portal.sources.recipes.placeholders import MASK, forms_of, masked
 
 SAMPLES = 3  # of one attempt
 CHARACTERS = 2000
-LOOKED_AT = 20_000  # so many are cleaned before they are clipped, so that nothing is cut in two and missed
+MASKED_CHARACTERS = 20_000  # masked before the text is clipped: a number that is cut in two would be missed
 DIGITS = re.compile(r"\+?\d(?:[ ().\-/]{0,2}\d){6,}")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One answer. `number` is whose it is in E.164, empty for an answer about several; `why` says what is wrong with
-    it, as `sample_words` knows."""
+    """One response. `number` is the number it is about, in E.164, empty for several; `why` says what is wrong with it,
+    in a form that `words.sample_words` turns into a sentence."""
 
     number: str
     status: int
@@ -33,7 +33,7 @@ class Sample:
 
 
 class Samples:
-    """What one conversation keeps; `secrets` are what the source was given. Safe for many threads."""
+    """The samples of one session. `secrets` are the values to mask. Safe for many threads."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = tuple(secrets)
@@ -43,18 +43,19 @@ class Samples:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def from_(self, first: int) -> list[Sample]:
-        """Those from a place on: what has come since."""
+    def since(self, first: int) -> list[Sample]:
+        """The samples from this index on."""
         with self._lock:
             return self._kept[first:]
 
-    def take(self, reply: SourceResponse, why: str, number: str = "", where: Any = None) -> Sample | None:
-        """Keep one more, unless there are enough or there is one just like it. `where` is the number's own item out of
-        an answer for many."""
+    def add(self, response: SourceResponse, why: str, number: str = "", content: Any = None) -> Sample | None:
+        """Keep one more, and return it; None when there are enough or the same one is already there. `content` is the
+        number's own item in a response about many."""
         if len(self._kept) >= SAMPLES:
             return None
-        text = reply.text if not isinstance(where, dict | list) else json.dumps(where, ensure_ascii=False, indent=1)
-        sample = Sample(number, reply.status, why, cleaned(text, number, self._secrets))
+        is_json = isinstance(content, dict | list)
+        text = json.dumps(content, ensure_ascii=False, indent=1) if is_json else response.text
+        sample = Sample(number, response.status, why, cleaned(text, number, self._secrets))
         with self._lock:
             if len(self._kept) >= SAMPLES or sample in self._kept:
                 return None
@@ -63,12 +64,12 @@ class Samples:
 
 
 def cleaned(text: str, number: str, secrets: Iterable[str]) -> str:
-    """A text without secrets and without the numbers of others, clipped."""
+    """A text with secrets and all other numbers masked, clipped."""
     forms = forms_of(number) if number else {}
     own = {form.lstrip("+0") for form in forms.values()}
 
-    def blanked(match: re.Match[str]) -> str:
+    def mask(match: re.Match[str]) -> str:
         return match[0] if re.sub(r"\D", "", match[0]).lstrip("0") in own else MASK
 
-    # A NUL is none that PostgreSQL keeps.
-    return DIGITS.sub(blanked, masked(text[:LOOKED_AT], secrets)).replace("\0", "")[:CHARACTERS]
+    # PostgreSQL stores no NUL.
+    return DIGITS.sub(mask, masked(text[:MASKED_CHARACTERS], secrets)).replace("\0", "")[:CHARACTERS]

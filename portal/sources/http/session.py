@@ -1,7 +1,8 @@
-"""One attempt's conversation with a source: asks in pace, reads each answer, and draws what follows for all numbers.
+"""One attempt's session with a source: sends requests within the rate limit, turns responses into answers, and decides
+what a response means for all numbers.
 
-Answers of single numbers come back as Answers; what concerns everybody is raised as SourceBusy or SourceStopped. It
-repeats nothing by itself: an Answer says by its reason whether the attempt should ask again (`asks_again`).
+A problem of one number is an Answer; a problem of all numbers is raised as SourceBusy or SourceStopped. Never repeats a
+lookup: the reason of an Answer says whether the attempt should look the number up again (`asks_again`).
 """
 
 import threading
@@ -16,22 +17,22 @@ from portal.causes import REFUSALS, CauseCode
 from portal.net.retry_after import rate_limit_seconds, retry_after_seconds
 from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped, Tickets
 from portal.sources.http.async_batch import AsyncBatches
-from portal.sources.http.batch import ask_many
-from portal.sources.http.classify import Verdict, judge, judge_whole
-from portal.sources.http.client import NoAnswer, RequestInterrupted, SourceClient
-from portal.sources.http.extract import FieldMissing, pick
+from portal.sources.http.batch import lookup_batch
+from portal.sources.http.classify import Verdict, classify, classify_whole
+from portal.sources.http.client import NoResponse, RequestInterrupted, SourceClient
+from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.first_request import FirstRequestGate
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.http.robots import Robots
 from portal.sources.http.samples import Samples
 from portal.sources.limits.interfaces import Breaker, Limiter
 from portal.sources.recipes.model import AnswerFormat, Recipe, Request
-from portal.sources.recipes.placeholders import BadValue, Filled, MissingSecret, fill
+from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill
 
 log = structlog.get_logger(__name__)
 
-LIMITED_SECONDS = 60.0  # how long "too many requests" is borne with before the worker is freed
-BROKEN_AFTER = 20  # numbers refused with 400 one after the other: then it is the recipe
+LIMITED_SECONDS = 60.0  # how long "too many requests" may last before the worker is freed
+BROKEN_AFTER = 20  # numbers refused with 400 in a row; one more means that the recipe is wrong
 CHANGED_ROWS, CHANGED_SHARE = 20, 0.05
 
 
@@ -46,53 +47,53 @@ class SourceSession:
         self,
         recipe: Recipe,
         environ: Mapping[str, str],
-        asker: SourceClient,
-        make_pace: Callable[[float | None], Limiter],
-        fuse: Breaker,
+        client: SourceClient,
+        make_limiter: Callable[[float | None], Limiter],
+        breaker: Breaker,
         robots: Robots,
         stop: Callable[[], bool],
         tickets: Tickets,
     ) -> None:
         self.recipe = recipe
-        self._environ, self._asker, self._fuse, self._robots = environ, asker, fuse, robots
-        self._make_pace = make_pace
+        self._environ, self._client, self._breaker, self._robots = environ, client, breaker, robots
+        self._make_limiter = make_limiter
         self._per_second = recipe.limits.per_second
-        self._pace = make_pace(self._per_second)
+        self._limiter = make_limiter(self._per_second)
         self.stop = stop
         self._gate = FirstRequestGate(stop)
         self._lock = threading.Lock()
         self._limited_since: float | None = None
-        self._unsure: set[str] = set()  # numbers refused with 400 since the last answer of another kind
-        self._doubted: set[str] = set()
-        self._answered = False
-        self._read = self._unread = 0
+        self._bad_requests: set[str] = set()  # numbers refused with 400 since the last answer of another kind
+        self._refused_before: set[str] = set()  # numbers that were refused with 400 at any time
+        self._has_answered = False
+        self._rows = self._unreadable_rows = 0
         self.samples = Samples(filter(None, (environ.get(name, "").strip() for name in recipe.secrets)))
         self.silent = True
         batch = recipe.batch
-        self._later = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
+        self._async_batches = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
-        """The answers for one call's numbers. A number that is not in it was not asked: we were told to stop."""
+        """The answers for one call's numbers. A number that is missing was not looked up: the attempt was stopped."""
         try:
-            if self._later:
-                return self._later.ask(self, numbers)
+            if self._async_batches:
+                return self._async_batches.lookup_many(self, numbers)
             if self.recipe.batch:
-                return ask_many(self, self.recipe.batch, numbers)
-            return {number: self._one(number) for number in numbers}
+                return lookup_batch(self, self.recipe.batch, numbers)
+            return {number: self._lookup(number) for number in numbers}
         except RequestInterrupted:
             return {}
 
-    def _one(self, number: str) -> Answer:
+    def _lookup(self, number: str) -> Answer:
         request = self.recipe.request
         try:
             filled = self.filled(request, [number])
-            self._heed_robots(filled)
-            reply = self.exchange(filled, request)
-        except NoAnswer:
+            self._obey_robots(filled)
+            response = self.exchange(filled, request)
+        except NoResponse:
             return self.temporary()
-        return self.answer(number, Verdict(reply.verdict), reply)
+        return self.answer(number, Verdict(response.verdict), response)
 
-    def filled(self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "") -> Filled:
+    def filled(self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "") -> FilledRequest:
         form = self.recipe.batch.number if self.recipe.batch else "e164"
         try:
             return fill(request, numbers, self._environ, number_form=form, ticket=ticket, batch_key=key)
@@ -101,71 +102,74 @@ class SourceSession:
         except BadValue:
             raise SourceStopped(CauseCode.RECIPE_BROKEN) from None
 
-    def exchange(self, filled: Filled, request: Request, *, fetching: bool = False) -> SourceResponse:
-        """Send in pace. Raises NoAnswer, Interrupted, SourceBusy, SourceStopped. Until one answer has come, requests
-        go one at a time: wrong credentials are refused once, and not once for each number in flight.
+    def exchange(self, filled: FilledRequest, request: Request, *, fetching: bool = False) -> SourceResponse:
+        """Send within the rate limit. Raises NoResponse, RequestInterrupted, SourceBusy or SourceStopped.
 
-        `fetching`: what was handed in and may be paid for is fetched, although we were told to stop."""
+        Until the first response has come, requests go one at a time: wrong credentials are then refused once, and not
+        once for each number in flight. `fetching`: fetch what was submitted, and may be paid for, although the attempt
+        was stopped.
+        """
         stop = _never if fetching else self.stop
         with self._gate:
             try:
-                self._pace.wait(stop)
+                self._limiter.wait(stop)
             except SourceBusy:
                 if stop():
                     raise RequestInterrupted from None
                 raise
             if stop():
                 raise RequestInterrupted
-            self._fuse.check()  # last: whom it lets through as a probe has to come back with an outcome
+            self._breaker.check()  # last: a thread that it lets through as a probe has to report an outcome
             try:
-                reply = self._asker.send(filled, request)
-            except (NoAnswer, SourceStopped):
-                self._fuse.failed()
+                response = self._client.send(filled, request)
+            except (NoResponse, SourceStopped):
+                self._breaker.failed()
                 raise
-            self._heed(reply, fetching)
-            return reply
+            self._apply_to_all(response, fetching)
+            return response
 
-    def _heed(self, reply: SourceResponse, fetching: bool) -> None:
-        """What follows from an answer for every number."""
-        self.silent &= reply.status >= 500
-        verdict = (judge_whole if self.recipe.batch else judge)(reply, self.recipe.outcomes)
-        reply.verdict = verdict
+    def _apply_to_all(self, response: SourceResponse, fetching: bool) -> None:
+        """Apply what a response means for every number: the breaker, the limiter, a refusal."""
+        self.silent &= response.status >= 500
+        verdict = (classify_whole if self.recipe.batch else classify)(response, self.recipe.outcomes)
+        response.verdict = verdict
         if verdict in REFUSALS:
-            self._refused(verdict)
+            self._stop_source(verdict)
         if verdict == Verdict.LIMITED:
-            self._fuse.succeeded()  # it lives
-            self._wait_for_the_source(reply)
+            self._breaker.succeeded()  # the source is alive
+            self._slow_down(response)
             return
         self._limited_since = None
-        if verdict == Verdict.TEMPORARY and not (fetching and reply.status < 500):  # "not yet" is a sign of life
-            self._fuse.failed()
+        # While fetching, "not yet" shows that the source is alive.
+        if verdict == Verdict.TEMPORARY and not (fetching and response.status < 500):
+            self._breaker.failed()
             return
-        self._fuse.succeeded()
-        self._pace.told("ok")
-        if seconds := rate_limit_seconds(reply.headers):
-            self._pace.pause(seconds)
+        self._breaker.succeeded()
+        self._limiter.report("ok")
+        if seconds := rate_limit_seconds(response.headers):
+            self._limiter.pause(seconds)
 
-    def _refused(self, verdict: Verdict) -> NoReturn:
-        """The source refuses us: nobody of this attempt asks again, and no other worker."""
+    def _stop_source(self, verdict: Verdict) -> NoReturn:
+        """Stop all requests of this attempt and of every other worker, as the source refuses us."""
         refusal = SourceStopped(verdict.value)
-        self._gate.shut(refusal)
-        self._fuse.trip(verdict.value)
+        self._gate.close(refusal)
+        self._breaker.trip(verdict.value)
         raise refusal
 
-    def _wait_for_the_source(self, reply: SourceResponse) -> None:
-        """Too many requests: the pace is moved for every worker. Raises SourceBusy when that has gone on too long."""
+    def _slow_down(self, response: SourceResponse) -> None:
+        """Slow down every worker after "too many requests". Raises SourceBusy when that lasts too long."""
         now = time.monotonic()
         with self._lock:
             since = self._limited_since = self._limited_since or now
-        asked = retry_after_seconds(reply.headers, datetime.now(UTC))
-        # Without a word from the source: as long again as it has been saying so.
-        seconds = asked if asked is not None else min(max(1.0, now - since), LIMITED_SECONDS)
-        self._pace.told(CauseCode.RATE_LIMITED)
+        wanted = retry_after_seconds(response.headers, datetime.now(UTC))
+        # Without a Retry-After: as long again as the source has been saying so.
+        seconds = wanted if wanted is not None else min(max(1.0, now - since), LIMITED_SECONDS)
+        self._limiter.report(CauseCode.RATE_LIMITED)
         if seconds > LIMITED_SECONDS or now - since > LIMITED_SECONDS:
             raise SourceBusy(CauseCode.RATE_LIMITED, max(seconds, 1.0))
-        self._pace.pause(seconds)
+        self._limiter.pause(seconds)
 
-    def _heed_robots(self, filled: Filled) -> None:
+    def _obey_robots(self, filled: FilledRequest) -> None:
         if not self.recipe.limits.robots:
             return
         if not self._robots.allow(filled.url):
@@ -173,68 +177,70 @@ class SourceSession:
         delay = self._robots.delay_seconds(filled.url)
         if delay and (self._per_second is None or self._per_second > 1 / delay):
             self._per_second = 1 / delay
-            self._pace = self._make_pace(self._per_second)
+            self._limiter = self._make_limiter(self._per_second)
 
     def temporary(self) -> Answer:
-        """No answer for this number. Raises SourceBusy when it was the failure by which the source counts as down."""
-        self._fuse.check()
+        """The answer for a number that got none this time. Raises SourceBusy when the source now counts as down."""
+        self._breaker.check()
         return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
 
-    def answer(self, number: str, verdict: Verdict, reply: SourceResponse, where: Any = None) -> Answer:
-        """One number's answer by its verdict. `where`: its item out of an answer for many."""
+    def answer(self, number: str, verdict: Verdict, response: SourceResponse, content: Any = None) -> Answer:
+        """One number's answer by its verdict. `content` is its item in a response about many numbers."""
         if verdict == Verdict.UNSURE:
-            return self._doubt(number)
+            return self._bad_request(number)
         with self._lock:
-            self._unsure.clear()
+            self._bad_requests.clear()
         if verdict == Verdict.LIMITED:
             return Answer(Outcome.FAILED, reason=CauseCode.RATE_LIMITED)
         if verdict == Verdict.TEMPORARY:
             return self.temporary()
-        if verdict in REFUSALS:  # said in one number's item
-            self._refused(verdict)
+        if verdict in REFUSALS:  # found in one number's item
+            self._stop_source(verdict)
         if verdict == Verdict.REJECTED:
             return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)
         if verdict == Verdict.NOT_FOUND:
-            self._note_read(True)
+            self._count_rows(readable=True)
             return Answer(Outcome.NOT_FOUND)
         if verdict == Verdict.UNREADABLE:
-            return self.unreadable(reply, "no rule for success holds", number=number, where=where)
+            return self.unreadable(response, "no rule for success holds", number=number, content=content)
         try:
-            if where is None:
-                where = reply.page if self.recipe.kind == AnswerFormat.HTML else reply.json
-            fields = pick(self.recipe.fields, where)
+            if content is None:
+                content = response.page if self.recipe.kind == AnswerFormat.HTML else response.json
+            fields = extract_fields(self.recipe.fields, content)
         except (UnreadableResponse, FieldMissing) as error:
             why = f"no field {error}" if isinstance(error, FieldMissing) else str(error)
-            return self.unreadable(reply, why, number=number, where=where)
-        self._note_read(True)
+            return self.unreadable(response, why, number=number, content=content)
+        self._count_rows(readable=True)
         return Answer(Outcome.FOUND, fields)
 
-    def unreadable(self, reply: SourceResponse, why: str, rows: int = 1, number: str = "", where: Any = None) -> Answer:
-        """An answer came and cannot be used. Raises SourceStopped when that is so for too many: the page changed.
-        `number`: whose alone it is, and `where` its item out of an answer for many."""
-        if self.samples.take(reply, why, number, where):
-            log.warning("answer not usable", source=self.recipe.name, why=why, status=reply.status)
-        self._note_read(False, rows)
+    def unreadable(
+        self, response: SourceResponse, why: str, rows: int = 1, number: str = "", content: Any = None
+    ) -> Answer:
+        """The answer for numbers whose response cannot be used. Raises SourceStopped when there are too many: the page
+        has changed. `number`: the only one that the response is about; `content`: its item in a response about many."""
+        if self.samples.add(response, why, number, content):
+            log.warning("answer not usable", source=self.recipe.name, why=why, status=response.status)
+        self._count_rows(rows, readable=False)
         return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
 
-    def _note_read(self, good: bool, rows: int = 1) -> None:
+    def _count_rows(self, rows: int = 1, *, readable: bool) -> None:
         with self._lock:
-            self._read += rows
-            self._unread += 0 if good else rows
-            self._answered |= good
-            changed = self._read >= CHANGED_ROWS and self._unread > CHANGED_SHARE * self._read
-        if changed and not good:
+            self._rows += rows
+            self._unreadable_rows += 0 if readable else rows
+            self._has_answered |= readable
+            changed = self._rows >= CHANGED_ROWS and self._unreadable_rows > CHANGED_SHARE * self._rows
+        if changed and not readable:
             raise SourceStopped(CauseCode.PAGE_CHANGED)
 
-    def _doubt(self, number: str) -> Answer:
-        """400: where the source has answered others it is this number's fault; else it may be ours, and is asked once
-        more. Raises SourceStopped when it is said of one number after the other."""
+    def _bad_request(self, number: str) -> Answer:
+        """The answer after a 400. Where the source has answered other numbers, this number is rejected; else the recipe
+        may be wrong, and the number is looked up once more. Raises SourceStopped after too many in a row."""
         with self._lock:
-            self._unsure.add(number)
-            if len(self._unsure) > BROKEN_AFTER:
+            self._bad_requests.add(number)
+            if len(self._bad_requests) > BROKEN_AFTER:
                 raise SourceStopped(CauseCode.RECIPE_BROKEN)
-            again = not self._answered and number not in self._doubted
-            self._doubted.add(number)
+            again = not self._has_answered and number not in self._refused_before
+            self._refused_before.add(number)
         if again:
             return Answer(Outcome.FAILED, reason=CauseCode.UNSURE)
         return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)

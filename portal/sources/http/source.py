@@ -1,4 +1,4 @@
-"""A source that a recipe describes. It knows how to begin a conversation; what is said in it, `inquiry` knows."""
+"""A source that a recipe describes. Opens the session of an attempt; what happens in it is in `session`."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,11 +15,15 @@ from portal.sources.limits.interfaces import Breaker, Limiter
 from portal.sources.limits.rate_limiter import RateLimiter
 from portal.sources.recipes.model import Recipe
 
-TRIES = 4  # three within the attempt, and one more when all other numbers have their answer
+TRIES = 4  # three during the attempt, and one after all other numbers have their answer
 
 
 class HttpSource:
-    """An API or a web page, as its recipe says."""
+    """An API or a web page, as its recipe describes it.
+
+    `environ` has the secrets; `allow_private` and `ports` are what the server's configuration opens to sources. The
+    other arguments replace parts in tests.
+    """
 
     tries = TRIES
 
@@ -30,9 +34,9 @@ class HttpSource:
         redis: Redis | None = None,
         allow_private: Sequence[str] = (),
         ports: Sequence[int] = (),
-        asker: SourceClient | None = None,
-        make_pace: Callable[[float | None], Limiter] | None = None,
-        fuse: Breaker | None = None,
+        client: SourceClient | None = None,
+        make_limiter: Callable[[float | None], Limiter] | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         facts = facts_of(recipe)
         self.recipe = recipe
@@ -42,33 +46,40 @@ class HttpSource:
         self._environ = environ
         requests = [recipe.request, *([recipe.batch.request] if recipe.batch else [])]
         redirects = max(request.redirects for request in requests)
-        self._asker = asker or SourceClient(
+        self._client = client or SourceClient(
             lambda: guarded_session.session(allow_private, pool_size=self.concurrency, redirects=redirects, ports=ports)
         )
-        self._make_pace = make_pace or (lambda rate: RateLimiter(redis, recipe.name, rate))
-        self._fuse: Breaker = fuse or CircuitBreaker(redis, recipe.name)
-        self._robots = Robots(self._asker.send)
+        self._make_limiter = make_limiter or (lambda rate: RateLimiter(redis, recipe.name, rate))
+        self._breaker: Breaker = breaker or CircuitBreaker(redis, recipe.name)
+        self._robots = Robots(self._client.send)
 
-    def watch(self, around: Callable[[SourceClient], SourceClient]) -> None:
-        """Put something around what sends, to look on."""
-        self._asker = around(self._asker)
-        self._robots = Robots(self._asker.send)
+    def wrap_client(self, wrap: Callable[[SourceClient], SourceClient]) -> None:
+        """Put another client around the one that sends, for example to record what it sends."""
+        self._client = wrap(self._client)
+        self._robots = Robots(self._client.send)
 
-    def begin(self, stop: Callable[[], bool], tickets: Tickets) -> SourceSession:
-        """A conversation for one attempt."""
+    def open_session(self, stop: Callable[[], bool], tickets: Tickets) -> SourceSession:
+        """A session for one attempt."""
         return SourceSession(
-            self.recipe, self._environ, self._asker, self._make_pace, self._fuse, self._robots, stop, tickets
+            self.recipe,
+            self._environ,
+            self._client,
+            self._make_limiter,
+            self._breaker,
+            self._robots,
+            stop,
+            tickets,
         )
 
     def lookup(self, e164: str) -> Answer:
-        """The answer for one number, asked once."""
-        return self.begin(lambda: False, NoTickets()).lookup_many([e164]).get(e164) or Answer(
+        """The answer for one number, from a single try."""
+        return self.open_session(lambda: False, NoTickets()).lookup_many([e164]).get(e164) or Answer(
             Outcome.FAILED, reason=CauseCode.TEMPORARY
         )
 
 
 def facts_of(recipe: Recipe) -> SourceFacts:
-    """What can be said of a recipe's source without making it."""
+    """What the portal knows about a recipe's source without creating it."""
     return SourceFacts(
         fields=tuple(field.name for field in recipe.fields),
         concurrency=recipe.limits.concurrency,

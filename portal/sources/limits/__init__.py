@@ -1,1 +1,1 @@
-"""How often a source is asked: the rate limiter and the circuit breaker, shared by all workers through Redis."""
+"""Limits how often a source is requested: rate limiter and circuit breaker, shared by all workers through Redis."""

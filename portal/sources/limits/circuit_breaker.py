@@ -1,11 +1,12 @@
-"""Whether a source is down for everybody: shared by all workers, so that a dead source is not asked 5,000 times.
+"""Circuit breaker of one source, shared by all workers, so that a source that is down is not asked 5,000 times.
 
-It opens after 20 failures in a row, or more than half of the last 50. While it is open nobody asks, and whoever wants
-to is told how long that lasts: the job waits and uses no retry. After 30 seconds, doubling to ten minutes, one single
-request probes; its answer closes the breaker, its failure opens it for longer. It must not know what is asked.
+It opens after 20 failures in a row, or when more than half of the last 50 requests failed. While it is open no request
+is sent, and `check` raises SourceBusy with the time left: the job waits and uses no retry. After 30 seconds, doubling
+to ten minutes, a single request probes the source; an answer closes the breaker, a failure opens it for longer. Knows
+no job and no request. The step that runs inside Redis is `circuit_breaker.lua`, and is used only here.
 
-Redis is asked once a second, never per request: outcomes are handed in together with that question, so a source that
-dies is noticed up to a second late. With Redis away the breaker is closed: each request fails for itself.
+Redis is asked once a second, not per request, and outcomes are reported in that same call, so a source that goes down
+is noticed up to a second late. With Redis away the breaker is closed: each request fails on its own.
 """
 
 import os
@@ -13,28 +14,34 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.sources.base import SourceBusy
-from portal.sources.limits.circuit_breaker_lua import CONSECUTIVE, SCRIPT, WINDOW
 
 log = structlog.get_logger(__name__)
 
+SCRIPT = Path(__file__).with_suffix(".lua").read_text(encoding="utf-8")
+
+CONSECUTIVE = 20  # failures in a row that open it
+WINDOW = 50  # or failures in more than half of so many latest outcomes
+FIRST_SECONDS = 30  # how long it is open at first, doubled by each probe that fails
+LONGEST_SECONDS = 600
+FORGET_SECONDS = 86400
+
 ASK_SECONDS = 1.0
-AWAY_SECONDS = 5.0  # with Redis away, it is not asked again before
-PROBE_WAIT_SECONDS = 5.0  # how long a process' other threads wait for the answer of its own probe
-DOWN = CauseCode.SOURCE_DOWN
+AWAY_SECONDS = 5.0  # how long Redis is left alone once it is away
+PROBE_WAIT_SECONDS = 5.0  # how long the other threads of a process wait for the result of its own probe
 
 
 @dataclass(frozen=True)
 class CircuitState:
-    """How the breaker stands. `until` is when an open one lets the next probe through; `failures` of the latest `of`
+    """The state of the breaker. `until` is when an open one lets the next probe through; `failures` of the latest `of`
     outcomes failed; `known` is false while Redis is away."""
 
     is_open: bool
@@ -53,7 +60,7 @@ UNKNOWN = CircuitState(False, known=False)
 class CircuitBreaker:
     """The breaker of one source. One object serves all threads of a process.
 
-    Around each request, in one and the same thread: `check()`, then the request, then `succeeded()` or `failed()`.
+    For each request, in the same thread: call `check()`, send the request, then call `succeeded()` or `failed()`.
     """
 
     def __init__(self, redis: Redis | None, name: str, clock: Callable[[], datetime] = utcnow) -> None:
@@ -62,105 +69,109 @@ class CircuitBreaker:
         self._script = redis.register_script(SCRIPT) if redis is not None else None
         self._key = f"breaker:{name}"
         self._changed = threading.Condition()
-        self._outcomes = ""  # not handed in yet
-        self._in_a_row = 0  # failures, those of other processes included
-        self._known = CLOSED
+        self._outcomes = ""  # not reported yet
+        self._failures_in_a_row = 0  # those of other processes included
+        self._state = CLOSED
         self._asked_at: datetime | None = None
         self._away_until: datetime | None = None
         self._prober: int | None = None  # the thread whose request is the probe
 
     def check(self) -> None:
-        """Return when the source may be asked. Raises SourceBusy with the time it stays closed to us."""
+        """Return when a request may be sent. Raises SourceBusy with the seconds until the next probe."""
         with self._changed:
-            if self._prober is not None and self._known.until is not None and self._clock() >= self._known.until:
-                self._over()  # its thread ended without a word, as when we were told to stop
-            if self._prober is None and self._due() and self._ask("ask") == "probe":
+            if self._prober is not None and self._state.until is not None and self._clock() >= self._state.until:
+                self._end_probe()  # its thread ended without an outcome, as when the attempt was stopped
+            if self._prober is None and self._is_due() and self._call("ask") == "probe":
                 self._prober = threading.get_ident()
                 log.info("a request probes the source", source=self.name)
             if self._prober == threading.get_ident():
                 return
-            if self._prober is not None:  # one moment more, and we know
+            if self._prober is not None:  # the result is near: wait for it
                 self._changed.wait_for(lambda: self._prober is None, PROBE_WAIT_SECONDS)
-            known = self._known
-            if known.is_open and known.until is not None:
-                raise SourceBusy(known.reason, max((known.until - self._clock()).total_seconds(), 1.0))
+            state = self._state
+            if state.is_open and state.until is not None:
+                raise SourceBusy(state.reason, max((state.until - self._clock()).total_seconds(), 1.0))
 
     def succeeded(self) -> None:
-        """The source is alive. True of every answer that shows it: one of not found or too many requests, too."""
+        """Report that the source is alive. Any answer that shows it counts, also "not found" or "too many requests"."""
         with self._changed:
             if self._prober == threading.get_ident():
-                self._ask("close")
-                self._over()
+                self._call("close")
+                self._end_probe()
                 log.info("the source answers again", source=self.name)
             else:
                 self._outcomes = (self._outcomes + "+")[-WINDOW:]
-                self._in_a_row = 0
+                self._failures_in_a_row = 0
 
     def failed(self) -> None:
-        """No usable answer, of a kind that another try may cure: a timeout, a reset, a 503."""
+        """Report a failure that another try may cure: a timeout, a reset, a 503."""
         with self._changed:
             if self._prober == threading.get_ident():
-                self._ask("reopen")
-                self._over()
+                self._call("reopen")
+                self._end_probe()
                 return
             self._outcomes = (self._outcomes + "-")[-WINDOW:]
-            self._in_a_row += 1
-            # So many that it opens are handed in at once: every second more would be spent on a dead source.
-            if self._prober is None and (self._due() or self._in_a_row >= CONSECUTIVE):
-                self._ask("note")
+            self._failures_in_a_row += 1
+            # Enough failures to open it are reported at once: one second more would be spent on a dead source.
+            if self._prober is None and (self._is_due() or self._failures_in_a_row >= CONSECUTIVE):
+                self._call("note")
 
     def trip(self, reason: str) -> None:
-        """Open at once, for the longest time: the source refuses us altogether, and `reason` says why."""
+        """Open at once and for the longest time, because the source refuses all our requests for this reason."""
         with self._changed:
-            self._ask("trip", reason)
-            self._over()
+            self._call("trip", reason)
+            self._end_probe()
 
     def close(self) -> None:
-        """A person says that the source is well again."""
+        """Close it because a person says that the source works again."""
         with self._changed:
-            self._ask("close")
-            self._over()
+            self._call("close")
+            self._end_probe()
 
     def state(self) -> CircuitState:
-        """For a page: how it stands. It changes nothing."""
+        """The present state, for a page. Changes nothing."""
         with self._changed:
-            self._ask("state")
-            return self._known
+            self._call("state")
+            return self._state
 
-    def _due(self) -> bool:
+    def _is_due(self) -> bool:
         return self._asked_at is None or (self._clock() - self._asked_at).total_seconds() >= ASK_SECONDS
 
-    def _over(self) -> None:
+    def _end_probe(self) -> None:
         self._prober = None
         self._changed.notify_all()
 
-    def _ask(self, what: str, reason: str = "") -> str:
-        """Hand in what came out since, and learn how the breaker stands."""
+    def _call(self, command: str, reason: str = "") -> str:
+        """Run the script once: report the outcomes since the last call and read the state. Returns closed, open or
+        probe."""
         now = self._clock()
-        if what != "state":  # a page's look hands nothing in
+        if command != "state":  # a page only reads
             self._asked_at = now
         if self._script is None or (self._away_until is not None and now < self._away_until):
-            self._known = UNKNOWN
+            self._state = UNKNOWN
             return "closed"
-        outcomes = "" if what == "state" else self._outcomes
-        who = f"{os.getpid()}-{id(self)}"
-        arguments: list[Any] = [what, round(now.timestamp() * 1000), outcomes, who, reason]
+        outcomes = "" if command == "state" else self._outcomes
+        caller = f"{os.getpid()}-{id(self)}"
+        arguments: list[Any] = [
+            command, round(now.timestamp() * 1000), outcomes, caller, reason,
+            CONSECUTIVE, WINDOW, FIRST_SECONDS, LONGEST_SECONDS, FORGET_SECONDS,
+        ]  # fmt: skip
         try:
             answer = self._script(keys=[self._key], args=arguments)
         except (RedisError, OSError) as error:
             self._away_until = datetime.fromtimestamp(now.timestamp() + AWAY_SECONDS, UTC)
-            self._known, self._outcomes, self._in_a_row = UNKNOWN, "", 0
+            self._state, self._outcomes, self._failures_in_a_row = UNKNOWN, "", 0
             log.warning("redis is away; the breaker is closed", source=self.name, error=str(error))
             return "closed"
-        stands, until, because, last, opened = (_text(part) for part in answer)
-        if what != "state":
-            self._outcomes, self._in_a_row = "", len(last) - len(last.rstrip("-"))
-        before = self._known.is_open
-        moment = datetime.fromtimestamp(int(until) / 1000, UTC) if stands != "closed" else None
-        self._known = CircuitState(stands != "closed", moment, because, last.count("-"), len(last), int(opened))
-        if self._known.is_open and not before:
-            log.warning("the source is not asked", source=self.name, reason=because, until=str(moment))
-        return stands
+        position, until, why, last, opened = (_text(part) for part in answer)
+        if command != "state":
+            self._outcomes, self._failures_in_a_row = "", len(last) - len(last.rstrip("-"))
+        was_open = self._state.is_open
+        moment = datetime.fromtimestamp(int(until) / 1000, UTC) if position != "closed" else None
+        self._state = CircuitState(position != "closed", moment, why, last.count("-"), len(last), int(opened))
+        if self._state.is_open and not was_open:
+            log.warning("the source is not asked", source=self.name, reason=why, until=str(moment))
+        return position
 
 
 def _text(part: Any) -> str:

@@ -1,5 +1,6 @@
-"""What a conversation asks before each request, and tells after it. Whoever keeps to it may stand in for the real ones,
-`pacer` and `breaker`, which all workers share.
+"""The limiter and the breaker as a session uses them: before each request, and with its outcome afterwards.
+
+`rate_limiter` and `circuit_breaker`, which all workers share, provide them; a test may pass others.
 """
 
 from collections.abc import Callable
@@ -7,15 +8,15 @@ from typing import Protocol
 
 
 class Limiter(Protocol):
-    """What `rate_limiter.RateLimiter` gives."""
+    """As `rate_limiter.RateLimiter`."""
 
     def wait(self, stop: Callable[[], bool]) -> None: ...
     def pause(self, seconds: float) -> None: ...
-    def told(self, outcome: str) -> None: ...
+    def report(self, outcome: str) -> None: ...
 
 
 class Breaker(Protocol):
-    """What `circuit_breaker.CircuitBreaker` gives."""
+    """As `circuit_breaker.CircuitBreaker`."""
 
     def check(self) -> None: ...
     def succeeded(self) -> None: ...

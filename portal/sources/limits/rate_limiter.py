@@ -1,21 +1,23 @@
-"""The pace of one source over all workers and machines: who wants to ask takes the next slot, and sleeps until it.
+"""Rate limiter of one source, shared by all workers and machines: a request takes the next slot and sleeps until it.
 
-One call to Redis a request takes the slot, or several slots while nobody else waits; nobody polls. A declared rate is
-kept from the start; without one, the pace is found by asking faster until the source refuses. A source that refuses
-although its rate was declared is asked less often, too, and slowly as often again. It must not know what is asked, nor
-any job.
+Taking a slot is one call to Redis, without polling; while no request waits, one call takes several slots. A rate that
+the recipe declares is kept from the start. Without one, the rate rises until the source refuses. A source that refuses
+its declared rate is also asked less often, and then slowly more often again. Knows no job and no request. The step that
+runs inside Redis is `rate_limiter.lua`, and is used only here.
 
-Where its promise ends: with Redis away, each process keeps a pace of its own, the declared rate or, where there is
-none, START_RATE; several processes are then together as many times too fast. A pause is known at once in the process
-that called it, and in another with its next request.
+Where its promise ends: with Redis away, each process keeps its own rate, the declared one or else START_RATE, so
+several processes together exceed it by as many times. A pause is known at once in the process that called it, and in
+the others with their next request.
 """
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import structlog
 from redis import Redis
@@ -23,24 +25,36 @@ from redis.exceptions import RedisError
 
 from portal.causes import CauseCode
 from portal.sources.base import SourceBusy
-from portal.sources.limits.rate_limiter_lua import BLOCK_SECONDS, SCRIPT, microseconds
 
 log = structlog.get_logger(__name__)
 
-START_RATE = 4.0  # requests a second at which an undeclared pace begins
-CEILING = 500.0  # and what it never goes beyond, unless the recipe says otherwise
+SCRIPT = Path(__file__).with_suffix(".lua").read_text(encoding="utf-8")
+
+START_RATE = 4.0  # requests a second at which an undeclared rate starts
+CEILING = 500.0  # requests a second that it never exceeds, unless the caller sets another ceiling
 FLOOR = 0.05
-STEP_SECONDS = 0.2  # how long a sleeper is deaf to being stopped
-PAUSE_IN_THE_WORKER = 60.0  # a source that wants a longer pause than this gets it without a worker waiting
-LONGEST_WAIT = 600.0  # for a slow source; well under the time after which a job without progress is given up
-SLOTS_AHEAD = 40  # a slow source may have so many requests waiting for it
-AWAY_SECONDS = 5.0  # with Redis away, it is not asked again before
+# How an undeclared rate is found: doubled each second until the first refusal, then down by a fifth at each refusal
+# and up by a fiftieth each second. Measured against a hidden limit of 200/s: 0.4 % refusals, where threads that each
+# wait for their own Retry-After get 10 %.
+CUT = 0.8
+GROWTH = 1.02
+CUT_SECONDS = 1.0  # refusals within this time belong to one burst, and cut the rate once
+# While no request waits for a declared rate, a process takes the slots of so many seconds at once and hands them to its
+# threads: at a rate that is never reached, asking Redis for each request would cost more than all other waiting.
+BLOCK_SECONDS = 0.02
+FORGET_SECONDS = 7 * 86400
+
+STEP_SECONDS = 0.2  # how long a sleeping thread may take to notice that it should stop
+PAUSE_IN_THE_WORKER = 60.0  # a longer pause frees the worker
+LONGEST_WAIT = 600.0  # for a slow source; well under the time after which a job without progress times out
+SLOTS_AHEAD = 40  # how many requests may wait for a slow source
+AWAY_SECONDS = 5.0  # how long Redis is left alone once it is away
 
 OK = "ok"
 
 
 class WaitInterrupted(SourceBusy):
-    """We were told to stop while waiting for the slot. Nothing was asked."""
+    """The attempt stopped while waiting for a slot. No request was sent."""
 
     def __init__(self) -> None:
         super().__init__(CauseCode.RESTART, 0.0)
@@ -48,8 +62,8 @@ class WaitInterrupted(SourceBusy):
 
 @dataclass(frozen=True)
 class LimiterState:
-    """How a source is being asked: requests a second, how long its pause still lasts, how far slots are taken ahead,
-    and whether Redis could be asked."""
+    """The state of a limiter: requests a second, seconds left of a pause, seconds for which slots are already taken,
+    and whether Redis answered."""
 
     rate: float
     paused_seconds: float
@@ -58,8 +72,11 @@ class LimiterState:
 
 
 class RateLimiter:
-    """The slots of one source. `rate` is what the recipe declares, in requests a second, or None; `ceiling` is what
-    an undeclared pace never exceeds. One object may serve all threads of a process."""
+    """The slots of one source. One object may serve all threads of a process.
+
+    `rate` is what the recipe declares, in requests a second, or None; `ceiling` is what an undeclared rate never
+    exceeds; `max_wait_seconds` is the longest wait for a slot.
+    """
 
     def __init__(
         self,
@@ -67,27 +84,30 @@ class RateLimiter:
         name: str,
         rate: float | None,
         ceiling: float | None = None,
-        bound_seconds: float | None = None,
+        max_wait_seconds: float | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
-        self._begin = rate or min(START_RATE, ceiling or CEILING)
+        self._start_rate = rate or min(START_RATE, ceiling or CEILING)
         self._ceiling = rate or ceiling or CEILING
-        self._floor = min(FLOOR, self._begin)
+        self._floor = min(FLOOR, self._start_rate)
         slow = min(SLOTS_AHEAD / rate, LONGEST_WAIT) if rate else 0.0
-        self._bound = bound_seconds if bound_seconds is not None else max(PAUSE_IN_THE_WORKER, slow)
+        self._max_wait_seconds = max_wait_seconds if max_wait_seconds is not None else max(PAUSE_IN_THE_WORKER, slow)
         self._sleep = sleep
         self._script = redis.register_script(SCRIPT) if redis is not None else None
         self._key = f"pace:{name}"
         self._lock = threading.Lock()
-        self._held_until = 0.0  # these are moments of this process' own clock
-        self._slots: deque[float] = deque()  # taken and not given to a thread yet
+        self._paused_until = 0.0  # like the moments below, on this process's own clock
+        self._slots: deque[float] = deque()  # taken, and not yet handed to a thread
         self._free_at = 0.0  # the next slot while Redis is away
         self._away_until = 0.0
 
     def wait(self, stop: Callable[[], bool] = lambda: False) -> None:
-        """Return when it is our turn. Raises SourceBusy when that is too far away, and Interrupted, which is one too,
-        once `stop()` is true: in both cases nothing may be asked."""
+        """Return when a request may be sent.
+
+        Raises SourceBusy when the slot is too far away, and its subclass WaitInterrupted once `stop()` is true; in both
+        cases no request may be sent.
+        """
         while True:
             slot = time.monotonic() + self._reserve()
             while (left := slot - time.monotonic()) > 0:
@@ -96,78 +116,88 @@ class RateLimiter:
                 self._sleep(min(left, STEP_SECONDS))
             if stop():
                 raise WaitInterrupted
-            if slot >= self._held_until:
+            if slot >= self._paused_until:
                 return
-            # A pause was called while we slept: our slot lies within it and is given up for one behind it.
+            # A pause began during the sleep, and this slot is within it: take one after the pause instead.
 
     def pause(self, seconds: float) -> None:
-        """Nobody asks for so long: a Retry-After. Raises SourceBusy for one that no worker should wait out."""
+        """Hold back all requests for so long, as a Retry-After asks. Raises SourceBusy for a pause that should free the
+        worker."""
         seconds = max(seconds, 0.0)
         with self._lock:
-            self._held_until = max(self._held_until, time.monotonic() + seconds)
+            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
             self._slots.clear()
-        self._ask("pause", seconds)
+        self._call("pause", seconds)
         if seconds > PAUSE_IN_THE_WORKER:
             raise SourceBusy(CauseCode.RATE_LIMITED, seconds)
 
-    def told(self, outcome: str) -> None:
-        """What the source made of our pace: `rate_limited` slows it down. `ok` costs nothing and may be left out: the
-        pace rises with time."""
+    def report(self, outcome: str) -> None:
+        """Report how the source took the rate: `rate_limited` lowers it. `ok` costs nothing and may be left out, as the
+        rate rises with time."""
         if outcome == CauseCode.RATE_LIMITED:
-            self._ask("cut", 0.0)
+            self._call("cut", 0.0)
 
     def state(self) -> LimiterState:
-        """For a page: how the source is being asked just now."""
-        answer = self._ask("state", 0.0)
+        """The present state, for a page."""
+        answer = self._call("state", 0.0)
         if answer is None:
-            return LimiterState(self._begin, max(self._held_until - time.monotonic(), 0.0), 0.0, known=False)
-        ahead, held, rate, _ = answer
-        return LimiterState(rate, held, ahead)
+            paused_seconds = max(self._paused_until - time.monotonic(), 0.0)
+            return LimiterState(self._start_rate, paused_seconds, 0.0, known=False)
+        ahead, paused, rate, _ = answer
+        return LimiterState(rate, paused, ahead)
 
     def _reserve(self) -> float:
-        """Take a slot, and say how many seconds it is away. Raises SourceBusy."""
+        """Take a slot and return the seconds until it. Raises SourceBusy."""
         with self._lock:
             now = time.monotonic()
             while self._slots:
-                if (slot := self._slots.popleft()) > now - BLOCK_SECONDS:  # what was not used in its time is lost
+                if (slot := self._slots.popleft()) > now - BLOCK_SECONDS:  # an older slot has expired
                     return max(slot - now, 0.0)
-        answer = self._ask("slot", self._bound)
+        answer = self._call("slot", self._max_wait_seconds)
         if answer is None:
-            return self._reserve_here()
-        wait, held, rate, taken = answer
-        if held or taken > 1:
+            return self._reserve_without_redis()
+        wait, paused, rate, taken = answer
+        if paused or taken > 1:
             with self._lock:
                 now = time.monotonic()
-                self._held_until = max(self._held_until, now + held)
+                self._paused_until = max(self._paused_until, now + paused)
                 self._slots.extend(now + n / rate for n in range(1, taken))
         if wait < 0:
-            self._refuse(-wait, paused=held >= self._bound)
+            self._raise_busy(-wait, paused=paused >= self._max_wait_seconds)
         return wait
 
-    def _reserve_here(self) -> float:
-        """The same without Redis, for this process alone."""
+    def _reserve_without_redis(self) -> float:
+        """Do the same for this process alone."""
         with self._lock:
             now = time.monotonic()
-            slot = max(self._free_at, self._held_until, now)
-            if slot - now <= self._bound:
-                self._free_at = slot + 1 / self._begin
+            slot = max(self._free_at, self._paused_until, now)
+            if slot - now <= self._max_wait_seconds:
+                self._free_at = slot + 1 / self._start_rate
                 return slot - now
-            paused = self._held_until - now >= self._bound
-        self._refuse(slot - now, paused)
-        raise AssertionError
+            paused = self._paused_until - now >= self._max_wait_seconds
+        self._raise_busy(slot - now, paused)
 
-    def _refuse(self, seconds: float, paused: bool) -> None:
+    def _raise_busy(self, seconds: float, paused: bool) -> NoReturn:
         raise SourceBusy(CauseCode.RATE_LIMITED if paused else CauseCode.SOURCE_BUSY, seconds)
 
-    def _ask(self, what: str, seconds: float) -> tuple[float, float, float, int] | None:
-        """One call to Redis: wait and pause in seconds, the rate, and how many slots. None while it is away."""
+    def _call(self, command: str, seconds: float) -> tuple[float, float, float, int] | None:
+        """Run the script once: wait and pause in seconds, the rate, and how many slots were taken. None while Redis is
+        away."""
         if self._script is None or time.monotonic() < self._away_until:
             return None
-        arguments: list[Any] = [what, self._begin, self._ceiling, self._floor, microseconds(seconds)]
+        arguments: list[Any] = [
+            command, self._start_rate, self._ceiling, self._floor, _microseconds(seconds),
+            CUT, GROWTH, _microseconds(CUT_SECONDS), BLOCK_SECONDS, FORGET_SECONDS,
+        ]  # fmt: skip
         try:
-            wait, held, rate, taken = self._script(keys=[self._key], args=arguments)
+            wait, paused, rate, taken = self._script(keys=[self._key], args=arguments)
         except (RedisError, OSError) as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
-            log.warning("redis is away; this process keeps the pace alone", source=self.name, error=str(error))
+            log.warning("redis is away; this process keeps the rate alone", source=self.name, error=str(error))
             return None
-        return int(wait) / 1_000_000, int(held) / 1_000_000, float(rate), int(taken)
+        return int(wait) / 1_000_000, int(paused) / 1_000_000, float(rate), int(taken)
+
+
+def _microseconds(seconds: float) -> int:
+    """A span as the script counts it, rounded up so that a short one does not become 0."""
+    return math.ceil(seconds * 1_000_000)

@@ -1,4 +1,4 @@
-"""Recipes: the TOML files that describe a source. Loading, checking and filling them; `examples` ships with the portal.
+"""Recipes: the TOML files that describe sources. Reads, checks and fills them; `examples` ships with the portal.
 
-No network, no database, no Flask (but for `words`).
+No network, no database, and no Flask except in `words`.
 """

@@ -1,6 +1,6 @@
-"""The folder of recipes: what each TOML file in it is, and what keeps it from being a source that people may choose.
+"""The folder of recipes: reads each TOML file in it and says what, if anything, keeps it from being offered.
 
-It reads files and remembers nothing; `offering` does.
+Remembers nothing between calls; `catalogue` does.
 """
 
 import os
@@ -14,90 +14,91 @@ from portal.sources.recipes.loader import read_recipe
 from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
 
-EXAMPLES = Path(__file__).with_name("examples")  # they ship to be read and copied; nobody is offered them
-FILES_LOOKED_AT = 2000
+EXAMPLES = Path(__file__).with_name("examples")  # shipped to be read and copied, and never offered as sources
+MAX_FILES = 2000
 
-Stamp = tuple[tuple[str, int, int], ...]  # path, when it was changed and how long it is, of each file
+Stamp = tuple[tuple[str, int, int], ...]  # of each file: path, time of change in ns, bytes
 
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """One recipe's file. It is `usable` when it has no mistake and all its secrets are there, or when its last version
-    of which that was true is `kept` in its place."""
+    """One recipe's file. It is `usable` when it has no mistake and all its secrets are set, or when the last version
+    that met both conditions is `kept` in its place."""
 
     path: Path
     recipe: Recipe | None = None
     mistakes: tuple[Mistake, ...] = ()
-    missing: tuple[str, ...] = ()  # names of secrets that are not there
+    missing: tuple[str, ...] = ()  # names of secrets that are not set
     kept: Recipe | None = None
 
     @property
-    def serves(self) -> Recipe | None:
-        """What people are offered of it."""
-        return self.recipe if self.well else self.kept
+    def offered(self) -> Recipe | None:
+        """The recipe that people are offered."""
+        return self.recipe if self.valid else self.kept
 
     @property
     def name(self) -> str:
-        known = self.serves or self.recipe
+        known = self.offered or self.recipe
         return known.name if known else self.path.stem
 
     @property
-    def well(self) -> bool:
-        """Whether the file can be used as it stands."""
+    def valid(self) -> bool:
+        """Whether the file can be used as it is."""
         return self.recipe is not None and not self.missing
 
     @property
     def usable(self) -> bool:
-        return self.serves is not None
+        return self.offered is not None
 
 
-def look_at(path: Path, environ: Mapping[str, str]) -> RecipeFile:
-    """One recipe's file. `environ` has the secrets."""
+def read_file(path: Path, environ: Mapping[str, str]) -> RecipeFile:
+    """Read one recipe's file. `environ` has the secrets."""
     try:
         recipe = read_recipe(path)
     except BadRecipe as error:
         return RecipeFile(path, mistakes=error.mistakes)
-    return RecipeFile(path, recipe, missing=missing(recipe, environ))
+    return RecipeFile(path, recipe, missing=missing_secrets(recipe, environ))
 
 
-def missing(recipe: Recipe, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The secrets of a recipe that are not there."""
+def missing_secrets(recipe: Recipe, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of a recipe's secrets that are not set."""
     return tuple(name for name in recipe.secrets if not environ.get(name, "").strip())
 
 
-def look(folder: Path, environ: Mapping[str, str]) -> tuple[RecipeFile, ...]:
-    """Every recipe's file of a folder. Of two with one name the second is a mistake."""
+def read_folder(folder: Path, environ: Mapping[str, str]) -> tuple[RecipeFile, ...]:
+    """Read all recipes of a folder, in the order of their file names. The second of two with the same source name has a
+    mistake."""
     seen: set[str] = set()
-    every = []
+    files = []
     for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
-        one = look_at(path, environ)
+        one = read_file(path, environ)
         if one.recipe is not None and one.name in seen:
             one = RecipeFile(path, mistakes=(Mistake(path.name, "name", 1, "name_taken"),))
-        if one.recipe is not None:  # one that cannot be read has no name to take
+        if one.recipe is not None:  # a file that cannot be read takes no name
             seen.add(one.name)
-        every.append(one)
-    return tuple(every)
+        files.append(one)
+    return tuple(files)
 
 
 def stamp(folder: Path, *more: Path) -> Stamp:
-    """What changes when a file of the folder changes, or one of `more`: its samples belong to a recipe, too."""
+    """A value that changes with any file in the folder, samples included, or with one of `more`."""
     files = list(more)
     for place, _, names in os.walk(folder):
         files += [Path(place, name) for name in names]
-        if len(files) > FILES_LOOKED_AT:
+        if len(files) > MAX_FILES:
             break
     marks = []
     for path in sorted(files):
         try:
             facts = path.stat()
-        except OSError:  # gone meanwhile, or never there
+        except OSError:  # deleted meanwhile, or never there
             continue
         marks.append((str(path), facts.st_mtime_ns, facts.st_size))
     return tuple(marks)
 
 
 def read_secrets(path: Path) -> dict[str, str]:
-    """The secrets of a file of NAME=value lines; none when there is no such file. Raises OSError and ValueError."""
+    """The secrets in a file of NAME=value lines; empty when the file does not exist. Raises OSError and ValueError."""
     if not path.is_file():
         return {}
     return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}

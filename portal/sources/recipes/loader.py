@@ -1,6 +1,6 @@
-"""A recipe from its file: one TOML file per source → a Recipe, or all its mistakes at once.
+"""Reads a recipe from its TOML file, one per source, and returns it or raises all its mistakes at once.
 
-It opens that file and looks whether its samples are there; it asks nobody and reads no environment.
+Opens that file and checks that its samples exist; uses no network and no environment.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import phonenumbers
 
 from portal.config import SETTINGS
 from portal.sources.base import Outcome
-from portal.sources.recipes import parts as parts
+from portal.sources.recipes import parts
 from portal.sources.recipes.model import (
     RULE_NAMES,
     AnswerFormat,
@@ -29,12 +29,12 @@ from portal.sources.recipes.toml_table import BadRecipe, Lines, Mistake, TomlTab
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
-TAKEN = frozenset({"offline"})  # ships with the portal
-OF_THE_PORTAL = frozenset(setting.name for setting in SETTINGS)
+RESERVED_NAMES = frozenset({"offline"})  # ships with the portal
+PORTAL_SETTINGS = frozenset(setting.name for setting in SETTINGS)
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe of a file. Raises BadRecipe."""
+    """The recipe in a file. Raises BadRecipe with all its mistakes."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         values = tomllib.loads(text)
@@ -44,10 +44,10 @@ def read_recipe(path: Path) -> Recipe:
         raise BadRecipe([Mistake(path.name, "", line, "not_toml", {"why": why or str(error)})]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadRecipe([Mistake(path.name, "", 1, "not_readable")]) from error
-    found: list[Mistake] = []
-    recipe = _recipe(TomlTable(values, "", path.name, Lines(text), found), path, text)
-    if found:
-        raise BadRecipe(sorted(found, key=lambda one: one.line))
+    mistakes: list[Mistake] = []
+    recipe = _recipe(TomlTable(values, "", path.name, Lines(text), mistakes), path, text)
+    if mistakes:
+        raise BadRecipe(sorted(mistakes, key=lambda one: one.line))
     return recipe
 
 
@@ -55,7 +55,7 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
     name = table.text("name", None)
     if name and not NAME.fullmatch(name):
         table.wrong("name", "bad_name")
-    if name in TAKEN:
+    if name in RESERVED_NAMES:
         table.wrong("name", "name_taken")
     kind = AnswerFormat(table.one_of("kind", tuple(AnswerFormat), None))
     request, batch = _requests(table, kind)
@@ -64,8 +64,8 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
     recipe = Recipe(
         name=name,
         kind=kind,
-        title=table.words("title"),
-        description=table.words("description"),
+        title=table.texts_by_language("title"),
+        description=table.texts_by_language("description"),
         request=request,
         batch=batch,
         limits=parts.limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
@@ -82,20 +82,20 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
 
 
 def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | None]:
-    asked, many = table.table("request"), table.table("batch")
-    if asked is None:
+    request_table, batch_table = table.table("request"), table.table("batch")
+    if request_table is None:
         table.wrong("request", "missing")
         return Request(""), None
-    alone = kind != AnswerFormat.BATCH and not (many and "{numbers_json}" in str(asked.values))
-    request = parts.request(asked, parts.ONE_NUMBER if alone else parts.MANY_NUMBERS, OF_THE_PORTAL)
-    asked.end()
-    if many is None:
+    alone = kind != AnswerFormat.BATCH and not (batch_table and "{numbers_json}" in str(request_table.values))
+    request = parts.request(request_table, parts.ONE_NUMBER if alone else parts.MANY_NUMBERS, PORTAL_SETTINGS)
+    request_table.end()
+    if batch_table is None:
         if kind == AnswerFormat.BATCH:
             table.wrong("batch", "missing")
         return request, None
     if kind == AnswerFormat.HTML:
         table.wrong("batch", "json_only")
-    return request, parts.batch(many, request, OF_THE_PORTAL)
+    return request, parts.batch(batch_table, request, PORTAL_SETTINGS)
 
 
 def _outcomes(table: TomlTable, kind: AnswerFormat) -> dict[str, tuple[Rule, ...]]:
@@ -113,11 +113,11 @@ def _fields(table: TomlTable, kind: AnswerFormat) -> tuple[FieldRule, ...]:
     for name, value in fields.values.items():
         if not FIELD.fullmatch(name):
             fields.wrong(name, "bad_name")
-        if isinstance(value, str):  # the short form: only where it stands
+        if isinstance(value, str):  # the short form: only where the value is
             fields.values[name] = {"css" if kind == AnswerFormat.HTML else "path": value}
-        below = fields.table(name)
-        if below is not None:
-            found.append(parts.field(below, name, kind))
+        field_table = fields.table(name)
+        if field_table is not None:
+            found.append(parts.field(field_table, name, kind))
     return tuple(found)
 
 

@@ -1,6 +1,6 @@
-"""What a recipe says, once it was read: one source as plain values. It knows neither files nor the network.
+"""What a recipe says, as plain values: one source. Knows neither files nor the network.
 
-`recipe_file` makes these from a TOML file and refuses what does not hold; everybody else only reads them.
+`loader` makes these from a TOML file and refuses mistakes; all other code only reads them.
 """
 
 from collections.abc import Mapping
@@ -10,55 +10,55 @@ from pathlib import Path
 
 from portal.causes import REFUSALS
 
-ValueWords = Mapping[str, str]  # a text by language; "" is the language of those that have none of their own
+ValueWords = Mapping[str, str]  # a text by language; "" is for all languages without a text of their own
 
 
 class AnswerFormat(StrEnum):
-    """How a source answers."""
+    """The format in which a source answers."""
 
     JSON = "json"
-    BATCH = "batch"  # JSON, many numbers a call
+    BATCH = "batch"  # JSON, many numbers in one request
     HTML = "html"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One condition on an answer. All parts that are given must hold."""
+    """One condition on a response. All parts that are given must hold."""
 
     status: tuple[int, ...] = ()
-    json: str = ""  # JMESPath that comes out true
-    css: str = ""  # a selector that finds something
-    text: str = ""  # stands in the body, in capitals or not
+    json: str = ""  # a JMESPath expression that gives true
+    css: str = ""  # a selector that matches an element
+    text: str = ""  # a text in the body, in upper or lower case
 
 
-# In the order in which they are asked; the first that holds decides.
+# In the order in which they are checked; the first that holds decides.
 RULE_NAMES = (*REFUSALS, "not_found", "rejected", "retry", "success")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent. Texts have placeholders, which `filling` fills in by their position."""
+    """A request to send. Its texts have placeholders, which `placeholders.fill` fills in, escaped by where they are."""
 
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
-    timeout_seconds: float = 10.0  # the whole exchange, not each of its parts
+    timeout_seconds: float = 10.0  # for the whole exchange, not for each of its parts
     max_body_bytes: int = 1_000_000
     redirects: int = 0
 
 
 @dataclass(frozen=True)
 class Poll:
-    """How to come back for the answers of an API that takes the numbers first and answers later."""
+    """How to fetch the answers from an API that accepts the numbers first and answers later."""
 
     url: str
-    ticket: str  # JMESPath to the ticket in the first answer
+    ticket: str  # JMESPath to the ticket in the first response
     ready: tuple[Rule, ...]
     interval_seconds: float = 2.0
     limit_seconds: float = 300.0  # in one attempt
-    keep_hours: float = 24.0  # in all: then the ticket is given up, and its numbers are asked for anew
-    gone: tuple[Rule, ...] = ()  # the source has the answers no longer
+    keep_hours: float = 24.0  # in total: after that the ticket is dropped and its numbers are submitted again
+    gone: tuple[Rule, ...] = ()  # the source no longer has the answers
 
     @property
     def keep_seconds(self) -> float:
@@ -67,21 +67,21 @@ class Poll:
 
 @dataclass(frozen=True)
 class Batch:
-    """Many numbers in one call."""
+    """Many numbers in one request."""
 
     request: Request
     size: int
     items: str  # JMESPath to the list of answers
-    key: str  # JMESPath within an item to the number it is about
+    key: str  # JMESPath within an item to its number
     number: str = "e164"  # the form of a number in {numbers_json}
     poll: Poll | None = None
 
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """How a source wants to be asked."""
+    """How often and how a source may be requested."""
 
-    per_second: float | None = None  # requests; None: found out by asking
+    per_second: float | None = None  # requests; None: the rate limiter finds it out
     concurrency: int = 4
     cache_days: float = 0.0
     robots: bool = False
@@ -89,7 +89,7 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class FieldRule:
-    """Where one column of the answer comes from. One of path, css and xpath is given."""
+    """Where the value of one column comes from. Exactly one of path, css and xpath is given."""
 
     name: str
     path: str = ""  # JMESPath
@@ -105,19 +105,19 @@ class FieldRule:
 
 @dataclass(frozen=True)
 class Case:
-    """A saved answer and what has to be read from it."""
+    """A saved response and what has to be read from it."""
 
     number: str
     response: Path
     status: int = 200
     content_type: str = ""
     expect: Mapping[str, str] = field(default_factory=dict)
-    outcome: str = ""  # empty: found
+    outcome: str = ""  # empty means found
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What a case's answer did not give as expected. `code` is one of `words.DIFFERENCES`."""
+    """How a test's response differs from what it expects. `code` is a key of `words.DIFFERENCES`."""
 
     code: str
     field: str = ""
@@ -127,7 +127,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One source. `version` changes with the file, and with it what was kept of earlier answers is not used again."""
+    """One source. `version` changes with the file; cached answers of an earlier version are not used again."""
 
     name: str
     kind: AnswerFormat
@@ -136,17 +136,17 @@ class Recipe:
     outcomes: Mapping[str, tuple[Rule, ...]]
     limits: RequestLimits
     path: Path
-    text: str  # the file as it was read, for those who may look at it
+    text: str  # the file as it was read, to show to administrators
     version: str
     batch: Batch | None = None
     title: ValueWords = field(default_factory=dict)
     description: ValueWords = field(default_factory=dict)
     tests: tuple[Case, ...] = ()
-    secrets: tuple[str, ...] = ()  # the names that stand in {secret:…}
+    secrets: tuple[str, ...] = ()  # the names in {secret:…}
 
     @property
     def seconds_per_number(self) -> float:
-        """About how long one number takes: by the declared rate, or by half a second a request."""
+        """About how long one number takes: at the declared rate, or at half a second a request where that is slower."""
         size = self.batch.size if self.batch else 1
-        a_request = 0.5 / self.limits.concurrency
-        return max(a_request, 1 / self.limits.per_second if self.limits.per_second else 0.0) / size
+        per_request = 0.5 / self.limits.concurrency
+        return max(per_request, 1 / self.limits.per_second if self.limits.per_second else 0.0) / size

@@ -1,6 +1,6 @@
-"""The parts of a recipe, each read from its table: request, batch, limits, rules, fields, tests.
+"""Reads the parts of a recipe, each from its table: request, batch, limits, rules and fields.
 
-Every part notes its mistakes and goes on. It opens no file: whether a sample is there, `recipe_file` says.
+Each function records the mistakes that it finds and continues. Opens no file: `loader` checks that samples exist.
 """
 
 import re
@@ -17,32 +17,32 @@ from portal.sources.recipes.model import AnswerFormat, Batch, FieldRule, Poll, R
 from portal.sources.recipes.placeholders import FORMS, PLACEHOLDER, names_in, placeholders
 from portal.sources.recipes.toml_table import TomlTable
 
-ONE_NUMBER = ("e164", "national", "digits")  # one of these has to stand in a request for one number
+ONE_NUMBER = ("e164", "national", "digits")  # a request for one number needs one of these
 MANY_NUMBERS = ("numbers_json",)
-OF_MANY = ("batch_key",)  # may stand beside them
+WITH_MANY_NUMBERS = ("batch_key",)  # allowed beside them
 SIZES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000}
 SPANS = {"s": 1, "min": 60, "m": 60, "h": 3600}
 MAX_BODY_BYTES = 20_000_000
-SETTING = re.compile(r"^\d+(\.\d+)?$")
 
 
 def request(
-    table: TomlTable, wanted: tuple[str, ...], settings: frozenset[str], like: Request | None = None
+    table: TomlTable, wanted: tuple[str, ...], settings: frozenset[str], base: Request | None = None
 ) -> Request:
-    """What is sent. `wanted`: one of these placeholders has to be there. `like` gives what is not said."""
-    url = address(table, "url", None if like is None else like.url)
-    body = table.text("body", like.body if like else "")
-    method = table.one_of("method", ("GET", "POST"), "POST" if body and like else like.method if like else "GET")
-    headers = table.texts("headers") or dict(like.headers if like else {})
+    """The request in a table. At least one of the placeholders `wanted` has to be in it; `settings` are names that no
+    secret may have; `base` gives the values that the table leaves out."""
+    url = address(table, "url", None if base is None else base.url)
+    body = table.text("body", base.body if base else "")
+    method = table.one_of("method", ("GET", "POST"), "POST" if body and base else base.method if base else "GET")
+    headers = table.texts("headers") or dict(base.headers if base else {})
     for name, text in headers.items():
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or "\n" in text or "\r" in text:
             table.wrong("headers", "bad_header")
     if body and method == "GET":
         table.wrong("method", "body_with_get")
-    places = {"url": url, "body": body, "headers": " ".join(headers.values())}
-    known = tuple(dict.fromkeys((*wanted, *(OF_MANY if wanted == MANY_NUMBERS else ()), *FORMS)))
+    texts = {"url": url, "body": body, "headers": " ".join(headers.values())}
+    known = tuple(dict.fromkeys((*wanted, *(WITH_MANY_NUMBERS if wanted == MANY_NUMBERS else ()), *FORMS)))
     found: set[str] = set()
-    for key, text in places.items():
+    for key, text in texts.items():
         for is_secret, name in placeholders(text):
             found.add(name)
             if is_secret and name in settings:
@@ -56,13 +56,14 @@ def request(
         method=method,
         headers=headers,
         body=body,
-        timeout_seconds=table.number("timeout", like.timeout_seconds if like else 10.0, 0.1, 120),
-        max_body_bytes=size(table, "max_body", like.max_body_bytes if like else 1_000_000),
-        redirects=table.whole("redirects", like.redirects if like else 0, 0, 5),
+        timeout_seconds=table.number("timeout", base.timeout_seconds if base else 10.0, 0.1, 120),
+        max_body_bytes=size(table, "max_body", base.max_body_bytes if base else 1_000_000),
+        redirects=table.whole("redirects", base.redirects if base else 0, 0, 5),
     )
 
 
 def address(table: TomlTable, key: str, default: str | None = None) -> str:
+    """An http or https address whose host has no placeholder and no user."""
     url = table.text(key, default)
     if not url:
         return ""
@@ -74,6 +75,7 @@ def address(table: TomlTable, key: str, default: str | None = None) -> str:
 
 
 def size(table: TomlTable, key: str, default: int) -> int:
+    """A size in bytes, written such as "500 kB"."""
     value = table.raw(key)
     if value is None:
         return default
@@ -86,6 +88,7 @@ def size(table: TomlTable, key: str, default: int) -> int:
 
 
 def limits(table: TomlTable | None, kind: AnswerFormat) -> RequestLimits:
+    """The limits in a table, or the defaults."""
     if table is None:
         return RequestLimits(robots=kind == AnswerFormat.HTML)
     if table.has("robots") and kind != AnswerFormat.HTML:
@@ -101,6 +104,7 @@ def limits(table: TomlTable | None, kind: AnswerFormat) -> RequestLimits:
 
 
 def _rate(table: TomlTable) -> float | None:
+    """Requests a second, written such as "600/min"."""
     value = table.raw("rate")
     if value is None:
         return None
@@ -123,13 +127,13 @@ def _days(table: TomlTable) -> float:
 
 
 def batch(table: TomlTable, base: Request, settings: frozenset[str]) -> Batch:
-    """Many numbers a call; what its request does not say is as in [request]."""
-    asked = request(table, MANY_NUMBERS, settings, base)
+    """The batch in a table. Its request takes from `base`, which is [request], what the table leaves out."""
+    batch_request = request(table, MANY_NUMBERS, settings, base)
     poll_table = table.table("poll")
-    if poll_table is None and "batch_key" in names_in(asked):
+    if poll_table is None and "batch_key" in names_in(batch_request):
         table.wrong("poll", "key_needs_poll")
     found = Batch(
-        request=asked,
+        request=batch_request,
         size=table.whole("size", 100, 1, 10_000),
         items=expression(table, "items", path, None),
         key=expression(table, "key", path, None),
@@ -141,6 +145,7 @@ def batch(table: TomlTable, base: Request, settings: frozenset[str]) -> Batch:
 
 
 def poll(table: TomlTable) -> Poll:
+    """How to fetch the answers of a batch."""
     url = address(table, "url")
     if url and ("ticket" not in {name for _, name in placeholders(url)}):
         table.wrong("url", "no_number", known="{ticket}")
@@ -161,6 +166,7 @@ def poll(table: TomlTable) -> Poll:
 
 
 def rule(table: TomlTable, kind: AnswerFormat) -> Rule:
+    """One rule; `css` is for pages only, `json` for all other kinds."""
     status = table.raw("status")
     numbers = status if isinstance(status, list) else [status] if status is not None else []
     if not all(type(one) is int and 100 <= one <= 599 for one in numbers):
@@ -178,6 +184,7 @@ def rule(table: TomlTable, kind: AnswerFormat) -> Rule:
 
 
 def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
+    """One field, with exactly one of `path`, `css` and `xpath`."""
     found = FieldRule(
         name=name,
         path=expression(table, "path", path),
@@ -188,7 +195,7 @@ def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
         regex=expression(table, "regex", re.compile),
         strip=table.yes_no("strip", True),
         required=table.yes_no("required", False),
-        label=table.words("label"),
+        label=table.texts_by_language("label"),
     )
     if sum(map(table.has, ("path", "css", "xpath"))) != 1:
         table.wrong("", "one_selector")
@@ -200,14 +207,14 @@ def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
     return found
 
 
-def expression(table: TomlTable, key: str, test: Callable[[str], Any], default: str | None = "") -> str:
-    """A text that `test` can make sense of."""
+def expression(table: TomlTable, key: str, check: Callable[[str], Any], default: str | None = "") -> str:
+    """A text that `check` accepts; else a mistake with a code made of the name of `check`, such as `bad_path`."""
     text = table.text(key, default)
     if text:
         try:
-            test(text)
+            check(text)
         except (JMESPathError, ValueError, SyntaxError, re.error, etree.Error):
-            table.wrong(key, {"re": "bad_regex"}.get(test.__module__, f"bad_{test.__name__}"))
+            table.wrong(key, {"re": "bad_regex"}.get(check.__module__, f"bad_{check.__name__}"))
             return ""
     return text
 

@@ -1,7 +1,7 @@
-"""Placeholders and what they become: each value is escaped by where it stands, so that none can turn into syntax.
+"""Fills in placeholders. Each value is escaped by where it is, so that it can never turn into syntax.
 
-In an address it is percent-encoded, in a JSON body escaped as within a JSON text, in a form body encoded, in a header
-refused when it breaks the line. Knows no network.
+A value is percent-encoded in an address, escaped as JSON text in a JSON body, form-encoded in a form body, and refused
+in a header when it breaks the line. Knows no network.
 """
 
 import json
@@ -22,16 +22,16 @@ MASK = "•••"
 
 
 class MissingSecret(LookupError):
-    """A secret that the recipe names is not in the environment. Its text is the name, never the value."""
+    """A secret that the recipe names is not set. The error's text is the name, never the value."""
 
 
 class BadValue(ValueError):
-    """A value that cannot stand where its placeholder stands, such as a line break in a header."""
+    """A value that is not allowed where its placeholder is, such as a line break in a header."""
 
 
 @dataclass(frozen=True)
-class Filled:
-    """A request as it is sent. `secrets` are the values to mask wherever it is shown."""
+class FilledRequest:
+    """A request as it is sent. `secrets` are the values to mask wherever the request is shown."""
 
     method: str
     url: str
@@ -42,7 +42,7 @@ class Filled:
 
 @lru_cache(maxsize=4096)
 def forms_of(e164: str) -> Mapping[str, str]:
-    """One number in all its forms. `national` has no country code and no 0 for calls within the country."""
+    """One number in all its forms. `national` has neither the country code nor the 0 for calls within the country."""
     digits = e164.lstrip("+")
     try:
         number = phonenumbers.parse(e164, None)
@@ -53,18 +53,18 @@ def forms_of(e164: str) -> Mapping[str, str]:
 
 
 def placeholders(text: str) -> list[tuple[bool, str]]:
-    """All placeholders of a text in order: whether it is a secret, and its name."""
+    """All placeholders of a text, in order: (whether it is a secret, its name)."""
     return [(bool(match[1]), match[2]) for match in PLACEHOLDER.finditer(text)]
 
 
 def names_in(request: Request) -> set[str]:
-    """The placeholders of a request, secrets left out."""
+    """The names of a request's placeholders, without secrets."""
     texts = (request.url, request.body, *request.headers.values())
     return {name for text in texts for is_secret, name in placeholders(text) if not is_secret}
 
 
 def secret_names(requests: Iterable[Request]) -> tuple[str, ...]:
-    """The secrets that requests name, each once."""
+    """The names of the secrets in these requests, each once."""
     names: dict[str, None] = {}
     for request in requests:
         for text in (request.url, request.body, *request.headers.values()):
@@ -80,8 +80,8 @@ def fill(
     number_form: str = "e164",
     ticket: str = "",
     batch_key: str = "",
-) -> Filled:
-    """The request for these numbers. Raises MissingSecret and BadValue."""
+) -> FilledRequest:
+    """The request for these numbers (E.164). Raises MissingSecret and BadValue."""
     used: list[str] = []
     values = {**(forms_of(numbers[0]) if numbers else {}), "ticket": ticket, "batch_key": batch_key}
 
@@ -107,7 +107,7 @@ def fill(
             headers["Content-Type"] = "application/json"
         body = fill_in(request.body, quote_plus if kind.startswith(FORM_BODY) else _in_json).encode()
     url = fill_in(request.url, lambda value: quote(value, safe=""))
-    return Filled(request.method, url, headers, body, tuple(dict.fromkeys(used)))
+    return FilledRequest(request.method, url, headers, body, tuple(dict.fromkeys(used)))
 
 
 def _in_json(value: str) -> str:
@@ -121,7 +121,7 @@ def _in_header(value: str) -> str:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """A text with every secret blanked out, also in the forms that it takes in an address or a body."""
+    """A text with every secret masked, also in the forms that it takes in an address or a body."""
     for secret in sorted(secrets, key=len, reverse=True):
         for form in {secret, quote(secret, safe=""), quote_plus(secret), _in_json(secret)}:
             text = text.replace(form, MASK)

@@ -1,6 +1,6 @@
-"""A table of a TOML file, taken apart key by key. What does not hold becomes a Mistake with its key and line.
+"""Reads a table of a TOML file key by key. Each wrong value becomes a Mistake with its key and line.
 
-It knows no recipe: only types, bounds, and keys that nobody asked for.
+Knows nothing about recipes: only types, bounds and unknown keys.
 """
 
 import re
@@ -11,10 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing in a recipe that cannot be used. `code` is one of `recipe_words`, which has the sentence."""
+    """One thing that is wrong in a recipe. `code` is a key of `words.SENTENCES`, which has the sentence for it."""
 
     file: str
-    key: str  # as in request.timeout
+    key: str  # such as request.timeout
     line: int  # from 1
     code: str
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -29,25 +29,26 @@ class BadRecipe(ValueError):
 
 
 class Lines:
-    """Where keys stand in a TOML text. A scan: the parser of the standard library tells no lines."""
+    """Finds the lines of keys in a TOML text. It scans the text, as the standard library's parser gives no lines."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines()
 
     def of(self, table: str, key: str, nth: int = 0) -> int:
-        """The line of a key; of its table where the key is not there; 1 where neither is."""
-        home, start, end = self._table(table, nth)
+        """The line of a key (from 1); the line of its table when the key is missing; 1 when both are."""
+        head, start, end = self._table(table, nth)
         pattern = re.compile(rf"""^\s*["']?{re.escape(key)}["']?\s*[.=]""") if key else None
         within = re.compile(rf"""[{{,]\s*["']?{re.escape(key)}["']?\s*=""") if key else None
         for test in filter(None, (pattern, within)):
             for place in range(start, end):
                 if test.search(self._lines[place]):
                     return place + 1
-        return home
+        return head
 
     def _table(self, name: str, nth: int) -> tuple[int, int, int]:
-        """The line of a table's head, and from where to where its keys stand (places, from 0). A table within a line,
-        as `operator = { path = … }` below [fields], is looked for as a key of the table around it."""
+        """The line of a table's head (from 1), and the first and the last line of its keys (from 0, the last one not
+        included). An inline table, such as `operator = { path = … }` below [fields], is found as a key of the table
+        around it."""
         heads = [
             (place, match[1].replace(" ", ""))
             for place, line in enumerate(self._lines)
@@ -67,31 +68,32 @@ class Lines:
 
 
 class TomlTable:
-    """One table that is being read. The first reading of a key says that it belongs there."""
+    """One table that is being read. A key counts as known once it was read; `end` reports all others."""
 
     def __init__(
-        self, values: Mapping[str, Any], name: str, file: str, lines: Lines, found: list[Mistake], nth: int = 0
+        self, values: Mapping[str, Any], name: str, file: str, lines: Lines, mistakes: list[Mistake], nth: int = 0
     ) -> None:
         self.values = dict(values)
         self.name, self.file, self.lines, self.nth = name, file, lines, nth
-        self.found = found
-        self._asked: set[str] = set()
+        self.mistakes = mistakes
+        self._known_keys: set[str] = set()
 
     def wrong(self, key: str, code: str, **facts: Any) -> None:
-        """Note a mistake; reading goes on, so that all of them can be put right at once."""
+        """Record a mistake and continue, so that all of them can be fixed at once."""
         name = f"{self.name}.{key}" if self.name and key else self.name or key
         line = self.lines.of(self.name, key, self.nth)
-        self.found.append(Mistake(self.file, name, line, code, facts))
+        self.mistakes.append(Mistake(self.file, name, line, code, facts))
 
     def has(self, key: str) -> bool:
         return key in self.values
 
     def raw(self, key: str) -> Any:
-        self._asked.add(key)
+        """The value of a key as it is, or None."""
+        self._known_keys.add(key)
         return self.values.get(key)
 
     def text(self, key: str, default: str | None = "") -> str:
-        """A text; without a default it has to be there and not be empty."""
+        """A text; without a default it must be there and not be empty."""
         value = self.raw(key)
         if value is None:
             if default is None:
@@ -103,6 +105,7 @@ class TomlTable:
         return value
 
     def one_of(self, key: str, words: tuple[str, ...], default: str | None = None) -> str:
+        """One of these words; the first one when the value is another, which is a mistake."""
         value = self.text(key, default)
         if value and value not in words:
             self.wrong(key, "not_one_of", known=", ".join(words))
@@ -110,6 +113,7 @@ class TomlTable:
         return value or words[0]
 
     def number(self, key: str, default: float, low: float, high: float) -> float:
+        """A number from `low` to `high`."""
         value = self.raw(key)
         if value is None:
             return default
@@ -119,6 +123,7 @@ class TomlTable:
         return float(value)
 
     def whole(self, key: str, default: int, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
         value = self.raw(key)
         if value is not None and not isinstance(value, int):
             self.wrong(key, "not_between", low=low, high=high)
@@ -133,7 +138,7 @@ class TomlTable:
         return default if value is None else value
 
     def texts(self, key: str) -> dict[str, str]:
-        """A table of texts, as in headers; numbers and true/false count as what they look like."""
+        """A table of texts, such as headers; a number or true/false becomes the text that it looks like."""
         value = self.raw(key)
         if value is None:
             return {}
@@ -142,8 +147,8 @@ class TomlTable:
             return {}
         return {str(k): plain(v) for k, v in value.items()}
 
-    def words(self, key: str) -> dict[str, str]:
-        """A text, or one text for each language."""
+    def texts_by_language(self, key: str) -> dict[str, str]:
+        """A text, or one text for each language, by language."""
         value = self.raw(key)
         if isinstance(value, str):
             return {"": value}
@@ -156,31 +161,31 @@ class TomlTable:
         if not isinstance(value, dict):
             self.wrong(key, "not_table")
             return None
-        return self._below(key, value)
+        return self._inner(key, value)
 
     def tables(self, key: str) -> "list[TomlTable]":
-        """A list of tables, [[…]] or within brackets."""
+        """A list of tables, written as [[…]] or inline."""
         value = self.raw(key)
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
             self.wrong(key, "not_tables")
             return []
-        return [self._below(key, one, nth) for nth, one in enumerate(value)]
+        return [self._inner(key, one, nth) for nth, one in enumerate(value)]
 
-    def _below(self, key: str, value: Mapping[str, Any], nth: int = 0) -> "TomlTable":
+    def _inner(self, key: str, value: Mapping[str, Any], nth: int = 0) -> "TomlTable":
         name = f"{self.name}.{key}" if self.name else key
-        return TomlTable(value, name, self.file, self.lines, self.found, nth)
+        return TomlTable(value, name, self.file, self.lines, self.mistakes, nth)
 
     def end(self) -> None:
-        """Say of every key that nobody asked for that it is not known here."""
+        """Record a mistake for every key that was not read."""
         for key in self.values:
-            if key not in self._asked:
-                self.wrong(key, "unknown_key", known=", ".join(sorted(self._asked)))
+            if key not in self._known_keys:
+                self.wrong(key, "unknown_key", known=", ".join(sorted(self._known_keys)))
 
 
 def plain(value: Any) -> str:
-    """A TOML or JSON value as text: true and false as they are written, whole numbers without a point."""
+    """A TOML or JSON value as text: true and false in small letters, whole numbers without a decimal point."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

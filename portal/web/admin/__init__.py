@@ -1,4 +1,4 @@
-"""The administrators' pages, all on one blueprint. For anybody else these pages do not exist."""
+"""The administrators' pages, all on one blueprint. For other users these pages do not exist (404)."""
 
 from portal.web.admin import audit, bulk, health, jobs, metrics, notices, operations, sources, triage, users
 from portal.web.admin.blueprint import blueprint

@@ -1,4 +1,4 @@
-"""What admins did, for admins to read."""
+"""The page of administrators' activity, from the audit log."""
 
 from flask import render_template, request
 from flask_babel import LazyString
@@ -9,38 +9,39 @@ from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 from portal.web.request_fields import whole
 
-# A new verb of `audit.note` gets its words here, and its kind a place that it leads to in templates/admin/audit.html.
+# A new verb of `audit.note` needs its words here, and a new kind its link in templates/admin/audit.html. Rows in use
+# carry these codes, so they keep their spelling: user_shut_out is a deactivated account, user_let_in a reactivated one.
 VERBS: dict[str, LazyString] = {
     "retry": _("retried the file"),
     "cancel": _("cancelled the file"),
     "pause": _("paused the file"),
     "resume": _("resumed the file"),
     "delete": _("deleted the file"),
-    "time_out": _("ended the attempt as timed out"),
+    "time_out": _("marked the attempt as timed out"),
     "limits": _("changed the limits of the file"),
-    "operation_begun": _("began an operation over many files"),
+    "operation_begun": _("started an operation on many files"),
     "operation_stopped": _("stopped the operation"),
     "source_paused": _("paused the source"),
     "user_invite": _("invited"),
-    "user_password_reset": _("sent a letter for a new password to"),
-    "user_shut_out": _("shut out"),
-    "user_let_in": _("let in again"),
-    "user_made_admin": _("made an administrator of"),
-    "user_no_admin": _("took the role of administrator from"),
+    "user_password_reset": _("sent a password reset link to"),
+    "user_shut_out": _("deactivated the account of"),
+    "user_let_in": _("reactivated the account of"),
+    "user_made_admin": _("gave the administrator role to"),
+    "user_no_admin": _("removed the administrator role from"),
     "user_limits": _("changed the limits of"),
     "source_resumed": _("resumed the source"),
 }
 
 
 def verb_words(verb: str) -> str:
-    """What was done, as it goes on after the admin's name."""
-    return str(VERBS.get(verb) or _("did something"))
+    """Return the action in words, to follow the administrator's name."""
+    return str(VERBS.get(verb) or _("made a change"))
 
 
 @blueprint.get("/admin/audit", endpoint="audit")
 @admin_required
 def index() -> str:
-    """The newest notes first; `admin` narrows them to one person's."""
+    """Show the entries, newest first; `admin` limits them to one administrator's."""
     admin = request.args.get("admin", "").strip()[:255]
-    page = audit.notes(request.args.get("before", type=whole), admin)
+    page = audit.entries(request.args.get("before", type=whole), admin)
     return render_template("admin/audit.html", page=page, admin=admin, verb_words=verb_words)

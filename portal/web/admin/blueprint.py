@@ -1,4 +1,4 @@
-"""The blueprint of the administrators' pages. For anybody else these pages do not exist."""
+"""The blueprint of the administrators' pages. For other users these pages do not exist (404)."""
 
 from flask import Blueprint
 

@@ -1,8 +1,8 @@
-"""One verb over many jobs: first a page that says what it would come to, then it is done. A few ticked jobs are done at
-once, with a sentence on the list; more become an operation with a page of its own.
+"""Bulk actions: a page first shows what will happen, then the action is done. A few jobs are done at once, with a
+message on the list; more become an operation with its own page.
 
-A program may post the verbs' addresses directly, with `ids` (several, or with commas between) or `all` and the filters
-of the list.
+A program may post to the verbs' addresses directly, with `ids` (repeated, or separated by commas) or with `all` and the
+filters of the list.
 """
 
 import secrets
@@ -24,14 +24,14 @@ from portal.web.admin.filters import ListQuery
 from portal.web.job_actions import limits_in_form, limits_problem
 from portal.web.request_fields import id_list, reason
 
-NAMED = 5  # so many of the skipped jobs are named one by one
+NAMED = 5  # skipped jobs that the message names
 IDS_AT_ONCE = 100_000
 
 
 @blueprint.post("/admin/jobs/plan")
 @admin_required
 def plan() -> Response:
-    """What a verb would do, before it does it. Nothing is changed."""
+    """Show what a verb would do. Nothing is changed."""
     asked = ListQuery.read()
     verb = Verb(request.form["verb"]) if request.form.get("verb") in tuple(Verb) else Verb.RETRY
     return _planned(verb, asked)
@@ -39,12 +39,12 @@ def plan() -> Response:
 
 def _planned(verb: Verb, asked: ListQuery, problem: str = "") -> Response:
     every = bool(request.form.get("all"))
-    if every and asked.senseless:
-        return _back(asked, _senseless(), "bad")
+    if every and asked.invalid:
+        return _back(asked, _invalid_filter(), "bad")
     wanted = asked.filters(current_user, utcnow()) if every else None
     ids = [] if every else _ids()
     if not every and not ids:
-        return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
+        return _back(asked, gettext("No files selected. Select some of them, or all that match."))
     page = render_template(
         "admin/plan.html",
         verb=verb,
@@ -65,40 +65,40 @@ def _planned(verb: Verb, asked: ListQuery, problem: str = "") -> Response:
 @blueprint.post("/admin/jobs/retry")
 @admin_required
 def retry() -> Response:
-    """Retry the chosen jobs."""
+    """Retry the selected jobs."""
     return _do(Verb.RETRY)
 
 
 @blueprint.post("/admin/jobs/time-out")
 @admin_required
 def time_out() -> Response:
-    """End the chosen jobs' attempts as timed out; the reason stands on each timeline."""
+    """Mark the selected jobs' attempts as timed out; each timeline shows the reason."""
     return _do(Verb.TIME_OUT)
 
 
 @blueprint.post("/admin/jobs/cancel")
 @admin_required
 def cancel() -> Response:
-    """Stop the chosen jobs; what is ready is kept."""
+    """Cancel the selected jobs; finished numbers are kept."""
     return _do(Verb.CANCEL)
 
 
 @blueprint.post("/admin/jobs/limits")
 @admin_required
 def limits() -> Response:
-    """Change how often and how long the chosen jobs may try."""
+    """Change the limits of retries and minutes of the selected jobs."""
     return _do(Verb.LIMITS)
 
 
 def _do(verb: Verb) -> Response:
     asked, now = ListQuery.read(), utcnow()
     every = bool(request.form.get("all"))
-    if every and asked.senseless:
-        return _back(asked, _senseless(), "bad")
+    if every and asked.invalid:
+        return _back(asked, _invalid_filter(), "bad")
     wanted = asked.filters(current_user, now) if every else None
     ids = [] if every else _ids()
     if not every and not ids:
-        return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
+        return _back(asked, gettext("No files selected. Select some of them, or all that match."))
     numbers = limits_in_form() if verb == Verb.LIMITS else None
     problem = _problem(verb, numbers)
     if problem and "key" in request.form:
@@ -108,16 +108,16 @@ def _do(verb: Verb) -> Response:
     order = bulk.BulkOrder(verb, current_user.email, reason() or None, numbers)
     few = _few(wanted, ids)
     if few is not None:
-        return _told(bulk.do_at_once(order, few, now), verb, asked)
+        return _answer(bulk.do_at_once(order, few, now), verb, asked)
     key = f"{current_user.id}.{request.form.get('key', '')[:40] or secrets.token_urlsafe(16)}"
     begun = operations.begin(order, key, now, wanted=wanted, address=asked.arguments(), job_ids=ids)
     return make_response(redirect(url_for("admin.operation", operation_id=begun.id), 303))
 
 
 def _few(wanted: job_list.Filters | None, ids: Sequence[int]) -> list[ScrapingJob] | None:
-    """The jobs, when they are so few that they are done at once."""
+    """Return the jobs if they are few enough to be done at once."""
     if wanted is None:
-        return bulk.ticked(current_user, ids) if len(ids) <= bulk.AT_ONCE else None
+        return bulk.selected(current_user, ids) if len(ids) <= bulk.AT_ONCE else None
     jobs = some_matching(current_user, wanted, bulk.AT_ONCE + 1)
     return jobs if len(jobs) <= bulk.AT_ONCE else None
 
@@ -126,12 +126,12 @@ def _problem(verb: Verb, numbers: tuple[int, int] | None) -> str:
     if verb == Verb.LIMITS and numbers is None:
         return limits_problem()
     if verb in bulk.NEEDS_REASON and not reason():
-        return gettext("Say why: the reason stands on the timeline of every file for its owner to read.")
+        return gettext("Enter a reason. It appears in each file’s history, where its owner can read it.")
     return ""
 
 
-def _senseless() -> str:
-    return gettext("One of the filters makes no sense, so nothing was done. Choose the filters again.")
+def _invalid_filter() -> str:
+    return gettext("One of the filters is not valid, so nothing was changed. Choose the filters again.")
 
 
 def _ids() -> list[int]:
@@ -143,11 +143,11 @@ def _back(asked: ListQuery, said: str, kind: str = "info") -> Response:
     return make_response(redirect(url_for("admin.jobs", **asked.arguments()), 303))
 
 
-def _told(account: bulk.BulkResult, verb: Verb, asked: ListQuery) -> Response:
-    """Say what was done, and what was skipped and why."""
+def _answer(account: bulk.BulkResult, verb: Verb, asked: ListQuery) -> Response:
+    """Answer with what was done, what was skipped and why."""
     done, skipped = len(account.done), len(account.skipped)
     if not done and not skipped:
-        return _back(asked, gettext("No file was chosen. Tick some, or choose all that match."))
+        return _back(asked, gettext("No files selected. Select some of them, or all that match."))
     said = [done_words(verb, done)]
     if skipped:
         reasons = ", ".join(f"{format_decimal(many)} × {skipped_words(why)}" for why, many in account.reasons)

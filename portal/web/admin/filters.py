@@ -1,5 +1,5 @@
-"""What an admin's list is narrowed to, as it stands in the address or comes with a form. It asks no table but that of
-the telephone numbers that are looked for, and knows no page.
+"""Filters of the administrators' list, as read from the address or a form. The only table it queries is that of
+telephone number searches, and it knows no page.
 """
 
 import re
@@ -21,19 +21,19 @@ from portal.web.locale import reader_zone
 REFERENCE = re.compile(r"\s*SJ-(\d{1,10})-A(\d{1,6})\s*", re.IGNORECASE)
 ID = re.compile(r"\s*#(\d{1,10})\s*")
 NO_CAUSE = "-"
-NOBODYS = "-"  # stands for a number that no file has: a search that is over must find nothing
+NO_NUMBER = "-"  # in place of an expired search's number: it matches no file
 
 
 @dataclass(frozen=True)
 class ListQuery:
-    """The filters and the order in the words of the address. `found` is the key of a search for a number."""
+    """The filters and the order, as texts of the address. `found` is the key of a search by telephone number."""
 
     status: str = ""
     q: str = ""
     user: str = ""
     source: str = ""
     cause: str = ""
-    since: str = ""  # days, as 2026-05-31, both of them included
+    since: str = ""  # days, such as 2026-05-31, both included
     until: str = ""
     last: str = ""  # changed within: one of triage.SPANS
     open: str = ""
@@ -43,22 +43,22 @@ class ListQuery:
 
     @classmethod
     def read(cls) -> Self:
-        """As the request says."""
+        """Read them from the request."""
         return cls(*(request.values.get(one.name, "").strip()[:200] for one in fields(cls)))
 
     def arguments(self, **others: Any) -> dict[str, Any]:
-        """The address's arguments, without empty ones; `others` take the place of those that there are."""
+        """Return the address's arguments without empty ones; `others` replace existing ones."""
         return {name: value for name, value in {**vars(self), **others}.items() if value}
 
     @property
     def narrowed(self) -> bool:
-        """Whether anything but the status and the order was asked for."""
+        """Whether any filter except the status is set."""
         return bool(replace(self, status="", sort="").arguments())
 
     @property
-    def senseless(self) -> bool:
-        """Whether a filter is none that there is. On a page it filters nothing; where something is done with all that
-        match, that would be many more than was meant."""
+    def invalid(self) -> bool:
+        """Whether a filter has an unknown value. A page ignores it, but a bulk action on all matching jobs would then
+        affect many more than intended."""
         days = [day for day in (self.since, self.until) if day]
         return bool(
             (self.status and self.status not in tuple(Status))
@@ -68,24 +68,24 @@ class ListQuery:
 
     @property
     def by(self) -> SortOrder:
-        """The order. What is looked at by its cause or its last change has the latest change first."""
+        """The order. A list filtered by cause or last change shows the latest change first by default."""
         name = self.sort.removeprefix("-")
         if name in tuple(Sort):
             return SortOrder(Sort(name), self.sort.startswith("-"))
         return SortOrder(Sort.UPDATED if self.cause or self.last else Sort.CREATED)
 
     def place(self) -> Cursor | None:
-        """The place of the list that the page begins after."""
+        """Return the cursor after which the page begins."""
         return from_text(request.args.get("after", ""))
 
     def filters(self, admin: User, now: datetime) -> Filters:
-        """The filters as the list takes them; what makes no sense filters nothing."""
+        """Return the filters for the list; an unknown value does not filter."""
         wanted = Filters(
             status=Status(self.status) if self.status in tuple(Status) else None,
             user=self.user,
             source=self.source,
             cause=None if not self.cause else "" if self.cause == NO_CAUSE else self.cause,
-            e164=(phone_search.sought(admin, self.found, now) or NOBODYS) if self.found else None,
+            e164=(phone_search.phone_of(admin, self.found, now) or NO_NUMBER) if self.found else None,
             since=day_at(self.since),
             until=day_at(self.until, after=1),
             changed_since=_within(self.last, now),
@@ -105,7 +105,7 @@ def _within(last: str, now: datetime) -> datetime | None:
 
 
 def day_at(day: str, after: int = 0) -> datetime | None:
-    """The beginning of a day in the admin's time zone, or of the one so many days after; nothing for what is none."""
+    """Return the start of a day in the administrator's time zone, plus `after` days; None if it is not a date."""
     try:
         begins = datetime.strptime(day, "%Y-%m-%d") + timedelta(days=after)  # noqa: DTZ007 - the zone comes next
         return begins.replace(tzinfo=reader_zone()).astimezone(UTC)

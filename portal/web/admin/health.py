@@ -1,7 +1,4 @@
-"""The admins' page about the portal itself: its workers, queues, servers, disk and versions, kept fresh while open.
-
-It belongs to the admins' blueprint: for anybody else it does not exist.
-"""
+"""The page of the portal's health: workers, queues, servers, disk and versions, updated while it is open."""
 
 from hashlib import blake2s
 from typing import Any
@@ -13,7 +10,7 @@ from portal.clock import utcnow
 from portal.jobs.health import checks, processes
 from portal.jobs.health.checks import HealthState
 from portal.jobs.health.versions import versions
-from portal.jobs.health.words import said
+from portal.jobs.health.words import describe
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 
@@ -21,14 +18,14 @@ from portal.web.admin.blueprint import blueprint
 @blueprint.get("/admin/health", endpoint="health")
 @admin_required
 def show() -> str:
-    """Every part of the portal and how it is."""
+    """Show every part of the portal and its state."""
     return render_template("admin/health.html", **_parts(), versions=versions())
 
 
 @blueprint.get("/admin/health/live", endpoint="health_live")
 @admin_required
 def live() -> ResponseReturnValue:
-    """The same parts, or 204 while they read as the asking page has them."""
+    """Send the parts again, or 204 while the page already shows them."""
     parts = _parts()
     if request.args.get("v") == parts["mark"]:
         return make_response("", 204)
@@ -36,10 +33,10 @@ def live() -> ResponseReturnValue:
 
 
 def _parts() -> dict[str, Any]:
-    """What changes on the page, and a short text that changes with what can be read there."""
+    """Return the parts of the page that change, and a short text that changes with them."""
     now = utcnow()
-    findings = [(one, said(one)) for one in checks.findings(now)]
-    workers = [(one, processes.is_there(one, now)) for one in processes.workers(now)]
+    findings = [(one, describe(one)) for one in checks.findings(now)]
+    workers = [(one, processes.is_alive(one, now)) for one in processes.workers(now)]
     read = [(one.state, say, one.facts.get("since"), one.facts.get("at")) for one, say in findings]
     seen = [(one.name, one.seen_at, one.doing, there) for one, there in workers]
     return {

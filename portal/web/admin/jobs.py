@@ -1,7 +1,4 @@
-"""The admins' list of everybody's jobs and the search over it. For anybody else these pages do not exist.
-
-What is done with many jobs stands in `bulk`; the other pages of admins are beside it, on this blueprint.
-"""
+"""The administrators' list of all jobs, and the search in it. Bulk actions are in `bulk`."""
 
 from typing import Any
 
@@ -15,7 +12,7 @@ from portal.clock import utcnow
 from portal.jobs import queries
 from portal.jobs.admin import job_list, operations, phone_search
 from portal.jobs.admin.triage import SPANS
-from portal.notices.log import given_up
+from portal.notices.log import undelivered_count
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint
 from portal.web.admin.filters import ID, REFERENCE, ListQuery
@@ -25,7 +22,7 @@ from portal.web.cursor import to_text
 @blueprint.get("/admin/jobs")
 @admin_required
 def jobs() -> Response:
-    """Everybody's jobs, and whether the sweep is well."""
+    """Show all users' jobs, and whether the sweep runs."""
     asked, now = ListQuery.read(), utcnow()
     wanted = asked.filters(current_user, now)
     found = job_list.list_all(wanted, asked.by, asked.place())
@@ -50,7 +47,7 @@ def jobs() -> Response:
             spans=[span for span, back in SPANS.items() if back],
             window=job_list.WINDOW,
             cap=job_list.CAP,
-            given_up=given_up(),
+            undelivered=undelivered_count(),
         )
     )
 
@@ -58,8 +55,8 @@ def jobs() -> Response:
 @blueprint.post("/admin/jobs/search")
 @admin_required
 def search() -> Response:
-    """Find by whatever was typed: a reference leads to its job, a telephone number to a list whose address does not
-    have it, anything else to a list whose address does."""
+    """Search by the text typed: a reference leads to its job, a telephone number to a list whose address does not
+    contain it, any other text to a list whose address does."""
     text = request.form.get("q", "").strip()[:200]
     now = utcnow()
     if match := REFERENCE.fullmatch(text):
@@ -72,7 +69,7 @@ def search() -> Response:
     if not ID.fullmatch(text) and phone_search.looks_like_a_phone(text, country):
         key = phone_search.begin(current_user, text, country, now)
         if key is None:
-            flash(gettext("That is no whole telephone number. Nothing was looked for."), "bad")
+            flash(gettext("That is not a complete phone number, so nothing was searched."), "bad")
         return _listed(found=key)
     return _listed(q=text)
 

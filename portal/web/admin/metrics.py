@@ -13,22 +13,22 @@ from portal.web.metrics_page import MetricsQuery, table_file
 @blueprint.get("/admin/metrics")
 @admin_required
 def metrics() -> str:
-    """Everybody's figures over the span of the address."""
-    return render_template("figures/everybody.html", **metrics_page.everybodys(MetricsQuery.read(), utcnow()))
+    """Show all users' metrics over the period in the address."""
+    return render_template("metrics/all.html", **metrics_page.all_users_page(MetricsQuery.read(), utcnow()))
 
 
 @blueprint.get("/admin/metrics/live")
 @admin_required
 def metrics_live() -> str | Response:
-    """The counters of just now, or 204 while they are what the asker shows."""
-    page = metrics_page.standing()
+    """Send the present counts, or 204 while the page already shows them."""
+    page = metrics_page.current_counts()
     if request.args.get("v") == page["live_version"]:
         return make_response("", 204)
-    return render_template("figures/_live.html", **page)
+    return render_template("metrics/_status_counts.html", **page)
 
 
 @blueprint.get("/admin/metrics/<name>.csv")
 @admin_required
 def metrics_table(name: str) -> Response:
-    """One table of the page, as a file."""
+    """Send one table of the page as a file."""
     return table_file(metrics_page.table(name, MetricsQuery.read(), utcnow(), EVERYBODY))

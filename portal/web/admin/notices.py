@@ -1,7 +1,4 @@
-"""The admins' pages about what was told: to whom, by which way, with what answer; a letter as it went out; sent again.
-
-They belong to the admins' blueprint: for anybody else they do not exist.
-"""
+"""The pages of notices: recipient, channel, state and answer; an email as it was sent; send again."""
 
 from flask import Response, abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -15,15 +12,15 @@ from portal.web.admin.blueprint import blueprint
 from portal.web.headers import POLICY
 from portal.web.request_fields import whole
 
-# A letter carries its styles in itself, and is shown in a frame that can do nothing else.
-LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " \
+# An email contains its own styles, and is shown in a frame that allows nothing else.
+EMAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " \
     "frame-ancestors 'self'; sandbox"  # fmt: skip
 
 
 @blueprint.get("/admin/notices", endpoint="notices")
 @admin_required
 def index() -> str:
-    """What was told, the newest first; those given up are counted on top."""
+    """Show the notices, newest first, with the number of undelivered ones on top."""
     state = request.args.get("state", "")
     before = max(0, request.args.get("before", default=0, type=whole))
     return render_template(
@@ -32,7 +29,7 @@ def index() -> str:
         state=state,
         before=before,
         states=[(one.value, words.STATES[one]) for one in Delivery],
-        given_up=log.given_up(),
+        undelivered=log.undelivered_count(),
         words=words,
     )
 
@@ -40,21 +37,21 @@ def index() -> str:
 @blueprint.get("/admin/notices/<id:notice_id>", endpoint="notice")
 @admin_required
 def show(notice_id: int) -> Response:
-    """One notice with its delivery and, when it is a letter, its text and its HTML."""
+    """Show one notice with its delivery and, for an email, its text and its HTML."""
     found = _found(notice_id)
-    page = render_template("admin/notice.html", found=found, letter=shown_to_admins(found.notice), words=words)
+    page = render_template("admin/notice.html", found=found, email=shown_to_admins(found.notice), words=words)
     answer = make_response(page)
     answer.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
     return answer
 
 
-@blueprint.get("/admin/notices/<id:notice_id>/letter", endpoint="letter")
+@blueprint.get("/admin/notices/<id:notice_id>/email", endpoint="notice_email")
 @admin_required
-def html(notice_id: int) -> Response:
-    """The letter's HTML, for the frame on its page."""
+def email_html(notice_id: int) -> Response:
+    """Send the email's HTML, for the frame on its page."""
     written = shown_to_admins(_found(notice_id).notice) or abort(404)
     answer = make_response(written.html or "")
-    answer.headers["Content-Security-Policy"] = LETTER_POLICY
+    answer.headers["Content-Security-Policy"] = EMAIL_POLICY
     return answer
 
 
@@ -64,9 +61,9 @@ def send_again(notice_id: int) -> Response:
     """Send it once more, under the same Message-ID."""
     _found(notice_id)
     if log.send_again(notice_id, utcnow()):
-        flash(gettext("It is sent again within a minute."), "ok")
+        flash(gettext("It will be sent again within a minute."), "ok")
     else:
-        flash(gettext("It is on its way already, or was told in a digest: nothing was changed."), "info")
+        flash(gettext("It is already being sent, or went out in a digest, so nothing was changed."), "info")
     return make_response(redirect(url_for("admin.notice", notice_id=notice_id), 303))
 
 

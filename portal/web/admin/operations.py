@@ -1,4 +1,4 @@
-"""The pages of bulk operations: one with its progress and its report, and the recent ones. For admins."""
+"""The pages of bulk operations: the recent ones, and one with its progress and report."""
 
 from flask import Response, abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -15,7 +15,7 @@ from portal.web.request_fields import whole
 @blueprint.get("/admin/operations", endpoint="operations")
 @admin_required
 def index() -> str:
-    """The recent ones, the newest first."""
+    """Show the recent operations, newest first."""
     rows, following = operations.recent(request.args.get("before", type=whole))
     moving = any(one.state in UNDER_WAY for one in rows)
     return render_template("admin/operations.html", operations=rows, next_before=following, moving=moving)
@@ -24,14 +24,14 @@ def index() -> str:
 @blueprint.get("/admin/operations/<id:operation_id>", endpoint="operation")
 @admin_required
 def show(operation_id: int) -> str:
-    """One operation."""
+    """Show one operation."""
     return render_template("admin/operation.html", **_facts(_found(operation_id)))
 
 
 @blueprint.get("/admin/operations/<id:operation_id>/live", endpoint="operation_live")
 @admin_required
 def live(operation_id: int) -> str | Response:
-    """The part of its page that changes, or 204 while nothing has."""
+    """Send the part of its page that changes, or 204 while it has not changed."""
     operation = _found(operation_id)
     if request.args.get("v") == operations.version(operation):
         return make_response("", 204)
@@ -41,12 +41,12 @@ def live(operation_id: int) -> str | Response:
 @blueprint.post("/admin/operations/<id:operation_id>/stop", endpoint="stop_operation")
 @admin_required
 def stop(operation_id: int) -> Response:
-    """Let it touch no further job."""
+    """Stop it before the next job."""
     _found(operation_id)
     if operations.stop(operation_id, current_user.email, utcnow()):
-        flash(gettext("It stops: no further file is touched, and what was done stays done."), "ok")
+        flash(gettext("The operation is stopping. No more files will change; what is already done stays done."), "ok")
     else:
-        flash(gettext("It had come to its end already."), "info")
+        flash(gettext("The operation had already finished."), "info")
     return make_response(redirect(url_for("admin.operation", operation_id=operation_id), 303))
 
 

@@ -1,7 +1,7 @@
-"""The admins' pages about sources: how each one is, pausing it and letting it go on, and trying one number.
+"""The pages of sources: the health of each one, pause and resume, and a trial with one number.
 
-They belong to the admins' blueprint: for anybody else they do not exist. No secret can get onto them: a recipe names
-its secrets and has none, and what was sent and what came is shown with each one blanked out.
+No secret can appear on them: a recipe only names its secrets, and in the requests and answers shown they are blanked
+out.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from portal.jobs.source_trial import TrialState
 from portal.phone import parse
 from portal.sources import catalogue
 from portal.sources.recipes.words import difference_words, mistake_words
-from portal.sources.selftest import TestResult, prove
+from portal.sources.selftest import TestResult, run_tests
 from portal.sources.words import field_label, value_words
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint
@@ -31,11 +31,11 @@ ANSWER_WORDS = {"field_label": field_label, "value_words": value_words}
 @blueprint.get("/admin/sources", endpoint="sources")
 @admin_required
 def index() -> str:
-    """Every source and how it is, and the recipes that cannot be used."""
+    """Show every source with its health, and the recipes that cannot be used."""
     return render_template(
         "admin/_sources.html" if wants_fragment() else "admin/sources.html",
         healths=source_health.all_healths(utcnow()),
-        unusable=[one for one in catalogue.found() if not one.well],
+        unusable=[one for one in catalogue.recipe_files() if not one.valid],
         pace_words=pace_words,
         mistake_words=mistake_words,
     )
@@ -44,39 +44,39 @@ def index() -> str:
 @blueprint.get("/admin/sources/<name>", endpoint="source")
 @admin_required
 def show(name: str) -> str:
-    """One source: its health, its recipe and what the recipe's own tests say."""
+    """Show one source: its health, its recipe and the results of the recipe's tests."""
     return render_template("admin/source.html", **_page(name))
 
 
 @blueprint.post("/admin/sources/<name>/pause", endpoint="pause_source")
 @admin_required
 def pause(name: str) -> Response:
-    """Let nobody ask it until it is resumed."""
+    """Pause it: no request is sent until it is resumed."""
     _known(name)
     why = reason()
     if not why:
-        flash(gettext("Say why: other administrators read it here."), "bad")
+        flash(gettext("Enter a reason. Other administrators will see it here."), "bad")
     elif source_pause.pause_source(name, current_user.email, why, utcnow()):
-        flash(gettext("The source is paused. Its files wait, and lose nothing."), "ok")
+        flash(gettext("The source is paused. Its files wait and lose nothing."), "ok")
     else:
-        flash(gettext("The source was paused already."), "info")
+        flash(gettext("The source was already paused."), "info")
     return _back(name)
 
 
 @blueprint.post("/admin/sources/<name>/resume", endpoint="resume_source")
 @admin_required
 def resume(name: str) -> Response:
-    """Let it be asked again, also when it was no person who stopped it."""
+    """Resume it, also when its breaker stopped it and not an administrator."""
     _known(name)
     source_pause.resume_source(name, current_user.email, utcnow())
-    flash(gettext("The source is asked again. The files that wait for it go on within a minute or two."), "ok")
+    flash(gettext("The source is in use again. The files waiting for it continue within a minute or two."), "ok")
     return _back(name)
 
 
 @blueprint.post("/admin/sources/<name>/try")
 @admin_required
 def try_source(name: str) -> Response:
-    """Let a worker ask for one number; the page that follows shows what went out and what came back."""
+    """Let a worker look up one number; the next page shows the requests and the answers."""
     _known(name)
     text = request.form.get("number", "").strip()[:100]
     phone = parse(text, current_app.config["DEFAULT_COUNTRY"])
@@ -85,9 +85,9 @@ def try_source(name: str) -> Response:
             render_template("admin/source.html", **_page(name, text, reason_words(phone.reason or ""))), 422
         )
     try:
-        token = source_trial.begin(name, phone.e164, utcnow())
+        token = source_trial.start(name, phone.e164, utcnow())
     except source_trial.RedisAway:
-        said = gettext("Redis does not answer: no number can be tried just now. Files that are being looked up go on.")
+        said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
         return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)
     return make_response(redirect(url_for("admin.source_trial", name=name, token=token, _anchor="try-head"), 303))
 
@@ -95,8 +95,8 @@ def try_source(name: str) -> Response:
 @blueprint.get("/admin/sources/<name>/try/<token>", endpoint="source_trial")
 @admin_required
 def trial(name: str, token: str) -> str:
-    """How a try stands: asked for again until there is a result, which is kept for some minutes."""
-    state = source_trial.look(name, token, utcnow())
+    """Show a trial: the page polls until there is a result, which is kept for ten minutes."""
+    state = source_trial.state_of(name, token, utcnow())
     if wants_fragment():
         _known(name)
         return render_template("admin/_source_trial.html", source=name, state=state, **ANSWER_WORDS)
@@ -104,7 +104,7 @@ def trial(name: str, token: str) -> str:
 
 
 def pace_words(rate: float) -> str:
-    """A pace in the unit in which it is no fraction."""
+    """Return a pace in the largest unit in which it is at least one."""
     if rate >= 1:
         return gettext("%(n)s a second", n=format_decimal(round(rate, 1)))
     if rate * 60 >= 1:
@@ -118,13 +118,13 @@ def _known(name: str) -> None:
 
 
 def _page(name: str, number: str = "", problem: str = "", state: TrialState | None = None) -> dict[str, Any]:
-    """What the page of one source takes. `proofs` is None when a saved answer cannot be read."""
+    """Return the variables of a source's page. `proofs` is None when a saved answer cannot be read."""
     _known(name)
-    found = next((one for one in catalogue.found() if one.usable and one.name == name), None)
-    recipe = found.serves if found else None
+    found = next((one for one in catalogue.recipe_files() if one.usable and one.name == name), None)
+    recipe = found.offered if found else None
     proofs: tuple[TestResult, ...] | None
     try:
-        proofs = prove(recipe) if recipe else ()
+        proofs = run_tests(recipe) if recipe else ()
     except OSError:
         proofs = None
     return {
@@ -132,7 +132,7 @@ def _page(name: str, number: str = "", problem: str = "", state: TrialState | No
         "facts": sources.facts_of(name),
         "recipe": recipe,
         "file": found.path.name if found else "",
-        "broken": found if found and not found.well else None,
+        "broken": found if found and not found.valid else None,
         "mistake_words": mistake_words,
         "proofs": proofs,
         "number": number,

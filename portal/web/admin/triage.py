@@ -1,4 +1,4 @@
-"""The page that an admin's morning begins with: what stands still, by cause and time. For admins."""
+"""The page of jobs that need attention, by cause and time."""
 
 from flask import render_template, request
 
@@ -15,7 +15,7 @@ from portal.web.admin.filters import NO_CAUSE
 @blueprint.get("/admin/triage", endpoint="triage")
 @admin_required
 def show() -> str:
-    """The grid, with the most frequent cause on top."""
+    """Show the grid, with the most frequent cause on top."""
     stopped = "stopped" in request.args
     now = utcnow()
     found = triage.grid(now, stopped=stopped)

@@ -1,7 +1,4 @@
-"""The admins' pages about people: who is here, inviting, shutting out, role, limits, a new password.
-
-They belong to the admins' blueprint: for anybody else they do not exist.
-"""
+"""The pages of users: list, invite, deactivate, reactivate, role, limits, password link."""
 
 from typing import Any
 
@@ -27,105 +24,109 @@ from portal.web.request_fields import reason
 @blueprint.get("/admin/users", endpoint="users")
 @admin_required
 def index() -> str:
-    """Everybody, by address; found by part of it."""
-    return _list("admin/_people.html" if wants_fragment() else "admin/people.html")
+    """Show the users by e-mail address, or those whose address contains `q`."""
+    return _list("admin/_users.html" if wants_fragment() else "admin/users.html")
 
 
 @blueprint.post("/admin/users", endpoint="invite_user")
 @admin_required
 def invite() -> Response:
-    """Make a person and write the letter by which they choose a password."""
+    """Create a user and e-mail the link with which they choose a password."""
     email, admin = request.form.get("email", ""), request.form.get("role") == "admin"
     try:
         user, link = password_mails.invite(email, admin, current_user.id, utcnow())
     except accounts.AccountError as error:
-        page = _list("admin/people.html", email=email, role="admin" if admin else "user", problem=error.problem)
+        page = _list("admin/users.html", email=email, role="admin" if admin else "user", problem=error.problem)
         return make_response(page, 422)
-    return _letter_written(user.id, link, Purpose.INVITE)
+    return _password_link_sent(user.id, link, Purpose.INVITE)
 
 
 @blueprint.get("/admin/users/<id:user_id>", endpoint="user")
 @admin_required
 def show(user_id: int) -> str:
-    """One person: how they stand, and what can be done."""
+    """Show one user: account status and possible actions."""
     return _page(user_id)
 
 
-@blueprint.post("/admin/users/<id:user_id>/shut-out", endpoint="shut_user_out")
+@blueprint.post("/admin/users/<id:user_id>/deactivate", endpoint="deactivate_user")
 @admin_required
-def shut_out(user_id: int) -> Response:
-    """Take the portal from them, at once on every device."""
+def deactivate(user_id: int) -> Response:
+    """Deactivate the account, at once on every device."""
     if not reason():
-        return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
-    done = gettext("This person is shut out and signed out everywhere. Their files stay.")
-    return _told(
+        return _refused(user_id, gettext("Enter a reason. Other administrators will see it under Activity."))
+    done = gettext("The account is deactivated and signed out on every device. Its files are kept.")
+    return _answer(
         user_id,
-        account_admin.shut_out(_found(user_id).id, current_user.id, reason(), utcnow()),
+        account_admin.deactivate(_found(user_id).id, current_user.id, reason(), utcnow()),
         done,
-        gettext("They were shut out already, so nothing was changed."),
+        gettext("The account was already deactivated, so nothing was changed."),
     )
 
 
-@blueprint.post("/admin/users/<id:user_id>/let-in", endpoint="let_user_in")
+@blueprint.post("/admin/users/<id:user_id>/reactivate", endpoint="reactivate_user")
 @admin_required
-def let_in(user_id: int) -> Response:
-    """Give it back to them."""
-    done = gettext("This person can sign in again, with the password they had.")
-    return _told(
+def reactivate(user_id: int) -> Response:
+    """Reactivate the account."""
+    done = gettext("The account is active again, with the same password as before.")
+    return _answer(
         user_id,
-        account_admin.let_in(_found(user_id).id, current_user.id, reason(), utcnow()),
+        account_admin.reactivate(_found(user_id).id, current_user.id, reason(), utcnow()),
         done,
-        gettext("They could sign in already, so nothing was changed."),
+        gettext("The account was already active, so nothing was changed."),
     )
 
 
 @blueprint.post("/admin/users/<id:user_id>/role", endpoint="set_user_role")
 @admin_required
 def set_role(user_id: int) -> Response:
-    """Make them an admin, or one no longer."""
+    """Give or remove the administrator role."""
     role = request.form.get("role")
     if role not in ("admin", "user"):
         abort(400)
     if not reason():
-        return _refused(user_id, gettext("Say why: other administrators read it among what was done."))
+        return _refused(user_id, gettext("Enter a reason. Other administrators will see it under Activity."))
     moved = account_admin.set_role(_found(user_id).id, role == "admin", current_user.id, reason(), utcnow())
-    return _told(user_id, moved, gettext("Saved."), gettext("That is their role already, so nothing was changed."))
+    return _answer(
+        user_id, moved, gettext("Saved."), gettext("This user already has that role, so nothing was changed.")
+    )
 
 
 @blueprint.post("/admin/users/<id:user_id>/limits", endpoint="set_user_limits")
 @admin_required
 def set_limits(user_id: int) -> Response:
-    """Give them limits of their own; an empty field is what the portal gives everybody."""
+    """Set the user's own limits; an empty field means the portal's default."""
     try:
         rows = _whole("max_rows", 1, account_admin.MOST_ROWS)
         per_day = _whole("files_per_day", 1, account_admin.MOST_FILES)
         days = _whole("retention_days", 0, LONGEST_RETENTION_DAYS)
     except ValueError:
         problem = gettext(
-            "A limit is a whole number within its range, or nothing: rows up to %(rows)s, files up to %(files)s, days "
-            "up to %(days)s. Nothing was changed.",
+            "Each limit is a whole number, or empty: up to %(rows)s rows, %(files)s files and %(days)s days. "
+            "Nothing was changed.",
             rows=format_decimal(account_admin.MOST_ROWS), files=format_decimal(account_admin.MOST_FILES),
             days=format_decimal(LONGEST_RETENTION_DAYS),
         )  # fmt: skip
         return _refused(user_id, problem, typed=request.form)
     moved = account_admin.set_limits(_found(user_id).id, rows, per_day, days, current_user.id, reason(), utcnow())
-    return _told(user_id, moved, gettext("Saved."), gettext("These are their limits already, so nothing was changed."))
+    return _answer(
+        user_id, moved, gettext("Saved."), gettext("This user already has these limits, so nothing was changed.")
+    )
 
 
-@blueprint.post("/admin/users/<id:user_id>/letter", endpoint="send_user_letter")
+@blueprint.post("/admin/users/<id:user_id>/password-link", endpoint="send_user_password_link")
 @admin_required
-def send_letter(user_id: int) -> Response:
-    """Write them the letter by which they choose a password."""
+def send_password_link(user_id: int) -> Response:
+    """E-mail the link with which the user chooses a password."""
     user = _found(user_id)
     if not user.is_active:
-        return _told(user_id, False, "", gettext("They are shut out, so no letter was written."))
-    invited = account_admin.standing(user) == account_admin.AccountStatus.INVITED
+        return _answer(user_id, False, "", gettext("The account is deactivated, so no email was sent."))
+    invited = account_admin.account_status(user) == account_admin.AccountStatus.INVITED
     link = password_mails.send_reset(user_id, current_user.id, utcnow())
-    return _letter_written(user_id, link, Purpose.INVITE if invited else Purpose.RESET)
+    return _password_link_sent(user_id, link, Purpose.INVITE if invited else Purpose.RESET)
 
 
 def _whole(name: str, least: int, most: int) -> int | None:
-    """The figure in a field; None for an empty one. Raises ValueError for what cannot be one."""
+    """Return the number in a field; None if empty. Raises ValueError for anything else or out of range."""
     text = request.form.get(name, "").strip()
     if not text:
         return None
@@ -135,14 +136,14 @@ def _whole(name: str, least: int, most: int) -> int | None:
 
 
 def _found(user_id: int) -> accounts.User:
-    return account_admin.find_person(user_id) or abort(404)
+    return account_admin.find_user(user_id) or abort(404)
 
 
 def _back(user_id: int) -> Response:
     return make_response(redirect(url_for("admin.user", user_id=user_id), 303))
 
 
-def _told(user_id: int, moved: bool, done: str, already: str) -> Response:
+def _answer(user_id: int, moved: bool, done: str, already: str) -> Response:
     flash(done if moved else already, "ok" if moved else "info")
     return _back(user_id)
 
@@ -151,40 +152,40 @@ def _refused(user_id: int, problem: str, **more: Any) -> Response:
     return make_response(_page(user_id, problem=problem, **more), 422)
 
 
-def _letter_written(user_id: int, link: str | None, purpose: Purpose) -> Response:
-    """Without a mail server, the address is shown here once, and is kept nowhere."""
+def _password_link_sent(user_id: int, link: str | None, purpose: Purpose) -> Response:
+    """Answer after the e-mail. Without a mail server, show the link here once; it is not stored."""
     if link is None:
-        flash(gettext("The letter is on its way."), "ok")
+        flash(gettext("The email is on its way."), "ok")
         return _back(user_id)
     return make_response(_page(user_id, link=link, valid=VALID_FOR[purpose]))
 
 
 def _list(template: str, **more: Any) -> str:
     q = request.args.get("q", "").strip()[:200]
-    found = account_admin.people(q, request.args.get("page", default=1, type=int))
-    files = files_started(user.id for user in found.people)
+    found = account_admin.list_users(q, request.args.get("page", default=1, type=int))
+    files = files_started(user.id for user in found.users)
     return render_template(
-        template, found=found, q=q, files=files, most=COUNTED, standing=account_admin.standing, words=PROBLEMS,
-        mail=bool(current_app.config["MAIL_SERVER"]), **more,
+        template, found=found, q=q, files=files, most=COUNTED, account_status=account_admin.account_status,
+        words=PROBLEMS, mail=bool(current_app.config["MAIL_SERVER"]), **more,
     )  # fmt: skip
 
 
 def _page(user_id: int, **more: Any) -> str:
     user = _found(user_id)
     return render_template(
-        "admin/person.html", user=user, standing=account_admin.standing(user), files=files_started([user_id])[user_id],
-        most=COUNTED, portal_rows=current_app.config["MAX_ROWS"],
+        "admin/user.html", user=user, account_status=account_admin.account_status(user),
+        files=files_started([user_id])[user_id], most=COUNTED, portal_rows=current_app.config["MAX_ROWS"],
         mail=bool(current_app.config["MAIL_SERVER"]), **more,
     )  # fmt: skip
 
 
 @blueprint.errorhandler(accounts.AccountError)
 def refused(error: accounts.AccountError) -> Response:
-    """What an admin may not do to oneself."""
+    """Show why an action was refused, such as deactivating one's own account."""
     return _refused((request.view_args or {})["user_id"], str(PROBLEMS[error.problem]))
 
 
 @blueprint.errorhandler(account_admin.NotAnAdmin)
 def no_admin(error: account_admin.NotAnAdmin) -> Response:
-    """Somebody took the role away while this page was open: from now on it does not exist."""
+    """The role was removed while this page was open: from now on the page does not exist."""
     return answer_error(NotFound())

@@ -1,4 +1,4 @@
-"""`auto-retry-jobs`: one pass of the sweep, in the lines of a cron's log."""
+"""`auto-retry-jobs`: one pass of the sweep, with lines for cron's log."""
 
 import re
 from collections.abc import Callable
@@ -75,9 +75,7 @@ def test_it_speaks_the_seeds_spanish(
     assert re.fullmatch(STAMP + "Verificación completada: 1 timeouts, 1 reintentos", lines[-1])
 
 
-def test_it_is_a_whole_pass_of_the_sweep_and_notes_when_it_ended(
-    runner: FlaskCliRunner, make_job: MakeJob, alice: User
-) -> None:
+def test_it_runs_and_records_a_whole_sweep(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
     final = make_job(alice)
     final.retry_count = final.max_retries
     final.mark_as_failed("source_error")
@@ -94,16 +92,14 @@ def test_it_is_a_whole_pass_of_the_sweep_and_notes_when_it_ended(
     assert state.ended_at is not None and state.ended_at >= began
 
 
-def test_twice_in_a_row_the_second_finds_nothing_to_do(
-    runner: FlaskCliRunner, late: ScrapingJob, due: ScrapingJob
-) -> None:
+def test_a_second_run_finds_nothing(runner: FlaskCliRunner, late: ScrapingJob, due: ScrapingJob) -> None:
     runner.invoke(args=["auto-retry-jobs"])
     again = runner.invoke(args=["auto-retry-jobs"])
     assert len(again.stdout.splitlines()) == 2
     assert "Check completed: 0 timeouts, 0 retries" in again.stdout
 
 
-def test_a_job_not_due_yet_waits_for_its_time(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
+def test_a_job_not_due_yet_waits(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
     job = make_job(alice)
     job.mark_as_failed("source_error")
     assert job.next_retry_at is not None and job.next_retry_at > utcnow()
@@ -112,9 +108,7 @@ def test_a_job_not_due_yet_waits_for_its_time(runner: FlaskCliRunner, make_job: 
     assert db.session.get_one(ScrapingJob, job.id).status == Status.FAILED
 
 
-def test_with_redis_the_log_says_that_the_job_was_sent(
-    app: Flask, runner: FlaskCliRunner, due: ScrapingJob, valkey: str
-) -> None:
+def test_with_redis_it_reports_the_sent_job(app: Flask, runner: FlaskCliRunner, due: ScrapingJob, valkey: str) -> None:
     app.config["REDIS_URL"] = valkey
     answer = runner.invoke(args=["auto-retry-jobs"])
     assert "(attempt 1/3)\n    ✓ Job sent again successfully\n" in answer.stdout
@@ -122,9 +116,7 @@ def test_with_redis_the_log_says_that_the_job_was_sent(
     app.extensions["redis"].close()
 
 
-def test_a_step_that_fails_keeps_no_other_from_running_and_is_exit_code_1(
-    runner: FlaskCliRunner, late: ScrapingJob
-) -> None:
+def test_a_failed_step_is_exit_code_1(runner: FlaskCliRunner, late: ScrapingJob) -> None:
     late_id = late.id
     db.session.execute(db.text("ALTER TABLE notices RENAME COLUMN due_at TO gone"))
     db.session.commit()

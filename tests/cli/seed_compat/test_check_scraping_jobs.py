@@ -30,7 +30,7 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def silent_for(job: ScrapingJob, minutes: float, *, row_after: float | None = None) -> ScrapingJob:
-    """A job that a living worker has had for so long; `row_after`: minutes after the start a row came in."""
+    """Let a living worker have had a job for `minutes`; `row_after`: minutes from the start to its last row."""
     assert job.mark_as_processing()
     job.started_at = utcnow() - timedelta(minutes=minutes)
     if row_after is not None:
@@ -43,7 +43,7 @@ def failed(job: ScrapingJob, retries: int = 0) -> ScrapingJob:
     job.retry_count = retries
     assert job.mark_as_failed("source_error")
     if job.next_retry_at:
-        job.next_retry_at = utcnow() + timedelta(seconds=1)  # before that of a job that is timed out only now
+        job.next_retry_at = utcnow() + timedelta(seconds=1)  # earlier than the retry of a job that times out only now
         db.session.commit()
     return job
 
@@ -111,7 +111,7 @@ Checking scraping jobs...
     assert (kinds["timeout"], kinds["retry_due"], kinds["started"]) == ("system (CLI)", "system (CLI)", None)
 
 
-def test_it_speaks_spanish_with_the_seeds_words_unless_the_terminal_says_otherwise(
+def test_it_speaks_the_seeds_spanish_by_default(
     runner: FlaskCliRunner, make_job: MakeJob, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LANG", "C.UTF-8")
@@ -143,7 +143,7 @@ def test_it_speaks_spanish_with_the_seeds_words_unless_the_terminal_says_otherwi
 
 
 @pytest.mark.parametrize("options", [["--dry-run"], ["--dry-run", "--retry-failed", "--timeout-minutes", "5"]])
-def test_a_dry_run_changes_no_byte_of_the_database(
+def test_a_dry_run_changes_nothing(
     app: Flask, runner: FlaskCliRunner, make_job: MakeJob, alice: User, options: list[str]
 ) -> None:
     late, gone, broken = silent_for(make_job(alice), 45), lost(make_job(alice)), failed(make_job(alice))
@@ -161,9 +161,7 @@ def test_a_dry_run_changes_no_byte_of_the_database(
         assert "2 jobs would be retried" in answer.stdout
 
 
-def test_the_dry_run_announces_what_the_real_run_then_does(
-    runner: FlaskCliRunner, make_job: MakeJob, alice: User
-) -> None:
+def test_a_dry_run_announces_the_real_run(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
     silent_for(make_job(alice), 45)
     lost(make_job(alice))
     failed(make_job(alice))
@@ -177,16 +175,14 @@ def test_the_dry_run_announces_what_the_real_run_then_does(
     assert named() == announced
 
 
-def test_without_retry_failed_nothing_is_retried_and_it_says_what_could_be(
-    runner: FlaskCliRunner, make_job: MakeJob, alice: User
-) -> None:
+def test_without_retry_failed_it_only_counts(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
     job = failed(make_job(alice))
     answer = runner.invoke(args=["check-scraping-jobs"])
     assert "2. Failed jobs: 1 job can be retried (with --retry-failed)" in answer.stdout
     assert status_of(job) == Status.FAILED
 
 
-def test_timeout_minutes_stands_in_for_each_jobs_own(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
+def test_timeout_minutes_replaces_each_jobs_limit(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
     job = silent_for(make_job(alice), 45)
     longer = runner.invoke(args=["check-scraping-jobs", "--timeout-minutes", "60"])
     assert "(>60 min)" in longer.stdout and "0 jobs marked as timeout" in longer.stdout
@@ -195,9 +191,7 @@ def test_timeout_minutes_stands_in_for_each_jobs_own(runner: FlaskCliRunner, mak
     assert status_of(job) == Status.TIMEOUT
 
 
-def test_a_job_that_moves_is_left_alone_however_long_it_takes(
-    runner: FlaskCliRunner, make_job: MakeJob, alice: User
-) -> None:
+def test_a_job_with_progress_is_left_alone(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
     moving, stuck = silent_for(make_job(alice), 180, row_after=179), silent_for(make_job(alice), 180, row_after=120)
     printed = runner.invoke(args=["check-scraping-jobs"]).stdout
     assert status_of(moving) == Status.PROCESSING
@@ -205,14 +199,14 @@ def test_a_job_that_moves_is_left_alone_however_long_it_takes(
     assert "Elapsed time: 180.0 min - 60.0 min since the last row" in printed
 
 
-def test_a_lost_worker_is_no_timeout(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
+def test_a_lost_worker_is_not_a_timeout(runner: FlaskCliRunner, make_job: MakeJob, alice: User) -> None:
     job = lost(make_job(alice))
     printed = runner.invoke(args=["check-scraping-jobs"]).stdout
     assert "Its worker stopped answering" in printed and "0 jobs marked as timeout" in printed
     assert status_of(job) == Status.RETRYING
 
 
-def test_a_retried_job_lies_in_redis(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retried_job_is_in_redis(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     app = cast.make_app(tmp_path, REDIS_URL=valkey)
     with app.app_context():
         job_id = failed(cast.make_job(app, cast.make_user("alice@example.com"))).id
@@ -228,7 +222,7 @@ def test_a_retried_job_lies_in_redis(tmp_path: Path, valkey: str, monkeypatch: p
 @pytest.mark.parametrize(
     "command", ["check-scraping-jobs", "auto-retry-jobs", "check_scraping_jobs", "auto_retry_jobs"]
 )
-def test_a_database_that_is_away_is_a_sentence_and_exit_code_1(tmp_path: Path, command: str) -> None:
+def test_a_missing_database_is_exit_code_1(tmp_path: Path, command: str) -> None:
     environ = {"PORTAL_DATA_DIR": str(tmp_path), "REDIS_URL": cast.DEAD_REDIS}
     app = build(read_settings({**environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}))
     answer = app.test_cli_runner().invoke(args=[command])

@@ -1,4 +1,4 @@
-"""The seed's `.env`: its variables reach new jobs and the scheduler."""
+"""The variables of the seed's `.env` reach new jobs and the scheduler."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from redis import Redis
 from portal import config
 from portal.config import ROOT, SettingError, read_settings
 from portal.jobs.dispatch import Message
-from portal.jobs.worker.scheduler import TICK
+from portal.jobs.worker.scheduler import SCHEDULE_ID
 from tests.services import dies_with_us, signal, stop, wait_until
 from tests.support import cast
 
@@ -47,14 +47,14 @@ def test_a_new_job_takes_its_limits_from_the_settings(tmp_path: Path) -> None:
         cast.db.engine.dispose()
 
 
-def test_without_settings_the_seeds_defaults_hold(tmp_path: Path) -> None:
+def test_the_seeds_defaults(tmp_path: Path) -> None:
     settings = read_settings({"PORTAL_DATA_DIR": str(tmp_path)})
     assert (settings["SCRAPING_TIMEOUT_MINUTES"], settings["SCRAPING_MAX_RETRIES"]) == (30, 3)
     with pytest.raises(SettingError, match="SCRAPING_MAX_RETRIES"):
         read_settings({"PORTAL_DATA_DIR": str(tmp_path), "SCRAPING_MAX_RETRIES": "many"})
 
 
-def test_the_scheduler_sweeps_in_the_interval_of_the_settings(tmp_path: Path, valkey: str) -> None:
+def test_the_scheduler_uses_the_interval(tmp_path: Path, valkey: str) -> None:
     cast.make_app(tmp_path)
     given = {"PORTAL_DATA_DIR": str(tmp_path / "data"), "REDIS_URL": valkey, "SCRAPING_CHECK_INTERVAL": "15"}
     scheduler = subprocess.Popen(
@@ -64,8 +64,8 @@ def test_the_scheduler_sweeps_in_the_interval_of_the_settings(tmp_path: Path, va
     )  # fmt: skip
     try:
         with Redis.from_url(valkey) as redis:
-            wait_until(lambda: Message.exists(TICK, redis), 20, "the schedule stands in Redis")
-            assert Message.fetch(TICK, redis).meta["interval"] == 15 * 60
+            wait_until(lambda: Message.exists(SCHEDULE_ID, redis), 20, "the schedule stands in Redis")
+            assert Message.fetch(SCHEDULE_ID, redis).meta["interval"] == 15 * 60
     finally:
         stop(scheduler)
 
@@ -73,7 +73,7 @@ def test_the_scheduler_sweeps_in_the_interval_of_the_settings(tmp_path: Path, va
 @pytest.mark.parametrize(
     ("name", "address"), [("DATABASE_URL", "mysql://portal:hidden@db/portal"), ("REDIS_URL", "http://:hidden@redis/0")]
 )
-def test_an_address_with_a_password_is_refused_without_saying_it(tmp_path: Path, name: str, address: str) -> None:
+def test_a_refused_address_is_not_printed(tmp_path: Path, name: str, address: str) -> None:
     with pytest.raises(SettingError, match=f"{name} must be an address") as refused:
         read_settings({"PORTAL_DATA_DIR": str(tmp_path), name: address})
     assert "hidden" not in str(refused.value)

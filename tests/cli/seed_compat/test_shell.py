@@ -1,4 +1,4 @@
-"""The seed's snippets, typed into a real `flask shell`: only the lines that import are others."""
+"""The seed's snippets, typed into a real `flask shell`: only the import lines differ."""
 
 import os
 import subprocess
@@ -83,7 +83,7 @@ job.save()
 
 @pytest.fixture
 def shell(app: Flask) -> Iterator[Shell]:
-    """Type lines into `flask --app app shell`, and get what it printed, without its prompts."""
+    """Type lines into `flask --app app shell`, and return what it printed, without its prompts."""
 
     def typed(text: str) -> list[str]:
         db.session.rollback()
@@ -103,7 +103,7 @@ def shell(app: Flask) -> Iterator[Shell]:
 
 
 def numbered(job: ScrapingJob, job_id: int) -> ScrapingJob:
-    """The same job, again, under the number that the seed's snippets have."""
+    """Copy a job to the id that the seed's snippets use."""
     db.session.execute(db.text("PRAGMA defer_foreign_keys = ON"))
     for table, column in (("scraping_jobs", "id"), ("numbers", "job_id"), ("attempts", "job_id"), ("events", "job_id")):
         db.session.execute(db.text(f"UPDATE {table} SET {column} = :new WHERE {column} = :old"),
@@ -118,7 +118,7 @@ def now_in_database(job_id: int) -> ScrapingJob:
     return db.session.get_one(ScrapingJob, job_id, populate_existing=True)
 
 
-def test_the_seeds_listing_works_as_written(shell: Shell, make_job: MakeJob, alice: User, bob: User) -> None:
+def test_the_seeds_listing(shell: Shell, make_job: MakeJob, alice: User, bob: User) -> None:
     waiting, broken, spent, late = (make_job(owner) for owner in (alice, bob, alice, alice))
     deleted = make_job(bob)
     ScrapingJob.delete(deleted.id, "bob@example.com", utcnow())
@@ -136,7 +136,7 @@ def test_the_seeds_listing_works_as_written(shell: Shell, make_job: MakeJob, ali
     ]
 
 
-def test_the_seeds_timeout_and_retry_can_be_simulated_and_the_job_reset(
+def test_the_seeds_timeout_retry_and_reset(
     shell: Shell, runner: FlaskCliRunner, make_job: MakeJob, alice: User
 ) -> None:
     numbered(make_job(alice), 123)
@@ -154,7 +154,7 @@ def test_the_seeds_timeout_and_retry_can_be_simulated_and_the_job_reset(
     assert (job.status, job.retry_count, job.max_retries) == (Status.RETRYING, 1, 5)
 
 
-def test_a_simulated_timeout_is_what_check_scraping_jobs_then_finds(
+def test_check_scraping_jobs_finds_a_simulated_timeout(
     shell: Shell, runner: FlaskCliRunner, make_job: MakeJob, alice: User
 ) -> None:
     numbered(make_job(alice), 123)
@@ -163,10 +163,8 @@ def test_a_simulated_timeout_is_what_check_scraping_jobs_then_finds(
     assert now_in_database(123).status == Status.TIMEOUT
 
 
-def test_a_shell_left_open_after_looking_keeps_nobody_waiting(
-    app: Flask, shell: Shell, make_job: MakeJob, alice: User
-) -> None:
-    """The shell itself writes by a second connection that waits for nothing: with a lock left, it would be refused."""
+def test_an_open_shell_does_not_block_others(app: Flask, shell: Shell, make_job: MakeJob, alice: User) -> None:
+    """The shell itself writes over a second connection that does not wait: a remaining lock would make it fail."""
     job_id = make_job(alice).id
     printed = shell(f"""
 job = ScrapingJob.objects.get(id={job_id})
@@ -180,9 +178,7 @@ other.commit()
 
 
 @pytest.mark.parametrize("rows_came", [timedelta(days=2), timedelta(minutes=2)])
-def test_rows_of_an_earlier_attempt_do_not_blur_a_simulated_timeout(
-    make_job: MakeJob, alice: User, rows_came: timedelta
-) -> None:
+def test_earlier_rows_do_not_hide_a_simulated_timeout(make_job: MakeJob, alice: User, rows_came: timedelta) -> None:
     job = make_job(alice)
     job.last_progress_at = utcnow() - rows_came
     db.session.commit()
@@ -195,7 +191,7 @@ def test_rows_of_an_earlier_attempt_do_not_blur_a_simulated_timeout(
     assert job.is_timed_out()
 
 
-def test_a_job_without_retries_left_stays_final_when_saved(make_job: MakeJob, alice: User) -> None:
+def test_saving_keeps_a_final_job_final(make_job: MakeJob, alice: User) -> None:
     job = make_job(alice)
     job.retry_count = job.max_retries
     job.mark_as_failed("source_error")
@@ -207,7 +203,7 @@ def test_a_job_without_retries_left_stays_final_when_saved(make_job: MakeJob, al
     assert job.next_retry_at is not None and job.round == 2
 
 
-def test_an_unknown_status_is_refused_and_the_job_stays_as_it_was(make_job: MakeJob, alice: User) -> None:
+def test_an_unknown_status_is_refused(make_job: MakeJob, alice: User) -> None:
     job = make_job(alice)
     job.status = "exploded"  # type: ignore[assignment]
     with pytest.raises(ValueError, match="exploded"):

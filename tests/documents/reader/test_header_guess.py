@@ -1,4 +1,4 @@
-"""The check page begins with the right column and header for the lists that people have."""
+"""The guesses are right for lists as people really have them."""
 
 import json
 from pathlib import Path
@@ -37,13 +37,13 @@ CLIENTS = [[f"1000{n}", f"Cliente {n}", f"28{n:03d}", f"61234{n:04d}", f"91234{n
         ([], 0, 0),
     ],
 )  # fmt: skip
-def test_the_column_and_the_header(tmp_path: Path, lines: list[list[Any]], header_row: int, column: int) -> None:
+def test_it_finds_column_and_header(tmp_path: Path, lines: list[list[Any]], header_row: int, column: int) -> None:
     sheet = tmp_path / "s"
     sheet.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     assert guess(sheet, "ES") == (header_row, column)
 
 
-def test_no_row_of_data_is_taken_for_a_header(tmp_path: Path) -> None:
+def test_data_is_not_taken_for_a_header(tmp_path: Path) -> None:
     lines = [["Ana", "612345678"], ["Luis", "no tiene"], ["Eva", "698765432"]]
     assert guess(written(tmp_path / "s", lines), "ES") == (0, 1)
 
@@ -52,5 +52,5 @@ def test_no_row_of_data_is_taken_for_a_header(tmp_path: Path) -> None:
     ("text", "score"),
     [("Teléfono", 3), ("TELEFONO", 3), ("móvil ", 3), ("Teléfono 1", 2), ("Nº de teléfono", 1), ("Nombre", 0), ("", 0)],
 )
-def test_names_of_number_columns(text: str, score: int) -> None:
+def test_it_scores_headings(text: str, score: int) -> None:
     assert name_score(text) == score

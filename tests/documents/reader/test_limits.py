@@ -1,4 +1,4 @@
-"""What is too much or no spreadsheet at all is refused with its reason, and hurts nobody."""
+"""A file that is too large, hostile or not a spreadsheet is refused with its reason and does no harm."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import ReadingFailed, _ask_child
+from portal.documents.reader.parent import ReadingFailed, _run_child
 from tests.documents import hostile
 from tests.documents.sheets import FIXTURES, cells_of, read_file, sheet_of, xlsx
 
@@ -36,7 +36,7 @@ def refusal(
 
 
 @pytest.mark.parametrize("name", hostile.NAMES)
-def test_a_hostile_file_ends_in_its_sentence(hostile_files: dict[str, Path], name: str) -> None:
+def test_a_hostile_file_is_refused(hostile_files: dict[str, Path], name: str) -> None:
     path = hostile_files[name]
     ended = None
     try:
@@ -47,15 +47,13 @@ def test_a_hostile_file_ends_in_its_sentence(hostile_files: dict[str, Path], nam
     assert [left.name for left in path.parent.iterdir() if "reading" in left.name] == []
 
 
-def test_a_million_empty_rows_hide_no_number(hostile_files: dict[str, Path]) -> None:
+def test_a_million_empty_rows_are_fine(hostile_files: dict[str, Path]) -> None:
     path = hostile_files["million_empty_rows.xlsx"]
     assert read_file(path)[0].rows == 3
     assert cells_of(path) == [[612345671], [612345672], [612345673]]
 
 
-def test_the_reading_process_takes_the_memory_and_not_its_parent(
-    tmp_path: Path, hostile_files: dict[str, Path]
-) -> None:
+def test_only_the_child_process_takes_memory(tmp_path: Path, hostile_files: dict[str, Path]) -> None:
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
@@ -79,7 +77,7 @@ def test_the_reading_process_takes_the_memory_and_not_its_parent(
 
 
 @pytest.mark.parametrize(("data_rows", "fits"), [(20, True), (21, False)])
-def test_the_limit_of_rows_is_exact_whatever_stands_above_the_data(tmp_path: Path, data_rows: int, fits: bool) -> None:
+def test_the_row_limit_is_exact(tmp_path: Path, data_rows: int, fits: bool) -> None:
     lines = [["Listado"], [], ["Nombre", "Teléfono"], *([["Ana", 612345678]] * data_rows)]
     path, limits = xlsx(tmp_path / "a.xlsx", lines), ReadLimits(max_rows=20)
     if fits:
@@ -89,7 +87,7 @@ def test_the_limit_of_rows_is_exact_whatever_stands_above_the_data(tmp_path: Pat
         assert not sheet_of(path).exists()
 
 
-def test_a_later_sheet_that_is_too_long_does_not_spoil_the_first(tmp_path: Path) -> None:
+def test_a_later_sheet_may_be_too_long(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["tel"], [612345678]], [["tel"], *([[612345678]] * 30)])
     first, second = read_file(path, limits=ReadLimits(max_rows=20))
     assert (first.usable, first.problem) == (True, None)
@@ -99,17 +97,17 @@ def test_a_later_sheet_that_is_too_long_does_not_spoil_the_first(tmp_path: Path)
     assert not sheet_of(path, 1).exists()
 
 
-def test_columns_up_to_the_limit(tmp_path: Path) -> None:
+def test_the_column_limit_is_exact(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["x"] * 256])
     assert read_file(xlsx(tmp_path / "b.xlsx", [["x"] * 256] * 2))[0].columns == 256
-    assert refusal(path) == (FileProblem.NO_ROWS, {})  # a lone row of words is a header without data
+    assert refusal(path) == (FileProblem.NO_ROWS, {})  # a single row of words is a header without data
     wide = xlsx(tmp_path / "c.xlsx", [["x"] * 257] * 2)
     assert refusal(wide) == (FileProblem.TOO_MANY_COLUMNS, {"columns": 257, "limit": 256})
     far = hostile.workbook(tmp_path / "d.xlsx", hostile.rows_of('<row r="1"><c r="XFD1"><v>1</v></c></row>'))
     assert refusal(far) == (FileProblem.TOO_MANY_COLUMNS, {"columns": 16384, "limit": 256})
 
 
-def test_too_many_sheets_and_too_much_content(tmp_path: Path) -> None:
+def test_it_limits_sheets_and_content(tmp_path: Path) -> None:
     many = xlsx(tmp_path / "a.xlsx", *([[["tel"], [612345678]]] * 4))
     assert refusal(many, limits=ReadLimits(max_sheets=3)) == (FileProblem.TOO_MANY_SHEETS, {"sheets": 4, "limit": 3})
     assert len(read_file(many, limits=ReadLimits(max_sheets=4))) == 4
@@ -121,22 +119,22 @@ def test_too_many_sheets_and_too_much_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lines", [[], [["Teléfono", "Nombre"]], [[" "], [None]]])
-def test_a_workbook_without_data_has_no_rows(tmp_path: Path, lines: list[list[str | None]]) -> None:
+def test_a_workbook_without_data_is_refused(tmp_path: Path, lines: list[list[str | None]]) -> None:
     assert refusal(xlsx(tmp_path / "a.xlsx", lines)) == (FileProblem.NO_ROWS, {})
 
 
 @pytest.mark.parametrize("name", ["photo.png", "clientes", "clientes.pdf", ".xlsx.exe", "", "a.xlsx\n.sh"])
-def test_a_name_that_no_spreadsheet_has(tmp_path: Path, name: str) -> None:
+def test_other_extensions_are_refused(tmp_path: Path, name: str) -> None:
     assert refusal(xlsx(tmp_path / "a.xlsx", [["tel"], [612345678]]), name or "-")[0] is FileProblem.WRONG_TYPE
 
 
-def test_passwords(tmp_path: Path) -> None:
+def test_encrypted_files_are_refused(tmp_path: Path) -> None:
     assert refusal(copied(tmp_path, "con_clave_xlsx.bin"), "a.xlsx") == (FileProblem.ENCRYPTED, {})
     old = copied(tmp_path, "clientes.xls")
     raw = bytearray(old.read_bytes())
     after_bof = raw.index(b"\x09\x08\x10\x00\x00\x06\x05\x00") + 20
     length = int.from_bytes(raw[after_bof + 2 : after_bof + 4], "little")
-    raw[after_bof : after_bof + 2] = b"\x2f\x00"  # the record FILEPASS, over whatever stood first
+    raw[after_bof : after_bof + 2] = b"\x2f\x00"  # the record FILEPASS, in place of the first one
     raw[after_bof + 4 : after_bof + 4 + length] = (b"\x01\x00" + bytes(length))[:length]
     old.write_bytes(raw)
     assert refusal(old)[0] is FileProblem.ENCRYPTED
@@ -149,33 +147,33 @@ def copied(folder: Path, name: str) -> Path:
     return Path(shutil.copy(FIXTURES / name, folder))
 
 
-def test_a_letter_in_the_container_of_a_workbook(tmp_path: Path) -> None:
+def test_a_word_file_named_xls_is_refused(tmp_path: Path) -> None:
     assert refusal(copied(tmp_path, "carta_doc.bin"), "carta.xls")[0] is FileProblem.WRONG_TYPE
 
 
 @pytest.mark.parametrize("name", ["celdas_cortas.xlsb", "con_sangria.ods"])
-def test_what_our_reader_would_read_by_half_is_refused(tmp_path: Path, name: str) -> None:
+def test_half_readable_workbooks_are_refused(tmp_path: Path, name: str) -> None:
     assert refusal(copied(tmp_path, name)) == (FileProblem.DAMAGED, {})
 
 
-def test_a_file_that_takes_too_long_is_stopped(hostile_files: dict[str, Path]) -> None:
+def test_slow_reading_is_stopped(hostile_files: dict[str, Path]) -> None:
     path = hostile_files["million_empty_rows.xlsx"]
     assert refusal(path, limits=ReadLimits(wall_seconds=0)) == (FileProblem.UNSAFE, {})
 
 
-def test_a_machine_that_fails_is_not_the_files_fault(tmp_path: Path) -> None:
+def test_a_failing_machine_is_not_the_files_fault(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["tel"], [612345678]])
     with pytest.raises(ReadingFailed):
         read_file(path, limits=ReadLimits(base_memory_bytes=1, max_rows=1))  # not even Python starts in this
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
-def test_the_reading_process_dies_with_its_parent(tmp_path: Path) -> None:
+def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     path = tmp_path / "pipe.csv"
-    os.mkfifo(path)  # opening it waits for a writer, so the child hangs where we want it
+    os.mkfifo(path)  # opening it waits for a writer, so the child hangs here
     code = (
         "import sys; from pathlib import Path; import portal.documents.reader.parent as r\n"
-        "r._ask_child(Path(sys.argv[1]), 'a.csv', Path(sys.argv[2]), r.ReadLimits())"
+        "r._run_child(Path(sys.argv[1]), 'a.csv', Path(sys.argv[2]), r.ReadLimits())"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(path), str(tmp_path)], cwd=ROOT)
     child = None
@@ -212,14 +210,14 @@ def _wait_until_confined(process: psutil.Process) -> None:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_reading_process_that_somebody_stopped_is_worth_another_try(tmp_path: Path, sent: signal.Signals) -> None:
+def test_a_stopped_child_may_be_tried_again(tmp_path: Path, sent: signal.Signals) -> None:
     with _reading_of_a_pipe(tmp_path) as (reading, child):
         child.send_signal(sent)
         with pytest.raises(ReadingFailed):
             reading.result(timeout=20)
 
 
-def test_a_reading_process_that_was_killed_was_not_safe(tmp_path: Path) -> None:
+def test_a_killed_child_means_unsafe(tmp_path: Path) -> None:
     with _reading_of_a_pipe(tmp_path) as (reading, child):
         child.send_signal(signal.SIGKILL)
         with pytest.raises(Unreadable):
@@ -228,11 +226,11 @@ def test_a_reading_process_that_was_killed_was_not_safe(tmp_path: Path) -> None:
 
 @contextmanager
 def _reading_of_a_pipe(folder: Path) -> Iterator[tuple[Future[object], psutil.Process]]:
-    """A reading that waits in the middle until somebody ends its process."""
+    """Start reading a pipe, which hangs until its process is ended."""
     pipe, before = folder / "pipe.csv", set(psutil.Process().children())
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(_ask_child, pipe, "a.csv", folder, ReadLimits())
+        reading = pool.submit(_run_child, pipe, "a.csv", folder, ReadLimits())
         child = _first_child(psutil.Process(), before)
         try:
             _wait_until_confined(child)

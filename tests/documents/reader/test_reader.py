@@ -23,7 +23,7 @@ PEOPLE = [
 PEOPLE_CELLS = [[cell or None for cell in row] if any(row) else [] for row in PEOPLE]
 
 
-def test_xlsx_by_openpyxl_with_every_kind_of_cell(tmp_path: Path) -> None:
+def test_xlsx_with_every_type_of_cell(tmp_path: Path) -> None:
     moment, clock = datetime.datetime(2026, 1, 31, 10, 30), datetime.time(9, 5)  # noqa: DTZ001
     path = xlsx(
         tmp_path / "a.xlsx",
@@ -54,7 +54,7 @@ def test_xlsx_by_xlsxwriter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["xls", "xlsb", "ods"])
-def test_other_workbooks_with_title_merged_cells_and_two_sheets(tmp_path: Path, ending: str) -> None:
+def test_title_merged_cells_and_two_sheets(tmp_path: Path, ending: str) -> None:
     path = Path(shutil.copy(FIXTURES / f"clientes.{ending}", tmp_path))
     first, second = read_file(path)
     assert (first.name, first.rows, first.columns, first.header_row, first.number_column) == ("Clientes", 9, 3, 3, 1)
@@ -71,7 +71,7 @@ def test_other_workbooks_with_title_merged_cells_and_two_sheets(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("ending", ["xls", "xlsb", "ods", "xlsx"])
-def test_data_that_begins_at_b3_keeps_its_place(tmp_path: Path, ending: str) -> None:
+def test_data_that_begins_at_b3_keeps_its_position(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
     if ending == "xlsx":
         workbook = Workbook()
@@ -92,7 +92,7 @@ def test_data_that_begins_at_b3_keeps_its_place(tmp_path: Path, ending: str) -> 
     assert (facts.header_row, facts.number_column, facts.rows, facts.columns) == (3, 1, 5, 3)
 
 
-def test_hidden_rows_are_rows_and_hidden_sheets_are_flagged(tmp_path: Path) -> None:
+def test_hidden_rows_count_and_hidden_sheets_are_flagged(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", PEOPLE, PEOPLE, PEOPLE)
     workbook = load_workbook(path)
     workbook["Hoja1"].row_dimensions[2].hidden = True
@@ -110,7 +110,7 @@ def test_hidden_rows_are_rows_and_hidden_sheets_are_flagged(tmp_path: Path) -> N
     assert cells_of(path, 0) == cells_of(path, 2) == PEOPLE_CELLS
 
 
-def test_empty_rows_within_stay_and_those_at_the_end_go(tmp_path: Path) -> None:
+def test_only_trailing_empty_rows_are_dropped(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["tel", "", ""], [], [], [612345678, None, " "], [" "], [None, ""]])
     facts = read_file(path)[0]
     assert cells_of(path) == [["tel"], [], [], [612345678]]
@@ -119,7 +119,7 @@ def test_empty_rows_within_stay_and_those_at_the_end_go(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_text_in_every_encoding_and_with_every_delimiter(tmp_path: Path, encoding: str, delimiter: str) -> None:
+def test_text_in_every_encoding_and_delimiter(tmp_path: Path, encoding: str, delimiter: str) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(csv_text(PEOPLE, delimiter).encode(encoding))
     facts = read_file(path)[0]
@@ -128,7 +128,7 @@ def test_text_in_every_encoding_and_with_every_delimiter(tmp_path: Path, encodin
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.TXT", "Listado.de.clientes.XLS"])
-def test_text_under_other_names(tmp_path: Path, name: str) -> None:
+def test_text_with_other_extensions(tmp_path: Path, name: str) -> None:
     path = tmp_path / "stored"
     path.write_text(csv_text(PEOPLE, "\t"), encoding="utf-8")
     read_file(path, name)
@@ -148,7 +148,7 @@ def test_text_under_other_names(tmp_path: Path, name: str) -> None:
         ("612345678", [["612345678"]]),
     ],
 )  # fmt: skip
-def test_texts_that_could_be_split_wrongly(tmp_path: Path, text: str, cells: list[list[str]]) -> None:
+def test_ambiguous_delimiters(tmp_path: Path, text: str, cells: list[list[str]]) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(text.encode())
     read_file(path)
@@ -162,13 +162,13 @@ def test_a_stray_quote_swallows_no_row(tmp_path: Path) -> None:
     assert cells_of(path) == [["n", "tel"], ['"Ana', "612345678"], ["Luis", "698765432"]]
 
 
-def test_a_workbook_under_another_workbooks_name_is_read(tmp_path: Path) -> None:
+def test_another_workbooks_extension_is_read(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "stored", PEOPLE)
     read_file(path, "clientes.xls")
     assert cells_of(path) == PEOPLE_CELLS
 
 
-def test_header_and_sample_follow_the_row_that_a_person_chooses(tmp_path: Path) -> None:
+def test_header_and_sample_follow_the_chosen_row(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["x"], *PEOPLE, *([["n", 612345678]] * 20)])
     facts = read_file(path)[0]
     sheet = sheet_of(path)
@@ -185,7 +185,7 @@ def test_facts_survive_json(tmp_path: Path) -> None:
     assert SheetFacts.from_dict(json.loads(json.dumps(facts.to_dict()))) == facts
 
 
-def test_a_long_cell_is_cut_where_excel_cuts_it(tmp_path: Path) -> None:
+def test_a_long_cell_is_cut_at_excels_limit(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"tel\n612345678\n{'x' * 40_000}\n", encoding="utf-8")
     facts = read_file(path)[0]
@@ -193,7 +193,7 @@ def test_a_long_cell_is_cut_where_excel_cuts_it(tmp_path: Path) -> None:
     assert len(facts.sample[1][0]) == 200
 
 
-def test_no_folder_is_left_behind_and_a_failed_reading_leaves_no_sheet(tmp_path: Path) -> None:
+def test_a_failed_reading_leaves_no_files(tmp_path: Path) -> None:
     good = xlsx(tmp_path / "good.xlsx", PEOPLE)
     read_file(good)
     bad = tmp_path / "bad.csv"
@@ -203,7 +203,7 @@ def test_no_folder_is_left_behind_and_a_failed_reading_leaves_no_sheet(tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv", "good.xlsx", "good.xlsx.sheet-0.jsonl"]
 
 
-def test_a_million_rows_would_be_counted_and_not_kept(tmp_path: Path) -> None:
+def test_rows_beyond_the_limit_are_only_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("tel\n" + "612345678\n" * 200_000, encoding="utf-8")
     limits = ReadLimits(max_rows=1000, base_output_bytes=0)  # 1 MB of text fits; 200,000 rows would not

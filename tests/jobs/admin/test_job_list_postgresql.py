@@ -1,4 +1,4 @@
-"""The list, the grid and an operation on PostgreSQL: what SQLite takes of types and savepoints is no proof."""
+"""The list, the grid and an operation on PostgreSQL, which is stricter about types and savepoints than SQLite."""
 
 from itertools import product
 
@@ -43,7 +43,7 @@ def test_the_desk_works_on_postgresql_too(app: Flask) -> None:
         page = job_list.list_all(wanted)
         assert page.total.n >= len(page.jobs) > 0 or wanted.until, wanted
     key = phone_search.begin(ada, "612 00 00 02", "ES", NOW)
-    assert phone_search.sought(ada, key or "", NOW) == "+34612000002"
+    assert phone_search.phone_of(ada, key or "", NOW) == "+34612000002"
     assert [job.id for job in job_list.list_all(Filters(e164="+34612000002")).jobs] == [stopped.id]
     operation = operations.begin(Bulk(Verb.RETRY, ada.email), "one", NOW, wanted=Filters(status=Status.FAILED))
     assert operations.begin(Bulk(Verb.RETRY, ada.email), "one", NOW, wanted=Filters()).id == operation.id

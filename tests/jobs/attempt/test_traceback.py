@@ -1,4 +1,4 @@
-"""A fault of the program during an attempt: its traceback is kept beside the attempt, without a secret."""
+"""An error in the program during an attempt: its traceback is kept with the attempt, without secrets."""
 
 from pathlib import Path
 from shutil import copytree
@@ -56,8 +56,8 @@ def test_no_secret_gets_into_it(tmp_path: Path) -> None:
     catalogue.configure(None, tmp_path / "recipes", {name: "s3cr3t/key"})
     try:
         said = "asked https://x/?key=s3cr3t%2Fkey with s3cr3t/key, redis://:pass@host/0"
-        text = outcome.told(ValueError(said))
-        assert len(outcome.told(ValueError(said * 500))) == outcome.LONGEST
+        text = outcome.redacted_traceback(ValueError(said))
+        assert len(outcome.redacted_traceback(ValueError(said * 500))) == outcome.MAX_CHARACTERS
     finally:
         catalogue.configure(None, tmp_path / "none", {})
     assert "asked https" in text and "s3cr3t" not in text and "pass@" not in text

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from portal.database import db
-from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, STOPPABLE, WAITING, Status, may_move, sources_of
+from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, STOPPABLE, WAITING, Status, may_move, statuses_before
 
 
 def test_every_status_has_its_line_of_moves() -> None:
@@ -16,11 +16,11 @@ def test_a_completed_job_moves_nowhere() -> None:
 
 
 def test_a_worker_claims_what_waits_and_nothing_else() -> None:
-    assert set(sources_of(Status.PROCESSING)) == set(WAITING)
+    assert set(statuses_before(Status.PROCESSING)) == set(WAITING)
 
 
-def test_only_what_may_be_cancelled_is_called_stoppable() -> None:
-    assert set(STOPPABLE) == set(sources_of(Status.CANCELLED))
+def test_stoppable_is_what_may_be_cancelled() -> None:
+    assert set(STOPPABLE) == set(statuses_before(Status.CANCELLED))
 
 
 def test_the_groups_do_not_overlap() -> None:
@@ -29,7 +29,7 @@ def test_the_groups_do_not_overlap() -> None:
     assert {*WAITING, *ENDED, Status.PROCESSING} == set(Status)
 
 
-def test_the_database_refuses_a_status_that_is_not_on_the_list(alice, make_job) -> None:
+def test_the_database_refuses_an_unknown_status(alice, make_job) -> None:
     job = make_job(alice)
     with pytest.raises(IntegrityError):
         db.session.execute(db.text("UPDATE scraping_jobs SET status = 'limbo' WHERE id = :id"), {"id": job.id})

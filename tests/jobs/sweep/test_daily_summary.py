@@ -1,4 +1,4 @@
-"""The daily summary: once each morning, for admins who asked for it, with yesterday's figures."""
+"""The daily summary: once each morning, for admins who chose it, with yesterday's numbers."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,9 +8,9 @@ from sqlalchemy import event, select
 from portal.accounts import User
 from portal.database import db
 from portal.jobs.sweep import daily_summary
-from portal.jobs.sweep.daily_summary import sum_up
+from portal.jobs.sweep.daily_summary import write_summaries
 from portal.notices.models import Notice
-from portal.notices.preferences import keep_wishes
+from portal.notices.preferences import save_preferences
 from tests.support import scenes
 
 YESTERDAY = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
@@ -19,25 +19,25 @@ MORNING = datetime(2026, 5, 5, 6, 30, tzinfo=UTC)  # half past eight in Madrid
 
 def test_it_comes_once_and_only_to_who_asked(app: Flask, ada: User, alice: User, make_job) -> None:
     for person in (ada, alice):
-        keep_wishes(person.id, YESTERDAY, daily_summary=True)
+        save_preferences(person.id, YESTERDAY, daily_summary=True)
     scenes.completed(make_job(alice, 3), YESTERDAY)
     stopped = scenes.failed(make_job(alice, 3), YESTERDAY, final=True)
     stopped.updated_at = YESTERDAY
     make_job(alice, 3, now=MORNING)
     db.session.commit()
-    assert list(sum_up(MORNING - timedelta(hours=1))) == [], "not before eight"
-    assert len(list(sum_up(MORNING))) == 1 and list(sum_up(MORNING + timedelta(hours=3))) == []
+    assert list(write_summaries(MORNING - timedelta(hours=1))) == [], "not before eight"
+    assert len(list(write_summaries(MORNING))) == 1 and list(write_summaries(MORNING + timedelta(hours=3))) == []
     (notice,) = db.session.scalars(select(Notice).where(Notice.kind == "daily_summary"))
     assert notice.user_id == ada.id, "alice is no admin"
     assert {name: notice.facts[name] for name in ("completed", "stopped", "open", "dead")} == {
         "completed": 1, "stopped": 1, "open": 1, "dead": 0,
     }  # fmt: skip
     assert notice.facts["from"] == "2026-05-04T00:00:00+02:00"
-    assert len(list(sum_up(MORNING + timedelta(days=1)))) == 1
+    assert len(list(write_summaries(MORNING + timedelta(days=1)))) == 1
 
 
 def test_nobody_who_did_not_ask_gets_it(app: Flask, ada: User) -> None:
-    assert list(sum_up(MORNING)) == []
+    assert list(write_summaries(MORNING)) == []
 
 
 def test_no_figure_of_it_reads_all_jobs(app: Flask) -> None:

@@ -34,9 +34,9 @@ def test_no_step_of_the_sweep_reads_all_jobs(app, alice, make_job) -> None:
     list(expiry.expire_unstarted(NOW))
     list(erasure.erase_files(NOW, app.extensions["storage"]))
     list(metrics_backfill.catch_up(NOW))
-    status_counts.behind()
-    status_counts.standing()
-    status_counts.standing(alice.id)
+    status_counts.has_uncounted()
+    status_counts.count_by_status()
+    status_counts.count_by_status(alice.id)
     event.remove(db.engine, "before_cursor_execute", note)
     db.session.commit()
     assert len(asked) >= 14
@@ -45,5 +45,5 @@ def test_no_step_of_the_sweep_reads_all_jobs(app, alice, make_job) -> None:
         for statement, parameters in asked:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
             scanned = [step[3] for step in plan if step[3].startswith("SCAN") and "INDEX" not in step[3]]
-            whole = [step for step in scanned if step not in ("SCAN users", "SCAN CONSTANT ROW")]  # people are few
+            whole = [step for step in scanned if step not in ("SCAN users", "SCAN CONSTANT ROW")]  # there are few users
             assert not whole, f"{whole} in {statement}"

@@ -1,4 +1,4 @@
-"""A real worker is killed while it waits for the answers of what it handed in: the next one fetches them."""
+"""A real worker is killed while it waits for the answers of its batches: the next one fetches them."""
 
 import signal
 from collections.abc import Iterator
@@ -44,9 +44,7 @@ def make_job(place: World) -> int:
 
 
 @pytest.mark.parametrize("who", ["horse", "worker"])
-def test_a_worker_that_is_killed_while_it_polls_costs_no_number_a_second_price(
-    place: World, server: Misbehaving, who: str
-) -> None:
+def test_a_worker_killed_while_polling_pays_no_number_twice(place: World, server: Misbehaving, who: str) -> None:
     server.holding = True
     job_id = make_job(place)
     worker = place.start("scrape")
@@ -69,7 +67,7 @@ def test_a_worker_that_is_killed_while_it_polls_costs_no_number_a_second_price(
     assert place.ask("SELECT count(*) FROM tickets") == [(0,)]
 
 
-def test_a_worker_that_is_told_to_stop_leaves_its_tickets_to_the_next_one(place: World, server: Misbehaving) -> None:
+def test_a_stopped_worker_leaves_its_tickets_to_the_next(place: World, server: Misbehaving) -> None:
     server.holding = True
     job_id = make_job(place)
     worker = place.start("scrape")

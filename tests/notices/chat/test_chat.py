@@ -1,4 +1,4 @@
-"""The admins' rooms: what is said there through Apprise, to a room at 127.0.0.1, and what a closed room does."""
+"""Chat messages to the admins: sent through Apprise to a chat at 127.0.0.1, and what happens when a chat fails."""
 
 import json
 import logging
@@ -24,25 +24,25 @@ MINUTE = timedelta(minutes=1)
 KEY = "averysecretkey"
 
 
-def address(room: Receiver, name: str = "room") -> str:
-    return f"json://127.0.0.1:{room.port}/{name}?+X-Key={KEY}"
+def address(chat_server: Receiver, name: str = "chat_server") -> str:
+    return f"json://127.0.0.1:{chat_server.port}/{name}?+X-Key={KEY}"
 
 
 @pytest.fixture
-def room() -> Iterator[Receiver]:
+def chat_server() -> Iterator[Receiver]:
     with receiver() as server:
         yield server
 
 
 @pytest.fixture
-def chatting(app: Flask, room: Receiver) -> Receiver:
-    app.config["NOTIFY_URLS"] = (address(room),)
-    return room
+def chatting(app: Flask, chat_server: Receiver) -> Receiver:
+    app.config["NOTIFY_URLS"] = (address(chat_server),)
+    return chat_server
 
 
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
-    """What comes to the handlers that the portal has, at the level of DEBUG."""
+    """What the portal's log handlers receive, at level DEBUG."""
     lines: list[str] = []
 
     class Handler(logging.Handler):
@@ -69,58 +69,58 @@ def chats() -> list[Notice]:
     return list(db.session.query(Notice).filter_by(channel=Channel.CHAT).order_by(Notice.id))
 
 
-def heard(room: Receiver) -> list[tuple[str, str]]:
-    bodies = [json.loads(received.body) for received in room.received]
+def messages(chat_server: Receiver) -> list[tuple[str, str]]:
+    bodies = [json.loads(received.body) for received in chat_server.received]
     return [(body["title"], body["message"]) for body in bodies]
 
 
-def test_the_room_hears_whose_file_failed_with_counts_and_cause(
+def test_a_failed_file_is_sent_with_its_owner_counts_and_cause(
     chatting: Receiver, make_job: MakeJob, alice: User, now: datetime
 ) -> None:
     job = make_job(alice, 3)
     fail(job, now)
     list(send_due(now))
-    ((title, text),) = heard(chatting)
-    assert title == "clientes.xlsx: 0 de 3 listos, 3 sin respuesta"
+    ((title, text),) = messages(chatting)
+    assert title == "clientes.xlsx se ha parado: 0 de 3 filas listas, 3 sin respuesta"
     lines = text.splitlines()
-    assert lines[0] == "Persona: alice@example.com"
+    assert lines[0] == "Usuario: alice@example.com"
     assert lines[1].startswith("Motivo: La fuente")
     assert lines[2:] == [f"Referencia: SJ-{job.id}-A0", f"http://localhost/jobs/{job.id}"]
     (notice,) = chats()
     assert (notice.state, notice.answer, notice.user_id) == (Delivery.SENT, "JSON", None)
 
 
-def test_sixty_failures_are_two_messages_the_second_with_their_count(
+def test_sixty_failures_are_two_messages(
     chatting: Receiver, make_job: MakeJob, alice: User, bob: User, now: datetime
 ) -> None:
     job, of_bob = make_job(alice, 2), make_job(bob, 2)
     fail(job, now)
     list(send_due(now))
     fail(of_bob, now + MINUTE)
-    for number in range(2, 60):  # the same job in ever new rounds: each is a final failure of its own
+    for number in range(2, 60):  # the same job in new rounds: each is a final failure of its own
         job.round = number
         fail(job, now + MINUTE)
     for minute in (1, 5, 14, 15, 16):
         list(send_due(now + minute * MINUTE))
     assert len(chatting.received) == 2
-    title, text = heard(chatting)[1]
+    title, text = messages(chatting)[1]
     assert title.startswith("59 archivos más")
     assert "alice@example.com, bob@example.com …" in text
 
 
-def test_a_file_that_is_called_everyone_calls_nobody(
+def test_a_file_called_everyone_mentions_no_one(
     chatting: Receiver, make_job: MakeJob, alice: User, now: datetime
 ) -> None:
     job = make_job(alice, 1)
     job.file_name = "@everyone <!channel> <https://evil.example|clientes>.xlsx"
     fail(job, now)
     list(send_due(now))
-    ((title, _),) = heard(chatting)
+    ((title, _),) = messages(chatting)
     assert "@everyone" not in title and "<" not in title
 
 
 @pytest.mark.parametrize("behave", [404, "drip_headers"])
-def test_a_closed_room_is_tried_again_shows_no_secret_and_holds_up_no_mail(
+def test_a_failing_chat_is_retried_without_secrets_or_delay_to_emails(
     chatting: Receiver,
     make_job: MakeJob,
     alice: User,
@@ -145,7 +145,7 @@ def test_a_closed_room_is_tried_again_shows_no_secret_and_holds_up_no_mail(
     assert chats()[0].state == Delivery.SENT
 
 
-def test_a_room_that_has_heard_it_does_not_hear_it_again_because_another_was_closed(
+def test_a_retry_skips_the_chats_that_already_got_it(
     app: Flask, chatting: Receiver, make_job: MakeJob, alice: User, now: datetime
 ) -> None:
     with receiver() as second:
@@ -158,14 +158,14 @@ def test_a_room_that_has_heard_it_does_not_hear_it_again_because_another_was_clo
         second.behave = 200
         list(send_due(notice.due_at))
         assert (len(second.received), len(chatting.received)) == (2, 1)
-        # Sent again by hand, all hear it.
+        # When it is resent by hand, every chat gets it.
         db.session.query(Notice).filter_by(channel=Channel.CHAT).update({"state": Delivery.DUE})
         db.session.commit()
         list(send_due(notice.due_at + MINUTE))
         assert (len(second.received), len(chatting.received)) == (3, 2)
 
 
-def test_without_rooms_nothing_is_written_and_apprise_is_not_even_loaded(
+def test_without_chats_nothing_is_written_and_apprise_is_not_loaded(
     app: Flask, make_job: MakeJob, alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apprise_client, "_apprise", lambda: pytest.fail("it was loaded"))
@@ -174,12 +174,12 @@ def test_without_rooms_nothing_is_written_and_apprise_is_not_even_loaded(
     assert chats() == []
 
 
-def test_a_stopped_source_is_told_in_the_room_once(chatting: Receiver, ada: User, now: datetime) -> None:
+def test_a_stopped_source_is_sent_once(chatting: Receiver, ada: User, now: datetime) -> None:
     for _ in range(2):
         send.source_stopped("offline", "credentials", now)
         db.session.commit()
         list(send_due(now))
-    ((title, text),) = heard(chatting)
+    ((title, text),) = messages(chatting)
     assert title.startswith("La fuente ") and "Motivo: " in text and text.endswith("http://localhost/admin/sources")
 
 
@@ -187,30 +187,30 @@ def test_a_stopped_source_is_told_in_the_room_once(chatting: Receiver, ada: User
 
 
 def settings(text: str, tmp_path: object) -> tuple[str, ...]:
-    rooms_named: tuple[str, ...] = read_settings({"PORTAL_DATA_DIR": str(tmp_path), "NOTIFY_URLS": text})["NOTIFY_URLS"]
-    return rooms_named
+    addresses: tuple[str, ...] = read_settings({"PORTAL_DATA_DIR": str(tmp_path), "NOTIFY_URLS": text})["NOTIFY_URLS"]
+    return addresses
 
 
-def test_addresses_are_told_apart_by_commas_spaces_and_lines(tmp_path: object) -> None:
+def test_addresses_are_separated_by_commas_spaces_and_lines(tmp_path: object) -> None:
     text = " slack://a/b/c, discord://d/e?x=1,2\n json://f/ "
     assert settings(text, tmp_path) == ("slack://a/b/c", "discord://d/e?x=1,2", "json://f/")
     assert settings("", tmp_path) == ()
 
 
-def test_what_is_no_address_is_refused_by_the_variables_name_and_never_repeated(tmp_path: object) -> None:
+def test_an_invalid_address_is_refused_without_repeating_it(tmp_path: object) -> None:
     with pytest.raises(SettingError) as refused:
         settings(f"slack:{KEY}", tmp_path)
     assert "NOTIFY_URLS" in str(refused.value)
     assert KEY not in repr(refused.value) and refused.value.__cause__ is None
 
 
-def test_which_addresses_apprise_cannot_use_is_found_out(logged: list[str]) -> None:
+def test_it_finds_addresses_that_apprise_cannot_use(logged: list[str]) -> None:
     given = (f"json://127.0.0.1/{KEY}", f"nosuch://{KEY}/x", f"slack://{KEY}")
     assert apprise_client.unusable(given) == [2, 3]
     assert KEY not in str(logged)
 
 
-def test_no_log_tells_the_address_of_a_room(
+def test_no_log_contains_the_address_of_a_chat(
     chatting: Receiver, make_job: MakeJob, alice: User, now: datetime, logged: list[str]
 ) -> None:
     for minute, behave in ((0, 200), (20, 500)):
@@ -219,4 +219,4 @@ def test_no_log_tells_the_address_of_a_room(
         list(send_due(now + minute * MINUTE))
     assert len(chatting.received) == 2
     assert "notice not sent" in str(logged)
-    assert KEY not in str(logged) and "/room" not in str(logged)
+    assert KEY not in str(logged) and "/chat_server" not in str(logged)

@@ -1,4 +1,4 @@
-"""Letters and a real mail server: over TLS with a login, refused, mute, dying before and after its yes."""
+"""E-mails and a real mail server: over TLS with a login, refusing, silent, dying before and after its 250."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from portal.database import db
 from portal.notices.delivery import BATCH, CHANNELS, MAX_TRIES, send_due
 from portal.notices.email import smtp
-from portal.notices.log import given_up, send_again
+from portal.notices.log import send_again, undelivered_count
 from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import write
 from tests.services import free_port, wait_until
@@ -38,7 +38,7 @@ FACTS = {
 LATER = timedelta(minutes=3)
 
 
-def tell(email: str = "alice@example.com", key: str = "job-failed.7.1", **facts: object) -> Notice:
+def notify(email: str = "alice@example.com", key: str = "job-failed.7.1", **facts: object) -> Notice:
     user = cast.make_user(email)
     write(key, "job_failed", user.id, 7, {**FACTS, **facts}, NOW)
     db.session.commit()
@@ -51,15 +51,15 @@ def part(message: EmailMessage, kind: str) -> str:
     return str(body.get_content())
 
 
-def test_a_letter_has_both_parts_and_headers_that_programs_understand(posting_app: Flask, office: PostOffice) -> None:
-    tell()
+def test_an_email_has_both_parts_and_standard_headers(posting_app: Flask, office: PostOffice) -> None:
+    notify()
     assert len(list(send_due(NOW))) == 1
     (message,) = office.messages
     assert message.get_content_type() == "multipart/alternative"
     assert [one.get_content_type() for one in message.iter_parts()] == ["text/plain", "text/html"]
     assert message["To"] == "alice@example.com" and office.to == [["alice@example.com"]]
     assert message["From"] == "El portal <portal@example.com>"
-    assert message["Subject"] == "clientes.xlsx: 4,963 of 5,000 done, 37 could not be looked up"
+    assert message["Subject"] == "clientes.xlsx stopped: 4,963 of 5,000 rows ready, 37 unanswered"
     assert message["Message-ID"] == "<job-failed.7.1@localhost>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -81,15 +81,15 @@ def test_over_tls_with_a_login(tmp_path: Path, app_of: Callable[..., Flask], imp
             "MAIL_USERNAME": USER, "MAIL_PASSWORD": PASSWORD,
         }  # fmt: skip
         app_of(**settings, MAIL_CA_FILE=str(certified[0]))
-        tell()
+        notify()
         assert len(list(send_due(NOW))) == 1 and office.secure == [True]
         app_of(**settings)
-        unknown = tell()
-        assert list(send_due(NOW)) == [] and len(office.messages) == 1, "a stranger's certificate gets no letter"
+        unknown = notify()
+        assert list(send_due(NOW)) == [] and len(office.messages) == 1, "an unknown certificate gets no email"
         db.session.refresh(unknown)
         assert "certificate" in (unknown.last_error or "")
         app_of(**settings | {"MAIL_PASSWORD": "wrong"}, MAIL_CA_FILE=str(certified[0]))
-        refused = tell()
+        refused = notify()
         assert list(send_due(NOW)) == [] and len(office.messages) == 1
         db.session.refresh(refused)
         assert refused.state == Delivery.DUE and "535" in (refused.answer or "")
@@ -109,11 +109,11 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
 def test_whatever_a_file_is_called(posting_app: Flask, office: PostOffice, name: str) -> None:
-    tell(file_name=name)
+    notify(file_name=name)
     assert len(list(send_due(NOW))) == 1
     (message,) = office.messages
     assert message["Bcc"] is None and office.to == [["alice@example.com"]]
-    assert len(message["Subject"]) < 180 and message["Subject"].endswith("could not be looked up")
+    assert len(message["Subject"]) < 180 and message["Subject"].endswith("unanswered")
     assert not {"\u202e", "\n", "\r", "\u0000"} & set(message["Subject"])
     assert "<script" not in part(message, "html")
     if name.isprintable() and len(name) < 80 and name.isascii() is False and "\u202e" not in name:
@@ -121,9 +121,9 @@ def test_whatever_a_file_is_called(posting_app: Flask, office: PostOffice, name:
 
 
 @pytest.mark.parametrize("answer", ["451 4.7.1 Try later", "554 5.7.1 No", "421 4.3.2 Closing"])
-def test_what_is_refused_is_tried_again_with_growing_waits(posting_app: Flask, office: PostOffice, answer: str) -> None:
+def test_a_refused_email_is_retried_with_growing_waits(posting_app: Flask, office: PostOffice, answer: str) -> None:
     office.script += [answer, answer]
-    notice = tell()
+    notice = notify()
     assert list(send_due(NOW)) == [] and list(send_due(NOW + LATER)) == []
     db.session.refresh(notice)
     assert notice.tries == 2 and notice.answer == answer and notice.due_at == NOW + LATER + timedelta(minutes=4)
@@ -131,19 +131,17 @@ def test_what_is_refused_is_tried_again_with_growing_waits(posting_app: Flask, o
     assert len(list(send_due(NOW + 3 * LATER))) == 1 and len(office.messages) == 1
 
 
-def test_a_server_that_refuses_one_letter_gets_the_others(posting_app: Flask, office: PostOffice) -> None:
+def test_a_server_that_refuses_one_email_gets_the_others(posting_app: Flask, office: PostOffice) -> None:
     office.script += ["550 5.1.1 No such person"]
-    tell()
-    tell("bob@example.com", "job-failed.8.1")
+    notify()
+    notify("bob@example.com", "job-failed.8.1")
     assert [notice.dedupe for notice in send_due(NOW)] == ["job-failed.8.1"]
 
 
-def test_a_mute_server_costs_one_wait_and_nobody_elses_try(
-    posting_app: Flask, office: PostOffice, impatient: None
-) -> None:
+def test_a_silent_server_costs_one_wait_and_one_try(posting_app: Flask, office: PostOffice, impatient: None) -> None:
     office.script += [HANG]
-    tell()
-    other = tell("bob@example.com", "job-failed.8.1")
+    notify()
+    other = notify("bob@example.com", "job-failed.8.1")
     assert list(send_due(NOW)) == []
     db.session.refresh(other)
     assert other.tries == 0 and other.state == Delivery.DUE
@@ -155,43 +153,43 @@ def test_a_server_that_is_away_keeps_nothing_else_waiting(app_of: Callable[..., 
     alice = cast.make_user("alice@example.com")
     for n in range(BATCH + 10):
         write(f"mail-{n}", "source_stopped", alice.id, None, {"source": "x"}, NOW - LATER)
-        write(f"room-{n}", "source_stopped", None, None, {}, NOW, Channel.CHAT)
+        write(f"chat-{n}", "source_stopped", None, None, {}, NOW, Channel.CHAT)
     db.session.commit()
     channels = {**CHANNELS, Channel.CHAT: lambda notice, now: "200"}
     sent = [one for minute in range(3) for one in send_due(NOW + timedelta(minutes=minute), channels)]
     assert len(sent) == BATCH + 10 and {one.channel for one in sent} == {Channel.CHAT}
     tried = db.session.scalars(select(Notice.tries).where(Notice.channel == Channel.MAIL)).all()
-    assert sum(tried) == 2, "one try a turn, however many wait"
+    assert sum(tried) == 2, "one try a pass, however many wait"
 
 
 def test_a_server_that_drips_is_cut_off(posting_app: Flask, office: PostOffice, monkeypatch) -> None:
     monkeypatch.setattr(smtp, "WHOLE_SECONDS", 0.3)
     office.script += [HANG]
-    tell()
+    notify()
     assert list(send_due(NOW)) == []
     assert len(list(send_due(NOW + LATER))) == 1 and len(office.messages) == 1
 
 
 @pytest.mark.parametrize(("death", "copies"), [(DIE_BEFORE, 1), (DIE_AFTER, 1), (DIE_UNSAID, 2)])
-def test_a_server_that_dies_loses_none_and_doubles_only_what_it_took_without_a_word(
+def test_a_dying_server_loses_no_email_and_repeats_only_one_without_a_250(
     posting_app: Flask, office: PostOffice, death: str, copies: int
 ) -> None:
     office.script += [death]
-    notice = tell()
+    notice = notify()
     sent = [*send_due(NOW), *send_due(NOW + LATER), *send_due(NOW + 2 * LATER)]
-    wait_until(lambda: len(office.messages) == copies, 5, "the letters have come")
+    wait_until(lambda: len(office.messages) == copies, 5, "the emails have arrived")
     assert len(sent) == 1
     assert {message["Message-ID"] for message in office.messages} == {"<job-failed.7.1@localhost>"}
     db.session.refresh(notice)
     assert notice.state == Delivery.SENT and notice.last_error is None
 
 
-def test_an_hour_without_a_server_loses_none_and_doubles_none(app_of: Callable[..., Flask]) -> None:
+def test_an_hour_without_a_server_loses_and_repeats_no_email(app_of: Callable[..., Flask]) -> None:
     with post_office() as gone:
         port = gone.port
     app = app_of(MAIL_PORT=str(port))
     for n in range(5):
-        tell(f"person{n}@example.com", f"job-failed.{n}.1")
+        notify(f"person{n}@example.com", f"job-failed.{n}.1")
     for minute in range(60):
         assert list(send_due(NOW + timedelta(minutes=minute))) == []
     assert {notice.state for notice in db.session.scalars(select(Notice))} == {Delivery.DUE}
@@ -205,18 +203,16 @@ def test_an_hour_without_a_server_loses_none_and_doubles_none(app_of: Callable[.
         ]
 
 
-def test_after_its_last_try_it_is_given_up_and_by_hand_it_goes_out_with_as_many_tries_more(
-    posting_app: Flask, office: PostOffice
-) -> None:
+def test_it_fails_after_its_last_try_and_can_be_resent_by_hand(posting_app: Flask, office: PostOffice) -> None:
     office.script += ["451 no"] * 4
-    notice, at = tell(), NOW
+    notice, at = notify(), NOW
     notice.tries = MAX_TRIES - 3
     db.session.commit()
     for _ in range(3):
         at += timedelta(minutes=31)
         assert list(send_due(at)) == []
     db.session.refresh(notice)
-    assert notice.state == Delivery.DEAD and notice.tries == MAX_TRIES and given_up() == 1
+    assert notice.state == Delivery.DEAD and notice.tries == MAX_TRIES and undelivered_count() == 1
     db.session.commit()
     assert list(send_due(at + timedelta(days=9))) == []
     assert send_again(notice.id, at) and not send_again(notice.id, at), "pressed twice, it starts one try"

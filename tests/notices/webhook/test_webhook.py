@@ -1,5 +1,5 @@
-"""The webhook channel against a receiver that misbehaves: alice's program is told, in time, once, and by nobody else's
-door."""
+"""The webhook channel against a receiver that misbehaves: alice's program is notified once, in time, and at an allowed
+address only."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from portal.notices.delivery import MAX_TRIES, send_due
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.outbox import due_notices, write
 from portal.notices.preferences import webhook_is_on
-from portal.notices.webhook import settings as webhook_desk
+from portal.notices.webhook import settings as webhook_settings
 from portal.notices.webhook import webhook_channel
 from tests.support.receiver import Receiver, receiver
 
@@ -34,7 +34,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def there(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    """Alice's program, in a network that the operator opened; it gets half a second to answer."""
+    """Alice's program, in a network that the operator allows; it has 0.4 seconds to answer."""
     app.config["WEBHOOKS_ALLOW_PRIVATE"] = ("127.0.0.0/8",)
     monkeypatch.setattr(webhook_channel, "SECONDS", 0.4)
     with receiver() as server:
@@ -43,7 +43,7 @@ def there(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 @pytest.fixture
 def hooked(there: Receiver, alice: User, now: datetime) -> Receiver:
-    webhook_desk.choose_address(alice.id, there.url, now)
+    webhook_settings.choose_address(alice.id, there.url, now)
     return there
 
 
@@ -63,8 +63,8 @@ def failed(make_job: MakeJob, alice: User, hooked: Receiver, now: datetime) -> S
     return job
 
 
-def told(now: datetime) -> Notice:
-    """One pass, and the last of the webhook's deliveries as it stands after it."""
+def deliver(now: datetime) -> Notice:
+    """Send the due notices; returns the latest webhook delivery afterwards."""
     list(send_due(now))
     return webhooks()[-1]
 
@@ -83,10 +83,10 @@ def settings(user: User) -> NoticeSettings:
 # ── what arrives ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_alices_program_is_told_of_the_end_with_counts_and_cause_and_no_number(
+def test_a_failed_job_is_sent_with_counts_and_cause_and_no_number(
     failed: ScrapingJob, hooked: Receiver, now: datetime
 ) -> None:
-    sent = told(now + MINUTE)
+    sent = deliver(now + MINUTE)
     assert (sent.state, sent.answer, sent.tries) == (Delivery.SENT, "200 thank you", 1)
     (received,) = hooked.received
     body = json.loads(received.body)
@@ -107,8 +107,8 @@ def test_alices_program_is_told_of_the_end_with_counts_and_cause_and_no_number(
     assert received.headers["masterfilter-delivery"] == body["id"]
 
 
-def test_the_message_has_the_fields_that_the_docs_show(failed: ScrapingJob, hooked: Receiver, now: datetime) -> None:
-    told(now)
+def test_the_message_has_the_fields_in_the_docs(failed: ScrapingJob, hooked: Receiver, now: datetime) -> None:
+    deliver(now)
     shown = json.loads(re.search(r"```json\n(.+?)```", DOCS.read_text(), re.S)[1])  # type: ignore[index]
     sent = json.loads(hooked.received[0].body)
 
@@ -118,10 +118,10 @@ def test_the_message_has_the_fields_that_the_docs_show(failed: ScrapingJob, hook
     assert names(sent) == names(shown)
 
 
-def test_the_signature_verifies_with_the_lines_that_the_docs_show(
+def test_the_signature_verifies_with_the_code_in_the_docs(
     failed: ScrapingJob, hooked: Receiver, alice: User, now: datetime
 ) -> None:
-    told(now)
+    deliver(now)
     (received,) = hooked.received
     shown: dict[str, Any] = {}
     exec(re.search(r"```python\n(.+?)```", DOCS.read_text(), re.S)[1], shown)  # type: ignore[index]
@@ -136,22 +136,22 @@ def test_the_signature_verifies_with_the_lines_that_the_docs_show(
         assert not verify(secret, nonsense, received.body, at)
 
 
-def test_after_a_failure_that_was_told_completing_says_so(
+def test_completing_after_a_failure_says_fixed(
     failed: ScrapingJob, hooked: Receiver, alice: User, now: datetime
 ) -> None:
-    told(now)
+    deliver(now)
     ScrapingJob.retry(failed.id, failed.round, alice.email, now)
     assert ScrapingJob.claim(failed.id, 1, now, worker="w", lease_seconds=60)
     db.session.get_one(ScrapingJob, failed.id).processed_numbers = 3
     db.session.flush()
     assert ScrapingJob.complete(failed.id, 2, now)
     db.session.commit()
-    told(now)
+    deliver(now)
     body = json.loads(hooked.received[1].body)
     assert (body["event"], body["job"]["fixed"], body["job"]["cause"]) == ("job.completed", True, None)
 
 
-def test_who_wants_no_mails_is_still_told_by_the_webhook_and_who_has_none_is_not(
+def test_email_preferences_do_not_apply_to_webhooks(
     make_job: MakeJob, alice: User, bob: User, hooked: Receiver, now: datetime
 ) -> None:
     db.session.get_one(NoticeSettings, alice.id).tell_failed = False
@@ -163,7 +163,7 @@ def test_who_wants_no_mails_is_still_told_by_the_webhook_and_who_has_none_is_not
     assert [notice.user_id for notice in webhooks()] == [alice.id]
 
 
-def test_a_cause_written_by_hand_is_told_in_its_words_and_without_a_code(
+def test_a_cause_written_by_hand_has_words_and_no_code(
     make_job: MakeJob, alice: User, hooked: Receiver, now: datetime
 ) -> None:
     job = make_job(alice, 1)
@@ -172,7 +172,7 @@ def test_a_cause_written_by_hand_is_told_in_its_words_and_without_a_code(
     db.session.commit()
     send.job_failed(job, now)
     db.session.commit()
-    told(now)
+    deliver(now)
     cause = json.loads(hooked.received[-1].body)["job"]["cause"]
     assert cause == {"code": None, "words": {"es": "The office closed", "en": "The office closed"}}
 
@@ -186,65 +186,63 @@ def test_a_cause_written_by_hand_is_told_in_its_words_and_without_a_code(
         (500, "500 oops"),
         ("hang", "No answer within 10 seconds."),
         ("drip_headers", "No answer within 10 seconds."),
-        ("reset", "No connection, or it broke off before an answer came."),
-        ("redirect", "302 The address answered with a redirect, which is not followed."),
+        ("reset", "No connection, or it was lost before an answer arrived."),
+        ("redirect", "302 The address answered with a redirect. We do not follow redirects."),
     ],
 )
-def test_what_was_not_taken_is_tried_again_under_the_same_id_until_it_is(
+def test_a_failed_delivery_is_retried_with_the_same_id(
     failed: ScrapingJob, hooked: Receiver, now: datetime, behave: int | str, answer: str
 ) -> None:
     hooked.behave, hooked.says = behave, "oops"
-    notice = told(now)
+    notice = deliver(now)
     assert (notice.state, notice.answer, notice.tries) == (Delivery.DUE, answer, 1)
     assert notice.due_at == now + 2 * MINUTE
-    assert told(now + MINUTE).tries == 1  # not before its time
+    assert deliver(now + MINUTE).tries == 1  # not before its time
     hooked.behave = 200
-    assert told(now + 2 * MINUTE).state == Delivery.SENT
+    assert deliver(now + 2 * MINUTE).state == Delivery.SENT
     first, second = hooked.received
     assert first.headers["masterfilter-delivery"] == second.headers["masterfilter-delivery"]
 
 
-def test_an_answer_without_end_counts_by_its_status_and_is_cut(
+def test_an_endless_answer_counts_by_its_status_and_is_clipped(
     failed: ScrapingJob, hooked: Receiver, now: datetime
 ) -> None:
     hooked.behave = "huge"
-    notice = told(now)
+    notice = deliver(now)
     assert notice.state == Delivery.SENT
-    assert len(notice.answer or "") <= webhook_channel.SHOWN_LETTERS + 4
+    assert len(notice.answer or "") <= webhook_channel.SHOWN_LENGTH + 4
 
 
-def test_a_receiver_that_never_takes_it_is_given_up_after_its_last_try(
-    failed: ScrapingJob, hooked: Receiver, now: datetime
-) -> None:
+def test_a_delivery_fails_after_its_last_try(failed: ScrapingJob, hooked: Receiver, now: datetime) -> None:
     hooked.behave = 500
-    last = told(now)
+    last = deliver(now)
     while last.state == Delivery.DUE:
-        last = told(last.due_at)
+        last = deliver(last.due_at)
     assert (last.state, last.tries) == (Delivery.DEAD, MAX_TRIES)
     assert len(hooked.received) == MAX_TRIES
     assert timedelta(hours=11) < last.due_at - now < timedelta(hours=12)  # as docs/webhooks.md says
 
 
 @pytest.mark.parametrize(("status", "spelled"), [(429, "seconds"), (503, "date")])
-def test_a_wait_that_is_asked_for_is_waited(
+def test_it_honours_retry_after(
     failed: ScrapingJob, hooked: Receiver, now: datetime, status: int, spelled: str
 ) -> None:
     hooked.behave = status
     at = now + timedelta(hours=2)
     hooked.more = {"Retry-After": "7200" if spelled == "seconds" else format_datetime(at, usegmt=True)}
-    assert told(now).due_at == at
+    assert deliver(now).due_at == at
 
 
-def test_a_wait_of_a_year_is_a_day(failed: ScrapingJob, hooked: Receiver, now: datetime) -> None:
+def test_a_retry_after_of_a_year_becomes_a_day(failed: ScrapingJob, hooked: Receiver, now: datetime) -> None:
     hooked.behave, hooked.more = 429, {"Retry-After": "31536000"}
-    assert told(now).due_at == now + timedelta(days=1)
+    assert deliver(now).due_at == now + timedelta(days=1)
 
 
-def test_gone_switches_it_off_for_good_and_a_mail_says_so(
+def test_gone_switches_it_off_and_notifies_by_email(
     failed: ScrapingJob, hooked: Receiver, alice: User, now: datetime
 ) -> None:
     hooked.behave, hooked.says = 410, ""
-    notice = told(now)
+    notice = deliver(now)
     assert (notice.state, notice.answer) == (Delivery.DEAD, "410 The webhook was switched off.")
     assert settings(alice).webhook_off_at == now
     assert not webhook_is_on(alice.id)
@@ -253,25 +251,23 @@ def test_gone_switches_it_off_for_good_and_a_mail_says_so(
     list(send_due(now))
     db.session.refresh(mail)
     assert mail.state == Delivery.SENT, mail.last_error
-    webhook_desk.choose_address(alice.id, hooked.url, now)
+    webhook_settings.choose_address(alice.id, hooked.url, now)
     assert webhook_is_on(alice.id)
 
 
-def test_gone_does_not_switch_off_an_address_that_was_chosen_meanwhile(
-    hooked: Receiver, alice: User, now: datetime
-) -> None:
-    webhook_desk.choose_address(alice.id, hooked.url + "/new", now)
-    webhook_desk.switch_off(alice.id, hooked.url, now)
+def test_gone_does_not_switch_off_an_address_chosen_meanwhile(hooked: Receiver, alice: User, now: datetime) -> None:
+    webhook_settings.choose_address(alice.id, hooked.url + "/new", now)
+    webhook_settings.switch_off(alice.id, hooked.url, now)
     assert webhook_is_on(alice.id)
 
 
-def test_a_receiver_that_hangs_keeps_neither_mails_nor_the_programs_of_others_waiting(
+def test_a_receiver_that_hangs_delays_no_email_and_no_other_webhook(
     make_job: MakeJob, alice: User, bob: User, hooked: Receiver, now: datetime
 ) -> None:
-    webhook_desk.choose_address(bob.id, hooked.url + "?bob", now)
+    webhook_settings.choose_address(bob.id, hooked.url + "?bob", now)
     for _ in range(4):
-        webhook_desk.send_test(alice.id, now)
-    webhook_desk.send_test(bob.id, now + MINUTE)
+        webhook_settings.send_test(alice.id, now)
+    webhook_settings.send_test(bob.id, now + MINUTE)
     write("mail", "webhook_off", alice.id, None, {"host": "x"}, now + MINUTE)
     db.session.commit()
     assert due_notices(now + MINUTE, 50)[0].channel == Channel.MAIL  # though it is the youngest
@@ -280,13 +276,13 @@ def test_a_receiver_that_hangs_keeps_neither_mails_nor_the_programs_of_others_wa
     tries = {notice.user_id: 0 for notice in webhooks()}
     for notice in webhooks():
         tries[notice.user_id] += notice.tries
-    assert tries == {alice.id: 1, bob.id: 1}  # her other three lost no try
+    assert tries == {alice.id: 1, bob.id: 1}  # no try was counted for her other three
 
 
 # ── where it may not go ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_without_the_setting_nothing_connects_to_a_private_address(
+def test_it_does_not_connect_to_a_private_address_by_default(
     app: Flask, failed: ScrapingJob, hooked: Receiver, alice: User, now: datetime
 ) -> None:
     app.config["WEBHOOKS_ALLOW_PRIVATE"] = ()
@@ -294,7 +290,7 @@ def test_without_the_setting_nothing_connects_to_a_private_address(
         db.session.get_one(NoticeSettings, alice.id).webhook_url = f"{scheme}://{host}:{hooked.port}/"
         db.session.query(Notice).filter_by(channel=Channel.WEBHOOK).update({"state": Delivery.DUE, "due_at": now})
         db.session.commit()
-        assert told(now).state == Delivery.DEAD
+        assert deliver(now).state == Delivery.DEAD
     assert hooked.received == []
 
 
@@ -302,72 +298,72 @@ def test_a_redirect_to_a_private_address_is_not_followed(
     failed: ScrapingJob, hooked: Receiver, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    real = posting.AddressPolicy.judge
+    real = posting.AddressPolicy.allowed_address
     monkeypatch.setattr(
-        posting.AddressPolicy, "judge", lambda self, host, port: asked.append(host) or real(self, host, port)
+        posting.AddressPolicy, "allowed_address", lambda self, host, port: asked.append(host) or real(self, host, port)
     )
     hooked.behave = "redirect"
-    assert told(now).state == Delivery.DUE
+    assert deliver(now).state == Delivery.DUE
     assert set(asked) == {"127.0.0.1"}
 
 
-def test_an_address_that_gives_itself_away_is_not_kept(app: Flask, alice: User, now: datetime) -> None:
+def test_an_address_that_is_clearly_not_allowed_is_not_saved(app: Flask, alice: User, now: datetime) -> None:
     for address in ("http://10.0.0.1/", "https://[::1]/", "ftp://example.org/", "nonsense"):
         with pytest.raises(AddressRefused) as refused:
-            webhook_desk.choose_address(alice.id, address, now)
+            webhook_settings.choose_address(alice.id, address, now)
         assert refused.value.code in (AddressRefusal.SCHEME, AddressRefusal.PRIVATE)
     assert not webhook_is_on(alice.id)
 
 
-# ── at the desk ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the settings ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_new_key_signs_what_is_sent_from_then_on(hooked: Receiver, alice: User, now: datetime) -> None:
+def test_renewing_the_key_replaces_it(hooked: Receiver, alice: User, now: datetime) -> None:
     before = settings(alice).webhook_secret
-    webhook_desk.renew_secret(alice.id, now)
+    webhook_settings.renew_secret(alice.id, now)
     after = settings(alice).webhook_secret
     assert before and after and before != after
     assert webhook_is_on(alice.id)
 
 
-def test_an_empty_address_switches_it_off_and_what_was_due_is_not_sent(
+def test_an_empty_address_switches_it_off_for_due_notices_too(
     failed: ScrapingJob, hooked: Receiver, alice: User, now: datetime
 ) -> None:
     secret = settings(alice).webhook_secret
-    webhook_desk.choose_address(alice.id, "  ", now)
-    assert told(now).state == Delivery.DEAD
+    webhook_settings.choose_address(alice.id, "  ", now)
+    assert deliver(now).state == Delivery.DEAD
     assert hooked.received == []
-    webhook_desk.choose_address(alice.id, hooked.url, now)
+    webhook_settings.choose_address(alice.id, hooked.url, now)
     assert settings(alice).webhook_secret == secret
 
 
-def test_alice_sends_one_again_under_the_same_id_and_bob_cannot(
+def test_alice_can_resend_with_the_same_id_and_bob_cannot(
     failed: ScrapingJob, hooked: Receiver, alice: User, bob: User, now: datetime
 ) -> None:
-    sent = told(now)
-    assert webhook_desk.send_again(bob.id, sent.id, now) is None
-    assert webhook_desk.send_again(alice.id, sent.id, now) is True
-    assert webhook_desk.send_again(alice.id, sent.id, now) is False  # it is on its way
-    again = told(now)
+    sent = deliver(now)
+    assert webhook_settings.send_again(bob.id, sent.id, now) is None
+    assert webhook_settings.send_again(alice.id, sent.id, now) is True
+    assert webhook_settings.send_again(alice.id, sent.id, now) is False  # it is already being sent
+    again = deliver(now)
     assert (again.state, again.tries) == (Delivery.SENT, 2)
     assert len({received.headers["masterfilter-delivery"] for received in hooked.received}) == 1
 
 
-def test_a_mail_cannot_be_sent_again_at_this_desk(failed: ScrapingJob, alice: User, now: datetime) -> None:
+def test_an_email_cannot_be_resent_here(failed: ScrapingJob, alice: User, now: datetime) -> None:
     mail = db.session.query(Notice).filter_by(channel=Channel.MAIL).one()
-    assert webhook_desk.send_again(alice.id, mail.id, now) is None
+    assert webhook_settings.send_again(alice.id, mail.id, now) is None
 
 
-def test_only_so_many_tests_wait_at_once(hooked: Receiver, alice: User, now: datetime) -> None:
-    asked = [webhook_desk.send_test(alice.id, now) for _ in range(webhook_desk.AT_ONCE + 2)]
-    assert asked == [True] * webhook_desk.AT_ONCE + [False] * 2
+def test_it_limits_how_many_tests_wait(hooked: Receiver, alice: User, now: datetime) -> None:
+    asked = [webhook_settings.send_test(alice.id, now) for _ in range(webhook_settings.AT_ONCE + 2)]
+    assert asked == [True] * webhook_settings.AT_ONCE + [False] * 2
     list(send_due(now))
     assert json.loads(hooked.received[0].body).keys() == {"event", "id", "happened_at", "sent_at"}
     assert hooked.received[0].headers["masterfilter-event"] == "test"
-    assert webhook_desk.send_test(alice.id, now)
+    assert webhook_settings.send_test(alice.id, now)
 
 
-def test_the_last_twenty_are_shown_and_nobody_elses(hooked: Receiver, alice: User, bob: User, now: datetime) -> None:
+def test_it_lists_only_ones_own_last_twenty(hooked: Receiver, alice: User, bob: User, now: datetime) -> None:
     for n in range(22):
         db.session.add(
             Notice(
@@ -381,19 +377,21 @@ def test_the_last_twenty_are_shown_and_nobody_elses(hooked: Receiver, alice: Use
             )  # fmt: skip
         )
     db.session.commit()
-    assert [notice.dedupe for notice in webhook_desk.deliveries(alice.id)] == [f"test.{n}" for n in range(21, 1, -1)]
-    assert webhook_desk.deliveries(bob.id) == []
+    assert [notice.dedupe for notice in webhook_settings.deliveries(alice.id)] == [
+        f"test.{n}" for n in range(21, 1, -1)
+    ]
+    assert webhook_settings.deliveries(bob.id) == []
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_what_a_program_repeats_of_its_address_and_key_is_kept_and_logged_by_nobody(
+def test_an_address_or_key_repeated_in_the_answer_is_masked(
     status: int, failed: ScrapingJob, hooked: Receiver, alice: User, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    webhook_desk.choose_address(alice.id, f"{hooked.url}/T0LD-N0B0DY/in?key=s%C3%A9cret-word", now)
+    webhook_settings.choose_address(alice.id, f"{hooked.url}/T0LD-N0B0DY/in?key=s%C3%A9cret-word", now)
     key = settings(alice).webhook_secret
     hooked.behave = status
     hooked.says = f"Cannot POST /hook/T0LD-N0B0DY/in?key=s%C3%A9cret-word (sécret-word) {key}"
-    notice = told(now)
+    notice = deliver(now)
     kept = f"{notice.answer} {notice.last_error} {caplog.text}"
     assert str(notice.answer).startswith(f"{status} Cannot POST /***")
     assert not [word for word in ("N0B0DY", "cret-word", str(key)) if word in kept]

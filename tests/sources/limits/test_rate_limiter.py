@@ -101,10 +101,10 @@ def test_each_source_has_its_own_slots(redis: Redis) -> None:
 
 
 def test_a_slot_that_is_too_far_away_is_not_waited_for_and_not_taken(redis: Redis) -> None:
-    pace = RateLimiter(redis, "slow", 0.1, bound_seconds=15)
+    pace = RateLimiter(redis, "slow", 0.1, max_wait_seconds=15)
     pace.wait()
     assert pace.state().ahead_seconds == pytest.approx(10, abs=1)
-    impatient = RateLimiter(redis, "slow", 0.1, bound_seconds=5)
+    impatient = RateLimiter(redis, "slow", 0.1, max_wait_seconds=5)
     for _ in range(3):
         with pytest.raises(SourceBusy) as busy:
             impatient.wait()
@@ -186,11 +186,11 @@ def test_without_a_declared_rate_the_pace_doubles_until_it_is_refused(redis: Red
         thread.start()
     try:
         services.wait_until(lambda: pace.state().rate >= 16, what="it doubles twice")
-        pace.told("rate_limited")
+        pace.report("rate_limited")
         cut = pace.state().rate
         assert cut <= 32
         for _ in range(20):  # a burst of refusals is one
-            pace.told("rate_limited")
+            pace.report("rate_limited")
         assert pace.state().rate == pytest.approx(cut, rel=0.05)
         risen = services.wait_until(lambda: (rate := pace.state().rate) > cut and rate, what="it rises again")
         assert risen <= cut * 1.07, "slowly, once it was refused"
@@ -227,7 +227,7 @@ def test_a_ceiling_is_never_exceeded(redis: Redis) -> None:
 
 def test_a_source_that_refuses_its_declared_rate_is_asked_less_often_and_then_again_as_often(redis: Redis) -> None:
     pace = RateLimiter(redis, "one", 50)
-    pace.told("rate_limited")
+    pace.report("rate_limited")
     assert pace.state().rate == 40
     for _ in range(4):
         redis.hset("pace:one", "grown", 1)
@@ -237,7 +237,7 @@ def test_a_source_that_refuses_its_declared_rate_is_asked_less_often_and_then_ag
 
 
 def test_a_new_rate_in_the_recipe_holds_at_once(redis: Redis) -> None:
-    RateLimiter(redis, "one", 50).told("rate_limited")
+    RateLimiter(redis, "one", 50).report("rate_limited")
     assert RateLimiter(redis, "one", 10).state().rate == 10
 
 

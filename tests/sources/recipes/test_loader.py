@@ -10,13 +10,13 @@ from flask_babel import force_locale
 from portal import sources
 from portal.config import LOCALES
 from portal.sources import catalogue
-from portal.sources.catalogue import look_at
+from portal.sources.catalogue import read_file
 from portal.sources.recipes.folder import EXAMPLES
 from portal.sources.recipes.loader import read_recipe
 from portal.sources.recipes.model import AnswerFormat, Recipe, Rule
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
 from portal.sources.recipes.words import DIFFERENCES, SENTENCES, difference_words, mistake_words
-from portal.sources.selftest import prove
+from portal.sources.selftest import run_tests
 
 GOOD = """\
 name = "operator-api"
@@ -219,9 +219,9 @@ def test_every_mistake_has_its_sentence_with_file_line_and_key(app: Flask, tmp_p
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_a_recipe_that_ships_passes_its_own_tests(path: Path) -> None:
     recipe = read_recipe(path)
-    proofs = prove(recipe)
-    assert len(proofs) >= 2
-    assert all(proof.passed for proof in proofs), proofs
+    results = run_tests(recipe)
+    assert len(results) >= 2
+    assert all(result.passed for result in results), results
 
 
 def test_one_of_each_kind_ships_one_of_them_with_polling() -> None:
@@ -252,7 +252,7 @@ def test_when_a_sample_changes_its_test_names_the_field(
     changed = tmp_path / "samples" / sample
     assert before in changed.read_text()
     changed.write_text(changed.read_text().replace(before, after))
-    found = [one for proof in prove(read_recipe(tmp_path / f"{name}.toml")) for one in proof.differences]
+    found = [one for proof in run_tests(read_recipe(tmp_path / f"{name}.toml")) for one in proof.differences]
     assert (field, code) in [(one.field, one.code) for one in found]
     assert {one.code for one in found} <= set(DIFFERENCES)
     with force_locale("en"):
@@ -291,4 +291,4 @@ def test_one_bad_recipe_or_a_name_that_is_taken_spoils_no_other(folder: Path) ->
     found = catalogue.configure(None, folder, {"OPERATOR_KEY": "x"})
     assert [one.usable for one in found] == [True, False, False]
     assert found[1].mistakes[0].code == "name_taken"
-    assert look_at(folder / "c.toml").mistakes
+    assert read_file(folder / "c.toml").mistakes

@@ -40,9 +40,9 @@ def test_the_plan_counts_and_changes_nothing(as_ada: FlaskClient, alice: User, m
         page = as_ada.post("/admin/jobs/plan", data={"verb": verb, "all": "1", "user": "alice"}).text
         assert figures(page) == {"to-move": str(moved), "to-skip": str(3 - moved)}, verb
     page = as_ada.post("/admin/jobs/plan", data={"verb": "retry", "ids": [stopped.id, done.id, 999_999]}).text
-    assert figures(page) == {"to-move": "1", "to-skip": "1"} and "1 of the chosen files is no longer there" in page
+    assert figures(page) == {"to-move": "1", "to-skip": "1"} and "1 of the selected files no longer exists" in page
     assert [status_of(job) for job in (stopped, done, held)] == ["failed", "completed", "processing"]
-    assert "No file was chosen" in told(as_ada, "/admin/jobs/plan", verb="retry")
+    assert "No files selected" in told(as_ada, "/admin/jobs/plan", verb="retry")
 
 
 def test_a_filter_that_makes_no_sense_does_nothing_to_everybody(
@@ -52,7 +52,7 @@ def test_a_filter_that_makes_no_sense_does_nothing_to_everybody(
     for name, word in (("status", "faild"), ("since", "2026-02-31"), ("until", "tomorrow"), ("last", "2 h")):
         for verb in ("cancel", "time-out", "plan"):
             said = told(as_ada, f"/admin/jobs/{verb}", **{name: word, "all": "1", "why": "x", "verb": "cancel"})
-            assert "makes no sense" in said, (name, verb)
+            assert "is not valid" in said, (name, verb)
     assert status_of(held) == Status.PROCESSING
 
 
@@ -62,7 +62,7 @@ def test_what_overrides_needs_a_reason_and_keeps_what_was_filled_in(
     held = scenes.in_status(make_job(alice), Status.PROCESSING)
     form = {"ids": held.id, "why": " ", "max_retries": "7", "timeout_minutes": "70"}
     for verb in VERBS[1:]:
-        assert "Say why" in told(as_ada, f"/admin/jobs/{verb}", **form), "a program is told by a sentence"
+        assert "Enter a reason" in told(as_ada, f"/admin/jobs/{verb}", **form), "a program is told by a sentence"
         again = as_ada.post(f"/admin/jobs/{verb}", data={**form, "key": "k"})
         assert again.status_code == 422 and 'role="alert"' in again.text and f'value="{held.id}"' in again.text
     wrong = as_ada.post("/admin/jobs/limits", data={**form, "why": "x", "max_retries": "101", "key": "k"})
@@ -108,7 +108,7 @@ def test_many_become_an_operation_with_a_page_of_its_own(as_ada: FlaskClient, al
     fragment = as_ada.get(f"{where}/live?v={unescape(version[1])}").text
     assert 'data-status="done"' in fragment and "data-poll" not in fragment and "<html" not in fragment
     assert figures(fragment) == {"done": str(len(ids)), "skipped": "0", "left": "0"}
-    assert "It had come to its end already" in told(as_ada, f"{where}/stop")
+    assert "The operation had already finished" in told(as_ada, f"{where}/stop")
     assert f'{where}"' in as_ada.get("/admin/operations").text
 
 
@@ -158,7 +158,7 @@ def test_each_figure_of_the_triage_leads_to_as_many_files(as_ada: FlaskClient, a
 def test_nothing_stands_still_is_said(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     scenes.completed(make_job(alice))
     page = as_ada.get("/admin/triage").text
-    assert "Nothing stands still" in page and "1 file is completed." in page
+    assert "Nothing needs attention" in page and "1 file is completed." in page
 
 
 def test_what_an_admin_does_to_anothers_file_is_noted_and_what_an_owner_does_is_not(
@@ -166,17 +166,17 @@ def test_what_an_admin_does_to_anothers_file_is_noted_and_what_an_owner_does_is_
 ) -> None:
     job = make_job(alice)
     as_alice.post(f"/jobs/{job.id}/pause")
-    assert audit.notes().notes == []
+    assert audit.entries().entries == []
     as_ada.post(f"/jobs/{job.id}/resume")
     as_ada.post(f"/jobs/{job.id}/limits", data={"max_retries": 1, "timeout_minutes": 9})
     as_ada.post(f"/jobs/{job.id}/cancel")
     as_ada.post(f"/jobs/{job.id}/cancel")
     as_ada.post(f"/jobs/{job.id}/delete")
     db.session.rollback()
-    assert [one.verb for one in audit.notes().notes] == ["delete", "cancel", "limits", "resume"]
-    first = audit.notes(admin="ada@example.com").notes[0]
+    assert [one.verb for one in audit.entries().entries] == ["delete", "cancel", "limits", "resume"]
+    first = audit.entries(admin="ada@example.com").entries[0]
     assert first.facts == {"file": "clientes.xlsx", "owner": "alice@example.com"}
-    assert audit.notes(before=first.id).notes[0].verb == "cancel" and audit.notes(admin="x").notes == []
+    assert audit.entries(before=first.id).entries[0].verb == "cancel" and audit.entries(admin="x").entries == []
 
 
 def test_an_attempts_fault_is_for_admins_only(
@@ -187,7 +187,7 @@ def test_an_attempts_fault_is_for_admins_only(
     db.session.commit()
     page = as_ada.get(f"/jobs/{job.id}").text
     assert "Traceback: KeyError &lt;b&gt;" in page and 'id="attempt-1"' in page and "worker-1" in page
-    assert "temporary" in re.search(r"Answers as they are stored.*?</details>", page, re.S)[0]  # type: ignore[index]
+    assert "temporary" in re.search(r"Stored answers.*?</details>", page, re.S)[0]  # type: ignore[index]
     assert "KeyError" not in as_alice.get(f"/jobs/{job.id}").text
     commands.delete(job.id, "alice@example.com", utcnow(), Storage())  # type: ignore[arg-type]
     assert db.session.execute(select(db.metadata.tables["attempts"].c.traceback)).scalars().all() == [None]

@@ -18,7 +18,7 @@ from portal.database import db
 from portal.jobs.dispatch import queue
 from portal.jobs.health import checks, queues
 from portal.jobs.health.processes import WorkerProcess
-from portal.jobs.health.words import said
+from portal.jobs.health.words import describe
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.notices.models import Delivery, Notice
@@ -90,7 +90,7 @@ def test_the_page_names_what_is_missing_and_what_to_do(as_ada: FlaskClient, app:
     for part in ("workers_scrape", "workers_intake", "sweep", "redis"):
         assert f'id="part-{part}" data-state="bad"' in seen
     assert 'id="part-disk" data-state="well"' in seen and 'id="part-database" data-state="well"' in seen
-    assert "It does not answer." in seen and "Start Valkey again." in seen
+    assert "Not responding." in seen and "Start Valkey again." in seen
     assert "<dt>Python</dt>" in seen and "<dt>SQLite</dt>" in seen and "<dt>Masterfilter</dt>" in seen
 
 
@@ -101,7 +101,7 @@ def test_rubbish_in_redis_does_not_make_it_away(valkey_app: Flask) -> None:
     assert states()["redis"] == "well"
     with valkey_app.test_request_context(headers={"Accept-Language": "en"}):
         found = next(one for one in checks.findings(utcnow()) if one.part == "redis")
-        assert said(found).how == "It answers. Messages: –"
+        assert describe(found).how == "Responding. Messages: –"
         db.session.rollback()
     assert valkey_app.test_client().get("/readyz").get_json() == {"ready": True, "missing": []}
 
@@ -113,8 +113,8 @@ def test_a_worker_is_shown_with_what_it_does_and_one_that_is_gone_too(as_ada: Fl
     heard("intake", 13, doing="document 4")
     seen = page_of(as_ada)
     assert re.search(rf'id="worker-scrape-11" data-state="well".*?href="/jobs/{job.id}"', seen, re.S)
-    assert re.search(r'id="worker-scrape-12" data-state="bad".*?Gone<', seen, re.S)
-    assert 'id="part-workers_scrape" data-state="well"' in seen and "1 is there, 1 at work" in seen
+    assert re.search(r'id="worker-scrape-12" data-state="bad".*?Lost<', seen, re.S)
+    assert 'id="part-workers_scrape" data-state="well"' in seen and "1 running, 1 busy" in seen
 
 
 def test_a_dead_sweep_worker_is_a_warning_while_the_scheduler_sweeps(app: Flask) -> None:
@@ -153,7 +153,7 @@ def test_what_was_given_up_or_is_late_is_said(app: Flask, alice: User) -> None:
         db.session.add(Notice(state=state, due_at=due_at, **given))
     db.session.commit()
     found = next(one for one in checks.findings(now) if one.part == "notices")
-    assert found.facts == {"n": 2, "since": now - HOUR, "given_up": 1} and found.state == "warn"
+    assert found.facts == {"n": 2, "since": now - HOUR, "undelivered": 1} and found.state == "warn"
 
 
 def test_the_page_asks_for_itself_and_is_told_nothing_while_nothing_changed(as_ada: FlaskClient, app: Flask) -> None:
@@ -174,11 +174,11 @@ def test_everybody_sees_the_banner_and_admins_a_way_to_health(
 ) -> None:
     all_here()
     for page in (page_of(as_alice, "/"), page_of(as_alice, "/account"), page_of(as_ada, "/admin/jobs")):
-        assert 'data-standstill="no"' in page and "The queue is paused." not in page
+        assert 'data-standstill="no"' in page and "Lookups have stopped for the moment." not in page
     heard("scrape", ago=timedelta(minutes=2))
     listen_since(app, HOUR)
     for page in (page_of(as_alice, "/"), page_of(as_alice, "/account")):
-        assert 'data-standstill="yes"' in page and "Nothing is lost; it goes on by itself." in page
+        assert 'data-standstill="yes"' in page and "Nothing is lost; they will continue automatically." in page
         assert "/admin/health" not in page
     assert re.search(r'data-standstill="yes".*?href="/admin/health"', page_of(as_ada, "/"), re.S)
     assert "data-standstill" not in page_of(client, "/login"), "who is not signed in has nothing in the queue"
@@ -196,7 +196,11 @@ def test_an_open_page_is_told_when_it_comes_and_goes_and_its_asking_keeps_no_ses
     assert not [text for text in asked if "login_sessions" in text], "nobody was loaded"
     listen_since(app, HOUR)
     come = as_alice.get("/standstill?v=0", headers=HX)
-    assert "The queue is paused." in come.text and "/standstill?v=1" in come.text and "<html" not in come.text
+    assert (
+        "Lookups have stopped for the moment." in come.text
+        and "/standstill?v=1" in come.text
+        and "<html" not in come.text
+    )
     assert as_alice.get("/standstill?v=1", headers=HX).status_code == 204
     all_here()
     listen_since(app, HOUR)

@@ -74,7 +74,7 @@ def test_the_list_is_filtered_by_status_person_day_and_text(
     assert list(listed(as_ada, f"?until={now - timedelta(days=2):%Y-%m-%d}")) == [his.id]
     assert len(listed(as_ada, "?since=never&until=0&status=none&after=x&sort=x&source=&cause=&last=x")) == 2
     assert listed(as_ada, "?source=nowhere") == {}
-    assert "Clear the filters" in as_ada.get("/admin/jobs?q=nothing").get_data(as_text=True)
+    assert "Clear filters" in as_ada.get("/admin/jobs?q=nothing").get_data(as_text=True)
 
 
 def test_htmx_gets_the_list_alone(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
@@ -116,21 +116,21 @@ def test_the_filters_survive_what_was_done(as_ada: FlaskClient, alice: User, mak
 
 def test_a_time_out_without_a_reason_changes_nothing(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     job = scenes.in_status(make_job(alice), Status.PROCESSING)
-    assert "Say why" in told(as_ada, BULK[1], ids=job.id, why=" ")
+    assert "Enter a reason" in told(as_ada, BULK[1], ids=job.id, why=" ")
     assert status_of(job) == Status.PROCESSING
 
 
 def test_only_jobs_that_a_worker_has_are_timed_out(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     held, waiting = scenes.in_status(make_job(alice), Status.PROCESSING), make_job(alice)
     said = told(as_ada, BULK[1], all=1, why="the machine is going away")
-    assert "1 attempt was ended." in said
+    assert "1 file was marked as timed out." in said
     assert "(1 × Waiting)" in said
     assert [status_of(job) for job in (held, waiting)] == [Status.TIMEOUT, Status.PENDING]
 
 
 def test_nothing_ticked_is_said(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     make_job(alice)
-    assert "No file was chosen" in told(as_ada, BULK[0], ids="x")
+    assert "No files selected" in told(as_ada, BULK[0], ids="x")
 
 
 def test_what_the_command_counts_stands_on_the_tabs(

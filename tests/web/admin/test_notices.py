@@ -15,7 +15,7 @@ from portal.jobs import queries
 from portal.jobs.models import ScrapingJob
 from portal.notices.delivery import send_due
 from portal.notices.models import Delivery, Notice
-from portal.notices.preferences import wishes_of
+from portal.notices.preferences import preferences_of
 from portal.notices.unsubscribe import unsubscribe_address
 from tests.support import scenes
 from tests.support.cast import NOW
@@ -39,16 +39,16 @@ def shown(client: FlaskClient, address: str, status: int = 200) -> str:
 
 def settings_of(user: User) -> dict[str, bool]:
     db.session.rollback()
-    kept = wishes_of(user.id)
+    kept = preferences_of(user.id)
     return {name: bool(getattr(kept, name)) for name in ("tell_failed", "tell_completed", "daily_summary")}
 
 
 def test_admins_see_what_was_told_to_whom(told: Notice, as_ada: FlaskClient) -> None:
     page = shown(as_ada, "/admin/notices")
     assert "alice@example.com" in page and "clientes.xlsx" in page and "A file stopped" in page
-    assert "Nothing here" in shown(as_ada, "/admin/notices?state=dead")
+    assert "No messages" in shown(as_ada, "/admin/notices?state=dead")
     assert "clientes.xlsx" in shown(as_ada, "/admin/notices?state=sent&before=99")
-    assert "Nothing here" in shown(as_ada, f"/admin/notices?before={told.id}")
+    assert "No messages" in shown(as_ada, f"/admin/notices?before={told.id}")
     assert "alice@example.com" in shown(as_ada, "/admin/notices?state=nonsense&before=nonsense")
 
 
@@ -56,7 +56,7 @@ def test_a_letter_is_shown_as_text_and_in_a_frame_that_can_do_nothing(told: Noti
     page = as_ada.get(f"/admin/notices/{told.id}")
     assert "1 result is ready." in page.get_data(as_text=True)
     assert "frame-src 'self'" in page.headers["Content-Security-Policy"]
-    letter = as_ada.get(f"/admin/notices/{told.id}/letter")
+    letter = as_ada.get(f"/admin/notices/{told.id}/email")
     policy = letter.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and policy.endswith("sandbox") and "script" not in policy
     assert "<style>" in letter.get_data(as_text=True)
@@ -65,7 +65,7 @@ def test_a_letter_is_shown_as_text_and_in_a_frame_that_can_do_nothing(told: Noti
 
 
 def test_the_log_is_for_admins_alone(told: Notice, client: FlaskClient, as_bob: FlaskClient) -> None:
-    for address in ("/admin/notices", f"/admin/notices/{told.id}", f"/admin/notices/{told.id}/letter"):
+    for address in ("/admin/notices", f"/admin/notices/{told.id}", f"/admin/notices/{told.id}/email"):
         shown(as_bob, address, 404)
         assert "/login" in client.get(address).headers["Location"]
     assert as_bob.post(f"/admin/notices/{told.id}/again").status_code == 404
@@ -73,7 +73,7 @@ def test_the_log_is_for_admins_alone(told: Notice, client: FlaskClient, as_bob: 
 
 
 def test_one_that_is_not_there_is_a_404(as_ada: FlaskClient) -> None:
-    for address in ("/admin/notices/7", f"/admin/notices/{2**40}", "/admin/notices/7/letter"):
+    for address in ("/admin/notices/7", f"/admin/notices/{2**40}", "/admin/notices/7/email"):
         shown(as_ada, address, 404)
     assert as_ada.post("/admin/notices/7/again").status_code == 404
 
@@ -93,31 +93,31 @@ def test_those_given_up_are_counted_where_an_admin_looks(told: Notice, as_ada: F
     assert "given up" not in shown(as_ada, "/admin/jobs")
     told.state, told.answer = Delivery.DEAD, "550 5.1.1 <script>"
     db.session.commit()
-    assert "1 notice given up" in shown(as_ada, "/admin/jobs")
+    assert "1 message not delivered" in shown(as_ada, "/admin/jobs")
     page = shown(as_ada, "/admin/notices")
-    assert "1 notice could not be delivered." in page and "<script>" not in page.replace('<script src="', "")
+    assert "1 message could not be delivered." in page and "<script>" not in page.replace('<script src="', "")
 
 
 def test_the_files_timeline_says_who_was_told(told: Notice, alice: User, as_alice: FlaskClient) -> None:
-    assert "Told (E-mail, alice@example.com): A file stopped." in shown(as_alice, f"/jobs/{told.job_id}")
+    assert "Told (Email, alice@example.com): A file stopped." in shown(as_alice, f"/jobs/{told.job_id}")
 
 
 def test_a_digest_stands_on_the_timeline_of_each_of_its_files(
     alice: User, as_alice: FlaskClient, make_job: MakeJob
 ) -> None:
     jobs = [scenes.failed(make_job(alice, 3), NOW, final=True) for _ in range(2)]
-    assert [event.kind for event in queries.timeline(jobs[0])].count("told") == 0, "not yet told"
+    assert [event.kind for event in queries.timeline(jobs[0])].count("notified") == 0, "not yet notified"
     list(send_due(NOW))
     for job in jobs:
         page = shown(as_alice, f"/jobs/{job.id}")
-        assert "Told (E-mail, alice@example.com): A file stopped. Together with other files." in page
+        assert "Told (Email, alice@example.com): A file stopped. Sent together with other files." in page
 
 
 def test_a_letter_that_was_refused_stands_there_with_its_next_try(told: Notice, as_alice: FlaskClient) -> None:
     told.state, told.sent_at, told.due_at = Delivery.DUE, None, NOW + timedelta(minutes=2)
     db.session.commit()
     page = shown(as_alice, f"/jobs/{told.job_id}")
-    assert "Could not be told yet (E-mail, alice@example.com): A file stopped. Next try:" in page
+    assert "Could not be told yet (Email, alice@example.com): A file stopped. Next try:" in page
 
 
 def test_a_person_chooses_what_they_are_told(alice: User, as_alice: FlaskClient) -> None:
@@ -141,7 +141,7 @@ def path_of(app: Flask, user: User, kind: str = "job_completed") -> str:
 def test_a_scanner_that_opens_the_link_stops_nothing(app: Flask, alice: User, client: FlaskClient) -> None:
     address = path_of(app, alice)
     page = shown(client, address)
-    assert "Stop these letters" in page and "alice" not in page
+    assert "Unsubscribe" in page and "alice" not in page
     assert settings_of(alice)["tell_completed"]
 
 

@@ -14,7 +14,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.bulk_tables import PhoneSearch
 from portal.jobs.models import ScrapingJob
-from portal.jobs.sweep.steps import forget_kept
+from portal.jobs.sweep.steps import delete_expired
 from tests.web.admin.test_jobs import listed
 
 MakeJob = Callable[..., ScrapingJob]
@@ -64,9 +64,9 @@ def test_the_key_of_a_number_is_good_for_its_admin_and_for_half_an_hour(
     db.session.execute(update(PhoneSearch).values(expires_at=utcnow() - timedelta(seconds=1)))
     db.session.commit()
     page = as_ada.get(address).get_data(as_text=True)
-    assert "That search is over" in page and "job-row-" not in page
+    assert "That search has expired" in page and "job-row-" not in page
     sought(as_ada, "612000004")
-    list(forget_kept(utcnow()))
+    list(delete_expired(utcnow()))
     assert [one.e164 for one in db.session.scalars(select(PhoneSearch))] == ["+34612000004"], "what is over is cleared"
 
 
@@ -78,7 +78,7 @@ def test_a_days_name_and_a_files_name_are_no_numbers(as_ada: FlaskClient) -> Non
 def test_a_number_that_is_not_whole_is_not_looked_for_as_a_name(as_ada: FlaskClient) -> None:
     for text in ("612 000 00", "61200000312345678"):
         assert sought(as_ada, text) == "/admin/jobs"
-        assert "no whole telephone number" in as_ada.get("/admin/jobs").get_data(as_text=True)
+        assert "not a complete phone number" in as_ada.get("/admin/jobs").get_data(as_text=True)
 
 
 def test_a_reference_leads_to_its_job_and_attempt(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:

@@ -204,7 +204,7 @@ def test_a_pause_needs_a_reason(as_ada: FlaskClient, folder: Path) -> None:
 
 def test_pausing_twice_says_so(as_ada: FlaskClient, folder: Path) -> None:
     pressed(as_ada, "pause", why="first")
-    assert "was paused already" in pressed(as_ada, "pause", why="second")
+    assert "was already paused" in pressed(as_ada, "pause", why="second")
     assert pause.pauses()["operators"].why == "first"
 
 
@@ -257,7 +257,7 @@ def test_no_page_waits_for_the_source_and_the_result_is_asked_for_until_it_is_th
     assert redis.llen("rq:queue:intake") == 1
     result = answer.location.partition("#")[0]
     seen = page(as_ada, result)
-    assert "Asking for +34612345678" in seen and 'hx-trigger="every 1s"' in seen
+    assert "Looking up +34612345678" in seen and 'hx-trigger="every 1s"' in seen
     assert f'<noscript><meta http-equiv="refresh" content="2; url={result}">' in seen, "and without JavaScript"
     part = as_ada.get(result, headers={"HX-Request": "true"}).get_data(as_text=True)
     assert part.startswith('<div id="trial"') and "hx-get" in part
@@ -268,7 +268,7 @@ def test_no_page_waits_for_the_source_and_the_result_is_asked_for_until_it_is_th
 
 def test_the_offline_source_can_be_tried_too(as_ada: FlaskClient, folder: Path) -> None:
     _, seen = tried(as_ada, address="/admin/sources/offline")
-    assert "Line type" in seen and "mobile" in seen and "Nobody is asked outside the portal." in seen
+    assert "Line type" in seen and "mobile" in seen and "No request leaves the portal." in seen
 
 
 def test_a_try_at_a_source_that_is_not_asked_says_that_nothing_was_sent(
@@ -277,7 +277,7 @@ def test_a_try_at_a_source_that_is_not_asked_says_that_nothing_was_sent(
     """The key was put right meanwhile: its old refusal would send the admin looking for a second fault."""
     CircuitBreaker(redis, "operators").trip("credentials")
     _, seen = tried(as_ada)
-    assert "Nothing was sent." in seen and "Press “Ask it again now” first" in seen
+    assert "Nothing was sent." in seen and "press “Use it again now” first" in seen
     pressed(as_ada, "resume")
     _, seen = tried(as_ada)
     assert "Authorization: Bearer •••" in seen and "Nothing was sent." not in seen
@@ -287,17 +287,17 @@ def test_a_try_says_when_no_worker_takes_it_up_and_at_last_gives_up(
     as_ada: FlaskClient, folder: Path, redis: Redis
 ) -> None:
     now = utcnow()
-    token = source_trial.begin("operators", "+34612345678", now)
-    assert source_trial.look("operators", token, now).waiting
-    assert source_trial.look("operators", token, now + timedelta(seconds=10)).slow
-    assert not source_trial.look("operators", token, now + timedelta(minutes=3)).waiting
-    assert source_trial.look("offline", token, now).trial is None, "it is that source's alone"
-    assert not source_trial.look("offline", token, now).waiting
+    token = source_trial.start("operators", "+34612345678", now)
+    assert source_trial.state_of("operators", token, now).waiting
+    assert source_trial.state_of("operators", token, now + timedelta(seconds=10)).slow
+    assert not source_trial.state_of("operators", token, now + timedelta(minutes=3)).waiting
+    assert source_trial.state_of("offline", token, now).trial is None, "it is that source's alone"
+    assert not source_trial.state_of("offline", token, now).waiting
     assert 0 < redis.ttl(f"trial:{token}") <= source_trial.KEPT_SECONDS
 
 
 def test_a_try_that_is_no_longer_known_says_so(as_ada: FlaskClient, as_alice: FlaskClient, folder: Path) -> None:
-    assert "There is no result of this try" in page(as_ada, f"{HERE}/try/no-such-token")
+    assert "This test has no result" in page(as_ada, f"{HERE}/try/no-such-token")
     assert as_alice.get(f"{HERE}/try/no-such-token").status_code == 404
     assert as_ada.get("/admin/sources/nobody/try/x").status_code == 404
 
@@ -322,7 +322,7 @@ def test_the_recipe_is_shown_with_what_its_tests_say(as_ada: FlaskClient, folder
     seen = page(as_ada)
     assert "{secret:OPERATOR_KEY}" in seen and SECRET not in seen
     assert seen.count('data-passed="yes"') == 1 and seen.count('data-passed="no"') == 1
-    assert "the field operator is “Ejemplo” and not “Otro”" in seen
+    assert "the field operator is “Ejemplo” instead of “Otro”" in seen
 
 
 def test_with_redis_away_the_page_still_stands(as_ada: FlaskClient, folder: Path, app: Flask) -> None:
@@ -331,8 +331,8 @@ def test_with_redis_away_the_page_still_stands(as_ada: FlaskClient, folder: Path
     del app.extensions["redis"]
     assert 'data-state="unknown"' in page(as_ada)
     tried_in_vain = as_ada.post(f"{HERE}/try", data={"number": "612345678"})
-    assert tried_in_vain.status_code == 503 and "Redis does not answer" in unescape(tried_in_vain.text)
-    assert "Redis does not answer" in page(as_ada, f"{HERE}/try/some-token")
+    assert tried_in_vain.status_code == 503 and "Redis is not responding" in unescape(tried_in_vain.text)
+    assert "Redis is not responding" in page(as_ada, f"{HERE}/try/some-token")
     assert 'data-state="paused"' in pressed(as_ada, "pause", why="because")
     assert pause.pauses()["operators"].paused_at <= utcnow()
 
@@ -344,5 +344,5 @@ def test_a_recipe_that_breaks_goes_on_in_its_last_good_version_and_its_page_says
     catalogue.refresh(lambda: 1e9)
     for address in ("/admin/sources", HERE):
         seen = page(as_ada, address)
-        assert "operators.toml" in seen and "line 2" in seen and "Its last good version goes on being used" in seen
+        assert "operators.toml" in seen and "line 2" in seen and "its last good version stays in use" in seen
     assert run(make_job(alice, 2, source="operators")) == Status.COMPLETED

@@ -13,14 +13,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import inspect, select, update
 
 from portal.accounts import AccountError, User, admin, session_user, start_session
-from portal.accounts.admin import AccountStatus, NotAnAdmin, standing
+from portal.accounts.admin import AccountStatus, NotAnAdmin, account_status
 from portal.audit import AuditEntry
 from portal.clock import utcnow
 from portal.database import db, reading, writing
 from portal.documents.models import Document, Reading
 from portal.jobs import commands
 from portal.jobs.models import ScrapingJob
-from portal.jobs.quotas import allowance
+from portal.jobs.quotas import quota_of
 from portal.jobs.worker import tasks
 from portal.notices.models import Notice
 from tests.support import cast
@@ -29,8 +29,8 @@ from tests.support.cast import PASSWORD
 MakeJob = Callable[..., ScrapingJob]
 MINUTE = timedelta(minutes=1)
 FORMS: dict[str, dict[str, str]] = {
-    "shut-out": {"why": "has left"}, "let-in": {}, "role": {"role": "admin", "why": "helps"},
-    "limits": {"max_rows": "7", "files_per_day": "2", "retention_days": "0"}, "letter": {},
+    "deactivate": {"why": "has left"}, "reactivate": {}, "role": {"role": "admin", "why": "helps"},
+    "limits": {"max_rows": "7", "files_per_day": "2", "retention_days": "0"}, "password-link": {},
 }  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_a_role_that_is_taken_after_the_page_looked_at_it_is_no_role(
             session.execute(update(User).where(User.is_admin).values(is_admin=False))
 
     app.before_request_funcs[None].append(take_it)
-    assert post(as_ada, alice, "shut-out").status_code == 404
+    assert post(as_ada, alice, "deactivate").status_code == 404
     assert now_is(alice).is_active and audited() == []
 
 
@@ -105,12 +105,12 @@ def test_ada_sees_everybody_with_state_role_files_and_limits(
     alice.max_rows, bob.is_active = 700, False
     db.session.commit()
     seen = as_ada.get("/admin/users").text
-    assert re.search(rf'user-row-{alice.id}" data-standing="active".*?700 rows', seen, re.S)
+    assert re.search(rf'user-row-{alice.id}" data-account-status="active".*?700 rows', seen, re.S)
     assert re.search(rf'user-row-{alice.id}".*?class="num">2</td>', seen, re.S)
-    assert f'user-row-{bob.id}" data-standing="shut_out"' in seen
+    assert f'user-row-{bob.id}" data-account-status="deactivated"' in seen
     found = as_ada.get("/admin/users?q=ALI", headers={"HX-Request": "true"}).text
     assert f"user-row-{alice.id}" in found and f"user-row-{bob.id}" not in found and "<html" not in found
-    assert "Show everybody" in as_ada.get("/admin/users?q=%25").text, "a % is a letter like any other"
+    assert "Show all users" in as_ada.get("/admin/users?q=%25").text, "a % is a letter like any other"
 
 
 def test_the_list_has_pages(as_ada: FlaskClient) -> None:
@@ -130,13 +130,13 @@ def test_an_invitation_without_a_mail_server_shows_its_address_once(as_ada: Flas
     assert link is not None
     db.session.rollback()
     carla = db.session.scalars(select(User).where(User.email == "carla@example.com")).one()
-    assert standing(carla) == AccountStatus.INVITED and not carla.is_admin
+    assert account_status(carla) == AccountStatus.INVITED and not carla.is_admin
     assert "/reset/" not in as_ada.get(f"/admin/users/{carla.id}").text
     assert client.post("/login", data={"email": carla.email, "password": carla.password_hash}).status_code == 401
     assert 'autocomplete="new-password"' in client.get(link[1]).text
     assert client.post(link[1], data={"password": PASSWORD}).status_code == 303
     assert client.post("/login", data={"email": carla.email, "password": PASSWORD}).status_code == 303
-    assert standing(now_is(carla)) == AccountStatus.ACTIVE
+    assert account_status(now_is(carla)) == AccountStatus.ACTIVE
     assert audited() == [("user_invite", "carla@example.com", None)]
 
 
@@ -150,7 +150,7 @@ def test_an_invitation_with_a_mail_server_is_a_letter(app: Flask, as_ada: FlaskC
     assert (notice.kind, notice.facts) == ("invite", {})
     page = as_ada.get(f"/admin/notices/{notice.id}")
     assert page.status_code == 200 and "/reset/" not in page.text, "the letter is its reader's alone"
-    assert as_ada.get(f"/admin/notices/{notice.id}/letter").status_code == 404
+    assert as_ada.get(f"/admin/notices/{notice.id}/email").status_code == 404
 
 
 def test_an_address_that_is_wrong_or_taken_is_said_and_invites_nobody(as_ada: FlaskClient, alice: User) -> None:
@@ -171,7 +171,7 @@ def test_who_is_shut_out_is_signed_out_at_once_in_pages_fragments_and_downloads(
     job = make_job(alice)
     here = f"/jobs/{job.id}"
     assert as_alice.get(f"{here}/live").status_code == 200
-    assert post(as_ada, alice, "shut-out").status_code == 303
+    assert post(as_ada, alice, "deactivate").status_code == 303
     for path in ("/", here, f"{here}/live", f"{here}/results.csv", "/jobs/live?ids=1"):
         assert as_alice.get(path).location.startswith("/login"), path
     asked = as_alice.get(f"{here}/live", headers={"HX-Request": "true"})
@@ -179,21 +179,21 @@ def test_who_is_shut_out_is_signed_out_at_once_in_pages_fragments_and_downloads(
     assert as_alice.post(f"{here}/retry").location.startswith("/login")
     assert client.post("/login", data={"email": alice.email, "password": PASSWORD}).status_code == 401
     assert audited() == [("user_shut_out", "alice@example.com", "has left")]
-    assert post(as_ada, alice, "let-in").status_code == 303
+    assert post(as_ada, alice, "reactivate").status_code == 303
     assert as_alice.get("/").status_code == 302, "an old session does not come back with its person"
     assert client.post("/login", data={"email": alice.email, "password": PASSWORD}).status_code == 303
 
 
 def test_shutting_out_needs_a_reason(as_ada: FlaskClient, alice: User) -> None:
-    answer = post(as_ada, alice, "shut-out", why="  ")
+    answer = post(as_ada, alice, "deactivate", why="  ")
     assert answer.status_code == 422 and 'role="alert"' in answer.text
     assert now_is(alice).is_active and audited() == []
 
 
 def test_what_is_so_already_is_said_and_changes_nothing(as_ada: FlaskClient, alice: User) -> None:
-    post(as_ada, alice, "shut-out")
+    post(as_ada, alice, "deactivate")
     before = everything()
-    for verb, form in (("shut-out", {"why": "again"}), ("role", {"role": "user", "why": "x"}), ("letter", {})):
+    for verb, form in (("deactivate", {"why": "again"}), ("role", {"role": "user", "why": "x"}), ("password-link", {})):
         answer = post(as_ada, alice, verb, **form) if form else as_ada.post(f"/admin/users/{alice.id}/{verb}")
         assert answer.status_code == 303
     assert as_ada.get(f"/admin/users/{alice.id}").text.count('data-kind="info"') == 3
@@ -213,7 +213,7 @@ def test_a_role_holds_from_the_next_request_on(as_ada: FlaskClient, as_alice: Fl
     assert [verb for verb, *_ in audited()] == ["user_made_admin", "user_no_admin"]
 
 
-@pytest.mark.parametrize(("verb", "form"), [("role", {"role": "user", "why": "x"}), ("shut-out", {"why": "x"})])
+@pytest.mark.parametrize(("verb", "form"), [("role", {"role": "user", "why": "x"}), ("deactivate", {"why": "x"})])
 def test_nobody_takes_the_portal_from_oneself(as_ada: FlaskClient, ada: User, verb: str, form: dict[str, str]) -> None:
     answer = post(as_ada, ada, verb, **form)
     assert answer.status_code == 422 and "another administrator" in unescape(answer.text)
@@ -228,7 +228,7 @@ def test_of_two_admins_who_take_it_from_each_other_one_stays(app: Flask, ada: Us
     with pytest.raises(NotAnAdmin):
         admin.set_role(ada.id, False, alice.id, "x", utcnow())
     with pytest.raises(AccountError):
-        admin.shut_out(ada.id, ada.id, "x", utcnow())
+        admin.deactivate(ada.id, ada.id, "x", utcnow())
     assert now_is(ada).is_admin
 
 
@@ -238,12 +238,12 @@ def test_of_two_admins_who_take_it_from_each_other_one_stays(app: Flask, ada: Us
 def test_a_person_has_the_portals_limits_until_an_admin_gives_them_their_own(
     app: Flask, as_ada: FlaskClient, as_alice: FlaskClient, alice: User, now: datetime
 ) -> None:
-    assert allowance(alice.id, now)[:2] == (5000, None)
+    assert quota_of(alice.id, now)[:2] == (5000, None)
     post(as_ada, alice, "limits")
-    assert allowance(now_is(alice).id, now)[:2] == (7, 2)
+    assert quota_of(now_is(alice).id, now)[:2] == (7, 2)
     assert now_is(alice).retention_days == 0
     post(as_ada, alice, "limits", max_rows="", files_per_day="")
-    assert allowance(alice.id, now)[:2] == (5000, None)
+    assert quota_of(alice.id, now)[:2] == (5000, None)
     assert now_is(alice).retention_days is None
 
 
@@ -255,7 +255,7 @@ def test_a_limit_that_is_none_is_refused(as_ada: FlaskClient, alice: User) -> No
         answer = post(as_ada, alice, "limits", **{name: text})
         assert answer.status_code == 422 and 'role="alert"' in answer.text
     assert now_is(alice).max_rows is None and audited() == []
-    assert "rows up to 1,000,000" in answer.text, "the range is said"
+    assert "up to 1,000,000 rows" in answer.text, "the range is said"
 
 
 def test_limits_that_were_refused_need_not_be_written_again(as_ada: FlaskClient, alice: User) -> None:
@@ -266,9 +266,9 @@ def test_limits_that_were_refused_need_not_be_written_again(as_ada: FlaskClient,
 def test_without_a_mail_server_the_page_of_a_person_promises_no_letter(
     app: Flask, as_ada: FlaskClient, alice: User
 ) -> None:
-    assert "They get a letter" not in as_ada.get(f"/admin/users/{alice.id}").text
+    assert "We will email them" not in as_ada.get(f"/admin/users/{alice.id}").text
     app.config["MAIL_SERVER"] = "127.0.0.1"
-    assert "They get a letter" in as_ada.get(f"/admin/users/{alice.id}").text
+    assert "We will email them" in as_ada.get(f"/admin/users/{alice.id}").text
 
 
 @pytest.mark.parametrize(("rows", "state"), [(7, Reading.READY), (8, Reading.REFUSED)])
@@ -308,8 +308,8 @@ def test_as_many_files_a_day_as_they_may_and_more_after_their_midnight(
     with pytest.raises(commands.CannotStart, match="files_spent"):
         cast.make_job(app, alice, now=late + 29 * MINUTE)
     db.session.rollback()
-    assert allowance(alice.id, late).spent, "a deleted file goes on counting"
-    assert not allowance(alice.id, late + 30 * MINUTE).spent
+    assert quota_of(alice.id, late).spent, "a deleted file goes on counting"
+    assert not quota_of(alice.id, late + 30 * MINUTE).spent
     assert cast.make_job(app, alice, now=late + 30 * MINUTE).id
 
 
@@ -334,7 +334,7 @@ def test_who_has_spent_the_day_is_told_at_the_upload_and_at_the_start(
 
 
 def test_ada_has_a_letter_sent(as_ada: FlaskClient, as_alice: FlaskClient, alice: User) -> None:
-    answer = post(as_ada, alice, "letter")
+    answer = post(as_ada, alice, "password-link")
     assert answer.status_code == 200 and "/reset/" in answer.text
     assert as_alice.get("/").status_code == 200, "until it is used, nothing changes"
     assert audited() == [("user_password_reset", "alice@example.com", None)]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import delete, text, update
 
-from bench import desk
-from bench.desk import FEW
-from bench.measuring import SHORT, Goal, seconds
+from bench import admin_pages
+from bench.admin_pages import FEW
+from bench.measure import SHORT, Goal, seconds
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, Metric
@@ -38,17 +38,19 @@ _GRAINS = (
 
 def goals() -> Iterator[Goal]:
     """Measure the pages, and how fast old jobs are counted."""
-    yield from desk.against_few(_pages)
+    yield from admin_pages.against_few(_pages)
     yield _counting()
 
 
 def _pages(dialect: str, server: str, jobs: int) -> dict[str, float]:
     """Measure each page, in seconds."""
-    with desk._portal(dialect, server) as app:
-        desk._make_jobs(app, dialect, jobs, DAYS)
+    with admin_pages._portal(dialect, server) as app:
+        admin_pages._make_jobs(app, dialect, jobs, DAYS)
         _sum_up(dialect)
-        client = desk._signed_in(app)
-        return {name: min(desk._page_seconds(client, path) for _ in range(ROUNDS)) for name, path in PAGES.items()}
+        client = admin_pages._signed_in(app)
+        return {
+            name: min(admin_pages._page_seconds(client, path) for _ in range(ROUNDS)) for name, path in PAGES.items()
+        }
 
 
 def _sum_up(dialect: str) -> None:
@@ -77,8 +79,8 @@ def _sum_up(dialect: str) -> None:
 def _counting() -> Goal:
     """Let the sweep's step count jobs of an older version, each with one attempt."""
     count = FEW if SHORT else 20 * FEW
-    with desk._portal("sqlite", "") as app:
-        desk._make_jobs(app, "sqlite", count)
+    with admin_pages._portal("sqlite", "") as app:
+        admin_pages._make_jobs(app, "sqlite", count)
         db.session.execute(delete(Metric))
         db.session.execute(update(ScrapingJob).values(ended_at=None, updated_at=ScrapingJob.updated_at))
         db.session.execute(

@@ -13,8 +13,8 @@ from datetime import timedelta
 from flask import Flask
 from sqlalchemy import text
 
-from bench.measuring import SHORT, Goal, seconds
-from bench.portal_here import NOW, lift_timeout, make_job, numbers, portal
+from bench.measure import SHORT, Goal, seconds
+from bench.temporary_portal import NOW, lift_timeout, make_job, numbers, portal
 from portal.database import db
 from portal.jobs.sweep import steps
 from tests.services import new_database, postgres, postgres_programs, valkey

@@ -17,8 +17,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, text, update
 from werkzeug.test import TestResponse
 
-from bench.measuring import SHORT, Goal
-from bench.portal_here import NOW, lift_timeout, make_job, numbers, portal
+from bench.measure import SHORT, Goal
+from bench.temporary_portal import NOW, lift_timeout, make_job, numbers, portal
 from portal.accounts import User
 from portal.accounts.passwords import hash_password
 from portal.clock import utcnow
