@@ -67,7 +67,7 @@ def page_of(client: FlaskClient, path: str = "/admin/health") -> str:
 
 def listen_since(app: Flask, ago: timedelta) -> None:
     watch = app.extensions["standstill"]
-    watch.since, watch.asked_at = utcnow() - ago, None
+    watch.since, watch.checked_at = utcnow() - ago, None
 
 
 # ── the page ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,7 +205,7 @@ def test_an_open_page_is_told_when_it_comes_and_goes_and_its_asking_keeps_no_ses
     all_here()
     listen_since(app, HOUR)
     gone = as_alice.get("/standstill?v=1", headers=HX)
-    assert 'data-standstill="no"' in gone.text and "paused" not in gone.text
+    assert 'data-standstill="no"' in gone.text and "stopped" not in gone.text
     assert client.get("/standstill?v=0").status_code == 204
 
 
@@ -214,7 +214,7 @@ def test_a_hundred_pages_ask_the_database_once(app: Flask) -> None:
     asked: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     for _ in range(100):
-        watch.ask(now, timedelta(minutes=1))
+        watch.stopped(now, timedelta(minutes=1))
     assert len([text for text in asked if text.startswith("SELECT")]) == 1
-    watch.ask(now + REMEMBERED, timedelta(minutes=1))
+    watch.stopped(now + REMEMBERED, timedelta(minutes=1))
     assert len([text for text in asked if text.startswith("SELECT")]) == 2
