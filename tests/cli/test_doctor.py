@@ -14,7 +14,7 @@ from sqlalchemy import delete
 from portal.clock import utcnow
 from portal.config import SettingError, read_settings
 from portal.database import db
-from portal.jobs.sweep.steps import _note
+from portal.jobs.sweep.steps import _save_state
 from portal.notices.models import Delivery, Notice
 from tests import services
 from tests.support import cast
@@ -33,7 +33,7 @@ def portal(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> Call
         with app.app_context():
             db.drop_all()
             upgrade()
-            _note(ended_at=utcnow())
+            _save_state(ended_at=utcnow())
             db.session.remove()
             db.engine.dispose()
         return app.test_cli_runner()
