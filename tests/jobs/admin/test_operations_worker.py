@@ -30,9 +30,9 @@ def test_the_worker_runs_it_after_redis_lost_the_message(place: World) -> None:
     db.session.rollback()
 
     def state() -> tuple[object, ...]:
-        return place.ask("SELECT state, done, skipped FROM operations WHERE id = ?", operation_id)[0]
+        return place.query("SELECT state, done, skipped FROM operations WHERE id = ?", operation_id)[0]
 
     wait_until(lambda: state()[0] == "done", 30, "the operation is done")
     assert state() == ("done", 60, 0)
-    assert place.ask("SELECT count(*) FROM scraping_jobs WHERE status = 'retrying' AND round = 2") == [(60,)]
+    assert place.query("SELECT count(*) FROM scraping_jobs WHERE status = 'retrying' AND round = 2") == [(60,)]
     assert place.redis.llen("rq:queue:scrape") == 60, "the workers were told of each"

@@ -43,7 +43,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def server() -> Iterator[Misbehaving]:
     with misbehaving() as server:
-        server.looks = 0
+        server.polls_before_ready = 0
         yield server
 
 

@@ -16,7 +16,7 @@ def test_a_half_done_file_says_how_far_it_is(app: Flask, alice: User) -> None:
 
     with force_locale("en"):
         assert download_name(job, "xlsx") == "Clientes mayo (partial 1 of 3).xlsx"
-        assert download_name(job, "csv", "failed") == "Clientes mayo (rows to correct, partial 1 of 3).csv"
+        assert download_name(job, "csv", "failed") == "Clientes mayo (rows to fix, partial 1 of 3).csv"
         job.processed_numbers = 3
         assert download_name(job, "xlsx") == "Clientes mayo (complete).xlsx"
         assert download_name(job, "xlsx", group="mobiles") == "Clientes mayo (Mobiles, no duplicates).xlsx"

@@ -58,7 +58,10 @@ def test_a_newer_versions_event_is_read_but_not_written(app: Flask, alice, make_
     db.session.execute(text("UPDATE events SET kind = 'unheard_of'"))
     (event,) = queries.timeline(job)
     with app.test_request_context(headers={"Accept-Language": "en"}):
-        assert (statuses.event_tone(event), statuses.event_words(event)) == ("idle", "Something was noted.")
+        assert (statuses.event_tone(event), statuses.event_words(event)) == (
+            "idle",
+            "Something happened that has no description.",
+        )
     with pytest.raises(StatementError, match="unheard_of"):
         db.session.execute(insert(Event).values(job_id=job.id, at=NOW, kind="unheard_of", facts={}))
 
@@ -82,7 +85,7 @@ def test_an_event_says_what_is_known(app: Flask) -> None:
     }
     with app.test_request_context(headers={"Accept-Language": "en"}):
         said = statuses.event_words(Event(kind="timeout", facts=facts, at=NOW))
-    for part in ("Attempt 2 timed out.", "1,200 rows are ready.", "Next try:", "it hung"):
+    for part in ("Attempt 2 timed out.", "1,200 rows are ready.", "Next attempt:", "it hung"):
         assert part in said
 
 

@@ -24,7 +24,7 @@ def test_a_message_that_comes_twice_starts_one_attempt(place: World) -> None:
     workers = [place.start("scrape"), place.start("scrape")]
     place.wait_status(job_id, "completed")
     wait_until(lambda: place.redis.llen("rq:queue:scrape") == 0 and not any(worker.horses() for worker in workers))
-    assert place.job(job_id, "attempt") == 1 and place.ask("SELECT count(*) FROM attempts") == [(1,)]
+    assert place.job(job_id, "attempt") == 1 and place.query("SELECT count(*) FROM attempts") == [(1,)]
     assert once_each(place, 40)
 
 

@@ -89,9 +89,9 @@ def test_with_redis_away_the_scheduler_sweeps_itself(place: World) -> None:
     scheduler = place.start("scheduler")
     wait_more(place, 1)
     place.valkey.stop(signal.SIGKILL)
-    before = place.ask("SELECT ended_at FROM sweep_state")
+    before = place.query("SELECT ended_at FROM sweep_state")
     wait_more(place, 2, swept_here)
-    assert place.ask("SELECT ended_at FROM sweep_state") > before
+    assert place.query("SELECT ended_at FROM sweep_state") > before
     assert scheduler.alive
     place.valkey.start()
     if not place.of("sweep"):

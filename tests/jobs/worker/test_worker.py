@@ -29,7 +29,7 @@ def horse_of(place: World) -> int:
 
 
 def ends_of(place: World, job_id: int) -> list[tuple[str, str]]:
-    return place.ask("SELECT end, cause FROM attempts WHERE job_id = ? ORDER BY attempt", job_id)
+    return place.query("SELECT end, cause FROM attempts WHERE job_id = ? ORDER BY attempt", job_id)
 
 
 # ── stopped ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -42,7 +42,7 @@ def test_a_stopped_worker_hands_its_job_back_and_repeats_nothing(place: World) -
     worker.wait_gone(10)
     assert place.job(job_id, "status", "retry_count", "attempt") == ("retrying", 0, 1)
     assert ends_of(place, job_id) == [("handed_back", "restart")]
-    assert place.ask("SELECT count(*) FROM events WHERE job_id = ? AND kind = 'handed_back'", job_id) == [(1,)]
+    assert place.query("SELECT count(*) FROM events WHERE job_id = ? AND kind = 'handed_back'", job_id) == [(1,)]
     assert set(place.journal.count()) == place.final(job_id), "what was in flight is saved before it leaves"
     place.start("scrape")
     place.wait_status(job_id, "completed")
@@ -74,7 +74,7 @@ def test_a_worker_stopped_without_redis_hands_its_job_back(place: World) -> None
     worker.wait_gone(10)
     assert place.job(job_id, "status", "retry_count") == ("retrying", 0)
     assert ends_of(place, job_id) == [("handed_back", "restart")]
-    assert not worker.said("Traceback"), "leaving without Redis is no fault of the worker"
+    assert not worker.logged("Traceback"), "leaving without Redis is no fault of the worker"
 
 
 def test_a_killed_worker_takes_its_horse_along(place: World) -> None:
@@ -93,13 +93,13 @@ def test_a_killed_worker_takes_its_horse_along(place: World) -> None:
 
 def snapshot(place: World, job_id: int) -> list[tuple[object, ...]]:
     """Everything that an attempt could change, except the times at which the current one beats."""
-    numbers = place.ask("SELECT row_no, outcome, attempt, checked_at FROM numbers WHERE job_id = ?", job_id)
-    return [*numbers, *place.ask("SELECT * FROM scraping_jobs WHERE id = ?", job_id), *ends_of(place, job_id)]
+    numbers = place.query("SELECT row_no, outcome, attempt, checked_at FROM numbers WHERE job_id = ?", job_id)
+    return [*numbers, *place.query("SELECT * FROM scraping_jobs WHERE id = ?", job_id), *ends_of(place, job_id)]
 
 
 def older_after_newer(place: World, job_id: int) -> int:
     """Answers that the ledger took from an attempt when a newer one already had the job."""
-    return place.ask("SELECT count(*) FROM late WHERE job_id = ?", job_id)[0][0]
+    return place.query("SELECT count(*) FROM late WHERE job_id = ?", job_id)[0][0]
 
 
 def frozen_and_overtaken(place: World, **more: str) -> tuple[int, int]:
@@ -180,7 +180,7 @@ def test_a_worker_started_before_redis_waits_for_it(place: World) -> None:
     place.valkey.stop()
     worker = place.start("scrape")
     job_id = place.make_job(cast.make_user("alice@example.com"), 5)  # accepted with Redis away
-    wait_until(lambda: worker.said("waiting for redis"))
+    wait_until(lambda: worker.logged("waiting for redis"))
     place.valkey.start()
     assert place.sweep().pushed == 1
     place.wait_status(job_id, "completed")
