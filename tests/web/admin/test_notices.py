@@ -99,7 +99,7 @@ def test_those_given_up_are_counted_where_an_admin_looks(told: Notice, as_ada: F
 
 
 def test_the_files_timeline_says_who_was_told(told: Notice, alice: User, as_alice: FlaskClient) -> None:
-    assert "Told (Email, alice@example.com): A file stopped." in shown(as_alice, f"/jobs/{told.job_id}")
+    assert "Notified (Email, alice@example.com): A file stopped." in shown(as_alice, f"/jobs/{told.job_id}")
 
 
 def test_a_digest_stands_on_the_timeline_of_each_of_its_files(
@@ -110,14 +110,14 @@ def test_a_digest_stands_on_the_timeline_of_each_of_its_files(
     list(send_due(NOW))
     for job in jobs:
         page = shown(as_alice, f"/jobs/{job.id}")
-        assert "Told (Email, alice@example.com): A file stopped. Sent together with other files." in page
+        assert "Notified (Email, alice@example.com): A file stopped. Sent together with other files." in page
 
 
 def test_a_letter_that_was_refused_stands_there_with_its_next_try(told: Notice, as_alice: FlaskClient) -> None:
     told.state, told.sent_at, told.due_at = Delivery.DUE, None, NOW + timedelta(minutes=2)
     db.session.commit()
     page = shown(as_alice, f"/jobs/{told.job_id}")
-    assert "Could not be told yet (Email, alice@example.com): A file stopped. Next try:" in page
+    assert "Not delivered yet (Email, alice@example.com): A file stopped. Next attempt:" in page
 
 
 def test_a_person_chooses_what_they_are_told(alice: User, as_alice: FlaskClient) -> None:
