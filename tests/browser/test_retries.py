@@ -72,7 +72,7 @@ def worker_for_one_attempt(place: World, **more: str) -> None:
 
 
 def ended(place: World) -> list[tuple[object, ...]]:
-    return place.ask("SELECT attempt, end FROM attempts WHERE ended_at IS NOT NULL ORDER BY attempt")
+    return place.query("SELECT attempt, end FROM attempts WHERE ended_at IS NOT NULL ORDER BY attempt")
 
 
 def attempt_lines(page: Page) -> list[str]:
@@ -124,7 +124,7 @@ def test_the_retry_button_does_what_it_says_and_pressed_twice_starts_one_attempt
     page = signed_in(tabs, here)
     page.goto(f"/jobs/{job_id}")
     wait_for(page, "failed")
-    expect(page.locator("#job-summary")).to_contain_text(f"{POISONED} rows need you")
+    expect(page.locator("#job-summary")).to_contain_text(f"{POISONED} rows have no answer yet")
     other_tab = page.context.new_page()
     other_tab.goto(f"/jobs/{job_id}")
     expect(page.locator("#do-retry")).to_have_text(f"Retry {POISONED} numbers")
@@ -135,7 +135,7 @@ def test_the_retry_button_does_what_it_says_and_pressed_twice_starts_one_attempt
     expect(page.locator(".toast").first).to_contain_text(f"{POISONED} numbers are being looked up again")
     other_tab.click("#do-retry")  # drawn before the first press
     expect(other_tab.locator(".toast")).to_contain_text("Nothing was changed")
-    assert place.ask("SELECT count(*) FROM events WHERE kind = 'retried'") == [(1,)]
+    assert place.query("SELECT count(*) FROM events WHERE kind = 'retried'") == [(1,)]
 
     worker_for_one_attempt(place)
     for tab in (page, other_tab):
@@ -155,11 +155,11 @@ def test_a_double_click_without_a_script_starts_one_attempt_too(place: World, he
     page.goto(f"/jobs/{job_id}")
     page.locator("#do-retry").dblclick()
     wait_for(page, "retrying")
-    assert place.ask("SELECT count(*) FROM events WHERE kind = 'retried'") == [(1,)]
+    assert place.query("SELECT count(*) FROM events WHERE kind = 'retried'") == [(1,)]
     page.click("#job-cancel > summary")
     page.click("#do-cancel")
     wait_for(page, "cancelled")
     assert sums(page) == {"Found": ROWS - POISONED, "To look up": POISONED}, "what was ready is kept"
     page.click("#do-retry")
     wait_for(page, "retrying")
-    assert place.ask("SELECT count(*) FROM events WHERE kind = 'retried'") == [(2,)]
+    assert place.query("SELECT count(*) FROM events WHERE kind = 'retried'") == [(2,)]

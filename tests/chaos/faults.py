@@ -120,7 +120,7 @@ class Faults:
 
     def _freeze_horse(self) -> bool:
         horse = self._horse()
-        held = self.world.ask(
+        held = self.world.query(
             "SELECT id, attempt FROM scraping_jobs WHERE status = 'processing' AND worker LIKE ?", f"%:{horse}"
         )
         if not horse or not held or len(self.frozen) >= 2:

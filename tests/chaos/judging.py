@@ -41,7 +41,7 @@ class Job:
 
 
 def jobs(world: World) -> list[Job]:
-    rows = world.ask(
+    rows = world.query(
         "SELECT id, file_name, status, attempt, retry_count, max_retries, total_numbers, processed_numbers,"
         " failed_count, next_retry_at FROM scraping_jobs ORDER BY id"
     )
@@ -66,7 +66,7 @@ def repeats(world: World, concurrency: int, lookup_seconds: float) -> Repeats:
     places = {job.place for job in jobs(world) if job.kind == "plain"}
     counted = world.journal.count()
     extra = repeated(counted, [e164 for e164 in counted if client.place_of(e164) in places])
-    ends = world.ask("SELECT job_id FROM attempts WHERE \"end\" = 'lost'")
+    ends = world.query("SELECT job_id FROM attempts WHERE \"end\" = 'lost'")
     lost = sum(job_id in plain for (job_id,) in ends)
     one_save = ceil(concurrency * (SAVE_SECONDS + TICK_SECONDS) / lookup_seconds)
     return Repeats(extra, lost, lost * (concurrency + one_save))
@@ -80,7 +80,7 @@ def verdict(world: World, repeated: Repeats) -> list[str]:
         (watching.late_beats(world), "beats of an attempt whose job was no longer its own"),
         (watching.answered_twice(world), "rows answered twice"),
         (max(0, repeated.extra - repeated.may_be), "lookups repeated beyond those in flight and unsaved"),
-        (world.ask("SELECT count(*) FROM attempts WHERE ended_at IS NULL")[0][0], "attempts that never ended"),
+        (world.query("SELECT count(*) FROM attempts WHERE ended_at IS NULL")[0][0], "attempts that never ended"),
     ):
         if count:
             found.append(f"{count} {sentence}")
@@ -90,9 +90,9 @@ def verdict(world: World, repeated: Repeats) -> list[str]:
 def _of_job(world: World, job: Job) -> Iterator[str]:
     name = f"job {job.id} ({job.kind}, {job.status}, attempt {job.attempt})"
     planned = len(client.cells(job.place))
-    outcomes = dict(world.ask("SELECT outcome, count(*) FROM numbers WHERE job_id = ? GROUP BY outcome", job.id))
+    outcomes = dict(world.query("SELECT outcome, count(*) FROM numbers WHERE job_id = ? GROUP BY outcome", job.id))
     final = sum(count for outcome, count in outcomes.items() if outcome not in ("waiting", "failed"))
-    told = dict(world.ask("SELECT kind, count(*) FROM notices WHERE job_id = ? GROUP BY kind", job.id))
+    told = dict(world.query("SELECT kind, count(*) FROM notices WHERE job_id = ? GROUP BY kind", job.id))
     if not job.final:
         yield f"{name} is not final"
         return

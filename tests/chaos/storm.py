@@ -59,7 +59,7 @@ class Storm:
         # The last notice is due with the last failure. One whose sender was killed is taken up after two minutes, and
         # one that a digest waits for after a quarter of an hour.
         unsent = "SELECT count(*) FROM notices WHERE state = 'due' AND due_at <= datetime('now')"
-        while self.world.ask(unsent)[0][0] and time.monotonic() < begun + self.settle_seconds + 10:
+        while self.world.query(unsent)[0][0] and time.monotonic() < begun + self.settle_seconds + 10:
             self.faults.keep_up()
             time.sleep(0.2)
 

@@ -32,18 +32,18 @@ def watch(world: World) -> None:
 
 def late_answers(world: World) -> int:
     """Answers that an older attempt committed after a newer one had claimed the job."""
-    return int(world.ask("SELECT count(*) FROM watched WHERE kind = 'answer' AND attempt < present")[0][0])
+    return int(world.query("SELECT count(*) FROM watched WHERE kind = 'answer' AND attempt < present")[0][0])
 
 
 def late_beats(world: World) -> int:
     """Leases that an attempt renewed when the job was no longer its own."""
-    return int(world.ask("SELECT count(*) FROM watched WHERE kind = 'beat'")[0][0])
+    return int(world.query("SELECT count(*) FROM watched WHERE kind = 'beat'")[0][0])
 
 
 def answered_twice(world: World) -> int:
     """Rows that were given a final answer more than once."""
     return len(
-        world.ask(
+        world.query(
             "SELECT job_id, row_no FROM watched WHERE kind = 'answer' AND outcome <> 'failed'"
             " GROUP BY job_id, row_no HAVING count(*) > 1"
         )

@@ -18,7 +18,7 @@ from portal.jobs.sweep.steps import _note
 from portal.notices.models import Delivery, Notice
 from tests import services
 from tests.support import cast
-from tests.support.postoffice import PASSWORD, USER, certificate, post_office
+from tests.support.smtp_server import PASSWORD, USER, certificate, smtp_server
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ def test_a_message_that_failed_or_is_late_is_ill_as_on_the_admins_page(portal: C
             db.session.remove()
         return next(name for name in lines(terminal.invoke(args=["doctor"])) if "Notices" in name)
 
-    assert [noted(Delivery.DEAD, 7 * 24 - 1), noted(Delivery.DEAD, 7 * 24 + 1)] == ["✗ Notices", "✓ Notices"]
-    assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Notices", "✓ Notices"]
+    assert [noted(Delivery.DEAD, 7 * 24 - 1), noted(Delivery.DEAD, 7 * 24 + 1)] == ["✗ Messages", "✓ Notices"]
+    assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Messages", "✓ Notices"]
 
 
 def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monkeypatch) -> None:
@@ -84,32 +84,32 @@ def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monke
     assert "Check REDIS_URL" in said["✗ Redis"]
     assert "✓ Database" in said and "✓ Storage" in said
     assert "✗ Sources" in said
-    for look in ("✗ Sweep", "✗ Notices"):
+    for look in ("✗ Sweep", "✗ Messages"):
         assert "see Migrations" in said[look], "the database does answer"
     assert "Exception" not in answer.output and "Traceback" not in answer.output
 
 
 def test_a_test_email_uses_tls_and_login(portal: Callable[..., FlaskCliRunner], tmp_path: Path) -> None:
     certified = certificate(tmp_path / "tls")
-    with post_office(certified) as office:
+    with smtp_server(certified) as mail_server:
         mail = {
-            "MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(office.port), "MAIL_USE_TLS": "1", "MAIL_USERNAME": USER,
+            "MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(mail_server.port), "MAIL_USE_TLS": "1", "MAIL_USERNAME": USER,
             "MAIL_PASSWORD": PASSWORD, "MAIL_CA_FILE": str(certified[0]),
         }  # fmt: skip
         terminal = portal(**mail)
-        assert terminal.invoke(args=["doctor"]).exit_code == 0 and office.messages == []
+        assert terminal.invoke(args=["doctor"]).exit_code == 0 and mail_server.messages == []
         answer = terminal.invoke(args=["doctor", "--mail-to", "ops@example.com"])
         assert answer.exit_code == 0, answer.output
-        assert office.to == [["ops@example.com"]] and office.secure == [True]
+        assert mail_server.to == [["ops@example.com"]] and mail_server.secure == [True]
         refused = portal(**mail | {"MAIL_PASSWORD": "wrong"}).invoke(args=["doctor"])
         assert refused.exit_code == 1 and "535" in lines(refused)["✗ Email"]
         assert "wrong" not in refused.output and PASSWORD not in refused.output
 
 
 def test_it_reports_a_mail_server_that_refuses_or_is_away(portal: Callable[..., FlaskCliRunner]) -> None:
-    with post_office() as office:
-        terminal = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(office.port))
-        office.script += ["554 5.7.1 Not from you"]
+    with smtp_server() as mail_server:
+        terminal = portal(MAIL_SERVER="127.0.0.1", MAIL_PORT=str(mail_server.port))
+        mail_server.script += ["554 5.7.1 Not from you"]
         answer = terminal.invoke(args=["doctor", "--mail-to", "ops@example.com"])
         assert answer.exit_code == 1 and "554 5.7.1 Not from you" in lines(answer)["✗ Email"]
         assert terminal.invoke(args=["doctor", "--mail-to", "nobody"]).exit_code == 1

@@ -29,7 +29,7 @@ def test_a_second_run_fetches_a_submitted_batch(
         assert made.batch and made.batch.poll
         made = replace(made, batch=replace(made.batch, poll=replace(made.batch.poll, limit_seconds=0.1)))
         with registered(made):
-            server.looks, server.holding = 0, True
+            server.polls_before_ready, server.holding = 0, True
             assert runner.invoke(args=command).exit_code == 1
             assert "The source is busy. Run the command again after" in runner.invoke(args=command).output
             db.session.execute(update(ScrapingJob).values(not_before=None))  # a minute later

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of jobs: real processes, and the source of the tests of the export."""
+"""Fixtures of the jobs' tests: real processes, and the source of the export's tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.world import World, world
 
 @pytest.fixture
 def place(tmp_path: Path, forks: Preloaded) -> Iterator[World]:
-    """A world where a lookup takes a twentieth of a second, four at once, and RQ looks after its horse each second."""
+    """A world where a lookup takes a twentieth of a second, four run at once, and RQ checks its horse each second."""
     with world(tmp_path, forks, JOURNAL_SECONDS="0.05", MONITORING_SECONDS="1") as place:
         yield place
 

@@ -1,7 +1,7 @@
-"""A model of one job among two workers, two sweeps, its owner and an admin, who act in any order while the clock moves.
+"""A model of one job with two workers, two sweeps, its owner and an admin, who act in any order as time passes.
 
-Each rule does what the portal would do and says beforehand, from the model alone, whether it may succeed. After every
-step the database is compared with the model.
+Each rule does what the portal would do, and predicts from the model alone whether it may succeed. After every step the
+database is compared with the model.
 """
 
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ SPANS = st.sampled_from([0, 1, 20, 59, 60, 61, 130, 600, 1799, 1800, 1801, 4000]
 
 
 class JobMachine(RuleBasedStateMachine):
-    """Subclassed for each database; `app` and `owner_id` are set by the test."""
+    """Subclassed for each database; the test sets `app` and `owner_id`."""
 
     app: Any
     owner_id: int
@@ -52,9 +52,9 @@ class JobMachine(RuleBasedStateMachine):
         db.session.commit()
         self.id = job.id
         self.holds: dict[str, int] = {}  # worker → the attempt it believes in
-        self.saved: dict[int, str] = {}  # row → final answer that was committed
+        self.saved: dict[int, str] = {}  # row → committed final answer
         self.final_rounds: set[int] = set()  # rounds in which the job failed for good
-        self.seen_silent: list[tuple[int, datetime | None]] = []  # what a sweep saw and has not acted on yet
+        self.seen_silent: list[tuple[int, datetime | None]] = []  # what a sweep read and has not acted on yet
         self.before: tuple[Status, int] = (Status.PENDING, 0)
         self.by_hand = False  # whether the last step was an admin's time-out
 
@@ -195,7 +195,7 @@ class JobMachine(RuleBasedStateMachine):
         self.by_hand = True
         assert self.done(ScrapingJob.time_out_by_hand(self.id, "ada", "hangs", self.now, BACKOFF)) is may
 
-    # ── what must always hold ───────────────────────────────────────────────────────────────────────────────────
+    # ── invariants ──────────────────────────────────────────────────────────────────────────────────────────────
 
     @invariant()
     def holds_together(self) -> None:

@@ -1,4 +1,4 @@
-"""Thousands of jobs like one that was made by the real verbs, copied inside the database."""
+"""Thousands of copies, made inside the database, of a job that the real verbs made."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from portal.jobs.models import ScrapingJob
 
 
 def copies(model: ScrapingJob, count: int, **changes: Any) -> list[int]:
-    """So many jobs like the model, and their ids. They have no rows of their own, and the figures have not counted
-    their end yet."""
+    """Make so many copies of the job, and return their ids. They have no rows of their own, and the metrics have not
+    counted their end yet."""
     changes.setdefault("ended_at", None)
     columns = [column for column in ScrapingJob.__table__.columns if column.name != "id"]
     numbers = select(literal(0).label("n")).cte("numbers", recursive=True)

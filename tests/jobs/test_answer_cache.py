@@ -1,4 +1,4 @@
-"""Answers that are kept: a number is not paid for twice across files, and what is not saved is not kept either."""
+"""The answer cache: a number is not paid for twice across files, and an answer that was not saved is not cached."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from tests.support.sources import CountingSource, found
 
 @pytest.fixture
 def kept() -> Iterator[CountingSource]:
-    """A source whose answers are kept for 30 days."""
+    """A source whose answers are cached for 30 days."""
     source = CountingSource()
     sources.register("counting", lambda: source, SourceFacts(("seen",), 1, "1", 0.01, cache_days=30))
     yield source
@@ -40,7 +40,7 @@ def count() -> int:
     return db.session.scalar(select(func.count()).select_from(CachedAnswer)) or 0
 
 
-def test_a_number_of_an_earlier_file_is_not_asked_again(alice, bob, make_job, kept) -> None:
+def test_an_earlier_files_number_is_not_looked_up_again(alice, bob, make_job, kept) -> None:
     assert run(make_job(alice, [mobile(1), mobile(2)], source="counting")) == Status.COMPLETED
     job = make_job(bob, [mobile(2), mobile(3), f"0034{mobile(2)}"], source="counting")
     assert run(job) == Status.COMPLETED
@@ -56,7 +56,7 @@ def test_a_file_that_is_known_altogether_asks_nothing(alice, make_job, kept) -> 
     assert sum(kept.calls.values()) == 1200
 
 
-def test_after_its_days_it_is_asked_again_and_kept_from_then_on(alice, make_job, kept) -> None:
+def test_an_expired_answer_is_looked_up_and_kept_again(alice, make_job, kept) -> None:
     later = NOW + timedelta(days=31)
     run(make_job(alice, 1, source="counting"))
     run(make_job(alice, 1, source="counting"), later)
@@ -64,7 +64,7 @@ def test_after_its_days_it_is_asked_again_and_kept_from_then_on(alice, make_job,
     assert sum(kept.calls.values()) == 2
 
 
-def test_a_kept_answer_does_not_become_younger_by_being_used(alice, make_job, kept) -> None:
+def test_using_a_cached_answer_does_not_renew_it(alice, make_job, kept) -> None:
     for days in (0, 20, 40):
         run(make_job(alice, 1, source="counting"), NOW + timedelta(days=days))
     assert sum(kept.calls.values()) == 2
@@ -76,7 +76,7 @@ def test_what_failed_is_not_kept(alice, make_job, kept) -> None:
     assert count() == 1
 
 
-def test_what_came_in_before_the_source_stopped_is_kept(alice, make_job, kept) -> None:
+def test_answers_before_the_source_stopped_are_cached(alice, make_job, kept) -> None:
     def stops(e164: str) -> Answer:
         if sum(kept.calls.values()) > 3:
             raise SourceStopped("page_changed")
@@ -100,7 +100,7 @@ def test_a_late_worker_keeps_nothing(alice, ada, make_job, kept) -> None:
     assert count() == 0
 
 
-def test_a_source_that_keeps_nothing_is_asked_each_time(alice, make_job, counting) -> None:
+def test_a_source_without_a_cache_is_asked_each_time(alice, make_job, counting) -> None:
     for _ in range(2):
         run(make_job(alice, 2, source="counting"))
     assert sum(counting.calls.values()) == 4
@@ -127,7 +127,7 @@ def test_a_kept_answer_is_no_sign_of_how_the_source_is(alice, make_job, kept) ->
     assert stats.since(["counting"], NOW + timedelta(hours=1)) == {"counting": {"found": 2}}
 
 
-def test_the_sweep_forgets_what_is_past_its_sources_days_and_nothing_else(alice, make_job, kept) -> None:
+def test_the_sweep_deletes_only_expired_answers(alice, make_job, kept) -> None:
     run(make_job(alice, 4, source="counting"))
     answer_cache.remember("gone", "1", {"+34612000001": found("+34612000001")}, NOW)
     db.session.commit()
@@ -143,7 +143,7 @@ def test_one_pass_forgets_so_many_and_the_next_goes_on(alice, make_job, kept) ->
     assert [answer_cache.forget_old(later, limit=3) for _ in range(4)] == [3, 3, 1, 0]
 
 
-def test_a_source_that_no_longer_keeps_answers_loses_those_it_has(alice, make_job, kept) -> None:
+def test_switching_the_cache_off_deletes_its_answers(alice, make_job, kept) -> None:
     run(make_job(alice, 2, source="counting"))
     sources.register("counting", lambda: kept, SourceFacts(("seen",), 1, "1", 0.01))
     assert steps.sweep(NOW + timedelta(minutes=1)).forgotten == 2

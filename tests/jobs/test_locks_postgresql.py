@@ -1,6 +1,6 @@
-"""Two at once on PostgreSQL, where each waits for the other's rows: nobody is sent away, and nothing is lost by it.
+"""Two at once on PostgreSQL, where each waits for the other's rows: both succeed, and no change is lost.
 
-On SQLite a transaction that may write is alone, so that none of this can happen there.
+On SQLite a transaction that may write is alone, so none of this can happen there.
 """
 
 import threading
@@ -33,8 +33,8 @@ WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_da
 
 @contextmanager
 def meanwhile(app: Flask, act: Callable[[], object], *, waits: bool = True) -> Iterator[list[object]]:
-    """Somebody else, with a connection of their own, does this beside the block: they have come to where they wait
-    for us (or to their end) when it begins, and are through when it is left. Their answer is put into the list."""
+    """Another caller, on a connection of its own, runs this beside the block: it has reached the point where it waits
+    for us (or its end) when the block begins, and is done when the block ends. Its result is added to the list."""
     said: list[object] = []
 
     def run() -> None:
@@ -64,7 +64,7 @@ def begin(order: BulkOrder, *jobs: ScrapingJob) -> int:
     return operation_id
 
 
-def test_a_worker_ends_its_job_while_an_operation_is_about_to_see_to_it(app: Flask) -> None:
+def test_a_worker_ends_its_job_during_an_operation(app: Flask) -> None:
     alice = cast.make_user("alice@example.com")
     stopped = scenes.failed(cast.make_job(app, alice, 2), final=True)
     held = cast.make_job(app, alice, 2)
@@ -83,7 +83,7 @@ def test_a_worker_ends_its_job_while_an_operation_is_about_to_see_to_it(app: Fla
     assert (job.status, job.max_retries, job.next_retry_at) == (Status.FAILED, 5, NOW)
 
 
-def test_two_operations_over_the_same_sources_come_through(app: Flask) -> None:
+def test_two_operations_on_the_same_sources_finish(app: Flask) -> None:
     alice = cast.make_user("alice@example.com")
     jobs = [cast.make_job(app, alice, 1, source=source) for source in ("offline",) * 4]
     for job, source in zip(jobs, ("one", "two", "one", "two"), strict=True):
@@ -100,7 +100,7 @@ def test_two_operations_over_the_same_sources_come_through(app: Flask) -> None:
     assert set(db.session.scalars(select(ScrapingJob.status))) == {Status.CANCELLED}
 
 
-def test_a_worker_gives_up_while_an_admin_changes_the_jobs_limits(app: Flask) -> None:
+def test_an_attempt_fails_while_an_admin_changes_the_limits(app: Flask) -> None:
     job = scenes.claim(cast.make_job(app, cast.make_user("alice@example.com"), 2))
     job_id, attempt = job.id, job.attempt
 
@@ -117,7 +117,7 @@ def test_a_worker_gives_up_while_an_admin_changes_the_jobs_limits(app: Flask) ->
     assert (job.status, job.next_retry_at) == (Status.FAILED, None), "by the limits that stand"
 
 
-def test_a_document_is_started_again_while_its_only_job_is_deleted(app: Flask) -> None:
+def test_a_document_is_started_while_its_only_job_is_deleted(app: Flask) -> None:
     alice = cast.make_user("alice@example.com")
     job = scenes.completed(cast.make_job(app, alice, 2))
     job_id, document, storage = job.id, db.session.get_one(Document, job.document_id), app.extensions["storage"]
@@ -129,7 +129,7 @@ def test_a_document_is_started_again_while_its_only_job_is_deleted(app: Flask) -
     assert document.deleted_at is None and storage.path(document.storage_key).exists(), f"job {again.id} needs it"
 
 
-def test_kept_answers_are_renewed_while_old_ones_are_forgotten(app: Flask) -> None:
+def test_cached_answers_are_renewed_while_old_ones_are_deleted(app: Flask) -> None:
     answer, months_ago = Answer(Outcome.FOUND, {"a": "b"}), NOW - timedelta(days=90)
     for e164 in ("+34612000009", "+34612000001"):
         answer_cache.remember("api", "v1", {e164: answer}, months_ago)

@@ -1,4 +1,4 @@
-"""Everybody acts on one job in any order, on each database, and it never comes into a forbidden state.
+"""Everybody acts on one job in any order, on each database, and it never reaches a forbidden state.
 
 `make test` takes 1,000 steps; `make chaos` sets MACHINE_STEPS to 10,000.
 """
@@ -27,7 +27,7 @@ STEPS = settings(
 )
 
 
-# The same runs every time, and up to the first that catches it: a test of the model must not depend on luck.
+# The same runs every time, up to the first that catches it: a test of the model must not depend on luck.
 CATCHING = settings(STEPS, max_examples=200, phases=[Phase.generate], derandomize=True, report_multiple_bugs=False)
 
 
@@ -56,7 +56,7 @@ def test_nobody_can_bring_a_job_into_a_forbidden_state(either_app: Flask) -> Non
     run_machine(either_app)
 
 
-def test_the_model_catches_a_late_worker_when_the_fence_is_out(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_fence_the_model_catches_a_late_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ScrapingJob, "held_by", classmethod(lambda cls, job_id, attempt: (cls.id == job_id,)))
     with pytest.raises(AssertionError):
         run_machine(app, CATCHING)

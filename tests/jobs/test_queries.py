@@ -1,4 +1,4 @@
-"""What the pages ask: alice owns the files, bob is another user, ada is the admin."""
+"""What pages read: alice owns the files, bob is another user, ada is the admin."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -66,7 +66,7 @@ def test_the_list_is_newest_first_and_25_a_page(alice: User, bob: User, make_job
     assert queries.list_jobs(alice, page=-3).page == 1
 
 
-def test_the_list_filters_by_status_and_counts_all_of_them(alice: User, make_job: MakeJob) -> None:
+def test_the_list_filters_by_status_and_counts_all(alice: User, make_job: MakeJob) -> None:
     done, _waiting = scenes.completed(make_job(alice, 2)), make_job(alice, 2)
     found = queries.list_jobs(alice, status="completed")
     assert names(found) == [done.id]
@@ -95,7 +95,7 @@ def test_an_admins_own_list_has_only_their_own(alice: User, ada: User, make_job:
     assert names(queries.list_jobs(ada)) == [own.id]
 
 
-def test_a_list_takes_as_many_questions_for_many_jobs_as_for_few(alice: User, ada: User, make_job: MakeJob) -> None:
+def test_a_lists_queries_do_not_grow_with_its_jobs(alice: User, ada: User, make_job: MakeJob) -> None:
     def asked() -> int:
         db.session.expire_all()
         db.session.rollback()
@@ -139,7 +139,7 @@ def test_the_queue_counts_who_is_before(alice: User, make_job: MakeJob, now: dat
     commands.pause(paused.id, "alice@example.com", now)
     scenes.busy(busy)
     third = make_job(alice, 1)
-    third.enqueued_at = now  # Redis has it already, and will give it out before those that it does not know
+    third.enqueued_at = now  # Redis has it already, and delivers it before jobs that were never pushed
     db.session.commit()
     places = [queries.queue_position(db.session.get_one(ScrapingJob, job.id), now) for job in (first, second, third)]
     assert places == [1, 2, 0]
@@ -148,7 +148,7 @@ def test_the_queue_counts_who_is_before(alice: User, make_job: MakeJob, now: dat
         assert queries.queue_position(job, now) is None
 
 
-def test_a_job_whose_wait_is_over_is_in_the_queue_again(alice: User, make_job: MakeJob, now: datetime) -> None:
+def test_a_job_is_in_the_queue_after_its_wait(alice: User, make_job: MakeJob, now: datetime) -> None:
     waited = scenes.busy(make_job(alice, 1), now)
     behind = make_job(alice, 1)
     assert waited.not_before is not None
@@ -157,7 +157,7 @@ def test_a_job_whose_wait_is_over_is_in_the_queue_again(alice: User, make_job: M
     assert [queries.queue_position(job, after) for job in (waited, behind)] == [0, 1]
 
 
-def test_the_timeline_and_the_attempts_are_newest_first(alice: User, make_job: MakeJob) -> None:
+def test_timeline_and_attempts_are_newest_first(alice: User, make_job: MakeJob) -> None:
     job = scenes.failed(make_job(alice, 3), final=True)
     assert [event.kind for event in queries.timeline(job)] == ["failed", "started", "created"]
     commands.retry(job.id, job.round, "alice@example.com", scenes.NOW)
@@ -176,16 +176,14 @@ def test_the_sweep_is_late_after_three_intervals(app: Flask, now: datetime) -> N
     assert queries.last_sweep(now + 3 * minute + timedelta(seconds=1)).late
 
 
-def test_the_version_of_a_page_changes_with_what_it_shows_and_with_nothing_else(
-    alice: User, make_job: MakeJob, now: datetime
-) -> None:
+def test_a_pages_version_changes_only_with_what_it_shows(alice: User, make_job: MakeJob, now: datetime) -> None:
     job = make_job(alice, 5)
     ahead = queries.page_version(job, now)
     assert queries.page_version(job, now) == ahead
     scenes.claim(job)
     started = queries.page_version(job, now)
     assert started != ahead
-    scenes.answer(job, [], now + timedelta(seconds=1))  # nothing came in: only the lease moved
+    scenes.answer(job, [], now + timedelta(seconds=1))  # no answer came in: only the lease changed
     db.session.refresh(job)
     assert queries.page_version(job, now) == started
     scenes.answer(job, [Outcome.FOUND], now + timedelta(seconds=2))

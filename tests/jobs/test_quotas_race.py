@@ -1,5 +1,6 @@
-"""Alice starts several files at the same moment, and may start one: on a database where writers do not wait by
-themselves."""
+"""Alice starts several files at the same moment and may start one, on a database where writers do not wait for each
+other.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def on_postgresql(tmp_path: Path, postgres_server: str) -> Iterator[Flask]:
             db.engine.dispose()
 
 
-def test_of_files_that_are_started_at_once_no_more_begin_than_a_day_has(on_postgresql: Flask) -> None:
+def test_files_started_at_once_keep_the_daily_limit(on_postgresql: Flask) -> None:
     alice = cast.make_user("alice@example.com")
     alice.files_per_day = 1
     db.session.commit()

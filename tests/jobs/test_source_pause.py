@@ -1,4 +1,5 @@
-"""A paused source: its jobs wait, whoever is busy with it lets go and uses no retry, and resuming lets all go on."""
+"""A paused source: its jobs wait, busy workers hand them back without using a retry, and resuming continues them
+all."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -41,7 +42,7 @@ def run(job: ScrapingJob) -> Status | None:
     return runner.run(job.id, job.attempt, given)
 
 
-def test_no_job_of_a_paused_source_is_taken_up_and_others_are(app, alice, ada, make_job, counting) -> None:
+def test_only_jobs_of_other_sources_are_claimed(app, alice, ada, make_job, counting) -> None:
     job, other = make_job(alice, 3, source="counting"), make_job(alice, 3)
     assert source_pause.pause_source("counting", ada.email, "too dear", NOW)
     assert run(job) is None
@@ -50,7 +51,7 @@ def test_no_job_of_a_paused_source_is_taken_up_and_others_are(app, alice, ada, m
     assert not counting.calls
 
 
-def test_the_sweep_pushes_none_of_its_jobs_until_it_is_resumed(app, alice, ada, make_job, counting) -> None:
+def test_the_sweep_pushes_its_jobs_only_after_the_resume(app, alice, ada, make_job, counting) -> None:
     job = make_job(alice, 3, source="counting")
     source_pause.pause_source("counting", ada.email, None, NOW)
     assert list(steps.push_waiting(NOW + timedelta(days=1))) == []
@@ -59,7 +60,7 @@ def test_the_sweep_pushes_none_of_its_jobs_until_it_is_resumed(app, alice, ada, 
     assert run(job) == Status.COMPLETED
 
 
-def test_a_push_of_one_of_its_jobs_waits_for_the_resume(app, alice, ada, make_job, counting) -> None:
+def test_a_push_waits_for_the_resume(app, alice, ada, make_job, counting) -> None:
     job = make_job(alice, 3, source="counting")
     source_pause.pause_source("counting", ada.email, None, NOW)
     assert not dispatch.push_job(job.id, NOW)
@@ -69,7 +70,7 @@ def test_a_push_of_one_of_its_jobs_waits_for_the_resume(app, alice, ada, make_jo
     assert dispatch.push_job(job.id, NOW)
 
 
-def test_who_is_busy_with_it_hands_back_without_using_a_retry(app, alice, ada, make_job, counting) -> None:
+def test_a_busy_worker_hands_back_without_using_a_retry(app, alice, ada, make_job, counting) -> None:
     job = make_job(alice, 10, source="counting")
     with Redis.from_url(app.config["REDIS_URL"]) as redis:
         breaker = CircuitBreaker(redis, "counting")
@@ -77,7 +78,7 @@ def test_who_is_busy_with_it_hands_back_without_using_a_retry(app, alice, ada, m
         def pauses_at_the_fourth(e164: str) -> Answer:
             if sum(counting.calls.values()) == 4:
                 source_pause.pause_source("counting", ada.email, None, NOW)
-                breaker._asked_at = None  # a second has gone by
+                breaker._asked_at = None  # a second has passed
             breaker.check()
             return found(e164)
 
@@ -91,7 +92,7 @@ def test_who_is_busy_with_it_hands_back_without_using_a_retry(app, alice, ada, m
     assert max(counting.calls.values()) <= 2
 
 
-def test_resuming_closes_the_breaker_of_a_source_that_refused_us(app, alice, ada, make_job, counting) -> None:
+def test_resuming_closes_the_breaker_after_a_refusal(app, alice, ada, make_job, counting) -> None:
     with Redis.from_url(app.config["REDIS_URL"]) as redis:
         CircuitBreaker(redis, "counting").trip("credentials")
         assert sources.health("counting", NOW).state == "open"
@@ -125,7 +126,7 @@ def test_the_health_counts_what_came_in_lately(app, alice, make_job, counting: C
     assert waiting.status == Status.PENDING
 
 
-def test_an_open_breaker_frees_the_worker_and_uses_no_retry(app, alice, make_job, counting) -> None:
+def test_an_open_breaker_uses_no_worker_and_no_retry(app, alice, make_job, counting) -> None:
     def down(e164: str) -> Answer:
         raise SourceBusy("source_down", 30)
 

@@ -9,21 +9,21 @@ from flask import Flask
 from portal.database import db
 from portal.notices.email import smtp
 from tests.support import cast
-from tests.support.postoffice import PostOffice, post_office
+from tests.support.smtp_server import SmtpServer, smtp_server
 
 SENDER = "El portal <portal@example.com>"
 
 
 @pytest.fixture
-def office() -> Iterator[PostOffice]:
-    with post_office() as office:
-        yield office
+def mail_server() -> Iterator[SmtpServer]:
+    with smtp_server() as mail_server:
+        yield mail_server
 
 
 @pytest.fixture
-def posting_app(tmp_path: Path, office: PostOffice) -> Iterator[Flask]:
-    """A portal that sends e-mails to `office`."""
-    yield from _app(tmp_path, MAIL_PORT=str(office.port))
+def posting_app(tmp_path: Path, mail_server: SmtpServer) -> Iterator[Flask]:
+    """A portal that sends e-mails to `mail_server`."""
+    yield from _app(tmp_path, MAIL_PORT=str(mail_server.port))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from portal.notices.models import Delivery, Notice
 from portal.notices.outbox import write
 from tests.support import cast
 from tests.support.cast import NOW
-from tests.support.postoffice import PostOffice
+from tests.support.smtp_server import SmtpServer
 
 MODULES = {str(module.__file__) for module in (digests, email_channel, smtp, delivery, outbox)}
 FACTS = {"file_name": "clientes.xlsx", "total": 9, "ready": 4, "cause": {"en": "No answer."}, "reference": "SJ-1-A1"}
@@ -68,7 +68,7 @@ def write_failures(count: int, wave: int, at: Any) -> None:
     db.session.commit()
 
 
-def kill_at_every_line(office: PostOffice, files: int) -> tuple[int, int]:
+def kill_at_every_line(mail_server: SmtpServer, files: int) -> tuple[int, int]:
     """Returns how many kills there were, and how many e-mails arrived twice."""
     line = random.randint(1, STRIDE)
     print(f"first line {line}, then every {STRIDE}th")
@@ -76,17 +76,17 @@ def kill_at_every_line(office: PostOffice, files: int) -> tuple[int, int]:
     while killed:
         at = NOW + kills * timedelta(hours=1)
         write_failures(files, kills, at)
-        office.messages.clear()
+        mail_server.messages.clear()
         killed = send_and_die(line, at)
         line += STRIDE
-        came = len(office.messages)
+        came = len(mail_server.messages)
         assert len(list(send_due(at))) <= 1  # sent now if it was not taken; if it was, it is not due again yet
         list(send_due(at + timedelta(minutes=3)))
         assert list(send_due(at + timedelta(minutes=50))) == []
-        ids = {str(message["Message-ID"]) for message in office.messages}
+        ids = {str(message["Message-ID"]) for message in mail_server.messages}
         assert len(ids) == 1, f"kill {kills}: one email, whatever happened"
-        if len(office.messages) > 1:
-            assert len(office.messages) == 2 and came == 1, f"kill {kills}: sent twice without a 250"
+        if len(mail_server.messages) > 1:
+            assert len(mail_server.messages) == 2 and came == 1, f"kill {kills}: sent twice without a 250"
             doubles += 1
         left = set(db.session.scalars(select(Notice.state)))
         assert left <= {Delivery.SENT, Delivery.FOLDED}, f"kill {kills}"
@@ -95,15 +95,15 @@ def kill_at_every_line(office: PostOffice, files: int) -> tuple[int, int]:
 
 
 def test_a_killed_sender_loses_no_email_and_repeats_one_only_after_the_250(
-    posting_app: Flask, office: PostOffice
+    posting_app: Flask, mail_server: SmtpServer
 ) -> None:
-    kills, doubles = kill_at_every_line(office, 1)
+    kills, doubles = kill_at_every_line(mail_server, 1)
     print(f"{kills} kills, {doubles} emails twice")
     assert kills >= 50 // STRIDE and doubles < 2 + kills / 3
     assert doubles or STRIDE > 1, "no kill came after the server's 250: the count of doubles proves nothing"
 
 
-def test_a_killed_sender_loses_no_part_of_a_digest(posting_app: Flask, office: PostOffice) -> None:
-    kills, _ = kill_at_every_line(office, FILES)
+def test_a_killed_sender_loses_no_part_of_a_digest(posting_app: Flask, mail_server: SmtpServer) -> None:
+    kills, _ = kill_at_every_line(mail_server, FILES)
     digests = db.session.scalars(select(Notice).where(Notice.kind == "failed_digest")).all()
     assert len(digests) == kills + 1 and {digest.facts["count"] for digest in digests} == {FILES}

@@ -1,1 +1,1 @@
-"""What tests share: building an application on a database of its own, its cast, and jobs to act on."""
+"""What tests share: an application with its own database, its cast, jobs to act on, and real servers."""

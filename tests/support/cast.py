@@ -20,11 +20,11 @@ from portal.jobs.models import ScrapingJob
 
 NOW = datetime(2026, 5, 5, 9, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
-DEAD_REDIS = "redis://127.0.0.1:1/0"  # nobody listens there: Redis is "away" unless a test brings one
+DEAD_REDIS = "redis://127.0.0.1:1/0"  # no server is there: Redis is "away" unless a test starts one
 
 
 class _Compiled(BytecodeCache):
-    """Templates as compiled by the first application of this run: each test has an application of its own."""
+    """Keeps the templates that the first application of this run has compiled, as each test makes an application."""
 
     def __init__(self) -> None:
         self.known: dict[str, bytes] = {}
@@ -42,11 +42,11 @@ _COMPILED = _Compiled()
 
 @cache
 def _password_hash() -> str:
-    return hash_password(PASSWORD)  # argon2 is slow on purpose: once a run is enough
+    return hash_password(PASSWORD)  # argon2 is slow on purpose: hash once in each run
 
 
 def make_app(folder: Path, **environ: str) -> Flask:
-    """An application with its tables, in a data directory of its own. `environ` are settings by name."""
+    """An application with its tables and its own data directory. `environ` has settings by name."""
     given = {"PORTAL_DATA_DIR": str(folder / "data"), "REDIS_URL": DEAD_REDIS, "PUBLIC_URL": "http://localhost"}
     app = build(read_settings({**given, **environ}))
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
@@ -64,12 +64,12 @@ def make_user(email: str, *, admin: bool = False) -> User:
 
 
 def mobile(n: int) -> str:
-    """A valid Spanish mobile number, a different one for each n."""
+    """A valid Spanish mobile number, different for each n."""
     return f"6{12000000 + n:08d}"
 
 
 def make_document(app: Flask, user: User, cells: list[Any], name: str = "clientes.xlsx") -> Document:
-    """A document that has been read: one sheet with a header row and one column of numbers."""
+    """A document that was read: one sheet with a header row and one column of numbers."""
     storage = app.extensions["storage"]
     content = json.dumps([name, *map(str, cells)]).encode()
     with (storage_tmp := Path(app.config["PORTAL_DATA_DIR"]) / "upload.tmp").open("w+b") as file:
@@ -95,7 +95,7 @@ def make_document(app: Flask, user: User, cells: list[Any], name: str = "cliente
 def make_job(
     app: Flask, user: User, cells: list[Any] | int = 5, *, source: str = "offline", now: datetime = NOW
 ) -> ScrapingJob:
-    """A pending job of that many numbers, or of these cells, made as a page would make it."""
+    """A pending job with that many numbers, or with these cells, made as a page makes it."""
     if isinstance(cells, int):
         cells = [mobile(n) for n in range(cells)]
     document = make_document(app, user, cells)

@@ -1,4 +1,4 @@
-"""The Spanish catalogue as the tests read it: its messages, and what of a page would still be English."""
+"""The Spanish catalogue for tests: its messages, and the texts of a page that are still English."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 from portal.config import ROOT
 
 SPANISH = ROOT / "portal" / "translations" / "es" / "LC_MESSAGES" / "messages.po"
-# Words that no Spanish sentence of ours has.
+# English words that never occur in our Spanish sentences.
 ENGLISH = re.compile(
     r"\b(the|of|your|you|and|is|are|was|with|for|to|in|at|not|it|this|that|rows?|files?|numbers?|jobs?|status|retry|"
     r"retries|retrying|attempts?|waiting|ready|found|failed|completed|cancelled|download|upload|delete|password|sign|"
@@ -31,15 +31,15 @@ def messages() -> list[Message]:
 
 
 def both_texts(message: Message) -> Iterator[tuple[str, str]]:
-    """English and Spanish side by side, of each form."""
+    """English and Spanish of each plural form, as pairs."""
     if isinstance(message.id, str):
         yield message.id, message.string  # type: ignore[misc]
     else:
         yield from zip(message.id, message.string, strict=True)
 
 
-class Words(HTMLParser):
-    """The texts of a page that are read or heard, without what is nobody's sentence: code and what stands in cells."""
+class PageTexts(HTMLParser):
+    """The texts of a page that a person sees or hears, without code and the contents of cells."""
 
     HEARD = ("title", "aria-label", "placeholder", "alt", "data-label")
     SILENT = ("script", "style", "code", "bdi")
@@ -63,11 +63,11 @@ class Words(HTMLParser):
 
 
 def english_left(page: str) -> list[str]:
-    """The texts of a page that are English: a sentence of the catalogue as it stands there, or a word of English."""
+    """The English texts of a page: untranslated sentences of the catalogue, and texts with an English word."""
     untranslated = {english for message in messages() for english, spanish in both_texts(message) if english != spanish}
     zone = re.compile(r"\w+/[\w /-]+")  # America/Port of Spain
     return [
         text
-        for text in Words(page).texts
+        for text in PageTexts(page).texts
         if text in untranslated or (ENGLISH.search(text) and not zone.fullmatch(text))
     ]

@@ -1,7 +1,7 @@
-"""Somebody who starts jobs, as the pages do, in a process of its own that may be killed at any line.
+"""A client that starts jobs, as the pages do, in its own process, which may be killed at any line.
 
-What it will start is a plan that depends on nothing but a job's place in it, so that a new client goes on where a
-killed one stopped: a file whose job is in the database is not started again.
+The plan of what it starts depends only on a job's place in it, so that a new client continues where a killed one
+stopped: a file whose job is in the database is not started again.
 """
 
 import os
@@ -22,20 +22,20 @@ from tests.support.cast import make_document, make_user, mobile
 from tests.support.journal import NAME
 
 ALICE = "alice@example.com"
-EACH = 1000  # numbers that one job may have: its own, so that a lookup tells whose it is
-POISON, KILL = "9..$", "8..$"  # which numbers always fail, and which kill the process that asks
-PATIENT_RETRIES = 30  # of a job that nothing is wrong with: the storm alone must not spend them
+EACH = 1000  # numbers reserved for each job, so that a number shows its job
+POISON, KILL = "9..$", "8..$"  # the numbers that always fail, and those that kill the process that looks them up
+PATIENT_RETRIES = 30  # of a job without faults of its own: the storm alone must not use them all
 
 
 def kind(place: int) -> str:
-    """What the job at this place of the plan is: plain, poison (some numbers always fail) or killer."""
+    """The kind of the job at this place of the plan: plain, poison (some numbers always fail) or killer."""
     if place % 10 == 3:
         return "poison"
     return "killer" if place % 30 == 5 else "plain"
 
 
 def cells(place: int) -> list[str]:
-    """Its rows: 100 to 200 numbers, five of them twice, a blank one, and what its kind brings."""
+    """Its rows: 100 to 200 numbers, five of them twice, a blank one, and the special numbers of its kind."""
     numbers = [mobile(place * EACH + n) for n in range(100 + place * 37 % 101)]
     if kind(place) == "poison":
         for n in range(12):
@@ -46,7 +46,7 @@ def cells(place: int) -> list[str]:
 
 
 def place_of(e164: str) -> int:
-    """Whose number this is."""
+    """The place of the job that has this number."""
     return (int(e164[-8:]) - 12_000_000) // EACH
 
 
@@ -62,7 +62,7 @@ def _start(place: int, owner: User) -> None:
 
 
 def main() -> None:
-    """Start CLIENT_JOBS jobs, and more for as long as the file CLIENT_MORE is there; CLIENT_AT_ONCE under way."""
+    """Start CLIENT_JOBS jobs, CLIENT_AT_ONCE at a time, and more as long as the file CLIENT_MORE exists."""
     at_least, at_once = int(os.environ["CLIENT_JOBS"]), int(os.environ["CLIENT_AT_ONCE"])
     more = Path(os.environ["CLIENT_MORE"])
     with create_app().app_context():

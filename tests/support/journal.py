@@ -1,8 +1,9 @@
-"""A source that writes down every lookup before it answers, in a file that outlives any kill.
+"""A source that writes every lookup to a file before it answers, so that a kill loses none of them.
 
-One line a lookup: the number, the process and the machine's monotonic time. Each is one write with O_APPEND, so that
-many processes can share the file and a killed one leaves whole lines. What a number does is told by its digits
-(`JournalSource.from_environ`): most are found, some always fail, some kill the process that asks, some hang.
+One line for each lookup: the number, the process and the machine's monotonic time. Each line is one write with
+O_APPEND, so that many processes can share the file and a killed one leaves only whole lines. A number's digits decide
+what happens (`JournalSource.from_environ`): most are found, some always fail, some kill the process that looks them up,
+some hang.
 """
 
 import os
@@ -36,11 +37,11 @@ class Journal:
     path: Path
 
     def size(self) -> int:
-        """Where the next line will stand."""
+        """The position of the next line."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def read(self, after: int = 0) -> list[Lookup]:
-        """Every lookup from that place of the file on, in the order in which they were begun."""
+        """Every lookup from that position of the file on, in the order in which they began."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:
@@ -54,7 +55,7 @@ class Journal:
 
 
 class JournalSource:
-    """The source; it is made in the worker, from the environment that the test gave it."""
+    """The source. The worker creates it from the environment that the test sets."""
 
     name = NAME
     fields = ("seen",)
@@ -69,9 +70,9 @@ class JournalSource:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "JournalSource":
-        """JOURNAL_FILE, JOURNAL_SECONDS a lookup, JOURNAL_CONCURRENCY, and the numbers' patterns JOURNAL_POISON
-        (always fail), JOURNAL_KILL (kill -9 whoever asks) and JOURNAL_HANG (no answer while JOURNAL_FILE.hang is
-        there)."""
+        """From JOURNAL_FILE, JOURNAL_SECONDS (of a lookup), JOURNAL_CONCURRENCY, and patterns of numbers:
+        JOURNAL_POISON (always fail), JOURNAL_KILL (kill -9 the process that looks them up) and JOURNAL_HANG (no answer
+        while JOURNAL_FILE.hang exists)."""
         path = Path(environ["JOURNAL_FILE"])
         patterns = {what: environ.get(f"JOURNAL_{what}", "") for what in ("POISON", "KILL", "HANG")}
         seconds = float(environ.get("JOURNAL_SECONDS", "0.01"))
@@ -97,5 +98,5 @@ class JournalSource:
 
 
 def repeated(counted: Mapping[str, int], numbers: Iterable[str]) -> int:
-    """How many lookups of these numbers were more than one for each."""
+    """How many lookups of these numbers came after the first one of the same number."""
     return sum(max(0, counted.get(e164, 0) - 1) for e164 in numbers)

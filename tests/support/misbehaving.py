@@ -1,7 +1,7 @@
 """A source that misbehaves on purpose, at 127.0.0.1: a JSON API, a batch API (at once and by ticket) and a page.
 
-It counts the calls for each number and knows which numbers have their final answer already. Which fault a call meets
-depends on the seed, the number and how often it was asked for, never on the order in which threads come.
+It counts the calls for each number and knows which numbers have their final answer already. The fault of a call depends
+on the seed, the number and how often it was looked up, never on the order of threads.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 HANG_SECONDS = 30.0  # longer than any recipe of a test waits
-Plan = Callable[[str, int], str | None]  # a number and which call for it this is, from 1 → a fault, or None
+Plan = Callable[[str, int], str | None]  # a number and the count of calls for it, from 1 → a fault, or None
 
 CAPTCHA = "<html><body><h1>Are you human?</h1><p>Solve this CAPTCHA</p></body></html>"
 LOGIN = "<html><body><form id='login'><input name='user'></form></body></html>"
@@ -57,23 +57,23 @@ class Misbehaving:
         self.key = ""  # when set, requests need `Authorization: Bearer <key>`
         self.calls: Counter[str] = Counter()
         self.requests: list[tuple[str, str, dict[str, str], str]] = []  # method, path, headers, body
-        self.finals: Counter[str] = Counter()  # how often each number was answered for good
-        self.asked_again: list[str] = []  # numbers that were asked for after that
+        self.finals: Counter[str] = Counter()  # how often each number got a final answer
+        self.asked_again: list[str] = []  # numbers that were looked up after their final answer
         self.most_at_once = 0
         self._at_once = 0
         self._tickets: dict[str, tuple[list[str], int]] = {}
-        self.holding: bool | set[str] = False  # no ticket gets ready, or none of these
-        self.looks = 1  # how often a ticket is asked after before it is ready
-        self.forgetting: int | None = None  # the status by which it says that it knows no such ticket
-        self.forgotten: set[str] = set()  # the tickets that it does not know; none here means all
-        self.paid: Counter[str] = Counter()  # how often each number was taken: what is asked under one key counts once
+        self.holding: bool | set[str] = False  # True: no ticket becomes ready; a set: none of these does
+        self.polls_before_ready = 1  # how often a ticket is polled before it is ready
+        self.forgetting: int | None = None  # the status with which it says that a ticket is unknown
+        self.forgotten: set[str] = set()  # the tickets that it says are unknown; empty means all
+        self.paid: Counter[str] = Counter()  # how often each number was accepted; the same key counts once
         self.keys: dict[str, tuple[str, list[str]]] = {}  # Idempotency-Key → its ticket and numbers
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.url = ""
 
     def fault(self, number: str) -> str | None:
-        """Count a call for a number, and say what is to go wrong with it."""
+        """Count a call for a number, and return its fault, if any."""
         with self.lock:
             self.calls[number] += 1
             if self.finals[number]:
@@ -95,11 +95,11 @@ class Misbehaving:
             with self.lock:
                 self._at_once -= 1
 
-    def hand_in(self, numbers: list[str], key: str = "") -> str:
+    def submit(self, numbers: list[str], key: str = "") -> str:
         with self.lock:
             if key in self.keys:
                 ticket, before = self.keys[key]
-                assert before == numbers, "one key, two questions"
+                assert before == numbers, "the same key with other numbers"
                 return ticket
             ticket = f"t{len(self._tickets)}"
             self._tickets[ticket] = (numbers, 0)
@@ -109,7 +109,7 @@ class Misbehaving:
             return ticket
 
     def fetch(self, ticket: str) -> tuple[list[str], int]:
-        """The numbers of a ticket, and how often it was asked about before."""
+        """The numbers of a ticket, and how often it was polled before."""
         with self.lock:
             numbers, times = self._tickets[ticket]
             self._tickets[ticket] = (numbers, times + 1)
@@ -117,7 +117,7 @@ class Misbehaving:
 
 
 def item(number: str) -> dict[str, Any]:
-    """The answer for one number. Those that end in 7 are not known, those in 9 are refused."""
+    """The answer for one number. Numbers that end in 7 are unknown, those that end in 9 are refused."""
     if number.endswith("7"):
         return {"number": number, "status": "unknown"}
     if number.endswith("9"):
@@ -168,12 +168,12 @@ class Handler(BaseHTTPRequestHandler):
         if parts.path == "/v2/batches":
             numbers = json.loads(body)["msisdns"]
             fault, key = self._first_fault(numbers), self.headers.get("Idempotency-Key", "")
-            if fault == "taken":  # and the answer that says so is lost
-                state.hand_in(numbers, key)
+            if fault == "taken":  # accepted, but the response is lost
+                state.submit(numbers, key)
                 fault = "reset"
             if self._goes_wrong(fault):
                 return None
-            return self._send(202, json.dumps({"id": state.hand_in(numbers, key)}))
+            return self._send(202, json.dumps({"id": state.submit(numbers, key)}))
         if parts.path.startswith("/v2/batches/"):
             if state.down:
                 return self._reset()
@@ -181,7 +181,8 @@ class Handler(BaseHTTPRequestHandler):
             if state.forgetting and (not state.forgotten or ticket in state.forgotten):
                 return self._send(state.forgetting, "{}")
             numbers, times = state.fetch(ticket)
-            if times < state.looks or (ticket in state.holding if isinstance(state.holding, set) else state.holding):
+            held = ticket in state.holding if isinstance(state.holding, set) else state.holding
+            if times < state.polls_before_ready or held:
                 return self._send(200, json.dumps({"state": "running"}))
             return self._items(numbers, None, {"state": "done"})
         time.sleep(state.latency)
@@ -247,7 +248,7 @@ class Handler(BaseHTTPRequestHandler):
     # ── faults ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _goes_wrong(self, fault: str | None) -> bool:
-        """Play the fault, where it is one that leaves no answer; says whether it was."""
+        """Act out a fault that leaves no answer; return whether it was one."""
         state = self.state
         if state.latency or fault == "latency":
             time.sleep(state.latency or 0.15)
@@ -310,7 +311,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0," * 8000)
 
     def _drip_headers(self) -> None:
-        """Headers that never come to their end: a byte now and then."""
+        """Headers that never end: a byte now and then."""
         self.close_connection = True
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         for _ in range(5000):
@@ -334,7 +335,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is what many of these faults are about."""
+        """Ignore clients that went away: many of these faults make them do so."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, made and thrown away. It must not know the portal's tables."""
+"""A real, temporary PostgreSQL for tests. Must not know the portal's tables."""
 
 import os
 import pwd
@@ -17,7 +17,7 @@ from tests.support.processes import dies_with_us, missing, short_folder, stop, w
 
 
 def postgres_programs() -> Path | None:
-    """The folder that has `initdb` and `postgres`, the newest version first; None without."""
+    """The folder with `initdb` and `postgres`, of the newest version; None if there is none."""
     found = shutil.which("initdb")
     if found and (Path(found).parent / "postgres").exists():
         return Path(found).parent
@@ -26,7 +26,7 @@ def postgres_programs() -> Path | None:
 
 
 def _postgres_user() -> dict[str, Any]:
-    """PostgreSQL refuses to run as root, so root starts it as somebody else."""
+    """PostgreSQL refuses to run as root, so root starts it as another user."""
     if os.getuid() != 0:
         return {}
     names = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -36,10 +36,10 @@ def _postgres_user() -> dict[str, Any]:
 
 @contextmanager
 def postgres(folder: Path | None = None) -> Iterator[str]:
-    """The DATABASE_URL of a real PostgreSQL that was made for this. Takes about two seconds: once per session.
+    """The DATABASE_URL of a new, real PostgreSQL. Starting it takes about two seconds: do so once per session.
 
-    It listens at a socket only, and does not wait for its disk. `folder` is not needed: root's folders are closed
-    to the user whom PostgreSQL runs as.
+    It listens only at a socket, and does not wait for its disk. `folder` is not used, as the user that PostgreSQL runs
+    as cannot enter root's folders.
     """
     programs = postgres_programs()
     if programs is None:
@@ -67,7 +67,7 @@ def postgres(folder: Path | None = None) -> Iterator[str]:
             wait_until(lambda: _postgres_answers(url), 30, what=f"PostgreSQL answers at {home}")
             yield url
         finally:
-            stop(server, signal.SIGINT)  # "fast": it ends the connections that a test left open
+            stop(server, signal.SIGINT)  # "fast" shutdown: closes connections that a test left open
 
 
 def _postgres_answers(url: str) -> bool:
@@ -80,7 +80,7 @@ def _postgres_answers(url: str) -> bool:
 
 @contextmanager
 def new_database(url: str) -> Iterator[str]:
-    """The DATABASE_URL of an empty database on the server that `postgres` gave, dropped afterwards."""
+    """The DATABASE_URL of an empty database on the server at `url`, dropped afterwards."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')

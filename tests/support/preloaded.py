@@ -1,7 +1,7 @@
-"""A process that has the portal imported and forks workers of the tests: a start takes hundredths of a second, not two.
+"""A process that has imported the portal and forks workers for tests: a start takes hundredths of a second, not two.
 
-`python -m tests.support.preloaded` reads one JSON line a worker (`role`, `environ`, `log`) and answers with its pid.
-What it forks is `worker_main` in a process of its own, that dies with this one, which dies with the test run.
+`python -m tests.support.preloaded` reads one JSON line for each worker (`role`, `environ`, `log`) and prints its pid.
+Each fork runs `worker_main` and dies with this process, which dies with the test run.
 """
 
 import json
@@ -26,7 +26,7 @@ class Preloaded:
     popen: subprocess.Popen[bytes]
 
     def fork(self, role: str, environ: Mapping[str, str], log: Path) -> int:
-        """Start a worker of this kind; its pid."""
+        """Start a worker with this role and return its pid."""
         assert self.popen.stdin and self.popen.stdout
         asked = json.dumps({"role": role, "environ": dict(environ), "log": str(log)})
         self.popen.stdin.write(asked.encode() + b"\n")
@@ -36,8 +36,8 @@ class Preloaded:
 
 @contextmanager
 def preloaded() -> Iterator[Preloaded]:
-    """Such a process; everything that it started ends with it."""
-    # Imported here: this module also runs as the process itself, which must not load the test's servers.
+    """Run the process; everything that it started ends with it."""
+    # Imported here, as this module also runs as the process itself, which must not load the servers for tests.
     from tests.services import dies_with_us, stop
 
     popen = subprocess.Popen(
@@ -77,7 +77,7 @@ def _become(role: str, environ: Mapping[str, str], log: str, parent: int) -> Non
 
 
 def _serve() -> None:
-    # What every worker imports, and what create_app and a message import only when they run.
+    # What every worker imports, and what create_app and messages import only when they run.
     for name in (
         "portal.application",
         "portal.jobs.worker.scheduler",
@@ -88,7 +88,7 @@ def _serve() -> None:
     parent = os.getpid()
     for line in sys.stdin.buffer:
         try:
-            while os.waitpid(-1, os.WNOHANG)[0]:  # bury those that have ended
+            while os.waitpid(-1, os.WNOHANG)[0]:  # collect forks that have ended
                 pass
         except ChildProcessError:
             pass

@@ -1,4 +1,4 @@
-"""Starting a server for a test, waiting for it, and ending it by its pid, also when the test run itself is killed."""
+"""Starts a server for a test, waits for it, and ends it by its pid, even when the test run itself is killed."""
 
 import ctypes
 import fcntl
@@ -20,11 +20,11 @@ import pytest
 
 from portal.tether import PR_SET_PDEATHSIG
 
-_PORTS = iter(range(20_000, 30_000))  # each is given out once: what listened there may still be leaving
+_PORTS = iter(range(20_000, 30_000))  # each is used once, as an earlier server may still be shutting down
 
 
 def missing(what: str) -> NoReturn:
-    """This machine lacks something that a test needs: fail where CI=true, else skip and say so."""
+    """Fail (with CI=true) or skip the test, as this machine lacks something that it needs."""
     sentence = f"{what} is missing on this machine (`make test` installs it where it may)"
     if os.environ.get("CI") == "true":
         pytest.fail(sentence, pytrace=False)
@@ -32,7 +32,7 @@ def missing(what: str) -> NoReturn:
 
 
 def wait_until(true: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
-    """Wait until `true()` is, and give its answer back. Raises TimeoutError after `seconds`."""
+    """Wait until `true()` returns something true, and return that. Raises TimeoutError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := true()):
         if time.monotonic() > deadline:
@@ -42,10 +42,10 @@ def wait_until(true: Callable[[], Any], seconds: float = 10.0, what: str = "") -
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at, and that stays this process's own until it ends.
+    """A free port of 127.0.0.1, reserved for this process until it ends.
 
-    It is below those that the kernel gives to connections, and its place in a file is locked: two test runs, or two
-    workers of one, that look at the same moment would otherwise both find it free.
+    It is below the ports that the kernel gives to connections. Its byte in a file is locked, as two test runs, or two
+    workers of one, would otherwise find the same port free at the same moment.
     """
     for port in _PORTS:
         try:
@@ -55,20 +55,20 @@ def free_port() -> int:
         try:
             with socket.create_server(("127.0.0.1", port)):
                 return port
-        except OSError:  # a program that asks no test run for its port
+        except OSError:  # used by a program that is not a test run
             continue
     raise RuntimeError("no port is free")
 
 
 @cache
 def _port_locks() -> int:
-    """The file whose bytes stand for the ports. Left open: the kernel gives the locks back when the process ends."""
+    """The file with one byte for each port. Left open: the kernel releases the locks when the process ends."""
     path = Path(tempfile.gettempdir()) / f"masterfilter-test-ports-{os.getuid()}"
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def dies_with_us(on_death: signal.Signals) -> Callable[[], None]:
-    """For `preexec_fn`: the child gets this signal when the test run dies (Linux only; elsewhere nothing)."""
+    """For `preexec_fn`: the child gets this signal when the test run dies (Linux only; elsewhere no effect)."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def tie() -> None:
@@ -79,7 +79,7 @@ def dies_with_us(on_death: signal.Signals) -> Callable[[], None]:
 
 
 def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
-    """End a process that we started and wait for it; kill it when it does not listen."""
+    """End a process that we started and wait for it; kill it if it ignores the signal."""
     if process.poll() is None:
         process.send_signal(how)
     try:
@@ -91,7 +91,7 @@ def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM)
 
 @contextmanager
 def short_folder() -> Iterator[Path]:
-    """A folder whose path is short enough for a Unix socket, which pytest's own are not."""
+    """A folder whose path is short enough for a Unix socket; pytest's own are too long."""
     folder = Path(tempfile.mkdtemp(prefix="mf-", dir="/tmp"))
     try:
         yield folder

@@ -1,6 +1,6 @@
-"""Somebody else's web server at 127.0.0.1, which takes POSTs and misbehaves as it is told.
+"""A foreign web server at 127.0.0.1, which accepts POSTs and misbehaves on request.
 
-It keeps what it was sent. Its faults end when the test does; it must not know what a notice is.
+It keeps what it receives. Its faults end with the test. Must not know what a notice is.
 """
 
 import socket
@@ -35,7 +35,7 @@ class Receiver(ThreadingHTTPServer):
         self.more: dict[str, str] = {}  # headers of its answers
         self.says = "thank you"
         self.received: list[Received] = []
-        self.written = 0  # bytes of a huge or dripping answer that we got rid of
+        self.written = 0  # bytes that were sent of a huge or dripping answer
         self.closing = threading.Event()
 
     @property
@@ -47,7 +47,7 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.port}/hook"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is what many of these faults are about."""
+        """Ignore clients that went away: many of these faults make them do so."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

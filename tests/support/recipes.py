@@ -1,4 +1,4 @@
-"""Recipes for tests: sources of each kind at a server of the test's own, written as TOML like any other."""
+"""Recipes for tests: sources of each kind at the test's own server, written as TOML like any other."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,10 +103,10 @@ def recipe(
     *,
     rate: str = "2000/s",
     concurrency: int = 8,
-    timeout: float = 1.5,  # longer than a busy machine takes to answer: what came too late would be asked for again
+    timeout: float = 1.5,  # longer than a busy machine takes: a late response would be requested again
     changed: tuple[str, str] = ("", ""),
 ) -> Recipe:
-    """The recipe of one of ALL, at that address. `changed`: a text in it, and what stands there instead."""
+    """One recipe of ALL, at that address. `changed`: a text in it, and its replacement."""
     path = folder / f"{kind}-test.toml"
     text = ALL[kind].format(url=url, rate=rate, concurrency=concurrency, timeout=timeout)
     assert changed[0] in text
@@ -116,7 +116,7 @@ def recipe(
 
 @contextmanager
 def registered(made: Recipe, **parts: object) -> Iterator[HttpSource]:
-    """The recipe's source, known to the portal under its name."""
+    """The recipe's source, registered under its name."""
     given = {"environ": SECRETS, "allow_private": LOOPBACK, **parts}
     source = HttpSource(made, **given)  # type: ignore[arg-type]
     sources.register(made.name, lambda: source, facts_of(made))

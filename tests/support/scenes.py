@@ -1,4 +1,4 @@
-"""Scenes of a job's life, played by the real verbs: a worker takes it, answers come in, it ends one way or another."""
+"""Brings a job into each status by the real functions: a worker claims it, answers arrive, it ends."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ LEASE = 60
 
 
 def claim(job: ScrapingJob, now: datetime = NOW, worker: str = "worker-1") -> ScrapingJob:
-    """A worker takes the job."""
+    """A worker claims the job."""
     claimed = ScrapingJob.claim(job.id, job.attempt, now, worker=worker, lease_seconds=LEASE)
     db.session.commit()
     assert claimed is not None
@@ -31,7 +31,7 @@ def answer(
     reason: str | None = None,
     fields: dict[str, str] | None = None,
 ) -> None:
-    """So many of the waiting numbers get these outcomes, in the file's order."""
+    """Give these outcomes to as many waiting numbers, in the file's order."""
     waiting = list(ledger.waiting(job.id).values())
     looked = [
         LookedUp(rows, Answer(outcome, fields or {}, reason)) for rows, outcome in zip(waiting, outcomes, strict=False)
@@ -57,7 +57,7 @@ def failed(
     cause: str = "numbers_unanswered",
     final: bool = False,
 ) -> ScrapingJob:
-    """Some numbers are found, one fails for each of the reasons, the rest still wait; `final`: with no retry left."""
+    """Some numbers are found, one fails for each of the reasons, the rest still wait. `final`: no retry is left."""
     if final:
         job.max_retries = job.retry_count
         db.session.commit()
@@ -71,7 +71,7 @@ def failed(
 
 
 def timed_out(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
-    """A worker has it, nothing comes in, and the retries are spent."""
+    """A worker has claimed it, no answer arrives, and no retry is left."""
     job.max_retries = 0
     db.session.commit()
     claim(job, now)
@@ -81,7 +81,7 @@ def timed_out(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
 
 
 def busy(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
-    """The source asks to be asked later."""
+    """The source asks us to wait."""
     claim(job, now)
     ScrapingJob.hand_back(job.id, job.attempt, "rate_limited", now, now + timedelta(minutes=5))
     db.session.commit()
@@ -89,7 +89,7 @@ def busy(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
 
 
 def cancelled(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:
-    """Its owner stopped it."""
+    """Its owner cancelled it."""
     ScrapingJob.cancel(job.id, "alice@example.com", now)
     db.session.commit()
     return job

@@ -1,4 +1,4 @@
-"""Sources for tests. They count what they are asked, and fail on purpose."""
+"""Sources for tests, which count lookups and fail on purpose."""
 
 import threading
 from collections import Counter
@@ -18,7 +18,7 @@ def failing(e164: str) -> Answer:
 
 
 class CountingSource:
-    """Answers as its script says, and counts the calls for each number."""
+    """Answers as its script says, and counts the lookups of each number."""
 
     name = "counting"
     fields = ("seen",)

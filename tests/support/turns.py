@@ -1,7 +1,7 @@
-"""The order in which test files are given out, and who may run beside whom. Two workers share a machine in `make test`.
+"""The order of test files, and which tests may run at the same time, as two workers share a machine in `make test`.
 
-Files with slow tests come first, so that both workers are busy to the end; those that measure come last. What is
-marked `alone` waits until no other test is at work: a neighbour would spoil its figures. It must not know any test.
+Files with slow tests come first, so that both workers are busy to the end; those that measure come last. A test marked
+`alone` waits until no other test runs, as a neighbour would distort its measurements. Must not know any test.
 """
 
 import fcntl
@@ -16,13 +16,13 @@ from portal.config import ROOT
 
 
 @cache
-def _everybodys_lock() -> int:
-    """The folder of the tests itself: two runs in one tree respect each other, and no file is left."""
+def _shared_lock() -> int:
+    """A lock on the tests' folder itself: two runs in one tree respect each other, and no file is left behind."""
     return os.open(ROOT / "tests", os.O_RDONLY)
 
 
 def in_order(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """By file: slow ones, then the others, then those that measure. Within a file nothing moves."""
+    """By file: slow ones, then the others, then those that measure. The order within a file stays."""
     items = list(items)
     marks: dict[str, set[str]] = defaultdict(set)
     for item in items:
@@ -42,9 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    lock = _everybodys_lock()
+    lock = _shared_lock()
     fcntl.flock(lock, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
     try:
         return (yield)
     finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)  # a child that was forked meanwhile must not go on holding it
+        fcntl.flock(lock, fcntl.LOCK_UN)  # a child that was forked meanwhile must not keep it locked

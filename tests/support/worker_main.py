@@ -1,8 +1,8 @@
 """A worker of the tests: `python -m tests.support.worker_main scrape|intake|sweep|scheduler|client`.
 
-It is portal.jobs.worker.rq_worker.main itself, with the journal as one more source, spans made short by the
-environment, a note of every sweep, and on request a mutant: the same program with one promise
-taken out, which a test must catch.
+It is portal.jobs.worker.rq_worker.main itself, with the journal as one more source, short spans from the environment,
+a record of every sweep and, on request, a mutant: the same program with one promise removed, which a test must
+catch.
 """
 
 import os
@@ -23,33 +23,33 @@ from tests.support.journal import FACTS, NAME, JournalSource
 
 
 def _no_fence() -> None:
-    """Any attempt may write, however old: what rule 6 forbids."""
+    """Let any attempt write, however old, which rule 6 forbids."""
     ScrapingJob.held_by = classmethod(lambda cls, job_id, attempt: (cls.id == job_id,))  # type: ignore[method-assign]
 
 
 def _dies_holding_the_lock() -> None:
-    """The scheduler is killed between taking its lock and giving it back."""
+    """Kill the scheduler between taking its lock and releasing it."""
     scheduler.SweepScheduler.enqueue_jobs = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
 
 
 MUTANTS = {"nofence": _no_fence, "dies_holding_the_lock": _dies_holding_the_lock}
 
 
-def _note_every_sweep(path: str) -> None:
+def _record_every_sweep(path: str) -> None:
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     plain = steps.sweep
 
     def noted(now: datetime) -> steps.SweepReport:
-        begun = time.monotonic()
+        started = time.monotonic()
         swept = plain(now)
-        os.write(file, f"{os.getpid()} {os.getppid()} {begun:.6f}\n".encode())
+        os.write(file, f"{os.getpid()} {os.getppid()} {started:.6f}\n".encode())
         return swept
 
     steps.sweep = noted
 
 
-class _Attentive(rq_worker.PortalWorker):
-    """Looks after its horse more often than every five seconds, so that a test need not take as long."""
+class _FrequentMonitor(rq_worker.PortalWorker):
+    """Checks its work horse more often than every five seconds, so that a test is shorter."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "job_monitoring_interval": int(os.environ["MONITORING_SECONDS"])})
@@ -59,9 +59,9 @@ def main() -> None:
     if "JOURNAL_FILE" in os.environ:
         sources.register(NAME, lambda: JournalSource.from_environ(os.environ), FACTS)
     if "SWEEPS_FILE" in os.environ:
-        _note_every_sweep(os.environ["SWEEPS_FILE"])
+        _record_every_sweep(os.environ["SWEEPS_FILE"])
     if "MONITORING_SECONDS" in os.environ:
-        rq_worker.PortalWorker = _Attentive  # type: ignore[misc]
+        rq_worker.PortalWorker = _FrequentMonitor  # type: ignore[misc]
     if "LOCK_SECONDS" in os.environ:
         scheduler.LOCK_SECONDS = int(os.environ["LOCK_SECONDS"])
     if "LOOP_SECONDS" in os.environ:
@@ -70,7 +70,7 @@ def main() -> None:
         processes.EVERY = timedelta(seconds=float(os.environ["PRESENCE_SECONDS"]))
     if os.environ.get("MUTANT"):
         MUTANTS[os.environ["MUTANT"]]()
-    offline.warm = lambda: None  # a second of every start, for tables that the journal does not need
+    offline.warm = lambda: None  # saves a second at every start: the journal does not need the tables
     if sys.argv[1:] == ["client"]:
         client.main()
     else:

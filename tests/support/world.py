@@ -1,7 +1,7 @@
-"""A world of real processes on a data directory of its own: Valkey, workers, schedulers. They are killed by their pid.
+"""A world of real processes with its own data directory: Valkey, workers, schedulers. Tests kill them by their pid.
 
-The test looks at the database by SQL of its own (`ask`), and at the journal: what it finds there does not depend on
-the program's opinion. Every process dies with the test run. Nothing here knows what is being proved.
+A test reads the database with its own SQL (`query`), and the journal, so that its result does not depend on the
+program. Every process dies with the test run. Must not know any test.
 """
 
 import os
@@ -35,7 +35,7 @@ SHORT = {"SCRAPING_LEASE_SECONDS": "1", "SCRAPING_CHECK_INTERVAL": "0.02", "SCRA
 
 @dataclass
 class Process:
-    """One of the world's processes, by its role."""
+    """One process of the world, with its role."""
 
     role: str
     pid: int
@@ -46,14 +46,14 @@ class Process:
         return not gone(self.pid)
 
     def horses(self) -> list[int]:
-        """The forks that a worker has at work."""
+        """The forks in which a worker is working."""
         try:
             return [child.pid for child in psutil.Process(self.pid).children() if not gone(child.pid)]
         except psutil.NoSuchProcess:
             return []
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal; after SIGKILL, also wait for the end."""
+        """Send a signal; after SIGKILL, also wait until the process ends."""
         send(self.pid, how)
         if how == signal.SIGKILL:
             self.wait_gone()
@@ -61,7 +61,7 @@ class Process:
     def wait_gone(self, seconds: float = 10.0) -> None:
         services.wait_until(lambda: not self.alive, seconds, f"{self.role} {self.pid} ends")
 
-    def said(self, words: str) -> bool:
+    def logged(self, words: str) -> bool:
         return self.log.exists() and words in self.log.read_text(errors="replace")
 
 
@@ -82,7 +82,7 @@ class World:
 
     @property
     def hang(self) -> Path:
-        """While this file is there, numbers of JOURNAL_HANG get no answer."""
+        """While this file exists, numbers of JOURNAL_HANG get no answer."""
         return self.folder / "journal.hang"
 
     @property
@@ -91,13 +91,13 @@ class World:
             return dispatch.connection()
 
     def start(self, role: str, **more: str) -> Process:
-        """Start a worker of this kind. `more` are environment variables for this one alone."""
+        """Start a worker with this role. `more` are environment variables for this one only."""
         log = self.folder / f"{role}-{len(self.processes)}.log"
         own = {
             "PORTAL_DATA_DIR": str(self.app.config["PORTAL_DATA_DIR"]), "REDIS_URL": self.valkey.url,
             "JOURNAL_FILE": str(self.journal.path), "SWEEPS_FILE": str(self.folder / "sweeps.txt"),
         }  # fmt: skip
-        # Every setting is named, so that neither a `.env` nor the environment of the run has a say.
+        # Every setting is given, so that neither a `.env` nor the environment of the run matters.
         environ = {**os.environ, **{setting.name: "" for setting in SETTINGS}, **own, **self.settings, **more}
         process = Process(role, self.forks.fork(role, environ, log), log)
         self.processes.append(process)
@@ -107,7 +107,7 @@ class World:
         return [process for process in self.processes if process.role == role and process.alive]
 
     def make_job(self, owner: User, cells: int | list[Any], *, push: bool = True) -> int:
-        """A job of the journal, made as the page makes one, and pushed; its id."""
+        """Make a job of the journal as the page does, push it, and return its id."""
         job_id = cast.make_job(self.app, owner, cells, source=NAME, now=utcnow()).id
         if push:
             dispatch.push_job(job_id, utcnow())
@@ -115,29 +115,29 @@ class World:
         return job_id
 
     def sweep(self, ahead_seconds: float = 0.0) -> steps.SweepReport:
-        """One sweep by the test itself, as if so many seconds had gone by."""
+        """Run one sweep in the test itself, as if so many seconds had passed."""
         return steps.sweep(utcnow() + timedelta(seconds=ahead_seconds))
 
-    def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """What the database says, on a connection of our own."""
+    def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of an SQL query, on a connection of our own."""
         path = Path(self.app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
         with closing(sqlite3.connect(path, timeout=30)) as connection:
-            return connection.execute(query, values).fetchall()
+            return connection.execute(sql, values).fetchall()
 
     def job(self, job_id: int, *columns: str) -> Any:
         """One column of a job, or several as a tuple."""
-        row = self.ask(f"SELECT {', '.join(columns)} FROM scraping_jobs WHERE id = ?", job_id)[0]
+        row = self.query(f"SELECT {', '.join(columns)} FROM scraping_jobs WHERE id = ?", job_id)[0]
         return row if len(columns) > 1 else row[0]
 
     def final(self, job_id: int) -> set[str]:
         """The numbers of a job that have a final answer."""
-        return {e164 for (e164,) in self.ask(
+        return {e164 for (e164,) in self.query(
             "SELECT e164 FROM numbers WHERE job_id = ? AND outcome NOT IN ('waiting', 'failed') AND e164 IS NOT NULL",
             job_id,
         )}  # fmt: skip
 
     def wait_status(self, job_id: int, *wanted: str, seconds: float = 30.0) -> str:
-        """Wait until the job stands so."""
+        """Wait until the job has one of these statuses, and return it."""
         try:
             services.wait_until(lambda: self.job(job_id, "status") in wanted, seconds)
         except TimeoutError as error:
@@ -146,7 +146,7 @@ class World:
         return str(self.job(job_id, "status"))
 
     def sweeps(self) -> list[tuple[int, int, float]]:
-        """Every sweep that ended: its process, that one's parent, and when it began."""
+        """Every sweep that ended: its process, the parent process, and when it began."""
         path = self.folder / "sweeps.txt"
         lines = path.read_text().splitlines() if path.exists() else []
         return [(int(pid), int(parent), float(at)) for pid, parent, at in map(str.split, lines)]
@@ -161,7 +161,7 @@ class World:
 
 @contextmanager
 def world(folder: Path, forks: Preloaded, **settings: str) -> Iterator[World]:
-    """A world with its tables and its Valkey, and nobody at work yet; inside an application context of ours."""
+    """A world with its tables and its Valkey and no worker yet, in an application context."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = {**SHORT, **settings}
     given = {name: text for name, text in settings.items() if any(name == setting.name for setting in SETTINGS)}
@@ -181,13 +181,13 @@ def world(folder: Path, forks: Preloaded, **settings: str) -> Iterator[World]:
 
 
 def once_each(place: World, count: int) -> bool:
-    """Whether so many numbers were looked up, each of them once."""
+    """Whether so many numbers were looked up, each once."""
     counted = place.journal.count()
     return len(counted) == count and set(counted.values()) == {1}
 
 
 def send(pid: int, number: signal.Signals) -> None:
-    """Send a signal to one process; it may have ended already."""
+    """Send a signal to one process, which may have ended already."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -195,7 +195,7 @@ def send(pid: int, number: signal.Signals) -> None:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has buried yet counts as ended."""
+    """Whether a process has ended; a zombie counts as ended."""
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -168,7 +168,7 @@ def test_a_new_password_keeps_this_browser_and_ends_every_other(
     sign_in(client, alice.email)
     answer = as_alice.post("/account", data={"password": PASSWORD, "new_password": NEW})
     assert answer.status_code == 303
-    assert "Your password is changed" in as_alice.get("/account").text
+    assert "Your password has been changed" in as_alice.get("/account").text
     assert not is_signed_in(client)
     assert sign_in(client, alice.email).status_code == 401
     assert sign_in(client, alice.email, NEW).status_code == 303

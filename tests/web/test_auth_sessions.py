@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal.accounts import LoginSession, User, create_user, end_session, session_user, start_session
-from portal.accounts.sessions import IDLE, LONGEST
+from portal.accounts.sessions import MAX_AGE, MAX_IDLE
 from portal.database import db, reading
 from tests.support.cast import PASSWORD
 
@@ -41,7 +41,7 @@ def test_the_table_keeps_only_the_hash_of_what_the_cookie_carries(app: Flask, to
     assert row.id == hashlib.sha256(token.encode()).hexdigest()
 
 
-@pytest.mark.parametrize(("later", "lives"), [(IDLE - SECOND, True), (IDLE, False), (IDLE + SECOND, False)])
+@pytest.mark.parametrize(("later", "lives"), [(MAX_IDLE - SECOND, True), (MAX_IDLE, False), (MAX_IDLE + SECOND, False)])
 def test_a_session_ends_after_twelve_idle_hours(
     app: Flask, token: str, now: datetime, later: timedelta, lives: bool
 ) -> None:
@@ -50,11 +50,11 @@ def test_a_session_ends_after_twelve_idle_hours(
 
 def test_a_session_that_is_used_lives_on_and_ends_after_fourteen_days(app: Flask, token: str, now: datetime) -> None:
     moment = now
-    while moment + timedelta(hours=11) < now + LONGEST:
+    while moment + timedelta(hours=11) < now + MAX_AGE:
         moment += timedelta(hours=11)
         assert session_user(token, moment) is not None, moment
-    assert session_user(token, now + LONGEST - SECOND) is not None
-    assert session_user(token, now + LONGEST) is None
+    assert session_user(token, now + MAX_AGE - SECOND) is not None
+    assert session_user(token, now + MAX_AGE) is None
 
 
 def test_being_seen_is_noted_once_a_minute(app: Flask, token: str, now: datetime) -> None:
@@ -86,7 +86,7 @@ def test_a_guessed_token_is_nobody(app: Flask, token: str, now: datetime, guesse
 def test_sessions_that_are_over_are_cleared_away_at_the_next_sign_in(app: Flask, token: str, now: datetime) -> None:
     carla = session_user(token, now)
     assert carla is not None
-    start_session(carla, now + IDLE + SECOND)
+    start_session(carla, now + MAX_IDLE + SECOND)
     assert len(db.session.scalars(select(LoginSession)).all()) == 1
 
 
@@ -94,9 +94,9 @@ def test_the_browser_is_sent_to_the_login_after_twelve_idle_hours(app: Flask, al
     client = app.test_client()
     with time_machine.travel(datetime.now().astimezone(), tick=False) as clock:
         client.post("/login", data={"email": alice.email, "password": PASSWORD})
-        clock.shift(IDLE - SECOND)
+        clock.shift(MAX_IDLE - SECOND)
         assert client.get("/account").status_code == 200
-        clock.shift(IDLE)
+        clock.shift(MAX_IDLE)
         assert client.get("/account").location == "/login?next=/account"
 
 

@@ -39,7 +39,7 @@ def stored_files(app: Flask) -> int:
 
 def test_the_first_visit_offers_an_example(as_alice: FlaskClient) -> None:
     page = as_alice.get("/").text
-    assert "You get the same file back" in page
+    assert "You get your file back" in page
     assert 'href="/example.xlsx"' in page
     assert "5,000 rows" in page and "20 MB" in page
     assert "jobs-list" not in page
@@ -71,8 +71,8 @@ def test_the_upload_script_gets_the_next_address(as_alice: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("content", "name", "says"),
     [
-        (None, "", "No file was chosen"),
-        (CSV, "", "No file was chosen"),
+        (None, "", "Choose a file first"),
+        (CSV, "", "Choose a file first"),
         (b"\x89PNG", "photo.png", "not a spreadsheet"),
         (CSV, "clientes", "not a spreadsheet"),
         (b"", "clientes.xlsx", "The file is empty"),
@@ -136,7 +136,7 @@ def test_unstarted_files_are_listed_until_removed(app: Flask, as_alice: FlaskCli
 def test_a_started_document_is_not_removed(app: Flask, as_alice: FlaskClient, alice: User) -> None:
     job = cast.make_job(app, alice)
     as_alice.post(f"/documents/{job.document_id}/delete")
-    assert "so it stays" in as_alice.get("/").text
+    assert "so it was not removed" in as_alice.get("/").text
     assert documents()[0].deleted_at is None
     assert app.extensions["storage"].exists(documents()[0].storage_key)
 

@@ -17,7 +17,7 @@ from tests.web.check_page import FRAGMENT, figures, jobs, read, selected, stored
 def test_the_page_polls_while_the_file_is_read(app: Flask, as_alice: FlaskClient) -> None:
     document_id = upload(as_alice)
     page = as_alice.get(f"/documents/{document_id}").text
-    assert "Your file is being read" in page
+    assert "Reading your file" in page
     assert '<noscript><meta http-equiv="refresh"' in page
     (address,) = re.findall(r'hx-get="([^"]*/live[^"]*)"', page)
     assert as_alice.get(address, headers=FRAGMENT).status_code == 204
@@ -52,7 +52,7 @@ def test_guesses_are_marked_and_counted(as_alice: FlaskClient, document_id: int)
     assert figures(page) == {"to_look_up": 3, "duplicates": 1, "invalid": 2, "blank": 1}
     assert (selected(page, "sheet"), selected(page, "header_row"), selected(page, "column")) == ("0", "3", "1")
     assert (selected(page, "country"), selected(page, "source")) == ("ES", "offline")
-    assert page.count(">Guessed<") == 2
+    assert page.count(">Detected<") == 2
     assert "Look up 3 numbers" in page
     assert "Oculta (hidden)" in page and re.search(r'value="3" disabled>\s*Vacía \(empty\)', page)
     bad = re.findall(r'data-label="Row">(\d+)</td>.*?class="long">(.*?)</span>', page)
@@ -65,7 +65,7 @@ def test_a_change_returns_a_fragment_and_address(as_alice: FlaskClient, document
     part = as_alice.get(f"/documents/{document_id}?{asked}", headers=FRAGMENT)
     assert "<html" not in part.text
     assert figures(part.text) == {"to_look_up": 0, "duplicates": 0, "invalid": 7, "blank": 0}
-    assert "no telephone number in this column" in part.text
+    assert "no telephone numbers to look up" in part.text
     kept = part.headers["HX-Replace-Url"]
     assert "shown_sheet" not in kept
     assert figures(as_alice.get(kept).text)["invalid"] == 7
@@ -98,8 +98,8 @@ def test_earlier_upload_of_the_same_content_is_linked(app: Flask, as_alice: Flas
     again = upload(as_alice, stored(app, document_id))
     read(app, again)
     page = as_alice.get(f"/documents/{again}").text
-    assert "the very same content before" in page and f'href="{job}"' in page and "<time" in page
-    assert "the very same content before" not in as_alice.get(f"/documents/{document_id}").text
+    assert "a file with the same content" in page and f'href="{job}"' in page and "<time" in page
+    assert "a file with the same content" not in as_alice.get(f"/documents/{document_id}").text
 
 
 def test_bobs_upload_of_the_same_content_is_not_mentioned(
@@ -148,7 +148,7 @@ def test_a_recipe_describes_its_source(as_alice, alice, app, tmp_path) -> None:
         page = as_alice.get(f"/documents/{document.id}?source=json-test").get_data(as_text=True)
     assert '<option value="json-test" selected>json-test</option>' in page
     assert "Up to 30 numbers a minute." in page
-    assert "It gives: Operator now, ported." in page
+    assert "You get: Operator now, ported." in page
 
 
 def test_the_default_source_is_preselected(as_alice, alice, app, tmp_path) -> None:

@@ -44,15 +44,15 @@ def test_a_program_may_use_positions_or_names(
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"sheet": "9"}, "no such sheet"),
-        ({"sheet": "Vacía"}, "no such sheet"),
-        ({"column": "99"}, "no such column"),
-        ({"column": "-1"}, "no such column"),
-        ({"column": "Fax"}, "no such column"),
-        ({"header_row": "99"}, "no such row"),
-        ({"header_row": "²"}, "no such row"),
-        ({"country": "XX"}, "country is not known"),
-        ({"source": "oracle"}, "source is not known"),
+        ({"sheet": "9"}, "does not have that sheet"),
+        ({"sheet": "Vacía"}, "does not have that sheet"),
+        ({"column": "99"}, "does not have that column"),
+        ({"column": "-1"}, "does not have that column"),
+        ({"column": "Fax"}, "does not have that column"),
+        ({"header_row": "99"}, "does not have that row"),
+        ({"header_row": "²"}, "does not have that row"),
+        ({"country": "XX"}, "country is not in the list"),
+        ({"source": "oracle"}, "source is not available"),
     ],
 )
 def test_a_wrong_choice_keeps_the_rest(

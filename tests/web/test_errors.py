@@ -41,7 +41,7 @@ def test_an_error_is_a_page_in_plain_words_with_a_reference(client: FlaskClient,
     assert answer.status_code == status
     assert f'data-error="{status}"' in answer.text
     assert "<h1>" in answer.text
-    assert "Reference for whoever looks after the portal: " in answer.text
+    assert "Reference for your administrator: " in answer.text
     for inside in ("Error", "Exception", "Traceback", "Werkzeug"):
         assert inside not in answer.text
 
@@ -61,14 +61,14 @@ def test_a_crash_shows_nothing_of_the_inside_and_its_traceback_is_found_by_the_r
     assert answer.status_code == 500
     assert "ValueError" not in answer.text
     assert "secret of the inside" not in answer.text
-    reference = answer.text.split("portal: ")[1].split("<")[0]
+    reference = answer.text.split("administrator: ")[1].split("<")[0]
     lines = (Path(app.config["PORTAL_DATA_DIR"]) / "logger.log").read_text().splitlines()
     told = [json.loads(line) for line in lines if reference in line]
     assert any("ValueError: secret of the inside" in entry.get("exception", "") for entry in told), told
 
 
 def test_two_requests_have_two_references(client: FlaskClient) -> None:
-    texts = [client.get("/nowhere").text.split("portal: ")[1].split("<")[0] for _ in range(2)]
+    texts = [client.get("/nowhere").text.split("administrator: ")[1].split("<")[0] for _ in range(2)]
     assert texts[0] != texts[1]
 
 

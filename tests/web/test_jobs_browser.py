@@ -165,7 +165,7 @@ def test_who_asked_for_it_is_told_on_the_screen_when_the_file_has_ended(
     )
     visit(page, job)
     page.click("button[data-notify]")
-    expect(page.get_by_text("This browser tells you when it ends")).to_be_visible()
+    expect(page.get_by_text("This browser will notify you when it finishes")).to_be_visible()
     assert page.evaluate("window.told") == []
     scenes.answer(job, [Outcome.FOUND] * 2, utcnow())
     end_of(job)
@@ -173,7 +173,7 @@ def test_who_asked_for_it_is_told_on_the_screen_when_the_file_has_ended(
     services.wait_until(lambda: page.evaluate("window.told.length") == 1, 5, "the browser has told it once")
     ((title, body),) = page.evaluate("window.told")
     assert title == "clientes.xlsx" and body.startswith("Done: all 2 rows")
-    expect(page.get_by_text("This browser tells you when it ends")).to_have_count(0)
+    expect(page.get_by_text("This browser will notify you when it finishes")).to_have_count(0)
 
 
 def test_nobody_is_offered_to_be_told_of_what_has_ended(page: Page, alice: User, make_job: MakeJob) -> None:

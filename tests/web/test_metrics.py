@@ -87,13 +87,13 @@ def test_everybody_sees_their_own_figures_alone(as_alice, alice, bob, make_job) 
 
 def test_who_has_no_figures_yet_is_told_so(as_bob) -> None:
     page = text_of(as_bob, "/figures")
-    assert "None of your files has ended yet" in page and "No files finished in this period." in page
+    assert "None of your files has finished yet" in page and "No files finished in this period." in page
 
 
 @pytest.mark.parametrize("days", ["from=2026-05-05&to=2026-05-01", "from=2020-01-01&to=2026-05-01", "from=yesterday"])
 def test_days_that_cannot_be_had_are_said_in_a_sentence(days, as_alice) -> None:
     page = text_of(as_alice, f"/figures?{days}")
-    assert 'role="alert"' in page and "Choose two days" in page
+    assert 'role="alert"' in page and "Choose a start date" in page
 
 
 def test_a_day_is_the_readers_day(as_alice, alice, make_job) -> None:
@@ -135,7 +135,7 @@ def test_after_its_day_its_owner_reads_what_it_was(app, as_alice, as_bob, alice,
     assert list(expiry.expire_jobs(cast.NOW + timedelta(days=31), app.extensions["storage"]))
     db.session.commit()
     page = text_of(as_alice, f"/jobs/{job.id}")
-    assert "Its days were over" in page and "Upload again" in page and "<b>5</b>" in page
+    assert "its retention period ended" in page and "Upload again" in page and "<b>5</b>" in page
     assert cast.mobile(0) not in page
     assert as_bob.get(f"/jobs/{job.id}").status_code == 404
     for rest in ("live", "results.xlsx", "delete"):

@@ -72,7 +72,7 @@ def plain(text: str, path: str) -> str:
     """A page without what differs each time: the address that it was asked by, the reference of the request, and the
     token against forged forms, which carries the second in which it was made."""
     return re.sub(
-        r'portal: [0-9a-f]+|"X-CSRFToken": "[^"]+"|name="csrf_token" value="[^"]+"', "", text.replace(path, "")
+        r'administrator: [0-9a-f]+|"X-CSRFToken": "[^"]+"|name="csrf_token" value="[^"]+"', "", text.replace(path, "")
     )
 
 

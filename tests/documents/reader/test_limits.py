@@ -152,7 +152,7 @@ def test_a_word_file_named_xls_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["celdas_cortas.xlsb", "con_sangria.ods"])
-def test_half_readable_xlsb_is_refused(tmp_path: Path, name: str) -> None:
+def test_half_readable_workbooks_are_refused(tmp_path: Path, name: str) -> None:
     assert refusal(copied(tmp_path, name)) == (FileProblem.DAMAGED, {})
 
 

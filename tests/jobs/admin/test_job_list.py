@@ -1,4 +1,4 @@
-"""The admins' list: from place to place in any order, its counts and its grid, and the indexes that carry them."""
+"""The admins' list: paging in any order, its counts and its grid, and the indexes that they use."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def jobs(alice: User, bob: User, make_job: MakeJob) -> list[int]:
-    """A hundred and twenty jobs of every status, with equal and with different names, times and progress."""
+    """A hundred and twenty jobs of every status, with equal and different names, times and progress."""
     models = [scenes.in_status(make_job((alice, bob)[n % 2], 3), status) for n, status in enumerate(Status)]
     ids = [job.id for job in models]
     for n, job in enumerate(models):
@@ -40,7 +40,7 @@ def jobs(alice: User, bob: User, make_job: MakeJob) -> list[int]:
 
 
 def walk(wanted: Filters, order: SortOrder) -> list[ScrapingJob]:
-    """Every page of the list, one after the other, each place through its text."""
+    """Every page of the list in turn, each cursor passed through its text."""
     found: list[ScrapingJob] = []
     place = None
     while True:
@@ -52,7 +52,7 @@ def walk(wanted: Filters, order: SortOrder) -> list[ScrapingJob]:
         assert place == page.next
 
 
-def test_going_on_page_by_page_finds_every_job_once_and_in_order(jobs: list[int]) -> None:
+def test_paging_finds_every_job_once_and_in_order(jobs: list[int]) -> None:
     keys = {
         Sort.CREATED: lambda job: (job.created_at, job.id), Sort.UPDATED: lambda job: (job.updated_at, job.id),
         Sort.STATUS: lambda job: (job.status, job.created_at, job.id), Sort.NAME: lambda job: (job.file_name, job.id),
@@ -65,7 +65,7 @@ def test_going_on_page_by_page_finds_every_job_once_and_in_order(jobs: list[int]
         assert [job.id for job in found] == [job.id for job in in_order], (sort, descending)
 
 
-def test_jobs_that_come_in_meanwhile_push_nothing_off_the_next_page(jobs: list[int], alice: User) -> None:
+def test_new_jobs_push_none_off_the_next_page(jobs: list[int], alice: User) -> None:
     first = job_list.list_all(Filters())
     copies(first.jobs[0], 30, created_at=NOW + DAY)
     second = job_list.list_all(Filters(), after=first.next)

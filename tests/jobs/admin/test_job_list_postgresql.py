@@ -1,4 +1,4 @@
-"""The list, the grid and an operation on PostgreSQL: what SQLite takes of types and savepoints is no proof."""
+"""The list, the grid and an operation on PostgreSQL, which is stricter about types and savepoints than SQLite."""
 
 from itertools import product
 

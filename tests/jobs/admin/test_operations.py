@@ -1,4 +1,4 @@
-"""Bulk operations: ten thousand jobs, some of which move meanwhile; stopped, killed and taken up half-way."""
+"""Bulk operations: ten thousand jobs, some of which move meanwhile; stopped, killed, and continued half-way."""
 
 import time
 from collections.abc import Callable
@@ -32,7 +32,7 @@ RETRY = BulkOrder(Verb.RETRY, "ada@example.com", "the source is back")
 
 @pytest.fixture
 def stopped(alice: User, make_job: MakeJob) -> ScrapingJob:
-    """A job that stopped for good, with a row that failed."""
+    """A job that failed for good, with one failed row."""
     return scenes.failed(make_job(alice, 3), final=True)
 
 
@@ -47,7 +47,7 @@ def fresh(operation: Operation | int) -> Operation:
     return db.session.get_one(Operation, found, populate_existing=True)
 
 
-def test_no_request_takes_long_though_ten_thousand_match(as_ada: FlaskClient, stopped: ScrapingJob) -> None:
+def test_no_request_is_slow_when_ten_thousand_match(as_ada: FlaskClient, stopped: ScrapingJob) -> None:
     copies(stopped, 9_999)
     slowest = 0.0
 
@@ -78,7 +78,7 @@ def test_no_request_takes_long_though_ten_thousand_match(as_ada: FlaskClient, st
 def test_thousands_are_retried_while_five_hundred_move(
     as_ada: FlaskClient, stopped: ScrapingJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`make bench` does it with 10,000."""
+    """`make bench` does the same with 10,000."""
     ids = [stopped.id, *copies(stopped, MANY - 1)]
     asked = {"all": "1", "status": "failed", "why": "the source is back", "key": "one"}
     begun = as_ada.post("/admin/jobs/retry", data=asked)
@@ -103,7 +103,7 @@ def test_thousands_are_retried_while_five_hundred_move(
     assert db.session.scalar(select(func.count()).select_from(ChosenJob)) == 500, "only those passed over are kept"
 
 
-def test_stopped_half_way_what_was_done_stays_done_and_nothing_more_is(stopped: ScrapingJob) -> None:
+def test_stopping_half_way_keeps_what_was_done(stopped: ScrapingJob) -> None:
     copies(stopped, 99)
     operation = operations.begin(RETRY, "one", NOW, wanted=Filters())
     operation_runner.work(operation.id, clock=lambda: NOW, seconds=0)
@@ -130,7 +130,7 @@ def test_one_that_nobody_has_begun_is_stopped_at_once(stopped: ScrapingJob) -> N
     assert count(ScrapingJob.status == Status.RETRYING) == 0
 
 
-def test_a_worker_killed_in_a_batch_leaves_it_undone_and_the_next_one_does_it(
+def test_a_batch_cut_by_a_kill_is_done_by_the_next_worker(
     stopped: ScrapingJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copies(stopped, 59)
@@ -169,7 +169,7 @@ def test_a_late_worker_changes_nothing(stopped: ScrapingJob) -> None:
     assert count(ScrapingJob.status == Status.RETRYING) == 0
 
 
-def test_two_operations_over_the_same_jobs_retry_each_once(stopped: ScrapingJob) -> None:
+def test_two_operations_on_the_same_jobs_retry_each_once(stopped: ScrapingJob) -> None:
     copies(stopped, 59)
     first, second = (operations.begin(RETRY, key, NOW, wanted=Filters()) for key in ("one", "two"))
     for operation in (first, second):
@@ -189,7 +189,7 @@ def test_two_operations_over_the_same_jobs_retry_each_once(stopped: ScrapingJob)
     assert fresh(third).skipped_why == {"moved_on": 1}
 
 
-def test_more_than_are_chosen_at_once_are_chosen_by_the_worker(
+def test_the_worker_chooses_what_does_not_fit_the_request(
     stopped: ScrapingJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "CHOSEN_AT_ONCE", 20)
@@ -202,7 +202,7 @@ def test_more_than_are_chosen_at_once_are_chosen_by_the_worker(
     assert (fresh(operation).chosen, fresh(operation).done) == (60, 60)
 
 
-def test_what_has_nothing_left_and_what_is_gone_is_passed_over_with_the_reason(
+def test_jobs_that_are_done_or_deleted_are_skipped_with_the_reason(
     alice: User, make_job: MakeJob, stopped: ScrapingJob
 ) -> None:
     full = scenes.failed(make_job(alice, 1), found=1, reasons=(), final=True)
@@ -221,9 +221,7 @@ def test_what_has_nothing_left_and_what_is_gone_is_passed_over_with_the_reason(
     assert count(ScrapingJob.id == full.id, ScrapingJob.status == Status.FAILED, ScrapingJob.round == 1) == 1
 
 
-def test_a_job_that_cannot_be_moved_does_not_hold_the_others(
-    stopped: ScrapingJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_cannot_move_does_not_stop_the_others(stopped: ScrapingJob, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = copies(stopped, 9)[4]
     operation = operations.begin(RETRY, "one", NOW, wanted=Filters())
 
@@ -250,9 +248,7 @@ def test_the_sought_number_is_forgotten_with_the_end(alice: User, make_job: Make
     assert [db.session.get_one(ScrapingJob, one.id).status for one in (job, other)] == [Status.RETRYING, Status.FAILED]
 
 
-def test_each_verb_moves_what_it_can_and_stands_on_the_timeline_with_its_reason(
-    alice: User, make_job: MakeJob, now: datetime
-) -> None:
+def test_each_verb_is_on_the_timeline_with_its_reason(alice: User, make_job: MakeJob, now: datetime) -> None:
     kinds = {"retry": "retried", "time_out": "timeout", "cancel": "cancelled", "limits": "limits_set"}
     for verb in Verb:
         jobs = {status: scenes.in_status(make_job(alice, 3), status) for status in Status}
@@ -268,7 +264,7 @@ def test_each_verb_moves_what_it_can_and_stands_on_the_timeline_with_its_reason(
             assert [one.facts["why"] for one in noted] == (["because"] if status in moved else []), (verb, status)
 
 
-def test_the_sweep_takes_no_more_than_its_indexes_for_operations(stopped: ScrapingJob) -> None:
+def test_the_sweep_reads_only_indexes_of_operations(stopped: ScrapingJob) -> None:
     asked: list[tuple[str, object]] = []
 
     @event.listens_for(db.engine, "before_cursor_execute")
@@ -284,9 +280,7 @@ def test_the_sweep_takes_no_more_than_its_indexes_for_operations(stopped: Scrapi
 
 
 @ON_BOTH
-def test_a_job_that_the_database_refuses_to_move_is_passed_over_and_the_others_are_moved(
-    stopped: ScrapingJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_the_database_refuses_is_skipped(stopped: ScrapingJob, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [stopped.id, scenes.failed(cast.make_job(current_app, stopped.user, 3), final=True).id]
     operation = operations.begin(RETRY, "key", NOW, wanted=Filters(status=Status.FAILED))
     act = bulk.act

@@ -15,7 +15,7 @@ from tests.support.world import World
 ORDER = BulkOrder(Verb.RETRY, "ada@example.com")
 
 
-def test_the_sweeps_worker_does_it_and_what_is_lost_with_redis_is_pushed_again(place: World) -> None:
+def test_the_worker_runs_it_after_redis_lost_the_message(place: World) -> None:
     job_id = place.make_job(cast.make_user("alice@example.com"), 3, push=False)
     model = db.session.get_one(ScrapingJob, job_id)
     ScrapingJob.cancel(job_id, "alice@example.com", utcnow())
@@ -30,9 +30,9 @@ def test_the_sweeps_worker_does_it_and_what_is_lost_with_redis_is_pushed_again(p
     db.session.rollback()
 
     def state() -> tuple[object, ...]:
-        return place.ask("SELECT state, done, skipped FROM operations WHERE id = ?", operation_id)[0]
+        return place.query("SELECT state, done, skipped FROM operations WHERE id = ?", operation_id)[0]
 
     wait_until(lambda: state()[0] == "done", 30, "the operation is done")
     assert state() == ("done", 60, 0)
-    assert place.ask("SELECT count(*) FROM scraping_jobs WHERE status = 'retrying' AND round = 2") == [(60,)]
+    assert place.query("SELECT count(*) FROM scraping_jobs WHERE status = 'retrying' AND round = 2") == [(60,)]
     assert place.redis.llen("rq:queue:scrape") == 60, "the workers were told of each"

@@ -1,4 +1,4 @@
-"""A file of a few numbers at a source that is away: it waits without a retry, and comes to an end all the same."""
+"""A file of a few numbers at a source that is down: it waits without using a retry, and still comes to an end."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from tests.support.recipes import recipe, registered
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Misbehaving]:
-    """A source that is away."""
+    """A source that is down."""
     monkeypatch.setattr(retry_queue, "BASE_SECONDS", 0.001)
     with misbehaving() as server, registered(recipe(tmp_path, "json", server.url)):
         server.down = True
@@ -35,7 +35,7 @@ def run(job: ScrapingJob, now: datetime) -> Status | None:
     return ended
 
 
-def test_a_small_file_outlives_an_outage_without_a_retry(app, alice, make_job, server: Misbehaving) -> None:
+def test_a_small_file_survives_an_outage_without_a_retry(app, alice, make_job, server: Misbehaving) -> None:
     job, now, waits = make_job(alice, 3, source="json-test"), NOW, []
     while now < NOW + timedelta(minutes=40):
         assert run(job, now) == Status.RETRYING
@@ -48,7 +48,7 @@ def test_a_small_file_outlives_an_outage_without_a_retry(app, alice, make_job, s
 
 
 @pytest.mark.parametrize("how", ["reset", "error500", "error503"])
-def test_a_source_that_is_away_for_ever_comes_to_an_end(app, alice, make_job, server: Misbehaving, how: str) -> None:
+def test_a_source_that_stays_down_ends_in_a_failure(app, alice, make_job, server: Misbehaving, how: str) -> None:
     server.down, server.plan = False, always(how)
     job, now = make_job(alice, 2, source="json-test"), NOW
     for pause in range(outage.MAX_PAUSES):

@@ -1,4 +1,4 @@
-"""Which number is asked next, and how often."""
+"""Which number is looked up next, and how often."""
 
 import pytest
 
@@ -18,13 +18,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_numbers_come_in_the_files_order_in_groups_and_each_once() -> None:
+def test_numbers_come_once_in_order_and_in_groups() -> None:
     queue = RetryQueue("abcde", group=2)
     assert [queue.take(), queue.take(), queue.take()] == [("a", "b"), ("c", "d"), ("e",)]
     assert queue.take() == () and not queue.left
 
 
-def test_a_number_that_failed_comes_back_after_a_wait_that_doubles(clock: Clock) -> None:
+def test_the_wait_doubles_with_each_failure(clock: Clock) -> None:
     queue = RetryQueue("a", tries=4, clock=clock, draw=lambda: 1.0)
     for wait in (BASE_SECONDS, 2 * BASE_SECONDS):
         assert queue.take() == ("a",)
@@ -46,7 +46,7 @@ def test_the_wait_is_a_draw_and_has_a_cap(clock: Clock) -> None:
     assert wait == CAP_SECONDS / 2
 
 
-def test_the_last_try_comes_when_all_others_have_their_answer(clock: Clock) -> None:
+def test_the_last_try_comes_after_all_others(clock: Clock) -> None:
     queue = RetryQueue("abc", tries=2, clock=clock)
     assert queue.take() == ("a",) and queue.retry("a")
     assert [queue.take(), queue.take()] == [("b",), ("c",)]
@@ -64,7 +64,7 @@ def test_what_costs_nothing_comes_back_for_ever(clock: Clock) -> None:
         assert queue.take() == ("a",) and queue.retry("a", free=True)
 
 
-def test_what_is_asked_late_waits_for_all_others_at_its_first_failure(clock: Clock) -> None:
+def test_a_late_retry_comes_after_all_others(clock: Clock) -> None:
     queue = RetryQueue("ab", tries=4, clock=clock)
     assert queue.take() == ("a",) and queue.retry("a", late=True)
     assert queue.take() == ("b",) and queue.take() == ()

@@ -41,7 +41,7 @@ def test_every_row_gets_an_answer_and_the_sums_agree(alice, make_job, counting: 
     assert job.completed_at == NOW and job.lease_until is None
 
 
-def test_a_number_that_stands_twice_is_looked_up_once_and_filled_in_everywhere(alice, make_job, counting) -> None:
+def test_a_duplicate_is_looked_up_once_and_filled_in_everywhere(alice, make_job, counting) -> None:
     job = make_job(alice, [mobile(1), f"0034{mobile(1)}", f"+34{mobile(1)}"], source="counting")
     runner.run(job.id, 0, given())
     assert counting.calls == {f"+34{mobile(1)}": 1}
@@ -50,9 +50,7 @@ def test_a_number_that_stands_twice_is_looked_up_once_and_filled_in_everywhere(a
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
-def test_an_attempt_that_is_stopped_is_gone_on_with_and_asks_nothing_twice(
-    alice, make_job, counting, concurrency: int
-) -> None:
+def test_a_stopped_attempt_is_resumed_without_repeating(alice, make_job, counting, concurrency: int) -> None:
     job = make_job(alice, 50, source="counting")
     counting.concurrency = concurrency
     stop = threading.Event()
@@ -79,7 +77,7 @@ def test_a_message_that_comes_twice_starts_one_attempt(alice, make_job, counting
     assert set(counting.calls.values()) == {1}
 
 
-def test_rows_without_an_answer_leave_the_job_failed_with_its_next_retry(alice, make_job, counting) -> None:
+def test_unanswered_rows_leave_the_job_failed_with_a_retry(alice, make_job, counting) -> None:
     bad = f"+34{mobile(1)}"
     counting.script = lambda e164: failing(e164) if e164 == bad else found(e164)
     job = make_job(alice, 3, source="counting")
@@ -103,7 +101,7 @@ def test_a_retry_asks_only_for_what_has_no_answer(alice, make_job, counting) -> 
     assert (job.failed_count, job.found_count) == (0, 3)
 
 
-def test_a_busy_source_costs_no_retry_and_says_until_when(alice, make_job, counting) -> None:
+def test_a_busy_source_uses_no_retry_and_says_until_when(alice, make_job, counting) -> None:
     def busy(e164: str) -> Answer:
         raise SourceBusy("source_busy", 600)
 
@@ -118,9 +116,7 @@ def test_a_busy_source_costs_no_retry_and_says_until_when(alice, make_job, count
 
 
 @pytest.mark.parametrize("cause", ["credentials", "no_credit", "blocked"])
-def test_a_source_that_refuses_us_is_asked_once_the_file_waits_and_the_admins_are_told(
-    alice, ada, make_job, counting, cause: str
-) -> None:
+def test_a_refusal_makes_the_file_wait_and_notifies_the_admins(alice, ada, make_job, counting, cause: str) -> None:
     def refuse(e164: str) -> Answer:
         raise SourceStopped(cause)
 
@@ -136,7 +132,7 @@ def test_a_source_that_refuses_us_is_asked_once_the_file_waits_and_the_admins_ar
     assert runner.run(job.id, 1, given(job.not_before)) == Status.COMPLETED
 
 
-def test_a_source_whose_page_has_changed_ends_the_attempt_as_failed(alice, make_job, counting) -> None:
+def test_a_changed_page_fails_the_attempt(alice, make_job, counting) -> None:
     def changed(e164: str) -> Answer:
         raise SourceStopped("page_changed")
 
@@ -146,7 +142,7 @@ def test_a_source_whose_page_has_changed_ends_the_attempt_as_failed(alice, make_
     assert job.last_error == "page_changed"
 
 
-def test_a_fault_of_the_source_is_one_numbers_failure_and_never_the_files(alice, make_job, counting) -> None:
+def test_a_source_error_fails_one_number_and_never_the_file(alice, make_job, counting) -> None:
     def breaks(e164: str) -> Answer:
         if e164.endswith("2"):
             raise RuntimeError("boom")
@@ -195,7 +191,8 @@ def saving_every_row(_: Callable[[int], None]) -> pytest.MonkeyPatch.context:
 
 
 def late_worker_writes(job: ScrapingJob) -> bool:
-    """An attempt is frozen, lost and overtaken; then it wakes and saves. True when that changed anything."""
+    """Freeze an attempt until it is lost and claimed again, then let it wake and save. True when that changed
+    anything."""
     held = ScrapingJob.claim(job.id, 0, NOW, worker="first", lease_seconds=60)
     assert held and held.attempt == 1
     numbers = ledger.waiting(job.id)
@@ -224,12 +221,12 @@ def test_a_late_worker_loses(alice, make_job, counting) -> None:
 
 
 def test_without_the_fence_a_late_worker_would_win(alice, make_job, counting, monkeypatch) -> None:
-    """The test of the test above: it must go red when the fence is taken out."""
+    """Tests the test above: it must fail when the fence is taken out."""
     monkeypatch.setattr(ScrapingJob, "held_by", classmethod(lambda cls, job_id, attempt: (cls.id == job_id,)))
     assert late_worker_writes(make_job(alice, source="counting"))
 
 
-def test_a_worker_that_died_after_saving_something_new_uses_no_retry(alice, make_job, counting) -> None:
+def test_a_worker_lost_after_new_answers_uses_no_retry(alice, make_job, counting) -> None:
     job = make_job(alice, 3, source="counting")
     ScrapingJob.claim(job.id, 0, NOW, worker="w", lease_seconds=60)
     db.session.commit()
@@ -256,7 +253,7 @@ def test_a_file_that_kills_its_worker_comes_to_an_end(alice, make_job, counting)
 
 
 @pytest.mark.parametrize(("seconds", "lost"), [(59, False), (60, False), (61, True)])
-def test_a_lease_is_over_one_second_after_its_end_and_not_before(alice, make_job, seconds: int, lost: bool) -> None:
+def test_a_lease_is_over_one_second_after_its_end(alice, make_job, seconds: int, lost: bool) -> None:
     job = make_job(alice)
     ScrapingJob.claim(job.id, 0, NOW, worker="w", lease_seconds=60)
     assert bool(ScrapingJob.lose(job.id, 1, NOW + timedelta(seconds=seconds), BACKOFF)) is lost

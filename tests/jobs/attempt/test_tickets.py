@@ -1,4 +1,4 @@
-"""Tickets: what was handed in is fetched, whoever comes after, and no number is paid for twice; on both databases."""
+"""Tickets: any later attempt fetches what was handed in, and no number is paid for twice; on both databases."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -32,7 +32,7 @@ MakeJob = Callable[..., ScrapingJob]
 ROWS = 25  # three batches
 BACKOFF = Backoff(base_seconds=60, spread=0)
 LATER = NOW + timedelta(minutes=10)
-PATIENT = 5  # seconds for a request: a slow machine is no fault of the source
+PATIENT = 5  # seconds for a request: a slow machine is not the fault of the source
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def server() -> Iterator[Misbehaving]:
     with misbehaving() as server:
-        server.looks = 0
+        server.polls_before_ready = 0
         yield server
 
 
@@ -60,7 +60,7 @@ def run(job: ScrapingJob, made: Recipe, now: datetime = NOW) -> Status | None:
 
 
 def impatient(folder: Path, server: Misbehaving) -> Recipe:
-    """An attempt comes back for its tickets for a tenth of a second."""
+    """Let an attempt poll its tickets for only a tenth of a second."""
     made = recipe(folder, "poll", server.url, timeout=PATIENT)
     assert made.batch and made.batch.poll
     return replace(made, batch=replace(made.batch, poll=replace(made.batch.poll, limit_seconds=0.1)))
@@ -93,9 +93,7 @@ def paid_once(server: Misbehaving) -> bool:
 
 
 @ON_BOTH
-def test_what_is_not_ready_waits_without_a_retry_and_is_fetched_by_the_next_attempt(
-    app, alice, make_job, server, tmp_path
-) -> None:
+def test_the_next_attempt_fetches_what_was_not_ready(app, alice, make_job, server, tmp_path) -> None:
     made = impatient(tmp_path, server)
     job = handed_in(alice, make_job, server, made)
     assert (job.retry_count, job.failed_count, job.not_before) == (0, 0, NOW + timedelta(seconds=60))
@@ -121,7 +119,7 @@ def test_only_tickets_without_their_answers_stay(app, alice, make_job, server, t
     assert [path for _, path, _, _ in server.requests[before:]] == ["/v2/batches/t1"]
 
 
-def test_a_wait_grows_with_the_time_that_the_source_takes(app, alice, make_job, server, tmp_path) -> None:
+def test_the_wait_grows_with_the_sources_time(app, alice, make_job, server, tmp_path) -> None:
     made = impatient(tmp_path, server)
     job = handed_in(alice, make_job, server, made)
     server.holding = True
@@ -132,9 +130,7 @@ def test_a_wait_grows_with_the_time_that_the_source_takes(app, alice, make_job, 
     assert paid_once(server)
 
 
-def test_a_ticket_is_fetched_after_a_cancel_and_a_retry_and_by_a_recipe_that_has_changed(
-    app, alice, make_job, server, tmp_path
-) -> None:
+def test_a_ticket_survives_a_cancel_and_a_changed_recipe(app, alice, make_job, server, tmp_path) -> None:
     job = handed_in(alice, make_job, server, impatient(tmp_path, server))
     assert ScrapingJob.cancel(job.id, "alice@example.com", NOW)
     assert ScrapingJob.retry(job.id, job.round, "alice@example.com", NOW)
@@ -145,9 +141,7 @@ def test_a_ticket_is_fetched_after_a_cancel_and_a_retry_and_by_a_recipe_that_has
     assert paid_once(server) and tickets() == []
 
 
-def test_what_could_not_be_read_is_fetched_again_by_the_recipe_that_was_put_right(
-    app, alice, make_job, server, tmp_path
-) -> None:
+def test_a_fixed_recipe_fetches_unreadable_answers_again(app, alice, make_job, server, tmp_path) -> None:
     wrong = recipe(tmp_path, "poll", server.url, timeout=PATIENT, changed=("data.operator", "data.carrier"))
     job = begun(alice, make_job, wrong)
     assert run(job, wrong) == Status.FAILED
@@ -160,7 +154,7 @@ def test_what_could_not_be_read_is_fetched_again_by_the_recipe_that_was_put_righ
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_ticket_that_the_source_no_longer_knows_is_dropped_with_a_line_and_its_numbers_are_asked_anew(
+def test_an_unknown_ticket_is_dropped_and_its_numbers_sent_again(
     app, alice, make_job, server, tmp_path, status: int
 ) -> None:
     made = impatient(tmp_path, server)
@@ -181,7 +175,7 @@ def test_404_right_after_the_hand_in_means_not_yet(app, alice, make_job, server,
     assert paid_once(server)
 
 
-def test_a_ticket_that_is_never_ready_comes_to_an_end_and_uses_a_retry(app, alice, make_job, server, tmp_path) -> None:
+def test_a_ticket_that_is_never_ready_uses_a_retry(app, alice, make_job, server, tmp_path) -> None:
     made = impatient(tmp_path, server)
     job = handed_in(alice, make_job, server, made)
     server.holding = True
@@ -196,7 +190,7 @@ def test_a_ticket_that_is_never_ready_comes_to_an_end_and_uses_a_retry(app, alic
     assert set(server.paid.values()) == {2}
 
 
-def test_an_old_ticket_is_fetched_all_the_same_when_it_is_ready(app, alice, make_job, server, tmp_path) -> None:
+def test_an_old_ticket_is_fetched_when_it_is_ready(app, alice, make_job, server, tmp_path) -> None:
     made = impatient(tmp_path, server)
     job = handed_in(alice, make_job, server, made)
     assert run(job, made, NOW + timedelta(days=3)) == Status.COMPLETED
@@ -213,10 +207,9 @@ def test_while_the_source_is_away_a_ticket_stays_good(app, alice, make_job, serv
     assert paid_once(server)
 
 
-def test_a_key_makes_a_lost_hand_in_harmless_within_an_attempt_and_after_it(
-    app, alice, make_job, server, tmp_path
-) -> None:
-    """The source takes the batch and the line breaks before it says so, at every first try, then at every try."""
+def test_a_key_makes_a_lost_hand_in_harmless(app, alice, make_job, server, tmp_path) -> None:
+    """The source accepts the batch and the connection breaks before the reply, at every first try, then at every
+    try."""
     made = recipe(tmp_path, "keyed", server.url, timeout=PATIENT)
     job = begun(alice, make_job, made)
     server.plan = lambda number, nth: "taken" if nth == 1 else None
@@ -236,8 +229,8 @@ def a_batch(n: int, ticket: str | None) -> SubmittedBatch:
 
 
 def late_worker_keeps(job: ScrapingJob) -> set[str | None]:
-    """An attempt hands in a batch, is lost and overtaken; then it wakes, with one more ticket to keep and the first
-    to drop. The tickets that are there after that."""
+    """An attempt hands in a batch, is lost and another claims the job; then it wakes, and tries to keep one more ticket
+    and to drop the first. Returns the tickets after that."""
     job_id, numbers = job.id, [f"+34{cast.mobile(n)}" for n in range(5)]
     assert ScrapingJob.claim(job_id, 0, NOW, worker="first", lease_seconds=60)
     db.session.commit()
@@ -256,26 +249,26 @@ def late_worker_keeps(job: ScrapingJob) -> set[str | None]:
 
 
 @ON_BOTH
-def test_a_late_worker_can_neither_keep_nor_drop_a_ticket(app, alice, make_job, counting) -> None:
+def test_a_late_worker_cannot_change_tickets(app, alice, make_job, counting) -> None:
     assert late_worker_keeps(make_job(alice, source="counting")) == {"t1"}
 
 
 @ON_BOTH
 def test_without_the_fence_it_could(app, alice, make_job, counting, monkeypatch) -> None:
-    """The test of the test above."""
+    """Tests the test above."""
     monkeypatch.setattr(ScrapingJob, "held_by", classmethod(lambda cls, job_id, attempt: (cls.id == job_id,)))
     assert late_worker_keeps(make_job(alice, source="counting")) == {"t2"}
 
 
 @ON_BOTH
-def test_a_ticket_is_forgotten_when_all_its_answers_are_saved_and_not_before(app, alice, make_job, counting) -> None:
+def test_a_ticket_is_deleted_once_all_its_answers_are_saved(app, alice, make_job, counting) -> None:
     job_id, numbers = make_job(alice, source="counting").id, [f"+34{cast.mobile(n)}" for n in range(3)]
     ScrapingJob.claim(job_id, 0, NOW, worker="w", lease_seconds=60)
     db.session.commit()
     kept = KeptTickets(job_id, 1, "s", "v", numbers, lambda: NOW, 60)
     batch = SubmittedBatch("key", (*numbers, "+34600000000"), "t")  # the last one has its answer already
     kept.keep(batch)
-    kept.settle(numbers, NOW)  # before it was fetched, what is said of its numbers does not come from it
+    kept.settle(numbers, NOW)  # before it was fetched, answers for its numbers do not come from it
     db.session.commit()
     assert len(tickets()) == 1
     db.session.commit()

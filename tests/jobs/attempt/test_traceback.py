@@ -1,4 +1,4 @@
-"""A fault of the program during an attempt: its traceback is kept beside the attempt, without a secret."""
+"""An error in the program during an attempt: its traceback is kept with the attempt, without secrets."""
 
 from pathlib import Path
 from shutil import copytree

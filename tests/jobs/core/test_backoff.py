@@ -12,7 +12,7 @@ def test_the_wait_grows_by_its_factor_up_to_the_cap(retry: int, seconds: float) 
     assert PLAIN.wait_seconds(retry, draw=lambda: 0.5) == pytest.approx(seconds)
 
 
-def test_the_draw_spreads_the_wait_by_a_fifth_to_either_side() -> None:
+def test_the_draw_spreads_the_wait_by_a_fifth() -> None:
     assert PLAIN.wait_seconds(1, draw=lambda: 0.0) == pytest.approx(96)
     assert PLAIN.wait_seconds(1, draw=lambda: 1.0) == pytest.approx(144)
 

@@ -1,4 +1,4 @@
-"""What a job's row says of itself. Pure: no database, no page."""
+"""What follows from a job's row, without a database or a page."""
 
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -92,11 +92,11 @@ def test_only_what_can_be_done_is_offered(job: Any, possible: set[str]) -> None:
         (a_job(Status.COMPLETED), Summary.DONE),
     ],
 )
-def test_the_sentence_says_whether_there_is_anything_to_do(job: Any, summary: Summary) -> None:
+def test_the_summary_says_whether_to_act(job: Any, summary: Summary) -> None:
     assert summary_sentence(job, NOW) == summary
 
 
-def test_an_ended_job_is_watched_no_longer_but_one_that_will_be_retried_is() -> None:
+def test_an_ended_job_is_watched_only_if_a_retry_is_planned() -> None:
     assert is_unfinished(a_job(Status.RETRYING))
     assert is_unfinished(a_job(Status.FAILED, next_retry_at=SOON))
     assert not any(is_unfinished(a_job(s)) for s in (Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED))
@@ -120,14 +120,14 @@ def test_rows_of_an_earlier_attempt_are_no_speed() -> None:
 
 
 @pytest.mark.parametrize("quiet", [{"paused_at": NOW}, {"status": Status.RETRYING, "not_before": after(1e6)}])
-def test_a_job_that_waits_says_so_in_place_of_an_estimate(quiet: dict[str, Any]) -> None:
+def test_a_waiting_job_has_no_estimate(quiet: dict[str, Any]) -> None:
     how_far = progress(a_job(**{"processed_numbers": 500, **quiet}), after(100))
     assert how_far.waiting
     assert how_far.seconds_left is None
     assert how_far.per_minute is None
 
 
-def test_a_job_of_which_only_one_row_is_missing_is_at_99_percent() -> None:
+def test_a_job_without_one_row_is_at_99_percent() -> None:
     assert progress(a_job(processed_numbers=999), NOW).percent == 99
     assert progress(a_job(processed_numbers=1000), NOW).percent == 99  # all rows are in, but it is not completed yet
     assert progress(a_job(Status.COMPLETED, processed_numbers=1000), NOW).percent == 100
@@ -157,7 +157,7 @@ def test_no_figure_is_ever_impossible(rows: int, seconds: float, total: int, fai
 
 
 @given(per_second=st.floats(0.05, 500), total=st.integers(50, 5000), share=st.floats(0.1, 0.95))
-def test_at_a_steady_speed_the_true_end_lies_within_the_estimate(per_second: float, total: int, share: float) -> None:
+def test_at_a_steady_speed_the_estimate_holds(per_second: float, total: int, share: float) -> None:
     seconds = total * share / per_second
     rows = int(per_second * seconds)
     how_far = progress(a_job(total_numbers=total, processed_numbers=rows, found_count=rows), after(seconds))

@@ -1,4 +1,4 @@
-"""What is past its days is deleted for good, and nothing else: not what runs, waits or is kept for its owner."""
+"""Files past their days are deleted for good, and only those: not files that run, wait or are kept for their owner."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ def rows(job: ScrapingJob) -> int:
 
 
 def keep(person: User, days: int | None) -> None:
-    """As an admin sets it, in a transaction of its own."""
+    """Set the days as an admin does, in a transaction of its own."""
     person_id = person.id
     db.session.commit()
     set_retention(person_id, days)
@@ -44,7 +44,7 @@ def stored(app, job: ScrapingJob) -> bool:
     return app.extensions["storage"].exists(document.storage_key)
 
 
-def test_on_its_day_a_job_goes_with_its_file_and_its_totals_stay(app, alice, make_job) -> None:
+def test_a_job_expires_with_its_file_and_keeps_its_totals(app, alice, make_job) -> None:
     job = scenes.completed(make_job(alice))
     assert retention.deleted_on(job) == NOW + 30 * DAY
     assert steps.sweep(NOW + 30 * DAY - timedelta(seconds=1)).expired == 0
@@ -71,7 +71,7 @@ def test_what_the_portal_will_retry_is_never_deleted(app, alice, make_job) -> No
     assert list(expiry.expire_jobs(NOW + EVER, app.extensions["storage"])) == []
 
 
-def test_a_job_that_somebody_retries_at_that_moment_stays(app, alice, make_job) -> None:
+def test_a_job_retried_at_that_moment_stays(app, alice, make_job) -> None:
     job = scenes.failed(make_job(alice), final=True)
     seen = expiry._past_days(NOW + 31 * DAY)
     commands.retry(job.id, job.round, "alice@example.com", NOW + 31 * DAY)
@@ -115,7 +115,7 @@ def test_a_file_that_was_never_started_goes_too(app, alice) -> None:
     assert not list(app.extensions["storage"].path(key).parent.glob(f"{key}*")), "nor what was derived from it"
 
 
-def test_a_file_whose_deletion_was_cut_short_is_deleted_by_the_next_sweep(app, alice, make_job) -> None:
+def test_the_next_sweep_finishes_an_interrupted_deletion(app, alice, make_job) -> None:
     job = scenes.completed(make_job(alice))
 
     class Dies:
@@ -140,7 +140,7 @@ def test_with_nothing_set_all_is_kept(app, alice, make_job) -> None:
     assert retention.deleted_on(job) is None and rows(job) == 5
 
 
-def test_only_its_owner_and_admins_find_what_is_left_of_a_job(app, alice, bob, ada, make_job) -> None:
+def test_only_owner_and_admins_find_an_expired_job(app, alice, bob, ada, make_job) -> None:
     job = scenes.claim(make_job(alice))
     scenes.answer(job, [Outcome.FOUND] * 5)
     assert isinstance(alice, User) and queries.find_expired(alice, job.id) is None
@@ -151,7 +151,7 @@ def test_only_its_owner_and_admins_find_what_is_left_of_a_job(app, alice, bob, a
     assert queries.find_expired(alice, 2**40) is None
 
 
-def test_a_file_that_cannot_be_deleted_keeps_no_other_from_going(app, alice, make_job, monkeypatch) -> None:
+def test_a_file_that_cannot_be_deleted_stops_no_other(app, alice, make_job, monkeypatch) -> None:
     storage = app.extensions["storage"]
     stays, goes = scenes.completed(make_job(alice)), scenes.completed(make_job(alice))
     key = db.session.get_one(Document, stays.document_id).storage_key

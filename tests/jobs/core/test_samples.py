@@ -1,4 +1,4 @@
-"""Answers that could not be used: three of an attempt are kept for the admin, fit to be looked at."""
+"""Answers that could not be used: three of an attempt are kept for the admin, safe to look at."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ OTHER = "+34699887766"
 
 
 class Strange(SourceClient):
-    """Answers everything with 200 and a body that lacks what the recipe requires."""
+    """Answers every request with 200 and a body that lacks what the recipe requires."""
 
     def __init__(self, body: Callable[[FilledRequest], str]) -> None:
         super().__init__(lambda: None)  # type: ignore[arg-type, return-value]
@@ -45,7 +45,7 @@ class Strange(SourceClient):
 
 @pytest.fixture
 def run(tmp_path: Path, alice: User, make_job: MakeJob) -> Iterator[Callable[..., ScrapingJob]]:
-    """A job of so many numbers at a source of that kind which answers strangely, after its first attempt."""
+    """A job of so many numbers, after its first attempt at a source of this kind with strange answers."""
 
     def running(kind: str, body: Callable[[FilledRequest], str], count: int = 6) -> ScrapingJob:
         made = recipe(tmp_path, kind, "http://127.0.0.1:9", concurrency=2)
@@ -68,7 +68,7 @@ def test_three_are_kept_each_with_its_row_and_no_secret(app: Flask, run: Callabl
         assert MASK in one.body and KEY not in one.body and OTHER[3:] not in one.body
 
 
-def test_of_an_answer_for_many_only_the_rows_own_item_is_kept(app: Flask, run: Callable[..., ScrapingJob]) -> None:
+def test_of_a_batch_only_the_rows_own_item_is_kept(app: Flask, run: Callable[..., ScrapingJob]) -> None:
     def body(filled: FilledRequest) -> str:
         asked = json.loads(filled.body or b"{}")["numbers"]
         return json.dumps({"results": [{"number": number, "data": {}} for number in asked]})
@@ -77,9 +77,7 @@ def test_of_an_answer_for_many_only_the_rows_own_item_is_kept(app: Flask, run: C
         assert one.body.count("+34") == 1 and one.row_no
 
 
-def test_an_answer_about_many_that_cannot_be_read_at_all_has_no_row_and_no_number(
-    app: Flask, run: Callable[..., ScrapingJob]
-) -> None:
+def test_an_unreadable_batch_has_no_row_and_no_number(app: Flask, run: Callable[..., ScrapingJob]) -> None:
     job = run("many", lambda filled: f"<h1>Oops</h1> {OTHER} 612 34 56 78")
     (one,) = samples.of_job(job.id)
     assert (one.row_no, one.why) == (None, "not JSON")
@@ -91,7 +89,7 @@ def test_the_one_by_which_the_file_stopped_is_kept_too(app: Flask, run: Callable
     assert job.last_error == "page_changed" and len(samples.of_job(job.id)) >= 1
 
 
-def test_an_admin_sees_them_on_the_files_page_and_its_owner_does_not(
+def test_only_admins_see_them_on_the_files_page(
     as_ada: FlaskClient, as_alice: FlaskClient, run: Callable[..., ScrapingJob]
 ) -> None:
     job = run("json", lambda filled: '{"status": "ok", "said": "<b>strange</b>"}')
@@ -110,7 +108,7 @@ def test_they_go_with_the_file(app: Flask, run: Callable[..., ScrapingJob]) -> N
 @pytest.mark.parametrize(
     "text", ["tel. 699 88 77 66", "+34 699-887-766", "0034699887766", "(699) 887 766", "699.88.77.66"]
 )
-def test_a_number_of_somebody_else_is_blanked_out_however_it_is_written(text: str) -> None:
+def test_other_peoples_numbers_are_blanked_out_in_any_form(text: str) -> None:
     assert not any(digit in cleaned(text, "+34612345678", ()) for digit in "6789")
 
 

@@ -19,7 +19,7 @@ def test_a_worker_claims_what_waits_and_nothing_else() -> None:
     assert set(statuses_before(Status.PROCESSING)) == set(WAITING)
 
 
-def test_only_what_may_be_cancelled_is_called_stoppable() -> None:
+def test_stoppable_is_what_may_be_cancelled() -> None:
     assert set(STOPPABLE) == set(statuses_before(Status.CANCELLED))
 
 
@@ -29,7 +29,7 @@ def test_the_groups_do_not_overlap() -> None:
     assert {*WAITING, *ENDED, Status.PROCESSING} == set(Status)
 
 
-def test_the_database_refuses_a_status_that_is_not_on_the_list(alice, make_job) -> None:
+def test_the_database_refuses_an_unknown_status(alice, make_job) -> None:
     job = make_job(alice)
     with pytest.raises(IntegrityError):
         db.session.execute(db.text("UPDATE scraping_jobs SET status = 'limbo' WHERE id = :id"), {"id": job.id})

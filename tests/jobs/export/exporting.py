@@ -1,4 +1,4 @@
-"""What the tests of the export share: a job on a sheet of any cells, and its file read back by another library."""
+"""Shared by the export's tests: a job on a sheet of any cells, and its file read back by another library."""
 
 import csv
 import datetime
@@ -40,7 +40,8 @@ FIELDS = ("line_type", "original_operator")
 
 
 class RangeSource(CountingSource):
-    """Answers by how a number begins: 61 mobile with operator, 62 without, 68 not found, 69 fails, others fixed."""
+    """Answers by the number's first digits: 61 mobile with operator, 62 without, 68 not found, 69 fails, others
+    fixed."""
 
     fields = FIELDS
 
@@ -74,7 +75,7 @@ def job_on(
     file_name: str = "clientes.xlsx",
     now: datetime.datetime = NOW,
 ) -> ScrapingJob:
-    """A pending job on a sheet with these rows, header and title rows included, as reading would have left it."""
+    """A pending job on a sheet with these rows, header and title rows included, as the reader would have stored it."""
     storage = app.extensions["storage"]
     stored = storage.put(io.BytesIO(repr((cells, now)).encode("utf-8", "replace")))
     rows = [[cell_of(value) for value in row] for row in cells]
@@ -98,7 +99,7 @@ def ran(job: ScrapingJob, now: datetime.datetime = NOW) -> ScrapingJob:
 
 
 def sheet_of(app: Flask, job: ScrapingJob, language: str = "en", **asked: Any) -> list[list[Any]]:
-    """The first sheet of the job's workbook, as openpyxl reads it."""
+    """The first sheet of the job's workbook, read by openpyxl."""
     with force_locale(language), export(job, app.extensions["storage"], "xlsx", **asked) as file:
         return rows_in(load_workbook(file))
 
@@ -109,14 +110,14 @@ def rows_in(workbook: Any) -> list[list[Any]]:
 
 
 def csv_of(app: Flask, job: ScrapingJob, language: str = "en", **asked: Any) -> list[list[str]]:
-    """The job's CSV, as a program reads it."""
+    """The job's CSV, read by a program."""
     with force_locale(language), export(job, app.extensions["storage"], "csv", **asked) as file:
         text = file.read().decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text, newline=""), delimiter="," if language == "en" else ";"))
 
 
 def as_records(rows: list[list[Any]], header_row: int = 1) -> list[dict[str, Any]]:
-    """The rows below the header, each by the heads of its columns."""
+    """The rows below the header, each by column name."""
     heads = rows[header_row - 1]
     return [dict(zip(heads, row, strict=True)) for row in rows[header_row:]]
 

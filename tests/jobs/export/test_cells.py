@@ -1,4 +1,4 @@
-"""The cells of the file that a person gets back: words, moments, and text that a program might take for more."""
+"""The cells of the result file: words, times, and text that a program might interpret."""
 
 import datetime
 from datetime import UTC
@@ -15,7 +15,7 @@ from tests.jobs.export.exporting import HEADER, PEOPLE, as_records, csv_of, job_
 pytestmark = pytest.mark.usefixtures("ranges")
 
 
-def test_the_words_are_in_the_readers_language_and_the_moments_in_their_zone(app: Flask, alice: User) -> None:
+def test_words_and_times_follow_the_readers_settings(app: Flask, alice: User) -> None:
     app.config["BABEL_DEFAULT_TIMEZONE"] = app.config["DEFAULT_TIME_ZONE"] = "America/Lima"
     at = datetime.datetime(2026, 5, 5, 2, 30, tzinfo=UTC)
     job = ran(job_on(app, alice, [["Tel"], ["612345678"]]), at)
@@ -25,7 +25,7 @@ def test_the_words_are_in_the_readers_language_and_the_moments_in_their_zone(app
     assert record["Checked at (America/Lima)"] == "2026-05-04 21:30:00"
 
 
-def test_text_that_looks_like_a_formula_an_address_or_markup_stays_text(app: Flask, alice: User) -> None:
+def test_text_like_a_formula_link_or_markup_stays_text(app: Flask, alice: User) -> None:
     nasty = [
         "=1+1",
         "+34612345678",
@@ -48,7 +48,7 @@ def test_text_that_looks_like_a_formula_an_address_or_markup_stays_text(app: Fla
     assert not any(cell.hyperlink for cell in cells)
 
 
-def test_control_characters_are_cleaned_and_overlong_text_is_clipped(app: Flask, alice: User) -> None:
+def test_control_characters_go_and_long_text_is_cut(app: Flask, alice: User) -> None:
     job = job_on(app, alice, [["Tel", "Nota"], ["612345678", "a\x00\x07b\r\nc\ufffe"], ["612345679", "x" * 40_000]])
 
     records = as_records(sheet_of(app, job))
@@ -77,7 +77,7 @@ def test_csv_speaks_the_language_that_excel_expects(app: Flask, alice: User) -> 
     assert english[4][1] == "691234567"
 
 
-def test_csv_takes_the_edge_off_formulas_but_leaves_numbers_in_e164(app: Flask, alice: User) -> None:
+def test_csv_escapes_formulas_and_leaves_e164_alone(app: Flask, alice: User) -> None:
     texts = ["=1+1", "+34612345678", "+34 612 345 678", "-5", "@a", "\tx", "＝1+1", "+1234567890123456", "1=1", "-"]
     job = job_on(app, alice, [["Tel", "Nota"], *(["612345678", text] for text in texts), ["612345678", -5]])
 

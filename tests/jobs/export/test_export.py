@@ -1,4 +1,4 @@
-"""The file that a person gets back: their rows, in their order, with the answers after them."""
+"""The result file: the person's rows, in their order, followed by the answers."""
 
 from collections import Counter
 from pathlib import Path
@@ -66,7 +66,7 @@ def outcome_of(outcome: Outcome) -> str:
         return outcome_words(outcome)
 
 
-def test_the_sums_in_the_file_are_the_counters_of_the_job(app: Flask, alice: User) -> None:
+def test_the_files_sums_are_the_jobs_counters(app: Flask, alice: User) -> None:
     job = ran(job_on(app, alice, [HEADER, *PEOPLE, *PEOPLE], column=1))
 
     for rows in (sheet_of(app, job), csv_of(app, job)):
@@ -93,7 +93,7 @@ def test_a_job_that_has_not_begun_can_be_downloaded(app: Flask, alice: User) -> 
     assert records[0]["Checked at (Europe/Madrid)"] is None
 
 
-def test_the_rows_that_need_somebody_say_what_to_do_and_keep_the_titles(app: Flask, alice: User) -> None:
+def test_rows_to_fix_say_what_to_do_and_keep_the_titles(app: Flask, alice: User) -> None:
     job = ran(job_on(app, alice, [*TITLES, HEADER, *PEOPLE], header_row=3, column=1))
 
     rows = sheet_of(app, job, rows="failed")
@@ -106,7 +106,7 @@ def test_the_rows_that_need_somebody_say_what_to_do_and_keep_the_titles(app: Fla
     assert len(records) == job.failed_count + job.invalid_count + job.rejected_count
 
 
-def test_what_needs_correcting_can_be_uploaded_as_it_is(app: Flask, alice: User) -> None:
+def test_the_rows_to_fix_can_be_uploaded_again(app: Flask, alice: User) -> None:
     first = ran(job_on(app, alice, [HEADER, *PEOPLE], column=1))
     again = sheet_of(app, first, rows="failed")
     again[2][1] = "691234568"
@@ -140,7 +140,7 @@ def test_a_group_that_does_not_exist_is_refused(app: Flask, alice: User) -> None
         sheet_of(app, job, rows="some")
 
 
-def test_a_sheet_without_header_keeps_its_rows_and_names_the_columns_apart(app: Flask, alice: User) -> None:
+def test_a_sheet_without_header_keeps_its_rows(app: Flask, alice: User) -> None:
     job = ran(job_on(app, alice, [["612345678"], ["622345678"]], header_row=0))
 
     with force_locale("en"), export(job, app.extensions["storage"]) as file:
@@ -155,7 +155,7 @@ def test_a_sheet_without_header_keeps_its_rows_and_names_the_columns_apart(app: 
     ]
 
 
-def test_only_the_chosen_sheet_is_written_under_its_own_name(app: Flask, alice: User) -> None:
+def test_only_the_chosen_sheet_is_written(app: Flask, alice: User) -> None:
     for name, written in (
         ("Móviles 2026", "Móviles 2026"),
         ("a/b:[c]*" + "x" * 40, "a_b__c__" + "x" * 23),
@@ -166,7 +166,7 @@ def test_only_the_chosen_sheet_is_written_under_its_own_name(app: Flask, alice: 
             assert load_workbook(file).sheetnames == [written]
 
 
-def test_a_job_whose_source_is_gone_still_has_its_answers(app: Flask, alice: User) -> None:
+def test_a_job_without_its_source_keeps_its_answers(app: Flask, alice: User) -> None:
     job = ran(job_on(app, alice, [["Tel"], ["612345678"]]))
     sources.unregister("ranges")
 
@@ -174,7 +174,7 @@ def test_a_job_whose_source_is_gone_still_has_its_answers(app: Flask, alice: Use
 
 
 @pytest.mark.postgresql
-def test_postgresql_gives_the_same_file_and_the_same_groups(
+def test_postgresql_gives_the_same_file_and_groups(
     app: Flask, alice: User, tmp_path: Path, postgres_server: str
 ) -> None:
     job = ran(job_on(app, alice, [HEADER, *PEOPLE, *PEOPLE], column=1))

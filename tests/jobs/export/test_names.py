@@ -1,4 +1,4 @@
-"""What a downloaded file is called."""
+"""The name of a downloaded file."""
 
 import pytest
 from flask import Flask
@@ -16,7 +16,7 @@ def test_a_half_done_file_says_how_far_it_is(app: Flask, alice: User) -> None:
 
     with force_locale("en"):
         assert download_name(job, "xlsx") == "Clientes mayo (partial 1 of 3).xlsx"
-        assert download_name(job, "csv", "failed") == "Clientes mayo (rows to correct, partial 1 of 3).csv"
+        assert download_name(job, "csv", "failed") == "Clientes mayo (rows to fix, partial 1 of 3).csv"
         job.processed_numbers = 3
         assert download_name(job, "xlsx") == "Clientes mayo (complete).xlsx"
         assert download_name(job, "xlsx", group="mobiles") == "Clientes mayo (Mobiles, no duplicates).xlsx"
@@ -42,7 +42,7 @@ def test_no_name_leads_out_of_its_folder_or_its_header(app: Flask, alice: User, 
     assert name == f"{stem.removeprefix('_list') or 'list'} (partial 1 of 3).xlsx"
 
 
-def test_an_operators_name_stands_in_the_file_name_without_harm(app: Flask, alice: User) -> None:
+def test_an_operators_name_is_safe_in_a_file_name(app: Flask, alice: User) -> None:
     job = job_on(app, alice, CELLS, source="offline")
 
     with force_locale("en"):

@@ -1,4 +1,4 @@
-"""Whatever stands in a cell comes back as it was, from the workbook and from the CSV."""
+"""Any cell comes back unchanged, from the workbook and from the CSV."""
 
 import csv
 import datetime
@@ -24,8 +24,8 @@ SEEN_IN_LISTS = [
     "0612345678", "+34612345678", "0034 612 345 678", "1234567890123456", "=1+1", "@x", "-", "'612345678", " 7 ", "\t",
     "٠٦١٢٣٤٥٦٧٨", "هاتف", "📞", "６１２", "a\nb", "<r><t>x</t></r>", "<&>\"'", "TRUE", "6,12E+08", "1e5", "#N/A",
 ]  # fmt: skip
-# Without what a cell cannot hold (test_export says what becomes of it), and without Excel's own escape _x0041_, which
-# openpyxl reads as it is written and Excel does not.
+# Without characters that a cell cannot hold (test_export covers them), and without Excel's own escape _x0041_, which
+# openpyxl reads literally and Excel does not.
 _LETTERS = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff", include_characters="\n\t")
 TEXTS = (st.sampled_from(SEEN_IN_LISTS) | st.text(_LETTERS, min_size=1)).filter(
     lambda text: not re.search("_x[0-9a-fA-F]{4}_", text)
@@ -39,7 +39,7 @@ NUMBER_COLUMN = 1
 
 
 def plan_on(folder: Path, rows: list[list[object]]) -> ExportPlan:
-    """A plan for a sheet with these rows below a header, of a job that no ledger knows: only the cells matter."""
+    """A plan for a sheet with these rows below a header, of a job without a ledger: only the cells matter."""
     path = folder / "sheet.jsonl"
     text = [json.dumps([cell_of(value) for value in row]) for row in [["Nombre", "Tel", "Nota"], *rows]]
     path.write_text("\n".join(text) + "\n")
@@ -58,7 +58,7 @@ def test_every_cell_of_a_workbook_comes_back_equal(app: Flask, tmp_path: Path, r
 
     read = [row[:3] for row in rows_in(load_workbook(out))][1:]
 
-    read += [[None] * 3] * (len(rows) - len(read))  # empty rows at the end are not there to be read
+    read += [[None] * 3] * (len(rows) - len(read))  # empty rows at the end are not stored
     for given_row, read_row in zip(rows, read, strict=True):
         for column, (value, back) in enumerate(zip(given_row, read_row, strict=True)):
             if column == NUMBER_COLUMN and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -70,9 +70,7 @@ def test_every_cell_of_a_workbook_comes_back_equal(app: Flask, tmp_path: Path, r
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.lists(TEXTS, min_size=3, max_size=3), min_size=1, max_size=12))
-def test_every_text_of_a_csv_comes_back_equal_but_for_its_apostrophe(
-    app: Flask, tmp_path: Path, rows: list[list[str]]
-) -> None:
+def test_csv_text_comes_back_equal_but_for_its_apostrophe(app: Flask, tmp_path: Path, rows: list[list[str]]) -> None:
     out = io.BytesIO()
     with force_locale("en"):
         write_csv(plan_on(tmp_path, rows), out)

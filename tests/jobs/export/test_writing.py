@@ -1,4 +1,4 @@
-"""Writing the file of a job stands in nobody's way, and leaves nothing half done."""
+"""Writing a job's file blocks no other transaction, and leaves no half-written file."""
 
 from pathlib import Path
 
@@ -43,7 +43,9 @@ def test_a_download_lets_a_worker_write_meanwhile(app: Flask, alice: User) -> No
     with force_locale("en"):
         for count, _ in enumerate(lines(plan)):
             if count in (1, 1500):
-                with db.engine.begin() as connection:  # takes SQLite's one write lock, and would wait for it in vain
+                with (
+                    db.engine.begin() as connection
+                ):  # takes SQLite's one write lock, or would wait for it until the timeout
                     connection.execute(db.update(ScrapingJob).values(last_error=f"written at {count}"))
 
     assert count == 2500

@@ -1,4 +1,4 @@
-"""Who is there: rows of worker processes, and when the portal says that it stands still."""
+"""Which processes are alive: the rows of worker processes, and when the portal reports a standstill."""
 
 import signal
 from datetime import datetime, timedelta
@@ -32,7 +32,7 @@ def rows() -> list[WorkerProcess]:
 
 
 def heard(kind: str, at: datetime, pid: int = 1) -> None:
-    """A process of this kind was last heard of then."""
+    """A process of this kind last reported then."""
     db.session.merge(WorkerProcess(name=f"{kind}-{pid}", kind=kind, host="h", pid=pid, started_at=at, seen_at=at))
     db.session.commit()
 
@@ -50,7 +50,7 @@ def still(now: datetime, since: datetime, interval: timedelta = MINUTE) -> bool:
 # ── a row ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_process_writes_a_row_four_times_a_minute_and_at_once_when_it_does_something_else(app, now) -> None:
+def test_a_process_reports_four_times_a_minute_and_at_each_change(app, now) -> None:
     one = reporter(app, "scrape", now)
     for seconds, doing in ((0, None), (1, None), (14, None), (15, None), (16, "job 7"), (17, "job 7"), (18, None)):
         one.report(now + seconds * SECOND, doing)
@@ -60,7 +60,7 @@ def test_a_process_writes_a_row_four_times_a_minute_and_at_once_when_it_does_som
     assert row.started_at == now and row.doing is None and row.kind == "scrape"
 
 
-def test_a_process_that_leaves_says_so_and_is_not_shown(app, now) -> None:
+def test_a_process_that_ends_is_not_shown(app, now) -> None:
     one = reporter(app, "intake", now)
     one.report(now)
     assert [worker.kind for worker in processes_room.workers(now)] == ["intake"]
@@ -68,7 +68,7 @@ def test_a_process_that_leaves_says_so_and_is_not_shown(app, now) -> None:
     assert processes_room.workers(now + SECOND) == []
 
 
-def test_one_that_went_without_a_word_is_named_for_an_hour(app, now) -> None:
+def test_a_process_that_vanished_is_named_for_an_hour(app, now) -> None:
     heard("scrape", now)
     for later, named, there in (
         (SILENT_AFTER - SECOND, 1, True),
@@ -80,7 +80,7 @@ def test_one_that_went_without_a_word_is_named_for_an_hour(app, now) -> None:
         assert [processes_room.is_alive(worker, now + later) for worker in found] == [there] * named
 
 
-def test_the_sweep_removes_rows_of_a_day_ago_and_no_other(app, now) -> None:
+def test_the_sweep_removes_only_rows_of_a_day_ago(app, now) -> None:
     heard("scrape", now - KEPT - SECOND, 1)
     heard("scrape", now - KEPT + MINUTE, 2)
     steps.sweep(now)
@@ -96,7 +96,7 @@ def test_a_database_that_is_away_does_not_end_the_worker(now, tmp_path) -> None:
 # ── standing still ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_scrape_worker_for_a_minute_and_a_half_is_a_standstill(app, now) -> None:
+def test_ninety_seconds_without_a_scrape_worker_are_a_standstill(app, now) -> None:
     heard("scrape", now)
     for seconds, banner in ((0, False), (90, False), (91, True)):
         swept(now + seconds * SECOND)
@@ -110,14 +110,14 @@ def test_one_scrape_worker_of_two_is_enough(app, now) -> None:
     assert not still(now, now - MINUTE)
 
 
-def test_a_portal_that_was_just_started_is_not_blamed_for_the_time_before(app, now) -> None:
+def test_a_standstill_does_not_count_the_time_before_the_start(app, now) -> None:
     heard("scrape", now - timedelta(days=1))
     assert not still(now, now)
     assert not still(now + SILENT_AFTER, now)
     assert still(now + SILENT_AFTER + SECOND, now)
 
 
-def test_without_scheduler_and_sweep_worker_it_stands_still_too(app, now) -> None:
+def test_no_scheduler_and_no_sweep_worker_are_a_standstill(app, now) -> None:
     begun = now - timedelta(hours=1)
     for kind in ("sweep", "scheduler"):
         heard(kind, now)
@@ -130,7 +130,7 @@ def test_without_scheduler_and_sweep_worker_it_stands_still_too(app, now) -> Non
     assert not still(later, begun), "the scheduler sweeps when its worker is away"
 
 
-def test_a_sweep_that_ends_no_more_is_a_standstill_though_its_processes_are_there(app, now) -> None:
+def test_a_sweep_that_never_ends_is_a_standstill(app, now) -> None:
     swept(now)
     for later, banner in ((SWEEP_MISSED, False), (3 * MINUTE + SECOND, True)):
         for kind in ("scrape", "sweep", "scheduler"):
@@ -161,9 +161,7 @@ def test_the_question_is_one_and_takes_the_index(app, now) -> None:
 # ── real processes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_real_workers_are_missed_when_frozen_and_the_portal_goes_on_when_they_are_back(
-    place: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frozen_workers_are_missed_until_they_are_back(place: World, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = utcnow() - timedelta(hours=1)
     monkeypatch.setattr("portal.jobs.health.processes.SILENT_AFTER", 2 * SECOND)
     place.hang.touch()
@@ -186,7 +184,7 @@ def test_real_workers_are_missed_when_frozen_and_the_portal_goes_on_when_they_ar
     wait_until(lambda: sum(row.ended_at is not None for row in rows()) == 4, 20, "they say that they leave")
 
 
-def test_a_worker_that_works_one_job_after_another_writes_no_row_for_each(app, now) -> None:
+def test_a_busy_worker_does_not_write_a_row_for_each_job(app, now) -> None:
     writes: list[str] = []
     one = reporter(app, "scrape", now)
     event.listen(one._engine, "before_cursor_execute", lambda *given: writes.append(given[2]))

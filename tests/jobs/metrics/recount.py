@@ -1,6 +1,6 @@
-"""A slow recount of what the figures say, by one look at every job, attempt and event. It uses nothing of `figures`.
+"""Recounts the metrics slowly from every job, attempt and event. It uses no code of `jobs.metrics`.
 
-A job has ended when no worker has it or awaits it and no retry is planned; its end is the last event that says so.
+A job has ended when no worker has it or waits for it and no retry is planned; its end is the last event that says so.
 """
 
 from collections import Counter, defaultdict
@@ -31,11 +31,11 @@ class Ended:
 
 @dataclass
 class Tally:
-    """Of some jobs that have ended."""
+    """The counts of a set of ended jobs."""
 
     jobs: Counter[str] = field(default_factory=Counter)
     numbers: Counter[str] = field(default_factory=Counter)
-    seconds: list[float] = field(default_factory=list)  # at work, of completed ones
+    seconds: list[float] = field(default_factory=list)  # of work, of completed jobs
     retries: Counter[int] = field(default_factory=Counter)
 
 
@@ -66,7 +66,7 @@ def all_ended() -> list[Ended]:
 
 
 def tally(ended: list[Ended], by: object = None) -> dict[object, Tally]:
-    """What came of them, in groups: `by` is a function that gives each its group, or None to leave it out."""
+    """Count the jobs in groups: `by` returns each one's group, or None to leave it out."""
     groups: dict[object, Tally] = defaultdict(Tally)
     for one in ended:
         name = by(one) if callable(by) else "all"

@@ -1,4 +1,4 @@
-"""The figures are what a slow recount says, in every time zone, and stay so whatever becomes of the jobs."""
+"""The metrics equal a slow recount, in every time zone, whatever happens to the jobs."""
 
 import random
 from collections import Counter
@@ -28,7 +28,7 @@ from tests.jobs.metrics import recount
 from tests.support import cast, scenes
 from tests.support.databases import ON_BOTH
 
-# The clock is changed in Madrid in the night to 29 March 2026, at 01:00 UTC.
+# Madrid's clock changes in the night to 29 March 2026, at 01:00 UTC.
 BEGIN = datetime(2026, 3, 26, 20, 0, tzinfo=UTC)
 HOURS = 96
 NOW = BEGIN + timedelta(hours=HOURS)
@@ -37,7 +37,7 @@ ZONES = ["Europe/Madrid", "America/Bogota", "Asia/Kathmandu", "Pacific/Chatham",
 
 @pytest.fixture
 def portal(app: Flask) -> Flask:
-    """The portal with some days of life behind it."""
+    """The portal with the jobs of some days."""
     _live(app, 8)
     return app
 
@@ -58,7 +58,7 @@ def _live(app: Flask, count: int) -> None:
 
 def _play(job: ScrapingJob, scene: int, at: datetime, took: timedelta, app: Flask) -> None:
     if scene == 0:
-        scenes.claim(job, at)  # is still under way
+        scenes.claim(job, at)  # still processing
     elif scene == 1:
         scenes.failed(job, at, final=True)
     elif scene == 2:
@@ -67,10 +67,10 @@ def _play(job: ScrapingJob, scene: int, at: datetime, took: timedelta, app: Flas
         scenes.cancelled(job, at)
     else:
         if scene == 4:
-            scenes.failed(job, at - timedelta(minutes=20))  # is retried by the portal
+            scenes.failed(job, at - timedelta(minutes=20))  # retried automatically
             ScrapingJob.retry_when_due(job.id, at, at_once=True)
         if scene == 5:
-            scenes.failed(job, at - timedelta(minutes=20), final=True)  # a person retries it
+            scenes.failed(job, at - timedelta(minutes=20), final=True)  # retried by a person
             commands.retry(job.id, 1, "alice@example.com", at)
         scenes.claim(job, at)
         scenes.answer(job, [Outcome.FOUND, Outcome.NOT_FOUND, Outcome.FOUND, Outcome.REJECTED], at)
@@ -121,7 +121,7 @@ def test_in_every_zone_a_span_is_what_a_recount_says(zone_name: str, life: list[
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[recount.Ended]]:
-    """One life for all zones; nothing is changed in it."""
+    """One history for all zones; no test changes it."""
     app = cast.make_app(tmp_path_factory.mktemp("life"))
     with app.app_context():
         _live(app, 40)
@@ -131,7 +131,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[recount.Ende
 
 
 @ON_BOTH
-def test_on_both_databases_the_sums_are_what_a_recount_says_also_when_counted_later(portal: Flask) -> None:
+def test_the_sums_equal_a_recount_also_when_backfilled(portal: Flask) -> None:
     span = periods.last_days(NOW, ZoneInfo("Europe/Madrid"), 7)
     ended = recount.all_ended()
     same(total(by_source(span)), recount.tally(ended)["all"])
@@ -156,7 +156,7 @@ def test_on_both_databases_the_sums_are_what_a_recount_says_also_when_counted_la
 
 
 def tables() -> list[list[tuple[object, ...]]]:
-    """All rows that are not zero all over: what was taken back leaves some."""
+    """All rows that are not all zero: subtracting leaves some of those."""
     rows = [db.session.execute(select(*table.__table__.c)).all() for table in (Metric, HistogramBin, JobEnd)]
     db.session.commit()
     return [sorted(tuple(map(str, row)) for row in found if row._mapping.get("jobs", 1)) for found in rows]
@@ -172,7 +172,7 @@ def everything() -> Sums:
     return total(by_source(periods.last_days(cast.NOW + timedelta(days=2), ZoneInfo("UTC"), 7)))
 
 
-def test_a_job_counts_once_in_the_status_of_its_latest_end(app, alice, make_job) -> None:
+def test_a_job_counts_once_with_its_latest_end(app, alice, make_job) -> None:
     job = scenes.failed(make_job(alice), final=True)
     assert (everything().jobs(Status.FAILED), everything().numbers) == (1, 5)
     commands.retry(job.id, job.round, "alice@example.com", cast.NOW)
@@ -181,7 +181,7 @@ def test_a_job_counts_once_in_the_status_of_its_latest_end(app, alice, make_job)
     assert (everything().jobs(Status.COMPLETED), everything().jobs(), everything().numbers) == (1, 1, 5)
 
 
-def test_an_attempt_that_is_followed_by_another_is_no_end(app, alice, make_job) -> None:
+def test_an_attempt_before_another_is_not_an_end(app, alice, make_job) -> None:
     scenes.failed(make_job(alice))
     scenes.busy(make_job(alice))
     assert everything().jobs() == 0
@@ -204,7 +204,7 @@ def test_a_status_that_was_set_by_hand_is_counted_too(app, alice, make_job) -> N
     job.save()
     assert count_by_status() == by_status()
     assert db.session.get_one(JobEnd, job.id).outcome == Status.FAILED
-    db.session.execute(update(ScrapingJob).values(status=Status.PENDING))  # past every rule, in the database itself
+    db.session.execute(update(ScrapingJob).values(status=Status.PENDING))  # in the database itself, past every rule
     db.session.commit()
     steps.sweep(cast.NOW)
     assert everything().jobs() == 0

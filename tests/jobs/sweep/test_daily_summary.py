@@ -1,4 +1,4 @@
-"""The daily summary: once each morning, for admins who asked for it, with yesterday's figures."""
+"""The daily summary: once each morning, for admins who chose it, with yesterday's numbers."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -45,5 +45,5 @@ def test_no_step_of_the_sweep_reads_all_jobs(app, alice, make_job) -> None:
         for statement, parameters in asked:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
             scanned = [step[3] for step in plan if step[3].startswith("SCAN") and "INDEX" not in step[3]]
-            whole = [step for step in scanned if step not in ("SCAN users", "SCAN CONSTANT ROW")]  # people are few
+            whole = [step for step in scanned if step not in ("SCAN users", "SCAN CONSTANT ROW")]  # there are few users
             assert not whole, f"{whole} in {statement}"

@@ -1,4 +1,4 @@
-"""What the rooms are told that no job's verb says: nobody takes up files, somebody does again, a source is back."""
+"""Chat notices that no job's verb sends: no worker takes files, one does again, a source works again."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -24,14 +24,14 @@ def _rooms(app: Flask) -> None:
     app.config["NOTIFY_URLS"] = ("json://127.0.0.1:1/",)
 
 
-def told() -> list[str]:
+def announced() -> list[str]:
     db.session.rollback()
     query = db.session.query(Notice).filter_by(channel=Channel.CHAT).order_by(Notice.id)
     return [notice.kind for notice in query]
 
 
 def beat(now: datetime) -> None:
-    """A worker that looks numbers up is there."""
+    """A scrape worker reports that it is alive."""
     worker = WorkerProcess(
         name="w", kind=WorkerKind.SCRAPE, host="here", pid=1, started_at=now, seen_at=now, doing=None, ended_at=None
     )
@@ -44,83 +44,75 @@ def claim(job: ScrapingJob, now: datetime) -> None:
     beat(now)
 
 
-def say(now: datetime) -> None:
-    """What is due by now counts as said."""
+def mark_sent(now: datetime) -> None:
+    """Mark the notices due by now as sent."""
     for seen in due_notices(now, 50):
         db.session.query(Notice).filter_by(id=seen.id).update({"state": Delivery.SENT, "tries": 1})
     db.session.commit()
 
 
 @pytest.mark.usefixtures("_rooms")
-def test_workers_that_stay_away_are_told_once_after_a_while_and_once_that_they_are_back(
-    make_job: MakeJob, alice: User, now: datetime
-) -> None:
+def test_missing_workers_are_announced_once_and_their_return_too(make_job: MakeJob, alice: User, now: datetime) -> None:
     job = make_job(alice, 2)
     for minute in range(20):
         list(watch(now + minute * MINUTE))
         assert (due_notices(now + minute * MINUTE, 50) != []) == (minute * MINUTE == GRACE)
-        say(now + minute * MINUTE)
-    assert told() == ["workers_away"]
+        mark_sent(now + minute * MINUTE)
+    assert announced() == ["workers_away"]
     claim(job, now + 20 * MINUTE)
     for minute in range(20, 23):
         beat(now + minute * MINUTE)
         list(watch(now + minute * MINUTE))
-    assert told() == ["workers_away", "workers_back"]
+    assert announced() == ["workers_away", "workers_back"]
 
 
 @pytest.mark.usefixtures("_rooms")
-def test_a_job_that_a_sweep_only_happened_to_see_waiting_is_no_news(
-    make_job: MakeJob, alice: User, now: datetime
-) -> None:
+def test_a_job_that_waits_for_a_moment_is_not_announced(make_job: MakeJob, alice: User, now: datetime) -> None:
     job = make_job(alice, 2)
     list(watch(now))
-    assert told() == ["workers_away"]  # held
+    assert announced() == ["workers_away"]  # held
     claim(job, now + MINUTE)
     list(watch(now + MINUTE))
-    assert told() == []
+    assert announced() == []
 
 
 @pytest.mark.usefixtures("_rooms")
-def test_who_has_nothing_to_do_or_must_wait_is_not_away(make_job: MakeJob, alice: User, now: datetime) -> None:
+def test_idle_or_waiting_workers_are_not_missing(make_job: MakeJob, alice: User, now: datetime) -> None:
     paused, later = make_job(alice, 1), make_job(alice, 1)
     paused.paused_at, later.not_before = now, now + timedelta(hours=1)
     db.session.commit()
     list(watch(now))
-    assert told() == []
+    assert announced() == []
 
 
 @pytest.mark.usefixtures("_rooms")
-def test_a_long_queue_before_a_busy_worker_is_no_absence(make_job: MakeJob, alice: User, now: datetime) -> None:
+def test_a_long_queue_does_not_mean_missing_workers(make_job: MakeJob, alice: User, now: datetime) -> None:
     make_job(alice, 1)
     claim(make_job(alice, 1), now)
     list(watch(now))
-    assert told() == []
+    assert announced() == []
 
 
 @pytest.mark.usefixtures("_rooms")
-def test_a_file_that_waits_for_a_worker_with_nothing_to_do_is_no_absence(
-    make_job: MakeJob, alice: User, now: datetime
-) -> None:
+def test_a_file_that_waits_for_an_idle_worker_is_not_announced(make_job: MakeJob, alice: User, now: datetime) -> None:
     make_job(alice, 1)
     beat(now)
     list(watch(now + MINUTE))
-    assert told() == []
+    assert announced() == []
     list(watch(now + 2 * MINUTE))
-    assert told() == ["workers_away"], "it has said nothing for too long"
+    assert announced() == ["workers_away"], "it has said nothing for too long"
 
 
 def test_without_a_room_nobody_looks(make_job: MakeJob, alice: User, now: datetime) -> None:
     make_job(alice, 1)
     assert list(watch(now)) == []
-    assert told() == []
+    assert announced() == []
 
 
 @pytest.mark.usefixtures("_rooms")
-def test_a_source_is_back_once_a_file_begun_after_its_stop_is_complete(
-    make_job: MakeJob, alice: User, now: datetime
-) -> None:
+def test_a_source_is_back_when_a_later_file_completes(make_job: MakeJob, alice: User, now: datetime) -> None:
     before, after = make_job(alice, 1), make_job(alice, 1)
-    after.paused_at = now  # nobody is to take it yet
+    after.paused_at = now  # no worker may take it yet
     claim(before, now)
     send.source_stopped("offline", "credentials", now + MINUTE)
     db.session.commit()
@@ -129,7 +121,7 @@ def test_a_source_is_back_once_a_file_begun_after_its_stop_is_complete(
             job.paused_at = None
             claim(after, at)
         list(watch(at))
-        assert told() == ["source_stopped"]
+        assert announced() == ["source_stopped"]
         job = db.session.get_one(ScrapingJob, job.id)
         job.processed_numbers = job.total_numbers
         db.session.flush()
@@ -137,9 +129,9 @@ def test_a_source_is_back_once_a_file_begun_after_its_stop_is_complete(
         db.session.commit()
     for minute in (4, 5):
         list(watch(now + minute * MINUTE))
-    assert told() == ["source_stopped", "source_back"]
-    # A second stop on the same day is news again.
+    assert announced() == ["source_stopped", "source_back"]
+    # A second stop on the same day is announced again.
     send.source_stopped("offline", "credentials", now + 6 * MINUTE)
     send.source_stopped("offline", "credentials", now + 7 * MINUTE)
     db.session.commit()
-    assert told() == ["source_stopped", "source_back", "source_stopped"]
+    assert announced() == ["source_stopped", "source_back", "source_stopped"]

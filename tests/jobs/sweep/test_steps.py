@@ -1,4 +1,4 @@
-"""The sweep: what it puts right, what it leaves alone, and that two of them do no harm."""
+"""The sweep: what it repairs, what it leaves alone, and that two at once do no harm."""
 
 import threading
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ def minutes(n: float) -> timedelta:
 
 
 def claimed(job: ScrapingJob, now: datetime = NOW, lease_seconds: float = 10**6) -> ScrapingJob:
-    """The job in a worker's hands, which beats for as long as the test looks."""
+    """The job claimed by a worker that beats as long as the test runs."""
     held = ScrapingJob.claim(job.id, job.attempt, now, worker="w", lease_seconds=lease_seconds)
     db.session.commit()
     assert held
@@ -61,7 +61,7 @@ def test_a_job_that_moves_for_three_hours_is_never_touched(alice, make_job) -> N
 
 
 @pytest.mark.parametrize(("seconds", "timed_out"), [(1799, False), (1800, False), (1801, True)])
-def test_silence_counts_from_the_start_until_the_first_row(alice, make_job, seconds: int, timed_out: bool) -> None:
+def test_before_the_first_row_silence_counts_from_the_start(alice, make_job, seconds: int, timed_out: bool) -> None:
     job = claimed(make_job(alice))
     steps.sweep(NOW + timedelta(seconds=seconds))
     assert (job.status == Status.TIMEOUT) is timed_out
@@ -75,7 +75,7 @@ def test_silence_counts_from_the_last_row_that_came_in(alice, make_job, seconds:
     assert (job.status == Status.TIMEOUT) is timed_out
 
 
-def test_a_silent_job_is_marked_once_although_two_sweeps_run(app: Flask, alice, make_job) -> None:
+def test_two_sweeps_time_a_silent_job_out_once(app: Flask, alice, make_job) -> None:
     job = claimed(make_job(alice))
     late = NOW + minutes(31)
     start = threading.Barrier(2)
@@ -96,7 +96,7 @@ def test_a_silent_job_is_marked_once_although_two_sweeps_run(app: Flask, alice, 
     assert job.next_retry_at is not None
 
 
-def test_a_job_that_completes_between_a_sweeps_look_and_its_move_stays_completed(alice, make_job) -> None:
+def test_a_job_completed_after_the_sweeps_look_stays_completed(alice, make_job) -> None:
     job = claimed(make_job(alice, 1))
     late = NOW + minutes(31)
     (seen,) = overdue.silent_jobs(late)
@@ -109,7 +109,7 @@ def test_a_job_that_completes_between_a_sweeps_look_and_its_move_stays_completed
     assert job.status == Status.COMPLETED
 
 
-def test_a_row_that_comes_in_between_a_sweeps_look_and_its_move_saves_the_job(alice, make_job) -> None:
+def test_a_row_saved_after_the_sweeps_look_saves_the_job(alice, make_job) -> None:
     job = claimed(make_job(alice, 2))
     late = NOW + minutes(31)
     (seen,) = overdue.silent_jobs(late)
@@ -130,7 +130,7 @@ def test_a_retry_starts_when_it_is_due_and_not_before(alice, make_job, seconds: 
     assert job.retry_count == int(retried)
 
 
-def test_a_job_whose_retries_are_spent_stays_failed_and_its_owner_is_told_once(alice, make_job) -> None:
+def test_a_final_failure_notifies_its_owner_once(alice, make_job) -> None:
     job = make_job(alice)
     now = NOW
     for attempt in range(4):
@@ -143,8 +143,8 @@ def test_a_job_whose_retries_are_spent_stays_failed_and_its_owner_is_told_once(a
     assert db.session.scalars(select(Notice.kind).where(Notice.job_id == job.id)).all() == ["job_failed"]
 
 
-def test_redis_is_away_for_ten_minutes_and_the_sweep_goes_on(tmp_path: Path) -> None:
-    """Uploads and starts are accepted, timeouts and final failures happen, and everything resumes by itself."""
+def test_the_sweep_works_without_redis(tmp_path: Path) -> None:
+    """Uploads and starts are accepted, timeouts and final failures happen, and everything resumes automatically."""
     with services.valkey_server() as server:
         app = cast.make_app(tmp_path, REDIS_URL=server.url, SCRAPING_MAX_RETRIES="0")
         with app.app_context():
@@ -166,7 +166,7 @@ def test_redis_is_away_for_ten_minutes_and_the_sweep_goes_on(tmp_path: Path) -> 
             db.engine.dispose()
 
 
-def test_a_message_that_redis_lost_is_pushed_again_and_one_that_waits_is_not(tmp_path: Path, valkey: str) -> None:
+def test_only_a_lost_message_is_pushed_again(tmp_path: Path, valkey: str) -> None:
     app = cast.make_app(tmp_path, REDIS_URL=valkey)
     with app.app_context():
         job = cast.make_job(app, cast.make_user("alice@example.com"))
@@ -179,7 +179,7 @@ def test_a_message_that_redis_lost_is_pushed_again_and_one_that_waits_is_not(tmp
         db.engine.dispose()
 
 
-def test_a_job_that_waits_for_its_source_is_not_pushed_before_its_time(tmp_path: Path, valkey: str) -> None:
+def test_a_job_is_not_pushed_before_its_source_is_due(tmp_path: Path, valkey: str) -> None:
     app = cast.make_app(tmp_path, REDIS_URL=valkey)
     with app.app_context():
         job = claimed(cast.make_job(app, cast.make_user("alice@example.com")))
@@ -220,7 +220,7 @@ def test_a_deploy_in_the_middle_uses_no_retry(alice, make_job) -> None:
     assert (job.status, job.retry_count, job.next_retry_at) == (Status.RETRYING, 0, None)
 
 
-def test_fewer_retries_set_by_an_admin_end_a_job_that_has_used_them(alice, make_job) -> None:
+def test_fewer_retries_end_a_job_that_has_used_them(alice, make_job) -> None:
     job = claimed(make_job(alice))
     ScrapingJob.fail(job.id, 1, "numbers_unanswered", NOW, BACKOFF)
     ScrapingJob.set_limits(job.id, 0, 30, "ada", NOW)
@@ -229,7 +229,7 @@ def test_fewer_retries_set_by_an_admin_end_a_job_that_has_used_them(alice, make_
     assert db.session.scalar(select(Notice.kind).where(Notice.job_id == job.id)) == "job_failed"
 
 
-def test_more_retries_set_by_an_admin_let_a_stopped_job_go_on(alice, make_job) -> None:
+def test_more_retries_resume_a_failed_job(alice, make_job) -> None:
     job = make_job(alice)
     job.max_retries = 0
     claimed(job)

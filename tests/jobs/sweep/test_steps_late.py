@@ -11,10 +11,8 @@ from tests.support import scenes
 from tests.support.cast import NOW
 
 
-def test_a_mail_is_taken_from_when_it_is_sent_and_not_from_when_the_pass_began(
-    app, alice, make_job, monkeypatch
-) -> None:
-    """Else its two minutes would be over while it is on its way, and another sweep would send it as well."""
+def test_an_emails_lease_begins_when_it_is_sent(app, alice, make_job, monkeypatch) -> None:
+    """Otherwise its two minutes would be over while it is being sent, and another sweep would send it too."""
     scenes.failed(make_job(alice), final=True)
     moments = iter([0.0, 300.0])
     monkeypatch.setattr(steps, "monotonic", lambda: next(moments))

@@ -24,11 +24,11 @@ from portal.sources.base import Answer, SourceBusy, SourceStopped
 from tests.support.sources import CountingSource
 
 MakeJob = Callable[..., ScrapingJob]
-SAFE = "Your file is safe"
+NOTIFIED = "The administrators have been notified."
 
 
 def refused(job: ScrapingJob, counting: CountingSource, error: Exception) -> ScrapingJob:
-    """The job after an attempt in which the source said no."""
+    """The job after an attempt that the source refused."""
 
     def refuse(e164: str) -> Answer:
         raise error
@@ -50,12 +50,12 @@ def page(client: FlaskClient, address: str) -> str:
 
 
 @pytest.mark.parametrize("cause", ["credentials", "no_credit", "blocked"])
-def test_a_refusal_is_said_in_a_sentence_with_whose_side_and_what_happens_next(
+def test_a_refusal_says_whose_side_it_is_and_what_happens_next(
     as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource, cause: str
 ) -> None:
     job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"{said(cause)} The administrators have been notified. {SAFE}" in seen
+    assert f"{said(cause)} {NOTIFIED} We will continue automatically once it is fixed" in seen
     for part in ("With the administrators", "We will try the source again at", "Why it waits", "does not use a retry"):
         assert part in seen
     assert "busy" not in seen
@@ -63,18 +63,18 @@ def test_a_refusal_is_said_in_a_sentence_with_whose_side_and_what_happens_next(
 
 
 @pytest.mark.parametrize("cause", ["page_changed", "recipe_broken", "secret_missing", "robots_refuse"])
-def test_what_the_recipe_has_to_be_put_right_for_is_told_to_owner_and_admins(
+def test_a_broken_recipe_is_explained_to_owner_and_admins(
     as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource, cause: str
 ) -> None:
     job = refused(make_job(alice, 3, source="counting"), counting, SourceStopped(cause))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"{said(cause)} The administrators have been notified. {SAFE}" in seen and "Yes, automatically at" in seen
+    assert f"{said(cause)} {NOTIFIED} We will try again automatically" in seen and "Yes, automatically at" in seen
     assert said(cause) in page(as_alice, "/")
     told = db.session.scalars(select(Notice)).all()
     assert [(notice.kind, notice.user_id) for notice in told] == [("source_stopped", ada.id)]
 
 
-def test_a_file_that_has_stopped_for_it_asks_its_owner_for_nothing_but_patience(
+def test_a_file_stopped_by_the_source_only_asks_its_owner_to_wait(
     as_alice: FlaskClient, alice: User, make_job: MakeJob, counting: CountingSource
 ) -> None:
     job = make_job(alice, 3, source="counting")
@@ -82,7 +82,7 @@ def test_a_file_that_has_stopped_for_it_asks_its_owner_for_nothing_but_patience(
     db.session.commit()
     refused(job, counting, SourceStopped("page_changed"))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert "An administrator needs to fix this. Then press Retry." in seen and "need you" not in seen
+    assert "An administrator needs to fix this. Then press Retry." in seen and "no answer yet" not in seen
 
 
 def test_a_source_that_is_down_is_not_called_busy(
@@ -90,10 +90,14 @@ def test_a_source_that_is_down_is_not_called_busy(
 ) -> None:
     job = refused(make_job(alice, 3, source="counting"), counting, SourceBusy("source_down", 300))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"{said('source_down')} {SAFE}" in seen and "At the source" in seen and "Continues at" in seen
+    assert (
+        f"{said('source_down')} The lookup will continue automatically" in seen
+        and "At the source" in seen
+        and "Continues at" in seen
+    )
 
 
-def test_a_file_of_a_paused_source_says_so_and_is_not_next_in_the_queue(
+def test_a_file_of_a_paused_source_says_so_and_is_not_queued(
     as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource
 ) -> None:
     job, other = make_job(alice, 3, source="counting"), make_job(alice, 3)
@@ -101,8 +105,8 @@ def test_a_file_of_a_paused_source_says_so_and_is_not_next_in_the_queue(
     pause.pause("counting", ada.email, "the bill", utcnow())
     db.session.commit()
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert f"An administrator has paused the source. {SAFE} and waits" in seen
-    assert "waits for its turn" not in seen and "in the queue" not in seen and ada.email not in seen
+    assert "An administrator has paused the source. The lookup will continue automatically once" in seen
+    assert "in the queue" not in seen and ada.email not in seen
     assert "An administrator has paused the source." in page(as_alice, "/")
     assert "next in the queue" in page(as_alice, f"/jobs/{other.id}"), "a paused source's file is not ahead of others"
     again = queries.find_job(alice, job.id)

@@ -24,7 +24,7 @@ JOBS_ROOM = Path(statuses.__file__).parents[1]
 
 
 @pytest.mark.parametrize("code", sorted({*CAUSES, *Reason}))
-def test_every_cause_says_what_whose_side_whether_retried_and_what_to_do(app: Flask, code: str) -> None:
+def test_every_cause_has_its_four_parts(app: Flask, code: str) -> None:
     with app.test_request_context():
         explained = statuses.explain(code)
         assert explained is not None
@@ -34,7 +34,7 @@ def test_every_cause_says_what_whose_side_whether_retried_and_what_to_do(app: Fl
     assert not any("_" in part or "%(" in part for part in (*parts, explained.todo))
 
 
-def test_a_text_given_by_hand_is_shown_as_it_is_and_a_strange_code_never(app: Flask) -> None:
+def test_a_typed_text_is_shown_and_an_unknown_code_is_not(app: Flask) -> None:
     with app.test_request_context():
         assert statuses.reason_words("The line was cut on Tuesday") == "The line was cut on Tuesday"
         assert "new_code_of_theirs" not in statuses.reason_words("new_code_of_theirs")
@@ -49,16 +49,19 @@ def test_every_status_outcome_and_end_has_a_word(app: Flask) -> None:
         assert all(statuses.attempt_end_words(end) for end in (*AttemptEnd, None))
 
 
-def test_every_kind_of_event_has_its_sentence_and_colour() -> None:
+def test_every_event_kind_has_a_sentence_and_a_colour() -> None:
     assert set(timeline.LINES) == set(EventKind)
 
 
-def test_a_kind_of_event_that_only_a_newer_version_knows_is_read_but_not_written(app: Flask, alice, make_job) -> None:
+def test_a_newer_versions_event_is_read_but_not_written(app: Flask, alice, make_job) -> None:
     job = make_job(alice)
     db.session.execute(text("UPDATE events SET kind = 'unheard_of'"))
     (event,) = queries.timeline(job)
     with app.test_request_context(headers={"Accept-Language": "en"}):
-        assert (statuses.event_tone(event), statuses.event_words(event)) == ("idle", "Something was noted.")
+        assert (statuses.event_tone(event), statuses.event_words(event)) == (
+            "idle",
+            "Something happened that has no description.",
+        )
     with pytest.raises(StatementError, match="unheard_of"):
         db.session.execute(insert(Event).values(job_id=job.id, at=NOW, kind="unheard_of", facts={}))
 
@@ -82,7 +85,7 @@ def test_an_event_says_what_is_known(app: Flask) -> None:
     }
     with app.test_request_context(headers={"Accept-Language": "en"}):
         said = statuses.event_words(Event(kind="timeout", facts=facts, at=NOW))
-    for part in ("Attempt 2 timed out.", "1,200 rows are ready.", "Next try:", "it hung"):
+    for part in ("Attempt 2 timed out.", "1,200 rows are ready.", "Next attempt:", "it hung"):
         assert part in said
 
 

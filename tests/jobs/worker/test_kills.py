@@ -1,4 +1,5 @@
-"""Real kills of real processes: whatever is killed, at whichever row, the job's next run goes on from its ledger."""
+"""Real kills of real processes: whatever is killed at whichever row, the job's next attempt continues from its
+ledger."""
 
 import random
 import signal
@@ -23,12 +24,12 @@ KILLS = 20
 
 @dataclass
 class Killer:
-    """Kills one of the ways, and remembers what the ledger had as final at each kill."""
+    """Kills in one of the ways, and remembers the ledger's final answers at each kill."""
 
     world: World
     draw: random.Random
     kills: Counter[str] = field(default_factory=Counter)
-    final_at: list[tuple[set[str], int]] = field(default_factory=list)  # answered numbers, place in the journal
+    final_at: list[tuple[set[str], int]] = field(default_factory=list)  # answered numbers, position in the journal
 
     def kill(self, how: str, worker: Process, horse: int, job_id: int) -> None:
         if how == "horse":
@@ -50,13 +51,11 @@ class Killer:
         return {e164 for final, place in self.final_at for e164 in final & set(self.world.journal.count(place))}
 
 
-def test_twenty_kills_at_random_rows_lose_no_row_and_ask_for_none_twice_that_was_saved(
-    tmp_path: Path, forks: Preloaded
-) -> None:
+def test_twenty_kills_lose_no_row_and_repeat_no_saved_one(tmp_path: Path, forks: Preloaded) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     draw = random.Random(seed)
-    # Kills come faster here than any answer can be saved, and a death with nothing new uses a retry.
+    # Kills come faster here than answers can be saved, and a lost attempt without a new answer uses a retry.
     settings = {"JOURNAL_SECONDS": "0.01", "JOURNAL_CONCURRENCY": str(IN_FLIGHT), "SCRAPING_MAX_RETRIES": "100"}
     with world(tmp_path, forks, **settings) as world_:
         killer = Killer(world_, draw)
@@ -82,7 +81,7 @@ def test_twenty_kills_at_random_rows_lose_no_row_and_ask_for_none_twice_that_was
 
 
 def run_through_kills(killer: Killer, job_id: int, ways: list[str]) -> int:
-    """Kill at a random row, put right, let it run again; until the ways or the rows come to an end."""
+    """Kill at a random row, repair, let it run again, until the ways or the rows are used up."""
     world_ = killer.world
     while ways:
         begun, rows = world_.journal.size(), killer.draw.randint(1, 250)
@@ -98,15 +97,15 @@ def run_through_kills(killer: Killer, job_id: int, ways: list[str]) -> int:
         if not horses:  # it has just ended
             break
         killer.kill(ways.pop(), worker, horses[0], job_id)
-        world_.sweep(ahead_seconds=2)  # past the lease: there is nobody who could renew it
+        world_.sweep(ahead_seconds=2)  # past the lease, which no worker renews
     world_.sweep(ahead_seconds=2)
     world_.wait_status(job_id, "completed")
     return job_id
 
 
 def every_row_is_final_and_the_sums_agree(world_: World, job_id: int) -> None:
-    outcomes = dict(world_.ask("SELECT outcome, count(*) FROM numbers WHERE job_id = ? GROUP BY outcome", job_id))
+    outcomes = dict(world_.query("SELECT outcome, count(*) FROM numbers WHERE job_id = ? GROUP BY outcome", job_id))
     assert outcomes == {"found": ROWS + 20, "invalid": 2}
     names = ("total_numbers", "processed_numbers", "found_count", "invalid_count", "failed_count")
     assert world_.job(job_id, *names) == (ROWS + 22, ROWS + 22, ROWS + 20, 2, 0)
-    assert world_.ask("SELECT count(*) FROM attempts WHERE job_id = ? AND ended_at IS NULL", job_id) == [(0,)]
+    assert world_.query("SELECT count(*) FROM attempts WHERE job_id = ? AND ended_at IS NULL", job_id) == [(0,)]

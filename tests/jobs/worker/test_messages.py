@@ -1,4 +1,4 @@
-"""What a message in Redis can make a real worker do, and what it cannot, whoever wrote it."""
+"""What a message in Redis can make a real worker do, and what not, whoever wrote it."""
 
 import json
 import os
@@ -24,12 +24,12 @@ def test_a_message_that_comes_twice_starts_one_attempt(place: World) -> None:
     workers = [place.start("scrape"), place.start("scrape")]
     place.wait_status(job_id, "completed")
     wait_until(lambda: place.redis.llen("rq:queue:scrape") == 0 and not any(worker.horses() for worker in workers))
-    assert place.job(job_id, "attempt") == 1 and place.ask("SELECT count(*) FROM attempts") == [(1,)]
+    assert place.job(job_id, "attempt") == 1 and place.query("SELECT count(*) FROM attempts") == [(1,)]
     assert once_each(place, 40)
 
 
 def forge(place: World, message: str, **fields: object) -> None:
-    """A message as somebody would write it who has Redis and nothing else."""
+    """A message as an attacker with access to Redis alone would write it."""
     scrape = queue("scrape")
     forged = Message.create(f"{ROOM}.scrape", args=[0, 0], id=message, connection=scrape.connection, timeout=-1)
     forged.origin = "scrape"
@@ -40,7 +40,7 @@ def forge(place: World, message: str, **fields: object) -> None:
 
 
 class Pickled:
-    """Runs a command when it is read by pickle."""
+    """Runs a command when pickle reads it."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -49,7 +49,7 @@ class Pickled:
         return os.system, (self.command,)
 
 
-def test_a_forged_message_runs_nothing_and_the_next_job_is_worked_off(place: World, tmp_path: Path) -> None:
+def test_a_forged_message_runs_nothing_and_the_next_job_runs(place: World, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     command = f"touch {canary}"
 
@@ -70,7 +70,7 @@ def test_a_forged_message_runs_nothing_and_the_next_job_is_worked_off(place: Wor
 
     def worked_off() -> bool:
         if not place.of("scrape"):
-            place.start("scrape")  # as supervisor would: RQ leaves when it cannot read a message
+            place.start("scrape")  # as supervisor would: RQ ends when it cannot read a message
         return bool(place.job(job_id, "status") == "completed")
 
     wait_until(worked_off, 20, "the honest job behind them is completed")
@@ -78,8 +78,8 @@ def test_a_forged_message_runs_nothing_and_the_next_job_is_worked_off(place: Wor
     assert once_each(place, 5)
 
 
-def test_the_forged_messages_would_run_on_a_plain_worker(place: World, tmp_path: Path) -> None:
-    """The test of the test above: RQ's own job class does what they say."""
+def test_forged_messages_would_run_on_a_plain_worker(place: World, tmp_path: Path) -> None:
+    """Tests the test above: RQ's own job class does what they say."""
     canary = tmp_path / "canary"
     data = zlib.compress(json.dumps(["os.system", None, [f"touch {canary}"], {}]).encode())
     forge(place, "path", data=data)

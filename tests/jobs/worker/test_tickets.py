@@ -1,4 +1,4 @@
-"""A real worker is killed while it waits for the answers of what it handed in: the next one fetches them."""
+"""A real worker is killed while it waits for the answers of its batches: the next one fetches them."""
 
 import signal
 from collections.abc import Iterator
@@ -44,9 +44,7 @@ def make_job(place: World) -> int:
 
 
 @pytest.mark.parametrize("who", ["horse", "worker"])
-def test_a_worker_that_is_killed_while_it_polls_costs_no_number_a_second_price(
-    place: World, server: Misbehaving, who: str
-) -> None:
+def test_a_worker_killed_while_polling_pays_no_number_twice(place: World, server: Misbehaving, who: str) -> None:
     server.holding = True
     job_id = make_job(place)
     worker = place.start("scrape")
@@ -58,7 +56,7 @@ def test_a_worker_that_is_killed_while_it_polls_costs_no_number_a_second_price(
     else:
         worker.kill()
     wait_until(lambda: gone(horse), 5, "the horse is dead")
-    assert place.ask("SELECT count(*) FROM tickets WHERE job_id = ?", job_id) == [(ROWS / 10,)]
+    assert place.query("SELECT count(*) FROM tickets WHERE job_id = ?", job_id) == [(ROWS / 10,)]
     server.holding = False
     if who == "worker":
         place.start("scrape")
@@ -66,14 +64,14 @@ def test_a_worker_that_is_killed_while_it_polls_costs_no_number_a_second_price(
     place.wait_status(job_id, "completed")
     assert place.job(job_id, "attempt", "processed_numbers") == (2, ROWS)
     assert len(server.paid) == ROWS and set(server.paid.values()) == {1}
-    assert place.ask("SELECT count(*) FROM tickets") == [(0,)]
+    assert place.query("SELECT count(*) FROM tickets") == [(0,)]
 
 
-def test_a_worker_that_is_told_to_stop_leaves_its_tickets_to_the_next_one(place: World, server: Misbehaving) -> None:
+def test_a_stopped_worker_leaves_its_tickets_to_the_next(place: World, server: Misbehaving) -> None:
     server.holding = True
     job_id = make_job(place)
     worker = place.start("scrape")
-    wait_until(lambda: place.ask("SELECT count(*) FROM tickets") == [(ROWS / 10,)], 20, "everything is handed in")
+    wait_until(lambda: place.query("SELECT count(*) FROM tickets") == [(ROWS / 10,)], 20, "everything is handed in")
     worker.kill(signal.SIGTERM)
     place.wait_status(job_id, "retrying")
     worker.wait_gone(15)

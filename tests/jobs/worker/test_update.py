@@ -1,6 +1,6 @@
-"""A portal in use is updated from a release before the rooms: its jobs, messages and schedule all come to their end.
+"""A portal in use is updated from a release before the rooms: its jobs, messages and schedule all complete.
 
-The earlier release is the real one, taken out of git and run with its own code on an empty data directory.
+The earlier release is the real one, taken from git and run with its own code on an empty data directory.
 """
 
 import io
@@ -29,7 +29,7 @@ from tests.support.world import SHORT, Process
 EARLIER = "31b772362d34bf114b45e8469bbf95cb1a3d9d7d"  # the last commit in which tasks were named portal.jobs.tasks.*
 OLD_PATH = b"portal.jobs.tasks."
 
-# What people had done before the update, made by the earlier release's own verbs and pushed to Redis by it.
+# What people did before the update, made by the earlier release's own verbs and pushed to Redis by it.
 USED = """
 from datetime import timedelta
 from io import BytesIO

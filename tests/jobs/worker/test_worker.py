@@ -1,4 +1,4 @@
-"""The worker as a real process: told to stop, killed, frozen, hung, and with Redis away."""
+"""The worker as a real process: stopped, killed, frozen, hung, and with Redis away."""
 
 import signal
 
@@ -29,20 +29,20 @@ def horse_of(place: World) -> int:
 
 
 def ends_of(place: World, job_id: int) -> list[tuple[str, str]]:
-    return place.ask("SELECT end, cause FROM attempts WHERE job_id = ? ORDER BY attempt", job_id)
+    return place.query("SELECT end, cause FROM attempts WHERE job_id = ? ORDER BY attempt", job_id)
 
 
-# ── told to stop ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── stopped ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_worker_told_to_stop_hands_its_job_back_at_no_cost_and_nothing_is_repeated(place: World) -> None:
+def test_a_stopped_worker_hands_its_job_back_and_repeats_nothing(place: World) -> None:
     job_id = started(place)
     worker = place.of("scrape")[0]
     worker.kill(signal.SIGTERM)
     worker.wait_gone(10)
     assert place.job(job_id, "status", "retry_count", "attempt") == ("retrying", 0, 1)
     assert ends_of(place, job_id) == [("handed_back", "restart")]
-    assert place.ask("SELECT count(*) FROM events WHERE job_id = ? AND kind = 'handed_back'", job_id) == [(1,)]
+    assert place.query("SELECT count(*) FROM events WHERE job_id = ? AND kind = 'handed_back'", job_id) == [(1,)]
     assert set(place.journal.count()) == place.final(job_id), "what was in flight is saved before it leaves"
     place.start("scrape")
     place.wait_status(job_id, "completed")
@@ -50,7 +50,7 @@ def test_a_worker_told_to_stop_hands_its_job_back_at_no_cost_and_nothing_is_repe
     assert place.job(job_id, "retry_count", "attempt") == (0, 2)
 
 
-def test_a_worker_told_to_stop_leaves_within_ten_seconds_though_a_lookup_hangs(place: World) -> None:
+def test_a_stopped_worker_ends_in_ten_seconds_with_a_hung_lookup(place: World) -> None:
     place.hang.touch()
     hung = f"+34{cast.mobile(30)}"
     job_id = started(place, JOURNAL_HANG=hung[3:])
@@ -66,7 +66,7 @@ def test_a_worker_told_to_stop_leaves_within_ten_seconds_though_a_lookup_hangs(p
     assert counted.pop(hung) == 2 and set(counted.values()) == {1}, "only what hung is asked again"
 
 
-def test_a_worker_told_to_stop_while_redis_is_away_hands_its_job_back_all_the_same(place: World) -> None:
+def test_a_worker_stopped_without_redis_hands_its_job_back(place: World) -> None:
     job_id = started(place)
     worker = place.of("scrape")[0]
     place.valkey.stop(signal.SIGKILL)
@@ -74,11 +74,11 @@ def test_a_worker_told_to_stop_while_redis_is_away_hands_its_job_back_all_the_sa
     worker.wait_gone(10)
     assert place.job(job_id, "status", "retry_count") == ("retrying", 0)
     assert ends_of(place, job_id) == [("handed_back", "restart")]
-    assert not worker.said("Traceback"), "leaving without Redis is no fault of the worker"
+    assert not worker.logged("Traceback"), "leaving without Redis is no fault of the worker"
 
 
 def test_a_killed_worker_takes_its_horse_along(place: World) -> None:
-    """Neither supervisor's stopasgroup nor its killasgroup reaches it: an orphan would go on, and hold the job."""
+    """Supervisor's stopasgroup and killasgroup do not reach the horse: an orphan would go on, and hold the job."""
     place.hang.touch()
     place.start("scrape", JOURNAL_HANG=".")
     place.make_job(cast.make_user("alice@example.com"), 3)
@@ -92,18 +92,18 @@ def test_a_killed_worker_takes_its_horse_along(place: World) -> None:
 
 
 def snapshot(place: World, job_id: int) -> list[tuple[object, ...]]:
-    """Everything that an attempt could change, but for the moments at which the present one beats."""
-    numbers = place.ask("SELECT row_no, outcome, attempt, checked_at FROM numbers WHERE job_id = ?", job_id)
-    return [*numbers, *place.ask("SELECT * FROM scraping_jobs WHERE id = ?", job_id), *ends_of(place, job_id)]
+    """Everything that an attempt could change, except the times at which the current one beats."""
+    numbers = place.query("SELECT row_no, outcome, attempt, checked_at FROM numbers WHERE job_id = ?", job_id)
+    return [*numbers, *place.query("SELECT * FROM scraping_jobs WHERE id = ?", job_id), *ends_of(place, job_id)]
 
 
 def older_after_newer(place: World, job_id: int) -> int:
-    """Answers that the ledger took from an attempt when a newer one had the job already."""
-    return place.ask("SELECT count(*) FROM late WHERE job_id = ?", job_id)[0][0]
+    """Answers that the ledger took from an attempt when a newer one already had the job."""
+    return place.query("SELECT count(*) FROM late WHERE job_id = ?", job_id)[0][0]
 
 
 def frozen_and_overtaken(place: World, **more: str) -> tuple[int, int]:
-    """A job whose horse is stopped past its lease until another attempt has claimed it; and that horse."""
+    """A job whose horse is frozen past its lease until another attempt has claimed it; and that horse."""
     db.session.execute(db.text("CREATE TABLE late (job_id, row_no)"))
     db.session.execute(
         db.text(
@@ -124,7 +124,7 @@ def frozen_and_overtaken(place: World, **more: str) -> tuple[int, int]:
     return job_id, frozen
 
 
-def test_an_attempt_frozen_past_its_lease_changes_nothing_once_another_has_completed(place: World) -> None:
+def test_a_frozen_attempt_changes_nothing_after_another_completed(place: World) -> None:
     job_id, frozen = frozen_and_overtaken(place)
     place.wait_status(job_id, "completed")
     before = snapshot(place, job_id)
@@ -134,8 +134,8 @@ def test_an_attempt_frozen_past_its_lease_changes_nothing_once_another_has_compl
 
 
 @pytest.mark.parametrize("mutant", ["", "nofence"])
-def test_an_attempt_that_wakes_while_another_is_at_work_writes_no_row(place: World, mutant: str) -> None:
-    """With the fence taken out the same check goes red: the test of the test."""
+def test_an_attempt_that_wakes_during_another_writes_no_row(place: World, mutant: str) -> None:
+    """Without the fence the same check fails: it tests the test."""
     # A lookup takes longer than the new attempt needs to be seen, so the old one wakes before the new one saves.
     job_id, frozen = frozen_and_overtaken(place, JOURNAL_SECONDS="1.2", MUTANT=mutant)
     send(frozen, signal.SIGCONT)
@@ -148,9 +148,9 @@ def test_an_attempt_that_wakes_while_another_is_at_work_writes_no_row(place: Wor
     assert ends_of(place, job_id) == [("lost", "worker_lost"), ("completed", None)]
 
 
-def test_a_hung_lookup_of_a_cancelled_job_does_not_hold_its_worker(place: World) -> None:
+def test_a_hung_lookup_of_a_cancelled_job_frees_its_worker(place: World) -> None:
     place.hang.touch()
-    place.start("scrape", JOURNAL_HANG=".", JOURNAL_CONCURRENCY="1")  # asked in the attempt's own thread
+    place.start("scrape", JOURNAL_HANG=".", JOURNAL_CONCURRENCY="1")  # looked up in the attempt's own thread
     alice = cast.make_user("alice@example.com")
     job_id = place.make_job(alice, 3)
     wait_until(place.journal.read)
@@ -165,7 +165,7 @@ def test_a_hung_lookup_of_a_cancelled_job_does_not_hold_its_worker(place: World)
 # ── Redis comes and goes ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_job_outlives_a_redis_that_is_wiped_after_confirming(place: World) -> None:
+def test_a_job_survives_a_wiped_redis(place: World) -> None:
     job_id = place.make_job(cast.make_user("alice@example.com"), 5)
     assert place.redis.llen("rq:queue:scrape") == 1
     place.redis.flushall()
@@ -180,14 +180,14 @@ def test_a_worker_started_before_redis_waits_for_it(place: World) -> None:
     place.valkey.stop()
     worker = place.start("scrape")
     job_id = place.make_job(cast.make_user("alice@example.com"), 5)  # accepted with Redis away
-    wait_until(lambda: worker.said("waiting for redis"))
+    wait_until(lambda: worker.logged("waiting for redis"))
     place.valkey.start()
     assert place.sweep().pushed == 1
     place.wait_status(job_id, "completed")
     assert worker.alive
 
 
-def test_a_job_that_runs_does_not_need_redis_to_be_completed(place: World) -> None:
+def test_a_running_job_completes_without_redis(place: World) -> None:
     job_id = started(place, 200)
     place.valkey.stop(signal.SIGKILL)
     place.wait_status(job_id, "completed")

@@ -18,16 +18,16 @@ from portal.notices.outbox import write
 from tests.services import free_port, wait_until
 from tests.support import cast
 from tests.support.cast import NOW
-from tests.support.postoffice import (
+from tests.support.smtp_server import (
     DIE_AFTER,
     DIE_BEFORE,
-    DIE_UNSAID,
+    DIE_UNANSWERED,
     HANG,
     PASSWORD,
     USER,
-    PostOffice,
+    SmtpServer,
     certificate,
-    post_office,
+    smtp_server,
 )
 
 FACTS = {
@@ -51,13 +51,13 @@ def part(message: EmailMessage, kind: str) -> str:
     return str(body.get_content())
 
 
-def test_an_email_has_both_parts_and_standard_headers(posting_app: Flask, office: PostOffice) -> None:
+def test_an_email_has_both_parts_and_standard_headers(posting_app: Flask, mail_server: SmtpServer) -> None:
     notify()
     assert len(list(send_due(NOW))) == 1
-    (message,) = office.messages
+    (message,) = mail_server.messages
     assert message.get_content_type() == "multipart/alternative"
     assert [one.get_content_type() for one in message.iter_parts()] == ["text/plain", "text/html"]
-    assert message["To"] == "alice@example.com" and office.to == [["alice@example.com"]]
+    assert message["To"] == "alice@example.com" and mail_server.to == [["alice@example.com"]]
     assert message["From"] == "El portal <portal@example.com>"
     assert message["Subject"] == "clientes.xlsx stopped: 4,963 of 5,000 rows ready, 37 unanswered"
     assert message["Message-ID"] == "<job-failed.7.1@localhost>"
@@ -68,29 +68,29 @@ def test_an_email_has_both_parts_and_standard_headers(posting_app: Flask, office
         text = part(message, kind)
         assert "4,963 results are ready." in text and "http://localhost/jobs/7" in text and "SJ-7-A4" in text
         assert "09:02–10:41 (Europe/Madrid, UTC+2)" in text
-    assert all(len(line) <= 998 for raw in office.raw for line in raw.split(b"\r\n"))
-    assert office.raw[0].isascii(), "a server that takes seven bits only takes it too"
+    assert all(len(line) <= 998 for raw in mail_server.raw for line in raw.split(b"\r\n"))
+    assert mail_server.raw[0].isascii(), "a server that takes seven bits only takes it too"
 
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["STARTTLS", "TLS from the start"])
 def test_over_tls_with_a_login(tmp_path: Path, app_of: Callable[..., Flask], implicit: bool) -> None:
     certified = certificate(tmp_path / "tls")
-    with post_office(certified, implicit=implicit) as office:
+    with smtp_server(certified, implicit=implicit) as mail_server:
         settings = {
-            "MAIL_PORT": str(office.port), "MAIL_USE_SSL" if implicit else "MAIL_USE_TLS": "1",
+            "MAIL_PORT": str(mail_server.port), "MAIL_USE_SSL" if implicit else "MAIL_USE_TLS": "1",
             "MAIL_USERNAME": USER, "MAIL_PASSWORD": PASSWORD,
         }  # fmt: skip
         app_of(**settings, MAIL_CA_FILE=str(certified[0]))
         notify()
-        assert len(list(send_due(NOW))) == 1 and office.secure == [True]
+        assert len(list(send_due(NOW))) == 1 and mail_server.secure == [True]
         app_of(**settings)
         unknown = notify()
-        assert list(send_due(NOW)) == [] and len(office.messages) == 1, "an unknown certificate gets no email"
+        assert list(send_due(NOW)) == [] and len(mail_server.messages) == 1, "an unknown certificate gets no email"
         db.session.refresh(unknown)
         assert "certificate" in (unknown.last_error or "")
         app_of(**settings | {"MAIL_PASSWORD": "wrong"}, MAIL_CA_FILE=str(certified[0]))
         refused = notify()
-        assert list(send_due(NOW)) == [] and len(office.messages) == 1
+        assert list(send_due(NOW)) == [] and len(mail_server.messages) == 1
         db.session.refresh(refused)
         assert refused.state == Delivery.DUE and "535" in (refused.answer or "")
 
@@ -108,11 +108,11 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
-def test_whatever_a_file_is_called(posting_app: Flask, office: PostOffice, name: str) -> None:
+def test_whatever_a_file_is_called(posting_app: Flask, mail_server: SmtpServer, name: str) -> None:
     notify(file_name=name)
     assert len(list(send_due(NOW))) == 1
-    (message,) = office.messages
-    assert message["Bcc"] is None and office.to == [["alice@example.com"]]
+    (message,) = mail_server.messages
+    assert message["Bcc"] is None and mail_server.to == [["alice@example.com"]]
     assert len(message["Subject"]) < 180 and message["Subject"].endswith("unanswered")
     assert not {"\u202e", "\n", "\r", "\u0000"} & set(message["Subject"])
     assert "<script" not in part(message, "html")
@@ -121,25 +121,29 @@ def test_whatever_a_file_is_called(posting_app: Flask, office: PostOffice, name:
 
 
 @pytest.mark.parametrize("answer", ["451 4.7.1 Try later", "554 5.7.1 No", "421 4.3.2 Closing"])
-def test_a_refused_email_is_retried_with_growing_waits(posting_app: Flask, office: PostOffice, answer: str) -> None:
-    office.script += [answer, answer]
+def test_a_refused_email_is_retried_with_growing_waits(
+    posting_app: Flask, mail_server: SmtpServer, answer: str
+) -> None:
+    mail_server.script += [answer, answer]
     notice = notify()
     assert list(send_due(NOW)) == [] and list(send_due(NOW + LATER)) == []
     db.session.refresh(notice)
     assert notice.tries == 2 and notice.answer == answer and notice.due_at == NOW + LATER + timedelta(minutes=4)
     assert list(send_due(NOW + 2 * LATER)) == [], "the second wait is longer"
-    assert len(list(send_due(NOW + 3 * LATER))) == 1 and len(office.messages) == 1
+    assert len(list(send_due(NOW + 3 * LATER))) == 1 and len(mail_server.messages) == 1
 
 
-def test_a_server_that_refuses_one_email_gets_the_others(posting_app: Flask, office: PostOffice) -> None:
-    office.script += ["550 5.1.1 No such person"]
+def test_a_server_that_refuses_one_email_gets_the_others(posting_app: Flask, mail_server: SmtpServer) -> None:
+    mail_server.script += ["550 5.1.1 No such person"]
     notify()
     notify("bob@example.com", "job-failed.8.1")
     assert [notice.dedupe for notice in send_due(NOW)] == ["job-failed.8.1"]
 
 
-def test_a_silent_server_costs_one_wait_and_one_try(posting_app: Flask, office: PostOffice, impatient: None) -> None:
-    office.script += [HANG]
+def test_a_silent_server_costs_one_wait_and_one_try(
+    posting_app: Flask, mail_server: SmtpServer, impatient: None
+) -> None:
+    mail_server.script += [HANG]
     notify()
     other = notify("bob@example.com", "job-failed.8.1")
     assert list(send_due(NOW)) == []
@@ -162,30 +166,30 @@ def test_a_server_that_is_away_keeps_nothing_else_waiting(app_of: Callable[..., 
     assert sum(tried) == 2, "one try a pass, however many wait"
 
 
-def test_a_server_that_drips_is_cut_off(posting_app: Flask, office: PostOffice, monkeypatch) -> None:
+def test_a_server_that_drips_is_cut_off(posting_app: Flask, mail_server: SmtpServer, monkeypatch) -> None:
     monkeypatch.setattr(smtp, "WHOLE_SECONDS", 0.3)
-    office.script += [HANG]
+    mail_server.script += [HANG]
     notify()
     assert list(send_due(NOW)) == []
-    assert len(list(send_due(NOW + LATER))) == 1 and len(office.messages) == 1
+    assert len(list(send_due(NOW + LATER))) == 1 and len(mail_server.messages) == 1
 
 
-@pytest.mark.parametrize(("death", "copies"), [(DIE_BEFORE, 1), (DIE_AFTER, 1), (DIE_UNSAID, 2)])
+@pytest.mark.parametrize(("death", "copies"), [(DIE_BEFORE, 1), (DIE_AFTER, 1), (DIE_UNANSWERED, 2)])
 def test_a_dying_server_loses_no_email_and_repeats_only_one_without_a_250(
-    posting_app: Flask, office: PostOffice, death: str, copies: int
+    posting_app: Flask, mail_server: SmtpServer, death: str, copies: int
 ) -> None:
-    office.script += [death]
+    mail_server.script += [death]
     notice = notify()
     sent = [*send_due(NOW), *send_due(NOW + LATER), *send_due(NOW + 2 * LATER)]
-    wait_until(lambda: len(office.messages) == copies, 5, "the emails have arrived")
+    wait_until(lambda: len(mail_server.messages) == copies, 5, "the emails have arrived")
     assert len(sent) == 1
-    assert {message["Message-ID"] for message in office.messages} == {"<job-failed.7.1@localhost>"}
+    assert {message["Message-ID"] for message in mail_server.messages} == {"<job-failed.7.1@localhost>"}
     db.session.refresh(notice)
     assert notice.state == Delivery.SENT and notice.last_error is None
 
 
 def test_an_hour_without_a_server_loses_and_repeats_no_email(app_of: Callable[..., Flask]) -> None:
-    with post_office() as gone:
+    with smtp_server() as gone:
         port = gone.port
     app = app_of(MAIL_PORT=str(port))
     for n in range(5):
@@ -194,17 +198,17 @@ def test_an_hour_without_a_server_loses_and_repeats_no_email(app_of: Callable[..
         assert list(send_due(NOW + timedelta(minutes=minute))) == []
     assert {notice.state for notice in db.session.scalars(select(Notice))} == {Delivery.DUE}
     db.session.commit()
-    with post_office() as office:
-        app.extensions["mail"].port = office.port
+    with smtp_server() as mail_server:
+        app.extensions["mail"].port = mail_server.port
         sent = [one for minute in range(60, 91) for one in send_due(NOW + timedelta(minutes=minute))]
         assert len(sent) == 5
-        assert sorted(str(message["Message-ID"]) for message in office.messages) == [
+        assert sorted(str(message["Message-ID"]) for message in mail_server.messages) == [
             f"<job-failed.{n}.1@localhost>" for n in range(5)
         ]
 
 
-def test_it_fails_after_its_last_try_and_can_be_resent_by_hand(posting_app: Flask, office: PostOffice) -> None:
-    office.script += ["451 no"] * 4
+def test_it_fails_after_its_last_try_and_can_be_resent_by_hand(posting_app: Flask, mail_server: SmtpServer) -> None:
+    mail_server.script += ["451 no"] * 4
     notice, at = notify(), NOW
     notice.tries = MAX_TRIES - 3
     db.session.commit()
@@ -221,4 +225,4 @@ def test_it_fails_after_its_last_try_and_can_be_resent_by_hand(posting_app: Flas
     assert notice.state == Delivery.DUE
     db.session.commit()
     assert len(list(send_due(at + timedelta(minutes=5)))) == 1
-    assert [message["Message-ID"] for message in office.messages] == ["<job-failed.7.1@localhost>"]
+    assert [message["Message-ID"] for message in mail_server.messages] == ["<job-failed.7.1@localhost>"]

@@ -66,7 +66,7 @@ def test_what_overrides_needs_a_reason_and_keeps_what_was_filled_in(
         again = as_ada.post(f"/admin/jobs/{verb}", data={**form, "key": "k"})
         assert again.status_code == 422 and 'role="alert"' in again.text and f'value="{held.id}"' in again.text
     wrong = as_ada.post("/admin/jobs/limits", data={**form, "why": "x", "max_retries": "101", "key": "k"})
-    assert wrong.status_code == 422 and "from 0 to 100" in wrong.text and 'value="101"' in wrong.text
+    assert wrong.status_code == 422 and "0 to 100 retries" in wrong.text and 'value="101"' in wrong.text
     assert "were changed" not in told(as_ada, "/admin/jobs/limits", ids=held.id, why="slow")
     assert status_of(held) == Status.PROCESSING and held.max_retries == 3
 

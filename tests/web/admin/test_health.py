@@ -18,7 +18,7 @@ from portal.database import db
 from portal.jobs.dispatch import queue
 from portal.jobs.health import checks, queues
 from portal.jobs.health.processes import WorkerProcess
-from portal.jobs.health.words import said
+from portal.jobs.health.words import describe
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.notices.models import Delivery, Notice
@@ -67,7 +67,7 @@ def page_of(client: FlaskClient, path: str = "/admin/health") -> str:
 
 def listen_since(app: Flask, ago: timedelta) -> None:
     watch = app.extensions["standstill"]
-    watch.since, watch.asked_at = utcnow() - ago, None
+    watch.since, watch.checked_at = utcnow() - ago, None
 
 
 # ── the page ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,7 +101,7 @@ def test_rubbish_in_redis_does_not_make_it_away(valkey_app: Flask) -> None:
     assert states()["redis"] == "well"
     with valkey_app.test_request_context(headers={"Accept-Language": "en"}):
         found = next(one for one in checks.findings(utcnow()) if one.part == "redis")
-        assert said(found).how == "It answers. Messages: –"
+        assert describe(found).how == "Responding. Messages: –"
         db.session.rollback()
     assert valkey_app.test_client().get("/readyz").get_json() == {"ready": True, "missing": []}
 
@@ -205,7 +205,7 @@ def test_an_open_page_is_told_when_it_comes_and_goes_and_its_asking_keeps_no_ses
     all_here()
     listen_since(app, HOUR)
     gone = as_alice.get("/standstill?v=1", headers=HX)
-    assert 'data-standstill="no"' in gone.text and "paused" not in gone.text
+    assert 'data-standstill="no"' in gone.text and "stopped" not in gone.text
     assert client.get("/standstill?v=0").status_code == 204
 
 
@@ -214,7 +214,7 @@ def test_a_hundred_pages_ask_the_database_once(app: Flask) -> None:
     asked: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
     for _ in range(100):
-        watch.ask(now, timedelta(minutes=1))
+        watch.stopped(now, timedelta(minutes=1))
     assert len([text for text in asked if text.startswith("SELECT")]) == 1
-    watch.ask(now + REMEMBERED, timedelta(minutes=1))
+    watch.stopped(now + REMEMBERED, timedelta(minutes=1))
     assert len([text for text in asked if text.startswith("SELECT")]) == 2

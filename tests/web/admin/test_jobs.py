@@ -124,7 +124,7 @@ def test_only_jobs_that_a_worker_has_are_timed_out(as_ada: FlaskClient, alice: U
     held, waiting = scenes.in_status(make_job(alice), Status.PROCESSING), make_job(alice)
     said = told(as_ada, BULK[1], all=1, why="the machine is going away")
     assert "1 file was marked as timed out." in said
-    assert "(1 × Waiting)" in said
+    assert "(1 × Queued)" in said
     assert [status_of(job) for job in (held, waiting)] == [Status.TIMEOUT, Status.PENDING]
 
 

@@ -322,10 +322,10 @@ def test_who_has_spent_the_day_is_told_at_the_upload_and_at_the_start(
     cast.make_job(app, alice, now=utcnow())
     count = db.session.query(Document).count()
     refused = upload(as_alice)
-    assert refused.status_code == 422 and "as many files today" in refused.text and 'role="alert"' in refused.text
+    assert refused.status_code == 422 and "today’s limit of files" in refused.text and 'role="alert"' in refused.text
     form = {"sheet": "0", "column": "0", "country": "ES", "source": "offline", "header_row": "1"}
     answer = as_alice.post(f"/documents/{waiting.id}/jobs", data=form)
-    assert answer.status_code == 422 and "as many files today" in answer.text
+    assert answer.status_code == 422 and "today’s limit of files" in answer.text
     db.session.rollback()
     assert db.session.query(ScrapingJob).count() == 1 and db.session.query(Document).count() == count
 

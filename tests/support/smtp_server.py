@@ -1,6 +1,6 @@
-"""A real SMTP server that misbehaves on purpose: with TLS and a login, full, refusing, mute, or dying mid-word.
+"""A real SMTP server that misbehaves on purpose: with TLS and a login, full, refusing, silent, or dying half-way.
 
-What it took is in `messages`, whatever it said about it. It knows nothing of the portal.
+What it accepted is in `messages`, whatever it answered. Must not know the portal.
 """
 
 import asyncio
@@ -22,24 +22,24 @@ from tests.support.processes import free_port, missing
 
 USER, PASSWORD = "portal", "opensesame"
 
-# What the server does with the next letters, one word each; after the last one, all are taken.
+# What the server does with the next messages, one word for each; after the last word it accepts all.
 TAKE = "take"
-HANG = "hang"  # never says a word
-DIE_BEFORE = "die before"  # closes without having taken it
-DIE_UNSAID = "die unsaid"  # takes it, and closes before its 250
-DIE_AFTER = "die after"  # takes it, says 250, and closes before the farewell
+HANG = "hang"  # never answers
+DIE_BEFORE = "die before"  # closes before accepting it
+DIE_UNANSWERED = "die unanswered"  # accepts it, and closes before its 250
+DIE_AFTER = "die after"  # accepts it, answers 250, and closes before the QUIT
 
 
 @dataclass
-class PostOffice:
-    """What came in, and what is to be done with what comes."""
+class SmtpServer:
+    """The received messages, and what to do with the next ones."""
 
     port: int
     script: list[str] = field(default_factory=list)  # the words above, or an answer such as "451 4.7.1 Later"
     messages: list[EmailMessage] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     to: list[list[str]] = field(default_factory=list)
-    secure: list[bool] = field(default_factory=list)  # by letter: over TLS and signed in
+    secure: list[bool] = field(default_factory=list)  # for each message: whether it came over TLS after a login
 
     async def handle_DATA(self, server: "_Server", session: Session, envelope: Envelope) -> str:
         act = self.script.pop(0) if self.script else TAKE
@@ -56,7 +56,7 @@ class PostOffice:
         self.to.append(list(envelope.rcpt_tos))
         over_tls = server.transport.get_extra_info("ssl_object") is not None
         self.secure.append(over_tls and bool(session.authenticated))
-        if act == DIE_UNSAID:
+        if act == DIE_UNANSWERED:
             server.transport.abort()
         server.dies_after = act == DIE_AFTER
         return "250 OK, taken"
@@ -71,7 +71,7 @@ class _Server(SMTP):
             self.transport.close()
 
 
-class _Office(Controller):
+class _Controller(Controller):
     def factory(self) -> SMTP:
         return _Server(self.handler, **self.SMTP_kwargs)
 
@@ -82,7 +82,7 @@ def _authenticate(server: Any, session: Any, envelope: Any, mechanism: str, logi
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 and its key, made here and trusted by nobody who is not told to."""
+    """A new certificate for 127.0.0.1 and its key, which no program trusts unless configured to."""
     folder.mkdir(parents=True, exist_ok=True)
     cert, key = folder / "cert.pem", folder / "key.pem"
     command = [
@@ -98,25 +98,25 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def post_office(certified: tuple[Path, Path] | None = None, *, implicit: bool = False) -> Iterator[PostOffice]:
-    """A server on a free port of 127.0.0.1. With a certificate it wants TLS, by STARTTLS or from the start, and a
+def smtp_server(certified: tuple[Path, Path] | None = None, *, implicit: bool = False) -> Iterator[SmtpServer]:
+    """A server on a free port of 127.0.0.1. With a certificate it requires TLS, by STARTTLS or from the start, and a
     login of USER and PASSWORD."""
-    office = PostOffice(free_port())
+    mail_server = SmtpServer(free_port())
     wants: dict[str, Any] = {}
     if certified:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*certified)
-        if implicit:  # aiosmtpd does not see that it stands behind TLS already
+        if implicit:  # aiosmtpd does not notice that the connection is already TLS
             wants = {"authenticator": _authenticate, "ssl_context": context, "auth_require_tls": False}
         else:
             wants = {"authenticator": _authenticate, "auth_required": True, "tls_context": context,
                      "require_starttls": True}  # fmt: skip
-    server = _Office(office, hostname="127.0.0.1", port=office.port, ready_timeout=10, **wants)
+    server = _Controller(mail_server, hostname="127.0.0.1", port=mail_server.port, ready_timeout=10, **wants)
     if implicit:
-        # Its own way of waking the server greets it, and does not know our certificate.
-        server._trigger_server = lambda: socket.create_connection(("127.0.0.1", office.port), 5).close()  # type: ignore[method-assign]
+        # Its own way of waking the server speaks SMTP, and does not trust our certificate.
+        server._trigger_server = lambda: socket.create_connection(("127.0.0.1", mail_server.port), 5).close()  # type: ignore[method-assign]
     server.start()
     try:
-        yield office
+        yield mail_server
     finally:
         server.stop()
