@@ -56,7 +56,7 @@ REFUSED = {
     "http://example.org/": "The address must begin with https://.",
     "https://192.168.1.1/": "is in a private network",
     "https://example.org:22/": "can only use port 443 or 8443",
-    "https://a:b@example.org/": "must not have a user name",
+    "https://a:b@example.org/": "must not contain a user name",
     "https://": "This address is not valid.",
 }
 
