@@ -1,6 +1,6 @@
 """What the statistics pages show, gathered for their templates: the period, sums, charts and tables.
 
-It asks `jobs.figures` and words, and changes nothing.
+Read-only: it uses `jobs.metrics` and words.
 """
 
 from collections.abc import Callable
