@@ -60,16 +60,16 @@ class QuerySet(Generic[T]):
     def all(self) -> "QuerySet[T]":
         return self
 
-    def filter(self, **asked: Any) -> "QuerySet[T]":
+    def filter(self, **lookups: Any) -> "QuerySet[T]":
         """Keep rows that match all conditions: `status="failed"`, `status__in=[…]`, `retry_count__gt=1`…
 
         Raises ValueError for an unknown field or comparison.
         """
-        return replace(self, condition=and_(self.condition, *self._conditions(asked)))
+        return replace(self, condition=and_(self.condition, *self._conditions(lookups)))
 
-    def exclude(self, **asked: Any) -> "QuerySet[T]":
+    def exclude(self, **lookups: Any) -> "QuerySet[T]":
         """Drop rows that match all conditions."""
-        return replace(self, condition=and_(self.condition, not_(and_(true(), *self._conditions(asked)))))
+        return replace(self, condition=and_(self.condition, not_(and_(true(), *self._conditions(lookups)))))
 
     def order_by(self, *names: str) -> "QuerySet[T]":
         """Sort by these fields; a leading minus reverses one."""
@@ -77,10 +77,10 @@ class QuerySet(Generic[T]):
         directed = (column.desc() if name[0] == "-" else column for name, column in zip(names, order, strict=True))
         return replace(self, order=tuple(directed))
 
-    def get(self, **asked: Any) -> T:
+    def get(self, **lookups: Any) -> T:
         """Return the only row that matches. Raises DoesNotExist or MultipleObjectsReturned, both LookupErrors."""
-        found = _read(self.filter(**asked)._select().limit(2))
-        conditions = ", ".join(f"{name}={value!r}" for name, value in asked.items())
+        found = _read(self.filter(**lookups)._select().limit(2))
+        conditions = ", ".join(f"{name}={value!r}" for name, value in lookups.items())
         if not found:
             raise DoesNotExist(f"There is no {self.model.__name__} with {conditions}.")
         if len(found) > 1:
@@ -120,11 +120,11 @@ class QuerySet(Generic[T]):
             raise ValueError(f"{self.model.__name__} has no field {name!r}. Fields: {', '.join(sorted(known.keys()))}.")
         return getattr(self.model, name)
 
-    def _conditions(self, asked: Mapping[str, Any]) -> Iterator[ColumnElement[bool]]:
-        for asked_name, value in asked.items():
-            name, _, comparison = asked_name.partition("__")
-            if asked_name in self.aliases:
-                yield self.aliases[asked_name](value)
+    def _conditions(self, lookups: Mapping[str, Any]) -> Iterator[ColumnElement[bool]]:
+        for lookup, value in lookups.items():
+            name, _, comparison = lookup.partition("__")
+            if lookup in self.aliases:
+                yield self.aliases[lookup](value)
             elif (comparison or "exact") not in COMPARISONS:
                 raise ValueError(f"{comparison!r} is not a comparison. Use one of: {', '.join(COMPARISONS)}.")
             else:
@@ -146,9 +146,9 @@ class ValuesQuerySet:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         columns = [self.rows._column(name) for name in self.names]
         counted = [func.count(self.rows._column(count.field)) for _, count in self.counts]
-        asked = select(*columns, *counted).where(self.rows.condition).order_by(*(self.rows.order or columns))
+        query = select(*columns, *counted).where(self.rows.condition).order_by(*(self.rows.order or columns))
         names = (*self.names, *(name for name, _ in self.counts))
-        for row in _read(asked.group_by(*columns) if counted else asked, whole_rows=True):
+        for row in _read(query.group_by(*columns) if counted else query, whole_rows=True):
             yield {n: str(v) if isinstance(v, StrEnum) else v for n, v in zip(names, row, strict=True)}
 
     def __repr__(self) -> str:

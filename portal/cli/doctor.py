@@ -59,7 +59,7 @@ def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
         gettext("Disk"): _disk,
         gettext("Sources"): _sources,
         gettext("Sweep"): _sweep,
-        gettext("Notices"): _notices,
+        gettext("Messages"): _notices,
         gettext("Email"): lambda: _mail(mail_to),
     }
 

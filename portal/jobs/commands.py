@@ -103,12 +103,17 @@ def _validate(document: Document, choice: Choice) -> None:
         raise CannotStart("source_unknown")
 
 
+def audit_act(job: ScrapingJob, verb: str, actor: str, why: str | None, now: datetime) -> None:
+    """Write what an admin did to a job into the audit. Does not commit."""
+    audit.note(actor, verb, "job", job.id, why, now, file=job.file_name, owner=job.user.email)
+
+
 def _commit(
     job: ScrapingJob | None, now: datetime, verb: str, actor: str, why: str | None = None, *, push: bool = False
 ) -> ScrapingJob | None:
     """Commit the command, with an audit entry when an admin gave it, and push the job to the workers."""
     if job is not None and (verb in ADMIN_ONLY or actor != job.user.email):
-        audit.note(actor, verb, "job", job.id, why, now, file=job.file_name, owner=job.user.email)
+        audit_act(job, verb, actor, why, now)
     db.session.commit()
     if job is not None and push:
         push_job(job.id, now)
@@ -179,7 +184,7 @@ def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> Scr
         db.session.rollback()
         return None
     if actor != job.user.email:
-        audit.note(actor, "delete", "job", job_id, None, now, file=job.file_name, owner=job.user.email)
+        audit_act(job, "delete", actor, None, now)
     unused = erase(job, now)
     db.session.commit()
     if unused:

@@ -159,7 +159,7 @@ def numbers_page(
         found = found.where(Number.outcome == Outcome(outcome))
     if q := q.strip():
         ways = [containing(Number.text, q)]
-        if digits := "".join(letter for letter in q if letter.isdecimal()):
+        if digits := "".join(character for character in q if character.isdecimal()):
             ways.append(containing(Number.e164, digits))
         found = found.where(or_(*ways))
     rows = list(db.session.scalars(found.order_by(Number.row_no).limit(limit + 1)))

@@ -32,18 +32,17 @@ class Quota(NamedTuple):
 def quota_of(user_id: int, now: datetime, *, lock: bool = False) -> Quota:
     """Return what this person may use now. With `lock`, nobody else can start a file of theirs before the transaction
     ends; on SQLite a transaction that may write is alone from its first statement anyway."""
-    asked = select(User.max_rows, User.files_per_day, User.time_zone).where(User.id == user_id)
+    query = select(User.max_rows, User.files_per_day, User.time_zone).where(User.id == user_id)
     if lock:
-        locked = asked.with_for_update(
-            key_share=True
-        )  # other transactions may still write rows that refer to the person
+        # With key_share, other transactions can still write rows that refer to the person.
+        locked = query.with_for_update(key_share=True)
         return _quota(db.session(), locked, user_id, now)
     with reading() as session:
-        return _quota(session, asked, user_id, now)
+        return _quota(session, query, user_id, now)
 
 
-def _quota(session: Session, asked: Select[*tuple[Any, ...]], user_id: int, now: datetime) -> Quota:
-    max_rows, per_day, zone = session.execute(asked).one()
+def _quota(session: Session, query: Select[*tuple[Any, ...]], user_id: int, now: datetime) -> Quota:
+    max_rows, per_day, zone = session.execute(query).one()
     day_start = _midnight(now, zone or current_app.config["DEFAULT_TIME_ZONE"])
     spent = per_day is not None and _started_since(session, user_id, per_day, day_start)
     return Quota(max_rows or current_app.config["MAX_ROWS"], per_day, spent)

@@ -1,6 +1,6 @@
 """What the statistics pages show, gathered for their templates: the period, sums, charts and tables.
 
-It asks `jobs.figures` and words, and changes nothing.
+Read-only: it uses `jobs.metrics` and words.
 """
 
 from collections.abc import Callable
@@ -146,7 +146,7 @@ def _facts(whole: Sums) -> list[tuple[str, str]]:
     success, rate = whole.success, whole.per_minute
     return [
         (format_decimal(whole.jobs()), gettext("files finished")),
-        ("–" if success is None else format_percent(success), gettext("completed")),
+        ("–" if success is None else format_percent(success), gettext("success rate")),
         (format_decimal(whole.answered), gettext("numbers with an answer")),
         ("–" if rate is None else format_decimal(round(rate)), gettext("numbers per minute")),
         (span_of(whole.mean_seconds), gettext("average time per file")),

@@ -41,7 +41,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
 def span_words(seconds: float) -> str:
     """A duration as people say it: 40 seconds, 12 minutes, 3 hours."""
     seconds = max(1.0, seconds)
-    step = 5 if seconds > 20 else 1  # nobody wants to read "43 seconds left"
+    step = 5 if seconds > 20 else 1  # "45 seconds left" reads better than 43
     if seconds < 90:
         seconds = max(1, round(seconds / step) * step)
         return ngettext("%(n)s second", "%(n)s seconds", int(seconds), n=int(seconds))

@@ -14,7 +14,7 @@ from sqlalchemy import delete
 from portal.clock import utcnow
 from portal.config import SettingError, read_settings
 from portal.database import db
-from portal.jobs.sweep.steps import _note
+from portal.jobs.sweep.steps import _save_state
 from portal.notices.models import Delivery, Notice
 from tests import services
 from tests.support import cast
@@ -33,7 +33,7 @@ def portal(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> Call
         with app.app_context():
             db.drop_all()
             upgrade()
-            _note(ended_at=utcnow())
+            _save_state(ended_at=utcnow())
             db.session.remove()
             db.engine.dispose()
         return app.test_cli_runner()
@@ -65,8 +65,8 @@ def test_a_message_that_failed_or_is_late_is_ill_as_on_the_admins_page(portal: C
             db.session.remove()
         return next(name for name in lines(terminal.invoke(args=["doctor"])) if "Notices" in name)
 
-    assert [noted(Delivery.DEAD, 7 * 24 - 1), noted(Delivery.DEAD, 7 * 24 + 1)] == ["✗ Notices", "✓ Notices"]
-    assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Notices", "✓ Notices"]
+    assert [noted(Delivery.DEAD, 7 * 24 - 1), noted(Delivery.DEAD, 7 * 24 + 1)] == ["✗ Messages", "✓ Notices"]
+    assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Messages", "✓ Notices"]
 
 
 def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monkeypatch) -> None:
@@ -84,7 +84,7 @@ def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monke
     assert "Check REDIS_URL" in said["✗ Redis"]
     assert "✓ Database" in said and "✓ Storage" in said
     assert "✗ Sources" in said
-    for look in ("✗ Sweep", "✗ Notices"):
+    for look in ("✗ Sweep", "✗ Messages"):
         assert "see Migrations" in said[look], "the database does answer"
     assert "Exception" not in answer.output and "Traceback" not in answer.output
 

@@ -1,4 +1,4 @@
-"""What every source keeps to, whoever wrote it. A new source is tested by being registered, with a line in NUMBERS."""
+"""The contract of every source. To test a new source, register it and add a line to NUMBERS."""
 
 import json
 import pickle
@@ -13,7 +13,7 @@ from portal.sources.base import FINAL, Answer, Outcome, Source, SourceFacts
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import KINDS, recipe, registered
 
-# Numbers that a source answers without a network: good ones, and ones that no plan has.
+# Numbers that a source answers without a network: valid ones, and ones that are in no numbering plan.
 NUMBERS = {
     "offline": (
         *(f"+346{n:08d}" for n in range(12_000_000, 12_000_060)),
@@ -30,7 +30,7 @@ NUMBERS |= dict.fromkeys(BY_RECIPE, tuple(f"+346{n:08d}" for n in range(12_000_0
 
 @pytest.fixture(params=(*sources.names(), *BY_RECIPE))
 def name(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A source's name. Those of recipes ask a server of the test's own."""
+    """A source's name. Those of recipes use the test's own server."""
     if request.param not in BY_RECIPE:
         yield str(request.param)
         return
@@ -50,10 +50,10 @@ def answers(name: str, source: Source) -> Iterator[dict[str, Answer]]:
 
 
 class TestEverySource:
-    def test_goes_by_the_name_it_is_registered_under(self, name: str, source: Source) -> None:
+    def test_has_the_name_it_is_registered_under(self, name: str, source: Source) -> None:
         assert source.name == name
 
-    def test_says_the_same_of_itself_unmade_as_made(self, name: str, source: Source) -> None:
+    def test_has_the_same_facts_before_it_is_created(self, name: str, source: Source) -> None:
         facts = sources.facts_of(name)
         assert isinstance(facts, SourceFacts)
         assert sources.fields_of(name) == source.fields
@@ -70,7 +70,7 @@ class TestEverySource:
     def test_takes_longer_for_more(self, source: Source) -> None:
         assert 0 == source.seconds_for(0) < source.seconds_for(1) < source.seconds_for(5000)
 
-    def test_finds_some_and_answers_the_rest_with_a_reason(self, answers: dict[str, Answer]) -> None:
+    def test_finds_some_and_gives_reasons_for_the_rest(self, answers: dict[str, Answer]) -> None:
         assert any(answer.outcome == Outcome.FOUND for answer in answers.values())
         for e164, answer in answers.items():
             assert answer.outcome in FINAL, e164
@@ -96,7 +96,7 @@ class TestEverySource:
             assert list(pool.map(source.lookup, asked)) == [answers[e164] for e164 in asked]
 
 
-def test_a_source_that_nobody_registered_is_unknown() -> None:
+def test_an_unregistered_source_is_unknown() -> None:
     for ask in (sources.get, sources.fields_of, sources.data_version, sources.facts_of):
         with pytest.raises(sources.UnknownSource):
             ask("nobody")
@@ -104,7 +104,7 @@ def test_a_source_that_nobody_registered_is_unknown() -> None:
         sources.seconds_for("nobody", 1)
 
 
-def test_a_source_without_facts_is_asked_itself() -> None:
+def test_a_source_without_facts_is_created_for_them() -> None:
     made = []
 
     class Small:

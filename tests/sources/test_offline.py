@@ -1,4 +1,4 @@
-"""The source that ships with the portal, against libphonenumber's own calls one after the other."""
+"""The offline source, compared with libphonenumber's own calls one after the other."""
 
 import random
 import subprocess
@@ -18,14 +18,14 @@ from portal.sources.offline_facts import LINE_TYPES
 FIXED = (PhoneNumberType.FIXED_LINE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
-def said(e164: str) -> dict[str, str]:
+def fields_for(e164: str) -> dict[str, str]:
     answer = OfflineSource().lookup(e164)
     assert answer.outcome == Outcome.FOUND
     return dict(answer.fields)
 
 
 def one_after_the_other(e164: str) -> dict[str, str] | None:
-    """What the public calls say, each asked in turn and without any short cut."""
+    """The result of the public calls, one after the other and without shortcuts."""
     number = phonenumbers.parse(e164, None)
     if not phonenumbers.is_valid_number(number):
         return None
@@ -46,7 +46,7 @@ def one_after_the_other(e164: str) -> dict[str, str] | None:
 
 
 def examples() -> list[str]:
-    """One number of each kind of each country, and neighbours of each."""
+    """One number of each line type of each country, and neighbours of each."""
     draw = random.Random(20260505)
     found = []
     for region in sorted(phonenumbers.SUPPORTED_REGIONS):
@@ -61,7 +61,7 @@ def examples() -> list[str]:
     return found
 
 
-def test_the_short_cuts_change_no_answer_for_any_kind_of_line_of_any_country() -> None:
+def test_it_agrees_with_libphonenumber_for_every_line_type() -> None:
     source = OfflineSource()
     asked = examples()
     kinds = set()
@@ -76,8 +76,8 @@ def test_the_short_cuts_change_no_answer_for_any_kind_of_line_of_any_country() -
     assert kinds == set(LINE_TYPES.values())
 
 
-def test_a_spanish_mobile_has_its_ranges_operator_both_time_zones_and_no_province() -> None:
-    assert said("+34609123456") == {
+def test_a_spanish_mobile_has_an_operator_and_two_time_zones() -> None:
+    assert fields_for("+34609123456") == {
         "e164": "+34609123456",
         "national": "609123456",
         "line_type": "mobile",
@@ -87,16 +87,16 @@ def test_a_spanish_mobile_has_its_ranges_operator_both_time_zones_and_no_provinc
     }
 
 
-def test_a_fixed_line_has_its_province_and_no_operator() -> None:
-    fields = said("+34912345678")
+def test_a_landline_has_a_province_and_no_operator() -> None:
+    fields = fields_for("+34912345678")
     assert (fields["line_type"], fields["province"], fields["time_zone"]) == ("fixed", "Madrid", "Europe/Madrid")
     assert "original_operator" not in fields
 
 
 def test_the_province_is_never_just_the_country() -> None:
-    assert said("+35314567890")["province"] == "Dublin"
-    assert said("+37052123456").get("province") != "Lituania"
-    assert "province" not in said("+35226123456")  # Luxembourg, of which the tables know no part
+    assert fields_for("+35314567890")["province"] == "Dublin"
+    assert fields_for("+37052123456").get("province") != "Lituania"
+    assert "province" not in fields_for("+35226123456")  # Luxembourg, of which the tables know no part
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_the_province_is_never_just_the_country() -> None:
         ("", "not_a_number"),
     ],
 )
-def test_what_is_not_valid_says_why(e164: str, reason: str) -> None:
+def test_an_invalid_number_says_why(e164: str, reason: str) -> None:
     assert OfflineSource().lookup(e164) == Answer(Outcome.INVALID, reason=reason)
 
 
-def test_the_holder_of_the_range_is_never_called_the_operator() -> None:
+def test_the_field_is_never_named_just_operator() -> None:
     assert "original_operator" in sources.fields_of("offline")
     assert not {"operator", "carrier"} & set(sources.fields_of("offline"))
 

@@ -34,7 +34,7 @@ class Clock:
         return self.now
 
 
-def test_an_outage_of_40_minutes_costs_50_files_no_retry_and_the_source_a_few_probes(
+def test_a_long_outage_costs_no_retry_and_few_probes(
     app, alice, make_job, valkey: str, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setattr(retry_queue, "BASE_SECONDS", 0.001)
@@ -48,9 +48,9 @@ def test_an_outage_of_40_minutes_costs_50_files_no_retry_and_the_source_a_few_pr
         with registered(made, redis=redis, breaker=breaker):
             jobs = [make_job(alice, 5, source=made.name) for _ in range(JOBS)]
             probes: list[datetime] = []
-            said: set[str] = set()
+            summaries: set[str] = set()
             while unfinished := [job for job in jobs if job.status != Status.COMPLETED]:
-                assert clock.now < NOW + timedelta(hours=2), "they never come to an end"
+                assert clock.now < NOW + timedelta(hours=2), "they never end"
                 due = [job for job in unfinished if job.not_before is None or job.not_before <= clock.now]
                 for job in due:
                     before = len(server.requests)
@@ -61,17 +61,17 @@ def test_an_outage_of_40_minutes_costs_50_files_no_retry_and_the_source_a_few_pr
                     if job.status != Status.COMPLETED:
                         assert job.status == Status.RETRYING
                         with force_locale("en"):
-                            said.add(str(summary_words(job, clock.now)))
+                            summaries.add(str(summary_words(job, clock.now)))
                 db.session.commit()
                 if not due:
                     clock.now = min(job.not_before for job in unfinished if job.not_before)
                 server.down = clock.now < NOW + OUTAGE
     assert {job.retry_count for job in db.session.scalars(select(ScrapingJob))} == {0}
     assert sum(job.found_count + job.not_found_count + job.rejected_count for job in jobs) == JOBS * 5
-    assert {text.split(". ", 1)[1] for text in said} == {
+    assert {text.split(". ", 1)[1] for text in summaries} == {
         "We try it again from time to time. The lookup will continue automatically; you do not need to do anything."
     }
-    assert probes, "nobody ever looked"
+    assert probes, "no request ever probed"
     gaps = [(after - before).total_seconds() for before, after in zip(probes, probes[1:], strict=False)]
     assert all(gap >= FIRST_WAIT for gap in gaps), "more than one probe an interval"
     assert len(probes) <= OUTAGE.total_seconds() / LONGEST_WAIT + 6  # 30 s, doubled up to ten minutes

@@ -1,4 +1,4 @@
-"""What a source answered lately: counted with the answers, to the minute, on both databases."""
+"""Recent answers of a source, counted by the minute, on both databases."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
 
 
-def test_what_comes_in_within_a_minute_is_one_row_an_outcome() -> None:
+def test_a_minute_is_one_row_for_each_outcome() -> None:
     for second in (0, 20, 59):
         stats.count("api", {FOUND: 10, FAILED: 1}, NOW + timedelta(seconds=second))
     stats.count("api", {FOUND: 5}, NOW + minutes(1))
@@ -30,7 +30,7 @@ def test_what_comes_in_within_a_minute_is_one_row_an_outcome() -> None:
     assert db.session.scalar(select(func.count()).select_from(SourceMinute)) == 3
 
 
-def test_an_hour_later_it_is_no_longer_lately_and_then_it_is_removed() -> None:
+def test_old_counts_are_not_shown_and_then_deleted() -> None:
     stats.count("api", {FOUND: 10}, NOW)
     stats.count("other", {FOUND: 1}, NOW + minutes(30))
     assert stats.since(["api", "other"], NOW + minutes(1)) == {"other": {FOUND: 1}}
@@ -44,7 +44,7 @@ def test_what_is_rolled_back_was_not_counted() -> None:
     assert stats.since(["api"], NOW) == {}
 
 
-def test_nothing_is_no_row() -> None:
+def test_zero_answers_make_no_row() -> None:
     stats.count("api", {FOUND: 0}, NOW)
     stats.count("api", {}, NOW)
     assert db.session.scalar(select(func.count()).select_from(SourceMinute)) == 0

@@ -1,4 +1,4 @@
-"""One number tried: as a person can wait for it, and the same after its way through JSON."""
+"""One number tried: in a time that a person can wait for, and the same after a round trip through JSON."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from tests.support.recipes import LOOPBACK, SECRETS, recipe
 
 
 @pytest.mark.parametrize("kind", ["json", "poll"])
-def test_a_try_ends_in_its_time_whatever_the_recipe_allows(kind: str, tmp_path: Path) -> None:
+def test_a_try_ends_in_time(kind: str, tmp_path: Path) -> None:
     with misbehaving() as server:
         server.plan = always("hang")
         catalogue.configure(None, tmp_path / "none", SECRETS, LOOPBACK)
@@ -24,7 +24,7 @@ def test_a_try_ends_in_its_time_whatever_the_recipe_allows(kind: str, tmp_path: 
     assert trial.late and trial.answer is not None and trial.answer.outcome == Outcome.FAILED
 
 
-def test_it_is_the_same_after_its_way_through_json() -> None:
+def test_it_survives_json() -> None:
     exchange = ShownExchange("GET", "http://x", (("A", "b"),), "", 200, (("C", "d"),), "body", 0.25)
     for trial in (Trial("+34612345678", [exchange], None, "credentials", True), Trial("+34612345678")):
         again = from_dict(json.loads(json.dumps(to_dict(trial))))

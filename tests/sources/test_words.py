@@ -1,4 +1,4 @@
-"""No source, field or code without its words."""
+"""Every source, field and code has its words."""
 
 from flask import Flask
 from flask_babel import force_locale
@@ -18,7 +18,7 @@ from portal.sources.words import (
 from portal.sources.words import LINE_TYPES as LINE_TYPE_WORDS
 
 
-def test_every_source_that_ships_has_a_title_a_description_and_a_head_for_each_field() -> None:
+def test_every_shipped_source_has_all_its_words() -> None:
     for name in sources.names():
         assert name in TITLES
         assert name in DESCRIPTIONS
@@ -42,7 +42,7 @@ def test_codes_become_words_and_names_stay(app: Flask) -> None:
         assert value_words("country", "ES") == "España"
 
 
-def test_what_has_no_words_is_shown_as_it_is(app: Flask) -> None:
+def test_codes_without_words_are_shown_as_they_are(app: Flask) -> None:
     with force_locale("en"):
         assert source_title("operator-api") == "operator-api"
         assert source_description("operator-api") == ""

@@ -54,9 +54,9 @@ def test_a_new_key_takes_the_place_of_the_old_one(hooked: FlaskClient, alice: Us
 REFUSED = {
     "example.org": "The address must begin with https://.",
     "http://example.org/": "The address must begin with https://.",
-    "https://192.168.1.1/": "leads into a private network",
-    "https://example.org:22/": "may only have the ports 443 and 8443",
-    "https://a:b@example.org/": "must not have a user name",
+    "https://192.168.1.1/": "is in a private network",
+    "https://example.org:22/": "can only use port 443 or 8443",
+    "https://a:b@example.org/": "must not contain a user name",
     "https://": "This address is not valid.",
 }
 

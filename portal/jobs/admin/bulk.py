@@ -12,9 +12,9 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from portal import audit
 from portal.accounts import User
 from portal.database import db
+from portal.jobs.commands import audit_act
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import RETRYABLE, STOPPABLE, Status
 from portal.jobs.dispatch import push_job
@@ -105,7 +105,7 @@ def do_at_once(order: BulkOrder, jobs: Sequence[ScrapingJob], now: datetime) -> 
     for job_id, name, seen_round, attempt in [(job.id, job.file_name, job.round, job.attempt) for job in jobs]:
         why = act(order, job_id, seen_round, attempt, now)
         if why is None:
-            audit.note(order.by, order.verb, "job", job_id, order.reason, now, file=name)
+            audit_act(db.session.get_one(ScrapingJob, job_id), order.verb, order.by, order.reason, now)
         db.session.commit()
         if why is not None:
             account.skipped.append((job_id, name, why))

@@ -40,9 +40,7 @@ class Ticket(Model):
     __tablename__ = "tickets"
 
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
-    key: Mapped[str] = mapped_column(
-        String(32), primary_key=True
-    )  # our own, sent with the batch where the recipe says so
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)  # our own, sent along if the recipe says so
     source: Mapped[str] = mapped_column(String(40))
     version: Mapped[str] = mapped_column(String(80))  # of the recipe that handed it in; a newer one may fetch it
     ticket: Mapped[str | None] = mapped_column(Text)  # empty: it was being sent, and may have been accepted

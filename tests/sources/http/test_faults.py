@@ -1,4 +1,4 @@
-"""A job at a source that misbehaves on purpose: each fault alone, and all of them together, to the very end."""
+"""A job at a source that misbehaves on purpose: each fault alone, and all of them together, until the job ends."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,7 +38,7 @@ def server() -> Iterator[Misbehaving]:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The waits between tries are draws of up to 1, 2 and 4 seconds; here of hundredths."""
+    """Shorten the waits between tries, random times of up to 1, 2 and 4 seconds, to hundredths."""
     monkeypatch.setattr(retry_queue, "BASE_SECONDS", 0.02)
 
 
@@ -48,7 +48,7 @@ def given(now: datetime) -> Conditions:
 
 def to_the_end(job: ScrapingJob) -> int:
     """Run attempts as the sweep and the workers would, until the job is complete, final, or only an admin can help.
-    Gives the number of attempts."""
+    Returns the number of attempts."""
     now = NOW
     for attempts in range(1, MAX_ATTEMPTS + 1):
         status = runner.run(job.id, job.attempt, given(now))
@@ -85,7 +85,7 @@ def assert_every_row_is_right(job: ScrapingJob, kind: str) -> None:
             assert (row.answer or {})["operator"] == f"Op {row.e164[-3:]}", row.e164
 
 
-# What may go wrong for a while, and how often. None of it may keep a job from its end.
+# Temporary faults and their shares. None of them may keep a job from completing.
 PASSING = {
     "latency": 0.2, "limited": 0.2, "error500": 0.2, "error503": 0.2, "reset": 0.2, "truncated": 0.2, "hang": 0.04,
     "drip": 0.04,
@@ -98,7 +98,8 @@ IN_BATCHES = {"wrong_number": 0.05, "missing": 0.05, "duplicate": 0.05}
 def test_a_fault_that_passes_costs_no_answer(
     app, alice: User, make_job, server: Misbehaving, tmp_path: Path, kind: str, fault: str
 ) -> None:
-    share = PASSING[fault] if kind in ("json", "html") else PASSING[fault] / 10  # one of ten numbers spoils a batch
+    # In a batch, a fault of one of ten numbers affects all ten.
+    share = PASSING[fault] if kind in ("json", "html") else PASSING[fault] / 10
     server.plan = seeded(1, {fault: share})
     with registered(recipe(tmp_path, kind, server.url)):
         job = make_job(alice, ROWS, source=f"{kind}-test")
@@ -106,19 +107,19 @@ def test_a_fault_that_passes_costs_no_answer(
         assert job.status == Status.COMPLETED
         assert_every_row_is_right(job, kind)
     assert_fair(server, attempts)
-    if fault not in ("hang", "drip"):  # the server goes on with those when we have long gone
+    if fault not in ("hang", "drip"):  # the server continues with those after we have left
         assert server.most_at_once <= IN_FLIGHT
 
 
 def assert_fair(server: Misbehaving, attempts: int) -> None:
-    """No number is asked for more often than an attempt may, and none after its answer."""
+    """No number is looked up more often than an attempt may, and none after its answer."""
     assert max(server.calls.values()) <= attempts * source.TRIES
     assert server.asked_again == []
 
 
 @pytest.mark.parametrize("kind", ["many"])
 @pytest.mark.parametrize("fault", IN_BATCHES)
-def test_a_batch_that_answers_wrongly_gives_no_number_another_ones_answer(
+def test_a_wrong_batch_answer_is_given_to_no_other_number(
     app, alice: User, make_job, server: Misbehaving, tmp_path: Path, kind: str, fault: str
 ) -> None:
     server.plan = seeded(2, {fault: IN_BATCHES[fault]})
@@ -147,7 +148,7 @@ def test_all_faults_together_cost_no_answer(
     assert_fair(server, attempts)
 
 
-# What does not pass, and the cause that everybody is told.
+# Lasting faults, and the cause that the file shows.
 LASTING = {
     "wrong_type": "page_changed", "changed": "page_changed", "endless": "page_changed", "redirect": "page_changed",
     "bad_request": "recipe_broken",
@@ -175,7 +176,7 @@ REFUSALS = {"unauthorized": "credentials", "no_credit": "no_credit", "forbidden"
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", REFUSALS)
-def test_a_source_that_refuses_us_is_asked_once_and_the_file_waits(
+def test_a_refusal_stops_the_source_and_the_file_waits(
     app, alice: User, make_job, server: Misbehaving, tmp_path: Path, kind: str, fault: str
 ) -> None:
     if fault == "captcha" and kind in ("many", "poll"):
@@ -196,7 +197,7 @@ def test_a_login_page_instead_of_a_page_is_a_refusal(app, alice: User, make_job,
     assert (job.status, sum(server.calls.values())) == (Status.RETRYING, 1)
 
 
-def test_right_credentials_go_in_the_header_and_nowhere_else(app, alice, make_job, server, tmp_path, caplog) -> None:
+def test_credentials_go_only_in_the_header(app, alice, make_job, server, tmp_path, caplog) -> None:
     server.key = SECRETS["TEST_KEY"]
     with registered(recipe(tmp_path, "json", server.url)), caplog.at_level("DEBUG"):
         job = make_job(alice, 5, source="json-test")
@@ -205,7 +206,7 @@ def test_right_credentials_go_in_the_header_and_nowhere_else(app, alice, make_jo
     assert SECRETS["TEST_KEY"] not in caplog.text
 
 
-def test_too_many_requests_for_long_frees_the_worker_and_uses_no_retry(app, alice, make_job, server, tmp_path) -> None:
+def test_a_long_rate_limit_frees_the_worker_without_a_retry(app, alice, make_job, server, tmp_path) -> None:
     server.plan = lambda number, nth: "limited_long" if server.finals.total() >= 20 and nth == 1 else None
     with registered(recipe(tmp_path, "json", server.url)):
         job = make_job(alice, ROWS, source="json-test")
@@ -217,9 +218,7 @@ def test_too_many_requests_for_long_frees_the_worker_and_uses_no_retry(app, alic
     assert server.asked_again == []
 
 
-def test_one_number_that_never_gets_an_answer_is_named_and_the_rest_is_ready(
-    app, alice, make_job, server, tmp_path
-) -> None:
+def test_one_unanswered_number_does_not_spoil_the_rest(app, alice, make_job, server, tmp_path) -> None:
     bad = f"+34{mobile(5)}"
     server.plan = lambda number, nth: "error500" if number == bad else None
     with registered(recipe(tmp_path, "json", server.url)):
@@ -231,9 +230,7 @@ def test_one_number_that_never_gets_an_answer_is_named_and_the_rest_is_ready(
     assert server.asked_again == []
 
 
-def test_a_few_numbers_that_the_source_does_not_understand_are_rejected_and_not_the_recipe(
-    app, alice, make_job, server, tmp_path
-) -> None:
+def test_a_few_bad_requests_reject_the_numbers_only(app, alice, make_job, server, tmp_path) -> None:
     bad = {f"+34{mobile(n)}" for n in range(3)}
     server.plan = lambda number, nth: "bad_request" if number in bad else None
     with registered(recipe(tmp_path, "json", server.url)):
@@ -244,9 +241,7 @@ def test_a_few_numbers_that_the_source_does_not_understand_are_rejected_and_not_
     assert max(server.calls[number] for number in bad) <= 2
 
 
-def test_the_file_has_the_recipes_own_heads_and_yes_and_no_in_the_readers_language(
-    app, alice, make_job, server, tmp_path
-) -> None:
+def test_the_file_has_the_recipes_labels_and_translated_yes_no(app, alice, make_job, server, tmp_path) -> None:
     with registered(recipe(tmp_path, "json", server.url)):
         job = make_job(alice, 6, source="json-test")
         to_the_end(job)
@@ -259,9 +254,7 @@ def test_the_file_has_the_recipes_own_heads_and_yes_and_no_in_the_readers_langua
     assert rows[2][3] == "no"
 
 
-def test_a_job_that_is_told_to_stop_asks_nothing_new_and_goes_on_where_it_was(
-    app, alice, make_job, server, tmp_path
-) -> None:
+def test_a_stopped_job_continues_where_it_was(app, alice, make_job, server, tmp_path) -> None:
     server.latency = 0.02
     with registered(recipe(tmp_path, "poll", server.url)):
         job = make_job(alice, 200, source="poll-test")
@@ -269,4 +262,4 @@ def test_a_job_that_is_told_to_stop_asks_nothing_new_and_goes_on_where_it_was(
         assert runner.run(job.id, 0, conditions) == Status.RETRYING
         assert 50 <= job.processed_numbers < 200 and job.retry_count == 0
         assert runner.run(job.id, 1, given(NOW)) == Status.COMPLETED
-    assert server.asked_again == [] and set(server.calls.values()) == {1}, "what was handed in was fetched"
+    assert server.asked_again == [] and set(server.calls.values()) == {1}, "what was submitted was fetched"

@@ -1,6 +1,6 @@
-"""The engine against a server that nobody here wrote: PyPI's httpbin, started in a process of its own.
+"""HttpSource against a server that we did not write: httpbin from PyPI, started in its own process.
 
-It wants an older greenlet than our own tools and can be no part of their environment: `make test` gives it its own,
+It needs an older greenlet than our own tools, so it cannot be in their environment: `make test` installs it into
 `.venv-httpbin`, from `requirements-httpbin.txt`.
 """
 
@@ -50,7 +50,7 @@ def httpbin() -> Iterator[str]:
             stop(process)
 
 
-def ask(folder: Path, url: str, more: str, *, kind: str = "json", request: str = "") -> Answer:
+def lookup(folder: Path, url: str, more: str, *, kind: str = "json", request: str = "") -> Answer:
     path = folder / "httpbin.toml"
     path.write_text(f'name = "httpbin"\nkind = "{kind}"\n[request]\nurl = "{url}"\n{request}\n{more}\n')
     return HttpSource(read_recipe(path), {"KEY": "a b+c/d"}, allow_private=LOOPBACK).lookup(NUMBER)
@@ -60,7 +60,7 @@ ANYTHING = "/anything/{e164}?n={national}"
 
 
 def test_what_is_sent_arrives_as_it_was_meant(httpbin: str, tmp_path: Path) -> None:
-    answer = ask(
+    answer = lookup(
         tmp_path, httpbin + ANYTHING,
         '[fields]\nnational = "args.n"\nurl = "url"\nkey = "headers.\\"X-Key\\""\nbody = "json.n"\nkind = "method"',
         request='method = "POST"\nheaders = { X-Key = "{secret:KEY}" }\nbody = \'{"n": "{e164}"}\'',
@@ -72,7 +72,7 @@ def test_what_is_sent_arrives_as_it_was_meant(httpbin: str, tmp_path: Path) -> N
 
 
 def test_json_is_read(httpbin: str, tmp_path: Path) -> None:
-    answer = ask(
+    answer = lookup(
         tmp_path, httpbin + "/json?n={e164}",
         '[fields]\nauthor = "slideshow.author"\ntitles = "slideshow.slides[].title"',
     )  # fmt: skip
@@ -80,13 +80,15 @@ def test_json_is_read(httpbin: str, tmp_path: Path) -> None:
 
 
 def test_a_page_is_read(httpbin: str, tmp_path: Path) -> None:
-    answer = ask(tmp_path, httpbin + "/html?n={e164}", '[fields]\nhead = { css = "h1", required = true }', kind="html")
+    answer = lookup(
+        tmp_path, httpbin + "/html?n={e164}", '[fields]\nhead = { css = "h1", required = true }', kind="html"
+    )
     assert answer == Answer(Outcome.FOUND, {"head": "Herman Melville - Moby-Dick"})
 
 
-def test_what_robots_txt_denies_is_not_asked(httpbin: str, tmp_path: Path) -> None:
+def test_robots_txt_is_obeyed(httpbin: str, tmp_path: Path) -> None:
     with pytest.raises(SourceStopped, match="robots_refuse"):
-        ask(tmp_path, httpbin + "/deny?n={e164}", '[fields]\nhead = "h1"', kind="html")
+        lookup(tmp_path, httpbin + "/deny?n={e164}", '[fields]\nhead = "h1"', kind="html")
 
 
 @pytest.mark.parametrize(
@@ -102,32 +104,30 @@ def test_what_robots_txt_denies_is_not_asked(httpbin: str, tmp_path: Path) -> No
     ],
 )
 def test_a_status_is_what_it_says(httpbin: str, tmp_path: Path, status: int, expected: Answer) -> None:
-    assert ask(tmp_path, f"{httpbin}/status/{status}?n={{e164}}", '[fields]\nx = "y"') == expected
+    assert lookup(tmp_path, f"{httpbin}/status/{status}?n={{e164}}", '[fields]\nx = "y"') == expected
 
 
 @pytest.mark.parametrize(("status", "reason"), [(401, "credentials"), (402, "no_credit"), (403, "blocked")])
 def test_a_refusal_stops_the_source(httpbin: str, tmp_path: Path, status: int, reason: str) -> None:
     with pytest.raises(SourceStopped, match=reason):
-        ask(tmp_path, f"{httpbin}/status/{status}?n={{e164}}", '[fields]\nx = "y"')
+        lookup(tmp_path, f"{httpbin}/status/{status}?n={{e164}}", '[fields]\nx = "y"')
 
 
 @pytest.mark.parametrize(("timeout", "outcome"), [(0.3, Outcome.FAILED), (5, Outcome.FOUND)])
-def test_a_delay_is_waited_for_as_long_as_the_recipe_says(
-    httpbin: str, tmp_path: Path, timeout: float, outcome: Outcome
-) -> None:
-    answer = ask(tmp_path, httpbin + "/delay/1?n={e164}", '[fields]\nn = "args.n"', request=f"timeout = {timeout}")
+def test_it_waits_as_long_as_the_recipe_says(httpbin: str, tmp_path: Path, timeout: float, outcome: Outcome) -> None:
+    answer = lookup(tmp_path, httpbin + "/delay/1?n={e164}", '[fields]\nn = "args.n"', request=f"timeout = {timeout}")
     assert answer.outcome == outcome
 
 
-def test_a_body_that_drips_is_cut_off_in_time_and_one_that_is_packed_is_unpacked(httpbin: str, tmp_path: Path) -> None:
+def test_it_times_out_a_slow_body_and_unpacks_a_compressed_one(httpbin: str, tmp_path: Path) -> None:
     drip = httpbin + "/drip?duration=4&numbytes=20&delay=0&n={e164}"
-    assert ask(tmp_path, drip, '[fields]\nx = "y"', request="timeout = 0.5").reason == "temporary"
+    assert lookup(tmp_path, drip, '[fields]\nx = "y"', request="timeout = 0.5").reason == "temporary"
     for packed in ("gzip", "deflate"):
-        answer = ask(tmp_path, f"{httpbin}/{packed}?n={{e164}}", '[fields]\nkind = "method"')
+        answer = lookup(tmp_path, f"{httpbin}/{packed}?n={{e164}}", '[fields]\nkind = "method"')
         assert answer.fields == {"kind": "GET"}
 
 
-def test_a_redirect_is_followed_where_the_recipe_allows_it(httpbin: str, tmp_path: Path) -> None:
+def test_a_redirect_is_followed_where_allowed(httpbin: str, tmp_path: Path) -> None:
     url = httpbin + "/redirect-to?url=/get%3Fa={digits}"
-    assert ask(tmp_path, url, '[fields]\nx = "args.a"').outcome == Outcome.FAILED
-    assert ask(tmp_path, url, '[fields]\nx = "args.a"', request="redirects = 1").fields == {"x": "34612345678"}
+    assert lookup(tmp_path, url, '[fields]\nx = "args.a"').outcome == Outcome.FAILED
+    assert lookup(tmp_path, url, '[fields]\nx = "args.a"', request="redirects = 1").fields == {"x": "34612345678"}

@@ -1,4 +1,4 @@
-"""A worker as the pacer sees it, in a process of its own: threads that ask as fast as they may, and write down when.
+"""A worker as the rate limiter sees it, in its own process: threads take slots as fast as allowed, and record when.
 
 `python -m tests.sources.limits.rate_limiter_process REDIS_URL RATE THREADS SECONDS` prints the moments, one a line.
 """
@@ -14,25 +14,25 @@ from portal.sources.limits.rate_limiter import RateLimiter
 
 
 def main(url: str, rate: str, threads: str, seconds: str) -> None:
-    """Ask until the time is over. The clock is the machine's, which all processes share."""
-    pacer = RateLimiter(Redis.from_url(url), "shared", float(rate))
-    asked: list[float] = []
+    """Take slots until the time is over. The clock is the machine's, which all processes share."""
+    limiter = RateLimiter(Redis.from_url(url), "shared", float(rate))
+    taken: list[float] = []
     end = time.monotonic() + float(seconds)
 
-    def ask() -> None:
+    def take_slots() -> None:
         try:
             while True:
-                pacer.wait(lambda: time.monotonic() > end)
-                asked.append(time.monotonic())
+                limiter.wait(lambda: time.monotonic() > end)
+                taken.append(time.monotonic())
         except SourceBusy:
             return
 
-    crowd = [threading.Thread(target=ask) for _ in range(int(threads))]
+    crowd = [threading.Thread(target=take_slots) for _ in range(int(threads))]
     for thread in crowd:
         thread.start()
     for thread in crowd:
         thread.join()
-    print("\n".join(map(str, asked)))
+    print("\n".join(map(str, taken)))
 
 
 main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""The breaker on a real Valkey: when it opens, that one request probes, and what everybody else is told."""
+"""The breaker on a real Valkey: when it opens, which request probes, and how long all others wait."""
 
 import multiprocessing
 import threading
@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from portal.sources.base import SourceBusy
-from portal.sources.limits import circuit_breaker as breaker_room
+from portal.sources.limits import circuit_breaker
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests import services
 
@@ -18,7 +18,7 @@ DEAD = "redis://127.0.0.1:1/0"
 
 
 class Clock:
-    """The time, moved by the test."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -54,7 +54,7 @@ def opened(redis: Redis, clock: Clock) -> CircuitBreaker:
     return breaker
 
 
-def test_twenty_failures_in_a_row_open_it_and_nineteen_do_not(redis: Redis, clock: Clock) -> None:
+def test_twenty_failures_in_a_row_open_it(redis: Redis, clock: Clock) -> None:
     breaker = CircuitBreaker(redis, "one", clock)
     for _ in range(19):
         breaker.check()
@@ -90,14 +90,14 @@ def test_more_than_half_of_the_last_fifty_open_it(redis: Redis, clock: Clock, fa
         breaker.check()
 
 
-def test_few_failures_of_each_of_many_workers_open_it_for_all(redis: Redis, clock: Clock) -> None:
+def test_it_adds_up_the_failures_of_all_workers(redis: Redis, clock: Clock) -> None:
     workers = [CircuitBreaker(redis, "one", clock) for _ in range(10)]
     for worker in workers:
         worker.failed()
         worker.failed()
         clock.forward(1.1)
         try:
-            worker.check()  # hands in what is not handed in yet
+            worker.check()  # reports its outcomes
         except SourceBusy:
             assert worker is workers[-1]
     assert refused(CircuitBreaker(redis, "one", clock)).reason == "source_down"
@@ -108,7 +108,7 @@ def test_another_source_is_asked_all_the_same(redis: Redis, clock: Clock) -> Non
     CircuitBreaker(redis, "other", clock).check()
 
 
-def test_one_request_probes_and_its_answer_closes_it_for_all(redis: Redis, clock: Clock) -> None:
+def test_an_answered_probe_closes_it_for_all(redis: Redis, clock: Clock) -> None:
     here, there = opened(redis, clock), CircuitBreaker(redis, "one", clock)
     assert refused(there).seconds == 30
     clock.forward(31)
@@ -121,7 +121,7 @@ def test_one_request_probes_and_its_answer_closes_it_for_all(redis: Redis, clock
     assert not here.state().is_open
 
 
-def test_a_probe_that_fails_doubles_the_time_up_to_ten_minutes(redis: Redis, clock: Clock) -> None:
+def test_a_failed_probe_doubles_the_time_up_to_ten_minutes(redis: Redis, clock: Clock) -> None:
     breaker = opened(redis, clock)
     waits = []
     for _ in range(7):
@@ -133,7 +133,7 @@ def test_a_probe_that_fails_doubles_the_time_up_to_ten_minutes(redis: Redis, clo
     assert waits == [30, 60, 120, 240, 480, 600, 600]
 
 
-def test_after_it_closed_it_begins_with_the_short_time_again(redis: Redis, clock: Clock) -> None:
+def test_after_closing_it_starts_with_the_short_time(redis: Redis, clock: Clock) -> None:
     breaker = opened(redis, clock)
     for outcome in (breaker.failed, breaker.succeeded):
         clock.forward(601)
@@ -144,20 +144,20 @@ def test_after_it_closed_it_begins_with_the_short_time_again(redis: Redis, clock
     assert refused(breaker).seconds == 30
 
 
-def test_a_prober_that_died_is_followed_by_another_an_interval_later(redis: Redis, clock: Clock) -> None:
+def test_a_dead_prober_is_replaced_after_an_interval(redis: Redis, clock: Clock) -> None:
     opened(redis, clock)
     clock.forward(31)
-    CircuitBreaker(redis, "one", clock).check()  # and is never heard of again
+    CircuitBreaker(redis, "one", clock).check()  # and dies
     other = CircuitBreaker(redis, "one", clock)
     assert refused(other).seconds == 30
     clock.forward(30)
     other.check()
 
 
-def test_a_thread_that_ended_without_a_word_does_not_stay_the_prober(
+def test_a_thread_that_ended_does_not_stay_the_prober(
     redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker_room, "PROBE_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(circuit_breaker, "PROBE_WAIT_SECONDS", 0.01)
     breaker = opened(redis, clock)
     clock.forward(31)
     thread = threading.Thread(target=breaker.check)
@@ -170,7 +170,7 @@ def test_a_thread_that_ended_without_a_word_does_not_stay_the_prober(
     assert not breaker.state().is_open
 
 
-def test_a_late_failure_of_a_request_from_before_is_no_probe(redis: Redis, clock: Clock) -> None:
+def test_a_late_failure_is_not_a_probe(redis: Redis, clock: Clock) -> None:
     breaker = opened(redis, clock)
     other = CircuitBreaker(redis, "one", clock)
     clock.forward(5)
@@ -179,7 +179,7 @@ def test_a_late_failure_of_a_request_from_before_is_no_probe(redis: Redis, clock
     assert refused(breaker).seconds == 25
 
 
-def test_the_threads_of_a_process_wait_for_its_own_probe_and_go_on_with_it(redis: Redis, clock: Clock) -> None:
+def test_threads_wait_for_their_process_probe(redis: Redis, clock: Clock) -> None:
     breaker = opened(redis, clock)
     clock.forward(31)
     breaker.check()
@@ -200,7 +200,7 @@ def test_the_threads_of_a_process_wait_for_its_own_probe_and_go_on_with_it(redis
 
 
 @pytest.mark.parametrize("reason", ["credentials", "blocked"])
-def test_a_refusal_of_us_altogether_opens_it_at_once_with_its_reason(redis: Redis, clock: Clock, reason: str) -> None:
+def test_a_refusal_opens_it_at_once_with_its_reason(redis: Redis, clock: Clock, reason: str) -> None:
     breaker, other = CircuitBreaker(redis, "one", clock), CircuitBreaker(redis, "one", clock)
     breaker.check()
     breaker.trip(reason)
@@ -214,7 +214,7 @@ def test_a_refusal_of_us_altogether_opens_it_at_once_with_its_reason(redis: Redi
     assert refused(breaker).seconds == 599
 
 
-def test_a_person_closes_it(redis: Redis, clock: Clock) -> None:
+def test_an_administrator_closes_it(redis: Redis, clock: Clock) -> None:
     breaker = CircuitBreaker(redis, "one", clock)
     breaker.trip("credentials")
     CircuitBreaker(redis, "one", clock).close()
@@ -222,20 +222,20 @@ def test_a_person_closes_it(redis: Redis, clock: Clock) -> None:
     breaker.check()
 
 
-def test_the_page_sees_how_it_stands_and_changes_nothing(redis: Redis, clock: Clock) -> None:
+def test_reading_the_state_changes_nothing(redis: Redis, clock: Clock) -> None:
     breaker = opened(redis, clock)
     clock.forward(31)
     page = CircuitBreaker(redis, "one", clock)
     for _ in range(3):
         state = page.state()
         assert (state.is_open, state.reason, state.until) == (True, "source_down", NOON + timedelta(seconds=30))
-    breaker.check()  # the probe was not used up
+    breaker.check()  # the probe is still available
 
 
-def test_redis_is_asked_once_a_second_and_not_per_request(redis: Redis, clock: Clock) -> None:
+def test_it_asks_redis_once_a_second(redis: Redis, clock: Clock) -> None:
     def calls() -> int:
         stats = redis.info("commandstats")
-        return sum(told["calls"] for name, told in stats.items() if name == "cmdstat_evalsha")
+        return sum(stat["calls"] for name, stat in stats.items() if name == "cmdstat_evalsha")
 
     breaker = CircuitBreaker(redis, "one", clock)
     breaker.check()
@@ -260,7 +260,7 @@ def test_without_redis_it_is_closed(clock: Clock) -> None:
 
 
 class Offset:
-    """The machine's clock, some seconds on: what all processes of a test share."""
+    """The machine's clock plus some seconds, which all processes of a test share."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -284,12 +284,12 @@ def _probe(url: str, offset: float, asked: "multiprocessing.Queue[int]") -> None
 
 
 @pytest.mark.slow
-def test_of_several_processes_one_probes_in_each_interval(redis: Redis, valkey: str) -> None:
+def test_one_of_several_processes_probes(redis: Redis, valkey: str) -> None:
     start = CircuitBreaker(redis, "one", Offset(0))
     for _ in range(20):
         start.failed()
     context = multiprocessing.get_context("spawn")
-    # The second time, the first probe's failure has doubled the interval: after 40 s nobody may ask, after 100 one.
+    # The first probe's failure has doubled the interval: after 60 s no process may probe, after 100 s one.
     for offset, probes in ((31, 1), (60, 0), (100, 1)):
         asked = context.Queue()
         crowd = [context.Process(target=_probe, args=(valkey, offset, asked)) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""The pacer on a real Valkey: one pace over all processes, pauses that hold everybody, and a pace that is found."""
+"""The rate limiter on a real Valkey: one rate for all processes, pauses for all, and a rate that it finds."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def redis(valkey: str) -> Iterator[Redis]:
 
 
 class Sleeper:
-    """Sleeps, and remembers how long."""
+    """Sleeps, and remembers for how long."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -37,15 +37,15 @@ class Sleeper:
 
 
 def calls(redis: Redis) -> int:
-    """Commands that clients sent: those inside a script travel no network, and a connection is made but once."""
+    """Commands that clients sent, without those inside a script (no network) and those of connecting (only once)."""
     inside = {"time", "hmget", "hset", "expire", "info", "hello", "client|setinfo"}
     stats = redis.info("commandstats")
-    return sum(told["calls"] for name, told in stats.items() if name.removeprefix("cmdstat_") not in inside)
+    return sum(stat["calls"] for name, stat in stats.items() if name.removeprefix("cmdstat_") not in inside)
 
 
 @pytest.mark.alone
 @pytest.mark.slow
-def test_three_processes_keep_one_pace(redis: Redis, valkey: str) -> None:
+def test_three_processes_keep_one_rate(redis: Redis, valkey: str) -> None:
     rate, seconds = 100, 5
     command = [sys.executable, "-m", "tests.sources.limits.rate_limiter_process", valkey, str(rate), "8", str(seconds)]
     before = calls(redis)
@@ -68,28 +68,28 @@ def test_three_processes_keep_one_pace(redis: Redis, valkey: str) -> None:
 
 def test_slots_are_as_far_apart_as_the_rate_says(redis: Redis) -> None:
     sleeper = Sleeper()
-    pace = RateLimiter(redis, "one", 20, sleep=sleeper)
+    limiter = RateLimiter(redis, "one", 20, sleep=sleeper)
     began = time.monotonic()
     for _ in range(5):
-        pace.wait()
+        limiter.wait()
     assert time.monotonic() - began >= 0.2
     assert 0.1 < sleeper.seconds <= 0.21
 
 
-def test_a_pace_that_nobody_reaches_is_asked_for_in_blocks_and_never_exceeded(redis: Redis) -> None:
-    pace = RateLimiter(redis, "fast", 1000)
-    pace.wait()
+def test_an_unreached_rate_takes_slots_in_blocks(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "fast", 1000)
+    limiter.wait()
     before = calls(redis)
     began = time.monotonic()
     for _ in range(300):
-        pace.wait()
+        limiter.wait()
     took = time.monotonic() - began
     assert took >= 300 / 1000 - 0.05
     assert (calls(redis) - before) / 300 <= 1.0
-    services.wait_until(lambda: pace.state().ahead_seconds == 0, what="nobody waits any more")
+    services.wait_until(lambda: limiter.state().ahead_seconds == 0, what="nobody waits any more")
     before = calls(redis)
     for _ in range(15):
-        pace.wait()
+        limiter.wait()
     assert calls(redis) - before <= 2, "one block, and perhaps the next"
 
 
@@ -100,20 +100,20 @@ def test_each_source_has_its_own_slots(redis: Redis) -> None:
     assert sleeper.seconds == 0
 
 
-def test_a_slot_that_is_too_far_away_is_not_waited_for_and_not_taken(redis: Redis) -> None:
-    pace = RateLimiter(redis, "slow", 0.1, max_wait_seconds=15)
-    pace.wait()
-    assert pace.state().ahead_seconds == pytest.approx(10, abs=1)
+def test_a_slot_too_far_away_is_not_taken(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "slow", 0.1, max_wait_seconds=15)
+    limiter.wait()
+    assert limiter.state().ahead_seconds == pytest.approx(10, abs=1)
     impatient = RateLimiter(redis, "slow", 0.1, max_wait_seconds=5)
     for _ in range(3):
         with pytest.raises(SourceBusy) as busy:
             impatient.wait()
         assert busy.value.reason == "source_busy"
         assert busy.value.seconds == pytest.approx(10, abs=1)
-    assert pace.state().ahead_seconds == pytest.approx(10, abs=1)
+    assert limiter.state().ahead_seconds == pytest.approx(10, abs=1)
 
 
-def test_a_pause_holds_everybody(redis: Redis) -> None:
+def test_a_pause_holds_all_processes(redis: Redis) -> None:
     here, there = RateLimiter(redis, "one", 100), RateLimiter(redis, "one", 100)
     here.pause(0.5)
     began = time.monotonic()
@@ -122,24 +122,24 @@ def test_a_pause_holds_everybody(redis: Redis) -> None:
     assert time.monotonic() - began >= 0.45
 
 
-def test_who_slept_towards_a_slot_within_a_pause_waits_for_its_end(redis: Redis) -> None:
-    pace = RateLimiter(redis, "one", 5)
-    pace.wait()  # the next slot is 0.2 s away
+def test_a_sleeper_waits_for_the_end_of_a_new_pause(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "one", 5)
+    limiter.wait()  # the next slot is 0.2 s away
     went: list[float] = []
-    thread = threading.Thread(target=lambda: (pace.wait(), went.append(time.monotonic())))
+    thread = threading.Thread(target=lambda: (limiter.wait(), went.append(time.monotonic())))
     thread.start()
-    services.wait_until(lambda: pace.state().ahead_seconds > 0.2, what="the slot is taken")
+    services.wait_until(lambda: limiter.state().ahead_seconds > 0.2, what="the slot is taken")
     paused = time.monotonic()
-    pace.pause(0.6)
+    limiter.pause(0.6)
     thread.join()
     assert went[0] - paused >= 0.59
 
 
-def test_the_pause_is_followed_by_single_requests_and_no_burst(redis: Redis) -> None:
-    pace = RateLimiter(redis, "one", 50)
-    pace.pause(0.3)
+def test_no_burst_follows_a_pause(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "one", 50)
+    limiter.pause(0.3)
     went: list[float] = []
-    crowd = [threading.Thread(target=lambda: (pace.wait(), went.append(time.monotonic()))) for _ in range(10)]
+    crowd = [threading.Thread(target=lambda: (limiter.wait(), went.append(time.monotonic()))) for _ in range(10)]
     for thread in crowd:
         thread.start()
     for thread in crowd:
@@ -148,10 +148,10 @@ def test_the_pause_is_followed_by_single_requests_and_no_burst(redis: Redis) -> 
     assert went[-1] - went[0] >= 9 / 50 - 0.02
 
 
-def test_a_long_pause_frees_the_worker_and_everybody_is_told_how_long(redis: Redis) -> None:
-    pace = RateLimiter(redis, "one", 10)
+def test_a_long_pause_frees_every_worker(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "one", 10)
     with pytest.raises(SourceBusy) as busy:
-        pace.pause(600)
+        limiter.pause(600)
     assert (busy.value.reason, busy.value.seconds) == ("rate_limited", 600)
     with pytest.raises(SourceBusy) as other:
         RateLimiter(redis, "one", 10).wait()
@@ -160,39 +160,39 @@ def test_a_long_pause_frees_the_worker_and_everybody_is_told_how_long(redis: Red
 
 
 def test_a_shorter_pause_does_not_shorten_a_longer_one(redis: Redis) -> None:
-    pace = RateLimiter(redis, "one", 10)
-    pace.pause(50)
-    pace.pause(1)
-    assert pace.state().paused_seconds == pytest.approx(50, abs=2)
+    limiter = RateLimiter(redis, "one", 10)
+    limiter.pause(50)
+    limiter.pause(1)
+    assert limiter.state().paused_seconds == pytest.approx(50, abs=2)
 
 
-def test_being_told_to_stop_is_heard_while_waiting(redis: Redis) -> None:
-    pace = RateLimiter(redis, "slow", 0.05)
-    pace.wait()
+def test_a_stop_is_noticed_while_waiting(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "slow", 0.05)
+    limiter.wait()
     began = time.monotonic()
     with pytest.raises(WaitInterrupted):
-        pace.wait(lambda: time.monotonic() - began > 0.3)
+        limiter.wait(lambda: time.monotonic() - began > 0.3)
     assert time.monotonic() - began < 5
 
 
 @pytest.mark.alone
-def test_without_a_declared_rate_the_pace_doubles_until_it_is_refused(redis: Redis) -> None:
-    pace = RateLimiter(redis, "one", None, ceiling=40)
-    began = pace.state().rate
+def test_an_undeclared_rate_doubles_until_refused(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "one", None, ceiling=40)
+    began = limiter.state().rate
     assert began == rate_limiter.START_RATE
     crowd = threading.Event()
-    threads = [threading.Thread(target=_ask_until, args=(pace, crowd)) for _ in range(8)]
+    threads = [threading.Thread(target=_ask_until, args=(limiter, crowd)) for _ in range(8)]
     for thread in threads:
         thread.start()
     try:
-        services.wait_until(lambda: pace.state().rate >= 16, what="it doubles twice")
-        pace.report("rate_limited")
-        cut = pace.state().rate
+        services.wait_until(lambda: limiter.state().rate >= 16, what="it doubles twice")
+        limiter.report("rate_limited")
+        cut = limiter.state().rate
         assert cut <= 32
         for _ in range(20):  # a burst of refusals is one
-            pace.report("rate_limited")
-        assert pace.state().rate == pytest.approx(cut, rel=0.05)
-        risen = services.wait_until(lambda: (rate := pace.state().rate) > cut and rate, what="it rises again")
+            limiter.report("rate_limited")
+        assert limiter.state().rate == pytest.approx(cut, rel=0.05)
+        risen = services.wait_until(lambda: (rate := limiter.state().rate) > cut and rate, what="it rises again")
         assert risen <= cut * 1.07, "slowly, once it was refused"
     finally:
         crowd.set()
@@ -200,40 +200,40 @@ def test_without_a_declared_rate_the_pace_doubles_until_it_is_refused(redis: Red
             thread.join()
 
 
-def _ask_until(pace: RateLimiter, end: threading.Event) -> None:
+def _ask_until(limiter: RateLimiter, end: threading.Event) -> None:
     try:
         while not end.is_set():
-            pace.wait(end.is_set)
+            limiter.wait(end.is_set)
     except SourceBusy:
         return
 
 
-def test_an_unused_pace_does_not_rise(redis: Redis) -> None:
-    pace = RateLimiter(redis, "one", None)
-    pace.wait()
+def test_an_unused_rate_does_not_rise(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "one", None)
+    limiter.wait()
     redis.hset("pace:one", "grown", 1)  # long ago
     redis.hset("pace:one", "free", 1)  # and nobody waits
-    pace.wait()
-    assert pace.state().rate == rate_limiter.START_RATE
+    limiter.wait()
+    assert limiter.state().rate == rate_limiter.START_RATE
 
 
 def test_a_ceiling_is_never_exceeded(redis: Redis) -> None:
-    pace = RateLimiter(redis, "one", None, ceiling=5)
+    limiter = RateLimiter(redis, "one", None, ceiling=5)
     for _ in range(8):
         redis.hset("pace:one", "grown", 1)
-        pace.wait()
-    assert pace.state().rate == 5
+        limiter.wait()
+    assert limiter.state().rate == 5
 
 
-def test_a_source_that_refuses_its_declared_rate_is_asked_less_often_and_then_again_as_often(redis: Redis) -> None:
-    pace = RateLimiter(redis, "one", 50)
-    pace.report("rate_limited")
-    assert pace.state().rate == 40
+def test_a_refused_declared_rate_falls_and_recovers(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "one", 50)
+    limiter.report("rate_limited")
+    assert limiter.state().rate == 40
     for _ in range(4):
         redis.hset("pace:one", "grown", 1)
-        pace.wait()
-        pace.wait()
-    assert pace.state().rate == 50
+        limiter.wait()
+        limiter.wait()
+    assert limiter.state().rate == 50
 
 
 def test_a_new_rate_in_the_recipe_holds_at_once(redis: Redis) -> None:
@@ -241,27 +241,27 @@ def test_a_new_rate_in_the_recipe_holds_at_once(redis: Redis) -> None:
     assert RateLimiter(redis, "one", 10).state().rate == 10
 
 
-def test_without_redis_the_process_keeps_the_declared_pace_alone() -> None:
+def test_without_redis_the_process_keeps_the_declared_rate() -> None:
     with Redis.from_url(DEAD) as redis:
-        pace = RateLimiter(redis, "one", 50)
+        limiter = RateLimiter(redis, "one", 50)
         began = time.monotonic()
         for _ in range(6):
-            pace.wait()
+            limiter.wait()
         assert time.monotonic() - began >= 0.1
-        pace.pause(0.2)
+        limiter.pause(0.2)
         paused = time.monotonic()
-        pace.wait()
+        limiter.wait()
         assert time.monotonic() - paused >= 0.19
-        assert not pace.state().known
+        assert not limiter.state().known
 
 
 def test_redis_that_comes_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limiter, "AWAY_SECONDS", 0.0)
     with services.valkey_server() as server, Redis.from_url(server.url) as redis:
-        pace = RateLimiter(redis, "one", 50)
-        pace.wait()
+        limiter = RateLimiter(redis, "one", 50)
+        limiter.wait()
         server.stop()
-        pace.wait()
+        limiter.wait()
         server.start()
-        pace.wait()
-        assert pace.state().known
+        limiter.wait()
+        assert limiter.state().known

@@ -1,4 +1,4 @@
-"""Recipes from their files: what is read, and one sentence with file, line and key for each mistake."""
+"""Recipes from their files: what is read, and a sentence with file, line and key for each mistake."""
 
 import re
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_its_version_changes_with_the_file(tmp_path: Path) -> None:
     assert read(tmp_path, GOOD).version != read(tmp_path, GOOD.replace("timeout = 10", "timeout = 11")).version
 
 
-def test_a_page_is_read_by_selectors_and_heeds_robots(tmp_path: Path) -> None:
+def test_a_page_uses_selectors_and_obeys_robots(tmp_path: Path) -> None:
     recipe = read(tmp_path, HTML)
     assert recipe.limits.robots and recipe.fields[0].css == "dd"
     assert not read(tmp_path, GOOD).limits.robots
@@ -119,12 +119,12 @@ def test_a_mistake_is_named_with_its_key_and_line(tmp_path: Path, right: str, wr
     assert changed in [one.line for one in found if one.code == code]
 
 
-def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     text = GOOD.replace("timeout = 10", "timeout = 0").replace('"600/min"', '"fast"').replace("ed = true", "ed = 1")
     assert [one.line for one in mistakes(tmp_path, text)] == [7, 11, 20]
 
 
-def test_what_is_no_toml_says_where(tmp_path: Path) -> None:
+def test_invalid_toml_says_where(tmp_path: Path) -> None:
     (one,) = mistakes(tmp_path, GOOD.replace('kind = "json"', 'kind = "json', 1))
     assert (one.code, one.line) == ("not_toml", 2)
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
@@ -178,7 +178,7 @@ def test_a_mistake_about_tickets_is_named(tmp_path: Path, text: str, key: str, c
     assert (key, code) in [(one.key, one.code) for one in mistakes(tmp_path, text)]
 
 
-def test_a_batch_needs_its_numbers_its_items_and_its_key(tmp_path: Path) -> None:
+def test_a_batch_needs_numbers_items_and_key(tmp_path: Path) -> None:
     text = GOOD.replace('"json"', '"batch"', 1)
     assert {(one.key, one.code) for one in mistakes(tmp_path, text)} >= {
         ("batch", "missing"),
@@ -191,14 +191,14 @@ def test_a_batch_needs_its_numbers_its_items_and_its_key(tmp_path: Path) -> None
     assert read(tmp_path, text.replace("size = 10", 'size = 10\nitems = "r"\nkey = "n"')).batch
 
 
-def test_a_sample_that_is_not_beside_the_recipe_is_refused(tmp_path: Path) -> None:
+def test_a_sample_outside_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path.parent / "outside.json").write_text("{}")
     for file in ("none.json", "../outside.json", "/etc/passwd"):
         text = f'{GOOD}\n[[test]]\nnumber = "+34612345678"\nresponse = "{file}"\n'
         assert "sample_missing" in [one.code for one in mistakes(tmp_path, text)]
 
 
-def test_every_mistake_has_its_sentence_with_file_line_and_key(app: Flask, tmp_path: Path) -> None:
+def test_every_mistake_has_a_sentence(app: Flask, tmp_path: Path) -> None:
     written = (Path(sources.__file__).parent / "recipes" / "parts.py").read_text()
     written += (Path(sources.__file__).parent / "recipes" / "loader.py").read_text()
     written += (Path(sources.__file__).parent / "recipes" / "toml_table.py").read_text()
@@ -209,8 +209,8 @@ def test_every_mistake_has_its_sentence_with_file_line_and_key(app: Flask, tmp_p
     for locale in LOCALES:
         with force_locale(locale):
             for one in mistakes(tmp_path, GOOD.replace("timeout = 10", "timeout = 0").replace("600/min", "fast")):
-                said = mistake_words(one)
-                assert "my.toml" in said and str(one.line) in said and one.key in said and "%(" not in said
+                text = mistake_words(one)
+                assert "my.toml" in text and str(one.line) in text and one.key in text and "%(" not in text
 
 
 # ── the recipes that ship ───────────────────────────────────────────────────────────────────────────────────────────
@@ -224,11 +224,11 @@ def test_a_recipe_that_ships_passes_its_own_tests(path: Path) -> None:
     assert all(result.passed for result in results), results
 
 
-def test_one_of_each_kind_ships_one_of_them_with_polling() -> None:
+def test_an_example_of_each_kind_ships() -> None:
     shipped = [read_recipe(path) for path in EXAMPLES.glob("*.toml")]
     assert {recipe.kind for recipe in shipped} == set(AnswerFormat)
     assert any(recipe.batch and recipe.batch.poll for recipe in shipped)
-    assert not {recipe.name for recipe in shipped} & set(sources.names()), "nobody is offered an example"
+    assert not {recipe.name for recipe in shipped} & set(sources.names()), "examples are not offered"
 
 
 CHANGED = [
@@ -243,7 +243,7 @@ CHANGED = [
 
 
 @pytest.mark.parametrize(("name", "sample", "before", "after", "field", "code"), CHANGED)
-def test_when_a_sample_changes_its_test_names_the_field(
+def test_a_failed_test_names_the_field(
     app: Flask, tmp_path: Path, name: str, sample: str, before: str, after: str, field: str, code: str
 ) -> None:
     (tmp_path / "samples").mkdir()
@@ -252,7 +252,7 @@ def test_when_a_sample_changes_its_test_names_the_field(
     changed = tmp_path / "samples" / sample
     assert before in changed.read_text()
     changed.write_text(changed.read_text().replace(before, after))
-    found = [one for proof in run_tests(read_recipe(tmp_path / f"{name}.toml")) for one in proof.differences]
+    found = [one for result in run_tests(read_recipe(tmp_path / f"{name}.toml")) for one in result.differences]
     assert (field, code) in [(one.field, one.code) for one in found]
     assert {one.code for one in found} <= set(DIFFERENCES)
     with force_locale("en"):
@@ -268,7 +268,7 @@ def folder(tmp_path: Path):
     catalogue.configure(None, tmp_path / "nowhere", {})
 
 
-def test_a_recipe_in_the_folder_is_a_source_that_people_may_choose(folder: Path) -> None:
+def test_a_recipe_in_the_folder_is_offered(folder: Path) -> None:
     (folder / "a.toml").write_text(GOOD)
     assert catalogue.configure(None, folder, {"OPERATOR_KEY": "x"})[0].usable
     assert "operator-api" in sources.names()
@@ -277,14 +277,14 @@ def test_a_recipe_in_the_folder_is_a_source_that_people_may_choose(folder: Path)
     assert "operator-api" not in sources.names()
 
 
-def test_a_recipe_without_its_secret_is_listed_and_not_offered(folder: Path) -> None:
+def test_a_recipe_without_its_secret_is_not_offered(folder: Path) -> None:
     (folder / "a.toml").write_text(GOOD)
     (found,) = catalogue.configure(None, folder, {})
     assert (found.usable, found.missing, found.name) == (False, ("OPERATOR_KEY",), "operator-api")
     assert "operator-api" not in sources.names()
 
 
-def test_one_bad_recipe_or_a_name_that_is_taken_spoils_no_other(folder: Path) -> None:
+def test_a_bad_recipe_does_not_affect_others(folder: Path) -> None:
     (folder / "a.toml").write_text(GOOD)
     (folder / "b.toml").write_text(GOOD)
     (folder / "c.toml").write_text("name = ")

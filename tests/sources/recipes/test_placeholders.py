@@ -1,4 +1,4 @@
-"""Placeholders: whatever a value holds, it stays a value."""
+"""Placeholders: a value stays a value, whatever it contains."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -40,7 +40,7 @@ def test_in_a_form_a_value_stays_one_field() -> None:
 
 
 @pytest.mark.parametrize("value", ["a\nX-Admin: 1", "a\r\nb", "a\x00b", "a\x7f"])
-def test_a_value_that_would_break_a_header_is_refused(value: str) -> None:
+def test_a_value_that_breaks_a_header_is_refused(value: str) -> None:
     with pytest.raises(BadValue) as refused:
         fill(Request("https://h.example", headers={"X": "{secret:K}"}), ["+34612345678"], {"K": value})
     assert value not in str(refused.value)
@@ -52,7 +52,7 @@ def test_what_a_value_holds_is_not_filled_in_again() -> None:
     assert json.loads(filled.body or b"") == {"a": "{secret:B} {e164}"}
 
 
-def test_a_secret_that_is_not_there_is_named() -> None:
+def test_a_missing_secret_is_named() -> None:
     with pytest.raises(MissingSecret, match="^K$"):
         fill(Request("https://h.example/{secret:K}"), ["+34612345678"], {"K": "  "})
 
@@ -62,13 +62,13 @@ def test_braces_of_json_are_no_placeholders() -> None:
     assert json.loads(fill(request, ["+34612345678"], {}).body or b"") == {"a": {"b": "+34612345678"}}
 
 
-def test_the_names_of_secrets_are_found_wherever_they_stand() -> None:
+def test_secret_names_are_found_everywhere() -> None:
     request = Request("https://h.example/{secret:A}", "POST", {"X": "{secret:B}"}, '{"c": "{secret:C}{secret:A}"}')
     assert sorted(secret_names([request, request])) == ["A", "B", "C"]
 
 
 @pytest.mark.parametrize("secret", ["plain", NASTY, "a+b c", 'quote"'])
-def test_a_secret_is_masked_in_every_form_that_it_was_sent_in(secret: str) -> None:
+def test_a_secret_is_masked_in_every_form(secret: str) -> None:
     for request in (
         Request("https://h.example/?k={secret:K}"),
         Request("https://h.example", "POST", body='{"k": "{secret:K}"}'),

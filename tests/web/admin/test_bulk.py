@@ -86,6 +86,8 @@ def test_a_few_are_done_at_once_with_the_reason_on_timeline_and_in_the_audit(
         ("ada@example.com", "limits", str(held.id), "the source is slow"),
         ("ada@example.com", "cancel", str(held.id), "asked by phone"),
     ]
+    facts = {"file": held.file_name, "owner": alice.email}
+    assert [one.facts for one in db.session.scalars(select(AuditEntry))] == [facts, facts]
     page = as_ada.get("/admin/audit").text
     assert "cancelled the file" in page and "asked by phone" in page and f"/jobs/{held.id}" in page
 
