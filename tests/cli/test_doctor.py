@@ -53,7 +53,7 @@ def test_all_is_well(portal: Callable[..., FlaskCliRunner]) -> None:
     assert "emails are saved as files" in lines(answer)["✓ Email"]
 
 
-def test_a_message_that_failed_or_is_late_is_ill_as_on_the_admins_page(portal: Callable[..., FlaskCliRunner]) -> None:
+def test_failed_and_late_messages_are_reported_as_on_the_health_page(portal: Callable[..., FlaskCliRunner]) -> None:
     terminal = portal()
 
     def noted(state: Delivery, hours_ago: int) -> str:
@@ -63,10 +63,10 @@ def test_a_message_that_failed_or_is_late_is_ill_as_on_the_admins_page(portal: C
             db.session.add(Notice(dedupe="1", kind="job_failed", state=state, created_at=then, due_at=then))
             db.session.commit()
             db.session.remove()
-        return next(name for name in lines(terminal.invoke(args=["doctor"])) if "Notices" in name)
+        return next(name for name in lines(terminal.invoke(args=["doctor"])) if "Messages" in name)
 
-    assert [noted(Delivery.DEAD, 7 * 24 - 1), noted(Delivery.DEAD, 7 * 24 + 1)] == ["✗ Messages", "✓ Notices"]
-    assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Messages", "✓ Notices"]
+    assert [noted(Delivery.DEAD, 7 * 24 - 1), noted(Delivery.DEAD, 7 * 24 + 1)] == ["✗ Messages", "✓ Messages"]
+    assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Messages", "✓ Messages"]
 
 
 def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monkeypatch) -> None:
