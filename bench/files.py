@@ -18,7 +18,7 @@ from portal.database import db
 from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import read
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.export import FileFormat, write_export
 from portal.jobs.models import ScrapingJob
 

@@ -8,7 +8,7 @@ from phonenumbers import PhoneNumberFormat, carrier, geocoder, timezone
 from bench.measure import SHORT, Goal, best_of, seconds
 from bench.temporary_portal import make_job, numbers, portal
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.worker.rq_worker import freeze_memory
 from portal.sources.offline import OfflineSource, warm

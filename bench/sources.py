@@ -23,7 +23,7 @@ from bench.slow_source import LATENCY_SECONDS
 from bench.temporary_portal import make_job, numbers, portal
 from portal.config import ROOT
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.sources import catalogue
 from tests.services import valkey

@@ -63,11 +63,11 @@ ASSEMBLES = {
 # What changes a job or a notice, or does the work: pages call verbs of the public modules, which commit and enqueue.
 INTERNAL = {
     "jobs.attempt", "jobs.sweep", "jobs.worker", "jobs.notify", "jobs.dispatch", "jobs.lifecycle", "jobs.erasure",
-    "jobs.terminal_runs", "jobs.metrics.record", "jobs.core", "notices.outbox", "notices.digests", "notices.delivery",
+    "jobs.run_in_terminal", "jobs.metrics.record", "jobs.core", "notices.outbox", "notices.digests", "notices.delivery",
 }  # fmt: skip
 # Of jobs.core: words of a job, what is derived from its row, and the rows that queries return.
 CORE_FOR_PAGES = {
-    "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.samples", "jobs.core.tables",
+    "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.answer_samples", "jobs.core.job_tables",
     "jobs.core.bulk_tables",
 }  # fmt: skip
 # Views that use the database themselves: `access` opens a page's transaction for reading.
@@ -83,7 +83,7 @@ PURE = {
     "sources.base", "sources.catalogue", "sources.offline", "sources.selftest", "sources.trial",
     "sources.http", "sources.limits", "sources.recipes",
     "notices.kinds", "notices.chat.apprise_client",
-    "jobs.core.status", "jobs.core.backoff", "jobs.attempt.window", "jobs.attempt.retry_queue",
+    "jobs.core.status", "jobs.core.retry_backoff", "jobs.attempt.lookup_window", "jobs.attempt.number_queue",
     "jobs.metrics.histogram",
 }  # fmt: skip
 SPEAKS = {"sources.recipes.words"}  # in a pure room, and knows Flask-Babel

@@ -27,7 +27,7 @@ from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import ReadingFailed
 from portal.documents.storage import LocalStorage, TooManyBytes
 from portal.documents.words import problem_words
-from portal.jobs import commands, terminal_runs
+from portal.jobs import commands, run_in_terminal
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.export import FileFormat, write_export
 from portal.jobs.models import ScrapingJob, backoff
@@ -53,12 +53,12 @@ def scrape_command(
     with command_output(), Interrupt() as interrupt:
         _require_output(file, out)
         _set_up_database()
-        user = terminal_runs.terminal_user(utcnow())
+        user = run_in_terminal.terminal_user(utcnow())
         country = country or current_app.config["DEFAULT_COUNTRY"]
         document = _read(file, user, country.upper())
         choice = choice_of(document, sheet, column, country, source)
         job = _job_for(document, choice, user, again=again)
-        if not terminal_runs.is_done(job):
+        if not run_in_terminal.is_done(job):
             _look_up(job, interrupt, user)
         write_export(job, _storage(), out)
         _print_result(job, out, interrupted=interrupt.is_set())
@@ -90,7 +90,7 @@ def _read(file: Path, user: User, country: str) -> Document:
     """Return the document with this content: the one read before, or a new one. Raises ClickException."""
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    document = terminal_runs.known_document(user, digest)
+    document = run_in_terminal.known_document(user, digest)
     if document is None or not _storage().exists(document.storage_key):
         document = _store(file, user)
     if document.state == Reading.READING:
@@ -123,26 +123,26 @@ def _store(file: Path, user: User) -> Document:
 
 def _job_for(document: Document, choice: commands.Choice, user: User, *, again: bool) -> ScrapingJob:
     """Return the job started before, ready to continue, or a new one. Raises ClickException."""
-    job = terminal_runs.known_job(user, document, choice)
-    if job is None or (again and terminal_runs.is_done(job)):
+    job = run_in_terminal.known_job(user, document, choice)
+    if job is None or (again and run_in_terminal.is_done(job)):
         try:
             return commands.start(document, choice, user, utcnow(), push=False)
         except commands.CannotStart as error:
             raise click.ClickException(cannot_start_words(error.code)) from error
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
-    if terminal_runs.is_done(job):
+    if run_in_terminal.is_done(job):
         at = format_datetime(job.completed_at, "short")
         said = gettext("These numbers were looked up on %(at)s. Use --again to look them up again.", at=at)
         click.echo(said, err=True)
         return job
     click.echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
     try:
-        terminal_runs.make_claimable(job, user.email, utcnow())
-    except terminal_runs.JobTaken as error:
+        run_in_terminal.make_claimable(job, user.email, utcnow())
+    except run_in_terminal.JobTaken as error:
         raise click.ClickException(
             gettext("The portal is working on this file. Run the command again later.")
         ) from error
-    except terminal_runs.SourceNotReady as error:
+    except run_in_terminal.SourceNotReady as error:
         at = format_datetime(error.until, "short")
         raise click.ClickException(gettext("The source is busy. Run the command again after %(at)s.", at=at)) from error
     return job
@@ -162,13 +162,13 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
         )
         run(job.id, job.attempt, given)
     db.session.refresh(job)
-    if interrupt.is_set() and not terminal_runs.is_done(job):
-        terminal_runs.pause_for_terminal(job, user.email, utcnow())
+    if interrupt.is_set() and not run_in_terminal.is_done(job):
+        run_in_terminal.pause_for_terminal(job, user.email, utcnow())
 
 
 def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
-    if terminal_runs.is_done(job):
+    if run_in_terminal.is_done(job):
         click.echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
         return
     click.echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)

@@ -23,7 +23,7 @@ from portal.documents.storage import LocalStorage
 from portal.jobs import commands
 from portal.jobs.attempt.save import LookedUp, save
 from portal.jobs.core import ledger
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.sources import get as get_source
 from portal.sources.base import Answer, Outcome

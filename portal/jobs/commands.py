@@ -19,8 +19,8 @@ from portal.documents.reader.parent import SheetFacts
 from portal.documents.storage import LocalStorage
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.derived import is_unfinished
+from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
-from portal.jobs.core.tables import EventKind
 from portal.jobs.dispatch import push_job
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob, backoff

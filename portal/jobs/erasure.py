@@ -14,8 +14,8 @@ from sqlalchemy import func, select, update
 from portal.database import changed_rows, db
 from portal.documents.models import Document
 from portal.documents.storage import LocalStorage
-from portal.jobs.core import ledger, samples
-from portal.jobs.core.columns import JobColumns
+from portal.jobs.core import answer_samples, ledger
+from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     """Delete a removed job's rows and, if it was the last job of its document, that too; does not commit. Returns the
     key of the stored file to delete after the commit, or None."""
     ledger.erase(job.id)
-    samples.erase(job.id)
+    answer_samples.erase(job.id)
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))

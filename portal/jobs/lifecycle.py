@@ -15,11 +15,11 @@ from sqlalchemy import ColumnElement, and_, or_, update
 from portal.causes import CauseCode
 from portal.database import among, db
 from portal.jobs.core import ledger, timeline
-from portal.jobs.core.backoff import Backoff
-from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.hand_edits import plan_retry
+from portal.jobs.core.job_columns import JobColumns
+from portal.jobs.core.job_tables import AttemptEnd, EventKind
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, statuses_before
-from portal.jobs.core.tables import AttemptEnd, EventKind
 from portal.jobs.metrics.record import record_deletion, update_metrics
 from portal.jobs.notify import send
 from portal.sources.pause import paused_source_names

@@ -10,8 +10,8 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import Model, db, enum_check, partial_index
 from portal.documents.models import Document
-from portal.jobs.core.backoff import Backoff
 from portal.jobs.core.hand_edits import reconcile
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
 from portal.jobs.lifecycle import Lifecycle
 from portal.jobs.metrics.record import update_metrics

@@ -19,8 +19,8 @@ from portal.database import db
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER, id_in
 from portal.jobs.core.derived import summary_sentence, version
+from portal.jobs.core.job_tables import Attempt, Event, Number, SweepState
 from portal.jobs.core.status import WAITING, Status
-from portal.jobs.core.tables import Attempt, Event, Number, SweepState
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause

@@ -8,7 +8,7 @@ from alembic import context
 import portal.accounts
 import portal.documents.models
 import portal.jobs.core.bulk_tables
-import portal.jobs.core.tables
+import portal.jobs.core.job_tables
 import portal.jobs.health.processes
 import portal.jobs.metrics.models
 import portal.jobs.models

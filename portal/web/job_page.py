@@ -13,7 +13,7 @@ from portal import sources
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries
-from portal.jobs.core import derived, retention, samples
+from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.export import groups_of
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
@@ -104,7 +104,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "row_filter": row_filter,
         "events": queries.timeline(job),
         "attempts": queries.attempts(job),
-        "samples": samples.of_job(job.id) if current_user.is_admin else [],
+        "samples": answer_samples.of_job(job.id) if current_user.is_admin else [],
         "sample_words": sample_words,
         "file": _file_facts(job),
         "kept_days": retention.kept_days(job),

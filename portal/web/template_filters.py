@@ -15,7 +15,7 @@ from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
 from portal.jobs.admin import words
 from portal.jobs.admin.job_list import CappedCount
 from portal.jobs.core import derived, retention
-from portal.jobs.core.tables import Number
+from portal.jobs.core.job_tables import Number
 from portal.jobs.export import group_title
 from portal.jobs.words import statuses
 from portal.sources.words import source_title, value_words

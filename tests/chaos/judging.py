@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
+from portal.jobs.attempt.lookup_window import TICK_SECONDS
 from portal.jobs.attempt.runner import SAVE_SECONDS
-from portal.jobs.attempt.window import TICK_SECONDS
 from tests.chaos import watching
 from tests.support import client
 from tests.support.journal import repeated

@@ -25,7 +25,7 @@ from portal.database import db
 from portal.documents.models import Document
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.terminal_runs import TERMINAL
+from portal.jobs.run_in_terminal import TERMINAL
 from portal.sources.base import Answer, Outcome
 from tests.cli.scraping import records, scrape, spreadsheet
 from tests.support.cast import mobile

@@ -16,8 +16,8 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
 from portal.jobs.attempt.save import COUNTERS
+from portal.jobs.core.job_tables import Number
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep.steps import sweep
 from portal.sources.base import Outcome

@@ -16,9 +16,9 @@ from portal.jobs import commands
 from portal.jobs.attempt import heartbeat
 from portal.jobs.attempt import save as saving
 from portal.jobs.core import ledger
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.job_tables import Number
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
-from portal.jobs.core.tables import Number
 from portal.jobs.metrics.models import Metric
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status_counts import count_by_status

@@ -10,9 +10,9 @@ from portal import sources
 from portal.database import db
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.job_tables import Number
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.sources import answer_cache, stats

@@ -12,8 +12,8 @@ from portal.database import db
 from portal.jobs import commands, queries
 from portal.jobs.admin import job_list
 from portal.jobs.admin.filters import Filters
+from portal.jobs.core.job_tables import SweepState
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import SweepState
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from tests.support import scenes

@@ -13,7 +13,7 @@ from portal.database import db
 from portal.jobs import dispatch, source_pause
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.health import sources
 from portal.jobs.models import ScrapingJob

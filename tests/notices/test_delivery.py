@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.database import db
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.notices import log
 from portal.notices.delivery import send_due

@@ -13,7 +13,7 @@ from portal.accounts import User
 from portal.causes import CauseCode
 from portal.database import db
 from portal.jobs.attempt.save import LookedUp, save
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts
 from portal.notices import digests

@@ -9,9 +9,9 @@ from redis import Redis
 from sqlalchemy import select
 
 from portal.database import db
-from portal.jobs.attempt import retry_queue, runner
+from portal.jobs.attempt import number_queue, runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import summary_words
@@ -37,7 +37,7 @@ class Clock:
 def test_a_long_outage_costs_no_retry_and_few_probes(
     app, alice, make_job, valkey: str, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(retry_queue, "BASE_SECONDS", 0.001)
+    monkeypatch.setattr(number_queue, "BASE_SECONDS", 0.001)
     clock = Clock()
     given = Conditions("w", 60, Backoff(base_seconds=60, spread=0), clock=clock)
     redis = Redis.from_url(valkey)

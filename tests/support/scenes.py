@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from portal.database import db
 from portal.jobs.attempt.save import LookedUp, save
 from portal.jobs.core import ledger
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Answer, Outcome

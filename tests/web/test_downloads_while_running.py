@@ -3,7 +3,7 @@
 from sqlalchemy import select, text
 
 from portal.database import db
-from portal.jobs.core.tables import Event
+from portal.jobs.core.job_tables import Event
 from portal.jobs.export import export
 from portal.web import jobs as pages
 

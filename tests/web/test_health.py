@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs.core.tables import SweepState
+from portal.jobs.core.job_tables import SweepState
 from tests.support import cast
 
 

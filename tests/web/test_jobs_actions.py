@@ -14,8 +14,8 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs import queries
 from portal.jobs.core import derived
+from portal.jobs.core.job_tables import Event, Number
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Event, Number
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from tests.support import scenes

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.core.tables import Event
+from portal.jobs.core.job_tables import Event
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from tests.support import scenes

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, or_, select, true
 from portal.accounts import User
 from portal.database import among, db
 from portal.ids import MAX_INTEGER, id_in
+from portal.jobs.core.job_tables import Number
 from portal.jobs.core.status import RETRYABLE, Status
-from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
 from portal.jobs.queries import containing
 

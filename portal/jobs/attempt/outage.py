@@ -12,7 +12,7 @@ from sqlalchemy import exists, func, select
 
 from portal.causes import CauseCode
 from portal.database import db
-from portal.jobs.core.tables import Attempt, Number
+from portal.jobs.core.job_tables import Attempt, Number
 from portal.sources.base import Outcome
 
 MAX_PAUSES = 8  # pauses within a day: with these waits, three hours

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from portal.causes import cause_for
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
 from portal.logs import redact_text

@@ -18,13 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.jobs.attempt import outage, outcome
+from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.heartbeat import Heartbeat
+from portal.jobs.attempt.lookup_window import stream
+from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import ADMIN_SECONDS, AttemptOutcome, Conditions
-from portal.jobs.attempt.retry_queue import RetryQueue
 from portal.jobs.attempt.save import AttemptTaken, LookedUp, save
-from portal.jobs.attempt.tickets import KeptTickets
-from portal.jobs.attempt.window import stream
-from portal.jobs.core import ledger, samples, timeline
+from portal.jobs.core import answer_samples, ledger, timeline
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
@@ -32,7 +32,7 @@ from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, open_session
 from portal.sources.catalogue import refresh as refresh_sources
-from portal.sources.http.samples import Samples
+from portal.sources.http.answer_samples import Samples
 
 __all__ = ["ADMIN_SECONDS", "Conditions", "run"]
 
@@ -168,7 +168,7 @@ class _Attempt(AttemptOutcome):
                     self.fault = outcome.redacted_traceback(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
-        queue = RetryQueue(self.tickets.paid_first(rows), group_size, tries)
+        queue = NumberQueue(self.tickets.paid_first(rows), group_size, tries)
         for received in stream(guarded, queue, source.concurrency, interrupted, DRAIN_SECONDS):
             if received is not None:
                 group, answers = received
@@ -223,7 +223,7 @@ class _Attempt(AttemptOutcome):
         self.cache.remember(self.fresh, now)
         self.tickets.settle(self.responded, now)
         if taken := self.samples.since(self.samples_saved):
-            samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
+            answer_samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
             self.samples_saved += len(taken)
         if self.fault:
             timeline.note_fault(self.job_id, self.attempt, self.fault)

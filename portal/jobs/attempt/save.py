@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Dialect, Table, bindparam, func, literal_colu
 from sqlalchemy.types import TypeEngine
 
 from portal.database import db
-from portal.jobs.core.tables import Number
+from portal.jobs.core.job_tables import Number
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import FINAL, Answer, Outcome
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from hashlib import blake2s
 
 from portal.causes import CauseCode, cause_for
-from portal.jobs.core.columns import JobColumns
+from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.status import ENDED, RETRYABLE, STOPPABLE, WAITING, Status
 from portal.sources.base import Outcome
 

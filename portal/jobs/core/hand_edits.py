@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import inspect
 
-from portal.jobs.core.columns import JobColumns
+from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from portal.database import changed_rows, db
-from portal.jobs.core.tables import Attempt, Number, Ticket
+from portal.jobs.core.job_tables import Attempt, Number, Ticket
 from portal.sources.base import Outcome
 
 CHUNK = 500

@@ -12,7 +12,7 @@ from flask import current_app
 from portal.accounts import User
 from portal.database import db
 from portal.documents.models import Document
-from portal.jobs.core.columns import JobColumns
+from portal.jobs.core.job_columns import JobColumns
 
 
 def days_of(user: User) -> int:

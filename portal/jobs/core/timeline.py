@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import update
 
 from portal.database import db
-from portal.jobs.core.tables import Attempt, AttemptEnd, Event, EventKind
+from portal.jobs.core.job_tables import Attempt, AttemptEnd, Event, EventKind
 
 
 def record(job_id: int, kind: EventKind, now: datetime, actor: str | None = None, **facts: Any) -> None:

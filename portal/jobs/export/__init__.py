@@ -16,7 +16,7 @@ from typing import BinaryIO
 from portal.database import db
 from portal.documents.storage import LocalStorage
 from portal.jobs.export.csv_file import write_csv
-from portal.jobs.export.groups import Group, UnknownGroup, groups_of, is_group
+from portal.jobs.export.download_groups import Group, UnknownGroup, groups_of, is_group
 from portal.jobs.export.lines import ExportPlan, RowFilter, plan_for
 from portal.jobs.export.names import download_name, group_title
 from portal.jobs.export.xlsx import write_xlsx

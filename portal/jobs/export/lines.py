@@ -20,8 +20,8 @@ from portal.database import READ_ONLY, db
 from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell
 from portal.documents.storage import LocalStorage
-from portal.jobs.core.tables import Number
-from portal.jobs.export.groups import in_group
+from portal.jobs.core.job_tables import Number
+from portal.jobs.export.download_groups import in_group
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import explain, outcome_words, reason_words
 from portal.sources.base import Outcome

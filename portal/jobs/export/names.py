@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from flask_babel import gettext
 
-from portal.jobs.export.groups import MOBILES, UNIQUE, operator_of
+from portal.jobs.export.download_groups import MOBILES, UNIQUE, operator_of
 from portal.jobs.export.lines import RowFilter
 from portal.jobs.models import ScrapingJob
 

@@ -27,7 +27,7 @@ from portal.database import (
     reading,
     upsert,
 )
-from portal.jobs.core.tables import SweepState
+from portal.jobs.core.job_tables import SweepState
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs.core.tables import Event, EventKind
+from portal.jobs.core.job_tables import Event, EventKind
 from portal.jobs.dispatch import QUEUES, connection, queue
 from portal.jobs.models import ScrapingJob
 

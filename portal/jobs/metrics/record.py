@@ -15,10 +15,10 @@ from sqlalchemy import func, literal_column, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.database import changed_rows, db, upsert
-from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.derived import is_unfinished
+from portal.jobs.core.job_columns import JobColumns
+from portal.jobs.core.job_tables import Attempt, AttemptEnd
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Attempt, AttemptEnd
 from portal.jobs.metrics.histogram import bin_of
 from portal.jobs.metrics.models import DAY, EVER, EVERYBODY, HOUR, QUARTER, HistogramBin, HistogramKind, JobEnd, Metric
 from portal.jobs.metrics.periods import QUARTER_SECONDS, QUARTERS, QUARTERS_OF_HOUR

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import func, select
 
 from portal.database import db
-from portal.jobs.core.columns import JobColumns
+from portal.jobs.core.job_columns import JobColumns
+from portal.jobs.core.job_tables import Attempt, Number
 from portal.jobs.core.retention import deleted_on
-from portal.jobs.core.tables import Attempt, Number
 from portal.sources.base import Outcome
 
 ROWS_NAMED = 10  # rows that an email names at most

@@ -5,7 +5,7 @@ from sqlalchemy.orm import aliased
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.core.tables import Event, EventKind
+from portal.jobs.core.job_tables import Event, EventKind
 from portal.notices.models import Channel, Delivery, Notice
 
 SHOWN = 50

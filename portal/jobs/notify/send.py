@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.core.columns import JobColumns
+from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.notify.facts import job_facts, source_facts
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice

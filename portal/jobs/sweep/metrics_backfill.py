@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, insert, select, update
 
 from portal.database import among, db
+from portal.jobs.core.job_tables import Attempt, Event, EventKind
 from portal.jobs.core.status import ENDED, WAITING, Status
-from portal.jobs.core.tables import Attempt, Event, EventKind
 from portal.jobs.metrics.models import JobEnd
 from portal.jobs.metrics.record import AttemptTimes, CountedEnd, update_metrics, write
 from portal.jobs.models import ScrapingJob

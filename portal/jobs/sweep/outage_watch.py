@@ -14,7 +14,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, Select, delete, func, select
 
 from portal.database import changed_rows, db
-from portal.jobs.core.tables import Attempt, AttemptEnd
+from portal.jobs.core.job_tables import Attempt, AttemptEnd
 from portal.jobs.health.processes import scrape_worker_is_alive
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts

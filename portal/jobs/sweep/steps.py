@@ -21,7 +21,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
 from portal.jobs.admin import operation_runner, phone_search
-from portal.jobs.core.tables import SweepState
+from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
     connection,
     document_message,

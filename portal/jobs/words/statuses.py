@@ -8,10 +8,10 @@ from datetime import datetime
 from flask_babel import LazyString, format_decimal, gettext, lazy_pgettext, ngettext
 from flask_babel import lazy_gettext as _
 
-from portal.jobs.core.columns import JobColumns
 from portal.jobs.core.derived import Summary, cause_of, retryable_numbers, summary_sentence
+from portal.jobs.core.job_columns import JobColumns
+from portal.jobs.core.job_tables import AttemptEnd
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import AttemptEnd
 from portal.jobs.words.causes import Explained, Side, explain, reason_words
 from portal.jobs.words.timeline import event_tone, event_words
 from portal.sources.base import Outcome

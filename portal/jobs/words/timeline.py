@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_babel import format_datetime, format_decimal, gettext, ngettext
 
-from portal.jobs.core.tables import Event, EventKind
+from portal.jobs.core.job_tables import Event, EventKind
 from portal.jobs.words.causes import reason_words
 from portal.notices.models import Channel, Delivery
 from portal.notices.words import CHANNELS, kind_words

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs.core.tables import SweepState
+from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import KEPT_SECONDS, ROOM, Message, connection, queue
 from portal.jobs.health.processes import Reporter
 from portal.jobs.sweep import steps

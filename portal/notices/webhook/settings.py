@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from portal.database import among, changed_rows, db
 from portal.net.address_policy import AddressPolicy, AddressRefusal, AddressRefused
-from portal.net.post import SECONDS
+from portal.net.guarded_post import SECONDS
 from portal.notices.kinds import NoticeKind
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.outbox import write

@@ -13,7 +13,7 @@ from flask_babel import force_locale, gettext
 from portal.accounts import User
 from portal.database import reading
 from portal.net.address_policy import AddressRefusal, AddressRefused
-from portal.net.post import SECONDS, NoPostResponse, PostResponse, post
+from portal.net.guarded_post import SECONDS, NoPostResponse, PostResponse, post
 from portal.net.retry_after import retry_after_seconds
 from portal.notices.errors import DeliveryFailed
 from portal.notices.models import Notice, NoticeSettings

@@ -16,6 +16,7 @@ import structlog
 from portal.causes import REFUSALS, CauseCode
 from portal.net.retry_after import rate_limit_seconds, retry_after_seconds
 from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped, Tickets
+from portal.sources.http.answer_samples import Samples
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
 from portal.sources.http.classify import Verdict, classify, classify_whole
@@ -24,7 +25,6 @@ from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.first_request import FirstRequestGate
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.http.robots import Robots
-from portal.sources.http.samples import Samples
 from portal.sources.limits.interfaces import Breaker, Limiter
 from portal.sources.recipes.model import AnswerFormat, Recipe, Request
 from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill

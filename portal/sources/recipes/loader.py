@@ -12,7 +12,7 @@ import phonenumbers
 
 from portal.config import SETTINGS
 from portal.sources.base import Outcome
-from portal.sources.recipes import parts
+from portal.sources.recipes import sections
 from portal.sources.recipes.model import (
     RULE_NAMES,
     AnswerFormat,
@@ -68,7 +68,7 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         description=table.texts_by_language("description"),
         request=request,
         batch=batch,
-        limits=parts.limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
+        limits=sections.limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
         outcomes=_outcomes(outcome_table, kind) if outcome_table else {},
         fields=fields,
         tests=tuple(_case(one, path, fields) for one in table.tables("test")),
@@ -87,7 +87,7 @@ def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | No
         table.wrong("request", "missing")
         return Request(""), None
     alone = kind != AnswerFormat.BATCH and not (batch_table and "{numbers_json}" in str(request_table.values))
-    request = parts.request(request_table, parts.ONE_NUMBER if alone else parts.MANY_NUMBERS, PORTAL_SETTINGS)
+    request = sections.request(request_table, sections.ONE_NUMBER if alone else sections.MANY_NUMBERS, PORTAL_SETTINGS)
     request_table.end()
     if batch_table is None:
         if kind == AnswerFormat.BATCH:
@@ -95,11 +95,11 @@ def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | No
         return request, None
     if kind == AnswerFormat.HTML:
         table.wrong("batch", "json_only")
-    return request, parts.batch(batch_table, request, PORTAL_SETTINGS)
+    return request, sections.batch(batch_table, request, PORTAL_SETTINGS)
 
 
 def _outcomes(table: TomlTable, kind: AnswerFormat) -> dict[str, tuple[Rule, ...]]:
-    found = {name: tuple(parts.rule(one, kind) for one in table.tables(name)) for name in RULE_NAMES}
+    found = {name: tuple(sections.rule(one, kind) for one in table.tables(name)) for name in RULE_NAMES}
     table.end()
     return {name: rules for name, rules in found.items() if rules}
 
@@ -117,7 +117,7 @@ def _fields(table: TomlTable, kind: AnswerFormat) -> tuple[FieldRule, ...]:
             fields.values[name] = {"css" if kind == AnswerFormat.HTML else "path": value}
         field_table = fields.table(name)
         if field_table is not None:
-            found.append(parts.field(field_table, name, kind))
+            found.append(sections.field(field_table, name, kind))
     return tuple(found)
 
 

@@ -11,8 +11,8 @@ from flask.testing import FlaskCliRunner
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
+from portal.jobs.core.job_tables import Event, SweepState
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Event, SweepState
 from portal.jobs.models import ScrapingJob
 
 MakeJob = Callable[..., ScrapingJob]

@@ -15,8 +15,8 @@ from portal.application import build
 from portal.clock import utcnow
 from portal.config import read_settings
 from portal.database import db
+from portal.jobs.core.job_tables import Event
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Event
 from portal.jobs.models import ScrapingJob
 from tests.support import cast
 

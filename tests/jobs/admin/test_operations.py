@@ -17,8 +17,8 @@ from portal.jobs.admin import bulk, operation_runner, operations
 from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.admin.filters import Filters
 from portal.jobs.core.bulk_tables import ChosenJob, Operation, OperationState, Verb
+from portal.jobs.core.job_tables import Event
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Event
 from portal.jobs.models import ScrapingJob
 from tests.jobs.many import copies
 from tests.support import cast, scenes

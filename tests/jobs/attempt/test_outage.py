@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from portal.database import db
-from portal.jobs.attempt import outage, retry_queue, runner
+from portal.jobs.attempt import number_queue, outage
+from portal.jobs.attempt import runner as runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.job_tables import Number
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
 from tests.support.cast import NOW, mobile
 from tests.support.misbehaving import Misbehaving, always, misbehaving, never
@@ -22,7 +23,7 @@ from tests.support.recipes import recipe, registered
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Misbehaving]:
     """A source that is down."""
-    monkeypatch.setattr(retry_queue, "BASE_SECONDS", 0.001)
+    monkeypatch.setattr(number_queue, "BASE_SECONDS", 0.001)
     with misbehaving() as server, registered(recipe(tmp_path, "json", server.url)):
         server.down = True
         yield server

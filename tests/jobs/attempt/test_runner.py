@@ -11,9 +11,9 @@ from portal.database import db
 from portal.jobs.attempt import runner, save
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core import ledger
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.job_tables import Attempt, AttemptEnd, Number
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Attempt, AttemptEnd, Number
 from portal.jobs.models import ScrapingJob
 from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome, SourceBusy, SourceStopped

@@ -11,8 +11,8 @@ from portal.database import db
 from portal.jobs.attempt import outcome
 from portal.jobs.attempt import runner as attempts
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.core.backoff import Backoff
-from portal.jobs.core.tables import Attempt
+from portal.jobs.core.job_tables import Attempt
+from portal.jobs.core.retry_backoff import Backoff
 from portal.sources import catalogue
 from portal.sources.recipes.folder import EXAMPLES
 from tests.support.cast import NOW

@@ -10,8 +10,8 @@ from portal.database import db
 from portal.documents.models import Document
 from portal.jobs import commands, erasure, queries
 from portal.jobs.core import retention
+from portal.jobs.core.job_tables import Number
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Number
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import expiry, steps
 from portal.sources.base import Outcome

@@ -17,7 +17,7 @@ from portal.documents.models import Document, Reading
 from portal.documents.reader.sheet_file import cell_of
 from portal.jobs import commands
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.export import export
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Answer, Outcome

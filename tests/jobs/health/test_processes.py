@@ -9,7 +9,7 @@ from sqlalchemy import event, select
 
 from portal.clock import utcnow
 from portal.database import db, reading
-from portal.jobs.core.tables import SweepState
+from portal.jobs.core.job_tables import SweepState
 from portal.jobs.health import processes as processes_room
 from portal.jobs.health.processes import EVERY, KEPT, SILENT_AFTER, SWEEP_MISSED, Reporter, WorkerProcess, is_stalled
 from portal.jobs.sweep import steps

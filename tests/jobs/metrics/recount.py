@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.core.tables import Attempt, Event
+from portal.jobs.core.job_tables import Attempt, Event
 from portal.jobs.models import ScrapingJob
 
 

@@ -13,9 +13,9 @@ from portal.documents.models import Document, Reading
 from portal.jobs import commands
 from portal.jobs.attempt import save
 from portal.jobs.core import ledger
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.job_tables import Event, SweepState
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Event, SweepState
 from portal.jobs.dispatch import queue
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import overdue, steps

@@ -15,7 +15,7 @@ from portal.database import db
 from portal.jobs import queries
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import reason_words
 from portal.notices.models import Notice

@@ -12,8 +12,8 @@ from portal.causes import CAUSES, cause_for
 from portal.database import db
 from portal.jobs import queries
 from portal.jobs.core.derived import Summary, summary_sentence
+from portal.jobs.core.job_tables import AttemptEnd, Event, EventKind
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import AttemptEnd, Event, EventKind
 from portal.jobs.words import statuses, timeline
 from portal.phone import Reason
 from portal.sources.base import Outcome

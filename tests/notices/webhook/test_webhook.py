@@ -14,10 +14,10 @@ from flask import Flask
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
-from portal.net import post as posting
+from portal.net import guarded_post as posting
 from portal.net.address_policy import AddressRefusal, AddressRefused
 from portal.notices.delivery import MAX_TRIES, send_due
 from portal.notices.models import Channel, Delivery, Notice, NoticeSettings

@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.attempt import retry_queue, runner
+from portal.jobs.attempt import number_queue, runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.job_tables import Number
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Number
 from portal.jobs.export import write_export
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import FINAL, Outcome
@@ -39,7 +39,7 @@ def server() -> Iterator[Misbehaving]:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the waits between tries, random times of up to 1, 2 and 4 seconds, to hundredths."""
-    monkeypatch.setattr(retry_queue, "BASE_SECONDS", 0.02)
+    monkeypatch.setattr(number_queue, "BASE_SECONDS", 0.02)
 
 
 def given(now: datetime) -> Conditions:

@@ -199,7 +199,7 @@ def test_a_sample_outside_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_mistake_has_a_sentence(app: Flask, tmp_path: Path) -> None:
-    written = (Path(sources.__file__).parent / "recipes" / "parts.py").read_text()
+    written = (Path(sources.__file__).parent / "recipes" / "sections.py").read_text()
     written += (Path(sources.__file__).parent / "recipes" / "loader.py").read_text()
     written += (Path(sources.__file__).parent / "recipes" / "toml_table.py").read_text()
     codes = set(re.findall(r'wrong\([^"\n]*"[a-z_]*", "([a-z_]+)"', written)) | set(

@@ -12,8 +12,8 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import queries
+from portal.jobs.core.job_tables import SweepState
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import SweepState
 from portal.jobs.models import ScrapingJob
 from tests.support import scenes
 

@@ -20,7 +20,7 @@ from portal.database import db
 from portal.jobs import dispatch, source_trial
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.worker import tasks

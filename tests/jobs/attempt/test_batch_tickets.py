@@ -12,13 +12,14 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.attempt import retry_queue, runner
+from portal.jobs.attempt import number_queue
+from portal.jobs.attempt import runner as runner
+from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.attempt.save import AttemptTaken
-from portal.jobs.attempt.tickets import KeptTickets
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.job_tables import Event, Number, Ticket
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import Event, Number, Ticket
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import SubmittedBatch
 from portal.sources.recipes.model import Recipe
@@ -37,7 +38,7 @@ PATIENT = 5  # seconds for a request: a slow machine is not the fault of the sou
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry_queue, "BASE_SECONDS", 0.01)
+    monkeypatch.setattr(number_queue, "BASE_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from portal.database import db
 from portal.jobs import commands
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core import samples
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core import answer_samples
+from portal.jobs.core.job_tables import AnswerSample
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.core.tables import AnswerSample
 from portal.jobs.models import ScrapingJob
+from portal.sources.http.answer_samples import CHARACTERS, cleaned
 from portal.sources.http.client import SourceClient
 from portal.sources.http.response import SourceResponse
-from portal.sources.http.samples import CHARACTERS, cleaned
 from portal.sources.recipes.model import Request
 from portal.sources.recipes.placeholders import MASK, FilledRequest
 from tests.support.cast import NOW, mobile
@@ -60,7 +60,7 @@ def run(tmp_path: Path, alice: User, make_job: MakeJob) -> Iterator[Callable[...
 
 def test_three_are_kept_each_with_its_row_and_no_secret(app: Flask, run: Callable[..., ScrapingJob]) -> None:
     job = run("json", lambda filled: json.dumps({"status": "ok", "for": filled.url[-12:], "key": KEY, "near": OTHER}))
-    kept = samples.of_job(job.id)
+    kept = answer_samples.of_job(job.id)
     assert len(kept) == 3 and len({one.row_no for one in kept}) == 3
     for one in kept:
         assert one.why == "no field operator" and one.status == 200
@@ -73,20 +73,20 @@ def test_of_a_batch_only_the_rows_own_item_is_kept(app: Flask, run: Callable[...
         asked = json.loads(filled.body or b"{}")["numbers"]
         return json.dumps({"results": [{"number": number, "data": {}} for number in asked]})
 
-    for one in samples.of_job(run("many", body).id):
+    for one in answer_samples.of_job(run("many", body).id):
         assert one.body.count("+34") == 1 and one.row_no
 
 
 def test_an_unreadable_batch_has_no_row_and_no_number(app: Flask, run: Callable[..., ScrapingJob]) -> None:
     job = run("many", lambda filled: f"<h1>Oops</h1> {OTHER} 612 34 56 78")
-    (one,) = samples.of_job(job.id)
+    (one,) = answer_samples.of_job(job.id)
     assert (one.row_no, one.why) == (None, "not JSON")
     assert "Oops" in one.body and "699" not in one.body and "612" not in one.body
 
 
 def test_the_one_by_which_the_file_stopped_is_kept_too(app: Flask, run: Callable[..., ScrapingJob]) -> None:
     job = run("many", lambda filled: '{"other": []}', count=60)
-    assert job.last_error == "page_changed" and len(samples.of_job(job.id)) >= 1
+    assert job.last_error == "page_changed" and len(answer_samples.of_job(job.id)) >= 1
 
 
 def test_only_admins_see_them_on_the_files_page(
@@ -100,7 +100,7 @@ def test_only_admins_see_them_on_the_files_page(
 
 def test_they_go_with_the_file(app: Flask, run: Callable[..., ScrapingJob]) -> None:
     job = run("json", lambda filled: "not json")
-    assert samples.of_job(job.id)
+    assert answer_samples.of_job(job.id)
     commands.delete(job.id, "alice@example.com", NOW, app.extensions["storage"])
     assert db.session.scalar(select(func.count()).select_from(AnswerSample)) == 0
 

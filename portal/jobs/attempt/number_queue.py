@@ -15,7 +15,7 @@ BASE_SECONDS = 1.0
 CAP_SECONDS = 60.0
 
 
-class RetryQueue:
+class NumberQueue:
     """`group` numbers go out together, and each may be looked up `tries` times in this attempt."""
 
     def __init__(

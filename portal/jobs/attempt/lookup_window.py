@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from portal.jobs.attempt.retry_queue import RetryQueue
+from portal.jobs.attempt.number_queue import NumberQueue
 from portal.sources.base import Answer
 
 NumberGroup = tuple[str, ...]
@@ -18,7 +18,7 @@ TICK_SECONDS = 0.25  # the longest silence before the caller gets its turn
 
 
 def stream(
-    lookup: Lookup, queue: RetryQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
+    lookup: Lookup, queue: NumberQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
 ) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
     """Yield each group that was looked up with its answers as they come in, and None after a while without any, so that
     the caller can save and beat. The caller settles the numbers in the queue before it asks for more.
@@ -33,7 +33,7 @@ def stream(
 
 
 def _one_by_one(
-    lookup: Lookup, queue: RetryQueue, stopped: Callable[[], bool]
+    lookup: Lookup, queue: NumberQueue, stopped: Callable[[], bool]
 ) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
     while not stopped():
         group = queue.take()
@@ -47,7 +47,7 @@ def _one_by_one(
 
 
 def _many(
-    lookup: Lookup, queue: RetryQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
+    lookup: Lookup, queue: NumberQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
 ) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
     in_flight: dict[Future[BatchAnswers], NumberGroup] = {}
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="lookup")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from portal.net.address_policy import AddressPolicy, AddressRefusal, AddressRefused
-from portal.net.post import READ_BYTES, NoPostResponse, PostResponse, post
+from portal.net.guarded_post import READ_BYTES, NoPostResponse, PostResponse, post
 from tests.support.receiver import Receiver, receiver
 
 SECONDS = 0.4  # the time limit of these posts

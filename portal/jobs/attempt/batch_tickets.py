@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.database import READ_ONLY, changed_rows, db
 from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.core import timeline
-from portal.jobs.core.tables import EventKind, Ticket
+from portal.jobs.core.job_tables import EventKind, Ticket
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import SubmittedBatch
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy import func, select
 
 from portal.database import db
-from portal.jobs.core.tables import Number
+from portal.jobs.core.job_tables import Number
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select
 
 from portal.database import changed_rows, db
-from portal.jobs.core.tables import AnswerSample
-from portal.sources.http.samples import Sample
+from portal.jobs.core.job_tables import AnswerSample
+from portal.sources.http.answer_samples import Sample
 
 SHOWN = 15  # of the latest attempts
 

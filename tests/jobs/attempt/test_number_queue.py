@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.jobs.attempt.retry_queue import BASE_SECONDS, CAP_SECONDS, RetryQueue
+from portal.jobs.attempt.number_queue import BASE_SECONDS, CAP_SECONDS, NumberQueue
 
 
 class Clock:
@@ -19,13 +19,13 @@ def clock() -> Clock:
 
 
 def test_numbers_come_once_in_order_and_in_groups() -> None:
-    queue = RetryQueue("abcde", group=2)
+    queue = NumberQueue("abcde", group=2)
     assert [queue.take(), queue.take(), queue.take()] == [("a", "b"), ("c", "d"), ("e",)]
     assert queue.take() == () and not queue.left
 
 
 def test_the_wait_doubles_with_each_failure(clock: Clock) -> None:
-    queue = RetryQueue("a", tries=4, clock=clock, draw=lambda: 1.0)
+    queue = NumberQueue("a", tries=4, clock=clock, draw=lambda: 1.0)
     for wait in (BASE_SECONDS, 2 * BASE_SECONDS):
         assert queue.take() == ("a",)
         assert queue.retry("a")
@@ -37,7 +37,7 @@ def test_the_wait_doubles_with_each_failure(clock: Clock) -> None:
 
 
 def test_the_wait_is_a_draw_and_has_a_cap(clock: Clock) -> None:
-    queue = RetryQueue("a", tries=40, clock=clock, draw=lambda: 0.5)
+    queue = NumberQueue("a", tries=40, clock=clock, draw=lambda: 0.5)
     for _ in range(20):
         assert queue.take() and queue.retry("a")
         wait = queue.due_in_seconds
@@ -47,7 +47,7 @@ def test_the_wait_is_a_draw_and_has_a_cap(clock: Clock) -> None:
 
 
 def test_the_last_try_comes_after_all_others(clock: Clock) -> None:
-    queue = RetryQueue("abc", tries=2, clock=clock)
+    queue = NumberQueue("abc", tries=2, clock=clock)
     assert queue.take() == ("a",) and queue.retry("a")
     assert [queue.take(), queue.take()] == [("b",), ("c",)]
     assert queue.take() == () and queue.left, "b and c are still out"
@@ -59,13 +59,13 @@ def test_the_last_try_comes_after_all_others(clock: Clock) -> None:
 
 
 def test_what_costs_nothing_comes_back_for_ever(clock: Clock) -> None:
-    queue = RetryQueue("a", tries=2, clock=clock)
+    queue = NumberQueue("a", tries=2, clock=clock)
     for _ in range(100):
         assert queue.take() == ("a",) and queue.retry("a", free=True)
 
 
 def test_a_late_retry_comes_after_all_others(clock: Clock) -> None:
-    queue = RetryQueue("ab", tries=4, clock=clock)
+    queue = NumberQueue("ab", tries=4, clock=clock)
     assert queue.take() == ("a",) and queue.retry("a", late=True)
     assert queue.take() == ("b",) and queue.take() == ()
     queue.settle()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.jobs.core.backoff import Backoff
+from portal.jobs.core.retry_backoff import Backoff
 
 PLAIN = Backoff(base_seconds=120, factor=4, cap_seconds=3600, spread=0.2)
 
