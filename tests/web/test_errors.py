@@ -68,7 +68,7 @@ def test_a_crash_shows_nothing_of_the_inside_and_its_traceback_is_found_by_the_r
 
 
 def test_two_requests_have_two_references(client: FlaskClient) -> None:
-    texts = [client.get("/nowhere").text.split("administrator: ")[1].split("<")[0] for _ in range(2)]
+    texts = [client.get("/nowhere").text.split("administrador: ")[1].split("<")[0] for _ in range(2)]
     assert texts[0] != texts[1]
 
 

@@ -114,7 +114,7 @@ def test_a_file_of_a_paused_source_says_so_and_is_not_queued(
     assert queries.page_version(again, utcnow()) != before, "a page that is open would not hear of it"
     pause.resume("counting")
     db.session.commit()
-    assert "waits for its turn" in page(as_alice, f"/jobs/{job.id}")
+    assert "The file is in the queue." in page(as_alice, f"/jobs/{job.id}")
 
 
 def test_the_cause_is_gone_once_a_worker_takes_the_file(
