@@ -120,7 +120,7 @@ def test_the_set_up_address_works_once(tabs: Tabs, set_up_address: str, signed_i
     page = tabs.open(here)
     tabs.forgive("status of 404")
     page.goto(set_up_address)
-    expect(page.locator("[role=alert]")).to_contain_text("This link has been used")
+    expect(page.locator("[role=alert]")).to_contain_text("This link has expired")
     assert page.locator("[name=password]").count() == 0
 
 

@@ -91,7 +91,7 @@ def test_a_job_that_fails_twice_and_then_succeeds_is_followed_from_attempt_to_at
 
     worker_for_one_attempt(place, **POISON)
     wait_for(page, "failed")
-    expect(page.locator("#job-summary")).to_contain_text("tries again by itself. Nothing to do.")
+    expect(page.locator("#job-summary")).to_contain_text("We will try again automatically")
     expect(page.locator("#job-cause")).to_contain_text("automatic retry 1 of 3")
     assert sums(page) == {"Found": ROWS - POISONED, "No answer": POISONED}
 
