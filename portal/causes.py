@@ -238,7 +238,7 @@ _TABLE = (
         N_("The credit at the source has run out."),
         _ONCE_FIXED,
         _ADMINS_KNOW,
-        N_("Top up the credit at the source. Then retry these."),
+        N_("Top up the credit with the provider, then retry these files."),
         for_admin=True,
         refusal=True,
     ),

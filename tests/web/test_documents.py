@@ -154,7 +154,7 @@ def test_the_list_is_filtered_by_status_name_and_page(app: Flask, as_alice: Flas
     nothing = as_alice.get("/?status=failed&q=verano").text
     assert (
         "No files with “verano” in their name have status “Failed”." in nothing
-        and "1 file has another status." in nothing
+        and "1 file has a different status." in nothing
     )
     assert as_alice.get("/?status=nonsense&page=x").status_code == 200
 

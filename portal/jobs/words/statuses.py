@@ -116,7 +116,7 @@ def summary_words(job: JobColumns, now: datetime) -> str:
         "%(n)s row is ready.", "%(n)s rows are ready.", job.processed_numbers, n=format_decimal(job.processed_numbers)
     )
     if summary == Summary.STOPPED_FOR_ADMIN:
-        after = gettext("An administrator needs to fix this. Then press Retry.")
+        after = gettext("Ask an administrator to fix this, then press Retry.")
         return f"{reason_words(job.last_error)} {after} {ready}"
     left = retryable_numbers(job)
     if summary == Summary.CANCELLED:

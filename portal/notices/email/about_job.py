@@ -162,7 +162,7 @@ def job_completed(notice: Notice, recipient: Recipient, home: str) -> EmailConte
 
 def _all_rows(facts: Facts, recipient: Recipient) -> str:
     total = facts["total"]
-    return ngettext("We checked its only row.", "We checked all %(n)s rows.", total, n=recipient.count(total))
+    return ngettext("We checked the one row in it.", "We checked all %(n)s rows.", total, n=recipient.count(total))
 
 
 def _done_parts(facts: Facts, recipient: Recipient) -> tuple[EmailSection, ...]:

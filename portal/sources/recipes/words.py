@@ -20,7 +20,8 @@ SENTENCES: dict[str, LazyString] = {
     "not_between": _("Use a number from %(low)s to %(high)s."),
     "bad_name": _("Use only small letters, digits and hyphens (underscores in a field’s name), 40 characters at most."),
     "name_taken": _("Another source already has this name. Choose a different one."),
-    "bad_address": _("Start the address with http:// or https:// and a host without placeholders."),
+    "bad_address": _("The address must start with http:// or https:// and a host name. The host name cannot contain"
+        " placeholders."),
     "bad_placeholder": _("The placeholder “%(name)s” does not exist here. You can use: %(known)s."),
     "no_number": _("This request needs one of these placeholders: %(known)s."),
     "key_needs_poll": _("The placeholder batch_key is for sources that answer later. Add [batch.poll] or remove it."),

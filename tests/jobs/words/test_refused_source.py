@@ -82,7 +82,7 @@ def test_a_file_stopped_by_the_source_only_asks_its_owner_to_wait(
     db.session.commit()
     refused(job, counting, SourceStopped("page_changed"))
     seen = page(as_alice, f"/jobs/{job.id}")
-    assert "An administrator needs to fix this. Then press Retry." in seen and "no answer yet" not in seen
+    assert "Ask an administrator to fix this, then press Retry." in seen and "no answer yet" not in seen
 
 
 def test_a_source_that_is_down_is_not_called_busy(
