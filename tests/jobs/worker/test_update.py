@@ -131,7 +131,8 @@ def test_what_waits_runs_or_failed_ends_after_the_update(
         assert final == [(1, 20), (2, 20), (3, 20)]
         with app.app_context():
             services.wait_until(lambda: b"rq:job:sweep" not in old_messages(), 20, "the schedule names the new path")
-            assert not any(connection().llen(f"rq:queue:{name}") for name in ("intake", "scrape"))
+            queues = ("rq:queue:intake", "rq:queue:scrape")
+            services.wait_until(lambda: not any(map(connection().llen, queues)), 20, "the last messages are read")
     finally:
         for process in processes:
             process.kill()
