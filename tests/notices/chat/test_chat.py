@@ -104,7 +104,7 @@ def test_sixty_failures_are_two_messages(
         list(send_due(now + minute * MINUTE))
     assert len(chatting.received) == 2
     title, text = messages(chatting)[1]
-    assert title.startswith("59 archivos más")
+    assert title.startswith("Se han parado 59 archivos más")
     assert "alice@example.com, bob@example.com …" in text
 
 
