@@ -65,7 +65,9 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packed = subprocess.run(["git", "archive", EARLIER], cwd=ROOT, capture_output=True)
     if packed.returncode != 0:
         why = f"commit {EARLIER} is not in this clone, so no update from it can be tried: {packed.stderr.decode()}"
-        shallow = subprocess.run(["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, capture_output=True, text=True)
+        shallow = subprocess.run(
+            ["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, capture_output=True, text=True
+        )
         whole = shallow.stdout.strip() == "false"  # a clone without its history cannot have the commit
         (pytest.fail if whole and os.environ.get("CI") else pytest.skip)(why)
     folder = tmp_path_factory.mktemp("earlier")
