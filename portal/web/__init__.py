@@ -26,15 +26,15 @@ from portal.web import (
     notification_settings,
     outage_banner,
     password_reset,  # noqa: F401 - adds its pages to the blueprint of auth
+    request_fields,
     template_filters,
     webhook,
 )
-from portal.web import request_fields as request_checks
 
 
 def register(app: Flask) -> None:
     """Bind all pages, and what every response needs, to the application."""
-    request_checks.set_up(app)
+    request_fields.set_up(app)
     app.before_request(_fresh_sources)
     access.set_up(app)
     headers.set_up(app)
