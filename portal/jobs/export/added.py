@@ -1,0 +1,31 @@
+"""What is added to the person's file: the cells that follow the last used column of a row.
+
+Knows no file formats and no database. `lines` makes added rows; the writers in place put them into a copy of the file.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+AddedCell = str | int | float | bool | datetime | None
+"""Text stays text (`=1+1`, `+34…`, `007`), a datetime has no time zone and is shown as a date with time."""
+
+
+class Tone(StrEnum):
+    """How the first added cell of a row looks."""
+
+    HEADING = "heading"
+    FOUND = "found"
+    NOT_FOUND = "not_found"
+    TO_FIX = "to_fix"  # failed, invalid or rejected
+    WAITING = "waiting"
+    PLAIN = "plain"
+
+
+class AddedRow(NamedTuple):
+    """The cells to add to one row. Rows come in ascending `row_no`, and only those that get something."""
+
+    row_no: int  # as Excel counts, from 1
+    cells: Sequence[AddedCell]
+    tone: Tone = Tone.PLAIN
