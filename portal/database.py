@@ -205,8 +205,9 @@ PAGE_BUSY_SECONDS = 3.0
 @event.listens_for(Engine, "begin")
 def _on_begin(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
-        reading = connection.get_execution_options().get("sqlite_read_only", False)
-        seconds = PAGE_BUSY_SECONDS if has_request_context() else BUSY_SECONDS
+        options = connection.get_execution_options()
+        reading = options.get("sqlite_read_only", False)
+        seconds = options.get("busy_seconds") or (PAGE_BUSY_SECONDS if has_request_context() else BUSY_SECONDS)
         if connection.info.get("busy_seconds") != seconds:
             connection.exec_driver_sql(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
             connection.info["busy_seconds"] = seconds

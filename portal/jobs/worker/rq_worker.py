@@ -29,6 +29,7 @@ from portal.database import db
 from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
 from portal.jobs.worker.tasks import STOP
+from portal.jobs.worker.watchdog import Watchdog
 from portal.sources import catalogue
 from portal.tether import die_with
 
@@ -46,6 +47,7 @@ class PortalWorker(Worker):
     max_connection_wait_time = 5.0  # seconds between tries while Redis is away
     app: Flask
     reporter: Reporter
+    watchdog: Watchdog
     doing: str | None = None
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
@@ -56,6 +58,7 @@ class PortalWorker(Worker):
 
     def monitor_work_horse(self, job: Job, *args: Any, **kwargs: Any) -> None:
         self.doing = _short_name(job)
+        self.watchdog.begin(job)
         try:
             super().monitor_work_horse(job, *args, **kwargs)
         finally:
@@ -94,6 +97,7 @@ class PortalWorker(Worker):
         die_with(int(self.pid or 0))  # elsewhere than on Linux the lease has to do
         self.setup_work_horse_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        self.watchdog.ticks.start()
         with self.app.app_context():
             db.engine.dispose(close=False)  # the parent still uses these connections
             super().main_work_horse(job, queue)
@@ -128,6 +132,10 @@ class PortalWorker(Worker):
                 raise
 
     def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
+        # RQ calls this every few seconds while a fork runs.
+        if why := self.watchdog.why_kill():
+            log.error("fork killed", why=why, doing=self.doing, pid=self.horse_pid)
+            self.kill_horse(signal.SIGKILL)
         # RQ's worker would quit and kill its horse. The job does not need Redis to continue.
         with contextlib.suppress(RedisError, OSError):
             super().maintain_heartbeats(*args, **kwargs)
@@ -197,6 +205,7 @@ def work(app: Flask, queue_name: str) -> None:
             worker_ttl=30, maintenance_interval=60, job_monitoring_interval=5,
         )  # fmt: skip
         worker.app, worker.reporter = app, reporter
+        worker.watchdog = Watchdog(app.config["DATABASE_URL"], app.config["SCRAPING_LEASE_SECONDS"])
         freeze_memory()
         db.session.remove()
         worker.work(logging_level="WARNING")
