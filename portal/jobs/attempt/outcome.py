@@ -4,13 +4,14 @@ Each outcome is one verb of the lifecycle, committed here. None means that the j
 """
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from portal.causes import cause_for
 from portal.clock import utcnow
 from portal.database import db
+from portal.jobs.attempt import outage
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
@@ -84,12 +85,13 @@ class AttemptOutcome:
     def _end_handed_back(self, cause: str, not_before: datetime | None = None) -> Status | None:
         return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
 
-    def _end_refused(self, source_name: str, cause: str) -> Status | None:
+    def _end_refused(self, source_name: str, cause: str, blocked: Iterable[str] = ()) -> Status | None:
         """The source refuses every request: notify the admins. Unless the recipe is at fault, the file waits, continues
-        automatically and uses no retry."""
+        automatically and uses no retry. `blocked` are the numbers that it was asked about then."""
         until = self._after(ADMIN_SECONDS)
 
         def refused(now: datetime) -> ScrapingJob | None:
+            outage.note_blocked(self.job_id, blocked)
             send.source_stopped(source_name, cause, now)
             if not cause_for(cause).refusal:
                 return self._fail(cause, now)

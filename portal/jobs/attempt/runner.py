@@ -6,7 +6,7 @@ ledger, never "after row n", so the next attempt continues one that was interrup
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -31,7 +31,16 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, open_session
+from portal.sources.base import (
+    Answer,
+    LookupEnded,
+    LookupSession,
+    Outcome,
+    Source,
+    SourceBusy,
+    SourceStopped,
+    open_session,
+)
 from portal.sources.catalogue import refresh as refresh_sources
 
 __all__ = ["ADMIN_SECONDS", "Conditions", "run"]
@@ -108,6 +117,9 @@ class _Attempt(AttemptOutcome):
         self.exhausted: list[tuple[str, Answer]] = []  # numbers whose tries are used up
         self.not_ready = 0  # numbers that the source has accepted and not answered
         self.silent_seconds: float | None = None  # how long to wait for a source that gave no answer at all
+        self.session: LookupSession | None = None
+        self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
+        self.answers_others = False  # whether it has answered for other numbers since
 
     def work(self, source_name: str) -> Status | None:
         """Look up what waits, and end the attempt. Returns the job's status; None: it was taken away."""
@@ -116,7 +128,7 @@ class _Attempt(AttemptOutcome):
             source = get_source(source_name)
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
-        rows = until_back(lambda _: self._waiting_rows())
+        rows = until_back(lambda _: self._waiting_rows(source_name))
         self.cache = CachePolicy.of(source_name)
         self.tickets = KeptTickets(
             self.job_id, self.attempt, source_name, self.cache.version, rows.keys(), self.conditions.clock,
@@ -131,7 +143,8 @@ class _Attempt(AttemptOutcome):
             return self._end_handed_back(busy.reason, self._after(busy.seconds))
         except SourceStopped as stopped:
             self.buffer.save()
-            return self._end_refused(source_name, stopped.reason)
+            blocked = getattr(self.session, "blocked_numbers", ())
+            return self._end_refused(source_name, stopped.reason, blocked)
         self.buffer.save()
         if self._interrupted():
             return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
@@ -147,8 +160,10 @@ class _Attempt(AttemptOutcome):
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.conditions.stopped()
 
-    def _waiting_rows(self) -> dict[str, list[int]]:
+    def _waiting_rows(self, source_name: str) -> dict[str, list[int]]:
         rows = ledger.waiting(self.job_id)
+        self.blocked = outage.blocked_before(self.job_id)
+        self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         db.session.commit()  # no transaction is open during lookups
         return rows
 
@@ -167,12 +182,17 @@ class _Attempt(AttemptOutcome):
     def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
         buffer, interrupted = self.buffer, self._interrupted
         session, group_size, tries = open_session(source, interrupted, self.tickets)
+        self.session = session
         buffer.samples = getattr(session, "samples", buffer.samples)
+        numbers: Iterable[str] = rows
+        if self.blocked and (remember := getattr(session, "remember_blocked", None)):
+            remember(self.blocked, answers_others=self.answers_others)
+            numbers = outage.judge_last(rows, self.blocked, self.attempt)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
                 return session.lookup_many(numbers)
-            except (SourceBusy, SourceStopped, AttemptTaken):
+            except (LookupEnded, AttemptTaken):
                 raise
             except Exception as error:  # a fault of the source fails these numbers, never the file
                 if is_away(error) and interrupted():  # stopped before they were sent: they stay as they were
@@ -181,7 +201,7 @@ class _Attempt(AttemptOutcome):
                 buffer.note_fault(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
-        queue = NumberQueue(self.tickets.paid_first(rows), group_size, tries)
+        queue = NumberQueue(self.tickets.paid_first(numbers), group_size, tries)
         for received in stream(guarded, queue, source.concurrency, interrupted, DRAIN_SECONDS):
             if received is not None:
                 group, answers = received

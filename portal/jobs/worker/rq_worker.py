@@ -58,7 +58,7 @@ class PortalWorker(Worker):
 
     def monitor_work_horse(self, job: Job, *args: Any, **kwargs: Any) -> None:
         self.doing = _short_name(job)
-        self.watchdog.begin(job)
+        self.watchdog.begin(_attempt_of(job))
         try:
             super().monitor_work_horse(job, *args, **kwargs)
         finally:
@@ -164,6 +164,17 @@ def _short_name(job: Job) -> str | None:
         return None
     kind = {"scrape": "job", "read_document": "document"}.get(name, name)
     return f"{kind} {first}"[:60] if isinstance(first, int) else kind[:60]
+
+
+def _attempt_of(message: Job) -> tuple[int, int] | None:
+    """The job and the attempt before, of a message that runs an attempt; None for any other."""
+    try:
+        name, args = str(message.func_name).rpartition(".")[2], tuple(message.args or ())
+    except Exception:  # the fork refuses a message that cannot be read
+        return None
+    if name == "scrape" and len(args) == 2 and all(isinstance(one, int) for one in args):
+        return args[0], args[1]
+    return None
 
 
 def freeze_memory() -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 
 import structlog
-from rq.job import Job
 from sqlalchemy import NullPool, create_engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -60,9 +59,9 @@ class Watchdog:
         self._clock = clock
         self._attempt: tuple[int, int] | None = None
 
-    def begin(self, message: Job) -> None:
-        """Start to watch the fork that runs this message."""
-        self._attempt = attempt_of(message)
+    def begin(self, attempt: tuple[int, int] | None) -> None:
+        """Start to watch a fork. `attempt`: the job that it is to claim, and its last attempt; None for other tasks."""
+        self._attempt = attempt
         self._seen, self._silent, self._taken = self.ticks.read(), 0.0, 0.0
         self._looked_at = self._clock()
 
@@ -92,14 +91,3 @@ class Watchdog:
             return True
         claimed = row.status == Status.PROCESSING and row.attempt == before + 1
         return not (claimed or (row.status in WAITING and row.attempt == before))
-
-
-def attempt_of(message: Job) -> tuple[int, int] | None:
-    """The job and the attempt before, of a message that runs an attempt; None for any other."""
-    try:
-        name, args = str(message.func_name).rpartition(".")[2], tuple(message.args or ())
-    except Exception:  # the fork refuses a message that cannot be read
-        return None
-    if name == "scrape" and len(args) == 2 and all(isinstance(one, int) for one in args):
-        return args[0], args[1]
-    return None
