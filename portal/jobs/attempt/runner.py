@@ -39,6 +39,7 @@ from portal.sources.base import (
     Source,
     SourceBusy,
     SourceStopped,
+    SourceWithSessions,
     open_session,
 )
 from portal.sources.catalogue import refresh as refresh_sources
@@ -52,7 +53,10 @@ log = structlog.get_logger(__name__)
 SAVE_ROWS = 500
 SAVE_SECONDS = 0.5
 SAVES_APART_SECONDS = 0.05
-DRAIN_SECONDS = 7.0  # a worker that has to stop hands its job back within ten seconds
+# A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
+# supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
+DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
+BEYOND_SECONDS = 2.0  # from the source's own time limit to the end of the wait
 
 
 def run(job_id: int, attempt: int, conditions: Conditions) -> Status | None:
@@ -202,7 +206,7 @@ class _Attempt(AttemptOutcome):
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
         queue = NumberQueue(self.tickets.paid_first(numbers), group_size, tries)
-        for received in stream(guarded, queue, source.concurrency, interrupted, DRAIN_SECONDS):
+        for received in stream(guarded, queue, source.concurrency, interrupted, drain_seconds(source)):
             if received is not None:
                 group, answers = received
                 for e164 in group:
@@ -237,3 +241,10 @@ class _Attempt(AttemptOutcome):
         seconds = outage.wait_seconds(self.job_id, self.conditions.clock())
         db.session.commit()
         return seconds
+
+
+def drain_seconds(source: Source) -> float | None:
+    """How many seconds an attempt that has to stop waits for answers in flight. None: the source only computes."""
+    if isinstance(source, SourceWithSessions):
+        return min(source.answer_seconds + BEYOND_SECONDS, LONGEST_DRAIN_SECONDS)
+    return DRAIN_SECONDS if source.concurrency > 1 else None

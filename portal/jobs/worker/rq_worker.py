@@ -35,7 +35,9 @@ from portal.tether import die_with
 
 log = structlog.get_logger(__name__)
 
-DRAIN_SECONDS = 12  # then the horse is killed; another worker continues its job from the ledger
+# Then the horse is killed, and another worker continues its job from the ledger. Longer than an attempt waits for its
+# source (LONGEST_DRAIN_SECONDS), and shorter than the supervisor waits for this process (stopwaitsecs).
+LAST_CALL_SECONDS = 40
 HORSE_LOOK_SECONDS = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -112,7 +114,7 @@ class PortalWorker(Worker):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
         # RQ takes a second signal as "now": it kills the horse and ends.
-        last_call = threading.Timer(DRAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
+        last_call = threading.Timer(LAST_CALL_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
         last_call.daemon = True
         last_call.start()
 
