@@ -61,7 +61,7 @@ class Misbehaving:
         self.finals: Counter[str] = Counter()  # how often each number got a final answer
         self.asked_again: list[str] = []  # numbers that were looked up after their final answer
         self.most_at_once = 0
-        self._at_once = 0
+        self.at_once = 0
         self._tickets: dict[str, tuple[list[str], int]] = {}
         self.holding: bool | set[str] = False  # True: no ticket becomes ready; a set: none of these does
         self.polls_before_ready = 1  # how often a ticket is polled before it is ready
@@ -92,13 +92,13 @@ class Misbehaving:
     @contextmanager
     def inside(self) -> Iterator[None]:
         with self.lock:
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             yield
         finally:
             with self.lock:
-                self._at_once -= 1
+                self.at_once -= 1
 
     def submit(self, numbers: list[str], key: str = "") -> str:
         with self.lock:
