@@ -70,10 +70,10 @@ class AttemptOutcome:
         return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
 
     def _end_refused(self, source_name: str, cause: str) -> ScrapingJob | None:
-        """The source refuses every request: notify the admins. Unless the recipe is at fault, the file waits, continues
-        automatically and uses no retry."""
+        """The source refuses every request, or cannot be asked here: notify the admins. Unless the recipe is at fault,
+        the file waits, continues automatically and uses no retry."""
         send.source_stopped(source_name, cause, self.conditions.clock())
-        if not cause_for(cause).refusal:
+        if not cause_for(cause).waits:
             return self._end_failed(cause)
         return self._end_handed_back(cause, self._after(ADMIN_SECONDS))
 

@@ -29,9 +29,9 @@ def _whole(facts: dict[str, Any], name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _moment(facts: dict[str, Any]) -> str | None:
+def _moment(facts: dict[str, Any], name: str = "until") -> str | None:
     try:
-        return format_datetime(datetime.fromisoformat(facts["until"]), "medium")
+        return format_datetime(datetime.fromisoformat(facts[name]), "medium")
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -91,6 +91,8 @@ def _stopped(sentence: Callable[..., str]) -> Callable[[dict[str, Any]], str]:
 
 
 def _failed(facts: dict[str, Any]) -> str:
+    if since := _moment(facts, "waited_since"):
+        return gettext("The file had been waiting since %(moment)s, and the wait came to an end.", moment=since)
     return gettext("Attempt %(attempt)s failed.", attempt=_whole(facts, "attempt"))
 
 
@@ -99,9 +101,12 @@ def _timed_out(facts: dict[str, Any]) -> str:
 
 
 def _handed_back(facts: dict[str, Any]) -> str:
-    until = _moment(facts)
+    until, since, times = _moment(facts), _moment(facts, "since"), _whole(facts, "times")
+    back = gettext("Attempt %(attempt)s was returned to the queue.", attempt=_whole(facts, "attempt"))
+    if since and times > 1:
+        back = gettext("Tried %(n)s times since %(moment)s.", n=format_decimal(times), moment=since)
     return _joined(
-        gettext("Attempt %(attempt)s was returned to the queue.", attempt=_whole(facts, "attempt")),
+        back,
         reason_words(facts.get("cause")),
         gettext("It will continue at %(moment)s.", moment=until) if until else None,
     )
