@@ -30,7 +30,16 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import Answer, LookupSession, Outcome, Source, SourceBusy, SourceStopped, open_session
+from portal.sources.base import (
+    Answer,
+    LookupEnded,
+    LookupSession,
+    Outcome,
+    Source,
+    SourceBusy,
+    SourceStopped,
+    open_session,
+)
 from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.answer_samples import Samples
 
@@ -169,7 +178,7 @@ class _Attempt(AttemptOutcome):
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
                 return session.lookup_many(numbers)
-            except (SourceBusy, SourceStopped, AttemptTaken):
+            except (LookupEnded, AttemptTaken):
                 raise
             except Exception as error:  # a fault of the source fails these numbers, never the file
                 log.exception("lookup failed", source=source.name)

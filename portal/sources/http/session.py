@@ -15,7 +15,7 @@ import structlog
 
 from portal.causes import REFUSALS, CauseCode
 from portal.net.retry_after import rate_limit_seconds, retry_after_seconds
-from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped, Tickets
+from portal.sources.base import Answer, LookupEnded, Outcome, SourceBusy, SourceStopped, Tickets
 from portal.sources.http.answer_samples import Samples
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
@@ -96,9 +96,17 @@ class SourceSession:
                 return self._async_batches.lookup_many(self, numbers)
             if self.recipe.batch:
                 return lookup_batch(self, self.recipe.batch, numbers)
-            return {number: self._lookup(number) for number in numbers}
         except RequestInterrupted:
             return {}
+        answers: dict[str, Answer] = {}
+        for number in numbers:
+            try:
+                answers[number] = self._lookup(number)
+            except RequestInterrupted:
+                break
+            except LookupEnded as ended:
+                raise ended.with_answers(answers) from None
+        return answers
 
     def _lookup(self, number: str) -> Answer:
         request = self.recipe.request
@@ -152,7 +160,8 @@ class SourceSession:
         self.silent &= response.status >= 500
         verdict = (classify_whole if self.recipe.batch else classify)(response, self.recipe.outcomes)
         response.verdict = verdict
-        if verdict in REFUSALS:
+        # A refusal inside an answer that is fetched may be the batch's answer and not this request's: see `poll`.
+        if verdict in REFUSALS and not (fetching and response.status < 400):
             self._consider_refusal(verdict, response.about, response)
             self._breaker.refused()
             if fetching:  # there is no other ticket to judge it by: this attempt ends, the other files continue
