@@ -111,17 +111,18 @@ class Lifecycle(JobColumns):
         """Return the job to the queue for a deploy, a pause, a turn or a busy source. It uses no retry. With
         `not_before` it waits, and `SCRAPING_WAIT_HOURS` without a new answer are the longest wait in all."""
         guards = cls.held_by(job_id, attempt)
-        waits = {"not_before": not_before, "wait_cause": cause if not_before else None}
+        turn = cause == CauseCode.TURN
+        waits = {"not_before": not_before, "wait_cause": cause if not_before or turn else None}
         # A source that prepares its answers has a time limit of its own.
-        begins = literal(now if not_before and cause != CauseCode.NOT_READY else None, UtcDateTime)
+        begins = literal(now if (not_before and cause != CauseCode.NOT_READY) or turn else None, UtcDateTime)
         answered = cls.processed_numbers > cls.processed_at_claim
-        since = case((answered, begins), else_=func.coalesce(cls.waits_since, begins))
+        since = case((answered, None if turn else begins), else_=func.coalesce(cls.waits_since, begins))
         values = {"lease_until": None, "enqueued_at": None, "waits_since": since, **waits}
         job = cls._change(guards, now, status=Status.RETRYING, **values)
         if job:
             job._close_attempt(AttemptEnd.HANDED_BACK, now, cause)
             answers = job.processed_numbers > job.processed_at_claim
-            folds = cause == CauseCode.TURN or (cause != CauseCode.RESTART and not answers)
+            folds = turn or (cause != CauseCode.RESTART and not answers)
             facts = timeline.fold_attempts(job.id, job.attempt) if folds else {}
             until = not_before.isoformat() if not_before else None
             timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until, **facts)

@@ -47,6 +47,7 @@ class Conditions:
     clock: Callable[[], datetime] = utcnow
     stopped: Callable[[], bool] = _never  # a deploy: finish what is in flight, save, hand back
     on_fenced: Callable[[], None] = _nothing  # called from the heartbeat's thread when the job was taken away
+    turn_seconds: float | None = None  # after so long, other people's files have their turn; None: never
     on_saved: Callable[[int], None] | None = None  # called with the number of rows just saved
 
 

@@ -24,6 +24,7 @@ from portal.jobs.attempt.lookup_window import stream
 from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import ADMIN_SECONDS, AttemptOutcome, Conditions
 from portal.jobs.attempt.save import AttemptTaken, LookedUp, save
+from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import answer_samples, ledger, timeline
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -107,6 +108,8 @@ class _Attempt(AttemptOutcome):
         self.unsaved_rows = 0
         self.saved_at = time.monotonic()
         self.paused = False
+        self.turn = Turn(job_id, conditions.turn_seconds, conditions.clock())
+        self.gives_way = False  # its turn is over
         self.session: LookupSession | None = None
         self.rows: dict[str, list[int]] = {}
         self.samples = Samples()  # of answers that could not be used
@@ -141,6 +144,10 @@ class _Attempt(AttemptOutcome):
         self._save()
         if self.conditions.stopped() or self.paused:
             return self._end_handed_back(CauseCode.PAUSED if self.paused else CauseCode.RESTART)
+        if self.gives_way:
+            return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_handed_back(
+                CauseCode.TURN
+            )
         if self.silent_seconds is not None:
             return self._end_handed_back(CauseCode.SOURCE_SILENT, self._after(self.silent_seconds))
         if self.not_ready:
@@ -165,7 +172,7 @@ class _Attempt(AttemptOutcome):
 
     def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
         def interrupted() -> bool:
-            return self.paused or self.conditions.stopped()
+            return self.paused or self.gives_way or self.conditions.stopped()
 
         session, group_size, tries = open_session(source, interrupted, self.tickets)
         self.session = session
@@ -233,6 +240,7 @@ class _Attempt(AttemptOutcome):
         )
         if self.looked_up and self.conditions.on_saved:
             self.conditions.on_saved(self.unsaved_rows)
+        self.gives_way = self.gives_way or self.turn.is_over(now)
         self.looked_up, self.fresh, self.responded, self.unsaved_rows = [], {}, [], 0
         self.saved_at = time.monotonic()
 

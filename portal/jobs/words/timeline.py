@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_babel import format_datetime, format_decimal, gettext, ngettext
 
+from portal.causes import CauseCode
 from portal.jobs.core.job_tables import Event, EventKind
 from portal.jobs.words.causes import reason_words
 from portal.notices.models import Channel, Delivery
@@ -104,7 +105,11 @@ def _handed_back(facts: dict[str, Any]) -> str:
     until, since, times = _moment(facts), _moment(facts, "since"), _whole(facts, "times")
     back = gettext("Attempt %(attempt)s was returned to the queue.", attempt=_whole(facts, "attempt"))
     if since and times > 1:
-        back = gettext("Tried %(n)s times since %(moment)s.", n=format_decimal(times), moment=since)
+        n = format_decimal(times)
+        if facts.get("cause") == CauseCode.TURN:
+            back = gettext("Returned to the queue %(n)s times since %(moment)s.", n=n, moment=since)
+        else:
+            back = gettext("Tried %(n)s times since %(moment)s.", n=n, moment=since)
     return _joined(
         back,
         reason_words(facts.get("cause")),
