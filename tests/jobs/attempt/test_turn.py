@@ -1,4 +1,4 @@
-"""Turns: a long file gives its worker to other people's files, and only then; and who goes to the front of the queue."""
+"""Turns: a long file gives its worker to other people, and only then; and who goes to the front of the queue."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
