@@ -19,11 +19,13 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from portal.database import changed_rows, db
+from portal.causes import CauseCode
+from portal.database import changed_rows, db, reading
 from portal.documents.models import Document
 from portal.jobs.core.bulk_tables import Operation
+from portal.jobs.core.job_tables import Attempt, AttemptEnd
 from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
@@ -115,12 +117,21 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
     if row is None:
         return False
     pushed = _enqueue("scrape", "scrape", [job_id, row.attempt], job_message(job_id, row.attempt, row.generation),
-                      at_front=row.attempt > 0)  # fmt: skip
+                      at_front=row.attempt > 0 and _was_interrupted(job_id, row.attempt))  # fmt: skip
     if not pushed:
         own = (ScrapingJob.id == job_id, ScrapingJob.generation == row.generation)
         changed_rows(update(ScrapingJob).where(*own).values(enqueued_at=None))
         db.session.commit()
     return pushed
+
+
+def _was_interrupted(job_id: int, attempt: int) -> bool:
+    """Whether the job's last attempt was ended by a deploy or lost its worker: it continues before all others, as its
+    turn was not over. Whatever else comes back goes to the back of the queue."""
+    last = select(Attempt.end, Attempt.cause).where(Attempt.job_id == job_id, Attempt.attempt == attempt)
+    with reading() as session:
+        ended = session.execute(last).one_or_none()
+    return ended is not None and (ended.end == AttemptEnd.LOST or ended.cause == CauseCode.RESTART)
 
 
 def push_document(document_id: int, now: datetime) -> bool:
