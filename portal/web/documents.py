@@ -198,7 +198,8 @@ def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
             limit=current_app.config["MAX_UPLOAD_MB"],
         ),
         UploadRefusal.NOT_STORED: gettext(
-            "The file could not be saved: the portal has no space left. Ask an administrator to free some, and try again."
+            "The file could not be saved: the portal has no space left. "
+            "Ask an administrator to free some, and try again."
         ),
     }
     return _refused_with(sentences.get(refusal) or document_words.problem_words(refusal.value))
