@@ -221,6 +221,8 @@ _TABLE = (
         N_("Make the source slower in its recipe, or ask its owner for access. Then retry these."),
         for_admin=True,
         refusal=True,
+        asks_again=True,
+        late=True,
     ),
     Cause(
         CauseCode.CREDENTIALS,
@@ -231,6 +233,8 @@ _TABLE = (
         N_("Correct the source’s credentials in the environment and restart. Then retry these."),
         for_admin=True,
         refusal=True,
+        asks_again=True,
+        late=True,
     ),
     Cause(
         CauseCode.NO_CREDIT,
@@ -241,6 +245,8 @@ _TABLE = (
         N_("Top up the credit with the provider, then retry these files."),
         for_admin=True,
         refusal=True,
+        asks_again=True,
+        late=True,
     ),
     Cause(
         CauseCode.PAGE_CHANGED,

@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -68,6 +68,8 @@ class Misbehaving:
         self.forgotten: set[str] = set()  # the tickets that it says are unknown; empty means all
         self.paid: Counter[str] = Counter()  # how often each number was accepted; the same key counts once
         self.keys: dict[str, tuple[str, list[str]]] = {}  # Idempotency-Key → its ticket and numbers
+        self.credit: int | None = None  # how many numbers it still answers; then it says "no credit" for each
+        self._refused: dict[str, set[str]] = {}  # by ticket: decided when it is accepted, and never changed
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.url = ""
@@ -103,10 +105,28 @@ class Misbehaving:
                 return ticket
             ticket = f"t{len(self._tickets)}"
             self._tickets[ticket] = (numbers, 0)
-            self.paid.update(numbers)
+            self._refused[ticket] = refused = self._spend(numbers)
+            self.paid.update(number for number in numbers if number not in refused)
             if key:
                 self.keys[key] = (ticket, numbers)
             return ticket
+
+    def _spend(self, numbers: list[str]) -> set[str]:
+        """Pay for these numbers; return those for which no credit is left."""
+        if self.credit is None:
+            return set()
+        paid, self.credit = numbers[: self.credit], max(0, self.credit - len(numbers))
+        return set(numbers) - set(paid)
+
+    def pay(self, numbers: list[str]) -> set[str]:
+        """Answer numbers without a ticket; return those for which no credit is left."""
+        with self.lock:
+            refused = self._spend(numbers)
+            self.paid.update(number for number in numbers if number not in refused)
+            return refused
+
+    def refused(self, ticket: str) -> set[str]:
+        return self._refused[ticket]
 
     def fetch(self, ticket: str) -> tuple[list[str], int]:
         """The numbers of a ticket, and how often it was polled before."""
@@ -184,7 +204,7 @@ class Handler(BaseHTTPRequestHandler):
             held = ticket in state.holding if isinstance(state.holding, set) else state.holding
             if times < state.polls_before_ready or held:
                 return self._send(200, json.dumps({"state": "running"}))
-            return self._items(numbers, None, {"state": "done"})
+            return self._items(numbers, None, {"state": "done"}, state.refused(ticket))
         time.sleep(state.latency)
         return self._send(404, "{}")
 
@@ -192,8 +212,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _one(self, number: str, answer: Callable[[str, str | None], None]) -> None:
         fault = self.state.fault(number)
-        if not self._goes_wrong(fault):
-            answer(number, fault)
+        if self._goes_wrong(fault):
+            return None
+        if self.state.pay([number]):
+            return self._send(402, "{}")
+        return answer(number, fault)
 
     def _json_of(self, number: str, fault: str | None) -> None:
         found = item(number)
@@ -227,9 +250,9 @@ class Handler(BaseHTTPRequestHandler):
     def _many(self, numbers: list[str]) -> None:
         fault = self._first_fault(numbers)
         if not self._goes_wrong(fault):
-            self._items(numbers, fault, {})
+            self._items(numbers, fault, {}, self.state.pay(numbers))
 
-    def _items(self, numbers: list[str], fault: str | None, around: dict[str, Any]) -> None:
+    def _items(self, numbers: list[str], fault: str | None, around: dict[str, Any], refused: Set[str]) -> None:
         if fault == "wrong_type":
             return self._send(200, "<html></html>", "text/html")
         if fault == "changed":
@@ -239,8 +262,12 @@ class Handler(BaseHTTPRequestHandler):
             items = items[: len(items) // 2]
         if fault == "wrong_number":
             items[-1] = item("+34699999998")
-        for one in items:
-            self.state.answered(one["number"])
+        for number, one in zip(numbers, items, strict=False):
+            if number in refused:
+                one.clear()
+                one.update(number=f"+{number.lstrip('+')}", status="no_credit")
+            else:
+                self.state.answered(one["number"])
         if fault == "duplicate":
             items += [{**one, "data": {"operator": "Second", "ported": True}} for one in items]
         return self._send(200, json.dumps({**around, "results": items}))

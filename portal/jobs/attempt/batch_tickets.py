@@ -92,9 +92,9 @@ class KeptTickets:
             # Already paid for: this attempt fetches it, if it lives long enough.
             log.exception("ticket not kept", source=self._source, ticket=batch.ticket)
 
-    def fetched(self, batch: SubmittedBatch) -> None:
+    def fetched(self, batch: SubmittedBatch, numbers: Collection[str]) -> None:
         with self._lock:
-            self._fetched[batch.key] = {number for number in batch.numbers if number in self._wanted}
+            self._fetched[batch.key] = {number for number in numbers if number in self._wanted}
 
     def drop(self, batch: SubmittedBatch, *, lost: bool) -> None:
         """Delete the batch's ticket; `lost` ones appear on the timeline. Raises AttemptTaken."""

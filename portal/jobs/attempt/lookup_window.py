@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from portal.jobs.attempt.number_queue import NumberQueue
-from portal.sources.base import Answer
+from portal.sources.base import Answer, LookupEnded
 
 NumberGroup = tuple[str, ...]
 BatchAnswers = Mapping[str, Answer]
@@ -24,7 +24,7 @@ def stream(
     the caller can save and beat. The caller settles the numbers in the queue before it asks for more.
 
     When `stopped()` turns true no new number goes out, and answers in flight are awaited for `drain_seconds` at most.
-    An exception of `lookup` is raised here, after the answers that came in before it.
+    An exception of `lookup` is raised here, after the answers that came in before it, those of its own call included.
     """
     if concurrency <= 1:
         yield from _one_by_one(lookup, queue, stopped)
@@ -38,7 +38,12 @@ def _one_by_one(
     while not stopped():
         group = queue.take()
         if group:
-            yield group, lookup(group)
+            try:
+                answers = lookup(group)
+            except LookupEnded as ended:
+                yield group, ended.answers
+                raise
+            yield group, answers
         elif queue.left:
             time.sleep(min(TICK_SECONDS, queue.due_in_seconds or 0.0))
             yield None
@@ -75,6 +80,8 @@ def _many(
                 group = in_flight.pop(future)
                 if error := future.exception():
                     failure = failure or error
+                    if isinstance(error, LookupEnded):
+                        yield group, error.answers
                 else:
                     yield group, future.result()
             if not done:

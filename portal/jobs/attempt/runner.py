@@ -7,7 +7,7 @@ ledger, never "after row n", so the next attempt continues one that was interrup
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from operator import attrgetter
@@ -30,7 +30,16 @@ from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource, stats
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, open_session
+from portal.sources.base import (
+    Answer,
+    LookupEnded,
+    LookupSession,
+    Outcome,
+    Source,
+    SourceBusy,
+    SourceStopped,
+    open_session,
+)
 from portal.sources.catalogue import refresh as refresh_sources
 from portal.sources.http.answer_samples import Samples
 
@@ -98,6 +107,7 @@ class _Attempt(AttemptOutcome):
         self.unsaved_rows = 0
         self.saved_at = time.monotonic()
         self.paused = False
+        self.session: LookupSession | None = None
         self.rows: dict[str, list[int]] = {}
         self.samples = Samples()  # of answers that could not be used
         self.samples_saved = 0  # how many of `samples` are saved
@@ -110,6 +120,8 @@ class _Attempt(AttemptOutcome):
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
         self.rows = rows = ledger.waiting(self.job_id)
+        self.blocked = outage.blocked_before(self.job_id)
+        self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         db.session.commit()  # no transaction is open during lookups
         self.cache = CachePolicy.of(source_name)
         self.tickets = KeptTickets(
@@ -124,6 +136,7 @@ class _Attempt(AttemptOutcome):
             return self._end_handed_back(busy.reason, self._after(busy.seconds))
         except SourceStopped as stopped:
             self._save()
+            outage.note_blocked(self.job_id, getattr(self.session, "blocked_numbers", ()))
             return self._end_refused(source_name, stopped.reason)
         self._save()
         if self.conditions.stopped() or self.paused:
@@ -155,12 +168,17 @@ class _Attempt(AttemptOutcome):
             return self.paused or self.conditions.stopped()
 
         session, group_size, tries = open_session(source, interrupted, self.tickets)
+        self.session = session
         self.samples = getattr(session, "samples", self.samples)
+        numbers: Iterable[str] = rows
+        if self.blocked and (remember := getattr(session, "remember_blocked", None)):
+            remember(self.blocked, answers_others=self.answers_others)
+            numbers = outage.judge_last(rows, self.blocked, self.attempt)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
                 return session.lookup_many(numbers)
-            except (SourceBusy, SourceStopped, AttemptTaken):
+            except (LookupEnded, AttemptTaken):
                 raise
             except Exception as error:  # a fault of the source fails these numbers, never the file
                 log.exception("lookup failed", source=source.name)
@@ -168,7 +186,7 @@ class _Attempt(AttemptOutcome):
                     self.fault = outcome.redacted_traceback(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
-        queue = NumberQueue(self.tickets.paid_first(rows), group_size, tries)
+        queue = NumberQueue(self.tickets.paid_first(numbers), group_size, tries)
         for received in stream(guarded, queue, source.concurrency, interrupted, DRAIN_SECONDS):
             if received is not None:
                 group, answers = received

@@ -25,6 +25,8 @@ class SourceResponse:
     body: bytes
     whole: bool = True  # False: longer than the limit, and cut there
     verdict: str = ""  # set once it is classified, so that the rules are checked once
+    about: tuple[str, ...] = ()  # the numbers, or the ticket, that were asked about
+    sent_at: int = 0  # the moment of its request, as `refusals` counts
 
     def __post_init__(self) -> None:
         self.headers = {name.lower(): value for name, value in self.headers.items()}
