@@ -1,8 +1,8 @@
 """Runs our migrations in Alembic, with the application's own engine and tables.
 
 `flask db migrate -m "…"` writes a new version from the difference between the models and the database. Two machines
-that update at once take turns: the second finds nothing to do. A statement may take as long as it needs, but waits for a
-lock for LOCK_SECONDS at most, because everybody else queues behind it.
+that update at once take turns: the second finds nothing to do. A statement may take as long as it needs, but waits for
+a lock for LOCK_SECONDS at most, because everybody else queues behind it.
 """
 
 import fcntl
@@ -20,6 +20,7 @@ import portal.jobs.core.job_tables
 import portal.jobs.health.processes
 import portal.jobs.metrics.models
 import portal.jobs.models
+import portal.jobs.source_trial
 import portal.notices.models
 import portal.sources.models  # noqa: F401
 from portal.database import ClippedText, EnumColumn, UtcDateTime, db
