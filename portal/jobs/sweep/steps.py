@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
+from portal.jobs import source_trial
 from portal.jobs.admin import operation_runner, phone_search
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
@@ -31,12 +32,13 @@ from portal.jobs.dispatch import (
     push_job,
     push_operation,
 )
-from portal.jobs.erasure import erase_files
+from portal.jobs.erasure import erase_files, erase_orphans
 from portal.jobs.health.processes import delete_old
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.sweep import metrics_backfill, waiting
 from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
+from portal.jobs.sweep.history import delete_history
 from portal.jobs.sweep.outage_watch import watch
 from portal.jobs.sweep.overdue import BATCH, anything_due, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
 from portal.notices.delivery import send_due
@@ -67,6 +69,8 @@ class SweepReport:
     counted: int = 0
     notified: int = 0
     forgotten: int = 0  # expired answers deleted from the cache
+    orphans: int = 0  # stored files that no document names
+    history: int = 0  # rows and files past HISTORY_DAYS, in portions
     faults: int = 0  # steps that ended with an error
 
 
@@ -148,10 +152,11 @@ def push_operations(now: datetime) -> Iterator[int]:
 
 
 def delete_expired(now: datetime) -> Iterator[int]:
-    """Delete expired answers from the cache, yielding once for each; also old minute counts and admins' phone
-    searches."""
+    """Delete expired answers from the cache, yielding once for each; also old minute counts, and admins' phone
+    searches and trials."""
     stats.forget(now)
     phone_search.forget(now)
+    source_trial.forget(now)
     yield from range(forget_old(now))
 
 
@@ -186,6 +191,8 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
         "unstarted": lambda: expire_unstarted(now),
         "erased": lambda: erase_files(now, current_app.extensions["storage"]),
+        "orphans": lambda: erase_orphans(now, current_app.extensions["storage"]),
+        "history": lambda: delete_history(now),
         "counted": lambda: metrics_backfill.catch_up(now),
     }
     counted: Counter[str] = Counter()
