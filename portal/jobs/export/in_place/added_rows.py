@@ -20,11 +20,6 @@ class AddedRows:
         self._rows = chain(self.first_rows, rows)
         self.next = next(self._rows, None)
 
-    @property
-    def count(self) -> int:
-        """How many columns are added."""
-        return max((len(row.cells) for row in self.first_rows), default=0)
-
     def advance(self) -> AddedRow | None:
         """Go on to the next row and return it; None at the end."""
         self.next = next(self._rows, None)

@@ -37,7 +37,7 @@ class CellWriter:
         self._epoch, self._first_day = (_EPOCH_1904, _EPOCH_1904) if from_1904 else (_EPOCH_1900, _FIRST_DAY)
         self._texts: dict[str, bytes] = {}
         p = prefix
-        self._is_text = b' t="inlineStr"><' + p + b'is><' + p + b"t"
+        self._is_text = b' t="inlineStr"><' + p + b"is><" + p + b"t"
         self._end_text = b"</" + p + b"t></" + p + b"is></" + p + b"c>"
         self._value, self._end_value = b"><" + p + b"v>", b"</" + p + b"v></" + p + b"c>"
         self._boolean = b' t="b"' + self._value
@@ -70,7 +70,7 @@ class CellWriter:
 
     def whole_row(self, row: AddedRow) -> bytes:
         """A row of its own, where the sheet has none of that number."""
-        return b"<%s r=\"%d\">" % (self._row, row.row_no) + self.cells(row) + b"</" + self._row + b">"
+        return b'<%s r="%d">' % (self._row, row.row_no) + self.cells(row) + b"</" + self._row + b">"
 
     def _tone(self, tone: Tone) -> bytes | None:
         found = self._styles.tones.get(tone)
@@ -92,7 +92,7 @@ class CellWriter:
                 return self._boolean + (b"1" if value else b"0") + self._end_value
             case datetime():
                 return self._moment(value)
-            case int() | float() if value == value and abs(value) != float("inf"):  # noqa: PLR0124 - NaN
+            case int() | float() if value == value and abs(value) != float("inf"):
                 return self._value + repr(value).encode() + self._end_value
             case _:
                 return self._text(str(value))

@@ -31,7 +31,7 @@ _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class Element(NamedTuple):
-    """An element by its places in the text. An empty one (`<a/>`) has no content: all three inner places are its end."""
+    """An element by its places in the text. In an empty one (`<a/>`) all inner places are its end."""
 
     name: bytes  # without prefix
     attributes: dict[str, str]  # by name as written, prefix included
@@ -151,7 +151,7 @@ def quoted(text: str) -> bytes:
 
 
 def encoding_of(head: bytes) -> str:
-    """The encoding of a part by its first bytes. Raises CannotWriteInPlace for one that no spreadsheet program writes."""
+    """The encoding of a part by its first bytes. Raises CannotWriteInPlace for one that no program writes."""
     for mark, encoding in _BOMS.items():
         if head.startswith(mark):
             return encoding

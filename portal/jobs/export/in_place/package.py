@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 
@@ -144,7 +145,7 @@ def copied(
     added: Mapping[str, Content] | None = None,
     dropped: Iterable[str] = (),
 ) -> Iterator[bytes]:
-    """Give the copy piece by piece: entries in their order, `changed` by name, without `dropped`, `added` at the end."""
+    """Give the copy piece by piece: entries in their order, `changed` by name, no `dropped`, `added` at the end."""
     contents = {plain_name(name): content for name, content in changed.items()}
     left_out = {plain_name(name) for name in dropped}
     out = _Writer()
@@ -272,5 +273,6 @@ def _inflate(packed: Iterator[bytes]) -> Iterator[bytes]:
             yield out
         if rest := inflater.flush():
             yield rest
-    except isal_zlib.error as error:
+    # isal's stub calls this class an instance.
+    except IsalError as error:  # type: ignore[misc]
         raise CannotWriteInPlace(Obstacle.NOT_A_PACKAGE, str(error)) from error

@@ -11,7 +11,15 @@ from urllib.parse import unquote
 
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 from portal.jobs.export.in_place.markup import (
-    Element, elements, escaped, quoted, root_prefix, spliced, text_of, whole, with_attribute,
+    Element,
+    elements,
+    escaped,
+    quoted,
+    root_prefix,
+    spliced,
+    text_of,
+    whole,
+    with_attribute,
 )  # fmt: skip
 from portal.jobs.export.in_place.package import Package, plain_name
 from portal.jobs.export.in_place.sheet_text import column_letter, corners, ref_of
@@ -173,7 +181,10 @@ def wider_table(xml: bytes, header_row: int, old_last: int, headings: Sequence[s
     own = [one for one in found if one.name == b"tableColumn" and one.depth == _THIRD]
     if box is None or listed is None or box[1] != old_last or box[2] != header_row:
         return None
-    if table.attributes.get("headerRowCount", "1") != "1" or table.attributes.get("tableType", "worksheet") != "worksheet":
+    if (
+        table.attributes.get("headerRowCount", "1") != "1"
+        or table.attributes.get("tableType", "worksheet") != "worksheet"
+    ):
         return None
     names = [one.attributes.get("name", "").casefold() for one in own] + [name.casefold() for name in headings]
     if len(set(names)) != len(names) or not all(headings) or len(own) != box[1] - box[0] + 1:
@@ -181,7 +192,7 @@ def wider_table(xml: bytes, header_row: int, old_last: int, headings: Sequence[s
     p = root_prefix(xml)
     next_id = 1 + max((int(one.attributes["id"]) for one in own if one.attributes.get("id", "").isdigit()), default=0)
     added = b"".join(
-        b"<%stableColumn id=\"%d\" name=%s/>" % (p, next_id + n, quoted(name)) for n, name in enumerate(headings)
+        b'<%stableColumn id="%d" name=%s/>' % (p, next_id + n, quoted(name)) for n, name in enumerate(headings)
     )
     last = old_last + len(headings)
     start = with_attribute(xml[table.start : table.content], "ref", ref_of(box[0], last, box[2], box[3]))

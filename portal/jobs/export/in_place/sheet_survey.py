@@ -1,4 +1,4 @@
-"""Look through a sheet before its copy begins: which columns are free, and whether its rows can be taken by bytes. Pure.
+"""Look through a sheet before its copy begins: which columns are free, and whether its rows are plain. Pure.
 
 A look costs an eighth of the copy. What it finds wrong is said before the first byte is given.
 """

@@ -18,7 +18,7 @@ Token = re.Match[bytes]
 
 
 class Tokens:
-    """The tags of a text that comes in pieces, each with the bytes before it. What was not asked for stays in `left`."""
+    """The tags of a text that comes in pieces, each with the bytes before it. The rest stays in `left`."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces

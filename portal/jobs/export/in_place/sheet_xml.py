@@ -179,7 +179,7 @@ def _columns(prefix: bytes, old: list[dict[str, str]], columns: AddedColumns) ->
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else 0  # noqa: PLR2004
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else 0
 
 
 def _column(prefix: bytes, attributes: dict[str, str]) -> bytes:
@@ -218,7 +218,7 @@ def _behind(
                 depth -= 1
             elif not token["attributes"].endswith(b"/"):
                 depth += 1
-        if len(out) > 2000:  # noqa: PLR2004
+        if len(out) > 2000:
             yield b"".join(out)
             out.clear()
     yield b"".join(out)

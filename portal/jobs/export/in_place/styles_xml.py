@@ -1,6 +1,6 @@
 """Add the few cell formats that the added cells need to a workbook's styles, at their end. Pure.
 
-Positions of formats that were there stay, so that no other part changes. Order of the elements: ECMA-376 part 1, 18.8.39.
+Positions of formats that were there stay, so that no other part changes. Elements: ECMA-376 part 1, 18.8.39.
 """
 
 import re
@@ -11,7 +11,7 @@ from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.markup import Element, attributes_of, elements, root_prefix, spliced, with_attribute
 
 # Quiet fills, readable under black text. Headings take their neighbour's format, waiting rows none.
-FILLS = {Tone.FOUND: "FFE4F2E7", Tone.NOT_FOUND: "FFECECEC", Tone.TO_FIX: "FFFBE9D9"}
+FILLS = {Tone.FOUND: b"FFE4F2E7", Tone.NOT_FOUND: b"FFECECEC", Tone.TO_FIX: b"FFFBE9D9"}
 _DATE_WITH_TIME = 22  # built in: Excel shows it in the order of the reader's country
 _MOST_FORMATS = 64_000  # Excel allows 65,490
 _XF = re.compile(rb"<(?:[\w.-]+:)?xf\b([^>]*)>")
@@ -27,7 +27,7 @@ def with_formats(xml: bytes) -> tuple[bytes, Styles]:
 
 def _added(xml: bytes) -> tuple[bytes, Styles]:
     p = root_prefix(xml)
-    found = {element.name: element for element in elements(xml, 2) if element.depth == 2}  # noqa: PLR2004
+    found = {element.name: element for element in elements(xml, 2) if element.depth == 2}
     fills, formats = found.get(b"fills"), found.get(b"cellXfs")
     if fills is None or formats is None or fills.is_empty_tag or formats.is_empty_tag:
         return xml, Styles()
@@ -35,9 +35,9 @@ def _added(xml: bytes) -> tuple[bytes, Styles]:
         return xml, Styles()
     plain = _plain_format(xml, formats)
     fill_tags = [
-        b'<%sfill><%spatternFill patternType="solid"><%sfgColor rgb="%s"/><%sbgColor indexed="64"/></%spatternFill></%sfill>'
-        % (p, p, p, color.encode(), p, p, p)
-        for color in FILLS.values()
+        b'<%sfill><%spatternFill patternType="solid"><%sfgColor rgb="%s"/><%sbgColor indexed="64"/>' % (p, p, p, rgb, p)
+        + b"</%spatternFill></%sfill>" % (p, p)
+        for rgb in FILLS.values()
     ]
     xf_tags = [_format(p, plain, {"numFmtId": str(_DATE_WITH_TIME), "applyNumberFormat": "1"})]
     for position, _ in enumerate(FILLS):

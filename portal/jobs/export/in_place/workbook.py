@@ -12,7 +12,13 @@ from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 from portal.jobs.export.in_place.markup import whole
 from portal.jobs.export.in_place.package import Content, Package, copied
 from portal.jobs.export.in_place.parts import (
-    WorkbookParts, find_parts, table_right_edge, wider_names, wider_range, wider_table, without_signature,
+    WorkbookParts,
+    find_parts,
+    table_right_edge,
+    wider_names,
+    wider_range,
+    wider_table,
+    without_signature,
 )  # fmt: skip
 from portal.jobs.export.in_place.sheet_survey import Survey, survey
 from portal.jobs.export.in_place.sheet_text import MAX_COLUMNS
@@ -28,6 +34,7 @@ class Place:
     name: str
     width: int  # columns in use, as the reader saw them
     header_row: int
+    added: int  # columns to add
 
 
 class OpenWorkbook:
@@ -63,27 +70,14 @@ class OpenWorkbook:
         first_row = max(self._place.header_row, 1)
         edges = [table_right_edge(xml, first_row) + 1 for xml in self._tables.values()]
         found = survey(partial(self._package.pieces, self.parts.sheet), max([self._place.width, *edges]), first_row)
-        if found.used >= MAX_COLUMNS:
+        if found.used + self._place.added > MAX_COLUMNS:
             raise CannotWriteInPlace(Obstacle.NO_ROOM)
         return found
 
     def copy(self, rows: Iterator[AddedRow]) -> Iterator[bytes]:
-        """The copy with these rows, piece by piece. Closes the file at the end, or when the reader goes away.
-
-        Raises CannotWriteInPlace before the first piece when the columns do not fit.
-        """
-        try:
-            yield from self._copy(AddedRows(rows))
-        finally:
-            self.close()
-
-    def _copy(self, added: AddedRows) -> Iterator[bytes]:
-        if not added.count:
-            yield from copied(self._package, {})
-            return
-        columns = AddedColumns(self._survey.used, shown_widths(added.first_rows, added.count))
-        if columns.last >= MAX_COLUMNS:
-            raise CannotWriteInPlace(Obstacle.NO_ROOM)
+        """The copy with these rows, piece by piece, each with as many cells as `Place.added` says."""
+        added = AddedRows(rows)
+        columns = AddedColumns(self._survey.used, shown_widths(added.first_rows, self._place.added))
         changed, gone = without_signature(self._package) if self.parts.is_signed else ({}, [])
         changed_parts: dict[str, Content] = {**changed, **self._followers(columns, added)}
         styles = Styles()
