@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 
 from portal.documents.reader.sheet_file import MAX_CELL_CHARACTERS, column_letter
 from portal.jobs.export.added import AddedCell, AddedRow, Tone
@@ -17,7 +18,8 @@ _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 _EPOCH_1900 = datetime(1899, 12, 30)  # noqa: DTZ001 - Excel's dates have no zone
 _EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
 _FIRST_DAY = datetime(1900, 3, 1)  # noqa: DTZ001 - before it, Excel's calendar is a day off
-_KNOWN_TEXTS = 8192  # escaped texts kept: statuses and operators repeat, numbers do not
+_TO_CHANGE = re.compile("[^ -%'-;=?-^`-\ud7ff\ue000-\ufffd]")  # control characters, &, <, >, _ and the rare ones
+_KNOWN = 8192  # texts and dates kept: statuses and operators repeat, numbers do not
 
 
 @dataclass(frozen=True)
@@ -32,88 +34,76 @@ class CellWriter:
     """Writes the added cells of a row, from column `first` (from 0) on."""
 
     def __init__(self, first: int, count: int, styles: Styles, *, prefix: bytes = b"", from_1904: bool = False) -> None:
-        self._letters = [column_letter(first + n).encode() for n in range(count)]
-        self._styles = styles
+        self._p = p = prefix.decode()
+        self._starts = [f'<{p}c r="{column_letter(first + n)}' for n in range(count)]
+        self._tones = {tone: f' s="{number}"' for tone, number in styles.tones.items()}
+        self._moment_style = styles.moment
         self._epoch, self._first_day = (_EPOCH_1904, _EPOCH_1904) if from_1904 else (_EPOCH_1900, _FIRST_DAY)
-        self._texts: dict[str, bytes] = {}
-        p = prefix
-        self._is_text = b' t="inlineStr"><' + p + b"is><" + p + b"t"
-        self._end_text = b"</" + p + b"t></" + p + b"is></" + p + b"c>"
-        self._value, self._end_value = b"><" + p + b"v>", b"</" + p + b"v></" + p + b"c>"
-        self._boolean = b' t="b"' + self._value
-        self._open = b"<" + p + b'c r="'
-        self._row = p + b"row"
-        # Joined once: what stands before the row's number, for each column.
-        self._starts = [self._open + letters for letters in self._letters]
+        self._texts: dict[str, str] = {}
+        self._moments: dict[datetime, str] = {}
 
     def cells(self, row: AddedRow, neighbour: bytes | None = None) -> bytes:
         """The cells of one row. Headings take the format `neighbour` of the cell before them."""
-        number = b"%d" % row.row_no
-        out: list[bytes] = []
-        heading = row.tone is Tone.HEADING
-        tone = neighbour if heading else self._tone(row.tone)
+        number = f'{row.row_no}"'
         texts = self._texts
-        for position, value in enumerate(row.cells):
-            if value is None:
-                if position or tone is None:
-                    continue
-                content = b"/>"
-            elif type(value) is str:
+        out: list[str] = []
+        heading = row.tone is Tone.HEADING
+        style = self._tones.get(row.tone, "") if not heading else f' s="{neighbour.decode()}"' if neighbour else ""
+        for start, value in zip(self._starts, row.cells, strict=False):
+            if type(value) is str:
                 content = texts.get(value) or self._text(value)
-            else:
-                content = self._other(value)
-            style = tone if position == 0 or heading else None
-            if style is not None:
-                content = b' s="' + style + b'"' + _without_style(content)
-            out.append(self._starts[position] + number + b'"' + content)
-        return b"".join(out)
+                out.append(f"{start}{number}{style}{content}")
+            elif value is not None:
+                out.append(f"{start}{number}{self._other(value)}")
+            elif style:
+                out.append(f"{start}{number}{style}/>")
+            if not heading:
+                style = ""  # only the first cell has the colour
+        return "".join(out).encode()
 
     def whole_row(self, row: AddedRow) -> bytes:
         """A row of its own, where the sheet has none of that number."""
-        return b'<%s r="%d">' % (self._row, row.row_no) + self.cells(row) + b"</" + self._row + b">"
+        return f'<{self._p}row r="{row.row_no}">'.encode() + self.cells(row) + f"</{self._p}row>".encode()
 
-    def _tone(self, tone: Tone) -> bytes | None:
-        found = self._styles.tones.get(tone)
-        return None if found is None else b"%d" % found
-
-    def _text(self, text: str) -> bytes:
-        inner = xml_text(text)
+    def _text(self, text: str) -> str:
+        p = self._p
         # Outer spaces and line breaks would be lost without it.
-        kept = b' xml:space="preserve">' if text != text.strip() or "\n" in text else b">"
-        content = self._is_text + kept + inner + self._end_text
-        if len(self._texts) >= _KNOWN_TEXTS:
+        kept = ' xml:space="preserve"' if text != text.strip() or "\n" in text else ""
+        content = f' t="inlineStr"><{p}is><{p}t{kept}>{xml_text(text)}</{p}t></{p}is></{p}c>'
+        if len(self._texts) >= _KNOWN:
             self._texts.clear()
         self._texts[text] = content
         return content
 
-    def _other(self, value: AddedCell) -> bytes:
+    def _other(self, value: AddedCell) -> str:
+        p = self._p
         match value:
             case bool():
-                return self._boolean + (b"1" if value else b"0") + self._end_value
+                return f' t="b"><{p}v>{value:d}</{p}v></{p}c>'
             case datetime():
-                return self._moment(value)
-            case int() | float() if value == value and abs(value) != float("inf"):
-                return self._value + repr(value).encode() + self._end_value
+                return self._moments.get(value) or self._moment(value)
+            case int() | float() if isfinite(value):
+                return f"><{p}v>{value!r}</{p}v></{p}c>"
             case _:
                 return self._text(str(value))
 
-    def _moment(self, value: datetime) -> bytes:
-        style = self._styles.moment
-        if style is None or value < self._first_day:
+    def _moment(self, value: datetime) -> str:
+        if self._moment_style is None or value < self._first_day:
             return self._text(value.isoformat(" ", "seconds"))
+        p = self._p
         days = (value - self._epoch).total_seconds() / 86400
-        return b' s="%d"' % style + self._value + repr(round(days, 9)).encode() + self._end_value
+        if len(self._moments) >= _KNOWN:
+            self._moments.clear()
+        content = self._moments[value] = f' s="{self._moment_style}"><{p}v>{round(days, 9)!r}</{p}v></{p}c>'
+        return content
 
 
-def _without_style(content: bytes) -> bytes:
-    """The content without a format of its own: a row's tone or heading comes first."""
-    return content[content.index(b'"', 4) + 1 :] if content.startswith(b' s="') else content
-
-
-def xml_text(text: str) -> bytes:
+def xml_text(text: str) -> str:
     """Text as a cell can hold it: within Excel's limit, line ends as LF, and never read as an escape."""
+    if not _TO_CHANGE.search(text):
+        return text[:MAX_CELL_CHARACTERS]
     text = text.replace("\r\n", "\n").replace("\r", "\n")[:MAX_CELL_CHARACTERS]
-    return escaped(_ESCAPE.sub("_x005F_", text))
+    return escaped(_ESCAPE.sub("_x005F_", text)).decode()
 
 
 def shown_widths(rows: Sequence[AddedRow], count: int) -> list[float]:

@@ -101,13 +101,13 @@ class SheetText:
         pieces = self.tokens.left()
         for piece in pieces:
             carry += piece
-            if (end := carry.find(end_of_data)) >= 0:
+            cut = carry.rfind(self.end_of_row)
+            cut = cut + len(self.end_of_row) if cut >= 0 else 0
+            if (end := carry.find(end_of_data, cut)) >= 0:
                 self.after = _joined(carry[end:], pieces)
                 yield carry[:end], True
                 return
-            cut = carry.rfind(self.end_of_row)
-            if cut >= 0:
-                cut += len(self.end_of_row)
+            if cut:
                 yield carry[:cut], False
                 carry = carry[cut:]
             elif len(carry) > LONGEST_BYTES:
