@@ -101,7 +101,7 @@ def _weigh(folder: Path, job_id: int, kind: FileFormat) -> None:
     began = time.perf_counter()
     with force_locale("es"):
         job = db.session.get_one(ScrapingJob, job_id)
-        write_export(job, current_app.extensions["storage"], folder / f"out.{kind}", kind)
+        write_export(job, current_app.extensions["storage"], folder / f"out.{kind}")
     took = time.perf_counter() - began
     print(_peak(), took)
 

@@ -26,7 +26,7 @@ from portal.jobs.models import ScrapingJob
 
 __all__ = [
     "MIMETYPES", "Download", "FileFormat", "Group", "RowFilter", "UnknownGroup", "download_name", "export",
-    "group_title", "groups_of", "open_download", "write_export",
+    "group_title", "groups_of", "NotTheirFormat", "OF_ENDING", "open_download", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024
@@ -44,6 +44,13 @@ MIMETYPES = {
     "xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
     "csv": "text/csv; charset=utf-8",
 }
+
+
+OF_ENDING = {"xlsx": FileFormat.XLSX, "xlsm": FileFormat.XLSX, "csv": FileFormat.CSV}
+
+
+class NotTheirFormat(ValueError):
+    """A file with this ending can only be a copy of the person's own."""
 
 
 @dataclass(frozen=True)
@@ -69,23 +76,28 @@ def open_download(
     *,
     rows: RowFilter | str = RowFilter.ALL,
     group: str | None = None,
+    extension: str | None = None,
 ) -> Download:
-    """The job's file. In the reader's language and time zone, also while the pieces are taken: outside a request, wrap
-    all of it in `force_locale`.
+    """The job's file, with any ending of that format or, when `extension` is given, with that one.
+
+    In the reader's language and time zone, also while the pieces are taken: outside a request, wrap all of it in
+    `force_locale`.
 
     Commits, to end the session's transaction: a download must not block writers meanwhile.
-    Raises ValueError for an unknown format or row filter, UnknownGroup, and FileNotFoundError when the document's
-    rows are gone.
+    Raises ValueError for an unknown format or row filter, UnknownGroup, NotTheirFormat when only the person's own file
+    can have that ending and it cannot be copied, and FileNotFoundError when the document's rows are gone.
     """
     kind = FileFormat(kind)
     if group is not None and not is_group(group):
         raise UnknownGroup(group)
     plan = plan_for(job, storage, RowFilter(rows), group)
-    own = open_copy(job, storage, plan, kind)
+    own = open_copy(job, storage, plan, kind, extension)
     is_replacement = own is None and not plan.selects and comes_back_as_it_was(job, kind)
     db.session.commit()
     if own is not None:
         return Download(own.copy(added_rows(plan)), own.close, own.extension)
+    if extension not in (None, kind.value):
+        raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)
     file = _written(plan, kind)
@@ -118,14 +130,16 @@ def write_export(
     job: ScrapingJob,
     storage: LocalStorage,
     path: Path,
-    kind: FileFormat | str | None = None,
     *,
     rows: RowFilter | str = RowFilter.ALL,
 ) -> Download:
-    """Write the file to `path`, completely or not at all. `kind` defaults to its extension. Returns what it was."""
-    kind = FileFormat(kind or path.suffix.lower().lstrip("."))
+    """Write the file to `path`, completely or not at all, in the format of its ending. Returns what it was.
+
+    Raises the same as `open_download`.
+    """
+    extension = path.suffix.lower().lstrip(".")
     with _atomic_file(path) as out:
-        download = open_download(job, storage, kind, rows=rows)
+        download = open_download(job, storage, OF_ENDING[extension], rows=rows, extension=extension)
         _save(download, out)
     return download
 

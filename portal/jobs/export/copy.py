@@ -34,13 +34,20 @@ def comes_back_as_it_was(job: ScrapingJob, kind: str) -> bool:
     return IN_PLACE.get(extension_of(job.file_name)) == kind
 
 
-def open_copy(job: ScrapingJob, storage: LocalStorage, plan: ExportPlan, kind: str) -> Copy | None:
-    """The person's own file, to be copied; None when this format is not theirs, or their file cannot be changed."""
+def open_copy(
+    job: ScrapingJob, storage: LocalStorage, plan: ExportPlan, kind: str, extension: str | None = None
+) -> Copy | None:
+    """The person's own file, to be copied; None when this format is not theirs, their file cannot be changed, or its
+    ending would have to be another than `extension`."""
     path = storage.path(job.document.storage_key)
     if plan.selects or not comes_back_as_it_was(job, kind) or not path.is_file():
         return None
     place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
     try:
-        return OpenWorkbook(path, place)
+        found = OpenWorkbook(path, place)
     except CannotWriteInPlace:
         return None
+    if extension in (None, found.extension):
+        return found
+    found.close()
+    return None

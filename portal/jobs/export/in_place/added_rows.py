@@ -39,6 +39,9 @@ class AddedRows:
         self.advance()
         return row
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def rest(self) -> Iterator[AddedRow]:
         """The rows that nobody took."""
         while self.next is not None:
@@ -71,6 +74,10 @@ class SpooledRows(AddedRows):
         self._file.seek(self._places[row_no])
         self._places[row_no] = 0
         return AddedRow(*pickle.load(self._file))  # noqa: S301 - written above, in a file without a name
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        self._file.close()
 
     def rest(self) -> Iterator[AddedRow]:
         """None: after rows that do not ascend, a row of its own would have no place."""

@@ -109,7 +109,8 @@ def _odd(sheet: SheetText, width: int) -> Survey:
 def _look_behind(found: Survey, sheet: SheetText, after: Iterator[bytes], first_row: int) -> None:
     """What follows the rows: the filter, and merged cells, behind which the added columns must begin."""
     depth, p = 1, sheet.prefix
-    for _, token in Tokens(after):
+    tokens = Tokens(after)
+    for _, token in tokens:
         name = token["name"]
         if token[0].startswith((b"<!D", b"<!E")):
             raise CannotWriteInPlace(Obstacle.ODD_MARKUP, "document type")
@@ -118,6 +119,8 @@ def _look_behind(found: Survey, sheet: SheetText, after: Iterator[bytes], first_
         if token["end"]:
             depth -= 0 if name == p + b"sheetData" else 1
             if depth == 0:
+                for _ in tokens.left():  # to the end, where the checksum is compared
+                    pass
                 return
             continue
         if depth == 1:

@@ -77,14 +77,20 @@ class OpenWorkbook:
     def copy(self, rows: Iterator[AddedRow]) -> Iterator[bytes]:
         """The copy with these rows, piece by piece, each with as many cells as `Place.added` says."""
         added = AddedRows(rows)
+        if not self._survey.in_order:
+            added = SpooledRows(added)
+        try:
+            yield from self._copy(added)
+        finally:
+            added.close()
+
+    def _copy(self, added: AddedRows) -> Iterator[bytes]:
         columns = AddedColumns(self._survey.used, shown_widths(added.first_rows, self._place.added))
         changed, gone = without_signature(self._package) if self.parts.is_signed else ({}, [])
         changed_parts: dict[str, Content] = {**changed, **self._followers(columns, added)}
         styles = Styles()
         if self.parts.styles is not None:
             changed_parts[self.parts.styles], styles = self._formats(self.parts.styles)
-        if not self._survey.in_order:
-            added = SpooledRows(added)
         changed_parts[self.parts.sheet] = partial(self._sheet, columns, added, styles)
         yield from copied(self._package, changed_parts, dropped=gone)
 
