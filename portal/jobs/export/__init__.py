@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from portal.database import db
 from portal.documents.storage import LocalStorage
-from portal.jobs.export.copy import comes_back_as_it_was, open_copy
+from portal.jobs.export.copy import comes_back_as_it_was, loss_words, open_copy
 from portal.jobs.export.csv_file import write_csv
 from portal.jobs.export.download_groups import Group, UnknownGroup, groups_of, is_group
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, plan_for
@@ -26,7 +26,7 @@ from portal.jobs.models import ScrapingJob
 
 __all__ = [
     "MIMETYPES", "Download", "FileFormat", "Group", "RowFilter", "UnknownGroup", "download_name", "export",
-    "group_title", "groups_of", "NotTheirFormat", "OF_ENDING", "open_download", "write_export",
+    "group_title", "groups_of", "loss_words", "NotTheirFormat", "OF_ENDING", "open_download", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024

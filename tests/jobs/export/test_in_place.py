@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,43 @@ def test_the_terminal_writes_the_same_file(app: Flask, alice: User, tmp_path: Pa
     with force_locale("en"):
         write_export(job, app.extensions["storage"], tmp_path / "salida.xlsx")
     assert load_workbook(tmp_path / "salida.xlsx").sheetnames == ["Lista", "Otra"]
+
+
+def _signed(content: bytes) -> bytes:
+    origin = (
+        b'<Relationship Id="rId99" Target="_xmlsignatures/origin.sigs" '
+        b'Type="http://schemas.openxmlformats.org/package/2006/relationships/digital-signature/origin"/></Relationships>'
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            xml = old.read(name)
+            new.writestr(name, xml.replace(b"</Relationships>", origin) if name == "_rels/.rels" else xml)
+    return out.getvalue()
+
+
+def _document_type(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            xml = old.read(name)
+            new.writestr(name, b"<!DOCTYPE workbook>" + xml if name == "xl/workbook.xml" else xml)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (lambda content: content, None),
+        (_signed, "This workbook is digitally signed."),
+        (_document_type, "We cannot add columns to this workbook."),
+    ],
+)
+def test_what_the_workbook_will_lack_is_said_before_the_start(
+    app: Flask, alice: User, as_alice: FlaskClient, made: Callable[[bytes], bytes], sentence: str | None
+) -> None:
+    job = ran(job_of(app, alice, made(content_of(ROWS))))
+    for page in (f"/documents/{job.document_id}", f"/jobs/{job.id}"):
+        text = as_alice.get(page, headers={"Accept-Language": "en"}).get_data(as_text=True)
+        assert ("data-loss" in text) == (sentence is not None)
+        assert sentence is None or sentence in text

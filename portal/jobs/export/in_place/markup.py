@@ -30,6 +30,9 @@ _LATIN = {"iso-8859-1", "latin1", "windows-1252", "cp1252", "iso-8859-15"}
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
+MOST_ELEMENTS = 100_000  # listed at once: about 50 MB
+
+
 class Element(NamedTuple):
     """An element by its places in the text. In an empty one (`<a/>`) all inner places are its end."""
 
@@ -58,6 +61,8 @@ def elements(xml: bytes, depth: int) -> list[Element]:
         name = token["name"]
         if name is None:
             continue
+        if len(found) > MOST_ELEMENTS:
+            raise CannotWriteInPlace(Obstacle.TOO_LARGE, "elements")
         local = name.rpartition(b":")[2]
         level = len(open_tags)
         if token["end"]:

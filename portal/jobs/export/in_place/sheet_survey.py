@@ -14,6 +14,9 @@ from portal.jobs.export.in_place.markup import attributes_of
 from portal.jobs.export.in_place.odd_rows import OddRows
 from portal.jobs.export.in_place.sheet_text import MAX_COLUMNS, SheetText, Tokens, column_of, columns_from, corners
 
+MOST_ODD_BYTES = 64 * 1024 * 1024  # read tag by tag, which takes about 10 s
+MOST_TAGS_BEHIND = 2_000_000
+
 
 @dataclass
 class Survey:
@@ -27,15 +30,16 @@ class Survey:
     filter_ref: str | None = None
 
 
-def survey(pieces: Callable[[], Iterator[bytes]], width: int, first_row: int) -> Survey:
+def survey(pieces: Callable[[], Iterator[bytes]], width: int, first_row: int, size: int = 0) -> Survey:
     """Look through the sheet. The added cells come to rows from `first_row` on, in columns from `width` on at least.
-
-    Raises CannotWriteInPlace.
+    `size` is the sheet's in bytes. Raises CannotWriteInPlace.
     """
     sheet = SheetText(pieces())
     found = _plain(sheet, width) if sheet.has_rows else None
     after = sheet.after if found is not None else iter(())
     if found is None:
+        if size > MOST_ODD_BYTES:
+            raise CannotWriteInPlace(Obstacle.TOO_LARGE, "odd rows")
         sheet = SheetText(pieces())
         found = _odd(sheet, width)
         after = sheet.tokens.left()
@@ -110,7 +114,9 @@ def _look_behind(found: Survey, sheet: SheetText, after: Iterator[bytes], first_
     """What follows the rows: the filter, and merged cells, behind which the added columns must begin."""
     depth, p = 1, sheet.prefix
     tokens = Tokens(after)
-    for _, token in tokens:
+    for number, (_, token) in enumerate(tokens):
+        if number > MOST_TAGS_BEHIND:
+            raise CannotWriteInPlace(Obstacle.TOO_LARGE, "behind the rows")
         name = token["name"]
         if token[0].startswith((b"<!D", b"<!E")):
             raise CannotWriteInPlace(Obstacle.ODD_MARKUP, "document type")

@@ -69,7 +69,9 @@ class OpenWorkbook:
     def _looked_through(self) -> Survey:
         first_row = max(self._place.header_row, 1)
         edges = [table_right_edge(xml, first_row) + 1 for xml in self._tables.values()]
-        found = survey(partial(self._package.pieces, self.parts.sheet), max([self._place.width, *edges]), first_row)
+        sheet, width = self.parts.sheet, max([self._place.width, *edges])
+        size = self._package.entry(sheet).file_size
+        found = survey(partial(self._package.pieces, sheet), width, first_row, size)
         if found.used + self._place.added > MAX_COLUMNS:
             raise CannotWriteInPlace(Obstacle.NO_ROOM)
         return found
