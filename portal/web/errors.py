@@ -3,7 +3,6 @@ no internals: no exception names, no paths.
 """
 
 import secrets
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -22,7 +21,6 @@ from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import (
     HTTPException,
     InternalServerError,
@@ -31,8 +29,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from portal.database import db
-from portal.database_errors import is_away
+from portal.database_errors import DatabaseError, is_away
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +83,7 @@ def set_up(app: Flask) -> None:
     """Register the error pages, and give every request a reference."""
     request_started.connect(_assign_reference, app)
     app.register_error_handler(HTTPException, answer_error)
-    app.register_error_handler(SQLAlchemyError, _answer_database_error)
+    app.register_error_handler(DatabaseError, _answer_database_error)
     app.register_error_handler(SecurityError, _unknown_host)
 
 
@@ -125,13 +122,11 @@ def answer_error(error: HTTPException) -> Response:
     return answer
 
 
-def _answer_database_error(error: SQLAlchemyError) -> Response:
+def _answer_database_error(error: DatabaseError) -> Response:
     """The page that says so when the database is away or locked by somebody else; any other error is a crash.
 
-    What the request has changed is undone, so that the same button can be pressed again.
+    What the request has changed is undone at its end, so that the same button can be pressed again.
     """
-    with suppress(SQLAlchemyError):
-        db.session.rollback()
     if not is_away(error):
         raise error
     log.warning("the database is away", method=request.method, path=request.path, error=str(error))
