@@ -198,6 +198,10 @@ def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
             "The file is larger than %(limit)s MB. Split it into several files, or delete the sheets you do not need.",
             limit=current_app.config["MAX_UPLOAD_MB"],
         ),
+        UploadRefusal.NOT_STORED: gettext(
+            "The file could not be saved: the portal has no space left. "
+            "Ask an administrator to free some, and try again."
+        ),
     }
     return _refused_with(sentences.get(refusal) or document_words.problem_words(refusal.value))
 

@@ -50,6 +50,7 @@ class Conditions:
     clock: Callable[[], datetime] = utcnow
     stopped: Callable[[], bool] = _never  # a deploy: finish what is in flight, save, hand back
     on_fenced: Callable[[], None] = _nothing  # called from the heartbeat's thread when the job was taken away
+    turn_seconds: float | None = None  # after so long, other people's files have their turn; None: never
     on_saved: Callable[[int], None] | None = None  # called with the number of rows just saved
 
 
@@ -86,14 +87,14 @@ class AttemptOutcome:
         return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
 
     def _end_refused(self, source_name: str, cause: str, blocked: Iterable[str] = ()) -> Status | None:
-        """The source refuses every request: notify the admins. Unless the recipe is at fault, the file waits, continues
-        automatically and uses no retry. `blocked` are the numbers that it was asked about then."""
+        """The source refuses every request, or cannot be asked here: notify the admins. Unless the recipe is at fault,
+        the file waits, continues automatically and uses no retry. `blocked` are the numbers it was asked about."""
         until = self._after(ADMIN_SECONDS)
 
         def refused(now: datetime) -> ScrapingJob | None:
             outage.note_blocked(self.job_id, blocked)
             send.source_stopped(source_name, cause, now)
-            if not cause_for(cause).refusal:
+            if not cause_for(cause).waits:
                 return self._fail(cause, now)
             return ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, until)
 

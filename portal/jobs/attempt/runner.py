@@ -25,6 +25,7 @@ from portal.jobs.attempt.lookup_window import stream
 from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import ADMIN_SECONDS, AttemptOutcome, Conditions
 from portal.jobs.attempt.save import AttemptTaken
+from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -121,6 +122,8 @@ class _Attempt(AttemptOutcome):
         self.exhausted: list[tuple[str, Answer]] = []  # numbers whose tries are used up
         self.not_ready = 0  # numbers that the source has accepted and not answered
         self.silent_seconds: float | None = None  # how long to wait for a source that gave no answer at all
+        self.turn = Turn(job_id, conditions.turn_seconds, conditions.clock())
+        self.gives_way = False  # its turn is over
         self.session: LookupSession | None = None
         self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
         self.answers_others = False  # whether it has answered for other numbers since
@@ -150,8 +153,12 @@ class _Attempt(AttemptOutcome):
             blocked = getattr(self.session, "blocked_numbers", ())
             return self._end_refused(source_name, stopped.reason, blocked)
         self.buffer.save()
-        if self._interrupted():
+        if self.buffer.paused or self.conditions.stopped():
             return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
+        if self.gives_way:
+            return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_handed_back(
+                CauseCode.TURN
+            )
         if self.silent_seconds is not None:
             return self._end_handed_back(CauseCode.SOURCE_SILENT, self._after(self.silent_seconds))
         if self.not_ready:
@@ -162,7 +169,10 @@ class _Attempt(AttemptOutcome):
         )
 
     def _interrupted(self) -> bool:
-        return self.buffer.paused or self.conditions.stopped()
+        return self.buffer.paused or self.gives_way or self.conditions.stopped()
+
+    def _turn_is_over(self) -> bool:
+        return self.gives_way or until_back(lambda _: self.turn.is_over(self.conditions.clock()))
 
     def _waiting_rows(self, source_name: str) -> dict[str, list[int]]:
         rows = ledger.waiting(self.job_id)
@@ -230,6 +240,7 @@ class _Attempt(AttemptOutcome):
             since_save = time.monotonic() - buffer.saved_at
             if since_save >= SAVE_SECONDS or (buffer.unsaved_rows >= SAVE_ROWS and since_save >= SAVES_APART_SECONDS):
                 buffer.save()
+                self.gives_way = self._turn_is_over()
         # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
         if session.silent and self.exhausted and not interrupted():
             self.silent_seconds = until_back(lambda _: self._silent_seconds())

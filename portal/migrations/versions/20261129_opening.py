@@ -1,15 +1,15 @@
 """jobs whose ledger is being opened
 
-Revision ID: 0020
-Revises: 0009
+Revision ID: 0030
+Revises: 0020
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 
-revision = '0020'
-down_revision = '0009'
+revision = '0030'
+down_revision = '0020'
 branch_labels = None
 depends_on = None
 

@@ -2,6 +2,7 @@
 
 import os
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from flask import current_app
@@ -34,3 +35,15 @@ def _save_to_data_directory(email: Email) -> str:
     unfinished.write_bytes(email.as_bytes())
     os.replace(unfinished, folder / f"{name}.eml")
     return f"mail/{name}.eml"
+
+
+def delete_saved(before: datetime, most: int) -> int:
+    """Delete e-mails that were saved before a moment, at most `most`, and return how many."""
+    folder: Path = current_app.config["PORTAL_DATA_DIR"] / "mail"
+    if not folder.is_dir():
+        return 0
+    old = (path for path in folder.iterdir() if path.stat().st_mtime < before.timestamp())
+    files = list(islice(old, most))
+    for path in files:
+        path.unlink(missing_ok=True)
+    return len(files)
