@@ -19,7 +19,7 @@ PORTAL = ROOT / "portal"
 # Single files that every room may import, with what each may import itself.
 GROUND: dict[str, set[str]] = {
     "causes": set(), "clock": set(), "config": set(), "extensions": set(), "ids": set(), "logs": set(), "phone": set(),
-    "tether": set(), "database": set(), "audit": {"database"}, "seed_compat": {"database"},
+    "tether": set(), "database": set(), "database_errors": set(), "audit": {"database"}, "seed_compat": {"database"},
 }  # fmt: skip
 # Which rooms a room may import, beside itself and the ground floor. A room inside another has the rule of the outer
 # one, unless it has its own here.
@@ -45,6 +45,9 @@ FLOORS_OF_JOBS = (
     {"jobs.notify"},
     {"jobs"},
     {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health"},
+    {"jobs.export.in_place"},
+    {"jobs.export.copy"},
+    {"jobs.export.__init__"},
     {"jobs.sweep"},
     {"jobs.worker"},
 )
@@ -52,6 +55,8 @@ FLOORS_OF_JOBS = (
 ASSEMBLES = {
     "web",  # registers all pages, those of web.admin among them
     "cli",  # registers all commands, those of cli.seed_compat among them
+    "jobs.export",  # gives a copy of the person's file, or a new one
+    "jobs.export.copy",  # opens the person's file for the writers in place
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them
     "sources.selftest",  # reads a recipe's saved answers as an HTTP source would

@@ -23,7 +23,6 @@ from portal.sources.base import Outcome
 MAX_PAUSES = 8  # pauses within a day: with these waits, three hours
 FIRST_SECONDS, LONGEST_SECONDS = 60.0, 3600.0
 PERIOD = timedelta(days=1)
-ANSWERED = (Outcome.FOUND, Outcome.NOT_FOUND)
 
 
 def wait_seconds(job_id: int, now: datetime) -> float | None:
@@ -35,7 +34,7 @@ def wait_seconds(job_id: int, now: datetime) -> float | None:
     if not db.session.scalar(select(unjudged)):
         return None
     paused = db.session.scalar(
-        select(func.count()).where(
+        select(func.sum(Attempt.times)).where(
             Attempt.job_id == job_id, Attempt.cause == CauseCode.SOURCE_SILENT, Attempt.ended_at > now - PERIOD
         )
     )
@@ -60,8 +59,8 @@ def has_answered_since_block(job_id: int, source: str) -> bool:
     """Whether the source has answered for any number, of any file, since it last refused this job, to the minute."""
     refused = (Attempt.job_id == job_id, Attempt.cause == CauseCode.BLOCKED)
     refused_at = db.session.scalar(select(func.max(Attempt.ended_at)).where(*refused))
-    counts = stats.since([source], refused_at).get(source, {}) if refused_at else {}
-    return any(counts.get(outcome) for outcome in ANSWERED)
+    answered_at = stats.last_answers([source]).get(source)
+    return bool(refused_at and answered_at and answered_at >= refused_at)
 
 
 def judge_last(numbers: Iterable[str], blocked: Iterable[str], attempt: int) -> list[str]:

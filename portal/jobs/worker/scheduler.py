@@ -125,7 +125,7 @@ class SweepLoop:
         self._troubles: dict[str, str] = {}
 
     def turn(self, now: datetime) -> None:
-        """Queue the sweep when it is due; sweep here when none has ended for two intervals."""
+        """Queue the sweep when it is due; sweep here when none has ended for two intervals; start what is due now."""
         ticked = self._try("tick", self.scheduler.tick)
         if not ticked:
             with contextlib.suppress(Exception):
@@ -133,6 +133,8 @@ class SweepLoop:
         # After a start, give the worker time to run the sweep first.
         starting = (now - self.started).total_seconds() < min(self.interval_seconds, 10)
         self._try("sweep", lambda: self._sweep_if_late(starting=starting and ticked))
+        if ticked:  # without Redis nothing can be started, and the sweep would try it again
+            self._try("due", lambda: steps.start_due(utcnow()))
 
     def _sweep_if_late(self, *, starting: bool) -> None:
         now = utcnow()

@@ -1,7 +1,7 @@
 """Retention of the history, refused email addresses, a renewed webhook key, and trials of one number
 
 Revision ID: 0020
-Revises: 0009
+Revises: 0010
 
 """
 
@@ -10,7 +10,7 @@ from alembic import op
 
 
 revision = '0020'
-down_revision = '0009'
+down_revision = '0010'
 branch_labels = None
 depends_on = None
 
