@@ -6,11 +6,13 @@ is lost. If the sender dies in the millisecond between the server's 250 and our 
 with the same Message-ID. This module must not know what a channel does.
 """
 
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from queue import Empty, SimpleQueue
 
 import structlog
 from flask import current_app
@@ -67,9 +69,36 @@ def send_due(
         with app.app_context():
             return list(_run_lane(lane, channels, now, until))
 
-    with ThreadPoolExecutor(LANES, "notices") as pool:
-        for sent in as_completed([pool.submit(run, lane) for lane in lanes.values()]):
-            yield from sent.result()
+    for sent in _at_once(run, lanes.values()):
+        yield from sent
+
+
+def _at_once(
+    run: Callable[[list[DueNotice]], list[Notice]], lanes: Collection[list[DueNotice]]
+) -> Iterator[list[Notice]]:
+    """Run LANES lanes at once, and yield the result of each as it ends. The threads are daemons: a process that is
+    stopped does not wait for a server that takes its time, as it would with a pool of concurrent.futures."""
+    waiting: SimpleQueue[list[DueNotice]] = SimpleQueue()
+    ended: SimpleQueue[list[Notice] | Exception] = SimpleQueue()
+    for lane in lanes:
+        waiting.put(lane)
+
+    def serve() -> None:
+        with suppress(Empty):
+            while True:
+                lane = waiting.get_nowait()
+                try:
+                    ended.put(run(lane))
+                except Exception as error:  # of the database: the caller gets it
+                    ended.put(error)
+
+    for n in range(min(LANES, len(lanes))):
+        threading.Thread(target=serve, name=f"notices-{n}", daemon=True).start()
+    for _ in lanes:
+        result = ended.get()
+        if isinstance(result, Exception):
+            raise result
+        yield result
 
 
 def _mail(notice: Notice, now: datetime, *, patience_seconds: float) -> str:
