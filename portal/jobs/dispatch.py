@@ -37,6 +37,9 @@ EARLIER_ROOM = "portal.jobs.tasks"  # in messages and schedules from before the 
 TASKS = "portal.jobs.worker.tasks"  # the module with the functions
 # The only functions of TASKS that a message can name.
 FUNCTIONS = frozenset({"operate", "read_document", "scrape", "sweep", "try_number"})
+# Seconds until RQ interrupts a task, and a minute later kills its fork. An attempt has none: a large file takes hours,
+# and its lease, its time without progress and the watchdog end it. The sweep's limit is in its schedule.
+TIME_LIMITS = {"read_document": 300, "try_number": 120, "operate": 300, "scrape": -1}
 KEPT_SECONDS = 60  # how long Redis keeps a finished message
 
 
@@ -176,7 +179,7 @@ def _enqueue(queue_name: str, function: str, args: list[Any], message: str, *, a
     try:
         queue(queue_name).enqueue_call(
             f"{ROOM}.{function}", args=args, job_id=message, unique=True, at_front=at_front,
-            timeout=-1, result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS,
+            timeout=TIME_LIMITS[function], result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS,
         )  # fmt: skip
     except DuplicateJobError:
         return True

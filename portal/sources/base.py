@@ -165,7 +165,7 @@ class Source(Protocol):
 
     name: str
     fields: tuple[str, ...]  # the columns that it adds to the file, in order
-    concurrency: int  # numbers in flight at once; 1 = looked up in the caller's own thread
+    concurrency: int  # numbers in flight at once
     data_version: str  # the version of its data, shown beside the result
 
     def lookup(self, e164: str) -> Answer:
@@ -183,6 +183,7 @@ class SourceWithSessions(Protocol):
 
     batch: int  # numbers in one call
     tries: int  # how often an attempt may look up one number
+    answer_seconds: float  # how long one request may take, at most
 
     def open_session(self, stop: Callable[[], bool], tickets: Tickets) -> LookupSession:
         """A new session. Once `stop()` is true it sends no new request. It fetches the batches that `tickets` has open

@@ -53,6 +53,7 @@ class Misbehaving:
         self.plan = plan
         self.latency = 0.0
         self.down = False
+        self.retry_after = "0.05"  # of the fault "limited"
         self.robots: tuple[int, str] = (404, "")
         self.key = ""  # when set, requests need `Authorization: Bearer <key>`
         self.calls: Counter[str] = Counter()
@@ -60,7 +61,7 @@ class Misbehaving:
         self.finals: Counter[str] = Counter()  # how often each number got a final answer
         self.asked_again: list[str] = []  # numbers that were looked up after their final answer
         self.most_at_once = 0
-        self._at_once = 0
+        self.at_once = 0
         self._tickets: dict[str, tuple[list[str], int]] = {}
         self.holding: bool | set[str] = False  # True: no ticket becomes ready; a set: none of these does
         self.polls_before_ready = 1  # how often a ticket is polled before it is ready
@@ -68,6 +69,8 @@ class Misbehaving:
         self.forgotten: set[str] = set()  # the tickets that it says are unknown; empty means all
         self.paid: Counter[str] = Counter()  # how often each number was accepted; the same key counts once
         self.keys: dict[str, tuple[str, list[str]]] = {}  # Idempotency-Key → its ticket and numbers
+        # By number, "" for all others: status, content type and body of its answer, as they are.
+        self.raw: dict[str, tuple[int, str, bytes]] = {}
         self.credit: int | None = None  # how many numbers it still answers; then it says "no credit" for each
         self._refused: dict[str, set[str]] = {}  # by ticket: decided when it is accepted, and never changed
         self.lock = threading.Lock()
@@ -89,13 +92,13 @@ class Misbehaving:
     @contextmanager
     def inside(self) -> Iterator[None]:
         with self.lock:
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             yield
         finally:
             with self.lock:
-                self._at_once -= 1
+                self.at_once -= 1
 
     def submit(self, numbers: list[str], key: str = "") -> str:
         with self.lock:
@@ -216,6 +219,9 @@ class Handler(BaseHTTPRequestHandler):
             return None
         if self.state.pay([number]):
             return self._send(402, "{}")
+        if raw := self.state.raw.get(number) or self.state.raw.get(""):
+            status, kind, body = raw
+            return self._send(status, body, kind)
         return answer(number, fault)
 
     def _json_of(self, number: str, fault: str | None) -> None:
@@ -285,7 +291,7 @@ class Handler(BaseHTTPRequestHandler):
             fault = "unauthorized"
         play = {
             "hang": lambda: state.closing.wait(HANG_SECONDS) and None,
-            "limited": lambda: self._send(429, "{}", more={"Retry-After": "0.05"}),
+            "limited": lambda: self._send(429, "{}", more={"Retry-After": state.retry_after}),
             "limited_long": lambda: self._send(429, "{}", more={"Retry-After": "900"}),
             "limited_bare": lambda: self._send(429, "slow down", "text/plain"),
             "error500": lambda: self._send(500, "oops", "text/plain"),
@@ -311,9 +317,9 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def _send(
-        self, status: int, body: str, kind: str = "application/json", more: Mapping[str, str] | None = None
+        self, status: int, body: str | bytes, kind: str = "application/json", more: Mapping[str, str] | None = None
     ) -> None:
-        content = body.encode()
+        content = body.encode() if isinstance(body, str) else body
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **(more or {})}.items():
             self.send_header(name, value)

@@ -25,7 +25,7 @@ from portal.jobs.export.download_groups import in_group
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import explain, outcome_words, reason_words
 from portal.sources.base import Outcome
-from portal.sources.words import CODED, field_label, source_title, value_words
+from portal.sources.words import CODED, field_label, is_yes_no, source_title, value_words
 
 CHUNK = 1000  # rows of the ledger at a time
 TO_FIX = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
@@ -194,7 +194,8 @@ class _AnswerCells:
         for field in self._plan.fields:
             value = answer.get(field)
             # Only the few codes go through the cache: numbers would fill it with one entry each.
-            yield (self._value(field, value) if field in CODED else value) if value else None
+            is_code = field in CODED or is_yes_no(field)
+            yield (self._value(field, value) if is_code else value) if value else None
 
     def _moment(self, at: datetime | None) -> str | None:
         return at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S") if at else None

@@ -5,6 +5,7 @@ A problem of one number is an Answer; a problem of all numbers is raised as Sour
 lookup: the reason of an Answer says whether the attempt should look the number up again (`asks_again`).
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
 from portal.sources.http.classify import Verdict, classify, classify_whole
 from portal.sources.http.client import NoResponse, RequestInterrupted, SourceClient
+from portal.sources.http.disguised import refusal_in
 from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.first_request import FirstRequestGate
 from portal.sources.http.refusals import Refusals
@@ -32,6 +34,7 @@ from portal.sources.recipes.placeholders import BadValue, FilledRequest, Missing
 
 log = structlog.get_logger(__name__)
 
+BELIEVED_SECONDS = 3600.0  # no Retry-After is believed for longer: a mistake in one would stop a source for years
 LIMITED_SECONDS = 60.0  # how long "too many requests" may last before the worker is freed
 BROKEN_AFTER = 20  # numbers refused with 400 in a row; one more means that the recipe is wrong
 CHANGED_ROWS, CHANGED_SHARE = 20, 0.05
@@ -219,7 +222,7 @@ class SourceSession:
         now = time.monotonic()
         with self._lock:
             since = self._limited_since = self._limited_since or now
-        wanted = retry_after_seconds(response.headers, datetime.now(UTC))
+        wanted = retry_after_seconds(response.headers, datetime.now(UTC), BELIEVED_SECONDS)
         # Without a Retry-After: as long again as the source has been saying so.
         seconds = wanted if wanted is not None else min(max(1.0, now - since), LIMITED_SECONDS)
         self._limiter.report(CauseCode.RATE_LIMITED)
@@ -261,18 +264,34 @@ class SourceSession:
             self._refusals.answered(response.sent_at)
             self._count_rows(readable=True)
             return Answer(Outcome.NOT_FOUND)
-        if verdict == Verdict.UNREADABLE:
-            return self.unreadable(response, "no rule for success holds", number=number, content=content)
+        fields: dict[str, str] = {}
         try:
-            if content is None:
-                content = response.page if self.recipe.kind == AnswerFormat.HTML else response.json
-            fields = extract_fields(self.recipe.fields, content)
+            if verdict == Verdict.UNREADABLE:
+                raise UnreadableResponse("no rule for success holds")
+            answered = content
+            if answered is None:
+                answered = response.page if self.recipe.kind == AnswerFormat.HTML else response.json
+            fields = extract_fields(self.recipe.fields, answered)
+            if not fields:
+                raise UnreadableResponse("no field at all")
         except (UnreadableResponse, FieldMissing) as error:
             why = f"no field {error}" if isinstance(error, FieldMissing) else str(error)
-            return self.unreadable(response, why, number=number, content=content)
+            return self._without_fields(number, response, why, content)
         self._refusals.answered(response.sent_at)
         self._count_rows(readable=True)
         return Answer(Outcome.FOUND, fields)
+
+    def _without_fields(self, number: str, response: SourceResponse, why: str, content: Any) -> Answer:
+        """The answer for a response without the fields: it may be a refusal that is sent as if it were an answer."""
+        meaning = refusal_in(response.text if content is None else json.dumps(content, ensure_ascii=False))
+        if meaning is None:
+            return self.unreadable(response, why, number=number, content=content)
+        if meaning == CauseCode.RATE_LIMITED:
+            self._slow_down(response)
+            return Answer(Outcome.FAILED, reason=meaning)
+        if content is None:
+            self._consider_refusal(Verdict(meaning), response.about, response)
+        return self._refused(number, Verdict(meaning), response, content)
 
     def unreadable(
         self, response: SourceResponse, why: str, rows: int = 1, number: str = "", content: Any = None

@@ -274,12 +274,16 @@ def test_a_ticket_is_deleted_once_all_its_answers_are_saved(app, alice, make_job
     assert len(tickets()) == 1
     db.session.commit()
     kept.fetched(batch, numbers)
-    kept.settle(numbers[:2], NOW)
+    kept.settle(numbers[:2], NOW)()
     assert len(tickets()) == 1
     kept.settle(numbers[2:], NOW)
     assert tickets() == []
     db.session.rollback()
     assert len(tickets()) == 1, "it goes with the answers or not at all"
+    committed = kept.settle(numbers[2:], NOW)  # the same transaction again
+    db.session.commit()
+    committed()
+    assert tickets() == []
 
 
 @ON_BOTH
