@@ -241,8 +241,8 @@ class Lifecycle(JobColumns):
             last_error=None,
         )
         if job:
-            update_metrics(job, now)
             job.failed_count -= ledger.reopen(job.id, reasons)
+            update_metrics(job, now)  # after the rows: it locks the metrics until the commit
             timeline.record(job.id, EventKind.RETRIED, now, actor, numbers=job.waiting_numbers, why=why)
             send.job_moved_on(job, now)
         return job
