@@ -23,7 +23,7 @@ from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.lookup_window import stream
 from portal.jobs.attempt.number_queue import NumberQueue
-from portal.jobs.attempt.outcome import ADMIN_SECONDS, AttemptOutcome, Conditions
+from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import ledger, timeline
@@ -45,7 +45,7 @@ from portal.sources.base import (
 )
 from portal.sources.catalogue import refresh as refresh_sources
 
-__all__ = ["ADMIN_SECONDS", "Conditions", "run"]
+__all__ = ["Conditions", "run"]
 
 log = structlog.get_logger(__name__)
 
