@@ -213,8 +213,13 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
 
 def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
     """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
-    job = db.session.get(ScrapingJob, job_id)
-    if job is not None and job.status in STOPPABLE and is_unfinished(job):
+    # Locked, because a retry that comes in between would leave a job that is deleted and never ended.
+    job = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})
+    if job is None or job.deleted_at is not None:
+        db.session.rollback()
+        return None
+    unused = erase(job, now)
+    if job.status in STOPPABLE and is_unfinished(job):
         ScrapingJob.cancel(job_id, actor, now)  # from here on, a worker that has it is fenced
     job = ScrapingJob.delete(job_id, actor, now)
     if job is None:
@@ -222,7 +227,6 @@ def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> Scr
         return None
     if actor != job.user.email:
         audit_act(job, "delete", actor, None, now)
-    unused = erase(job, now)
     db.session.commit()
     if unused:
         delete_file(storage, unused)  # after the commit: an extra file is harmless, a row without its file is not
