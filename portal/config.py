@@ -143,6 +143,7 @@ SETTINGS = (
     Setting("SCRAPING_CHECK_INTERVAL", "1", _number(0.01, 1440), "minutes from 0.01 to 1440"),
     Setting("SCRAPING_LEASE_SECONDS", "60", _whole(1, 3600), "seconds from 1 to 3600"),
     Setting("SCRAPING_RETRY_SECONDS", "120", _whole(0, 86400), "seconds from 0 to 86400"),
+    Setting("SCRAPING_WAIT_HOURS", "24", _number(0.1, 8760), "hours from 0.1 to 8760"),
     Setting("SOURCES_DIR", "", str, "a folder"),
     Setting("DEFAULT_SOURCE", "offline", str, "the name of a source"),
     Setting("SOURCES_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, separated by commas"),

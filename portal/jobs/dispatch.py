@@ -19,11 +19,13 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from portal.database import changed_rows, db
+from portal.causes import CauseCode
+from portal.database import changed_rows, db, reading
 from portal.documents.models import Document
 from portal.jobs.core.bulk_tables import Operation
+from portal.jobs.core.job_tables import Attempt, AttemptEnd
 from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
@@ -35,6 +37,9 @@ EARLIER_ROOM = "portal.jobs.tasks"  # in messages and schedules from before the 
 TASKS = "portal.jobs.worker.tasks"  # the module with the functions
 # The only functions of TASKS that a message can name.
 FUNCTIONS = frozenset({"operate", "read_document", "scrape", "sweep", "try_number"})
+# Seconds until RQ interrupts a task, and a minute later kills its fork. An attempt has none: a large file takes hours,
+# and its lease, its time without progress and the watchdog end it. The sweep's limit is in its schedule.
+TIME_LIMITS = {"read_document": 300, "try_number": 120, "operate": 300, "scrape": -1}
 KEPT_SECONDS = 60  # how long Redis keeps a finished message
 
 
@@ -112,12 +117,21 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
     if row is None:
         return False
     pushed = _enqueue("scrape", "scrape", [job_id, row.attempt], job_message(job_id, row.attempt, row.generation),
-                      at_front=row.attempt > 0)  # fmt: skip
+                      at_front=row.attempt > 0 and _was_interrupted(job_id, row.attempt))  # fmt: skip
     if not pushed:
         own = (ScrapingJob.id == job_id, ScrapingJob.generation == row.generation)
         changed_rows(update(ScrapingJob).where(*own).values(enqueued_at=None))
         db.session.commit()
     return pushed
+
+
+def _was_interrupted(job_id: int, attempt: int) -> bool:
+    """Whether the job's last attempt was ended by a deploy or lost its worker: it continues before all others, as its
+    turn was not over. Whatever else comes back goes to the back of the queue."""
+    last = select(Attempt.end, Attempt.cause).where(Attempt.job_id == job_id, Attempt.attempt == attempt)
+    with reading() as session:
+        ended = session.execute(last).one_or_none()
+    return ended is not None and (ended.end == AttemptEnd.LOST or ended.cause == CauseCode.RESTART)
 
 
 def push_document(document_id: int, now: datetime) -> bool:
@@ -165,7 +179,7 @@ def _enqueue(queue_name: str, function: str, args: list[Any], message: str, *, a
     try:
         queue(queue_name).enqueue_call(
             f"{ROOM}.{function}", args=args, job_id=message, unique=True, at_front=at_front,
-            timeout=-1, result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS,
+            timeout=TIME_LIMITS[function], result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS,
         )  # fmt: skip
     except DuplicateJobError:
         return True

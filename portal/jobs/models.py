@@ -52,6 +52,12 @@ class ScrapingJob(Lifecycle, Model):
         partial_index(
             "ix_jobs_waiting", "enqueued_at", where="status IN ('pending', 'retrying') AND paused_at IS NULL"
         ),
+        partial_index(
+            "ix_jobs_waits_since", "waits_since", where="status IN ('pending', 'retrying') AND waits_since IS NOT NULL"
+        ),
+        partial_index(
+            "ix_jobs_not_before", "not_before", where="status IN ('pending', 'retrying') AND not_before IS NOT NULL"
+        ),
         # For the metrics: unfinished jobs, jobs not counted yet, and jobs counted but active again; then for expiry.
         partial_index("ix_jobs_going_on", "status", "user_id", "deleted_at", "ended_at", where=_GOING_ON),
         partial_index("ix_jobs_uncounted", "id", where=_UNCOUNTED),

@@ -34,11 +34,11 @@ from portal.jobs.dispatch import (
 from portal.jobs.erasure import erase_files
 from portal.jobs.health.processes import delete_old
 from portal.jobs.models import ScrapingJob, backoff
-from portal.jobs.sweep import metrics_backfill
+from portal.jobs.sweep import metrics_backfill, waiting
 from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
 from portal.jobs.sweep.outage_watch import watch
-from portal.jobs.sweep.overdue import BATCH, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
+from portal.jobs.sweep.overdue import BATCH, anything_due, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
 from portal.notices.delivery import send_due
 from portal.sources import catalogue, stats
 from portal.sources.answer_cache import forget_old
@@ -55,6 +55,7 @@ class SweepReport:
     lost: int = 0
     timed_out: int = 0
     retried: int = 0
+    stopped: int = 0  # jobs that waited for their source for too long
     pushed: int = 0
     documents: int = 0
     operations: int = 0
@@ -94,8 +95,11 @@ def retry_due(now: datetime, *, at_once: bool = False, actor: str | None = None)
 
 
 def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
-    """Push waiting jobs that are not in Redis again, under a new generation. Raises RedisError when Redis is away."""
+    """Push waiting jobs that are not in Redis again, under a new generation; of a source that is down only one. Raises
+    RedisError when Redis is away."""
     connection().ping()  # one failed ping instead of five hundred failed pushes
+    waiting.release(now)
+    waiting.hold_back(now)
     for job in unpushed_jobs(now):
         job_id, generation = job.id, job.generation
         if job.enqueued_at and in_queue("scrape", job_message(job_id, job.attempt, generation)):
@@ -105,18 +109,26 @@ def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
             yield job
 
 
+def start_due(now: datetime) -> None:
+    """Retry and push the jobs whose time has come since the last sweep. Cheap when there are none; the scheduler calls
+    it every second, and the sweep does the same once a minute. Raises RedisError when Redis is away."""
+    if anything_due(now):
+        for _ in (*retry_due(now), *push_waiting(now)):
+            pass
+
+
 def push_unread(now: datetime) -> Iterator[Document]:
     """Push documents again that wait to be read and are not in Redis. Raises RedisError when Redis is away."""
     connection().ping()
     old = now - timedelta(seconds=DOCUMENT_SECONDS)
-    waiting = (
+    unread = (
         select(Document)
         .where(Document.state == Reading.READING, Document.deleted_at.is_(None))
         .where(or_(Document.enqueued_at.is_(None), Document.enqueued_at < old))
         .order_by(Document.created_at)
         .limit(BATCH)
     )
-    for document in list(db.session.scalars(waiting)):
+    for document in list(db.session.scalars(unread)):
         pushed_at = document.enqueued_at
         if pushed_at and in_queue("intake", document_message(document.id, pushed_at)):
             continue
@@ -162,6 +174,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "lost": lambda: take_back_lost(now, actor=actor),
         "timed_out": lambda: time_out_silent(now, actor=actor),
         "retried": lambda: retry_due(now, actor=actor),
+        "stopped": lambda: waiting.end_overlong(now),
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
         "operations": lambda: push_operations(now),

@@ -161,6 +161,10 @@ _PLAIN: dict[Summary, LazyString] = {
     Summary.STARTING: _("Starting. You can close this page."),
     Summary.WORKING: _("Looking up the numbers. You can close this page."),
     Summary.GOING_ON: _("The lookup will continue in a moment from where it stopped."),
+    Summary.GIVES_WAY: _(
+        "It is the turn of other people’s files. Yours will continue automatically in a few minutes; "
+        "you do not need to do anything."
+    ),
     Summary.WORKER_AWAY: _(
         "The lookup has stopped responding. It will start again automatically in a moment; nothing is lost."
     ),

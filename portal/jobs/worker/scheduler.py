@@ -92,6 +92,19 @@ def sweep_is_late(now: datetime, interval_seconds: float) -> bool:
     return ended is None or now - ended > timedelta(seconds=2 * interval_seconds)
 
 
+def start_due(now: datetime, redis_away: bool) -> None:
+    """Start what is due by now, between two sweeps. An error is left to the next sweep, which reports it."""
+    if redis_away:
+        return
+    try:
+        steps.start_due(now)
+    except (RedisError, OSError, SQLAlchemyError) as error:
+        log.warning("due jobs wait for the next sweep", error=str(error))
+    finally:
+        with contextlib.suppress(SQLAlchemyError):
+            db.session.rollback()
+
+
 def run_scheduler(app: Flask) -> None:
     """Trigger the sweep until stopped; sweep in this process while Redis or the sweep's worker is away."""
     stop = threading.Event()
@@ -118,5 +131,6 @@ def run_scheduler(app: Flask) -> None:
                 starting = (now - started).total_seconds() < min(interval_seconds, 10)
                 if sweep_is_late(now, interval_seconds) and (redis_away or not starting):
                     steps.sweep(now)
+            start_due(utcnow(), redis_away)
             stop.wait(LOOP_SECONDS)
         reporter.leave(utcnow())

@@ -13,6 +13,7 @@ from portal.documents.reader.limits import ReadLimits
 from portal.jobs import source_trial
 from portal.jobs.admin import operation_runner
 from portal.jobs.attempt.runner import Conditions, run
+from portal.jobs.attempt.turn import TURN_SECONDS
 from portal.jobs.core.status import Status
 from portal.jobs.dispatch import push_job, push_operation
 from portal.jobs.models import backoff
@@ -36,6 +37,7 @@ def scrape(job_id: int, attempt: int) -> None:
         backoff=backoff(),
         stopped=STOP.is_set,
         on_fenced=_end_process,
+        turn_seconds=TURN_SECONDS,
     )
     if run(job_id, attempt, conditions) == Status.RETRYING:
         push_job(job_id, utcnow())  # handed back: another worker may continue at once, unless the job has to wait

@@ -60,7 +60,8 @@ UNKNOWN = CircuitState(False, known=False)
 class CircuitBreaker:
     """The breaker of one source. One object serves all threads of a process.
 
-    For each request, in the same thread: call `check()`, send the request, then call `succeeded()` or `failed()`.
+    For each request, in the same thread: call `check()`, send the request, then call `succeeded()`, `failed()` or
+    `refused()`.
     """
 
     def __init__(self, redis: Redis | None, name: str, clock: Callable[[], datetime] = utcnow) -> None:
@@ -115,6 +116,13 @@ class CircuitBreaker:
             # Enough failures to open it are reported at once: one second more would be spent on a dead source.
             if self._prober is None and (self._is_due() or self._failures_in_a_row >= CONSECUTIVE):
                 self._call("note")
+
+    def refused(self) -> None:
+        """Report a refusal that may be about its number only: it opens nothing, and an open breaker stays open."""
+        with self._changed:
+            if self._prober == threading.get_ident():
+                self._call("reopen")
+                self._end_probe()
 
     def trip(self, reason: str) -> None:
         """Open at once and for the longest time, because the source refuses all our requests for this reason."""

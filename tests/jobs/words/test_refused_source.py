@@ -49,7 +49,7 @@ def page(client: FlaskClient, address: str) -> str:
     return unescape(client.get(address).get_data(as_text=True))
 
 
-@pytest.mark.parametrize("cause", ["credentials", "no_credit", "blocked"])
+@pytest.mark.parametrize("cause", ["credentials", "no_credit", "blocked", "secret_missing", "source_unknown"])
 def test_a_refusal_says_whose_side_it_is_and_what_happens_next(
     as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource, cause: str
 ) -> None:
@@ -62,7 +62,7 @@ def test_a_refusal_says_whose_side_it_is_and_what_happens_next(
     assert said(cause) in page(as_alice, "/")
 
 
-@pytest.mark.parametrize("cause", ["page_changed", "recipe_broken", "secret_missing", "robots_refuse"])
+@pytest.mark.parametrize("cause", ["page_changed", "recipe_broken", "robots_refuse"])
 def test_a_broken_recipe_is_explained_to_owner_and_admins(
     as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource, cause: str
 ) -> None:
