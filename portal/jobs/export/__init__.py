@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from portal.database import db
 from portal.documents.storage import LocalStorage
-from portal.jobs.export.copy import comes_back_as_it_was, loss_words, open_copy
+from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy
 from portal.jobs.export.csv_file import write_csv
 from portal.jobs.export.download_groups import Group, UnknownGroup, groups_of, is_group
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, plan_for
@@ -95,7 +95,7 @@ def open_download(
     is_replacement = own is None and not plan.selects and comes_back_as_it_was(job, kind)
     db.session.commit()
     if own is not None:
-        return Download(own.copy(added_rows(plan)), own.close, own.extension)
+        return Download(own.copy(added_rows(plan), extra_sheets(own, plan)), own.close, own.extension)
     if extension not in (None, kind.value):
         raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():

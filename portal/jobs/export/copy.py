@@ -1,15 +1,17 @@
 """Which file can be given back as a copy of the person's own, with the answers added, and what it then loses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from flask_babel import gettext
 
 from portal.documents.models import Document
 from portal.documents.reader.file_type import extension_of
+from portal.documents.reader.sheet_file import column_letter
 from portal.documents.storage import LocalStorage
 from portal.jobs.export.added import AddedRow
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
+from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.in_place.package import Package
 from portal.jobs.export.in_place.parts import find_parts
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
@@ -27,8 +29,12 @@ class Copy(Protocol):
     def extension(self) -> str:
         """The ending of the copy's name, without a dot."""
 
-    def copy(self, rows: Iterator[AddedRow]) -> Iterator[bytes]:
-        """The copy with these rows, piece by piece."""
+    @property
+    def first_added(self) -> int:
+        """The position (from 0) of the first added column."""
+
+    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
+        """The copy with these rows and more sheets, piece by piece."""
 
     def close(self) -> None:
         """Close the person's file. Closing twice is fine."""
@@ -60,6 +66,15 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
     return gettext(
         "This workbook is digitally signed. The file you download has no signature, as it would not be valid."
     )
+
+
+def extra_sheets(own: Copy, plan: ExportPlan) -> list[ExtraSheet]:
+    """A sheet that names the added columns, when there is no heading row for it."""
+    if plan.header_row:
+        return []
+    head = [gettext("Column"), gettext("Contents")]
+    named = [[column_letter(column), label] for column, label in enumerate(plan.labels(), own.first_added)]
+    return [ExtraSheet(gettext("Columns"), [head, *named])]
 
 
 def open_copy(

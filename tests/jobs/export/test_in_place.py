@@ -22,6 +22,7 @@ from portal.jobs.core.job_tables import Number
 from portal.jobs.export import export, open_download, write_export
 from portal.jobs.models import ScrapingJob
 from tests.jobs.export.exporting import ran
+from tests.jobs.export.sheet_order import faults_of_workbook
 
 pytestmark = pytest.mark.usefixtures("ranges")
 ROWS = [["Clientes"], [], ["Nombre", "Teléfono", "CP", "Estado"], ["Ana", "612345678", 8002, "alta"],
@@ -74,6 +75,18 @@ def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> N
     assert [sheet.cell(row, 5).value for row in range(4, 8)] == ["Found", "Invalid", "No answer", "Invalid"]
     assert sheet["I4"].is_date
     assert [sheet.cell(row, 5).fill.fgColor.rgb for row in (4, 6)] == ["FFE4F2E7", "FFFBE9D9"]
+
+
+def test_without_headings_a_sheet_names_the_columns(app: Flask, alice: User) -> None:
+    job = job_of(app, alice, content_of([["Ana", "612345678"], ["Luis", "612345679"]]), header_row=0)
+    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+        content = file.read()
+    assert faults_of_workbook(content) == []
+    workbook = load_workbook(io.BytesIO(content))
+    assert workbook.sheetnames == ["Lista", "Otra", "Columns"]
+    rows = list(workbook["Columns"].iter_rows(values_only=True))
+    assert rows[:2] == [("Column", "Contents"), ("C", "Status")]
+    assert workbook["Lista"]["C1"].value == "To look up"
 
 
 def test_a_heading_that_the_person_has_too_is_numbered(app: Flask, alice: User) -> None:

@@ -1,6 +1,6 @@
 """An xlsx or xlsm with cells added to one sheet: decides what changes, then streams the copy. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.in_place.added_rows import AddedRows, SpooledRows
 from portal.jobs.export.in_place.cells import CellWriter, Styles, shown_widths
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
-from portal.jobs.export.in_place.markup import whole
+from portal.jobs.export.in_place.extra_sheet import Additions, ExtraSheet
 from portal.jobs.export.in_place.package import Content, Package, copied
 from portal.jobs.export.in_place.parts import (
     WorkbookParts,
@@ -46,7 +46,7 @@ class OpenWorkbook:
         self._package = Package(path)
         try:
             self.parts: WorkbookParts = find_parts(self._package, place.sheet, place.name)
-            self._tables = {name: whole([self._package.read(name)]) for name in self.parts.tables}
+            self._tables = {name: self._package.text(name) for name in self.parts.tables}
             self._survey = self._looked_through()
         except BaseException:
             self.close()
@@ -76,17 +76,17 @@ class OpenWorkbook:
             raise CannotWriteInPlace(Obstacle.NO_ROOM)
         return found
 
-    def copy(self, rows: Iterator[AddedRow]) -> Iterator[bytes]:
-        """The copy with these rows, piece by piece, each with as many cells as `Place.added` says."""
+    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
+        """The copy with these rows, piece by piece, each with as many cells as `Place.added` says, and more sheets."""
         added = AddedRows(rows)
         if not self._survey.in_order:
             added = SpooledRows(added)
         try:
-            yield from self._copy(added)
+            yield from self._copy(added, sheets)
         finally:
             added.close()
 
-    def _copy(self, added: AddedRows) -> Iterator[bytes]:
+    def _copy(self, added: AddedRows, sheets: Sequence[ExtraSheet]) -> Iterator[bytes]:
         columns = AddedColumns(self._survey.used, shown_widths(added.first_rows, self._place.added))
         changed, gone = without_signature(self._package) if self.parts.is_signed else ({}, [])
         changed_parts: dict[str, Content] = {**changed, **self._followers(columns, added)}
@@ -94,11 +94,19 @@ class OpenWorkbook:
         if self.parts.styles is not None:
             changed_parts[self.parts.styles], styles = self._formats(self.parts.styles)
         changed_parts[self.parts.sheet] = partial(self._sheet, columns, added, styles)
-        yield from copied(self._package, changed_parts, dropped=gone)
+        more: dict[str, bytes] = {}
+        if sheets:
+            read = {name: content for name, content in changed_parts.items() if isinstance(content, bytes)}
+            additions = Additions(self._package, self.parts, read)
+            for sheet in sheets:
+                additions.add(sheet)
+            changed_parts |= additions.changed
+            more = additions.new
+        yield from copied(self._package, changed_parts, added=more, dropped=gone)
 
     def _formats(self, part: str) -> tuple[bytes, Styles]:
         try:
-            return with_formats(whole([self._package.read(part)]))
+            return with_formats(self._package.text(part))
         except CannotWriteInPlace as error:
             if error.obstacle is not Obstacle.TOO_LARGE:
                 raise
@@ -113,7 +121,7 @@ class OpenWorkbook:
             wider = wider_table(xml, row, old_last, [str(text or "") for text in headings])
             if wider is not None:
                 changed[name] = wider
-        workbook = whole([self._package.read(self.parts.workbook)])
+        workbook = self._package.text(self.parts.workbook)
         names = wider_names(workbook, self.parts.sheet_position, row, old_last, columns.last)
         return changed if names is None else {**changed, self.parts.workbook: names}
 
