@@ -10,6 +10,8 @@ from portal.documents.reader.file_type import extension_of
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.storage import LocalStorage
 from portal.jobs.export.added import AddedRow
+from portal.jobs.export.formats import Shows
+from portal.jobs.export.in_place.column_formats import formats_of
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.in_place.package import Package
@@ -66,6 +68,14 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
     return gettext(
         "This workbook is digitally signed. The file you download has no signature, as it would not be valid."
     )
+
+
+def own_formats(job: ScrapingJob, storage: LocalStorage, plan: ExportPlan) -> dict[tuple[int, Shows], int | str]:
+    """How the columns of the person's sheet show numbers and dates, for a new workbook; empty where it is not known."""
+    path = storage.path(job.document.storage_key)
+    if extension_of(job.file_name) not in IN_PLACE or not path.is_file():
+        return {}
+    return formats_of(path, job.sheet, plan.sheet_name, plan.header_row)
 
 
 def extra_sheets(own: Copy, plan: ExportPlan) -> list[ExtraSheet]:

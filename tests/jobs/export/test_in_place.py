@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -95,11 +96,24 @@ def test_a_heading_that_the_person_has_too_is_numbered(app: Flask, alice: User) 
         assert load_workbook(file)["Lista"]["E3"].value == "Estado 2"
 
 
-def test_a_selection_comes_in_a_small_workbook_of_its_own(app: Flask, alice: User) -> None:
-    job = ran(job_of(app, alice, content_of(ROWS)))
+def test_a_selection_shows_numbers_and_dates_as_the_persons_columns_do(app: Flask, alice: User) -> None:
+    day, forms = datetime(2026, 1, 31), ["@", "@", "00000", '#,##0.00 "€"', "0%", "dd/mm/yyyy", "General"]  # noqa: DTZ001
+    workbook = Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.append(["Nombre", "Teléfono", "CP", "Saldo", "IVA", "Alta", "Nota"])
+    for n in range(3):
+        sheet.append([f"n{n}", "no tiene", 8002, 12.5, 0.21, day, 3])
+        for cell, form in zip(sheet[n + 2], forms, strict=True):
+            cell.number_format = form
+    workbook.save(out := io.BytesIO())
+    job = ran(job_of(app, alice, out.getvalue(), header_row=1))
+
     with force_locale("en"), export(job, app.extensions["storage"], rows="failed") as file:
-        workbook = load_workbook(file)
-    assert workbook.sheetnames == ["Lista"]
+        found = load_workbook(file)
+    assert found.sheetnames == ["Sheet"]
+    assert [cell.number_format for cell in found.active[2]][2:7] == forms[2:]
+    assert [cell.value for cell in found.active[2]][2:7] == [8002, 12.5, 0.21, day, 3]
 
 
 @pytest.mark.parametrize("what", ["gone", "damaged"])
