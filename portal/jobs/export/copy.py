@@ -1,11 +1,13 @@
 """Which file can be given back as a copy of the person's own, with the answers added, and what it then loses."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 from flask_babel import gettext
 
-from portal.documents.models import Document
+from portal.documents.models import Document, Reading
 from portal.documents.reader.file_type import extension_of
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.storage import LocalStorage
@@ -20,6 +22,7 @@ from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from portal.jobs.export.lines import ExportPlan
 from portal.jobs.models import ScrapingJob
 
+LARGE_ROWS = 20_000  # looked through in a tenth of a second
 IN_PLACE = {".xlsx": "xlsx", ".xlsm": "xlsx"}
 """The endings of uploads that come back as they were, each with the format under which they are asked for."""
 
@@ -45,6 +48,23 @@ class Copy(Protocol):
 def comes_back_as_it_was(job: ScrapingJob, kind: str) -> bool:
     """Whether a file with this ending is given back in place when all rows are asked for in this format."""
     return IN_PLACE.get(extension_of(job.file_name)) == kind
+
+
+def look_ahead(document: Document, storage: LocalStorage) -> None:
+    """Look through the large sheets of a document that was just read, so that its downloads start at once."""
+    path = storage.path(document.storage_key)
+    if document.state != Reading.READY or extension_of(document.file_name) not in IN_PLACE:
+        return
+    for facts in document.sheets:
+        if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
+            place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
+            with suppress(CannotWriteInPlace):
+                OpenWorkbook(path, place, _survey_file(path, facts["index"])).close()
+
+
+def _survey_file(path: Path, sheet: int) -> Path:
+    """Beside the stored file, with which it is deleted."""
+    return path.with_name(f"{path.name}.survey-{sheet}.json")
 
 
 def loss_words(document: Document, storage: LocalStorage) -> str:
@@ -97,7 +117,7 @@ def open_copy(
         return None
     place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
     try:
-        found = OpenWorkbook(path, place)
+        found = OpenWorkbook(path, place, _survey_file(path, job.sheet))
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):

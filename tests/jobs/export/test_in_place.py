@@ -1,6 +1,7 @@
 """A job's download is the person's own file: through the pages, the terminal and `export` alike."""
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -21,6 +22,7 @@ from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
 from portal.jobs.core.job_tables import Number
 from portal.jobs.export import export, open_download, write_export
+from portal.jobs.export.copy import look_ahead
 from portal.jobs.models import ScrapingJob
 from tests.jobs.export.exporting import ran
 from tests.jobs.export.sheet_order import faults_of_workbook
@@ -44,7 +46,9 @@ def content_of(rows: list[list[object]]) -> bytes:
     return out.getvalue()
 
 
-def job_of(app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3) -> ScrapingJob:
+def job_of(
+    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000
+) -> ScrapingJob:
     """A job on a file that was uploaded and read as always."""
     storage = app.extensions["storage"]
     stored = storage.put(io.BytesIO(content))
@@ -54,7 +58,7 @@ def job_of(app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", 
     )  # fmt: skip
     db.session.add(document)
     db.session.commit()
-    intake.read_document(document.id, storage, ReadLimits(), utcnow())
+    intake.read_document(document.id, storage, ReadLimits(max_rows=max_rows), utcnow())
     db.session.refresh(document)
     return commands.start(document, commands.Choice(0, header_row, 1, "ES", "ranges"), user, utcnow(), push=False)
 
@@ -182,6 +186,27 @@ def test_the_file_is_written_while_it_is_taken(app: Flask, alice: User) -> None:
         download.close()
     assert download.size is None
     assert rest
+
+
+def test_a_large_sheet_is_looked_through_once(app: Flask, alice: User) -> None:
+    app.config["MAX_ROWS"] = 30_000
+    rows: list[list[object]] = [["Nombre", "Tel"], *(["a", None] for _ in range(20_000)), ["b", "612345678"]]
+    job = job_of(app, alice, content_of(rows), header_row=1, max_rows=30_000)
+    storage = app.extensions["storage"]
+    look_ahead(job.document, storage)
+    kept = storage.path(job.document.storage_key).with_name(f"{job.document.storage_key}.survey-0.json")
+    answer = json.loads(kept.read_text())
+    assert (answer["answer"]["used"], answer["answer"]["plain"]) == (3, True)
+
+    answer["answer"]["used"] = 9  # as if the look had found more: nobody looks again
+    kept.write_text(json.dumps(answer))
+    with force_locale("en"), export(job, storage) as file:
+        assert load_workbook(file)["Lista"]["J1"].value == "Status"
+    kept.write_text("rubbish")
+    with force_locale("en"), export(job, storage) as file:
+        assert load_workbook(file)["Lista"]["D1"].value == "Status"
+    storage.delete(job.document.storage_key)
+    assert not kept.exists()
 
 
 def test_the_terminal_writes_the_same_file(app: Flask, alice: User, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from portal.jobs.export.in_place.sheet_survey import Survey, survey
 from portal.jobs.export.in_place.sheet_text import MAX_COLUMNS
 from portal.jobs.export.in_place.sheet_xml import AddedColumns, rewritten
 from portal.jobs.export.in_place.styles_xml import with_formats
+from portal.jobs.export.in_place.survey_file import keep, kept
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Place:
 class OpenWorkbook:
     """A workbook whose copy can be written: everything that could stop it has been looked at."""
 
-    def __init__(self, path: Path, place: Place) -> None:
-        """Open and look through the sheet. Raises CannotWriteInPlace."""
-        self._place = place
+    def __init__(self, path: Path, place: Place, survey_file: Path | None = None) -> None:
+        """Open and look through the sheet, unless that was done before and kept. Raises CannotWriteInPlace."""
+        self._place, self._survey_file = place, survey_file
         self._package = Package(path)
         try:
             self.parts: WorkbookParts = find_parts(self._package, place.sheet, place.name)
@@ -70,10 +71,19 @@ class OpenWorkbook:
         first_row = max(self._place.header_row, 1)
         edges = [table_right_edge(xml, first_row) + 1 for xml in self._tables.values()]
         sheet, width = self.parts.sheet, max([self._place.width, *edges])
-        size = self._package.entry(sheet).file_size
-        found = survey(partial(self._package.pieces, sheet), width, first_row, size)
+        found = self._survey_of(sheet, width, first_row)
         if found.used + self._place.added > MAX_COLUMNS:
             raise CannotWriteInPlace(Obstacle.NO_ROOM)
+        return found
+
+    def _survey_of(self, sheet: str, width: int, first_row: int) -> Survey:
+        entry = self._package.entry(sheet)
+        question = {"part": sheet, "width": width, "first_row": first_row, "size": entry.file_size}
+        found = kept(self._survey_file, question) if self._survey_file else None
+        if found is None:
+            found = survey(partial(self._package.pieces, sheet), width, first_row, entry.file_size)
+            if self._survey_file:
+                keep(self._survey_file, question, found)
         return found
 
     def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
