@@ -31,6 +31,8 @@ __all__ = [
 View = TypeVar("View", bound=Callable[..., Any])
 YEAR_SECONDS = 365 * 24 * 3600
 DEVICE_COOKIE = "device"
+STRANGERS_BYTES = 1024 * 1024
+STRANGERS_SECONDS = 5.0
 OPEN_BLUEPRINTS = ("health",)  # must answer operators even when the database is down
 
 
@@ -39,7 +41,18 @@ def set_up(app: Flask) -> None:
     login.session_protection = None  # the sessions table decides, not a browser fingerprint
     login.user_loader(_load)
     login.unauthorized_handler(unauthorized)
+    app.before_request_funcs.setdefault(None, []).insert(0, _bound_strangers)  # before the CSRF check, which reads
     app.before_request(_before_request)
+
+
+def _bound_strangers() -> None:
+    """Take little from who is not signed in, before anything reads the form: one megabyte, within five seconds."""
+    if request.method in ("GET", "HEAD", "OPTIONS") or request.blueprint in OPEN_BLUEPRINTS:
+        return
+    if not current_user.is_authenticated:
+        request.max_content_length = min(STRANGERS_BYTES, request.max_content_length or STRANGERS_BYTES)
+        if clock := request.environ.get("portal.read_clock"):
+            clock.limit(STRANGERS_SECONDS)
 
 
 def _load(token: str) -> User | None:
