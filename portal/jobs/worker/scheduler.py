@@ -24,6 +24,7 @@ from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import KEPT_SECONDS, ROOM, Message, connection, queue, remove_wrong_types, types_of_queue
 from portal.jobs.health.processes import Reporter
 from portal.jobs.sweep import steps
+from portal.jobs.worker.notice_sender import NoticeSender
 
 log = structlog.get_logger(__name__)
 
@@ -166,6 +167,7 @@ def run_scheduler(app: Flask) -> None:
         started = utcnow()
         loop = SweepLoop(SweepScheduler(connection(), interval_seconds), interval_seconds, started)
         reporter = Reporter(app.config["DATABASE_URL"], "scheduler", started)
+        NoticeSender(app, stop).start()
         while not stop.is_set():
             reporter.report(utcnow())
             loop.turn(utcnow())

@@ -28,6 +28,7 @@ from portal.jobs.words.statuses import event_words
 from portal.notices.models import Notice
 from portal.sources import stats
 from portal.sources.base import Outcome, SourceBusy, SourceStopped
+from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests import services
 from tests.jobs.many import copies
 from tests.support.cast import NOW, make_app
@@ -51,7 +52,8 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def clock() -> Iterator[time_machine.Traveller]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
+    monkeypatch.setattr(CircuitBreaker, "clock_moves", True)
     with time_machine.travel(NOW, tick=False) as clock:
         yield clock
 
