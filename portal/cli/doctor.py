@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
 from flask.cli import with_appcontext
-from flask_babel import format_decimal, gettext
+from flask_babel import format_decimal, gettext, ngettext
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import sources
@@ -22,6 +22,7 @@ from portal.clock import skew_seconds, utcnow
 from portal.database import db
 from portal.database_clock import measure_clock
 from portal.documents.words import GB
+from portal.jobs.health import processes
 from portal.jobs.health.checks import SKEW_SECONDS, HealthState, finding
 from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
@@ -60,6 +61,7 @@ def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
         gettext("Storage"): _storage,
         gettext("Disk"): _disk,
         gettext("Sources"): _sources,
+        gettext("Workers"): _workers,
         gettext("Sweep"): _sweep,
         gettext("Messages"): _notices,
         gettext("Email"): lambda: _mail(mail_to),
@@ -130,6 +132,19 @@ def _redis() -> str:
         raise CheckFailed(gettext("the built-in Valkey is not running. It starts with `make run`."))
     why = _first_line(found.facts["error"])
     raise CheckFailed(gettext("it does not answer: %(why)s. Check REDIS_URL.", why=why))
+
+
+def _workers() -> str:
+    try:
+        now = utcnow()
+        stuck = processes.hung(now)
+        n = sum(processes.is_alive(one, now) for one in processes.workers(now))
+    except SQLAlchemyError as error:
+        raise _unread() from error
+    if stuck:
+        busy = ", ".join(f"{one.name} ({one.doing})" for one in stuck)
+        raise CheckFailed(gettext("these do not respond: %(names)s. Restart them and check their log.", names=busy))
+    return ngettext("%(n)s running.", "%(n)s running.", n, n=format_decimal(n))
 
 
 def _storage() -> str:

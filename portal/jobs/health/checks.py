@@ -75,12 +75,16 @@ def finding(part: str, now: datetime) -> HealthFinding:
 def _workers(now: datetime) -> Iterator[HealthFinding]:
     here: list[WorkerProcess] = processes.workers(now)
     there = {kind: [one for one in here if one.kind == kind and processes.is_alive(one, now)] for kind in WorkerKind}
+    hung = {one.name for one in processes.hung(now)}
     for kind in (WorkerKind.SCRAPE, WorkerKind.INTAKE, WorkerKind.SWEEP, WorkerKind.SCHEDULER):
         state = HealthState.WELL if there[kind] else HealthState.BAD
         if kind == WorkerKind.SWEEP and not there[kind] and there[WorkerKind.SCHEDULER]:
             state = HealthState.WARN  # the scheduler runs the sweep in its own process
         busy = sum(one.doing is not None for one in there[kind])
-        yield HealthFinding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy})
+        stuck = sum(one.name in hung for one in there[kind])
+        if stuck:
+            state = HealthState.BAD if stuck == len(there[kind]) else HealthState.WARN
+        yield HealthFinding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy, "hung": stuck})
 
 
 def _sweep(now: datetime) -> Iterator[HealthFinding]:
