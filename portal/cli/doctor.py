@@ -186,6 +186,13 @@ def _notices() -> str:
         raise CheckFailed(
             gettext("%(n)s could not be delivered. See Administration, Messages.", n=format_decimal(dead))
         )
+    if refused := facts["refused"]:
+        raise CheckFailed(
+            gettext(
+                "the mail server refused %(n)s addresses. See Administration, Messages, and correct them.",
+                n=format_decimal(refused),
+            )
+        )
     if facts["since"]:
         raise CheckFailed(
             gettext("some have waited too long to be sent. Check the maintenance worker and the mail server.")

@@ -6,7 +6,7 @@ is gone.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import func, select, update
@@ -21,6 +21,9 @@ from portal.jobs.models import ScrapingJob
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+LOOKED_AT = 5000
+PART_SECONDS = 60  # the next part of the storage is looked through; all of them in four hours
+ORPHAN_AGE = timedelta(days=1)
 
 
 def erase(job: JobColumns, now: datetime) -> str | None:
@@ -55,15 +58,40 @@ def delete_file(storage: LocalStorage, key: str) -> bool:
 
 
 def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
-    """Delete the stored files of deleted documents, and record that they are gone. A step of the sweep; it commits."""
+    """Delete the stored files of deleted documents, and record that they are gone. A step of the sweep; it commits.
+
+    A file that this machine cannot see is not recorded as gone: another machine may have it, or its disk is not there.
+    """
     left = select(Document.id, Document.storage_key).where(
         Document.deleted_at.is_not(None), Document.erased_at.is_(None)
     )
-    waiting = db.session.execute(left.order_by(Document.id).limit(BATCH)).all()
+    waiting = db.session.execute(left.order_by(Document.id).limit(LOOKED_AT)).all()
     db.session.commit()
-    for document_id, key in waiting:
+    here = [(document_id, key) for document_id, key in waiting if storage.is_here(key)]
+    if len(here) < len(waiting):
+        log.warning("stored files are not in this machine's folder", n=len(waiting) - len(here))
+    for document_id, key in here[:BATCH]:
         if not delete_file(storage, key):  # deleting twice is harmless
             continue
         changed_rows(update(Document).where(Document.id == document_id).values(erased_at=now))
         db.session.commit()
         yield document_id
+
+
+def erase_orphans(now: datetime, storage: LocalStorage) -> Iterator[str]:
+    """Delete stored files that no document names, one of the storage's parts in each pass, and yield their keys.
+
+    A process that was killed during an upload leaves one. They are at least a day old, and not older than the oldest
+    document: a portal that was given an empty database must not delete the files of its earlier one. Commits.
+    """
+    part = int(now.timestamp() // PART_SECONDS)
+    keys = storage.old_keys(part, (now - ORPHAN_AGE).timestamp())[:LOOKED_AT]
+    if not keys:
+        return
+    oldest = db.session.scalar(select(func.min(Document.created_at)))
+    known = set(db.session.scalars(select(Document.storage_key).where(Document.storage_key.in_(keys))))
+    db.session.commit()
+    for key in keys:
+        ours = key not in known and oldest is not None and storage.changed_at(key) >= oldest.timestamp()
+        if ours and delete_file(storage, key):
+            yield key

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.causes import CauseCode, cause_for
@@ -57,6 +58,7 @@ SAVES_APART_SECONDS = 0.05
 # A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
 # supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
 DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
+POLL_SHARE = 0.5  # of the time without an answer after which a job times out
 BEYOND_SECONDS = 2.0  # from the source's own time limit to the end of the wait
 
 
@@ -125,6 +127,7 @@ class _Attempt(AttemptOutcome):
         self.turn = Turn(job_id, conditions.turn_seconds, conditions.clock())
         self.gives_way = False  # its turn is over
         self.session: LookupSession | None = None
+        self.timeout_seconds = 0.0
         self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
         self.answers_others = False  # whether it has answered for other numbers since
 
@@ -139,7 +142,7 @@ class _Attempt(AttemptOutcome):
         self.cache = CachePolicy.of(source_name)
         self.tickets = KeptTickets(
             self.job_id, self.attempt, source_name, self.cache.version, rows.keys(), self.conditions.clock,
-            self.conditions.lease_seconds, self._interrupted,
+            self.conditions.lease_seconds, self._interrupted, self.timeout_seconds * POLL_SHARE,
         )  # fmt: skip
         self.buffer = AnswerBuffer(self.job_id, self.attempt, self.conditions, self.cache, self.tickets, dict(rows))
         try:
@@ -172,6 +175,8 @@ class _Attempt(AttemptOutcome):
 
     def _waiting_rows(self, source_name: str) -> dict[str, list[int]]:
         rows = ledger.waiting(self.job_id)
+        minutes = db.session.scalar(select(ScrapingJob.timeout_minutes).where(ScrapingJob.id == self.job_id))
+        self.timeout_seconds = (minutes or 0) * 60
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         db.session.commit()  # no transaction is open during lookups

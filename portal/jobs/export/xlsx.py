@@ -41,10 +41,15 @@ class PlainSheet(Worksheet):
 
 def write_xlsx(plan: ExportPlan, out: BinaryIO) -> None:
     """Write all lines to `out` as a workbook. Without a heading row, a second sheet names the added columns."""
+    write_lines(plan, lines(plan), out)
+
+
+def write_lines(plan: ExportPlan, all_lines: Iterator[Line], out: BinaryIO) -> None:
+    """The same with the lines given."""
     workbook = Workbook(out, {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False})
     workbook.set_properties({"comments": plan.about})
     sheet = _add_sheet(workbook, plan.sheet_name)
-    _Writer(workbook, sheet, plan).write(lines(plan))
+    _Writer(workbook, sheet, plan).write(all_lines)
     if plan.header_row == 0:
         _name_columns(workbook, plan)
     workbook.close()

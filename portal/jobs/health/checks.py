@@ -24,6 +24,7 @@ from portal.database import among, db
 from portal.jobs import queries
 from portal.jobs.health import processes, queues, sources
 from portal.jobs.health.processes import WorkerKind, WorkerProcess
+from portal.notices import mail_refusals
 from portal.notices.models import Delivery, Notice
 
 MB = 1024 * 1024
@@ -149,9 +150,10 @@ def _notices(now: datetime) -> Iterator[HealthFinding]:
     since = db.session.scalar(select(func.min(Notice.due_at)).where(unsent, Notice.due_at <= now))
     dead = (Notice.state == Delivery.DEAD, Notice.created_at > now - UNDELIVERED_SHOWN)
     undelivered = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
+    refused = mail_refusals.count()
     late = since is not None and now - since > LATE_NOTICE
-    facts = {"n": waiting, "since": since if late else None, "undelivered": undelivered}
-    yield HealthFinding("notices", HealthState.WARN if late or undelivered else HealthState.WELL, facts)
+    facts = {"n": waiting, "since": since if late else None, "undelivered": undelivered, "refused": refused}
+    yield HealthFinding("notices", HealthState.WARN if late or undelivered or refused else HealthState.WELL, facts)
 
 
 SIZE = {

@@ -133,8 +133,13 @@ def machine_skews(now: datetime) -> dict[str, float]:
 
 def scrape_worker_is_alive(now: datetime) -> bool:
     """Return whether a worker that looks up numbers is alive."""
+    return is_kind_alive(WorkerKind.SCRAPE, now)
+
+
+def is_kind_alive(kind: WorkerKind, now: datetime) -> bool:
+    """Return whether a process of this kind has reported recently."""
     seen = select(WorkerProcess.name).where(
-        WorkerProcess.kind == WorkerKind.SCRAPE,
+        WorkerProcess.kind == kind,
         WorkerProcess.ended_at.is_(None),
         WorkerProcess.seen_at >= now - SILENT_AFTER,
     )

@@ -52,7 +52,10 @@ TODO: dict[str, LazyString] = {
     ),
     "disk": _("Free up space: delete what you do not need, or move the data folder to a larger disk."),
     "sources": _("Their files are waiting. Open the source’s page to see why."),
-    "notices": _("Check the mail server settings. Undelivered messages can be sent again."),
+    "notices": _(
+        "Check the mail server settings and the people’s addresses. Undelivered messages can be sent again; "
+        "a refused address gets no email until it is corrected or you send one of its messages again."
+    ),
 }
 
 
@@ -136,6 +139,15 @@ def _notices(finding: HealthFinding) -> str:
                 "%(n)s not delivered in the last week",
                 undelivered,
                 n=format_decimal(undelivered),
+            )
+        )
+    if refused := finding.facts["refused"]:
+        parts.append(
+            ngettext(
+                "%(n)s address refused by the mail server",
+                "%(n)s addresses refused by the mail server",
+                refused,
+                n=format_decimal(refused),
             )
         )
     if finding.facts["since"]:

@@ -28,6 +28,7 @@ from portal.jobs.words.statuses import event_words
 from portal.notices.models import Notice
 from portal.sources import stats
 from portal.sources.base import Outcome, SourceBusy, SourceStopped
+from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests import services
 from tests.jobs.many import copies
 from tests.support.cast import NOW, make_app
@@ -51,7 +52,8 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def clock() -> Iterator[time_machine.Traveller]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
+    monkeypatch.setattr(CircuitBreaker, "clock_moves", True)
     with time_machine.travel(NOW, tick=False) as clock:
         yield clock
 
@@ -202,6 +204,15 @@ def test_a_wait_that_somebody_asked_for_or_that_led_somewhere_does_not_end(
         db.session.commit()
         waiting.release(utcnow())
     assert list(waiting.end_overlong(utcnow())) == []
+
+
+def test_starting_what_is_due_leaves_no_transaction_open(app, alice, make_job, counting, clock) -> None:
+    job = make_job(alice, 3, source="counting")
+    job.status, job.not_before = Status.RETRYING, NOW
+    db.session.commit()
+    steps.start_due(utcnow())
+    assert not db.session().in_transaction(), "on SQLite nobody else could write"
+    assert work() == [job.id]
 
 
 @pytest.mark.parametrize("lacks", ["recipe", "key"])
