@@ -76,6 +76,12 @@ def _yes_no(text: str) -> bool:
     return {"1": True, "true": True, "yes": True, "": False, "0": False, "false": False, "no": False}[text.lower()]
 
 
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,20}", text):
+        raise ValueError
+    return text
+
+
 def _zone(text: str) -> str:
     try:
         ZoneInfo(text)
@@ -141,6 +147,7 @@ SETTINGS = (
     Setting(
         "REDIS_URL", "", _address("redis://", "rediss://", "unix://"), "an address that starts with redis://", True
     ),
+    Setting("REDIS_PREFIX", "", _prefix, "up to 20 letters, digits, - or _"),
     Setting(
         "SCRAPING_TIMEOUT_MINUTES", "30", _whole(1, MAX_TIMEOUT_MINUTES), f"minutes from 1 to {MAX_TIMEOUT_MINUTES}"
     ),

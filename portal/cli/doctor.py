@@ -109,6 +109,13 @@ def _redis() -> str:
     found = finding("redis", utcnow())
     if found.state == HealthState.WELL:
         return gettext("it answers.")
+    if policy := found.facts.get("policy"):
+        raise CheckFailed(
+            gettext("it may delete messages when it is full. Change maxmemory-policy from %(policy)s to noeviction.",
+                    policy=policy)
+        )  # fmt: skip
+    if "refuses" in found.facts:
+        raise CheckFailed(gettext("it answers, but refuses to store anything: it is full, or a read-only copy."))
     if current_app.config["EMBEDDED_VALKEY"]:
         raise CheckFailed(gettext("the built-in Valkey is not running. It starts with `make run`."))
     why = _first_line(found.facts["error"])
