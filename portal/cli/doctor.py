@@ -26,6 +26,8 @@ from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
 from portal.sources import catalogue
 
+OTHERS = 0o077  # the permissions of everybody but the owner
+
 
 class CheckFailed(Exception):
     """A check failed; the message says what is wrong and how to fix it."""
@@ -133,6 +135,14 @@ def _storage() -> str:
             "cannot write to %(folder)s: %(why)s. Check who owns the folder.", folder=folder, why=error.strerror
         )
         raise CheckFailed(sentence) from error
+    if folder.stat().st_mode & OTHERS:
+        raise CheckFailed(
+            gettext(
+                "other users of this machine can read %(folder)s, with everybody’s numbers. "
+                "Run `chmod -R go= %(folder)s`.",
+                folder=folder,
+            )
+        )
     return gettext("%(folder)s is writable.", folder=folder)
 
 
