@@ -17,6 +17,7 @@ from portal.documents.storage import LocalStorage
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.models import ScrapingJob
+from portal.notices import outbox
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     key of the stored file to delete after the commit, or None."""
     ledger.erase(job.id)
     answer_samples.erase(job.id)
+    outbox.forget_file_name(job.id)
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
