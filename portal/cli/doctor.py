@@ -28,6 +28,8 @@ from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
 from portal.sources import catalogue
 
+OTHERS = 0o077  # the permissions of everybody but the owner
+
 
 class CheckFailed(Exception):
     """A check failed; the message says what is wrong and how to fix it."""
@@ -128,6 +130,13 @@ def _redis() -> str:
     found = finding("redis", utcnow())
     if found.state == HealthState.WELL:
         return gettext("it answers.")
+    if policy := found.facts.get("policy"):
+        raise CheckFailed(
+            gettext("it may delete messages when it is full. Change maxmemory-policy from %(policy)s to noeviction.",
+                    policy=policy)
+        )  # fmt: skip
+    if "refuses" in found.facts:
+        raise CheckFailed(gettext("it answers, but refuses to store anything: it is full, or a read-only copy."))
     if current_app.config["EMBEDDED_VALKEY"]:
         raise CheckFailed(gettext("the built-in Valkey is not running. It starts with `make run`."))
     why = _first_line(found.facts["error"])
@@ -158,6 +167,14 @@ def _storage() -> str:
             "cannot write to %(folder)s: %(why)s. Check who owns the folder.", folder=folder, why=error.strerror
         )
         raise CheckFailed(sentence) from error
+    if folder.stat().st_mode & OTHERS:
+        raise CheckFailed(
+            gettext(
+                "other users of this machine can read %(folder)s, with everybody’s numbers. "
+                "Run `chmod -R go= %(folder)s`.",
+                folder=folder,
+            )
+        )
     return gettext("%(folder)s is writable.", folder=folder)
 
 

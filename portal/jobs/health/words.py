@@ -47,6 +47,11 @@ TODO: dict[str, LazyString] = {
     "queue_intake": _("Reading should take seconds. Check the “intake” log."),
     "queue_scrape": _("Increase PORTAL_WORKERS, or check whether a source is slow."),
     "redis": _("New files have to wait, but nothing is lost: the queue is rebuilt automatically. Start Valkey again."),
+    "redis_refuses": _(
+        "It is full, or a read-only copy. New files have to wait, but nothing is lost. Give it memory and disk, or set "
+        "REDIS_URL to the main server."
+    ),
+    "redis_evicts": _("Set its maxmemory-policy to noeviction, so that it does not delete messages when it is full."),
     "database": _("It is responding slowly. Check its disk and its load."),
     "clock": _(
         "Set the clocks of these machines, or let NTP do it. The portal goes by the database’s clock meanwhile."
@@ -67,6 +72,10 @@ def describe(finding: HealthFinding) -> HealthMessage:
         key = "workers_sweep_bad"
     if finding.facts.get("hung"):
         key = "workers_hung"
+    if key == "redis" and "refuses" in finding.facts:
+        key = "redis_refuses"
+    if key == "redis" and "policy" in finding.facts:
+        key = "redis_evicts"
     todo = "" if finding.state == HealthState.WELL else str(TODO[key])
     describe_part = _workers if finding.part.startswith("workers_") else DESCRIBE[finding.part]
     return HealthMessage(str(TITLES[finding.part]), describe_part(finding), todo)
@@ -96,8 +105,12 @@ def _queue(finding: HealthFinding) -> str:
 
 def _redis(finding: HealthFinding) -> str:
     lengths = finding.facts["lengths"]
+    if "refuses" in finding.facts:
+        return gettext("Responding, but refusing to store messages.")
     if "error" in finding.facts:
         return gettext("Not responding.")
+    if "policy" in finding.facts:
+        return gettext("Responding, but it may delete messages (%(policy)s).", policy=finding.facts["policy"])
     listed = ", ".join(f"{name} {format_decimal(n)}" for name, n in lengths.items()) or "–"
     return gettext("Responding. Messages: %(lengths)s", lengths=listed)
 
