@@ -9,13 +9,15 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
 
-from portal import sources
+from portal import audit, sources
 from portal.causes import CauseCode
 from portal.clock import utcnow
+from portal.database import db
 from portal.jobs.dispatch import connection, push_trial
 from portal.sources import catalogue
 from portal.sources.trial import TRY_SECONDS, Trial, from_dict, to_dict, try_source
@@ -43,8 +45,11 @@ class TrialState:
     away: bool = False
 
 
-def start(source: str, number: str, now: datetime) -> str:
-    """Hand one number (E.164) to a worker, and return the token of the result. Raises RedisAway."""
+def start(source: str, number: str, actor: str, now: datetime) -> str:
+    """Hand one number (E.164) to a worker, and return the token of the result. Goes to the audit, without the number,
+    also when Redis fails meanwhile: a lookup may cost money. Commits. Raises RedisAway."""
+    audit.note(actor, "number_tried", "source", source, None, now)
+    db.session.commit()
     token = secrets.token_urlsafe(18)
     request = {"source": source, "number": number, "asked_at": now.isoformat()}
     try:
@@ -81,11 +86,17 @@ def state_of(source: str, token: str, now: datetime) -> TrialState:
         kept = connection().get(_key(token))
     except (RedisError, OSError):
         return TrialState(token, away=True)
-    request = json.loads(kept) if kept else {}
+    try:
+        return _read(source, token, json.loads(kept) if kept else {}, now)
+    except (ValueError, TypeError, KeyError, AttributeError):  # not as we wrote it: what is in Redis is not trusted
+        return TrialState(token)
+
+
+def _read(source: str, token: str, request: dict[str, Any], now: datetime) -> TrialState:
     if request.get("source") != source:
         return TrialState(token)
     if "trial" in request:
-        return TrialState(token, request["number"], from_dict(request["trial"]))
+        return TrialState(token, str(request["number"]), from_dict(request["trial"]))
     since = datetime.fromisoformat(request.get("taken_at", request["asked_at"]))
     taken = "taken_at" in request
     waiting = now - since < (timedelta(seconds=3 * TRY_SECONDS) if taken else LOST)
