@@ -2,10 +2,11 @@
 it is open. Read-only: it uses `queries` and words.
 """
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, render_template, request
+from flask import current_app, render_template, request, session
 from flask_babel import get_locale
 from flask_login import current_user
 
@@ -21,6 +22,8 @@ from portal.sources.words import sample_words
 from portal.web.request_fields import whole
 
 ALL = "all"
+SEARCHES = "row_searches"
+MOST_SEARCHES = 5  # of one browser, in its cookie
 TONES = {
     Outcome.FOUND: "ok",
     Outcome.NOT_FOUND: "idle",
@@ -76,7 +79,21 @@ def row_filter_of(job: ScrapingJob) -> dict[str, Any]:
         bad_first = job.failed_count and not derived.is_unfinished(job)
         outcome = Outcome.FAILED.value if bad_first else ALL
     after = max(0, request.values.get("after", default=0, type=whole))
-    return {"outcome": outcome, "q": request.values.get("q", "")[:100], "after": after}
+    find = request.values.get("find", "")
+    text = session.get(SEARCHES, {}).get(find, "")
+    return {"outcome": outcome, "q": text, "find": find if text else "", "after": after}
+
+
+def keep_search(text: str) -> str | None:
+    """Keep what was searched for in this browser's session, and return the key that stands for it in addresses: it is a
+    telephone number, which must not get into histories and logs. None for an empty text."""
+    text = text.strip()[:100]
+    if not text:
+        return None
+    key = secrets.token_urlsafe(6)
+    kept = list(session.get(SEARCHES, {}).items())[1 - MOST_SEARCHES :]
+    session[SEARCHES] = {**dict(kept), key: text}
+    return key
 
 
 def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def test_a_deactivated_person_gets_no_waiting_or_resent_email(app: Flask, alice,
     assert list(send_due(NOW)) == [] and emails(app) == []
     (notice,) = db.session.scalars(select(Notice))
     assert notice.state == Delivery.DEAD
-    assert log.send_again(notice.id, NOW)
+    assert log.send_again(notice.id, "ada@example.com", NOW)
     assert list(send_due(NOW)) == [] and emails(app) == []
 
 
