@@ -14,13 +14,15 @@ from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries
 from portal.jobs.core import answer_samples, derived, retention
-from portal.jobs.export import groups_of, loss_words
+from portal.jobs.export import fields_of_job, groups_of, loss_words, values_of
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from portal.sources.words import sample_words
+from portal.sources.words import field_label, sample_words, value_words
 from portal.web.request_fields import whole
 
 ALL = "all"
+NO_VALUE = "\u2013"  # stands in an address for answers without a value
+ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
 TONES = {
     Outcome.FOUND: "ok",
     Outcome.NOT_FOUND: "idle",
@@ -124,7 +126,19 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
         "numbers": found,
         "kept_at": {row_no: at for row_no, at in kept.items() if at},
         "groups": [] if derived.is_unfinished(job) else groups_of(job),
+        "choices": _choices(job),
     }
+
+
+def _choices(job: ScrapingJob) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """By which fields the rows can be chosen: each field with its label and its values in words."""
+    if derived.is_unfinished(job):
+        return []
+    found = values_of(job, [field for field in fields_of_job(job) if field not in ONE_PER_NUMBER])
+    return [
+        (field, field_label(field, job.source), [(value or NO_VALUE, value_words(field, value)) for value in values])
+        for field, values in found.items()
+    ]
 
 
 def page(job: ScrapingJob) -> str:
