@@ -48,6 +48,11 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _days_of_history(text: str) -> int:
+    days = int(text)
+    return days and _whole(30, 36_500)(text)  # a shorter history would forget who was already notified of what
+
+
 def _number(low: float, high: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         value = float(text)
@@ -151,6 +156,7 @@ SETTINGS = (
     Setting("MAX_ROWS", "5000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"),
     Setting("MAX_UPLOAD_MB", "20", _whole(1, 500), "megabytes from 1 to 500"),
     Setting("RETENTION_DAYS", "0", _whole(0, 36_500), "days from 0 (keep) to 36500"),
+    Setting("HISTORY_DAYS", "365", _days_of_history, "0 (keep) or days from 30 to 36500"),
     Setting("DEFAULT_COUNTRY", "ES", _country, "a country's two letters, such as ES"),
     Setting("DEFAULT_LOCALE", "es", _one_of(*LOCALES), " or ".join(LOCALES)),
     Setting("DEFAULT_TIME_ZONE", "Europe/Madrid", _zone, "a time zone's name, such as Europe/Madrid"),

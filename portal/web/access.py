@@ -19,6 +19,7 @@ from portal.extensions import login
 __all__ = ["admin_required", "login_required", "safe_next", "set_up", "wants_fragment"]
 
 View = TypeVar("View", bound=Callable[..., Any])
+READ_FIRST = ("documents.start",)  # parses a whole file before it writes, in transactions of its own
 OPEN_BLUEPRINTS = ("health",)  # must answer operators even when the database is down
 
 
@@ -44,7 +45,8 @@ def _before_request() -> None:
         return
     if current_user.is_authenticated:
         structlog.contextvars.bind_contextvars(user_id=current_user.id)
-    if request.method in ("GET", "HEAD") and db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
+    only_reads = request.method in ("GET", "HEAD") or request.endpoint in READ_FIRST
+    if only_reads and db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
         db.session.connection(execution_options=READ_ONLY)
 
 

@@ -78,6 +78,8 @@ class Attempt(Model):
     idle_seconds: Mapped[float] = mapped_column(default=0.0, server_default="0")  # the waits between them
     traceback: Mapped[str | None] = mapped_column(Text)  # of an error in the program; without secrets, for admins only
 
+    __table_args__ = (Index("ix_attempts_started_at", "started_at"),)
+
 
 class EventKind(StrEnum):
     """What a line of the timeline reports. `words.timeline` has a sentence for each."""

@@ -26,7 +26,8 @@ from portal.jobs.export.download_groups import RowChoice, in_group
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import explain, outcome_words, reason_words
 from portal.sources.base import Outcome
-from portal.sources.words import CODED, field_label, is_yes_no, source_title, value_words
+from portal.sources.registry import is_yes_no
+from portal.sources.words import CODED, field_label, source_title, value_words
 
 CHUNK = 1000  # rows of the ledger at a time
 TO_FIX = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)

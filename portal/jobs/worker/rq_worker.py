@@ -18,8 +18,9 @@ from typing import Any
 import structlog
 from flask import Flask
 from redis import Redis
-from redis.exceptions import RedisError
-from rq import Queue, Worker
+from redis.exceptions import RedisError, ResponseError
+from rq import Queue
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -28,6 +29,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
+from portal.jobs.worker.redis_repair import GuardedWorker
 from portal.jobs.worker.tasks import STOP
 from portal.jobs.worker.watchdog import Watchdog
 from portal.sources import catalogue
@@ -42,7 +44,7 @@ HORSE_LOOK_SECONDS = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class PortalWorker(Worker):
+class PortalWorker(GuardedWorker):
     """One process for one queue. Each message runs in a fork of the preloaded application."""
 
     job_class = Message
@@ -83,7 +85,7 @@ class PortalWorker(Worker):
     def teardown(self) -> None:
         self.reporter.leave(utcnow())
         # A worker whose Redis stopped first ends quietly too: its key there expires automatically.
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(Exception):
             super().teardown()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
@@ -125,13 +127,18 @@ class PortalWorker(Worker):
             super().set_shutdown_requested_date()
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        # Nothing here reads RQ's own record of the job. When Redis goes away while it is written, the worker stays and
-        # waits for Redis; only a horse that still runs must not be left alone.
+        # Nothing here reads RQ's own record of the job. When Redis goes away while it is written, or the record is
+        # rubbish, the worker stays; only a horse that still runs must not be left alone.
         try:
             super().execute_job(job, queue)
-        except RedisError:
+        except StopRequested:
+            raise
+        except Exception as error:
             if self.horse_pid:
-                raise
+                self.wait_for_horse()
+                self._horse_pid = 0
+            if not isinstance(error, (RedisError, OSError)) or isinstance(error, ResponseError):
+                self.repair(error)
 
     def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
         # RQ calls this every few seconds while a fork runs.
@@ -139,7 +146,7 @@ class PortalWorker(Worker):
             log.error("fork killed", why=why, doing=self.doing, pid=self.horse_pid)
             self.kill_horse(signal.SIGKILL)
         # RQ's worker would quit and kill its horse. The job does not need Redis to continue.
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(Exception):
             super().maintain_heartbeats(*args, **kwargs)
 
 
