@@ -66,7 +66,15 @@ def results(job_id: int, kind: str) -> Response:
     rows, group = request.args.get("rows", "all"), request.args.get("group")
     try:
         choice = _chosen_rows(job)
-        download = open_download(job, current_app.extensions["storage"], kind, rows=rows, group=group, choice=choice)
+        download = open_download(
+            job,
+            current_app.extensions["storage"],
+            kind,
+            rows=rows,
+            group=group,
+            choice=choice,
+            with_summary="summary" in request.args,
+        )
     except (ValueError, UnknownGroup, FileNotFoundError):
         abort(404)
     name = download_name(job, download.extension, rows, group, choice=choice, is_replacement=download.is_replacement)

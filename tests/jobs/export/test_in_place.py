@@ -281,3 +281,18 @@ def test_a_choice_is_in_the_files_name(app: Flask, alice: User) -> None:
     choice = RowChoice(Outcome.FOUND, (("line_type", "mobile"), ("province", "")))
     with force_locale("en"):
         assert "(Found, mobile, without data" in download_name(job, "xlsx", choice=choice)
+
+
+def test_a_sheet_of_totals_comes_when_it_is_asked_for(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    numbers = ["612345678", "612345679", "622345678", "912345678", "681234567", "no tiene"]
+    job = ran(job_of(app, alice, content_of([["Nombre", "Tel"], *(["n", number] for number in numbers)]), header_row=1))
+    answer = as_alice.get(f"/jobs/{job.id}/results.xlsx?summary", buffered=True)
+    assert faults_of_workbook(answer.data) == []
+    workbook = load_workbook(io.BytesIO(answer.data))
+    assert workbook.sheetnames == ["Lista", "Otra", "Summary"]
+    rows = list(workbook["Summary"].iter_rows(values_only=True))
+    assert rows[:4] == [("Status", "Rows"), ("Found", 4), ("Not found", 1), ("Invalid", 1)]
+    assert [row for row in rows if row[0] in ("mobile", "landline", "Movistar", "without data")] == [
+        ("mobile", 3), ("landline", 1), ("Movistar", 2), ("without data", 2)
+    ]  # fmt: skip
+    assert rows[-1][0] == "Date"
