@@ -15,15 +15,17 @@ from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries
 from portal.jobs.core import answer_samples, derived, retention
-from portal.jobs.export import groups_of, loss_words
+from portal.jobs.export import comes_back_as_it_was, fields_of_job, groups_of, loss_words, values_of
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from portal.sources.words import sample_words
+from portal.sources.words import field_label, sample_words, value_words
 from portal.web.request_fields import whole
 
 ALL = "all"
 SEARCHES = "row_searches"
 MOST_SEARCHES = 5  # of one browser, in its cookie
+NO_VALUE = "\u2013"  # stands in an address for answers without a value
+ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
 TONES = {
     Outcome.FOUND: "ok",
     Outcome.NOT_FOUND: "idle",
@@ -124,6 +126,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "samples": answer_samples.of_job(job.id) if current_user.is_admin else [],
         "sample_words": sample_words,
         "file": _file_facts(job),
+        "own_workbook": comes_back_as_it_was(job, "xlsx"),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
@@ -141,7 +144,19 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
         "numbers": found,
         "kept_at": {row_no: at for row_no, at in kept.items() if at},
         "groups": [] if derived.is_unfinished(job) else groups_of(job),
+        "choices": _choices(job),
     }
+
+
+def _choices(job: ScrapingJob) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """By which fields the rows can be chosen: each field with its label and its values in words."""
+    if derived.is_unfinished(job):
+        return []
+    found = values_of(job, [field for field in fields_of_job(job) if field not in ONE_PER_NUMBER])
+    return [
+        (field, field_label(field, job.source), [(value or NO_VALUE, value_words(field, value)) for value in values])
+        for field, values in found.items()
+    ]
 
 
 def page(job: ScrapingJob) -> str:
