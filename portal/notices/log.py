@@ -7,7 +7,8 @@ from sqlalchemy import func, select, update
 
 from portal.accounts import User
 from portal.database import among, changed_rows, db
-from portal.notices.models import Delivery, Notice
+from portal.notices import mail_refusals
+from portal.notices.models import Channel, Delivery, Notice
 
 PAGE = 50
 AGAIN = (Delivery.SENT, Delivery.DEAD)
@@ -55,5 +56,13 @@ def send_again(notice_id: int, now: datetime) -> bool:
     a digest. Commits."""
     mine = (Notice.id == notice_id, among(Notice.state, AGAIN))
     again = changed_rows(update(Notice).where(*mine).values(state=Delivery.DUE, due_at=now)) == 1
+    if again and (address := _email_address(notice_id)):
+        mail_refusals.forget(address)  # the admin has seen the mail server's answer
     db.session.commit()
     return again
+
+
+def _email_address(notice_id: int) -> str | None:
+    """Return the address that an e-mail goes to; None for another channel."""
+    to = select(User.email).join(Notice, Notice.user_id == User.id)
+    return db.session.scalar(to.where(Notice.id == notice_id, Notice.channel == Channel.MAIL))

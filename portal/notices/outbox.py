@@ -59,11 +59,12 @@ class DueNotice(NamedTuple):
 
 
 def due_notices(now: datetime, most: int) -> list[DueNotice]:
-    """The notices to send now, longest waiting first. Webhooks come last, because some of them never answer."""
+    """The notices to send now, longest waiting first. Webhooks come last, because some of them never answer, and what
+    has failed already comes after what is new."""
     due = (
         select(Notice.id, Notice.tries, Notice.state, Notice.kind, Notice.channel, Notice.user_id)
         .where(among(Notice.state, UNSENT), Notice.due_at <= now)
-        .order_by(Notice.channel == Channel.WEBHOOK, Notice.due_at, Notice.id)
+        .order_by(Notice.channel == Channel.WEBHOOK, Notice.tries > 0, Notice.due_at, Notice.id)
         .limit(most)
     )
     with reading() as session:

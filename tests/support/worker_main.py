@@ -16,7 +16,7 @@ from portal import sources
 from portal.jobs.health import processes
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
-from portal.jobs.worker import rq_worker, scheduler, tasks, watchdog
+from portal.jobs.worker import notice_sender, rq_worker, scheduler, tasks, watchdog
 from portal.sources import offline
 from tests.support import client
 from tests.support.journal import FACTS, NAME, JournalSource
@@ -74,7 +74,7 @@ def main() -> None:
     if "LOCK_SECONDS" in os.environ:
         scheduler.LOCK_SECONDS = int(os.environ["LOCK_SECONDS"])
     if "LOOP_SECONDS" in os.environ:
-        scheduler.LOOP_SECONDS = float(os.environ["LOOP_SECONDS"])
+        scheduler.LOOP_SECONDS = notice_sender.SECONDS = float(os.environ["LOOP_SECONDS"])
     if "PRESENCE_SECONDS" in os.environ:
         processes.EVERY = timedelta(seconds=float(os.environ["PRESENCE_SECONDS"]))
     if os.environ.get("MUTANT"):

@@ -33,8 +33,9 @@ from portal.jobs.dispatch import (
     push_operation,
 )
 from portal.jobs.erasure import erase_files, erase_orphans
-from portal.jobs.health.processes import delete_old
+from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
+from portal.jobs.opening import remove_left_behind
 from portal.jobs.sweep import metrics_backfill, waiting
 from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
@@ -42,6 +43,7 @@ from portal.jobs.sweep.history import delete_history
 from portal.jobs.sweep.outage_watch import watch
 from portal.jobs.sweep.overdue import BATCH, anything_due, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
 from portal.notices.delivery import send_due
+from portal.notices.models import Notice
 from portal.sources import catalogue, stats
 from portal.sources.answer_cache import forget_old
 
@@ -64,6 +66,7 @@ class SweepReport:
     summaries: int = 0
     alerts: int = 0
     expired: int = 0
+    left_behind: int = 0  # jobs that a killed process had not finished to open
     unstarted: int = 0
     erased: int = 0
     counted: int = 0
@@ -151,6 +154,12 @@ def push_operations(now: datetime) -> Iterator[int]:
             yield operation_id
 
 
+def send_notices(now: datetime) -> Iterator[Notice]:
+    """Send the due notices, unless the scheduler's process is alive: it sends them, and can wait for longer."""
+    if not is_kind_alive(WorkerKind.SCHEDULER, now):
+        yield from send_due(now)
+
+
 def delete_expired(now: datetime) -> Iterator[int]:
     """Delete expired answers from the cache, yielding once for each; also old minute counts, and admins' phone
     searches and trials."""
@@ -186,9 +195,10 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "summaries": lambda: write_summaries(now),
         "alerts": lambda: watch(now),
         # With the time by now: otherwise the lease of a notice taken for sending would begin in the past.
-        "notified": lambda: send_due(now + timedelta(seconds=int(monotonic() - began))),
+        "notified": lambda: send_notices(now + timedelta(seconds=int(monotonic() - began))),
         "forgotten": lambda: delete_expired(now),
         "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
+        "left_behind": lambda: remove_left_behind(now),
         "unstarted": lambda: expire_unstarted(now),
         "erased": lambda: erase_files(now, current_app.extensions["storage"]),
         "orphans": lambda: erase_orphans(now, current_app.extensions["storage"]),

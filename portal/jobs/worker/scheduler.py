@@ -24,6 +24,7 @@ from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import KEPT_SECONDS, ROOM, Message, connection, queue, remove_wrong_types, types_of_queue
 from portal.jobs.health.processes import Reporter
 from portal.jobs.sweep import steps
+from portal.jobs.worker.notice_sender import NoticeSender
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +112,8 @@ def sweep_is_late(now: datetime, interval_seconds: float) -> bool:
     state = db.session.get(SweepState, 1)
     ended = state.ended_at if state else None
     db.session.rollback()
-    return ended is None or now - ended > timedelta(seconds=2 * interval_seconds)
+    # An end in the future: the clock was set back, and nothing is known of the time since.
+    return ended is None or abs(now - ended) > timedelta(seconds=2 * interval_seconds)
 
 
 class SweepLoop:
@@ -166,6 +168,7 @@ def run_scheduler(app: Flask) -> None:
         started = utcnow()
         loop = SweepLoop(SweepScheduler(connection(), interval_seconds), interval_seconds, started)
         reporter = Reporter(app.config["DATABASE_URL"], "scheduler", started)
+        NoticeSender(app, stop).start()
         while not stop.is_set():
             reporter.report(utcnow())
             loop.turn(utcnow())

@@ -15,7 +15,10 @@ from portal.jobs.core.status import Status
 from portal.jobs.dispatch import queue
 from portal.jobs.models import ScrapingJob
 from portal.jobs.worker.scheduler import SCHEDULE_ID, SweepScheduler
+from portal.notices.kinds import NoticeKind
+from portal.notices.outbox import write
 from tests.services import wait_until
+from tests.support import cast
 from tests.support.cast import make_user
 from tests.support.preloaded import Preloaded
 from tests.support.world import World, world
@@ -105,6 +108,17 @@ def test_with_redis_away_the_scheduler_sweeps_itself(place: World) -> None:
     if not place.of("sweep"):
         place.start("sweep")
     wait_more(place, 2)
+
+
+def test_the_schedulers_process_sends_the_notices_and_the_sweep_leaves_them_to_it(place: World) -> None:
+    place.start("scheduler")
+    wait_until(lambda: place.query("SELECT name FROM workers"))
+    alice = cast.make_user("alice@example.com")
+    write("one", NoticeKind.SOURCE_STOPPED, alice.id, None, {"source": "x"}, utcnow() + timedelta(seconds=2))
+    db.session.commit()
+    assert place.sweep(5).notified == 0
+    wait_until(lambda: place.query("SELECT state FROM notices") == [("sent",)], 20, "it is sent")
+    assert place.sweep(200).notified == 0
 
 
 @pytest.mark.parametrize("waits_for", ["its source", "its retry"])
