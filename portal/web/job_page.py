@@ -14,7 +14,7 @@ from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries
 from portal.jobs.core import answer_samples, derived, retention
-from portal.jobs.export import groups_of, loss_words
+from portal.jobs.export import groups_of, loss_words, own_format
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
@@ -107,6 +107,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "samples": answer_samples.of_job(job.id) if current_user.is_admin else [],
         "sample_words": sample_words,
         "file": _file_facts(job),
+        "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),

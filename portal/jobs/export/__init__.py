@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from portal.database import db
 from portal.documents.storage import LocalStorage
-from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_formats
+from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_format, own_formats
 from portal.jobs.export.csv_file import write_csv
 from portal.jobs.export.download_groups import Group, UnknownGroup, groups_of, is_group
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, plan_for
@@ -26,7 +26,8 @@ from portal.jobs.models import ScrapingJob
 
 __all__ = [
     "MIMETYPES", "Download", "FileFormat", "Group", "RowFilter", "UnknownGroup", "download_name", "export",
-    "group_title", "groups_of", "loss_words", "NotTheirFormat", "OF_ENDING", "open_download", "write_export",
+    "group_title", "groups_of", "loss_words", "NotTheirFormat", "OF_ENDING", "open_download", "own_format",
+    "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024
@@ -42,11 +43,17 @@ class FileFormat(StrEnum):
 MIMETYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
-    "csv": "text/csv; charset=utf-8",
+    # In the encoding of the person's file, which no header could name better than the file itself.
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
+    "txt": "text/plain",
 }
 
 
-OF_ENDING = {"xlsx": FileFormat.XLSX, "xlsm": FileFormat.XLSX, "csv": FileFormat.CSV}
+OF_ENDING = {
+    "xlsx": FileFormat.XLSX, "xlsm": FileFormat.XLSX,
+    **dict.fromkeys(("csv", "tsv", "txt"), FileFormat.CSV),
+}  # fmt: skip
 
 
 class NotTheirFormat(ValueError):
@@ -72,13 +79,14 @@ class Download:
 def open_download(
     job: ScrapingJob,
     storage: LocalStorage,
-    kind: FileFormat | str = FileFormat.XLSX,
+    kind: FileFormat | str | None = FileFormat.XLSX,
     *,
     rows: RowFilter | str = RowFilter.ALL,
     group: str | None = None,
     extension: str | None = None,
 ) -> Download:
-    """The job's file, with any ending of that format or, when `extension` is given, with that one.
+    """The job's file, with any ending of that format or, when `extension` is given, with that one. Without a format it
+    is that of the person's file, if we write it.
 
     In the reader's language and time zone, also while the pieces are taken: outside a request, wrap all of it in
     `force_locale`.
@@ -87,12 +95,12 @@ def open_download(
     Raises ValueError for an unknown format or row filter, UnknownGroup, NotTheirFormat when only the person's own file
     can have that ending and it cannot be copied, and FileNotFoundError when the document's rows are gone.
     """
-    kind = FileFormat(kind)
+    kind = FileFormat(kind or own_format(job))
     if group is not None and not is_group(group):
         raise UnknownGroup(group)
     plan = plan_for(job, storage, RowFilter(rows), group)
     own = open_copy(job, storage, plan, kind, extension)
-    is_replacement = own is None and not plan.selects and comes_back_as_it_was(job, kind)
+    is_replacement = own is None and kind != FileFormat.CSV and not plan.selects and comes_back_as_it_was(job, kind)
     formats = own_formats(job, storage, plan) if own is None and kind == FileFormat.XLSX else {}
     db.session.commit()
     if own is not None:

@@ -6,4 +6,6 @@ download starts at once and memory stays flat. Pure: no database, no Flask, no w
 `workbook` puts an xlsx or xlsm together: `package` copies the zip, `sheet_survey` looks at the sheet beforehand,
 `sheet_xml` adds the cells, `styles_xml` the few formats that they need, `parts` what must follow (tables, filters,
 print areas), `markup` and `cells` are the XML that all of them share.
+
+`text` adds the cells to a csv or tsv.
 """

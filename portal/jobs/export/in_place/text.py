@@ -5,7 +5,7 @@ reader's rows, and the bytes of a record are those of the lines that it took. Pu
 """
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from portal.jobs.export.added import AddedCell, AddedRow
 from portal.jobs.export.csv_cells import harmless_throughout
 from portal.jobs.export.in_place.added_rows import AddedRows
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
+from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 
 _PIECE_BYTES = 256 * 1024
 _BOM = "\ufeff"
@@ -67,8 +68,13 @@ class OpenText:
     def close(self) -> None:
         """Nothing is open between two readings."""
 
-    def copy(self, rows: Iterator[AddedRow]) -> Iterator[bytes]:
-        """The copy with these rows, piece by piece."""
+    @property
+    def first_added(self) -> int:
+        """The position (from 0) of the first added column."""
+        return self._width
+
+    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
+        """The copy with these rows, piece by piece. A text file has no room for more sheets."""
         added = AddedRows(rows)
         piece = bytearray()
         for row_no, record in self._rows():
