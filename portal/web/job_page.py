@@ -15,7 +15,7 @@ from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries
 from portal.jobs.core import answer_samples, derived, retention
-from portal.jobs.export import comes_back_as_it_was, fields_of_job, groups_of, loss_words, values_of
+from portal.jobs.export import comes_back_as_it_was, fields_of_job, groups_of, loss_words, own_format, values_of
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.words import field_label, sample_words, value_words
@@ -127,6 +127,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "sample_words": sample_words,
         "file": _file_facts(job),
         "own_workbook": comes_back_as_it_was(job, "xlsx"),
+        "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),

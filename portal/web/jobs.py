@@ -77,11 +77,15 @@ def live_list() -> str | Response:
     return render_template("jobs/_live_list.html", jobs=jobs, everybody=_is_admin_list())
 
 
+@blueprint.get("/jobs/<id:job_id>/results")
 @blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv):kind>")
 @login_required
-def results(job_id: int, kind: str) -> Response:
+def results(job_id: int, kind: str | None = None) -> Response:
     """The person's file with the answers so far: all rows, those to fix (`rows=failed`), a group, or those with an
-    outcome (`outcome=found`) or with values of their answers (`province=Madrid`)."""
+    outcome (`outcome=found`) or with values of their answers (`province=Madrid`).
+
+    Without an ending in the address, in the format of the file that was uploaded.
+    """
     if queries.find_expired(current_user, job_id):
         return make_response(redirect(url_for("jobs.show", job_id=job_id), 303))  # it says until when they were kept
     job = visible_job(job_id)
@@ -101,7 +105,7 @@ def results(job_id: int, kind: str) -> Response:
         abort(404)
     name = download_name(job, download.extension, rows, group, choice=choice, is_replacement=download.is_replacement)
     pieces = in_readers_language(current_app._get_current_object(), download.pieces)  # type: ignore[attr-defined]
-    answer = Response(pieces, mimetype=download.mimetype)
+    answer = Response(pieces, content_type=download.mimetype)
     answer.call_on_close(download.close)
     answer.headers.set("Content-Disposition", "attachment", filename=name)
     answer.cache_control.no_cache = True
