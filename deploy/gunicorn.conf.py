@@ -10,7 +10,7 @@ _settings = read_settings()
 _host = _settings["PORTAL_HOST"]
 
 bind = f"[{_host}]:{_settings['PORTAL_PORT']}" if ":" in _host else f"{_host}:{_settings['PORTAL_PORT']}"
-worker_class = "gthread"
+worker_class = "portal.runner.web_worker.PatientWorker"  # gthread, but slow clients hold no thread of the pages
 workers = 2
 threads = 8
 preload_app = True  # keeps one copy of the application in memory; it opens no connection before the fork

@@ -1,4 +1,5 @@
 """The audit log, for administrators to read: who did what to which object, when and why. Entries are only added.
+Beside what administrators do, it has what changes the safety of anybody's account.
 
 An entry is written in the transaction of the action, so that one cannot exist without the other: `note` neither opens
 nor ends a transaction, unlike the functions of `accounts`.
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Index, String, Text, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal.database import Model, UtcDateTime, db
 
@@ -18,7 +19,8 @@ PER_PAGE = 50
 
 
 class AuditEntry(Model):
-    """One action of an administrator. `verb` and `kind` are codes, which the page turns into words."""
+    """One action of an administrator, or of a person on the safety of their own account. `verb` and `kind` are codes,
+    which the page turns into words."""
 
     __tablename__ = "audit"
 
@@ -26,7 +28,7 @@ class AuditEntry(Model):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     admin: Mapped[str] = mapped_column(String(255))  # e-mail address
     verb: Mapped[str] = mapped_column(String(40))
-    kind: Mapped[str] = mapped_column(String(20))  # of the object: job, operation, source, user
+    kind: Mapped[str] = mapped_column(String(20))  # of the object: job, notice, operation, source, user
     object_id: Mapped[str | None] = mapped_column(String(40))
     reason: Mapped[str | None] = mapped_column(Text)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
@@ -46,9 +48,23 @@ def note(
     admin: str, verb: str, kind: str, object_id: int | str | None, reason: str | None, now: datetime, **facts: Any
 ) -> None:
     """Add an entry to the caller's transaction. `facts` that are None are left out. Never pass a telephone number."""
+    note_in(db.session(), admin, verb, kind, object_id, reason, now, **facts)
+
+
+def note_in(
+    session: Session,
+    admin: str,
+    verb: str,
+    kind: str,
+    object_id: int | str | None,
+    reason: str | None,
+    now: datetime,
+    **facts: Any,
+) -> None:
+    """The same in a session of the caller's own."""
     known = {name: value for name, value in facts.items() if value is not None}
     name = None if object_id is None else str(object_id)
-    db.session.add(
+    session.add(
         AuditEntry(at=now, admin=admin, verb=verb, kind=kind, object_id=name, reason=reason or None, facts=known)
     )
 

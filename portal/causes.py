@@ -109,6 +109,11 @@ class Cause:
         """The side in words, as a msgid."""
         return SIDES[self.side]
 
+    @property
+    def todo_when_stopped(self) -> str:
+        """What the reader can do once the file no longer waits and is not retried, as a msgid."""
+        return _RETRY_ONCE_FIXED if self.waits else self.todo or RETRY_ANY_TIME
+
 
 _TABLE = (
     Cause(

@@ -4,8 +4,10 @@ It must not know any table. A statement that failed because the database was res
 connections can be repeated as it is; one that failed because of its values cannot.
 """
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+DatabaseError = SQLAlchemyError  # any error of the database, for rooms that do not know SQLAlchemy
 
 # SQLite's primary result codes: BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL
 _SQLITE = frozenset({5, 6, 7, 8, 9, 10, 13, 14, 15})

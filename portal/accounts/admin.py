@@ -13,9 +13,11 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select
 
 from portal import audit
+from portal.accounts import two_step
 from portal.accounts.errors import AccountError, AccountProblem
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import is_chosen
+from portal.accounts.two_step import Announce
 from portal.database import db
 
 PER_PAGE = 25
@@ -102,6 +104,18 @@ def set_role(user_id: int, admin: bool, actor_id: int, why: str, now: datetime) 
         return _unchanged()
     user.is_admin = admin
     return _audit("user_made_admin" if admin else "user_no_admin", user, actor, why, now)
+
+
+def reset_two_step(user_id: int, actor_id: int, why: str, now: datetime, announce: Announce) -> bool:
+    """Switch a user's second step off, for one who has lost the telephone and the recovery codes; the password still
+    counts. Returns False if it was not on."""
+    user, actor = _locked(user_id, actor_id)
+    if user is None or not two_step.is_on(user):
+        return _unchanged()
+    two_step.forget(db.session(), user.id)
+    db.session.refresh(user)
+    announce(db.session(), user, now)
+    return _audit("two_step_reset", user, actor, why, now)
 
 
 def set_limits(

@@ -16,7 +16,11 @@ class AccountProblem(StrEnum):
     EMAIL_TAKEN = "email_taken"
     PASSWORD_SHORT = "password_short"  # noqa: S105
     PASSWORD_LONG = "password_long"  # noqa: S105
+    PASSWORD_REPEATED = "password_repeated"  # noqa: S105
+    PASSWORD_COMMON = "password_common"  # noqa: S105
+    PASSWORD_OWN = "password_own"  # noqa: S105  # made of the user's own address or the portal's name
     PASSWORD_WRONG = "password_wrong"  # noqa: S105  # the current password, when changing it
+    CODE_WRONG = "code_wrong"
     OWN_ACCOUNT = "own_account"  # administrators cannot do this to themselves, so that one always remains
     LINK_EXPIRED = "link_expired"  # a one-time link that is used, too old or unknown
 
@@ -46,6 +50,19 @@ PROBLEMS: dict[AccountProblem, LazyString] = {
     ),
     AccountProblem.PASSWORD_LONG: lazy_gettext(
         "The password is too long. Use at most %(length)s characters.", length=MAX_LENGTH
+    ),
+    AccountProblem.PASSWORD_REPEATED: lazy_gettext(
+        "The password repeats the same few characters. Use a few words in a row that do not belong together."
+    ),
+    AccountProblem.PASSWORD_COMMON: lazy_gettext(
+        "This is one of the first passwords that people try. Use a few words in a row that do not belong together."
+    ),
+    AccountProblem.PASSWORD_OWN: lazy_gettext(
+        "The password must not be your email address or the portal's name. "
+        "Use a few words in a row that do not belong together."
+    ),
+    AccountProblem.CODE_WRONG: lazy_gettext(
+        "This code is wrong or has already been used. Wait for the app to show the next one and enter that."
     ),
     AccountProblem.PASSWORD_WRONG: lazy_gettext("Your current password is wrong, so nothing was changed."),
     AccountProblem.OWN_ACCOUNT: lazy_gettext(

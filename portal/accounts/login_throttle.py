@@ -1,11 +1,13 @@
-"""The throttle on guessing passwords: counts tries per e-mail address and per network, in the database, so that it
-survives restarts and covers several web processes. The wait doubles up to 15 minutes and is never permanent.
+"""The throttle on guessing passwords and codes: counts tries per e-mail address and per network, in the database, so
+that it survives restarts and covers several web processes. The wait doubles up to 15 minutes and is never permanent.
+
+A browser in which the user has signed in before (`visitors.device_in`) is counted by itself and under nothing else: a
+stranger who knows an address, or shares the owner's network, cannot keep the owner out.
 
 A try is counted before the password is checked, and taken back when it was right: counting afterwards would let many
 simultaneous tries through.
 """
 
-import ipaddress
 import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,19 +17,21 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.errors import TooManyTries
 from portal.accounts.models import LoginThrottle
+from portal.accounts.visitors import networks
 from portal.database import hash_of, writing
 
 FREE_PER_EMAIL = 5
 FREE_PER_NETWORK = 20  # an office shares one address
+FREE_PER_WIDE_NETWORK = 10 * FREE_PER_NETWORK  # an IPv6 /48, which holds 65,536 of the usual /64
 FIRST_WAIT_SECONDS = 30
 LONGEST_WAIT_SECONDS = 15 * 60
 KEPT_AFTER_BLOCK = timedelta(days=1)
 
 
-def count_try(email: str, ip: str, now: datetime) -> None:
-    """Count one try. Raises TooManyTries when there were too many before it."""
+def count_try(email: str, ip: str, now: datetime, device: str | None = None, what: str = "") -> None:
+    """Count one try; `what` has counters of its own. Raises TooManyTries when there were too many before it."""
     with writing() as session:
-        count_under(session, _keys(email, ip), now)
+        count_under(session, _keys(email, ip, what, device), now)
 
 
 def count_reset_request(session: Session, email: str, ip: str, now: datetime) -> None:
@@ -52,16 +56,18 @@ def count_under(session: Session, keys: dict[str, int], now: datetime) -> None:
         rows[key].blocked_until = now + timedelta(seconds=wait_seconds(rows[key].failures, free))
 
 
-def take_back_try(email: str, ip: str, now: datetime) -> None:
-    """Take a successful try back: the e-mail address starts again from zero, the network has one failure less."""
+def take_back_try(email: str, ip: str, now: datetime, device: str | None = None, what: str = "") -> None:
+    """Take a successful try back: the e-mail address or the browser starts again from zero, its networks have one
+    failure less each."""
     with writing() as session:
-        by_email, by_network = _keys(email, ip)
-        rows = _rows(session, _keys(email, ip))
-        if by_email in rows:
-            session.delete(rows[by_email])
-        if by_network in rows:
-            rows[by_network].failures -= 1
-            rows[by_network].blocked_until = now
+        own, *shared = _keys(email, ip, what, device)
+        rows = _rows(session, [own, *shared])
+        if own in rows:
+            session.delete(rows[own])
+        for key in shared:
+            if key in rows:
+                rows[key].failures -= 1
+                rows[key].blocked_until = now
 
 
 def reset_email_tries(session: Session, email: str) -> None:
@@ -76,24 +82,17 @@ def wait_seconds(failures: int, free: int) -> int:
     return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(failures - free, 20))
 
 
-def _keys(email: str, ip: str, what: str = "") -> dict[str, int]:
-    """Return the two counters' keys and their free failures. Keys are hashed to keep addresses out of the table."""
-    by_email, by_network = hash_of(f"{what}email:{email}"), hash_of(f"{what}network:{_network(ip)}")
-    return {by_email: FREE_PER_EMAIL, by_network: FREE_PER_NETWORK}
+def _keys(email: str, ip: str, what: str = "", device: str | None = None) -> dict[str, int]:
+    """Return the counters' keys and their free failures, the user's own first. Keys are hashed to keep addresses out of
+    the table."""
+    if device is not None:
+        return {hash_of(f"{what}device:{device}"): FREE_PER_EMAIL}
+    free = dict(zip(networks(ip), (FREE_PER_NETWORK, FREE_PER_WIDE_NETWORK), strict=False))
+    keys = {hash_of(f"{what}network:{network}"): count for network, count in free.items()}
+    return {hash_of(f"{what}email:{email}"): FREE_PER_EMAIL, **keys}
 
 
 def _rows(session: Session, keys: Iterable[str]) -> dict[str, LoginThrottle]:
     # always in the same order, or two tries could each wait for the other's row
     found = select(LoginThrottle).where(LoginThrottle.key.in_(list(keys))).order_by(LoginThrottle.key)
     return {row.key: row for row in session.scalars(found.with_for_update())}
-
-
-def _network(ip: str) -> str:
-    """Return the IPv4 address, or the /64 that one IPv6 customer usually has alone."""
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
-        return ip
-    if address.version == 4:
-        return ip
-    return str(ipaddress.ip_network((address, 64), strict=False))

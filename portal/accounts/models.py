@@ -1,4 +1,4 @@
-"""The tables: users, their signed-in browsers, one-time links, and the count of failed sign-ins."""
+"""The tables: users, their signed-in browsers, recovery codes, one-time links, and the count of failed sign-ins."""
 
 from datetime import datetime
 
@@ -33,7 +33,10 @@ class User(Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # written every few minutes at most
     max_rows: Mapped[int | None]  # of one file; empty: MAX_ROWS
-    files_per_day: Mapped[int | None]  # started in a day of their time zone; empty: no limit
+    files_per_day: Mapped[int | None]  # uploaded in a day of their time zone; empty: no limit
+    totp_key: Mapped[str | None] = mapped_column(String(64))  # of the authenticator app, base32; empty: never set up
+    totp_on_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: signing in asks for no code
+    totp_step: Mapped[int | None]  # of the last code that was used, in half minutes since 1970
 
     # Flask-Login needs these. The cookie carries the token of one session, never the user's id.
     is_authenticated = True
@@ -57,6 +60,19 @@ class LoginSession(Model):
     auth_epoch: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    network: Mapped[str | None] = mapped_column(String(64))  # where it was started from
+    browser: Mapped[str | None] = mapped_column(String(40))  # such as Firefox; empty: unknown
+    system: Mapped[str | None] = mapped_column(String(40))  # such as Windows; empty: unknown
+
+
+class RecoveryCode(Model):
+    """A code that replaces the authenticator app once, when the telephone is lost; only its hash is kept."""
+
+    __tablename__ = "recovery_codes"
+
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class OneTimeLink(Model):
@@ -71,7 +87,7 @@ class OneTimeLink(Model):
 
 
 class LoginThrottle(Model):
-    """Failed sign-ins per network and per e-mail address, and until when the next try must wait."""
+    """Failed sign-ins per network, e-mail address and known browser, and until when the next try must wait."""
 
     __tablename__ = "login_throttles"
 

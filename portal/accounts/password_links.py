@@ -11,15 +11,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+import structlog
 from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy import delete, select, update
 
+from portal import audit
 from portal.accounts.errors import AccountError, AccountProblem
 from portal.accounts.login_throttle import reset_email_tries
 from portal.accounts.models import LoginSession, User
 from portal.accounts.passwords import hash_password
+from portal.accounts.two_step import Announce
+from portal.accounts.visitors import Visitor
 from portal.database import reading, writing
+
+log = structlog.get_logger(__name__)
 
 LONGEST_TOKEN = 500  # characters; our tokens have about 150
 
@@ -70,13 +76,13 @@ def read_token(token: str, now: datetime) -> Access | None:
     return Access(user, purpose)
 
 
-def choose_password(token: str, password: str, now: datetime) -> User:
-    """Set the user's password and end all of the user's sessions. Raises AccountError; when a link is used twice at
-    the same time, the second one fails."""
+def choose_password(token: str, password: str, visitor: Visitor, now: datetime, announce: Announce) -> User:
+    """Set the user's password and end all of the user's sessions. `announce` is called in the same transaction. Raises
+    AccountError; when a link is used twice at the same time, the second one fails."""
     access = read_token(token, now)
     if access is None:
         raise AccountError(AccountProblem.LINK_EXPIRED)
-    user, password_hash = access.user, hash_password(password)
+    user, password_hash = access.user, hash_password(password, access.user.email)
     unchanged = (
         User.id == user.id, User.password_hash == user.password_hash, User.auth_epoch == user.auth_epoch, User.is_active
     )  # fmt: skip
@@ -87,6 +93,10 @@ def choose_password(token: str, password: str, now: datetime) -> User:
             raise AccountError(AccountProblem.LINK_EXPIRED)
         session.execute(delete(LoginSession).where(LoginSession.user_id == user.id))
         reset_email_tries(session, user.email)
+        audit.note_in(session, user.email, "password_chosen", "user", user.id, None, now, network=visitor.network)
+        if access.purpose is Purpose.RESET:
+            announce(session, user, now)
+    log.info("password chosen", user_id=user.id, network=visitor.network, purpose=access.purpose.value)
     return user
 
 

@@ -6,6 +6,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from portal.accounts.errors import MAX_LENGTH, MIN_LENGTH, AccountError, AccountProblem
+from portal.accounts.weak_passwords import weakness
 
 NO_HASH_PREFIX = "!"  # no hash starts with it
 
@@ -14,18 +15,26 @@ _hasher = PasswordHasher()
 _DUMMY_HASH = _hasher.hash("nobody has this password")
 
 
-def check_length(password: str) -> None:
-    """Raise AccountError when a new password is too short or too long. There are no rules about characters: they make
-    people write passwords down, and length is what counts."""
+def check_new_password(password: str, email: str) -> None:
+    """Raise AccountError when a new password is too short, too long, or among the first that somebody would try. There
+    are no rules about characters: they make people write passwords down, and length is what counts."""
     if len(password) < MIN_LENGTH:
         raise AccountError(AccountProblem.PASSWORD_SHORT)
     if len(password) > MAX_LENGTH:
         raise AccountError(AccountProblem.PASSWORD_LONG)
+    if problem := weakness(password, email):
+        raise AccountError(problem)
 
 
-def hash_password(password: str) -> str:
-    """Return the hash to store. It takes about a sixth of a second: never call it inside a transaction."""
-    check_length(password)
+def hash_password(password: str, email: str = "") -> str:
+    """Return the hash of a new password, to store. It takes about a sixth of a second: never call it inside a
+    transaction. Raises AccountError as `check_new_password` does."""
+    check_new_password(password, email)
+    return _hasher.hash(password)
+
+
+def rehash(password: str) -> str:
+    """Return the hash of a password that is in use, with the present parameters, whatever rules came since."""
     return _hasher.hash(password)
 
 

@@ -3,13 +3,17 @@
 import secrets
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import ColumnElement, delete, exists, select, update
 
+from portal import audit
 from portal.accounts.errors import AccountError, AccountProblem
 from portal.accounts.models import OneTimeLink, User
 from portal.accounts.passwords import hash_password
 from portal.accounts.users import clean_email
 from portal.database import hash_of, reading, writing
+
+log = structlog.get_logger(__name__)
 
 PURPOSE = "set-up"
 VALID_FOR = timedelta(hours=24)
@@ -39,13 +43,16 @@ def use_setup_link(token: str, email: str, password: str, now: datetime) -> User
     """Create the first administrator. When it is used twice at the same time, the second call raises AccountError and
     changes nothing."""
     email = clean_email(email)
-    password_hash = hash_password(password)
+    password_hash = hash_password(password, email)
     with writing() as session:
         used = session.execute(update(OneTimeLink).where(*_open(token, now)).values(used_at=now))
         if used.rowcount != 1:  # type: ignore[attr-defined]
             raise AccountError(AccountProblem.LINK_EXPIRED)
         user = User(email=email, password_hash=password_hash, is_admin=True, created_at=now)
         session.add(user)
+        session.flush()
+        audit.note_in(session, email, "user_created", "user", user.id, None, now, owner=email, role="admin")
+    log.info("first administrator created", user_id=user.id)
     return user
 
 

@@ -9,8 +9,10 @@ from flask_babel import force_locale, gettext
 
 from portal.accounts import AccountError, create_user, make_setup_link
 from portal.accounts.errors import PROBLEMS
-from portal.cli.language import with_seed_spelling
+from portal.accounts.two_step import reset_from_terminal
+from portal.cli.language import CLI_ACTOR, with_seed_spelling
 from portal.clock import utcnow
+from portal.notices.password_mails import announce_two_step
 
 
 @click.command("create-user", help="Create a user. Asks for the password twice.")
@@ -27,7 +29,7 @@ def create_user_command(email: str, admin: bool, password_stdin: bool) -> None:
             again = gettext("Password again")
             password = click.prompt(gettext("Password"), hide_input=True, confirmation_prompt=again)
         try:
-            user = create_user(email, password, admin=admin, now=utcnow())
+            user = create_user(email, password, admin=admin, by=CLI_ACTOR, now=utcnow())
         except AccountError as error:
             raise click.ClickException(str(PROBLEMS[error.problem])) from error
         if admin:
@@ -45,4 +47,19 @@ def setup_address_command() -> None:
         click.echo(f"{current_app.config['PUBLIC_URL']}/setup/{token}")
 
 
-COMMANDS = [*with_seed_spelling(create_user_command), *with_seed_spelling(setup_address_command)]
+@click.command("reset-two-step", help="Switch a user's two-step sign-in off, after a lost telephone.")
+@click.argument("email")
+@with_appcontext
+def reset_two_step_command(email: str) -> None:
+    """Switch it off. Exit code 1 and a sentence when there is no such user or it was not on."""
+    with force_locale(current_app.config["DEFAULT_LOCALE"]):
+        if not reset_from_terminal(email, CLI_ACTOR, utcnow(), announce_two_step):
+            raise click.ClickException(gettext("No user with this email address has two-step sign-in switched on."))
+        click.echo(gettext("Two-step sign-in is off. The next sign-in asks only for the password."))
+
+
+COMMANDS = [
+    *with_seed_spelling(create_user_command),
+    *with_seed_spelling(setup_address_command),
+    reset_two_step_command,
+]

@@ -20,11 +20,11 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 from sqlalchemy import select, update
 
-from portal.causes import CauseCode
 from portal.database import changed_rows, db, reading
 from portal.documents.models import Document
+from portal.jobs import retries
 from portal.jobs.core.bulk_tables import Operation
-from portal.jobs.core.job_tables import Attempt, AttemptEnd
+from portal.jobs.core.job_tables import Attempt
 from portal.jobs.models import ScrapingJob
 from portal.redis_client import PortalRedis, prefix_of, quick_redis
 
@@ -148,12 +148,11 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
 
 
 def _was_interrupted(job_id: int, attempt: int) -> bool:
-    """Whether the job's last attempt was ended by a deploy or lost its worker: it continues before all others, as its
-    turn was not over. Whatever else comes back goes to the back of the queue."""
+    """Whether the job's last attempt ended in such a way that it continues before all others."""
     last = select(Attempt.end, Attempt.cause).where(Attempt.job_id == job_id, Attempt.attempt == attempt)
     with reading() as session:
         ended = session.execute(last).one_or_none()
-    return ended is not None and (ended.end == AttemptEnd.LOST or ended.cause == CauseCode.RESTART)
+    return ended is not None and retries.goes_first(ended.end, ended.cause)
 
 
 def push_document(document_id: int, now: datetime) -> bool:

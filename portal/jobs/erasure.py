@@ -28,15 +28,21 @@ ORPHAN_AGE = timedelta(days=1)
 
 
 def erase(job: JobColumns, now: datetime) -> str | None:
-    """Delete a removed job's rows and, if it was the last job of its document, that too; does not commit. Returns the
-    key of the stored file to delete after the commit, or None."""
+    """Delete a job's rows and, if it was the last job of its document, that too; does not commit. Returns the key of
+    the stored file to delete after the commit, or None.
+
+    Call it before the verb that removes the job: deleting a million rows takes a minute, and from that verb on nobody
+    else can end a job, because the metrics are locked.
+    """
     ledger.erase(job.id)
     answer_samples.erase(job.id)
     outbox.forget_file_name(job.id)
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
-    others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
-    if db.session.scalar(others):
+    others = (
+        ScrapingJob.document_id == job.document_id, ScrapingJob.id != job.id, ScrapingJob.deleted_at.is_(None)
+    )  # fmt: skip
+    if db.session.scalar(select(func.count()).where(*others)):
         return None
     document.deleted_at, document.sheets, document.checks = now, [], {}
     return document.storage_key

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, update
+from sqlalchemy import ColumnElement, and_, func, or_, update
 
 from portal.causes import CauseCode
-from portal.database import UtcDateTime, among, db
+from portal.database import among, db
+from portal.jobs import retries
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import JobColumns
@@ -111,18 +112,14 @@ class Lifecycle(JobColumns):
         """Return the job to the queue for a deploy, a pause, a turn or a busy source. It uses no retry. With
         `not_before` it waits, and `SCRAPING_WAIT_HOURS` without a new answer are the longest wait in all."""
         guards = cls.held_by(job_id, attempt)
-        turn = cause == CauseCode.TURN
-        waits = {"not_before": not_before, "wait_cause": cause if not_before or turn else None}
-        # A source that prepares its answers has a time limit of its own.
-        begins = literal(now if (not_before and cause != CauseCode.NOT_READY) or turn else None, UtcDateTime)
-        answered = cls.processed_numbers > cls.processed_at_claim
-        since = case((answered, None if turn else begins), else_=func.coalesce(cls.waits_since, begins))
+        explained = not_before is not None or cause == CauseCode.TURN
+        waits = {"not_before": not_before, "wait_cause": cause if explained else None}
+        since = retries.waits_since(cls, cause, not_before, now)
         values = {"lease_until": None, "enqueued_at": None, "waits_since": since, **waits}
         job = cls._change(guards, now, status=Status.RETRYING, **values)
         if job:
             job._close_attempt(AttemptEnd.HANDED_BACK, now, cause)
-            answers = job.processed_numbers > job.processed_at_claim
-            folds = turn or (cause != CauseCode.RESTART and not answers)
+            folds = retries.is_like_the_one_before(cause, job.processed_numbers > job.processed_at_claim)
             facts = timeline.fold_attempts(job.id, job.attempt) if folds else {}
             until = not_before.isoformat() if not_before else None
             timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until, **facts)
@@ -241,8 +238,8 @@ class Lifecycle(JobColumns):
             last_error=None,
         )
         if job:
-            update_metrics(job, now)
             job.failed_count -= ledger.reopen(job.id, reasons)
+            update_metrics(job, now)  # after the rows: it locks the metrics until the commit
             timeline.record(job.id, EventKind.RETRIED, now, actor, numbers=job.waiting_numbers, why=why)
             send.job_moved_on(job, now)
         return job
@@ -367,9 +364,7 @@ class Lifecycle(JobColumns):
         seen = db.session.get(cls, job_id, populate_existing=True, with_for_update={"key_share": True, "of": cls})
         if seen is None:
             return None
-        retries_left = seen.retry_count < seen.max_retries
-        wait = backoff.wait_seconds(seen.retry_count + 1) if retries_left else 0.0
-        next_retry_at = now + timedelta(seconds=wait) if retries_left else None
+        next_retry_at = retries.next_retry_at(seen, now, backoff)
         values = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at, "waits_since": None}
         job = cls._change(guards, now, status=after, **values)
         if job:

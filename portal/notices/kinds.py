@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     WEBHOOK_OFF = "webhook_off"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a kind, not a password
     INVITE = "invite"
+    ACCOUNT_CHANGED = "account_changed"  # a new password, or two-step sign-in switched on or off
 
     @property
     def key(self) -> str:
@@ -75,6 +76,7 @@ RULES: dict[NoticeKind, NoticeRule] = {
     NoticeKind.WEBHOOK_OFF: NoticeRule(),
     NoticeKind.PASSWORD_RESET: NoticeRule(private=True),
     NoticeKind.INVITE: NoticeRule(private=True),
+    NoticeKind.ACCOUNT_CHANGED: NoticeRule(),
 }
 
 

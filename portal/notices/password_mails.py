@@ -1,4 +1,5 @@
-"""Invitations and password resets: e-mails with a link to choose a password.
+"""Invitations and password resets, e-mails with a link to choose a password; and e-mails about a new password or
+two-step sign-in, written in the transaction of the change.
 
 They are sent like every other notice: stored, retried, sent once. The link is signed when the e-mail is built, from the
 person's password and the notice's time, and is never stored.
@@ -10,6 +11,7 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import String, cast, literal, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from portal import audit
 from portal.accounts.admin import acting
@@ -50,6 +52,26 @@ def request_reset(email: str, ip: str, now: datetime) -> None:
     with writing() as session:
         count_reset_request(session, email, ip, now)
         session.execute(statement)
+
+
+def announce_password(session: Session, user: User, now: datetime) -> None:
+    """Write the e-mail about a new password, in the caller's transaction."""
+    _announce(session, user, "password", now)
+
+
+def announce_two_step(session: Session, user: User, now: datetime) -> None:
+    """The same about two-step sign-in, after it was switched on or off."""
+    _announce(session, user, "two_step_on" if user.totp_on_at else "two_step_off", now)
+
+
+def _announce(session: Session, user: User, what: str, now: datetime) -> None:
+    kind = NoticeKind.ACCOUNT_CHANGED
+    session.execute(
+        upsert(Notice, ("dedupe",)).values(
+            dedupe=f"{kind.key}.{what}.{user.id}.{now:%Y%m%d%H%M%S}", kind=kind, channel=Channel.MAIL, user_id=user.id,
+            facts={"what": what}, state=Delivery.DUE, tries=0, created_at=now, due_at=now,
+        )
+    )  # fmt: skip
 
 
 def send_reset(user_id: int, actor_id: int, now: datetime) -> str | None:

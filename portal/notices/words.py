@@ -36,6 +36,7 @@ KINDS: dict[NoticeKind, LazyString] = {
     NoticeKind.WEBHOOK_OFF: _("Webhook switched off"),
     NoticeKind.PASSWORD_RESET: _("Password reset"),
     NoticeKind.INVITE: _("Invitation"),
+    NoticeKind.ACCOUNT_CHANGED: _("Account security"),
 }
 
 PREFERENCES: dict[str, LazyString] = {

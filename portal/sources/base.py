@@ -5,6 +5,7 @@ Pure: knows no database and no job. A batch is paid for when the source gives it
 again.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -117,6 +118,9 @@ class SubmittedBatch:
 class Tickets(Protocol):
     """What one attempt remembers of the batches it submitted. Its methods may be called from many threads at once."""
 
+    longest_poll_seconds: float
+    """How long one attempt may poll for a batch, whatever the recipe allows: without answers a job times out."""
+
     def open(self) -> Sequence[SubmittedBatch]:
         """Batches that earlier attempts submitted and did not fetch, the oldest first."""
 
@@ -134,6 +138,8 @@ class Tickets(Protocol):
 
 class NoTickets:
     """Saves nothing: for a single lookup outside a job."""
+
+    longest_poll_seconds = math.inf
 
     def open(self) -> Sequence[SubmittedBatch]:
         return ()

@@ -28,6 +28,7 @@ from portal.web import (
     password_reset,  # noqa: F401 - adds its pages to the blueprint of auth
     request_fields,
     template_filters,
+    two_step,  # noqa: F401 - the same
     webhook,
 )
 

@@ -8,17 +8,32 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, abort, make_response, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, make_response, redirect, request, url_for
 from flask_login import current_user, login_required
 
-from portal.accounts import User, session_user
+from portal.accounts import User, Visitor, session_user
 from portal.clock import utcnow
 from portal.database import READ_ONLY, db
 from portal.extensions import login
 
-__all__ = ["admin_required", "login_required", "safe_next", "set_up", "wants_fragment"]
+__all__ = [
+    "DEVICE_COOKIE",
+    "admin_required",
+    "cookie_name",
+    "keep_cookie",
+    "login_required",
+    "safe_next",
+    "set_up",
+    "visitor",
+    "wants_fragment",
+]
 
 View = TypeVar("View", bound=Callable[..., Any])
+READ_FIRST = ("documents.start",)  # parses a whole file before it writes, in transactions of its own
+YEAR_SECONDS = 365 * 24 * 3600
+DEVICE_COOKIE = "device"
+STRANGERS_BYTES = 1024 * 1024
+STRANGERS_SECONDS = 5.0
 OPEN_BLUEPRINTS = ("health",)  # must answer operators even when the database is down
 
 
@@ -27,7 +42,18 @@ def set_up(app: Flask) -> None:
     login.session_protection = None  # the sessions table decides, not a browser fingerprint
     login.user_loader(_load)
     login.unauthorized_handler(unauthorized)
+    app.before_request_funcs.setdefault(None, []).insert(0, _bound_strangers)  # before the CSRF check, which reads
     app.before_request(_before_request)
+
+
+def _bound_strangers() -> None:
+    """Take little from who is not signed in, before anything reads the form: one megabyte, within five seconds."""
+    if request.method in ("GET", "HEAD", "OPTIONS") or request.blueprint in OPEN_BLUEPRINTS:
+        return
+    if not current_user.is_authenticated:
+        request.max_content_length = min(STRANGERS_BYTES, request.max_content_length or STRANGERS_BYTES)
+        if clock := request.environ.get("portal.read_clock"):
+            clock.limit(STRANGERS_SECONDS)
 
 
 def _load(token: str) -> User | None:
@@ -44,7 +70,8 @@ def _before_request() -> None:
         return
     if current_user.is_authenticated:
         structlog.contextvars.bind_contextvars(user_id=current_user.id)
-    if request.method in ("GET", "HEAD") and db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
+    only_reads = request.method in ("GET", "HEAD") or request.endpoint in READ_FIRST
+    if only_reads and db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
         db.session.connection(execution_options=READ_ONLY)
 
 
@@ -78,6 +105,23 @@ def safe_next(text: str | None) -> str:
     if "\\" in text or not text.isprintable() or any(letter.isspace() for letter in text):
         return "/"
     return text
+
+
+def visitor() -> Visitor:
+    """Who sends this request, as far as it shows it."""
+    cookie = request.cookies.get(cookie_name(DEVICE_COOKIE), "")
+    return Visitor(request.remote_addr or "", request.user_agent.string, cookie)
+
+
+def cookie_name(name: str) -> str:
+    """The name of a cookie of ours: over https with the prefix by which browsers take it from this host alone."""
+    return f"__Host-{name}" if current_app.config["SESSION_COOKIE_SECURE"] else name
+
+
+def keep_cookie(answer: Response, name: str, value: str) -> None:
+    """Keep a cookie for a year in this browser, out of reach of scripts."""
+    secure = current_app.config["SESSION_COOKIE_SECURE"]
+    answer.set_cookie(cookie_name(name), value, max_age=YEAR_SECONDS, samesite="Lax", httponly=True, secure=secure)
 
 
 def wants_fragment() -> bool:

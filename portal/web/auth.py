@@ -1,20 +1,35 @@
-"""Signing in and out, setting up the first admin, and the account page."""
+"""Signing in, in one step or two, signing out, setting up the first admin, and the account page."""
 
+from typing import Any
 from zoneinfo import available_timezones
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_login import current_user, login_required, login_user, logout_user
 
 from portal import accounts
+from portal.accounts import two_step
 from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
 from portal.config import LOCALES
+from portal.notices.password_mails import announce_password
 from portal.notices.preferences import preferences_of
-from portal.web.access import safe_next
+from portal.web.access import DEVICE_COOKIE, keep_cookie, safe_next, visitor
 
 blueprint = Blueprint("auth", __name__)
+WAITING = "waiting"  # in the session data: who has given the password and not yet the code
 TIME_ZONES = tuple(sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")))
 
 
@@ -32,20 +47,63 @@ def sign_in() -> ResponseReturnValue:
     """Sign in. A wrong address and a wrong password get the same message and take the same time."""
     email, goal = request.form.get("email", ""), safe_next(request.form.get("next"))
     try:
-        found = accounts.sign_in(email, request.form.get("password", ""), request.remote_addr or "", utcnow())
+        found = accounts.sign_in(email, request.form.get("password", ""), visitor(), utcnow())
     except accounts.TooManyTries as error:
         return _login_again(email, goal, wait_words(error.seconds), 429, error.seconds)
     if found is None:
         return _login_again(email, goal, gettext("The email address or password is wrong."), 401)
-    _start_session(*found)
-    return redirect(goal, 303)
+    if found.token is None:
+        _wait_for_code(found.user, goal)
+        return redirect(url_for("auth.code"), 303)
+    return signed_in(found.user, found.token, goal)
+
+
+def _wait_for_code(user: accounts.User, goal: str) -> None:
+    """Remember in this browser whose password was right. The account's epoch ends it with a new password."""
+    session.clear()
+    session[WAITING] = [user.id, user.auth_epoch, int(utcnow().timestamp()), goal]
+
+
+def _waiting() -> tuple[accounts.User, str] | None:
+    """Who still has to give a code, and where to go then; None when that took too long."""
+    user_id, epoch, since, goal = session.get(WAITING) or (0, 0, 0, "/")
+    if utcnow().timestamp() - since > two_step.TO_FINISH.total_seconds():
+        return None
+    user = accounts.find_active(user_id, epoch)
+    return (user, safe_next(goal)) if user and two_step.is_on(user) else None
+
+
+@blueprint.get("/login/code")
+def code() -> ResponseReturnValue:
+    """The second step of signing in: the form for the code."""
+    if _waiting() is None:
+        return redirect(url_for("auth.login"))
+    return render_template("auth/code.html")
+
+
+@blueprint.post("/login/code")
+def enter_code() -> ResponseReturnValue:
+    """Sign in with a code of the app, or a recovery code."""
+    waiting = _waiting()
+    if waiting is None:
+        flash(gettext("That took too long. Enter your password again."), "info")
+        return redirect(url_for("auth.login"), 303)
+    user, goal = waiting
+    try:
+        token = accounts.second_step(user, request.form.get("code", "")[:100], visitor(), utcnow())
+    except accounts.TooManyTries as error:
+        page = render_template("auth/code.html", problem=wait_words(error.seconds))
+        return page, 429, {"Retry-After": str(error.seconds)}
+    if token is None:
+        return render_template("auth/code.html", problem=PROBLEMS[accounts.AccountProblem.CODE_WRONG]), 401
+    return signed_in(user, token, goal)
 
 
 @blueprint.post("/logout")
 def logout() -> ResponseReturnValue:
     """Sign this browser out; pressing it twice does no harm."""
     if current_user.is_authenticated:
-        accounts.end_session(current_user.get_id())
+        accounts.sign_out(current_user, visitor())
     logout_user()
     session.clear()
     return redirect(url_for("auth.login"), 303)
@@ -71,16 +129,16 @@ def first_admin(token: str) -> ResponseReturnValue:
         if error.problem is accounts.AccountProblem.LINK_EXPIRED:
             return render_template("auth/setup_expired.html"), 404
         return render_template("auth/setup.html", email=email, problem=error.problem, words=PROBLEMS), 422
-    _start_session(user, accounts.start_session(user, now))
+    answer = signed_in(user, accounts.start_session(user, now, visitor()), "/")
     flash(gettext("Welcome. You are the administrator of this portal."), "ok")
-    return redirect("/", 303)
+    return answer
 
 
 @blueprint.get("/account")
 @login_required
 def account() -> ResponseReturnValue:
-    """The account page: language, time zone, password, emails and webhook."""
-    return _account_page()
+    """The account page: language, time zone, password, two-step sign-in, where one is signed in, emails, webhook."""
+    return account_page()
 
 
 @blueprint.post("/account")
@@ -100,20 +158,41 @@ def change_account() -> ResponseReturnValue:
 def _change_password() -> ResponseReturnValue:
     current, new = request.form.get("password", ""), request.form.get("new_password", "")
     try:
-        accounts.change_password(current_user, current, new, request.remote_addr or "", utcnow())
+        found = accounts.change_password(current_user, current, new, visitor(), utcnow(), announce_password)
     except accounts.AccountError as error:
-        return _account_page(error.problem), 422
+        return account_page(problem=error.problem), 422
     except accounts.TooManyTries as error:
-        return _account_page(wait=wait_words(error.seconds)), 429
+        return account_page(wait=wait_words(error.seconds)), 429
+    answer = signed_in(found.user, found.token or "", url_for("auth.account"))
     flash(gettext("Your password has been changed. You have been signed out on other devices."), "ok")
-    return redirect(url_for("auth.account"), 303)
+    return answer
 
 
-def _start_session(user: accounts.User, token: str) -> None:
-    """Start a session in this browser. Its old session data is dropped, in case an attacker planted it."""
+@blueprint.post("/account/sessions/end")
+@login_required
+def end_sessions() -> ResponseReturnValue:
+    """Sign out in one other browser, or in all others without the field `session`."""
+    ended = accounts.end_other_sessions(current_user, request.form.get("session"))
+    flash(
+        ngettext("%(num)s other device has been signed out.", "%(num)s other devices have been signed out.", ended)
+        if ended
+        else gettext("You were already signed out there."),
+        "ok" if ended else "info",
+    )
+    return redirect(url_for("auth.account", _anchor="sessions"), 303)
+
+
+def signed_in(user: accounts.User, token: str, goal: str) -> Response:
+    """Start a session in this browser and go on. The session it had before ends, and its old session data is dropped,
+    in case an attacker planted it; the browser is remembered as one of this user's."""
+    if current_user.is_authenticated:
+        accounts.end_session(current_user.get_id())
     session.clear()
     user.session_token = token
     login_user(user)
+    answer = make_response(redirect(goal, 303))
+    keep_cookie(answer, DEVICE_COOKIE, accounts.remember_device(visitor(), user, utcnow()))
+    return answer
 
 
 def _login_again(email: str, goal: str, problem: str, status: int, wait: int | None = None) -> ResponseReturnValue:
@@ -121,15 +200,18 @@ def _login_again(email: str, goal: str, problem: str, status: int, wait: int | N
     return page, status, {"Retry-After": str(wait)} if wait else {}
 
 
-def _account_page(problem: accounts.AccountProblem | None = None, wait: str = "") -> str:
+def account_page(**more: Any) -> str:
+    """The account page; `problem` and `wait` belong to the password, `two_step_problem` to two-step sign-in."""
     return render_template(
         "auth/account.html",
         zones=TIME_ZONES,
         portal_zone=current_app.config["DEFAULT_TIME_ZONE"],
-        problem=problem,
         words=PROBLEMS,
-        wait=wait,
         wishes=preferences_of(current_user.id),
+        sessions=accounts.sessions_of(current_user, utcnow()),
+        two_step_on=two_step.is_on(current_user),
+        codes_left=two_step.unused_recovery_codes(current_user),
+        **more,
     )
 
 

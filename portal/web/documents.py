@@ -146,10 +146,11 @@ def start(document_id: int) -> ResponseReturnValue:
     choice: commands.Choice = page["choice"]
     if "recount" in request.form or page["look"].picked.sheet_changed:
         return redirect(url_for("documents.show", document_id=document.id, **asdict(choice)), 303)
-    job = uploads.job_started_since(document, request.form.get("begun", type=int))
+    begun = request.form.get("begun", type=int)
+    job = uploads.job_started_since(document, begun)
     if job is None:
         try:
-            job = commands.start(document, choice, current_user, utcnow())
+            job = commands.start(document, choice, current_user, utcnow(), begun=begun)
         except commands.CannotStart as error:
             page["problems"] = [cannot_start_words(error.code)]
             return render_template("documents/check.html", **page), 422

@@ -19,9 +19,18 @@ from flask import (
 )
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
-from flask_login import AnonymousUserMixin
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge, SecurityError
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    RequestEntityTooLarge,
+    SecurityError,
+    ServiceUnavailable,
+)
+
+from portal.database_errors import DatabaseError, is_away
+from portal.web.access import STRANGERS_BYTES
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +68,12 @@ WORDS: dict[int, tuple[LazyString, LazyString]] = {
         lazy_gettext("Something went wrong on our side"),
         lazy_gettext("Your files are safe. Try again in a minute. If it keeps happening, contact your administrator."),
     ),
+    503: (
+        lazy_gettext("The portal is busy right now"),
+        lazy_gettext("Your files are safe. Wait a few seconds, then do the same again."),
+    ),
 }
+BUSY_RETRY_SECONDS = 5
 FORM_TOO_OLD = (
     lazy_gettext("This form has expired"),
     lazy_gettext("You may have signed in or out since you opened it. Reload the page and send it again."),
@@ -70,6 +84,7 @@ def set_up(app: Flask) -> None:
     """Register the error pages, and give every request a reference."""
     request_started.connect(_assign_reference, app)
     app.register_error_handler(HTTPException, answer_error)
+    app.register_error_handler(DatabaseError, _answer_database_error)
     app.register_error_handler(SecurityError, _unknown_host)
 
 
@@ -91,7 +106,7 @@ def answer_error(error: HTTPException) -> Response:
     title, advice = WORDS.get(status) or WORDS[400 if status < 500 else 500]
     if isinstance(error, CSRFError):
         title, advice = FORM_TOO_OLD
-    if isinstance(error, InternalServerError):
+    if isinstance(error, InternalServerError | ServiceUnavailable):
         _forget_person()  # the database may be down, and the page header would query it for the person
     else:
         log.info("refused", status=status, method=request.method, path=request.path)
@@ -106,6 +121,17 @@ def answer_error(error: HTTPException) -> Response:
         if name.lower() in ("allow", "retry-after"):
             answer.headers[name] = value
     return answer
+
+
+def _answer_database_error(error: DatabaseError) -> Response:
+    """The page that says so when the database is away or locked by somebody else; any other error is a crash.
+
+    What the request has changed is undone at its end, so that the same button can be pressed again.
+    """
+    if not is_away(error):
+        raise error
+    log.warning("the database is away", method=request.method, path=request.path, error=str(error))
+    return answer_error(ServiceUnavailable(retry_after=BUSY_RETRY_SECONDS))
 
 
 def _unknown_host(error: SecurityError) -> Response:
@@ -123,9 +149,14 @@ def _forget_person() -> None:
 
 
 def drain_request() -> None:
-    """Read the rest of the request body, up to 512 MB: if the server closes the connection while the browser is still
-    sending, the person sees a broken connection instead of our page."""
-    stream, left = request.environ["wsgi.input"], min(request.content_length or 0, 512 * 1024 * 1024)
+    """Read the rest of the request body: if the server closes the connection while the browser is still sending, the
+    person sees a broken connection instead of our page. Up to 512 MB, or what strangers may send, as fast as the
+    server's clock wants it; nothing if the browser waits for our word before it sends."""
+    clock = request.environ.get("portal.read_clock")
+    if clock is not None and clock.continue_due:
+        return
+    most = 512 * 1024 * 1024 if current_user.is_authenticated else STRANGERS_BYTES
+    stream, left = request.environ["wsgi.input"], min(request.content_length or 0, most)
     while left > 0:
         try:
             part = stream.read(min(left, 64 * 1024))

@@ -3,23 +3,22 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Flask, Response, current_app, has_request_context, redirect, request
+from flask import Blueprint, Flask, Response, current_app, has_request_context, make_response, redirect, request
 from flask_babel import get_locale, lazy_gettext
 from flask_login import current_user
 
 from portal.accounts import set_display
 from portal.config import LOCALES
-from portal.web.access import safe_next
+from portal.web.access import cookie_name, keep_cookie, safe_next
 
 THEMES = ("light", "dark", "auto")
-YEAR_SECONDS = 365 * 24 * 3600
 
 blueprint = Blueprint("locale", __name__)
 
 
 def chosen_locale() -> str:
     """The person's choice, else this browser's choice by cookie, else its language, else the portal's default."""
-    chosen = getattr(current_user, "locale", None) or request.cookies.get("locale")
+    chosen = getattr(current_user, "locale", None) or request.cookies.get(cookie_name("locale"))
     if chosen in LOCALES:
         return chosen
     return request.accept_languages.best_match(LOCALES) or current_app.config["DEFAULT_LOCALE"]
@@ -44,13 +43,12 @@ def look() -> Response:
     """
     if current_user.is_authenticated and request.form.get("locale") in LOCALES:
         set_display(current_user.id, locale=request.form["locale"])
-    answer = redirect(safe_next(request.form.get("next")), 303)
+    answer = make_response(redirect(safe_next(request.form.get("next")), 303))
     for name, allowed in (("locale", LOCALES), ("theme", THEMES)):
         value = request.form.get(name, "")
         if value in allowed:
-            secure = current_app.config["SESSION_COOKIE_SECURE"]
-            answer.set_cookie(name, value, max_age=YEAR_SECONDS, samesite="Lax", httponly=True, secure=secure)
-    return answer  # type: ignore[return-value]
+            keep_cookie(answer, name, value)
+    return answer
 
 
 LANGUAGES = (("es", "Español"), ("en", "English"))  # each in its own language
@@ -62,7 +60,7 @@ def set_up(app: Flask) -> None:
 
     def page_settings() -> dict[str, Any]:
         # The sweep renders emails from templates too, outside of any request.
-        theme = request.cookies.get("theme") if has_request_context() else None
+        theme = request.cookies.get(cookie_name("theme")) if has_request_context() else None
         return {
             "languages": LANGUAGES,
             "themes": THEME_WORDS,

@@ -11,7 +11,8 @@ from portal import accounts
 from portal.accounts import password_links
 from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
-from portal.notices.password_mails import request_reset
+from portal.notices.password_mails import announce_password, request_reset
+from portal.web.access import visitor
 from portal.web.auth import blueprint, wait_words
 
 
@@ -44,7 +45,7 @@ def reset(token: str) -> Response:
 def choose(token: str) -> Response:
     """Set the password. This uses the link up and ends every session of the person."""
     try:
-        password_links.choose_password(token, request.form.get("password", ""), utcnow())
+        password_links.choose_password(token, request.form.get("password", ""), visitor(), utcnow(), announce_password)
     except accounts.AccountError as error:
         return _page(token, None if error.problem is accounts.AccountProblem.LINK_EXPIRED else error.problem)
     flash(gettext("Your password has been saved. Sign in with it."), "ok")

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 from openpyxl import load_workbook
 
-from portal.accounts import User, sign_in
+from portal.accounts import User, Visitor, sign_in
 from portal.cli.seed import ADA, ANA, LUIS
 from portal.clock import utcnow
 from portal.database import db
@@ -101,7 +101,7 @@ def test_the_printed_passwords_work(said: str) -> None:
     assert set(passwords) == {ADA, ANA, LUIS} and len(set(passwords.values())) == 3
     db.session.rollback()
     for email, password in passwords.items():
-        assert sign_in(email, password, "127.0.0.1", utcnow()) is not None
+        assert sign_in(email, password, Visitor("127.0.0.1"), utcnow()) is not None
     admins = db.session.scalars(db.select(User.email).where(User.is_admin)).all()
     assert admins == [ADA]
 

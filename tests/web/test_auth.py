@@ -1,11 +1,22 @@
 """Signing in and out, and a person's own account."""
 
+import re
+from datetime import timedelta
+
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
-from portal.accounts import User
+from portal.accounts import AccountError, User
+from portal.accounts.users import clean_email
+from portal.accounts.weak_passwords import weakness
+from portal.audit import AuditEntry
+from portal.clock import utcnow
 from portal.database import db
+from portal.notices.delivery import send_due
+from portal.notices.models import Notice
 from tests.support.cast import PASSWORD
 
 NEW = "a brand new pass phrase"
@@ -162,16 +173,129 @@ def test_the_language_button_outweighs_what_the_account_said(as_alice: FlaskClie
     assert alice.locale == "es"
 
 
-def test_a_new_password_keeps_this_browser_and_ends_every_other(
+def copy_of(app: Flask, browser: FlaskClient) -> FlaskClient:
+    """A thief's browser with the very cookie of this one."""
+    cookie = browser.get_cookie("masterfilter")
+    assert cookie is not None
+    thief = app.test_client()
+    thief.set_cookie("masterfilter", cookie.value)
+    assert is_signed_in(thief)
+    return thief
+
+
+def test_a_new_password_ends_every_session_and_begins_a_new_one_here(
     app: Flask, client: FlaskClient, as_alice: FlaskClient, alice: User
 ) -> None:
     sign_in(client, alice.email)
+    thief = copy_of(app, as_alice)
     answer = as_alice.post("/account", data={"password": PASSWORD, "new_password": NEW})
     assert answer.status_code == 303
     assert "Your password has been changed" in as_alice.get("/account").text
     assert not is_signed_in(client)
+    assert not is_signed_in(thief), "a copy of the cookie that asked for it"
     assert sign_in(client, alice.email).status_code == 401
     assert sign_in(client, alice.email, NEW).status_code == 303
+
+
+def test_signing_in_over_a_session_ends_the_one_before(
+    app: Flask, as_alice: FlaskClient, alice: User, bob: User
+) -> None:
+    thief = copy_of(app, as_alice)
+    sign_in(as_alice, bob.email)
+    assert bob.email in as_alice.get("/account").text
+    assert not is_signed_in(thief)
+
+
+def test_alice_sees_where_she_is_signed_in_and_ends_one_or_all_others(
+    app: Flask, as_alice: FlaskClient, as_bob: FlaskClient, alice: User
+) -> None:
+    agents = {
+        "Firefox on Windows": "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0",
+        "Safari on iPhone": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1",
+        "Edge on Windows": "Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0",
+    }
+    others = []
+    for agent in agents.values():
+        others.append(app.test_client())
+        form = {"email": alice.email, "password": PASSWORD}
+        others[-1].post("/login", data=form, headers={"User-Agent": agent}, environ_base={"REMOTE_ADDR": "192.0.2.9"})
+    page = as_alice.get("/account").text
+    assert all(name in page for name in agents) and "192.0.2.9" in page and page.count("This one") == 1
+    ids = re.findall(r'name="session" value="([0-9a-f]{64})"', page)
+    assert len(ids) == 3
+    as_bob.post("/account/sessions/end", data={"session": ids[0]})
+    assert all(is_signed_in(other) for other in others), "bob cannot end hers"
+    as_alice.post("/account/sessions/end", data={"session": ids[0]})
+    assert [is_signed_in(other) for other in others].count(False) == 1
+    as_alice.post("/account/sessions/end")
+    assert not any(is_signed_in(other) for other in others)
+    assert is_signed_in(as_alice) and is_signed_in(as_bob)
+
+
+def test_a_new_password_is_told_by_email(app: Flask, as_alice: FlaskClient, alice: User) -> None:
+    as_alice.post("/account", data={"password": PASSWORD, "new_password": NEW})
+    (notice,) = db.session.scalars(select(Notice)).all()
+    assert (notice.user_id, notice.kind, notice.facts) == (alice.id, "account_changed", {"what": "password"})
+    db.session.rollback()
+    list(send_due(utcnow() + timedelta(seconds=1)))
+    (path,) = (app.config["PORTAL_DATA_DIR"] / "mail").glob("*.eml")
+    assert b"Your password has been changed" in path.read_bytes()
+
+
+WEAK = [
+    ("aaaaaaaaaaaa", "repeats"), ("xyxyxyxyxyxy", "repeats"), ("x" * 1024, "repeats"), ("password1234", "first"),
+    ("P4ssw0rd!2026", "first"), ("123456789012", "first"), ("qwertyuiop12", "first"), ("1qaz2wsx3edc", "first"),
+    ("contraseña2026", "first"), ("passwordpassword", "first"), ("sunshine1234567", "first"),
+    ("masterfilter1", "portal"), ("M4sterfilter!!", "portal"), ("alice@example.com", "portal"),
+    ("Alice12345678", "portal"), ("example-2026-2026", "portal"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("new", "word"), WEAK)
+def test_a_password_that_is_tried_first_is_refused_with_its_reason(
+    as_alice: FlaskClient, alice: User, new: str, word: str
+) -> None:
+    assert weakness(new, alice.email) is not None
+    if (new, word) in (WEAK[0], WEAK[3], WEAK[11]):
+        answer = as_alice.post("/account", data={"password": PASSWORD, "new_password": new})
+        assert answer.status_code == 422 and word in re.sub("(?s).*field-error", "", answer.text)
+
+
+@pytest.mark.parametrize("good", ["kettle moss 9", "horse73918462505", "una frase de paso", "7391-84kx!hq92", PASSWORD])
+def test_other_passwords_are_not_judged(good: str) -> None:
+    assert weakness(good, "alice@example.com") is None
+
+
+def test_an_old_password_that_would_be_refused_today_still_signs_in(client: FlaskClient, alice: User) -> None:
+    alice.password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("password1234")
+    db.session.commit()
+    assert sign_in(client, alice.email, "password1234").status_code == 303, "and is hashed anew"
+
+
+@pytest.mark.parametrize(
+    "email", ["a,b@host.es", "<x@y.es>", "a@[127.0.0.1]", "a@h..x", "a b@h.es", '"a"@h.es', "a@.h"]
+)
+def test_an_address_is_one_address_and_nothing_else(email: str) -> None:
+    with pytest.raises(AccountError):
+        clean_email(email)
+
+
+def test_what_happens_at_the_door_is_logged_without_what_was_typed(
+    app: Flask, client: FlaskClient, alice: User, ada: User
+) -> None:
+    for email, password in (
+        (alice.email, "wrong-typed"), ("my-typed-password", "x"), (alice.email, PASSWORD), (ada.email, PASSWORD)
+    ):  # fmt: skip
+        sign_in(client, email, password)
+    client.post("/logout")
+    for _ in range(6):
+        sign_in(client, "stranger@example.com", "x")
+    logged = (app.config["PORTAL_DATA_DIR"] / "logger.log").read_text()
+    for event in ("sign-in failed", "signed in", "signed out", "sign-in has to wait"):
+        assert f'"event": "{event}"' in logged, event
+    assert '"network": "127.0.0.1"' in logged and f'"user_id": {alice.id}' in logged
+    assert not [typed for typed in ("wrong-typed", "my-typed", "stranger@", alice.email, PASSWORD) if typed in logged]
+    assert [(note.admin, note.verb) for note in db.session.scalars(select(AuditEntry))] == [(ada.email, "signed_in")]
 
 
 def test_a_wrong_present_password_changes_nothing(as_alice: FlaskClient, client: FlaskClient, alice: User) -> None:
@@ -188,7 +312,7 @@ def test_a_new_password_has_12_to_1024_letters(as_alice: FlaskClient, new: str, 
     assert sentence in answer.text
 
 
-@pytest.mark.parametrize("new", ["x" * 12, "x" * 1024])
+@pytest.mark.parametrize("new", ["kettle moss 9", "drei äpfel im Öl, 天", "one word " * 2 + "y" * 1000])
 def test_any_letters_will_do(as_alice: FlaskClient, new: str) -> None:
     assert as_alice.post("/account", data={"password": PASSWORD, "new_password": new}).status_code == 303
 

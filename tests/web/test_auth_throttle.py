@@ -12,11 +12,13 @@ from portal.accounts import LoginThrottle, TooManyTries, User
 from portal.accounts.login_throttle import (
     FREE_PER_EMAIL,
     FREE_PER_NETWORK,
+    FREE_PER_WIDE_NETWORK,
     LONGEST_WAIT_SECONDS,
     count_try,
     take_back_try,
     wait_seconds,
 )
+from portal.accounts.visitors import KNOWN_FOR, Visitor, device_in, remember_device
 from portal.database import db
 from tests.support.cast import PASSWORD
 
@@ -40,6 +42,50 @@ def test_the_sixth_wrong_password_has_to_wait_and_so_has_the_right_one(client: F
     assert 0 < int(sixth.headers["Retry-After"]) <= 30
     assert 'role="alert"' in sixth.text
     assert client.post("/login", data={**form, "password": PASSWORD}).status_code == 429
+
+
+def test_a_stranger_cannot_keep_out_who_has_signed_in_in_this_browser_before(
+    app: Flask, client: FlaskClient, alice: User
+) -> None:
+    assert client.post("/login", data={"email": alice.email, "password": PASSWORD}).status_code == 303
+    client.post("/logout")
+    stranger, other = app.test_client(), app.test_client()
+    for _ in range(FREE_PER_NETWORK + 1):
+        last = stranger.post("/login", data={"email": alice.email, "password": "wrong"}).status_code
+    assert last == 429
+    assert other.post("/login", data={"email": alice.email, "password": PASSWORD}).status_code == 429, (
+        "without a cookie"
+    )
+    assert client.post("/login", data={"email": alice.email, "password": PASSWORD}).status_code == 303
+
+
+def test_a_known_browser_is_braked_by_itself_and_for_its_own_account_only(
+    app: Flask, client: FlaskClient, alice: User, bob: User
+) -> None:
+    client.post("/login", data={"email": alice.email, "password": PASSWORD})
+    client.post("/logout")
+    form = {"email": alice.email, "password": "wrong"}
+    assert [client.post("/login", data=form).status_code for _ in range(6)] == [401] * 5 + [429]
+    assert client.post("/login", data={**form, "password": PASSWORD}).status_code == 429
+    assert app.test_client().post("/login", data={**form, "password": PASSWORD}).status_code == 303
+    form["email"] = bob.email
+    assert [client.post("/login", data=form).status_code for _ in range(6)] == [401] * 5 + [429]
+
+
+@pytest.mark.parametrize("spoil", ["forged", "another", "old", "new password"])
+def test_a_device_cookie_counts_only_while_it_is_ours_hers_and_fresh(
+    app: Flask, alice: User, bob: User, now: datetime, spoil: str
+) -> None:
+    cookie = remember_device(Visitor(HOME), alice, now)
+    assert device_in(Visitor(HOME, devices=cookie), alice, now)
+    if spoil == "forged":
+        cookie = cookie[:-2] + ("AA" if cookie[-2:] != "AA" else "BB")
+    if spoil == "new password":
+        alice.auth_epoch += 1
+    later = now + KNOWN_FOR if spoil == "old" else now
+    whose = bob if spoil == "another" else alice
+    assert device_in(Visitor(HOME, devices=cookie), whose, later) is None
+    assert device_in(Visitor(HOME, devices="x" * 9000), whose, later) is None
 
 
 def test_guessing_at_an_unknown_address_is_braked_alike(client: FlaskClient) -> None:
@@ -91,6 +137,13 @@ def test_the_addresses_of_one_ipv6_customer_count_as_one(app: Flask, now: dateti
         assert seconds_to_wait(f"{n}@example.com", f"2001:db8:1:2::{n:x}", now) == 0
     assert seconds_to_wait("x@example.com", "2001:db8:1:2:ffff::1", now) == 30
     assert seconds_to_wait("x@example.com", "2001:db8:1:3::1", now) == 0
+
+
+def test_many_networks_of_one_ipv6_site_are_braked_together(app: Flask, now: datetime) -> None:
+    for n in range(FREE_PER_WIDE_NETWORK):
+        assert seconds_to_wait(f"{n}@example.com", f"2001:db8:1:{n:x}::1", now) == 0
+    assert seconds_to_wait("x@example.com", "2001:db8:1:ffff::1", now) == 30
+    assert seconds_to_wait("x@example.com", "2001:db8:2:1::1", now) == 0
 
 
 def test_a_right_password_clears_the_address_but_not_the_network(app: Flask, now: datetime) -> None:

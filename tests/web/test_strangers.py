@@ -26,7 +26,9 @@ OWNED = {"document_id", "job_id", "delivery_id"}
 # Addresses that name nothing of anybody's: they show and change only what belongs to whoever asks, or nothing.
 OWN = {
     "auth.account", "auth.ask", "auth.change_account", "auth.choose", "auth.first_admin", "auth.forgot",
-    "auth.login", "auth.logout", "auth.reset", "auth.setup", "auth.sign_in", "documents.example", "documents.index",
+    "auth.login", "auth.code", "auth.enter_code", "auth.logout", "auth.end_sessions", "auth.begin_two_step",
+    "auth.two_step_set_up", "auth.confirm_two_step", "auth.renew_recovery_codes", "auth.switch_two_step_off",
+    "auth.reset", "auth.setup", "auth.sign_in", "documents.example", "documents.index",
     "documents.upload", "metrics.own", "metrics.own_table", "health.healthz", "health.readyz", "health.outage_banner",
     "jobs.live_list", "locale.look", "static",
     "webhook.choose", "webhook.renew", "webhook.show", "webhook.send_test",

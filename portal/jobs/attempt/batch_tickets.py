@@ -5,6 +5,7 @@ ticket is deleted in the transaction that saves its answers, and with the job's 
 a source is asked.
 """
 
+import math
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,7 +50,9 @@ class KeptTickets:
         clock: Callable[[], datetime],
         lease_seconds: float,
         interrupted: Callable[[], bool] = lambda: False,
+        longest_poll_seconds: float = math.inf,
     ) -> None:
+        self.longest_poll_seconds = longest_poll_seconds
         self._engine = db.engine
         self._job_id, self._attempt = job_id, attempt
         self._source, self._version = source, version

@@ -15,6 +15,7 @@ from typing import Self, cast
 import structlog
 from sqlalchemy import Engine, Table, update
 
+from portal.database_clock import measure_clock
 from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ def beat(engine: Engine, job_id: int, attempt: int, now: datetime, lease_seconds
         .values(lease_until=now + timedelta(seconds=lease_seconds))
     )
     with engine.begin() as connection:
+        measure_clock(connection)
         return connection.execute(statement).rowcount == 1
 
 

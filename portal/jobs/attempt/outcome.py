@@ -17,6 +17,7 @@ from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
+from portal.jobs.retries import REFUSED_SECONDS
 from portal.logs import redact_text
 from portal.sources.catalogue import without_secrets
 
@@ -27,9 +28,6 @@ def redacted_traceback(error: BaseException) -> str:
     """Return the exception's traceback without secrets, fit for admins: the last `MAX_CHARACTERS` characters."""
     text = "".join(traceback.format_exception(error))
     return redact_text(without_secrets(text))[-MAX_CHARACTERS:]
-
-
-ADMIN_SECONDS = 600  # after this, one job asks a source that refuses us again, for all jobs: its breaker is open
 
 
 def _never() -> bool:
@@ -88,8 +86,9 @@ class AttemptOutcome:
 
     def _end_refused(self, source_name: str, cause: str, blocked: Iterable[str] = ()) -> Status | None:
         """The source refuses every request, or cannot be asked here: notify the admins. Unless the recipe is at fault,
-        the file waits, continues automatically and uses no retry. `blocked` are the numbers it was asked about."""
-        until = self._after(ADMIN_SECONDS)
+        the file waits, continues automatically and uses no retry. `blocked` are the numbers that it was asked about
+        then."""
+        until = self._after(REFUSED_SECONDS)
 
         def refused(now: datetime) -> ScrapingJob | None:
             outage.note_blocked(self.job_id, blocked)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.causes import CauseCode, cause_for
@@ -23,7 +24,7 @@ from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.lookup_window import stream
 from portal.jobs.attempt.number_queue import NumberQueue
-from portal.jobs.attempt.outcome import ADMIN_SECONDS, AttemptOutcome, Conditions
+from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import ledger, timeline
@@ -45,7 +46,7 @@ from portal.sources.base import (
 )
 from portal.sources.catalogue import refresh as refresh_sources
 
-__all__ = ["ADMIN_SECONDS", "Conditions", "run"]
+__all__ = ["Conditions", "run"]
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,7 @@ SAVES_APART_SECONDS = 0.05
 # A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
 # supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
 DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
+POLL_SHARE = 0.5  # of the time without an answer after which a job times out
 BEYOND_SECONDS = 2.0  # from the source's own time limit to the end of the wait
 
 
@@ -125,6 +127,7 @@ class _Attempt(AttemptOutcome):
         self.turn = Turn(job_id, conditions.turn_seconds, conditions.clock())
         self.gives_way = False  # its turn is over
         self.session: LookupSession | None = None
+        self.timeout_seconds = 0.0
         self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
         self.answers_others = False  # whether it has answered for other numbers since
 
@@ -139,7 +142,7 @@ class _Attempt(AttemptOutcome):
         self.cache = CachePolicy.of(source_name)
         self.tickets = KeptTickets(
             self.job_id, self.attempt, source_name, self.cache.version, rows.keys(), self.conditions.clock,
-            self.conditions.lease_seconds, self._interrupted,
+            self.conditions.lease_seconds, self._interrupted, self.timeout_seconds * POLL_SHARE,
         )  # fmt: skip
         self.buffer = AnswerBuffer(self.job_id, self.attempt, self.conditions, self.cache, self.tickets, dict(rows))
         try:
@@ -156,26 +159,24 @@ class _Attempt(AttemptOutcome):
         if self.buffer.paused or self.conditions.stopped():
             return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
         if self.gives_way:
-            return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_handed_back(
-                CauseCode.TURN
-            )
+            return self._end_complete() or self._end_handed_back(CauseCode.TURN)
         if self.silent_seconds is not None:
             return self._end_handed_back(CauseCode.SOURCE_SILENT, self._after(self.silent_seconds))
         if self.not_ready:
             seconds = until_back(lambda _: self.tickets.wait_seconds(self.conditions.clock()))
             return self._end_handed_back(CauseCode.NOT_READY, self._after(seconds))
-        return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_failed(
-            CauseCode.NUMBERS_UNANSWERED
-        )
+        return self._end_complete() or self._end_failed(CauseCode.NUMBERS_UNANSWERED)
+
+    def _end_complete(self) -> Status | None:
+        return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now))
 
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.gives_way or self.conditions.stopped()
 
-    def _turn_is_over(self) -> bool:
-        return self.gives_way or until_back(lambda _: self.turn.is_over(self.conditions.clock()))
-
     def _waiting_rows(self, source_name: str) -> dict[str, list[int]]:
         rows = ledger.waiting(self.job_id)
+        minutes = db.session.scalar(select(ScrapingJob.timeout_minutes).where(ScrapingJob.id == self.job_id))
+        self.timeout_seconds = (minutes or 0) * 60
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         db.session.commit()  # no transaction is open during lookups
@@ -240,7 +241,7 @@ class _Attempt(AttemptOutcome):
             since_save = time.monotonic() - buffer.saved_at
             if since_save >= SAVE_SECONDS or (buffer.unsaved_rows >= SAVE_ROWS and since_save >= SAVES_APART_SECONDS):
                 buffer.save()
-                self.gives_way = self._turn_is_over()
+                self.gives_way = self.gives_way or self.turn.is_over(self.conditions.clock())
         # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
         if session.silent and self.exhausted and not interrupted():
             self.silent_seconds = until_back(lambda _: self._silent_seconds())

@@ -7,6 +7,7 @@ attempt in which nothing comes in may give way for `timeout_minutes` in all, as 
 from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import aliased
 
 from portal.database import reading
@@ -37,8 +38,11 @@ class Turn:
             ScrapingJob.waits_since, ScrapingJob.timeout_minutes, ScrapingJob.processed_numbers,
             ScrapingJob.processed_at_claim,
         )  # fmt: skip
-        with reading() as session:
-            job = session.execute(select(*own).where(ScrapingJob.id == self._job_id, waits)).one_or_none()
+        try:
+            with reading() as session:
+                job = session.execute(select(*own).where(ScrapingJob.id == self._job_id, waits)).one_or_none()
+        except SQLAlchemyError:  # the database is away: nobody can take over either
+            return False
         if job is None:
             return False
         moves = job.processed_numbers > job.processed_at_claim or job.waits_since is None

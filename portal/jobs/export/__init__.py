@@ -16,12 +16,12 @@ from typing import BinaryIO
 
 from portal.database import db
 from portal.documents.storage import LocalStorage
-from portal.jobs.export.copy import comes_back_as_it_was, loss_words, open_copy
+from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_formats
 from portal.jobs.export.csv_file import write_csv
 from portal.jobs.export.download_groups import Group, UnknownGroup, groups_of, is_group
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, plan_for
 from portal.jobs.export.names import download_name, group_title
-from portal.jobs.export.xlsx import write_xlsx
+from portal.jobs.export.xlsx import CellFormats, write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
@@ -93,14 +93,15 @@ def open_download(
     plan = plan_for(job, storage, RowFilter(rows), group)
     own = open_copy(job, storage, plan, kind, extension)
     is_replacement = own is None and not plan.selects and comes_back_as_it_was(job, kind)
+    formats = own_formats(job, storage, plan) if own is None and kind == FileFormat.XLSX else {}
     db.session.commit()
     if own is not None:
-        return Download(own.copy(added_rows(plan)), own.close, own.extension)
+        return Download(own.copy(added_rows(plan), extra_sheets(own, plan)), own.close, own.extension)
     if extension not in (None, kind.value):
         raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)
-    file = _written(plan, kind)
+    file = _written(plan, kind, formats)
     size = file.seek(0, 2)
     file.seek(0)
     return Download(_pieces(file), file.close, kind.value, size, is_replacement)
@@ -152,10 +153,13 @@ def _save(download: Download, out: BinaryIO) -> None:
         download.close()
 
 
-def _written(plan: ExportPlan, kind: FileFormat) -> BinaryIO:
+def _written(plan: ExportPlan, kind: FileFormat, formats: CellFormats) -> BinaryIO:
     out = tempfile.TemporaryFile()  # noqa: SIM115 - the download closes it
     try:
-        (write_xlsx if kind == FileFormat.XLSX else write_csv)(plan, out)
+        if kind == FileFormat.XLSX:
+            write_xlsx(plan, out, formats)
+        else:
+            write_csv(plan, out)
     except BaseException:
         out.close()
         raise

@@ -34,6 +34,7 @@ DISK_WARN_BYTES, DISK_BAD_BYTES = 1024 * MB, 200 * MB  # free
 KEEPS_ALL = "noeviction"  # the policy of a server that refuses writes when it is full
 REDIS_SECONDS = 1  # to answer in
 SLOW_SECONDS = 0.5
+SKEW_SECONDS = 5  # that a machine's clock may be off: the portal goes by the database's
 LONG_WAIT = {"intake": timedelta(minutes=5), "scrape": timedelta(minutes=30)}
 LATE_NOTICE = timedelta(minutes=15)
 UNDELIVERED_SHOWN = timedelta(days=7)
@@ -132,6 +133,12 @@ def _database(now: datetime) -> Iterator[HealthFinding]:
     yield HealthFinding("database", HealthState.WARN if slow else HealthState.WELL, facts)
 
 
+def _clock(now: datetime) -> Iterator[HealthFinding]:
+    skews = processes.machine_skews(now)
+    wrong = {host: seconds for host, seconds in skews.items() if abs(seconds) > SKEW_SECONDS}
+    yield HealthFinding("clock", HealthState.WARN if wrong else HealthState.WELL, {"wrong": wrong})
+
+
 def _disk(now: datetime) -> Iterator[HealthFinding]:
     folder: Path = current_app.config["PORTAL_DATA_DIR"]
     usage = shutil.disk_usage(folder)
@@ -170,6 +177,7 @@ PROBES: dict[str, Callable[[datetime], Iterable[HealthFinding]]] = {
     "queues": _queues,
     "redis": _redis,
     "database": _database,
+    "clock": _clock,
     "disk": _disk,
     "sources": _sources,
     "notices": _notices,

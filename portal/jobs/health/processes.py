@@ -16,6 +16,7 @@ from sqlalchemy import Index, NullPool, String, create_engine, delete, func, sel
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal import clock
 from portal.database import (
     EnumColumn,
     Model,
@@ -27,6 +28,7 @@ from portal.database import (
     reading,
     upsert,
 )
+from portal.database_clock import measure_clock
 from portal.jobs.core.job_tables import SweepState
 
 log = structlog.get_logger(__name__)
@@ -59,6 +61,7 @@ class WorkerProcess(Model):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     doing: Mapped[str | None] = mapped_column(String(60))  # a kind and an id: job 12, document 3; empty: idle
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    skew_seconds: Mapped[float | None]  # how far its machine's clock is ahead of the database's
 
     __table_args__ = (enum_check("kind", WorkerKind), Index("ix_workers_kind_seen_at", "kind", "seen_at"))
 
@@ -82,7 +85,7 @@ class Reporter:
 
     def report(self, now: datetime, doing: str | None = None) -> None:
         """Write the row when it is due, or when the activity changed. A fork writes none."""
-        due = self._reported is None or now - self._reported[0] >= EVERY or doing != self._reported[1]
+        due = self._reported is None or abs(now - self._reported[0]) >= EVERY or doing != self._reported[1]
         if due and os.getpid() == self._pid:
             self._reported = (
                 now,
@@ -98,11 +101,13 @@ class Reporter:
     def _write(self, now: datetime, doing: str | None, ended_at: datetime | None) -> None:
         row: dict[str, Any] = {
             "kind": self._kind, "host": self._host, "pid": self._pid, "started_at": self._started_at,
-            "seen_at": now, "doing": doing, "ended_at": ended_at,
+            "seen_at": now, "doing": doing, "ended_at": ended_at, "skew_seconds": 0.0,
         }  # fmt: skip
         statement = upsert(WorkerProcess, ("name",), replace=tuple(row), dialect=self._engine.dialect.name)
         try:
             with self._engine.begin() as connection:
+                measure_clock(connection)
+                row["skew_seconds"] = clock.skew_seconds()
                 connection.execute(statement.values(name=self._name, **row))
         except SQLAlchemyError as error:
             log.warning("presence not written", error=str(error))
@@ -118,6 +123,12 @@ def workers(now: datetime) -> list[WorkerProcess]:
 def is_alive(worker: WorkerProcess, now: datetime) -> bool:
     """Return whether it reported recently."""
     return worker.ended_at is None and worker.seen_at > now - SILENT_AFTER
+
+
+def machine_skews(now: datetime) -> dict[str, float]:
+    """Return how many seconds each machine's clock is ahead of the database's, as its workers last saw it."""
+    alive = [worker for worker in workers(now) if is_alive(worker, now) and worker.skew_seconds is not None]
+    return {worker.host: worker.skew_seconds or 0.0 for worker in sorted(alive, key=lambda worker: worker.seen_at)}
 
 
 def scrape_worker_is_alive(now: datetime) -> bool:

@@ -30,6 +30,7 @@ TITLES: dict[str, LazyString] = {
     "queue_scrape": _("Files waiting for lookup"),
     "redis": _("Queue server"),
     "database": _("Database"),
+    "clock": _("Clocks"),
     "disk": _("Disk"),
     "sources": _("Sources"),
     "notices": _("Emails and messages"),
@@ -51,6 +52,9 @@ TODO: dict[str, LazyString] = {
     ),
     "redis_evicts": _("Set its maxmemory-policy to noeviction, so that it does not delete messages when it is full."),
     "database": _("It is responding slowly. Check its disk and its load."),
+    "clock": _(
+        "Set the clocks of these machines, or let NTP do it. The portal goes by the database’s clock meanwhile."
+    ),
     "disk": _("Free up space: delete what you do not need, or move the data folder to a larger disk."),
     "sources": _("Their files are waiting. Open the source’s page to see why."),
     "notices": _(
@@ -115,6 +119,16 @@ def _database(finding: HealthFinding) -> str:
     return gettext("%(size)s, took %(n)s s to respond", size=size, n=format_decimal(finding.facts["seconds"]))
 
 
+def _clock(finding: HealthFinding) -> str:
+    wrong = finding.facts["wrong"]
+    if not wrong:
+        return gettext("All machines agree.")
+    return ", ".join(
+        gettext("%(machine)s: off by %(n)s s", machine=host, n=format_decimal(round(seconds)))
+        for host, seconds in wrong.items()
+    )
+
+
 def _disk(finding: HealthFinding) -> str:
     facts = finding.facts
     return gettext("%(free)s of %(total)s free", free=size_words(facts["free"]), total=size_words(facts["total"]))
@@ -160,6 +174,7 @@ DESCRIBE: dict[str, Callable[[HealthFinding], str]] = {
     "queue_scrape": _queue,
     "redis": _redis,
     "database": _database,
+    "clock": _clock,
     "disk": _disk,
     "sources": _sources,
     "notices": _notices,

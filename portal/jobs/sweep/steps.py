@@ -35,6 +35,7 @@ from portal.jobs.dispatch import (
 from portal.jobs.erasure import erase_files, erase_orphans
 from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
+from portal.jobs.opening import remove_left_behind
 from portal.jobs.sweep import metrics_backfill, waiting
 from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
@@ -65,6 +66,7 @@ class SweepReport:
     summaries: int = 0
     alerts: int = 0
     expired: int = 0
+    left_behind: int = 0  # jobs that a killed process had not finished to open
     unstarted: int = 0
     erased: int = 0
     counted: int = 0
@@ -196,6 +198,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "notified": lambda: send_notices(now + timedelta(seconds=int(monotonic() - began))),
         "forgotten": lambda: delete_expired(now),
         "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
+        "left_behind": lambda: remove_left_behind(now),
         "unstarted": lambda: expire_unstarted(now),
         "erased": lambda: erase_files(now, current_app.extensions["storage"]),
         "orphans": lambda: erase_orphans(now, current_app.extensions["storage"]),

@@ -132,6 +132,8 @@ def summary_words(job: JobColumns, now: datetime) -> str:
     stopped = ngettext(
         "Stopped after %(n)s attempt.", "Stopped after %(n)s attempts.", job.attempt, n=format_decimal(job.attempt)
     )
+    if not job.attempt:
+        stopped = gettext("The source could not be asked, and we have stopped waiting for it.")
     return f"{stopped} {ready} {unanswered}"
 
 

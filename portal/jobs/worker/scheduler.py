@@ -117,7 +117,8 @@ def sweep_is_late(now: datetime, interval_seconds: float) -> bool:
     state = db.session.get(SweepState, 1)
     ended = state.ended_at if state else None
     db.session.rollback()
-    return ended is None or now - ended > timedelta(seconds=2 * interval_seconds)
+    # An end in the future: the clock was set back, and nothing is known of the time since.
+    return ended is None or abs(now - ended) > timedelta(seconds=2 * interval_seconds)
 
 
 class SweepLoop:

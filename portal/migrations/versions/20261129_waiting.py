@@ -1,4 +1,5 @@
-"""since when a job waits, and attempts in a row that were handed back for the same cause as one row
+"""since when a job waits, and attempts in a row that were handed back for the same cause as one row;
+how far a worker's clock is off
 
 Revision ID: 0010
 Revises: 0009
@@ -21,6 +22,7 @@ INDEXES = {
 
 def upgrade() -> None:
     op.add_column('scraping_jobs', sa.Column('waits_since', sa.DateTime(timezone=True), nullable=True))
+    op.add_column('workers', sa.Column('skew_seconds', sa.Double(), nullable=True))
     op.add_column('attempts', sa.Column('times', sa.Integer(), server_default='1', nullable=False))
     op.add_column('attempts', sa.Column('idle_seconds', sa.Double(), server_default='0', nullable=False))
     for name, (columns, where) in INDEXES.items():
@@ -30,6 +32,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in INDEXES:
         op.drop_index(name, table_name='scraping_jobs')
+    op.drop_column('workers', 'skew_seconds')
     op.drop_column('attempts', 'idle_seconds')
     op.drop_column('attempts', 'times')
     op.drop_column('scraping_jobs', 'waits_since')

@@ -1,5 +1,7 @@
-"""Invitation and password-reset e-mails. Only the recipient may read them."""
+"""E-mails about a person's own account: invitation and password reset, which only the recipient may read, and what has
+changed about signing in."""
 
+from flask import current_app
 from flask_babel import gettext, ngettext
 
 from portal.accounts.models import User
@@ -49,6 +51,39 @@ def invite(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
         parts=(_until(notice, recipient, Purpose.INVITE),),
         button=(gettext("Choose a password"), _address(notice, Purpose.INVITE)),
         why=gettext("You received this email because an administrator of %(home)s invited you.", home=home),
+    )
+
+
+def account_changed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
+    """Tell the owner what changed about signing in, in case it was somebody else."""
+    subject, lead = {
+        "two_step_on": (
+            gettext("Two-step sign-in is on"),
+            gettext("From now on, signing in asks for a code from your app after your password."),
+        ),
+        "two_step_off": (
+            gettext("Two-step sign-in is off"),
+            gettext("From now on, signing in asks only for your password."),
+        ),
+    }.get(
+        str(notice.facts.get("what")),
+        (
+            gettext("Your password has been changed"),
+            gettext("Your password has been changed, and you have been signed out on every other device."),
+        ),
+    )
+    moment = f"{recipient.moment(notice.created_at)} ({recipient.zone_words(notice.created_at)})"
+    return EmailContent(
+        subject=subject,
+        heading=subject,
+        tone="info",
+        state=gettext("Your account"),
+        lead=lead,
+        then=gettext("If it was you, there is nothing to do."),
+        parts=(EmailSection(gettext("When"), (moment,)),),
+        button=(gettext("Choose a new password"), f"{current_app.config['PUBLIC_URL']}/forgot"),
+        notes=(gettext("If it was not you, choose a new password now and tell your administrator."),),
+        why=gettext("You received this email because this address has an account at %(home)s.", home=home),
     )
 
 

@@ -20,7 +20,7 @@ from portal.database import db
 from portal.notices.email.about_admin import source_stopped, webhook_off
 from portal.notices.email.about_job import job_completed, job_failed, job_fixed
 from portal.notices.email.about_many import daily_summary, failed_digest, good_digest
-from portal.notices.email.about_password import invite, password_reset
+from portal.notices.email.about_password import account_changed, invite, password_reset
 from portal.notices.email.content import EmailContent
 from portal.notices.kinds import NoticeKind, rule_of
 from portal.notices.models import Channel, Notice
@@ -41,6 +41,7 @@ WRITERS: dict[NoticeKind, Writer] = {
     NoticeKind.WEBHOOK_OFF: webhook_off,
     NoticeKind.PASSWORD_RESET: password_reset,
     NoticeKind.INVITE: invite,
+    NoticeKind.ACCOUNT_CHANGED: account_changed,
 }
 
 

@@ -63,8 +63,8 @@ def body_of(notice: Notice, home: str, now: datetime) -> bytes:
 
 
 def headers_of(notice: Notice, secrets: Sequence[str], body: bytes, now: datetime) -> dict[str, str]:
-    """The headers for the body, signed with each key; the present one comes last. The delivery's id is the same at every
-    try, also when a person resends it."""
+    """The headers for the body, signed with each key, the present one last. The delivery's id is the same at every try,
+    also when a person resends it."""
     return {
         "Content-Type": "application/json",
         "User-Agent": "Masterfilter-Webhook/1",

@@ -228,7 +228,8 @@ class AsyncBatches:
             poll_request(self._batch, self._poll), (), ticket=pending.batch.ticket or "", key=pending.batch.key
         )
         if pending.until is None:
-            span = min(self._poll.limit_seconds, max(0.0, keep_seconds - pending.age_seconds))
+            limit = min(self._poll.limit_seconds, self._tickets.longest_poll_seconds)
+            span = min(limit, max(0.0, keep_seconds - pending.age_seconds))
             pending.until = time.monotonic() + span
         result = poll(session, self._batch, self._poll, filled, pending.until, at_once=pending.earlier)
         if result.ready is not None or (result.stopped and not result.gone):

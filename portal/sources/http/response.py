@@ -5,6 +5,7 @@ The same class holds a response from the network and a saved sample, so that a r
 
 import codecs
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from w3lib.encoding import html_to_unicode, http_content_type_encoding
 
 from portal.sources.http.clean import clean_json, clean_text
 
+MOST_ATTRIBUTES = 1000  # of one element: the parser's time grows with their square
 FALLBACK = "cp1252"  # for bytes that say nothing and are no UTF-8: Latin-1, as browsers read it
 
 
@@ -76,6 +78,8 @@ class SourceResponse:
         kind = self.headers.get("content-type", "").lower()
         if not self.whole or not self.text.strip() or (kind and "html" not in kind and "xml" not in kind):
             raise UnreadableResponse("not a page")
+        if most_attributes(self.text) > MOST_ATTRIBUTES:
+            raise UnreadableResponse("not a page")  # to read it would take a core for many seconds
         return Selector(self.text)
 
 
@@ -86,3 +90,21 @@ def _guessed(body: bytes) -> str:
     except UnicodeDecodeError:
         return FALLBACK
     return "utf-8"
+
+
+_TAG = re.compile(r"<[a-zA-Z](?:[^\"'>]++|\"[^\"]*+\"|'[^']*+'|[\"'])*+")
+_QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
+_ATTRIBUTE = re.compile(r"[\s\"'][^\s=>\"']++=")
+
+
+def most_attributes(page: str) -> int:
+    """About how many attributes the page's richest element has. Only long tags are counted."""
+    most = 0
+    for tag in _TAG.finditer(page):
+        text = tag[0]
+        if len(text) <= 2 * MOST_ATTRIBUTES:
+            continue
+        bare = _QUOTED.sub('""', text)
+        # The second figure is for quotes that only look like a pair.
+        most = max(most, len(bare.split()) + bare.count('=""'), len(_ATTRIBUTE.findall(text)))
+    return most

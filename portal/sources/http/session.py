@@ -160,7 +160,8 @@ class SourceSession:
 
     def _apply_to_all(self, response: SourceResponse, fetching: bool) -> None:
         """Apply what a response means for every number: the breaker, the limiter, a refusal."""
-        self.silent &= response.status >= 500
+        if response.status < 500:
+            self.silent = False
         verdict = (classify_whole if self.recipe.batch else classify)(response, self.recipe.outcomes)
         response.verdict = verdict
         # A refusal inside an answer that is fetched may be the batch's answer and not this request's: see `poll`.

@@ -9,8 +9,9 @@ from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 from portal.web.request_fields import whole
 
-# A new verb of `audit.note` needs its words here, and a new kind its link in templates/admin/audit.html. Rows in use
-# carry these codes, so they keep their spelling: user_shut_out is a deactivated account, user_let_in a reactivated one.
+# A new verb of `audit.note` needs its words here (its object follows), and a new kind its link in the template. Rows
+# in use carry these codes, so they keep their spelling: user_shut_out is a deactivated account, user_let_in a
+# reactivated one.
 VERBS: dict[str, LazyString] = {
     "retry": _("retried the file"),
     "cancel": _("cancelled the file"),
@@ -30,6 +31,20 @@ VERBS: dict[str, LazyString] = {
     "user_no_admin": _("removed the administrator role from"),
     "user_limits": _("changed the limits of"),
     "source_resumed": _("resumed the source"),
+    "number_tried": _("tried a number at the source"),
+    "phone_searched": _("searched for a telephone number"),
+    "notice_resent": _("sent again the notice"),
+    "notice_read": _("read the email of the notice"),
+    "results_downloaded": _("downloaded the results of the file"),
+    "user_created": _("created the account of"),
+    "two_step_reset": _("switched two-step sign-in off for"),
+    "signed_in": _("signed in"),
+    "password_changed": _("changed their own password"),
+    "password_chosen": _("chose a password with the link in an email"),
+    "two_step_on": _("switched their two-step sign-in on"),
+    "two_step_off": _("switched their two-step sign-in off"),
+    "recovery_codes": _("made new recovery codes"),
+    "recovery_code_used": _("used a recovery code to sign in"),
 }
 
 

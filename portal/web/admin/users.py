@@ -15,8 +15,9 @@ from portal.accounts.users import LONGEST_RETENTION_DAYS
 from portal.clock import utcnow
 from portal.jobs.quotas import COUNTED, files_started
 from portal.notices import password_mails
-from portal.web.access import admin_required, wants_fragment
+from portal.web.access import admin_required, visitor, wants_fragment
 from portal.web.admin.blueprint import blueprint
+from portal.web.auth import wait_words
 from portal.web.errors import answer_error
 from portal.web.request_fields import reason
 
@@ -33,6 +34,9 @@ def index() -> str:
 def invite() -> Response:
     """Create a user and e-mail the link with which they choose a password."""
     email, admin = request.form.get("email", ""), request.form.get("role") == "admin"
+    if admin and (refusal := _own_password_problem()):
+        page = _list("admin/users.html", email=email, role="admin", own_password_problem=refusal)
+        return make_response(page, 422)
     try:
         user, link = password_mails.invite(email, admin, current_user.id, utcnow())
     except accounts.AccountError as error:
@@ -85,9 +89,27 @@ def set_role(user_id: int) -> Response:
         abort(400)
     if not reason():
         return _refused(user_id, gettext("Enter a reason. Other administrators will see it under Activity."))
+    if role == "admin" and (problem := _own_password_problem()):
+        return _refused(user_id, problem)
     moved = account_admin.set_role(_found(user_id).id, role == "admin", current_user.id, reason(), utcnow())
     return _answer(
         user_id, moved, gettext("Saved."), gettext("This user already has that role, so nothing was changed.")
+    )
+
+
+@blueprint.post("/admin/users/<id:user_id>/two-step", endpoint="reset_user_two_step")
+@admin_required
+def reset_two_step(user_id: int) -> Response:
+    """Switch two-step sign-in off for somebody who has lost the telephone and the recovery codes."""
+    if not reason():
+        return _refused(user_id, gettext("Enter a reason. Other administrators will see it under Activity."))
+    return _answer(
+        user_id,
+        account_admin.reset_two_step(
+            _found(user_id).id, current_user.id, reason(), utcnow(), password_mails.announce_two_step
+        ),
+        gettext("Two-step sign-in is off. The next sign-in asks only for the password."),
+        gettext("Two-step sign-in was already off, so nothing was changed."),
     )
 
 
@@ -123,6 +145,18 @@ def send_password_link(user_id: int) -> Response:
     invited = account_admin.account_status(user) == account_admin.AccountStatus.INVITED
     link = password_mails.send_reset(user_id, current_user.id, utcnow())
     return _password_link_sent(user_id, link, Purpose.INVITE if invited else Purpose.RESET)
+
+
+def _own_password_problem() -> str:
+    """What is wrong about the acting administrator's own password; empty if it is right. It is asked for before
+    somebody becomes an administrator, so that a stolen session cannot make itself at home."""
+    try:
+        accounts.check_password(current_user, request.form.get("password", ""), visitor(), utcnow())
+    except accounts.AccountError as error:
+        return str(PROBLEMS[error.problem])
+    except accounts.TooManyTries as error:
+        return wait_words(error.seconds)
+    return ""
 
 
 def _whole(name: str, least: int, most: int) -> int | None:

@@ -301,3 +301,20 @@ def test_answers_beside_a_refusal_are_paid_for_once(app, alice, make_job, server
     server.credit = None
     assert run(job, made, now) == Status.COMPLETED
     assert paid_once(server) and tickets() == []
+
+
+def test_a_poll_that_may_last_an_hour_is_handed_back_before_the_job_times_out(
+    app, alice, make_job, server, tmp_path, monkeypatch
+) -> None:
+    """A minute is allowed without an answer: the attempt polls for a small part of it and waits outside the worker."""
+    monkeypatch.setattr(runner, "POLL_SHARE", 0.005)
+    made = recipe(tmp_path, "poll", server.url, timeout=PATIENT, changed=("limit = 5", "limit = 3600"))
+    job = begun(alice, make_job, made)
+    job.timeout_minutes = 1
+    db.session.commit()
+    server.holding = True
+    assert run(job, made) == Status.RETRYING
+    assert (job.wait_cause, job.retry_count) == ("not_ready", 0)
+    server.holding = False
+    assert run(job, made, job.not_before) == Status.COMPLETED
+    assert paid_once(server)

@@ -19,6 +19,7 @@ from portal.jobs.core.job_tables import Attempt, AttemptEnd, Number
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from portal.jobs.retries import REFUSED_SECONDS
 from portal.jobs.worker import rq_worker
 from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome, SourceBusy, SourceStopped
@@ -131,7 +132,7 @@ def test_a_refusal_makes_the_file_wait_and_notifies_the_admins(alice, ada, make_
     job, other = make_job(alice, 100, source="counting"), make_job(alice, 3, source="counting")
     assert runner.run(job.id, 0, given()) == Status.RETRYING
     assert sum(counting.calls.values()) == 1
-    assert (job.retry_count, job.not_before) == (0, NOW + timedelta(seconds=runner.ADMIN_SECONDS))
+    assert (job.retry_count, job.not_before) == (0, NOW + timedelta(seconds=REFUSED_SECONDS))
     runner.run(other.id, 0, given())
     told = db.session.scalars(select(Notice)).all()
     assert [(notice.kind, notice.user_id) for notice in told] == [("source_stopped", ada.id)]

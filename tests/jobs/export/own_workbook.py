@@ -12,6 +12,7 @@ from openpyxl import load_workbook
 from python_calamine import CalamineWorkbook, SheetTypeEnum
 
 from portal.jobs.export.added import AddedCell, AddedRow, Tone
+from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from tests.jobs.export.sheet_order import faults_of_workbook
 
@@ -35,21 +36,27 @@ def read_of(path: Path, sheet: int = 0) -> list[list[Any]]:
         return [before + row for row in found.iter_rows()]
 
 
-def copy_of(path: Path, place: Place, rows: Iterable[AddedRow]) -> bytes:
+def copy_of(path: Path, place: Place, rows: Iterable[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> bytes:
     """The copy of a workbook, whole."""
     with closing(OpenWorkbook(path, place)) as workbook:
-        return b"".join(workbook.copy(iter(rows)))
+        return b"".join(workbook.copy(iter(rows), sheets))
 
 
 def in_place(
-    path: Path, rows: list[AddedRow] | None = None, *, sheet: int = 0, header_row: int = 1, name: str = ""
+    path: Path,
+    rows: list[AddedRow] | None = None,
+    *,
+    sheet: int = 0,
+    header_row: int = 1,
+    name: str = "",
+    sheets: Sequence[ExtraSheet] = (),
 ) -> bytes:
     """The workbook with answers (by default one in each row below the headings), checked against the standard."""
     own = read_of(path, sheet)
     if rows is None:
         rows = answers([n for n, row in enumerate(own, 1) if n > header_row and any(row)], header_row)
     width = max((len(row) for row in own), default=1)
-    content = copy_of(path, Place(sheet, name, width, header_row, max(len(row.cells) for row in rows)), rows)
+    content = copy_of(path, Place(sheet, name, width, header_row, max(len(row.cells) for row in rows)), rows, sheets)
     assert faults_of_workbook(content) == []
     return content
 

@@ -1,8 +1,10 @@
 """A job's download is the person's own file: through the pages, the terminal and `export` alike."""
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,8 +22,10 @@ from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
 from portal.jobs.core.job_tables import Number
 from portal.jobs.export import export, open_download, write_export
+from portal.jobs.export.copy import look_ahead
 from portal.jobs.models import ScrapingJob
 from tests.jobs.export.exporting import ran
+from tests.jobs.export.sheet_order import faults_of_workbook
 
 pytestmark = pytest.mark.usefixtures("ranges")
 ROWS = [["Clientes"], [], ["Nombre", "Teléfono", "CP", "Estado"], ["Ana", "612345678", 8002, "alta"],
@@ -42,7 +46,9 @@ def content_of(rows: list[list[object]]) -> bytes:
     return out.getvalue()
 
 
-def job_of(app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3) -> ScrapingJob:
+def job_of(
+    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000
+) -> ScrapingJob:
     """A job on a file that was uploaded and read as always."""
     storage = app.extensions["storage"]
     stored = storage.put(io.BytesIO(content))
@@ -52,7 +58,7 @@ def job_of(app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", 
     )  # fmt: skip
     db.session.add(document)
     db.session.commit()
-    intake.read_document(document.id, storage, ReadLimits(), utcnow())
+    intake.read_document(document.id, storage, ReadLimits(max_rows=max_rows), utcnow())
     db.session.refresh(document)
     return commands.start(document, commands.Choice(0, header_row, 1, "ES", "ranges"), user, utcnow(), push=False)
 
@@ -76,17 +82,42 @@ def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> N
     assert [sheet.cell(row, 5).fill.fgColor.rgb for row in (4, 6)] == ["FFE4F2E7", "FFFBE9D9"]
 
 
+def test_without_headings_a_sheet_names_the_columns(app: Flask, alice: User) -> None:
+    job = job_of(app, alice, content_of([["Ana", "612345678"], ["Luis", "612345679"]]), header_row=0)
+    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+        content = file.read()
+    assert faults_of_workbook(content) == []
+    workbook = load_workbook(io.BytesIO(content))
+    assert workbook.sheetnames == ["Lista", "Otra", "Columns"]
+    rows = list(workbook["Columns"].iter_rows(values_only=True))
+    assert rows[:2] == [("Column", "Contents"), ("C", "Status")]
+    assert workbook["Lista"]["C1"].value == "To look up"
+
+
 def test_a_heading_that_the_person_has_too_is_numbered(app: Flask, alice: User) -> None:
     job = job_of(app, alice, content_of(ROWS))
     with force_locale("es"), export(job, app.extensions["storage"]) as file:
         assert load_workbook(file)["Lista"]["E3"].value == "Estado 2"
 
 
-def test_a_selection_comes_in_a_small_workbook_of_its_own(app: Flask, alice: User) -> None:
-    job = ran(job_of(app, alice, content_of(ROWS)))
+def test_a_selection_shows_numbers_and_dates_as_the_persons_columns_do(app: Flask, alice: User) -> None:
+    day, forms = datetime(2026, 1, 31), ["@", "@", "00000", '#,##0.00 "€"', "0%", "dd/mm/yyyy", "General"]  # noqa: DTZ001
+    workbook = Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.append(["Nombre", "Teléfono", "CP", "Saldo", "IVA", "Alta", "Nota"])
+    for n in range(3):
+        sheet.append([f"n{n}", "no tiene", 8002, 12.5, 0.21, day, 3])
+        for cell, form in zip(sheet[n + 2], forms, strict=True):
+            cell.number_format = form
+    workbook.save(out := io.BytesIO())
+    job = ran(job_of(app, alice, out.getvalue(), header_row=1))
+
     with force_locale("en"), export(job, app.extensions["storage"], rows="failed") as file:
-        workbook = load_workbook(file)
-    assert workbook.sheetnames == ["Lista"]
+        found = load_workbook(file)
+    assert found.sheetnames == ["Sheet"]
+    assert [cell.number_format for cell in found.active[2]][2:7] == forms[2:]
+    assert [cell.value for cell in found.active[2]][2:7] == [8002, 12.5, 0.21, day, 3]
 
 
 @pytest.mark.parametrize("what", ["gone", "damaged"])
@@ -155,6 +186,27 @@ def test_the_file_is_written_while_it_is_taken(app: Flask, alice: User) -> None:
         download.close()
     assert download.size is None
     assert rest
+
+
+def test_a_large_sheet_is_looked_through_once(app: Flask, alice: User) -> None:
+    app.config["MAX_ROWS"] = 30_000
+    rows: list[list[object]] = [["Nombre", "Tel"], *(["a", None] for _ in range(20_000)), ["b", "612345678"]]
+    job = job_of(app, alice, content_of(rows), header_row=1, max_rows=30_000)
+    storage = app.extensions["storage"]
+    look_ahead(job.document, storage)
+    kept = storage.path(job.document.storage_key).with_name(f"{job.document.storage_key}.survey-0.json")
+    answer = json.loads(kept.read_text())
+    assert (answer["answer"]["used"], answer["answer"]["plain"]) == (2, True)
+
+    answer["answer"]["used"] = 9  # as if the look had found more: nobody looks again
+    kept.write_text(json.dumps(answer))
+    with force_locale("en"), export(job, storage) as file:
+        assert load_workbook(file)["Lista"]["J1"].value == "Status"
+    kept.write_text("rubbish")
+    with force_locale("en"), export(job, storage) as file:
+        assert load_workbook(file)["Lista"]["C1"].value == "Status"
+    storage.delete(job.document.storage_key)
+    assert not kept.exists()
 
 
 def test_the_terminal_writes_the_same_file(app: Flask, alice: User, tmp_path: Path) -> None:

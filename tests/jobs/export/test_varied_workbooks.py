@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
+from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from tests.jobs.export.own_workbook import ANSWER, HEADINGS, answers, changed_parts, in_place, opened, read_of
 from tests.jobs.export.varied_workbooks import Made, make
 
@@ -65,7 +66,8 @@ def test_libreoffice_shows_every_old_cell_as_before(tmp_path: Path) -> None:
     for seed in SHOWN:
         made[seed] = make(seed, path := tmp_path / f"{seed}-antes.xlsx")
         rows = answers(made[seed].rows, made[seed].header_row)
-        content = in_place(path, rows, sheet=made[seed].sheet, header_row=made[seed].header_row)
+        sheets = [ExtraSheet("Resumen <&>", [["Columna", "Filas"], [" a ", 7]])]
+        content = in_place(path, rows, sheet=made[seed].sheet, header_row=made[seed].header_row, sheets=sheets)
         (tmp_path / f"{seed}-luego.xlsx").write_bytes(content)
     command = [str(SOFFICE), f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", AS_SHOWN]
     files = [str(file) for file in sorted(tmp_path.glob("*.xlsx"))]
@@ -76,6 +78,8 @@ def test_libreoffice_shows_every_old_cell_as_before(tmp_path: Path) -> None:
             when: {file.stem.split("-", 2)[2]: _rows(file) for file in (tmp_path / "csv").glob(f"{seed}-{when}-*.csv")}
             for when in ("antes", "luego")
         }
+        added = next(name for name in shown["luego"] if name.startswith("Resumen"))
+        assert shown["luego"].pop(added) == [["Columna", "Filas"], [" a ", "7"]]
         assert shown["antes"] and shown["antes"].keys() == shown["luego"].keys()
         for name, rows_before in shown["antes"].items():
             rows_after = shown["luego"][name]

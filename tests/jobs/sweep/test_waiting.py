@@ -28,11 +28,12 @@ from portal.jobs.words.statuses import event_words
 from portal.notices.models import Notice
 from portal.sources import stats
 from portal.sources.base import Outcome, SourceBusy, SourceStopped
+from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests import services
 from tests.jobs.many import copies
 from tests.support.cast import NOW, make_app
 from tests.support.misbehaving import always, misbehaving, never
-from tests.support.recipes import recipe, registered
+from tests.support.recipes import SECRETS, recipe, registered
 
 FILES = int(os.environ.get("WAITING_FILES", "40"))  # `make chaos` runs it with 1,000
 PACE = 20  # messages that the workers take in one step of the simulation
@@ -51,7 +52,8 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def clock() -> Iterator[time_machine.Traveller]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
+    monkeypatch.setattr(CircuitBreaker, "clock_moves", True)
     with time_machine.travel(NOW, tick=False) as clock:
         yield clock
 
@@ -202,3 +204,29 @@ def test_a_wait_that_somebody_asked_for_or_that_led_somewhere_does_not_end(
         db.session.commit()
         waiting.release(utcnow())
     assert list(waiting.end_overlong(utcnow())) == []
+
+
+@pytest.mark.parametrize("lacks", ["recipe", "key"])
+def test_a_worker_that_lacks_the_recipe_or_its_key_lets_the_file_wait(
+    app, alice, bob, make_job, tmp_path: Path, clock, lacks: str
+) -> None:
+    with misbehaving() as server:
+        made = recipe(tmp_path, "json", server.url)
+        with registered(made, environ={} if lacks == "key" else SECRETS):
+            jobs = [make_job(owner, 3, source=made.name) for owner in (alice, bob)]
+            if lacks == "key":
+                for job in jobs:
+                    push_job(job.id, utcnow())
+                work()
+        if lacks == "recipe":  # a typo in it, or another machine
+            for job in jobs:
+                push_job(job.id, utcnow())
+            work()
+        cause = "secret_missing" if lacks == "key" else "source_unknown"
+        assert {(job.status, job.wait_cause, job.retry_count) for job in jobs} == {(Status.RETRYING, cause, 0)}
+        with registered(made):
+            for _ in range(4):
+                clock.shift(STEP)
+                list(steps.push_waiting(utcnow()))
+                work()
+    assert {(job.status, job.retry_count) for job in jobs} == {(Status.COMPLETED, 0)}

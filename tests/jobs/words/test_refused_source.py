@@ -125,3 +125,21 @@ def test_the_cause_is_gone_once_a_worker_takes_the_file(
     later = utcnow() + timedelta(hours=1)
     taken = ScrapingJob.claim(job.id, job.attempt, later, worker="w", lease_seconds=60)
     assert taken is not None and taken.wait_cause is None
+
+
+@pytest.mark.parametrize("cause", ["blocked", "source_down"])
+@pytest.mark.parametrize("tried", [True, False])
+def test_a_file_that_waited_too_long_says_what_its_owner_can_do(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob, counting: CountingSource, cause: str, tried: bool
+) -> None:
+    job = make_job(alice, 3, source="counting")
+    if tried:
+        refused(job, counting, SourceBusy(cause, 300))
+    job.wait_cause, job.waits_since = cause, utcnow() - timedelta(hours=25)
+    db.session.commit()
+    assert ScrapingJob.stop_waiting(job.id, utcnow() - timedelta(hours=24), utcnow())
+    db.session.commit()
+    seen = page(as_alice, f"/jobs/{job.id}")
+    assert said(cause) in seen and "press Retry" in seen.replace("Press", "press")
+    assert "We stopped after 1 attempt" in seen if tried else "The source could not be asked" in seen
+    assert "You do not need to do anything" not in seen and "The file had been waiting since" in seen

@@ -161,3 +161,25 @@ def test_a_yes_is_a_word_in_the_file(
             db.session.commit()
             text = as_alice.get(f"/jobs/{job.id}/results.csv", buffered=True).get_data(as_text=True)
     assert ";sí;" in text and ";no;" in text and "yes" not in text
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "".join(f" a{n}=1" for n in range(90_000)),
+        "".join(f" a{n}" for n in range(90_000)),
+        "".join(f'a{n}=""' for n in range(90_000)),
+        "".join(f" a{n}='>'" for n in range(90_000)),
+        ' b=x"' + "".join(f" a{n}=1" for n in range(90_000)) + ' c="x"',
+    ],
+    ids=["values", "names", "no-spaces", "brackets", "false-quotes"],
+)
+def test_a_page_with_too_many_attributes_is_not_read(tag: str) -> None:
+    with pytest.raises(UnreadableResponse):
+        _ = SourceResponse(200, {}, f"<html><body><div{tag}>x</div></body></html>".encode()).page
+
+
+def test_an_ordinary_page_with_long_tags_is_read() -> None:
+    image = f"<img src='data:image/png;base64,{'A' * 100_000}' alt='{'word ' * 3000}'>"
+    page = f"<html><body>{image}<b class='{'c ' * 500}'>Movistar</b>{'<p id=x class=y>' * 20_000}</body></html>"
+    assert SourceResponse(200, {}, page.encode()).page.css("b::text").get() == "Movistar"

@@ -19,6 +19,7 @@ from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.export import write_export
 from portal.jobs.models import ScrapingJob
+from portal.jobs.retries import REFUSED_SECONDS
 from portal.sources.base import FINAL, Outcome
 from portal.sources.http import session, source
 from tests.support.cast import NOW, mobile
@@ -62,7 +63,7 @@ def to_the_end(job: ScrapingJob) -> int:
         else:
             assert status == Status.RETRYING
             if job.not_before is not None:
-                if job.not_before - now >= timedelta(seconds=runner.ADMIN_SECONDS):
+                if job.not_before - now >= timedelta(seconds=REFUSED_SECONDS):
                     return attempts
                 now = job.not_before
     raise AssertionError(f"still {job.status} after {MAX_ATTEMPTS} attempts")

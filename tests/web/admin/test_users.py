@@ -29,7 +29,8 @@ from tests.support.cast import PASSWORD
 MakeJob = Callable[..., ScrapingJob]
 MINUTE = timedelta(minutes=1)
 FORMS: dict[str, dict[str, str]] = {
-    "deactivate": {"why": "has left"}, "reactivate": {}, "role": {"role": "admin", "why": "helps"},
+    "deactivate": {"why": "has left"}, "reactivate": {},
+    "role": {"role": "admin", "why": "helps", "password": PASSWORD},
     "limits": {"max_rows": "7", "files_per_day": "2", "retention_days": "0"}, "password-link": {},
 }  # fmt: skip
 
@@ -137,12 +138,12 @@ def test_an_invitation_without_a_mail_server_shows_its_address_once(as_ada: Flas
     assert client.post(link[1], data={"password": PASSWORD}).status_code == 303
     assert client.post("/login", data={"email": carla.email, "password": PASSWORD}).status_code == 303
     assert account_status(now_is(carla)) == AccountStatus.ACTIVE
-    assert audited() == [("user_invite", "carla@example.com", None)]
+    assert audited() == [("user_invite", "carla@example.com", None), ("password_chosen", None, None)]
 
 
 def test_an_invitation_with_a_mail_server_is_a_letter(app: Flask, as_ada: FlaskClient) -> None:
     app.config["MAIL_SERVER"] = "127.0.0.1"
-    answer = as_ada.post("/admin/users", data={"email": "carla@example.com", "role": "admin"})
+    answer = as_ada.post("/admin/users", data={"email": "carla@example.com", "role": "admin", "password": PASSWORD})
     assert answer.status_code == 303
     assert "/reset/" not in as_ada.get(answer.location).text
     db.session.rollback()
@@ -202,6 +203,17 @@ def test_what_is_so_already_is_said_and_changes_nothing(as_ada: FlaskClient, ali
 
 
 # ── role ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nobody_becomes_an_administrator_without_the_password_of_who_does_it(as_ada: FlaskClient, alice: User) -> None:
+    before = everything()
+    for password in ("", "wrong"):
+        answer = post(as_ada, alice, "role", role="admin", why="helps", password=password)
+        assert answer.status_code == 422 and 'role="alert"' in answer.text
+        form = {"email": "carla@example.com", "role": "admin", "password": password}
+        answer = as_ada.post("/admin/users", data=form)
+        assert answer.status_code == 422 and 'role="alert"' in answer.text
+    assert everything() == before
 
 
 def test_a_role_holds_from_the_next_request_on(as_ada: FlaskClient, as_alice: FlaskClient, alice: User) -> None:

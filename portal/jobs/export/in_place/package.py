@@ -15,6 +15,7 @@ from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
+from portal.jobs.export.in_place.markup import whole
 
 Content = bytes | Callable[[], Iterable[bytes]]
 """A changed entry: its bytes, or what makes them piece by piece when its turn comes."""
@@ -88,6 +89,10 @@ class Package:
         if self.entry(name).file_size > SMALL_PART_BYTES:
             raise CannotWriteInPlace(Obstacle.TOO_LARGE, name)
         return b"".join(self.pieces(name))
+
+    def text(self, name: str) -> bytes:
+        """The same for XML, in UTF-8 whatever it was."""
+        return whole([self.read(name)])
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """Inflate a part piece by piece. Raises CannotWriteInPlace for more than it declares, or a wrong checksum."""

@@ -18,7 +18,6 @@ from portal.jobs.export.in_place.markup import (
     root_prefix,
     spliced,
     text_of,
-    whole,
     with_attribute,
 )  # fmt: skip
 from portal.jobs.export.in_place.package import Package, plain_name
@@ -62,7 +61,7 @@ def find_parts(package: Package, index: int, name: str = "") -> WorkbookParts:
     if workbook is None:
         raise CannotWriteInPlace(Obstacle.NOT_A_PACKAGE, "no workbook")
     related = relations(package, workbook)
-    found = elements(whole([package.read(workbook)]), _THIRD)
+    found = elements(package.text(workbook), _THIRD)
     position, sheet = _sheet(found, related, index, name)
     styles = _of_kind(related, "styles")
     properties = next((one.attributes for one in found if one.name == b"workbookPr"), {})
@@ -97,18 +96,23 @@ def _sheet(found: list[Element], related: dict[str, Relation], index: int, name:
 
 def relations(package: Package, part: str) -> dict[str, Relation]:
     """The relations of a part by their ids; of the package itself for an empty name. External ones are left out."""
-    folder, _, name = part.rpartition("/")
-    own = posixpath.join(folder, "_rels", f"{name}.rels") if part else ROOT_RELATIONS
+    own, folder = relations_of(part), part.rpartition("/")[0]
     if own not in package:
         return {}
     found = {}
-    for tag in elements(whole([package.read(own)]), _SECOND):
+    for tag in elements(package.text(own), _SECOND):
         target = tag.attributes.get("Target", "")
         if tag.depth == _SECOND and target and tag.attributes.get("TargetMode", "Internal") == "Internal":
             kind = tag.attributes.get("Type", "").rpartition("/")[2]
             path = posixpath.normpath(posixpath.join("/", folder, target.replace("\\", "/"))).lstrip("/")
             found[tag.attributes.get("Id", "")] = Relation(kind, path if path in package else unquote(path))
     return found
+
+
+def relations_of(part: str) -> str:
+    """The name of the part that holds another's relations."""
+    folder, _, name = part.rpartition("/")
+    return posixpath.join(folder, "_rels", f"{name}.rels") if part else ROOT_RELATIONS
 
 
 def _of_kind(related: dict[str, Relation], kind: str) -> str | None:
@@ -118,7 +122,7 @@ def _of_kind(related: dict[str, Relation], kind: str) -> str | None:
 def _content_type(package: Package, part: str) -> str:
     if CONTENT_TYPES not in package:
         raise CannotWriteInPlace(Obstacle.NOT_A_PACKAGE, "no content types")
-    for tag in elements(whole([package.read(CONTENT_TYPES)]), _SECOND):
+    for tag in elements(package.text(CONTENT_TYPES), _SECOND):
         if plain_name(tag.attributes.get("PartName", "")) == plain_name(part):
             return tag.attributes.get("ContentType", "")
     return ""
@@ -132,7 +136,7 @@ def without_signature(package: Package) -> tuple[dict[str, bytes], list[str]]:
         (ROOT_RELATIONS, "Type", lambda value: "/digital-signature/" in value),
         (CONTENT_TYPES, "PartName", lambda value: plain_name(value).startswith(SIGNATURES)),
     ):
-        xml = whole([package.read(name)])
+        xml = package.text(name)
         tags = [tag for tag in elements(xml, _SECOND) if tag.depth == _SECOND]
         cuts = [(tag.start, tag.end, b"") for tag in tags if wanted(tag.attributes.get(attribute, ""))]
         changed[name] = spliced(xml, cuts)
