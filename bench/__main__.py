@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from bench import admin_pages, files, metrics_pages, offline, sources, sweep
+from bench import admin_pages, files, in_place, metrics_pages, offline, sources, sweep
 from bench.measure import SHORT, Goal
 
 
@@ -12,6 +12,7 @@ def goals() -> Iterator[Goal]:
     yield from offline.measure()
     yield files.measure_reading()
     yield from files.measure_export()
+    yield from in_place.measure()
     yield from sweep.goals()
     yield from admin_pages.goals()
     yield from metrics_pages.goals()

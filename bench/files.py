@@ -101,12 +101,12 @@ def _weigh(folder: Path, job_id: int, kind: FileFormat) -> None:
     began = time.perf_counter()
     with force_locale("es"):
         job = db.session.get_one(ScrapingJob, job_id)
-        write_export(job, current_app.extensions["storage"], folder / f"out.{kind}", kind)
+        write_export(job, current_app.extensions["storage"], folder / f"out.{kind}")
     took = time.perf_counter() - began
-    print(_peak(), took)
+    print(peak(), took)
 
 
-def _peak() -> int:
+def peak() -> int:
     """Return this process's peak memory in kB. Not `ru_maxrss`, which on Linux begins with the parent's."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):

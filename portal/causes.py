@@ -25,6 +25,7 @@ class CauseCode(StrEnum):
     BY_ADMIN = "by_admin"
     SOURCE_UNKNOWN = "source_unknown"
     RESTART = "restart"
+    TURN = "turn"
     PAUSED = "paused"
     SOURCE_BUSY = "source_busy"
     SOURCE_DOWN = "source_down"
@@ -95,7 +96,9 @@ class Cause:
     todo: str = RETRY_ANY_TIME  # what the reader can do; empty where there is nothing to do
     remedy: str = _TRY_ONE_NUMBER  # what usually helps, for an administrator: what to do comes first
     for_admin: bool = False  # only an administrator can fix it: its owner is not asked to do anything
-    refusal: bool = False  # the source refuses us all: the file waits for an administrator, and no retry is used
+    refusal: bool = False  # the source refuses us all
+    waits: bool = False  # the file waits for an administrator, a day at most, and no retry is used
+    shared: bool = False  # all files of the source wait for it together: one of them tries, and the others follow it
     temporary: bool = False  # another attempt may well cure the row; otherwise somebody has to fix something first
     asks_again: bool = False  # the same attempt asks for the number again: a hiccup, or a refusal that may be ours
     free: bool = False  # asking again uses none of the number's tries
@@ -105,6 +108,11 @@ class Cause:
     def where(self) -> str:
         """The side in words, as a msgid."""
         return SIDES[self.side]
+
+    @property
+    def todo_when_stopped(self) -> str:
+        """What the reader can do once the file no longer waits and is not retried, as a msgid."""
+        return _RETRY_ONCE_FIXED if self.waits else self.todo or RETRY_ANY_TIME
 
 
 _TABLE = (
@@ -140,11 +148,15 @@ _TABLE = (
         CauseCode.SOURCE_UNKNOWN,
         Side.ADMIN,
         N_("The chosen source is no longer available here."),
-        todo=_RETRY_ONCE_FIXED,
-        remedy=N_("Put the source’s recipe back in its folder and restart, or ask the owners to choose another one."),
+        _ONCE_FIXED,
+        _ADMINS_KNOW,
+        N_("Put the source’s recipe back in its folder and restart, or ask the owners to choose another one."),
         for_admin=True,
+        waits=True,
+        shared=True,
     ),
     Cause(CauseCode.RESTART, Side.NOBODY, N_("The portal was restarted."), _CONTINUES, todo=""),
+    Cause(CauseCode.TURN, Side.NOBODY, N_("Other people’s files had their turn."), _CONTINUES, todo=""),
     Cause(
         CauseCode.PAUSED,
         Side.NOBODY,
@@ -166,6 +178,7 @@ _TABLE = (
         N_("The source is not responding. We try it again from time to time."),
         _CONTINUES,
         todo="",
+        shared=True,
     ),
     Cause(
         CauseCode.SOURCE_SILENT,
@@ -221,6 +234,10 @@ _TABLE = (
         N_("Make the source slower in its recipe, or ask its owner for access. Then retry these."),
         for_admin=True,
         refusal=True,
+        waits=True,
+        shared=True,
+        asks_again=True,
+        late=True,
     ),
     Cause(
         CauseCode.CREDENTIALS,
@@ -231,6 +248,10 @@ _TABLE = (
         N_("Correct the source’s credentials in the environment and restart. Then retry these."),
         for_admin=True,
         refusal=True,
+        waits=True,
+        shared=True,
+        asks_again=True,
+        late=True,
     ),
     Cause(
         CauseCode.NO_CREDIT,
@@ -241,6 +262,10 @@ _TABLE = (
         N_("Top up the credit with the provider, then retry these files."),
         for_admin=True,
         refusal=True,
+        waits=True,
+        shared=True,
+        asks_again=True,
+        late=True,
     ),
     Cause(
         CauseCode.PAGE_CHANGED,
@@ -264,10 +289,12 @@ _TABLE = (
         CauseCode.SECRET_MISSING,
         Side.ADMIN,
         N_("The API key for this source is missing."),
-        _NOT_UNTIL_FIXED,
-        _RETRY_ONCE_FIXED,
+        _ONCE_FIXED,
+        _ADMINS_KNOW,
         N_("Set the source’s API key in the environment and restart. Then retry these."),
         for_admin=True,
+        waits=True,
+        shared=True,
     ),
     Cause(
         CauseCode.ADDRESS_REFUSED,
@@ -304,6 +331,7 @@ _TABLE = (
 )
 
 CAUSES: Mapping[str, Cause] = {str(cause.code): cause for cause in _TABLE}
+SHARED = tuple(CauseCode(code) for code, cause in CAUSES.items() if cause.shared)
 REFUSALS = tuple(CauseCode(code) for code, cause in CAUSES.items() if cause.refusal)
 # A code of another version, or none: nothing is known of it, and no rule holds.
 UNKNOWN = Cause(None, Side.PORTAL, N_("Something unexpected happened."))

@@ -48,6 +48,11 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def _days_of_history(text: str) -> int:
+    days = int(text)
+    return days and _whole(30, 36_500)(text)  # a shorter history would forget who was already notified of what
+
+
 def _number(low: float, high: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         value = float(text)
@@ -143,6 +148,7 @@ SETTINGS = (
     Setting("SCRAPING_CHECK_INTERVAL", "1", _number(0.01, 1440), "minutes from 0.01 to 1440"),
     Setting("SCRAPING_LEASE_SECONDS", "60", _whole(1, 3600), "seconds from 1 to 3600"),
     Setting("SCRAPING_RETRY_SECONDS", "120", _whole(0, 86400), "seconds from 0 to 86400"),
+    Setting("SCRAPING_WAIT_HOURS", "24", _number(0.1, 8760), "hours from 0.1 to 8760"),
     Setting("SOURCES_DIR", "", str, "a folder"),
     Setting("DEFAULT_SOURCE", "offline", str, "the name of a source"),
     Setting("SOURCES_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, separated by commas"),
@@ -150,6 +156,7 @@ SETTINGS = (
     Setting("MAX_ROWS", "5000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"),
     Setting("MAX_UPLOAD_MB", "20", _whole(1, 500), "megabytes from 1 to 500"),
     Setting("RETENTION_DAYS", "0", _whole(0, 36_500), "days from 0 (keep) to 36500"),
+    Setting("HISTORY_DAYS", "365", _days_of_history, "0 (keep) or days from 30 to 36500"),
     Setting("DEFAULT_COUNTRY", "ES", _country, "a country's two letters, such as ES"),
     Setting("DEFAULT_LOCALE", "es", _one_of(*LOCALES), " or ".join(LOCALES)),
     Setting("DEFAULT_TIME_ZONE", "Europe/Madrid", _zone, "a time zone's name, such as Europe/Madrid"),

@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from flask import has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     CheckConstraint,
@@ -182,7 +183,6 @@ def _open_sqlite(connection: Any) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",
-        "busy_timeout=30000",
         "foreign_keys=ON",
         "wal_autocheckpoint=8000",
     ):
@@ -196,10 +196,21 @@ def _on_connect(connection: Any, record: Any) -> None:
         _open_sqlite(connection)
 
 
+# How long SQLite waits for somebody else's lock. A page answers within seconds that the portal is busy; a worker waits,
+# as it has nothing better to do.
+BUSY_SECONDS = 30.0
+PAGE_BUSY_SECONDS = 3.0
+
+
 @event.listens_for(Engine, "begin")
 def _on_begin(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
-        reading = connection.get_execution_options().get("sqlite_read_only", False)
+        options = connection.get_execution_options()
+        reading = options.get("sqlite_read_only", False)
+        seconds = options.get("busy_seconds") or (PAGE_BUSY_SECONDS if has_request_context() else BUSY_SECONDS)
+        if connection.info.get("busy_seconds") != seconds:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
+            connection.info["busy_seconds"] = seconds
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 

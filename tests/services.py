@@ -22,7 +22,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from portal.runner.valkey import server_binary
-from tests.support.postgresql import new_database, postgres, postgres_programs
+from tests.support.postgresql import new_database, postgres, postgres_programs, postgres_server
 from tests.support.processes import dies_with_us, free_port, missing, short_folder, stop, wait_until
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "new_database",
     "postgres",
     "postgres_programs",
+    "postgres_server",
     "short_folder",
     "smtp",
     "stop",

@@ -19,7 +19,8 @@ PORTAL = ROOT / "portal"
 # Single files that every room may import, with what each may import itself.
 GROUND: dict[str, set[str]] = {
     "causes": set(), "clock": set(), "config": set(), "extensions": set(), "ids": set(), "logs": set(), "phone": set(),
-    "tether": set(), "database": set(), "audit": {"database"}, "seed_compat": {"database"},
+    "tether": set(), "database": set(), "database_clock": {"database", "clock"}, "database_errors": set(),
+    "audit": {"database"}, "seed_compat": {"database"},
 }  # fmt: skip
 # Which rooms a room may import, beside itself and the ground floor. A room inside another has the rule of the outer
 # one, unless it has its own here.
@@ -45,6 +46,9 @@ FLOORS_OF_JOBS = (
     {"jobs.notify"},
     {"jobs"},
     {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health"},
+    {"jobs.export.in_place"},
+    {"jobs.export.copy"},
+    {"jobs.export.__init__"},
     {"jobs.sweep"},
     {"jobs.worker"},
 )
@@ -52,6 +56,8 @@ FLOORS_OF_JOBS = (
 ASSEMBLES = {
     "web",  # registers all pages, those of web.admin among them
     "cli",  # registers all commands, those of cli.seed_compat among them
+    "jobs.export",  # gives a copy of the person's file, or a new one
+    "jobs.export.copy",  # opens the person's file for the writers in place
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them
     "sources.selftest",  # reads a recipe's saved answers as an HTTP source would
@@ -93,7 +99,7 @@ NOT_FOR_LIFECYCLE = (
     "requests", "net", "accounts.admin", "accounts.password_links", "notices.password_mails", "notices.email",
     "notices.chat", "notices.webhook", "notices.delivery",
 )  # fmt: skip
-KNOW_RQ = {"jobs.dispatch", "jobs.worker.rq_worker", "jobs.worker.scheduler"}
+KNOW_RQ = {"jobs.dispatch", "jobs.worker.redis_repair", "jobs.worker.rq_worker", "jobs.worker.scheduler"}
 WRITING_CALLS = (".values", "_change", "_move", "ScrapingJob")  # with status=
 WRITE_STATUS = {"jobs.lifecycle", "jobs.commands", "jobs.core.hand_edits"}  # moves it; a new job; a move made by hand
 MOST_MODULES = 25  # in a folder
@@ -311,7 +317,7 @@ def test_the_lifecycle_of_a_job_loads_no_channel_and_no_password() -> None:
     assert missing({*NOT_FOR_LIFECYCLE} - {"requests"}) == []
 
 
-def test_only_three_files_know_rq() -> None:
+def test_only_four_files_know_rq() -> None:
     knowing = {module for module in MODULES if any(is_in(name, ["rq", "rq_scheduler"]) for name in imports(module))}
     assert knowing == KNOW_RQ
 

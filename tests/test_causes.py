@@ -107,8 +107,8 @@ def test_the_rules_are_those_of_the_sets_that_this_table_replaces() -> None:
     assert flags("temporary") == {
         "temporary", "rate_limited", "source_error", "source_busy", "no_progress", "worker_lost"
     }  # fmt: skip
-    assert flags("asks_again") == {"temporary", "rate_limited", "unsure"}
-    assert (flags("free"), flags("late")) == ({"rate_limited"}, {"unsure"})
+    assert flags("asks_again") == {"temporary", "rate_limited", "unsure"} | refusals
+    assert (flags("free"), flags("late")) == ({"rate_limited"}, {"unsure"} | refusals)
 
 
 @pytest.mark.parametrize("code", [None, "", "The office closed", "a_code_of_theirs", Reason.BLANK])

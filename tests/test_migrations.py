@@ -1,15 +1,20 @@
 """The migrations bring an empty database to just what the models say, on both databases, and back."""
 
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect
+from sqlalchemy import event, inspect
 
 from portal.application import build
-from portal.config import read_settings
+from portal.config import ROOT, read_settings
 from portal.database import db
 from tests import services
 from tests.support.cast import DEAD_REDIS
@@ -36,3 +41,36 @@ def both_ways(settings: dict[str, str]) -> None:
         assert set(inspect(db.engine).get_table_names()) <= {"alembic_version"}
         upgrade()
         db.engine.dispose()
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def test_two_updates_at_once_take_turns(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    with ExitStack() as stack:
+        url = ""
+        if dialect == "postgresql":
+            url = stack.enter_context(services.new_database(request.getfixturevalue("postgres_server")))
+        environ = {**os.environ, "PORTAL_DATA_DIR": str(tmp_path), "REDIS_URL": DEAD_REDIS, "DATABASE_URL": url}
+        command = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
+        both = [subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        said = [update.communicate(timeout=60)[1] for update in both]
+        assert [update.returncode for update in both] == [0, 0], said
+
+
+@pytest.mark.postgresql
+def test_a_migration_may_take_longer_than_a_query_of_a_page(tmp_path: Path, postgres_server: str) -> None:
+    seen = set()
+
+    def note(connection: object, cursor: Any, statement: str, *more: object) -> None:
+        if statement.lstrip().startswith("CREATE TABLE scraping_jobs"):
+            for name in ("statement_timeout", "lock_timeout"):
+                seen.add((name, *cursor.connection.execute(f"SHOW {name}").fetchone()))
+
+    with services.new_database(postgres_server) as url:
+        settings = {"PORTAL_DATA_DIR": str(tmp_path), "REDIS_URL": DEAD_REDIS, "DATABASE_URL": url}
+        with build(read_settings(settings)).app_context():
+            event.listen(db.engine, "before_cursor_execute", note)
+            upgrade()
+            with db.engine.connect() as connection:
+                assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "1min"
+            db.engine.dispose()
+    assert seen == {("statement_timeout", "0"), ("lock_timeout", "30s")}

@@ -18,10 +18,11 @@ from portal import sources
 from portal.accounts import AccountError
 from portal.accounts.users import clean_email
 from portal.cli.language import in_terminal_language
-from portal.clock import utcnow
+from portal.clock import skew_seconds, utcnow
 from portal.database import db
+from portal.database_clock import measure_clock
 from portal.documents.words import GB
-from portal.jobs.health.checks import HealthState, finding
+from portal.jobs.health.checks import SKEW_SECONDS, HealthState, finding
 from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
 from portal.sources import catalogue
@@ -54,6 +55,7 @@ def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
     return {
         gettext("Database"): _database,
         gettext("Migrations"): _migrations,
+        gettext("Clock"): _clock,
         "Redis": _redis,
         gettext("Storage"): _storage,
         gettext("Disk"): _disk,
@@ -103,6 +105,21 @@ def _migrations() -> str:
         sentence = gettext("the tables are at version %(here)s; the latest is %(newest)s.", here=present, newest=newest)
         raise CheckFailed(f"{sentence} {remedy}")
     return gettext("up to date (%(here)s).", here=present)
+
+
+def _clock() -> str:
+    try:
+        with db.engine.connect() as connection:
+            measure_clock(connection)
+    except SQLAlchemyError as error:
+        raise CheckFailed(gettext("the database does not answer.")) from error
+    skew = skew_seconds()
+    if abs(skew) > SKEW_SECONDS:
+        raise CheckFailed(
+            gettext("this machine’s clock is off by %(n)s s from the database’s. Set it, or let NTP do it.",
+                    n=format_decimal(round(skew)))
+        )  # fmt: skip
+    return gettext("it agrees with the database’s.")
 
 
 def _redis() -> str:
@@ -168,6 +185,13 @@ def _notices() -> str:
     if dead := facts["undelivered"]:
         raise CheckFailed(
             gettext("%(n)s could not be delivered. See Administration, Messages.", n=format_decimal(dead))
+        )
+    if refused := facts["refused"]:
+        raise CheckFailed(
+            gettext(
+                "the mail server refused %(n)s addresses. See Administration, Messages, and correct them.",
+                n=format_decimal(refused),
+            )
         )
     if facts["since"]:
         raise CheckFailed(

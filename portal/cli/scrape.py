@@ -29,7 +29,7 @@ from portal.documents.storage import LocalStorage, TooManyBytes
 from portal.documents.words import problem_words
 from portal.jobs import commands, run_in_terminal
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.export import FileFormat, write_export
+from portal.jobs.export import OF_ENDING, NotTheirFormat, write_export
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.words.statuses import cannot_start_words, reason_words
 
@@ -60,7 +60,7 @@ def scrape_command(
         job = _job_for(document, choice, user, again=again)
         if not run_in_terminal.is_done(job):
             _look_up(job, interrupt, user)
-        write_export(job, _storage(), out)
+        _write(job, out)
         _print_result(job, out, interrupted=interrupt.is_set())
 
 
@@ -70,8 +70,8 @@ def _storage() -> LocalStorage:
 
 
 def _require_output(file: Path, out: Path) -> None:
-    kinds = [kind.value for kind in FileFormat]
-    if out.suffix.lower().lstrip(".") not in kinds:
+    same = file.suffix.lower() == out.suffix.lower()
+    if out.suffix.lower().lstrip(".") not in OF_ENDING or (out.suffix.lower() == ".xlsm" and not same):
         raise click.UsageError(gettext("The output file must end in .xlsx or .csv."))
     if out.resolve() == file.resolve():
         raise click.UsageError(gettext("The output file would overwrite the input file. Choose another name."))
@@ -164,6 +164,17 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
     db.session.refresh(job)
     if interrupt.is_set() and not run_in_terminal.is_done(job):
         run_in_terminal.pause_for_terminal(job, user.email, utcnow())
+
+
+def _write(job: ScrapingJob, out: Path) -> None:
+    try:
+        download = write_export(job, _storage(), out)
+    except NotTheirFormat as error:
+        raise click.ClickException(
+            gettext("This workbook cannot be changed. Choose an output file that ends in .xlsx.")
+        ) from error
+    if download.is_replacement:
+        click.echo(gettext("Your workbook cannot be changed: the rows are in a new one."), err=True)
 
 
 def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:

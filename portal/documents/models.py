@@ -48,4 +48,5 @@ class Document(Model):
         partial_index("ix_documents_to_read", "created_at", where="state = 'reading'"),
         partial_index("ix_documents_there", "user_id", "created_at", where="deleted_at IS NULL"),
         partial_index("ix_documents_to_erase", "id", where="deleted_at IS NOT NULL AND erased_at IS NULL"),
+        partial_index("ix_documents_erased", "deleted_at", where="erased_at IS NOT NULL"),
     )

@@ -8,10 +8,12 @@ import os
 import re
 import shutil
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+PARTS = 256  # folders on the first level
 CHUNK_BYTES = 256 * 1024
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -101,6 +103,30 @@ class LocalStorage:
     def size(self, key: str) -> int:
         """Return the file's size in bytes. Raises FileNotFoundError."""
         return self.path(key).stat().st_size
+
+    def is_here(self, key: str) -> bool:
+        """Return whether this machine's folder is the one in which the file was stored. `put` makes a folder for each
+        file that nothing removes: where it is missing, this is another machine, or the disk is not mounted."""
+        return self.path(key).parent.is_dir()
+
+    def old_keys(self, part: int, before: float) -> list[str]:
+        """Return the keys of which there are files last changed before a moment (seconds since 1970), in one of the
+        PARTS parts of the storage: whole files, unfinished uploads, sheets."""
+        keys = set()
+        for path in (self.root / f"{part % PARTS:02x}").glob("*/*"):
+            key = path.name.partition(".")[0]
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                if _KEY.fullmatch(key) and path.stat().st_mtime < before:
+                    keys.add(key)
+        return sorted(keys)
+
+    def changed_at(self, key: str) -> float:
+        """Return when the newest of the key's files was last changed, in seconds since 1970; 0 without any."""
+        path, newest = self.path(key), 0.0
+        for one in [path, *path.parent.glob(f"{key}.*")]:
+            with suppress(FileNotFoundError):
+                newest = max(newest, one.stat().st_mtime)
+        return newest
 
     def delete(self, key: str) -> None:
         """Delete the file, its sheets, and what a killed reading process left. Deleting twice is fine."""

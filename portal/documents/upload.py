@@ -9,10 +9,14 @@ import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
+import structlog
+
 from portal.database import db
 from portal.documents.models import Document, Reading
 from portal.documents.reader.file_type import EXTENSIONS, extension_of
 from portal.documents.storage import LocalStorage, Stream, TooManyBytes
+
+log = structlog.get_logger(__name__)
 
 MAX_CHARACTERS = 255
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}\Z")
@@ -44,6 +48,7 @@ class UploadRefusal(StrEnum):
     WRONG_TYPE = "wrong_type"  # by its extension
     EMPTY = "empty"
     TOO_LARGE = "too_large"
+    NOT_STORED = "not_stored"  # the disk is full or cannot be written to
 
 
 class UploadRefused(Exception):
@@ -70,6 +75,9 @@ def receive(
         stored = storage.put(stream, max_bytes)
     except TooManyBytes as error:
         raise UploadRefused(UploadRefusal.TOO_LARGE) from error
+    except OSError as error:
+        log.error("an upload cannot be stored", error=str(error))
+        raise UploadRefused(UploadRefusal.NOT_STORED) from error
     if not stored.size_bytes:
         storage.delete(stored.key)
         raise UploadRefused(UploadRefusal.EMPTY)

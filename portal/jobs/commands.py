@@ -4,19 +4,24 @@ A command returns the job when it did what was asked, and None when somebody els
 status. None of them fails because Redis is away.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import current_app
 
 from portal import audit, sources
 from portal.accounts import User
 from portal.database import db
+from portal.database_errors import DatabaseError
 from portal.documents.check import check
 from portal.documents.models import Document, Reading
 from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.storage import LocalStorage
+from portal.jobs import opening
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import EventKind
@@ -25,7 +30,7 @@ from portal.jobs.dispatch import push_job
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.quotas import quota_of
-from portal.sources.base import Outcome
+from portal.jobs.uploads import jobs_of, jobs_started
 
 ADMIN_ONLY = frozenset({"time_out", "limits"})
 
@@ -49,16 +54,22 @@ class CannotStart(Exception):
         self.code = code
 
 
-def start(document: Document, choice: Choice, user: User, now: datetime, *, push: bool = True) -> ScrapingJob:
-    """Create a job with its whole ledger in one transaction. Raises CannotStart, with nothing written."""
+def start(
+    document: Document, choice: Choice, user: User, now: datetime, *, push: bool = True, begun: int | None = None
+) -> ScrapingJob:
+    """Create a job with its whole ledger. Raises CannotStart, with nothing left behind. Commits.
+
+    `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
+    twice: that job is returned, and no second one is made.
+    """
     _validate(document, choice)
-    settings = current_app.config
-    quota = quota_of(user.id, now, lock=True)
-    if quota.spent:
+    if quota_of(user.id, now).spent:
         raise CannotStart("files_spent")
+    settings = current_app.config
+    document_id, user_id, email = document.id, user.id, user.email
     job = ScrapingJob(
-        document_id=document.id,
-        user_id=user.id,
+        document_id=document_id,
+        user_id=user_id,
         file_name=document.file_name,
         status=Status.PENDING,
         created_at=now,
@@ -73,24 +84,50 @@ def start(document: Document, choice: Choice, user: User, now: datetime, *, push
     )
     storage: LocalStorage = current_app.extensions["storage"]
     path = storage.sheet_path(document.storage_key, choice.sheet)
+    db.session.commit()  # nobody waits while the file is read
     rows = [
         ledger.initial_row(row.row_no, row.text, row.phone_e164, row.duplicate_of, row.reason, now)
         for row in check(path, choice.header_row, choice.column, choice.country)
     ]
-    if len(rows) > quota.rows:
-        raise CannotStart("too_many_rows")
     if not rows:
         raise CannotStart("no_rows")
-    job.total_numbers = len(rows)
-    job.invalid_count = job.processed_numbers = sum(row["outcome"] == Outcome.INVALID for row in rows)
-    db.session.add(job)
-    db.session.flush()
-    ledger.open_ledger(job.id, rows)
-    timeline.record(job.id, EventKind.CREATED, now, user.email, total=len(rows), source=choice.source)
-    db.session.commit()
+    if len(rows) > quota_of(user_id, now).rows:
+        raise CannotStart("too_many_rows")
+    job_id = opening.open_hidden(job, rows, now)
+    try:
+        newer = _show(job_id, rows, document_id, user_id, begun, now)
+        if newer is None:
+            timeline.record(job_id, EventKind.CREATED, now, email, total=len(rows), source=choice.source)
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        with suppress(DatabaseError):  # else the sweep does it
+            opening.remove_hidden(job_id)
+        raise
+    if newer is not None:
+        opening.remove_hidden(job_id)
+        return db.session.get_one(ScrapingJob, newer)
     if push:
-        push_job(job.id, now)
-    return job
+        push_job(job_id, now)
+    return db.session.get_one(ScrapingJob, job_id)
+
+
+def _show(
+    job_id: int, rows: Sequence[dict[str, Any]], document_id: int, user_id: int, begun: int | None, now: datetime
+) -> int | None:
+    """Show the job whose ledger is open, if it may still begin; does not commit. Returns the id of the job that the
+    same form has started meanwhile, if there is one. Raises CannotStart."""
+    # The document is locked: of two forms sent at once, the second waits and finds the first one's job.
+    document = db.session.get(Document, document_id, with_for_update=True, populate_existing=True)
+    if document is None or document.deleted_at is not None:
+        raise CannotStart("not_ready")
+    if begun is not None and jobs_started(document_id) > begun and (there := jobs_of(document_id)):
+        return there[0].id
+    if quota_of(user_id, now, lock=True).spent:
+        raise CannotStart("files_spent")
+    if not opening.show(job_id, rows, now):
+        raise CannotStart("not_ready")
+    return None
 
 
 def _validate(document: Document, choice: Choice) -> None:
@@ -179,8 +216,13 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
 
 def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
     """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
-    job = db.session.get(ScrapingJob, job_id)
-    if job is not None and job.status in STOPPABLE and is_unfinished(job):
+    # Locked, because a retry that comes in between would leave a job that is deleted and never ended.
+    job = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})
+    if job is None or job.deleted_at is not None:
+        db.session.rollback()
+        return None
+    unused = erase(job, now)
+    if job.status in STOPPABLE and is_unfinished(job):
         ScrapingJob.cancel(job_id, actor, now)  # from here on, a worker that has it is fenced
     job = ScrapingJob.delete(job_id, actor, now)
     if job is None:
@@ -188,7 +230,6 @@ def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> Scr
         return None
     if actor != job.user.email:
         audit_act(job, "delete", actor, None, now)
-    unused = erase(job, now)
     db.session.commit()
     if unused:
         delete_file(storage, unused)  # after the commit: an extra file is harmless, a row without its file is not

@@ -4,7 +4,7 @@ A message names one function of an exact list, in JSON. Somebody who can write t
 it: not by a function's path, an instance or a callback. RQ's own retries, callbacks and webhooks are switched off.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -13,17 +13,20 @@ import structlog
 from flask import current_app
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import update
+from rq.worker import BaseWorker
+from sqlalchemy import select, update
 
-from portal.database import changed_rows, db
+from portal.database import changed_rows, db, reading
 from portal.documents.models import Document
+from portal.jobs import retries
 from portal.jobs.core.bulk_tables import Operation
+from portal.jobs.core.job_tables import Attempt
 from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
@@ -35,6 +38,9 @@ EARLIER_ROOM = "portal.jobs.tasks"  # in messages and schedules from before the 
 TASKS = "portal.jobs.worker.tasks"  # the module with the functions
 # The only functions of TASKS that a message can name.
 FUNCTIONS = frozenset({"operate", "read_document", "scrape", "sweep", "try_number"})
+# Seconds until RQ interrupts a task, and a minute later kills its fork. An attempt has none: a large file takes hours,
+# and its lease, its time without progress and the watchdog end it. The sweep's limit is in its schedule.
+TIME_LIMITS = {"read_document": 300, "try_number": 120, "operate": 300, "scrape": -1}
 KEPT_SECONDS = 60  # how long Redis keeps a finished message
 
 
@@ -87,6 +93,31 @@ def queue(name: str) -> Queue:
     return Queue(name, connection=connection(), job_class=Message, serializer=JSONSerializer, default_timeout=-1)
 
 
+def remove_wrong_types(redis: Redis, types: Mapping[str, bytes]) -> list[str]:
+    """Delete the keys that hold another type than they should; return them. Raises RedisError."""
+    wrong = [key for key, kind in types.items() if redis.type(key) not in (kind, b"none")]
+    if wrong:
+        redis.delete(*wrong)
+    return wrong
+
+
+def types_of_queue(queue: Queue) -> dict[str, bytes]:
+    """Return the keys that every message of a queue goes through, with the type of each."""
+    registries = [
+        queue.started_job_registry, queue.finished_job_registry, queue.failed_job_registry,
+        queue.deferred_job_registry, queue.scheduled_job_registry, queue.canceled_job_registry,
+    ]  # fmt: skip
+    return {
+        queue.key: b"list",
+        queue.intermediate_queue_key: b"list",
+        Queue.redis_queues_keys: b"set",
+        BaseWorker.redis_workers_keys: b"set",
+        f"rq:workers:{queue.name}": b"set",
+        f"rq:clean_registries:{queue.name}": b"string",
+        **{registry.key: b"zset" for registry in registries},
+    }
+
+
 def job_message(job_id: int, attempt: int, generation: int) -> str:
     """Return the id of a job's message. Each push has its own generation, because RQ rejects an id that it has seen."""
     return f"sj-{job_id}-{attempt}-{generation}"
@@ -112,12 +143,20 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
     if row is None:
         return False
     pushed = _enqueue("scrape", "scrape", [job_id, row.attempt], job_message(job_id, row.attempt, row.generation),
-                      at_front=row.attempt > 0)  # fmt: skip
+                      at_front=row.attempt > 0 and _was_interrupted(job_id, row.attempt))  # fmt: skip
     if not pushed:
         own = (ScrapingJob.id == job_id, ScrapingJob.generation == row.generation)
         changed_rows(update(ScrapingJob).where(*own).values(enqueued_at=None))
         db.session.commit()
     return pushed
+
+
+def _was_interrupted(job_id: int, attempt: int) -> bool:
+    """Whether the job's last attempt ended in such a way that it continues before all others."""
+    last = select(Attempt.end, Attempt.cause).where(Attempt.job_id == job_id, Attempt.attempt == attempt)
+    with reading() as session:
+        ended = session.execute(last).one_or_none()
+    return ended is not None and retries.goes_first(ended.end, ended.cause)
 
 
 def push_document(document_id: int, now: datetime) -> bool:
@@ -162,11 +201,19 @@ def in_queue(name: str, message: str) -> bool:
 
 
 def _enqueue(queue_name: str, function: str, args: list[Any], message: str, *, at_front: bool = False) -> bool:
-    try:
+    def push() -> None:
         queue(queue_name).enqueue_call(
             f"{ROOM}.{function}", args=args, job_id=message, unique=True, at_front=at_front,
-            timeout=-1, result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS,
+            timeout=TIME_LIMITS[function], result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS,
         )  # fmt: skip
+
+    try:
+        try:
+            push()
+        except ResponseError:
+            if not remove_wrong_types(connection(), types_of_queue(queue(queue_name))):
+                raise
+            push()
     except DuplicateJobError:
         return True
     except (RedisError, OSError) as error:

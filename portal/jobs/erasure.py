@@ -6,7 +6,7 @@ is gone.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import func, select, update
@@ -21,17 +21,26 @@ from portal.jobs.models import ScrapingJob
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+LOOKED_AT = 5000
+PART_SECONDS = 60  # the next part of the storage is looked through; all of them in four hours
+ORPHAN_AGE = timedelta(days=1)
 
 
 def erase(job: JobColumns, now: datetime) -> str | None:
-    """Delete a removed job's rows and, if it was the last job of its document, that too; does not commit. Returns the
-    key of the stored file to delete after the commit, or None."""
+    """Delete a job's rows and, if it was the last job of its document, that too; does not commit. Returns the key of
+    the stored file to delete after the commit, or None.
+
+    Call it before the verb that removes the job: deleting a million rows takes a minute, and from that verb on nobody
+    else can end a job, because the metrics are locked.
+    """
     ledger.erase(job.id)
     answer_samples.erase(job.id)
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
-    others = select(func.count()).where(ScrapingJob.document_id == job.document_id, ScrapingJob.deleted_at.is_(None))
-    if db.session.scalar(others):
+    others = (
+        ScrapingJob.document_id == job.document_id, ScrapingJob.id != job.id, ScrapingJob.deleted_at.is_(None)
+    )  # fmt: skip
+    if db.session.scalar(select(func.count()).where(*others)):
         return None
     document.deleted_at, document.sheets, document.checks = now, [], {}
     return document.storage_key
@@ -49,15 +58,40 @@ def delete_file(storage: LocalStorage, key: str) -> bool:
 
 
 def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
-    """Delete the stored files of deleted documents, and record that they are gone. A step of the sweep; it commits."""
+    """Delete the stored files of deleted documents, and record that they are gone. A step of the sweep; it commits.
+
+    A file that this machine cannot see is not recorded as gone: another machine may have it, or its disk is not there.
+    """
     left = select(Document.id, Document.storage_key).where(
         Document.deleted_at.is_not(None), Document.erased_at.is_(None)
     )
-    waiting = db.session.execute(left.order_by(Document.id).limit(BATCH)).all()
+    waiting = db.session.execute(left.order_by(Document.id).limit(LOOKED_AT)).all()
     db.session.commit()
-    for document_id, key in waiting:
+    here = [(document_id, key) for document_id, key in waiting if storage.is_here(key)]
+    if len(here) < len(waiting):
+        log.warning("stored files are not in this machine's folder", n=len(waiting) - len(here))
+    for document_id, key in here[:BATCH]:
         if not delete_file(storage, key):  # deleting twice is harmless
             continue
         changed_rows(update(Document).where(Document.id == document_id).values(erased_at=now))
         db.session.commit()
         yield document_id
+
+
+def erase_orphans(now: datetime, storage: LocalStorage) -> Iterator[str]:
+    """Delete stored files that no document names, one of the storage's parts in each pass, and yield their keys.
+
+    A process that was killed during an upload leaves one. They are at least a day old, and not older than the oldest
+    document: a portal that was given an empty database must not delete the files of its earlier one. Commits.
+    """
+    part = int(now.timestamp() // PART_SECONDS)
+    keys = storage.old_keys(part, (now - ORPHAN_AGE).timestamp())[:LOOKED_AT]
+    if not keys:
+        return
+    oldest = db.session.scalar(select(func.min(Document.created_at)))
+    known = set(db.session.scalars(select(Document.storage_key).where(Document.storage_key.in_(keys))))
+    db.session.commit()
+    for key in keys:
+        ours = key not in known and oldest is not None and storage.changed_at(key) >= oldest.timestamp()
+        if ours and delete_file(storage, key):
+            yield key

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, or_, update
+from sqlalchemy import ColumnElement, and_, func, or_, update
 
 from portal.causes import CauseCode
 from portal.database import among, db
+from portal.jobs import retries
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import JobColumns
@@ -87,8 +88,9 @@ class Lifecycle(JobColumns):
         """Complete a job whose every row has a final answer. None when rows are left, or the attempt is over."""
         guards = (*cls.held_by(job_id, attempt), cls.processed_numbers == cls.total_numbers)
         job = cls._change(
-            guards, now, status=Status.COMPLETED, completed_at=now, lease_until=None, last_error=None, paused_at=None
-        )
+            guards, now, status=Status.COMPLETED, completed_at=now, lease_until=None, last_error=None, paused_at=None,
+            waits_since=None,
+        )  # fmt: skip
         if job:
             job._close_attempt(AttemptEnd.COMPLETED, now)
             ledger.delete_tickets(job.id)
@@ -107,15 +109,20 @@ class Lifecycle(JobColumns):
     def hand_back(
         cls, job_id: int, attempt: int, cause: str, now: datetime, not_before: datetime | None = None
     ) -> Self | None:
-        """Return the job to the queue for a deploy, a pause or a busy source. It uses no retry."""
+        """Return the job to the queue for a deploy, a pause, a turn or a busy source. It uses no retry. With
+        `not_before` it waits, and `SCRAPING_WAIT_HOURS` without a new answer are the longest wait in all."""
         guards = cls.held_by(job_id, attempt)
-        waits = {"not_before": not_before, "wait_cause": cause if not_before else None}
-        values = {"lease_until": None, "enqueued_at": None, **waits}
+        explained = not_before is not None or cause == CauseCode.TURN
+        waits = {"not_before": not_before, "wait_cause": cause if explained else None}
+        since = retries.waits_since(cls, cause, not_before, now)
+        values = {"lease_until": None, "enqueued_at": None, "waits_since": since, **waits}
         job = cls._change(guards, now, status=Status.RETRYING, **values)
         if job:
             job._close_attempt(AttemptEnd.HANDED_BACK, now, cause)
+            folds = retries.is_like_the_one_before(cause, job.processed_numbers > job.processed_at_claim)
+            facts = timeline.fold_attempts(job.id, job.attempt) if folds else {}
             until = not_before.isoformat() if not_before else None
-            timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until)
+            timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until, **facts)
         return job
 
     # ── verbs of the sweep ──────────────────────────────────────────────────────────────────────────────────────
@@ -161,6 +168,28 @@ class Lifecycle(JobColumns):
         )
 
     @classmethod
+    def stop_waiting(cls, job_id: int, waits_before: datetime, now: datetime) -> Self | None:
+        """Fail a job for good that has waited for its source since before that moment without a new answer. None when
+        it has begun to wait anew, was paused, or a worker has it."""
+        guards = (
+            cls.id == job_id,
+            cls.status.in_(WAITING),
+            cls.waits_since <= waits_before,
+            cls.paused_at.is_(None),
+            cls.source.not_in(paused_source_names()),
+        )
+        cause = func.coalesce(cls.wait_cause, CauseCode.SOURCE_BUSY)
+        ended = {"last_error": cause, "enqueued_at": None, "not_before": None, "wait_cause": None}
+        job = cls._change(guards, now, status=Status.FAILED, next_retry_at=None, **ended)
+        if job:
+            since = job.waits_since.isoformat() if job.waits_since else None
+            facts: dict[str, Any] = {"attempt": job.attempt, "cause": job.last_error, "waited_since": since}
+            timeline.record(job.id, EventKind.FAILED, now, ready=job.processed_numbers, **facts)
+            update_metrics(job, now)
+            send.job_failed(job, now)
+        return job
+
+    @classmethod
     def retry_when_due(
         cls, job_id: int, now: datetime, *, at_once: bool = False, actor: str | None = None
     ) -> Self | None:
@@ -169,7 +198,7 @@ class Lifecycle(JobColumns):
         guards = (
             cls.id == job_id, cls.status.in_(RETRYABLE), cls.retry_count < cls.max_retries, cls.paused_at.is_(None), due
         )  # fmt: skip
-        fresh = {"next_retry_at": None, "not_before": None, "enqueued_at": None}
+        fresh = {"next_retry_at": None, "not_before": None, "enqueued_at": None, "waits_since": None}
         job = cls._change(guards, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **fresh)
         if job:
             job.failed_count -= ledger.reopen(job.id)
@@ -202,13 +231,15 @@ class Lifecycle(JobColumns):
             round=cls.round + 1,
             next_retry_at=None,
             not_before=None,
+            wait_cause=None,
+            waits_since=None,
             paused_at=None,
             enqueued_at=None,
             last_error=None,
         )
         if job:
-            update_metrics(job, now)
             job.failed_count -= ledger.reopen(job.id, reasons)
+            update_metrics(job, now)  # after the rows: it locks the metrics until the commit
             timeline.record(job.id, EventKind.RETRIED, now, actor, numbers=job.waiting_numbers, why=why)
             send.job_moved_on(job, now)
         return job
@@ -228,7 +259,9 @@ class Lifecycle(JobColumns):
     @classmethod
     def cancel(cls, job_id: int, actor: str, now: datetime, *, why: str | None = None) -> Self | None:
         """Stop for good; finished answers are kept."""
-        ended = {"lease_until": None, "next_retry_at": None, "not_before": None, "paused_at": None}
+        ended = {
+            "lease_until": None, "next_retry_at": None, "not_before": None, "paused_at": None, "waits_since": None
+        }  # fmt: skip
         job = cls._move(job_id, Status.CANCELLED, now, enqueued_at=None, **ended)
         if job:
             job._close_attempt(AttemptEnd.CANCELLED, now)
@@ -250,7 +283,8 @@ class Lifecycle(JobColumns):
     @classmethod
     def resume(cls, job_id: int, actor: str, now: datetime) -> Self | None:
         """Let a paused job continue."""
-        job = cls._change((cls.id == job_id, cls.paused_at.is_not(None)), now, paused_at=None, enqueued_at=None)
+        freed = {"paused_at": None, "enqueued_at": None, "waits_since": None}
+        job = cls._change((cls.id == job_id, cls.paused_at.is_not(None)), now, **freed)
         if job:
             timeline.record(job.id, EventKind.RESUMED, now, actor)
         return job
@@ -330,10 +364,8 @@ class Lifecycle(JobColumns):
         seen = db.session.get(cls, job_id, populate_existing=True, with_for_update={"key_share": True, "of": cls})
         if seen is None:
             return None
-        retries_left = seen.retry_count < seen.max_retries
-        wait = backoff.wait_seconds(seen.retry_count + 1) if retries_left else 0.0
-        next_retry_at = now + timedelta(seconds=wait) if retries_left else None
-        values = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at}
+        next_retry_at = retries.next_retry_at(seen, now, backoff)
+        values = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at, "waits_since": None}
         job = cls._change(guards, now, status=after, **values)
         if job:
             job._close_attempt(end, now, cause)

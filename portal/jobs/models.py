@@ -20,6 +20,7 @@ from portal.seed_compat import Objects
 BY_HAND = "shell"  # the worker's name in an attempt that was begun by hand
 
 
+_HIDDEN = "deleted_at IS NOT NULL AND total_numbers = 0"  # being opened, by `jobs.opening`
 _NOT_DELETED = "deleted_at IS NULL"
 _FAILED = "status IN ('failed', 'timeout')"
 
@@ -52,6 +53,14 @@ class ScrapingJob(Lifecycle, Model):
         partial_index(
             "ix_jobs_waiting", "enqueued_at", where="status IN ('pending', 'retrying') AND paused_at IS NULL"
         ),
+        partial_index("ix_jobs_hidden", "created_at", where=_HIDDEN),
+        partial_index(
+            "ix_jobs_waits_since", "waits_since", where="status IN ('pending', 'retrying') AND waits_since IS NOT NULL"
+        ),
+        partial_index(
+            "ix_jobs_not_before", "not_before", where="status IN ('pending', 'retrying') AND not_before IS NOT NULL"
+        ),
+        partial_index("ix_scraping_jobs_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
         # For the metrics: unfinished jobs, jobs not counted yet, and jobs counted but active again; then for expiry.
         partial_index("ix_jobs_going_on", "status", "user_id", "deleted_at", "ended_at", where=_GOING_ON),
         partial_index("ix_jobs_uncounted", "id", where=_UNCOUNTED),

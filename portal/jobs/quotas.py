@@ -74,7 +74,9 @@ def rows_for_document(document_id: int) -> int:
 
 def _started_since(session: Session, user_id: int, count: int, since: datetime) -> bool:
     """Whether `count` files were started since then. It reads no more of them than that."""
-    newest_first = select(ScrapingJob.created_at).where(ScrapingJob.user_id == user_id).order_by(ScrapingJob.id.desc())
+    # One whose ledger is still being opened has not started.
+    mine = (ScrapingJob.user_id == user_id, ScrapingJob.total_numbers > 0)
+    newest_first = select(ScrapingJob.created_at).where(*mine).order_by(ScrapingJob.id.desc())
     last_of_them = session.scalar(newest_first.offset(max(0, count - 1)).limit(1))
     return last_of_them is not None and last_of_them >= since
 

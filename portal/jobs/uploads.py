@@ -38,7 +38,7 @@ def store_upload(
 
 def unstarted_documents(user_id: int) -> list[Document]:
     """Return the person's documents that have no job, newest first."""
-    started = exists().where(ScrapingJob.document_id == Document.id)
+    started = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.total_numbers > 0)
     mine = (Document.user_id == user_id, Document.deleted_at.is_(None), ~started)
     return list(db.session.scalars(select(Document).where(*mine).order_by(Document.id.desc()).limit(UNSTARTED_SHOWN)))
 
@@ -70,7 +70,9 @@ def countries_used(user_id: int) -> list[str]:
 def jobs_started(document_id: int) -> int:
     """Count the jobs ever started with a document, including deleted ones. A form carries this number, so that a form
     sent twice is recognised."""
-    return db.session.scalar(select(func.count()).where(ScrapingJob.document_id == document_id)) or 0
+    # One whose ledger is still being opened has not started.
+    started = (ScrapingJob.document_id == document_id, ScrapingJob.total_numbers > 0)
+    return db.session.scalar(select(func.count()).where(*started)) or 0
 
 
 def job_started_since(document: Document, seen: int | None) -> ScrapingJob | None:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import requests
 from requests_hardened.ip_filter import EXTRA_BLOCKED_NET_RANGES  # type: ignore[import-untyped]
 
+from portal.net.deadline import within
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -127,7 +129,9 @@ class AddressPolicy:
 
     def _resolve(self, host: str, port: int) -> AllowedAddress:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = within(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except TimeoutError as error:
+            raise requests.ConnectTimeout(f"the name of the host took too long: {host}") from error
         except (OSError, UnicodeError) as error:
             raise requests.ConnectionError(f"the name of the host is not known: {host}") from error
         # Check all addresses, not only the one we use: a name that points both inside and outside cannot be trusted.

@@ -1,22 +1,24 @@
 """One deadline for a whole exchange: connecting, the headers and the body.
 
 A socket's own timeout starts again at every chunk, so a server that sends a byte now and then never reaches it. Here
-each read may only take the time left until its thread's deadline: no watchdog, and only two extra calls a read. It
-must not know what is requested. Where its promise ends: resolving a host name takes as long as the system lets it.
+each read may only take the time left until its thread's deadline: no watchdog, and only two extra calls a read. Host
+names are resolved through `within`, as the system may take minutes. It must not know what is requested.
 """
 
 import io
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPResponse
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+T = TypeVar("T")
 _thread = threading.local()
 
 
@@ -38,6 +40,30 @@ def _seconds_left(until: float | None) -> float | None:
     if left <= 0:
         raise TimeoutError("the exchange took too long")
     return left
+
+
+def within(call: Callable[[], T]) -> T:
+    """The result of a call that cannot be interrupted, within this thread's deadline. Raises TimeoutError, and what the
+    call raises. A call that is late goes on in a thread of its own, which ends with the process."""
+    left = _seconds_left(getattr(_thread, "until", None))
+    if left is None:
+        return call()
+    results: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put((call(), None))
+        except BaseException as error:
+            results.put((None, error))
+
+    threading.Thread(target=run, name="within", daemon=True).start()
+    try:
+        result, error = results.get(timeout=left)
+    except Empty:
+        raise TimeoutError("the exchange took too long") from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]
 
 
 class _DeadlineReader(io.RawIOBase):

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-MAX_SECONDS = 86_400.0
+DAY_SECONDS = 86_400.0
 
 
-def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return Retry-After, given in seconds or as a date, in seconds up to a day; None when missing or invalid."""
+def retry_after_seconds(headers: Mapping[str, str], now: datetime, most: float = DAY_SECONDS) -> float | None:
+    """Return Retry-After, given in seconds or as a date, in seconds up to `most`; None when missing or invalid."""
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -17,10 +17,10 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     except ValueError:
         try:
             at = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
-    return min(max(seconds, 0.0), MAX_SECONDS) if seconds == seconds else None
+    return min(max(seconds, 0.0), most) if seconds == seconds else None
 
 
 def rate_limit_seconds(headers: Mapping[str, str]) -> float | None:

@@ -6,11 +6,16 @@ is lost. If the sender dies in the millisecond between the server's 250 and our 
 with the same Message-ID. This module must not know what a channel does.
 """
 
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
+from queue import Empty, SimpleQueue
 
 import structlog
+from flask import current_app
 from sqlalchemy import update
 
 from portal.database import changed_rows, db
@@ -33,30 +38,90 @@ CHANNELS: dict[Channel, Deliver] = {
     Channel.WEBHOOK: webhook_channel.deliver,
 }
 
-BATCH = 50
+BATCH = 100
+LANES = 16
 PASS_SECONDS = 15  # then the rest waits for the next pass: a sweep may take a minute in all
 STEPS = 15  # how many times the wait grows: 2, 4, 6 … 30 minutes
 MAX_TRIES = 30  # with growing waits, half a day of a dead mail server
 
 
-def send_due(now: datetime, channels: Mapping[Channel, Deliver] | None = None) -> Iterator[Notice]:
-    """Send the due notices, and yield each one that was sent."""
-    began, down = time.monotonic(), set[Route]()
+def send_due(
+    now: datetime, channels: Mapping[Channel, Deliver] | None = None, *, patience_seconds: float = 0.0
+) -> Iterator[Notice]:
+    """Send the due notices, and yield each one that was sent.
+
+    Each route (the mail server, the chats, one person's webhook) has a lane of its own, and LANES of them run at once:
+    ten webhooks that never answer delay nobody else's. `patience_seconds`: how long a mail server may think about a
+    whole message.
+    """
+    channels = dict(channels or {**CHANNELS, Channel.MAIL: partial(_mail, patience_seconds=patience_seconds)})
+    lanes: dict[Route, list[DueNotice]] = {}
     for seen in due_notices(now, BATCH):
-        if seen.route in down:
-            continue  # it stays due, and no try is counted
-        if time.monotonic() - began > PASS_SECONDS:
+        lanes.setdefault(seen.route, []).append(seen)
+    until = time.monotonic() + PASS_SECONDS
+    if len(lanes) == 1:
+        yield from _run_lane(next(iter(lanes.values())), channels, now, until)
+        return
+    db.session.commit()  # on SQLite an open transaction of ours would keep every lane waiting
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def run(lane: list[DueNotice]) -> list[Notice]:
+        with app.app_context():
+            return list(_run_lane(lane, channels, now, until))
+
+    for sent in _at_once(run, lanes.values()):
+        yield from sent
+
+
+def _at_once(
+    run: Callable[[list[DueNotice]], list[Notice]], lanes: Collection[list[DueNotice]]
+) -> Iterator[list[Notice]]:
+    """Run LANES lanes at once, and yield the result of each as it ends. The threads are daemons: a process that is
+    stopped does not wait for a server that takes its time, as it would with a pool of concurrent.futures."""
+    waiting: SimpleQueue[list[DueNotice]] = SimpleQueue()
+    ended: SimpleQueue[list[Notice] | Exception] = SimpleQueue()
+    for lane in lanes:
+        waiting.put(lane)
+
+    def serve() -> None:
+        with suppress(Empty):
+            while True:
+                lane = waiting.get_nowait()
+                try:
+                    ended.put(run(lane))
+                except Exception as error:  # of the database: the caller gets it
+                    ended.put(error)
+
+    for n in range(min(LANES, len(lanes))):
+        threading.Thread(target=serve, name=f"notices-{n}", daemon=True).start()
+    for _ in lanes:
+        result = ended.get()
+        if isinstance(result, Exception):
+            raise result
+        yield result
+
+
+def _mail(notice: Notice, now: datetime, *, patience_seconds: float) -> str:
+    return email_channel.deliver(notice, now, patience_seconds)
+
+
+def _run_lane(
+    lane: list[DueNotice], channels: Mapping[Channel, Deliver], now: datetime, until: float
+) -> Iterator[Notice]:
+    """Send the notices of one route, one after the other, until it is down or the pass is over."""
+    for seen in lane:
+        if time.monotonic() > until:
             return
         if (taken := _take(seen, now)) is None:
             continue
         notice = load_detached(taken)
         try:
-            answer = (channels or CHANNELS)[notice.channel](notice, now)
+            answer = channels[notice.channel](notice, now)
         except Exception as error:  # any error: one notice that cannot be sent must not block the others
             db.session.rollback()
             if _note_failed(notice, error, now):
-                down.add(seen.route)
                 postpone_route(seen, now)
+                return  # the others stay due, and no try is counted
             continue
         if _note_sent(notice, answer, now):
             yield notice
@@ -81,7 +146,9 @@ def _note_failed(notice: Notice, error: Exception, now: datetime) -> bool:
     refused = error if isinstance(error, DeliveryFailed) else DeliveryFailed(str(error) or "no answer")
     known = isinstance(error, (DeliveryFailed, OSError))
     log.warning("notice not sent", notice=notice.id, channel=notice.channel, error=refused.answer, exc_info=not known)
-    failed = refused.final or notice.tries % MAX_TRIES == 0  # a notice that an admin resends gets MAX_TRIES more
+    twice = refused.unsure and notice.last_error == refused.answer  # it may have arrived twice already
+    # A notice that an admin resends gets MAX_TRIES more.
+    failed = refused.final or twice or notice.tries % MAX_TRIES == 0
     wait = max(RETRY_SECONDS * min(notice.tries % MAX_TRIES or MAX_TRIES, STEPS), refused.wait_seconds or 0)
     why = refused.answer[:ANSWER_LENGTH]
     state = Delivery.DEAD if failed else Delivery.DUE

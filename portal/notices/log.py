@@ -8,7 +8,8 @@ from sqlalchemy import func, select, update
 from portal import audit
 from portal.accounts import User
 from portal.database import among, changed_rows, db
-from portal.notices.models import Delivery, Notice
+from portal.notices import mail_refusals
+from portal.notices.models import Channel, Delivery, Notice
 
 PAGE = 50
 READING = timedelta(minutes=5)
@@ -73,5 +74,13 @@ def send_again(notice_id: int, actor: str, now: datetime) -> bool:
     again = changed_rows(update(Notice).where(*mine).values(state=Delivery.DUE, due_at=now)) == 1
     if again:
         audit.note(actor, "notice_resent", "notice", notice_id, None, now)
+        if address := _email_address(notice_id):
+            mail_refusals.forget(address)  # the admin has seen the mail server's answer
     db.session.commit()
     return again
+
+
+def _email_address(notice_id: int) -> str | None:
+    """Return the address that an e-mail goes to; None for another channel."""
+    to = select(User.email).join(Notice, Notice.user_id == User.id)
+    return db.session.scalar(to.where(Notice.id == notice_id, Notice.channel == Channel.MAIL))

@@ -72,6 +72,16 @@ class DigestWindow(Model):
     until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class MailRefusal(Model):
+    """An address that the mail server has refused for good. Nothing is sent to it until an admin lifts the refusal."""
+
+    __tablename__ = "mail_refusals"
+
+    address: Mapped[str] = mapped_column(String(255), primary_key=True)
+    answer: Mapped[str] = mapped_column(Text)  # of the mail server, clipped
+    refused_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class NoticeSettings(Model):
     """A person's notification preferences and webhook. Without a row, these defaults apply."""
 
@@ -84,5 +94,7 @@ class NoticeSettings(Model):
     daily_summary: Mapped[bool] = mapped_column(default=False)  # admins only
     webhook_url: Mapped[str | None] = mapped_column(Text)
     webhook_secret: Mapped[str | None] = mapped_column(String(80))
+    webhook_old_secret: Mapped[str | None] = mapped_column(String(80))  # also signs, until `webhook_old_until`
+    webhook_old_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     webhook_off_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the address answered 410 Gone
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -7,7 +7,7 @@ sends nothing.
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from portal.database import among, changed_rows, db, reading, upsert
 from portal.notices.kinds import NoticeKind
@@ -59,11 +59,12 @@ class DueNotice(NamedTuple):
 
 
 def due_notices(now: datetime, most: int) -> list[DueNotice]:
-    """The notices to send now, longest waiting first. Webhooks come last, because some of them never answer."""
+    """The notices to send now, longest waiting first. Webhooks come last, because some of them never answer, and what
+    has failed already comes after what is new."""
     due = (
         select(Notice.id, Notice.tries, Notice.state, Notice.kind, Notice.channel, Notice.user_id)
         .where(among(Notice.state, UNSENT), Notice.due_at <= now)
-        .order_by(Notice.channel == Channel.WEBHOOK, Notice.due_at, Notice.id)
+        .order_by(Notice.channel == Channel.WEBHOOK, Notice.tries > 0, Notice.due_at, Notice.id)
         .limit(most)
     )
     with reading() as session:
@@ -102,3 +103,13 @@ def drop_held(job_id: int, kind: NoticeKind, now: datetime) -> int:
         Notice.due_at > now,
     )  # fmt: skip
     return changed_rows(update(Notice).where(*held).values(state=Delivery.DROPPED))
+
+
+def delete_old(before: datetime, most: int) -> int:
+    """Delete ended notices that were written before a moment, at most `most`, and return how many. Ids grow with time,
+    so only the lowest are read. Does not commit."""
+    lowest = select(Notice.id).order_by(Notice.id).limit(most).subquery()
+    old = select(Notice.id).where(Notice.id.in_(select(lowest)), Notice.created_at < before)
+    ids = list(db.session.scalars(old.where(~among(Notice.state, UNSENT))))
+    changed_rows(update(Notice).where(Notice.digest_id.in_(ids)).values(digest_id=None))
+    return changed_rows(delete(Notice).where(Notice.id.in_(ids)))

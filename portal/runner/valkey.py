@@ -9,6 +9,8 @@ import shutil
 import stat
 from pathlib import Path
 
+from portal import logs
+
 # No port: only the owner of the socket's folder can connect. `noeviction`: a full server must refuse loudly rather than
 # drop a queue. The append-only file lets a restart continue at once; correctness never depends on it.
 CONF = """\
@@ -25,6 +27,9 @@ daemonize no
 loglevel warning
 logfile "{folder}/valkey.log"
 """
+
+
+LOG_NAME = "valkey.log"  # opened anew for each line, so it can be renamed while the server runs
 
 
 class ValkeyMissing(Exception):
@@ -52,6 +57,7 @@ def write_conf(folder: Path, socket: Path) -> Path:
     private_folder(folder)
     conf = folder / "valkey.conf"
     conf.write_text(CONF.format(socket=socket, folder=folder))
+    logs.rotate(folder / LOG_NAME)
     return conf
 
 

@@ -5,7 +5,8 @@ Pure: knows no database and no job. A batch is paid for when the source gives it
 again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,21 +70,39 @@ class SourceFacts:
         return numbers * self.seconds_per_number
 
 
-class SourceBusy(Exception):
+class LookupEnded(Exception):
+    """What concerns all numbers ended a call. `answers` are those of the same call that had come in before: they are
+    paid for, so whoever catches this saves them. Raised as SourceBusy or SourceStopped."""
+
+    def __init__(self, reason: str, answers: Mapping[str, Answer]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.answers = answers
+
+    def with_answers(self, answers: Mapping[str, Answer]) -> "LookupEnded":
+        """A copy with these answers: several threads may raise the same exception, each with its own answers."""
+        raise NotImplementedError
+
+
+class SourceBusy(LookupEnded):
     """The source can answer no request now. The job waits for `seconds` and uses no retry."""
 
-    def __init__(self, reason: str, seconds: float) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, reason: str, seconds: float, answers: Mapping[str, Answer] | None = None) -> None:
+        super().__init__(reason, answers or {})
         self.seconds = seconds
 
+    def with_answers(self, answers: Mapping[str, Answer]) -> "SourceBusy":
+        return SourceBusy(self.reason, self.seconds, {**answers, **self.answers})
 
-class SourceStopped(Exception):
+
+class SourceStopped(LookupEnded):
     """The source refuses all our requests (credentials, credit, a changed page): the attempt ends at once."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, reason: str, answers: Mapping[str, Answer] | None = None) -> None:
+        super().__init__(reason, answers or {})
+
+    def with_answers(self, answers: Mapping[str, Answer]) -> "SourceStopped":
+        return SourceStopped(self.reason, {**answers, **self.answers})
 
 
 @dataclass(frozen=True)
@@ -99,14 +118,18 @@ class SubmittedBatch:
 class Tickets(Protocol):
     """What one attempt remembers of the batches it submitted. Its methods may be called from many threads at once."""
 
+    longest_poll_seconds: float
+    """How long one attempt may poll for a batch, whatever the recipe allows: without answers a job times out."""
+
     def open(self) -> Sequence[SubmittedBatch]:
         """Batches that earlier attempts submitted and did not fetch, the oldest first."""
 
     def keep(self, batch: SubmittedBatch) -> None:
         """Save this batch, or its ticket, before anything else is done. Raises when the attempt is over."""
 
-    def fetched(self, batch: SubmittedBatch) -> None:
-        """Note that its answers are here: it is deleted in the transaction that saves them."""
+    def fetched(self, batch: SubmittedBatch, numbers: Collection[str]) -> None:
+        """Note that the answers for these of its numbers are here: it is deleted in the transaction that saves them,
+        and its other numbers are submitted again."""
 
     def drop(self, batch: SubmittedBatch, *, lost: bool) -> None:
         """Delete it now, as no answer will come. `lost`: the source had accepted it, and its numbers are submitted
@@ -116,12 +139,14 @@ class Tickets(Protocol):
 class NoTickets:
     """Saves nothing: for a single lookup outside a job."""
 
+    longest_poll_seconds = math.inf
+
     def open(self) -> Sequence[SubmittedBatch]:
         return ()
 
     def keep(self, batch: SubmittedBatch) -> None: ...
 
-    def fetched(self, batch: SubmittedBatch) -> None: ...
+    def fetched(self, batch: SubmittedBatch, numbers: Collection[str]) -> None: ...
 
     def drop(self, batch: SubmittedBatch, *, lost: bool) -> None: ...
 
@@ -137,7 +162,7 @@ class LookupSession(Protocol):
         """The answers for one call's numbers, by number.
 
         A number that is missing was not looked up, as the attempt was stopped, and stays as it was. Raises SourceBusy
-        or SourceStopped for what concerns all numbers.
+        or SourceStopped for what concerns all numbers, with the answers that had come in before.
         """
 
 
@@ -146,7 +171,7 @@ class Source(Protocol):
 
     name: str
     fields: tuple[str, ...]  # the columns that it adds to the file, in order
-    concurrency: int  # numbers in flight at once; 1 = looked up in the caller's own thread
+    concurrency: int  # numbers in flight at once
     data_version: str  # the version of its data, shown beside the result
 
     def lookup(self, e164: str) -> Answer:
@@ -164,6 +189,7 @@ class SourceWithSessions(Protocol):
 
     batch: int  # numbers in one call
     tries: int  # how often an attempt may look up one number
+    answer_seconds: float  # how long one request may take, at most
 
     def open_session(self, stop: Callable[[], bool], tickets: Tickets) -> LookupSession:
         """A new session. Once `stop()` is true it sends no new request. It fetches the batches that `tickets` has open
@@ -179,22 +205,20 @@ class OneByOneSession:
         self._source = source
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
-        lookup = self._source.lookup
-        if len(numbers) == 1:
-            return {numbers[0]: lookup(numbers[0])}
-        try:
-            return {number: lookup(number) for number in numbers}
-        except (SourceBusy, SourceStopped):
-            raise
-        except Exception:  # one of them made the source fail: look up each alone, so that only that one fails
-            return {number: self._lookup_alone(number) for number in numbers}
+        answers: dict[str, Answer] = {}
+        for number in numbers:
+            try:
+                answers[number] = self._source.lookup(number) if len(numbers) == 1 else self._lookup_alone(number)
+            except LookupEnded as ended:
+                raise ended.with_answers(answers) from None
+        return answers
 
     def _lookup_alone(self, number: str) -> Answer:
         try:
             return self._source.lookup(number)
-        except (SourceBusy, SourceStopped):
+        except LookupEnded:
             raise
-        except Exception:
+        except Exception:  # only this number fails
             log.exception("lookup failed", source=self._source.name)
             return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
 

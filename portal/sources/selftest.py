@@ -83,7 +83,8 @@ def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
             return ReadAnswer(OUTCOMES.get(verdict, Outcome.FAILED))
         if content is None:
             content = response.page if recipe.kind == AnswerFormat.HTML else response.json
-        return ReadAnswer(Outcome.FOUND, extract_fields(recipe.fields, content))
+        fields = extract_fields(recipe.fields, content)
+        return ReadAnswer(Outcome.FOUND if fields else Outcome.FAILED, fields)
     except UnreadableResponse:
         return ReadAnswer(Outcome.FAILED, difference=Difference("not_readable"))
     except FieldMissing as error:

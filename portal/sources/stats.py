@@ -41,6 +41,14 @@ def since(sources: Iterable[str], moment: datetime) -> dict[str, dict[Outcome, i
     return found
 
 
+def last_answers(sources: Iterable[str]) -> dict[str, datetime]:
+    """The last minute in which each source answered for a number. A source without one in the last hours is left
+    out."""
+    answered = (SourceMinute.source.in_(list(sources)), SourceMinute.outcome.in_((Outcome.FOUND, Outcome.NOT_FOUND)))
+    latest = select(SourceMinute.source, func.max(SourceMinute.minute)).where(*answered).group_by(SourceMinute.source)
+    return {row[0]: row[1] for row in db.session.execute(latest)}
+
+
 def forget(now: datetime, hours: float = 2.0) -> int:
     """Delete counts that no page shows any more, and return how many rows that were."""
     return changed_rows(delete(SourceMinute).where(SourceMinute.minute < now - timedelta(hours=hours)))

@@ -124,6 +124,7 @@ UNUSABLE: dict[str, LazyString] = {
     "not JSON": _("The answer is not JSON."),
     "not a page": _("The answer is not a web page."),
     "longer than its limit": _("The answer is longer than the recipe allows."),
+    "no field at all": _("The answer contains none of the fields."),
     "no rule for success holds": _("The answer meets none of the recipe’s success rules."),
 }
 

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 View = TypeVar("View", bound=Callable[..., Any])
+READ_FIRST = ("documents.start",)  # parses a whole file before it writes, in transactions of its own
 YEAR_SECONDS = 365 * 24 * 3600
 DEVICE_COOKIE = "device"
 LONGEST_NEXT = 2000  # characters; a proxy refuses longer addresses
@@ -70,7 +71,8 @@ def _before_request() -> None:
         return
     if current_user.is_authenticated:
         structlog.contextvars.bind_contextvars(user_id=current_user.id)
-    if request.method in ("GET", "HEAD") and db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
+    only_reads = request.method in ("GET", "HEAD") or request.endpoint in READ_FIRST
+    if only_reads and db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
         db.session.connection(execution_options=READ_ONLY)
 
 

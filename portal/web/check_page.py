@@ -14,6 +14,7 @@ from portal.documents.preview import NothingToPreview, Preview, preview_of
 from portal.documents.words import problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
+from portal.jobs.export import loss_words
 from portal.jobs.words.statuses import cannot_start_words
 from portal.sources.words import source_columns, source_description, source_pace, source_title
 from portal.web.countries import country_options
@@ -71,6 +72,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "source_gives": source_columns(source),
         "reason_words": reason_words,
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
+        "loss": loss_words(document, current_app.extensions["storage"]),
         "jobs": uploads.jobs_of(document.id),
         "begun": uploads.jobs_started(document.id),
     }

@@ -146,10 +146,11 @@ def start(document_id: int) -> ResponseReturnValue:
     choice: commands.Choice = page["choice"]
     if "recount" in request.form or page["look"].picked.sheet_changed:
         return redirect(url_for("documents.show", document_id=document.id, **asdict(choice)), 303)
-    job = uploads.job_started_since(document, request.form.get("begun", type=int))
+    begun = request.form.get("begun", type=int)
+    job = uploads.job_started_since(document, begun)
     if job is None:
         try:
-            job = commands.start(document, choice, current_user, utcnow())
+            job = commands.start(document, choice, current_user, utcnow(), begun=begun)
         except commands.CannotStart as error:
             page["problems"] = [cannot_start_words(error.code)]
             return render_template("documents/check.html", **page), 422
@@ -196,6 +197,10 @@ def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
         UploadRefusal.TOO_LARGE: gettext(
             "The file is larger than %(limit)s MB. Split it into several files, or delete the sheets you do not need.",
             limit=current_app.config["MAX_UPLOAD_MB"],
+        ),
+        UploadRefusal.NOT_STORED: gettext(
+            "The file could not be saved: the portal has no space left. "
+            "Ask an administrator to free some, and try again."
         ),
     }
     return _refused_with(sentences.get(refusal) or document_words.problem_words(refusal.value))

@@ -21,8 +21,15 @@ from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from flask_login import AnonymousUserMixin, current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge, SecurityError
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    RequestEntityTooLarge,
+    SecurityError,
+    ServiceUnavailable,
+)
 
+from portal.database_errors import DatabaseError, is_away
 from portal.web.access import STRANGERS_BYTES
 
 log = structlog.get_logger(__name__)
@@ -61,7 +68,12 @@ WORDS: dict[int, tuple[LazyString, LazyString]] = {
         lazy_gettext("Something went wrong on our side"),
         lazy_gettext("Your files are safe. Try again in a minute. If it keeps happening, contact your administrator."),
     ),
+    503: (
+        lazy_gettext("The portal is busy right now"),
+        lazy_gettext("Your files are safe. Wait a few seconds, then do the same again."),
+    ),
 }
+BUSY_RETRY_SECONDS = 5
 FORM_TOO_OLD = (
     lazy_gettext("This form has expired"),
     lazy_gettext("You may have signed in or out since you opened it. Reload the page and send it again."),
@@ -72,6 +84,7 @@ def set_up(app: Flask) -> None:
     """Register the error pages, and give every request a reference."""
     request_started.connect(_assign_reference, app)
     app.register_error_handler(HTTPException, answer_error)
+    app.register_error_handler(DatabaseError, _answer_database_error)
     app.register_error_handler(SecurityError, _unknown_host)
 
 
@@ -93,7 +106,7 @@ def answer_error(error: HTTPException) -> Response:
     title, advice = WORDS.get(status) or WORDS[400 if status < 500 else 500]
     if isinstance(error, CSRFError):
         title, advice = FORM_TOO_OLD
-    if isinstance(error, InternalServerError):
+    if isinstance(error, InternalServerError | ServiceUnavailable):
         _forget_person()  # the database may be down, and the page header would query it for the person
     else:
         log.info("refused", status=status, method=request.method, path=request.path)
@@ -108,6 +121,17 @@ def answer_error(error: HTTPException) -> Response:
         if name.lower() in ("allow", "retry-after"):
             answer.headers[name] = value
     return answer
+
+
+def _answer_database_error(error: DatabaseError) -> Response:
+    """The page that says so when the database is away or locked by somebody else; any other error is a crash.
+
+    What the request has changed is undone at its end, so that the same button can be pressed again.
+    """
+    if not is_away(error):
+        raise error
+    log.warning("the database is away", method=request.method, path=request.path, error=str(error))
+    return answer_error(ServiceUnavailable(retry_after=BUSY_RETRY_SECONDS))
 
 
 def _unknown_host(error: SecurityError) -> Response:

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from flask import render_template, request, session
+from flask import current_app, render_template, request, session
 from flask_babel import get_locale
 from flask_login import current_user
 
@@ -15,7 +15,7 @@ from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries
 from portal.jobs.core import answer_samples, derived, retention
-from portal.jobs.export import groups_of
+from portal.jobs.export import groups_of, loss_words
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
@@ -124,6 +124,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "samples": answer_samples.of_job(job.id) if current_user.is_admin else [],
         "sample_words": sample_words,
         "file": _file_facts(job),
+        "loss": loss_words(job.document, current_app.extensions["storage"]),
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
     }

@@ -2,30 +2,18 @@
 admins see all; any other job is a 404. Views that change a job are in `job_actions`.
 """
 
-from os import SEEK_END
-
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    current_app,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    send_file,
-    url_for,
-)
+from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
 from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.jobs import commands, queries
 from portal.jobs.core import derived
-from portal.jobs.export import MIMETYPES, FileFormat, UnknownGroup, download_name, export
+from portal.jobs.export import UnknownGroup, download_name, open_download
 from portal.jobs.models import ScrapingJob
 from portal.web import job_page
 from portal.web.access import login_required
 from portal.web.request_fields import id_list
+from portal.web.streaming import in_readers_language
 
 blueprint = Blueprint("jobs", __name__)
 MAX_IDS_PER_POLL = 100  # a list's page has 25
@@ -87,13 +75,17 @@ def results(job_id: int, kind: str) -> Response:
     job = visible_job(job_id)
     rows, group = request.args.get("rows", "all"), request.args.get("group")
     try:
-        file = export(job, current_app.extensions["storage"], kind, rows=rows, group=group)
+        download = open_download(job, current_app.extensions["storage"], kind, rows=rows, group=group)
     except (ValueError, UnknownGroup, FileNotFoundError):
         abort(404)
-    name = download_name(job, kind, rows, group)
-    answer = send_file(file, MIMETYPES[FileFormat(kind)], as_attachment=True, download_name=name, max_age=0)
-    answer.content_length = file.seek(0, SEEK_END)
-    file.seek(0)
+    name = download_name(job, download.extension, rows, group, is_replacement=download.is_replacement)
+    pieces = in_readers_language(current_app._get_current_object(), download.pieces)  # type: ignore[attr-defined]
+    answer = Response(pieces, mimetype=download.mimetype)
+    answer.call_on_close(download.close)
+    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    answer.cache_control.no_cache = True
+    if download.size is not None:
+        answer.content_length = download.size
     if request.method == "GET":
         commands.note_download(job_id, current_user.email, name, utcnow())
     return answer

@@ -23,6 +23,7 @@ def scrape(runner: FlaskCliRunner, *words: Any) -> Result:
     return runner.invoke(args=["scrape", *map(str, words)])
 
 
-def records(path: Path) -> list[dict[str, Any]]:
-    heads, *rows = load_workbook(path).worksheets[0].iter_rows(values_only=True)
+def records(path: Path, sheet: str | None = None) -> list[dict[str, Any]]:
+    workbook = load_workbook(path)
+    heads, *rows = workbook[sheet or workbook.sheetnames[0]].iter_rows(values_only=True)
     return [dict(zip(heads, row, strict=True)) for row in rows]

@@ -1,10 +1,12 @@
 """The options of `scrape`: column, sheet, country, source and files, and its answer to values that do not exist."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from flask.testing import FlaskCliRunner
 from openpyxl import Workbook, load_workbook
+from xlsxwriter import Workbook as XlsxWriterWorkbook
 
 from portal.accounts import User
 from portal.database import db
@@ -45,8 +47,8 @@ def test_sheet_and_country(runner: FlaskCliRunner, ada: User, tmp_path: Path) ->
     done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", *words)
 
     assert done.exit_code == 0, done.output
-    assert records(tmp_path / "out.xlsx")[0]["International number"] == "+442079460018"
-    assert load_workbook(tmp_path / "out.xlsx").sheetnames == ["Reino Unido"]
+    assert load_workbook(tmp_path / "out.xlsx").sheetnames == ["Sheet", "Reino Unido"]
+    assert records(tmp_path / "out.xlsx", "Reino Unido")[0]["International number"] == "+442079460018"
 
 
 @pytest.mark.parametrize(
@@ -95,3 +97,18 @@ def test_a_bad_output_is_refused_first(runner: FlaskCliRunner, ada: User, tmp_pa
         assert done.exit_code == 2 and sentence in " ".join(done.output.split())
     assert file.read_bytes() == content
     assert not db.session.scalars(db.select(Document)).all()
+
+
+def test_macros_need_an_output_that_can_hold_them(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
+    (tmp_path / "vba.bin").write_bytes(b"macro")
+    with XlsxWriterWorkbook(path := tmp_path / "macros.xlsm") as workbook:
+        workbook.add_vba_project(str(tmp_path / "vba.bin"))
+        workbook.add_worksheet().write_column(0, 0, ["Phone", "612345678"])
+    for ending, parts in (("xlsm", 1), ("xlsx", 0)):
+        done = scrape(runner, path, "-o", out := tmp_path / f"out.{ending}")
+        assert done.exit_code == 0, done.output
+        with ZipFile(out) as package:
+            assert package.namelist().count("xl/vbaProject.bin") == parts
+    assert "are in a new one" in done.output
+    plain = scrape(runner, tmp_path / "lista.xlsx", "-o", tmp_path / "out.xlsm")
+    assert plain.exit_code == 2

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
@@ -17,6 +18,7 @@ from portal.jobs import commands, uploads
 from portal.jobs.admin import operation_runner, operations
 from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.core.bulk_tables import OperationState, Verb
+from portal.jobs.core.job_tables import Number
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.status_counts import has_uncounted
@@ -127,6 +129,34 @@ def test_a_document_is_started_while_its_only_job_is_deleted(app: Flask) -> None
         again = commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, NOW, push=False)
     db.session.refresh(document)
     assert document.deleted_at is None and storage.path(document.storage_key).exists(), f"job {again.id} needs it"
+
+
+@pytest.mark.parametrize("verb", ["delete", "retry"])
+def test_other_jobs_end_while_the_rows_of_one_are_changed(app: Flask, verb: str) -> None:
+    alice = cast.make_user("alice@example.com")
+    job, other = scenes.failed(cast.make_job(app, alice, 2), final=True), cast.make_job(app, alice, 2)
+    job_id, seen, other_id, storage = job.id, job.round, other.id, app.extensions["storage"]
+    act = {
+        "delete": lambda: commands.delete(job_id, alice.email, NOW, storage),
+        "retry": lambda: commands.retry(job_id, seen, alice.email, NOW),
+    }[verb]
+    db.session.commit()
+    db.session.execute(select(Number).where(Number.job_id == job_id).with_for_update()).all()  # as if it took long
+    with meanwhile(app, act) as said:
+        assert ScrapingJob.cancel(other_id, alice.email, NOW) is not None, "it wants the metrics"
+        db.session.commit()
+    assert said[0] is not None and not has_uncounted()
+
+
+def test_a_job_that_is_retried_while_it_is_deleted_counts_as_ended(app: Flask) -> None:
+    alice = cast.make_user("alice@example.com")
+    job = scenes.failed(cast.make_job(app, alice, 2), final=True)
+    job_id, storage = job.id, app.extensions["storage"]
+    assert ScrapingJob.retry(job_id, job.round, alice.email, NOW) is not None
+    with meanwhile(app, lambda: commands.delete(job_id, alice.email, NOW, storage)):
+        db.session.commit()
+    job = db.session.get_one(ScrapingJob, job_id, populate_existing=True)
+    assert job.deleted_at == NOW and (job.status, job.ended_at) == (Status.CANCELLED, NOW)
 
 
 def test_cached_answers_are_renewed_while_old_ones_are_deleted(app: Flask) -> None:

@@ -1,6 +1,7 @@
 """Delivery: people are notified once, in their language, and no notice is lost while the mail server is down."""
 
-from datetime import timedelta
+import threading
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,8 +14,11 @@ from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.notices import log
 from portal.notices.delivery import send_due
-from portal.notices.models import Delivery, Notice
-from portal.notices.outbox import write
+from portal.notices.errors import DeliveryFailed
+from portal.notices.kinds import NoticeKind
+from portal.notices.models import Channel, Delivery, Notice
+from portal.notices.outbox import due_notices, write
+from tests.support import cast
 from tests.support.cast import NOW
 
 
@@ -101,3 +105,32 @@ def test_a_deactivated_person_gets_no_waiting_or_resent_email(app: Flask, alice,
     assert notice.state == Delivery.DEAD
     assert log.send_again(notice.id, "ada@example.com", NOW)
     assert list(send_due(NOW)) == [] and emails(app) == []
+
+
+def test_webhooks_that_never_answer_delay_nobody_elses(app: Flask) -> None:
+    """Each of the dead ones waits until the healthy one is sent: one after the other, it would never be its turn."""
+    people = [cast.make_user(f"person{n}@example.com") for n in range(10)]
+    for n, person in enumerate(people):
+        write(f"one-{n}", NoticeKind.WEBHOOK_TEST, person.id, None, {}, NOW, Channel.WEBHOOK)
+    healthy = people[-1].id
+    db.session.commit()
+    sent = threading.Event()
+
+    def answer(notice: Notice, now: datetime) -> str:
+        if notice.user_id == healthy:
+            sent.set()
+            return "200"
+        assert sent.wait(10)
+        raise DeliveryFailed("no answer", down=True)
+
+    assert [notice.user_id for notice in send_due(NOW, {Channel.WEBHOOK: answer})] == [healthy]
+    assert {notice.tries for notice in db.session.scalars(select(Notice))} == {1}
+
+
+def test_what_has_failed_comes_after_what_is_new(app: Flask) -> None:
+    alice = cast.make_user("alice@example.com")
+    for n, tries in enumerate((3, 0)):
+        write(f"one-{n}", NoticeKind.WEBHOOK_TEST, alice.id, None, {}, NOW + timedelta(seconds=n), Channel.WEBHOOK)
+        db.session.query(Notice).filter_by(dedupe=f"one-{n}.webhook").update({"tries": tries})
+    db.session.commit()
+    assert [seen.tries for seen in due_notices(NOW + timedelta(minutes=1), 50)] == [0, 3]

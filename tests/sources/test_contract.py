@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from portal import sources
-from portal.sources.base import FINAL, Answer, Outcome, Source, SourceFacts
+from portal.causes import CauseCode
+from portal.sources.base import (
+    FINAL,
+    Answer,
+    LookupEnded,
+    NoTickets,
+    Outcome,
+    Source,
+    SourceFacts,
+    open_session,
+)
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import KINDS, recipe, registered
 
@@ -94,6 +104,27 @@ class TestEverySource:
         with ThreadPoolExecutor(max(source.concurrency, 4)) as pool:
             asked = list(NUMBERS[name]) * 4
             assert list(pool.map(source.lookup, asked)) == [answers[e164] for e164 in asked]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_answered_before_a_refusal_is_returned(kind: str, tmp_path: Path) -> None:
+    """Seven numbers are paid for and answered, whichever way the source takes them; then the credit ends."""
+    numbers = [f"+3461200{n:04d}" for n in range(20)]
+    with misbehaving() as server, registered(recipe(tmp_path, kind, server.url)) as source:
+        server.credit, server.polls_before_ready = 7, 0
+        session, size, _ = open_session(source, lambda: False, NoTickets())
+        answers: dict[str, Answer] = {}
+        reason = ""
+        for first in range(0, len(numbers), size):
+            try:
+                answers |= session.lookup_many(numbers[first : first + size])
+            except LookupEnded as ended:
+                answers |= ended.answers
+                reason = ended.reason
+                break
+        assert reason == CauseCode.NO_CREDIT
+        assert [number for number in numbers if number in answers and answers[number].outcome in FINAL] == numbers[:7]
+        assert server.paid.total() == 7
 
 
 def test_an_unregistered_source_is_unknown() -> None:

@@ -3,7 +3,7 @@
 One line for each lookup: the number, the process and the machine's monotonic time. Each line is one write with
 O_APPEND, so that many processes can share the file and a killed one leaves only whole lines. A number's digits decide
 what happens (`JournalSource.from_environ`): most are found, some always fail, some kill the process that looks them up,
-some hang.
+some hang, some never let go of the interpreter, and some freeze their process while it holds SQLite's write lock.
 """
 
 import os
@@ -15,9 +15,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from portal.database import db
 from portal.sources.base import Answer, Outcome, SourceFacts
 
 NAME = "journal"
+WAYS = ("POISON", "KILL", "HANG", "HOLD", "FREEZE")
 FACTS = SourceFacts(fields=("seen",), concurrency=1, data_version="1", seconds_per_number=0.01)
 
 
@@ -71,10 +73,11 @@ class JournalSource:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "JournalSource":
         """From JOURNAL_FILE, JOURNAL_SECONDS (of a lookup), JOURNAL_CONCURRENCY, and patterns of numbers:
-        JOURNAL_POISON (always fail), JOURNAL_KILL (kill -9 the process that looks them up) and JOURNAL_HANG (no answer
-        while JOURNAL_FILE.hang exists)."""
+        JOURNAL_POISON (always fail), JOURNAL_KILL (kill -9 the process that looks them up), JOURNAL_HANG (no answer
+        while JOURNAL_FILE.hang exists), JOURNAL_HOLD (never let go of the interpreter) and JOURNAL_FREEZE (stop the
+        process while it holds SQLite's write lock)."""
         path = Path(environ["JOURNAL_FILE"])
-        patterns = {what: environ.get(f"JOURNAL_{what}", "") for what in ("POISON", "KILL", "HANG")}
+        patterns = {what: environ.get(f"JOURNAL_{what}", "") for what in WAYS}
         seconds = float(environ.get("JOURNAL_SECONDS", "0.01"))
         concurrency = int(environ.get("JOURNAL_CONCURRENCY", "4"))
         return cls(path, seconds, concurrency, patterns, path.with_suffix(".hang"))
@@ -83,6 +86,11 @@ class JournalSource:
         os.write(self._file, f"{e164} {os.getpid()} {time.monotonic():.6f}\n".encode())
         if self._is("KILL", e164):
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._is("HOLD", e164):
+            re.search("^(a+)+$", "a" * 64 + "b")  # backtracks for longer than the universe exists, with the interpreter
+        if self._is("FREEZE", e164):
+            with db.engine.begin():
+                os.kill(os.getpid(), signal.SIGSTOP)
         while self._is("HANG", e164) and self._gate.exists():
             time.sleep(0.02)
         time.sleep(self._seconds)

@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -53,6 +53,7 @@ class Misbehaving:
         self.plan = plan
         self.latency = 0.0
         self.down = False
+        self.retry_after = "0.05"  # of the fault "limited"
         self.robots: tuple[int, str] = (404, "")
         self.key = ""  # when set, requests need `Authorization: Bearer <key>`
         self.calls: Counter[str] = Counter()
@@ -60,7 +61,7 @@ class Misbehaving:
         self.finals: Counter[str] = Counter()  # how often each number got a final answer
         self.asked_again: list[str] = []  # numbers that were looked up after their final answer
         self.most_at_once = 0
-        self._at_once = 0
+        self.at_once = 0
         self._tickets: dict[str, tuple[list[str], int]] = {}
         self.holding: bool | set[str] = False  # True: no ticket becomes ready; a set: none of these does
         self.polls_before_ready = 1  # how often a ticket is polled before it is ready
@@ -68,6 +69,10 @@ class Misbehaving:
         self.forgotten: set[str] = set()  # the tickets that it says are unknown; empty means all
         self.paid: Counter[str] = Counter()  # how often each number was accepted; the same key counts once
         self.keys: dict[str, tuple[str, list[str]]] = {}  # Idempotency-Key → its ticket and numbers
+        # By number, "" for all others: status, content type and body of its answer, as they are.
+        self.raw: dict[str, tuple[int, str, bytes]] = {}
+        self.credit: int | None = None  # how many numbers it still answers; then it says "no credit" for each
+        self._refused: dict[str, set[str]] = {}  # by ticket: decided when it is accepted, and never changed
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.url = ""
@@ -87,13 +92,13 @@ class Misbehaving:
     @contextmanager
     def inside(self) -> Iterator[None]:
         with self.lock:
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             yield
         finally:
             with self.lock:
-                self._at_once -= 1
+                self.at_once -= 1
 
     def submit(self, numbers: list[str], key: str = "") -> str:
         with self.lock:
@@ -103,10 +108,28 @@ class Misbehaving:
                 return ticket
             ticket = f"t{len(self._tickets)}"
             self._tickets[ticket] = (numbers, 0)
-            self.paid.update(numbers)
+            self._refused[ticket] = refused = self._spend(numbers)
+            self.paid.update(number for number in numbers if number not in refused)
             if key:
                 self.keys[key] = (ticket, numbers)
             return ticket
+
+    def _spend(self, numbers: list[str]) -> set[str]:
+        """Pay for these numbers; return those for which no credit is left."""
+        if self.credit is None:
+            return set()
+        paid, self.credit = numbers[: self.credit], max(0, self.credit - len(numbers))
+        return set(numbers) - set(paid)
+
+    def pay(self, numbers: list[str]) -> set[str]:
+        """Answer numbers without a ticket; return those for which no credit is left."""
+        with self.lock:
+            refused = self._spend(numbers)
+            self.paid.update(number for number in numbers if number not in refused)
+            return refused
+
+    def refused(self, ticket: str) -> set[str]:
+        return self._refused[ticket]
 
     def fetch(self, ticket: str) -> tuple[list[str], int]:
         """The numbers of a ticket, and how often it was polled before."""
@@ -184,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
             held = ticket in state.holding if isinstance(state.holding, set) else state.holding
             if times < state.polls_before_ready or held:
                 return self._send(200, json.dumps({"state": "running"}))
-            return self._items(numbers, None, {"state": "done"})
+            return self._items(numbers, None, {"state": "done"}, state.refused(ticket))
         time.sleep(state.latency)
         return self._send(404, "{}")
 
@@ -192,8 +215,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _one(self, number: str, answer: Callable[[str, str | None], None]) -> None:
         fault = self.state.fault(number)
-        if not self._goes_wrong(fault):
-            answer(number, fault)
+        if self._goes_wrong(fault):
+            return None
+        if self.state.pay([number]):
+            return self._send(402, "{}")
+        if raw := self.state.raw.get(number) or self.state.raw.get(""):
+            status, kind, body = raw
+            return self._send(status, body, kind)
+        return answer(number, fault)
 
     def _json_of(self, number: str, fault: str | None) -> None:
         found = item(number)
@@ -227,9 +256,9 @@ class Handler(BaseHTTPRequestHandler):
     def _many(self, numbers: list[str]) -> None:
         fault = self._first_fault(numbers)
         if not self._goes_wrong(fault):
-            self._items(numbers, fault, {})
+            self._items(numbers, fault, {}, self.state.pay(numbers))
 
-    def _items(self, numbers: list[str], fault: str | None, around: dict[str, Any]) -> None:
+    def _items(self, numbers: list[str], fault: str | None, around: dict[str, Any], refused: Set[str]) -> None:
         if fault == "wrong_type":
             return self._send(200, "<html></html>", "text/html")
         if fault == "changed":
@@ -239,8 +268,12 @@ class Handler(BaseHTTPRequestHandler):
             items = items[: len(items) // 2]
         if fault == "wrong_number":
             items[-1] = item("+34699999998")
-        for one in items:
-            self.state.answered(one["number"])
+        for number, one in zip(numbers, items, strict=False):
+            if number in refused:
+                one.clear()
+                one.update(number=f"+{number.lstrip('+')}", status="no_credit")
+            else:
+                self.state.answered(one["number"])
         if fault == "duplicate":
             items += [{**one, "data": {"operator": "Second", "ported": True}} for one in items]
         return self._send(200, json.dumps({**around, "results": items}))
@@ -258,7 +291,7 @@ class Handler(BaseHTTPRequestHandler):
             fault = "unauthorized"
         play = {
             "hang": lambda: state.closing.wait(HANG_SECONDS) and None,
-            "limited": lambda: self._send(429, "{}", more={"Retry-After": "0.05"}),
+            "limited": lambda: self._send(429, "{}", more={"Retry-After": state.retry_after}),
             "limited_long": lambda: self._send(429, "{}", more={"Retry-After": "900"}),
             "limited_bare": lambda: self._send(429, "slow down", "text/plain"),
             "error500": lambda: self._send(500, "oops", "text/plain"),
@@ -284,9 +317,9 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def _send(
-        self, status: int, body: str, kind: str = "application/json", more: Mapping[str, str] | None = None
+        self, status: int, body: str | bytes, kind: str = "application/json", more: Mapping[str, str] | None = None
     ) -> None:
-        content = body.encode()
+        content = body.encode() if isinstance(body, str) else body
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **(more or {})}.items():
             self.send_header(name, value)

@@ -8,6 +8,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,43 @@ def _postgres_user() -> dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-@contextmanager
-def postgres(folder: Path | None = None) -> Iterator[str]:
-    """The DATABASE_URL of a new, real PostgreSQL. Starting it takes about two seconds: do so once per session.
+@dataclass
+class PostgresServer:
+    """A real server whose cluster is in `home`. It can be stopped as if its machine failed, and started again."""
 
-    It listens only at a socket, and does not wait for its disk. `folder` is not used, as the user that PostgreSQL runs
-    as cannot enter root's folders.
-    """
+    home: Path
+    settings: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@/postgres?host={self.home}"
+
+    def start(self) -> None:
+        programs = postgres_programs()
+        assert programs
+        options = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
+        with (self.home / "postgres.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(programs / "postgres"), "-D", str(self.home / "data"), "-k", str(self.home), *options],
+                stdout=log,
+                stderr=log,
+                cwd=self.home,
+                preexec_fn=dies_with_us(signal.SIGQUIT),
+                **_postgres_user(),
+            )
+        wait_until(lambda: _postgres_answers(self.url), 30, what=f"PostgreSQL answers at {self.home}")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it; SIGINT closes connections that a test left open, SIGQUIT cuts everything off at once."""
+        if self.process is not None:
+            stop(self.process, how)
+            self.process = None
+
+
+@contextmanager
+def postgres_server(**settings: str) -> Iterator[PostgresServer]:
+    """A new, real PostgreSQL, running. It listens only at a socket, and does not wait for its disk."""
     programs = postgres_programs()
     if programs is None:
         missing("PostgreSQL (initdb, postgres)")
@@ -48,26 +79,24 @@ def postgres(folder: Path | None = None) -> Iterator[str]:
         user = _postgres_user()
         if user:
             os.chown(home, user["user"], user["group"])
-        cluster = home / "data"
-        made = [programs / "initdb", "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
-        subprocess.run([str(part) for part in made], check=True, capture_output=True, cwd=home, **user)
-        settings = {"listen_addresses": "", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        with (home / "postgres.log").open("wb") as log:
-            server = subprocess.Popen(
-                [str(programs / "postgres"), "-D", str(cluster), "-k", str(home), *options],
-                stdout=log,
-                stderr=log,
-                cwd=home,
-                preexec_fn=dies_with_us(signal.SIGQUIT),
-                **user,
-            )
-        url = f"postgresql://postgres@/postgres?host={home}"
+        made = [programs / "initdb", "-D", home / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        subprocess.run([*map(str, made), "-N"], check=True, capture_output=True, cwd=home, **user)
+        server = PostgresServer(home, {"listen_addresses": "", "fsync": "off", "full_page_writes": "off", **settings})
+        server.start()
         try:
-            wait_until(lambda: _postgres_answers(url), 30, what=f"PostgreSQL answers at {home}")
-            yield url
+            yield server
         finally:
-            stop(server, signal.SIGINT)  # "fast" shutdown: closes connections that a test left open
+            server.stop()
+
+
+@contextmanager
+def postgres(folder: Path | None = None) -> Iterator[str]:
+    """The DATABASE_URL of a new, real PostgreSQL. Starting it takes about two seconds: do so once per session.
+
+    `folder` is not used, as the user that PostgreSQL runs as cannot enter root's folders.
+    """
+    with postgres_server(synchronous_commit="off") as server:
+        yield server.url
 
 
 def _postgres_answers(url: str) -> bool:

@@ -50,6 +50,7 @@ key = "number"
 rate = "{rate}"
 concurrency = {concurrency}
 [outcome]
+no_credit = [{{ json = "status == 'no_credit'" }}]
 rejected = [{{ json = "status == 'refused'" }}]
 not_found = [{{ json = "status == 'unknown'" }}]
 [fields]

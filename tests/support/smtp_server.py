@@ -27,6 +27,7 @@ TAKE = "take"
 HANG = "hang"  # never answers
 DIE_BEFORE = "die before"  # closes before accepting it
 DIE_UNANSWERED = "die unanswered"  # accepts it, and closes before its 250
+SLOW = "slow"  # accepts it, and answers after `slow_seconds`
 DIE_AFTER = "die after"  # accepts it, answers 250, and closes before the QUIT
 
 
@@ -39,7 +40,19 @@ class SmtpServer:
     messages: list[EmailMessage] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     to: list[list[str]] = field(default_factory=list)
+    slow_seconds: float = 1.0
+    unknown: dict[str, str] = field(default_factory=dict)  # the answer to each address that it does not know
+    asked: list[str] = field(default_factory=list)  # the addresses of every RCPT
     secure: list[bool] = field(default_factory=list)  # for each message: whether it came over TLS after a login
+
+    async def handle_RCPT(
+        self, server: "_Server", session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        self.asked.append(address)
+        if address in self.unknown:
+            return self.unknown[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: "_Server", session: Session, envelope: Envelope) -> str:
         act = self.script.pop(0) if self.script else TAKE
@@ -56,6 +69,8 @@ class SmtpServer:
         self.to.append(list(envelope.rcpt_tos))
         over_tls = server.transport.get_extra_info("ssl_object") is not None
         self.secure.append(over_tls and bool(session.authenticated))
+        if act == SLOW:
+            await asyncio.sleep(self.slow_seconds)
         if act == DIE_UNANSWERED:
             server.transport.abort()
         server.dies_after = act == DIE_AFTER

@@ -16,7 +16,7 @@ from portal import sources
 from portal.jobs.health import processes
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
-from portal.jobs.worker import rq_worker, scheduler
+from portal.jobs.worker import notice_sender, rq_worker, scheduler, tasks, watchdog
 from portal.sources import offline
 from tests.support import client
 from tests.support.journal import FACTS, NAME, JournalSource
@@ -32,7 +32,12 @@ def _dies_holding_the_lock() -> None:
     scheduler.SweepScheduler.enqueue_jobs = lambda self: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
 
 
-MUTANTS = {"nofence": _no_fence, "dies_holding_the_lock": _dies_holding_the_lock}
+def _never_fenced() -> None:
+    """Let an attempt not notice that its job was taken away."""
+    tasks._end_process = lambda: None
+
+
+MUTANTS = {"nofence": _no_fence, "never_fenced": _never_fenced, "dies_holding_the_lock": _dies_holding_the_lock}
 
 
 def _record_every_sweep(path: str) -> None:
@@ -62,10 +67,14 @@ def main() -> None:
         _record_every_sweep(os.environ["SWEEPS_FILE"])
     if "MONITORING_SECONDS" in os.environ:
         rq_worker.PortalWorker = _FrequentMonitor  # type: ignore[misc]
+    if "SILENCE_SECONDS" in os.environ:
+        watchdog.SHORTEST_SILENCE_SECONDS = float(os.environ["SILENCE_SECONDS"])
+    if "TAKEN_SECONDS" in os.environ:
+        watchdog.TAKEN_SECONDS = float(os.environ["TAKEN_SECONDS"])
     if "LOCK_SECONDS" in os.environ:
         scheduler.LOCK_SECONDS = int(os.environ["LOCK_SECONDS"])
     if "LOOP_SECONDS" in os.environ:
-        scheduler.LOOP_SECONDS = float(os.environ["LOOP_SECONDS"])
+        scheduler.LOOP_SECONDS = notice_sender.SECONDS = float(os.environ["LOOP_SECONDS"])
     if "PRESENCE_SECONDS" in os.environ:
         processes.EVERY = timedelta(seconds=float(os.environ["PRESENCE_SECONDS"]))
     if os.environ.get("MUTANT"):

@@ -4,7 +4,7 @@ from sqlalchemy import select, text
 
 from portal.database import db
 from portal.jobs.core.job_tables import Event
-from portal.jobs.export import export
+from portal.jobs.export import open_download
 from portal.web import jobs as pages
 
 
@@ -12,12 +12,12 @@ def test_a_worker_that_saves_during_the_download_does_not_break_it(as_alice, ali
     job_id = make_job(alice).id
 
     def slow_export(*args: object, **more: object) -> object:
-        file = export(*args, **more)  # type: ignore[arg-type]
+        file = open_download(*args, **more)  # type: ignore[arg-type]
         with db.engine.begin() as worker:
             worker.execute(text("UPDATE scraping_jobs SET worker = 'saves now'"))
         return file
 
-    monkeypatch.setattr(pages, "export", slow_export)
+    monkeypatch.setattr(pages, "open_download", slow_export)
     answer = as_alice.get(f"/jobs/{job_id}/results.csv")
     assert answer.status_code == 200
     answer.close()

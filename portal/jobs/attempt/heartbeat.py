@@ -7,17 +7,20 @@ hung. It must not know what the attempt does.
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, cast
 
 import structlog
 from sqlalchemy import Engine, Table, update
-from sqlalchemy.exc import SQLAlchemyError
 
+from portal.database_clock import measure_clock
 from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
+
+MISSED_SECONDS = 1.0  # after a beat that failed, the next one comes sooner
 
 
 def beat(engine: Engine, job_id: int, attempt: int, now: datetime, lease_seconds: float) -> bool:
@@ -28,6 +31,7 @@ def beat(engine: Engine, job_id: int, attempt: int, now: datetime, lease_seconds
         .values(lease_until=now + timedelta(seconds=lease_seconds))
     )
     with engine.begin() as connection:
+        measure_clock(connection)
         return connection.execute(statement).rowcount == 1
 
 
@@ -48,6 +52,7 @@ class Heartbeat:
         self._every_seconds = min(lease_seconds / 4, 5.0)
         self._on_fenced = on_fenced
         self._ended = threading.Event()
+        self._let_go = False
         self._thread = threading.Thread(target=self._run, name=f"heartbeat-{job_id}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -60,13 +65,21 @@ class Heartbeat:
         self._ended.set()
         self._thread.join(timeout=5)
 
+    def let_go(self) -> None:
+        """Go on beating, but no longer mind when the job is gone: from here on the attempt itself gives it up, and the
+        process has to push the job to the next worker."""
+        self._let_go = True
+
     def _run(self) -> None:
-        while not self._ended.wait(self._every_seconds):
+        seconds = self._every_seconds
+        while not self._ended.wait(seconds):
+            seconds = self._every_seconds
             try:
                 held = self._beat()
-            except SQLAlchemyError as error:  # the database is away: the lease decides, and every save is fenced
-                log.warning("heartbeat missed", error=str(error))
-                continue
-            if not held and not self._ended.is_set():
-                self._on_fenced()
-                return
+                if not held and not self._let_go and not self._ended.is_set():
+                    self._on_fenced()
+                    return
+            except Exception as error:  # the database is away: the lease decides, and every save is fenced
+                seconds = min(seconds, MISSED_SECONDS)
+                with suppress(Exception):  # a full disk must not end this thread
+                    log.warning("heartbeat missed", error=str(error))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from portal.jobs.attempt.number_queue import NumberQueue
-from portal.sources.base import Answer
+from portal.sources.base import Answer, LookupEnded
 
 NumberGroup = tuple[str, ...]
 BatchAnswers = Mapping[str, Answer]
@@ -18,18 +18,20 @@ TICK_SECONDS = 0.25  # the longest silence before the caller gets its turn
 
 
 def stream(
-    lookup: Lookup, queue: NumberQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float
+    lookup: Lookup, queue: NumberQueue, concurrency: int, stopped: Callable[[], bool], drain_seconds: float | None
 ) -> Iterator[tuple[NumberGroup, BatchAnswers] | None]:
     """Yield each group that was looked up with its answers as they come in, and None after a while without any, so that
     the caller can save and beat. The caller settles the numbers in the queue before it asks for more.
 
     When `stopped()` turns true no new number goes out, and answers in flight are awaited for `drain_seconds` at most.
-    An exception of `lookup` is raised here, after the answers that came in before it.
+    None: the source only computes, and with a concurrency of 1 its numbers are looked up in the caller's own thread,
+    which is faster but cannot leave one that hangs.
+    An exception of `lookup` is raised here, after the answers that came in before it, those of its own call included.
     """
-    if concurrency <= 1:
+    if concurrency <= 1 and drain_seconds is None:
         yield from _one_by_one(lookup, queue, stopped)
     else:
-        yield from _many(lookup, queue, concurrency, stopped, drain_seconds)
+        yield from _many(lookup, queue, concurrency, stopped, drain_seconds or 0.0)
 
 
 def _one_by_one(
@@ -38,7 +40,12 @@ def _one_by_one(
     while not stopped():
         group = queue.take()
         if group:
-            yield group, lookup(group)
+            try:
+                answers = lookup(group)
+            except LookupEnded as ended:
+                yield group, ended.answers
+                raise
+            yield group, answers
         elif queue.left:
             time.sleep(min(TICK_SECONDS, queue.due_in_seconds or 0.0))
             yield None
@@ -75,6 +82,8 @@ def _many(
                 group = in_flight.pop(future)
                 if error := future.exception():
                     failure = failure or error
+                    if isinstance(error, LookupEnded):
+                        yield group, error.answers
                 else:
                     yield group, future.result()
             if not done:

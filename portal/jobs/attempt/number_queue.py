@@ -1,7 +1,8 @@
 """The numbers that one attempt still has to look up, and when: new ones, ones to retry, and last tries.
 
 A number that failed for a moment comes back after a wait with full jitter, so that the numbers of one burst do not come
-back together. Its last try comes when all others have their answer: by then an outage of a minute is over. Pure: it
+back together. Its last try comes when all others have their answer: by then an outage of a minute is over. The last
+new number waits until all others are back: only a question sent after a refusal shows whom the source refuses. Pure: it
 knows no database and no source.
 """
 
@@ -16,7 +17,8 @@ CAP_SECONDS = 60.0
 
 
 class NumberQueue:
-    """`group` numbers go out together, and each may be looked up `tries` times in this attempt."""
+    """`group` numbers go out together, and each may be looked up `tries` times in this attempt. With a single try no
+    number waits for the others."""
 
     def __init__(
         self,
@@ -36,14 +38,15 @@ class NumberQueue:
 
     def take(self) -> tuple[str, ...]:
         """Return the next numbers to look up together. Empty when none is due or none is left."""
-        if self._group == 1 and self._fresh and not self._later:  # the usual case
+        may_take_fresh = len(self._fresh) > self._group or self._tries == 1 or not self._out
+        if self._group == 1 and self._fresh and may_take_fresh and not self._later:  # the usual case
             self._out += 1
             return (self._fresh.popleft(),)
         taken: list[str] = []
         while len(taken) < self._group:
             if self._later and self._later[0][0] <= self._clock():
                 taken.append(heapq.heappop(self._later)[1])
-            elif self._fresh:
+            elif self._fresh and may_take_fresh:
                 taken.append(self._fresh.popleft())
             else:
                 break

@@ -1,18 +1,23 @@
-"""Decides whether an attempt that got no answer at all means that the source is down or that the numbers are bad.
+"""Decides whether an attempt that got no answer at all, or was refused, says something of the source or of the numbers.
 
 The breaker opens after twenty failures, which a file of a few numbers never reaches. When only failures came back, that
 file's numbers were never judged, so it waits like a file at a source that is down, without using a retry. It may do so
 `MAX_PAUSES` times a day; after that it fails like any other, so that a source that stays wrong, or a number that breaks
 it, comes to an end.
+
+Two numbers that the source refuses look like a source that blocks the portal. The next attempt looks them up last: by
+then it is known whether the source answers the others, of this file or of other files.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, update
 
 from portal.causes import CauseCode
-from portal.database import db
+from portal.database import changed_rows, db
 from portal.jobs.core.job_tables import Attempt, Number
+from portal.sources import stats
 from portal.sources.base import Outcome
 
 MAX_PAUSES = 8  # pauses within a day: with these waits, three hours
@@ -29,10 +34,39 @@ def wait_seconds(job_id: int, now: datetime) -> float | None:
     if not db.session.scalar(select(unjudged)):
         return None
     paused = db.session.scalar(
-        select(func.count()).where(
+        select(func.sum(Attempt.times)).where(
             Attempt.job_id == job_id, Attempt.cause == CauseCode.SOURCE_SILENT, Attempt.ended_at > now - PERIOD
         )
     )
     if (paused or 0) >= MAX_PAUSES:
         return None
     return min(FIRST_SECONDS * 2 ** (paused or 0), LONGEST_SECONDS)
+
+
+def note_blocked(job_id: int, numbers: Iterable[str]) -> None:
+    """Note on the rows of these numbers that still wait that the source answered as to a portal that it blocks."""
+    refused = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.e164.in_(list(numbers)))
+    changed_rows(update(Number).where(*refused).values(reason=CauseCode.BLOCKED))
+
+
+def blocked_before(job_id: int) -> list[str]:
+    """Return the numbers that `note_blocked` noted and that still wait."""
+    noted = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED)
+    return [str(e164) for e164 in db.session.scalars(select(Number.e164).where(*noted).distinct())]
+
+
+def has_answered_since_block(job_id: int, source: str) -> bool:
+    """Whether the source has answered for any number, of any file, since it last refused this job, to the minute."""
+    refused = (Attempt.job_id == job_id, Attempt.cause == CauseCode.BLOCKED)
+    refused_at = db.session.scalar(select(func.max(Attempt.ended_at)).where(*refused))
+    answered_at = stats.last_answers([source]).get(source)
+    return bool(refused_at and answered_at and answered_at >= refused_at)
+
+
+def judge_last(numbers: Iterable[str], blocked: Iterable[str], attempt: int) -> list[str]:
+    """Return the numbers in the order in which to look them up after the source refused two of them: those last, and
+    the others from another place in the file in each attempt, in case there are more of their kind side by side."""
+    blocked = dict.fromkeys(blocked)
+    others = [number for number in numbers if number not in blocked]
+    first = int(attempt * 0.618 * len(others)) % len(others) if others else 0
+    return [*others[first:], *others[:first], *blocked]

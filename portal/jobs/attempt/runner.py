@@ -6,35 +6,47 @@ ledger, never "after row n", so the next attempt continues one that was interrup
 """
 
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
-from operator import attrgetter
+from functools import partial
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.causes import CauseCode, cause_for
 from portal.database import db
+from portal.database_errors import is_away
 from portal.jobs.attempt import outage, outcome
+from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
+from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.lookup_window import stream
 from portal.jobs.attempt.number_queue import NumberQueue
-from portal.jobs.attempt.outcome import ADMIN_SECONDS, AttemptOutcome, Conditions
-from portal.jobs.attempt.save import AttemptTaken, LookedUp, save
-from portal.jobs.core import answer_samples, ledger, timeline
+from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
+from portal.jobs.attempt.save import AttemptTaken
+from portal.jobs.attempt.turn import Turn
+from portal.jobs.core import ledger, timeline
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.sources import UnknownSource, stats
+from portal.sources import UnknownSource
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
-from portal.sources.base import Answer, Outcome, Source, SourceBusy, SourceStopped, open_session
+from portal.sources.base import (
+    Answer,
+    LookupEnded,
+    LookupSession,
+    Outcome,
+    Source,
+    SourceBusy,
+    SourceStopped,
+    SourceWithSessions,
+    open_session,
+)
 from portal.sources.catalogue import refresh as refresh_sources
-from portal.sources.http.answer_samples import Samples
 
-__all__ = ["ADMIN_SECONDS", "Conditions", "run"]
+__all__ = ["Conditions", "run"]
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +55,11 @@ log = structlog.get_logger(__name__)
 SAVE_ROWS = 500
 SAVE_SECONDS = 0.5
 SAVES_APART_SECONDS = 0.05
-DRAIN_SECONDS = 7.0  # a worker that has to stop hands its job back within ten seconds
-_OUTCOME = attrgetter("answer.outcome")
+# A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
+# supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
+DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
+POLL_SHARE = 0.5  # of the time without an answer after which a job times out
+BEYOND_SECONDS = 2.0  # from the source's own time limit to the end of the wait
 
 
 def run(job_id: int, attempt: int, conditions: Conditions) -> Status | None:
@@ -52,124 +67,157 @@ def run(job_id: int, attempt: int, conditions: Conditions) -> Status | None:
 
     None: there was nothing to claim (a stale or duplicate message), or the job was taken away on the way.
     """
-    job = ScrapingJob.claim(
-        job_id, attempt, conditions.clock(), worker=conditions.worker, lease_seconds=conditions.lease_seconds
-    )
-    db.session.commit()
-    if job is None:
+    claimed = until_back(lambda repeated: _claim(job_id, attempt, conditions, repeated), stopped=conditions.stopped)
+    if claimed is None:
         return None
-    current, source_name = job.attempt, job.source
+    current, source_name = claimed
     structlog.contextvars.bind_contextvars(job=job_id, attempt=current)
+    heartbeat = Heartbeat(
+        db.engine,
+        job_id,
+        current,
+        lease_seconds=conditions.lease_seconds,
+        clock=conditions.clock,
+        on_fenced=conditions.on_fenced,
+    )
     try:
-        with Heartbeat(
-            db.engine,
-            job_id,
-            current,
-            lease_seconds=conditions.lease_seconds,
-            clock=conditions.clock,
-            on_fenced=conditions.on_fenced,
-        ):
-            ended = _Attempt(job_id, current, conditions).work(source_name)
+        with heartbeat:
+            return _Attempt(job_id, current, conditions, heartbeat.let_go).work(source_name)
     except AttemptTaken:
         log.info("attempt fenced")
         return None
     except Exception as error:
-        db.session.rollback()
+        roll_back()
         with suppress(SQLAlchemyError):  # the database may be what failed
             timeline.note_fault(job_id, current, outcome.redacted_traceback(error))
             db.session.commit()
         raise
     finally:
         structlog.contextvars.unbind_contextvars("job", "attempt")
-    return ended.status if ended else None
+
+
+def _claim(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> tuple[int, str] | None:
+    """Claim the job, and return the attempt's number and the source. None: there is nothing to claim.
+
+    `repeated`: this very worker may have claimed it already, in a transaction that was committed before the connection
+    broke.
+    """
+    job = ScrapingJob.claim(
+        job_id, attempt, conditions.clock(), worker=conditions.worker, lease_seconds=conditions.lease_seconds
+    )
+    if job is None and repeated:
+        job = db.session.get(ScrapingJob, job_id, populate_existing=True)
+        if job is None or (job.status, job.attempt, job.worker) != (
+            Status.PROCESSING, attempt + 1, conditions.worker
+        ):  # fmt: skip
+            job = None
+    claimed = (job.attempt, job.source) if job else None
+    db.session.commit()
+    return claimed
 
 
 class _Attempt(AttemptOutcome):
-    """The state of an attempt in progress: the answers that came in and are not saved yet."""
+    """The state of an attempt in progress."""
 
-    def __init__(self, job_id: int, attempt: int, conditions: Conditions) -> None:
-        super().__init__(job_id, attempt, conditions)
-        self.looked_up: list[LookedUp] = []
-        self.fresh: dict[str, Answer] = {}  # those of `looked_up` that the source has just answered, not the cache
-        self.responded: list[str] = []  # numbers that got any response, even "ask again"
-        self.exhausted: list[tuple[list[int], Answer]] = []  # numbers whose tries are used up
+    def __init__(self, job_id: int, attempt: int, conditions: Conditions, let_go: Callable[[], None]) -> None:
+        super().__init__(job_id, attempt, conditions, let_go)
+        self.exhausted: list[tuple[str, Answer]] = []  # numbers whose tries are used up
         self.not_ready = 0  # numbers that the source has accepted and not answered
         self.silent_seconds: float | None = None  # how long to wait for a source that gave no answer at all
-        self.unsaved_rows = 0
-        self.saved_at = time.monotonic()
-        self.paused = False
-        self.rows: dict[str, list[int]] = {}
-        self.samples = Samples()  # of answers that could not be used
-        self.samples_saved = 0  # how many of `samples` are saved
-        self.fault: str | None = None  # first traceback; "" once saved, so that later ones are ignored
+        self.turn = Turn(job_id, conditions.turn_seconds, conditions.clock())
+        self.gives_way = False  # its turn is over
+        self.session: LookupSession | None = None
+        self.timeout_seconds = 0.0
+        self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
+        self.answers_others = False  # whether it has answered for other numbers since
 
-    def work(self, source_name: str) -> ScrapingJob | None:
+    def work(self, source_name: str) -> Status | None:
+        """Look up what waits, and end the attempt. Returns the job's status; None: it was taken away."""
         refresh_sources()
         try:
             source = get_source(source_name)
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
-        self.rows = rows = ledger.waiting(self.job_id)
-        db.session.commit()  # no transaction is open during lookups
+        rows = until_back(lambda _: self._waiting_rows(source_name))
         self.cache = CachePolicy.of(source_name)
         self.tickets = KeptTickets(
             self.job_id, self.attempt, source_name, self.cache.version, rows.keys(), self.conditions.clock,
-            self.conditions.lease_seconds,
+            self.conditions.lease_seconds, self._interrupted, self.timeout_seconds * POLL_SHARE,
         )  # fmt: skip
+        self.buffer = AnswerBuffer(self.job_id, self.attempt, self.conditions, self.cache, self.tickets, dict(rows))
         try:
             self._use_cached_answers(rows)
             self._look_up(source, rows)
         except SourceBusy as busy:
-            self._save()
+            self.buffer.save()
             return self._end_handed_back(busy.reason, self._after(busy.seconds))
         except SourceStopped as stopped:
-            self._save()
-            return self._end_refused(source_name, stopped.reason)
-        self._save()
-        if self.conditions.stopped() or self.paused:
-            return self._end_handed_back(CauseCode.PAUSED if self.paused else CauseCode.RESTART)
+            self.buffer.save()
+            blocked = getattr(self.session, "blocked_numbers", ())
+            return self._end_refused(source_name, stopped.reason, blocked)
+        self.buffer.save()
+        if self.buffer.paused or self.conditions.stopped():
+            return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
+        if self.gives_way:
+            return self._end_complete() or self._end_handed_back(CauseCode.TURN)
         if self.silent_seconds is not None:
             return self._end_handed_back(CauseCode.SOURCE_SILENT, self._after(self.silent_seconds))
         if self.not_ready:
-            return self._end_handed_back(
-                CauseCode.NOT_READY, self._after(self.tickets.wait_seconds(self.conditions.clock()))
-            )
-        return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now)) or self._end_failed(
-            CauseCode.NUMBERS_UNANSWERED
-        )
+            seconds = until_back(lambda _: self.tickets.wait_seconds(self.conditions.clock()))
+            return self._end_handed_back(CauseCode.NOT_READY, self._after(seconds))
+        return self._end_complete() or self._end_failed(CauseCode.NUMBERS_UNANSWERED)
+
+    def _end_complete(self) -> Status | None:
+        return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now))
+
+    def _interrupted(self) -> bool:
+        return self.buffer.paused or self.gives_way or self.conditions.stopped()
+
+    def _waiting_rows(self, source_name: str) -> dict[str, list[int]]:
+        rows = ledger.waiting(self.job_id)
+        minutes = db.session.scalar(select(ScrapingJob.timeout_minutes).where(ScrapingJob.id == self.job_id))
+        self.timeout_seconds = (minutes or 0) * 60
+        self.blocked = outage.blocked_before(self.job_id)
+        self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
+        db.session.commit()  # no transaction is open during lookups
+        return rows
 
     def _use_cached_answers(self, rows: dict[str, list[int]]) -> None:
         """Use answers of earlier files that are still good: their numbers leave `rows` and are not looked up again."""
         numbers = list(rows) if self.cache.days else []
         for first in range(0, len(numbers), SAVE_ROWS):
-            for e164, answer in self.cache.known(numbers[first : first + SAVE_ROWS], self.conditions.clock()).items():
-                self._add_answer(rows.pop(e164), answer)
-            self._save()
+            some = numbers[first : first + SAVE_ROWS]
+            for e164, answer in until_back(partial(self._known, some)).items():
+                self.buffer.add(e164, rows.pop(e164), answer)
+            self.buffer.save()
 
-    def _add_answer(self, rows: list[int], answer: Answer) -> None:
-        self.looked_up.append(LookedUp(rows, answer))
-        self.unsaved_rows += len(rows)
+    def _known(self, numbers: Sequence[str], _repeated: bool) -> dict[str, Answer]:
+        return self.cache.known(numbers, self.conditions.clock())
 
     def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
-        def interrupted() -> bool:
-            return self.paused or self.conditions.stopped()
-
+        buffer, interrupted = self.buffer, self._interrupted
         session, group_size, tries = open_session(source, interrupted, self.tickets)
-        self.samples = getattr(session, "samples", self.samples)
+        self.session = session
+        buffer.samples = getattr(session, "samples", buffer.samples)
+        numbers: Iterable[str] = rows
+        if self.blocked and (remember := getattr(session, "remember_blocked", None)):
+            remember(self.blocked, answers_others=self.answers_others)
+            numbers = outage.judge_last(rows, self.blocked, self.attempt)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
                 return session.lookup_many(numbers)
-            except (SourceBusy, SourceStopped, AttemptTaken):
+            except (LookupEnded, AttemptTaken):
                 raise
             except Exception as error:  # a fault of the source fails these numbers, never the file
+                if is_away(error) and interrupted():  # stopped before they were sent: they stay as they were
+                    return {}
                 log.exception("lookup failed", source=source.name)
-                if self.fault is None:
-                    self.fault = outcome.redacted_traceback(error)
+                buffer.note_fault(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
-        queue = NumberQueue(self.tickets.paid_first(rows), group_size, tries)
-        for received in stream(guarded, queue, source.concurrency, interrupted, DRAIN_SECONDS):
+        queue = NumberQueue(self.tickets.paid_first(numbers), group_size, tries)
+        for received in stream(guarded, queue, source.concurrency, interrupted, drain_seconds(source)):
             if received is not None:
                 group, answers = received
                 for e164 in group:
@@ -180,56 +228,35 @@ class _Attempt(AttemptOutcome):
                         queue.settle()
                         self.not_ready += 1
                         continue
-                    self.responded.append(e164)
+                    buffer.note_response(e164)
                     cause = cause_for(answer.reason)
                     if not cause.asks_again:
                         queue.settle()
-                        self._add_answer(rows[e164], answer)
-                        if self.cache.days:
-                            self.fresh[e164] = answer
+                        buffer.add(e164, rows[e164], answer, fresh=True)
                     # Only a definite answer is written: a number that will be looked up again stays waiting.
                     elif not queue.retry(e164, free=cause.free, late=cause.late):
                         queue.settle()
-                        self.exhausted.append((rows[e164], answer))
+                        self.exhausted.append((e164, answer))
             # Save even without answers: so a silent attempt learns of a pause, a cancel or a newer attempt.
-            since_save = time.monotonic() - self.saved_at
-            if since_save >= SAVE_SECONDS or (self.unsaved_rows >= SAVE_ROWS and since_save >= SAVES_APART_SECONDS):
-                self._save()
+            since_save = time.monotonic() - buffer.saved_at
+            if since_save >= SAVE_SECONDS or (buffer.unsaved_rows >= SAVE_ROWS and since_save >= SAVES_APART_SECONDS):
+                buffer.save()
+                self.gives_way = self.gives_way or self.turn.is_over(self.conditions.clock())
         # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
         if session.silent and self.exhausted and not interrupted():
-            self.silent_seconds = outage.wait_seconds(self.job_id, self.conditions.clock())
-            db.session.commit()
+            self.silent_seconds = until_back(lambda _: self._silent_seconds())
         if self.silent_seconds is None:
-            for unanswered, answer in self.exhausted:
-                self._add_answer(unanswered, answer)
+            for e164, answer in self.exhausted:
+                buffer.add(e164, rows[e164], answer)
 
-    def _save(self) -> None:
-        now = self.conditions.clock()
-        self.paused = save(
-            self.job_id,
-            self.attempt,
-            self.looked_up,
-            now,
-            self.conditions.lease_seconds,
-            also_write=lambda: self._save_with_answers(now),
-        )
-        if self.looked_up and self.conditions.on_saved:
-            self.conditions.on_saved(self.unsaved_rows)
-        self.looked_up, self.fresh, self.responded, self.unsaved_rows = [], {}, [], 0
-        self.saved_at = time.monotonic()
+    def _silent_seconds(self) -> float | None:
+        seconds = outage.wait_seconds(self.job_id, self.conditions.clock())
+        db.session.commit()
+        return seconds
 
-    def _save_with_answers(self, now: datetime) -> None:
-        """Write what belongs in one transaction with the answers."""
-        self.cache.remember(self.fresh, now)
-        self.tickets.settle(self.responded, now)
-        if taken := self.samples.since(self.samples_saved):
-            answer_samples.write(self.job_id, self.attempt, self.samples_saved, taken, self.rows, now)
-            self.samples_saved += len(taken)
-        if self.fault:
-            timeline.note_fault(self.job_id, self.attempt, self.fault)
-            self.fault = ""
-        # Last, because other workers of the same source wait for these rows until the commit.
-        from_source = (
-            [one for one in self.looked_up if one.answer.asked_at is None] if self.cache.days else self.looked_up
-        )
-        stats.count(self.cache.source, Counter(map(_OUTCOME, from_source)), now)
+
+def drain_seconds(source: Source) -> float | None:
+    """How many seconds an attempt that has to stop waits for answers in flight. None: the source only computes."""
+    if isinstance(source, SourceWithSessions):
+        return min(source.answer_seconds + BEYOND_SECONDS, LONGEST_DRAIN_SECONDS)
+    return DRAIN_SECONDS if source.concurrency > 1 else None

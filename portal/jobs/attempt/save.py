@@ -11,7 +11,7 @@ from json import JSONEncoder
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Dialect, Table, bindparam, func, literal_column, update
+from sqlalchemy import Connection, Dialect, Table, bindparam, func, literal_column, select, update
 from sqlalchemy.types import TypeEngine
 
 from portal.database import db
@@ -62,6 +62,10 @@ class AttemptTaken(Exception):
     """This attempt no longer has the job: it was claimed again, cancelled, timed out or declared lost."""
 
 
+class LedgerMismatch(RuntimeError):
+    """A row to write has an answer already, so that the counters would no longer match the rows."""
+
+
 class LookedUp(NamedTuple):
     """One number that was looked up: the rows that hold it, and the answer for all of them."""
 
@@ -80,11 +84,17 @@ def save(
     now: datetime,
     lease_seconds: float,
     also_write: Callable[[], object] = _nothing,
+    *,
+    repeated: bool = False,
 ) -> bool:
     """Write the answers and whatever `also_write` writes with them, and commit. True when a person has paused the job.
 
-    Raises AttemptTaken, with nothing written, and RuntimeError when a row already has an answer.
+    `repeated`: the same save failed before, perhaps only after its commit; what it has written then is not written
+    again. Raises AttemptTaken and LedgerMismatch, with nothing written.
     """
+    connection = db.session.connection()
+    if repeated and looked_up and _was_written(connection, job_id, attempt, looked_up[0].rows[0]):
+        looked_up, also_write = (), _nothing  # one transaction: all of it was written
     counts: Counter[Outcome] = Counter()
     for one in looked_up:
         counts[one.answer.outcome] += len(one.rows)
@@ -94,19 +104,24 @@ def save(
     progress_at = now if looked_up else None
     fence = _COUNT.where(*ScrapingJob.held_by(job_id, attempt)).returning(ScrapingJob.paused_at)
     of_all = {**moved, "final": final, "now": now, "until": until, "progress_at": progress_at}
-    connection = db.session.connection()
     held = connection.execute(fence, of_all).one_or_none()
     if held is None:
         db.session.rollback()
         raise AttemptTaken
     rows = sum(counts.values())
     written = _write(connection, job_id, attempt, looked_up, now) if looked_up else 0
-    if written != rows:  # the counters would no longer match the rows
+    if written != rows:
         db.session.rollback()
-        raise RuntimeError(f"job {job_id}: {rows} rows to write, {written} were waiting")
+        raise LedgerMismatch(f"job {job_id}: {rows} rows to write, {written} were waiting")
     also_write()
     db.session.commit()
     return held.paused_at is not None
+
+
+def _was_written(connection: Connection, job_id: int, attempt: int, row_no: int) -> bool:
+    mine = (_NUMBERS.c.job_id == job_id, _NUMBERS.c.row_no == row_no, _NUMBERS.c.attempt == attempt)
+    answered = select(_NUMBERS.c.row_no).where(*mine, _NUMBERS.c.outcome != Outcome.WAITING)
+    return connection.execute(answered).one_or_none() is not None
 
 
 def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequence[LookedUp], now: datetime) -> int:

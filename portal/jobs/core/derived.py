@@ -38,6 +38,7 @@ class Summary(StrEnum):
     STARTING = "starting"  # a worker has it, and no row has come in yet
     WORKING = "working"
     GOING_ON = "going_on"  # handed back, waiting for a worker
+    GIVES_WAY = "gives_way"  # handed back so that other people's files have their turn
     WORKER_AWAY = "worker_away"  # its worker has stopped beating; the sweep takes the job back
     PAUSING = "pausing"  # paused by a person, a worker still has it
     PAUSED = "paused"
@@ -181,6 +182,8 @@ def summary_sentence(job: JobColumns, now: datetime) -> Summary:
         return Summary.SOURCE_PAUSED
     if _is_later(job.not_before, now):
         return Summary.SOURCE_REFUSES if cause_for(job.wait_cause).for_admin else Summary.SOURCE_BUSY
+    if job.wait_cause == CauseCode.TURN:
+        return Summary.GIVES_WAY
     return Summary.QUEUED if job.attempt == 0 else Summary.GOING_ON
 
 

@@ -30,7 +30,7 @@ def _changed(job: JobColumns, name: str) -> bool:
 
 def _clear_waits(job: JobColumns) -> None:
     """Clear what the previous status waited for."""
-    job.paused_at = job.not_before = None
+    job.paused_at = job.not_before = job.waits_since = None
     if job.status != Status.PROCESSING:
         job.lease_until = None
     if job.status in WAITING:

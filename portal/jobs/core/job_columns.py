@@ -56,6 +56,8 @@ class JobColumns:
     enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: not in Redis yet
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the source is busy or down until then
     wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a CauseCode
+    # since when it waits for its source without a new answer; empty while it does not
+    waits_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     next_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty on failed/timeout: final
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -61,7 +61,7 @@ class AttemptEnd(StrEnum):
 
 
 class Attempt(Model):
-    """One time that a worker took the job."""
+    """One time that a worker took the job, or several in a row that were all handed back for the same cause."""
 
     __tablename__ = "attempts"
 
@@ -74,7 +74,11 @@ class Attempt(Model):
     cause: Mapped[str | None] = mapped_column(Text)  # a CauseCode
     processed_before: Mapped[int] = mapped_column(default=0)
     processed_after: Mapped[int | None]
+    times: Mapped[int] = mapped_column(default=1, server_default="1")  # how many in a row; it has the last one's number
+    idle_seconds: Mapped[float] = mapped_column(default=0.0, server_default="0")  # the waits between them
     traceback: Mapped[str | None] = mapped_column(Text)  # of an error in the program; without secrets, for admins only
+
+    __table_args__ = (Index("ix_attempts_started_at", "started_at"),)
 
 
 class EventKind(StrEnum):

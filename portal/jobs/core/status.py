@@ -16,12 +16,12 @@ class Status(StrEnum):
 
 
 MOVES: dict[Status, frozenset[Status]] = {
-    # claimed by a worker, or cancelled by a person
-    Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELLED}),
+    # claimed by a worker, failed by the sweep after a day at a source that is down, or cancelled by a person
+    Status.PENDING: frozenset({Status.PROCESSING, Status.FAILED, Status.CANCELLED}),
     # ended by its worker, timed out by the sweep, or handed back for a deploy, a pause or a lost worker
     Status.PROCESSING: frozenset({Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.RETRYING, Status.CANCELLED}),
-    # claimed again
-    Status.RETRYING: frozenset({Status.PROCESSING, Status.CANCELLED}),
+    # the same
+    Status.RETRYING: frozenset({Status.PROCESSING, Status.FAILED, Status.CANCELLED}),
     # a retry that is due, or that a person asked for
     Status.FAILED: frozenset({Status.RETRYING, Status.CANCELLED}),
     Status.TIMEOUT: frozenset({Status.RETRYING, Status.CANCELLED}),

@@ -1,12 +1,15 @@
-"""Writes the timeline, one event a line, in the transaction of what happened. It must not know a job's verbs."""
+"""Writes the timeline, one event a line, in the transaction of what happened. It must not know a job's verbs.
+
+A file that waits for its source for a day is tried again and again: those tries are one line, not three hundred.
+"""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import delete, select, update
 
-from portal.database import db
-from portal.jobs.core.job_tables import Attempt, AttemptEnd, Event, EventKind
+from portal.database import changed_rows, db
+from portal.jobs.core.job_tables import AnswerSample, Attempt, AttemptEnd, Event, EventKind
 
 
 def record(job_id: int, kind: EventKind, now: datetime, actor: str | None = None, **facts: Any) -> None:
@@ -29,6 +32,32 @@ def close_attempt(
         .where(Attempt.job_id == job_id, Attempt.attempt == attempt, Attempt.ended_at.is_(None))
         .values(ended_at=now, end=end, cause=cause, processed_after=processed)
     )
+
+
+def fold_attempts(job_id: int, attempt: int) -> dict[str, Any]:
+    """Make one row of this attempt and the one before it, when both were handed back for the same cause and nothing
+    else happened between them; the same for their events. Call it after `close_attempt` and before the event of the
+    end is recorded. Returns facts for that event: how many times in a row, and since when."""
+    rows = select(Attempt).where(Attempt.job_id == job_id, Attempt.attempt <= attempt)
+    found = list(db.session.scalars(rows.order_by(Attempt.attempt.desc()).limit(2)))
+    events = select(Event).where(Event.job_id == job_id, Event.kind != EventKind.DOWNLOADED)
+    last = list(db.session.scalars(events.order_by(Event.id.desc()).limit(2)))
+    if [event.kind for event in last] != [EventKind.STARTED, EventKind.HANDED_BACK] or len(found) != 2:
+        return {}
+    this, before = found
+    same = (this.end, this.cause) == (before.end, before.cause) and this.end == AttemptEnd.HANDED_BACK
+    if not same or this.attempt != attempt or last[1].facts.get("attempt") != before.attempt or before.ended_at is None:
+        return {}
+    this.times += before.times
+    this.idle_seconds += before.idle_seconds + max(0.0, (this.started_at - before.ended_at).total_seconds())
+    this.started_at, this.processed_before = before.started_at, before.processed_before
+    this.traceback = this.traceback or before.traceback
+    gone = (AnswerSample.job_id == job_id, AnswerSample.attempt == before.attempt)
+    changed_rows(delete(AnswerSample).where(*gone))
+    db.session.delete(before)
+    for event in last:
+        db.session.delete(event)
+    return {"times": this.times, "since": this.started_at.isoformat()}
 
 
 def note_fault(job_id: int, attempt: int, traceback: str) -> None:

@@ -1,45 +1,110 @@
-"""The file that a person gets back: the same rows, order and columns as theirs, followed by the answers.
+"""The file that a person gets back: their own, with the answers in columns of their own behind it.
 
-Available at any time, even while the job runs. Only the chosen sheet is written, under its own name. Memory stays flat:
-the sheet and the ledger are read once, side by side, and neither is ever whole in memory.
-
-`lines` decides what is in a line; `xlsx` and `csv_file` turn lines into a file.
+Available at any time, even while the job runs. All rows of an Excel workbook come in a copy of that workbook, which
+`copy` opens and the room `in_place` writes. Selections, and files that cannot be copied so, come in a new file with
+the rows of the chosen sheet: `lines` decides what is in a line; `xlsx` and `csv_file` turn lines into a file. Memory
+stays flat: the sheet and the ledger are read once, side by side, and neither is ever whole in memory.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
 from portal.database import db
 from portal.documents.storage import LocalStorage
+from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_formats
 from portal.jobs.export.csv_file import write_csv
 from portal.jobs.export.download_groups import Group, UnknownGroup, groups_of, is_group
-from portal.jobs.export.lines import ExportPlan, RowFilter, plan_for
+from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, plan_for
 from portal.jobs.export.names import download_name, group_title
-from portal.jobs.export.xlsx import write_xlsx
+from portal.jobs.export.xlsx import CellFormats, write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
-    "MIMETYPES", "FileFormat", "Group", "RowFilter", "UnknownGroup", "download_name", "export", "group_title",
-    "groups_of",
-    "write_export",
+    "MIMETYPES", "Download", "FileFormat", "Group", "RowFilter", "UnknownGroup", "download_name", "export",
+    "group_title", "groups_of", "loss_words", "NotTheirFormat", "OF_ENDING", "open_download", "write_export",
 ]  # fmt: skip
+
+PIECE_BYTES = 256 * 1024
 
 
 class FileFormat(StrEnum):
-    """The formats that can be downloaded, named by their file extension."""
+    """The formats that can be asked for, named by their file extension."""
 
-    XLSX = "xlsx"
+    XLSX = "xlsx"  # for an upload with macros, the answer is an xlsm
     CSV = "csv"
 
 
 MIMETYPES = {
-    FileFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    FileFormat.CSV: "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
+    "csv": "text/csv; charset=utf-8",
 }
+
+
+OF_ENDING = {"xlsx": FileFormat.XLSX, "xlsm": FileFormat.XLSX, "csv": FileFormat.CSV}
+
+
+class NotTheirFormat(ValueError):
+    """A file with this ending can only be a copy of the person's own."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file on its way to a person. `pieces` are made while they are taken; close it in any case."""
+
+    pieces: Iterator[bytes]
+    close: Callable[[], None]
+    extension: str
+    size: int | None = None  # bytes; None when it is not known before the end
+    is_replacement: bool = False  # a new workbook, as the person's own cannot be changed
+
+    @property
+    def mimetype(self) -> str:
+        """The file's type for the browser."""
+        return MIMETYPES[self.extension]
+
+
+def open_download(
+    job: ScrapingJob,
+    storage: LocalStorage,
+    kind: FileFormat | str = FileFormat.XLSX,
+    *,
+    rows: RowFilter | str = RowFilter.ALL,
+    group: str | None = None,
+    extension: str | None = None,
+) -> Download:
+    """The job's file, with any ending of that format or, when `extension` is given, with that one.
+
+    In the reader's language and time zone, also while the pieces are taken: outside a request, wrap all of it in
+    `force_locale`.
+
+    Commits, to end the session's transaction: a download must not block writers meanwhile.
+    Raises ValueError for an unknown format or row filter, UnknownGroup, NotTheirFormat when only the person's own file
+    can have that ending and it cannot be copied, and FileNotFoundError when the document's rows are gone.
+    """
+    kind = FileFormat(kind)
+    if group is not None and not is_group(group):
+        raise UnknownGroup(group)
+    plan = plan_for(job, storage, RowFilter(rows), group)
+    own = open_copy(job, storage, plan, kind, extension)
+    is_replacement = own is None and not plan.selects and comes_back_as_it_was(job, kind)
+    formats = own_formats(job, storage, plan) if own is None and kind == FileFormat.XLSX else {}
+    db.session.commit()
+    if own is not None:
+        return Download(own.copy(added_rows(plan), extra_sheets(own, plan)), own.close, own.extension)
+    if extension not in (None, kind.value):
+        raise NotTheirFormat(extension)
+    if not plan.sheet_path.is_file():
+        raise FileNotFoundError(plan.sheet_path)
+    file = _written(plan, kind, formats)
+    size = file.seek(0, 2)
+    file.seek(0)
+    return Download(_pieces(file), file.close, kind.value, size, is_replacement)
 
 
 def export(
@@ -50,17 +115,11 @@ def export(
     rows: RowFilter | str = RowFilter.ALL,
     group: str | None = None,
 ) -> BinaryIO:
-    """The job's file, open at its start; closing deletes it. In the reader's language and time zone: outside a request,
-    wrap the call in `force_locale`.
-
-    Commits, to end the session's transaction: a download must not block writers meanwhile.
-    Raises ValueError for an unknown format or row filter, UnknownGroup, and FileNotFoundError when the document's
-    rows are gone.
-    """
-    kind, plan = FileFormat(kind), _planned(job, storage, rows, group)
+    """The same as a temporary file, open at its start; closing deletes it."""
+    download = open_download(job, storage, kind, rows=rows, group=group)
     out = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
-        _write(plan, kind, out)
+        _save(download, out)
         out.seek(0)
     except BaseException:
         out.close()
@@ -72,29 +131,44 @@ def write_export(
     job: ScrapingJob,
     storage: LocalStorage,
     path: Path,
-    kind: FileFormat | str | None = None,
     *,
     rows: RowFilter | str = RowFilter.ALL,
-) -> None:
-    """Write the file to `path`, completely or not at all. `kind` defaults to the file extension."""
-    kind = FileFormat(kind or path.suffix.lower().lstrip("."))
-    plan = _planned(job, storage, rows, None)
+) -> Download:
+    """Write the file to `path`, completely or not at all, in the format of its ending. Returns what it was.
+
+    Raises the same as `open_download`.
+    """
+    extension = path.suffix.lower().lstrip(".")
     with _atomic_file(path) as out:
-        _write(plan, kind, out)
+        download = open_download(job, storage, OF_ENDING[extension], rows=rows, extension=extension)
+        _save(download, out)
+    return download
 
 
-def _planned(job: ScrapingJob, storage: LocalStorage, rows: RowFilter | str, group: str | None) -> ExportPlan:
-    if group is not None and not is_group(group):
-        raise UnknownGroup(group)
-    plan = plan_for(job, storage, RowFilter(rows), group)
-    db.session.commit()
-    if not plan.sheet_path.is_file():
-        raise FileNotFoundError(plan.sheet_path)
-    return plan
+def _save(download: Download, out: BinaryIO) -> None:
+    try:
+        for piece in download.pieces:
+            out.write(piece)
+    finally:
+        download.close()
 
 
-def _write(plan: ExportPlan, kind: FileFormat, out: BinaryIO) -> None:
-    (write_xlsx if kind == FileFormat.XLSX else write_csv)(plan, out)
+def _written(plan: ExportPlan, kind: FileFormat, formats: CellFormats) -> BinaryIO:
+    out = tempfile.TemporaryFile()  # noqa: SIM115 - the download closes it
+    try:
+        if kind == FileFormat.XLSX:
+            write_xlsx(plan, out, formats)
+        else:
+            write_csv(plan, out)
+    except BaseException:
+        out.close()
+        raise
+    return out
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    while piece := file.read(PIECE_BYTES):
+        yield piece
 
 
 @contextmanager

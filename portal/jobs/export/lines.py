@@ -18,17 +18,23 @@ from sqlalchemy import select
 from portal import sources
 from portal.database import READ_ONLY, db
 from portal.documents.check import rows
-from portal.documents.reader.sheet_file import Cell
+from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import LocalStorage
 from portal.jobs.core.job_tables import Number
+from portal.jobs.export.added import AddedCell, AddedRow, Tone
 from portal.jobs.export.download_groups import in_group
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import explain, outcome_words, reason_words
 from portal.sources.base import Outcome
+from portal.sources.registry import is_yes_no
 from portal.sources.words import CODED, field_label, source_title, value_words
 
 CHUNK = 1000  # rows of the ledger at a time
 TO_FIX = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
+TONES = {
+    Outcome.FOUND: Tone.FOUND, Outcome.NOT_FOUND: Tone.NOT_FOUND, Outcome.WAITING: Tone.WAITING,
+    **dict.fromkeys(TO_FIX, Tone.TO_FIX),
+}  # fmt: skip
 
 
 class RowFilter(StrEnum):
@@ -74,6 +80,7 @@ class ExportPlan:
     time_zone: str
     about: str  # where the answers come from, for the file's properties
     source: str = ""  # its recipe has the column headings
+    own_headings: tuple[str, ...] = ()  # the person's, which no added one repeats
 
     @property
     def selects(self) -> bool:
@@ -90,7 +97,20 @@ class ExportPlan:
             headings.insert(0, gettext("Row in your file"))
         if self.rows == RowFilter.FAILED:
             headings.append(gettext("What to do"))
-        return headings
+        return _each_once(headings, self.own_headings)
+
+
+def _each_once(headings: list[str], taken: Iterable[str]) -> list[str]:
+    """The headings, numbered where there is one like it: in a table of Excel two columns cannot have one name."""
+    known = {text.strip().casefold() for text in taken}
+    unique = []
+    for heading in headings:
+        numbered, n = heading, 2
+        while numbered.casefold() in known:
+            numbered, n = f"{heading} {n}", n + 1
+        known.add(numbered.casefold())
+        unique.append(numbered)
+    return unique
 
 
 def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: str | None) -> ExportPlan:
@@ -98,9 +118,10 @@ def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: 
     document = job.document
     sheet = next((facts for facts in document.sheets if facts["index"] == job.sheet), {})
     fields, version = _fields(job)
+    sheet_path = storage.sheet_path(document.storage_key, job.sheet)
     return ExportPlan(
         job_id=job.id,
-        sheet_path=storage.sheet_path(document.storage_key, job.sheet),
+        sheet_path=sheet_path,
         sheet_name=sheet.get("name", ""),
         width=max(sheet.get("columns", 0), job.column + 1),
         header_row=job.header_row,
@@ -111,6 +132,7 @@ def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: 
         group=group,
         time_zone=str(get_timezone()),
         about=f"{source_title(job.source)} {version}".strip(),
+        own_headings=tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else (),
     )
 
 
@@ -144,6 +166,16 @@ def lines(plan: ExportPlan) -> Iterator[Line]:
             yield Line(cells, [], True)
 
 
+def added_rows(plan: ExportPlan) -> Iterator[AddedRow]:
+    """What is added to the person's own file: the headings, then the answers, by row number."""
+    cells_of = _AnswerCells(plan)
+    if plan.header_row:
+        yield AddedRow(plan.header_row, plan.labels(), Tone.HEADING)
+    for result in _results(plan.job_id):
+        if result.row_no > plan.header_row:
+            yield AddedRow(result.row_no, cells_of.typed(result), TONES[result.outcome])
+
+
 def _is_included(plan: ExportPlan, result: NumberResult) -> bool:
     if plan.rows == RowFilter.FAILED and result.outcome not in TO_FIX:
         return False
@@ -173,6 +205,7 @@ class _AnswerCells:
 
     def __init__(self, plan: ExportPlan) -> None:
         self._plan = plan
+        self._words = [(field, field in CODED or is_yes_no(field)) for field in plan.fields]
         self._zone = ZoneInfo(plan.time_zone)
         self._outcome = cache(outcome_words)
         self._reason = cache(reason_words)
@@ -190,11 +223,17 @@ class _AnswerCells:
             added.append(self._todo(result.reason))
         return added
 
+    def typed(self, result: NumberResult) -> list[AddedCell]:
+        """The same with dates as dates. One cell per label, in the same order."""
+        at = result.checked_at.astimezone(self._zone).replace(tzinfo=None) if result.checked_at else None
+        added: list[AddedCell] = [self._outcome(result.outcome), *self._fields(result.answer or {})]
+        return [*added, self._reason(result.reason) or None, at, result.duplicate_of]
+
     def _fields(self, answer: dict[str, str]) -> Iterable[str | None]:
-        for field in self._plan.fields:
+        for field, has_words in self._words:
             value = answer.get(field)
             # Only the few codes go through the cache: numbers would fill it with one entry each.
-            yield (self._value(field, value) if field in CODED else value) if value else None
+            yield (self._value(field, value) if has_words else value) if value else None
 
     def _moment(self, at: datetime | None) -> str | None:
         return at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S") if at else None

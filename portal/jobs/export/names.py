@@ -25,8 +25,16 @@ def group_title(key: str) -> str:
     return gettext("Mobiles, original operator unknown")
 
 
-def download_name(job: ScrapingJob, kind: str, rows: RowFilter | str = RowFilter.ALL, group: str | None = None) -> str:
-    """The file name for the browser, in the reader's language, without path or control characters."""
+def download_name(
+    job: ScrapingJob,
+    kind: str,
+    rows: RowFilter | str = RowFilter.ALL,
+    group: str | None = None,
+    *,
+    is_replacement: bool = False,
+) -> str:
+    """The file name for the browser, in the reader's language, without path or control characters. It says when this is
+    a new workbook instead of the person's own."""
     parts = []
     if group is not None:
         parts.append(group_title(group))
@@ -34,6 +42,8 @@ def download_name(job: ScrapingJob, kind: str, rows: RowFilter | str = RowFilter
         parts.append(gettext("rows to fix"))
     if job.processed_numbers < job.total_numbers:
         parts.append(gettext("partial %(ready)s of %(total)s", ready=job.processed_numbers, total=job.total_numbers))
+    if is_replacement:
+        parts.append(gettext("new workbook"))
     stem = _plain(PurePath(job.file_name).stem)[:MAX_STEM].strip(" .") or gettext("list")
     part = _plain(", ".join(parts or [gettext("complete")]))
     return f"{stem} ({part}).{kind}"

@@ -6,7 +6,7 @@ dates and booleans of the person's file keep their types.
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from flask_babel import gettext
@@ -16,6 +16,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet, _preserve_whitespace
 
 from portal.documents.reader.sheet_file import MAX_CELL_CHARACTERS, Cell, column_letter, text_of
+from portal.jobs.export.formats import Shows
 from portal.jobs.export.lines import ExportPlan, Line, lines
 
 ROWS_MEASURED = 200
@@ -39,12 +40,21 @@ class PlainSheet(Worksheet):
         self.fh.write(f"<c{extra}><v>{number!r}</v></c>")
 
 
-def write_xlsx(plan: ExportPlan, out: BinaryIO) -> None:
+CellFormats = Mapping[tuple[int, Shows], str | int]
+"""How the person's columns (from 0) show their numbers and dates."""
+
+
+def write_xlsx(plan: ExportPlan, out: BinaryIO, formats: CellFormats | None = None) -> None:
     """Write all lines to `out` as a workbook. Without a heading row, a second sheet names the added columns."""
+    write_lines(plan, lines(plan), out, formats)
+
+
+def write_lines(plan: ExportPlan, all_lines: Iterator[Line], out: BinaryIO, formats: CellFormats | None = None) -> None:
+    """The same with the lines given."""
     workbook = Workbook(out, {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False})
     workbook.set_properties({"comments": plan.about})
     sheet = _add_sheet(workbook, plan.sheet_name)
-    _Writer(workbook, sheet, plan).write(lines(plan))
+    _Writer(workbook, sheet, plan, formats or {}).write(all_lines)
     if plan.header_row == 0:
         _name_columns(workbook, plan)
     workbook.close()
@@ -53,12 +63,15 @@ def write_xlsx(plan: ExportPlan, out: BinaryIO) -> None:
 class _Writer:
     """Writes one sheet. A written row cannot be changed any more."""
 
-    def __init__(self, workbook: Workbook, sheet: Worksheet, plan: ExportPlan) -> None:
+    def __init__(self, workbook: Workbook, sheet: Worksheet, plan: ExportPlan, formats: CellFormats) -> None:
         self.sheet = sheet
         self.plan = plan
         self.bold: Format = workbook.add_format({"bold": True})
         self.day: Format = workbook.add_format({"num_format": "yyyy-mm-dd"})
         self.moment: Format = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        self.own = {
+            key: workbook.add_format({"num_format": form}) for key, form in formats.items() if key[0] < plan.width
+        }
         self.widths: dict[int, int] = {}
 
     def write(self, all_lines: Iterator[Line]) -> None:
@@ -93,7 +106,7 @@ class _Writer:
             case dict():
                 self._write_date(row, column, cell)
             case int() | float():
-                self.sheet.write_number(row, column, cell, form)
+                self.sheet.write_number(row, column, cell, form or self.own.get((column, Shows.NUMBER)))
 
     def _write_date(self, row: int, column: int, cell: dict[str, str]) -> None:
         try:
@@ -104,7 +117,7 @@ class _Writer:
             self.sheet.write_string(row, column, text_of(cell))
             return
         form = self.day if moment.time() == datetime.time() else self.moment
-        self.sheet.write_datetime(row, column, moment, form)
+        self.sheet.write_datetime(row, column, moment, self.own.get((column, Shows.DATE), form))
 
 
 def clean(text: str) -> str:

@@ -24,12 +24,14 @@ from portal.database import among, db
 from portal.jobs import queries
 from portal.jobs.health import processes, queues, sources
 from portal.jobs.health.processes import WorkerKind, WorkerProcess
+from portal.notices import mail_refusals
 from portal.notices.models import Delivery, Notice
 
 MB = 1024 * 1024
 DISK_WARN_BYTES, DISK_BAD_BYTES = 1024 * MB, 200 * MB  # free
 REDIS_SECONDS = 1  # to answer in
 SLOW_SECONDS = 0.5
+SKEW_SECONDS = 5  # that a machine's clock may be off: the portal goes by the database's
 LONG_WAIT = {"intake": timedelta(minutes=5), "scrape": timedelta(minutes=30)}
 LATE_NOTICE = timedelta(minutes=15)
 UNDELIVERED_SHOWN = timedelta(days=7)
@@ -120,6 +122,12 @@ def _database(now: datetime) -> Iterator[HealthFinding]:
     yield HealthFinding("database", HealthState.WARN if slow else HealthState.WELL, facts)
 
 
+def _clock(now: datetime) -> Iterator[HealthFinding]:
+    skews = processes.machine_skews(now)
+    wrong = {host: seconds for host, seconds in skews.items() if abs(seconds) > SKEW_SECONDS}
+    yield HealthFinding("clock", HealthState.WARN if wrong else HealthState.WELL, {"wrong": wrong})
+
+
 def _disk(now: datetime) -> Iterator[HealthFinding]:
     folder: Path = current_app.config["PORTAL_DATA_DIR"]
     usage = shutil.disk_usage(folder)
@@ -142,9 +150,10 @@ def _notices(now: datetime) -> Iterator[HealthFinding]:
     since = db.session.scalar(select(func.min(Notice.due_at)).where(unsent, Notice.due_at <= now))
     dead = (Notice.state == Delivery.DEAD, Notice.created_at > now - UNDELIVERED_SHOWN)
     undelivered = db.session.scalar(select(func.count()).select_from(Notice).where(*dead)) or 0
+    refused = mail_refusals.count()
     late = since is not None and now - since > LATE_NOTICE
-    facts = {"n": waiting, "since": since if late else None, "undelivered": undelivered}
-    yield HealthFinding("notices", HealthState.WARN if late or undelivered else HealthState.WELL, facts)
+    facts = {"n": waiting, "since": since if late else None, "undelivered": undelivered, "refused": refused}
+    yield HealthFinding("notices", HealthState.WARN if late or undelivered or refused else HealthState.WELL, facts)
 
 
 SIZE = {
@@ -157,6 +166,7 @@ PROBES: dict[str, Callable[[datetime], Iterable[HealthFinding]]] = {
     "queues": _queues,
     "redis": _redis,
     "database": _database,
+    "clock": _clock,
     "disk": _disk,
     "sources": _sources,
     "notices": _notices,

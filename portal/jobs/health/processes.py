@@ -16,6 +16,7 @@ from sqlalchemy import Index, NullPool, String, create_engine, delete, func, sel
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal import clock
 from portal.database import (
     EnumColumn,
     Model,
@@ -27,6 +28,7 @@ from portal.database import (
     reading,
     upsert,
 )
+from portal.database_clock import measure_clock
 from portal.jobs.core.job_tables import SweepState
 
 log = structlog.get_logger(__name__)
@@ -59,6 +61,7 @@ class WorkerProcess(Model):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     doing: Mapped[str | None] = mapped_column(String(60))  # a kind and an id: job 12, document 3; empty: idle
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    skew_seconds: Mapped[float | None]  # how far its machine's clock is ahead of the database's
 
     __table_args__ = (enum_check("kind", WorkerKind), Index("ix_workers_kind_seen_at", "kind", "seen_at"))
 
@@ -71,7 +74,9 @@ class Reporter:
     """
 
     def __init__(self, database_url: str, kind: str, now: datetime) -> None:
-        self._engine = create_engine(database_url, poolclass=NullPool, **engine_options(database_url))
+        engine = create_engine(database_url, poolclass=NullPool, **engine_options(database_url))
+        # Not longer: the worker looks after its fork meanwhile, which may be what holds SQLite's lock.
+        self._engine = engine.execution_options(busy_seconds=2.0)
         self._kind = WorkerKind(kind)
         self._host, self._pid = socket.gethostname()[:80], os.getpid()
         self._name = f"{self._host}:{self._pid}:{kind}"[-120:]
@@ -80,7 +85,7 @@ class Reporter:
 
     def report(self, now: datetime, doing: str | None = None) -> None:
         """Write the row when it is due, or when the activity changed. A fork writes none."""
-        due = self._reported is None or now - self._reported[0] >= EVERY or doing != self._reported[1]
+        due = self._reported is None or abs(now - self._reported[0]) >= EVERY or doing != self._reported[1]
         if due and os.getpid() == self._pid:
             self._reported = (
                 now,
@@ -96,11 +101,13 @@ class Reporter:
     def _write(self, now: datetime, doing: str | None, ended_at: datetime | None) -> None:
         row: dict[str, Any] = {
             "kind": self._kind, "host": self._host, "pid": self._pid, "started_at": self._started_at,
-            "seen_at": now, "doing": doing, "ended_at": ended_at,
+            "seen_at": now, "doing": doing, "ended_at": ended_at, "skew_seconds": 0.0,
         }  # fmt: skip
         statement = upsert(WorkerProcess, ("name",), replace=tuple(row), dialect=self._engine.dialect.name)
         try:
             with self._engine.begin() as connection:
+                measure_clock(connection)
+                row["skew_seconds"] = clock.skew_seconds()
                 connection.execute(statement.values(name=self._name, **row))
         except SQLAlchemyError as error:
             log.warning("presence not written", error=str(error))
@@ -118,10 +125,21 @@ def is_alive(worker: WorkerProcess, now: datetime) -> bool:
     return worker.ended_at is None and worker.seen_at > now - SILENT_AFTER
 
 
+def machine_skews(now: datetime) -> dict[str, float]:
+    """Return how many seconds each machine's clock is ahead of the database's, as its workers last saw it."""
+    alive = [worker for worker in workers(now) if is_alive(worker, now) and worker.skew_seconds is not None]
+    return {worker.host: worker.skew_seconds or 0.0 for worker in sorted(alive, key=lambda worker: worker.seen_at)}
+
+
 def scrape_worker_is_alive(now: datetime) -> bool:
     """Return whether a worker that looks up numbers is alive."""
+    return is_kind_alive(WorkerKind.SCRAPE, now)
+
+
+def is_kind_alive(kind: WorkerKind, now: datetime) -> bool:
+    """Return whether a process of this kind has reported recently."""
     seen = select(WorkerProcess.name).where(
-        WorkerProcess.kind == WorkerKind.SCRAPE,
+        WorkerProcess.kind == kind,
         WorkerProcess.ended_at.is_(None),
         WorkerProcess.seen_at >= now - SILENT_AFTER,
     )

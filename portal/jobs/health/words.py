@@ -30,6 +30,7 @@ TITLES: dict[str, LazyString] = {
     "queue_scrape": _("Files waiting for lookup"),
     "redis": _("Queue server"),
     "database": _("Database"),
+    "clock": _("Clocks"),
     "disk": _("Disk"),
     "sources": _("Sources"),
     "notices": _("Emails and messages"),
@@ -46,9 +47,15 @@ TODO: dict[str, LazyString] = {
     "queue_scrape": _("Increase PORTAL_WORKERS, or check whether a source is slow."),
     "redis": _("New files have to wait, but nothing is lost: the queue is rebuilt automatically. Start Valkey again."),
     "database": _("It is responding slowly. Check its disk and its load."),
+    "clock": _(
+        "Set the clocks of these machines, or let NTP do it. The portal goes by the database’s clock meanwhile."
+    ),
     "disk": _("Free up space: delete what you do not need, or move the data folder to a larger disk."),
     "sources": _("Their files are waiting. Open the source’s page to see why."),
-    "notices": _("Check the mail server settings. Undelivered messages can be sent again."),
+    "notices": _(
+        "Check the mail server settings and the people’s addresses. Undelivered messages can be sent again; "
+        "a refused address gets no email until it is corrected or you send one of its messages again."
+    ),
 }
 
 
@@ -99,6 +106,16 @@ def _database(finding: HealthFinding) -> str:
     return gettext("%(size)s, took %(n)s s to respond", size=size, n=format_decimal(finding.facts["seconds"]))
 
 
+def _clock(finding: HealthFinding) -> str:
+    wrong = finding.facts["wrong"]
+    if not wrong:
+        return gettext("All machines agree.")
+    return ", ".join(
+        gettext("%(machine)s: off by %(n)s s", machine=host, n=format_decimal(round(seconds)))
+        for host, seconds in wrong.items()
+    )
+
+
 def _disk(finding: HealthFinding) -> str:
     facts = finding.facts
     return gettext("%(free)s of %(total)s free", free=size_words(facts["free"]), total=size_words(facts["total"]))
@@ -124,6 +141,15 @@ def _notices(finding: HealthFinding) -> str:
                 n=format_decimal(undelivered),
             )
         )
+    if refused := finding.facts["refused"]:
+        parts.append(
+            ngettext(
+                "%(n)s address refused by the mail server",
+                "%(n)s addresses refused by the mail server",
+                refused,
+                n=format_decimal(refused),
+            )
+        )
     if finding.facts["since"]:
         parts.append(gettext("the oldest since:"))
     return ", ".join(parts)
@@ -135,6 +161,7 @@ DESCRIBE: dict[str, Callable[[HealthFinding], str]] = {
     "queue_scrape": _queue,
     "redis": _redis,
     "database": _database,
+    "clock": _clock,
     "disk": _disk,
     "sources": _sources,
     "notices": _notices,

@@ -36,6 +36,7 @@ class AttemptTimes(NamedTuple):
     started_at: datetime
     ended_at: datetime | None
     end: AttemptEnd | None
+    idle_seconds: float = 0.0  # of several attempts in one row: the waits between them
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class CountedEnd:
     def of(cls, job: Any, attempts: Sequence[AttemptTimes], ended_at: datetime) -> Self:
         """Make it from a job's row, or from its columns, and its attempts. An attempt that is still open lasts until
         the end."""
-        worked = sum(max(0, _ms(one.started_at, one.ended_at or ended_at)) for one in attempts)
+        worked = sum(
+            max(0, _ms(one.started_at, one.ended_at or ended_at) - round(one.idle_seconds * 1000)) for one in attempts
+        )
         return cls(
             job.id, job.user_id, job.source, Status(job.status), ended_at, job.found_count, job.not_found_count,
             job.invalid_count, job.rejected_count, job.failed_count,
@@ -118,7 +121,8 @@ def update_metrics(job: JobColumns, now: datetime) -> None:
         db.session.delete(before)
         db.session.flush()
     if ended:
-        attempts = select(Attempt.started_at, Attempt.ended_at, Attempt.end).where(Attempt.job_id == job.id)
+        times = select(Attempt.started_at, Attempt.ended_at, Attempt.end, Attempt.idle_seconds)
+        attempts = times.where(Attempt.job_id == job.id)
         end = CountedEnd.of(job, [AttemptTimes(*row) for row in db.session.execute(attempts)], now)
         changes.append((end, 1))
         db.session.add(JobEnd(**end.as_row()))

@@ -38,13 +38,16 @@ def _due(oldest: ScalarSelect[Any], now: datetime, most: int | None = None) -> l
 def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
     """Delete jobs past their days, and yield each. Commits each job on its own."""
     for job_id, before in _past_days(now):
+        old = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})
+        unused = erase(old, now) if old else None
         job = ScrapingJob.expire(job_id, before, now)
-        unused = erase(job, now) if job else None
+        if job is None:
+            db.session.rollback()
+            continue
         db.session.commit()
         if unused:
             delete_file(storage, unused)  # if the process dies here, `erasure.erase_files` does it
-        if job:
-            yield job
+        yield job
 
 
 def _past_days(now: datetime) -> list[tuple[int, datetime]]:

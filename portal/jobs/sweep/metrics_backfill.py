@@ -73,9 +73,9 @@ def subtract_reopened(now: datetime) -> int:
 
 def _attempts(ids: list[int]) -> dict[int, list[AttemptTimes]]:
     found: dict[int, list[AttemptTimes]] = defaultdict(list)
-    query = select(Attempt.job_id, Attempt.started_at, Attempt.ended_at, Attempt.end).where(Attempt.job_id.in_(ids))
-    for job_id, started_at, ended_at, end in db.session.execute(query):
-        found[job_id].append(AttemptTimes(started_at, ended_at, end))
+    query = select(Attempt.job_id, Attempt.started_at, Attempt.ended_at, Attempt.end, Attempt.idle_seconds)
+    for job_id, started_at, ended_at, end, idle_seconds in db.session.execute(query.where(Attempt.job_id.in_(ids))):
+        found[job_id].append(AttemptTimes(started_at, ended_at, end, idle_seconds))
     return found
 
 

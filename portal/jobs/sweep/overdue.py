@@ -9,9 +9,10 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import Select, select
 
-from portal.database import among, db
-from portal.jobs.core.status import RETRYABLE, Status
+from portal.database import among, db, reading
+from portal.jobs.core.status import RETRYABLE, WAITING, Status
 from portal.jobs.models import ScrapingJob
+from portal.sources.pause import paused_source_names
 
 BATCH = 500  # jobs that a step handles in one pass; the next pass continues
 
@@ -48,6 +49,29 @@ def unpushed_jobs(now: datetime) -> list[ScrapingJob]:
     never = waiting.where(ScrapingJob.enqueued_at.is_(None)).order_by(ScrapingJob.enqueued_at)
     long_ago = waiting.where(ScrapingJob.enqueued_at < old).order_by(ScrapingJob.enqueued_at)
     return _all(never) + _all(long_ago)
+
+
+def overlong_waits(before: datetime) -> list[ScrapingJob]:
+    """Find jobs that have waited for their source since before that moment without a new answer."""
+    waiting = select(ScrapingJob).where(
+        among(ScrapingJob.status, WAITING), ScrapingJob.waits_since <= before, ScrapingJob.paused_at.is_(None),
+        ScrapingJob.deleted_at.is_(None), ScrapingJob.source.not_in(paused_source_names()),
+    )  # fmt: skip
+    return _all(waiting.order_by(ScrapingJob.waits_since))
+
+
+def anything_due(now: datetime) -> bool:
+    """Whether a job's time has come: its wait is over, or its automatic retry is due. It takes no lock, so that it can
+    be asked every second."""
+    wait_over = select(ScrapingJob.id).where(
+        *ScrapingJob.claimable(now), ScrapingJob.not_before <= now, ScrapingJob.enqueued_at.is_(None)
+    )
+    retry_due = select(ScrapingJob.id).where(
+        among(ScrapingJob.status, RETRYABLE), ScrapingJob.next_retry_at <= now, ScrapingJob.paused_at.is_(None),
+        ScrapingJob.deleted_at.is_(None),
+    )  # fmt: skip
+    with reading() as session:
+        return any(session.scalar(query.limit(1)) is not None for query in (wait_over, retry_due))
 
 
 def _all(query: Select[Any]) -> list[ScrapingJob]:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
+from portal.jobs import source_trial
 from portal.jobs.admin import operation_runner, phone_search
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
@@ -31,15 +32,18 @@ from portal.jobs.dispatch import (
     push_job,
     push_operation,
 )
-from portal.jobs.erasure import erase_files
-from portal.jobs.health.processes import delete_old
+from portal.jobs.erasure import erase_files, erase_orphans
+from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
-from portal.jobs.sweep import metrics_backfill
+from portal.jobs.opening import remove_left_behind
+from portal.jobs.sweep import metrics_backfill, waiting
 from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
+from portal.jobs.sweep.history import delete_history
 from portal.jobs.sweep.outage_watch import watch
-from portal.jobs.sweep.overdue import BATCH, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
+from portal.jobs.sweep.overdue import BATCH, anything_due, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
 from portal.notices.delivery import send_due
+from portal.notices.models import Notice
 from portal.sources import catalogue, stats
 from portal.sources.answer_cache import forget_old
 
@@ -55,17 +59,21 @@ class SweepReport:
     lost: int = 0
     timed_out: int = 0
     retried: int = 0
+    stopped: int = 0  # jobs that waited for their source for too long
     pushed: int = 0
     documents: int = 0
     operations: int = 0
     summaries: int = 0
     alerts: int = 0
     expired: int = 0
+    left_behind: int = 0  # jobs that a killed process had not finished to open
     unstarted: int = 0
     erased: int = 0
     counted: int = 0
     notified: int = 0
     forgotten: int = 0  # expired answers deleted from the cache
+    orphans: int = 0  # stored files that no document names
+    history: int = 0  # rows and files past HISTORY_DAYS, in portions
     faults: int = 0  # steps that ended with an error
 
 
@@ -94,8 +102,11 @@ def retry_due(now: datetime, *, at_once: bool = False, actor: str | None = None)
 
 
 def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
-    """Push waiting jobs that are not in Redis again, under a new generation. Raises RedisError when Redis is away."""
+    """Push waiting jobs that are not in Redis again, under a new generation; of a source that is down only one. Raises
+    RedisError when Redis is away."""
     connection().ping()  # one failed ping instead of five hundred failed pushes
+    waiting.release(now)
+    waiting.hold_back(now)
     for job in unpushed_jobs(now):
         job_id, generation = job.id, job.generation
         if job.enqueued_at and in_queue("scrape", job_message(job_id, job.attempt, generation)):
@@ -105,18 +116,26 @@ def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
             yield job
 
 
+def start_due(now: datetime) -> None:
+    """Retry and push the jobs whose time has come since the last sweep. Cheap when there are none; the scheduler calls
+    it every second, and the sweep does the same once a minute. Raises RedisError when Redis is away."""
+    if anything_due(now):
+        for _ in (*retry_due(now), *push_waiting(now)):
+            pass
+
+
 def push_unread(now: datetime) -> Iterator[Document]:
     """Push documents again that wait to be read and are not in Redis. Raises RedisError when Redis is away."""
     connection().ping()
     old = now - timedelta(seconds=DOCUMENT_SECONDS)
-    waiting = (
+    unread = (
         select(Document)
         .where(Document.state == Reading.READING, Document.deleted_at.is_(None))
         .where(or_(Document.enqueued_at.is_(None), Document.enqueued_at < old))
         .order_by(Document.created_at)
         .limit(BATCH)
     )
-    for document in list(db.session.scalars(waiting)):
+    for document in list(db.session.scalars(unread)):
         pushed_at = document.enqueued_at
         if pushed_at and in_queue("intake", document_message(document.id, pushed_at)):
             continue
@@ -135,11 +154,18 @@ def push_operations(now: datetime) -> Iterator[int]:
             yield operation_id
 
 
+def send_notices(now: datetime) -> Iterator[Notice]:
+    """Send the due notices, unless the scheduler's process is alive: it sends them, and can wait for longer."""
+    if not is_kind_alive(WorkerKind.SCHEDULER, now):
+        yield from send_due(now)
+
+
 def delete_expired(now: datetime) -> Iterator[int]:
-    """Delete expired answers from the cache, yielding once for each; also old minute counts and admins' phone
-    searches."""
+    """Delete expired answers from the cache, yielding once for each; also old minute counts, and admins' phone
+    searches and trials."""
     stats.forget(now)
     phone_search.forget(now)
+    source_trial.forget(now)
     yield from range(forget_old(now))
 
 
@@ -162,17 +188,21 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "lost": lambda: take_back_lost(now, actor=actor),
         "timed_out": lambda: time_out_silent(now, actor=actor),
         "retried": lambda: retry_due(now, actor=actor),
+        "stopped": lambda: waiting.end_overlong(now),
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
         "operations": lambda: push_operations(now),
         "summaries": lambda: write_summaries(now),
         "alerts": lambda: watch(now),
         # With the time by now: otherwise the lease of a notice taken for sending would begin in the past.
-        "notified": lambda: send_due(now + timedelta(seconds=int(monotonic() - began))),
+        "notified": lambda: send_notices(now + timedelta(seconds=int(monotonic() - began))),
         "forgotten": lambda: delete_expired(now),
         "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
+        "left_behind": lambda: remove_left_behind(now),
         "unstarted": lambda: expire_unstarted(now),
         "erased": lambda: erase_files(now, current_app.extensions["storage"]),
+        "orphans": lambda: erase_orphans(now, current_app.extensions["storage"]),
+        "history": lambda: delete_history(now),
         "counted": lambda: metrics_backfill.catch_up(now),
     }
     counted: Counter[str] = Counter()

@@ -15,12 +15,14 @@ from portal.phone import Reason
 
 @dataclass(frozen=True)
 class Explained:
-    """One cause in words. All four parts are sentences, or words that stand alone; `todo` is empty for nothing."""
+    """One cause in words. All parts are sentences, or words that stand alone; `todo` is empty for nothing, and
+    `todo_when_stopped` takes its place once the file has stopped for good."""
 
     what: str
     side: str
     retried: str
     todo: str
+    todo_when_stopped: str
 
 
 # Why a cell is no number at all: documents.words says what is the matter.
@@ -35,13 +37,14 @@ def explain(code: str | None) -> Explained | None:
         return None
     if code in tuple(Reason):
         todo = gettext(_CELLS.get(code, CORRECT))
-        return Explained(why_not_a_number(code), gettext(SIDES[Side.YOURS]), gettext(NEVER), todo)
+        return Explained(why_not_a_number(code), gettext(SIDES[Side.YOURS]), gettext(NEVER), todo, todo)
     cause = cause_for(code)
     return Explained(
         what=gettext(what_happened(code)),
         side=gettext(cause.where),
         retried=gettext(cause.retried),
         todo=gettext(cause.todo) if cause.todo else "",
+        todo_when_stopped=gettext(cause.todo_when_stopped),
     )
 
 

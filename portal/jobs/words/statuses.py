@@ -133,6 +133,8 @@ def summary_words(job: JobColumns, now: datetime) -> str:
     stopped = ngettext(
         "Stopped after %(n)s attempt.", "Stopped after %(n)s attempts.", job.attempt, n=format_decimal(job.attempt)
     )
+    if not job.attempt:
+        stopped = gettext("The source could not be asked, and we have stopped waiting for it.")
     return f"{stopped} {ready} {unanswered}"
 
 
@@ -162,6 +164,10 @@ _PLAIN: dict[Summary, LazyString] = {
     Summary.STARTING: _("Starting. You can close this page."),
     Summary.WORKING: _("Looking up the numbers. You can close this page."),
     Summary.GOING_ON: _("The lookup will continue in a moment from where it stopped."),
+    Summary.GIVES_WAY: _(
+        "It is the turn of other people’s files. Yours will continue automatically in a few minutes; "
+        "you do not need to do anything."
+    ),
     Summary.WORKER_AWAY: _(
         "The lookup has stopped responding. It will start again automatically in a moment; nothing is lost."
     ),

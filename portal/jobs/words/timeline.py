@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_babel import format_datetime, format_decimal, gettext, ngettext
 
+from portal.causes import CauseCode
 from portal.jobs.core.job_tables import Event, EventKind
 from portal.jobs.words.causes import reason_words
 from portal.notices.models import Channel, Delivery
@@ -29,9 +30,9 @@ def _whole(facts: dict[str, Any], name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _moment(facts: dict[str, Any]) -> str | None:
+def _moment(facts: dict[str, Any], name: str = "until") -> str | None:
     try:
-        return format_datetime(datetime.fromisoformat(facts["until"]), "medium")
+        return format_datetime(datetime.fromisoformat(facts[name]), "medium")
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -91,6 +92,8 @@ def _stopped(sentence: Callable[..., str]) -> Callable[[dict[str, Any]], str]:
 
 
 def _failed(facts: dict[str, Any]) -> str:
+    if since := _moment(facts, "waited_since"):
+        return gettext("The file had been waiting since %(moment)s, and the wait came to an end.", moment=since)
     return gettext("Attempt %(attempt)s failed.", attempt=_whole(facts, "attempt"))
 
 
@@ -99,9 +102,16 @@ def _timed_out(facts: dict[str, Any]) -> str:
 
 
 def _handed_back(facts: dict[str, Any]) -> str:
-    until = _moment(facts)
+    until, since, times = _moment(facts), _moment(facts, "since"), _whole(facts, "times")
+    back = gettext("Attempt %(attempt)s was returned to the queue.", attempt=_whole(facts, "attempt"))
+    if since and times > 1:
+        n = format_decimal(times)
+        if facts.get("cause") == CauseCode.TURN:
+            back = gettext("Returned to the queue %(n)s times since %(moment)s.", n=n, moment=since)
+        else:
+            back = gettext("Tried %(n)s times since %(moment)s.", n=n, moment=since)
     return _joined(
-        gettext("Attempt %(attempt)s was returned to the queue.", attempt=_whole(facts, "attempt")),
+        back,
         reason_words(facts.get("cause")),
         gettext("It will continue at %(moment)s.", moment=until) if until else None,
     )

@@ -18,8 +18,9 @@ from typing import Any
 import structlog
 from flask import Flask
 from redis import Redis
-from redis.exceptions import RedisError
-from rq import Queue, Worker
+from redis.exceptions import RedisError, ResponseError
+from rq import Queue
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -28,24 +29,29 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
+from portal.jobs.worker.redis_repair import GuardedWorker
 from portal.jobs.worker.tasks import STOP
+from portal.jobs.worker.watchdog import Watchdog
 from portal.sources import catalogue
 from portal.tether import die_with
 
 log = structlog.get_logger(__name__)
 
-DRAIN_SECONDS = 12  # then the horse is killed; another worker continues its job from the ledger
+# Then the horse is killed, and another worker continues its job from the ledger. Longer than an attempt waits for its
+# source (LONGEST_DRAIN_SECONDS), and shorter than the supervisor waits for this process (stopwaitsecs).
+LAST_CALL_SECONDS = 40
 HORSE_LOOK_SECONDS = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class PortalWorker(Worker):
+class PortalWorker(GuardedWorker):
     """One process for one queue. Each message runs in a fork of the preloaded application."""
 
     job_class = Message
     max_connection_wait_time = 5.0  # seconds between tries while Redis is away
     app: Flask
     reporter: Reporter
+    watchdog: Watchdog
     doing: str | None = None
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
@@ -56,6 +62,7 @@ class PortalWorker(Worker):
 
     def monitor_work_horse(self, job: Job, *args: Any, **kwargs: Any) -> None:
         self.doing = _short_name(job)
+        self.watchdog.begin(_attempt_of(job))
         try:
             super().monitor_work_horse(job, *args, **kwargs)
         finally:
@@ -78,7 +85,7 @@ class PortalWorker(Worker):
     def teardown(self) -> None:
         self.reporter.leave(utcnow())
         # A worker whose Redis stopped first ends quietly too: its key there expires automatically.
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(Exception):
             super().teardown()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
@@ -94,6 +101,7 @@ class PortalWorker(Worker):
         die_with(int(self.pid or 0))  # elsewhere than on Linux the lease has to do
         self.setup_work_horse_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        self.watchdog.ticks.start()
         with self.app.app_context():
             db.engine.dispose(close=False)  # the parent still uses these connections
             super().main_work_horse(job, queue)
@@ -108,7 +116,7 @@ class PortalWorker(Worker):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
         # RQ takes a second signal as "now": it kills the horse and ends.
-        last_call = threading.Timer(DRAIN_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
+        last_call = threading.Timer(LAST_CALL_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
         last_call.daemon = True
         last_call.start()
 
@@ -119,17 +127,26 @@ class PortalWorker(Worker):
             super().set_shutdown_requested_date()
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        # Nothing here reads RQ's own record of the job. When Redis goes away while it is written, the worker stays and
-        # waits for Redis; only a horse that still runs must not be left alone.
+        # Nothing here reads RQ's own record of the job. When Redis goes away while it is written, or the record is
+        # rubbish, the worker stays; only a horse that still runs must not be left alone.
         try:
             super().execute_job(job, queue)
-        except RedisError:
+        except StopRequested:
+            raise
+        except Exception as error:
             if self.horse_pid:
-                raise
+                self.wait_for_horse()
+                self._horse_pid = 0
+            if not isinstance(error, (RedisError, OSError)) or isinstance(error, ResponseError):
+                self.repair(error)
 
     def maintain_heartbeats(self, *args: Any, **kwargs: Any) -> None:
+        # RQ calls this every few seconds while a fork runs.
+        if why := self.watchdog.why_kill():
+            log.error("fork killed", why=why, doing=self.doing, pid=self.horse_pid)
+            self.kill_horse(signal.SIGKILL)
         # RQ's worker would quit and kill its horse. The job does not need Redis to continue.
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(Exception):
             super().maintain_heartbeats(*args, **kwargs)
 
 
@@ -156,6 +173,17 @@ def _short_name(job: Job) -> str | None:
         return None
     kind = {"scrape": "job", "read_document": "document"}.get(name, name)
     return f"{kind} {first}"[:60] if isinstance(first, int) else kind[:60]
+
+
+def _attempt_of(message: Job) -> tuple[int, int] | None:
+    """The job and the attempt before, of a message that runs an attempt; None for any other."""
+    try:
+        name, args = str(message.func_name).rpartition(".")[2], tuple(message.args or ())
+    except Exception:  # the fork refuses a message that cannot be read
+        return None
+    if name == "scrape" and len(args) == 2 and all(isinstance(one, int) for one in args):
+        return args[0], args[1]
+    return None
 
 
 def freeze_memory() -> None:
@@ -197,6 +225,7 @@ def work(app: Flask, queue_name: str) -> None:
             worker_ttl=30, maintenance_interval=60, job_monitoring_interval=5,
         )  # fmt: skip
         worker.app, worker.reporter = app, reporter
+        worker.watchdog = Watchdog(app.config["DATABASE_URL"], app.config["SCRAPING_LEASE_SECONDS"])
         freeze_memory()
         db.session.remove()
         worker.work(logging_level="WARNING")

@@ -9,12 +9,15 @@ from flask import current_app
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
+from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
 from portal.jobs import source_trial
 from portal.jobs.admin import operation_runner
 from portal.jobs.attempt.runner import Conditions, run
+from portal.jobs.attempt.turn import TURN_SECONDS
 from portal.jobs.core.status import Status
 from portal.jobs.dispatch import push_job, push_operation
+from portal.jobs.export.copy import look_ahead
 from portal.jobs.models import backoff
 from portal.jobs.quotas import rows_for_document
 from portal.jobs.sweep import steps
@@ -36,6 +39,7 @@ def scrape(job_id: int, attempt: int) -> None:
         backoff=backoff(),
         stopped=STOP.is_set,
         on_fenced=_end_process,
+        turn_seconds=TURN_SECONDS,
     )
     if run(job_id, attempt, conditions) == Status.RETRYING:
         push_job(job_id, utcnow())  # handed back: another worker may continue at once, unless the job has to wait
@@ -47,6 +51,8 @@ def read_document(document_id: int) -> None:
     settings = current_app.config
     limits = ReadLimits(max_rows=rows_for_document(document_id))
     intake.read_document(document_id, storage, limits, utcnow(), country=settings["DEFAULT_COUNTRY"])
+    if (document := db.session.get(Document, document_id)) is not None:
+        look_ahead(document, storage)
     db.session.remove()
 
 

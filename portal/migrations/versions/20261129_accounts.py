@@ -1,15 +1,15 @@
 """where a session was started from; two-step sign-in with recovery codes
 
-Revision ID: 0010
-Revises: 0009
+Revision ID: 0040
+Revises: 0030
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 
-revision = '0010'
-down_revision = '0009'
+revision = '0040'
+down_revision = '0030'
 branch_labels = None
 depends_on = None
 

@@ -12,10 +12,10 @@ from uuid import uuid4
 
 import structlog
 
-from portal.causes import CauseCode
-from portal.sources.base import Answer, Outcome, SubmittedBatch, Tickets
+from portal.causes import REFUSALS, CauseCode
+from portal.sources.base import Answer, LookupEnded, Outcome, SubmittedBatch, Tickets
 from portal.sources.http.batch import answers_for_all, answers_in
-from portal.sources.http.classify import any_holds, search
+from portal.sources.http.classify import Verdict, any_holds, search
 from portal.sources.http.client import NoResponse, RequestInterrupted
 from portal.sources.http.exchange import Exchange
 from portal.sources.http.response import SourceResponse, UnreadableResponse
@@ -67,6 +67,8 @@ def poll(
             if response.status == GONE or any_holds(rules.gone, response):
                 result.gone = True
                 return result
+            if response.verdict in REFUSALS:  # not of the batch, which is not ready: of us
+                session.answer("", Verdict(response.verdict), response)
             if response.status < 500:
                 result.responded = True
                 result.unknown &= response.status == UNKNOWN and not any_holds(not_yet, response)
@@ -104,6 +106,7 @@ class _PendingBatch:
         self.started = time.monotonic()
         self.until: float | None = None
         self.answers: Answers | None = None
+        self.ended: LookupEnded | None = None  # an item of its response ended the attempt
         self.lock = threading.Lock()  # several threads may want its numbers: one fetches, the others wait
 
     @property
@@ -136,6 +139,8 @@ class AsyncBatches:
                 answers.update(self._answers(session, pending, wanted))
         except RequestInterrupted:
             pass
+        except LookupEnded as ended:
+            raise ended.with_answers(answers) from None
         return answers
 
     def _answers(self, session: Exchange, pending: _PendingBatch, numbers: Sequence[str]) -> Answers:
@@ -145,7 +150,10 @@ class AsyncBatches:
             for number in numbers:
                 if self._batch_of.get(number) is pending:
                     del self._batch_of[number]
-        return {number: answers[number] for number in numbers}
+        wanted = {number: answers[number] for number in numbers if number in answers}
+        if pending.ended:
+            raise pending.ended.with_answers(wanted)
+        return wanted
 
     def _submit_and_fetch(self, session: Exchange, pending: _PendingBatch) -> Answers:
         if pending.batch.ticket is None and (failed := self._submit(session, pending)) is not None:
@@ -154,12 +162,21 @@ class AsyncBatches:
         response = self._fetch(session, pending)
         if response is None:
             return pending.answers or dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.NOT_READY))
-        pending.answers = answers_in(session, self._batch, numbers, response)
+        try:
+            pending.answers = answers_in(session, self._batch, numbers, response)
+        except LookupEnded as ended:
+            pending.answers, pending.ended = ended.answers, ended
+        unreadable = CauseCode.SOURCE_ERROR in {answer.reason for answer in pending.answers.values()} or (
+            pending.ended is not None and pending.ended.reason == CauseCode.PAGE_CHANGED
+        )
         # Answers that are paid for and cannot be read keep their ticket: a fixed recipe fetches them at no cost.
-        if pending.age_seconds > self._poll.keep_seconds or CauseCode.SOURCE_ERROR not in {
-            answer.reason for answer in pending.answers.values()
-        }:
-            self._tickets.fetched(pending.batch)
+        if unreadable and pending.age_seconds <= self._poll.keep_seconds:
+            return pending.answers
+        # The ticket's answer never changes. What it refuses is submitted again once the source accepts it.
+        if pending.answers:
+            self._tickets.fetched(pending.batch, pending.answers)
+        else:
+            self._tickets.drop(pending.batch, lost=False)
         return pending.answers
 
     def _submit(self, session: Exchange, pending: _PendingBatch) -> Answers | None:
@@ -211,7 +228,8 @@ class AsyncBatches:
             poll_request(self._batch, self._poll), (), ticket=pending.batch.ticket or "", key=pending.batch.key
         )
         if pending.until is None:
-            span = min(self._poll.limit_seconds, max(0.0, keep_seconds - pending.age_seconds))
+            limit = min(self._poll.limit_seconds, self._tickets.longest_poll_seconds)
+            span = min(limit, max(0.0, keep_seconds - pending.age_seconds))
             pending.until = time.monotonic() + span
         result = poll(session, self._batch, self._poll, filled, pending.until, at_once=pending.earlier)
         if result.ready is not None or (result.stopped and not result.gone):

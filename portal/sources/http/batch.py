@@ -7,7 +7,7 @@ answered later are in `async_batch`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from portal.sources.base import Answer
+from portal.sources.base import Answer, LookupEnded
 from portal.sources.http.classify import Verdict, classify_item, classify_whole, search
 from portal.sources.http.client import NoResponse
 from portal.sources.http.exchange import Exchange
@@ -29,7 +29,8 @@ def lookup_batch(session: Exchange, batch: Batch, numbers: Sequence[str]) -> Map
 def answers_in(
     session: Exchange, batch: Batch, numbers: Sequence[str], response: SourceResponse
 ) -> Mapping[str, Answer]:
-    """Each number's answer from the response about all of them."""
+    """Each number's answer from the response about all of them. What one item says about all is raised with the
+    answers of all others."""
     if same_for_all := answers_for_all(session, numbers, response):
         return same_for_all
     try:
@@ -40,12 +41,20 @@ def answers_in(
         return dict.fromkeys(numbers, session.unreadable(response, f"no list at {batch.items}", len(numbers)))
     item_of = by_number(items, batch.key, numbers)
     outcomes = session.recipe.outcomes
-    return {
-        number: session.answer(number, classify_item(item_of[number], outcomes), response, item_of[number])
-        if number in item_of
-        else session.temporary()
-        for number in numbers
-    }
+    answers: dict[str, Answer] = {}
+    ended: LookupEnded | None = None
+    for number in numbers:
+        try:
+            if number in item_of:
+                item = item_of[number]
+                answers[number] = session.answer(number, classify_item(item, outcomes), response, item)
+            else:
+                answers[number] = session.temporary()
+        except LookupEnded as error:  # the other items are here and paid for: what they say counts all the same
+            ended = ended or error
+    if ended:
+        raise ended.with_answers(answers)
+    return answers
 
 
 def by_number(items: Sequence[Any], key: str, numbers: Sequence[str]) -> dict[str, Any]:

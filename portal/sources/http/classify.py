@@ -13,6 +13,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from portal.causes import REFUSALS, CauseCode
+from portal.sources.http.disguised import is_challenge
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.recipes.model import RULE_NAMES, Rule
 
@@ -55,6 +56,8 @@ _BY_RULE: dict[str, Verdict] = {
 def classify(response: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
     """The verdict on a response about one number."""
     rule_name = first_rule(response, outcomes)
+    if rule_name not in REFUSALS and is_challenge(response):
+        return Verdict.BLOCKED
     if rule_name is None or (rule_name == "success" and not _is_2xx(response)):
         return _by_status(response, "success" in outcomes)
     if rule_name == "retry" and is_rate_limited(response):

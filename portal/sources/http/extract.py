@@ -5,13 +5,14 @@ Its only check is for required fields that are missing.
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 from parsel import Selector
 
 from portal.sources.http.classify import search
+from portal.sources.http.clean import clean_text
 from portal.sources.recipes.model import FieldRule
+from portal.sources.recipes.patterns import first_group
 from portal.sources.recipes.toml_table import plain
 
 YES = {"true", "yes", "y", "1", "si", "sí", "on", "oui", "ja"}
@@ -39,11 +40,10 @@ def _value(field: FieldRule, content: Any) -> str:
     raw = _from_page(field, content) if isinstance(content, Selector) else _from_json(field, content)
     if raw is None:
         return ""
-    text = raw.strip() if field.strip else raw
+    text = clean_text(raw)
+    text = text.strip() if field.strip else text
     if field.regex:
-        match = _regex(field.regex).search(text)
-        text = "" if match is None else match[1] if match.re.groups else match[0]
-        text = text or ""
+        text = first_group(field.regex, text)
     if field.map:
         text = field.map.get(text, field.map.get("*", text))
     elif field.type == "bool" and text:
@@ -72,11 +72,6 @@ def _from_page(field: FieldRule, page: Selector) -> str | None:
         found = page.xpath(field.xpath)
     value = found.get()
     return None if value is None else str(value)
-
-
-@lru_cache(maxsize=256)
-def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
 
 
 def _is_number(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""A gate that lets one request through at a time until the first has come back, and then stays open.
+"""A gate that lets one request through at a time until the first has come back, and then stays open until it is held.
 
 Knows no request: any `with` block will do.
 """
@@ -11,7 +11,8 @@ TICK_SECONDS = 0.1
 
 
 class FirstRequestGate:
-    """A `with` block for each request. Once one has ended without calling `close`, the gate is open for all."""
+    """A `with` block for each request. Once one has ended without calling `close` or `hold`, the gate is open for
+    all."""
 
     def __init__(self, stop: Callable[[], bool]) -> None:
         self._stop = stop
@@ -21,7 +22,7 @@ class FirstRequestGate:
         self._local = threading.local()
 
     def __enter__(self) -> None:
-        self._local.is_first = False
+        self._local.is_first = self._local.holds = False
         while not self._open and self._refusal is None and not self._stop():
             if self._first.acquire(timeout=TICK_SECONDS):
                 if self._open or self._refusal is not None:
@@ -36,8 +37,13 @@ class FirstRequestGate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._local.is_first:
-            self._open = self._refusal is None
+            self._open = self._refusal is None and not self._local.holds
             self._first.release()
+
+    def hold(self) -> None:
+        """Let one request through at a time again, until one has ended without calling this."""
+        self._open = False
+        self._local.holds = True
 
     def close(self, refusal: Exception) -> None:
         """Raise this exception for every later request instead of letting it through."""

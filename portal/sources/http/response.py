@@ -3,13 +3,21 @@
 The same class holds a response from the network and a saved sample, so that a recipe's test proves what a job will do.
 """
 
+import codecs
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from parsel import Selector
+from w3lib.encoding import html_to_unicode, http_content_type_encoding
+
+from portal.sources.http.clean import clean_json, clean_text
+
+MOST_ATTRIBUTES = 1000  # of one element: the parser's time grows with their square
+FALLBACK = "cp1252"  # for bytes that say nothing and are no UTF-8: Latin-1, as browsers read it
 
 
 class UnreadableResponse(ValueError):
@@ -25,17 +33,29 @@ class SourceResponse:
     body: bytes
     whole: bool = True  # False: longer than the limit, and cut there
     verdict: str = ""  # set once it is classified, so that the rules are checked once
+    about: tuple[str, ...] = ()  # the numbers, or the ticket, that were asked about
+    sent_at: int = 0  # the moment of its request, as `refusals` counts
 
     def __post_init__(self) -> None:
         self.headers = {name.lower(): value for name, value in self.headers.items()}
 
     @cached_property
     def text(self) -> str:
-        charset = self.headers.get("content-type", "").lower().partition("charset=")[2].split(";")[0].strip(" \"'")
-        try:
-            return self.body.decode(charset or "utf-8", "replace")
-        except LookupError:  # an unknown charset
-            return self.body.decode("utf-8", "replace")
+        """The body as clean text, in the charset that its header, its own beginning or its bytes tell."""
+        kind = self.headers.get("content-type", "")
+        if "html" in kind.lower() or "xml" in kind.lower() or (not kind and self.body.lstrip()[:1] == b"<"):
+            decoded = html_to_unicode(kind or None, self.body, auto_detect_fun=_guessed)[1]
+        else:
+            decoded = self.body.decode(self._charset(), "replace").removeprefix("\ufeff")
+        return clean_text(decoded)
+
+    def _charset(self) -> str:
+        """The charset of a body that is no page."""
+        declared = http_content_type_encoding(self.headers.get("content-type", ""))
+        if declared:
+            return declared
+        by_first_bytes = json.detect_encoding(self.body)
+        return by_first_bytes if not by_first_bytes.startswith("utf-8") else _guessed(self.body)
 
     @cached_property
     def lower(self) -> str:
@@ -47,7 +67,8 @@ class SourceResponse:
         if not self.whole:
             raise UnreadableResponse("longer than its limit")
         try:
-            return json.loads(self.body)
+            text = self.body.decode(self._charset()).removeprefix("\ufeff")
+            return clean_json(json.loads(text), self.body)
         except (ValueError, RecursionError) as error:
             raise UnreadableResponse("not JSON") from error
 
@@ -57,4 +78,33 @@ class SourceResponse:
         kind = self.headers.get("content-type", "").lower()
         if not self.whole or not self.text.strip() or (kind and "html" not in kind and "xml" not in kind):
             raise UnreadableResponse("not a page")
+        if most_attributes(self.text) > MOST_ATTRIBUTES:
+            raise UnreadableResponse("not a page")  # to read it would take a core for many seconds
         return Selector(self.text)
+
+
+def _guessed(body: bytes) -> str:
+    """UTF-8 if the bytes are; a character that is cut off at the end, as the body may be, is no fault."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(body)
+    except UnicodeDecodeError:
+        return FALLBACK
+    return "utf-8"
+
+
+_TAG = re.compile(r"<[a-zA-Z](?:[^\"'>]++|\"[^\"]*+\"|'[^']*+'|[\"'])*+")
+_QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
+_ATTRIBUTE = re.compile(r"[\s\"'][^\s=>\"']++=")
+
+
+def most_attributes(page: str) -> int:
+    """About how many attributes the page's richest element has. Only long tags are counted."""
+    most = 0
+    for tag in _TAG.finditer(page):
+        text = tag[0]
+        if len(text) <= 2 * MOST_ATTRIBUTES:
+            continue
+        bare = _QUOTED.sub('""', text)
+        # The second figure is for quotes that only look like a pair.
+        most = max(most, len(bare.split()) + bare.count('=""'), len(_ATTRIBUTE.findall(text)))
+    return most

@@ -5,9 +5,10 @@ A problem of one number is an Answer; a problem of all numbers is raised as Sour
 lookup: the reason of an Answer says whether the attempt should look the number up again (`asks_again`).
 """
 
+import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -15,14 +16,16 @@ import structlog
 
 from portal.causes import REFUSALS, CauseCode
 from portal.net.retry_after import rate_limit_seconds, retry_after_seconds
-from portal.sources.base import Answer, Outcome, SourceBusy, SourceStopped, Tickets
+from portal.sources.base import Answer, LookupEnded, Outcome, SourceBusy, SourceStopped, Tickets
 from portal.sources.http.answer_samples import Samples
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
 from portal.sources.http.classify import Verdict, classify, classify_whole
 from portal.sources.http.client import NoResponse, RequestInterrupted, SourceClient
+from portal.sources.http.disguised import refusal_in
 from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.first_request import FirstRequestGate
+from portal.sources.http.refusals import Refusals
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.http.robots import Robots
 from portal.sources.limits.interfaces import Breaker, Limiter
@@ -31,6 +34,7 @@ from portal.sources.recipes.placeholders import BadValue, FilledRequest, Missing
 
 log = structlog.get_logger(__name__)
 
+BELIEVED_SECONDS = 3600.0  # no Retry-After is believed for longer: a mistake in one would stop a source for years
 LIMITED_SECONDS = 60.0  # how long "too many requests" may last before the worker is freed
 BROKEN_AFTER = 20  # numbers refused with 400 in a row; one more means that the recipe is wrong
 CHANGED_ROWS, CHANGED_SHARE = 20, 0.05
@@ -61,6 +65,9 @@ class SourceSession:
         self._limiter = make_limiter(self._per_second)
         self.stop = stop
         self._gate = FirstRequestGate(stop)
+        self._refusals = Refusals()
+        self._doubted: set[str] = set()  # numbers that were refused, and are asked about once more
+        self._blocked: set[str] = set()
         self._lock = threading.Lock()
         self._limited_since: float | None = None
         self._bad_requests: set[str] = set()  # numbers refused with 400 since the last answer of another kind
@@ -72,6 +79,19 @@ class SourceSession:
         batch = recipe.batch
         self._async_batches = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
 
+    @property
+    def blocked_numbers(self) -> frozenset[str]:
+        """Numbers for which the source answered as it answers a portal that it blocks."""
+        with self._lock:
+            return frozenset(self._blocked)
+
+    def remember_blocked(self, numbers: Iterable[str], *, answers_others: bool) -> None:
+        """Take over `blocked_numbers` of an earlier session. `answers_others`: since then the source has answered for
+        other numbers."""
+        numbers = set(numbers)
+        self._doubted.update(numbers)
+        self._refusals.remember(((number,) for number in numbers), own=answers_others)
+
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers. A number that is missing was not looked up: the attempt was stopped."""
         try:
@@ -79,9 +99,17 @@ class SourceSession:
                 return self._async_batches.lookup_many(self, numbers)
             if self.recipe.batch:
                 return lookup_batch(self, self.recipe.batch, numbers)
-            return {number: self._lookup(number) for number in numbers}
         except RequestInterrupted:
             return {}
+        answers: dict[str, Answer] = {}
+        for number in numbers:
+            try:
+                answers[number] = self._lookup(number)
+            except RequestInterrupted:
+                break
+            except LookupEnded as ended:
+                raise ended.with_answers(answers) from None
+        return answers
 
     def _lookup(self, number: str) -> Answer:
         request = self.recipe.request
@@ -105,9 +133,9 @@ class SourceSession:
     def exchange(self, filled: FilledRequest, request: Request, *, fetching: bool = False) -> SourceResponse:
         """Send within the rate limit. Raises NoResponse, RequestInterrupted, SourceBusy or SourceStopped.
 
-        Until the first response has come, requests go one at a time: wrong credentials are then refused once, and not
-        once for each number in flight. `fetching`: fetch what was submitted, and may be paid for, although the attempt
-        was stopped.
+        Until the first response has come, and after a refusal, requests go one at a time: wrong credentials are then
+        refused twice, and not once for each number in flight. `fetching`: fetch what was submitted, and may be paid
+        for, although the attempt was stopped.
         """
         stop = _never if fetching else self.stop
         with self._gate:
@@ -120,21 +148,29 @@ class SourceSession:
             if stop():
                 raise RequestInterrupted
             self._breaker.check()  # last: a thread that it lets through as a probe has to report an outcome
+            sent_at = self._refusals.send()
             try:
                 response = self._client.send(filled, request)
             except (NoResponse, SourceStopped):
                 self._breaker.failed()
                 raise
+            response.about, response.sent_at = filled.about, sent_at
             self._apply_to_all(response, fetching)
             return response
 
     def _apply_to_all(self, response: SourceResponse, fetching: bool) -> None:
         """Apply what a response means for every number: the breaker, the limiter, a refusal."""
-        self.silent &= response.status >= 500
+        if response.status < 500:
+            self.silent = False
         verdict = (classify_whole if self.recipe.batch else classify)(response, self.recipe.outcomes)
         response.verdict = verdict
-        if verdict in REFUSALS:
-            self._stop_source(verdict)
+        # A refusal inside an answer that is fetched may be the batch's answer and not this request's: see `poll`.
+        if verdict in REFUSALS and not (fetching and response.status < 400):
+            self._consider_refusal(verdict, response.about, response)
+            self._breaker.refused()
+            if fetching:  # there is no other ticket to judge it by: this attempt ends, the other files continue
+                raise SourceStopped(verdict.value)
+            return
         if verdict == Verdict.LIMITED:
             self._breaker.succeeded()  # the source is alive
             self._slow_down(response)
@@ -149,6 +185,32 @@ class SourceSession:
         if seconds := rate_limit_seconds(response.headers):
             self._limiter.pause(seconds)
 
+    def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
+        """Stop the source once two questions in a row were refused. After the first, the next one goes alone."""
+        if self._refusals.refused(about, response.sent_at):
+            self._stop_source(verdict)
+        if not self._refusals.is_own(about):
+            self._gate.hold()
+
+    def _refused(self, number: str, verdict: Verdict, response: SourceResponse, content: Any) -> Answer:
+        """The answer for a number that was refused. It is asked about once more, after all others: by then it is known
+        whose fault it is. Raises SourceStopped when there was no other number to judge by."""
+        about = response.about if content is None else (number,)
+        if content is not None:  # found in one number's item; a whole response was considered when it came
+            self._consider_refusal(verdict, about, response)
+        with self._lock:
+            first = number not in self._doubted
+            self._doubted.add(number)
+            if verdict == Verdict.BLOCKED and len(about) == 1:
+                self._blocked.add(number)
+        if first:
+            return Answer(Outcome.FAILED, reason=verdict.value)
+        if not self._refusals.is_own(about):
+            raise SourceStopped(verdict.value)
+        if len(about) == 1:
+            return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)
+        return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)  # of many numbers, the one at fault is unknown
+
     def _stop_source(self, verdict: Verdict) -> NoReturn:
         """Stop all requests of this attempt and of every other worker, as the source refuses us."""
         refusal = SourceStopped(verdict.value)
@@ -161,7 +223,7 @@ class SourceSession:
         now = time.monotonic()
         with self._lock:
             since = self._limited_since = self._limited_since or now
-        wanted = retry_after_seconds(response.headers, datetime.now(UTC))
+        wanted = retry_after_seconds(response.headers, datetime.now(UTC), BELIEVED_SECONDS)
         # Without a Retry-After: as long again as the source has been saying so.
         seconds = wanted if wanted is not None else min(max(1.0, now - since), LIMITED_SECONDS)
         self._limiter.report(CauseCode.RATE_LIMITED)
@@ -194,24 +256,43 @@ class SourceSession:
             return Answer(Outcome.FAILED, reason=CauseCode.RATE_LIMITED)
         if verdict == Verdict.TEMPORARY:
             return self.temporary()
-        if verdict in REFUSALS:  # found in one number's item
-            self._stop_source(verdict)
+        if verdict in REFUSALS:
+            return self._refused(number, verdict, response, content)
         if verdict == Verdict.REJECTED:
+            self._refusals.answered(response.sent_at)
             return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)
         if verdict == Verdict.NOT_FOUND:
+            self._refusals.answered(response.sent_at)
             self._count_rows(readable=True)
             return Answer(Outcome.NOT_FOUND)
-        if verdict == Verdict.UNREADABLE:
-            return self.unreadable(response, "no rule for success holds", number=number, content=content)
+        fields: dict[str, str] = {}
         try:
-            if content is None:
-                content = response.page if self.recipe.kind == AnswerFormat.HTML else response.json
-            fields = extract_fields(self.recipe.fields, content)
+            if verdict == Verdict.UNREADABLE:
+                raise UnreadableResponse("no rule for success holds")
+            answered = content
+            if answered is None:
+                answered = response.page if self.recipe.kind == AnswerFormat.HTML else response.json
+            fields = extract_fields(self.recipe.fields, answered)
+            if not fields:
+                raise UnreadableResponse("no field at all")
         except (UnreadableResponse, FieldMissing) as error:
             why = f"no field {error}" if isinstance(error, FieldMissing) else str(error)
-            return self.unreadable(response, why, number=number, content=content)
+            return self._without_fields(number, response, why, content)
+        self._refusals.answered(response.sent_at)
         self._count_rows(readable=True)
         return Answer(Outcome.FOUND, fields)
+
+    def _without_fields(self, number: str, response: SourceResponse, why: str, content: Any) -> Answer:
+        """The answer for a response without the fields: it may be a refusal that is sent as if it were an answer."""
+        meaning = refusal_in(response.text if content is None else json.dumps(content, ensure_ascii=False))
+        if meaning is None:
+            return self.unreadable(response, why, number=number, content=content)
+        if meaning == CauseCode.RATE_LIMITED:
+            self._slow_down(response)
+            return Answer(Outcome.FAILED, reason=meaning)
+        if content is None:
+            self._consider_refusal(Verdict(meaning), response.about, response)
+        return self._refused(number, Verdict(meaning), response, content)
 
     def unreadable(
         self, response: SourceResponse, why: str, rows: int = 1, number: str = "", content: Any = None

@@ -45,6 +45,7 @@ class HttpSource:
         self.seconds_for = facts.seconds_for
         self._environ = environ
         requests = [recipe.request, *([recipe.batch.request] if recipe.batch else [])]
+        self.answer_seconds = max(request.timeout_seconds for request in requests)
         redirects = max(request.redirects for request in requests)
         self._client = client or SourceClient(
             lambda: guarded_session.session(allow_private, pool_size=self.concurrency, redirects=redirects, ports=ports)

@@ -6,17 +6,21 @@
 --   opens   how often it opened in a row
 --   reason  why it is open
 --   probe_until, probe_by   how long the present probe may take, and which process sent it
--- Moments are milliseconds on the caller's clock.
+-- Moments are milliseconds on Redis' own clock, unless the caller gives the moment.
 --
 -- ARGV:
 --   1 command: state, ask, note, trip, close or reopen
---   2 now   3 new outcomes   4 the caller   5 trip: the reason
+--   2 now, empty for Redis' clock   3 new outcomes   4 the caller   5 trip: the reason
 --   6 failures in a row that open it   7 latest outcomes of which more than half must fail to open it
 --   8 seconds that it is first open    9 seconds that it is open at most   10 seconds after which it is forgotten
 --
--- Returns closed, open or probe; the moment until which it is open, or until which the probe may take; the reason; the
+-- Returns closed, open or probe; the milliseconds for which it is open, or which the probe may take; the reason; the
 -- latest outcomes; how often it opened in a row.
 local command, now, outcomes, caller, why = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+if not now then
+  local clock = redis.call('TIME')
+  now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+end
 local consecutive, window = tonumber(ARGV[6]), tonumber(ARGV[7])
 local first_seconds, longest_seconds, forget_seconds = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local stored = redis.call('HMGET', KEYS[1], 'last', 'until', 'opens', 'reason', 'probe_until', 'probe_by')
@@ -64,9 +68,9 @@ if command == 'ask' and now >= till then
   if probe_until <= now then
     probe_until = now + seconds() * 1000
     store('probe_until', whole(probe_until), 'probe_by', caller)
-    return {'probe', whole(probe_until), reason, last, opens}
+    return {'probe', whole(probe_until - now), reason, last, opens}
   end
   -- Another process is probing: it may be done soon.
   till = math.min(probe_until, now + first_seconds * 1000)
 end
-return {'open', whole(till), reason, last, opens}
+return {'open', whole(till - now), reason, last, opens}

@@ -5,8 +5,9 @@ is sent, and `check` raises SourceBusy with the time left: the job waits and use
 to ten minutes, a single request probes the source; an answer closes the breaker, a failure opens it for longer. Knows
 no job and no request. The step that runs inside Redis is `circuit_breaker.lua`, and is used only here.
 
-Redis is asked once a second, not per request, and outcomes are reported in that same call, so a source that goes down
-is noticed up to a second late. With Redis away the breaker is closed: each request fails on its own.
+Moments are on Redis' own clock, so that machines whose clocks differ agree. Redis is asked once a second, not per
+request, and outcomes are reported in that same call, so a source that goes down is noticed up to a second late. With
+Redis away the breaker is closed: each request fails on its own.
 """
 
 import os
@@ -60,12 +61,16 @@ UNKNOWN = CircuitState(False, known=False)
 class CircuitBreaker:
     """The breaker of one source. One object serves all threads of a process.
 
-    For each request, in the same thread: call `check()`, send the request, then call `succeeded()` or `failed()`.
+    For each request, in the same thread: call `check()`, send the request, then call `succeeded()`, `failed()` or
+    `refused()`.
     """
 
-    def __init__(self, redis: Redis | None, name: str, clock: Callable[[], datetime] = utcnow) -> None:
+    clock_moves = False  # a test that moves this process's clock sets it: Redis' own clock does not follow
+
+    def __init__(self, redis: Redis | None, name: str, clock: Callable[[], datetime] | None = None) -> None:
         self.name = name
-        self._clock = clock
+        self._clock = clock or utcnow
+        self._moves_clock = clock is not None or self.clock_moves
         self._script = redis.register_script(SCRIPT) if redis is not None else None
         self._key = f"breaker:{name}"
         self._changed = threading.Condition()
@@ -116,6 +121,13 @@ class CircuitBreaker:
             if self._prober is None and (self._is_due() or self._failures_in_a_row >= CONSECUTIVE):
                 self._call("note")
 
+    def refused(self) -> None:
+        """Report a refusal that may be about its number only: it opens nothing, and an open breaker stays open."""
+        with self._changed:
+            if self._prober == threading.get_ident():
+                self._call("reopen")
+                self._end_probe()
+
     def trip(self, reason: str) -> None:
         """Open at once and for the longest time, because the source refuses all our requests for this reason."""
         with self._changed:
@@ -153,7 +165,7 @@ class CircuitBreaker:
         outcomes = "" if command == "state" else self._outcomes
         caller = f"{os.getpid()}-{id(self)}"
         arguments: list[Any] = [
-            command, round(now.timestamp() * 1000), outcomes, caller, reason,
+            command, round(now.timestamp() * 1000) if self._moves_clock else "", outcomes, caller, reason,
             CONSECUTIVE, WINDOW, FIRST_SECONDS, LONGEST_SECONDS, FORGET_SECONDS,
         ]  # fmt: skip
         try:
@@ -163,11 +175,12 @@ class CircuitBreaker:
             self._state, self._outcomes, self._failures_in_a_row = UNKNOWN, "", 0
             log.warning("redis is away; the breaker is closed", source=self.name, error=str(error))
             return "closed"
-        position, until, why, last, opened = (_text(part) for part in answer)
+        position, left, why, last, opened = (_text(part) for part in answer)
         if command != "state":
             self._outcomes, self._failures_in_a_row = "", len(last) - len(last.rstrip("-"))
         was_open = self._state.is_open
-        moment = datetime.fromtimestamp(int(until) / 1000, UTC) if position != "closed" else None
+        until = (round(now.timestamp() * 1000) + int(left)) / 1000
+        moment = datetime.fromtimestamp(until, UTC) if position != "closed" else None
         self._state = CircuitState(position != "closed", moment, why, last.count("-"), len(last), int(opened))
         if self._state.is_open and not was_open:
             log.warning("the source is not asked", source=self.name, reason=why, until=str(moment))

@@ -109,7 +109,7 @@ class RateLimiter:
         cases no request may be sent.
         """
         while True:
-            slot = time.monotonic() + self._reserve()
+            slot = self._reserve()
             while (left := slot - time.monotonic()) > 0:
                 if stop():
                     raise WaitInterrupted
@@ -147,24 +147,24 @@ class RateLimiter:
         return LimiterState(rate, paused, ahead)
 
     def _reserve(self) -> float:
-        """Take a slot and return the seconds until it. Raises SourceBusy."""
+        """Take a slot and return its moment. Raises SourceBusy."""
         with self._lock:
             now = time.monotonic()
             while self._slots:
                 if (slot := self._slots.popleft()) > now - BLOCK_SECONDS:  # an older slot has expired
-                    return max(slot - now, 0.0)
+                    return slot
         answer = self._call("slot", self._max_wait_seconds)
         if answer is None:
             return self._reserve_without_redis()
         wait, paused, rate, taken = answer
+        now = time.monotonic()  # after the call: counted from before it, the slot would come early by its latency
         if paused or taken > 1:
             with self._lock:
-                now = time.monotonic()
                 self._paused_until = max(self._paused_until, now + paused)
                 self._slots.extend(now + n / rate for n in range(1, taken))
         if wait < 0:
             self._raise_busy(-wait, paused=paused >= self._max_wait_seconds)
-        return wait
+        return now + wait
 
     def _reserve_without_redis(self) -> float:
         """Do the same for this process alone."""
@@ -173,7 +173,7 @@ class RateLimiter:
             slot = max(self._free_at, self._paused_until, now)
             if slot - now <= self._max_wait_seconds:
                 self._free_at = slot + 1 / self._start_rate
-                return slot - now
+                return slot
             paused = self._paused_until - now >= self._max_wait_seconds
         self._raise_busy(slot - now, paused)
 

@@ -31,13 +31,15 @@ class BadValue(ValueError):
 
 @dataclass(frozen=True)
 class FilledRequest:
-    """A request as it is sent. `secrets` are the values to mask wherever the request is shown."""
+    """A request as it is sent. `secrets` are the values to mask wherever the request is shown; `about` are the numbers,
+    or the ticket, that it asks about."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes | None
     secrets: tuple[str, ...]
+    about: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -107,7 +109,8 @@ def fill(
             headers["Content-Type"] = "application/json"
         body = fill_in(request.body, quote_plus if kind.startswith(FORM_BODY) else _in_json).encode()
     url = fill_in(request.url, lambda value: quote(value, safe=""))
-    return FilledRequest(request.method, url, headers, body, tuple(dict.fromkeys(used)))
+    about = tuple(numbers) or (ticket,)
+    return FilledRequest(request.method, url, headers, body, tuple(dict.fromkeys(used)), about)
 
 
 def _in_json(value: str) -> str:

@@ -32,8 +32,10 @@ SENTENCES: dict[str, LazyString] = {
     "bad_status": _("Write a list of status codes from 100 to 599."),
     "bad_path": _("This is not a valid JMESPath expression."),
     "bad_css": _("This is not a valid CSS selector."),
-    "bad_xpath": _("This is not a valid XPath expression."),
-    "bad_regex": _("This is not a valid regular expression."),
+    "bad_xpath": _("This is not a valid XPath expression. Its functions re:test, re:match and re:replace cannot be"
+        " used."),
+    "bad_regex": _("This is not a valid regular expression, or it uses look-ahead, look-behind or back-references,"
+        " which cannot be used here."),
     "no_rule": _("A rule needs at least one of status, json, css and text."),
     "html_only": _("Only sources of kind html can use this."),
     "json_only": _("Only sources of kind json or batch can use this."),

@@ -273,10 +273,48 @@ def test_a_ticket_is_deleted_once_all_its_answers_are_saved(app, alice, make_job
     db.session.commit()
     assert len(tickets()) == 1
     db.session.commit()
-    kept.fetched(batch)
-    kept.settle(numbers[:2], NOW)
+    kept.fetched(batch, numbers)
+    kept.settle(numbers[:2], NOW)()
     assert len(tickets()) == 1
     kept.settle(numbers[2:], NOW)
     assert tickets() == []
     db.session.rollback()
     assert len(tickets()) == 1, "it goes with the answers or not at all"
+    committed = kept.settle(numbers[2:], NOW)  # the same transaction again
+    db.session.commit()
+    committed()
+    assert tickets() == []
+
+
+@ON_BOTH
+@pytest.mark.parametrize("kind", ["many", "poll", "keyed"])
+def test_answers_beside_a_refusal_are_paid_for_once(app, alice, make_job, server, tmp_path, kind) -> None:
+    """Credit for seven of each batch of ten: what a ticket refused is handed in again, and the ticket ends."""
+    made = recipe(tmp_path, kind, server.url, timeout=PATIENT, concurrency=1)
+    job = begun(alice, make_job, made)
+    now = NOW
+    for attempt in range(1, 4):
+        server.credit = 7
+        assert run(job, made, now) == Status.RETRYING
+        assert (job.processed_numbers, job.retry_count, tickets()) == (7 * attempt, 0, [])
+        now = job.not_before
+    server.credit = None
+    assert run(job, made, now) == Status.COMPLETED
+    assert paid_once(server) and tickets() == []
+
+
+def test_a_poll_that_may_last_an_hour_is_handed_back_before_the_job_times_out(
+    app, alice, make_job, server, tmp_path, monkeypatch
+) -> None:
+    """A minute is allowed without an answer: the attempt polls for a small part of it and waits outside the worker."""
+    monkeypatch.setattr(runner, "POLL_SHARE", 0.005)
+    made = recipe(tmp_path, "poll", server.url, timeout=PATIENT, changed=("limit = 5", "limit = 3600"))
+    job = begun(alice, make_job, made)
+    job.timeout_minutes = 1
+    db.session.commit()
+    server.holding = True
+    assert run(job, made) == Status.RETRYING
+    assert (job.wait_cause, job.retry_count) == ("not_ready", 0)
+    server.holding = False
+    assert run(job, made, job.not_before) == Status.COMPLETED
+    assert paid_once(server)

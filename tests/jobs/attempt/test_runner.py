@@ -1,12 +1,16 @@
 """One attempt: what it looks up, what it saves, and how it ends."""
 
 import threading
+import time
 from collections.abc import Callable
+from configparser import RawConfigParser
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select
 
+from portal.config import ROOT
 from portal.database import db
 from portal.jobs.attempt import runner, save
 from portal.jobs.attempt.runner import Conditions
@@ -15,9 +19,13 @@ from portal.jobs.core.job_tables import Attempt, AttemptEnd, Number
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from portal.jobs.retries import REFUSED_SECONDS
+from portal.jobs.worker import rq_worker
 from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome, SourceBusy, SourceStopped
 from tests.support.cast import NOW, mobile
+from tests.support.misbehaving import misbehaving, never
+from tests.support.recipes import recipe, registered
 from tests.support.sources import CountingSource, failing, found
 
 BACKOFF = Backoff(base_seconds=100, spread=0)
@@ -124,7 +132,7 @@ def test_a_refusal_makes_the_file_wait_and_notifies_the_admins(alice, ada, make_
     job, other = make_job(alice, 100, source="counting"), make_job(alice, 3, source="counting")
     assert runner.run(job.id, 0, given()) == Status.RETRYING
     assert sum(counting.calls.values()) == 1
-    assert (job.retry_count, job.not_before) == (0, NOW + timedelta(seconds=runner.ADMIN_SECONDS))
+    assert (job.retry_count, job.not_before) == (0, NOW + timedelta(seconds=REFUSED_SECONDS))
     runner.run(other.id, 0, given())
     told = db.session.scalars(select(Notice)).all()
     assert [(notice.kind, notice.user_id) for notice in told] == [("source_stopped", ada.id)]
@@ -264,3 +272,54 @@ def test_only_final_answers_count_as_processed(alice, make_job, counting) -> Non
     job = make_job(alice, 4, source="counting")
     runner.run(job.id, 0, given())
     assert job.processed_numbers == 0 == sum(row.outcome in FINAL for row in rows_of(job))
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_slow_answers_in_flight_are_saved_before_a_stop(alice, make_job, monkeypatch, tmp_path, concurrency) -> None:
+    """A deploy waits as long as the source's own time limit allows: they are paid for."""
+    monkeypatch.setattr(runner, "DRAIN_SECONDS", 0.1)
+    stop = threading.Event()
+
+    def slow(number: str, nth: int) -> None:
+        stop.set()
+        time.sleep(0.4)
+
+    made = partial(recipe, tmp_path, "json", timeout=5, concurrency=concurrency)
+    with misbehaving(slow) as server, registered(made(url=server.url)):
+        job = make_job(alice, 10, source="json-test")
+        assert runner.run(job.id, 0, given(stopped=stop.is_set)) == Status.RETRYING
+        db.session.refresh(job)
+        assert (job.processed_numbers, job.retry_count) == (sum(server.calls.values()), 0)
+        server.plan = never
+        assert runner.run(job.id, 1, given()) == Status.COMPLETED
+        assert set(server.calls.values()) == {1}
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_stop_does_not_wait_for_a_source_that_hangs(alice, make_job, monkeypatch, tmp_path, concurrency) -> None:
+    monkeypatch.setattr(runner, "LONGEST_DRAIN_SECONDS", 0.3)
+    stop = threading.Event()
+
+    def hang(number: str, nth: int) -> str:
+        stop.set()
+        return "hang"
+
+    with misbehaving(hang) as server:
+        with registered(recipe(tmp_path, "json", server.url, timeout=60, concurrency=concurrency)):
+            job = make_job(alice, 10, source="json-test")
+            assert runner.run(job.id, 0, given(stopped=stop.is_set)) == Status.RETRYING
+        assert server.at_once > 0, "it was not waited for"
+        db.session.refresh(job)
+        assert (job.retry_count, job.processed_numbers) == (0, 0)
+        server.closing.set()
+
+
+def test_whoever_stops_a_worker_waits_longer_than_its_attempt() -> None:
+    supervisor = RawConfigParser()
+    supervisor.read(ROOT / "deploy" / "supervisord.conf")
+    waits = [supervisor.getint(name, "stopwaitsecs") for name in supervisor.sections() if name.startswith("program:")]
+    scrape = supervisor.getint("program:scrape", "stopwaitsecs")
+    assert runner.LONGEST_DRAIN_SECONDS < rq_worker.LAST_CALL_SECONDS < scrape
+    service = (ROOT / "deploy" / "masterfilter.service").read_text()
+    (systemd,) = [int(line.partition("=")[2]) for line in service.splitlines() if line.startswith("TimeoutStopSec=")]
+    assert max(waits) + scrape + 30 <= systemd  # Valkey, the workers together, the web

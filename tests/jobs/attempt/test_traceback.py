@@ -8,8 +8,7 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs.attempt import outcome
-from portal.jobs.attempt import runner as attempts
+from portal.jobs.attempt import answer_buffer, outcome
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.job_tables import Attempt
 from portal.jobs.core.retry_backoff import Backoff
@@ -44,7 +43,7 @@ def test_a_fault_of_our_own_is_kept_too_and_goes_on_up(
     def broken(*args: object, **more: object) -> None:
         raise RuntimeError("rows do not add up")
 
-    monkeypatch.setattr(attempts, "save", broken)
+    monkeypatch.setattr(answer_buffer, "save", broken)
     with pytest.raises(RuntimeError):
         run(make_job(alice, 3, source="counting").id, 0, GIVEN)
     assert "rows do not add up" in (kept()[0] or "")

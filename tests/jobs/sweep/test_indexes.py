@@ -6,7 +6,7 @@ from sqlalchemy import event, text
 
 from portal.database import db
 from portal.jobs import erasure, queries, status_counts
-from portal.jobs.sweep import expiry, metrics_backfill, overdue, steps
+from portal.jobs.sweep import expiry, metrics_backfill, overdue, steps, waiting
 from tests.support import scenes
 from tests.support.cast import NOW
 
@@ -28,6 +28,10 @@ def test_no_step_of_the_sweep_reads_all_jobs(app, alice, make_job) -> None:
     overdue.silent_jobs(NOW)
     overdue.due_jobs(NOW)
     overdue.unpushed_jobs(NOW)
+    overdue.overlong_waits(NOW)
+    assert not overdue.anything_due(NOW)
+    waiting.release(NOW)
+    waiting.hold_back(NOW)
     list(steps.send_due(NOW + timedelta(days=1)))
     queries.queue_position(job, NOW)
     expiry._past_days(NOW)
@@ -39,7 +43,7 @@ def test_no_step_of_the_sweep_reads_all_jobs(app, alice, make_job) -> None:
     status_counts.count_by_status(alice.id)
     event.remove(db.engine, "before_cursor_execute", note)
     db.session.commit()
-    assert len(asked) >= 14
+    assert len(asked) >= 18
     with db.engine.connect() as connection:
         connection.execute(text("ANALYZE"))
         for statement, parameters in asked:

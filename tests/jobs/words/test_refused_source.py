@@ -49,7 +49,7 @@ def page(client: FlaskClient, address: str) -> str:
     return unescape(client.get(address).get_data(as_text=True))
 
 
-@pytest.mark.parametrize("cause", ["credentials", "no_credit", "blocked"])
+@pytest.mark.parametrize("cause", ["credentials", "no_credit", "blocked", "secret_missing", "source_unknown"])
 def test_a_refusal_says_whose_side_it_is_and_what_happens_next(
     as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource, cause: str
 ) -> None:
@@ -62,7 +62,7 @@ def test_a_refusal_says_whose_side_it_is_and_what_happens_next(
     assert said(cause) in page(as_alice, "/")
 
 
-@pytest.mark.parametrize("cause", ["page_changed", "recipe_broken", "secret_missing", "robots_refuse"])
+@pytest.mark.parametrize("cause", ["page_changed", "recipe_broken", "robots_refuse"])
 def test_a_broken_recipe_is_explained_to_owner_and_admins(
     as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource, cause: str
 ) -> None:
@@ -125,3 +125,21 @@ def test_the_cause_is_gone_once_a_worker_takes_the_file(
     later = utcnow() + timedelta(hours=1)
     taken = ScrapingJob.claim(job.id, job.attempt, later, worker="w", lease_seconds=60)
     assert taken is not None and taken.wait_cause is None
+
+
+@pytest.mark.parametrize("cause", ["blocked", "source_down"])
+@pytest.mark.parametrize("tried", [True, False])
+def test_a_file_that_waited_too_long_says_what_its_owner_can_do(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob, counting: CountingSource, cause: str, tried: bool
+) -> None:
+    job = make_job(alice, 3, source="counting")
+    if tried:
+        refused(job, counting, SourceBusy(cause, 300))
+    job.wait_cause, job.waits_since = cause, utcnow() - timedelta(hours=25)
+    db.session.commit()
+    assert ScrapingJob.stop_waiting(job.id, utcnow() - timedelta(hours=24), utcnow())
+    db.session.commit()
+    seen = page(as_alice, f"/jobs/{job.id}")
+    assert said(cause) in seen and "press Retry" in seen.replace("Press", "press")
+    assert "We stopped after 1 attempt" in seen if tried else "The source could not be asked" in seen
+    assert "You do not need to do anything" not in seen and "The file had been waiting since" in seen

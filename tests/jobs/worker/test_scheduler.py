@@ -3,12 +3,23 @@
 import itertools
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs.core.job_tables import SweepState
+from portal.jobs.core.status import Status
+from portal.jobs.dispatch import queue
+from portal.jobs.models import ScrapingJob
 from portal.jobs.worker.scheduler import SCHEDULE_ID, SweepScheduler
+from portal.notices.kinds import NoticeKind
+from portal.notices.outbox import write
 from tests.services import wait_until
+from tests.support import cast
+from tests.support.cast import make_user
 from tests.support.preloaded import Preloaded
 from tests.support.world import World, world
 
@@ -97,3 +108,30 @@ def test_with_redis_away_the_scheduler_sweeps_itself(place: World) -> None:
     if not place.of("sweep"):
         place.start("sweep")
     wait_more(place, 2)
+
+
+def test_the_schedulers_process_sends_the_notices_and_the_sweep_leaves_them_to_it(place: World) -> None:
+    place.start("scheduler")
+    wait_until(lambda: place.query("SELECT name FROM workers"))
+    alice = cast.make_user("alice@example.com")
+    write("one", NoticeKind.SOURCE_STOPPED, alice.id, None, {"source": "x"}, utcnow() + timedelta(seconds=2))
+    db.session.commit()
+    assert place.sweep(5).notified == 0
+    wait_until(lambda: place.query("SELECT state FROM notices") == [("sent",)], 20, "it is sent")
+    assert place.sweep(200).notified == 0
+
+
+@pytest.mark.parametrize("waits_for", ["its source", "its retry"])
+def test_a_job_that_is_due_does_not_wait_for_the_next_sweep(tmp_path: Path, forks: Preloaded, waits_for: str) -> None:
+    with world(tmp_path, forks, SCRAPING_CHECK_INTERVAL="60", LOOP_SECONDS="0.05") as place:
+        job = db.session.get_one(ScrapingJob, place.make_job(make_user("carol@example.com"), 3, push=False))
+        due = utcnow() + timedelta(seconds=2)
+        if waits_for == "its source":
+            job.status, job.not_before = Status.RETRYING, due
+        else:
+            job.status, job.next_retry_at = Status.FAILED, due
+        db.session.add(SweepState(id=1, ended_at=utcnow()))  # the next sweep is an hour away
+        db.session.commit()
+        place.start("scheduler")
+        wait_until(lambda: place.redis.llen(queue("scrape").key) == 1, 15, "the job in the queue")
+        assert due <= utcnow() <= due + timedelta(seconds=10)

@@ -162,6 +162,25 @@ def test_a_hung_lookup_of_a_cancelled_job_frees_its_worker(place: World) -> None
     assert worker.alive and place.job(job_id, "status") == "cancelled"
 
 
+@pytest.mark.parametrize("how", ["HOLD", "FREEZE", "HANG"])
+def test_a_fork_that_never_ends_is_killed_and_the_next_file_is_served(place: World, how: str) -> None:
+    """It holds the interpreter, is frozen with SQLite's write lock, or hangs while its job has been taken away."""
+    place.hang.touch()
+    number, alice = cast.mobile(1), cast.make_user("alice@example.com")
+    spans = {"SILENCE_SECONDS": "0.5", "TAKEN_SECONDS": "0.5", "MUTANT": "never_fenced"}
+    place.start("scrape", JOURNAL_CONCURRENCY="1", **{f"JOURNAL_{how}": number}, **spans)
+    bad = place.make_job(alice, [number])
+    wait_until(place.journal.read, what="the number is being looked up")
+    stuck = horse_of(place)
+    if how == "HANG":
+        commands.cancel(bad, "alice@example.com", utcnow())
+    wait_until(lambda: gone(stuck), what="the worker kills its fork")
+    commands.cancel(bad, "alice@example.com", utcnow())
+    place.wait_status(place.make_job(alice, [cast.mobile(2)]), "completed")
+    (worker,) = place.of("scrape")
+    assert worker.logged("fork killed")
+
+
 # ── Redis comes and goes ────────────────────────────────────────────────────────────────────────────────────────────
 
 

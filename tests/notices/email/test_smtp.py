@@ -1,7 +1,9 @@
 """E-mails and a real mail server: over TLS with a login, refusing, silent, dying before and after its 250."""
 
+import threading
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -9,7 +11,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.database import db
+from portal.accounts import User
+from portal.clock import utcnow
+from portal.database import db, reading
+from portal.jobs.health.checks import finding
+from portal.notices import mail_refusals
 from portal.notices.delivery import BATCH, CHANNELS, MAX_TRIES, send_due
 from portal.notices.email import smtp
 from portal.notices.log import send_again, undelivered_count
@@ -24,6 +30,7 @@ from tests.support.smtp_server import (
     DIE_UNANSWERED,
     HANG,
     PASSWORD,
+    SLOW,
     USER,
     SmtpServer,
     certificate,
@@ -226,3 +233,90 @@ def test_it_fails_after_its_last_try_and_can_be_resent_by_hand(posting_app: Flas
     db.session.commit()
     assert len(list(send_due(at + timedelta(minutes=5)))) == 1
     assert [message["Message-ID"] for message in mail_server.messages] == ["<job-failed.7.1@localhost>"]
+
+
+# ── a slow server, and an address that it does not know ─────────────────────────────────────────────────────────────
+
+
+def test_a_server_that_thinks_about_a_message_gets_one_copy(
+    posting_app: Flask, mail_server: SmtpServer, impatient: None
+) -> None:
+    """It scans the message for minutes (here: longer than one answer may take) and accepts it then."""
+    mail_server.script += [SLOW]
+    notice = notify()
+    assert len(list(send_due(NOW, patience_seconds=30))) == 1
+    assert list(send_due(NOW + LATER, patience_seconds=30)) == []
+    assert len(mail_server.messages) == 1
+    db.session.refresh(notice)
+    assert notice.state == Delivery.SENT and notice.tries == 1
+
+
+def test_nobody_else_takes_a_notice_while_the_server_thinks(
+    posting_app: Flask, mail_server: SmtpServer, impatient: None
+) -> None:
+    mail_server.script += [SLOW]
+    notice_id = notify().id
+    seen: list[datetime] = []
+
+    def look() -> None:
+        time.sleep(0.7)
+        with posting_app.app_context(), reading() as session:
+            seen.append(session.get_one(Notice, notice_id).due_at)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    assert len(list(send_due(NOW, patience_seconds=600))) == 1
+    thread.join()
+    assert seen[0] > utcnow() + timedelta(minutes=10)
+
+
+def test_without_an_answer_to_the_message_there_are_two_copies_at_most(
+    posting_app: Flask, mail_server: SmtpServer, impatient: None
+) -> None:
+    """The command line and a sweep without the scheduler cannot wait for minutes."""
+    mail_server.slow_seconds = 3
+    mail_server.script += [SLOW] * 9
+    notice = notify()
+    for n in range(5):
+        assert list(send_due(NOW + n * timedelta(hours=1))) == []
+    assert len(mail_server.messages) <= 2
+    db.session.refresh(notice)
+    assert notice.state == Delivery.DEAD and notice.answer == smtp.NO_ANSWER
+
+
+def test_an_unknown_address_is_final_and_gets_nothing_more(posting_app: Flask, mail_server: SmtpServer) -> None:
+    mail_server.unknown["alice@example.com"] = "550 5.1.1 No such person"
+    notice = notify()
+    assert list(send_due(NOW)) == []
+    db.session.refresh(notice)
+    assert (notice.state, notice.tries) == (Delivery.DEAD, 1)
+    assert mail_refusals.count() == 1
+    assert finding("notices", NOW).facts["refused"] == 1, "the admins see it"
+    write("job-failed.8.1", "job_failed", notice.user_id, 8, FACTS, NOW + timedelta(hours=1))
+    db.session.commit()
+    assert list(send_due(NOW + timedelta(hours=1))) == []
+    assert mail_server.asked == ["alice@example.com"], "the server is not asked again"
+    del mail_server.unknown["alice@example.com"]
+    assert send_again(notice.id, NOW + timedelta(hours=2)), "an admin lifts it"
+    assert len(list(send_due(NOW + timedelta(hours=2)))) == 1 and mail_refusals.count() == 0
+
+
+def test_another_address_of_the_same_person_gets_email(posting_app: Flask, mail_server: SmtpServer) -> None:
+    mail_server.unknown["alice@example.com"] = "550 No such person"
+    notify()
+    list(send_due(NOW))
+    alice = db.session.scalars(select(User)).one()
+    alice.email = "alicia@example.com"
+    write("job-completed.8.1", "job_completed", alice.id, 8, FACTS, NOW + timedelta(hours=1))
+    db.session.commit()
+    assert len(list(send_due(NOW + timedelta(hours=1)))) == 1 and mail_refusals.count() == 0
+
+
+@pytest.mark.parametrize("answer", ["451 4.7.1 Greylisted", "450 4.2.0 Busy", "554 5.7.1 Relay access denied",
+                                    "550 5.7.1 Blocked", "552 5.2.2 Mailbox full"])  # fmt: skip
+def test_what_is_not_about_the_address_is_tried_again(posting_app: Flask, mail_server: SmtpServer, answer: str) -> None:
+    mail_server.unknown["alice@example.com"] = answer
+    notify()
+    assert list(send_due(NOW)) == []
+    mail_server.unknown.clear()
+    assert len(list(send_due(NOW + LATER))) == 1

@@ -19,6 +19,7 @@ from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.export import write_export
 from portal.jobs.models import ScrapingJob
+from portal.jobs.retries import REFUSED_SECONDS
 from portal.sources.base import FINAL, Outcome
 from portal.sources.http import session, source
 from tests.support.cast import NOW, mobile
@@ -62,7 +63,7 @@ def to_the_end(job: ScrapingJob) -> int:
         else:
             assert status == Status.RETRYING
             if job.not_before is not None:
-                if job.not_before - now >= timedelta(seconds=runner.ADMIN_SECONDS):
+                if job.not_before - now >= timedelta(seconds=REFUSED_SECONDS):
                     return attempts
                 now = job.not_before
     raise AssertionError(f"still {job.status} after {MAX_ATTEMPTS} attempts")
@@ -186,7 +187,7 @@ def test_a_refusal_stops_the_source_and_the_file_waits(
         job = make_job(alice, 500, source=f"{kind}-test")
         attempts = to_the_end(job)
     assert (job.status, job.retry_count, attempts) == (Status.RETRYING, 0, 1)
-    assert len(server.requests) - (kind == "html") == 1  # a page's robots.txt comes first
+    assert len(server.requests) - (kind == "html") == 2  # two questions judge; a page's robots.txt comes first
 
 
 def test_a_login_page_instead_of_a_page_is_a_refusal(app, alice: User, make_job, server: Misbehaving, tmp_path) -> None:
@@ -194,7 +195,7 @@ def test_a_login_page_instead_of_a_page_is_a_refusal(app, alice: User, make_job,
     with registered(recipe(tmp_path, "html", server.url)):
         job = make_job(alice, 50, source="html-test")
         to_the_end(job)
-    assert (job.status, sum(server.calls.values())) == (Status.RETRYING, 1)
+    assert (job.status, sum(server.calls.values())) == (Status.RETRYING, 2)
 
 
 def test_credentials_go_only_in_the_header(app, alice, make_job, server, tmp_path, caplog) -> None:

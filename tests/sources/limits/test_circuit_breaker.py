@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from redis import Redis
 
 from portal.sources.base import SourceBusy
@@ -300,3 +301,11 @@ def test_one_of_several_processes_probes(redis: Redis, valkey: str) -> None:
             process.join()
         assert sum(counts) == probes, offset
     services.wait_until(lambda: start.state().is_open)
+
+
+def test_two_machines_with_different_clocks_agree(redis: Redis) -> None:
+    """One opens it for ten minutes; for the other, whose clock is a day ahead, it is open as long."""
+    CircuitBreaker(redis, "one").trip("blocked")
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=1)):
+        ahead = CircuitBreaker(redis, "one")
+        assert 590 <= refused(ahead).seconds <= 600

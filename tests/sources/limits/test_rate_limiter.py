@@ -265,3 +265,19 @@ def test_redis_that_comes_back_is_asked_again(monkeypatch: pytest.MonkeyPatch) -
         server.start()
         limiter.wait()
         assert limiter.state().known
+
+
+def test_a_slow_call_to_redis_makes_no_slot_come_early(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis counts from when it runs the script, so the wait must not be counted from before the call was made."""
+    limiter = RateLimiter(redis, "slow-call", 5.0)
+    begun = time.monotonic()
+    limiter.wait()
+    real = limiter._call
+
+    def slow(command: str, seconds: float) -> object:
+        time.sleep(0.1)
+        return real(command, seconds)
+
+    monkeypatch.setattr(limiter, "_call", slow)
+    limiter.wait()
+    assert time.monotonic() - begun >= 0.2

@@ -153,7 +153,7 @@ def test_what_was_given_up_or_is_late_is_said(app: Flask, alice: User) -> None:
         db.session.add(Notice(state=state, due_at=due_at, **given))
     db.session.commit()
     found = next(one for one in checks.findings(now) if one.part == "notices")
-    assert found.facts == {"n": 2, "since": now - HOUR, "undelivered": 1} and found.state == "warn"
+    assert found.facts == {"n": 2, "since": now - HOUR, "undelivered": 1, "refused": 0} and found.state == "warn"
 
 
 def test_the_page_asks_for_itself_and_is_told_nothing_while_nothing_changed(as_ada: FlaskClient, app: Flask) -> None:

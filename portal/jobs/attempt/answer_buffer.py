@@ -1,0 +1,173 @@
+"""The answers of one attempt that came in and are not saved yet, with everything that is written beside them.
+
+While the database is away it holds them and tries again. When they cannot be written for another reason, the number
+that cannot be saved fails alone. It must not know how an attempt ends.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import NamedTuple
+
+import structlog
+
+from portal.causes import CauseCode
+from portal.jobs.attempt import outcome
+from portal.jobs.attempt.batch_tickets import KeptTickets
+from portal.jobs.attempt.database_wait import roll_back, until_back
+from portal.jobs.attempt.outcome import Conditions
+from portal.jobs.attempt.save import AttemptTaken, LedgerMismatch, LookedUp, save
+from portal.jobs.core import answer_samples, timeline
+from portal.sources import stats
+from portal.sources.answer_cache import CachePolicy
+from portal.sources.base import Answer, Outcome
+from portal.sources.http.answer_samples import Samples
+
+log = structlog.get_logger(__name__)
+
+_OUTCOME = attrgetter("answer.outcome")
+
+
+class Unsaved(NamedTuple):
+    """One number with its answer. `fresh`: the source has just given it, not the cache."""
+
+    e164: str
+    looked_up: LookedUp
+    fresh: bool
+
+
+class AnswerBuffer:
+    """Collects answers and saves them. `rows` has the file's rows by number, for the samples."""
+
+    def __init__(
+        self,
+        job_id: int,
+        attempt: int,
+        conditions: Conditions,
+        cache: CachePolicy,
+        tickets: KeptTickets,
+        rows: Mapping[str, list[int]],
+    ) -> None:
+        self._job_id, self._attempt, self._conditions = job_id, attempt, conditions
+        self._cache, self._tickets, self._rows = cache, tickets, rows
+        self._unsaved: list[Unsaved] = []
+        self._responded: list[str] = []
+        self.samples = Samples()  # of answers that could not be used
+        self._samples_saved = 0  # how many of `samples` are saved
+        self._fault: str | None = None  # first traceback; "" once saved, so that later ones are ignored
+        self.unsaved_rows = 0
+        self.saved_at = time.monotonic()
+        self.paused = False  # by a person, as the last save has seen
+
+    def add(self, e164: str, rows: Sequence[int], answer: Answer, *, fresh: bool = False) -> None:
+        """Take the answer for all rows of a number."""
+        self._unsaved.append(Unsaved(e164, LookedUp(rows, answer), fresh))
+        self.unsaved_rows += len(rows)
+
+    def note_response(self, e164: str) -> None:
+        """Record that the source gave some response for this number, even "ask again": its ticket is used up."""
+        self._responded.append(e164)
+
+    def note_fault(self, error: BaseException) -> None:
+        """Keep the traceback of a fault of the program for admins; the first of an attempt names the cause."""
+        if self._fault is None:
+            self._fault = outcome.redacted_traceback(error)
+
+    def save(self) -> None:
+        """Save everything in hand, in one transaction if possible; it waits while the database is away. Raises
+        AttemptTaken and LedgerMismatch, with nothing written."""
+        unsaved, had_rows = self._unsaved, self.unsaved_rows
+        try:
+            self._write(unsaved, also=True)
+        except (AttemptTaken, LedgerMismatch):
+            raise
+        except Exception as error:
+            roll_back()
+            log.exception("answers not saved; trying one by one")
+            self.note_fault(error)
+            self._write_apart(unsaved)
+            self._write_rest()
+        self._unsaved, self._responded, self.unsaved_rows = [], [], 0
+        self.saved_at = time.monotonic()
+        if had_rows and self._conditions.on_saved:
+            self._conditions.on_saved(had_rows)
+
+    def _write_apart(self, unsaved: Sequence[Unsaved]) -> None:
+        """Save these answers in halves, down to the one that cannot be saved, which becomes a failed row."""
+        if not unsaved:
+            return
+        try:
+            self._write(unsaved, also=False)
+        except (AttemptTaken, LedgerMismatch):
+            raise
+        except Exception:
+            roll_back()
+            if len(unsaved) > 1:
+                half = len(unsaved) // 2
+                self._write_apart(unsaved[:half])
+                self._write_apart(unsaved[half:])
+                return
+            (one,) = unsaved
+            log.exception("an answer cannot be saved", rows=list(one.looked_up.rows))
+            failed = Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
+            self._write([Unsaved(one.e164, LookedUp(one.looked_up.rows, failed), fresh=False)], also=False)
+
+    def _write_rest(self) -> None:
+        """Save what is written beside answers. Samples and tracebacks are dropped if they cannot be saved."""
+        try:
+            self._write((), also=True)
+        except (AttemptTaken, LedgerMismatch):
+            raise
+        except Exception:
+            roll_back()
+            log.exception("samples not saved")
+            self._samples_saved, self._fault = len(self.samples.since(0)), ""
+            self._write((), also=True)
+
+    def _write(self, unsaved: Sequence[Unsaved], *, also: bool) -> None:
+        """Save these answers in one transaction; `also`: with samples, the traceback and used-up tickets."""
+        looked_up = [one.looked_up for one in unsaved]
+        committed: Callable[[], None] = _nothing  # of the last try that came so far: it may have been committed
+
+        def write(repeated: bool) -> bool:
+            now = self._conditions.clock()
+
+            def with_answers() -> None:
+                nonlocal committed
+                from_source = looked_up
+                if self._cache.days:
+                    self._cache.remember({one.e164: one.looked_up.answer for one in unsaved if one.fresh}, now)
+                    from_source = [one for one in looked_up if one.answer.asked_at is None]
+                if also:
+                    committed = self._write_beside(now)
+                # Last, because other workers of the same source wait for these rows until the commit.
+                stats.count(self._cache.source, Counter(map(_OUTCOME, from_source)), now)
+
+            lease = self._conditions.lease_seconds
+            return save(self._job_id, self._attempt, looked_up, now, lease, with_answers, repeated=repeated)
+
+        self.paused = until_back(write)
+        committed()
+
+    def _write_beside(self, now: datetime) -> Callable[[], None]:
+        """Write samples, the traceback and used-up tickets. Call what it returns after the commit."""
+        settled = self._tickets.settle(self._responded, now)
+        taken, fault = self.samples.since(self._samples_saved), self._fault
+        if taken:
+            answer_samples.write(self._job_id, self._attempt, self._samples_saved, taken, self._rows, now)
+        if fault:
+            timeline.note_fault(self._job_id, self._attempt, fault)
+
+        def committed() -> None:
+            settled()
+            self._samples_saved += len(taken)
+            if fault:
+                self._fault = ""
+
+        return committed
+
+
+def _nothing() -> None:
+    return None

@@ -1,0 +1,49 @@
+"""An attempt's turn: after a few minutes it gives its worker back, if another person's file waits for one.
+
+Whoever has the portal for themselves keeps it; a job that gives way goes to the back of the queue and uses no retry. An
+attempt in which nothing comes in may give way for `timeout_minutes` in all, as each turn starts its time-out anew.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import exists, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import aliased
+
+from portal.database import reading
+from portal.jobs.models import ScrapingJob
+
+TURN_SECONDS = 180.0
+LOOK_SECONDS = 5.0
+WAITED = timedelta(seconds=10)  # a worker that is free takes a job sooner: its owner does not wait
+
+
+class Turn:
+    """The turn of one attempt. Without `seconds` it never ends."""
+
+    def __init__(self, job_id: int, seconds: float | None, began_at: datetime) -> None:
+        self._job_id = job_id
+        self._look_at = began_at + timedelta(seconds=seconds) if seconds is not None else None
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the attempt should give way. Asks the database every few seconds, once its time is up."""
+        if self._look_at is None or now < self._look_at:
+            return False
+        self._look_at = now + timedelta(seconds=LOOK_SECONDS)
+        other = aliased(ScrapingJob)
+        waits = exists().where(
+            *other.claimable(now), other.user_id != ScrapingJob.user_id, other.enqueued_at <= now - WAITED
+        )
+        own = (
+            ScrapingJob.waits_since, ScrapingJob.timeout_minutes, ScrapingJob.processed_numbers,
+            ScrapingJob.processed_at_claim,
+        )  # fmt: skip
+        try:
+            with reading() as session:
+                job = session.execute(select(*own).where(ScrapingJob.id == self._job_id, waits)).one_or_none()
+        except SQLAlchemyError:  # the database is away: nobody can take over either
+            return False
+        if job is None:
+            return False
+        moves = job.processed_numbers > job.processed_at_claim or job.waits_since is None
+        return moves or now - job.waits_since < timedelta(minutes=job.timeout_minutes)

@@ -1,0 +1,126 @@
+"""Which file can be given back as a copy of the person's own, with the answers added, and what it then loses."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from flask_babel import gettext
+
+from portal.documents.models import Document, Reading
+from portal.documents.reader.file_type import extension_of
+from portal.documents.reader.sheet_file import column_letter
+from portal.documents.storage import LocalStorage
+from portal.jobs.export.added import AddedRow
+from portal.jobs.export.formats import Shows
+from portal.jobs.export.in_place.column_formats import formats_of
+from portal.jobs.export.in_place.errors import CannotWriteInPlace
+from portal.jobs.export.in_place.extra_sheet import ExtraSheet
+from portal.jobs.export.in_place.package import Package
+from portal.jobs.export.in_place.parts import find_parts
+from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
+from portal.jobs.export.lines import ExportPlan
+from portal.jobs.models import ScrapingJob
+
+LARGE_ROWS = 20_000  # looked through in a tenth of a second
+IN_PLACE = {".xlsx": "xlsx", ".xlsm": "xlsx"}
+"""The endings of uploads that come back as they were, each with the format under which they are asked for."""
+
+
+class Copy(Protocol):
+    """The person's file, looked through and ready to be copied."""
+
+    @property
+    def extension(self) -> str:
+        """The ending of the copy's name, without a dot."""
+
+    @property
+    def first_added(self) -> int:
+        """The position (from 0) of the first added column."""
+
+    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
+        """The copy with these rows and more sheets, piece by piece."""
+
+    def close(self) -> None:
+        """Close the person's file. Closing twice is fine."""
+
+
+def comes_back_as_it_was(job: ScrapingJob, kind: str) -> bool:
+    """Whether a file with this ending is given back in place when all rows are asked for in this format."""
+    return IN_PLACE.get(extension_of(job.file_name)) == kind
+
+
+def look_ahead(document: Document, storage: LocalStorage) -> None:
+    """Look through the large sheets of a document that was just read, so that its downloads start at once."""
+    path = storage.path(document.storage_key)
+    if document.state != Reading.READY or extension_of(document.file_name) not in IN_PLACE:
+        return
+    for facts in document.sheets:
+        if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
+            place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
+            with suppress(CannotWriteInPlace):
+                OpenWorkbook(path, place, _survey_file(path, facts["index"])).close()
+
+
+def _survey_file(path: Path, sheet: int) -> Path:
+    """Beside the stored file, with which it is deleted."""
+    return path.with_name(f"{path.name}.survey-{sheet}.json")
+
+
+def loss_words(document: Document, storage: LocalStorage) -> str:
+    """What the file that comes back will lack, as a sentence to read before the start; empty when it lacks nothing.
+
+    A quick look at the package only: a sheet that cannot be changed for its own sake is noticed when it is written.
+    """
+    path = storage.path(document.storage_key)
+    if extension_of(document.file_name) not in IN_PLACE or not path.is_file():
+        return ""
+    try:
+        with Package(path) as package:
+            signed = find_parts(package, 0).is_signed
+    except CannotWriteInPlace:
+        return gettext(
+            "We cannot add columns to this workbook. You will get a new one with the rows of the chosen sheet, without "
+            "its formats and other sheets."
+        )
+    if not signed:
+        return ""
+    return gettext(
+        "This workbook is digitally signed. The file you download has no signature, as it would not be valid."
+    )
+
+
+def own_formats(job: ScrapingJob, storage: LocalStorage, plan: ExportPlan) -> dict[tuple[int, Shows], int | str]:
+    """How the columns of the person's sheet show numbers and dates, for a new workbook; empty where it is not known."""
+    path = storage.path(job.document.storage_key)
+    if extension_of(job.file_name) not in IN_PLACE or not path.is_file():
+        return {}
+    return formats_of(path, job.sheet, plan.sheet_name, plan.header_row)
+
+
+def extra_sheets(own: Copy, plan: ExportPlan) -> list[ExtraSheet]:
+    """A sheet that names the added columns, when there is no heading row for it."""
+    if plan.header_row:
+        return []
+    head = [gettext("Column"), gettext("Contents")]
+    named = [[column_letter(column), label] for column, label in enumerate(plan.labels(), own.first_added)]
+    return [ExtraSheet(gettext("Columns"), [head, *named])]
+
+
+def open_copy(
+    job: ScrapingJob, storage: LocalStorage, plan: ExportPlan, kind: str, extension: str | None = None
+) -> Copy | None:
+    """The person's own file, to be copied; None when this format is not theirs, their file cannot be changed, or its
+    ending would have to be another than `extension`."""
+    path = storage.path(job.document.storage_key)
+    if plan.selects or not comes_back_as_it_was(job, kind) or not path.is_file():
+        return None
+    place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
+    try:
+        found = OpenWorkbook(path, place, _survey_file(path, job.sheet))
+    except CannotWriteInPlace:
+        return None
+    if extension in (None, found.extension):
+        return found
+    found.close()
+    return None

@@ -1,0 +1,75 @@
+"""Opens a new job's ledger in pieces, so that a large file does not keep everybody else's answers from being saved.
+
+While it is being opened the job is hidden: it counts as deleted, and as without rows, so no page, worker or count sees
+it. One short transaction at the end shows it. The sweep removes what a killed process leaves hidden.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, text, update
+
+from portal.database import changed_rows, db
+from portal.jobs.core import ledger
+from portal.jobs.core.job_tables import Number
+from portal.jobs.models import ScrapingJob
+from portal.sources.base import Outcome
+
+PIECE_ROWS = 1000  # in one transaction: a few hundredths of a second
+LONGEST_PAUSE_SECONDS = 0.05
+LEFT_BEHIND = timedelta(hours=1)  # a hidden job is so old only when the process that opened it is gone
+LEFT_JOBS = 100  # removed in one pass of the sweep
+
+
+def open_hidden(job: ScrapingJob, rows: Sequence[dict[str, Any]], now: datetime) -> int:
+    """Add the job and its rows, hidden, and return its id. Commits after each piece."""
+    job.deleted_at, job.total_numbers = now, 0
+    db.session.add(job)
+    db.session.flush()
+    job_id = job.id
+    db.session.commit()
+    for first in range(0, len(rows), PIECE_ROWS):
+        began = time.monotonic()
+        ledger.open_ledger(job_id, rows[first : first + PIECE_ROWS])
+        db.session.commit()
+        if first + PIECE_ROWS < len(rows):  # SQLite has no queue: without a pause nobody else would get its lock
+            time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_SECONDS))
+    return job_id
+
+
+def show(job_id: int, rows: Sequence[dict[str, Any]], now: datetime) -> bool:
+    """Show a hidden job with its counts, in the session's transaction. False: it has been removed."""
+    invalid = sum(row["outcome"] == Outcome.INVALID for row in rows)
+    counts = {"total_numbers": len(rows), "invalid_count": invalid, "processed_numbers": invalid}
+    hidden = (ScrapingJob.id == job_id, *_hidden())
+    return changed_rows(update(ScrapingJob).where(*hidden).values(deleted_at=None, updated_at=now, **counts)) == 1
+
+
+def remove_hidden(job_id: int) -> None:
+    """Delete a hidden job with its rows, in pieces. Commits."""
+    some = select(Number.row_no).where(Number.job_id == job_id).limit(PIECE_ROWS)
+    while True:
+        chosen = list(db.session.scalars(some))
+        changed_rows(delete(Number).where(Number.job_id == job_id, Number.row_no.in_(chosen)))
+        db.session.commit()
+        if len(chosen) < PIECE_ROWS:
+            break
+    changed_rows(delete(ScrapingJob).where(ScrapingJob.id == job_id, *_hidden()))
+    db.session.commit()
+
+
+def remove_left_behind(now: datetime) -> Iterator[int]:
+    """Remove hidden jobs whose process is gone, and yield their ids. A step of the sweep; it commits."""
+    old = select(ScrapingJob.id).where(*_hidden(), ScrapingJob.created_at < now - LEFT_BEHIND)
+    left = list(db.session.scalars(old.order_by(ScrapingJob.created_at).limit(LEFT_JOBS)))
+    db.session.commit()
+    for job_id in left:
+        remove_hidden(job_id)
+        yield job_id
+
+
+def _hidden() -> tuple[Any, ...]:
+    # With a literal, so that SQLite sees that the small index of hidden jobs applies.
+    return (ScrapingJob.deleted_at.is_not(None), text("total_numbers = 0"))

@@ -1,0 +1,256 @@
+"""A job's download is the person's own file: through the pages, the terminal and `export` alike."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_babel import force_locale
+from openpyxl import Workbook, load_workbook
+
+from portal.accounts import User
+from portal.clock import utcnow
+from portal.database import db
+from portal.documents import intake
+from portal.documents.models import Document, Reading
+from portal.documents.reader.limits import ReadLimits
+from portal.jobs import commands
+from portal.jobs.core.job_tables import Number
+from portal.jobs.export import export, open_download, write_export
+from portal.jobs.export.copy import look_ahead
+from portal.jobs.models import ScrapingJob
+from tests.jobs.export.exporting import ran
+from tests.jobs.export.sheet_order import faults_of_workbook
+
+pytestmark = pytest.mark.usefixtures("ranges")
+ROWS = [["Clientes"], [], ["Nombre", "Teléfono", "CP", "Estado"], ["Ana", "612345678", 8002, "alta"],
+        ["Luis", "", 1, ""], ["Eva", "691234567", 28001, ""], ["Pep", "no tiene", 3, None]]  # fmt: skip
+
+
+def content_of(rows: list[list[object]]) -> bytes:
+    workbook = Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.title = "Lista"
+    for row in rows:
+        sheet.append(row)
+    for cell in sheet["C"]:
+        cell.number_format = "00000"
+    workbook.create_sheet("Otra")["A1"] = "queda"
+    workbook.save(out := io.BytesIO())
+    return out.getvalue()
+
+
+def job_of(
+    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000
+) -> ScrapingJob:
+    """A job on a file that was uploaded and read as always."""
+    storage = app.extensions["storage"]
+    stored = storage.put(io.BytesIO(content))
+    document = Document(
+        user_id=user.id, file_name=name, storage_key=stored.key, sha256=stored.sha256, size_bytes=stored.size_bytes,
+        state=Reading.READING, created_at=utcnow(),
+    )  # fmt: skip
+    db.session.add(document)
+    db.session.commit()
+    intake.read_document(document.id, storage, ReadLimits(max_rows=max_rows), utcnow())
+    db.session.refresh(document)
+    return commands.start(document, commands.Choice(0, header_row, 1, "ES", "ranges"), user, utcnow(), push=False)
+
+
+def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> None:
+    job = ran(job_of(app, alice, content_of(ROWS)))
+    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+        workbook = load_workbook(file)
+    sheet = workbook["Lista"]
+    assert workbook.sheetnames == ["Lista", "Otra"]
+    assert [[cell.value for cell in row[:4]] for row in sheet.iter_rows()] == [
+        [*(value if value != "" else None for value in row), *[None] * (4 - len(row))] for row in ROWS
+    ]
+    assert sheet["C4"].number_format == "00000"
+    assert [cell.value for cell in sheet[3][4:]] == [
+        "Status", "Line type", "Original operator (may have changed)", "Reason", "Checked at (Europe/Madrid)",
+        "Duplicate of row",
+    ]  # fmt: skip
+    assert [sheet.cell(row, 5).value for row in range(4, 8)] == ["Found", "Invalid", "No answer", "Invalid"]
+    assert sheet["I4"].is_date
+    assert [sheet.cell(row, 5).fill.fgColor.rgb for row in (4, 6)] == ["FFE4F2E7", "FFFBE9D9"]
+
+
+def test_without_headings_a_sheet_names_the_columns(app: Flask, alice: User) -> None:
+    job = job_of(app, alice, content_of([["Ana", "612345678"], ["Luis", "612345679"]]), header_row=0)
+    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+        content = file.read()
+    assert faults_of_workbook(content) == []
+    workbook = load_workbook(io.BytesIO(content))
+    assert workbook.sheetnames == ["Lista", "Otra", "Columns"]
+    rows = list(workbook["Columns"].iter_rows(values_only=True))
+    assert rows[:2] == [("Column", "Contents"), ("C", "Status")]
+    assert workbook["Lista"]["C1"].value == "To look up"
+
+
+def test_a_heading_that_the_person_has_too_is_numbered(app: Flask, alice: User) -> None:
+    job = job_of(app, alice, content_of(ROWS))
+    with force_locale("es"), export(job, app.extensions["storage"]) as file:
+        assert load_workbook(file)["Lista"]["E3"].value == "Estado 2"
+
+
+def test_a_selection_shows_numbers_and_dates_as_the_persons_columns_do(app: Flask, alice: User) -> None:
+    day, forms = datetime(2026, 1, 31), ["@", "@", "00000", '#,##0.00 "€"', "0%", "dd/mm/yyyy", "General"]  # noqa: DTZ001
+    workbook = Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.append(["Nombre", "Teléfono", "CP", "Saldo", "IVA", "Alta", "Nota"])
+    for n in range(3):
+        sheet.append([f"n{n}", "no tiene", 8002, 12.5, 0.21, day, 3])
+        for cell, form in zip(sheet[n + 2], forms, strict=True):
+            cell.number_format = form
+    workbook.save(out := io.BytesIO())
+    job = ran(job_of(app, alice, out.getvalue(), header_row=1))
+
+    with force_locale("en"), export(job, app.extensions["storage"], rows="failed") as file:
+        found = load_workbook(file)
+    assert found.sheetnames == ["Sheet"]
+    assert [cell.number_format for cell in found.active[2]][2:7] == forms[2:]
+    assert [cell.value for cell in found.active[2]][2:7] == [8002, 12.5, 0.21, day, 3]
+
+
+@pytest.mark.parametrize("what", ["gone", "damaged"])
+def test_without_the_original_a_new_workbook_is_given_and_its_name_says_so(
+    app: Flask, alice: User, as_alice: FlaskClient, what: str
+) -> None:
+    job = ran(job_of(app, alice, content_of(ROWS)))
+    path: Path = app.extensions["storage"].path(job.document.storage_key)
+    path.unlink() if what == "gone" else path.write_bytes(b"PK\x03\x04 and no more")
+    answer = as_alice.get(f"/jobs/{job.id}/results.xlsx", headers={"Accept-Language": "en"}, buffered=True)
+    assert "new%20workbook" in answer.headers["Content-Disposition"] or "new workbook" in str(answer.headers)
+    assert load_workbook(io.BytesIO(answer.data)).sheetnames == ["Lista"]
+
+
+def test_macros_come_back_under_their_own_name(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content_of(ROWS))) as old, zipfile.ZipFile(content, "w") as new:
+        for name in old.namelist():
+            xml = old.read(name)
+            if name == "[Content_Types].xml":
+                xml = xml.replace(
+                    b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml",
+                    b"application/vnd.ms-excel.sheet.macroEnabled.main+xml",
+                )
+            new.writestr(name, xml)
+        new.writestr("xl/vbaProject.bin", b"macro")
+    job = ran(job_of(app, alice, content.getvalue(), "clientes.xlsm"))
+    answer = as_alice.get(f"/jobs/{job.id}/results.xlsx", buffered=True)
+    assert answer.mimetype == "application/vnd.ms-excel.sheet.macroEnabled.12"
+    assert answer.headers["Content-Disposition"].rstrip('"').endswith(".xlsm")
+    assert zipfile.ZipFile(io.BytesIO(answer.data)).read("xl/vbaProject.bin") == b"macro"
+
+
+def test_the_download_is_in_the_readers_language_though_it_is_written_later(
+    app: Flask, alice: User, as_alice: FlaskClient
+) -> None:
+    job = ran(job_of(app, alice, content_of(ROWS)))
+    for language, word in (("es", "Con datos"), ("en", "Found")):
+        alice.locale = language
+        db.session.commit()
+        answer = as_alice.get(f"/jobs/{job.id}/results.xlsx", buffered=True)
+        assert load_workbook(io.BytesIO(answer.data))["Lista"]["E4"].value == word
+
+
+def test_a_download_that_is_broken_off_leaves_nothing_open(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    rows = [["Nombre", "Tel"], *([f"n{n}", f"6123{n:05d}"] for n in range(3000))]
+    job = ran(job_of(app, alice, content_of(rows), header_row=1))
+    answer = as_alice.get(f"/jobs/{job.id}/results.xlsx")
+    pieces = iter(answer.response)
+    assert next(pieces)
+    answer.close()
+    assert next(pieces, None) is None
+    db.session.commit()
+    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_the_file_is_written_while_it_is_taken(app: Flask, alice: User) -> None:
+    rows = [["Nombre", "Tel"], *([f"n{n}", f"6123{n:05d}"] for n in range(4000))]
+    job = job_of(app, alice, content_of(rows), header_row=1)
+    with force_locale("en"):
+        download = open_download(job, app.extensions["storage"])
+        next(download.pieces)
+        db.session.execute(db.update(Number).where(Number.row_no == 4001).values(text="x", reason="too_short"))
+        db.session.commit()  # no transaction of the download is in the way
+        rest = b"".join(download.pieces)
+        download.close()
+    assert download.size is None
+    assert rest
+
+
+def test_a_large_sheet_is_looked_through_once(app: Flask, alice: User) -> None:
+    app.config["MAX_ROWS"] = 30_000
+    rows: list[list[object]] = [["Nombre", "Tel"], *(["a", None] for _ in range(20_000)), ["b", "612345678"]]
+    job = job_of(app, alice, content_of(rows), header_row=1, max_rows=30_000)
+    storage = app.extensions["storage"]
+    look_ahead(job.document, storage)
+    kept = storage.path(job.document.storage_key).with_name(f"{job.document.storage_key}.survey-0.json")
+    answer = json.loads(kept.read_text())
+    assert (answer["answer"]["used"], answer["answer"]["plain"]) == (2, True)
+
+    answer["answer"]["used"] = 9  # as if the look had found more: nobody looks again
+    kept.write_text(json.dumps(answer))
+    with force_locale("en"), export(job, storage) as file:
+        assert load_workbook(file)["Lista"]["J1"].value == "Status"
+    kept.write_text("rubbish")
+    with force_locale("en"), export(job, storage) as file:
+        assert load_workbook(file)["Lista"]["C1"].value == "Status"
+    storage.delete(job.document.storage_key)
+    assert not kept.exists()
+
+
+def test_the_terminal_writes_the_same_file(app: Flask, alice: User, tmp_path: Path) -> None:
+    job = ran(job_of(app, alice, content_of(ROWS)))
+    with force_locale("en"):
+        write_export(job, app.extensions["storage"], tmp_path / "salida.xlsx")
+    assert load_workbook(tmp_path / "salida.xlsx").sheetnames == ["Lista", "Otra"]
+
+
+def _signed(content: bytes) -> bytes:
+    origin = (
+        b'<Relationship Id="rId99" Target="_xmlsignatures/origin.sigs" '
+        b'Type="http://schemas.openxmlformats.org/package/2006/relationships/digital-signature/origin"/></Relationships>'
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            xml = old.read(name)
+            new.writestr(name, xml.replace(b"</Relationships>", origin) if name == "_rels/.rels" else xml)
+    return out.getvalue()
+
+
+def _document_type(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            xml = old.read(name)
+            new.writestr(name, b"<!DOCTYPE workbook>" + xml if name == "xl/workbook.xml" else xml)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (lambda content: content, None),
+        (_signed, "This workbook is digitally signed."),
+        (_document_type, "We cannot add columns to this workbook."),
+    ],
+)
+def test_what_the_workbook_will_lack_is_said_before_the_start(
+    app: Flask, alice: User, as_alice: FlaskClient, made: Callable[[bytes], bytes], sentence: str | None
+) -> None:
+    job = ran(job_of(app, alice, made(content_of(ROWS))))
+    for page in (f"/documents/{job.document_id}", f"/jobs/{job.id}"):
+        text = as_alice.get(page, headers={"Accept-Language": "en"}).get_data(as_text=True)
+        assert ("data-loss" in text) == (sentence is not None)
+        assert sentence is None or sentence in text

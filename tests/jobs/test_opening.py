@@ -1,0 +1,153 @@
+"""A large file is opened in pieces: nobody's answers wait for it, and it begins whole or not at all."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, event, func, select
+
+from portal.accounts import User
+from portal.database import db
+from portal.documents import check as checking
+from portal.jobs import commands, opening, queries, uploads
+from portal.jobs.core.job_tables import Event, Number
+from portal.jobs.models import ScrapingJob
+from portal.jobs.quotas import quota_of
+from portal.jobs.sweep.steps import sweep
+from tests.support.cast import NOW, make_document, mobile
+from tests.support.databases import ON_BOTH
+
+CHOICE = commands.Choice(0, 1, 0, "ES", "offline")
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "PIECE_ROWS", 20)
+
+
+def begin(document: Any, alice: User, **more: Any) -> ScrapingJob:
+    return commands.start(document, CHOICE, alice, NOW, push=False, **more)
+
+
+def rows_in_a_transaction(app: Flask, alice: User, rows: int) -> int:
+    """Start a file of so many rows; the most rows that one transaction wrote."""
+    document = make_document(app, alice, [mobile(n) for n in range(rows)])
+    written, most = [0], [0]
+
+    def count(connection: Connection, cursor: Any, statement: str, given: Any, context: Any, many: bool) -> None:
+        if statement.startswith("INSERT INTO numbers"):
+            written[0] += len(given) if many else 1
+
+    def ended(connection: Connection) -> None:
+        most[0], written[0] = max(most[0], written[0]), 0
+
+    event.listen(db.engine, "before_cursor_execute", count)
+    event.listen(db.engine, "commit", ended)
+    try:
+        begin(document, alice)
+    finally:
+        event.remove(db.engine, "before_cursor_execute", count)
+        event.remove(db.engine, "commit", ended)
+    return most[0]
+
+
+def test_the_longest_transaction_does_not_grow_with_the_file(app: Flask, alice: User) -> None:
+    few, many = (rows_in_a_transaction(app, alice, rows) for rows in (40, 400))
+    assert few == many == opening.PIECE_ROWS
+
+
+def test_others_can_write_while_a_file_is_parsed_and_between_its_pieces(
+    app: Flask, as_alice: Any, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document_id = make_document(app, alice, [mobile(n) for n in range(100)]).id
+    path = Path(app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
+    wrote = []
+
+    def somebody_else(when: str) -> None:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("ROLLBACK")
+        wrote.append(when)
+
+    def parsed(*args: Any) -> Iterator[checking.CheckedRow]:
+        for row in checking.check(*args):
+            somebody_else("parsed")
+            yield row
+
+    monkeypatch.setattr(commands, "check", parsed)
+    monkeypatch.setattr(opening.time, "sleep", lambda seconds: somebody_else("pieces"))
+    choice = {"sheet": 0, "header_row": 1, "column": 0, "country": "ES", "source": "offline", "begun": 0}
+    assert as_alice.post(f"/documents/{document_id}/jobs", data=choice).status_code == 303
+    assert (wrote.count("parsed"), wrote.count("pieces")) == (100, 4)
+
+
+@ON_BOTH
+def test_a_start_that_is_killed_shows_nothing_and_is_removed(
+    app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = make_document(app, alice, [mobile(n) for n in range(50)])
+    alice.files_per_day = 1
+    db.session.commit()
+    document_id, alice_id = document.id, alice.id
+
+    class Killed(BaseException): ...
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "_show", killed)
+        patch.setattr(opening, "remove_hidden", killed)
+        with pytest.raises(Killed):
+            begin(document, alice)
+    db.session.rollback()
+    assert db.session.scalar(select(func.count()).select_from(Number)) == 50
+    assert uploads.jobs_of(document_id) == [] and uploads.jobs_started(document_id) == 0
+    assert [one.id for one in uploads.unstarted_documents(alice_id)] == [document_id]
+    assert not quota_of(alice_id, NOW).spent
+    assert queries.find_job(alice, db.session.scalar(select(ScrapingJob.id)) or 0) is None
+    db.session.rollback()
+    assert sweep(NOW + timedelta(minutes=59)).left_behind == 0
+    assert sweep(NOW + timedelta(minutes=61)).left_behind == 1
+    for table in (Number, ScrapingJob, Event):
+        assert db.session.scalar(select(func.count()).select_from(table)) == 0
+    db.session.rollback()
+    assert begin(document, alice).total_numbers == 50
+
+
+@ON_BOTH
+def test_of_two_forms_sent_at_once_one_starts_a_job(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = make_document(app, alice, [mobile(n) for n in range(50)])
+    show, other = commands._show, []
+
+    def overtaken(*args: Any) -> int | None:
+        monkeypatch.setattr(commands, "_show", show)
+        other.append(begin(document, alice, begun=0).id)
+        return show(*args)
+
+    monkeypatch.setattr(commands, "_show", overtaken)
+    assert begin(document, alice, begun=0).id == other[0]
+    assert db.session.scalar(select(func.count()).select_from(Number)) == 50
+    assert [job.id for job in uploads.jobs_of(document.id)] == other
+
+
+def test_a_document_that_is_removed_meanwhile_starts_nothing(
+    app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = make_document(app, alice, [mobile(n) for n in range(50)])
+    document_id, open_hidden = document.id, opening.open_hidden
+
+    def removed(*args: Any) -> int:
+        job_id = open_hidden(*args)
+        assert uploads.discard(document_id, NOW, app.extensions["storage"])
+        return job_id
+
+    monkeypatch.setattr(opening, "open_hidden", removed)
+    with pytest.raises(commands.CannotStart):
+        begin(document, alice)
+    assert db.session.scalar(select(func.count()).select_from(ScrapingJob)) == 0
