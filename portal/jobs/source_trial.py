@@ -59,10 +59,9 @@ class SourceTrial(Model):
 
 
 def start(source: str, number: str, actor: str, now: datetime) -> str:
-    """Hand one number (E.164) to a worker, and return the token of the result. Goes to the audit, without the number,
-    also when Redis fails meanwhile: a lookup may cost money. Commits. Raises RedisAway."""
+    """Hand one number (E.164) to a worker, and return the token of the result. Goes to the audit, without the number.
+    Commits. Raises RedisAway."""
     audit.note(actor, "number_tried", "source", source, None, now)
-    db.session.commit()
     token = secrets.token_urlsafe(18)
     db.session.add(SourceTrial(token=token, source=source, number=number, asked_at=now))
     db.session.commit()

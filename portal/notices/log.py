@@ -72,10 +72,10 @@ def send_again(notice_id: int, actor: str, now: datetime) -> bool:
     a digest. Goes to the audit. Commits."""
     mine = (Notice.id == notice_id, among(Notice.state, AGAIN))
     again = changed_rows(update(Notice).where(*mine).values(state=Delivery.DUE, due_at=now)) == 1
-    if again and (address := _email_address(notice_id)):
-        mail_refusals.forget(address)  # the admin has seen the mail server's answer
     if again:
         audit.note(actor, "notice_resent", "notice", notice_id, None, now)
+        if address := _email_address(notice_id):
+            mail_refusals.forget(address)  # the admin has seen the mail server's answer
     db.session.commit()
     return again
 

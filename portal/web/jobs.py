@@ -2,17 +2,7 @@
 admins see all; any other job is a 404. Views that change a job are in `job_actions`.
 """
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    current_app,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
 from flask_login import current_user
 
 from portal.clock import utcnow
