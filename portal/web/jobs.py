@@ -2,7 +2,17 @@
 admins see all; any other job is a 404. Views that change a job are in `job_actions`.
 """
 
-from flask import Blueprint, Response, abort, current_app, make_response, render_template, request
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_login import current_user
 
 from portal.clock import utcnow
@@ -37,6 +47,16 @@ def show(job_id: int) -> str:
     return job_page.expired(gone) if gone else job_page.page(visible_job(job_id))
 
 
+@blueprint.post("/jobs/<id:job_id>/rows")
+@login_required
+def search_rows(job_id: int) -> Response:
+    """Search the rows for a number; the address of the page that follows does not contain it."""
+    job = visible_job(job_id)
+    key = job_page.keep_search(request.form.get("q", ""))
+    there = url_for("jobs.show", job_id=job.id, outcome=request.form.get("outcome"), find=key, _anchor="rows")
+    return make_response(redirect(there, 303))
+
+
 @blueprint.get("/jobs/<id:job_id>/live")
 @login_required
 def live(job_id: int) -> str | Response:
@@ -57,11 +77,17 @@ def live_list() -> str | Response:
     return render_template("jobs/_live_list.html", jobs=jobs, everybody=_is_admin_list())
 
 
+@blueprint.get("/jobs/<id:job_id>/results")
 @blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv):kind>")
 @login_required
-def results(job_id: int, kind: str) -> Response:
+def results(job_id: int, kind: str | None = None) -> Response:
     """The person's file with the answers so far: all rows, those to fix (`rows=failed`), a group, or those with an
-    outcome (`outcome=found`) or with values of their answers (`province=Madrid`)."""
+    outcome (`outcome=found`) or with values of their answers (`province=Madrid`).
+
+    Without an ending in the address, in the format of the file that was uploaded.
+    """
+    if queries.find_expired(current_user, job_id):
+        return make_response(redirect(url_for("jobs.show", job_id=job_id), 303))  # it says until when they were kept
     job = visible_job(job_id)
     rows, group = request.args.get("rows", "all"), request.args.get("group")
     try:
@@ -79,7 +105,7 @@ def results(job_id: int, kind: str) -> Response:
         abort(404)
     name = download_name(job, download.extension, rows, group, choice=choice, is_replacement=download.is_replacement)
     pieces = in_readers_language(current_app._get_current_object(), download.pieces)  # type: ignore[attr-defined]
-    answer = Response(pieces, mimetype=download.mimetype)
+    answer = Response(pieces, content_type=download.mimetype)
     answer.call_on_close(download.close)
     answer.headers.set("Content-Disposition", "attachment", filename=name)
     answer.cache_control.no_cache = True

@@ -5,10 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 
 from portal.documents.models import Document, Reading
-from portal.documents.reader.file_type import extension_of
+from portal.documents.reader.file_type import TEXTS, extension_of
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.storage import LocalStorage
 from portal.jobs.export.added import AddedRow
@@ -18,6 +18,7 @@ from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.in_place.package import Package
 from portal.jobs.export.in_place.parts import find_parts
+from portal.jobs.export.in_place.text import OpenText
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from portal.jobs.export.lines import ExportPlan
 from portal.jobs.models import ScrapingJob
@@ -26,6 +27,7 @@ LARGE_ROWS = 20_000  # looked through in a tenth of a second
 WORKBOOKS = frozenset({".xlsx", ".xlsm"})
 IN_PLACE = dict.fromkeys(WORKBOOKS, "xlsx")
 """The endings of uploads that come back as they were, each with the format under which they are asked for."""
+TEXTS_IN_PLACE = dict.fromkeys(TEXTS, "csv")
 
 
 class Copy(Protocol):
@@ -48,7 +50,12 @@ class Copy(Protocol):
 
 def comes_back_as_it_was(job: ScrapingJob, kind: str) -> bool:
     """Whether a file with this ending is given back in place when all rows are asked for in this format."""
-    return IN_PLACE.get(extension_of(job.file_name)) == kind
+    return (IN_PLACE | TEXTS_IN_PLACE).get(extension_of(job.file_name)) == kind
+
+
+def own_format(job: ScrapingJob) -> str:
+    """The format in which the person's file comes back: theirs, or xlsx when we do not write theirs."""
+    return (IN_PLACE | TEXTS_IN_PLACE).get(extension_of(job.file_name), "xlsx")
 
 
 def look_ahead(document: Document, storage: LocalStorage) -> None:
@@ -116,12 +123,21 @@ def open_copy(
     path = storage.path(job.document.storage_key)
     if plan.selects or not comes_back_as_it_was(job, kind) or not path.is_file():
         return None
-    place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
     try:
-        found = OpenWorkbook(path, place, _survey_file(path, job.sheet))
+        found = _opened(job, path, plan)
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):
         return found
     found.close()
     return None
+
+
+def _opened(job: ScrapingJob, path: Path, plan: ExportPlan) -> Copy:
+    extension = extension_of(job.file_name)
+    if extension in TEXTS_IN_PLACE:
+        locale = get_locale()
+        usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
+        return OpenText(path, extension, plan.width, plan.header_row, usual)
+    place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
+    return OpenWorkbook(path, place, _survey_file(path, job.sheet))

@@ -48,7 +48,13 @@ def content_of(rows: list[list[object]]) -> bytes:
 
 
 def job_of(
-    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000
+    app: Flask,
+    user: User,
+    content: bytes,
+    name: str = "clientes.xlsx",
+    header_row: int = 3,
+    max_rows: int = 5000,
+    column: int = 1,
 ) -> ScrapingJob:
     """A job on a file that was uploaded and read as always."""
     storage = app.extensions["storage"]
@@ -61,7 +67,7 @@ def job_of(
     db.session.commit()
     intake.read_document(document.id, storage, ReadLimits(max_rows=max_rows), utcnow())
     db.session.refresh(document)
-    return commands.start(document, commands.Choice(0, header_row, 1, "ES", "ranges"), user, utcnow(), push=False)
+    return commands.start(document, commands.Choice(0, header_row, column, "ES", "ranges"), user, utcnow(), push=False)
 
 
 def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> None:
@@ -296,3 +302,41 @@ def test_a_sheet_of_totals_comes_when_it_is_asked_for(app: Flask, alice: User, a
         ("mobile", 3), ("landline", 1), ("Movistar", 2), ("without data", 2)
     ]  # fmt: skip
     assert rows[-1][0] == "Date"
+
+
+CSV = 'sep=;\r\nNombre;Tel;Saldo\r\n"Ana";612345678;-12,50\r\nLuis;691234567\n"Pep ""x""";no tiene;+1,5%'
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "txt"])
+def test_a_text_file_comes_back_byte_for_byte_in_its_own_format(
+    app: Flask, alice: User, as_alice: FlaskClient, ending: str
+) -> None:
+    job = ran(job_of(app, alice, CSV.encode("cp1252"), f"clientes.{ending}", header_row=1))
+    english = {"Accept-Language": "en"}
+    page = as_alice.get(f"/jobs/{job.id}", headers=english).get_data(as_text=True)
+    assert f'data-kind="primary" href="/jobs/{job.id}/results"' in page
+    answer = as_alice.get(f"/jobs/{job.id}/results", headers=english, buffered=True)
+    assert answer.headers["Content-Disposition"].rstrip('"').endswith(f".{ending}")
+    lines = answer.data.split(b"\r\n")
+    assert lines[:2] == [
+        b"sep=;",
+        b"Nombre;Tel;Saldo;Status;Line type;Original operator (may have changed);Reason;Checked at (Europe/Madrid);"
+        b"Duplicate of row",
+    ]
+    assert lines[2].startswith(b'"Ana";612345678;-12,50;Found;mobile;')
+    luis, pep = lines[3].split(b"\n")
+    assert luis.startswith(b"Luis;691234567;;No answer;")
+    assert pep.startswith(b'"Pep ""x""";no tiene;+1,5%;Invalid;')
+    assert as_alice.get(f"/jobs/{job.id}/results.csv", headers=english, buffered=True).data == answer.data
+    sheet = load_workbook(
+        io.BytesIO(as_alice.get(f"/jobs/{job.id}/results.xlsx", headers=english, buffered=True).data)
+    ).active
+    assert sheet is not None
+    assert sheet["D2"].value == "Found"
+
+
+def test_a_column_of_numbers_gets_the_delimiter_that_the_readers_excel_expects(app: Flask, alice: User) -> None:
+    job = ran(job_of(app, alice, b"Tel\n612345678\n691234567\n", "a.csv", header_row=1, column=0))
+    for locale, delimiter in (("es", b";"), ("en", b",")):
+        with force_locale(locale), export(job, app.extensions["storage"], "csv") as file:
+            assert file.read().startswith(b"Tel" + delimiter)
