@@ -13,8 +13,8 @@ from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.web import job_page
 from portal.web.access import login_required
+from portal.web.locale import in_readers_language
 from portal.web.request_fields import id_list
-from portal.web.streaming import in_readers_language
 
 blueprint = Blueprint("jobs", __name__)
 MAX_IDS_PER_POLL = 100  # a list's page has 25
