@@ -1,15 +1,15 @@
 """since when a worker process has been doing what it does
 
-Revision ID: 0031
-Revises: 0030
+Revision ID: 0041
+Revises: 0040
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 
-revision = '0031'
-down_revision = '0030'
+revision = '0041'
+down_revision = '0040'
 branch_labels = None
 depends_on = None
 
