@@ -7,5 +7,5 @@ download starts at once and memory stays flat. Pure: no database, no Flask, no w
 `sheet_xml` adds the cells, `styles_xml` the few formats that they need, `parts` what must follow (tables, filters,
 print areas), `markup` and `cells` are the XML that all of them share.
 
-`text` adds the cells to a csv or tsv.
+`text` adds the cells to a csv or tsv, `ods` to a sheet of LibreOffice.
 """
