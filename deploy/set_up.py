@@ -123,6 +123,12 @@ def install_postgresql() -> None:
     say("NO POSTGRESQL: its tests will not run. On Debian and Ubuntu: apt-get install -y postgresql")
 
 
+def look_for_libreoffice() -> None:
+    """Say when it is missing. It is too large to install for one test: 400 MB, a minute and a half."""
+    if not shutil.which("soffice"):
+        say("NO LIBREOFFICE: its test will not run. On Debian and Ubuntu: apt-get install -y libreoffice-calc-nogui")
+
+
 def main(what: str) -> None:
     lock = os.open(ROOT, os.O_RDONLY)  # the folder is the lock: two set-ups must not change it at once
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -134,6 +140,7 @@ def main(what: str) -> None:
         install_postgresql()
     if what == "test":
         install_browser()
+        look_for_libreoffice()
 
 
 if __name__ == "__main__":

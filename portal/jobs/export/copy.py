@@ -25,7 +25,8 @@ from portal.jobs.export.lines import ExportPlan
 from portal.jobs.models import ScrapingJob
 
 LARGE_ROWS = 20_000  # looked through in a tenth of a second
-IN_PLACE = {".xlsx": "xlsx", ".xlsm": "xlsx"}
+WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+IN_PLACE = dict.fromkeys(WORKBOOKS, "xlsx")
 """The endings of uploads that come back as they were, each with the format under which they are asked for."""
 OTHERS_IN_PLACE = {**dict.fromkeys(TEXTS, "csv"), ".ods": "ods"}
 
@@ -61,7 +62,7 @@ def own_format(job: ScrapingJob) -> str:
 def look_ahead(document: Document, storage: LocalStorage) -> None:
     """Look through the large sheets of a document that was just read, so that its downloads start at once."""
     path = storage.path(document.storage_key)
-    if document.state != Reading.READY or extension_of(document.file_name) not in IN_PLACE:
+    if document.state != Reading.READY or extension_of(document.file_name) not in WORKBOOKS:
         return
     for facts in document.sheets:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
@@ -82,7 +83,7 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
     """
     path = storage.path(document.storage_key)
     extension = extension_of(document.file_name)
-    if extension not in (*IN_PLACE, ".ods") or not path.is_file():
+    if extension not in (*WORKBOOKS, ".ods") or not path.is_file():
         return ""
     try:
         with Package(path) as package:
@@ -102,7 +103,7 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
 def own_formats(job: ScrapingJob, storage: LocalStorage, plan: ExportPlan) -> dict[tuple[int, Shows], int | str]:
     """How the columns of the person's sheet show numbers and dates, for a new workbook; empty where it is not known."""
     path = storage.path(job.document.storage_key)
-    if extension_of(job.file_name) not in IN_PLACE or not path.is_file():
+    if extension_of(job.file_name) not in WORKBOOKS or not path.is_file():
         return {}
     return formats_of(path, job.sheet, plan.sheet_name, plan.header_row)
 

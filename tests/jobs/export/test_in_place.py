@@ -22,9 +22,10 @@ from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
 from portal.jobs.core.job_tables import Number
-from portal.jobs.export import export, open_download, write_export
+from portal.jobs.export import RowChoice, download_name, export, open_download, write_export
 from portal.jobs.export.copy import look_ahead
 from portal.jobs.models import ScrapingJob
+from portal.sources.base import Outcome
 from tests.jobs.export.exporting import ran
 from tests.jobs.export.sheet_order import faults_of_workbook
 
@@ -256,6 +257,47 @@ def test_what_the_workbook_will_lack_is_said_before_the_start(
         text = as_alice.get(page, headers={"Accept-Language": "en"}).get_data(as_text=True)
         assert ("data-loss" in text) == (sentence is not None)
         assert sentence is None or sentence in text
+
+
+def test_any_choice_of_rows_can_be_downloaded(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    numbers = ["612345678", "612345679", "622345678", "912345678", "681234567", "no tiene"]
+    job = ran(job_of(app, alice, content_of([["Nombre", "Tel"], *(["n", number] for number in numbers)]), header_row=1))
+
+    def rows(query: str) -> list[object]:
+        answer = as_alice.get(f"/jobs/{job.id}/results.xlsx?{query}", buffered=True)
+        sheet = load_workbook(io.BytesIO(answer.data)).active
+        return [row[1] for row in sheet.iter_rows(min_row=2, values_only=True)]  # type: ignore[union-attr]
+
+    assert rows("outcome=found") == numbers[:4]
+    assert rows("outcome=not_found") == numbers[4:5]
+    assert rows("line_type=mobile") == numbers[:3]
+    assert rows("line_type=mobile&original_operator=Movistar") == numbers[:2]
+    assert rows("outcome=found&original_operator=\u2013") == numbers[2:4]
+    page = as_alice.get(f"/jobs/{job.id}").get_data(as_text=True)
+    form = page[page.index('id="rows-choose"') :]
+    assert form.index('name="line_type"') < form.index('value="fixed"') < form.index('name="original_operator"')
+
+
+def test_a_choice_is_in_the_files_name(app: Flask, alice: User) -> None:
+    job = ran(job_of(app, alice, content_of(ROWS)))
+    choice = RowChoice(Outcome.FOUND, (("line_type", "mobile"), ("province", "")))
+    with force_locale("en"):
+        assert "(Found, mobile, without data" in download_name(job, "xlsx", choice=choice)
+
+
+def test_a_sheet_of_totals_comes_when_it_is_asked_for(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    numbers = ["612345678", "612345679", "622345678", "912345678", "681234567", "no tiene"]
+    job = ran(job_of(app, alice, content_of([["Nombre", "Tel"], *(["n", number] for number in numbers)]), header_row=1))
+    answer = as_alice.get(f"/jobs/{job.id}/results.xlsx?summary", buffered=True)
+    assert faults_of_workbook(answer.data) == []
+    workbook = load_workbook(io.BytesIO(answer.data))
+    assert workbook.sheetnames == ["Lista", "Otra", "Summary"]
+    rows = list(workbook["Summary"].iter_rows(values_only=True))
+    assert rows[:4] == [("Status", "Rows"), ("Found", 4), ("Not found", 1), ("Invalid", 1)]
+    assert [row for row in rows if row[0] in ("mobile", "landline", "Movistar", "without data")] == [
+        ("mobile", 3), ("landline", 1), ("Movistar", 2), ("without data", 2)
+    ]  # fmt: skip
+    assert rows[-1][0] == "Date"
 
 
 CSV = 'sep=;\r\nNombre;Tel;Saldo\r\n"Ana";612345678;-12,50\r\nLuis;691234567\n"Pep ""x""";no tiene;+1,5%'
