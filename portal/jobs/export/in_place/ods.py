@@ -307,7 +307,8 @@ def _cells(row: bytes) -> Iterator[_Cell]:
         is_empty = (
             is_bare and not tag["covered"] and not re.search(rb"value-type|formula|spanned|validation", attributes)
         )
-        yield _Cell(tag.start(), end, _repeat_of(tag[0]), attributes, is_empty)
+        repeat = _repeat_of(tag[0]) if b"-repeated" in attributes else 1
+        yield _Cell(tag.start(), end, repeat, attributes, is_empty)
 
 
 def _parts(xml: Iterable[bytes]) -> Iterator[_Piece]:
