@@ -40,6 +40,7 @@ class FileFormat(StrEnum):
 
     XLSX = "xlsx"  # for an upload with macros, the answer is an xlsm
     CSV = "csv"
+    ODS = "ods"  # only for an upload of that kind; when it cannot be changed, the answer is an xlsx
 
 
 MIMETYPES = {
@@ -47,13 +48,14 @@ MIMETYPES = {
     "xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
     # In the encoding of the person's file, which no header could name better than the file itself.
     "csv": "text/csv",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
     "tsv": "text/tab-separated-values",
     "txt": "text/plain",
 }
 
 
 OF_ENDING = {
-    "xlsx": FileFormat.XLSX, "xlsm": FileFormat.XLSX,
+    "xlsx": FileFormat.XLSX, "xlsm": FileFormat.XLSX, "ods": FileFormat.ODS,
     **dict.fromkeys(("csv", "tsv", "txt"), FileFormat.CSV),
 }  # fmt: skip
 
@@ -105,6 +107,8 @@ def open_download(
     plan = plan_for(job, storage, RowFilter(rows), group, choice)
     own = open_copy(job, storage, plan, kind, extension)
     is_replacement = own is None and kind != FileFormat.CSV and not plan.selects and comes_back_as_it_was(job, kind)
+    if own is None and kind == FileFormat.ODS and extension is None:
+        kind = FileFormat.XLSX
     formats = own_formats(job, storage, plan) if own is None and kind == FileFormat.XLSX else {}
     sheets = extra_sheets(own, plan) if own is not None else []
     if own is not None and with_summary:
@@ -112,7 +116,7 @@ def open_download(
     db.session.commit()
     if own is not None:
         return Download(own.copy(added_rows(plan), sheets), own.close, own.extension)
-    if extension not in (None, kind.value):
+    if extension not in (None, kind.value) or kind == FileFormat.ODS:
         raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)

@@ -16,6 +16,7 @@ from portal.jobs.export.formats import Shows
 from portal.jobs.export.in_place.column_formats import formats_of
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
+from portal.jobs.export.in_place.ods import SIGNATURES, OpenOds
 from portal.jobs.export.in_place.package import Package
 from portal.jobs.export.in_place.parts import find_parts
 from portal.jobs.export.in_place.text import OpenText
@@ -27,7 +28,7 @@ LARGE_ROWS = 20_000  # looked through in a tenth of a second
 WORKBOOKS = frozenset({".xlsx", ".xlsm"})
 IN_PLACE = dict.fromkeys(WORKBOOKS, "xlsx")
 """The endings of uploads that come back as they were, each with the format under which they are asked for."""
-TEXTS_IN_PLACE = dict.fromkeys(TEXTS, "csv")
+OTHERS_IN_PLACE = {**dict.fromkeys(TEXTS, "csv"), ".ods": "ods"}
 
 
 class Copy(Protocol):
@@ -50,12 +51,12 @@ class Copy(Protocol):
 
 def comes_back_as_it_was(job: ScrapingJob, kind: str) -> bool:
     """Whether a file with this ending is given back in place when all rows are asked for in this format."""
-    return (IN_PLACE | TEXTS_IN_PLACE).get(extension_of(job.file_name)) == kind
+    return (IN_PLACE | OTHERS_IN_PLACE).get(extension_of(job.file_name)) == kind
 
 
 def own_format(job: ScrapingJob) -> str:
     """The format in which the person's file comes back: theirs, or xlsx when we do not write theirs."""
-    return (IN_PLACE | TEXTS_IN_PLACE).get(extension_of(job.file_name), "xlsx")
+    return (IN_PLACE | OTHERS_IN_PLACE).get(extension_of(job.file_name), "xlsx")
 
 
 def look_ahead(document: Document, storage: LocalStorage) -> None:
@@ -81,11 +82,12 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
     A quick look at the package only: a sheet that cannot be changed for its own sake is noticed when it is written.
     """
     path = storage.path(document.storage_key)
-    if extension_of(document.file_name) not in WORKBOOKS or not path.is_file():
+    extension = extension_of(document.file_name)
+    if extension not in (*WORKBOOKS, ".ods") or not path.is_file():
         return ""
     try:
         with Package(path) as package:
-            signed = find_parts(package, 0).is_signed
+            signed = SIGNATURES in package if extension == ".ods" else find_parts(package, 0).is_signed
     except CannotWriteInPlace:
         return gettext(
             "We cannot add columns to this workbook. You will get a new one with the rows of the chosen sheet, without "
@@ -135,9 +137,11 @@ def open_copy(
 
 def _opened(job: ScrapingJob, path: Path, plan: ExportPlan) -> Copy:
     extension = extension_of(job.file_name)
-    if extension in TEXTS_IN_PLACE:
+    if extension in TEXTS:
         locale = get_locale()
         usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
         return OpenText(path, extension, plan.width, plan.header_row, usual)
     place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
+    if extension == ".ods":
+        return OpenOds(path, place)
     return OpenWorkbook(path, place, _survey_file(path, job.sheet))

@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_babel import force_locale
 from openpyxl import Workbook, load_workbook
+from python_calamine import CalamineWorkbook
 
 from portal.accounts import User
 from portal.clock import utcnow
@@ -48,14 +49,9 @@ def content_of(rows: list[list[object]]) -> bytes:
 
 
 def job_of(
-    app: Flask,
-    user: User,
-    content: bytes,
-    name: str = "clientes.xlsx",
-    header_row: int = 3,
-    max_rows: int = 5000,
+    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000,
     column: int = 1,
-) -> ScrapingJob:
+) -> ScrapingJob:  # fmt: skip
     """A job on a file that was uploaded and read as always."""
     storage = app.extensions["storage"]
     stored = storage.put(io.BytesIO(content))
@@ -340,3 +336,18 @@ def test_a_column_of_numbers_gets_the_delimiter_that_the_readers_excel_expects(a
     for locale, delimiter in (("es", b";"), ("en", b",")):
         with force_locale(locale), export(job, app.extensions["storage"], "csv") as file:
             assert file.read().startswith(b"Tel" + delimiter)
+
+
+def test_an_ods_comes_back_as_an_ods(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    content = (Path(__file__).parents[2] / "fixtures" / "clientes.ods").read_bytes()
+    job = ran(job_of(app, alice, content, "clientes.ods"))
+    answer = as_alice.get(f"/jobs/{job.id}/results", headers={"Accept-Language": "en"}, buffered=True)
+    assert answer.mimetype == "application/vnd.oasis.opendocument.spreadsheet"
+    rows = CalamineWorkbook.from_filelike(io.BytesIO(answer.data)).get_sheet_by_index(0).to_python()
+    assert rows[2][3:5] == ["Status", "Line type"]
+    assert rows[3][3] == "Found"
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(io.BytesIO(answer.data)) as new:
+        assert old.namelist() == new.namelist()
+        assert {name for name in old.namelist() if old.read(name) != new.read(name)} == {"content.xml"}
+    excel = as_alice.get(f"/jobs/{job.id}/results.xlsx", buffered=True)
+    assert load_workbook(io.BytesIO(excel.data)).active is not None

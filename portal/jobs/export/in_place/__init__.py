@@ -9,5 +9,5 @@ print areas), `markup` and `cells` are the XML that all of them share. `odd_rows
 written as nearly all programs write it, `survey_file` keeps what the look found, `extra_sheet` adds a sheet, and
 `column_formats` reads how columns show their values, for selections.
 
-`text` adds the cells to a csv or tsv.
+`text` adds the cells to a csv or tsv, `ods` to a sheet of LibreOffice.
 """
