@@ -123,10 +123,10 @@ def install_postgresql() -> None:
     say("NO POSTGRESQL: its tests will not run. On Debian and Ubuntu: apt-get install -y postgresql")
 
 
-def look_for_libreoffice() -> None:
-    """Say when it is missing. It is too large to install for one test: 400 MB, a minute and a half."""
-    if not shutil.which("soffice"):
-        say("NO LIBREOFFICE: its test will not run. On Debian and Ubuntu: apt-get install -y libreoffice-calc-nogui")
+def install_libreoffice() -> None:
+    """Install LibreOffice's spreadsheet program, which shows what a workbook looks like before and after."""
+    if not shutil.which("soffice") and not apt("libreoffice-calc-nogui"):
+        say("NO LIBREOFFICE: its tests will not run. On Debian and Ubuntu: apt-get install -y libreoffice-calc-nogui")
 
 
 def main(what: str) -> None:
@@ -140,7 +140,7 @@ def main(what: str) -> None:
         install_postgresql()
     if what == "test":
         install_browser()
-        look_for_libreoffice()
+        install_libreoffice()
 
 
 if __name__ == "__main__":

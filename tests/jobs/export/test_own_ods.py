@@ -1,7 +1,6 @@
 """An ods comes back with the answers, and all its other entries as they were."""
 
 import re
-import shutil
 import subprocess
 import zipfile
 from contextlib import closing
@@ -15,6 +14,7 @@ from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.ods import OpenOds
 from portal.jobs.export.in_place.workbook import Place
 from tests.jobs.export.own_workbook import ANSWER, AT, HEADINGS, answers
+from tests.support.libreoffice import soffice
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>{type}<office:document-content '
@@ -127,14 +127,13 @@ def test_another_sheet_in_its_place_is_not_written_to(tmp_path: Path) -> None:
         copied(package(tmp_path / "a.ods"), [2], sheet=0)
 
 
-@pytest.mark.skipif(shutil.which("soffice") is None, reason="needs LibreOffice")
 def test_libreoffice_opens_it(tmp_path: Path) -> None:
     path = tmp_path / "b.ods"
     path.write_bytes(copied(package(tmp_path / "a.ods", bare=True), [3, 7]))
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
     kind = "csv:Text - txt - csv (StarCalc):59,34,76,1,,0,false,true,false,false,false,-1"
     subprocess.run(
-        ["soffice", profile, "--headless", "--convert-to", kind, "--outdir", str(tmp_path), str(path)],
+        [soffice(), profile, "--headless", "--convert-to", kind, "--outdir", str(tmp_path), str(path)],
         check=True, capture_output=True, timeout=60,
     )  # fmt: skip
     lines = (tmp_path / "b-Lista.csv").read_text().splitlines()
