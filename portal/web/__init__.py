@@ -28,9 +28,9 @@ from portal.web import (
     password_reset,  # noqa: F401 - adds its pages to the blueprint of auth
     request_fields,
     template_filters,
-    two_step,  # noqa: F401 - the same
     webhook,
 )
+from portal.web.account import two_step  # noqa: F401 - adds its pages to the blueprint of auth
 
 
 def register(app: Flask) -> None:
