@@ -29,7 +29,8 @@ def _limit(pids: Iterable[int], limit: tuple[int, int]) -> None:
         if pid == os.getpid():  # and not the servers that the tests have started: they are not the portal's
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)
             continue
-        process = psutil.Process(pid)
-        for one in [process, *process.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
-                one.rlimit(psutil.RLIMIT_FSIZE, limit)
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            process = psutil.Process(pid)
+            for one in [process, *process.children(recursive=True)]:
+                with suppress(psutil.NoSuchProcess):
+                    one.rlimit(psutil.RLIMIT_FSIZE, limit)
