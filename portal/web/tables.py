@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from flask_babel import format_decimal, format_percent, gettext
 
-from portal.jobs.export.csv_cells import harmless
+from portal.jobs.export.csv_cells import harmless_throughout
 from portal.jobs.export.csv_file import localized_writer
 from portal.web.template_filters import span_words
 
@@ -39,7 +39,7 @@ class Column:
     def plain(self, value: Value, comma: bool) -> str:
         """A cell for a spreadsheet: seconds and shares are plain numbers."""
         if value is None or isinstance(value, str):
-            return harmless(value or "")
+            return harmless_throughout(value or "")
         text = str(round(value, 4)) if isinstance(value, float) else str(value)
         return text.replace(".", ",") if comma else text
 
@@ -66,7 +66,10 @@ class Table:
         writer, decimal_point = localized_writer(out)
         seconds = gettext("in seconds")
         writer.writerow(
-            [harmless(f"{head.title}, {seconds}" if head.kind == "seconds" else head.title) for head in self.columns]
+            [
+                harmless_throughout(f"{head.title}, {seconds}" if head.kind == "seconds" else head.title)
+                for head in self.columns
+            ]
         )
         for row in self.rows:
             cells = zip(self.columns, row, strict=True)
