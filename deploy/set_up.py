@@ -123,6 +123,12 @@ def install_postgresql() -> None:
     say("NO POSTGRESQL: its tests will not run. On Debian and Ubuntu: apt-get install -y postgresql")
 
 
+def install_libreoffice() -> None:
+    """Install LibreOffice's spreadsheet program, which shows what a workbook looks like before and after."""
+    if not shutil.which("soffice") and not apt("libreoffice-calc-nogui"):
+        say("NO LIBREOFFICE: its tests will not run. On Debian and Ubuntu: apt-get install -y libreoffice-calc-nogui")
+
+
 def main(what: str) -> None:
     lock = os.open(ROOT, os.O_RDONLY)  # the folder is the lock: two set-ups must not change it at once
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -134,6 +140,7 @@ def main(what: str) -> None:
         install_postgresql()
     if what == "test":
         install_browser()
+        install_libreoffice()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from portal.config import ROOT, environment, read_settings
 from portal.database import db, engine_options
 from portal.documents.storage import LocalStorage
 from portal.extensions import babel, csrf, htmx, login, mail, migrate
-from portal.jobs.dispatch import quick_redis
+from portal.redis_client import quick_redis
 from portal.sources import catalogue
 from portal.web import locale
 
@@ -50,7 +50,7 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
     babel.init_app(app, locale_selector=locale.chosen_locale, timezone_selector=locale.chosen_time_zone)
     app.extensions["storage"] = LocalStorage(settings["PORTAL_DATA_DIR"] / "documents")
     catalogue.configure(
-        quick_redis(settings["REDIS_URL"]),
+        quick_redis(settings["REDIS_URL"], settings["REDIS_PREFIX"]),
         settings["SOURCES_DIR"],
         environment(),
         settings["SOURCES_ALLOW_PRIVATE"],

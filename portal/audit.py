@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, Text, select
+from sqlalchemy import JSON, Index, String, Text, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal.database import Model, UtcDateTime, db
@@ -67,6 +67,12 @@ def note_in(
     session.add(
         AuditEntry(at=now, admin=admin, verb=verb, kind=kind, object_id=name, reason=reason or None, facts=known)
     )
+
+
+def has_noted(admin: str, verb: str, kind: str, object_id: int | str, since: datetime) -> bool:
+    """Return whether the same is noted already since then."""
+    same = (AuditEntry.admin == admin, AuditEntry.verb == verb, AuditEntry.kind == kind, AuditEntry.at >= since)
+    return bool(db.session.scalar(select(exists().where(*same, AuditEntry.object_id == str(object_id)))))
 
 
 def entries(before: int | None = None, admin: str = "") -> AuditPage:

@@ -8,7 +8,9 @@ import ipaddress
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
@@ -19,6 +21,7 @@ from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ("es", "en")  # the languages of the portal
+SHORTEST_KEY = 32  # characters
 MAX_RETRIES = 100
 MAX_TIMEOUT_MINUTES = 10_080  # a week
 
@@ -74,6 +77,22 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 def _yes_no(text: str) -> bool:
     return {"1": True, "true": True, "yes": True, "": False, "0": False, "false": False, "no": False}[text.lower()]
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,20}", text):
+        raise ValueError
+    return text
+
+
+def _key(text: str) -> str:
+    if text and len(text) < SHORTEST_KEY:
+        raise ValueError
+    return text
+
+
+def _keys(text: str) -> list[str]:
+    return [_key(part) for part in text.replace(",", " ").split()]
 
 
 def _zone(text: str) -> str:
@@ -136,11 +155,19 @@ SETTINGS = (
     Setting("PORTAL_DATA_DIR", "var", str, "a folder"),
     Setting("PORTAL_WORKERS", "2", _whole(1, 64), "a whole number from 1 to 64"),
     Setting("PUBLIC_URL", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
-    Setting("SECRET_KEY", "", str, "a long random text"),
+    Setting("SECRET_KEY", "", _key, f"a random text of at least {SHORTEST_KEY} characters", secret=True),
+    Setting(
+        "SECRET_KEY_FALLBACKS",
+        "",
+        _keys,
+        f"earlier keys of at least {SHORTEST_KEY} characters, separated by commas",
+        True,
+    ),
     Setting("DATABASE_URL", "", _database, "an address that starts with postgresql:// or sqlite:///", secret=True),
     Setting(
         "REDIS_URL", "", _address("redis://", "rediss://", "unix://"), "an address that starts with redis://", True
     ),
+    Setting("REDIS_PREFIX", "", _prefix, "up to 20 letters, digits, - or _"),
     Setting(
         "SCRAPING_TIMEOUT_MINUTES", "30", _whole(1, MAX_TIMEOUT_MINUTES), f"minutes from 1 to {MAX_TIMEOUT_MINUTES}"
     ),
@@ -188,15 +215,27 @@ def _check_mail(values: Mapping[str, Any]) -> None:
 
 
 def _secret_key(data_dir: Path) -> str:
-    """Return the key that signs sessions: created once and kept in the data directory, readable by its owner only."""
+    """Return the key that signs sessions: created once and kept in the data directory, readable by its owner only.
+
+    It appears complete or not at all: a reader of a file that is still empty, or was left so by a full disk, would sign
+    with a key that everybody knows. Raises SettingError for a file that has no key.
+    """
     path = data_dir / "secret_key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(48))
-    return path.read_text().strip()
+    if not path.exists():
+        handle, unfinished = tempfile.mkstemp(dir=data_dir, prefix=".secret_key-")  # readable by its owner only
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):  # another process was faster: its key counts
+                os.link(unfinished, path)
+        finally:
+            os.unlink(unfinished)
+    key = path.read_text().strip()
+    if len(key) < SHORTEST_KEY:
+        raise SettingError(f"The file {path} holds no key of {SHORTEST_KEY} characters. Delete it: a new one is made.")
+    return key
 
 
 def _socket_path(data_dir: Path) -> Path:
@@ -217,8 +256,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return all settings by name, from the environment, then `.env`, then the defaults.
 
     Some empty settings are filled in: DATABASE_URL and REDIS_URL point into PORTAL_DATA_DIR, SECRET_KEY and SOURCES_DIR
-    are kept there, and PUBLIC_URL is this machine. Raises SettingError, which names the variable.
+    are kept there, and PUBLIC_URL is this machine. SIGNING_KEYS has the earlier keys and, last, the present one. Raises
+    SettingError, which names the variable.
+
+    It also closes this process's new files to other users: every program and command of the portal begins here.
     """
+    os.umask(0o077)
     if environ is None:
         environ = environment()
     values: dict[str, Any] = {}
@@ -242,5 +285,6 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     values["REDIS_URL"] = values["REDIS_URL"] or f"unix://{values['VALKEY_SOCKET']}"
     values["DATABASE_URL"] = values["DATABASE_URL"] or f"sqlite:///{data_dir / 'masterfilter.db'}"
     values["SECRET_KEY"] = values["SECRET_KEY"] or _secret_key(data_dir)
+    values["SIGNING_KEYS"] = [*reversed(values["SECRET_KEY_FALLBACKS"]), values["SECRET_KEY"]]
     values["PUBLIC_URL"] = values["PUBLIC_URL"] or f"http://127.0.0.1:{values['PORTAL_PORT']}"
     return values

@@ -20,6 +20,7 @@ PORTAL = ROOT / "portal"
 GROUND: dict[str, set[str]] = {
     "causes": set(), "clock": set(), "config": set(), "extensions": set(), "ids": set(), "logs": set(), "phone": set(),
     "tether": set(), "database": set(), "database_clock": {"database", "clock"}, "database_errors": set(),
+    "redis_client": set(),
     "audit": {"database"}, "seed_compat": {"database"},
 }  # fmt: skip
 # Which rooms a room may import, beside itself and the ground floor. A room inside another has the rule of the outer
@@ -47,7 +48,7 @@ FLOORS_OF_JOBS = (
     {"jobs"},
     {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health"},
     {"jobs.export.in_place"},
-    {"jobs.export.copy"},
+    {"jobs.export.copy", "jobs.export.summary"},
     {"jobs.export.__init__"},
     {"jobs.sweep"},
     {"jobs.worker"},
@@ -57,6 +58,7 @@ ASSEMBLES = {
     "web",  # registers all pages, those of web.admin among them
     "cli",  # registers all commands, those of cli.seed_compat among them
     "jobs.export",  # gives a copy of the person's file, or a new one
+    "jobs.export.summary",  # makes a sheet for the writers in place
     "jobs.export.copy",  # opens the person's file for the writers in place
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them

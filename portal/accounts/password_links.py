@@ -107,4 +107,4 @@ def _fingerprint(user: User) -> str:
 
 def _signer() -> URLSafeSerializer:
     options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="portal.access", signer_kwargs=options)
+    return URLSafeSerializer(current_app.config["SIGNING_KEYS"], salt="portal.access", signer_kwargs=options)

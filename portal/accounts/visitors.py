@@ -98,7 +98,7 @@ def _read(text: str, now: datetime) -> list[list[Any]]:
 
 def _signer() -> URLSafeSerializer:
     options = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="portal.devices", signer_kwargs=options)
+    return URLSafeSerializer(current_app.config["SIGNING_KEYS"], salt="portal.devices", signer_kwargs=options)
 
 
 def _first(known: tuple[tuple[str, str], ...], text: str) -> str | None:

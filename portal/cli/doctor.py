@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
 from flask.cli import with_appcontext
-from flask_babel import format_decimal, gettext
+from flask_babel import format_decimal, gettext, ngettext
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal import sources
@@ -22,10 +22,13 @@ from portal.clock import skew_seconds, utcnow
 from portal.database import db
 from portal.database_clock import measure_clock
 from portal.documents.words import GB
+from portal.jobs.health import processes
 from portal.jobs.health.checks import SKEW_SECONDS, HealthState, finding
 from portal.notices.email.smtp import answer_of, check_login, send_test
 from portal.notices.errors import DeliveryFailed
 from portal.sources import catalogue
+
+OTHERS = 0o077  # the permissions of everybody but the owner
 
 
 class CheckFailed(Exception):
@@ -60,6 +63,7 @@ def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
         gettext("Storage"): _storage,
         gettext("Disk"): _disk,
         gettext("Sources"): _sources,
+        gettext("Workers"): _workers,
         gettext("Sweep"): _sweep,
         gettext("Messages"): _notices,
         gettext("Email"): lambda: _mail(mail_to),
@@ -126,10 +130,30 @@ def _redis() -> str:
     found = finding("redis", utcnow())
     if found.state == HealthState.WELL:
         return gettext("it answers.")
+    if policy := found.facts.get("policy"):
+        raise CheckFailed(
+            gettext("it may delete messages when it is full. Change maxmemory-policy from %(policy)s to noeviction.",
+                    policy=policy)
+        )  # fmt: skip
+    if "refuses" in found.facts:
+        raise CheckFailed(gettext("it answers, but refuses to store anything: it is full, or a read-only copy."))
     if current_app.config["EMBEDDED_VALKEY"]:
         raise CheckFailed(gettext("the built-in Valkey is not running. It starts with `make run`."))
     why = _first_line(found.facts["error"])
     raise CheckFailed(gettext("it does not answer: %(why)s. Check REDIS_URL.", why=why))
+
+
+def _workers() -> str:
+    try:
+        now = utcnow()
+        stuck = processes.hung(now)
+        n = sum(processes.is_alive(one, now) for one in processes.workers(now))
+    except SQLAlchemyError as error:
+        raise _unread() from error
+    if stuck:
+        busy = ", ".join(f"{one.name} ({one.doing})" for one in stuck)
+        raise CheckFailed(gettext("these do not respond: %(names)s. Restart them and check their log.", names=busy))
+    return ngettext("%(n)s running.", "%(n)s running.", n, n=format_decimal(n))
 
 
 def _storage() -> str:
@@ -143,6 +167,14 @@ def _storage() -> str:
             "cannot write to %(folder)s: %(why)s. Check who owns the folder.", folder=folder, why=error.strerror
         )
         raise CheckFailed(sentence) from error
+    if folder.stat().st_mode & OTHERS:
+        raise CheckFailed(
+            gettext(
+                "other users of this machine can read %(folder)s, with everybody’s numbers. "
+                "Run `chmod -R go= %(folder)s`.",
+                folder=folder,
+            )
+        )
     return gettext("%(folder)s is writable.", folder=folder)
 
 

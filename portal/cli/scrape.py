@@ -71,7 +71,7 @@ def _storage() -> LocalStorage:
 
 def _require_output(file: Path, out: Path) -> None:
     same = file.suffix.lower() == out.suffix.lower()
-    if out.suffix.lower().lstrip(".") not in OF_ENDING or (out.suffix.lower() == ".xlsm" and not same):
+    if out.suffix.lower().lstrip(".") not in OF_ENDING or (out.suffix.lower() not in (".xlsx", ".csv") and not same):
         raise click.UsageError(gettext("The output file must end in .xlsx or .csv."))
     if out.resolve() == file.resolve():
         raise click.UsageError(gettext("The output file would overwrite the input file. Choose another name."))

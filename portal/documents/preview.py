@@ -58,7 +58,7 @@ def pick(
             problems.append(SHEET_UNKNOWN)
         facts = found or first
     shown = requested.get("shown_sheet", "").strip()
-    changed = shown.isdecimal() and int(shown) != facts.index
+    changed = shown.isdecimal() and len(shown) < 9 and int(shown) != facts.index
 
     header_row = facts.header_row
     wanted = "" if changed else requested.get("header_row", "").strip()

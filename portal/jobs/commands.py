@@ -201,13 +201,16 @@ def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, 
 
 
 def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> None:
-    """Record on the timeline who downloaded which file.
+    """Record on the timeline who downloaded which file, and in the audit when it is somebody else's.
 
     The transaction that read the answers ends first: SQLite cannot turn it into a writing one once a worker has saved
     since.
     """
     db.session.commit()
     timeline.record(job_id, EventKind.DOWNLOADED, now, actor, what=file_name)
+    job = db.session.get(ScrapingJob, job_id)
+    if job is not None and actor != job.user.email:
+        audit_act(job, "results_downloaded", actor, None, now)
     db.session.commit()
 
 

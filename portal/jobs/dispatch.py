@@ -12,9 +12,7 @@ from typing import Any
 import structlog
 from flask import current_app
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
@@ -28,6 +26,7 @@ from portal.jobs import retries
 from portal.jobs.core.bulk_tables import Operation
 from portal.jobs.core.job_tables import Attempt
 from portal.jobs.models import ScrapingJob
+from portal.redis_client import PortalRedis, prefix_of, quick_redis
 
 log = structlog.get_logger(__name__)
 
@@ -73,24 +72,21 @@ class Message(Job):
         """Send none: an address in Redis must not make the portal connect to it."""
 
 
-def quick_redis(url: str) -> Redis:
-    """Return a Redis client with short timeouts, because a page must not hang when Redis does. It connects at first
-    use."""
-    redis: Redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1))
-    return redis
-
-
-def connection() -> Redis:
+def connection() -> PortalRedis:
     """Return the application's Redis."""
-    redis = current_app.extensions.get("redis")
+    redis: PortalRedis | None = current_app.extensions.get("redis")
     if redis is None:
-        redis = current_app.extensions["redis"] = quick_redis(current_app.config["REDIS_URL"])
+        settings = current_app.config
+        redis = current_app.extensions["redis"] = quick_redis(settings["REDIS_URL"], settings["REDIS_PREFIX"])
     return redis
 
 
 def queue(name: str) -> Queue:
     """Return one of QUEUES."""
-    return Queue(name, connection=connection(), job_class=Message, serializer=JSONSerializer, default_timeout=-1)
+    redis = connection()
+    return Queue(
+        prefix_of(redis) + name, connection=redis, job_class=Message, serializer=JSONSerializer, default_timeout=-1
+    )
 
 
 def remove_wrong_types(redis: Redis, types: Mapping[str, bytes]) -> list[str]:
@@ -197,13 +193,13 @@ def document_message(document_id: int, enqueued_at: datetime) -> str:
 def in_queue(name: str, message: str) -> bool:
     """Whether a message still waits in Redis. Raises RedisError when Redis is away."""
     waiting = queue(name)
-    return waiting.connection.lpos(waiting.key, message) is not None
+    return waiting.connection.lpos(waiting.key, prefix_of(waiting.connection) + message) is not None
 
 
 def _enqueue(queue_name: str, function: str, args: list[Any], message: str, *, at_front: bool = False) -> bool:
     def push() -> None:
         queue(queue_name).enqueue_call(
-            f"{ROOM}.{function}", args=args, job_id=message, unique=True, at_front=at_front,
+            f"{ROOM}.{function}", args=args, job_id=prefix_of(connection()) + message, unique=True, at_front=at_front,
             timeout=TIME_LIMITS[function], result_ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS,
         )  # fmt: skip
 

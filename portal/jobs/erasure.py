@@ -17,6 +17,7 @@ from portal.documents.storage import LocalStorage
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.models import ScrapingJob
+from portal.notices import outbox
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     """
     ledger.erase(job.id)
     answer_samples.erase(job.id)
+    outbox.forget_file_name(job.id)
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     others = (

@@ -1,7 +1,7 @@
 """How much each person may use: rows per file and files per day, the portal's defaults or their own set by an admin.
 
 A file counts on the day on which it was started, by its owner's clock, and still counts when it is deleted. A retry
-does not count as a new file.
+does not count as a new file. An upload that was not started counts on the day of its upload, until it is removed.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts import User
 from portal.database import db, reading
-from portal.documents.models import Document
+from portal.documents.models import Document, Reading
 from portal.jobs.models import ScrapingJob
 
 COUNTED = 1000  # files of one person; a list shows more as "1000+"
@@ -46,6 +46,22 @@ def _quota(session: Session, query: Select[*tuple[Any, ...]], user_id: int, now:
     day_start = _midnight(now, zone or current_app.config["DEFAULT_TIME_ZONE"])
     spent = per_day is not None and _started_since(session, user_id, per_day, day_start)
     return Quota(max_rows or current_app.config["MAX_ROWS"], per_day, spent)
+
+
+def uploads_spent(user_id: int, now: datetime) -> bool:
+    """Return whether the person may upload no more today: each readable upload of today that is still there counts as
+    if it were started, and those that could not be read have three times the allowance. Otherwise files that are never
+    started would be bounded by nothing."""
+    quota = quota_of(user_id, now)
+    if quota.spent or quota.per_day is None:
+        return quota.spent
+    with reading() as session:
+        zone = session.scalar(select(User.time_zone).where(User.id == user_id))
+        since = _midnight(now, zone or current_app.config["DEFAULT_TIME_ZONE"])
+        today = (Document.user_id == user_id, Document.created_at >= since, Document.deleted_at.is_(None))
+        states = list(session.scalars(select(Document.state).where(*today).limit(3 * quota.per_day)))
+    refused = states.count(Reading.REFUSED)
+    return len(states) - refused >= quota.per_day or len(states) >= 3 * quota.per_day
 
 
 def rows_for_document(document_id: int) -> int:

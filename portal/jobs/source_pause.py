@@ -36,11 +36,14 @@ def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:
 def resume_source(name: str, actor: str, now: datetime) -> bool:
     """Let the source be asked again, and its jobs continue at once. That includes jobs that waited for it for another
     reason, because the breaker is closed. False: it was not paused. Commits."""
+    breaker = CircuitBreaker(connection(), name)
+    stopped = breaker.state().is_open
     resumed = pause.resume(name)
-    audit.note(actor, "source_resumed", "source", name, None, now)
+    if resumed or stopped:
+        audit.note(actor, "source_resumed", "source", name, None, now)
     _release_jobs(name, now)
     db.session.commit()
-    CircuitBreaker(connection(), name).close()
+    breaker.close()
     log.warning("source resumed", source=name, actor=actor)
     return resumed
 

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import JSON, String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal import sources
+from portal import audit, sources
 from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.database import Model, UtcDateTime, changed_rows, db, reading
@@ -58,8 +58,10 @@ class SourceTrial(Model):
     trial: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
-def start(source: str, number: str, now: datetime) -> str:
-    """Hand one number (E.164) to a worker, and return the token of the result. Commits. Raises RedisAway."""
+def start(source: str, number: str, actor: str, now: datetime) -> str:
+    """Hand one number (E.164) to a worker, and return the token of the result. Goes to the audit, without the number.
+    Commits. Raises RedisAway."""
+    audit.note(actor, "number_tried", "source", source, None, now)
     token = secrets.token_urlsafe(18)
     db.session.add(SourceTrial(token=token, source=source, number=number, asked_at=now))
     db.session.commit()

@@ -1,16 +1,18 @@
 """The delivery log: read it for the pages, and resend a notice. Who may see it is decided elsewhere."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select, update
 
+from portal import audit
 from portal.accounts import User
 from portal.database import among, changed_rows, db
 from portal.notices import mail_refusals
 from portal.notices.models import Channel, Delivery, Notice
 
 PAGE = 50
+READING = timedelta(minutes=5)
 AGAIN = (Delivery.SENT, Delivery.DEAD)
 
 
@@ -51,13 +53,29 @@ def find_notice(notice_id: int) -> LoggedNotice | None:
     return LoggedNotice(*row) if row else None
 
 
-def send_again(notice_id: int, now: datetime) -> bool:
+def note_read(found: LoggedNotice, actor: str, now: datetime) -> None:
+    """Put into the audit that an admin read somebody else's e-mail: once for its page and its frame. Commits.
+
+    The transaction that read it ends first: SQLite cannot turn it into a writing one.
+    """
+    if found.email in (None, actor):
+        return
+    notice_id = found.notice.id
+    db.session.commit()
+    if not audit.has_noted(actor, "notice_read", "notice", notice_id, now - READING):
+        audit.note(actor, "notice_read", "notice", notice_id, None, now, owner=found.email)
+    db.session.commit()
+
+
+def send_again(notice_id: int, actor: str, now: datetime) -> bool:
     """Resend a notice that was sent or failed, with the same Message-ID. False: it is already being sent, or is part of
-    a digest. Commits."""
+    a digest. Goes to the audit. Commits."""
     mine = (Notice.id == notice_id, among(Notice.state, AGAIN))
     again = changed_rows(update(Notice).where(*mine).values(state=Delivery.DUE, due_at=now)) == 1
-    if again and (address := _email_address(notice_id)):
-        mail_refusals.forget(address)  # the admin has seen the mail server's answer
+    if again:
+        audit.note(actor, "notice_resent", "notice", notice_id, None, now)
+        if address := _email_address(notice_id):
+            mail_refusals.forget(address)  # the admin has seen the mail server's answer
     db.session.commit()
     return again
 

@@ -113,3 +113,21 @@ def delete_old(before: datetime, most: int) -> int:
     ids = list(db.session.scalars(old.where(~among(Notice.state, UNSENT))))
     changed_rows(update(Notice).where(Notice.digest_id.in_(ids)).values(digest_id=None))
     return changed_rows(delete(Notice).where(Notice.id.in_(ids)))
+
+
+def forget_file_name(job_id: int) -> None:
+    """Replace the file's name by its reference in this job's notices, and in the digests that list it. For a file that
+    is deleted: its name may be a person's. Does not commit."""
+    about_job = select(Notice).where(Notice.job_id == job_id)
+    notices = list(db.session.scalars(about_job))
+    digests = {notice.digest_id for notice in notices if notice.digest_id is not None}
+    for notice in [*notices, *db.session.scalars(select(Notice).where(Notice.id.in_(digests)))]:
+        notice.facts = _nameless(notice.facts, job_id) if notice.job_id == job_id else notice.facts | {
+            "files": [_nameless(file, job_id) if file.get("job_id") == job_id else file
+                      for file in notice.facts.get("files", [])]
+        }  # fmt: skip
+    db.session.flush()
+
+
+def _nameless(facts: dict[str, Any], job_id: int) -> dict[str, Any]:
+    return facts | {"file_name": facts.get("reference") or f"SJ-{job_id}"} if "file_name" in facts else facts

@@ -11,7 +11,7 @@ from portal.notices.preferences import DEFAULTS
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="stop-letters")  # links already sent depend on it
+    return URLSafeSerializer(current_app.config["SIGNING_KEYS"], salt="stop-letters")  # links already sent depend on it
 
 
 def unsubscribe_address(kind: NoticeKind, user_id: int) -> str:

@@ -82,7 +82,6 @@ def start(settings: dict[str, Any]) -> None:
     """Check everything, then become supervisord; exit with a sentence when something is wrong."""
     if places := apprise_client.unusable(settings["NOTIFY_URLS"]):
         exit_with(words.BAD_CHAT_ADDRESS, places=", ".join(map(str, places)))
-    os.umask(0o077)  # database, files and logs are readable by this user only; every program inherits it
     data_dir: Path = settings["PORTAL_DATA_DIR"]
     environment = supervisor_variables(settings)
     if not tether.hold_lock(str(data_dir / "running.lock"), 0):

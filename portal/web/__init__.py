@@ -5,7 +5,7 @@ Views run no queries, do not commit and compare no statuses. A view reads and ac
 files (`queries`, `commands`, …), the rooms `admin`, `health`, `metrics`, `export` and `words`, and of `core` the
 statuses, the rows and what is derived from them. It must not reach behind the verbs: lifecycle, dispatch, attempt,
 sweep, worker, notify, the ledger and the timeline. `tests/test_architecture.py` has the list. The
-administrators' pages are in `admin`.
+administrators' pages are in `admin`, those about oneself in `account`.
 """
 
 from flask import Flask, request
@@ -14,7 +14,6 @@ from portal.sources.catalogue import refresh
 from portal.web import (
     access,
     admin,
-    auth,
     documents,
     errors,
     headers,
@@ -23,11 +22,14 @@ from portal.web import (
     jobs,
     locale,
     metrics,
-    notification_settings,
     outage_banner,
-    password_reset,  # noqa: F401 - adds its pages to the blueprint of auth
     request_fields,
     template_filters,
+)
+from portal.web.account import (
+    auth,
+    notification_settings,
+    password_reset,  # noqa: F401 - adds its pages to the blueprint of auth
     two_step,  # noqa: F401 - the same
     webhook,
 )

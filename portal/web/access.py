@@ -32,6 +32,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 READ_FIRST = ("documents.start",)  # parses a whole file before it writes, in transactions of its own
 YEAR_SECONDS = 365 * 24 * 3600
 DEVICE_COOKIE = "device"
+LONGEST_NEXT = 2000  # characters; a proxy refuses longer addresses
 STRANGERS_BYTES = 1024 * 1024
 STRANGERS_SECONDS = 5.0
 OPEN_BLUEPRINTS = ("health",)  # must answer operators even when the database is down
@@ -100,7 +101,7 @@ def safe_next(text: str | None) -> str:
 
     Browsers drop tabs and line breaks from a URL and read a backslash as a slash, so it may contain none of them.
     """
-    if not text or not text.startswith("/") or text.startswith("//"):
+    if not text or len(text) > LONGEST_NEXT or not text.startswith("/") or text.startswith("//"):
         return "/"
     if "\\" in text or not text.isprintable() or any(letter.isspace() for letter in text):
         return "/"

@@ -2,7 +2,7 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from portal.ids import MAX_INTEGER
@@ -23,17 +23,22 @@ def from_text(text: str) -> tuple[Any, ...] | None:
     try:
         plain = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         place = tuple(_moment(value["at"]) if isinstance(value, dict) else value for value in plain)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
     ids = [value for value in place if isinstance(value, int)]
     texts = [value for value in place if isinstance(value, str)]
-    if any(abs(value) > MAX_INTEGER for value in ids) or any("\0" in value for value in texts):
+    if any(abs(value) > MAX_INTEGER for value in ids) or any("\0" in value or not _encodes(value) for value in texts):
         return None
     return place
+
+
+def _encodes(text: str) -> bool:
+    """Whether the database can be asked about it: JSON may hold half of an emoji."""
+    return all(not "\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(text)
-    return moment
+    return moment.astimezone(UTC)  # so that no later conversion overflows

@@ -26,7 +26,7 @@ from portal.documents.example import example_workbook
 from portal.documents.models import Document
 from portal.documents.upload import UploadRefusal, UploadRefused
 from portal.jobs import commands, queries, uploads
-from portal.jobs.quotas import quota_of
+from portal.jobs.quotas import quota_of, uploads_spent
 from portal.jobs.words.statuses import cannot_start_words
 from portal.web import check_page
 from portal.web.access import unauthorized, wants_fragment
@@ -51,7 +51,7 @@ def upload() -> ResponseReturnValue:
     """Receive a file and redirect to its check page; problems are shown on the same page."""
     file = request.files.get("file")
     limit = current_app.config["MAX_UPLOAD_MB"] * MB
-    if quota_of(current_user.id, utcnow()).spent:
+    if uploads_spent(current_user.id, utcnow()):
         return _refused_with(cannot_start_words("files_spent"))
     try:
         document = uploads.store_upload(

@@ -85,6 +85,7 @@ def _recounted(job: ScrapingJob, chosen: list[str]) -> Response:
     """The same page with the number on the button recounted for what is ticked; starts nothing."""
     if wants_fragment():
         return make_response(job_page.parts(job, chosen=chosen))
+    chosen = [reason for reason, _, _ in queries.failed_causes(job) if reason in chosen]  # an address has its limits
     page = url_for("jobs.show", job_id=job.id, chosen=1, reasons=chosen, _anchor="retry")
     return make_response(redirect(page, 303))
 

@@ -2,10 +2,11 @@
 it is open. Read-only: it uses `queries` and words.
 """
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, render_template, request
+from flask import current_app, render_template, request, session
 from flask_babel import get_locale
 from flask_login import current_user
 
@@ -14,13 +15,17 @@ from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries
 from portal.jobs.core import answer_samples, derived, retention
-from portal.jobs.export import groups_of, loss_words
+from portal.jobs.export import comes_back_as_it_was, fields_of_job, groups_of, loss_words, own_format, values_of
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from portal.sources.words import sample_words
+from portal.sources.words import field_label, sample_words, value_words
 from portal.web.request_fields import whole
 
 ALL = "all"
+SEARCHES = "row_searches"
+MOST_SEARCHES = 5  # of one browser, in its cookie
+NO_VALUE = "\u2013"  # stands in an address for answers without a value
+ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
 TONES = {
     Outcome.FOUND: "ok",
     Outcome.NOT_FOUND: "idle",
@@ -76,7 +81,21 @@ def row_filter_of(job: ScrapingJob) -> dict[str, Any]:
         bad_first = job.failed_count and not derived.is_unfinished(job)
         outcome = Outcome.FAILED.value if bad_first else ALL
     after = max(0, request.values.get("after", default=0, type=whole))
-    return {"outcome": outcome, "q": request.values.get("q", "")[:100], "after": after}
+    find = request.values.get("find", "")
+    text = session.get(SEARCHES, {}).get(find, "")
+    return {"outcome": outcome, "q": text, "find": find if text else "", "after": after}
+
+
+def keep_search(text: str) -> str | None:
+    """Keep what was searched for in this browser's session, and return the key that stands for it in addresses: it is a
+    telephone number, which must not get into histories and logs. None for an empty text."""
+    text = text.strip()[:100]
+    if not text:
+        return None
+    key = secrets.token_urlsafe(6)
+    kept = list(session.get(SEARCHES, {}).items())[1 - MOST_SEARCHES :]
+    session[SEARCHES] = {**dict(kept), key: text}
+    return key
 
 
 def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any]:
@@ -107,6 +126,8 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "samples": answer_samples.of_job(job.id) if current_user.is_admin else [],
         "sample_words": sample_words,
         "file": _file_facts(job),
+        "own_workbook": comes_back_as_it_was(job, "xlsx"),
+        "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
@@ -124,7 +145,19 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
         "numbers": found,
         "kept_at": {row_no: at for row_no, at in kept.items() if at},
         "groups": [] if derived.is_unfinished(job) else groups_of(job),
+        "choices": _choices(job),
     }
+
+
+def _choices(job: ScrapingJob) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """By which fields the rows can be chosen: each field with its label and its values in words."""
+    if derived.is_unfinished(job):
+        return []
+    found = values_of(job, [field for field in fields_of_job(job) if field not in ONE_PER_NUMBER])
+    return [
+        (field, field_label(field, job.source), [(value or NO_VALUE, value_words(field, value)) for value in values])
+        for field, values in found.items()
+    ]
 
 
 def page(job: ScrapingJob) -> str:

@@ -2,18 +2,19 @@
 admins see all; any other job is a 404. Views that change a job are in `job_actions`.
 """
 
-from flask import Blueprint, Response, abort, current_app, make_response, render_template, request
+from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
 from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.jobs import commands, queries
 from portal.jobs.core import derived
-from portal.jobs.export import UnknownGroup, download_name, open_download
+from portal.jobs.export import RowChoice, UnknownGroup, download_name, fields_of_job, open_download
 from portal.jobs.models import ScrapingJob
+from portal.sources.base import Outcome
 from portal.web import job_page
 from portal.web.access import login_required
+from portal.web.locale import in_readers_language
 from portal.web.request_fields import id_list
-from portal.web.streaming import in_readers_language
 
 blueprint = Blueprint("jobs", __name__)
 MAX_IDS_PER_POLL = 100  # a list's page has 25
@@ -36,6 +37,16 @@ def show(job_id: int) -> str:
     return job_page.expired(gone) if gone else job_page.page(visible_job(job_id))
 
 
+@blueprint.post("/jobs/<id:job_id>/rows")
+@login_required
+def search_rows(job_id: int) -> Response:
+    """Search the rows for a number; the address of the page that follows does not contain it."""
+    job = visible_job(job_id)
+    key = job_page.keep_search(request.form.get("q", ""))
+    there = url_for("jobs.show", job_id=job.id, outcome=request.form.get("outcome"), find=key, _anchor="rows")
+    return make_response(redirect(there, 303))
+
+
 @blueprint.get("/jobs/<id:job_id>/live")
 @login_required
 def live(job_id: int) -> str | Response:
@@ -56,19 +67,35 @@ def live_list() -> str | Response:
     return render_template("jobs/_live_list.html", jobs=jobs, everybody=_is_admin_list())
 
 
+@blueprint.get("/jobs/<id:job_id>/results")
 @blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv):kind>")
 @login_required
-def results(job_id: int, kind: str) -> Response:
-    """The person's file with the answers so far: all rows, those to fix (`rows=failed`), or a group."""
+def results(job_id: int, kind: str | None = None) -> Response:
+    """The person's file with the answers so far: all rows, those to fix (`rows=failed`), a group, or those with an
+    outcome (`outcome=found`) or with values of their answers (`province=Madrid`).
+
+    Without an ending in the address, in the format of the file that was uploaded.
+    """
+    if queries.find_expired(current_user, job_id):
+        return make_response(redirect(url_for("jobs.show", job_id=job_id), 303))  # it says until when they were kept
     job = visible_job(job_id)
     rows, group = request.args.get("rows", "all"), request.args.get("group")
     try:
-        download = open_download(job, current_app.extensions["storage"], kind, rows=rows, group=group)
+        choice = _chosen_rows(job)
+        download = open_download(
+            job,
+            current_app.extensions["storage"],
+            kind,
+            rows=rows,
+            group=group,
+            choice=choice,
+            with_summary="summary" in request.args,
+        )
     except (ValueError, UnknownGroup, FileNotFoundError):
         abort(404)
-    name = download_name(job, download.extension, rows, group, is_replacement=download.is_replacement)
+    name = download_name(job, download.extension, rows, group, choice=choice, is_replacement=download.is_replacement)
     pieces = in_readers_language(current_app._get_current_object(), download.pieces)  # type: ignore[attr-defined]
-    answer = Response(pieces, mimetype=download.mimetype)
+    answer = Response(pieces, content_type=download.mimetype)
     answer.call_on_close(download.close)
     answer.headers.set("Content-Disposition", "attachment", filename=name)
     answer.cache_control.no_cache = True
@@ -77,6 +104,14 @@ def results(job_id: int, kind: str) -> Response:
     if request.method == "GET":
         commands.note_download(job_id, current_user.email, name, utcnow())
     return answer
+
+
+def _chosen_rows(job: ScrapingJob) -> RowChoice:
+    """What the address chooses: Raises ValueError for an unknown outcome."""
+    outcome = request.args.get("outcome", "")
+    wanted = {field: request.args[field] for field in fields_of_job(job) if request.args.get(field)}
+    values = tuple((field, "" if value == job_page.NO_VALUE else value) for field, value in wanted.items())
+    return RowChoice(Outcome(outcome) if outcome else None, values)
 
 
 def _is_admin_list() -> bool:

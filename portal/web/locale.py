@@ -1,10 +1,11 @@
 """Language, time zone and theme of the reader: how they are chosen and changed, and what templates get of them."""
 
+from collections.abc import Generator, Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Flask, Response, current_app, has_request_context, make_response, redirect, request
-from flask_babel import get_locale, lazy_gettext
+from flask_babel import force_locale, get_locale, lazy_gettext
 from flask_login import current_user
 
 from portal.accounts import set_display
@@ -69,3 +70,25 @@ def set_up(app: Flask) -> None:
         }
 
     app.context_processor(page_settings)
+
+
+def in_readers_language(app: Flask, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Take the pieces as they are sent, after the request's own context has ended, in the language of this request.
+
+    Each piece gets a context of its own. Flask's `stream_with_context` keeps one open between pieces, and a download
+    that is broken off would end it wherever the server happens to clean up.
+    """
+    return _each(app, str(get_locale() or "en"), pieces)
+
+
+def _each(app: Flask, language: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        while True:
+            with app.app_context(), force_locale(language):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+    finally:
+        if isinstance(pieces, Generator):
+            pieces.close()

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from flask_babel import format_decimal, format_percent, gettext
 
-from portal.jobs.export.csv_file import harmless, localized_writer
+from portal.jobs.export.csv_cells import harmless
+from portal.jobs.export.csv_file import localized_writer
 from portal.web.template_filters import span_words
 
 Value = str | int | float | None

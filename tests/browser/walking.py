@@ -59,6 +59,15 @@ def download_csv(page: Page) -> str:
     return download(page, "#job-get-more a[href$='.csv']").read_text("utf-8-sig")
 
 
+def download_excel(page: Page) -> Path:
+    """The workbook of a file that is none: the main download, or for those with a format of their own another."""
+    link = "#job-get-more a[href$='.xlsx']"
+    if not page.locator(link).count():
+        return download(page)
+    page.click("#job-get-more > summary")
+    return download(page, link)
+
+
 def rows_of(path: Path, sheet: str | None = None) -> Rows:
     """Every row of a workbook's sheet, the first one unless named, as openpyxl reads it."""
     with path.open("rb") as file:  # a download's path has no ending, and openpyxl wants one

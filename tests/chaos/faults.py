@@ -2,13 +2,16 @@
 
 import random
 import signal
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from redis.exceptions import RedisError
 
+from tests.support.full_disk import full_disk
 from tests.support.world import Process, World, gone, send
 
 CREW = {"scrape": 4, "sweep": 1, "scheduler": 2, "client": 1}
@@ -35,6 +38,7 @@ class Faults:
     lease_seconds: float
     done: Counter[str] = field(default_factory=Counter)
     frozen: list[Frozen] = field(default_factory=list)
+    hung: list[int] = field(default_factory=list)  # horses that were stopped for good
     told: set[int] = field(default_factory=set)  # workers that were told to stop, and have not left yet
     overtaken: int = 0  # frozen horses that woke when another attempt had their job
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
@@ -94,7 +98,8 @@ class Faults:
 
     def _horse(self) -> int | None:
         awake = [pid for worker in self.world.of("scrape") for pid in worker.horses()]
-        awake = [pid for pid in awake if pid not in {horse.pid for horse in self.frozen}]
+        asleep = {*self.hung, *(horse.pid for horse in self.frozen)}
+        awake = [pid for pid in awake if pid not in asleep]
         return self.draw.choice(awake) if awake else None
 
     def _kill9_worker(self) -> bool:
@@ -154,6 +159,60 @@ class Faults:
     def _flushall(self) -> bool:
         return self._redis_says("FLUSHALL")
 
+    def _hang_horse(self) -> bool:
+        """Nobody wakes it: its worker has to end it."""
+        horse = self._horse()
+        if horse is None or sum(not gone(pid) for pid in self.hung) >= 2:
+            return False
+        self.hung.append(horse)
+        send(horse, signal.SIGSTOP)
+        return True
+
+    def _until(self, seconds: float, end: Callable[[], object]) -> None:
+        self.later.append((time.monotonic() + seconds, lambda: end() and None))
+
+    def _database_locked(self) -> bool:
+        """Somebody else writes for longer than a lease, as a backup may."""
+        connection = sqlite3.connect(self.world.database, timeout=5, isolation_level=None)
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:  # all writers were faster
+            connection.close()
+            return False
+        self._until(self.lease_seconds * self.draw.uniform(0.5, 2.5), connection.close)
+        return True
+
+    def _disk_full(self) -> bool:
+        stack = ExitStack()
+        crew = [process for role in ("scrape", "sweep", "scheduler") for process in self.world.of(role)]
+        pids = [process.pid for process in crew] + [horse for process in crew for horse in process.horses()]
+        try:
+            stack.enter_context(full_disk(pids))
+        except (OSError, ProcessLookupError):
+            return False
+        self._until(self.lease_seconds * self.draw.uniform(0.3, 1.5), stack.close)
+        return True
+
+    def _clock_steps(self) -> bool:
+        """The machine's clock jumps, and is put right a little later."""
+        self.world.clock.write_text(str(self.draw.choice((-1, 1)) * self.draw.uniform(0.5, 60)))
+        self._until(self.draw.uniform(0.5, 2), lambda: self.world.clock.write_text("0"))
+        return True
+
+    def _redis_readonly(self) -> bool:
+        """It becomes a copy of a server that is not there, as after a failover that went wrong."""
+        if not self._redis_says("REPLICAOF", "127.0.0.1", "1"):
+            return False
+        self._until(self.draw.uniform(0.5, 2), lambda: self._redis_says("REPLICAOF", "NO", "ONE"))
+        return True
+
+    def _redis_evicts(self) -> bool:
+        if not self._redis_says("CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory", 1):
+            return False
+        quiet = ("CONFIG", "SET", "maxmemory", 0, "maxmemory-policy", "noeviction")
+        self._until(self.draw.uniform(0.5, 1.5), lambda: self._redis_says(*quiet))
+        return True
+
     def _redis_full(self) -> bool:
         if not self._redis_says("CONFIG", "SET", "maxmemory", 1):
             return False
@@ -174,4 +233,10 @@ WEIGHTS = {
     "flushall": 1.5,
     "redis restart": 1.0,
     "redis full": 1.0,
+    "redis read-only": 1.0,
+    "redis evicts": 1.0,
+    "hang horse": 1.5,
+    "database locked": 2.0,
+    "disk full": 1.5,
+    "clock steps": 1.5,
 }

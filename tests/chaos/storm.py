@@ -76,7 +76,7 @@ def storm(forks: Preloaded, seed: int, jobs: int, **settings: str) -> Iterator[S
             "SCRAPING_LEASE_SECONDS": str(LEASE_SECONDS), "JOURNAL_SECONDS": str(LOOKUP_SECONDS),
             "JOURNAL_CONCURRENCY": str(CONCURRENCY), "JOURNAL_POISON": client.POISON, "JOURNAL_KILL": client.KILL,
             "CLIENT_JOBS": str(jobs), "CLIENT_AT_ONCE": "8", "CLIENT_MORE": str(Path(folder) / "more"),
-            "LOG_LEVEL": "WARNING",
+            "LOG_LEVEL": "WARNING", "FOLLOW_CLOCK": "1",
         }  # fmt: skip
         with world(Path(folder), forks, **spans, **settings) as place:
             watching.watch(place)

@@ -110,5 +110,6 @@ def test_macros_need_an_output_that_can_hold_them(runner: FlaskCliRunner, ada: U
         with ZipFile(out) as package:
             assert package.namelist().count("xl/vbaProject.bin") == parts
     assert "are in a new one" in done.output
-    plain = scrape(runner, tmp_path / "lista.xlsx", "-o", tmp_path / "out.xlsm")
-    assert plain.exit_code == 2
+    Workbook().save(tmp_path / "plain.xlsx")
+    plain = scrape(runner, tmp_path / "plain.xlsx", "-o", tmp_path / "out.xlsm")
+    assert plain.exit_code == 2 and "must end in" in plain.output

@@ -1,5 +1,6 @@
 """Delivery: people are notified once, in their language, and no notice is lost while the mail server is down."""
 
+import json
 import threading
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
@@ -10,6 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.database import db
+from portal.jobs import commands
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.notices import log
@@ -103,7 +105,7 @@ def test_a_deactivated_person_gets_no_waiting_or_resent_email(app: Flask, alice,
     assert list(send_due(NOW)) == [] and emails(app) == []
     (notice,) = db.session.scalars(select(Notice))
     assert notice.state == Delivery.DEAD
-    assert log.send_again(notice.id, NOW)
+    assert log.send_again(notice.id, "ada@example.com", NOW)
     assert list(send_due(NOW)) == [] and emails(app) == []
 
 
@@ -134,3 +136,19 @@ def test_what_has_failed_comes_after_what_is_new(app: Flask) -> None:
         db.session.query(Notice).filter_by(dedupe=f"one-{n}.webhook").update({"tries": tries})
     db.session.commit()
     assert [seen.tries for seen in due_notices(NOW + timedelta(minutes=1), 50)] == [0, 3]
+
+
+def test_after_a_file_is_deleted_no_notice_has_its_name(app: Flask, alice, make_job) -> None:
+    jobs = [make_job(alice) for _ in range(3)]
+    for job in jobs:
+        facts = {"file_name": f"despidos-{job.id}.xlsx", "reference": f"SJ-{job.id}-A1"}
+        write(f"job-failed.{job.id}.1", NoticeKind.JOB_FAILED, alice.id, job.id, {**FACTS_OF_A_FILE, **facts}, NOW)
+    db.session.commit()
+    list(send_due(NOW))  # together, as a digest
+    commands.delete(jobs[0].id, "alice@example.com", NOW, app.extensions["storage"])
+    kept = [json.dumps(notice.facts) for notice in db.session.scalars(select(Notice))]
+    assert len(kept) == 4 and not any(f"despidos-{jobs[0].id}.xlsx" in facts for facts in kept)
+    assert sum(f"despidos-{jobs[1].id}.xlsx" in facts for facts in kept) == 2, "another file's name stays"
+
+
+FACTS_OF_A_FILE = {"total": 5, "ready": 0, "found": 0, "attempts": 4, "rows": [], "causes": []}

@@ -68,7 +68,9 @@ def mobile(n: int) -> str:
     return f"6{12000000 + n:08d}"
 
 
-def make_document(app: Flask, user: User, cells: list[Any], name: str = "clientes.xlsx") -> Document:
+def make_document(
+    app: Flask, user: User, cells: list[Any], name: str = "clientes.xlsx", *, now: datetime = NOW
+) -> Document:
     """A document that was read: one sheet with a header row and one column of numbers."""
     storage = app.extensions["storage"]
     content = json.dumps([name, *map(str, cells)]).encode()
@@ -85,7 +87,7 @@ def make_document(app: Flask, user: User, cells: list[Any], name: str = "cliente
     }  # fmt: skip
     document = Document(
         user_id=user.id, file_name=name, storage_key=stored.key, sha256=stored.sha256, size_bytes=stored.size_bytes,
-        state=Reading.READY, sheets=[facts], created_at=NOW, read_at=NOW,
+        state=Reading.READY, sheets=[facts], created_at=now, read_at=now,
     )  # fmt: skip
     db.session.add(document)
     db.session.commit()
@@ -98,5 +100,5 @@ def make_job(
     """A pending job with that many numbers, or with these cells, made as a page makes it."""
     if isinstance(cells, int):
         cells = [mobile(n) for n in range(cells)]
-    document = make_document(app, user, cells)
+    document = make_document(app, user, cells, now=now)
     return commands.start(document, commands.Choice(0, 1, 0, "ES", source), user, now, push=False)

@@ -83,7 +83,7 @@ class JournalSource:
         return cls(path, seconds, concurrency, patterns, path.with_suffix(".hang"))
 
     def lookup(self, e164: str) -> Answer:
-        os.write(self._file, f"{e164} {os.getpid()} {time.monotonic():.6f}\n".encode())
+        self._write(f"{e164} {os.getpid()} {time.monotonic():.6f}\n".encode())
         if self._is("KILL", e164):
             os.kill(os.getpid(), signal.SIGKILL)
         if self._is("HOLD", e164):
@@ -97,6 +97,15 @@ class JournalSource:
         if self._is("POISON", e164):
             return Answer(Outcome.FAILED, reason="temporary")
         return Answer(Outcome.FOUND, {"seen": e164})
+
+    def _write(self, line: bytes) -> None:
+        """Write the line, once there is room for it: a real source is on another machine, whose disk is not full."""
+        while True:
+            try:
+                os.write(self._file, line)
+                return
+            except OSError:
+                time.sleep(0.02)
 
     def _is(self, what: str, e164: str) -> bool:
         return what in self._patterns and self._patterns[what].search(e164) is not None

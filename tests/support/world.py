@@ -86,6 +86,15 @@ class World:
         return self.folder / "journal.hang"
 
     @property
+    def database(self) -> Path:
+        return Path(self.app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
+
+    @property
+    def clock(self) -> Path:
+        """The seconds by which the clock of every process is ahead."""
+        return self.folder / "clock.txt"
+
+    @property
     def redis(self) -> Redis:
         with self.app.app_context():
             return dispatch.connection()
@@ -95,7 +104,8 @@ class World:
         log = self.folder / f"{role}-{len(self.processes)}.log"
         own = {
             "PORTAL_DATA_DIR": str(self.app.config["PORTAL_DATA_DIR"]), "REDIS_URL": self.valkey.url,
-            "JOURNAL_FILE": str(self.journal.path), "SWEEPS_FILE": str(self.folder / "sweeps.txt"),
+            "CLOCK_FILE": str(self.clock), "JOURNAL_FILE": str(self.journal.path),
+            "SWEEPS_FILE": str(self.folder / "sweeps.txt"),
         }  # fmt: skip
         # Every setting is given, so that neither a `.env` nor the environment of the run matters.
         environ = {**os.environ, **{setting.name: "" for setting in SETTINGS}, **own, **self.settings, **more}
@@ -120,8 +130,7 @@ class World:
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of an SQL query, on a connection of our own."""
-        path = Path(self.app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
-        with closing(sqlite3.connect(path, timeout=30)) as connection:
+        with closing(sqlite3.connect(self.database, timeout=30)) as connection:
             return connection.execute(sql, values).fetchall()
 
     def job(self, job_id: int, *columns: str) -> Any:

@@ -247,7 +247,7 @@ WEAK = [
     ("P4ssw0rd!2026", "first"), ("123456789012", "first"), ("qwertyuiop12", "first"), ("1qaz2wsx3edc", "first"),
     ("contraseña2026", "first"), ("passwordpassword", "first"), ("sunshine1234567", "first"),
     ("masterfilter1", "portal"), ("M4sterfilter!!", "portal"), ("alice@example.com", "portal"),
-    ("Alice12345678", "portal"), ("example-2026-2026", "portal"),
+    ("Alice12345678", "portal"), ("example-2026", "portal"),
 ]  # fmt: skip
 
 

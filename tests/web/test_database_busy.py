@@ -1,6 +1,7 @@
 """Somebody else holds SQLite's lock: pages say so within seconds, and whatever was sent can be sent again."""
 
 import io
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -13,11 +14,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import ExceptionContext, event, func, select
 
 from portal import database
-from portal.accounts import User
+from portal.accounts import User, start_session
+from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
-from tests.support import scenes
+from tests import services
+from tests.support import cast, scenes
 
 LOCKS = ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE")
 
@@ -107,3 +110,27 @@ def test_the_sentence_comes_in_spanish_and_to_htmx_as_a_message(app: Flask, clie
         answer = client.post("/login", data={"email": "a@b.es", "password": "x"}, headers=spanish)
     assert answer.status_code == 503 and answer.text.startswith("<hx-partial")
     assert "El portal está ocupado" in answer.text
+
+
+@pytest.mark.postgresql
+@pytest.mark.slow
+def test_pages_say_so_while_postgresql_is_down_and_work_again_after_it(tmp_path: Path) -> None:
+    with services.postgres_server() as server:
+        app = cast.make_app(tmp_path, DATABASE_URL=server.url)
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        with app.app_context():
+            token = start_session(cast.make_user("alice@example.com"), utcnow())
+            db.session.remove()
+        client = app.test_client()
+        with client.session_transaction() as kept:
+            kept.update(_user_id=token, _fresh=True)
+        assert client.get("/").status_code == 200
+        server.stop(signal.SIGQUIT)
+        for answer in (client.get("/"), client.get("/login"), upload(client, 0, 0)):
+            assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "5")
+            assert 'data-error="503"' in answer.text
+        server.start()
+        assert client.get("/").status_code == 200
+        assert upload(client, 0, 0).status_code == 303
+        with app.app_context():
+            db.engine.dispose()

@@ -72,7 +72,7 @@ def test_a_download_is_noted_on_the_timeline(as_alice: FlaskClient, alice: User,
     assert "Downloaded: clientes" in text_of(as_alice, f"/jobs/{job.id}")
 
 
-@pytest.mark.parametrize("query", ["?rows=some", "?group=nobody", "?group=operator"])
+@pytest.mark.parametrize("query", ["?rows=some", "?outcome=some", "?group=nobody", "?group=operator"])
 def test_what_cannot_be_downloaded_is_not_there(
     as_alice: FlaskClient, alice: User, make_job: MakeJob, query: str
 ) -> None:

@@ -70,6 +70,8 @@ def _summary(swept: SweepReport) -> str:
                 timeouts=swept.timed_out, retries=swept.retried),
         ngettext("%(n)s taken back from a lost worker", "%(n)s taken back from lost workers", lost, n=lost)
         if lost else "",
+        ngettext("%(n)s stopped waiting for its source", "%(n)s stopped waiting for their sources",
+                 swept.stopped, n=swept.stopped) if swept.stopped else "",
         ngettext("%(n)s job sent to the queue", "%(n)s jobs sent to the queue", pushed, n=pushed) if pushed else "",
         ngettext("%(n)s file sent to be read", "%(n)s files sent to be read", documents, n=documents)
         if documents else "",

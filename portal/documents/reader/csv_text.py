@@ -4,16 +4,34 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from portal.documents.reader.file_type import HEAD_BYTES, wide_encoding
 
 _DELIMITERS = (";", "\t", "|", ",")  # the first wins a tie: a comma is also a decimal separator
-_NOTHING = "\x1f"  # never occurs, so it splits nothing: a file of one column
+ONE_COLUMN = "\x1f"  # never occurs, so it splits nothing: a file of one column
 _SEP = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's own hint, which Excel does not count as a row
 _MAX_FIELD_CHARACTERS = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TextDialect:
+    """How a text file is written. A file that is written back must use the same, so that its rows are the same."""
+
+    encoding: str
+    delimiter: str  # ONE_COLUMN when nothing splits the lines
+    has_hint: bool  # the first record is `sep=;`, which is no row
+    has_quotes: bool  # a quote is a quote, and not a character like any other
+
+    def records(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """Split lines, which keep their ends, into records. Never takes a line more than a record needs."""
+        csv.field_size_limit(_MAX_FIELD_CHARACTERS)
+        if self.has_quotes:
+            return csv.reader(lines, delimiter=self.delimiter)
+        return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
 
 
 def encoding_of(path: Path) -> str:
@@ -43,7 +61,7 @@ def delimiter_of(lines: list[str], extension: str) -> str:
 
     A tab wins in a .tsv file whenever it splits anything.
     """
-    best, best_score = _NOTHING, (0.5, 0)
+    best, best_score = ONE_COLUMN, (0.5, 0)
     for delimiter in _DELIMITERS:
         widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
         wide = Counter(width for width in widths if width > 1).most_common(1)
@@ -59,7 +77,13 @@ def delimiter_of(lines: list[str], extension: str) -> str:
 
 
 def read_rows(path: Path, extension: str) -> Iterator[list[str]]:
-    """Read the rows as lists of texts; an empty line is an empty list.
+    """Read the rows as lists of texts; an empty line is an empty list."""
+    dialect = dialect_of(path, extension)
+    yield from islice(dialect.records(_lines(path, dialect.encoding)), int(dialect.has_hint), None)
+
+
+def dialect_of(path: Path, extension: str) -> TextDialect:
+    """Return how the file is written. Reads all of it.
 
     Quotes count as quotes only if they are balanced throughout the file: otherwise one stray quote would silently
     swallow all rows below it.
@@ -67,16 +91,9 @@ def read_rows(path: Path, extension: str) -> Iterator[list[str]]:
     csv.field_size_limit(_MAX_FIELD_CHARACTERS)
     encoding = encoding_of(path)
     lines = list(islice(_lines(path, encoding), 100))
-    skip = 0
-    if lines and (hint := _SEP.fullmatch(lines[0].lstrip("\ufeff"))):
-        delimiter, skip = hint[1], 1
-    else:
-        delimiter = delimiter_of(lines, extension)
-    if _balanced(path, encoding, delimiter):
-        found = csv.reader(_lines(path, encoding), delimiter=delimiter)
-    else:
-        found = csv.reader(_lines(path, encoding), delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    yield from islice(found, skip, None)
+    hint = _SEP.fullmatch(lines[0].lstrip("\ufeff")) if lines else None
+    delimiter = hint[1] if hint else delimiter_of(lines, extension)
+    return TextDialect(encoding, delimiter, hint is not None, _balanced(path, encoding, delimiter))
 
 
 def _balanced(path: Path, encoding: str, delimiter: str) -> bool:

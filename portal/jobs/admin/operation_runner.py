@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import OperationalError
 
+from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import among, changed_rows, db
 from portal.jobs.admin import bulk, operations
@@ -108,6 +109,8 @@ def _batch(operation_id: int, attempt: int, now: datetime) -> bool:
     operation = _held(operation_id, attempt, now)
     if operation is None:
         return False
+    if operation.stop_asked_at is None and _may_no_longer(operation.by):
+        operation.stop_asked_at = now
     if operation.stop_asked_at is not None:
         return _end(operation, OperationState.STOPPED, now)
     if operation.choose_after is not None:
@@ -129,6 +132,12 @@ def _batch(operation_id: int, attempt: int, now: datetime) -> bool:
     for job_id in moved:
         push_job(job_id, now)
     return True
+
+
+def _may_no_longer(address: str) -> bool:
+    """Return whether this administrator was deactivated, or is none any more: what they began must not go on."""
+    user = db.session.execute(select(User.is_active, User.is_admin).where(User.email == address)).one_or_none()
+    return user is not None and not (user.is_active and user.is_admin)
 
 
 def _process(operation: Operation, rows: list[ChosenJob], now: datetime) -> list[int]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
+from portal import audit
 from portal.accounts import User
 from portal.database import changed_rows, db
 from portal.jobs.core.bulk_tables import PhoneSearch
@@ -43,11 +44,13 @@ def _plain(text: str) -> str:
 
 
 def begin(admin: User, text: str, country: str, now: datetime) -> str | None:
-    """Store the number and return its key; None when the text is not a telephone number. Commits."""
+    """Store the number and return its key; None when the text is not a telephone number. Goes to the audit, without the
+    number. Commits."""
     e164 = parse(_plain(text), country).e164
     if e164 is None:
         return None
     key = secrets.token_urlsafe(16)
+    audit.note(admin.email, "phone_searched", "search", None, None, now)
     db.session.add(PhoneSearch(key=key, user_id=admin.id, e164=e164, expires_at=now + VALID_FOR))
     db.session.commit()
     return key

@@ -17,8 +17,8 @@ CAP_SECONDS = 60.0
 
 
 class NumberQueue:
-    """`group` numbers go out together, and each may be looked up `tries` times in this attempt. With a single try no
-    number waits for the others."""
+    """`group` numbers go out together, and each may be looked up `tries` times in this attempt. The last number
+    waits for the others only when numbers go out one by one and have several tries."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class NumberQueue:
 
     def take(self) -> tuple[str, ...]:
         """Return the next numbers to look up together. Empty when none is due or none is left."""
-        may_take_fresh = len(self._fresh) > self._group or self._tries == 1 or not self._out
+        may_take_fresh = self._group > 1 or len(self._fresh) > 1 or self._tries == 1 or not self._out
         if self._group == 1 and self._fresh and may_take_fresh and not self._later:  # the usual case
             self._out += 1
             return (self._fresh.popleft(),)

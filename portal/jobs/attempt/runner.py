@@ -241,7 +241,7 @@ class _Attempt(AttemptOutcome):
             since_save = time.monotonic() - buffer.saved_at
             if since_save >= SAVE_SECONDS or (buffer.unsaved_rows >= SAVE_ROWS and since_save >= SAVES_APART_SECONDS):
                 buffer.save()
-                self.gives_way = self.gives_way or self.turn.is_over(self.conditions.clock())
+            self.gives_way = self.gives_way or self.turn.is_over(self.conditions.clock())
         # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
         if session.silent and self.exhausted and not interrupted():
             self.silent_seconds = until_back(lambda _: self._silent_seconds())

@@ -14,6 +14,8 @@ from portal.database import db
 from portal.documents.models import Document
 from portal.jobs.core.job_columns import JobColumns
 
+UNSTARTED_DAYS = 7
+
 
 def days_of(user: User) -> int:
     """Return for how many days this person's files are kept; 0: for ever."""
@@ -35,7 +37,8 @@ def deleted_on(job: JobColumns) -> datetime | None:
 
 
 def unstarted_deleted_on(document: Document) -> datetime | None:
-    """Return the same for a file that was never started."""
+    """Return the same for a file that was never started: after its owner's days, and after a week at most, or what is
+    uploaded and left would fill the disk."""
     user = db.session.get(User, document.user_id)
     days = days_of(user) if user else 0
-    return document.created_at + timedelta(days=days) if days else None
+    return document.created_at + timedelta(days=min(days or UNSTARTED_DAYS, UNSTARTED_DAYS))

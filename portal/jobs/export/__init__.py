@@ -14,19 +14,22 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+from portal.clock import utcnow
 from portal.database import db
 from portal.documents.storage import LocalStorage
-from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_formats
+from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_format, own_formats
 from portal.jobs.export.csv_file import write_csv
-from portal.jobs.export.download_groups import Group, UnknownGroup, groups_of, is_group
-from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, plan_for
+from portal.jobs.export.download_groups import Group, RowChoice, UnknownGroup, groups_of, is_group, values_of
+from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, fields_of_job, plan_for
 from portal.jobs.export.names import download_name, group_title
+from portal.jobs.export.summary import summary_sheet
 from portal.jobs.export.xlsx import CellFormats, write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
-    "MIMETYPES", "Download", "FileFormat", "Group", "RowFilter", "UnknownGroup", "download_name", "export",
-    "group_title", "groups_of", "loss_words", "NotTheirFormat", "OF_ENDING", "open_download", "write_export",
+    "MIMETYPES", "OF_ENDING", "Download", "FileFormat", "Group", "NotTheirFormat", "RowChoice", "RowFilter",
+    "UnknownGroup", "comes_back_as_it_was", "download_name", "export", "fields_of_job", "group_title", "groups_of",
+    "loss_words", "open_download", "own_format", "values_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024
@@ -37,16 +40,24 @@ class FileFormat(StrEnum):
 
     XLSX = "xlsx"  # for an upload with macros, the answer is an xlsm
     CSV = "csv"
+    ODS = "ods"  # only for an upload of that kind; when it cannot be changed, the answer is an xlsx
 
 
 MIMETYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
-    "csv": "text/csv; charset=utf-8",
+    # In the encoding of the person's file, which no header could name better than the file itself.
+    "csv": "text/csv",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "tsv": "text/tab-separated-values",
+    "txt": "text/plain",
 }
 
 
-OF_ENDING = {"xlsx": FileFormat.XLSX, "xlsm": FileFormat.XLSX, "csv": FileFormat.CSV}
+OF_ENDING = {
+    "xlsx": FileFormat.XLSX, "xlsm": FileFormat.XLSX, "ods": FileFormat.ODS,
+    **dict.fromkeys(("csv", "tsv", "txt"), FileFormat.CSV),
+}  # fmt: skip
 
 
 class NotTheirFormat(ValueError):
@@ -72,13 +83,16 @@ class Download:
 def open_download(
     job: ScrapingJob,
     storage: LocalStorage,
-    kind: FileFormat | str = FileFormat.XLSX,
+    kind: FileFormat | str | None = FileFormat.XLSX,
     *,
     rows: RowFilter | str = RowFilter.ALL,
     group: str | None = None,
+    choice: RowChoice | None = None,
     extension: str | None = None,
+    with_summary: bool = False,
 ) -> Download:
-    """The job's file, with any ending of that format or, when `extension` is given, with that one.
+    """The job's file, with any ending of that format or, when `extension` is given, with that one. Without a format it
+    is that of the person's file, if we write it. The person's own workbook gets a sheet with totals if `with_summary`.
 
     In the reader's language and time zone, also while the pieces are taken: outside a request, wrap all of it in
     `force_locale`.
@@ -87,17 +101,22 @@ def open_download(
     Raises ValueError for an unknown format or row filter, UnknownGroup, NotTheirFormat when only the person's own file
     can have that ending and it cannot be copied, and FileNotFoundError when the document's rows are gone.
     """
-    kind = FileFormat(kind)
+    kind = FileFormat(kind or own_format(job))
     if group is not None and not is_group(group):
         raise UnknownGroup(group)
-    plan = plan_for(job, storage, RowFilter(rows), group)
+    plan = plan_for(job, storage, RowFilter(rows), group, choice)
     own = open_copy(job, storage, plan, kind, extension)
-    is_replacement = own is None and not plan.selects and comes_back_as_it_was(job, kind)
+    is_replacement = own is None and kind != FileFormat.CSV and not plan.selects and comes_back_as_it_was(job, kind)
+    if own is None and kind == FileFormat.ODS and extension is None:
+        kind = FileFormat.XLSX
     formats = own_formats(job, storage, plan) if own is None and kind == FileFormat.XLSX else {}
+    sheets = extra_sheets(own, plan) if own is not None else []
+    if own is not None and with_summary:
+        sheets.append(summary_sheet(job, plan, utcnow()))
     db.session.commit()
     if own is not None:
-        return Download(own.copy(added_rows(plan), extra_sheets(own, plan)), own.close, own.extension)
-    if extension not in (None, kind.value):
+        return Download(own.copy(added_rows(plan), sheets), own.close, own.extension)
+    if extension not in (None, kind.value) or kind == FileFormat.ODS:
         raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)

@@ -5,10 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 
 from portal.documents.models import Document, Reading
-from portal.documents.reader.file_type import extension_of
+from portal.documents.reader.file_type import TEXTS, extension_of
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.storage import LocalStorage
 from portal.jobs.export.added import AddedRow
@@ -16,15 +16,19 @@ from portal.jobs.export.formats import Shows
 from portal.jobs.export.in_place.column_formats import formats_of
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
+from portal.jobs.export.in_place.ods import SIGNATURES, OpenOds
 from portal.jobs.export.in_place.package import Package
 from portal.jobs.export.in_place.parts import find_parts
+from portal.jobs.export.in_place.text import OpenText
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from portal.jobs.export.lines import ExportPlan
 from portal.jobs.models import ScrapingJob
 
 LARGE_ROWS = 20_000  # looked through in a tenth of a second
-IN_PLACE = {".xlsx": "xlsx", ".xlsm": "xlsx"}
+WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+IN_PLACE = dict.fromkeys(WORKBOOKS, "xlsx")
 """The endings of uploads that come back as they were, each with the format under which they are asked for."""
+OTHERS_IN_PLACE = {**dict.fromkeys(TEXTS, "csv"), ".ods": "ods"}
 
 
 class Copy(Protocol):
@@ -47,13 +51,18 @@ class Copy(Protocol):
 
 def comes_back_as_it_was(job: ScrapingJob, kind: str) -> bool:
     """Whether a file with this ending is given back in place when all rows are asked for in this format."""
-    return IN_PLACE.get(extension_of(job.file_name)) == kind
+    return (IN_PLACE | OTHERS_IN_PLACE).get(extension_of(job.file_name)) == kind
+
+
+def own_format(job: ScrapingJob) -> str:
+    """The format in which the person's file comes back: theirs, or xlsx when we do not write theirs."""
+    return (IN_PLACE | OTHERS_IN_PLACE).get(extension_of(job.file_name), "xlsx")
 
 
 def look_ahead(document: Document, storage: LocalStorage) -> None:
     """Look through the large sheets of a document that was just read, so that its downloads start at once."""
     path = storage.path(document.storage_key)
-    if document.state != Reading.READY or extension_of(document.file_name) not in IN_PLACE:
+    if document.state != Reading.READY or extension_of(document.file_name) not in WORKBOOKS:
         return
     for facts in document.sheets:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
@@ -73,11 +82,12 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
     A quick look at the package only: a sheet that cannot be changed for its own sake is noticed when it is written.
     """
     path = storage.path(document.storage_key)
-    if extension_of(document.file_name) not in IN_PLACE or not path.is_file():
+    extension = extension_of(document.file_name)
+    if extension not in (*WORKBOOKS, ".ods") or not path.is_file():
         return ""
     try:
         with Package(path) as package:
-            signed = find_parts(package, 0).is_signed
+            signed = SIGNATURES in package if extension == ".ods" else find_parts(package, 0).is_signed
     except CannotWriteInPlace:
         return gettext(
             "We cannot add columns to this workbook. You will get a new one with the rows of the chosen sheet, without "
@@ -93,7 +103,7 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
 def own_formats(job: ScrapingJob, storage: LocalStorage, plan: ExportPlan) -> dict[tuple[int, Shows], int | str]:
     """How the columns of the person's sheet show numbers and dates, for a new workbook; empty where it is not known."""
     path = storage.path(job.document.storage_key)
-    if extension_of(job.file_name) not in IN_PLACE or not path.is_file():
+    if extension_of(job.file_name) not in WORKBOOKS or not path.is_file():
         return {}
     return formats_of(path, job.sheet, plan.sheet_name, plan.header_row)
 
@@ -115,12 +125,23 @@ def open_copy(
     path = storage.path(job.document.storage_key)
     if plan.selects or not comes_back_as_it_was(job, kind) or not path.is_file():
         return None
-    place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
     try:
-        found = OpenWorkbook(path, place, _survey_file(path, job.sheet))
+        found = _opened(job, path, plan)
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):
         return found
     found.close()
     return None
+
+
+def _opened(job: ScrapingJob, path: Path, plan: ExportPlan) -> Copy:
+    extension = extension_of(job.file_name)
+    if extension in TEXTS:
+        locale = get_locale()
+        usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
+        return OpenText(path, extension, plan.width, plan.header_row, usual)
+    place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
+    if extension == ".ods":
+        return OpenOds(path, place)
+    return OpenWorkbook(path, place, _survey_file(path, job.sheet))

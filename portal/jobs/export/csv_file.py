@@ -6,18 +6,13 @@ with semicolons and writes 3,5; English Excel uses commas and 3.5.
 
 import csv
 import io
-import re
 from typing import Any, BinaryIO, TextIO
 
 from flask_babel import get_locale
 
 from portal.documents.reader.sheet_file import Cell, text_of
+from portal.jobs.export.csv_cells import harmless
 from portal.jobs.export.lines import ExportPlan, lines
-
-# Characters that start a formula in a spreadsheet (OWASP's list), including their full-width forms.
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-# Numbers in E.164 all begin with a plus: the usual apostrophe would break every one of them.
-_E164 = re.compile(r"\+\d{7,15}", re.ASCII)
 
 
 def localized_writer(out: TextIO) -> tuple[Any, bool]:
@@ -47,10 +42,3 @@ def _text(cell: Cell, *, plain_point: bool) -> str:
         return harmless(cell)
     text = text_of(cell)
     return text.replace(".", ",") if isinstance(cell, float) and not plain_point else text
-
-
-def harmless(text: str) -> str:
-    """The text, with a leading apostrophe if a spreadsheet would read it as a formula."""
-    if text.startswith(_FORMULA) and not _E164.fullmatch(text):
-        return f"'{text}"
-    return text

@@ -3,6 +3,7 @@
 A group is identified by a key used in URLs. Knows no words and no file formats.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from portal.sources.base import Outcome
 MOBILES = "mobiles"  # valid mobiles, each once
 UNIQUE = "unique"  # every row with a number, except repeats of an earlier row
 OPERATOR = "operator:"  # MOBILES whose range was assigned to this operator; no name: operator unknown
+MOST_VALUES = 60  # in a list to choose from
 MOBILE_TYPES = ("mobile", "fixed_or_mobile")
 
 
@@ -34,6 +36,24 @@ class Group:
     def operator(self) -> str | None:
         """The operator of a group by operator; empty if unknown."""
         return operator_of(self.key)
+
+
+@dataclass(frozen=True)
+class RowChoice:
+    """Rows by their outcome and by values of their answers, each of which must hold. Nothing chosen: all."""
+
+    outcome: Outcome | None = None
+    values: tuple[tuple[str, str], ...] = ()  # field and value; an empty value is for answers without one
+
+    def __bool__(self) -> bool:
+        return self.outcome is not None or bool(self.values)
+
+    def includes(self, row: "Row") -> bool:
+        """Whether a row is among them."""
+        if self.outcome not in (None, row.outcome):
+            return False
+        answer = row.answer or {}
+        return all(row.outcome == Outcome.FOUND and answer.get(field, "") == value for field, value in self.values)
 
 
 class Row(Protocol):
@@ -69,6 +89,21 @@ def in_group(key: str, row: Row) -> bool:
     if row.outcome != Outcome.FOUND or answer.get("line_type") not in MOBILE_TYPES:
         return False
     return key == MOBILES or answer.get("original_operator", "") == operator_of(key)
+
+
+def values_of(job: ScrapingJob, fields: Sequence[str]) -> dict[str, list[str]]:
+    """The values that each field has in this job's answers, for fields with a few of them: at least two, at most 60.
+
+    Reads all answers: use it when a page is opened, not on every poll.
+    """
+    found = {}
+    for field in fields:
+        value = Number.answer[field].as_string().label("one_value")
+        answered = (Number.job_id == job.id, Number.outcome == Outcome.FOUND)
+        values = db.session.scalars(select(value).where(*answered).group_by("one_value").limit(MOST_VALUES + 1)).all()
+        if 1 < len(values) <= MOST_VALUES:
+            found[field] = sorted({one or "" for one in values})
+    return found
 
 
 def groups_of(job: ScrapingJob) -> list[Group]:

@@ -22,7 +22,7 @@ from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import LocalStorage
 from portal.jobs.core.job_tables import Number
 from portal.jobs.export.added import AddedCell, AddedRow, Tone
-from portal.jobs.export.download_groups import in_group
+from portal.jobs.export.download_groups import RowChoice, in_group
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import explain, outcome_words, reason_words
 from portal.sources.base import Outcome
@@ -80,12 +80,13 @@ class ExportPlan:
     time_zone: str
     about: str  # where the answers come from, for the file's properties
     source: str = ""  # its recipe has the column headings
+    choice: RowChoice = RowChoice()
     own_headings: tuple[str, ...] = ()  # the person's, which no added one repeats
 
     @property
     def selects(self) -> bool:
         """Whether rows are left out, so that each line must give its row number."""
-        return self.rows != RowFilter.ALL or self.group is not None
+        return self.rows != RowFilter.ALL or self.group is not None or bool(self.choice)
 
     def labels(self) -> list[str]:
         """The headings of the added columns, in the reader's language."""
@@ -113,7 +114,9 @@ def _each_once(headings: list[str], taken: Iterable[str]) -> list[str]:
     return unique
 
 
-def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: str | None) -> ExportPlan:
+def plan_for(
+    job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: str | None, choice: RowChoice | None = None
+) -> ExportPlan:
     """Gather what is needed to write the file of this job."""
     document = job.document
     sheet = next((facts for facts in document.sheets if facts["index"] == job.sheet), {})
@@ -130,10 +133,16 @@ def plan_for(job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: 
         fields=fields,
         rows=wanted,
         group=group,
+        choice=choice or RowChoice(),
         time_zone=str(get_timezone()),
         about=f"{source_title(job.source)} {version}".strip(),
         own_headings=tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else (),
     )
+
+
+def fields_of_job(job: ScrapingJob) -> tuple[str, ...]:
+    """The fields of its answers."""
+    return _fields(job)[0]
 
 
 def _fields(job: ScrapingJob) -> tuple[tuple[str, ...], str]:
@@ -178,6 +187,8 @@ def added_rows(plan: ExportPlan) -> Iterator[AddedRow]:
 
 def _is_included(plan: ExportPlan, result: NumberResult) -> bool:
     if plan.rows == RowFilter.FAILED and result.outcome not in TO_FIX:
+        return False
+    if not plan.choice.includes(result):
         return False
     return plan.group is None or in_group(plan.group, result)
 

@@ -5,9 +5,11 @@ from pathlib import PurePath
 
 from flask_babel import gettext
 
-from portal.jobs.export.download_groups import MOBILES, UNIQUE, operator_of
+from portal.jobs.export.download_groups import MOBILES, UNIQUE, RowChoice, operator_of
 from portal.jobs.export.lines import RowFilter
 from portal.jobs.models import ScrapingJob
+from portal.jobs.words.statuses import outcome_words
+from portal.sources.words import value_words
 
 MAX_STEM = 120
 _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f\\/:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]+')
@@ -31,6 +33,7 @@ def download_name(
     rows: RowFilter | str = RowFilter.ALL,
     group: str | None = None,
     *,
+    choice: RowChoice | None = None,
     is_replacement: bool = False,
 ) -> str:
     """The file name for the browser, in the reader's language, without path or control characters. It says when this is
@@ -38,6 +41,7 @@ def download_name(
     parts = []
     if group is not None:
         parts.append(group_title(group))
+    parts += _choice_words(choice or RowChoice())
     if rows == RowFilter.FAILED:
         parts.append(gettext("rows to fix"))
     if job.processed_numbers < job.total_numbers:
@@ -47,6 +51,11 @@ def download_name(
     stem = _plain(PurePath(job.file_name).stem)[:MAX_STEM].strip(" .") or gettext("list")
     part = _plain(", ".join(parts or [gettext("complete")]))
     return f"{stem} ({part}).{kind}"
+
+
+def _choice_words(choice: RowChoice) -> list[str]:
+    words = [] if choice.outcome is None else [outcome_words(choice.outcome)]
+    return words + [value_words(field, value) or gettext("without data") for field, value in choice.values]
 
 
 def _plain(text: str) -> str:

@@ -16,19 +16,22 @@ from typing import Any
 
 from flask import current_app
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.database import among, db
 from portal.jobs import queries
+from portal.jobs.dispatch import connection
 from portal.jobs.health import processes, queues, sources
 from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.notices import mail_refusals
 from portal.notices.models import Delivery, Notice
+from portal.redis_client import prefix_of
 
 MB = 1024 * 1024
 DISK_WARN_BYTES, DISK_BAD_BYTES = 1024 * MB, 200 * MB  # free
+KEEPS_ALL = "noeviction"  # the policy of a server that refuses writes when it is full
 REDIS_SECONDS = 1  # to answer in
 SLOW_SECONDS = 0.5
 SKEW_SECONDS = 5  # that a machine's clock may be off: the portal goes by the database's
@@ -75,12 +78,16 @@ def finding(part: str, now: datetime) -> HealthFinding:
 def _workers(now: datetime) -> Iterator[HealthFinding]:
     here: list[WorkerProcess] = processes.workers(now)
     there = {kind: [one for one in here if one.kind == kind and processes.is_alive(one, now)] for kind in WorkerKind}
+    hung = {one.name for one in processes.hung(now)}
     for kind in (WorkerKind.SCRAPE, WorkerKind.INTAKE, WorkerKind.SWEEP, WorkerKind.SCHEDULER):
         state = HealthState.WELL if there[kind] else HealthState.BAD
         if kind == WorkerKind.SWEEP and not there[kind] and there[WorkerKind.SCHEDULER]:
             state = HealthState.WARN  # the scheduler runs the sweep in its own process
         busy = sum(one.doing is not None for one in there[kind])
-        yield HealthFinding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy})
+        stuck = sum(one.name in hung for one in there[kind])
+        if stuck:
+            state = HealthState.BAD if stuck == len(there[kind]) else HealthState.WARN
+        yield HealthFinding(f"workers_{kind}", state, {"n": len(there[kind]), "busy": busy, "hung": stuck})
 
 
 def _sweep(now: datetime) -> Iterator[HealthFinding]:
@@ -96,14 +103,22 @@ def _queues(now: datetime) -> Iterator[HealthFinding]:
 
 
 def _redis(now: datetime) -> Iterator[HealthFinding]:
+    """Check the queue server by a write: one that is full, or a read-only copy, answers a PING and takes no message.
+    Bad with `refuses`: it answers, but takes none. A warning with `policy`: it may delete messages when it is full."""
     url, wait = current_app.config["REDIS_URL"], REDIS_SECONDS
     try:
         with Redis.from_url(url, socket_timeout=wait, socket_connect_timeout=wait) as redis:
-            redis.ping()
+            redis.set(f"{prefix_of(connection())}health", now.isoformat(), ex=60)
+            memory = redis.info("memory")
+    except ResponseError as error:
+        yield HealthFinding("redis", HealthState.BAD, {"lengths": {}, "error": error, "refuses": True})
     except (RedisError, OSError) as error:
         yield HealthFinding("redis", HealthState.BAD, {"lengths": {}, "error": error})
     else:
-        yield HealthFinding("redis", HealthState.WELL, {"lengths": queues.redis_lengths()})
+        policy = str(memory.get("maxmemory_policy", KEEPS_ALL))
+        evicts = policy != KEEPS_ALL and bool(memory.get("maxmemory"))
+        facts: dict[str, Any] = {"lengths": queues.redis_lengths()} | ({"policy": policy} if evicts else {})
+        yield HealthFinding("redis", HealthState.WARN if evicts else HealthState.WELL, facts)
 
 
 def _database(now: datetime) -> Iterator[HealthFinding]:

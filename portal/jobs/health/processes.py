@@ -30,6 +30,8 @@ from portal.database import (
 )
 from portal.database_clock import measure_clock
 from portal.jobs.core.job_tables import SweepState
+from portal.jobs.core.status import Status
+from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +62,7 @@ class WorkerProcess(Model):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     doing: Mapped[str | None] = mapped_column(String(60))  # a kind and an id: job 12, document 3; empty: idle
+    doing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     skew_seconds: Mapped[float | None]  # how far its machine's clock is ahead of the database's
 
@@ -82,11 +85,14 @@ class Reporter:
         self._name = f"{self._host}:{self._pid}:{kind}"[-120:]
         self._started_at = now
         self._reported: tuple[datetime, str | None] | None = None
+        self._doing_since: datetime | None = None
 
     def report(self, now: datetime, doing: str | None = None) -> None:
         """Write the row when it is due, or when the activity changed. A fork writes none."""
         due = self._reported is None or abs(now - self._reported[0]) >= EVERY or doing != self._reported[1]
         if due and os.getpid() == self._pid:
+            if self._reported is None or doing != self._reported[1]:
+                self._doing_since = now if doing else None
             self._reported = (
                 now,
                 doing,
@@ -101,7 +107,8 @@ class Reporter:
     def _write(self, now: datetime, doing: str | None, ended_at: datetime | None) -> None:
         row: dict[str, Any] = {
             "kind": self._kind, "host": self._host, "pid": self._pid, "started_at": self._started_at,
-            "seen_at": now, "doing": doing, "ended_at": ended_at, "skew_seconds": 0.0,
+            "seen_at": now, "doing": doing, "doing_since": self._doing_since if doing else None, "ended_at": ended_at,
+            "skew_seconds": 0.0,
         }  # fmt: skip
         statement = upsert(WorkerProcess, ("name",), replace=tuple(row), dialect=self._engine.dialect.name)
         try:
@@ -131,6 +138,41 @@ def machine_skews(now: datetime) -> dict[str, float]:
     return {worker.host: worker.skew_seconds or 0.0 for worker in sorted(alive, key=lambda worker: worker.seen_at)}
 
 
+HUNG_AFTER = timedelta(minutes=2)  # busy for so long with a job that it no longer has
+LONGEST_TASK = timedelta(minutes=10)  # reading a file, a trial, an operation: their time limits are shorter
+
+
+def hung(now: datetime) -> list[WorkerProcess]:
+    """Return the living processes that are busy with nothing: with a job that no attempt of theirs holds, or with
+    another task beyond its time limit. Their watchdog should have ended it; until somebody does, they take no work."""
+    busy = (WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at > now - SILENT_AFTER)
+    long = select(WorkerProcess).where(*busy, WorkerProcess.doing_since < now - HUNG_AFTER)
+    with reading() as session:
+        # The latest first: when two are busy with one job, its lease is the later one's.
+        suspects = list(session.scalars(long.order_by(WorkerProcess.doing_since.desc())))
+        ids = [job_id for one in suspects if (job_id := _job_of(one))]
+        held = (ScrapingJob.status == Status.PROCESSING, ScrapingJob.lease_until > now - SILENT_AFTER)
+        working = set(session.scalars(select(ScrapingJob.id).where(ScrapingJob.id.in_(ids), *held))) if ids else set()
+        recent = select(WorkerProcess.doing).where(*busy, WorkerProcess.doing_since >= now - HUNG_AFTER)
+        taken = set(session.scalars(recent)) if ids else set()
+    found = []
+    for one in suspects:
+        job_id = _job_of(one)
+        if job_id is None:
+            idle = one.doing_since is not None and now - one.doing_since > LONGEST_TASK
+        else:
+            idle = job_id not in working or one.doing in taken
+            taken.add(one.doing)
+        if idle:
+            found.append(one)
+    return found
+
+
+def _job_of(worker: WorkerProcess) -> int | None:
+    kind, _, number = (worker.doing or "").partition(" ")
+    return int(number) if kind == "job" and number.isdecimal() else None
+
+
 def scrape_worker_is_alive(now: datetime) -> bool:
     """Return whether a worker that looks up numbers is alive."""
     return is_kind_alive(WorkerKind.SCRAPE, now)
@@ -158,7 +200,8 @@ SWEEP_MISSED = timedelta(minutes=2, seconds=30)  # the scheduler steps in for a 
 
 
 def is_stalled(now: datetime, listening_since: datetime, interval: timedelta) -> bool:
-    """Return whether no scrape worker, or no process that sweeps, has reported for 90 seconds.
+    """Return whether no scrape worker, or no process that sweeps, has reported for 90 seconds, or all scrape workers
+    hang.
 
     Silence before `listening_since` does not count: a portal just started was silent while it was stopped. A sweep that
     is run by cron instead of our processes has three intervals.
@@ -167,10 +210,13 @@ def is_stalled(now: datetime, listening_since: datetime, interval: timedelta) ->
     scraping = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind == WorkerKind.SCRAPE, here)
     driving = select(func.max(WorkerProcess.seen_at)).where(WorkerProcess.kind.in_(SWEEPERS), here)
     began, ended = (select(func.max(moment)) for moment in (SweepState.began_at, SweepState.ended_at))
-    asked = select(*(question.scalar_subquery() for question in (scraping, driving, began, ended)))
+    long_busy = select(func.count()).where(
+        WorkerProcess.kind == WorkerKind.SCRAPE, WorkerProcess.seen_at > now - SILENT_AFTER, here,
+        WorkerProcess.doing_since < now - HUNG_AFTER,
+    )  # fmt: skip
+    asked = select(*(question.scalar_subquery() for question in (scraping, driving, began, ended, long_busy)))
     with reading() as session:
-        heard: list[datetime | None] = list(session.execute(asked).one())
-    scrape_at, driver_at, began_at, ended_at = heard
+        scrape_at, driver_at, began_at, ended_at, busy = session.execute(asked).one()
     swept_at = max([moment for moment in (began_at, ended_at, listening_since) if moment])
 
     def silent(moment: datetime | None) -> bool:
@@ -178,4 +224,11 @@ def is_stalled(now: datetime, listening_since: datetime, interval: timedelta) ->
 
     driver_is_gone = driver_at is not None and silent(driver_at) and silent(swept_at)
     sweep_is_missed = now - swept_at > max(SWEEP_MISSED, 3 * interval)
-    return silent(scrape_at) or driver_is_gone or sweep_is_missed
+    return silent(scrape_at) or driver_is_gone or sweep_is_missed or (busy > 0 and _all_hang(now))
+
+
+def _all_hang(now: datetime) -> bool:
+    """Whether every living scrape worker is busy with nothing."""
+    stuck = {one.name for one in hung(now) if one.kind == WorkerKind.SCRAPE}
+    alive = [one for one in workers(now) if one.kind == WorkerKind.SCRAPE and is_alive(one, now)] if stuck else []
+    return bool(stuck) and all(one.name in stuck for one in alive)

@@ -42,10 +42,16 @@ TODO: dict[str, LazyString] = {
     "workers_sweep": _("The scheduler does its work in the meantime. Check the “sweep” log and restart it."),
     "workers_sweep_bad": _("Due retries are not being started. Check the “sweep” and “scheduler” logs."),
     "workers_scheduler": _("Maintenance is not being started. Check the “scheduler” log and restart it."),
+    "workers_hung": _("Restart the workers that do not respond, and check their log for the file that stopped them."),
     "sweep": _("Due retries and emails are waiting for it. Check the scheduler and the maintenance worker."),
     "queue_intake": _("Reading should take seconds. Check the “intake” log."),
     "queue_scrape": _("Increase PORTAL_WORKERS, or check whether a source is slow."),
     "redis": _("New files have to wait, but nothing is lost: the queue is rebuilt automatically. Start Valkey again."),
+    "redis_refuses": _(
+        "It is full, or a read-only copy. New files have to wait, but nothing is lost. Give it memory and disk, or set "
+        "REDIS_URL to the main server."
+    ),
+    "redis_evicts": _("Set its maxmemory-policy to noeviction, so that it does not delete messages when it is full."),
     "database": _("It is responding slowly. Check its disk and its load."),
     "clock": _(
         "Set the clocks of these machines, or let NTP do it. The portal goes by the database’s clock meanwhile."
@@ -64,6 +70,12 @@ def describe(finding: HealthFinding) -> HealthMessage:
     key = finding.part
     if key == "workers_sweep" and finding.state == HealthState.BAD:
         key = "workers_sweep_bad"
+    if finding.facts.get("hung"):
+        key = "workers_hung"
+    if key == "redis" and "refuses" in finding.facts:
+        key = "redis_refuses"
+    if key == "redis" and "policy" in finding.facts:
+        key = "redis_evicts"
     todo = "" if finding.state == HealthState.WELL else str(TODO[key])
     describe_part = _workers if finding.part.startswith("workers_") else DESCRIBE[finding.part]
     return HealthMessage(str(TITLES[finding.part]), describe_part(finding), todo)
@@ -74,8 +86,10 @@ def _workers(finding: HealthFinding) -> str:
     if not n:
         return gettext("No worker has reported in the last 90 seconds.")
     there = ngettext("%(n)s running", "%(n)s running", n, n=format_decimal(n))
-    working = gettext("%(n)s busy", n=format_decimal(busy))
-    return f"{there}, {working}" if busy else there
+    words = [there, gettext("%(n)s busy", n=format_decimal(busy))] if busy else [there]
+    if stuck := finding.facts.get("hung", 0):
+        words.append(ngettext("%(n)s not responding", "%(n)s not responding", stuck, n=format_decimal(stuck)))
+    return ", ".join(words)
 
 
 def _sweep(finding: HealthFinding) -> str:
@@ -91,8 +105,12 @@ def _queue(finding: HealthFinding) -> str:
 
 def _redis(finding: HealthFinding) -> str:
     lengths = finding.facts["lengths"]
+    if "refuses" in finding.facts:
+        return gettext("Responding, but refusing to store messages.")
     if "error" in finding.facts:
         return gettext("Not responding.")
+    if "policy" in finding.facts:
+        return gettext("Responding, but it may delete messages (%(policy)s).", policy=finding.facts["policy"])
     listed = ", ".join(f"{name} {format_decimal(n)}" for name, n in lengths.items()) or "–"
     return gettext("Responding. Messages: %(lengths)s", lengths=listed)
 

@@ -8,25 +8,28 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ScalarSelect, exists, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, case, exists, func, select, update
 
 from portal.accounts import User
 from portal.database import db
 from portal.documents.models import Document
 from portal.documents.storage import LocalStorage
+from portal.jobs.core.retention import UNSTARTED_DAYS
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob
 
 BATCH = 100  # jobs, and documents, in one pass of the sweep
 
 
-def _due(oldest: ScalarSelect[Any], now: datetime) -> list[tuple[int, datetime]]:
+def _due(oldest: ScalarSelect[Any], now: datetime, most: int | None = None) -> list[tuple[int, datetime]]:
     """Return the people whose oldest item is past its days, each with the moment before which items expire.
 
     It goes person by person: people who keep files for longer have older items, and a search by age alone would read
-    those again and again.
+    those again and again. `most`: days after which an item expires whatever the setting.
     """
-    days = func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"])
+    days: ColumnElement[Any] = func.coalesce(User.retention_days, current_app.config["RETENTION_DAYS"])
+    if most is not None:
+        days = case((days.between(1, most), days), else_=most)
     people = db.session.execute(select(User.id, days, oldest).where(days > 0).order_by(User.id)).all()
     cutoffs = [(user_id, now - timedelta(days=span), at) for user_id, span, at in people if at is not None]
     return [(user_id, before) for user_id, before, at in cutoffs if at <= before]
@@ -61,10 +64,10 @@ def _past_days(now: datetime) -> list[tuple[int, datetime]]:
 
 
 def expire_unstarted(now: datetime) -> Iterator[int]:
-    """Delete documents that were never started, past the same days, and yield their ids. The sweep's next step deletes
-    their files. Commits."""
+    """Delete documents that were never started, past the same days or after a week at most, and yield their ids. The
+    sweep's next step deletes their files. Commits."""
     oldest = select(func.min(Document.created_at)).where(Document.user_id == User.id, Document.deleted_at.is_(None))
-    for user_id, before in _due(oldest.scalar_subquery(), now):
+    for user_id, before in _due(oldest.scalar_subquery(), now, UNSTARTED_DAYS):
         started = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
         old = (Document.user_id == user_id, Document.created_at <= before, Document.deleted_at.is_(None), ~started)
         for document_id in list(db.session.scalars(select(Document.id).where(*old).limit(BATCH))):

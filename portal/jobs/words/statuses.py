@@ -69,7 +69,8 @@ CANNOT_START: dict[str, LazyString] = {
     "source_unknown": _("That source is not available. Choose one from the list."),
     "too_many_rows": _("The sheet has too many rows. Split it into several files."),
     "files_spent": _(
-        "You have reached today’s limit of files. Continue tomorrow, or ask an administrator to raise the limit."
+        "You have reached today’s limit of files. Remove one that you have not started, continue tomorrow, or ask an "
+        "administrator to raise the limit."
     ),
     "no_rows": _("There are no rows below the headings. Choose another sheet or another heading row."),
 }

@@ -25,6 +25,7 @@ from portal.jobs.dispatch import KEPT_SECONDS, ROOM, Message, connection, queue,
 from portal.jobs.health.processes import Reporter
 from portal.jobs.sweep import steps
 from portal.jobs.worker.notice_sender import NoticeSender
+from portal.redis_client import prefix_of
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,10 @@ class SweepScheduler(Scheduler):
 
     def __init__(self, redis: Redis, interval_seconds: float) -> None:
         super().__init__(queue=queue("sweep"), interval=LOOP_SECONDS, connection=redis, job_class=Message)
+        prefix = prefix_of(redis)
+        self.scheduled_jobs_key = prefix + Scheduler.scheduled_jobs_key
+        self.scheduler_lock_key = prefix + Scheduler.scheduler_lock_key
+        self.message = prefix + SCHEDULE_ID
         self.interval_seconds = interval_seconds
         self.token = uuid.uuid4().hex
 
@@ -80,7 +85,7 @@ class SweepScheduler(Scheduler):
         always written anew, because the one in Redis may be of an earlier release, or somebody else's."""
         waiting = queue("sweep")
         message = Message.create(
-            f"{ROOM}.sweep", id=SCHEDULE_ID, connection=self.connection, timeout=60, result_ttl=KEPT_SECONDS,
+            f"{ROOM}.sweep", id=self.message, connection=self.connection, timeout=60, result_ttl=KEPT_SECONDS,
             failure_ttl=KEPT_SECONDS, origin=waiting.name,
         )  # fmt: skip
         if self.connection.lpos(waiting.key, message.id) is None:

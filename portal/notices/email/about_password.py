@@ -79,10 +79,10 @@ def account_changed(notice: Notice, recipient: Recipient, home: str) -> EmailCon
         tone="info",
         state=gettext("Your account"),
         lead=lead,
-        then=gettext("If it was you, there is nothing to do."),
+        then=gettext("If it was you, ignore this email."),
         parts=(EmailSection(gettext("When"), (moment,)),),
         button=(gettext("Choose a new password"), f"{current_app.config['PUBLIC_URL']}/forgot"),
-        notes=(gettext("If it was not you, choose a new password now and tell your administrator."),),
+        notes=(gettext("If it was not you, choose a new password now and contact your administrator."),),
         why=gettext("You received this email because this address has an account at %(home)s.", home=home),
     )
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,14 +62,15 @@ def body_of(notice: Notice, home: str, now: datetime) -> bytes:
     return json.dumps(body).encode()
 
 
-def headers_of(notice: Notice, secret: str, body: bytes, now: datetime) -> dict[str, str]:
-    """The headers for the body. The delivery's id is the same at every try, also when a person resends it."""
+def headers_of(notice: Notice, secrets: Sequence[str], body: bytes, now: datetime) -> dict[str, str]:
+    """The headers for the body, signed with each key; the present one comes last. The delivery's id is the same at
+    every try, also when a person resends it."""
     return {
         "Content-Type": "application/json",
         "User-Agent": "Masterfilter-Webhook/1",
         "Masterfilter-Event": event_of(notice.kind),
         "Masterfilter-Delivery": notice.dedupe,
-        "Masterfilter-Signature": signature(secret, body, now),
+        "Masterfilter-Signature": signature(secrets, body, now),
     }
 
 
@@ -80,16 +82,18 @@ def example(home: str, now: datetime) -> str:
     shown = Notice(dedupe="job-completed.1042.1.webhook", kind=kind, job_id=1042, facts={**facts, **more})
     shown.created_at = now
     body = body_of(shown, home, now)
-    headers = headers_of(shown, new_secret(), body, now)
+    headers = headers_of(shown, [new_secret()], body, now)
     lines = [f"{name}: {value}" for name, value in headers.items()]
     return "\n".join([*lines, "", json.dumps(json.loads(body), indent=2)])
 
 
-def signature(secret: str, body: bytes, now: datetime) -> str:
-    """The time, and the keyed hash of the time and the body, so an old message cannot be replayed as a new one."""
+def signature(secrets: Sequence[str], body: bytes, now: datetime) -> str:
+    """The time, and for each key the keyed hash of the time and the body, so an old message cannot be replayed as a new
+    one. A program that reads one hash only takes the last."""
     moment = int(now.timestamp())
-    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={moment},v1={digest}"
+    signed = f"{moment}.".encode() + body
+    digests = (hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets)
+    return ",".join([f"t={moment}", *(f"v1={digest}" for digest in digests)])
 
 
 def _formatted(moment: datetime) -> str:

@@ -4,7 +4,7 @@ This module sends nothing: a test is a notice like any other, and the sweep deli
 """
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import current_app
@@ -42,6 +42,7 @@ def no_reply_words(late: bool) -> str:
 
 PORTS = (8443,)  # in addition to 443
 LISTED = 20
+OVERLAP = timedelta(days=1)  # how long an earlier key signs as well
 ADDRESS_LENGTH = 1000
 AT_ONCE = 5  # tests and resends that may wait, so that the portal cannot be used to flood an address
 ENDED = (Delivery.SENT, Delivery.DEAD)
@@ -69,9 +70,18 @@ def choose_address(user_id: int, address: str, now: datetime) -> None:
 
 
 def renew_secret(user_id: int, now: datetime) -> None:
-    """Replace the key; messages are signed with the new one from now on. Commits."""
-    save_preferences(user_id, now, webhook_secret=new_secret())
+    """Replace the key; for a day, messages are signed with the earlier one too. Commits."""
+    earlier = preferences_of(user_id).webhook_secret
+    save_preferences(
+        user_id, now, webhook_secret=new_secret(), webhook_old_secret=earlier, webhook_old_until=now + OVERLAP
+    )
     db.session.commit()
+
+
+def signing_keys(kept: NoticeSettings, now: datetime) -> list[str]:
+    """Return the keys that sign a message now, the present one last."""
+    earlier = kept.webhook_old_until is not None and now < kept.webhook_old_until
+    return [key for key in (kept.webhook_old_secret if earlier else None, kept.webhook_secret or "") if key is not None]
 
 
 def switch_off(user_id: int, address: str, now: datetime) -> None:

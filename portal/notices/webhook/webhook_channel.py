@@ -35,18 +35,18 @@ def deliver(notice: Notice, now: datetime) -> str:
     with force_locale((user and user.locale) or current_app.config["DEFAULT_LOCALE"]):
         if user is None or not user.is_active or kept is None or not kept.webhook_url or kept.webhook_off_at:
             raise DeliveryFailed(gettext("The webhook is switched off."), final=True)
-        return _send(notice, kept.webhook_url, kept.webhook_secret or "", now)
+        return _send(notice, kept.webhook_url, settings.signing_keys(kept, now), now)
 
 
-def _send(notice: Notice, address: str, secret: str, now: datetime) -> str:
+def _send(notice: Notice, address: str, keys: list[str], now: datetime) -> str:
     body = body_of(notice, current_app.config["PUBLIC_URL"], now)
     try:
-        reply = post(settings.address_policy(), address, body, headers_of(notice, secret, body, now), SECONDS)
+        reply = post(settings.address_policy(), address, body, headers_of(notice, keys, body, now), SECONDS)
     except AddressRefused as refused:
         raise DeliveryFailed(refusal_words(refused.code), final=True) from None
     except NoPostResponse as none:
         raise DeliveryFailed(no_reply_words(none.late), down=True) from None
-    answer = _answer(reply, address, secret)
+    answer = _answer(reply, address, keys)
     if 200 <= reply.status < 300:
         return answer
     if reply.status == GONE:
@@ -57,13 +57,13 @@ def _send(notice: Notice, address: str, secret: str, now: datetime) -> str:
     raise DeliveryFailed(answer, retry_after_seconds({"retry-after": reply.retry_after}, now))
 
 
-def _answer(reply: PostResponse, address: str, secret: str) -> str:
+def _answer(reply: PostResponse, address: str, keys: list[str]) -> str:
     """The status and the beginning of the response, in one line of printable characters. It is logged and admins read
     it, so parts of the person's address and key are masked: many servers repeat the path in a 404."""
     text = " ".join("".join(char if char.isprintable() else " " for char in reply.text).split())
     parts = urlsplit(address)
     values = [value for _, value in parse_qsl(parts.query)]
-    own = [secret, parts.path.strip("/"), parts.query, *parts.path.split("/"), *values]
+    own = [*keys, parts.path.strip("/"), parts.query, *parts.path.split("/"), *values]
     for word in sorted({form for one in own for form in (one, unquote(one)) if len(one) >= KEY_LENGTH}, key=len)[::-1]:
         text = text.replace(word, MASK)
     return f"{reply.status} {text[:SHOWN_LENGTH]}".strip()

@@ -23,6 +23,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from portal.clock import utcnow
+from portal.redis_client import prefix_of
 from portal.sources.base import SourceBusy
 
 log = structlog.get_logger(__name__)
@@ -72,7 +73,7 @@ class CircuitBreaker:
         self._clock = clock or utcnow
         self._moves_clock = clock is not None or self.clock_moves
         self._script = redis.register_script(SCRIPT) if redis is not None else None
-        self._key = f"breaker:{name}"
+        self._key = f"{prefix_of(redis)}breaker:{name}"
         self._changed = threading.Condition()
         self._outcomes = ""  # not reported yet
         self._failures_in_a_row = 0  # those of other processes included

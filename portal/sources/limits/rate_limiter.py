@@ -24,6 +24,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from portal.causes import CauseCode
+from portal.redis_client import prefix_of
 from portal.sources.base import SourceBusy
 
 log = structlog.get_logger(__name__)
@@ -95,7 +96,7 @@ class RateLimiter:
         self._max_wait_seconds = max_wait_seconds if max_wait_seconds is not None else max(PAUSE_IN_THE_WORKER, slow)
         self._sleep = sleep
         self._script = redis.register_script(SCRIPT) if redis is not None else None
-        self._key = f"pace:{name}"
+        self._key = f"{prefix_of(redis)}pace:{name}"
         self._lock = threading.Lock()
         self._paused_until = 0.0  # like the moments below, on this process's own clock
         self._slots: deque[float] = deque()  # taken, and not yet handed to a thread

@@ -67,6 +67,12 @@ class ListQuery:
         )
 
     @property
+    def reversed_days(self) -> bool:
+        """Whether the last day is before the first one, so that no file can match."""
+        first, last = day_at(self.since), day_at(self.until)
+        return bool(first and last and last < first)
+
+    @property
     def by(self) -> SortOrder:
         """The order. A list filtered by cause or last change shows the latest change first by default."""
         name = self.sort.removeprefix("-")

@@ -2,6 +2,7 @@
 
 from flask import Response, abort, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
+from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.notices import log, words
@@ -39,7 +40,10 @@ def index() -> str:
 def show(notice_id: int) -> Response:
     """Show one notice with its delivery and, for an email, its text and its HTML."""
     found = _found(notice_id)
-    page = render_template("admin/notice.html", found=found, email=shown_to_admins(found.notice), words=words)
+    email = shown_to_admins(found.notice)
+    page = render_template("admin/notice.html", found=found, email=email, words=words)
+    if email:
+        log.note_read(found, current_user.email, utcnow())
     answer = make_response(page)
     answer.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
     return answer
@@ -49,7 +53,9 @@ def show(notice_id: int) -> Response:
 @admin_required
 def email_html(notice_id: int) -> Response:
     """Send the email's HTML, for the frame on its page."""
-    written = shown_to_admins(_found(notice_id).notice) or abort(404)
+    found = _found(notice_id)
+    written = shown_to_admins(found.notice) or abort(404)
+    log.note_read(found, current_user.email, utcnow())
     answer = make_response(written.html or "")
     answer.headers["Content-Security-Policy"] = EMAIL_POLICY
     return answer
@@ -60,7 +66,7 @@ def email_html(notice_id: int) -> Response:
 def send_again(notice_id: int) -> Response:
     """Send it once more, under the same Message-ID."""
     _found(notice_id)
-    if log.send_again(notice_id, utcnow()):
+    if log.send_again(notice_id, current_user.email, utcnow()):
         flash(gettext("It will be sent again within a minute."), "ok")
     else:
         flash(gettext("It is already being sent, or went out in a digest, so nothing was changed."), "info")

@@ -85,7 +85,7 @@ def try_source(name: str) -> Response:
             render_template("admin/source.html", **_page(name, text, reason_words(phone.reason or ""))), 422
         )
     try:
-        token = source_trial.start(name, phone.e164, utcnow())
+        token = source_trial.start(name, phone.e164, current_user.email, utcnow())
     except source_trial.RedisAway:
         said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
         return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)

@@ -16,8 +16,8 @@ from portal.clock import utcnow
 from portal.jobs.quotas import COUNTED, files_started
 from portal.notices import password_mails
 from portal.web.access import admin_required, visitor, wants_fragment
+from portal.web.account.auth import wait_words
 from portal.web.admin.blueprint import blueprint
-from portal.web.auth import wait_words
 from portal.web.errors import answer_error
 from portal.web.request_fields import reason
 

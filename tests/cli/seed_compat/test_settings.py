@@ -3,14 +3,15 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from rq_scheduler import Scheduler
 
 from portal import config
 from portal.config import ROOT, SettingError, read_settings
-from portal.jobs.dispatch import Message
 from portal.jobs.worker.scheduler import SCHEDULE_ID
 from tests.services import dies_with_us, signal, stop, wait_until
 from tests.support import cast
@@ -64,8 +65,9 @@ def test_the_scheduler_uses_the_interval(tmp_path: Path, valkey: str) -> None:
     )  # fmt: skip
     try:
         with Redis.from_url(valkey) as redis:
-            wait_until(lambda: Message.exists(SCHEDULE_ID, redis), 20, "the schedule stands in Redis")
-            assert Message.fetch(SCHEDULE_ID, redis).meta["interval"] == 15 * 60
+            key = Scheduler.scheduled_jobs_key
+            wait_until(lambda: (redis.zscore(key, SCHEDULE_ID) or 0) > time.time() + 60, 20, "the next sweep is due")
+            assert 14 * 60 < redis.zscore(key, SCHEDULE_ID) - time.time() <= 15 * 60
     finally:
         stop(scheduler)
 

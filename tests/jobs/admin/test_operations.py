@@ -122,6 +122,23 @@ def test_stopping_half_way_keeps_what_was_done(stopped: ScrapingJob) -> None:
     assert verbs == ["operation_begun", "operation_stopped"]
 
 
+@pytest.mark.parametrize("lost", ["is_active", "is_admin"])
+def test_it_stops_when_its_admin_is_deactivated(stopped: ScrapingJob, ada: User, lost: str) -> None:
+    copies(stopped, 99)
+    operation = operations.begin(RETRY, "one", NOW, wanted=Filters())
+    operation_runner.work(operation.id, clock=lambda: NOW, seconds=0)
+    operation_runner.work(operation.id, clock=lambda: NOW, seconds=0)
+    half = fresh(operation)
+    assert 0 < half.done < 100
+    setattr(db.session.get_one(User, ada.id), lost, False)
+    db.session.commit()
+    while operation_runner.work(operation.id, clock=lambda: NOW):
+        pass
+    ended = fresh(operation)
+    assert (ended.state, ended.done) == (OperationState.STOPPED, half.done)
+    assert count(ScrapingJob.status == Status.RETRYING) == half.done
+
+
 def test_one_that_nobody_has_begun_is_stopped_at_once(stopped: ScrapingJob) -> None:
     operation = operations.begin(RETRY, "one", NOW, wanted=Filters())
     assert operations.stop(operation.id, "ada@example.com", NOW)

@@ -59,14 +59,14 @@ def test_the_last_try_comes_after_all_others(clock: Clock) -> None:
     assert not queue.retry("a"), "its tries are spent"
 
 
-@pytest.mark.parametrize(("numbers", "groups"), [("abcd", ["ab", "", "cd"]), ("abc", ["ab", "", "c"]), ("ab", ["ab"])])
-def test_the_last_group_waits_for_the_others(numbers: str, groups: list[str]) -> None:
-    queue = NumberQueue(numbers, group=2, tries=4)
-    for group in groups:
-        assert queue.take() == tuple(group)
-        if not group:
-            queue.settle()
-            queue.settle()
+@pytest.mark.parametrize(("group", "tries", "waits"), [(1, 4, True), (1, 1, False), (2, 4, False)])
+def test_the_last_number_waits_for_the_others_where_it_may_have_to_judge(group: int, tries: int, waits: bool) -> None:
+    queue = NumberQueue("abcd"[: 2 * group], group=group, tries=tries)
+    assert queue.take() == tuple("ab"[:group])
+    if waits:
+        assert queue.take() == () and queue.left
+        queue.settle()
+    assert queue.take() == tuple("abcd"[group : 2 * group]), "a group may be prepared for hours: it does not wait"
     assert not queue.left
 
 

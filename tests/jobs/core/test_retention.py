@@ -105,12 +105,15 @@ def test_a_file_stays_while_another_job_of_it_does(app, alice, make_job) -> None
     assert not stored(app, young)
 
 
-def test_a_file_that_was_never_started_goes_too(app, alice) -> None:
+@pytest.mark.parametrize("kept", [0, 3, 30])
+def test_a_file_that_was_never_started_goes_after_a_week_at_most(app, alice, kept: int) -> None:
     document = cast.make_document(app, alice, ["612345678"])
     key = document.storage_key
-    assert retention.unstarted_deleted_on(document) == NOW + 30 * DAY
-    assert list(expiry.expire_unstarted(NOW + 29 * DAY)) == []
-    assert steps.sweep(NOW + 30 * DAY).unstarted == 1
+    days = {0: 7, 3: 3, 30: 7}[kept]
+    app.config["RETENTION_DAYS"] = kept
+    assert retention.unstarted_deleted_on(document) == NOW + days * DAY
+    assert list(expiry.expire_unstarted(NOW + (days - 1) * DAY)) == []
+    assert steps.sweep(NOW + days * DAY).unstarted == 1
     assert not app.extensions["storage"].exists(key)
     assert not list(app.extensions["storage"].path(key).parent.glob(f"{key}*")), "nor what was derived from it"
 
@@ -131,10 +134,9 @@ def test_the_next_sweep_finishes_an_interrupted_deletion(app, alice, make_job) -
     assert list(erasure.erase_files(NOW + 30 * DAY, app.extensions["storage"])) == []
 
 
-def test_with_nothing_set_all_is_kept(app, alice, make_job) -> None:
+def test_with_nothing_set_all_that_was_started_is_kept(app, alice, make_job) -> None:
     app.config["RETENTION_DAYS"] = 0
     job = scenes.completed(make_job(alice))
-    cast.make_document(app, alice, ["612345678"])
     swept = steps.sweep(NOW + EVER)
     assert (swept.expired, swept.unstarted) == (0, 0)
     assert retention.deleted_on(job) is None and rows(job) == 5

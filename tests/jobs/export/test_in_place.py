@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_babel import force_locale
 from openpyxl import Workbook, load_workbook
+from python_calamine import CalamineWorkbook
 
 from portal.accounts import User
 from portal.clock import utcnow
@@ -21,9 +22,10 @@ from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
 from portal.jobs.core.job_tables import Number
-from portal.jobs.export import export, open_download, write_export
+from portal.jobs.export import RowChoice, download_name, export, open_download, write_export
 from portal.jobs.export.copy import look_ahead
 from portal.jobs.models import ScrapingJob
+from portal.sources.base import Outcome
 from tests.jobs.export.exporting import ran
 from tests.jobs.export.sheet_order import faults_of_workbook
 
@@ -47,8 +49,9 @@ def content_of(rows: list[list[object]]) -> bytes:
 
 
 def job_of(
-    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000
-) -> ScrapingJob:
+    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000,
+    column: int = 1,
+) -> ScrapingJob:  # fmt: skip
     """A job on a file that was uploaded and read as always."""
     storage = app.extensions["storage"]
     stored = storage.put(io.BytesIO(content))
@@ -60,7 +63,7 @@ def job_of(
     db.session.commit()
     intake.read_document(document.id, storage, ReadLimits(max_rows=max_rows), utcnow())
     db.session.refresh(document)
-    return commands.start(document, commands.Choice(0, header_row, 1, "ES", "ranges"), user, utcnow(), push=False)
+    return commands.start(document, commands.Choice(0, header_row, column, "ES", "ranges"), user, utcnow(), push=False)
 
 
 def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> None:
@@ -254,3 +257,97 @@ def test_what_the_workbook_will_lack_is_said_before_the_start(
         text = as_alice.get(page, headers={"Accept-Language": "en"}).get_data(as_text=True)
         assert ("data-loss" in text) == (sentence is not None)
         assert sentence is None or sentence in text
+
+
+def test_any_choice_of_rows_can_be_downloaded(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    numbers = ["612345678", "612345679", "622345678", "912345678", "681234567", "no tiene"]
+    job = ran(job_of(app, alice, content_of([["Nombre", "Tel"], *(["n", number] for number in numbers)]), header_row=1))
+
+    def rows(query: str) -> list[object]:
+        answer = as_alice.get(f"/jobs/{job.id}/results.xlsx?{query}", buffered=True)
+        sheet = load_workbook(io.BytesIO(answer.data)).active
+        return [row[1] for row in sheet.iter_rows(min_row=2, values_only=True)]  # type: ignore[union-attr]
+
+    assert rows("outcome=found") == numbers[:4]
+    assert rows("outcome=not_found") == numbers[4:5]
+    assert rows("line_type=mobile") == numbers[:3]
+    assert rows("line_type=mobile&original_operator=Movistar") == numbers[:2]
+    assert rows("outcome=found&original_operator=\u2013") == numbers[2:4]
+    page = as_alice.get(f"/jobs/{job.id}").get_data(as_text=True)
+    form = page[page.index('id="rows-choose"') :]
+    assert form.index('name="line_type"') < form.index('value="fixed"') < form.index('name="original_operator"')
+
+
+def test_a_choice_is_in_the_files_name(app: Flask, alice: User) -> None:
+    job = ran(job_of(app, alice, content_of(ROWS)))
+    choice = RowChoice(Outcome.FOUND, (("line_type", "mobile"), ("province", "")))
+    with force_locale("en"):
+        assert "(Found, mobile, without data" in download_name(job, "xlsx", choice=choice)
+
+
+def test_a_sheet_of_totals_comes_when_it_is_asked_for(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    numbers = ["612345678", "612345679", "622345678", "912345678", "681234567", "no tiene"]
+    job = ran(job_of(app, alice, content_of([["Nombre", "Tel"], *(["n", number] for number in numbers)]), header_row=1))
+    answer = as_alice.get(f"/jobs/{job.id}/results.xlsx?summary", buffered=True)
+    assert faults_of_workbook(answer.data) == []
+    workbook = load_workbook(io.BytesIO(answer.data))
+    assert workbook.sheetnames == ["Lista", "Otra", "Summary"]
+    rows = list(workbook["Summary"].iter_rows(values_only=True))
+    assert rows[:4] == [("Status", "Rows"), ("Found", 4), ("Not found", 1), ("Invalid", 1)]
+    assert [row for row in rows if row[0] in ("mobile", "landline", "Movistar", "without data")] == [
+        ("mobile", 3), ("landline", 1), ("Movistar", 2), ("without data", 2)
+    ]  # fmt: skip
+    assert rows[-1][0] == "Date"
+
+
+CSV = 'sep=;\r\nNombre;Tel;Saldo\r\n"Ana";612345678;-12,50\r\nLuis;691234567\n"Pep ""x""";no tiene;+1,5%'
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "txt"])
+def test_a_text_file_comes_back_byte_for_byte_in_its_own_format(
+    app: Flask, alice: User, as_alice: FlaskClient, ending: str
+) -> None:
+    job = ran(job_of(app, alice, CSV.encode("cp1252"), f"clientes.{ending}", header_row=1))
+    english = {"Accept-Language": "en"}
+    page = as_alice.get(f"/jobs/{job.id}", headers=english).get_data(as_text=True)
+    assert f'data-kind="primary" href="/jobs/{job.id}/results"' in page
+    answer = as_alice.get(f"/jobs/{job.id}/results", headers=english, buffered=True)
+    assert answer.headers["Content-Disposition"].rstrip('"').endswith(f".{ending}")
+    lines = answer.data.split(b"\r\n")
+    assert lines[:2] == [
+        b"sep=;",
+        b"Nombre;Tel;Saldo;Status;Line type;Original operator (may have changed);Reason;Checked at (Europe/Madrid);"
+        b"Duplicate of row",
+    ]
+    assert lines[2].startswith(b'"Ana";612345678;-12,50;Found;mobile;')
+    luis, pep = lines[3].split(b"\n")
+    assert luis.startswith(b"Luis;691234567;;No answer;")
+    assert pep.startswith(b'"Pep ""x""";no tiene;+1,5%;Invalid;')
+    assert as_alice.get(f"/jobs/{job.id}/results.csv", headers=english, buffered=True).data == answer.data
+    sheet = load_workbook(
+        io.BytesIO(as_alice.get(f"/jobs/{job.id}/results.xlsx", headers=english, buffered=True).data)
+    ).active
+    assert sheet is not None
+    assert sheet["D2"].value == "Found"
+
+
+def test_a_column_of_numbers_gets_the_delimiter_that_the_readers_excel_expects(app: Flask, alice: User) -> None:
+    job = ran(job_of(app, alice, b"Tel\n612345678\n691234567\n", "a.csv", header_row=1, column=0))
+    for locale, delimiter in (("es", b";"), ("en", b",")):
+        with force_locale(locale), export(job, app.extensions["storage"], "csv") as file:
+            assert file.read().startswith(b"Tel" + delimiter)
+
+
+def test_an_ods_comes_back_as_an_ods(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    content = (Path(__file__).parents[2] / "fixtures" / "clientes.ods").read_bytes()
+    job = ran(job_of(app, alice, content, "clientes.ods"))
+    answer = as_alice.get(f"/jobs/{job.id}/results", headers={"Accept-Language": "en"}, buffered=True)
+    assert answer.mimetype == "application/vnd.oasis.opendocument.spreadsheet"
+    rows = CalamineWorkbook.from_filelike(io.BytesIO(answer.data)).get_sheet_by_index(0).to_python()
+    assert rows[2][3:5] == ["Status", "Line type"]
+    assert rows[3][3] == "Found"
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(io.BytesIO(answer.data)) as new:
+        assert old.namelist() == new.namelist()
+        assert {name for name in old.namelist() if old.read(name) != new.read(name)} == {"content.xml"}
+    excel = as_alice.get(f"/jobs/{job.id}/results.xlsx", buffered=True)
+    assert load_workbook(io.BytesIO(excel.data)).active is not None

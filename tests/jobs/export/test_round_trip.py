@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from portal.documents.reader.sheet_file import cell_of
-from portal.jobs.export.csv_file import harmless, write_csv
+from portal.jobs.export.csv_cells import harmless
+from portal.jobs.export.csv_file import write_csv
 from portal.jobs.export.lines import ExportPlan, RowFilter
 from portal.jobs.export.xlsx import write_xlsx
 from portal.phone import parse

@@ -3,7 +3,6 @@
 import csv
 import datetime
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from openpyxl import load_workbook
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from tests.jobs.export.own_workbook import ANSWER, HEADINGS, answers, changed_parts, in_place, opened, read_of
 from tests.jobs.export.varied_workbooks import Made, make
+from tests.support.libreoffice import soffice
 
 WORKBOOKS = 150
 SHOWN = range(0, WORKBOOKS, 5)  # those that LibreOffice shows
-SOFFICE = shutil.which("soffice")
 # Comma-separated, quoted, UTF-8, every cell as it is shown, of every sheet.
 AS_SHOWN = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
 MAY_CHANGE = re.compile(r"xl/(worksheets/sheet\d+|tables/table\d+|styles|workbook)\.xml")
@@ -60,7 +59,6 @@ def test_a_workbook_is_what_it_was_with_its_answers(seed: int, tmp_path: Path) -
     assert [row[: len(old[0])] for row in new[: len(old)]] == old
 
 
-@pytest.mark.skipif(SOFFICE is None, reason="LibreOffice is missing: apt-get install libreoffice-calc-nogui")
 def test_libreoffice_shows_every_old_cell_as_before(tmp_path: Path) -> None:
     made: dict[int, Made] = {}
     for seed in SHOWN:
@@ -69,7 +67,13 @@ def test_libreoffice_shows_every_old_cell_as_before(tmp_path: Path) -> None:
         sheets = [ExtraSheet("Resumen <&>", [["Columna", "Filas"], [" a ", 7]])]
         content = in_place(path, rows, sheet=made[seed].sheet, header_row=made[seed].header_row, sheets=sheets)
         (tmp_path / f"{seed}-luego.xlsx").write_bytes(content)
-    command = [str(SOFFICE), f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--convert-to", AS_SHOWN]
+    command = [
+        str(soffice()),
+        f"-env:UserInstallation=file://{tmp_path}/profile",
+        "--headless",
+        "--convert-to",
+        AS_SHOWN,
+    ]
     files = [str(file) for file in sorted(tmp_path.glob("*.xlsx"))]
     subprocess.run([*command, "--outdir", str(tmp_path / "csv"), *files], check=True, capture_output=True, timeout=120)
 

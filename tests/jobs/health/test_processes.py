@@ -14,7 +14,7 @@ from portal.jobs.health import processes as processes_room
 from portal.jobs.health.processes import EVERY, KEPT, SILENT_AFTER, SWEEP_MISSED, Reporter, WorkerProcess, is_stalled
 from portal.jobs.sweep import steps
 from tests.services import wait_until
-from tests.support import cast
+from tests.support import cast, scenes
 from tests.support.world import World
 
 SECOND = timedelta(seconds=1)
@@ -193,3 +193,59 @@ def test_a_busy_worker_does_not_write_a_row_for_each_job(app, now) -> None:
     assert len([text for text in writes if text.startswith("INSERT")]) == 1
     one.report(now + EVERY)
     assert len([text for text in writes if text.startswith("INSERT")]) == 2
+
+
+# ── busy with nothing ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def busy_since(app: Flask, at: datetime, now: datetime, doing: str, kind: str = "scrape", pid: int = 1) -> None:
+    """A process of this kind does this since then, and has reported now."""
+    name = f"{kind}-{pid}"
+    row = WorkerProcess(
+        name=name, kind=kind, host="h", pid=pid, started_at=at, seen_at=now, doing=doing, doing_since=at
+    )
+    db.session.merge(row)
+    db.session.commit()
+
+
+def hung(now: datetime) -> list[int]:
+    db.session.rollback()
+    return [one.pid for one in processes_room.hung(now)]
+
+
+def test_a_row_says_since_when(app, now) -> None:
+    one = reporter(app, "scrape", now)
+    for seconds, doing, since in (
+        (0, None, None),
+        (5, "job 7", 5),
+        (30, "job 7", 5),
+        (31, "job 8", 31),
+        (40, None, None),
+    ):
+        one.report(now + seconds * SECOND, doing)
+        (row,) = rows()
+        assert row.doing_since == (None if since is None else now + since * SECOND)
+
+
+def test_a_worker_whose_job_is_gone_hangs_and_everybody_is_told(app, alice, as_ada, runner, make_job) -> None:
+    began, now = utcnow() - 5 * MINUTE, utcnow()
+    job = make_job(alice, 3)
+    busy_since(app, began, now, f"job {job.id}")
+    busy_since(app, began, now, "sweep", "sweep")
+    swept(now)
+    assert hung(now) == [1] and still(now, began)
+    page = as_ada.get("/admin/health").text
+    assert "1 not responding" in page and "Restart the workers" in page
+    told = runner.invoke(args=["doctor"]).output
+    assert f"scrape-1 (job {job.id})" in told
+    scenes.claim(job, now)
+    assert hung(now) == [] and not still(now, began), "a file may take hours"
+    # Another worker has the job by now: the first one is left over.
+    busy_since(app, now - MINUTE, now, f"job {job.id}", pid=2)
+    assert hung(now) == [1] and not still(now, began), "the second one works"
+
+
+@pytest.mark.parametrize("minutes", [3, 11])
+def test_another_task_may_take_its_time_limit(app, now, minutes: int) -> None:
+    busy_since(app, now - minutes * MINUTE, now, "document 3", "intake")
+    assert hung(now) == ([1] if minutes > 10 else [])

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests import services
 from tests.jobs.many import copies
 from tests.support.cast import NOW, make_app
+from tests.support.databases import ON_BOTH
 from tests.support.misbehaving import always, misbehaving, never
 from tests.support.recipes import SECRETS, recipe, registered
 
@@ -41,10 +43,15 @@ STEP = timedelta(minutes=5)
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    """The portal with a real Valkey."""
-    with services.valkey() as url:
-        app = make_app(tmp_path, REDIS_URL=url)
+def app(request: pytest.FixtureRequest, tmp_path: Path, valkey: str) -> Iterator[Flask]:
+    """The portal with a real Valkey; on SQLite, unless `support.databases` says so."""
+    with ExitStack() as stack:
+        given = {"REDIS_URL": valkey}
+        if getattr(request, "param", "sqlite") == "postgresql":
+            given["DATABASE_URL"] = stack.enter_context(
+                services.new_database(request.getfixturevalue("postgres_server"))
+            )
+        app = make_app(tmp_path, **given)
         with app.app_context():
             yield app
             db.session.remove()
@@ -123,6 +130,7 @@ def test_a_day_at_a_source_that_refuses_everybody(
     assert db.session.scalar(notified) == FILES
 
 
+@ON_BOTH
 def test_the_others_continue_once_the_source_answers_one(
     app, alice, make_job, tmp_path: Path, monkeypatch, clock
 ) -> None:
@@ -147,6 +155,7 @@ def test_the_others_continue_once_the_source_answers_one(
             assert {job.waits_since for job in jobs} == {None}
 
 
+@ON_BOTH
 @pytest.mark.parametrize("hours", [2])
 @pytest.mark.parametrize("error", [SourceBusy("source_down", 1800), SourceStopped("no_credit")])
 def test_a_wait_without_an_answer_comes_to_an_end(
@@ -204,6 +213,15 @@ def test_a_wait_that_somebody_asked_for_or_that_led_somewhere_does_not_end(
         db.session.commit()
         waiting.release(utcnow())
     assert list(waiting.end_overlong(utcnow())) == []
+
+
+def test_starting_what_is_due_leaves_no_transaction_open(app, alice, make_job, counting, clock) -> None:
+    job = make_job(alice, 3, source="counting")
+    job.status, job.not_before = Status.RETRYING, NOW
+    db.session.commit()
+    steps.start_due(utcnow())
+    assert not db.session().in_transaction(), "on SQLite nobody else could write"
+    assert work() == [job.id]
 
 
 @pytest.mark.parametrize("lacks", ["recipe", "key"])

@@ -87,7 +87,7 @@ def test_forged_messages_would_run_on_a_plain_worker(place: World, tmp_path: Pat
 
 def test_a_real_worker_tries_a_number(place: World) -> None:
     place.start("intake")
-    token = source_trial.start("offline", "+34612345678", utcnow())
+    token = source_trial.start("offline", "+34612345678", "ada@example.com", utcnow())
     wait_until(lambda: source_trial.state_of("offline", token, utcnow()).trial is not None, 20)
     trial = source_trial.state_of("offline", token, utcnow()).trial
     assert trial is not None and trial.answer is not None and trial.answer.fields["line_type"] == "mobile"

@@ -326,6 +326,28 @@ def test_renewing_the_key_replaces_it(hooked: Receiver, alice: User, now: dateti
     assert webhook_is_on(alice.id)
 
 
+def test_a_renewed_key_overlaps_with_the_old_one_for_a_day(
+    failed: ScrapingJob, hooked: Receiver, alice: User, now: datetime
+) -> None:
+    old = settings(alice).webhook_secret
+    webhook_settings.renew_secret(alice.id, now)
+    new = settings(alice).webhook_secret
+    shown: dict[str, Any] = {}
+    exec(re.search(r"```python\n(.+?)```", DOCS.read_text(), re.S)[1], shown)  # type: ignore[index]
+
+    def accepted(key: str | None) -> bool:
+        received = hooked.received[-1]
+        header = received.headers["masterfilter-signature"]
+        at = float(dict(part.split("=") for part in header.split(","))["t"])
+        return bool(shown["is_from_masterfilter"](key, header, received.body, at))
+
+    deliver(now)
+    assert accepted(old) and accepted(new) and not accepted("mfwh_another")
+    webhook_settings.send_test(alice.id, now + timedelta(days=1))
+    list(send_due(now + timedelta(days=1)))
+    assert len(hooked.received) == 2 and accepted(new) and not accepted(old)
+
+
 def test_an_empty_address_switches_it_off_for_due_notices_too(
     failed: ScrapingJob, hooked: Receiver, alice: User, now: datetime
 ) -> None:

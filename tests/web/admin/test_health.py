@@ -94,6 +94,28 @@ def test_the_page_names_what_is_missing_and_what_to_do(as_ada: FlaskClient, app:
     assert "<dt>Python</dt>" in seen and "<dt>SQLite</dt>" in seen and "<dt>Masterfilter</dt>" in seen
 
 
+@pytest.mark.parametrize(("change", "state", "words"), [
+    (("REPLICAOF", "127.0.0.1", "1"), "bad", "Responding, but refusing to store messages."),
+    (("CONFIG", "SET", "maxmemory", "1"), "bad", "Responding, but refusing to store messages."),
+    (("CONFIG", "SET", "maxmemory", "1gb", "maxmemory-policy", "allkeys-lru"), "warn",
+     "Responding, but it may delete messages (allkeys-lru)."),
+])  # fmt: skip
+def test_a_redis_that_only_answers_is_not_well(
+    valkey_app: Flask, change: tuple[str, ...], state: str, words: str
+) -> None:
+    all_here()
+    with Redis.from_url(valkey_app.config["REDIS_URL"]) as redis:
+        redis.execute_command(*change)
+    assert states()["redis"] == state
+    with valkey_app.test_request_context(headers={"Accept-Language": "en"}):
+        found = next(one for one in checks.findings(utcnow()) if one.part == "redis")
+        assert describe(found).how == words and describe(found).todo
+        db.session.rollback()
+    assert (valkey_app.test_client().get("/readyz").status_code == 503) == (state == "bad")
+    doctor = valkey_app.test_cli_runner().invoke(args=["doctor"], env={"LANG": "en"})
+    assert "✗ Redis: it" in doctor.output
+
+
 def test_rubbish_in_redis_does_not_make_it_away(valkey_app: Flask) -> None:
     all_here()
     with Redis.from_url(valkey_app.config["REDIS_URL"]) as redis:

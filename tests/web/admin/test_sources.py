@@ -287,7 +287,7 @@ def test_a_try_says_when_no_worker_takes_it_up_and_at_last_gives_up(
     as_ada: FlaskClient, folder: Path, redis: Redis
 ) -> None:
     now = utcnow()
-    token = source_trial.start("operators", "+34612345678", now)
+    token = source_trial.start("operators", "+34612345678", "ada@example.com", now)
     assert source_trial.state_of("operators", token, now).waiting
     assert source_trial.state_of("operators", token, now + timedelta(seconds=10)).slow
     assert not source_trial.state_of("operators", token, now + timedelta(minutes=3)).waiting

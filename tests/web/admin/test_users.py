@@ -325,6 +325,27 @@ def test_as_many_files_a_day_as_they_may_and_more_after_their_midnight(
     assert cast.make_job(app, alice, now=late + 30 * MINUTE).id
 
 
+def test_uploads_that_are_never_started_are_counted_too_until_removed(
+    app: Flask, as_alice: FlaskClient, alice: User
+) -> None:
+    alice.files_per_day = 2
+    db.session.commit()
+
+    def upload() -> int:
+        return as_alice.post("/documents", data={"file": (BytesIO(b"a;b\n612345678;x\n"), "a.csv")}).status_code
+
+    assert [upload() for _ in range(3)] == [303, 303, 422]
+    document = db.session.scalars(select(Document).order_by(Document.id)).first()
+    as_alice.post(f"/documents/{document.id}/delete")
+    assert [upload() for _ in range(2)] == [303, 422]
+    db.session.rollback()
+    for document in db.session.scalars(select(Document)):
+        document.state = Reading.REFUSED
+    db.session.commit()
+    assert upload() == 303, "one that could not be read may be tried again"
+    assert [upload() for _ in range(8)][-1] == 422
+
+
 def test_who_has_spent_the_day_is_told_at_the_upload_and_at_the_start(
     app: Flask, as_alice: FlaskClient, alice: User
 ) -> None:

@@ -10,6 +10,7 @@ class Obstacle(StrEnum):
     ODD_MARKUP = "odd_markup"  # XML with a document type, entities, or a structure no spreadsheet program writes
     SHEET_CHANGED = "sheet_changed"  # the sheet that was read is not where it was
     NO_ROOM = "no_room"  # the added columns would go past Excel's last one
+    NO_DELIMITER = "no_delimiter"  # a text file of one column, in which every delimiter occurs
     TOO_LARGE = "too_large"  # more than it declared, or parts too large to change in memory
 
 

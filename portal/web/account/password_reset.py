@@ -13,7 +13,7 @@ from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
 from portal.notices.password_mails import announce_password, request_reset
 from portal.web.access import visitor
-from portal.web.auth import blueprint, wait_words
+from portal.web.account.auth import blueprint, wait_words
 
 
 @blueprint.get("/forgot")

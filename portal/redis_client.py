@@ -1,0 +1,29 @@
+"""The Redis client: short time limits, and the prefix by which several portals can share one database.
+
+Every key that the portal names itself begins with the prefix, as do the names of its queues and messages, from which RQ
+makes its keys. It must not know what is stored.
+"""
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+
+class PortalRedis(Redis):
+    """A client that knows its portal's prefix: empty, or a word and a dash."""
+
+    key_prefix = ""
+
+
+def quick_redis(url: str, prefix: str = "") -> PortalRedis:
+    """Return a client with short timeouts, because a page must not hang when Redis does. It connects at first use."""
+    redis: PortalRedis = PortalRedis.from_url(
+        url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
+    )  # type: ignore[assignment]
+    redis.key_prefix = f"{prefix}-" if prefix else ""
+    return redis
+
+
+def prefix_of(redis: Redis | None) -> str:
+    """Return the prefix of a client's keys."""
+    return getattr(redis, "key_prefix", "")
