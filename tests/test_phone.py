@@ -127,6 +127,12 @@ def test_parse_never_raises(text: str, country: str) -> None:
         assert parse(phone.e164, country).e164 == phone.e164
 
 
+def test_a_text_longer_than_any_number_is_not_parsed() -> None:
+    assert parse("+1-1" * 60, "ES").reason is Reason.NOT_A_NUMBER
+    assert parse("+34 612 34 56 78 " + "-" * 60, "ES").reason is Reason.NOT_A_NUMBER
+    assert parse("Tel. +34 (612) 34 56 78, extensión 1234", "ES").e164 == "+34612345678"
+
+
 def test_the_heavy_data_is_not_loaded() -> None:
     code = (
         "import sys, types; p = types.ModuleType('portal'); p.__path__ = ['portal']; sys.modules['portal'] = p\n"

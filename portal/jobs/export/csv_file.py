@@ -11,16 +11,17 @@ from typing import Any, BinaryIO, TextIO
 from flask_babel import get_locale
 
 from portal.documents.reader.sheet_file import Cell, text_of
-from portal.jobs.export.csv_cells import harmless
+from portal.jobs.export.csv_cells import harmless_throughout
 from portal.jobs.export.lines import ExportPlan, lines
 
 
 def localized_writer(out: TextIO) -> tuple[Any, bool]:
     """Return a CSV writer for the spreadsheet programs of the reader's language, and whether they write a decimal
-    point: English Excel separates cells with commas, Spanish Excel, which writes 3,5, with semicolons."""
+    point: English Excel separates cells with commas, Spanish Excel, which writes 3,5, with semicolons. Every cell is
+    quoted, so that Excel in the other language keeps it together where it can."""
     locale = get_locale()
     english = locale is not None and locale.language == "en"
-    return csv.writer(out, delimiter="," if english else ";", lineterminator="\r\n"), english
+    return csv.writer(out, delimiter="," if english else ";", lineterminator="\r\n", quoting=csv.QUOTE_ALL), english
 
 
 def write_csv(plan: ExportPlan, out: BinaryIO) -> None:
@@ -39,6 +40,7 @@ def write_csv(plan: ExportPlan, out: BinaryIO) -> None:
 
 def _text(cell: Cell, *, plain_point: bool) -> str:
     if isinstance(cell, str):
-        return harmless(cell)
+        # Quotes alone protect only the first cell of a line from Excel in the other language.
+        return harmless_throughout(cell)
     text = text_of(cell)
     return text.replace(".", ",") if isinstance(cell, float) and not plain_point else text

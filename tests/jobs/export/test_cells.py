@@ -1,6 +1,8 @@
 """The cells of the result file: words, times, and text that a program might interpret."""
 
+import csv
 import datetime
+import io
 from datetime import UTC
 
 import pytest
@@ -70,11 +72,26 @@ def test_csv_speaks_the_language_that_excel_expects(app: Flask, alice: User) -> 
         content = file.read()
     spanish, english = csv_of(app, job, "es"), csv_of(app, job, "en")
 
-    assert content.startswith(b"\xef\xbb\xbfNombre;Tel\xc3\xa9fono;")
+    assert content.startswith(b'\xef\xbb\xbf"Nombre";"Tel\xc3\xa9fono";')
     assert content.endswith(b"\r\n")
     assert [spanish[1][3], english[1][3]] == ["12,5", "12.5"]
     assert english[1][:5] == ["Ana", "612 34 56 78", "2026-01-31", "12.5", "TRUE"]
     assert english[4][1] == "691234567"
+
+
+@pytest.mark.parametrize(("language", "other"), [("es", ","), ("en", ";"), ("es", "\t")])
+def test_no_cell_is_a_formula_for_excel_in_the_other_language(
+    app: Flask, alice: User, language: str, other: str
+) -> None:
+    nasty = [f"x{other}=1+1", f"x{other} =1+1{other}y", f'x{other}"@SUM(A1)"', "x\n=1+1"]
+    job = job_on(app, alice, [["Tel", *"ABCD"], ["612345678", *nasty]])
+
+    with force_locale(language), export(job, app.extensions["storage"], "csv") as file:
+        text = file.read().decode("utf-8-sig")
+
+    assert all(line.startswith('"') for line in text.split("\r\n") if line)
+    split = csv.reader(io.StringIO(text, newline=""), delimiter=other)
+    assert [cell for line in split for cell in line if cell.lstrip(' "').startswith(("=", "@"))] == []
 
 
 def test_csv_escapes_formulas_and_leaves_e164_alone(app: Flask, alice: User) -> None:
