@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from portal.config import read_settings
+from portal.documents.reader.sandbox import not_dumpable
 from portal.tether import die_with
 
 _settings = read_settings()
@@ -24,5 +25,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let gunicorn's workers die with it; otherwise they would survive a `kill -9` of gunicorn and keep the port."""
+    """Let gunicorn's workers die with it; otherwise they would survive a `kill -9` of gunicorn and keep the port.
+    Their memory and environment, with its secrets, are theirs alone."""
     die_with(worker.ppid)
+    not_dumpable()

@@ -4,29 +4,37 @@ Besides `upload`, the only place in this package that writes documents. It must 
 transaction is open while the child process reads: that may take a minute, and SQLite has one writer.
 """
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from portal.database import db
 from portal.documents.check import check_facts
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import SheetFacts, read
+from portal.documents.reader.parent import MachineFailed, SheetFacts, read
 from portal.documents.storage import LocalStorage
 
 MAX_READ_ATTEMPTS = 3
+LONGEST_WAIT_SECONDS = 900.0  # before a document is tried again whose machine has failed
 
 
 def read_document(
-    document_id: int, storage: LocalStorage, limits: ReadLimits, now: datetime, country: str = "ES"
+    document_id: int,
+    storage: LocalStorage,
+    limits: ReadLimits,
+    now: datetime,
+    country: str = "ES",
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Read a document whose state is `reading`; do nothing for any other state.
 
     `country` (two letters) is assumed for numbers without a prefix. Each try is counted before it begins and the
-    fourth is refused, so that a file that kills its worker cannot do so forever. Raises ReadingFailed or OSError when
-    the machine failed rather than the file; the document then stays `reading` and is tried again.
+    fourth is refused, so that a file that kills its worker cannot do so forever. When the machine failed rather than
+    the file (a full disk, a file on another machine, a deploy), the try does not count: the document stays `reading`,
+    and the longer it has waited, the later it is tried again. Raises ReadingFailed or OSError then.
     """
     chosen = _begin(document_id)
     if chosen is None:
@@ -36,7 +44,12 @@ def read_document(
         _finish(document_id, state=Reading.REFUSED, problem=FileProblem.UNSAFE.value, problem_facts={}, read_at=now)
         return
     try:
-        sheets = read(storage.path(key), file_name, lambda index: storage.sheet_path(key, index), limits, country)
+        sheets = read(
+            storage.path(key), file_name, lambda index: storage.sheet_path(key, index), limits, country, stopped
+        )
+    except (MachineFailed, OSError):
+        _give_back(document_id, now)
+        raise
     except Unreadable as error:
         problem, facts = error.problem.value, error.facts
         _finish(document_id, state=Reading.REFUSED, problem=problem, problem_facts=facts, read_at=now)
@@ -64,6 +77,17 @@ def _begin(document_id: int) -> tuple[int, str, str] | None:
     row = db.session.execute(counted).one_or_none()
     db.session.commit()
     return None if row is None else (row[0], row[1], row[2])
+
+
+def _give_back(document_id: int, now: datetime) -> None:
+    """Take the try off the count, and let the sweep wait with the next one: half as long as the document has waited."""
+    created_at = db.session.scalar(select(Document.created_at).where(Document.id == document_id))
+    waited = (now - created_at).total_seconds() if created_at else 0.0
+    later = now + timedelta(seconds=min(waited / 2, LONGEST_WAIT_SECONDS))
+    still = (Document.id == document_id, Document.state == Reading.READING)
+    returned = {"read_attempts": Document.read_attempts - 1, "enqueued_at": later}
+    db.session.execute(update(Document).where(*still).values(returned).execution_options(synchronize_session=False))
+    db.session.commit()
 
 
 def _finish(document_id: int, **values: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from portal.database import changed_rows, db
 from portal.documents.models import Document
@@ -17,6 +17,7 @@ from portal.documents.storage import LocalStorage
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.models import ScrapingJob
+from portal.jobs.opening import is_hidden
 from portal.notices import outbox
 
 log = structlog.get_logger(__name__)
@@ -39,9 +40,8 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     outbox.forget_file_name(job.id)
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
-    others = (
-        ScrapingJob.document_id == job.document_id, ScrapingJob.id != job.id, ScrapingJob.deleted_at.is_(None)
-    )  # fmt: skip
+    there = or_(ScrapingJob.deleted_at.is_(None), and_(*is_hidden()))  # one that is just being started needs it too
+    others = (ScrapingJob.document_id == job.document_id, ScrapingJob.id != job.id, there)
     if db.session.scalar(select(func.count()).where(*others)):
         return None
     document.deleted_at, document.sheets, document.checks = now, [], {}

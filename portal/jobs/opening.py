@@ -43,7 +43,7 @@ def show(job_id: int, rows: Sequence[dict[str, Any]], now: datetime) -> bool:
     """Show a hidden job with its counts, in the session's transaction. False: it has been removed."""
     invalid = sum(row["outcome"] == Outcome.INVALID for row in rows)
     counts = {"total_numbers": len(rows), "invalid_count": invalid, "processed_numbers": invalid}
-    hidden = (ScrapingJob.id == job_id, *_hidden())
+    hidden = (ScrapingJob.id == job_id, *is_hidden())
     return changed_rows(update(ScrapingJob).where(*hidden).values(deleted_at=None, updated_at=now, **counts)) == 1
 
 
@@ -56,13 +56,13 @@ def remove_hidden(job_id: int) -> None:
         db.session.commit()
         if len(chosen) < PIECE_ROWS:
             break
-    changed_rows(delete(ScrapingJob).where(ScrapingJob.id == job_id, *_hidden()))
+    changed_rows(delete(ScrapingJob).where(ScrapingJob.id == job_id, *is_hidden()))
     db.session.commit()
 
 
 def remove_left_behind(now: datetime) -> Iterator[int]:
     """Remove hidden jobs whose process is gone, and yield their ids. A step of the sweep; it commits."""
-    old = select(ScrapingJob.id).where(*_hidden(), ScrapingJob.created_at < now - LEFT_BEHIND)
+    old = select(ScrapingJob.id).where(*is_hidden(), ScrapingJob.created_at < now - LEFT_BEHIND)
     left = list(db.session.scalars(old.order_by(ScrapingJob.created_at).limit(LEFT_JOBS)))
     db.session.commit()
     for job_id in left:
@@ -70,6 +70,7 @@ def remove_left_behind(now: datetime) -> Iterator[int]:
         yield job_id
 
 
-def _hidden() -> tuple[Any, ...]:
+def is_hidden() -> tuple[Any, ...]:
+    """The conditions of a job that is being opened."""
     # With a literal, so that SQLite sees that the small index of hidden jobs applies.
     return (ScrapingJob.deleted_at.is_not(None), text("total_numbers = 0"))

@@ -49,7 +49,7 @@ def lines(answer: object) -> dict[str, str]:
 def test_all_is_well(portal: Callable[..., FlaskCliRunner]) -> None:
     answer = portal().invoke(args=["doctor"])
     assert answer.exit_code == 0, answer.output
-    assert all(line.startswith("✓") for line in lines(answer).values()) and len(lines(answer)) == 10
+    assert all(line.startswith("✓") for line in lines(answer).values()) and len(lines(answer)) == 11
     assert "emails are saved as files" in lines(answer)["✓ Email"]
 
 

@@ -1,8 +1,9 @@
 """A waiting document is read once, becomes ready or refused, and its counts are kept."""
 
+import errno
 import sqlite3
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,45 @@ def test_choices_that_a_document_does_not_have(
         (0, 1, 1, "XX", COUNTRY_UNKNOWN), (0, 1, 1, "es", COUNTRY_UNKNOWN),
     ):  # fmt: skip
         assert choice_problem(sheets, sheet, header_row, column, country) == problem
+
+
+def _away(storage: WatchedStorage, document: Document) -> Callable[[], object]:
+    """The file is on another machine, for the time being."""
+    path = storage.path(document.storage_key)
+    path.rename(elsewhere := path.with_name("elsewhere"))
+    return lambda: elsewhere.rename(path)
+
+
+def _full(storage: WatchedStorage, document: Document) -> Callable[[], object]:
+    """The disk is full: no folder for the sheets can be made."""
+
+    def raises() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    storage.meanwhile = raises  # type: ignore[method-assign]
+    return lambda: setattr(storage, "meanwhile", lambda: None)
+
+
+@pytest.mark.parametrize("fault", [_away, _full, None], ids=["file-away", "disk-full", "deploy"])
+def test_a_fault_of_the_machine_uses_no_try(
+    tmp_path: Path,
+    upload: Callable[[Path], int],
+    storage: WatchedStorage,
+    now: datetime,
+    fault: Callable[[WatchedStorage, Document], Callable[[], object]] | None,
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
+    mend = fault(storage, found(document_id)) if fault else lambda: None
+    waits = []
+    for minutes in range(2 * MAX_READ_ATTEMPTS):
+        at = now + timedelta(minutes=10 * minutes)
+        with pytest.raises((ReadingFailed, OSError)):
+            read_document(document_id, storage, ReadLimits(), at, stopped=lambda: fault is None)
+        document = found(document_id)
+        assert (document.state, document.read_attempts) == (Reading.READING, 0)
+        assert document.enqueued_at
+        waits.append(document.enqueued_at - at)
+    assert waits == sorted(waits) and waits[-1] > timedelta(minutes=10)
+    mend()
+    read_document(document_id, storage, ReadLimits(), now)
+    assert found(document_id).state == Reading.READY

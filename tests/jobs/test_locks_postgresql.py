@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -14,7 +15,7 @@ from sqlalchemy import select, text
 
 from portal.database import db
 from portal.documents.models import Document
-from portal.jobs import commands, uploads
+from portal.jobs import commands, opening, uploads
 from portal.jobs.admin import operation_runner, operations
 from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.core.bulk_tables import OperationState, Verb
@@ -126,7 +127,28 @@ def test_a_document_is_started_while_its_only_job_is_deleted(app: Flask) -> None
     db.session.commit()
     uploads.job_started_since(document, None)
     with meanwhile(app, lambda: commands.delete(job_id, alice.email, NOW, storage)):
-        again = commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, NOW, push=False)
+        try:
+            started = bool(commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, NOW, push=False))
+        except commands.CannotStart:  # the deletion came first
+            started = False
+    db.session.refresh(document)
+    is_there = document.deleted_at is None and storage.path(document.storage_key).exists()
+    assert is_there == started, "a job without its file, or a file that nobody can start"
+
+
+def test_a_document_stays_whose_second_job_is_being_started(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = cast.make_user("alice@example.com")
+    job = scenes.completed(cast.make_job(app, alice, 2))
+    job_id, document, storage = job.id, db.session.get_one(Document, job.document_id), app.extensions["storage"]
+    show = opening.show
+
+    def deleted_meanwhile(*args: Any) -> bool:
+        db.session.commit()
+        commands.delete(job_id, alice.email, NOW, storage)
+        return show(*args)
+
+    monkeypatch.setattr(opening, "show", deleted_meanwhile)
+    again = commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, NOW, push=False)
     db.session.refresh(document)
     assert document.deleted_at is None and storage.path(document.storage_key).exists(), f"job {again.id} needs it"
 

@@ -138,7 +138,8 @@ def test_after_its_day_its_owner_reads_what_it_was(app, as_alice, as_bob, alice,
     assert "its retention period ended" in page and "Upload again" in page and "<b>5</b>" in page
     assert cast.mobile(0) not in page
     assert as_bob.get(f"/jobs/{job.id}").status_code == 404
-    for rest in ("live", "results.xlsx", "delete"):
+    for rest in ("live", "delete"):
         assert as_alice.get(f"/jobs/{job.id}/{rest}").status_code == 404
+    assert as_alice.get(f"/jobs/{job.id}/results.xlsx").location == f"/jobs/{job.id}", "which explains it"
     assert as_alice.post(f"/jobs/{job.id}/retry").status_code == 404
     assert "clientes.xlsx" not in text_of(as_alice, "/")

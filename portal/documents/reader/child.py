@@ -1,4 +1,4 @@
-"""The process that parses a file: `portal.documents.reader.child PATH NAME FOLDER LIMITS PARENT`, started by `parent`.
+"""The process that parses a file: `portal.documents.reader.child PATH FOLDER LIMITS PARENT`, started by `parent`.
 
 It limits its own memory, time and file size first, and dies with its parent. A crash in here does not harm the portal:
 a hostile workbook of 1.4 KiB aborts the parser, and no `try` catches that. It writes one JSON object to stdout:
@@ -6,26 +6,45 @@ a hostile workbook of 1.4 KiB aborts the parser, and no `try` catches that. It w
 functions, so that they too are loaded under the limits.
 """
 
+import errno
 import json
 import resource
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
+from portal.documents.reader.sandbox import lock_in
 from portal.tether import die_with
 
+MACHINE_FAILED = 75  # EX_TEMPFAIL: the exit code for a fault of the machine and not of the file
+MACHINE_FAULTS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
 
-def confine(limits: ReadLimits, parent: int) -> None:
-    """Limit this process to what reading a file needs, and end it when the process `parent` ends."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Python raises an exception, which we would blame on the file
+
+def confine(limits: ReadLimits, parent: int, path: Path, folder: Path) -> None:
+    """Limit this process to what reading the file needs, and end it when the process `parent` ends.
+
+    Should memory run out all the same, the kernel ends this process first. A signal ends it as if nobody had changed
+    what it does: a worker started under nohup, or Python's own KeyboardInterrupt, would be blamed on the file.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     die_with(parent)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    lock_in([path], folder)
 
 
 def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
@@ -73,9 +92,11 @@ def _report(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> dic
     except MemoryError:
         return {"problem": FileProblem.UNSAFE, "facts": {}}
     except OSError as error:
-        if error.errno is not None:
-            raise  # a full disk or a missing file is not the file's fault
-        return {"problem": FileProblem.DAMAGED, "facts": {}}
+        if error.errno in MACHINE_FAULTS:
+            print(f"the machine failed: {error}"[:2000], file=sys.stderr)
+            sys.exit(MACHINE_FAILED)
+        # More output than its limit (EFBIG) is not safe; without a number it is the parser's own error.
+        return {"problem": FileProblem.DAMAGED if error.errno is None else FileProblem.UNSAFE, "facts": {}}
     except PasswordError:
         return {"problem": FileProblem.ENCRYPTED, "facts": {}}
     except BaseException as error:  # a panic of the Rust parser is not an Exception
@@ -84,10 +105,11 @@ def _report(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> dic
 
 
 def main(arguments: list[str]) -> None:
-    """Read one file and print the report. `arguments`: path, file name, folder, limits as JSON, parent's pid."""
-    path, file_name, folder, limits_json, parent = arguments
-    limits = ReadLimits.from_json(limits_json)
-    confine(limits, int(parent))
+    """Read one file and print the report. `arguments`: path, folder, limits as JSON, parent's pid; the file's name
+    comes by stdin, as other users can read a command line."""
+    path, folder, limits_json, parent = arguments
+    limits, file_name = ReadLimits.from_json(limits_json), sys.stdin.read()
+    confine(limits, int(parent), Path(path), Path(folder))
     json.dump(_report(Path(path), file_name, Path(folder), limits), sys.stdout)
 
 

@@ -46,7 +46,7 @@ class ReadLimits:
     max_entries: int = 1000  # files in the zip
     max_ratio: int = 200  # unpacked size / packed size of one entry
     base_unpacked_bytes: int = 200 * MIB
-    base_memory_bytes: int = 1024 * MIB
+    base_memory_bytes: int = 512 * MIB
     base_output_bytes: int = 64 * MIB
     cpu_seconds: int = 60
     wall_seconds: int = 120

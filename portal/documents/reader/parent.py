@@ -10,7 +10,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
@@ -33,11 +35,17 @@ runpy.run_module("portal.documents.reader.child", run_name="__main__", alter_sys
 """
 _PORTAL = Path(__file__).resolve().parents[2]
 _REPORT_BYTES = 1024 * 1024
+STEP_SECONDS = 0.25  # how soon a stop is noticed
+MACHINE_FAILED = 75  # the child's exit code for a fault of the machine, see `child`
 _log = logging.getLogger(__name__)
 
 
 class ReadingFailed(RuntimeError):
     """The reading process was stopped or broke for a reason other than the file: try again later."""
+
+
+class MachineFailed(ReadingFailed):
+    """The machine failed, or has to stop: a full disk, a missing file, a deploy. It says nothing about the file."""
 
 
 @dataclass
@@ -85,18 +93,24 @@ class SheetFacts:
 
 
 def read(
-    path: Path, file_name: str, sheet_path: Callable[[int], Path], limits: ReadLimits, country: str = "ES"
+    path: Path,
+    file_name: str,
+    sheet_path: Callable[[int], Path],
+    limits: ReadLimits,
+    country: str = "ES",
+    stopped: Callable[[], bool] = lambda: False,
 ) -> list[SheetFacts]:
     """Read the file and write each sheet's rows to `sheet_path(index)`, whose folder also holds the temporary files.
 
-    `country` (two letters) is assumed for numbers without a prefix. Raises Unreadable when the file cannot be used,
-    ReadingFailed when another try may succeed.
+    `country` (two letters) is assumed for numbers without a prefix; once `stopped()` is true, reading ends. Raises
+    Unreadable when the file cannot be used, ReadingFailed when another try may succeed, and its subclass MachineFailed
+    or OSError when the file has nothing to do with it.
     """
     if path.stat().st_size == 0:
         raise Unreadable(FileProblem.EMPTY)
     folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=sheet_path(0).parent))
     try:
-        found = [SheetFacts.from_dict(facts) for facts in _run_child(path, file_name, folder, limits)]
+        found = [SheetFacts.from_dict(facts) for facts in _run_child(path, file_name, folder, limits, stopped)]
         for facts in found:
             _add_guesses(facts, folder / f"{facts.index}.jsonl", limits, country)
         _require_usable(found)
@@ -134,26 +148,40 @@ def _require_usable(found: list[SheetFacts]) -> None:
         raise Unreadable(FileProblem(first.problem), first.problem_facts)
 
 
-def _run_child(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
+def _run_child(
+    path: Path, file_name: str, folder: Path, limits: ReadLimits, stopped: Callable[[], bool] = lambda: False
+) -> list[dict[str, Any]]:
     """Run the child process and return its facts, one dictionary a sheet."""
     command = [sys.executable, "-I", "-c", _START, str(_PORTAL)]
-    command += [str(path.resolve()), file_name, str(folder.resolve()), limits.to_json(), str(os.getpid())]
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+    command += [str(path.resolve()), str(folder.resolve()), limits.to_json(), str(os.getpid())]
+    with tempfile.TemporaryFile() as name, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        name.write(file_name.encode("utf-8", "replace"))
+        name.seek(0)
         # In its own session: a signal to the worker's whole group (a deploy, Ctrl-C) must not look like a hostile file.
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
+            command, stdin=name, stdout=output, stderr=errors,
             cwd=folder, env={"LANG": "C.UTF-8"}, start_new_session=True,
         )  # fmt: skip
         try:
-            code: int | None = child.wait(timeout=limits.wall_seconds)
-        except subprocess.TimeoutExpired:
-            code = None
+            code = _wait(child, limits.wall_seconds, stopped)
         finally:
             child.kill()
             child.wait()
         if error_text := _tail(errors):
             _log.warning("reading %s ended with %s: %s", path.name, code, error_text)
         return _result_of(code, output)
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: float, stopped: Callable[[], bool]) -> int | None:
+    """Wait for the child's end and return its exit code; None when it takes too long. Raises MachineFailed when this
+    process has to stop."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if stopped():
+            raise MachineFailed("the worker has to stop")
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(timeout=STEP_SECONDS)
+    return None
 
 
 def _result_of(code: int | None, output: IO[bytes]) -> list[dict[str, Any]]:
@@ -164,6 +192,8 @@ def _result_of(code: int | None, output: IO[bytes]) -> list[dict[str, Any]]:
     """
     if code is None or (code < 0 and -code not in (SIGTERM, SIGINT, SIGHUP)):
         raise Unreadable(FileProblem.UNSAFE)
+    if code == MACHINE_FAILED or (code < 0 and -code in (SIGTERM, SIGINT, SIGHUP)):
+        raise MachineFailed(f"the reading process ended with {code}")
     if code != 0:
         raise ReadingFailed(f"the reading process ended with {code}")
     output.seek(0)

@@ -27,6 +27,7 @@ from rq.serializers import JSONSerializer
 from portal import create_app
 from portal.clock import utcnow
 from portal.database import db
+from portal.documents.reader.sandbox import not_dumpable
 from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
 from portal.jobs.worker.redis_repair import GuardedWorker
@@ -235,6 +236,7 @@ def main(arguments: list[str]) -> None:
     """`python worker.py intake|scrape|sweep|scheduler`."""
     name = arguments[1] if len(arguments) > 1 else "scrape"
     app = create_app()
+    not_dumpable()  # its environment holds the secrets, and the reading process runs as the same user
     if name == "scheduler":
         from portal.jobs.worker.scheduler import run_scheduler
 

@@ -50,7 +50,7 @@ def read_document(document_id: int) -> None:
     storage = current_app.extensions["storage"]
     settings = current_app.config
     limits = ReadLimits(max_rows=rows_for_document(document_id))
-    intake.read_document(document_id, storage, limits, utcnow(), country=settings["DEFAULT_COUNTRY"])
+    intake.read_document(document_id, storage, limits, utcnow(), settings["DEFAULT_COUNTRY"], STOP.is_set)
     if (document := db.session.get(Document, document_id)) is not None:
         look_ahead(document, storage)
     db.session.remove()

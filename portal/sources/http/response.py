@@ -92,8 +92,10 @@ def _guessed(body: bytes) -> str:
     return "utf-8"
 
 
-_TAG = re.compile(r"<[a-zA-Z](?:[^\"'>]++|\"[^\"]*+\"|'[^']*+'|[\"'])*+")
-_QUOTED = re.compile(r"\"[^\"]*+\"|'[^']*+'")
+# As parsers read it: a quote begins a value only after "=", and a slash parts attributes as a space does.
+_TAG = re.compile(r"<[a-zA-Z](?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')|=)*+")
+_QUOTED = re.compile(r"=\s*+(?:\"[^\"]*+\"|'[^']*+')")
+_SEPARATOR = re.compile(r"[\s/]++")
 _ATTRIBUTE = re.compile(r"[\s\"'][^\s=>\"']++=")
 
 
@@ -104,7 +106,7 @@ def most_attributes(page: str) -> int:
         text = tag[0]
         if len(text) <= 2 * MOST_ATTRIBUTES:
             continue
-        bare = _QUOTED.sub('""', text)
-        # The second figure is for quotes that only look like a pair.
-        most = max(most, len(bare.split()) + bare.count('=""'), len(_ATTRIBUTE.findall(text)))
+        bare = _QUOTED.sub("=", text)
+        # The last figure is for quotes that only look like a pair.
+        most = max(most, len(_SEPARATOR.findall(bare)), bare.count("="), len(_ATTRIBUTE.findall(text)))
     return most

@@ -28,7 +28,8 @@ from portal.sources.http.first_request import FirstRequestGate
 from portal.sources.http.refusals import Refusals
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.http.robots import Robots
-from portal.sources.limits.interfaces import Breaker, Limiter
+from portal.sources.limits.interfaces import Breaker, Limiter, Places
+from portal.sources.limits.rate_limiter import WaitInterrupted
 from portal.sources.recipes.model import AnswerFormat, Recipe, Request
 from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill
 
@@ -57,9 +58,11 @@ class SourceSession:
         robots: Robots,
         stop: Callable[[], bool],
         tickets: Tickets,
+        places: Places,
     ) -> None:
         self.recipe = recipe
         self._environ, self._client, self._breaker, self._robots = environ, client, breaker, robots
+        self._places = places
         self._make_limiter = make_limiter
         self._per_second = recipe.limits.per_second
         self._limiter = make_limiter(self._per_second)
@@ -139,24 +142,36 @@ class SourceSession:
         """
         stop = _never if fetching else self.stop
         with self._gate:
+            self._take_place(stop)  # first: a slot that waited for a place would be used too late
             try:
-                self._limiter.wait(stop)
-            except SourceBusy:
-                if stop():
-                    raise RequestInterrupted from None
-                raise
-            if stop():
-                raise RequestInterrupted
-            self._breaker.check()  # last: a thread that it lets through as a probe has to report an outcome
-            sent_at = self._refusals.send()
-            try:
-                response = self._client.send(filled, request)
-            except (NoResponse, SourceStopped):
-                self._breaker.failed()
-                raise
+                self._wait_for_slot(stop)
+                self._breaker.check()  # last: a thread that it lets through as a probe has to report an outcome
+                sent_at = self._refusals.send()
+                try:
+                    response = self._client.send(filled, request)
+                except (NoResponse, SourceStopped):
+                    self._breaker.failed()
+                    raise
+            finally:
+                self._places.give_back()
             response.about, response.sent_at = filled.about, sent_at
             self._apply_to_all(response, fetching)
             return response
+
+    def _take_place(self, stop: Callable[[], bool]) -> None:
+        try:
+            self._places.take(stop)
+        except WaitInterrupted:
+            raise RequestInterrupted from None
+
+    def _wait_for_slot(self, stop: Callable[[], bool]) -> None:
+        try:
+            self._limiter.wait(stop)
+        except SourceBusy:
+            if not stop():
+                raise
+        if stop():
+            raise RequestInterrupted
 
     def _apply_to_all(self, response: SourceResponse, fetching: bool) -> None:
         """Apply what a response means for every number: the breaker, the limiter, a refusal."""

@@ -11,6 +11,7 @@ from portal.sources.http.client import SourceClient
 from portal.sources.http.robots import Robots
 from portal.sources.http.session import SourceSession
 from portal.sources.limits.circuit_breaker import CircuitBreaker
+from portal.sources.limits.concurrency_limiter import ConcurrencyLimiter
 from portal.sources.limits.interfaces import Breaker, Limiter
 from portal.sources.limits.rate_limiter import RateLimiter
 from portal.sources.recipes.model import Recipe
@@ -51,6 +52,7 @@ class HttpSource:
             lambda: guarded_session.session(allow_private, pool_size=self.concurrency, redirects=redirects, ports=ports)
         )
         self._make_limiter = make_limiter or (lambda rate: RateLimiter(redis, recipe.name, rate))
+        self._make_places = lambda: ConcurrencyLimiter(redis, recipe.name, recipe.limits.concurrency)
         self._breaker: Breaker = breaker or CircuitBreaker(redis, recipe.name)
         self._robots = Robots(self._client.send)
 
@@ -70,6 +72,7 @@ class HttpSource:
             self._robots,
             stop,
             tickets,
+            self._make_places(),
         )
 
     def lookup(self, e164: str) -> Answer:

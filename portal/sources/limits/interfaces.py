@@ -1,6 +1,7 @@
-"""The limiter and the breaker as a session uses them: before each request, and with its outcome afterwards.
+"""The limiters and the breaker as a session uses them: before each request, and with its outcome afterwards.
 
-`rate_limiter` and `circuit_breaker`, which all workers share, provide them; a test may pass others.
+`rate_limiter`, `concurrency_limiter` and `circuit_breaker`, which all workers share, provide
+them; a test may pass others.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,13 @@ class Limiter(Protocol):
     def wait(self, stop: Callable[[], bool]) -> None: ...
     def pause(self, seconds: float) -> None: ...
     def report(self, outcome: str) -> None: ...
+
+
+class Places(Protocol):
+    """As `concurrency_limiter.ConcurrencyLimiter`."""
+
+    def take(self, stop: Callable[[], bool]) -> None: ...
+    def give_back(self) -> None: ...
 
 
 class Breaker(Protocol):

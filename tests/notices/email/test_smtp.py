@@ -226,7 +226,9 @@ def test_it_fails_after_its_last_try_and_can_be_resent_by_hand(posting_app: Flas
     assert notice.state == Delivery.DEAD and notice.tries == MAX_TRIES and undelivered_count() == 1
     db.session.commit()
     assert list(send_due(at + timedelta(days=9))) == []
-    assert send_again(notice.id, at) and not send_again(notice.id, at), "pressed twice, it starts one try"
+    assert send_again(notice.id, "ada@example.com", at) and not send_again(notice.id, "ada@example.com", at), (
+        "pressed twice, it starts one try"
+    )
     assert list(send_due(at)) == []
     db.session.refresh(notice)
     assert notice.state == Delivery.DUE
@@ -297,7 +299,7 @@ def test_an_unknown_address_is_final_and_gets_nothing_more(posting_app: Flask, m
     assert list(send_due(NOW + timedelta(hours=1))) == []
     assert mail_server.asked == ["alice@example.com"], "the server is not asked again"
     del mail_server.unknown["alice@example.com"]
-    assert send_again(notice.id, NOW + timedelta(hours=2)), "an admin lifts it"
+    assert send_again(notice.id, "ada@example.com", NOW + timedelta(hours=2)), "an admin lifts it"
     assert len(list(send_due(NOW + timedelta(hours=2)))) == 1 and mail_refusals.count() == 0
 
 

@@ -171,8 +171,11 @@ def test_a_yes_is_a_word_in_the_file(
         "".join(f'a{n}=""' for n in range(90_000)),
         "".join(f" a{n}='>'" for n in range(90_000)),
         ' b=x"' + "".join(f" a{n}=1" for n in range(90_000)) + ' c="x"',
+        "/".join(f" a{n}" if n == 0 else f"a{n}" for n in range(1500)),
+        ' x=y" ' + " ".join(f"a{n}" for n in range(1500)) + ' b=""',
+        " ' " + " ".join(f"a{n}" for n in range(1500)) + " '",
     ],
-    ids=["values", "names", "no-spaces", "brackets", "false-quotes"],
+    ids=["values", "names", "no-spaces", "brackets", "false-quotes", "slashes", "quote-in-a-value", "quote-as-a-name"],
 )
 def test_a_page_with_too_many_attributes_is_not_read(tag: str) -> None:
     with pytest.raises(UnreadableResponse):

@@ -1,0 +1,74 @@
+"""The reading process can open its own file and nothing else, connect to nobody, and start nothing."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portal.config import ROOT
+from portal.documents.reader import sandbox
+from portal.documents.reader.limits import ReadLimits
+
+TRIES = """
+import ctypes, json, os, socket, subprocess, sys
+from pathlib import Path
+from portal.documents.reader import child
+path, folder, secret, port, parent = sys.argv[1:]
+child.confine(child.ReadLimits(), os.getppid(), Path(path), Path(folder))
+def tried(action):
+    try:
+        action()
+    except BaseException as error:
+        return type(error).__name__
+    return "done"
+print(json.dumps({
+    "own file": tried(lambda: Path(path).read_bytes()),
+    "own folder": tried(lambda: Path(folder, "0.jsonl").write_text("x")),
+    "a library": tried(lambda: __import__("python_calamine")),
+    "a secret": tried(lambda: Path(secret).read_bytes()),
+    "passwords": tried(lambda: Path("/etc/passwd").read_bytes()),
+    "parent's environment": tried(lambda: Path(f"/proc/{parent}/environ").read_bytes()),
+    "write elsewhere": tried(lambda: Path(secret).write_text("x")),
+    "connect": tried(lambda: socket.create_connection(("127.0.0.1", int(port)), 2)),
+    "start a program": tried(lambda: os.execv("/bin/true", ["true"])),
+}))
+"""
+
+
+@pytest.mark.skipif(not all(sandbox.abilities().values()), reason="this kernel has no Landlock or no seccomp filter")
+def test_the_child_reaches_nothing_but_its_file(tmp_path: Path) -> None:
+    (folder := tmp_path / "work").mkdir()
+    (path := tmp_path / "a.xlsx").write_bytes(b"x")
+    (secret := tmp_path / "secret_key").write_text("key")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        given = [path, folder, secret, server.getsockname()[1], os.getpid()]
+        run = subprocess.run(
+            [sys.executable, "-c", TRIES, *map(str, given)], cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+    result = json.loads(run.stdout)
+    assert {what for what, how in result.items() if how == "done"} == {"own file", "own folder", "a library"}, result
+    assert result["connect"] == result["start a program"] == result["passwords"] == "PermissionError"
+    assert secret.read_text() == "key"
+
+
+def test_a_process_that_is_not_dumpable_hides_its_environment() -> None:
+    if os.getuid() == 0:
+        pytest.skip("root may read everybody's")
+    code = (
+        "from portal.documents.reader.sandbox import not_dumpable; not_dumpable(); print('ready', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout and process.stdout.readline() == b"ready\n"
+        with pytest.raises(PermissionError):
+            Path(f"/proc/{process.pid}/environ").read_bytes()
+        process.kill()
+
+
+def test_the_memory_of_the_child_is_half_a_gigabyte() -> None:
+    assert ReadLimits().memory_bytes < 520 * 1024 * 1024
