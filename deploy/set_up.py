@@ -1,9 +1,9 @@
 """Sets up the environment for make: `python deploy/set_up.py run`, `test` or `bench`. Needs only Python.
 
 It creates `.venv`, installs the pinned packages and compiles the translations. `test` adds what only tests need, with
-Chromium and PostgreSQL from this machine's packages if run as root; `bench` adds Scrapy. Finished steps are not
-repeated, and a second set-up at the same time waits for the first. It must not import the portal, whose packages may
-not be installed yet.
+Chromium, PostgreSQL and LibreOffice from this machine's packages if run as root; `bench` adds Scrapy. Finished steps
+are not repeated, and a second set-up at the same time waits for the first. It must not import the portal, whose
+packages may not be installed yet.
 """
 
 import fcntl

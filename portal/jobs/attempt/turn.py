@@ -1,6 +1,6 @@
 """An attempt's turn: after a few minutes it gives its worker back, if another person's file waits for one.
 
-Whoever has the portal for themselves keeps it; a job that gives way goes to the back of the queue and uses no retry. An
+A person who is alone on the portal keeps it; a job that gives way goes to the back of the queue and uses no retry. An
 attempt in which nothing comes in may give way for `timeout_minutes` in all, as each turn starts its time-out anew.
 """
 
