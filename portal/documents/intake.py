@@ -19,6 +19,7 @@ from portal.documents.storage import LocalStorage
 
 MAX_READ_ATTEMPTS = 3
 LONGEST_WAIT_SECONDS = 900.0  # before a document is tried again whose machine has failed
+MOST_WAITED_SECONDS = 86_400.0  # then it is refused
 
 
 def read_document(
@@ -80,9 +81,13 @@ def _begin(document_id: int) -> tuple[int, str, str] | None:
 
 
 def _give_back(document_id: int, now: datetime) -> None:
-    """Take the try off the count, and let the sweep wait with the next one: half as long as the document has waited."""
+    """Take the try off the count, and let the sweep wait with the next one: half as long as the document has waited.
+    After a day it is refused, so that no file waits for ever."""
     created_at = db.session.scalar(select(Document.created_at).where(Document.id == document_id))
     waited = (now - created_at).total_seconds() if created_at else 0.0
+    if waited > MOST_WAITED_SECONDS:
+        _finish(document_id, state=Reading.REFUSED, problem=FileProblem.MACHINE.value, problem_facts={}, read_at=now)
+        return
     later = now + timedelta(seconds=min(waited / 2, LONGEST_WAIT_SECONDS))
     still = (Document.id == document_id, Document.state == Reading.READING)
     returned = {"read_attempts": Document.read_attempts - 1, "enqueued_at": later}

@@ -206,3 +206,13 @@ def test_a_fault_of_the_machine_uses_no_try(
     mend()
     read_document(document_id, storage, ReadLimits(), now)
     assert found(document_id).state == Reading.READY
+
+
+def test_no_file_waits_for_its_machine_for_ever(
+    tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
+) -> None:
+    document_id = upload(xlsx(tmp_path / "clientes.xlsx", LINES))
+    _away(storage, found(document_id))
+    with pytest.raises(OSError):
+        read_document(document_id, storage, ReadLimits(), now + timedelta(hours=25))
+    assert (found(document_id).state, found(document_id).problem) == (Reading.REFUSED, "machine")

@@ -17,6 +17,7 @@ class FileProblem(StrEnum):
     ENCRYPTED = "encrypted"  # needs a password
     DAMAGED = "damaged"  # begins like a spreadsheet, but cannot be read to the end
     UNSAFE = "unsafe"  # reading it exceeded the limits of memory, time or compression
+    MACHINE = "machine"  # for a day, the portal's machine could not read it: a full disk, a file that is not there
     TOO_MANY_ROWS = "too_many_rows"  # facts: rows, limit
     TOO_MANY_COLUMNS = "too_many_columns"  # facts: columns, limit
     TOO_MANY_SHEETS = "too_many_sheets"  # facts: sheets, limit
