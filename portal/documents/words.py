@@ -31,8 +31,8 @@ PROBLEMS: dict[FileProblem, LazyString] = {
         "We could not read the file safely. Copy the rows with the numbers into a new workbook and upload it."
     ),
     FileProblem.MACHINE: _(
-        "We could not read the file for a whole day, because of a problem of this portal. Ask an administrator for help, "
-        "then upload it again."
+        "We could not read the file for a whole day, because of a problem of this portal. Ask an administrator for "
+        "help, then upload it again."
     ),
     FileProblem.TOO_MANY_ROWS: _(
         "The file has %(rows)s rows and the limit is %(limit)s. Split it into several files and upload them one by one."
