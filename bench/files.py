@@ -65,7 +65,7 @@ def _write_workbook(path: Path) -> None:
 def measure_export() -> list[Goal]:
     """Measure each export in its own process, because a process does not give memory back."""
     goals = []
-    for kind in FileFormat:
+    for kind in (FileFormat.XLSX, FileFormat.CSV):  # an ods is only written into the person's own, see `in_place`
         few, _ = _memory(FEW, kind)
         many, took = _memory(MANY, kind)
         detail = f"{few / 1024:.0f} MB with {FEW:,} rows, {many / 1024:.0f} MB with {MANY:,} ({took:.1f} s)"
