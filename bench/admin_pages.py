@@ -36,7 +36,7 @@ FEW, MANY = 1_000, 50_000 if SHORT else 1_000_000
 TIMES = 10 if SHORT else 30
 PEOPLE = 10
 OPERATED, MOVED = (1_000, 50) if SHORT else (10_000, 500)
-ADMIN, PASSWORD = "ada@example.com", "bench bench bench"
+ADMIN, PASSWORD = "ada@example.com", "brisk walnut ferry 27"
 
 # One page for each filter and sort order of the list, and the triage.
 PAGES = {
