@@ -22,6 +22,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from portal.causes import CauseCode
+from portal.redis_client import prefix_of
 from portal.sources.base import SourceBusy
 from portal.sources.limits.rate_limiter import WaitInterrupted
 
@@ -45,7 +46,7 @@ class ConcurrencyLimiter:
         self.name, self.limit = name, limit
         self._max_wait_seconds = max_wait_seconds
         self._script = redis.register_script(SCRIPT) if redis is not None else None
-        self._key = f"places:{name}"
+        self._key = f"{prefix_of(redis)}places:{name}"
         self._caller = secrets.token_hex(8)
         self._changed = threading.Condition()
         self._granted = self._in_flight = self._waiting = 0

@@ -6,6 +6,7 @@ from portal.clock import utcnow
 from portal.jobs.dispatch import connection, in_queue, job_message, push_job, queue
 from portal.jobs.worker.scheduler import SweepScheduler
 from portal.sources.limits.circuit_breaker import CircuitBreaker
+from portal.sources.limits.concurrency_limiter import ConcurrencyLimiter
 from tests import services
 from tests.support import cast
 from tests.support.preloaded import Preloaded
@@ -28,6 +29,10 @@ def test_two_portals_share_a_redis_database(tmp_path: Path) -> None:
                 CircuitBreaker(connection(), "operators").trip("blocked")
                 assert queue("scrape").count == queue("sweep").count == 1
                 assert connection().exists(f"{prefix and 'two-'}breaker:operators")
+                places = ConcurrencyLimiter(connection(), "operators", 1)
+                places.take()
+                assert connection().exists(f"{prefix and 'two-'}places:operators")
+                places.give_back()
 
 
 def test_a_portal_with_a_prefix_works_and_leaves_only_its_own_keys(tmp_path: Path, forks: Preloaded) -> None:
