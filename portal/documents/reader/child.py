@@ -16,11 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
+from portal.documents.reader.limits import MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sandbox import lock_in
 from portal.tether import die_with
 
-MACHINE_FAILED = 75  # EX_TEMPFAIL: the exit code for a fault of the machine and not of the file
 MACHINE_FAULTS = (
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 MIB = 1024 * 1024
+MACHINE_FAILED = 75  # EX_TEMPFAIL: the reading process's exit code for a fault of the machine and not of the file
 
 
 class FileProblem(StrEnum):

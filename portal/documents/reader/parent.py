@@ -19,7 +19,7 @@ from signal import SIGHUP, SIGINT, SIGTERM
 from typing import IO, Any
 
 from portal.documents.reader.header_guess import guess
-from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
+from portal.documents.reader.limits import MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sheet_file import header_of, sample
 
 __all__ = ["FileProblem", "ReadLimits", "ReadingFailed", "SheetFacts", "Unreadable", "header_of", "read", "sample"]
@@ -36,7 +36,6 @@ runpy.run_module("portal.documents.reader.child", run_name="__main__", alter_sys
 _PORTAL = Path(__file__).resolve().parents[2]
 _REPORT_BYTES = 1024 * 1024
 STEP_SECONDS = 0.25  # how soon a stop is noticed
-MACHINE_FAILED = 75  # the child's exit code for a fault of the machine, see `child`
 _log = logging.getLogger(__name__)
 
 
@@ -192,7 +191,7 @@ def _result_of(code: int | None, output: IO[bytes]) -> list[dict[str, Any]]:
     """
     if code is None or (code < 0 and -code not in (SIGTERM, SIGINT, SIGHUP)):
         raise Unreadable(FileProblem.UNSAFE)
-    if code == MACHINE_FAILED or (code < 0 and -code in (SIGTERM, SIGINT, SIGHUP)):
+    if code == MACHINE_FAILED or code < 0:
         raise MachineFailed(f"the reading process ended with {code}")
     if code != 0:
         raise ReadingFailed(f"the reading process ended with {code}")
