@@ -45,7 +45,7 @@ def table(under: Storm, repeated: judging.Repeats) -> None:
     ends = dict(under.world.query('SELECT "end", count(*) FROM attempts GROUP BY "end"'))
     every = judging.jobs(under.world)
     kinds = {kind: sum(job.kind == kind for job in every) for kind in ("plain", "poison", "killer")}
-    rows = under.world.query("SELECT count(*) FROM numbers")[0][0]
+    rows = under.world.query("SELECT count(*) FROM cells")[0][0]
     sent = under.world.query("SELECT count(*), sum(state = 'sent') FROM notices")[0]
     for name, count in sorted(under.faults.done.items(), key=lambda done: -done[1]):
         line(f"fault: {name}", count)

@@ -10,11 +10,11 @@ from portal.database import db
 from tests.support.world import World
 
 STATEMENTS = (
-    "CREATE TABLE watched (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, job_id INTEGER, row_no INTEGER,"
+    "CREATE TABLE watched (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, job_id INTEGER, number_no INTEGER,"
     " attempt INTEGER, present INTEGER, outcome TEXT, at REAL DEFAULT (julianday('now') * 86400))",
     "CREATE INDEX ix_watched ON watched (job_id, kind)",
     "CREATE TRIGGER watch_answers AFTER UPDATE OF outcome ON numbers WHEN NEW.outcome <> 'waiting' BEGIN"
-    " INSERT INTO watched (kind, job_id, row_no, attempt, present, outcome) VALUES ('answer', NEW.job_id, NEW.row_no,"
+    " INSERT INTO watched (kind, job_id, number_no, attempt, present, outcome) VALUES ('answer', NEW.job_id, NEW.no,"
     " NEW.attempt, (SELECT attempt FROM scraping_jobs WHERE id = NEW.job_id), NEW.outcome); END",
     # A job that no worker has must have no lease: only an attempt that lost it would still beat.
     "CREATE TRIGGER watch_leases AFTER UPDATE OF lease_until ON scraping_jobs"
@@ -44,7 +44,7 @@ def answered_twice(world: World) -> int:
     """Rows that were given a final answer more than once."""
     return len(
         world.query(
-            "SELECT job_id, row_no FROM watched WHERE kind = 'answer' AND outcome <> 'failed'"
-            " GROUP BY job_id, row_no HAVING count(*) > 1"
+            "SELECT job_id, number_no FROM watched WHERE kind = 'answer' AND outcome <> 'failed'"
+            " GROUP BY job_id, number_no HAVING count(*) > 1"
         )
     )

@@ -141,7 +141,7 @@ class World:
     def final(self, job_id: int) -> set[str]:
         """The numbers of a job that have a final answer."""
         return {e164 for (e164,) in self.query(
-            "SELECT e164 FROM numbers WHERE job_id = ? AND outcome NOT IN ('waiting', 'failed') AND e164 IS NOT NULL",
+            "SELECT e164 FROM numbers WHERE job_id = ? AND outcome NOT IN ('waiting', 'failed')",
             job_id,
         )}  # fmt: skip
 

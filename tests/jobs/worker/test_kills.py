@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.jobs.attempt.runner import SAVE_ROWS
+from portal.jobs.attempt.runner import SAVE_NUMBERS
 from tests.services import wait_until
 from tests.support import cast
 from tests.support.journal import repeated
@@ -76,7 +76,7 @@ def test_twenty_kills_lose_no_row_and_repeat_no_saved_one(tmp_path: Path, forks:
         assert killer.asked_again() == set()
         extra = repeated(counted, counted)
         print(f"{KILLS} kills, {len(counted)} numbers, {extra} lookups more than one each")
-        assert extra <= KILLS * (IN_FLIGHT + SAVE_ROWS)
+        assert extra <= KILLS * (IN_FLIGHT + SAVE_NUMBERS)
         assert any(final for final, _ in killer.final_at), "no kill came after a save: the seed proves nothing"
 
 
