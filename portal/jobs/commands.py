@@ -30,7 +30,7 @@ from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.quotas import quota_of
 from portal.jobs.uploads import jobs_of, jobs_started
 
-ADMIN_ONLY = frozenset({"time_out", "limits"})
+ADMIN_ONLY = frozenset({"time_out", "limits", "put_first"})
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,11 @@ def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
 def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | None:
     """End an attempt that hangs, as an admin."""
     return _commit(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
+
+
+def put_first(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+    """Let a waiting job go before everybody's others, as an admin."""
+    return _commit(ScrapingJob.put_first(job_id, actor, now), now, "put_first", actor, push=True)
 
 
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
@@ -18,9 +18,10 @@ from portal.causes import cause_for
 from portal.database import db
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER, id_in
+from portal.jobs import turns
 from portal.jobs.core.derived import summary_sentence, version
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
-from portal.jobs.core.status import WAITING, Status
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
@@ -217,26 +218,11 @@ def duplicates(job: ScrapingJob) -> int:
     return db.session.scalar(repeated) or 0
 
 
-def queue_position(job: ScrapingJob, now: datetime) -> int | None:
-    """Count the jobs ahead in the queue; None when the job is not in it."""
-    if job.status not in WAITING:  # most pages: no need to ask the database
-        return None
-    claimable = ScrapingJob.claimable(now)
-    if db.session.scalar(select(ScrapingJob.id).where(ScrapingJob.id == job.id, *claimable)) is None:
-        return None
-    in_order = and_(ScrapingJob.enqueued_at.is_(None), ScrapingJob.id < job.id)
-    if job.enqueued_at is None:
-        earlier = or_(ScrapingJob.enqueued_at.is_not(None), in_order)
-    else:
-        earlier = ScrapingJob.enqueued_at < job.enqueued_at
-    return db.session.scalar(select(func.count()).where(ScrapingJob.id != job.id, *claimable, earlier))
-
-
 def page_version(job: ScrapingJob, now: datetime) -> str:
     """Return `version` with the rest of what the job's page shows: the queue ahead, the timeline, and what time
     changes."""
     newest = db.session.scalar(select(func.max(Event.id)).where(Event.job_id == job.id))
-    ahead = queue_position(job, now)
+    ahead = turns.jobs_ahead(job, now)
     return f"{version(job)}.{'' if ahead is None else ahead}.{newest or ''}.{summary_sentence(job, now)}"
 
 

@@ -157,6 +157,7 @@ class EventKind(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     LIMITS_SET = "limits_set"
+    PUT_FIRST = "put_first"
     TICKETS_LOST = "tickets_lost"
     DOWNLOADED = "downloaded"
     DELETED = "deleted"
