@@ -30,6 +30,7 @@ from portal.database import db
 from portal.documents.reader.sandbox import not_dumpable
 from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
+from portal.jobs.worker import tasks
 from portal.jobs.worker.redis_repair import GuardedWorker
 from portal.jobs.worker.tasks import STOP
 from portal.jobs.worker.watchdog import Watchdog
@@ -104,6 +105,7 @@ class PortalWorker(GuardedWorker):
         self.setup_work_horse_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         self.watchdog.ticks.start()
+        tasks.on_chosen = self.watchdog.ticks.choose
         with self.app.app_context():
             db.engine.dispose(close=False)  # the parent still uses these connections
             super().main_work_horse(job, queue)

@@ -25,11 +25,14 @@ from portal.jobs.models import backoff
 from portal.jobs.quotas import rows_for_document
 from portal.jobs.sweep import steps
 from portal.jobs.turns import next_job
-from portal.jobs.worker.watchdog import TICKS
 
 STOP = threading.Event()  # set when the worker has to stop: finish what is in flight, save, hand back
 FENCED_EXIT = 3
 LOST_RACES = 5  # for a job that another worker chose too; then the next message has to do
+
+
+def on_chosen(job_id: int, attempt: int) -> None:
+    """Called with the job that is about to be claimed, and its last attempt. The worker sets its own in its fork."""
 
 
 def _end_process() -> None:
@@ -51,7 +54,7 @@ def scrape(job_id: int, attempt: int) -> None:
         chosen = until_back(lambda _: next_job(utcnow(), limit_of_one_person(utcnow())), stopped=STOP.is_set)
         if chosen is None:
             break
-        TICKS.choose(*chosen)
+        on_chosen(*chosen)
         ended = run(*chosen, conditions)
         if ended is not None:
             if ended == Status.RETRYING:

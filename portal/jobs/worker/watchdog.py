@@ -56,14 +56,11 @@ class Ticks:
             time.sleep(TICKS_APART_SECONDS)
 
 
-TICKS = Ticks()  # of this worker and its forks
-
-
 class Watchdog:
     """Watches one fork after the other. `begin` for each, then `why_kill` every few seconds."""
 
     def __init__(self, database_url: str, lease_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.ticks = TICKS
+        self.ticks = Ticks()
         # Each look has a connection of its own: a fork must not inherit an open one.
         engine = create_engine(database_url, poolclass=NullPool, **engine_options(database_url))
         self._engine = engine.execution_options(**READ_ONLY)
