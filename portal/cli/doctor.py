@@ -18,6 +18,7 @@ from portal import sources
 from portal.accounts import AccountError
 from portal.accounts.users import clean_email
 from portal.cli.language import in_terminal_language
+from portal.cli.terminal import echo
 from portal.clock import skew_seconds, utcnow
 from portal.database import db
 from portal.database_clock import measure_clock
@@ -46,10 +47,10 @@ def doctor_command(mail_to: str) -> None:
         failures = 0
         for name, check in _checks(mail_to).items():
             try:
-                click.echo(f"✓ {name}: {check()}")
+                echo(f"✓ {name}: {check()}")
             except CheckFailed as failure:
                 failures += 1
-                click.echo(f"✗ {name}: {failure}")
+                echo(f"✗ {name}: {failure}")
         if failures:
             raise click.exceptions.Exit(1)
 
