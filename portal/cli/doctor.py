@@ -22,6 +22,7 @@ from portal.cli.terminal import echo
 from portal.clock import skew_seconds, utcnow
 from portal.database import db
 from portal.database_clock import measure_clock
+from portal.documents.reader import sandbox
 from portal.documents.words import GB
 from portal.jobs.health import processes
 from portal.jobs.health.checks import SKEW_SECONDS, HealthState, finding
@@ -63,6 +64,7 @@ def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
         "Redis": _redis,
         gettext("Storage"): _storage,
         gettext("Disk"): _disk,
+        gettext("Reading of files"): _confinement,
         gettext("Sources"): _sources,
         gettext("Workers"): _workers,
         gettext("Sweep"): _sweep,
@@ -185,6 +187,18 @@ def _disk() -> str:
     if found.state != HealthState.WELL:
         raise CheckFailed(gettext("only %(n)s GB free. Free some space for uploads and results.", n=gigabytes))
     return gettext("%(n)s GB free.", n=gigabytes)
+
+
+def _confinement() -> str:
+    abilities = sandbox.abilities()
+    lacking = [name for key, name in (("landlock", "Landlock"), ("seccomp", "seccomp")) if not abilities[key]]
+    if not lacking:
+        return gettext("the process that reads an upload can open only that file and cannot use the network.")
+    return gettext(
+        "the process that reads an upload has limits of memory, time and size. This machine’s kernel lacks %(names)s, "
+        "which would also keep it from other files and from the network. Linux 5.13 or newer has both.",
+        names=", ".join(lacking),
+    )
 
 
 def _sources() -> str:
