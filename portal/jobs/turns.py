@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from portal import sources
-from portal.database import reading
+from portal.database import among, reading
 from portal.jobs.core.job_tables import Attempt
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.models import ScrapingJob
@@ -104,7 +104,7 @@ def _people(session: Session, now: datetime) -> list[Person]:
     put_first = ScrapingJob.put_first_at
     waiting = select(by_person, func.count() - func.count(put_first), func.max(put_first))
     waiting = waiting.where(*ScrapingJob.claimable(now)).group_by(by_person)
-    held = select(by_person, func.count()).where(ScrapingJob.status == Status.PROCESSING).group_by(by_person)
+    held = select(by_person, func.count()).where(among(ScrapingJob.status, (Status.PROCESSING,))).group_by(by_person)
     latest = select(Attempt.job_id, Attempt.started_at).order_by(Attempt.started_at.desc())
     latest_ones = latest.limit(LOOKED_BACK).subquery()
     begun_at = func.max(latest_ones.c.started_at)

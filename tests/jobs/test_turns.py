@@ -153,6 +153,16 @@ def test_an_admin_puts_a_file_first(
     assert job is not None and job.id == put.id and job.put_first_at is None, "over the limit too"
 
 
+def test_only_a_job_that_a_worker_could_take_is_in_the_queue(app: Flask, alice: User, counting: Any) -> None:
+    held, paused, later = queued(app, alice), queued(app, alice, paused_at=NOW), queued(app, alice)
+    behind = queued(app, alice)
+    assert ScrapingJob.claim(held.id, 0, NOW, worker="w", lease_seconds=60)
+    later.not_before = NOW + SECOND
+    db.session.commit()
+    assert [turns.jobs_ahead(job, NOW) for job in (held, paused, later, behind)] == [None, None, None, 0]
+    assert [turns.jobs_ahead(job, NOW + SECOND) for job in (later, behind)] == [0, 1]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_page_counts_those_who_are_really_ahead(
     app: Flask, alice: User, bob: User, counting: Any, seed: int
