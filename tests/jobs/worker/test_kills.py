@@ -104,8 +104,7 @@ def run_through_kills(killer: Killer, job_id: int, ways: list[str]) -> int:
 
 
 def every_row_is_final_and_the_sums_agree(world_: World, job_id: int) -> None:
-    outcomes = dict(world_.query("SELECT outcome, count(*) FROM numbers WHERE job_id = ? GROUP BY outcome", job_id))
-    assert outcomes == {"found": ROWS + 20, "invalid": 2}
+    assert world_.outcomes(job_id) == {"found": ROWS + 20, "invalid": 2}
     names = ("total_numbers", "processed_numbers", "found_count", "invalid_count", "failed_count")
     assert world_.job(job_id, *names) == (ROWS + 22, ROWS + 22, ROWS + 20, 2, 0)
     assert world_.query("SELECT count(*) FROM attempts WHERE job_id = ? AND ended_at IS NULL", job_id) == [(0,)]
