@@ -48,7 +48,7 @@ def change(job_id: int) -> Response:
     verb = request.form.get("do", "")
     if verb == "default":
         forget_choice(current_user.id, job.source)
-        return _back(job, gettext("The portal's default columns are back."))
+        return _back(job_id, gettext("The portal's default columns are back."))
     columns = columns_of(fields_of_job(job))
     sent = _sent(columns)
     try:
@@ -58,15 +58,15 @@ def change(job_id: int) -> Response:
         return make_response(_page(job, sent, error.problems), status)
     if verb == "save":
         keep_choice(current_user.id, job.source, choice, utcnow())
-        return _back(job, gettext("Saved. From now on, your files from this source come with these columns."))
+        return _back(job_id, gettext("Saved. From now on, your files from this source come with these columns."))
     if verb == "download":
         return send(job, None, choice)
     return make_response(_page(job, sent, {}))
 
 
-def _back(job: ScrapingJob, message: str) -> Response:
+def _back(job_id: int, message: str) -> Response:
     flash(message, "ok")
-    return make_response(redirect(url_for("columns.show", job_id=job.id), 303))
+    return make_response(redirect(url_for("columns.show", job_id=job_id), 303))
 
 
 def _sent_picks() -> list[Pick]:

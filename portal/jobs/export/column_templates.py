@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, delete, exists, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import Model, UtcDateTime, db, upsert, writing
+from portal.database import Model, UtcDateTime, db, upsert
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import Number
 from portal.jobs.export.columns import CHECKED_AT, DEFAULT, DUPLICATE_OF, E164, REASON, Column, ColumnChoice, Pick
@@ -46,16 +46,17 @@ def keep_choice(user_id: int, source: str, choice: ColumnChoice, now: datetime) 
     columns = [{"id": pick.id, "shown": pick.is_shown, "name": pick.name} for pick in choice.picks]
     kept = {"columns": columns, "summary": choice.with_summary, "keeps_empty": choice.keeps_empty}
     replaced = upsert(ColumnTemplate, ("user_id", "source"), replace=("choice", "updated_at"))
-    with writing() as session:
-        session.execute(replaced.values(user_id=user_id, source=source, choice=kept, updated_at=now))
+    db.session.commit()  # what was read ends first: SQLite cannot turn it into a writing transaction
+    db.session.execute(replaced.values(user_id=user_id, source=source, choice=kept, updated_at=now))
+    db.session.commit()
 
 
 def forget_choice(user_id: int, source: str) -> None:
     """Go back to the portal's default. Commits."""
-    with writing() as session:
-        session.execute(
-            delete(ColumnTemplate).where(ColumnTemplate.user_id == user_id, ColumnTemplate.source == source)
-        )
+    db.session.commit()
+    mine = (ColumnTemplate.user_id == user_id, ColumnTemplate.source == source)
+    db.session.execute(delete(ColumnTemplate).where(*mine))
+    db.session.commit()
 
 
 def empty_columns(job: ScrapingJob, columns: tuple[Column, ...]) -> frozenset[str]:
