@@ -152,7 +152,7 @@ def _problem_of(name: str, *, is_shown: bool) -> str:
     if len(name) > LONGEST_NAME:
         return gettext("This name has %(n)s characters. It can have up to %(most)s.", n=len(name), most=LONGEST_NAME)
     if harmless_throughout(name) != name:
-        return gettext("A spreadsheet would take this name for a formula. Begin it with a letter.")
+        return gettext("A spreadsheet would take this name for a formula. Begin it with a word.")
     return ""
 
 
