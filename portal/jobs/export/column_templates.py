@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, delete, exists, select
+from sqlalchemy import JSON, ForeignKey, String, delete, exists, false, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Model, UtcDateTime, db, upsert
@@ -64,8 +64,9 @@ def empty_columns(job: ScrapingJob, columns: tuple[Column, ...]) -> frozenset[st
     empty now may be filled at the end."""
     if derived.is_unfinished(job):
         return frozenset()
+    all_found = job.found_count == job.total_numbers
     own = {
-        REASON: Number.reason.is_not(None),
+        REASON: false() if all_found else Number.reason.is_not(None),  # what is found has none: a million rows unread
         E164: Number.e164.is_not(None),
         CHECKED_AT: Number.checked_at.is_not(None),
         DUPLICATE_OF: Number.duplicate_of.is_not(None),

@@ -118,13 +118,16 @@ def plan_for(
     group: str | None,
     choice: RowChoice | None = None,
     columns: ColumnChoice = DEFAULT,
+    empty: frozenset[str] | None = None,
 ) -> ExportPlan:
-    """Gather what is needed to write the file of this job. Without a choice of columns: the portal's default."""
+    """Gather what is needed to write the file of this job. Without a choice of columns: the portal's default. `empty`
+    are the columns without a value, where they are known."""
     document = job.document
     sheet = next((facts for facts in document.sheets if facts["index"] == job.sheet), {})
     fields, version = _fields(job)
     selects = wanted != RowFilter.ALL or group is not None or bool(choice)
-    added, names = _added_columns(job, fields, columns, {ROW: selects, TODO: wanted == RowFilter.FAILED})
+    has_room = {ROW: selects, TODO: wanted == RowFilter.FAILED}
+    added, names = _added_columns(job, fields, columns, has_room, empty)
     sheet_path = storage.sheet_path(document.storage_key, job.sheet)
     return ExportPlan(
         job_id=job.id,
@@ -147,14 +150,19 @@ def plan_for(
 
 
 def _added_columns(
-    job: ScrapingJob, fields: tuple[str, ...], choice: ColumnChoice, has_room: dict[str, bool]
+    job: ScrapingJob,
+    fields: tuple[str, ...],
+    choice: ColumnChoice,
+    has_room: dict[str, bool],
+    empty: frozenset[str] | None,
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The columns to add, with their names. `has_room` says for columns of selections whether they belong here."""
     known = {column.id: column for column in columns_of(fields)}
     titles = titles_of(tuple(known.values()), job.source)
     shown = [pick for pick in choice.picks_of(tuple(known.values())) if pick.is_shown and has_room.get(pick.id, True)]
     if not choice.keeps_empty:
-        empty = empty_columns(job, tuple(known[pick.id] for pick in shown))
+        if empty is None:
+            empty = empty_columns(job, tuple(known[pick.id] for pick in shown))
         shown = [pick for pick in shown if pick.id not in empty] or shown  # a person who asks for nothing else gets it
     return tuple(known[pick.id] for pick in shown), tuple(pick.name or titles[pick.id] for pick in shown)
 

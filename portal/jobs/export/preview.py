@@ -25,7 +25,8 @@ class ColumnPreview:
 
 def preview_columns(job: ScrapingJob, storage: LocalStorage, choice: ColumnChoice) -> ColumnPreview | None:
     """The first rows of this choice; None when the file's rows are gone."""
-    plan = plan_for(job, storage, RowFilter.ALL, None, columns=choice)
+    empty = empty_columns(job, columns_of(fields_of_job(job)))
+    plan = plan_for(job, storage, RowFilter.ALL, None, columns=choice, empty=empty)
     if not plan.sheet_path.is_file():
         return None
     numbered = enumerate(islice(lines(plan), plan.header_row + ROWS), start=1)
@@ -35,7 +36,7 @@ def preview_columns(job: ScrapingJob, storage: LocalStorage, choice: ColumnChoic
         if row_no > plan.header_row
     ]
     own = plan.own_headings[plan.column] if plan.column < len(plan.own_headings) else ""
-    return ColumnPreview(own, plan.labels(), rows, empty_columns(job, columns_of(fields_of_job(job))))
+    return ColumnPreview(own, plan.labels(), rows, empty)
 
 
 def _text(cells: list[Cell], column: int) -> str:
