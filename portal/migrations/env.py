@@ -22,7 +22,8 @@ import portal.jobs.metrics.models
 import portal.jobs.models
 import portal.jobs.source_trial
 import portal.notices.models
-import portal.sources.models  # noqa: F401
+import portal.sources.models
+import portal.sources.recipe_store  # noqa: F401
 from portal.database import ClippedText, EnumColumn, UtcDateTime, db
 
 
