@@ -48,9 +48,14 @@ def show(job_id: int, rows: Sequence[dict[str, Any]], now: datetime) -> bool:
 
 
 def remove_hidden(job_id: int) -> None:
-    """Delete a hidden job with its rows, in pieces. Commits."""
+    """Delete a hidden job with its rows, in pieces. A job that is shown keeps them: the commit that failed may have
+    been made, when the connection broke before its confirmation. Commits."""
     some = select(Number.row_no).where(Number.job_id == job_id).limit(PIECE_ROWS)
+    hidden = select(ScrapingJob.id).where(ScrapingJob.id == job_id, *is_hidden()).with_for_update()
     while True:
+        if db.session.scalar(hidden) is None:
+            db.session.rollback()
+            return
         chosen = list(db.session.scalars(some))
         changed_rows(delete(Number).where(Number.job_id == job_id, Number.row_no.in_(chosen)))
         db.session.commit()
