@@ -17,7 +17,7 @@ from portal.database import db
 from portal.documents.models import Document
 from portal.jobs.core.job_tables import Event, Number
 from portal.jobs.models import ScrapingJob
-from tests.support import cast, scenes
+from tests.support import scenes
 from tests.support.databases import POSTGRESQL
 
 pytestmark = pytest.mark.parametrize("app", [POSTGRESQL], indirect=True)
