@@ -54,7 +54,7 @@ def table(under: Storm, repeated: judging.Repeats) -> None:
     ends = dict(under.world.query('SELECT "end", count(*) FROM attempts GROUP BY "end"'))
     every = judging.jobs(under.world)
     kinds = Counter(job.kind for job in every)
-    rows = under.world.query("SELECT count(*) FROM numbers")[0][0]
+    rows = under.world.query("SELECT count(*) FROM cells")[0][0]
     notices = under.world.query("SELECT count(*) FROM notices")[0][0]
     for name, count in sorted(under.faults.done.items(), key=lambda done: -done[1]):
         line(f"fault: {name}", count)

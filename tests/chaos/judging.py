@@ -144,7 +144,7 @@ def _of_person(world: World, person: Visitor) -> Iterator[str]:
 def _of_job(world: World, job: Job) -> Iterator[str]:
     name = f"job {job.id} ({job.kind}, {job.status}, attempt {job.attempt})"
     planned = len(job.cells)
-    outcomes = dict(world.query("SELECT outcome, count(*) FROM numbers WHERE job_id = ? GROUP BY outcome", job.id))
+    outcomes = world.outcomes(job.id)
     final = sum(count for outcome, count in outcomes.items() if outcome not in ("waiting", "failed"))
     told = dict(world.query("SELECT kind, count(*) FROM notices WHERE job_id = ? GROUP BY kind", job.id))
     if not job.final:

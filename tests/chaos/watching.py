@@ -10,10 +10,10 @@ from sqlalchemy import text
 from portal.database import db
 from tests.support.world import World
 
-_COLUMNS = "kind TEXT, job_id INTEGER, row_no INTEGER, attempt INTEGER, present INTEGER, outcome TEXT"
+_COLUMNS = "kind TEXT, job_id INTEGER, number_no INTEGER, attempt INTEGER, present INTEGER, outcome TEXT"
 _INDEX = "CREATE INDEX ix_watched ON watched (job_id, kind)"
 _ANSWER = (
-    "INSERT INTO watched (kind, job_id, row_no, attempt, present, outcome) VALUES ('answer', NEW.job_id, NEW.row_no,"
+    "INSERT INTO watched (kind, job_id, number_no, attempt, present, outcome) VALUES ('answer', NEW.job_id, NEW.no,"
     " NEW.attempt, (SELECT attempt FROM scraping_jobs WHERE id = NEW.job_id), NEW.outcome)"
 )
 # A job that no worker has must have no lease: only an attempt that lost it would still beat.
@@ -62,7 +62,7 @@ def answered_twice(world: World) -> int:
     """Rows that were given a final answer more than once."""
     return len(
         world.query(
-            "SELECT job_id, row_no FROM watched WHERE kind = 'answer' AND outcome <> 'failed'"
-            " GROUP BY job_id, row_no HAVING count(*) > 1"
+            "SELECT job_id, number_no FROM watched WHERE kind = 'answer' AND outcome <> 'failed'"
+            " GROUP BY job_id, number_no HAVING count(*) > 1"
         )
     )

@@ -149,10 +149,17 @@ class World:
         row = self.query(f"SELECT {', '.join(columns)} FROM scraping_jobs WHERE id = ?", job_id)[0]
         return row if len(columns) > 1 else row[0]
 
+    def outcomes(self, job_id: int) -> dict[str, int]:
+        """How many cells of a job have each outcome."""
+        counted = "SELECT outcome, sum(cells) FROM numbers WHERE job_id = ? GROUP BY outcome"
+        found = {outcome: int(cells) for outcome, cells in self.query(counted, job_id)}
+        without = self.query("SELECT count(*) FROM cells WHERE job_id = ? AND number_no IS NULL", job_id)[0][0]
+        return {**found, "invalid": found.get("invalid", 0) + without}
+
     def final(self, job_id: int) -> set[str]:
         """The numbers of a job that have a final answer."""
         return {e164 for (e164,) in self.query(
-            "SELECT e164 FROM numbers WHERE job_id = ? AND outcome NOT IN ('waiting', 'failed') AND e164 IS NOT NULL",
+            "SELECT e164 FROM numbers WHERE job_id = ? AND outcome NOT IN ('waiting', 'failed')",
             job_id,
         )}  # fmt: skip
 
