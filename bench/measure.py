@@ -1,11 +1,10 @@
 """Measure several things in turns, and keep the best time of each: whatever else the machine does only adds to it."""
 
-import atexit
 import contextlib
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,17 +55,21 @@ def best_of(
     return best
 
 
-def go_first() -> None:
-    """Let this process and its children go before other programs, where the system allows it (to root, mostly): beside
-    a busy neighbour, a time by the wall clock would say more about the neighbour."""
-    with contextlib.suppress(OSError):
-        os.nice(AHEAD)
+@contextlib.contextmanager
+def going_first() -> Iterator[None]:
+    """Let this process's session go before other programs, where the system allows it (to root, mostly): beside a busy
+    neighbour, a time by the wall clock would say more about the neighbour."""
     # Linux divides the processor among sessions first, and by niceness only within each of them.
-    group = Path("/proc/self/autogroup")
-    with contextlib.suppress(OSError):
-        before = group.read_text().split()[-1]
-        group.write_text(str(AHEAD))
-        atexit.register(group.write_text, before)
+    session = Path("/proc/self/autogroup")
+    with contextlib.ExitStack() as undo:
+        with contextlib.suppress(OSError):
+            os.nice(AHEAD)
+            undo.callback(os.nice, -AHEAD)
+        with contextlib.suppress(OSError):
+            before = session.read_text().split()[-1]
+            session.write_text(str(AHEAD))
+            undo.callback(session.write_text, before)
+        yield
 
 
 def seconds(run: Callable[[], object]) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from bench.measure import SHORT, Goal, best_of, go_first
+from bench.measure import SHORT, Goal, best_of, going_first
 from bench.slow_source import LATENCY_SECONDS
 from bench.temporary_portal import make_job, numbers, portal
 from portal.config import ROOT
@@ -153,8 +153,8 @@ def _goals(best: dict[str, float]) -> Iterator[Goal]:
 
 
 if __name__ == "__main__":
-    go_first()
-    lines = list(measure())
+    with going_first():
+        lines = list(measure())
     for goal in lines:
         print(goal.line(), flush=True)
     sys.exit(not all(goal.holds for goal in lines))

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 
+from bench.measure import going_first
 from tests.chaos import judging, rescue, watching
 from tests.chaos.faults import OVERTAKING
 from tests.chaos.storm import CONCURRENCY, LOOKUP_SECONDS, Storm, storm
@@ -97,7 +98,8 @@ def the_mutant(forks: Preloaded, seed: int, faults: int, postgresql: PostgresSer
 
 def work_goes_on(forks: Preloaded, seed: int, kills: int, postgresql: PostgresServer | None) -> bool:
     for _ in range(RESCUE_ROUNDS):
-        measured = rescue.ratios(forks, kills, seed, postgresql)
+        with going_first():
+            measured = rescue.ratios(forks, kills, seed, postgresql)
         line("kill -9 of a worker to its job's next row", ", ".join(f"{ratio:.2f}" for ratio in sorted(measured)))
         line("  of lease + interval, at most", rescue.RATIO)
         if max(measured) <= rescue.RATIO:
