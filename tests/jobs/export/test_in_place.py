@@ -31,7 +31,8 @@ from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from tests.jobs.export.exporting import every_column, ran
 from tests.jobs.export.sheet_order import faults_of_workbook
-from tests.jobs.export.test_own_ods import cell, package
+from tests.jobs.export.test_own_ods import cell as ods_cell
+from tests.jobs.export.test_own_ods import package
 
 pytestmark = pytest.mark.usefixtures("ranges")
 ROWS = [["Clientes"], [], ["Nombre", "Teléfono", "CP", "Estado"], ["Ana", "612345678", 8002, "alta"],
@@ -232,7 +233,7 @@ def _large_csv(tmp_path: Path) -> bytes:
 
 
 def _large_ods(tmp_path: Path) -> bytes:
-    repeated = f'<table:table-row table:number-rows-repeated="20001">{cell("Ana")}{cell("612345678")}</table:table-row>'
+    repeated = f'<table:table-row table:number-rows-repeated="20001">{ods_cell("Ana")}{ods_cell("612345678")}</table:table-row>'
     return package(tmp_path / "a.ods", repeated).read_bytes()
 
 
