@@ -233,7 +233,8 @@ def _large_csv(tmp_path: Path) -> bytes:
 
 
 def _large_ods(tmp_path: Path) -> bytes:
-    repeated = f'<table:table-row table:number-rows-repeated="20001">{ods_cell("Ana")}{ods_cell("612345678")}</table:table-row>'
+    cells = ods_cell("Ana") + ods_cell("612345678")
+    repeated = f'<table:table-row table:number-rows-repeated="20001">{cells}</table:table-row>'
     return package(tmp_path / "a.ods", repeated).read_bytes()
 
 
