@@ -18,6 +18,7 @@ import portal.accounts
 import portal.documents.models
 import portal.jobs.core.bulk_tables
 import portal.jobs.core.job_tables
+import portal.jobs.export.column_templates
 import portal.jobs.health.processes
 import portal.jobs.metrics.models
 import portal.jobs.models

@@ -136,6 +136,13 @@ def answer_error(error: HTTPException) -> Response:
     return answer
 
 
+def refuse(title: str, advice: str) -> Response:
+    """The page for an address that asks for what there is not, in the words of whoever knows why."""
+    log.info("refused", status=400, method=request.method, path=request.path)
+    page = render_template("errors/error.html", status=400, title=title, advice=advice, reference=reference())
+    return make_response(page, 400)
+
+
 def _answer_database_error(error: DatabaseError) -> Response:
     """The page that says so when the database is away or locked by somebody else; any other error is a crash.
 

@@ -1,15 +1,15 @@
 """who reads a document, and since when
 
-Revision ID: 0052
-Revises: 0051
+Revision ID: 0061
+Revises: 0060
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 
-revision = '0052'
-down_revision = '0051'
+revision = '0061'
+down_revision = '0060'
 branch_labels = None
 depends_on = None
 
