@@ -18,7 +18,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents.storage import LocalStorage
 from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_format, own_formats
-from portal.jobs.export.csv_file import write_csv
+from portal.jobs.export.csv_file import csv_pieces
 from portal.jobs.export.download_groups import Group, RowChoice, UnknownGroup, groups_of, is_group, values_of
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, fields_of_job, plan_for
 from portal.jobs.export.names import download_name, group_title
@@ -120,7 +120,9 @@ def open_download(
         raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)
-    file = _written(plan, kind, formats)
+    if kind == FileFormat.CSV:
+        return Download(csv_pieces(plan), lambda: None, kind.value)
+    file = _written(plan, formats)
     size = file.seek(0, 2)
     file.seek(0)
     return Download(_pieces(file), file.close, kind.value, size, is_replacement)
@@ -172,13 +174,10 @@ def _save(download: Download, out: BinaryIO) -> None:
         download.close()
 
 
-def _written(plan: ExportPlan, kind: FileFormat, formats: CellFormats) -> BinaryIO:
+def _written(plan: ExportPlan, formats: CellFormats) -> BinaryIO:
     out = tempfile.TemporaryFile()  # noqa: SIM115 - the download closes it
     try:
-        if kind == FileFormat.XLSX:
-            write_xlsx(plan, out, formats)
-        else:
-            write_csv(plan, out)
+        write_xlsx(plan, out, formats)
     except BaseException:
         out.close()
         raise

@@ -21,7 +21,10 @@ MANY = int(os.environ.get("LIBREOFFICE_WORKBOOKS", "0"))
 SEEDS = range(200, 200 + (MANY or 4))
 MAY_CHANGE = re.compile(r"xl/(worksheets/sheet\d+|tables/table\d+|styles|workbook)\.xml|content\.xml")
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*extension is not supported:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*extension is not supported:UserWarning"),
+    pytest.mark.timeout(900 if MANY else 120),
+]
 
 
 @pytest.fixture(scope="module")
