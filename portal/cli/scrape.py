@@ -18,7 +18,8 @@ from sqlalchemy import inspect
 from portal.accounts import User
 from portal.cli.ctrl_c import Interrupt
 from portal.cli.language import command_output
-from portal.cli.scrape_options import choice_of
+from portal.cli.scrape_options import choice_of, columns_for
+from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
@@ -29,7 +30,7 @@ from portal.documents.storage import LocalStorage, TooManyBytes
 from portal.documents.words import problem_words
 from portal.jobs import commands, run_in_terminal
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.export import OF_ENDING, NotTheirFormat, write_export
+from portal.jobs.export import OF_ENDING, ColumnChoice, NotTheirFormat, write_export
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.words.statuses import cannot_start_words, reason_words
 
@@ -44,10 +45,19 @@ INTERRUPTED = 130  # a shell's exit code for Ctrl-C
 @click.option("--column", help="The column with the numbers: its heading or letter. Default: detected.")
 @click.option("--sheet", help="The sheet with the numbers. Default: the first visible sheet.")
 @click.option("--country", help="The country of numbers without a prefix, such as ES. Default: DEFAULT_COUNTRY.")
+@click.option("--columns", help="The columns to add, such as status,line_type=Kind; or all, or default. Default: those "
+              "saved on the pages, else the portal's.")  # fmt: skip
 @click.option("--again", is_flag=True, help="Look up all numbers again, even those that have an answer.")
 @with_appcontext
 def scrape_command(
-    file: Path, out: Path, source: str, column: str | None, sheet: str | None, country: str | None, again: bool
+    file: Path,
+    out: Path,
+    source: str,
+    column: str | None,
+    sheet: str | None,
+    country: str | None,
+    columns: str | None,
+    again: bool,
 ) -> None:
     """Exit codes: 0 every row has its answer; 1 not all rows, with the reason; 2 wrong usage; 130 interrupted."""
     with command_output(), Interrupt() as interrupt:
@@ -57,10 +67,11 @@ def scrape_command(
         country = country or current_app.config["DEFAULT_COUNTRY"]
         document = _read(file, user, country.upper())
         choice = choice_of(document, sheet, column, country, source)
+        added = columns_for(user, source, columns)
         job = _job_for(document, choice, user, again=again)
         if not run_in_terminal.is_done(job):
             _look_up(job, interrupt, user)
-        _write(job, out)
+        _write(job, out, added)
         _print_result(job, out, interrupted=interrupt.is_set())
 
 
@@ -82,12 +93,12 @@ def _require_output(file: Path, out: Path) -> None:
 def _set_up_database() -> None:
     """Create the tables if the portal was never started; an existing database is not migrated."""
     if not inspect(db.engine).has_table("scraping_jobs"):
-        click.echo(gettext("The database is empty. Creating its tables…"), err=True)
+        echo(gettext("The database is empty. Creating its tables…"), err=True)
         upgrade()
 
 
 def _read(file: Path, user: User, country: str) -> Document:
-    """Return the document with this content: the one read before, or a new one. Raises ClickException."""
+    """Return the document with this content: the one read before, or a new one. Raises CommandFailed."""
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     document = run_in_terminal.known_document(user, digest)
@@ -98,10 +109,10 @@ def _read(file: Path, user: User, country: str) -> Document:
         try:
             intake.read_document(document.id, _storage(), limits, utcnow(), country)
         except ReadingFailed as error:
-            raise click.ClickException(gettext("We could not read the file just now. Try again.")) from error
+            raise CommandFailed(gettext("We could not read the file just now. Try again.")) from error
         db.session.refresh(document)
     if document.state != Reading.READY:
-        raise click.ClickException(problem_words(document.problem or "damaged", document.problem_facts))
+        raise CommandFailed(problem_words(document.problem or "damaged", document.problem_facts))
     return document
 
 
@@ -111,7 +122,7 @@ def _store(file: Path, user: User) -> Document:
         with file.open("rb") as content:
             stored = _storage().put(content, max_bytes=limit * 1024 * 1024)
     except TooManyBytes as error:
-        raise click.ClickException(gettext("The file is larger than %(limit)s MB.", limit=limit)) from error
+        raise CommandFailed(gettext("The file is larger than %(limit)s MB.", limit=limit)) from error
     document = Document(
         user_id=user.id, file_name=file.name[:255], storage_key=stored.key, sha256=stored.sha256,
         size_bytes=stored.size_bytes, state=Reading.READING, created_at=utcnow(),
@@ -122,29 +133,27 @@ def _store(file: Path, user: User) -> Document:
 
 
 def _job_for(document: Document, choice: commands.Choice, user: User, *, again: bool) -> ScrapingJob:
-    """Return the job started before, ready to continue, or a new one. Raises ClickException."""
+    """Return the job started before, ready to continue, or a new one. Raises CommandFailed."""
     job = run_in_terminal.known_job(user, document, choice)
     if job is None or (again and run_in_terminal.is_done(job)):
         try:
             return commands.start(document, choice, user, utcnow(), push=False)
         except commands.CannotStart as error:
-            raise click.ClickException(cannot_start_words(error.code)) from error
+            raise CommandFailed(cannot_start_words(error.code)) from error
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
     if run_in_terminal.is_done(job):
         at = format_datetime(job.completed_at, "short")
         said = gettext("These numbers were looked up on %(at)s. Use --again to look them up again.", at=at)
-        click.echo(said, err=True)
+        echo(said, err=True)
         return job
-    click.echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
+    echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
     try:
         run_in_terminal.make_claimable(job, user.email, utcnow())
     except run_in_terminal.JobTaken as error:
-        raise click.ClickException(
-            gettext("The portal is working on this file. Run the command again later.")
-        ) from error
+        raise CommandFailed(gettext("The portal is working on this file. Run the command again later.")) from error
     except run_in_terminal.SourceNotReady as error:
         at = format_datetime(error.until, "short")
-        raise click.ClickException(gettext("The source is busy. Run the command again after %(at)s.", at=at)) from error
+        raise CommandFailed(gettext("The source is busy. Run the command again after %(at)s.", at=at)) from error
     return job
 
 
@@ -166,29 +175,29 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
         run_in_terminal.pause_for_terminal(job, user.email, utcnow())
 
 
-def _write(job: ScrapingJob, out: Path) -> None:
+def _write(job: ScrapingJob, out: Path, columns: ColumnChoice) -> None:
     try:
-        download = write_export(job, _storage(), out)
+        download = write_export(job, _storage(), out, columns=columns)
     except NotTheirFormat as error:
-        raise click.ClickException(
+        raise CommandFailed(
             gettext("This workbook cannot be changed. Choose an output file that ends in .xlsx.")
         ) from error
     if download.is_replacement:
-        click.echo(gettext("Your workbook cannot be changed: the rows are in a new one."), err=True)
+        echo(gettext("Your workbook cannot be changed: the rows are in a new one."), err=True)
 
 
 def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
     if run_in_terminal.is_done(job):
-        click.echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
+        echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
         return
-    click.echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)
+    echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)
     if interrupted:
-        click.echo(gettext("Interrupted. Run the same command again to continue."), err=True)
+        echo(gettext("Interrupted. Run the same command again to continue."), err=True)
         raise SystemExit(INTERRUPTED)
     if why := reason_words(job.last_error):
-        click.echo(why, err=True)
-    click.echo(gettext("Run the same command again to look up the remaining rows."), err=True)
+        echo(why, err=True)
+    echo(gettext("Run the same command again to look up the remaining rows."), err=True)
     raise SystemExit(1)
 
 

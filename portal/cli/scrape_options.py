@@ -2,10 +2,11 @@
 
 import re
 
-import click
 from flask_babel import gettext
 
 from portal import sources
+from portal.accounts import User
+from portal.cli.terminal import CommandFailed
 from portal.documents.intake import default_sheet
 from portal.documents.models import Document
 from portal.documents.reader.header_guess import normalised
@@ -13,6 +14,7 @@ from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words
 from portal.jobs.commands import Choice
+from portal.jobs.export import ColumnChoice, ColumnsRefused, choice_from, columns_of, kept_or_default
 from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import countries
 
@@ -20,18 +22,29 @@ from portal.phone import countries
 def choice_of(document: Document, sheet: str | None, column: str | None, country: str, source: str) -> Choice:
     """Return the choice; missing options are guessed as on the check page.
 
-    `sheet` is a sheet's name, `column` a heading or Excel's letter. Raises ClickException, which lists what exists.
+    `sheet` is a sheet's name, `column` a heading or Excel's letter. Raises CommandFailed, which lists what exists.
     """
     facts = _sheet(document, sheet)
     if country.upper() not in countries():
         said = gettext("The country %(country)s does not exist. Use two letters, such as ES.", country=country)
-        raise click.ClickException(said)
+        raise CommandFailed(said)
     if source not in sources.names():
         known = ", ".join(sources.names())
         said = gettext("The source %(source)s does not exist. Available: %(known)s", source=source, known=known)
-        raise click.ClickException(said)
+        raise CommandFailed(said)
     place = facts.number_column if column is None else _column(facts, column)
     return Choice(facts.index, facts.header_row, place, country.upper(), source)
+
+
+def columns_for(user: User, source: str, text: str | None) -> ColumnChoice:
+    """Return the columns to add: those of the option, else those that the user has saved for the source, else the
+    portal's. Raises CommandFailed."""
+    if text is None:
+        return kept_or_default(user.id, source)
+    try:
+        return choice_from(text, columns_of(sources.fields_of(source)), source)
+    except ColumnsRefused as error:
+        raise CommandFailed(" ".join(error.problems.values())) from error
 
 
 def _sheet(document: Document, name: str | None) -> SheetFacts:
@@ -43,16 +56,16 @@ def _sheet(document: Document, name: str | None) -> SheetFacts:
     if found is None:
         known = ", ".join(facts.name for facts in sheets)
         said = gettext("The sheet %(sheet)s does not exist. Available: %(known)s", sheet=name or "", known=known)
-        raise click.ClickException(said)
+        raise CommandFailed(said)
     if found.problem is not None:
-        raise click.ClickException(problem_words(found.problem, found.problem_facts))
+        raise CommandFailed(problem_words(found.problem, found.problem_facts))
     if not found.usable:
-        raise click.ClickException(cannot_start_words("no_rows"))
+        raise CommandFailed(cannot_start_words("no_rows"))
     return found
 
 
 def _column(facts: SheetFacts, name: str) -> int:
-    """Find a column by heading, then by letter: a column may well have the heading "A". Raises ClickException."""
+    """Find a column by heading, then by letter: a column may well have the heading "A". Raises CommandFailed."""
     for place, heading in enumerate(facts.header):
         if normalised(heading) == normalised(name) and normalised(name):
             return place
@@ -60,9 +73,7 @@ def _column(facts: SheetFacts, name: str) -> int:
     if re.fullmatch("[A-Za-z]{1,3}", name) and name.upper() in letters:
         return letters.index(name.upper())
     known = ", ".join(heading or letter for heading, letter in zip(_padded_headings(facts), letters, strict=False))
-    raise click.ClickException(
-        gettext("The column %(column)s does not exist. Available: %(known)s", column=name, known=known)
-    )
+    raise CommandFailed(gettext("The column %(column)s does not exist. Available: %(known)s", column=name, known=known))
 
 
 def _padded_headings(facts: SheetFacts) -> list[str]:

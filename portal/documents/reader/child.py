@@ -69,7 +69,7 @@ def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> l
 def _sheets(
     path: Path, file_name: str, kind: str, limits: ReadLimits
 ) -> Iterator[tuple[str, bool, Iterator[list[Any]]]]:
-    from portal.documents.reader import csv_text, file_type, workbook, xlsb_check, zip_check
+    from portal.documents.reader import csv_text, file_type, ole_check, workbook, xlsb_check, zip_check
 
     if kind == file_type.FileType.TEXT:
         yield Path(file_name).stem[:100], False, csv_text.read_rows(path, file_type.extension_of(file_name))
@@ -77,6 +77,8 @@ def _sheets(
     if kind == file_type.FileType.ZIP:
         zip_check.check_zip(path, limits)
         xlsb_check.check_xlsb(path)
+    elif kind == file_type.FileType.OLE:
+        ole_check.check_ole(path)
     for sheet in workbook.read_sheets(path, limits):
         yield sheet.name, sheet.hidden, sheet.rows
 

@@ -237,13 +237,13 @@ class OpenOds:
 
 
 def _added_cells(row: AddedRow, neighbour: bytes | None) -> bytes:
-    """The added cells. Headings have the format of the cell before them, the first cell of others their colour."""
+    """The added cells. Headings have the format of the cell before them, the status of others their colour."""
     out = []
     for position, value in enumerate(row.cells):
         style = None
         if row.tone is Tone.HEADING:
             style = neighbour
-        elif position == 0 and row.tone in _FILLS:
+        elif position == row.tone_at and row.tone in _FILLS:
             style = b"mf" + row.tone.value.encode()
         elif isinstance(value, datetime):
             style = b"mfat"
