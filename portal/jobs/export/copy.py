@@ -72,7 +72,7 @@ def look_ahead(document: Document, storage: LocalStorage) -> None:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
             place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
             with suppress(CannotWriteInPlace):
-                _open_at(path, document.file_name, place).close()
+                open_at(path, document.file_name, place).close()
 
 
 def workbook_path(document: Document, storage: LocalStorage) -> Path | None:
@@ -147,7 +147,9 @@ def open_copy(
         return None
     try:
         place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
-        found = _open_at(path, job.file_name, place)
+        locale = get_locale()
+        usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
+        found = open_at(path, job.file_name, place, usual)
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):
@@ -156,13 +158,12 @@ def open_copy(
     return None
 
 
-def _open_at(path: Path, file_name: str, place: Place) -> Copy:
-    """Open the file for adding to it. Raises CannotWriteInPlace."""
+def open_at(path: Path, file_name: str, place: Place, delimiters: str = ";,\t|") -> Copy:
+    """Open the file for adding to it. A text file of one column gets the first delimiter that is nowhere in it. Raises
+    CannotWriteInPlace."""
     extension, survey_file = extension_of(file_name), _survey_file(path, place.sheet)
     if extension in TEXTS:
-        locale = get_locale()
-        usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
-        return OpenText(path, extension, place.width, place.header_row, usual, survey_file)
+        return OpenText(path, extension, place.width, place.header_row, delimiters, survey_file)
     if extension == ".ods":
         return OpenOds(path, place, survey_file)
     return OpenWorkbook(path, place, survey_file)
