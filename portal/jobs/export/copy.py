@@ -16,7 +16,7 @@ from portal.jobs.export.formats import Shows
 from portal.jobs.export.in_place.column_formats import formats_of
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
-from portal.jobs.export.in_place.ods import SIGNATURES, OpenOds
+from portal.jobs.export.in_place.ods.workbook import SIGNATURES, OpenOds
 from portal.jobs.export.in_place.package import Package
 from portal.jobs.export.in_place.parts import find_parts
 from portal.jobs.export.in_place.text import OpenText

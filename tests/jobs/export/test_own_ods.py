@@ -11,7 +11,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
-from portal.jobs.export.in_place.ods import OpenOds
+from portal.jobs.export.in_place.ods.workbook import OpenOds
 from portal.jobs.export.in_place.workbook import Place
 from tests.jobs.export.own_workbook import ANSWER, AT, HEADINGS, answers
 from tests.support.libreoffice import soffice
