@@ -29,6 +29,8 @@ WORKBOOKS = frozenset({".xlsx", ".xlsm"})
 IN_PLACE = dict.fromkeys(WORKBOOKS, "xlsx")
 """The endings of uploads that come back as they were, each with the format under which they are asked for."""
 OTHERS_IN_PLACE = {**dict.fromkeys(TEXTS, "csv"), ".ods": "ods"}
+OPENED: dict[str, type[OpenWorkbook] | type[OpenOds]] = {**dict.fromkeys(WORKBOOKS, OpenWorkbook), ".ods": OpenOds}
+"""What opens a workbook in which one sheet is written to."""
 
 
 class Copy(Protocol):
@@ -62,13 +64,14 @@ def own_format(job: ScrapingJob) -> str:
 def look_ahead(document: Document, storage: LocalStorage) -> None:
     """Look through the large sheets of a document that was just read, so that its downloads start at once."""
     path = storage.path(document.storage_key)
-    if document.state != Reading.READY or extension_of(document.file_name) not in WORKBOOKS:
+    opened = OPENED.get(extension_of(document.file_name))
+    if document.state != Reading.READY or opened is None:
         return
     for facts in document.sheets:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
             place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
             with suppress(CannotWriteInPlace):
-                OpenWorkbook(path, place, _survey_file(path, facts["index"])).close()
+                opened(path, place, _survey_file(path, facts["index"])).close()
 
 
 def _survey_file(path: Path, sheet: int) -> Path:
@@ -142,6 +145,4 @@ def _opened(job: ScrapingJob, path: Path, plan: ExportPlan) -> Copy:
         usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
         return OpenText(path, extension, plan.width, plan.header_row, usual)
     place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
-    if extension == ".ods":
-        return OpenOds(path, place)
-    return OpenWorkbook(path, place, _survey_file(path, job.sheet))
+    return OPENED[extension](path, place, _survey_file(path, job.sheet))

@@ -14,7 +14,9 @@ from portal.jobs.export.in_place.ods.names import Names
 from portal.jobs.export.in_place.ods.styles import OdsStyles
 
 _LINES = re.compile("\r\n|\r|\n")
-_SPACES = re.compile(b"(?<= ) |^ | $")
+_SPACES = re.compile("(?<= ) |^ | $")
+# Control characters, &, <, >, the rare ones, and spaces that would be lost.
+_TO_CHANGE = re.compile("[^ -%'-;=?-\ud7ff\ue000-\ufffd]|[\x7f-\x9f]|  |^ | $")
 _KNOWN = 8192  # texts and dates kept: statuses and operators repeat, numbers do not
 
 
@@ -23,70 +25,72 @@ class OdsCells:
 
     def __init__(self, names: Names, count: int, styles: OdsStyles) -> None:
         self.names, self.count = names, count
-        self._start, self._styled = names.written("<table:table-cell"), names.written(" table:style-name=")
-        self._value, self._end = names.written(" office:value-type="), names.written("</table:table-cell>")
-        self._line, self._line_end = names.written("<text:p>"), names.written("</text:p>")
-        self._space, self._tab = names.written("<text:s/>"), names.written("<text:tab/>")
-        self._tones = {tone: self._style(name) for tone, name in styles.tones.items()}
-        self._moment = self._style(styles.moment)
-        self._known: dict[AddedCell, bytes] = {}
 
-    def _style(self, name: bytes | None) -> bytes:
-        return self._styled + b'"' + name + b'"' if name else b""
+        def written(usual: str) -> str:
+            return names.written(usual).decode()
+
+        self._start, self._styled = written("<table:table-cell"), written(" table:style-name=")
+        self._value, self._end = written(" office:value-type="), written("</text:p></table:table-cell>")
+        self._office = names.attributes["office"].decode()
+        self._line, self._next_line = written("<text:p>"), written("</text:p><text:p>")
+        self._space, self._tab = written("<text:s/>"), written("<text:tab/>")
+        self._tones = {tone: f'{self._styled}"{name}"' for tone, name in styles.tones.items()}
+        self._moment_style = f'{self._styled}"{styles.moment}"'
+        self._texts: dict[str, str] = {}
+        self._moments: dict[datetime, str] = {}
 
     def cells(self, row: AddedRow, neighbour: bytes | None = None) -> bytes:
         """The cells of one row. Headings take the format `neighbour` of the cell before them."""
-        start, known = self._start, self._known
+        start, texts = self._start, self._texts
         heading = row.tone is Tone.HEADING
-        style = self._tones.get(row.tone, b"")
+        style = self._tones.get(row.tone, "")
         if heading and neighbour:
-            style = self._styled + quoted(neighbour.decode())
-        out: list[bytes] = []
+            style = self._styled + quoted(neighbour.decode()).decode()
+        out: list[str] = []
         for value in row.cells:
-            out.append(start)
-            if style:
-                out.append(style)
-            if value is None:
-                out.append(b"/>")
-            elif type(value) is str:
-                out.append(known.get(value) or self._keep(value))
+            if type(value) is str:
+                out.append(f"{start}{style}{texts.get(value) or self._text(value)}")
+            elif value is None:
+                out.append(f"{start}{style}/>")
+            elif type(value) is datetime and not style:
+                out.append(f"{start}{self._moment_style}{self._moments.get(value) or self._moment(value)}")
             else:
-                out.append(self._other(value, plain=not style))
+                out.append(f"{start}{style}{self._other(value)}")
             if not heading:
-                style = b""  # only the first cell has the colour
-        return b"".join(out)
+                style = ""  # only the first cell has the colour
+        return "".join(out).encode()
 
-    def _keep(self, value: str) -> bytes:
-        content = self._text(value)
-        if len(self._known) >= _KNOWN:
-            self._known.clear()
-        self._known[value] = content
+    def _text(self, value: str) -> str:
+        content = f'{self._value}"string">{self._line}{self._shown(value[:MAX_CELL_CHARACTERS])}{self._end}'
+        if len(self._texts) >= _KNOWN:
+            self._texts.clear()
+        self._texts[value] = content
         return content
 
-    def _text(self, value: str) -> bytes:
-        lines = _LINES.split(value[:MAX_CELL_CHARACTERS])
-        return self._value + b'"string">' + b"".join(map(self._paragraph, lines)) + self._end
+    def _moment(self, value: datetime) -> str:
+        at = f'{self._office}date-value="{value.isoformat(timespec="seconds")}"'
+        content = f'{self._value}"date" {at}>{self._line}{value:%d/%m/%Y %H:%M}{self._end}'
+        if len(self._moments) >= _KNOWN:
+            self._moments.clear()
+        self._moments[value] = content
+        return content
 
-    def _other(self, value: AddedCell, *, plain: bool) -> bytes:
+    def _other(self, value: AddedCell) -> str:
         match value:
             case bool():
-                kind, attribute, text = "boolean", "boolean-value", str(value).lower()
-                shown = text.upper()
+                text = str(value).lower()
+                return (
+                    f'{self._value}"boolean" {self._office}boolean-value="{text}">{self._line}{text.upper()}{self._end}'
+                )
             case datetime():
-                kind, attribute, text = "date", "date-value", value.isoformat(timespec="seconds")
-                shown = f"{value:%d/%m/%Y %H:%M}"
+                return self._moment(value)
             case int() | float() if isfinite(value):
-                kind, attribute, text = "float", "value", repr(value)
-                shown = text
+                return f'{self._value}"float" {self._office}value="{value!r}">{self._line}{value!r}{self._end}'
             case _:
                 return self._text(str(value))
-        named = self.names.attributes["office"] + attribute.encode()
-        style = self._moment if plain and isinstance(value, datetime) else b""
-        typed = self._value + b'"%s" %s="%s">' % (kind.encode(), named, text.encode())
-        return style + typed + self._paragraph(shown) + self._end
 
-    def _paragraph(self, line: str) -> bytes:
-        text = escaped(line)
-        if b" " in text or b"\t" in text:
-            text = _SPACES.sub(self._space, text).replace(b"\t", self._tab)
-        return self._line + text + self._line_end
+    def _shown(self, text: str) -> str:
+        if not _TO_CHANGE.search(text):
+            return text
+        lines = (_SPACES.sub(self._space, escaped(line).decode()) for line in _LINES.split(text))
+        return self._next_line.join(lines).replace("\t", self._tab)

@@ -23,9 +23,9 @@ class Names:
     declared: dict[str, str]  # what the root must declare for the added elements
     _anew: re.Pattern[bytes]
 
-    def bound_anew(self, xml: bytes, start: int, end: int) -> bool:
-        """Whether a prefix means something else in `xml[start:end]` than at the root, so that rows are not seen."""
-        return xml.find(b"xmlns", start, end) >= 0 and self._anew.search(xml, start, end) is not None
+    def bound_anew(self, xml: bytes) -> bool:
+        """Whether a prefix means something else here than at the root, so that rows would not be seen."""
+        return b"xmlns" in xml and self._anew.search(xml) is not None
 
     def root(self, tag: bytes) -> bytes:
         """The root's tag with the prefixes that were missing."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.in_place.added_rows import AddedRows
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
-from portal.jobs.export.in_place.markup import TOKEN, attributes_of
+from portal.jobs.export.in_place.markup import TOKEN, attributes_of, with_attribute
 from portal.jobs.export.in_place.ods.cells import OdsCells
 from portal.jobs.export.in_place.ods.names import Names
 
@@ -64,35 +64,46 @@ class RowReader:
         self._table = names.attributes["table"].decode()
         self._table_start = re.compile(b"<%stable[\\s>]" % re.escape(table))
         self._known: dict[bytes, _Tag] = {}
+        self._cut: dict[tuple[bytes, int], bytes] = {}  # tags with another repeat
+        self._start_of_row = b"<%stable-row" % table
         self._row_no = 1
+        self._covers = self._spans = True  # whether cells of the block are covered by others, or cover some
 
     def rows(self, mask: bytes) -> Iterator[Row]:
         """The rows of a block. Raises CannotWriteInPlace for rows in rows."""
-        done = 0
-        for tag in self._row_tag.finditer(mask):
-            start, content = tag.span()
-            if start < done:
-                raise CannotWriteInPlace(Obstacle.ODD_MARKUP, "nested row")
-            done = content
-            raw = tag[0]
-            if not raw.endswith(b"/>"):
-                done = mask.find(self.end_of_row, content)
-                if done < 0:
+        self._covers, self._spans = mask.find(self._starts[1]) >= 0, mask.find(b"number-columns-spanned") >= 0
+        start, end_of_row = mask.find(self._start_of_row), self.end_of_row
+        while start >= 0:
+            tag = self._row_tag.match(mask, start)
+            if tag is None:  # of a group of rows
+                start = mask.find(self._start_of_row, start + 1)
+                continue
+            content, raw = tag.end(), tag[0]
+            next_start = mask.find(self._start_of_row, content)
+            if raw.endswith(b"/>"):
+                end = content
+            elif next_start > 0 and mask.startswith(end_of_row, next_start - len(end_of_row)):
+                end = next_start
+            else:
+                end = mask.find(end_of_row, content) + len(end_of_row)
+                if end < content or 0 <= next_start < end:
                     raise CannotWriteInPlace(Obstacle.ODD_MARKUP, "a row that does not end")
-                done += len(self.end_of_row)
-            repeat = self._tag(raw).repeat
-            yield Row(self._row_no, repeat, start, content, done)
+            repeat = (self._known.get(raw) or self._tag(raw)).repeat
+            yield Row(self._row_no, repeat, start, content, end)
             self._row_no += repeat
+            start = next_start
 
     def columns(self, mask: bytes, start: int, end: int) -> int:
         """The number of columns of the cells in a row or a part of it."""
-        count = mask.count(self._starts[0], start, end) + mask.count(self._starts[1], start, end)
-        at = mask.find(b"-repeated", start, end)
+        count = mask.count(self._starts[0], start, end)
+        if self._covers:
+            count += mask.count(self._starts[1], start, end)
+        at = mask.find(b"number-columns-repeated", start, end)  # a long text is found faster
         while at >= 0:
             tag = TOKEN.match(mask, mask.rfind(b"<", start, at))
             if tag is not None and tag.end() > at and tag[0].startswith(self._starts):
                 count += self._tag(tag[0]).repeat - 1
-            at = mask.find(b"-repeated", max(at + 1, tag.end() if tag is not None else 0), end)
+            at = mask.find(b"number-columns-repeated", max(at + 1, tag.end() if tag is not None else 0), end)
         return count
 
     def filler(self, mask: bytes, row: Row) -> tuple[int, int]:
@@ -108,9 +119,9 @@ class RowReader:
 
     def used(self, mask: bytes, row: Row, width: int) -> int:
         """The columns of a row up to the last that holds something; `width` when there are no more."""
-        if b"-spanned" not in mask[row.content : row.end]:
-            if self.columns(mask, row.content, self.filler(mask, row)[0]) <= width:
-                return width
+        spans = self._spans and mask.find(b"number-columns-spanned", row.content, row.end) >= 0
+        if not spans and self.columns(mask, row.content, self.filler(mask, row)[0]) <= width:
+            return width
         return max([width, *(max(cell.after, cell.covers) for cell in self.cells(mask, row) if not cell.is_empty)])
 
     def cells(self, mask: bytes, row: Row) -> Iterator[_Cell]:
@@ -156,14 +167,24 @@ class RowReader:
     def repeated(self, text: bytes, times: int, what: str) -> bytes:
         """The same row, cell or column, so many times."""
         tag = TOKEN.match(text)
-        if tag is None or times == self._tag(tag[0]).repeat:
+        if tag is None:
             return text
-        name = f"{self._table}number-{what}-repeated".encode()
-        opening = re.sub(rb"\s+" + re.escape(name) + rb"\s*=\s*(?:\"[^\"]*\"|'[^']*')", b"", tag[0], count=1)
-        if times > 1:
-            cut = len(opening) - (2 if opening.endswith(b"/>") else 1)
-            opening = opening[:cut].rstrip() + b' %s="%d"' % (name, times) + opening[cut:]
-        return opening + text[tag.end() :]
+        return self._repeated_tag(tag[0], times, what) + text[tag.end() :]
+
+    def _repeated_tag(self, tag: bytes, times: int, what: str) -> bytes:
+        key = (tag, times)
+        known = self._cut.get(key)
+        if known is None:
+            if len(self._cut) >= _KNOWN_TAGS:
+                self._cut.clear()
+            known = tag
+            if times != self.repeat_of(tag):
+                name = f"{self._table}number-{what}-repeated"
+                pattern = rf"\s+{re.escape(name)}\s*=\s*(?:\"[^\"]*\"|'[^']*')"
+                known = re.sub(pattern.encode(), b"", tag, count=1)
+                known = with_attribute(known, name, str(times)) if times > 1 else known
+            self._cut[key] = known
+        return known
 
 
 def _count(written: str | None) -> int:
@@ -178,7 +199,9 @@ def _count(written: str | None) -> int:
 class RowWriter:
     """Puts the added cells into the rows, from column `first` (from 0) on."""
 
-    def __init__(self, reader: RowReader, cells: OdsCells, added: AddedRows, first: int, default_style: bytes | None) -> None:
+    def __init__(
+        self, reader: RowReader, cells: OdsCells, added: AddedRows, first: int, default_style: bytes | None
+    ) -> None:
         """`default_style` is that of the cells in the column before the added ones."""
         self._reader, self._cells, self._added = reader, cells, added
         self._first, self._last = first, first + cells.count
@@ -191,55 +214,62 @@ class RowWriter:
         done = 0
         added = self._added
         for row in self._reader.rows(mask):
-            if added.next is None or added.next.row_no >= row.row_no + row.repeat:
+            new = added.next
+            if new is None or new.row_no >= row.row_no + row.repeat:
                 continue
-            for _ in added.skipped_before(row.row_no):
-                pass  # a row that the sheet does not have
-            if added.next is None or added.next.row_no >= row.row_no + row.repeat:
-                continue
-            out.append(text[done : row.start])
-            out += self._split(text, mask, row)
+            if new.row_no < row.row_no:  # a row that the sheet does not have
+                for _ in added.skipped_before(row.row_no):
+                    pass
+                new = added.next
+                if new is None or new.row_no >= row.row_no + row.repeat:
+                    continue
+            if row.repeat == 1 and row.content < row.end:
+                out.append(text[done : row.content])
+                self._wider(out, text, mask, row, new)
+                added.advance()
+            else:
+                out.append(text[done : row.start])
+                self._split(out, text, mask, row)
             done = row.end
         out.append(text[done:])
         return b"".join(out)
 
-    def _split(self, text: bytes, mask: bytes, row: Row) -> Iterator[bytes]:
-        """A row, or several alike, split where one of them gets something."""
+    def _split(self, out: list[bytes], text: bytes, mask: bytes, row: Row) -> None:
+        """A row without cells, or several alike, split where one of them gets something."""
         repeated, added = self._reader.repeated, self._added
         row_no, end = row.row_no, row.row_no + row.repeat
-        whole = text[row.start : row.end] if row.repeat > 1 else b""
-        tag = text[row.start : row.content]
+        whole, tag = text[row.start : row.end], repeated(text[row.start : row.content], 1, "rows")
+        if row.content == row.end:
+            tag = tag[:-2].rstrip() + b">"
         while (new := added.next) is not None and new.row_no < end:
             if new.row_no > row_no:
-                yield repeated(whole, new.row_no - row_no, "rows")
-            tag = repeated(tag, 1, "rows") if row.repeat > 1 else tag
-            yield tag if row.content < row.end else tag[:-2].rstrip() + b">"
-            yield from self._wider(text, mask, row)
+                out.append(repeated(whole, new.row_no - row_no, "rows"))
+            out.append(tag)
+            self._wider(out, text, mask, row, new)
             row_no = new.row_no + 1
             added.advance()
         if row_no < end:
-            yield repeated(whole, end - row_no, "rows")
+            out.append(repeated(whole, end - row_no, "rows"))
 
-    def _wider(self, text: bytes, mask: bytes, row: Row) -> Iterator[bytes]:
+    def _wider(self, out: list[bytes], text: bytes, mask: bytes, row: Row, new: AddedRow) -> None:
         """What follows a row's start tag, with the added cells in their columns."""
-        new, reader, first, last = self._added.next, self._reader, self._first, self._last
-        if new is None:
-            return
+        reader, first, last = self._reader, self._first, self._last
         if row.content == row.end:  # <table:table-row/>
-            yield self._blank(first) + self._cells.cells(new, self._default_style) + reader.end_of_row
+            out += [self._blank(first), self._cells.cells(new, self._default_style), reader.end_of_row]
             return
         filler, after_filler = reader.filler(mask, row)
         before = reader.columns(mask, row.content, filler)
         if new.tone is Tone.HEADING or before > first:
-            yield from self._among(text, mask, row, new)
-        elif filler == after_filler:
-            yield text[row.content : filler] + self._blank(first - before) + self._cells.cells(new)
-            yield text[filler : row.end]
-        else:
-            blank = text[filler:after_filler]
-            end = before + reader.columns(mask, filler, after_filler)
-            yield text[row.content : filler] + self._blank(first - before, blank) + self._cells.cells(new)
-            yield self._blank(end - last, blank) + text[after_filler : row.end]
+            out += self._among(text, mask, row, new)
+            return
+        out.append(text[row.content : filler])
+        if filler == after_filler:
+            out += [self._blank(first - before), self._cells.cells(new), text[filler : row.end]]
+            return
+        blank = text[filler:after_filler]
+        behind = before + reader.columns(mask, filler, after_filler) - last
+        out += [self._blank(first - before, blank), self._cells.cells(new), self._blank(behind, blank)]
+        out.append(text[after_filler : row.end])
 
     def _among(self, text: bytes, mask: bytes, row: Row, new: AddedRow) -> Iterator[bytes]:
         """The same cell by cell, where some stand behind the first added column."""

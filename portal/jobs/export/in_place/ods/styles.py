@@ -38,14 +38,14 @@ class OdsStyles:
     name: str  # with which they begin
 
     @property
-    def moment(self) -> bytes:
+    def moment(self) -> str:
         """A date with time."""
-        return f"{self.name}moment".encode()
+        return f"{self.name}moment"
 
     @property
-    def tones(self) -> dict[Tone, bytes]:
+    def tones(self) -> dict[Tone, str]:
         """The first added cell of a row."""
-        return {tone: f"{self.name}{tone.value}".encode() for tone in FILLS}
+        return {tone: f"{self.name}{tone.value}" for tone in FILLS}
 
     def width(self, number: int) -> str:
         """The column with that number among the widths that were given to `written`."""

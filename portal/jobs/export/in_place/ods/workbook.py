@@ -89,6 +89,8 @@ def used_columns(content: Content, width: int, first_row: int) -> int:
         if part.kind is Kind.COLUMN and reader is not None:
             reader.repeat_of(part.text)
         if part.kind is Kind.ROWS and reader is not None:
+            if content.names.bound_anew(part.mask):
+                raise CannotWriteInPlace(Obstacle.ODD_MARKUP, "prefixes")
             for row in reader.rows(part.mask):
                 if row.row_no + row.repeat > first_row:
                     used = reader.used(part.mask, row, used)
@@ -98,9 +100,7 @@ def used_columns(content: Content, width: int, first_row: int) -> int:
 class _Copy:
     """What becomes of each part."""
 
-    def __init__(
-        self, names: Names, place: Place, first: int, added: AddedRows, sheets: Sequence[ExtraSheet]
-    ) -> None:
+    def __init__(self, names: Names, place: Place, first: int, added: AddedRows, sheets: Sequence[ExtraSheet]) -> None:
         self._names, self._place, self._first, self._added, self._sheets = names, place, first, added, sheets
         self._style_names = StyleNames()
         self._is_styled = False
