@@ -104,6 +104,8 @@ def open_download(
     kind = FileFormat(kind or own_format(job))
     if group is not None and not is_group(group):
         raise UnknownGroup(group)
+    if kind == FileFormat.ODS and not comes_back_as_it_was(job, kind):
+        raise NotTheirFormat(kind)
     plan = plan_for(job, storage, RowFilter(rows), group, choice)
     own = open_copy(job, storage, plan, kind, extension)
     is_replacement = own is None and kind != FileFormat.CSV and not plan.selects and comes_back_as_it_was(job, kind)
