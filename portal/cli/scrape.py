@@ -40,8 +40,8 @@ INTERRUPTED = 130  # a shell's exit code for Ctrl-C
 @click.command("scrape", help="Look up every number in a spreadsheet, and write a copy with the answers.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-o", "--output", "out", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="The file to write. Its extension sets the format: .xlsx, .csv, or that of FILE (.ods, .xlsm, .tsv, .txt) for a "
-                   "copy of it with the answers.")  # fmt: skip
+              help="The file to write. Its extension sets the format: .xlsx, .csv, or that of FILE (.ods, .xlsm, .tsv, "
+                   ".txt) for a copy of it with the answers.")  # fmt: skip
 @click.option("--source", default="offline", show_default=True, help="Where the answers come from.")
 @click.option("--column", help="The column with the numbers: its heading or letter. Default: detected.")
 @click.option("--sheet", help="The sheet with the numbers. Default: the first visible sheet.")
