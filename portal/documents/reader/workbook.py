@@ -1,6 +1,8 @@
 """Read a workbook's sheets with python-calamine. Only for the child process: a hostile file can abort it."""
 
+import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,12 @@ from python_calamine import (
     CalamineError,
     CalamineSheet,
     CalamineWorkbook,
-    PasswordError,
     SheetTypeEnum,
     SheetVisibleEnum,
 )
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.plain_ods import content_name, write_plain
+from portal.documents.reader.plain_ods import content_name, is_plain, write_plain
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,16 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
 
 
 def _opened(path: Path, folder: Path) -> CalamineWorkbook:
-    """Open the workbook. An ods in which the parser finds no sheets is written again as it expects one."""
-    try:
-        workbook = CalamineWorkbook.from_path(str(path))
-        if workbook.sheet_names:
-            return workbook
-        workbook.close()
-    except PasswordError:
-        raise
-    except CalamineError:
-        if content_name(path) is None:
-            raise
-    content = content_name(path)
+    """Open the workbook. An ods that the parser refuses, or does not wholly see, is written again as it expects."""
+    content = content_name(path) if zipfile.is_zipfile(path) else None
     if content is None:
         return CalamineWorkbook.from_path(str(path))
+    if is_plain(path, content):
+        with suppress(CalamineError, OSError):  # the machine would fail again below
+            workbook = CalamineWorkbook.from_path(str(path))
+            if workbook.sheet_names:
+                return workbook
+            workbook.close()
     plain = folder / "plain.ods"
     try:
         write_plain(path, content, plain)
