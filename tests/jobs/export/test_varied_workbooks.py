@@ -4,6 +4,7 @@ import csv
 import datetime
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from openpyxl import load_workbook
 
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
-from tests.jobs.export.own_workbook import ANSWER, HEADINGS, answers, changed_parts, in_place, opened, read_of
+from tests.jobs.export.own_workbook import ANSWER, HEADINGS, answers, changed_parts, in_place, opened, part, read_of
 from tests.jobs.export.varied_workbooks import Made, make
 from tests.support.libreoffice import soffice
 
@@ -19,7 +20,8 @@ WORKBOOKS = 150
 SHOWN = range(0, WORKBOOKS, 5)  # those that LibreOffice shows
 # Comma-separated, quoted, UTF-8, every cell as it is shown, of every sheet.
 AS_SHOWN = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
-MAY_CHANGE = re.compile(r"xl/(worksheets/sheet\d+|tables/table\d+|styles|workbook)\.xml")
+MAY_CHANGE = re.compile(r"xl/(worksheets/sheet\d+|tables/table\d+|drawings/drawing\d+|styles|workbook)\.xml")
+COLUMN = re.compile(rb"<xdr:col>\d+</xdr:col>")
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*extension is not supported:UserWarning")
 
@@ -41,6 +43,9 @@ def test_a_workbook_is_what_it_was_with_its_answers(seed: int, tmp_path: Path) -
     changed = changed_parts(path, content)
     assert all(MAY_CHANGE.fullmatch(name) for name in changed), changed
     assert sum("worksheets" in name for name in changed) == 1
+    with zipfile.ZipFile(path) as package:
+        for name in (name for name in changed if "drawings" in name):  # only where things are
+            assert COLUMN.sub(b"", package.read(name)) == COLUMN.sub(b"", part(content, name))
 
     before, after = load_workbook(path), opened(content)
     assert after.sheetnames == before.sheetnames

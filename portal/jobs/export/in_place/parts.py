@@ -49,6 +49,7 @@ class WorkbookParts:
     styles: str | None
     from_1904: bool
     tables: tuple[str, ...]
+    drawings: tuple[str, ...]
     has_macros: bool
     is_signed: bool
 
@@ -64,6 +65,7 @@ def find_parts(package: Package, index: int, name: str = "") -> WorkbookParts:
     found = elements(package.text(workbook), _THIRD)
     position, sheet = _sheet(found, related, index, name)
     styles = _of_kind(related, "styles")
+    of_sheet = relations(package, sheet)
     properties = next((one.attributes for one in found if one.name == b"workbookPr"), {})
     return WorkbookParts(
         workbook=workbook,
@@ -71,7 +73,8 @@ def find_parts(package: Package, index: int, name: str = "") -> WorkbookParts:
         sheet_position=position,
         styles=styles if styles is not None and styles in package else None,
         from_1904=properties.get("date1904", "0") in ("1", "true", "on"),
-        tables=tuple(one.target for one in relations(package, sheet).values() if one.kind == "table"),
+        tables=_targets(of_sheet, "table"),
+        drawings=tuple(part for part in _targets(of_sheet, "drawing") if part in package),
         has_macros="macroEnabled" in _content_type(package, workbook),
         is_signed=_of_kind(of_package, "origin") is not None,
     )
@@ -117,6 +120,10 @@ def relations_of(part: str) -> str:
 
 def _of_kind(related: dict[str, Relation], kind: str) -> str | None:
     return next((one.target for one in related.values() if one.kind == kind), None)
+
+
+def _targets(related: dict[str, Relation], kind: str) -> tuple[str, ...]:
+    return tuple(one.target for one in related.values() if one.kind == kind)
 
 
 def _content_type(package: Package, part: str) -> str:

@@ -1,6 +1,7 @@
 """An xlsx or xlsm with cells added to one sheet: decides what changes, then streams the copy. Pure."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.in_place.added_rows import AddedRows, SpooledRows
 from portal.jobs.export.in_place.cells import CellWriter, Styles, shown_widths
+from portal.jobs.export.in_place.drawings import moved
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 from portal.jobs.export.in_place.extra_sheet import Additions, ExtraSheet
 from portal.jobs.export.in_place.package import Content, Package, copied
@@ -131,6 +133,10 @@ class OpenWorkbook:
             wider = wider_table(xml, row, old_last, [str(text or "") for text in headings])
             if wider is not None:
                 changed[name] = wider
+        for name in self.parts.drawings:
+            with suppress(CannotWriteInPlace):  # one too large to change stays
+                drawing = moved(self._package.text(name), columns.first, len(columns.widths))
+                changed |= {name: drawing} if drawing is not None else {}
         workbook = self._package.text(self.parts.workbook)
         names = wider_names(workbook, self.parts.sheet_position, row, old_last, columns.last)
         return changed if names is None else {**changed, self.parts.workbook: names}
