@@ -22,6 +22,7 @@ from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.in_place.ods.workbook import SIGNATURES, OpenOds
 from portal.jobs.export.in_place.package import Package
 from portal.jobs.export.in_place.parts import find_parts
+from portal.jobs.export.in_place.selection import OpenSelection
 from portal.jobs.export.in_place.text import OpenText
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from portal.jobs.export.lines import ExportPlan
@@ -144,12 +145,10 @@ def extra_sheets(own: Copy, plan: ExportPlan) -> list[ExtraSheet]:
 def open_copy(
     job: ScrapingJob, storage: LocalStorage, plan: ExportPlan, kind: str, extension: str | None = None
 ) -> Copy | None:
-    """The person's own file, to be copied; None when this format is not theirs, their file cannot be changed, or its
-    ending would have to be another than `extension`."""
-    if plan.selects or not comes_back_as_it_was(job, kind):
-        return None
+    """The person's own file, to be copied, or the chosen rows of their workbook. None when this format is not theirs,
+    their file cannot be changed, or its ending would have to be another than `extension`."""
     path = _stored_path(job.document, storage)
-    if not path.is_file():
+    if not comes_back_as_it_was(job, kind) or not path.is_file() or (plan.selects and kind != "xlsx"):
         return None
     try:
         found = _opened(job, path, plan)
@@ -168,4 +167,6 @@ def _opened(job: ScrapingJob, path: Path, plan: ExportPlan) -> Copy:
         usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
         return OpenText(path, extension, plan.width, plan.header_row, usual)
     place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
+    if plan.selects:
+        return OpenSelection(path, place, _survey_file(path, job.sheet))
     return OPENED[extension](path, place, _survey_file(path, job.sheet))

@@ -176,12 +176,12 @@ def lines(plan: ExportPlan) -> Iterator[Line]:
 
 
 def added_rows(plan: ExportPlan) -> Iterator[AddedRow]:
-    """What is added to the person's own file: the headings, then the answers, by row number."""
+    """What is added to the rows of the person's own file that are asked for: the headings, then the answers."""
     cells_of = _AnswerCells(plan)
     if plan.header_row:
         yield AddedRow(plan.header_row, plan.labels(), Tone.HEADING)
     for result in _results(plan.job_id):
-        if result.row_no > plan.header_row:
+        if result.row_no > plan.header_row and _is_included(plan, result):
             yield AddedRow(result.row_no, cells_of.typed(result), TONES[result.outcome])
 
 
@@ -238,7 +238,12 @@ class _AnswerCells:
         """The same with dates as dates. One cell per label, in the same order."""
         at = result.checked_at.astimezone(self._zone).replace(tzinfo=None) if result.checked_at else None
         added: list[AddedCell] = [self._outcome(result.outcome), *self._fields(result.answer or {})]
-        return [*added, self._reason(result.reason) or None, at, result.duplicate_of]
+        added += [self._reason(result.reason) or None, at, result.duplicate_of]
+        if self._plan.selects:
+            added.insert(0, result.row_no)
+        if self._plan.rows == RowFilter.FAILED:
+            added.append(self._todo(result.reason))
+        return added
 
     def _fields(self, answer: dict[str, str]) -> Iterable[str | None]:
         for field, has_words in self._words:

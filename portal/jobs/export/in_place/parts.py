@@ -45,6 +45,7 @@ class WorkbookParts:
 
     workbook: str
     sheet: str
+    name: str  # of the sheet
     sheet_position: int  # among all sheets, chart sheets too: defined names count so
     styles: str | None
     from_1904: bool
@@ -63,13 +64,14 @@ def find_parts(package: Package, index: int, name: str = "") -> WorkbookParts:
         raise CannotWriteInPlace(Obstacle.NOT_A_PACKAGE, "no workbook")
     related = relations(package, workbook)
     found = elements(package.text(workbook), _THIRD)
-    position, sheet = _sheet(found, related, index, name)
+    position, sheet, its_name = _sheet(found, related, index, name)
     styles = _of_kind(related, "styles")
     of_sheet = relations(package, sheet)
     properties = next((one.attributes for one in found if one.name == b"workbookPr"), {})
     return WorkbookParts(
         workbook=workbook,
         sheet=sheet,
+        name=its_name,
         sheet_position=position,
         styles=styles if styles is not None and styles in package else None,
         from_1904=properties.get("date1904", "0") in ("1", "true", "on"),
@@ -80,8 +82,8 @@ def find_parts(package: Package, index: int, name: str = "") -> WorkbookParts:
     )
 
 
-def _sheet(found: list[Element], related: dict[str, Relation], index: int, name: str) -> tuple[int, str]:
-    """The sheet's position among all sheets, and its part."""
+def _sheet(found: list[Element], related: dict[str, Relation], index: int, name: str) -> tuple[int, str, str]:
+    """The sheet's position among all sheets, its part and its name."""
     sheets = []
     tags = [one for one in found if one.name == b"sheet" and one.depth == _THIRD]
     for position, tag in enumerate(tags):
@@ -94,7 +96,7 @@ def _sheet(found: list[Element], related: dict[str, Relation], index: int, name:
     its_name, position, part = sheets[index]
     if name and its_name[: len(name)] != name:
         raise CannotWriteInPlace(Obstacle.SHEET_CHANGED, "another name")
-    return position, part
+    return position, part, its_name
 
 
 def relations(package: Package, part: str) -> dict[str, Relation]:
