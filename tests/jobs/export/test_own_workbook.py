@@ -18,6 +18,8 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 from xlsxwriter import Workbook as XlsxWriterWorkbook
 
+from portal.jobs.export.added import AddedRow
+from portal.jobs.export.in_place.cells import CellWriter, Styles
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from tests.jobs.export.own_workbook import (
@@ -400,3 +402,11 @@ def test_a_pivot_and_parts_that_nobody_knows_stay_byte_for_byte(made: Callable[.
     after = in_place(path)
     assert changed_parts(path, after) == {SHEET, STYLES}
     assert {name: part(after, name) for name in PIVOT} == PIVOT
+
+
+@pytest.mark.parametrize("minute", [0, 5, 7, 29, 59])
+def test_a_date_is_as_exact_as_a_number_can_be(minute: int) -> None:
+    at = AT.replace(minute=minute)  # rounded to nine digits, LibreOffice showed 18:04 for 18:05
+    xml = CellWriter(0, 1, Styles(moment=1)).cells(AddedRow(1, [at]))
+    days = float(re.findall(rb"<v>([^<]*)</v>", xml)[0])
+    assert days == (at - datetime.datetime(1899, 12, 30)).total_seconds() / 86400  # noqa: DTZ001 - Excel's dates have no zone
