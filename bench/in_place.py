@@ -101,9 +101,7 @@ def write_ods(path: Path, rows: int) -> None:
         out.write(f"<office:document-content{spaces}><office:body><office:spreadsheet>".encode())
         out.write(b'<table:table table:name="Clientes"><table:table-column table:number-columns-repeated="12"/>')
         for row in _own_rows(rows):
-            cells = (
-                f'<table:table-cell office:value-type="string"><text:p>{one}</text:p></table:table-cell>' for one in row
-            )
+            cells = (f'{cell} office:value-type="string"><text:p>{one}</text:p>{end}' for one in row)
             out.write(f"<table:table-row>{''.join(cells)}</table:table-row>".encode())
         out.write(b"</table:table></office:spreadsheet></office:body></office:document-content>")
 
