@@ -34,6 +34,8 @@ FIELDS: dict[str, LazyString] = {
     "time_zone": _("Time zone"),
 }
 
+HEADINGS: dict[str, LazyString] = {"original_operator": _("Original operator")}  # shorter than the same field elsewhere
+
 YES_NO: dict[str, LazyString] = {"yes": _("yes"), "no": _("no")}
 
 LINE_TYPES: dict[str, LazyString] = {
@@ -69,6 +71,12 @@ def field_label(field: str, source: str = "") -> str:
     facts = _facts(source)
     from_recipe = in_language(facts.labels.get(field, {})) if facts else ""
     return str(from_recipe or FIELDS.get(field, field.replace("_", " ")))
+
+
+def heading_of(field: str, source: str = "") -> str:
+    """The same, short, for the heading of a column in a file."""
+    facts = _facts(source)
+    return str((not (facts and facts.labels.get(field)) and HEADINGS.get(field)) or field_label(field, source))
 
 
 def source_pace(name: str) -> str:

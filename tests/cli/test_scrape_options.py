@@ -44,7 +44,7 @@ def test_sheet_and_country(runner: FlaskCliRunner, ada: User, tmp_path: Path) ->
     workbook.save(tmp_path / "dos.xlsx")
 
     words = ("--sheet", "reino unido", "--country", "gb")
-    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", *words)
+    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", *words, "--columns", "e164")
 
     assert done.exit_code == 0, done.output
     assert load_workbook(tmp_path / "out.xlsx").sheetnames == ["Sheet", "Reino Unido"]
@@ -55,6 +55,9 @@ def test_sheet_and_country(runner: FlaskCliRunner, ada: User, tmp_path: Path) ->
     ("words", "sentence"),
     [
         (("--column", "Correo"), "The column Correo does not exist. Available: Nombre, Teléfono"),
+        (("--columns", "status,colour"), "There is no column “colour”. Available: row, status, line_type,"),
+        (("--columns", "status,status"), "The column “status” is listed twice."),
+        (("--columns", "status="), "Write a name for this column"),
         (("--column", "Z"), "The column Z does not exist."),
         (("--sheet", "Hoja9"), "The sheet Hoja9 does not exist. Available: Clientes"),
         (("--country", "XX"), "The country XX does not exist."),

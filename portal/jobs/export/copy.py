@@ -34,8 +34,6 @@ OLD_WORKBOOKS = frozenset({".xls", ".xlsb"})  # come back as xlsx
 IN_PLACE = dict.fromkeys(WORKBOOKS | OLD_WORKBOOKS, "xlsx")
 """The endings of uploads that come back as they were, each with the format under which they are asked for."""
 OTHERS_IN_PLACE = {**dict.fromkeys(TEXTS, "csv"), ".ods": "ods"}
-OPENED: dict[str, type[OpenWorkbook] | type[OpenOds]] = {**dict.fromkeys(IN_PLACE, OpenWorkbook), ".ods": OpenOds}
-"""What opens a workbook in which one sheet is written to."""
 
 
 class Copy(Protocol):
@@ -68,14 +66,14 @@ def own_format(job: ScrapingJob) -> str:
 
 def look_ahead(document: Document, storage: LocalStorage) -> None:
     """Look through the large sheets of a document that was just read, so that its downloads start at once."""
-    path, opened = _stored_path(document, storage), OPENED.get(extension_of(document.file_name))
-    if document.state != Reading.READY or opened is None or not path.is_file():
+    path = _stored_path(document, storage)
+    if document.state != Reading.READY or not path.is_file():
         return
     for facts in document.sheets:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
             place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
             with suppress(CannotWriteInPlace):
-                opened(path, place, _survey_file(path, facts["index"])).close()
+                _open_at(path, document.file_name, place).close()
 
 
 def workbook_path(document: Document, storage: LocalStorage) -> Path | None:
@@ -151,7 +149,8 @@ def open_copy(
     if not comes_back_as_it_was(job, kind) or not path.is_file() or (plan.selects and kind != "xlsx"):
         return None
     try:
-        found = _opened(job, path, plan)
+        place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
+        found = _open_at(path, job.file_name, place, selects=plan.selects)
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):
@@ -160,13 +159,15 @@ def open_copy(
     return None
 
 
-def _opened(job: ScrapingJob, path: Path, plan: ExportPlan) -> Copy:
-    extension = extension_of(job.file_name)
+def _open_at(path: Path, file_name: str, place: Place, *, selects: bool = False) -> Copy:
+    """Open the file for adding to it, or for taking rows of a workbook. Raises CannotWriteInPlace."""
+    extension, survey_file = extension_of(file_name), _survey_file(path, place.sheet)
     if extension in TEXTS:
         locale = get_locale()
         usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
-        return OpenText(path, extension, plan.width, plan.header_row, usual)
-    place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
-    if plan.selects:
-        return OpenSelection(path, place, _survey_file(path, job.sheet))
-    return OPENED[extension](path, place, _survey_file(path, job.sheet))
+        return OpenText(path, extension, place.width, place.header_row, usual, survey_file)
+    if selects:
+        return OpenSelection(path, place, survey_file)
+    if extension == ".ods":
+        return OpenOds(path, place, survey_file)
+    return OpenWorkbook(path, place, survey_file)

@@ -274,7 +274,7 @@ def test_a_look_is_kept(tmp_path: Path) -> None:
     path, kept = package(tmp_path / "a.ods", bare=True), tmp_path / "kept.json"
     place = Place(1, "Lista", 2, 1, 4)
     OpenOds(path, place, kept).close()
-    kept.write_text(kept.read_text().replace('"used": 2', '"used": 3'))
+    kept.write_text(kept.read_text().replace('"width": 2}', '"width": 3}'))
     with closing(OpenOds(path, place, kept)) as own:
         assert own.first_added == 3
 

@@ -43,11 +43,12 @@ class OdsCells:
         """The cells of one row. Headings take the format `neighbour` of the cell before them."""
         start, texts = self._start, self._texts
         heading = row.tone is Tone.HEADING
-        style = self._tones.get(row.tone, "")
+        tone = self._tones.get(row.tone, "")
         if heading and neighbour:
-            style = self._styled + quoted(neighbour.decode()).decode()
+            tone = self._styled + quoted(neighbour.decode()).decode()
         out: list[str] = []
-        for value in row.cells:
+        for place, value in enumerate(row.cells):
+            style = tone if heading or place == row.tone_at else ""
             if type(value) is str:
                 out.append(f"{start}{style}{texts.get(value) or self._text(value)}")
             elif value is None:
@@ -56,8 +57,6 @@ class OdsCells:
                 out.append(f"{start}{self._moment_style}{self._moments.get(value) or self._moment(value)}")
             else:
                 out.append(f"{start}{style}{self._other(value)}")
-            if not heading:
-                style = ""  # only the first cell has the colour
         return "".join(out).encode()
 
     def _text(self, value: str) -> str:

@@ -1,6 +1,7 @@
 """An ods with cells added to one sheet: decides what changes, then streams the copy. Pure."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,13 +20,19 @@ from portal.jobs.export.in_place.ods.rows import RowReader, RowWriter
 from portal.jobs.export.in_place.ods.styles import StyleNames
 from portal.jobs.export.in_place.ods.tables import table_of
 from portal.jobs.export.in_place.package import Package, copied, plain_name
-from portal.jobs.export.in_place.sheet_survey import Survey
 from portal.jobs.export.in_place.sheet_text import MAX_COLUMNS
-from portal.jobs.export.in_place.survey_file import keep, kept
+from portal.jobs.export.in_place.survey_file import looked_through
 from portal.jobs.export.in_place.workbook import Place
 
 SIGNATURES = "meta-inf/documentsignatures.xml"
 CONTENT = "content.xml"
+
+
+@dataclass
+class OdsSurvey:
+    """What is known of a sheet before it is copied."""
+
+    width: int  # columns in use, so that the added ones begin at this position
 
 
 class OpenOds:
@@ -64,12 +71,11 @@ class OpenOds:
         first_row = max(self._place.header_row, 1)
         size = self._package.entry(CONTENT).file_size
         question = {"part": CONTENT, "width": self._place.width, "first_row": first_row, "size": size}
-        found = kept(self._survey_file, question) if self._survey_file else None
-        if found is None:
-            found = Survey(used_columns(self._read(), self._place.width, first_row), plain=True)
-            if self._survey_file:
-                keep(self._survey_file, question, found)
-        return found.used
+        width = self._place.width
+        found = looked_through(
+            self._survey_file, question, OdsSurvey, lambda: OdsSurvey(used_columns(self._read(), width, first_row))
+        )
+        return found.width
 
     def _content(self, added: AddedRows, sheets: Sequence[ExtraSheet]) -> Iterator[bytes]:
         content = self._read()
