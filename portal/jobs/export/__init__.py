@@ -1,9 +1,10 @@
 """The file that a person gets back: their own, with the answers in columns of their own behind it.
 
 Available at any time, even while the job runs. All rows of an Excel workbook come in a copy of that workbook, which
-`copy` opens and the room `in_place` writes. Selections, and files that cannot be copied so, come in a new file with
-the rows of the chosen sheet: `lines` decides what is in a line; `xlsx` and `csv_file` turn lines into a file. Memory
-stays flat: the sheet and the ledger are read once, side by side, and neither is ever whole in memory.
+`copy` opens and the room `in_place` writes, and chosen rows of it in a small one of the same formats. Selections of
+other files, and files that cannot be copied so, come in a new file with the rows of the chosen sheet: `lines` decides
+what is in a line; `xlsx` and `csv_file` turn lines into a file. Memory stays flat: the sheet and the ledger are read
+once, side by side, and neither is ever whole in memory.
 """
 
 import tempfile
@@ -122,6 +123,8 @@ def open_download(
     kind = FileFormat(kind or own_format(job))
     if group is not None and not is_group(group):
         raise UnknownGroup(group)
+    if kind == FileFormat.ODS and not comes_back_as_it_was(job, kind):
+        raise NotTheirFormat(kind)
     plan = plan_for(job, storage, RowFilter(rows), group, choice, columns)
     own = open_copy(job, storage, plan, kind, extension)
     is_replacement = own is None and kind != FileFormat.CSV and not plan.selects and comes_back_as_it_was(job, kind)

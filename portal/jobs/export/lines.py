@@ -203,13 +203,13 @@ def lines(plan: ExportPlan) -> Iterator[Line]:
 
 
 def added_rows(plan: ExportPlan) -> Iterator[AddedRow]:
-    """What is added to the person's own file: the headings, then the answers, by row number."""
+    """What is added to the rows of the person's own file that are asked for: the headings, then the answers."""
     cells = _AnswerCells(plan, typed=True)
     if plan.header_row:
         yield AddedRow(plan.header_row, plan.labels(), Tone.HEADING)
     tones = TONES if cells.status_at is not None else {}
     for result in _results(plan.job_id):
-        if result.row_no > plan.header_row:
+        if result.row_no > plan.header_row and _is_included(plan, result):
             tone = tones.get(result.outcome, Tone.PLAIN)
             yield AddedRow(result.row_no, cells.of(result), tone, cells.status_at or 0)
 
