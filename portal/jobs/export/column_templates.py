@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, delete, exists, false, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, String, delete, exists, false, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Model, UtcDateTime, db, upsert
 from portal.jobs.core import derived
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import Number, NumberCell
 from portal.jobs.export.columns import CHECKED_AT, DEFAULT, DUPLICATE_OF, E164, REASON, Column, ColumnChoice, Pick
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
@@ -64,24 +64,25 @@ def empty_columns(job: ScrapingJob, columns: tuple[Column, ...]) -> frozenset[st
     empty now may be filled at the end."""
     if derived.is_unfinished(job):
         return frozenset()
-    all_found = job.found_count == job.total_numbers
-    own = {
-        REASON: false() if all_found else Number.reason.is_not(None),  # what is found has none: a million rows unread
-        E164: Number.e164.is_not(None),
-        CHECKED_AT: Number.checked_at.is_not(None),
-        DUPLICATE_OF: Number.duplicate_of.is_not(None),
+    numbers, cells = exists().where(Number.job_id == job.id), exists().where(NumberCell.job_id == job.id)
+    reasons = numbers.where(Number.reason.is_not(None)) | cells.where(NumberCell.reason.is_not(None))
+    own: dict[str, ColumnElement[bool]] = {
+        # What is found has none: with a million of them no row is read.
+        REASON: false() if job.found_count == job.total_numbers else reasons,
+        E164: numbers,
+        CHECKED_AT: numbers.where(Number.checked_at.is_not(None)),
+        DUPLICATE_OF: cells.where(NumberCell.repeats),
     }
-    asked = {}
+    asked: dict[str, ColumnElement[bool]] = {}
     for column in columns:
         if column.field:
             value = Number.answer[column.field].as_string()
-            asked[column.id] = (Number.outcome == Outcome.FOUND) & (value != "")
+            asked[column.id] = numbers.where(Number.outcome == Outcome.FOUND, value != "")
         elif column.id in own:
             asked[column.id] = own[column.id]
     if not asked:
         return frozenset()
     # Each looks no further than the first row with a value.
-    there = [exists().where(Number.job_id == job.id, has_value) for has_value in asked.values()]
-    questions = [question.label(f"c{n}") for n, question in enumerate(there)]
+    questions = [is_there.label(f"c{n}") for n, is_there in enumerate(asked.values())]
     answers = db.session.execute(select(*questions)).one()
     return frozenset(name for name, is_there in zip(asked, answers, strict=True) if not is_there)

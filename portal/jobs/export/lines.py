@@ -20,7 +20,7 @@ from portal.database import READ_ONLY, db
 from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import LocalStorage
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.column_templates import empty_columns
 from portal.jobs.export.columns import (
@@ -225,14 +225,15 @@ def _is_included(plan: ExportPlan, result: NumberResult) -> bool:
 def _results(job_id: int) -> Iterator[NumberResult]:
     """The ledger by row number. Each chunk has its own transaction, so that workers can write in between."""
     columns = (
-        Number.row_no, Number.e164, Number.duplicate_of, Number.outcome, Number.reason, Number.answer, Number.checked_at
+        CellAnswer.row_no, CellAnswer.e164, CellAnswer.duplicate_of, CellAnswer.outcome, CellAnswer.reason,
+        CellAnswer.answer, CellAnswer.checked_at,
     )  # fmt: skip
     after = 0
     with db.engine.connect() as connection:
         connection.execution_options(**READ_ONLY)
         while True:
-            chunk = select(*columns).where(Number.job_id == job_id, Number.row_no > after)
-            found = connection.execute(chunk.order_by(Number.row_no).limit(CHUNK)).all()
+            chunk = select(*columns).where(CellAnswer.job_id == job_id, CellAnswer.row_no > after)
+            found = connection.execute(chunk.order_by(CellAnswer.row_no).limit(CHUNK)).all()
             connection.rollback()
             yield from (NumberResult(*row) for row in found)
             if len(found) < CHUNK:
