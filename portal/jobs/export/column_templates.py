@@ -6,10 +6,22 @@ from typing import Any
 from sqlalchemy import JSON, ColumnElement, ForeignKey, String, delete, exists, false, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal import sources
 from portal.database import Model, UtcDateTime, db, upsert
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import Number, NumberCell
-from portal.jobs.export.columns import CHECKED_AT, DEFAULT, DUPLICATE_OF, E164, REASON, Column, ColumnChoice, Pick
+from portal.jobs.export.columns import (
+    CHECKED_AT,
+    DEFAULT,
+    DUPLICATE_OF,
+    E164,
+    REASON,
+    Column,
+    ColumnChoice,
+    Pick,
+    columns_of,
+    titles_of,
+)
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 
@@ -39,6 +51,14 @@ def kept_choice(user_id: int, source: str) -> ColumnChoice | None:
 def kept_or_default(user_id: int, source: str) -> ColumnChoice:
     """The same, or the portal's default."""
     return kept_choice(user_id, source) or DEFAULT
+
+
+def answers_added(user_id: int, source: str) -> list[str]:
+    """The names of the columns with a source's answers that this person's files get."""
+    columns = {column.id: column for column in columns_of(sources.fields_of(source))}
+    titles = titles_of(tuple(columns.values()), source)
+    picks = kept_or_default(user_id, source).picks_of(tuple(columns.values()))
+    return [pick.name or titles[pick.id] for pick in picks if pick.is_shown and columns[pick.id].field]
 
 
 def keep_choice(user_id: int, source: str, choice: ColumnChoice, now: datetime) -> None:
