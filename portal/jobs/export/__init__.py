@@ -38,7 +38,7 @@ from portal.jobs.export.columns import (
     titles_of,
 )
 from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_format, own_formats
-from portal.jobs.export.csv_file import write_csv
+from portal.jobs.export.csv_file import csv_pieces
 from portal.jobs.export.download_groups import Group, RowChoice, UnknownGroup, groups_of, is_group, values_of
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, fields_of_job, plan_for
@@ -144,7 +144,9 @@ def open_download(
         raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)
-    file = _written(plan, kind, formats, totals)
+    if kind == FileFormat.CSV:
+        return Download(csv_pieces(plan), lambda: None, kind.value)
+    file = _written(plan, formats, totals)
     size = file.seek(0, 2)
     file.seek(0)
     return Download(_pieces(file), file.close, kind.value, size, is_replacement)
@@ -198,13 +200,10 @@ def _save(download: Download, out: BinaryIO) -> None:
         download.close()
 
 
-def _written(plan: ExportPlan, kind: FileFormat, formats: CellFormats, sheets: list[ExtraSheet]) -> BinaryIO:
+def _written(plan: ExportPlan, formats: CellFormats, sheets: list[ExtraSheet]) -> BinaryIO:
     out = tempfile.TemporaryFile()  # noqa: SIM115 - the download closes it
     try:
-        if kind == FileFormat.XLSX:
-            write_xlsx(plan, out, formats, [(one.name, one.rows) for one in sheets])
-        else:
-            write_csv(plan, out)
+        write_xlsx(plan, out, formats, [(one.name, one.rows) for one in sheets])
     except BaseException:
         out.close()
         raise

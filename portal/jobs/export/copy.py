@@ -65,14 +65,14 @@ def own_format(job: ScrapingJob) -> str:
 
 def look_ahead(document: Document, storage: LocalStorage) -> None:
     """Look through the large sheets of a document that was just read, so that its downloads start at once."""
-    path = workbook_path(document, storage)
-    if document.state != Reading.READY or path is None:
+    path = workbook_path(document, storage) or storage.path(document.storage_key)
+    if document.state != Reading.READY or not path.is_file():
         return
     for facts in document.sheets:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
             place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
             with suppress(CannotWriteInPlace):
-                OpenWorkbook(path, place, _survey_file(path, facts["index"])).close()
+                _open_at(path, document.file_name, place).close()
 
 
 def workbook_path(document: Document, storage: LocalStorage) -> Path | None:
@@ -146,7 +146,8 @@ def open_copy(
     if not path.is_file():
         return None
     try:
-        found = _opened(job, path, plan)
+        place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
+        found = _open_at(path, job.file_name, place)
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):
@@ -155,13 +156,13 @@ def open_copy(
     return None
 
 
-def _opened(job: ScrapingJob, path: Path, plan: ExportPlan) -> Copy:
-    extension = extension_of(job.file_name)
+def _open_at(path: Path, file_name: str, place: Place) -> Copy:
+    """Open the file for adding to it. Raises CannotWriteInPlace."""
+    extension, survey_file = extension_of(file_name), _survey_file(path, place.sheet)
     if extension in TEXTS:
         locale = get_locale()
         usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
-        return OpenText(path, extension, plan.width, plan.header_row, usual)
-    place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
+        return OpenText(path, extension, place.width, place.header_row, usual, survey_file)
     if extension == ".ods":
-        return OpenOds(path, place)
-    return OpenWorkbook(path, place, _survey_file(path, job.sheet))
+        return OpenOds(path, place, survey_file)
+    return OpenWorkbook(path, place, survey_file)

@@ -1,15 +1,15 @@
 """each person's choice of added columns, for each source
 
-Revision ID: 0060
-Revises: 0051
+Revision ID: 0042
+Revises: 0041
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 
-revision = '0060'
-down_revision = '0051'
+revision = '0042'
+down_revision = '0041'
 branch_labels = None
 depends_on = None
 

@@ -3,7 +3,8 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -20,14 +21,18 @@ from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
+from portal.documents.storage import LocalStorage
 from portal.jobs import commands
 from portal.jobs.core.job_tables import NumberCell
 from portal.jobs.export import RowChoice, download_name, export, open_download, write_export
-from portal.jobs.export.copy import look_ahead
+from portal.jobs.export.copy import Copy, look_ahead, open_copy, own_format
+from portal.jobs.export.lines import RowFilter, plan_for
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from tests.jobs.export.exporting import every_column, ran
 from tests.jobs.export.sheet_order import faults_of_workbook
+from tests.jobs.export.test_own_ods import cell as ods_cell
+from tests.jobs.export.test_own_ods import package
 
 pytestmark = pytest.mark.usefixtures("ranges")
 ROWS = [["Clientes"], [], ["Nombre", "Teléfono", "CP", "Estado"], ["Ana", "612345678", 8002, "alta"],
@@ -50,7 +55,7 @@ def content_of(rows: list[list[object]]) -> bytes:
 
 def job_of(
     app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000,
-    column: int = 1,
+    column: int = 1, sheet: int = 0,
 ) -> ScrapingJob:  # fmt: skip
     """A job on a file that was uploaded and read as always."""
     storage = app.extensions["storage"]
@@ -63,7 +68,19 @@ def job_of(
     db.session.commit()
     intake.read_document(document.id, storage, ReadLimits(max_rows=max_rows), utcnow())
     db.session.refresh(document)
-    return commands.start(document, commands.Choice(0, header_row, column, "ES", "ranges"), user, utcnow(), push=False)
+    return commands.start(
+        document, commands.Choice(sheet, header_row, column, "ES", "ranges"), user, utcnow(), push=False
+    )
+
+
+@contextmanager
+def open_copy_of(job: ScrapingJob, storage: LocalStorage) -> Iterator[Copy]:
+    """The job's own file, opened to be copied."""
+    plan = plan_for(job, storage, RowFilter.ALL, None)
+    own = open_copy(job, storage, plan, own_format(job))
+    assert own is not None
+    with closing(own):
+        yield own
 
 
 def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> None:
@@ -209,6 +226,45 @@ def test_a_large_sheet_is_looked_through_once(app: Flask, alice: User) -> None:
         assert load_workbook(file)["Lista"]["C1"].value == "Status"
     storage.delete(job.document.storage_key)
     assert not kept.exists()
+
+
+def _large_csv(tmp_path: Path) -> bytes:
+    return b"Nombre;Tel\n" + b"a;612345678\n" * 20_001
+
+
+def _large_ods(tmp_path: Path) -> bytes:
+    cells = ods_cell("Ana") + ods_cell("612345678")
+    repeated = f'<table:table-row table:number-rows-repeated="20001">{cells}</table:table-row>'
+    return package(tmp_path / "a.ods", repeated).read_bytes()
+
+
+@pytest.mark.parametrize(("ending", "made"), [("csv", _large_csv), ("ods", _large_ods)])
+def test_a_large_file_of_another_kind_is_looked_through_once(
+    app: Flask, alice: User, tmp_path: Path, ending: str, made: Callable[[Path], bytes]
+) -> None:
+    storage = app.extensions["storage"]
+    sheet = int(ending == "ods")
+    job = job_of(app, alice, made(tmp_path), f"a.{ending}", header_row=1 - sheet, max_rows=30_000, sheet=sheet)
+    look_ahead(job.document, storage)
+    kept = storage.path(job.document.storage_key).with_name(f"{job.document.storage_key}.survey-{sheet}.json")
+    answer = json.loads(kept.read_text())
+    assert answer["answer"]["width"] == 2
+    answer["answer"]["width"] = 5  # as if the look had found more: nobody looks again
+    kept.write_text(json.dumps(answer))
+    with force_locale("en"), open_copy_of(job, storage) as own:
+        assert own.first_added == 5
+
+
+def test_a_new_csv_is_sent_while_it_is_written(app: Flask, alice: User) -> None:
+    job = job_of(
+        app, alice, content_of([["Nombre", "Tel"], *(["a" * 50, "612345678"] for _ in range(3000))]), header_row=1
+    )
+    with force_locale("en"):
+        download = open_download(job, app.extensions["storage"], "csv")
+        pieces = list(download.pieces)
+    assert download.size is None
+    assert len(pieces) > 3
+    assert b"".join(pieces).count(b"\r\n") == 3001
 
 
 def test_the_terminal_writes_the_same_file(app: Flask, alice: User, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 from xlsxwriter import Workbook as XlsxWriterWorkbook
 
+from portal.jobs.export.added import AddedRow
+from portal.jobs.export.in_place.cells import CellWriter, Styles
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from tests.jobs.export.own_workbook import (
@@ -399,3 +401,13 @@ def test_a_pivot_and_parts_that_nobody_knows_stay_byte_for_byte(made: Callable[.
     after = in_place(path)
     assert changed_parts(path, after) == {SHEET, STYLES}
     assert {name: part(after, name) for name in PIVOT} == PIVOT
+
+
+def test_every_minute_of_a_day_is_shown_as_that_minute() -> None:
+    # Programs cut the seconds off: a moment that is a fraction too early is shown a minute early.
+    writer = CellWriter(0, 1, Styles(moment=1))
+    for minute in range(24 * 60):
+        moment = AT.replace(hour=minute // 60, minute=minute % 60)
+        written = re.search(rb"<v>(.+)</v>", writer.cells(AddedRow(1, [moment])))
+        assert written is not None
+        assert int(float(written[1]) * 1440 + 1e-7) % 1440 == minute

@@ -94,7 +94,7 @@ class CellWriter:
         days = (value - self._epoch).total_seconds() / 86400
         if len(self._moments) >= _KNOWN:
             self._moments.clear()
-        content = self._moments[value] = f' s="{self._moment_style}"><{p}v>{round(days, 9)!r}</{p}v></{p}c>'
+        content = self._moments[value] = f' s="{self._moment_style}"><{p}v>{days!r}</{p}v></{p}c>'
         return content
 
 

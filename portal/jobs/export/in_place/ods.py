@@ -6,6 +6,7 @@ is a number, never a loop. Format: OpenDocument 1.3 part 3, sections 9.1 (tables
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.in_place.markup import TOKEN, as_utf8, attributes_of, escaped, prefix_of
 from portal.jobs.export.in_place.package import Package, copied, plain_name
 from portal.jobs.export.in_place.sheet_text import MAX_COLUMNS
+from portal.jobs.export.in_place.survey_file import looked_through
 from portal.jobs.export.in_place.workbook import Place
 
 SIGNATURES = "meta-inf/documentsignatures.xml"
@@ -77,18 +79,25 @@ class _Cell(NamedTuple):
     is_empty: bool
 
 
+@dataclass
+class OdsSurvey:
+    """What is known of a sheet before it is copied: its columns in use."""
+
+    width: int
+
+
 class OpenOds:
     """An ods whose copy can be written: everything that could stop it has been looked at."""
 
     extension = "ods"
 
-    def __init__(self, path: Path, place: Place) -> None:
-        """Open and look through the sheet. Raises CannotWriteInPlace."""
+    def __init__(self, path: Path, place: Place, survey_file: Path | None = None) -> None:
+        """Open and look through the sheet, unless that was done before and kept. Raises CannotWriteInPlace."""
         self._place = place
         self._package = Package(path)
         try:
-            self._width = place.width
-            self._look_through()
+            question = {"place": [place.sheet, place.name, place.width, place.header_row], "size": path.stat().st_size}
+            self._width = looked_through(survey_file, question, OdsSurvey, self._look_through).width
             if self._width + place.added > MAX_COLUMNS:
                 raise CannotWriteInPlace(Obstacle.NO_ROOM)
         except BaseException:
@@ -118,8 +127,8 @@ class OpenOds:
     def _pieces(self) -> Iterator[bytes]:
         return as_utf8(self._package.pieces(_CONTENT))
 
-    def _look_through(self) -> None:
-        found = False
+    def _look_through(self) -> OdsSurvey:
+        found, width = False, self._place.width
         for piece, row_no in self._placed(_checked(self._pieces())):
             found = found or row_no is not None
             if piece.name != "row" or row_no is None:
@@ -129,9 +138,10 @@ class OpenOds:
                 at += cell.repeat
                 used = used if cell.is_empty else at
             if row_no + repeat > max(self._place.header_row, 1):
-                self._width = max(self._width, used)
+                width = max(width, used)
         if not found:
             raise CannotWriteInPlace(Obstacle.SHEET_CHANGED)
+        return OdsSurvey(width)
 
     def _placed(self, xml: Iterable[bytes]) -> Iterator[tuple[_Piece, int | None]]:
         """The parts; those of the chosen sheet with the number of the row that they are, or that comes next."""

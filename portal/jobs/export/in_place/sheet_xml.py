@@ -194,7 +194,7 @@ def _behind(
 ) -> Iterator[bytes]:
     """What follows the rows, with the filter's range and the note on numbers as text."""
     p, depth = sheet.prefix, 1
-    waits_for_note = b"AlternateContent" not in {name.rpartition(b":")[2] for name in survey.after}
+    waits_for_note = "AlternateContent" not in {name.rpartition(":")[2] for name in survey.after}
     tokens = Tokens(after)
     out: list[bytes] = []
     for before, token in tokens:

@@ -24,7 +24,7 @@ from portal.jobs.export.in_place.sheet_survey import Survey, survey
 from portal.jobs.export.in_place.sheet_text import MAX_COLUMNS
 from portal.jobs.export.in_place.sheet_xml import AddedColumns, rewritten
 from portal.jobs.export.in_place.styles_xml import with_formats
-from portal.jobs.export.in_place.survey_file import keep, kept
+from portal.jobs.export.in_place.survey_file import looked_through
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,10 @@ class OpenWorkbook:
     def _survey_of(self, sheet: str, width: int, first_row: int) -> Survey:
         entry = self._package.entry(sheet)
         question = {"part": sheet, "width": width, "first_row": first_row, "size": entry.file_size}
-        found = kept(self._survey_file, question) if self._survey_file else None
-        if found is None:
-            found = survey(partial(self._package.pieces, sheet), width, first_row, entry.file_size)
-            if self._survey_file:
-                keep(self._survey_file, question, found)
-        return found
+        pieces = partial(self._package.pieces, sheet)
+        return looked_through(
+            self._survey_file, question, Survey, lambda: survey(pieces, width, first_row, entry.file_size)
+        )
 
     def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
         """The copy with these rows, piece by piece, each with as many cells as `Place.added` says, and more sheets."""
