@@ -92,12 +92,6 @@ def source_pace(name: str) -> str:
     return gettext("Up to %(count)s numbers a minute.", count=format_decimal(round(numbers * 60, 1)))
 
 
-def source_columns(name: str) -> list[str]:
-    """The titles of the columns that a source adds."""
-    facts = _facts(name)
-    return [field_label(field, name) for field in facts.fields] if facts else []
-
-
 def in_language(texts: Mapping[str, str]) -> str:
     """A recipe's text in the reader's language, else the one for all languages, else any."""
     locale = get_locale()
