@@ -24,7 +24,7 @@ from portal.jobs.core.job_tables import Number
 from portal.jobs.export.added import AddedCell, AddedRow, Tone
 from portal.jobs.export.download_groups import RowChoice, in_group
 from portal.jobs.models import ScrapingJob
-from portal.jobs.words.statuses import explain, outcome_words, reason_words
+from portal.jobs.words.statuses import explain, outcome_words, reason_words, row_reason_words
 from portal.sources.base import Outcome
 from portal.sources.registry import is_yes_no
 from portal.sources.words import CODED, field_label, source_title, value_words
@@ -54,6 +54,7 @@ class NumberResult(NamedTuple):
     reason: str | None
     answer: dict[str, str] | None
     checked_at: datetime | None
+    text: str
 
 
 class Line(NamedTuple):
@@ -74,6 +75,7 @@ class ExportPlan:
     width: int  # the sheet's widest row: the added columns follow it
     header_row: int
     column: int
+    country: str  # of numbers without a prefix
     fields: tuple[str, ...]
     rows: RowFilter
     group: str | None
@@ -129,6 +131,7 @@ def plan_for(
         width=max(sheet.get("columns", 0), job.column + 1),
         header_row=job.header_row,
         column=job.column,
+        country=job.country,
         source=job.source,
         fields=fields,
         rows=wanted,
@@ -196,7 +199,8 @@ def _is_included(plan: ExportPlan, result: NumberResult) -> bool:
 def _results(job_id: int) -> Iterator[NumberResult]:
     """The ledger by row number. Each chunk has its own transaction, so that workers can write in between."""
     columns = (
-        Number.row_no, Number.e164, Number.duplicate_of, Number.outcome, Number.reason, Number.answer, Number.checked_at
+        Number.row_no, Number.e164, Number.duplicate_of, Number.outcome, Number.reason, Number.answer,
+        Number.checked_at, Number.text,
     )  # fmt: skip
     after = 0
     with db.engine.connect() as connection:
@@ -219,7 +223,7 @@ class _AnswerCells:
         self._words = [(field, field in CODED or is_yes_no(field)) for field in plan.fields]
         self._zone = ZoneInfo(plan.time_zone)
         self._outcome = cache(outcome_words)
-        self._reason = cache(reason_words)
+        self._reason_alone = cache(reason_words)
         self._value = cache(value_words)
         self._todo = cache(_todo)
 
@@ -227,7 +231,7 @@ class _AnswerCells:
         plan, answer = self._plan, result.answer or {}
         added: list[str | int | None] = [self._outcome(result.outcome)]
         added += self._fields(answer)
-        added += [self._reason(result.reason) or None, self._moment(result.checked_at), result.duplicate_of]
+        added += [self._reason(result) or None, self._moment(result.checked_at), result.duplicate_of]
         if plan.selects:
             added.insert(0, result.row_no)
         if plan.rows == RowFilter.FAILED:
@@ -238,7 +242,12 @@ class _AnswerCells:
         """The same with dates as dates. One cell per label, in the same order."""
         at = result.checked_at.astimezone(self._zone).replace(tzinfo=None) if result.checked_at else None
         added: list[AddedCell] = [self._outcome(result.outcome), *self._fields(result.answer or {})]
-        return [*added, self._reason(result.reason) or None, at, result.duplicate_of]
+        return [*added, self._reason(result) or None, at, result.duplicate_of]
+
+    def _reason(self, result: NumberResult) -> str:
+        if result.outcome == Outcome.INVALID and result.e164 is None:  # the cell may mean a number: each its own
+            return row_reason_words(result.reason, result.text, self._plan.country)
+        return self._reason_alone(result.reason)
 
     def _fields(self, answer: dict[str, str]) -> Iterable[str | None]:
         for field, has_words in self._words:
