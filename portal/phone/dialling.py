@@ -139,10 +139,10 @@ def _shortest(country: str) -> int:
     return min([*_lengths(country), *(length for length in local if length > 0)], default=0)
 
 
-def read_spanish(digits: str) -> Phone | None:
-    """Read nine digits as a Spanish number; None unless it is valid. A quarter of the time that `read` takes."""
+def _spanish(digits: str) -> Phone | None:
+    """Read nine digits as a Spanish number; None unless it is valid. Takes a quarter of libphonenumber's time."""
     number = PhoneNumber(SPAIN, int(digits))
-    if number_type(number) == PhoneNumberType.UNKNOWN:
+    if digits[0] < "5" or number_type(number) == PhoneNumberType.UNKNOWN:
         return None
     return Phone("+34" + digits, SPAIN, None, number)
 
@@ -170,6 +170,8 @@ def _plain(text: str, country: str | None) -> Phone:
 
 def _international(digits: str) -> Phone:
     """Read digits that begin with a country's code: as they are, then without what people write too much."""
+    if len(digits) == 11 and digits.startswith("34") and (spanish := _spanish(digits[2:])) is not None:
+        return spanish
     phone = _plain("+" + digits, None)
     if phone.reason is None:
         return phone
@@ -203,6 +205,8 @@ def _mexican(digits: str) -> list[str]:
 
 def _national(digits: str, country: str) -> Phone:
     """Read digits without a prefix: as a number of the country, then with what is missing or too much."""
+    if country == "ES" and len(digits) == 9 and (spanish := _spanish(digits)) is not None:
+        return spanish
     if len(digits) < _shortest(country):
         return failed(Reason.SHORT_NUMBER if _is_short(digits, country) else Reason.TOO_SHORT)
     code = str(country_code_for_region(country) or "")
