@@ -27,7 +27,7 @@ from phonenumbers.shortnumberinfo import is_valid_short_number_for_region
 
 from portal.phone.reasons import Reason
 from portal.phone.spanish_plan import COUNTRY_CODE as SPAIN
-from portal.phone.spanish_plan import RANGES, range_of
+from portal.phone.spanish_plan import RANGES, Range, range_of
 
 LONGEST = 17  # digits of one number with 00 and its country's code
 SHORTEST = 7  # digits of a part of a cell that may be a number of its own
@@ -35,6 +35,8 @@ _LONG_SHORT = 6  # digits of the longest short number, 116000
 # Longer national numbers exist in few countries, and rarely: a number that also has another reading is then not clear.
 _USUAL_LENGTH = 11
 _SHORTEST_OFFER = 6
+_WITHOUT_CODE = 10  # most digits of a whole number of a country without the country's code
+_E164 = 15  # most digits of a number with its country's code
 _FOREIGN_LENGTH = 9  # digits of a number with its country's code; a shorter one has lost digits
 
 
@@ -83,6 +85,13 @@ def reason_of_error(error: NumberParseException) -> Reason:
 def reason_of_length(parsed: PhoneNumber) -> Reason:
     """Return why a parsed number of unknown type is not valid."""
     return _BY_LENGTH.get(is_possible_number_with_reason(parsed), Reason.UNKNOWN_RANGE)
+
+
+def spanish_range(number: PhoneNumber) -> Range | None:
+    """Return the range of `spanish_plan` that a Spanish number is in; None for a number of another country."""
+    if number.country_code != SPAIN or number.italian_leading_zero:
+        return None
+    return range_of(str(number.national_number))
 
 
 def failed(reason: Reason, offered: tuple[str, ...] = ()) -> Phone:
@@ -149,9 +158,12 @@ def _spanish(digits: str) -> Phone | None:
 
 def _with_plus(digits: str, country: str) -> Phone:
     phone = _international(digits)
-    if phone.reason is None or phone.offered:
+    if phone.reason is None and (len(digits) > _WITHOUT_CODE or len(_lengths(country)) > 2):
         return phone
-    home = _national(digits, country)  # +600123123: the + is there, and the country's code is not
+    home = _national(digits, country)  # +954123123: the + is there, and the country's code may be missing
+    if phone.e164:
+        both = home.e164 is not None and home.e164 != phone.e164
+        return failed(Reason.AMBIGUOUS, (phone.e164, str(home.e164))) if both else phone
     return replace(phone, offered=(home.e164,)) if home.e164 else phone
 
 
@@ -161,18 +173,18 @@ def _plain(text: str, country: str | None) -> Phone:
         parsed = _parse(text, country)
     except NumberParseException as error:
         return failed(reason_of_error(error))
-    if number_type(parsed) == PhoneNumberType.UNKNOWN and not (
-        parsed.country_code == SPAIN and range_of(str(parsed.national_number))
-    ):
+    if number_type(parsed) == PhoneNumberType.UNKNOWN and not spanish_range(parsed):
         return failed(reason_of_length(parsed))
     return Phone(format_number(parsed, PhoneNumberFormat.E164), parsed.country_code, None, parsed)
 
 
 def _international(digits: str) -> Phone:
     """Read digits that begin with a country's code: as they are, then without what people write too much."""
+    if len(digits.lstrip("0")) > _E164 + 2:
+        return failed(Reason.TOO_LONG)
     if len(digits) == 11 and digits.startswith("34") and (spanish := _spanish(digits[2:])) is not None:
         return spanish
-    phone = _plain("+" + digits, None)
+    phone = _plain("+" + digits, None) if len(digits) <= _E164 else failed(Reason.TOO_LONG)
     if phone.reason is None:
         return phone
     code = code_of(digits)
@@ -262,7 +274,7 @@ def _offering(home: Phone, digits: str, country: str) -> Phone:
             phone = _plain(other, country) if len(other) in _lengths(country) else home
             if phone.e164 and len(other) >= _SHORTEST_OFFER:
                 return failed(Reason.LEADING_ZERO, (phone.e164,))
-    if len(bare) >= _FOREIGN_LENGTH:
+    if _FOREIGN_LENGTH <= len(bare) < _E164:  # sixteen digits in fours are a card
         foreign = _international(bare)
         if foreign.e164:
             return failed(Reason.OTHER_COUNTRY, (foreign.e164,))

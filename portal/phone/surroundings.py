@@ -3,16 +3,15 @@
 import re
 
 from portal.phone.cell_words import COUNTRIES, IDENTIFIERS, LABELS, UNITS, codes
-from portal.phone.plain_text import folded
+from portal.phone.plain_text import digits_of, folded
 from portal.phone.reasons import Reason
 
 _GAP = " ; "  # what is set aside leaves a mark that ends a number
 _DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:19|20)\d\d"
 _TIME = r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?(?:[.,]\d{1,6})?(?:\s?[ap]\.?m\b\.?)?(?:Z|[+-]\d\d:?\d\d)?"
 _DATES = re.compile(
-    rf"(?<![\d/.\-])(?:{_DAY}(?P<a>[/.\-]){_MONTH}(?P=a){_YEAR}|{_MONTH}(?P<b>[/.\-]){_DAY}(?P=b){_YEAR}"
-    rf"|{_YEAR}(?P<c>[/.\-]){_MONTH}(?P=c){_DAY})(?![\d/\-]|\.\d)(?:[T ,]+{_TIME})?|(?<![\d:]){_TIME}(?![\d:])"
-    rf"|(?<![\d/.\-])[0-3]\d/[01]\d/\d\d(?![\d/])",
+    rf"(?<![\d/.\-+])(?:{_DAY}(?P<a>[/.\-]){_MONTH}(?P=a){_YEAR}|{_MONTH}(?P<b>[/.\-]){_DAY}(?P=b){_YEAR}"
+    rf"|{_YEAR}(?P<c>[/.\-]){_MONTH}(?P=c){_DAY})(?![\d/\-]|\.\d)(?:[T ,]+{_TIME})?|(?<![\d:]){_TIME}(?![\d:])",
     re.I,
 )
 _ADDRESS = re.compile(r"\S*@\S+|(?:https?://|www\.)\S*|\b[\w-]+\.(?:com|es|net|org|pt|fr|de|it)/\S+", re.I)
@@ -27,16 +26,19 @@ _EXTENSION = re.compile(
     r"[\s.:=]*\d{1,6}\)?(?=\s*(?:$|[^\w\s]|\s[^\W\d]))",
     re.I,
 )
-_MASK = re.compile(r"\d[\s\-.]*(?:[xX]{2,}|[*•●?#]+)(?![a-z])|(?:[xX]{2,}|[*•●?]{2,})[\s\-.]*\d")
+_MASK = re.compile(r"\d[\s\-.]*(?:[xX]{2,}(?![a-z])|[*•●?#]{2,})|(?:[xX]{2,}|[*•●?]{2,})[\s\-.]*\d")
+_NUMBER_SIGN = r"(?:\b(?:n(?:[º°o]|\.\s?º|\.|\b)|n[uú]m(?:ero|\.)?|number)[\s.:]*)?"
+_WORD_BEFORE = re.compile(rf"([^\W\d_]+)[\s.:#=\-/]*{_NUMBER_SIGN}$", re.I)
 MARKER = re.compile(r"(?:\d{1,2}\)|\(\d{1,2}\)|#\d{1,3}[.):]?|\d{1,2}(?:\.-|[.:ºª]|\s?-))\s+(?=\S)|\d{1,2}\)(?=\S)")
-_LABEL_DIGIT = re.compile(r"([^\W\d_]{1,12})\.?[\s_]?\d(?=\s*[:)\].=\-]\D|\s*[:)\]=])")
+_LABEL_DIGIT = re.compile(r"([^\W\d_]{1,12})\.?[\s_]?\d(?=\s*[:)\]=]|\.-|\.(?!\d))")
 _UNITS_BEHIND = re.compile(r"\s*([€$£¥%‰°]|[^\W\d_]+\d?)")
 _IDENTITY = re.compile(  # an IBAN; a Spanish DNI, NIE or CIF
     r"(?<!\w)(?:[A-Z]{2}\d\d(?:[\s-]?[A-Z\d]{4}){3,7}(?:[\s-]?[A-Z\d]{1,4})?|\d{2}\.?\d{3}\.?\d{3}-?[A-HJ-NP-TV-Z]"
     r"|[XYZ]-?\d{7}-?[A-Z]|[A-HJNP-SUVW]-?\d{7}[\dA-J])(?!\w)"
 )
+_DIGITS_OF_LOOKALIKE = 4
 _LOOKALIKES = str.maketrans("OoQIl|", "000111")
-_LOOKALIKE = re.compile(r"(?<![^\W\d_])(?=[\d\sOolI|.\-]*\d{3})\+?[\dOolI|](?:[\s.\-]?[\dOolI|]){6,}(?![^\W\d_])")
+_LOOKALIKE = re.compile(r"(?<![^\W\d_])\+?[\dOolI|](?:[\s.\-]?[\dOolI|]){6,}(?![^\W\d_])")
 _FLAG = re.compile("[\U0001f1e6-\U0001f1ff]{2}")
 _IN_PARENTHESES = re.compile(r"[(\[]\s*([A-Z]{2})\s*[)\]]|^\s*([A-Z]{2})[\s:]+(?=[\d+(])|(?<=\d)\s+([A-Z]{2})\s*$")
 WORD = re.compile(r"[^\W\d_]+")
@@ -61,14 +63,14 @@ def set_aside_text(text: str) -> tuple[str, Reason | None]:
 
 
 def is_masked(text: str) -> bool:
-    """Whether digits of a number are hidden behind x, * or another mark."""
+    """Whether digits of a number are hidden behind several x, * or other marks."""
     return any(mark in text for mark in "xX*?#•●") and _MASK.search(text) is not None
 
 
 def with_digits_for_letters(text: str) -> str | None:
     """Return the number with O, l and I as 0 and 1 where such letters stand among its digits; None if none do."""
     found = _LOOKALIKE.search(text)
-    if found is None or not any(map(str.isalpha, found[0])):
+    if found is None or not any(map(str.isalpha, found[0])) or len(digits_of(found[0])) < _DIGITS_OF_LOOKALIKE:
         return None
     return found[0].translate(_LOOKALIKES)
 
@@ -76,7 +78,7 @@ def with_digits_for_letters(text: str) -> str | None:
 def why_no_number(text: str, start: int, end: int) -> Reason | None:
     """Why the digits from `start` to `end` are no telephone number, by what is written directly beside them."""
     before, behind = text[:start], text[end:]
-    if (word_before := re.search(r"([^\W\d_]+)[\s.:#º°=\-/]*$", before)) and folded(word_before[1]) in IDENTIFIERS:
+    if (word_before := _WORD_BEFORE.search(before)) and folded(word_before[1]) in IDENTIFIERS:
         return Reason.IDENTIFIER
     if attached := re.search(r"[^\W\d_]+$", before):
         if folded(attached[0]) not in LABELS:
@@ -89,7 +91,7 @@ def why_no_number(text: str, start: int, end: int) -> Reason | None:
             return Reason.AMOUNT
         if behind[0].isalpha():
             return Reason.LETTERS
-    if _MASK.match(text[end - 1 :]):
+    if behind.startswith(("*", "?", "#", "•")):
         return Reason.MASKED
     return None
 

@@ -17,6 +17,7 @@ _ZERO_FRACTION = re.compile(r"(\+?\d{6,})[.,]0{1,2}")  # 612345678.0, as pandas 
 _DECIMAL = re.compile(r"(?:\+?(?=\d{4})|)(\d+)[.,](\d+)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:([., '])\d{3})+(?!\1)[.,]\d{1,3}|\d([.,])\d{3}(?:\2\d{3})+|\d\d([.,])\d{3}\3\d{3}")
 _FOUR_BYTES = re.compile(r"(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])(?:\.(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])){3}")
+_SHORT_DATE = re.compile(r"[0-3]?\d[/.-](?:0?[1-9]|1[0-2])[/.-]\d\d(?: \d{1,2}:\d\d(?::\d\d)?)?")
 SPACED_DATE = re.compile(r"(?:0[1-9]|[12]\d|3[01]) (?:0[1-9]|1[0-2]) (?:19|20)\d\d")
 
 
@@ -38,6 +39,8 @@ def whole_value(text: str, country: str) -> Phone | None:
     if _THOUSANDS.fullmatch(text):
         digits = digits_of(text)
         return failed(Reason.AMOUNT, offers(digits, country))
+    if _SHORT_DATE.fullmatch(text):
+        return failed(Reason.DATE, offers(digits_of(text), country) if ":" not in text else ())
     if SPACED_DATE.fullmatch(text):
         return failed(Reason.DATE, offers(text.replace(" ", ""), country))
     if _FOUR_BYTES.fullmatch(text):

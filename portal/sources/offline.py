@@ -28,8 +28,7 @@ from phonenumbers import (
 from phonenumbers.phonenumberutil import is_number_type_geographical
 
 from portal.phone import reason_of_error, reason_of_length
-from portal.phone.spanish_plan import COUNTRY_CODE as SPAIN
-from portal.phone.spanish_plan import range_of
+from portal.phone.dialling import spanish_range
 from portal.sources.base import Answer, Outcome
 from portal.sources.offline_facts import FACTS, LINE_TYPES
 
@@ -60,7 +59,7 @@ class OfflineSource:
         except NumberParseException as error:
             return Answer(Outcome.INVALID, reason=reason_of_error(error).value)
         kind = number_type(number)
-        spanish = range_of(str(number.national_number)) if number.country_code == SPAIN else None
+        spanish = spanish_range(number)
         if kind == PhoneNumberType.UNKNOWN and spanish is None:
             return Answer(Outcome.INVALID, reason=reason_of_length(number).value)
         fields = {
