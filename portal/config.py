@@ -153,7 +153,8 @@ SETTINGS = (
     Setting("PORTAL_PORT", "8000", _whole(1, 65535), "a port from 1 to 65535"),
     Setting("PORTAL_HOST", "127.0.0.1", str, "the address to listen on"),
     Setting("PORTAL_DATA_DIR", "var", str, "a folder"),
-    Setting("PORTAL_WORKERS", "2", _whole(1, 64), "a whole number from 1 to 64"),
+    Setting("PORTAL_WORKERS", "3", _whole(1, 64), "a whole number from 1 to 64"),
+    Setting("PORTAL_WORKERS_PER_PERSON", "0", _whole(0, 64), "a whole number from 0 to 64; 0: all but one"),
     Setting("PUBLIC_URL", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
     Setting("SECRET_KEY", "", _key, f"a random text of at least {SHORTEST_KEY} characters", secret=True),
     Setting(

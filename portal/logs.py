@@ -1,7 +1,8 @@
 """Structured logs: readable lines in the terminal, and JSON lines in `logger.log` in the data directory.
 
 Logging never raises. With a full disk the standard handlers do, from their second line on, and a thread or process that
-only wanted to say so would end. All processes write to one file, whose size is bounded.
+only wanted to say so would end. All processes write to one file, whose size is bounded. Nothing that a terminal obeys
+gets into a line.
 """
 
 import fcntl
@@ -21,6 +22,38 @@ LOG_BYTES = 10 * 1024 * 1024  # then a new file is begun
 LOG_FILES = 5  # older ones that are kept, logger.log.1 being the newest
 _SECRETS = re.compile(r"(password|passwd|token|secret|authorization|cookie)", re.I)
 _IN_TEXT = re.compile(r"(://[^:/@\s]*:)[^@/\s]+(@)|(/(?:setup|reset|notices/stop)/)[\w.~-]+")
+
+
+# What a terminal obeys instead of showing: control characters but tab and line break, characters that begin a line or
+# turn the writing direction, and halves of a surrogate pair, which no UTF-8 can carry.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with escapes, such as `\\x9b` and `\\u2028`, for what a terminal would obey instead of showing it."""
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def _make_printable(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Make a log entry printable (a structlog processor), before the terminal's own colours are added. What is not text
+    is printed with `repr`, which does the same."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = printable(value)
+    return event
+
+
+class _JsonLine(structlog.processors.JSONRenderer):
+    """One entry as JSON, with escapes for what is unprintable in lists and dictionaries too."""
+
+    def __call__(self, logger: Any, name: str, event: MutableMapping[str, Any]) -> str:
+        line = super().__call__(logger, name, event)
+        return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", str(line))
 
 
 def redact_text(text: str) -> str:
@@ -122,6 +155,7 @@ def set_up(data_dir: Path, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redact,
+        _make_printable,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -133,7 +167,7 @@ def set_up(data_dir: Path, level: str) -> None:
     terminal = QuietStream()
     terminal.setFormatter(_formatter(people, shared))
     file = SharedFile(data_dir / "logger.log")
-    file.setFormatter(_formatter(structlog.processors.JSONRenderer(ensure_ascii=False), shared))
+    file.setFormatter(_formatter(_JsonLine(ensure_ascii=False), shared))
     root = logging.getLogger()
     for old in [handler for handler in root.handlers if getattr(handler, OURS, False)]:
         root.removeHandler(old)

@@ -109,8 +109,7 @@ def runner(app: Flask) -> FlaskCliRunner:
 
 
 def _signed_in(app: Flask, user: User) -> FlaskClient:
-    """A browser with a session that the form's own verb began. The form has tests of its own, and argon2 behind it is
-    slow on purpose: for each test anew it would take a fifth of the whole run."""
+    """A browser with a session that the form's own verb began. The form has tests of its own."""
     person = User(id=user.id, auth_epoch=user.auth_epoch)
     db.session.rollback()  # on SQLite our own transaction would keep the new session waiting
     client = app.test_client()

@@ -60,6 +60,7 @@ ASSEMBLES = {
     "jobs.export",  # gives a copy of the person's file, or a new one
     "jobs.export.summary",  # makes a sheet for the writers in place
     "jobs.export.copy",  # opens the person's file for the writers in place
+    "documents.reader.child",  # reads a file, or converts an old workbook
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them
     "sources.selftest",  # reads a recipe's saved answers as an HTTP source would

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from portal import logs
 from portal.config import ROOT
@@ -104,3 +106,25 @@ def test_processes_share_one_file_of_bounded_size(tmp_path: Path) -> None:
     assert all(file.stat().st_size < 12_000 for file in files), "one line past the limit for each writer at most"
     lines = [line for file in files for line in file.read_text().splitlines()]
     assert len(lines) == len(set(lines)) > 900, "no line is torn or doubled"
+
+
+HOSTILE = "a\x9b31mb\u2028c\u2029d\x1b]0;e\x07f\u202eg\x7fh\x85i\ud800j"
+RAW = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+
+
+def test_no_control_character_reaches_the_terminal_or_the_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logs.set_up(tmp_path, "INFO")
+    log = structlog.get_logger("portal")
+    log.warning("by field", name=HOSTILE, many=[HOSTILE], **{"an exception": HOSTILE})
+    log.warning(HOSTILE)
+    logging.getLogger("a library").warning("it says %s", HOSTILE)
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        log.exception("raised")
+    seen, kept = capfd.readouterr().err, (tmp_path / "logger.log").read_text()
+    assert not re.findall(RAW, seen) and not re.findall(RAW, kept)
+    assert "a\\x9b31mb\\u2028c" in seen and "Traceback (most recent call last):\n" in seen
+    assert json.loads(kept.splitlines()[0])["name"].startswith("a\\x9b31mb")

@@ -11,6 +11,7 @@ from sqlalchemy import JSON, Boolean, DateTime, Integer, MetaData, Table, func, 
 from portal.application import build
 from portal.config import read_settings
 from portal.database import db
+from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.core.status import Status
 from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
@@ -25,6 +26,12 @@ EARLIER = "0002"
 STATUSES = list(Status)
 KEPT = ("users", "documents", "scraping_jobs", "numbers", "attempts", "events", "notices", "cached_answers")
 EMPTY: dict[type[Any], Any] = {JSON: {}, DateTime: NOW, Boolean: False, Integer: 0}
+LEDGER = ("job_id", "row_no", "text", "e164", "duplicate_of", "outcome", "reason", "answer")
+RETRIED = STATUSES.index(Status.FAILED) + 1  # by the sweep, so that its failed numbers wait again
+STATES: dict[Status, dict[str, Any]] = {
+    Status.COMPLETED: {"outcome": "found", "answer": {"operator": "Ñ"}, "attempt": 1},
+    Status.FAILED: {"outcome": "failed", "reason": "temporary", "attempt": 1},
+}
 LATER = NOW + timedelta(days=1)
 
 
@@ -43,9 +50,12 @@ def there_and_back(settings: dict[str, str]) -> None:
     with app.app_context():
         upgrade(revision=EARLIER)
         _lived()
-        before = _counted()
+        before, ledger = _counted(), _earlier_ledger()
         upgrade()
-        assert _counted() == before
+        assert _counted() == {**before, "numbers": before["numbers"] // 3}, "one number in two of three rows"
+        split = select(*(getattr(CellAnswer, name) for name in LEDGER)).order_by(CellAnswer.job_id, CellAnswer.row_no)
+        assert db.session.execute(split).all() == ledger
+        assert {(one.no, one.cells, one.first_row) for one in db.session.scalars(select(Number))} == {(1, 2, 2)}
         swept = sweep(LATER)
         assert (swept.faults, swept.lost, swept.retried, swept.notified) == (0, 1, 1, 1)
         assert not has_uncounted()
@@ -55,12 +65,14 @@ def there_and_back(settings: dict[str, str]) -> None:
         assert (told.channel, told.state) == (Channel.MAIL, Delivery.SENT)
         assert len(set(db.session.scalars(select(ScrapingJob.id)))) == len(STATUSES) + 1
         db.session.remove()
-        before = _counted()
+        before = {**_counted(), "numbers": before["numbers"]}
         digest = {"kind": "jobs_digest", "channel": "chat", "state": "sent"}
         _write("notices", id=100, dedupe="digest", **digest)
         _write("notices", id=101, dedupe="folded", digest_id=100, **{**digest, "state": "folded"})
         downgrade(revision=EARLIER)
         assert _counted() == before
+        assert len(_earlier_ledger()) == len(ledger)
+        assert [row for row in _earlier_ledger() if row[0] != RETRIED] == [row for row in ledger if row[0] != RETRIED]
         upgrade()
         assert sweep(LATER).faults == 0
         db.session.remove()
@@ -83,7 +95,11 @@ def _lived() -> None:
         _write("attempts", job_id=n, attempt=1)
         _write("events", job_id=n, kind="created")
         for row_no in (2, 3):
-            _write("numbers", job_id=n, row_no=row_no, text="612000001", e164="+34612000001", outcome="waiting")
+            _write(
+                "numbers", job_id=n, row_no=row_no, text="612000001", e164="+34612000001",
+                duplicate_of=2 if row_no == 3 else None, **STATES.get(status, {"outcome": "waiting"}),
+            )  # fmt: skip
+        _write("numbers", job_id=n, row_no=4, text="12", reason="too_short", outcome="invalid")
     _write("notices", dedupe="job-failed.8.1", kind="job_failed", user_id=1, job_id=8, state="due", facts={
         "file_name": "a.xlsx", "total": 2, "ready": 0, "cause": {"es": "No.", "en": "No."}, "attempts": 1,
         "first_at": None, "rows": [2, 3], "reference": "SJ-8-A1",
@@ -105,6 +121,14 @@ def _write(table: str, **values: Any) -> None:
         }
     with db.engine.begin() as connection:
         connection.execute(known.insert(), row)
+
+
+def _earlier_ledger() -> list[Any]:
+    """Every row of the ledger as it was before numbers and cells were two tables."""
+    rows = Table("numbers", MetaData(), autoload_with=db.engine).c
+    in_order = select(*(rows[name] for name in LEDGER)).order_by(rows.job_id, rows.row_no)
+    with db.engine.connect() as connection:
+        return list(connection.execute(in_order))
 
 
 def _counted() -> dict[str, int]:

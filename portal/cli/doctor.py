@@ -18,9 +18,11 @@ from portal import sources
 from portal.accounts import AccountError
 from portal.accounts.users import clean_email
 from portal.cli.language import in_terminal_language
+from portal.cli.terminal import echo
 from portal.clock import skew_seconds, utcnow
 from portal.database import db
 from portal.database_clock import measure_clock
+from portal.documents.reader import sandbox
 from portal.documents.words import GB
 from portal.jobs.health import processes
 from portal.jobs.health.checks import SKEW_SECONDS, HealthState, finding
@@ -46,10 +48,10 @@ def doctor_command(mail_to: str) -> None:
         failures = 0
         for name, check in _checks(mail_to).items():
             try:
-                click.echo(f"✓ {name}: {check()}")
+                echo(f"✓ {name}: {check()}")
             except CheckFailed as failure:
                 failures += 1
-                click.echo(f"✗ {name}: {failure}")
+                echo(f"✗ {name}: {failure}")
         if failures:
             raise click.exceptions.Exit(1)
 
@@ -62,6 +64,7 @@ def _checks(mail_to: str) -> dict[str, Callable[[], str]]:
         "Redis": _redis,
         gettext("Storage"): _storage,
         gettext("Disk"): _disk,
+        gettext("Reading of files"): _confinement,
         gettext("Sources"): _sources,
         gettext("Workers"): _workers,
         gettext("Sweep"): _sweep,
@@ -184,6 +187,18 @@ def _disk() -> str:
     if found.state != HealthState.WELL:
         raise CheckFailed(gettext("only %(n)s GB free. Free some space for uploads and results.", n=gigabytes))
     return gettext("%(n)s GB free.", n=gigabytes)
+
+
+def _confinement() -> str:
+    abilities = sandbox.abilities()
+    lacking = [name for key, name in (("landlock", "Landlock"), ("seccomp", "seccomp")) if not abilities[key]]
+    if not lacking:
+        return gettext("the process that reads an upload can open only that file and cannot use the network.")
+    return gettext(
+        "the process that reads an upload has limits of memory, time and size. This machine’s kernel lacks %(names)s, "
+        "which would also keep it from other files and from the network. Linux 5.13 or newer has both.",
+        names=", ".join(lacking),
+    )
 
 
 def _sources() -> str:

@@ -13,6 +13,7 @@ from flask import current_app
 from flask_babel import force_locale, gettext
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.cli.terminal import CommandFailed
 from portal.config import LOCALES
 
 
@@ -47,7 +48,7 @@ def command_output() -> Iterator[None]:
                 "`flask --app app db upgrade`.",
                 reason=reason.rstrip("."),
             )
-            raise click.ClickException(said) from None
+            raise CommandFailed(said) from None
 
 
 def with_seed_spelling(command: click.Command) -> list[click.Command]:

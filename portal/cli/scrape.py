@@ -19,6 +19,7 @@ from portal.accounts import User
 from portal.cli.ctrl_c import Interrupt
 from portal.cli.language import command_output
 from portal.cli.scrape_options import choice_of
+from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
@@ -82,12 +83,12 @@ def _require_output(file: Path, out: Path) -> None:
 def _set_up_database() -> None:
     """Create the tables if the portal was never started; an existing database is not migrated."""
     if not inspect(db.engine).has_table("scraping_jobs"):
-        click.echo(gettext("The database is empty. Creating its tables…"), err=True)
+        echo(gettext("The database is empty. Creating its tables…"), err=True)
         upgrade()
 
 
 def _read(file: Path, user: User, country: str) -> Document:
-    """Return the document with this content: the one read before, or a new one. Raises ClickException."""
+    """Return the document with this content: the one read before, or a new one. Raises CommandFailed."""
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     document = run_in_terminal.known_document(user, digest)
@@ -98,10 +99,10 @@ def _read(file: Path, user: User, country: str) -> Document:
         try:
             intake.read_document(document.id, _storage(), limits, utcnow(), country)
         except ReadingFailed as error:
-            raise click.ClickException(gettext("We could not read the file just now. Try again.")) from error
+            raise CommandFailed(gettext("We could not read the file just now. Try again.")) from error
         db.session.refresh(document)
     if document.state != Reading.READY:
-        raise click.ClickException(problem_words(document.problem or "damaged", document.problem_facts))
+        raise CommandFailed(problem_words(document.problem or "damaged", document.problem_facts))
     return document
 
 
@@ -111,7 +112,7 @@ def _store(file: Path, user: User) -> Document:
         with file.open("rb") as content:
             stored = _storage().put(content, max_bytes=limit * 1024 * 1024)
     except TooManyBytes as error:
-        raise click.ClickException(gettext("The file is larger than %(limit)s MB.", limit=limit)) from error
+        raise CommandFailed(gettext("The file is larger than %(limit)s MB.", limit=limit)) from error
     document = Document(
         user_id=user.id, file_name=file.name[:255], storage_key=stored.key, sha256=stored.sha256,
         size_bytes=stored.size_bytes, state=Reading.READING, created_at=utcnow(),
@@ -122,29 +123,27 @@ def _store(file: Path, user: User) -> Document:
 
 
 def _job_for(document: Document, choice: commands.Choice, user: User, *, again: bool) -> ScrapingJob:
-    """Return the job started before, ready to continue, or a new one. Raises ClickException."""
+    """Return the job started before, ready to continue, or a new one. Raises CommandFailed."""
     job = run_in_terminal.known_job(user, document, choice)
     if job is None or (again and run_in_terminal.is_done(job)):
         try:
             return commands.start(document, choice, user, utcnow(), push=False)
         except commands.CannotStart as error:
-            raise click.ClickException(cannot_start_words(error.code)) from error
+            raise CommandFailed(cannot_start_words(error.code)) from error
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
     if run_in_terminal.is_done(job):
         at = format_datetime(job.completed_at, "short")
         said = gettext("These numbers were looked up on %(at)s. Use --again to look them up again.", at=at)
-        click.echo(said, err=True)
+        echo(said, err=True)
         return job
-    click.echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
+    echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
     try:
         run_in_terminal.make_claimable(job, user.email, utcnow())
     except run_in_terminal.JobTaken as error:
-        raise click.ClickException(
-            gettext("The portal is working on this file. Run the command again later.")
-        ) from error
+        raise CommandFailed(gettext("The portal is working on this file. Run the command again later.")) from error
     except run_in_terminal.SourceNotReady as error:
         at = format_datetime(error.until, "short")
-        raise click.ClickException(gettext("The source is busy. Run the command again after %(at)s.", at=at)) from error
+        raise CommandFailed(gettext("The source is busy. Run the command again after %(at)s.", at=at)) from error
     return job
 
 
@@ -170,25 +169,25 @@ def _write(job: ScrapingJob, out: Path) -> None:
     try:
         download = write_export(job, _storage(), out)
     except NotTheirFormat as error:
-        raise click.ClickException(
+        raise CommandFailed(
             gettext("This workbook cannot be changed. Choose an output file that ends in .xlsx.")
         ) from error
     if download.is_replacement:
-        click.echo(gettext("Your workbook cannot be changed: the rows are in a new one."), err=True)
+        echo(gettext("Your workbook cannot be changed: the rows are in a new one."), err=True)
 
 
 def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
     if run_in_terminal.is_done(job):
-        click.echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
+        echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
         return
-    click.echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)
+    echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)
     if interrupted:
-        click.echo(gettext("Interrupted. Run the same command again to continue."), err=True)
+        echo(gettext("Interrupted. Run the same command again to continue."), err=True)
         raise SystemExit(INTERRUPTED)
     if why := reason_words(job.last_error):
-        click.echo(why, err=True)
-    click.echo(gettext("Run the same command again to look up the remaining rows."), err=True)
+        echo(why, err=True)
+    echo(gettext("Run the same command again to look up the remaining rows."), err=True)
     raise SystemExit(1)
 
 

@@ -2,10 +2,10 @@
 
 import re
 
-import click
 from flask_babel import gettext
 
 from portal import sources
+from portal.cli.terminal import CommandFailed
 from portal.documents.intake import default_sheet
 from portal.documents.models import Document
 from portal.documents.reader.header_guess import normalised
@@ -20,16 +20,16 @@ from portal.phone import countries
 def choice_of(document: Document, sheet: str | None, column: str | None, country: str, source: str) -> Choice:
     """Return the choice; missing options are guessed as on the check page.
 
-    `sheet` is a sheet's name, `column` a heading or Excel's letter. Raises ClickException, which lists what exists.
+    `sheet` is a sheet's name, `column` a heading or Excel's letter. Raises CommandFailed, which lists what exists.
     """
     facts = _sheet(document, sheet)
     if country.upper() not in countries():
         said = gettext("The country %(country)s does not exist. Use two letters, such as ES.", country=country)
-        raise click.ClickException(said)
+        raise CommandFailed(said)
     if source not in sources.names():
         known = ", ".join(sources.names())
         said = gettext("The source %(source)s does not exist. Available: %(known)s", source=source, known=known)
-        raise click.ClickException(said)
+        raise CommandFailed(said)
     place = facts.number_column if column is None else _column(facts, column)
     return Choice(facts.index, facts.header_row, place, country.upper(), source)
 
@@ -43,16 +43,16 @@ def _sheet(document: Document, name: str | None) -> SheetFacts:
     if found is None:
         known = ", ".join(facts.name for facts in sheets)
         said = gettext("The sheet %(sheet)s does not exist. Available: %(known)s", sheet=name or "", known=known)
-        raise click.ClickException(said)
+        raise CommandFailed(said)
     if found.problem is not None:
-        raise click.ClickException(problem_words(found.problem, found.problem_facts))
+        raise CommandFailed(problem_words(found.problem, found.problem_facts))
     if not found.usable:
-        raise click.ClickException(cannot_start_words("no_rows"))
+        raise CommandFailed(cannot_start_words("no_rows"))
     return found
 
 
 def _column(facts: SheetFacts, name: str) -> int:
-    """Find a column by heading, then by letter: a column may well have the heading "A". Raises ClickException."""
+    """Find a column by heading, then by letter: a column may well have the heading "A". Raises CommandFailed."""
     for place, heading in enumerate(facts.header):
         if normalised(heading) == normalised(name) and normalised(name):
             return place
@@ -60,9 +60,7 @@ def _column(facts: SheetFacts, name: str) -> int:
     if re.fullmatch("[A-Za-z]{1,3}", name) and name.upper() in letters:
         return letters.index(name.upper())
     known = ", ".join(heading or letter for heading, letter in zip(_padded_headings(facts), letters, strict=False))
-    raise click.ClickException(
-        gettext("The column %(column)s does not exist. Available: %(known)s", column=name, known=known)
-    )
+    raise CommandFailed(gettext("The column %(column)s does not exist. Available: %(known)s", column=name, known=known))
 
 
 def _padded_headings(facts: SheetFacts) -> list[str]:

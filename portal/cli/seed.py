@@ -12,6 +12,7 @@ from sqlalchemy import select
 from portal.accounts import User, create_user
 from portal.cli.language import command_output
 from portal.cli.seed_examples import make_examples, sample_rows, upload, workbook
+from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.words.statuses import status_words
@@ -28,17 +29,17 @@ def seed_command(again: bool) -> None:
     with command_output():
         now = utcnow()
         if db.session.scalar(select(User.id).where(User.email == ANA)) is not None and not again:
-            raise click.ClickException(gettext("The examples already exist. Use --again to create another set."))
+            raise CommandFailed(gettext("The examples already exist. Use --again to create another set."))
         db.session.rollback()
         sample = _write_sample()
         for email in (ADA, ANA, LUIS):
             _print_user(email, _create_user(email))
         ana, luis = _get_user(ANA), _get_user(LUIS)
         for what, job in make_examples(ana, luis, now):
-            click.echo(f"  #{job.id}  {job.file_name}: {status_words(job.status)} ({what})")
+            echo(f"  #{job.id}  {job.file_name}: {status_words(job.status)} ({what})")
         upload(ana, "Sin empezar.xlsx", workbook(sample_rows(45, now.microsecond)), now)
         upload(ana, "foto.xlsx", NOT_A_SPREADSHEET + str(now).encode(), now)
-        click.echo(gettext("A sample spreadsheet to upload: %(path)s", path=str(sample)))
+        echo(gettext("A sample spreadsheet to upload: %(path)s", path=str(sample)))
 
 
 def _create_user(email: str) -> str | None:
@@ -52,9 +53,9 @@ def _create_user(email: str) -> str | None:
 
 def _print_user(email: str, password: str | None) -> None:
     if password is None:
-        click.echo(gettext("%(email)s already exists and keeps the same password.", email=email))
+        echo(gettext("%(email)s already exists and keeps the same password.", email=email))
     else:
-        click.echo(gettext("%(email)s can sign in with the password %(password)s", email=email, password=password))
+        echo(gettext("%(email)s can sign in with the password %(password)s", email=email, password=password))
 
 
 def _find_user(email: str) -> User | None:
@@ -66,7 +67,7 @@ def _find_user(email: str) -> User | None:
 def _get_user(email: str) -> User:
     found = _find_user(email)
     if found is None:
-        raise click.ClickException(gettext("The user %(email)s does not exist.", email=email))
+        raise CommandFailed(gettext("The user %(email)s does not exist.", email=email))
     return found
 
 

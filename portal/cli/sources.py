@@ -13,6 +13,7 @@ from flask_babel import gettext, ngettext
 
 from portal import sources
 from portal.cli.language import in_terminal_language
+from portal.cli.terminal import CommandFailed, echo
 from portal.jobs.words.statuses import outcome_words, reason_words
 from portal.sources import catalogue
 from portal.sources.catalogue import read_file
@@ -31,11 +32,11 @@ def list_command() -> None:
     with in_terminal_language():
         for name in sources.names():
             parts = (name, source_title(name), source_pace(name))
-            click.echo("  ".join(part for part in parts if part))
+            echo("  ".join(part for part in parts if part))
         for found in catalogue.recipe_files():
             for line in _why_not(found):
-                click.echo(line)
-        click.echo(gettext("Folder with the recipes: %(folder)s", folder=current_app.config["SOURCES_DIR"]), err=True)
+                echo(line)
+        echo(gettext("Folder with the recipes: %(folder)s", folder=current_app.config["SOURCES_DIR"]), err=True)
 
 
 @group.command("test", help="Run the tests of recipes against their saved answers. No request is sent.")
@@ -47,7 +48,7 @@ def test_command(recipe: str | None) -> None:
         failed = sum([_test(path) for path in _paths(recipe)])
         if failed:
             said = ngettext("%(num)s recipe failed its tests.", "%(num)s recipes failed their tests.", failed)
-            raise click.ClickException(said)
+            raise CommandFailed(said)
 
 
 @group.command("try", help="Look up one number at a source, and show the request and the response.")
@@ -59,14 +60,14 @@ def try_command(name: str, number: str) -> None:
         try:
             parsed = phonenumbers.parse(number, current_app.config["DEFAULT_COUNTRY"])
         except phonenumbers.NumberParseException as error:
-            raise click.ClickException(gettext("%(number)s is not a telephone number.", number=number)) from error
+            raise CommandFailed(gettext("%(number)s is not a telephone number.", number=number)) from error
         e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
         found = read_file(_paths(name)[0]) if name != "offline" else None
         if found is None:
             answer = sources.get(name).lookup(e164)
             trial = Trial(e164, answer=answer, reason=answer.reason)
         elif found.recipe is None or not found.usable:
-            raise click.ClickException("\n".join(_why_not(found)))
+            raise CommandFailed("\n".join(_why_not(found)))
         else:
             trial = try_number(found.recipe, e164)
         _show(trial, name)
@@ -75,7 +76,7 @@ def try_command(name: str, number: str) -> None:
 
 
 def _paths(wanted: str | None) -> list[Path]:
-    """Return the recipe files that `wanted` names, or all of them. Raises ClickException."""
+    """Return the recipe files that `wanted` names, or all of them. Raises CommandFailed."""
     mine = [found.path for found in catalogue.recipe_files()]
     if wanted is None:
         return [*mine, *sorted(EXAMPLES.glob("*.toml"))]
@@ -84,7 +85,7 @@ def _paths(wanted: str | None) -> list[Path]:
     for found in [*catalogue.recipe_files(), *map(read_file, sorted(EXAMPLES.glob("*.toml")))]:
         if wanted in (found.name, found.path.name):
             return [found.path]
-    raise click.ClickException(gettext("The recipe %(recipe)s does not exist.", recipe=wanted))
+    raise CommandFailed(gettext("The recipe %(recipe)s does not exist.", recipe=wanted))
 
 
 def _test(path: Path) -> bool:
@@ -92,17 +93,17 @@ def _test(path: Path) -> bool:
     found = read_file(path)
     if found.recipe is None:
         for line in _why_not(found):
-            click.echo(line)
+            echo(line)
         return True
     proofs = run_tests(found.recipe)
     passed = sum(proof.passed for proof in proofs)
     facts = {"file": path.name, "passed": passed, "total": len(proofs)}
-    click.echo(gettext("%(file)s: %(passed)s of %(total)s tests pass.", **facts))
+    echo(gettext("%(file)s: %(passed)s of %(total)s tests pass.", **facts))
     for nth, proof in enumerate(proofs, 1):
         for line in _failures(nth, proof):
-            click.echo(line)
+            echo(line)
     if not proofs:
-        click.echo("  " + gettext("This recipe has no tests yet. Save an answer beside it and add a [[test]]."))
+        echo("  " + gettext("This recipe has no tests yet. Save an answer beside it and add a [[test]]."))
     return passed < len(proofs)
 
 
@@ -126,23 +127,23 @@ def _why_not(found: RecipeFile) -> list[str]:
 
 def _show(trial: Trial, name: str) -> None:
     for exchange in trial.exchanges:
-        click.echo(f"> {exchange.method} {exchange.url}")
+        echo(f"> {exchange.method} {exchange.url}")
         for header, value in exchange.headers:
-            click.echo(f"> {header}: {value}")
+            echo(f"> {header}: {value}")
         if exchange.body:
-            click.echo(f">\n> {exchange.body}")
+            echo(f">\n> {exchange.body}")
         status = exchange.status if exchange.status is not None else gettext("no answer")
-        click.echo(f"< {status}  {exchange.seconds:.2f} s")
+        echo(f"< {status}  {exchange.seconds:.2f} s")
         for header, value in exchange.answer_headers:
-            click.echo(f"< {header}: {value}")
-        click.echo(exchange.answer_body + "\n")
+            echo(f"< {header}: {value}")
+        echo(exchange.answer_body + "\n")
     if trial.answer is None:
-        click.echo(reason_words(trial.reason))
+        echo(reason_words(trial.reason))
         return
     reason = reason_words(trial.reason)
-    click.echo(" · ".join(filter(None, (trial.number, str(outcome_words(trial.answer.outcome)), reason))))
+    echo(" · ".join(filter(None, (trial.number, str(outcome_words(trial.answer.outcome)), reason))))
     for field, value in trial.answer.fields.items():
-        click.echo(f"  {field_label(field, name)}: {value}")
+        echo(f"  {field_label(field, name)}: {value}")
 
 
 COMMANDS = [group]

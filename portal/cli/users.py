@@ -11,6 +11,7 @@ from portal.accounts import AccountError, create_user, make_setup_link
 from portal.accounts.errors import PROBLEMS
 from portal.accounts.two_step import reset_from_terminal
 from portal.cli.language import CLI_ACTOR, with_seed_spelling
+from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.notices.password_mails import announce_two_step
 
@@ -31,11 +32,11 @@ def create_user_command(email: str, admin: bool, password_stdin: bool) -> None:
         try:
             user = create_user(email, password, admin=admin, by=CLI_ACTOR, now=utcnow())
         except AccountError as error:
-            raise click.ClickException(str(PROBLEMS[error.problem])) from error
+            raise CommandFailed(str(PROBLEMS[error.problem])) from error
         if admin:
-            click.echo(gettext("%(email)s can now sign in, as an administrator.", email=user.email))
+            echo(gettext("%(email)s can now sign in, as an administrator.", email=user.email))
         else:
-            click.echo(gettext("%(email)s can now sign in.", email=user.email))
+            echo(gettext("%(email)s can now sign in.", email=user.email))
 
 
 @click.command("setup-address", help="Print the one-time link for the first administrator; nothing once there is one.")
@@ -44,7 +45,7 @@ def setup_address_command() -> None:
     """Print only the link, so that a script can use it. It begins with PUBLIC_URL, as all links in messages do."""
     token = make_setup_link(utcnow())
     if token:
-        click.echo(f"{current_app.config['PUBLIC_URL']}/setup/{token}")
+        echo(f"{current_app.config['PUBLIC_URL']}/setup/{token}")
 
 
 @click.command("reset-two-step", help="Switch a user's two-step sign-in off, after a lost telephone.")
@@ -54,8 +55,8 @@ def reset_two_step_command(email: str) -> None:
     """Switch it off. Exit code 1 and a sentence when there is no such user or it was not on."""
     with force_locale(current_app.config["DEFAULT_LOCALE"]):
         if not reset_from_terminal(email, CLI_ACTOR, utcnow(), announce_two_step):
-            raise click.ClickException(gettext("No user with this email address has two-step sign-in switched on."))
-        click.echo(gettext("Two-step sign-in is off. The next sign-in asks only for the password."))
+            raise CommandFailed(gettext("No user with this email address has two-step sign-in switched on."))
+        echo(gettext("Two-step sign-in is off. The next sign-in asks only for the password."))
 
 
 COMMANDS = [

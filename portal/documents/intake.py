@@ -14,7 +14,7 @@ from portal.database import db
 from portal.documents.check import check_facts
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import MachineFailed, SheetFacts, read
+from portal.documents.reader.parent import MachineFailed, SheetFacts, convert, read
 from portal.documents.storage import LocalStorage
 from portal.phone import PARSER_VERSION
 
@@ -49,6 +49,7 @@ def read_document(
         sheets = read(
             storage.path(key), file_name, lambda index: storage.sheet_path(key, index), limits, country, stopped
         )
+        convert(storage.path(key), file_name, storage.converted_path(key), limits, stopped)
     except (MachineFailed, OSError):
         _give_back(document_id, now)
         raise

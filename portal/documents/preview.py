@@ -5,11 +5,14 @@ were not chosen are guessed; unusable values are reported by a code and guessed 
 kept. It must not know sources, jobs or pages; the sentences for its codes are elsewhere.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from portal.database import db
 from portal.documents.check import CheckFacts, check_facts
 from portal.documents.intake import choice_key, default_sheet
 from portal.documents.models import Document
@@ -136,6 +139,10 @@ class NothingToPreview(Exception):
     """The document has no usable sheet, or its rows have been deleted."""
 
 
+class StillCounting(Exception):
+    """Other choices of the same person are being counted; this one was not. It can be asked for again."""
+
+
 @dataclass(frozen=True)
 class Preview:
     """One choice with its sample rows and counts. `sheets`, `heads` and `columns` are the options of the selects."""
@@ -149,10 +156,13 @@ class Preview:
     figures: CheckFacts
 
 
-def preview_of(document: Document, storage: LocalStorage, requested: Mapping[str, str], country: str) -> Preview:
+def preview_of(
+    document: Document, storage: LocalStorage, requested: Mapping[str, str], country: str, person_id: int
+) -> Preview:
     """Preview a ready document under the form's values; `country` is used when none is requested.
 
-    Raises NothingToPreview.
+    `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview
+    and StillCounting.
     """
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     first = default_sheet(sheets)
@@ -178,10 +188,52 @@ def preview_of(document: Document, storage: LocalStorage, requested: Mapping[str
             rows=_first_rows(path, facts, picked.header_row),
             figures=CheckFacts.from_dict(kept)
             if kept
-            else _figures(path, picked.header_row, picked.column, picked.country),
+            else _figures_in_turn(person_id, path, picked.header_row, picked.column, picked.country),
         )
     except FileNotFoundError as error:
         raise NothingToPreview from error
+
+
+class _Turn:
+    """One person's place at the counting: the one who counts, and those who wait for the lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.requests = 0
+
+
+_REQUESTS_AT_ONCE = 2  # the choice being counted and the next one: more would hold all threads of the pages
+_LONGEST_WAIT_SECONDS = 5.0
+_turns: dict[int, _Turn] = {}
+_turns_lock = threading.Lock()
+
+
+@contextmanager
+def _turn_of(person_id: int) -> Iterator[None]:
+    """Hold the person's place. Raises StillCounting when others of theirs are before us."""
+    with _turns_lock:
+        turn = _turns.setdefault(person_id, _Turn())
+        if turn.requests >= _REQUESTS_AT_ONCE:
+            raise StillCounting
+        turn.requests += 1
+    try:
+        if not turn.lock.acquire(timeout=_LONGEST_WAIT_SECONDS):
+            raise StillCounting
+        try:
+            yield
+        finally:
+            turn.lock.release()
+    finally:
+        with _turns_lock:
+            turn.requests -= 1
+            if not turn.requests:
+                del _turns[person_id]
+
+
+def _figures_in_turn(person_id: int, path: Path, header_row: int, column: int, country: str) -> CheckFacts:
+    db.session.rollback()  # nothing was written yet; else a form would hold SQLite's lock while we wait and count
+    with _turn_of(person_id):
+        return _figures(path, header_row, column, country)
 
 
 @lru_cache(maxsize=64)

@@ -64,6 +64,11 @@ class LocalStorage:
         path = self.path(key)
         return path.with_name(f"{key}.sheet-{int(index)}.jsonl")
 
+    def converted_path(self, key: str) -> Path:
+        """Return the path of the same workbook as xlsx, which is there only for one in an older format of Excel."""
+        path = self.path(key)
+        return path.with_name(f"{key}.converted.xlsx")
+
     def put(self, stream: Stream, max_bytes: int | None = None) -> StoredFile:
         """Store the stream under a new key. Raises TooManyBytes above the limit.
 

@@ -4,11 +4,9 @@ A command returns the job when it did what was asked, and None when somebody els
 status. None of them fails because Redis is away.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import current_app
 
@@ -32,7 +30,7 @@ from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.quotas import quota_of
 from portal.jobs.uploads import jobs_of, jobs_started
 
-ADMIN_ONLY = frozenset({"time_out", "limits"})
+ADMIN_ONLY = frozenset({"time_out", "limits", "put_first"})
 
 
 @dataclass(frozen=True)
@@ -85,19 +83,17 @@ def start(
     storage: LocalStorage = current_app.extensions["storage"]
     path = storage.sheet_path(document.storage_key, choice.sheet)
     db.session.commit()  # nobody waits while the file is read
-    rows = [
-        ledger.initial_row(row.row_no, row.text, row.phone_e164, row.duplicate_of, row.reason, now)
-        for row in check(path, choice.header_row, choice.column, choice.country)
-    ]
-    if not rows:
+    new = ledger.build(check(path, choice.header_row, choice.column, choice.country), choice.column)
+    total = len(new.cells)
+    if not total:
         raise CannotStart("no_rows")
-    if len(rows) > quota_of(user_id, now).rows:
+    if total > quota_of(user_id, now).rows:
         raise CannotStart("too_many_rows")
-    job_id = opening.open_hidden(job, rows, now)
+    job_id = opening.open_hidden(job, new, now)
     try:
-        newer = _show(job_id, rows, document_id, user_id, begun, now)
+        newer = _show(job_id, new, document_id, user_id, begun, now)
         if newer is None:
-            timeline.record(job_id, EventKind.CREATED, now, email, total=len(rows), source=choice.source)
+            timeline.record(job_id, EventKind.CREATED, now, email, total=total, source=choice.source)
         db.session.commit()
     except BaseException:
         db.session.rollback()
@@ -113,7 +109,7 @@ def start(
 
 
 def _show(
-    job_id: int, rows: Sequence[dict[str, Any]], document_id: int, user_id: int, begun: int | None, now: datetime
+    job_id: int, new: ledger.NewLedger, document_id: int, user_id: int, begun: int | None, now: datetime
 ) -> int | None:
     """Show the job whose ledger is open, if it may still begin; does not commit. Returns the id of the job that the
     same form has started meanwhile, if there is one. Raises CannotStart."""
@@ -125,7 +121,7 @@ def _show(
         return there[0].id
     if quota_of(user_id, now, lock=True).spent:
         raise CannotStart("files_spent")
-    if not opening.show(job_id, rows, now):
+    if not opening.show(job_id, new, now):
         raise CannotStart("not_ready")
     return None
 
@@ -193,6 +189,11 @@ def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
 def time_out(job_id: int, actor: str, why: str, now: datetime) -> ScrapingJob | None:
     """End an attempt that hangs, as an admin."""
     return _commit(ScrapingJob.time_out_by_hand(job_id, actor, why, now, backoff()), now, "time_out", actor, why)
+
+
+def put_first(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
+    """Let a waiting job go before everybody's others, as an admin."""
+    return _commit(ScrapingJob.put_first(job_id, actor, now), now, "put_first", actor, push=True)
 
 
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:

@@ -1,4 +1,4 @@
-"""Pushes messages to Redis that say "look at job N", like a doorbell. Redis carries ids, and may lose them.
+"""Pushes messages to Redis that say "there is work", like a doorbell. Redis carries ids, and may lose them.
 
 A message names one function of an exact list, in JSON. Somebody who can write to Redis cannot run other code through
 it: not by a function's path, an instance or a callback. RQ's own retries, callbacks and webhooks are switched off.
@@ -18,13 +18,11 @@ from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
-from sqlalchemy import select, update
+from sqlalchemy import update
 
-from portal.database import changed_rows, db, reading
+from portal.database import changed_rows, db
 from portal.documents.models import Document
-from portal.jobs import retries
 from portal.jobs.core.bulk_tables import Operation
-from portal.jobs.core.job_tables import Attempt
 from portal.jobs.models import ScrapingJob
 from portal.redis_client import PortalRedis, prefix_of, quick_redis
 
@@ -138,21 +136,12 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
     db.session.commit()
     if row is None:
         return False
-    pushed = _enqueue("scrape", "scrape", [job_id, row.attempt], job_message(job_id, row.attempt, row.generation),
-                      at_front=row.attempt > 0 and _was_interrupted(job_id, row.attempt))  # fmt: skip
+    pushed = _enqueue("scrape", "scrape", [job_id, row.attempt], job_message(job_id, row.attempt, row.generation))
     if not pushed:
         own = (ScrapingJob.id == job_id, ScrapingJob.generation == row.generation)
         changed_rows(update(ScrapingJob).where(*own).values(enqueued_at=None))
         db.session.commit()
     return pushed
-
-
-def _was_interrupted(job_id: int, attempt: int) -> bool:
-    """Whether the job's last attempt ended in such a way that it continues before all others."""
-    last = select(Attempt.end, Attempt.cause).where(Attempt.job_id == job_id, Attempt.attempt == attempt)
-    with reading() as session:
-        ended = session.execute(last).one_or_none()
-    return ended is not None and retries.goes_first(ended.end, ended.cause)
 
 
 def push_document(document_id: int, now: datetime) -> bool:
@@ -188,6 +177,14 @@ def push_operation(operation_id: int, now: datetime) -> bool:
 def document_message(document_id: int, enqueued_at: datetime) -> str:
     """Return the id of a document's message; the moment of the push makes it unique."""
     return f"doc-{document_id}-{int(enqueued_at.timestamp() * 1_000_000)}"
+
+
+def queue_is_empty(name: str) -> bool:
+    """Whether no message waits in this queue. False while Redis is away: the sweep will push."""
+    try:
+        return not connection().llen(queue(name).key)
+    except (RedisError, OSError):
+        return False
 
 
 def in_queue(name: str, message: str) -> bool:

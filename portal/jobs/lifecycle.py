@@ -77,6 +77,7 @@ class Lifecycle(JobColumns):
             not_before=None,
             wait_cause=None,
             next_retry_at=None,
+            put_first_at=None,
         )
         if job:
             timeline.open_attempt(job.id, job.attempt, worker, job.processed_numbers, now)
@@ -287,6 +288,14 @@ class Lifecycle(JobColumns):
         job = cls._change((cls.id == job_id, cls.paused_at.is_not(None)), now, **freed)
         if job:
             timeline.record(job.id, EventKind.RESUMED, now, actor)
+        return job
+
+    @classmethod
+    def put_first(cls, job_id: int, actor: str, now: datetime, *, why: str | None = None) -> Self | None:
+        """Let a job that waits for a worker go before everybody's others."""
+        job = cls._change((cls.id == job_id, *cls.claimable(now), cls.put_first_at.is_(None)), now, put_first_at=now)
+        if job:
+            timeline.record(job.id, EventKind.PUT_FIRST, now, actor, why=why)
         return job
 
     @classmethod

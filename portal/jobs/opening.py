@@ -5,7 +5,7 @@ it. One short transaction at the end shows it. The sweep removes what a killed p
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +13,8 @@ from sqlalchemy import delete, select, text, update
 
 from portal.database import changed_rows, db
 from portal.jobs.core import ledger
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import Number, NumberCell
 from portal.jobs.models import ScrapingJob
-from portal.sources.base import Outcome
 
 PIECE_ROWS = 1000  # in one transaction: a few hundredths of a second
 LONGEST_PAUSE_SECONDS = 0.05
@@ -23,39 +22,40 @@ LEFT_BEHIND = timedelta(hours=1)  # a hidden job is so old only when the process
 LEFT_JOBS = 100  # removed in one pass of the sweep
 
 
-def open_hidden(job: ScrapingJob, rows: Sequence[dict[str, Any]], now: datetime) -> int:
-    """Add the job and its rows, hidden, and return its id. Commits after each piece."""
+def open_hidden(job: ScrapingJob, new: ledger.NewLedger, now: datetime) -> int:
+    """Add the job and its ledger, hidden, and return its id. Commits after each piece."""
     job.deleted_at, job.total_numbers = now, 0
     db.session.add(job)
     db.session.flush()
     job_id = job.id
     db.session.commit()
-    for first in range(0, len(rows), PIECE_ROWS):
+    for first in range(0, len(new.cells), PIECE_ROWS):
         began = time.monotonic()
-        ledger.open_ledger(job_id, rows[first : first + PIECE_ROWS])
+        ledger.write(job_id, Number, new.numbers[first : first + PIECE_ROWS])  # never more than there are cells
+        ledger.write(job_id, NumberCell, new.cells[first : first + PIECE_ROWS])
         db.session.commit()
-        if first + PIECE_ROWS < len(rows):  # SQLite has no queue: without a pause nobody else would get its lock
+        if first + PIECE_ROWS < len(new.cells):  # SQLite has no queue: without a pause nobody else would get its lock
             time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_SECONDS))
     return job_id
 
 
-def show(job_id: int, rows: Sequence[dict[str, Any]], now: datetime) -> bool:
+def show(job_id: int, new: ledger.NewLedger, now: datetime) -> bool:
     """Show a hidden job with its counts, in the session's transaction. False: it has been removed."""
-    invalid = sum(row["outcome"] == Outcome.INVALID for row in rows)
-    counts = {"total_numbers": len(rows), "invalid_count": invalid, "processed_numbers": invalid}
+    counts = {"total_numbers": len(new.cells), "invalid_count": new.invalid, "processed_numbers": new.invalid}
     hidden = (ScrapingJob.id == job_id, *is_hidden())
     return changed_rows(update(ScrapingJob).where(*hidden).values(deleted_at=None, updated_at=now, **counts)) == 1
 
 
 def remove_hidden(job_id: int) -> None:
-    """Delete a hidden job with its rows, in pieces. Commits."""
-    some = select(Number.row_no).where(Number.job_id == job_id).limit(PIECE_ROWS)
-    while True:
-        chosen = list(db.session.scalars(some))
-        changed_rows(delete(Number).where(Number.job_id == job_id, Number.row_no.in_(chosen)))
-        db.session.commit()
-        if len(chosen) < PIECE_ROWS:
-            break
+    """Delete a hidden job with its ledger, in pieces. Commits."""
+    for table, key in ((NumberCell, NumberCell.row_no), (Number, Number.no)):
+        some = select(key).where(table.job_id == job_id).distinct().order_by(key).limit(PIECE_ROWS)
+        while True:
+            chosen = list(db.session.scalars(some))
+            changed_rows(delete(table).where(table.job_id == job_id, key.in_(chosen)))
+            db.session.commit()
+            if len(chosen) < PIECE_ROWS:
+                break
     changed_rows(delete(ScrapingJob).where(ScrapingJob.id == job_id, *is_hidden()))
     db.session.commit()
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
@@ -18,9 +18,10 @@ from portal.causes import cause_for
 from portal.database import db
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER, id_in
+from portal.jobs import turns
 from portal.jobs.core.derived import summary_sentence, version
-from portal.jobs.core.job_tables import Attempt, Event, Number, SweepState
-from portal.jobs.core.status import WAITING, Status
+from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
+from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
@@ -102,7 +103,7 @@ def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int =
 class NumbersPage:
     """Some rows of a job in the file's order. The next page comes after row `next_after`; None on the last page."""
 
-    rows: list[Number]
+    rows: list[CellAnswer]
     next_after: int | None
 
 
@@ -154,15 +155,15 @@ def numbers_page(
 ) -> NumbersPage:
     """Return rows of the job after a row number, in the file's order: those of one outcome, or with `q` in the
     number."""
-    found: Select[Number] = select(Number).where(Number.job_id == job.id, Number.row_no > after_row)
+    found: Select[CellAnswer] = select(CellAnswer).where(CellAnswer.job_id == job.id, CellAnswer.row_no > after_row)
     if outcome in tuple(Outcome):
-        found = found.where(Number.outcome == Outcome(outcome))
+        found = found.where(CellAnswer.outcome == Outcome(outcome))
     if q := q.strip():
-        ways = [containing(Number.text, q)]
+        ways = [containing(CellAnswer.text, q)]
         if digits := "".join(character for character in q if character.isdecimal()):
-            ways.append(containing(Number.e164, digits))
+            ways.append(containing(CellAnswer.e164, digits))
         found = found.where(or_(*ways))
-    rows = list(db.session.scalars(found.order_by(Number.row_no).limit(limit + 1)))
+    rows = list(db.session.scalars(found.order_by(CellAnswer.row_no).limit(limit + 1)))
     return NumbersPage(rows[:limit], rows[limit - 1].row_no if len(rows) > limit else None)
 
 
@@ -178,7 +179,7 @@ def attempts(job: ScrapingJob) -> list[Attempt]:
     return list(db.session.scalars(newest_first))
 
 
-def kept_at(number: Number, attempts: Iterable[Attempt]) -> datetime | None:
+def kept_at(number: CellAnswer, attempts: Iterable[Attempt]) -> datetime | None:
     """Return when the source gave a row's answer, if that was for an earlier file: before the attempt that wrote it
     began. None for an answer of this file's own."""
     began = next((one.started_at for one in attempts if one.attempt == number.attempt), None)
@@ -186,14 +187,14 @@ def kept_at(number: Number, attempts: Iterable[Attempt]) -> datetime | None:
 
 
 def attempt_rows(job: ScrapingJob, each: int = 5) -> dict[int, list[Number]]:
-    """Return some rows that each attempt wrote, for admins: rows without an answer first."""
+    """Return some numbers that each attempt wrote, for admins: those without an answer first."""
     last = case((Number.outcome == Outcome.FAILED, 0), else_=1)
-    place = func.row_number().over(partition_by=Number.attempt, order_by=(last, Number.row_no)).label("place")
-    ranked = select(Number.row_no, place).where(Number.job_id == job.id, Number.attempt.is_not(None)).subquery()
-    first = select(ranked.c.row_no).where(ranked.c.place <= each)
+    place = func.row_number().over(partition_by=Number.attempt, order_by=(last, Number.no)).label("place")
+    ranked = select(Number.no, place).where(Number.job_id == job.id, Number.attempt.is_not(None)).subquery()
+    first = select(ranked.c.no).where(ranked.c.place <= each)
     found: dict[int, list[Number]] = {}
-    for row in db.session.scalars(select(Number).where(Number.job_id == job.id, Number.row_no.in_(first))):
-        found.setdefault(row.attempt or 0, []).append(row)
+    for number in db.session.scalars(select(Number).where(Number.job_id == job.id, Number.no.in_(first))):
+        found.setdefault(number.attempt or 0, []).append(number)
     return found
 
 
@@ -201,7 +202,7 @@ def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
     """Return why rows failed: reason, number of rows, and whether another attempt may help. The most frequent first."""
     if not job.failed_count:
         return []
-    rows = func.count()
+    rows = func.sum(Number.cells)
     grouped = (
         select(Number.reason, rows)
         .where(Number.job_id == job.id, Number.outcome == Outcome.FAILED)
@@ -213,30 +214,15 @@ def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
 
 def duplicates(job: ScrapingJob) -> int:
     """Count the rows that repeat a number of an earlier row."""
-    repeated = select(func.count()).where(Number.job_id == job.id, Number.duplicate_of.is_not(None))
+    repeated = select(func.count()).where(NumberCell.job_id == job.id, NumberCell.repeats)
     return db.session.scalar(repeated) or 0
-
-
-def queue_position(job: ScrapingJob, now: datetime) -> int | None:
-    """Count the jobs ahead in the queue; None when the job is not in it."""
-    if job.status not in WAITING:  # most pages: no need to ask the database
-        return None
-    claimable = ScrapingJob.claimable(now)
-    if db.session.scalar(select(ScrapingJob.id).where(ScrapingJob.id == job.id, *claimable)) is None:
-        return None
-    in_order = and_(ScrapingJob.enqueued_at.is_(None), ScrapingJob.id < job.id)
-    if job.enqueued_at is None:
-        earlier = or_(ScrapingJob.enqueued_at.is_not(None), in_order)
-    else:
-        earlier = ScrapingJob.enqueued_at < job.enqueued_at
-    return db.session.scalar(select(func.count()).where(ScrapingJob.id != job.id, *claimable, earlier))
 
 
 def page_version(job: ScrapingJob, now: datetime) -> str:
     """Return `version` with the rest of what the job's page shows: the queue ahead, the timeline, and what time
     changes."""
     newest = db.session.scalar(select(func.max(Event.id)).where(Event.job_id == job.id))
-    ahead = queue_position(job, now)
+    ahead = turns.jobs_ahead(job, now)
     return f"{version(job)}.{'' if ahead is None else ahead}.{newest or ''}.{summary_sentence(job, now)}"
 
 

@@ -4,8 +4,8 @@ After an attempt that
 - left numbers without an answer, or timed out: after a wait that grows with each retry, while retries are left. The
   sweep starts it, or a person.
 - lost its worker: at once, by the sweep. It costs a retry only if nothing new had been saved.
-- was stopped by a deploy: at once and before all others, by its worker. No retry.
-- gave way to other people: after them, by its worker. No retry.
+- was stopped by a deploy: at once and before its owner's others. No retry.
+- gave way to other people: after them. No retry.
 - met a source that is busy, down or refuses us: when the source may answer again, by the sweep. No retry, and no more
   than `SCRAPING_WAIT_HOURS` without a new answer.
 - was paused by a person: once that person resumes it. No retry.
@@ -17,12 +17,12 @@ time has come, and `sweep.waiting` which of a source's files tries first.
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal
+from sqlalchemy import ColumnElement, case, exists, func, literal, or_
 
 from portal.causes import CauseCode
 from portal.database import UtcDateTime
 from portal.jobs.core.job_columns import JobColumns
-from portal.jobs.core.job_tables import AttemptEnd
+from portal.jobs.core.job_tables import Attempt, AttemptEnd
 from portal.jobs.core.retry_backoff import Backoff
 
 REFUSED_SECONDS = 600.0  # how long a file waits for a source that refuses us: its breaker is open for as long
@@ -50,6 +50,8 @@ def is_like_the_one_before(cause: str, has_answers: bool) -> bool:
     return cause == CauseCode.TURN or (cause != CauseCode.RESTART and not has_answers)
 
 
-def goes_first(end: AttemptEnd | None, cause: str | None) -> bool:
-    """Whether a job goes to the front of the queue after an attempt that ended so: its turn was not over."""
-    return end == AttemptEnd.LOST or cause == CauseCode.RESTART
+def goes_first(job: type[JobColumns]) -> ColumnElement[bool]:
+    """Whether, as SQL, a waiting job goes before its owner's others: a deploy or a crash took its worker away, and its
+    turn was not over."""
+    taken_away = or_(Attempt.end == AttemptEnd.LOST, Attempt.cause == CauseCode.RESTART)
+    return exists().where(Attempt.job_id == job.id, Attempt.attempt == job.attempt, taken_away)

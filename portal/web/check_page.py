@@ -7,10 +7,11 @@ from typing import Any
 from flask import current_app
 from flask_babel import get_locale, gettext
 from flask_login import current_user
+from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
 from portal.documents.models import Document, Reading
-from portal.documents.preview import NothingToPreview, Preview, preview_of
+from portal.documents.preview import NothingToPreview, Preview, StillCounting, preview_of
 from portal.documents.words import problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
@@ -18,13 +19,16 @@ from portal.jobs.export import loss_words
 from portal.jobs.words.statuses import cannot_start_words
 from portal.sources.words import source_columns, source_description, source_pace, source_title
 from portal.web.countries import country_options
+from portal.web.errors import BUSY_RETRY_SECONDS
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
 
 
 def page_of(document: Document, fields: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """The variables of the templates. `look` is None while there is nothing to choose; `sentence` then says why, once
-    known. `problems` are sentences about choices in `fields` that cannot be used; `version` changes with the page."""
+    known. `problems` are sentences about choices in `fields` that cannot be used; `version` changes with the page.
+
+    Raises ServiceUnavailable while other choices of this person are being counted."""
     slow = document.state == Reading.READING and (now - document.created_at).total_seconds() > SLOW_SECONDS
     page: dict[str, Any] = {
         "document": document,
@@ -40,8 +44,14 @@ def page_of(document: Document, fields: Mapping[str, str], now: datetime) -> dic
     if document.state == Reading.READY:
         try:
             look = preview_of(
-                document, current_app.extensions["storage"], fields, current_app.config["DEFAULT_COUNTRY"]
+                document,
+                current_app.extensions["storage"],
+                fields,
+                current_app.config["DEFAULT_COUNTRY"],
+                current_user.id,
             )
+        except StillCounting as error:
+            raise ServiceUnavailable(retry_after=BUSY_RETRY_SECONDS) from error
         except NothingToPreview:
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:

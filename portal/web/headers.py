@@ -18,6 +18,7 @@ POLICY = (
 ALWAYS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",  # frame-ancestors says it too, but scanners and old browsers look here
     "Referrer-Policy": "same-origin",  # not no-referrer: the CSRF check over https reads it
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",

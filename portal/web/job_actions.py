@@ -147,6 +147,16 @@ def time_out(job_id: int) -> Response:
     return respond(job_id, gettext("The attempt was marked as timed out."))
 
 
+@blueprint.post("/jobs/<id:job_id>/put-first")
+@admin_required
+def put_first(job_id: int) -> Response:
+    """An admin lets a waiting job go before everybody's others."""
+    visible_job(job_id)
+    if commands.put_first(job_id, current_user.email, utcnow()) is None:
+        return already_changed(job_id)
+    return respond(job_id, gettext("This file is next: the first free worker takes it."))
+
+
 def limits_in_form() -> tuple[int, int] | None:
     """Retries and minutes without progress from the form; None when either is missing or out of bounds."""
     retries, minutes = (request.form.get(name, type=int) for name in ("max_retries", "timeout_minutes"))

@@ -13,7 +13,7 @@ from flask_login import current_user
 from portal import sources
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
-from portal.jobs import queries
+from portal.jobs import queries, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.export import comes_back_as_it_was, fields_of_job, groups_of, loss_words, own_format, values_of
 from portal.jobs.models import ScrapingJob
@@ -114,7 +114,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "causes": causes,
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
-        "ahead": queries.queue_position(job, now),
+        "ahead": turns.jobs_ahead(job, now),
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now),

@@ -1,4 +1,5 @@
-"""Request fields that are safe for every page: text without NUL, and integers that a column can hold.
+"""Request fields that are safe for every page: text without NUL, integers that a column can hold, and file names in
+whatever encoding they come.
 
 PostgreSQL refuses text with a NUL and numbers that are too large, so otherwise every field of every form would need a
 check. People type neither.
@@ -8,8 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from flask import Flask, Request, request
-from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug import formparser
+from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.routing import IntegerConverter, Map
+from werkzeug.sansio.multipart import MultipartDecoder
 
 from portal.ids import MAX_INTEGER, id_in
 
@@ -32,6 +35,24 @@ class PlainRequest(Request):
     parameter_storage_class = PlainFields
 
 
+class LenientDecoder(MultipartDecoder):
+    """Reads the heads of an upload's parts that are not UTF-8 as Windows-1252, which has all of Latin-1's letters.
+
+    Programs on old systems send a file's name in their own encoding and say so nowhere. Werkzeug drops the whole form
+    then, and the person reads that it has expired.
+    """
+
+    def _parse_headers(self, data: bytes | bytearray) -> Headers:
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            try:
+                data = data.decode("cp1252").encode()
+            except UnicodeDecodeError:  # five bytes that cp1252 leaves open
+                data = data.decode("latin-1").encode()
+        return super()._parse_headers(data)
+
+
 class IdConverter(IntegerConverter):
     """`<id:job_id>` in a URL: the id of a row. A number that cannot be an id is a 404."""
 
@@ -40,7 +61,8 @@ class IdConverter(IntegerConverter):
 
 
 def set_up(app: Flask) -> None:
-    """Use this request class and the `id` converter in the application."""
+    """Use this request class and the `id` converter in the application, and the lenient decoder of uploads."""
+    formparser.MultipartDecoder = LenientDecoder  # type: ignore[misc]  # Werkzeug has no other place to say so
     app.request_class = PlainRequest
     app.url_map.converters["id"] = IdConverter
 

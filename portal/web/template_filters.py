@@ -15,7 +15,7 @@ from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
 from portal.jobs.admin import words
 from portal.jobs.admin.job_list import CappedCount
 from portal.jobs.core import derived, retention
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import group_title
 from portal.jobs.words import statuses
 from portal.sources.words import source_title, value_words
@@ -83,7 +83,7 @@ def whole(number: int | float) -> str:
     return format_decimal(round(number))
 
 
-def answer_words(number: Number) -> str:
+def answer_words(number: CellAnswer) -> str:
     """One row's answer on one line, without the number itself, which has its own column."""
     shown = {name: value for name, value in (number.answer or {}).items() if value and name not in NUMBER_FIELDS}
     return " · ".join(value_words(name, value) for name, value in shown.items())

@@ -1,5 +1,6 @@
 """Nobody is shut out: every page in every state, light and dark, in both languages, wide and narrow, without a fault
-that axe knows and without scrolling sideways."""
+that axe knows and without scrolling sideways. No colour depends on the language and no word on the theme, so two of
+the four pairs are enough."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,8 +56,7 @@ def test_a_fault_would_be_seen(tabs: Tabs) -> None:
     assert sticking_out(page) == ['<div class="x">wide</div>']
 
 
-@pytest.mark.parametrize("language", ["es", "en"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "language"), [("light", "es"), ("dark", "en")])
 def test_axe_finds_nothing_and_nothing_sticks_out(
     portal: Gallery, cookies: dict[str, Any], tabs: Tabs, theme: str, language: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The faults: each is one thing that goes wrong with a real process or with Redis, without asking anybody."""
+"""The faults: each is one thing that goes wrong with a process, a server or the machine, without asking anybody."""
 
 import random
 import signal
@@ -9,12 +9,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+import psycopg
 from redis.exceptions import RedisError
 
 from tests.support.full_disk import full_disk
+from tests.support.postgresql import PostgresServer
+from tests.support.smtp_server import SLOW, SmtpServer
 from tests.support.world import Process, World, gone, send
 
-CREW = {"scrape": 4, "sweep": 1, "scheduler": 2, "client": 1}
+CREW = {"scrape": 4, "sweep": 1, "scheduler": 2, "intake": 1, "web": 1, "client": 1}
+PORTAL = ("scrape", "sweep", "scheduler", "intake", "web")  # whose disk it is
 OVERTAKEN_SECONDS = 15.0  # how long a frozen horse waits at most for another attempt
 
 
@@ -36,6 +40,9 @@ class Faults:
     world: World
     draw: random.Random
     lease_seconds: float
+    mail: SmtpServer
+    postgresql: PostgresServer | None = None
+    only: tuple[str, ...] = ()  # the kinds of faults; empty: all
     done: Counter[str] = field(default_factory=Counter)
     frozen: list[Frozen] = field(default_factory=list)
     hung: list[int] = field(default_factory=list)  # horses that were stopped for good
@@ -43,9 +50,18 @@ class Faults:
     overtaken: int = 0  # frozen horses that woke when another attempt had their job
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
+    @property
+    def database_away(self) -> bool:
+        return self.postgresql is not None and self.postgresql.process is None
+
+    @property
+    def senders_killed(self) -> int:
+        """How many processes that send notices have died without a word."""
+        return self.done["kill-9 scheduler"]
+
     def inject(self) -> None:
         """One fault; one that finds nothing to break is drawn again."""
-        names = list(WEIGHTS)
+        names = list(self.only or WEIGHTS)
         for _ in range(20):
             name = self.draw.choices(names, [WEIGHTS[name] for name in names])[0]
             if getattr(self, "_" + name.replace(" ", "_").replace("-", ""))():
@@ -53,13 +69,13 @@ class Faults:
                 return
 
     def keep_up(self) -> None:
-        """What supervisor does, and the clock: restart what has ended, wake what is due, bring Redis back."""
+        """What supervisor does, and the clock: restart what has ended, wake what is due, bring servers back."""
         now = time.monotonic()
         for due in [due for due in self.later if due[0] <= now]:
             self.later.remove(due)
             due[1]()
         for horse in list(self.frozen):
-            taken = self.world.job(horse.job_id, "attempt") > horse.attempt
+            taken = not self.database_away and self.world.job(horse.job_id, "attempt") > horse.attempt
             if gone(horse.pid) or now >= horse.until or (horse.worst and taken):
                 self.overtaken += taken and not gone(horse.pid)
                 send(horse.pid, signal.SIGCONT)
@@ -120,12 +136,27 @@ class Faults:
     def _kill9_client(self) -> bool:
         return self._kill("client")
 
+    def _kill9_intake(self) -> bool:
+        return self._kill("intake")
+
+    def _kill9_web(self) -> bool:
+        return self._kill("web")
+
+    def _kill9_web_worker(self) -> bool:
+        workers = [pid for process in self.world.of("web") for pid in process.horses()]
+        if workers:
+            send(self.draw.choice(workers), signal.SIGKILL)
+        return bool(workers)
+
+    def _sigterm_web(self) -> bool:
+        return self._kill("web", signal.SIGTERM)
+
     def _sigterm_worker(self) -> bool:
         return self._kill_busy(signal.SIGTERM)
 
     def _freeze_horse(self) -> bool:
-        horse = self._horse()
-        held = self.world.query(
+        horse = None if self.database_away else self._horse()
+        held = horse and self.world.query(
             "SELECT id, attempt FROM scraping_jobs WHERE status = 'processing' AND worker LIKE ?", f"%:{horse}"
         )
         if not horse or not held or len(self.frozen) >= 2:
@@ -173,18 +204,67 @@ class Faults:
 
     def _database_locked(self) -> bool:
         """Somebody else writes for longer than a lease, as a backup may."""
+        connection = self._lock_postgresql() if self.postgresql else self._lock_sqlite()
+        if connection is None:
+            return False
+        self._until(self.lease_seconds * self.draw.uniform(0.5, 2.5), connection.close)
+        return True
+
+    def _lock_postgresql(self) -> psycopg.Connection | None:
+        if self.database_away:
+            return None
+        connection = psycopg.connect(self.world.postgresql_url)
+        try:
+            connection.execute("SET lock_timeout = '5s'")
+            connection.execute("LOCK TABLE scraping_jobs, numbers, notices IN EXCLUSIVE MODE")
+        except psycopg.OperationalError:  # somebody has held a row for long
+            connection.close()
+            return None
+        return connection
+
+    def _lock_sqlite(self) -> sqlite3.Connection | None:
         connection = sqlite3.connect(self.world.database, timeout=5, isolation_level=None)
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:  # all writers were faster
             connection.close()
+            return None
+        return connection
+
+    def _postgresql_goes(self, how: signal.Signals) -> bool:
+        if self.postgresql is None or self.database_away:
             return False
-        self._until(self.lease_seconds * self.draw.uniform(0.5, 2.5), connection.close)
+        self.postgresql.stop(how)
+        self._until(self.draw.uniform(0.1, 3), self.postgresql.start)
+        return True
+
+    def _kill_postgresql(self) -> bool:
+        return self._postgresql_goes(signal.SIGQUIT)
+
+    def _restart_postgresql(self) -> bool:
+        return self._postgresql_goes(signal.SIGINT)
+
+    def _cut_connections(self) -> bool:
+        """An admin, or a proxy between, ends some connections of the portal, or all."""
+        if self.postgresql is None or self.database_away:
+            return False
+        ended = self.world.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND random() < ?",
+            self.draw.choice((0.3, 1)),
+        )
+        return bool(ended)
+
+    def _slow_mail(self) -> bool:
+        """The mail server takes the next message, and thinks about it for longer than a program likes to wait."""
+        if self.mail.slow_now or self.mail.script:
+            return False
+        self.mail.script.append(SLOW)
         return True
 
     def _disk_full(self) -> bool:
         stack = ExitStack()
-        crew = [process for role in ("scrape", "sweep", "scheduler") for process in self.world.of(role)]
+        crew = [process for role in PORTAL for process in self.world.of(role)]
         pids = [process.pid for process in crew] + [horse for process in crew for horse in process.horses()]
         try:
             stack.enter_context(full_disk(pids))
@@ -227,6 +307,10 @@ WEIGHTS = {
     "kill-9 sweep worker": 1.0,
     "kill-9 scheduler": 1.0,
     "kill-9 client": 1.0,
+    "kill-9 intake": 1.0,
+    "kill-9 web": 1.0,
+    "kill-9 web worker": 1.0,
+    "sigterm web": 0.5,
     "kill-9 redis": 1.5,
     "freeze horse": 4.0,
     "sigterm worker": 2.0,
@@ -239,4 +323,10 @@ WEIGHTS = {
     "database locked": 2.0,
     "disk full": 1.5,
     "clock steps": 1.5,
+    "slow mail": 1.5,
+    "kill postgresql": 2.0,
+    "restart postgresql": 1.5,
+    "cut connections": 2.0,
 }
+# Those by which an attempt loses its job while it is alive, and others take it.
+OVERTAKING = ("freeze horse", "kill-9 worker", "kill-9 horse", "database locked")

@@ -6,10 +6,12 @@ Measured in calm weather with a worker to spare: in a storm a job may have to wa
 import random
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from tests.services import wait_until
+from tests.services import new_database, wait_until
 from tests.support import cast
+from tests.support.postgresql import PostgresServer
 from tests.support.preloaded import Preloaded
 from tests.support.world import World, world
 
@@ -19,14 +21,18 @@ RATIO = 1.5  # what may be: RQ's and the scheduler's own looks, once a second, w
 AT_ONCE = 2
 
 
-def ratios(forks: Preloaded, kills: int, seed: int) -> list[float]:
+def ratios(forks: Preloaded, kills: int, seed: int, postgresql: PostgresServer | None = None) -> list[float]:
     """Seconds from each kill -9 of a worker to the next saved row of its job, over lease + interval."""
     draw = random.Random(seed)
     spans = {
         "SCRAPING_LEASE_SECONDS": str(LEASE_SECONDS), "SCRAPING_CHECK_INTERVAL": str(INTERVAL_SECONDS / 60),
         "JOURNAL_SECONDS": "0.05", "JOURNAL_CONCURRENCY": "1", "LOG_LEVEL": "WARNING",
     }  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder, world(Path(folder), forks, **spans) as place:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        if postgresql:
+            spans["DATABASE_URL"] = stack.enter_context(new_database(postgresql.url))
+        place = stack.enter_context(world(folder, forks, **spans))
         for role in ["scrape"] * 2 * AT_ONCE + ["sweep", "scheduler"]:
             place.start(role)
         alice = cast.make_user("alice@example.com")

@@ -4,14 +4,23 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import text
+
+from portal.clock import utcnow
+from portal.database import db
 from tests.chaos import judging, watching
 from tests.chaos.faults import Faults
-from tests.support import client
+from tests.chaos.picky import picky_source
+from tests.chaos.visitor import EMAIL, Visitor
+from tests.services import free_port, new_database
+from tests.support import cast, client
+from tests.support.postgresql import PostgresServer
 from tests.support.preloaded import Preloaded
+from tests.support.smtp_server import SmtpServer, smtp_server
 from tests.support.world import World, world
 
 LEASE_SECONDS = 2
@@ -20,6 +29,8 @@ LOOKUP_SECONDS = 0.2
 FAULT_SECONDS = (0.3, 1.0)  # between two faults
 LOOK_SECONDS = 0.04
 SETTLE_SECONDS = 240.0
+SLOW_MAIL_SECONDS = 33.0  # longer than all of a message may take where nobody has the time to wait
+LETTERS_SECONDS = 60.0
 
 
 @dataclass
@@ -28,6 +39,8 @@ class Storm:
 
     world: World
     faults: Faults
+    mail: SmtpServer
+    visitor: Visitor
     seconds: float = 0.0
     settle_seconds: float = 0.0
     settled: bool = False
@@ -37,7 +50,9 @@ class Storm:
         begun = time.monotonic()
         deadline = begun + 30 + count * 2
         next_at = begun + 2.0  # the crew takes up its work first
-        while sum(self.faults.done.values()) < count and time.monotonic() < deadline and not enough():
+        while sum(self.faults.done.values()) < count and time.monotonic() < deadline:
+            if not self.faults.database_away and enough():
+                break
             self.faults.keep_up()
             if time.monotonic() >= next_at:
                 self.faults.inject()
@@ -46,22 +61,44 @@ class Storm:
         self.seconds += time.monotonic() - begun
 
     def settle(self, at_least: int) -> None:
-        """No more faults: wait until every job is final, bounded in time."""
+        """No more faults: wait until every job is final and every notice is sent, bounded in time."""
         begun = time.monotonic()
         self.more.unlink(missing_ok=True)
+        self.mail.script.clear()
+        self.visitor.leave()
         self.faults.calm()
         while not self.settled and time.monotonic() < begun + SETTLE_SECONDS:
             self.faults.keep_up()
             every = judging.jobs(self.world)
-            self.settled = len(every) >= at_least and all(job.final for job in every)
+            ended = len(every) >= at_least and all(job.final for job in every)
+            self.settled = ended and not self.visitor.is_alive()
             time.sleep(0.2)
         self.settle_seconds = time.monotonic() - begun
-        # The last notice is due with the last failure. One whose sender was killed is taken up after two minutes, and
-        # one that a digest waits for after a quarter of an hour.
-        unsent = "SELECT count(*) FROM notices WHERE state = 'due' AND due_at <= datetime('now')"
-        while self.world.query(unsent)[0][0] and time.monotonic() < begun + self.settle_seconds + 10:
+        self._collect_letters()
+
+    def _collect_letters(self) -> None:
+        """Wait until every notice is sent, as if the minutes had passed after which those in a digest are due, and
+        those whose sender was killed."""
+        deadline = time.monotonic() + LETTERS_SECONDS
+        before: set[tuple[int, ...]] = set()
+        while time.monotonic() < deadline:
             self.faults.keep_up()
-            time.sleep(0.2)
+            unsent = self.world.query("SELECT id, tries FROM notices WHERE state IN ('due', 'sending')")
+            if not unsent:
+                return
+            if not self.mail.slow_now and (left := before & set(unsent)):  # and nobody is sending these just now
+                for notice_id, _ in left:
+                    self._make_due(notice_id)
+            before = set(unsent)
+            for _ in range(30):
+                self.faults.keep_up()
+                time.sleep(0.2)
+
+    def _make_due(self, notice_id: int) -> None:
+        now = {"now": utcnow().replace(tzinfo=None) if not self.world.postgresql_url else utcnow(), "id": notice_id}
+        db.session.execute(text("UPDATE notice_bursts SET until = :now WHERE until > :now"), now)
+        db.session.execute(text("UPDATE notices SET due_at = :now WHERE id = :id AND due_at > :now"), now)
+        db.session.commit()
 
     @property
     def more(self) -> Path:
@@ -69,19 +106,34 @@ class Storm:
 
 
 @contextmanager
-def storm(forks: Preloaded, seed: int, jobs: int, **settings: str) -> Iterator[Storm]:
-    """A world with its crew; the storm is still to blow."""
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+def storm(
+    forks: Preloaded, seed: int, jobs: int, postgresql: PostgresServer | None = None, **settings: str
+) -> Iterator[Storm]:
+    """A world with its crew, on SQLite or in a new database of that server; the storm is still to blow."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        mail = stack.enter_context(smtp_server())
+        mail.slow_seconds = SLOW_MAIL_SECONDS
+        picky = stack.enter_context(picky_source(folder / "journal.txt", folder / "recipes", LOOKUP_SECONDS))
+        database = {"DATABASE_URL": stack.enter_context(new_database(postgresql.url))} if postgresql else {}
+        port = str(free_port())
         spans = {
             "SCRAPING_LEASE_SECONDS": str(LEASE_SECONDS), "JOURNAL_SECONDS": str(LOOKUP_SECONDS),
             "JOURNAL_CONCURRENCY": str(CONCURRENCY), "JOURNAL_POISON": client.POISON, "JOURNAL_KILL": client.KILL,
-            "CLIENT_JOBS": str(jobs), "CLIENT_AT_ONCE": "8", "CLIENT_MORE": str(Path(folder) / "more"),
-            "LOG_LEVEL": "WARNING", "FOLLOW_CLOCK": "1",
+            "CLIENT_JOBS": str(jobs), "CLIENT_AT_ONCE": "8", "CLIENT_MORE": str(folder / "more"),
+            "LOG_LEVEL": "WARNING", "FOLLOW_CLOCK": "1", "MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(mail.port),
+            "PORTAL_PORT": port, "SCRAPING_MAX_RETRIES": str(client.PATIENT_RETRIES),
         }  # fmt: skip
-        with world(Path(folder), forks, **spans, **settings) as place:
-            watching.watch(place)
-            faults = Faults(place, random.Random(seed), LEASE_SECONDS)
-            made = Storm(place, faults)
-            made.more.touch()
-            faults.keep_up()
+        place = stack.enter_context(world(folder, forks, **spans, **picky, **database, **settings))
+        watching.watch(place)
+        cast.make_user(EMAIL)
+        visitor = Visitor(f"http://127.0.0.1:{port}")
+        made = Storm(place, Faults(place, random.Random(seed), LEASE_SECONDS, mail, postgresql), mail, visitor)
+        made.more.touch()
+        made.faults.keep_up()
+        visitor.start()
+        try:
             yield made
+        finally:
+            made.faults.calm()
+            visitor.stop()

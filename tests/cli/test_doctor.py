@@ -14,6 +14,7 @@ from sqlalchemy import delete
 from portal.clock import utcnow
 from portal.config import SettingError, read_settings
 from portal.database import db
+from portal.documents.reader import sandbox
 from portal.jobs.sweep.steps import _save_state
 from portal.notices.models import Delivery, Notice
 from tests import services
@@ -49,7 +50,7 @@ def lines(answer: object) -> dict[str, str]:
 def test_all_is_well(portal: Callable[..., FlaskCliRunner]) -> None:
     answer = portal().invoke(args=["doctor"])
     assert answer.exit_code == 0, answer.output
-    assert all(line.startswith("✓") for line in lines(answer).values()) and len(lines(answer)) == 11
+    assert all(line.startswith("✓") for line in lines(answer).values()) and len(lines(answer)) == 12
     assert "emails are saved as files" in lines(answer)["✓ Email"]
 
 
@@ -132,3 +133,20 @@ def test_invalid_mail_settings_are_refused_by_name(tmp_path: Path, settings: dic
     with pytest.raises(SettingError, match=names) as refused:
         read_settings({"PORTAL_DATA_DIR": str(tmp_path), **settings})
     assert "opensesame" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("abilities", "words"),
+    [
+        ({"landlock": True, "seccomp": True}, "can open only that file and cannot use the network"),
+        ({"landlock": False, "seccomp": True}, "This machine’s kernel lacks Landlock"),
+        ({"landlock": False, "seccomp": False}, "This machine’s kernel lacks Landlock, seccomp"),
+    ],
+)
+def test_it_says_how_far_the_reading_of_files_is_confined(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, abilities: dict[str, bool], words: str
+) -> None:
+    monkeypatch.setenv("LANG", "en_GB.UTF-8")
+    monkeypatch.setattr(sandbox, "abilities", lambda: abilities)
+    said = lines(app.test_cli_runner().invoke(args=["doctor"]))
+    assert words in said["✓ Reading of files"], "an older kernel is not the portal's fault"

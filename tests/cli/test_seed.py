@@ -16,7 +16,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
 from portal.jobs.attempt.save import COUNTERS
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep.steps import sweep
@@ -71,7 +71,9 @@ def test_counters_match_the_rows(said: str) -> None:
     for job in jobs():
         counted = dict(
             db.session.execute(
-                db.select(Number.outcome, db.func.count()).where(Number.job_id == job.id).group_by(Number.outcome)
+                db.select(CellAnswer.outcome, db.func.count())
+                .where(CellAnswer.job_id == job.id)
+                .group_by(CellAnswer.outcome)
             ).all()
         )
         assert {outcome: getattr(job, name) for outcome, name in COUNTERS.items() if getattr(job, name)} == {

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
+from portal import cli
 from portal.sources import catalogue
 from portal.sources.recipes.folder import EXAMPLES
 from tests.support.misbehaving import Misbehaving, always, misbehaving
@@ -89,3 +90,21 @@ def test_try_says_why_there_is_no_answer(
 
 def test_try_works_offline(folder: Path, runner: FlaskCliRunner) -> None:
     assert "Line type" in runner.invoke(args=["source", "try", "offline", "612345678"]).output
+
+
+def test_an_answer_brings_no_control_character_to_the_terminal(
+    folder: Path, runner: FlaskCliRunner, server: Misbehaving
+) -> None:
+    server.raw[""] = 200, "application/json", '{"status": "ok", "data": {"operator": "a\x9b31m\u2028b"}}'.encode()
+    shown = runner.invoke(args=["source", "try", "json-test", "612345678"]).output
+    assert "\\u2028b" in shown
+    assert not re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]", shown)
+
+
+def test_all_commands_print_through_one_door() -> None:
+    """click prints whatever it is given; `cli.terminal` makes it printable first."""
+    texts = {
+        path.name: path.read_text() for path in Path(cli.__file__).parent.rglob("*.py") if path.name != "terminal.py"
+    }
+    raw = re.compile(r"click\.s?echo\(|\bprint\(|click\.ClickException\(")
+    assert [name for name, text in texts.items() if raw.search(text)] == []

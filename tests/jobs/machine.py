@@ -16,7 +16,7 @@ from portal.jobs import commands
 from portal.jobs.attempt import heartbeat
 from portal.jobs.attempt import save as saving
 from portal.jobs.core import ledger
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
 from portal.jobs.metrics.models import Metric
@@ -100,8 +100,8 @@ class JobMachine(RuleBasedStateMachine):
         waiting = list(ledger.waiting(self.id).items())[: len(outcomes)]
         db.session.commit()
         looked = [
-            saving.LookedUp(rows, Answer(outcome, {"by": worker}, "temporary" if outcome == Outcome.FAILED else None))
-            for (_, rows), outcome in zip(waiting, outcomes, strict=False)
+            saving.LookedUp(number, Answer(outcome, {"by": worker}, "temporary" if outcome == Outcome.FAILED else None))
+            for (_, number), outcome in zip(waiting, outcomes, strict=False)
         ]
         try:
             saving.save(self.id, self.holds[worker], looked, self.now, LEASE)
@@ -111,7 +111,7 @@ class JobMachine(RuleBasedStateMachine):
         assert may, "a late worker wrote"
         for one in looked:
             if one.answer.outcome in FINAL:
-                self.saved.update(dict.fromkeys(one.rows, f"{one.answer.outcome} by {worker}"))
+                self.saved[one.number.no] = f"{one.answer.outcome} by {worker}"
 
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS)
@@ -222,7 +222,7 @@ class JobMachine(RuleBasedStateMachine):
     def every_row_is_accounted_for(self) -> None:
         job = self.job()
         rows = db.session.execute(
-            select(Number.row_no, Number.outcome, Number.answer).where(Number.job_id == self.id)
+            select(CellAnswer.number_no, CellAnswer.outcome, CellAnswer.answer).where(CellAnswer.job_id == self.id)
         ).all()
         counts = {outcome: sum(row.outcome == outcome for row in rows) for outcome in Outcome}
         assert len(rows) == job.total_numbers
@@ -230,7 +230,7 @@ class JobMachine(RuleBasedStateMachine):
         assert [job.found_count, job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count] == [
             counts[o] for o in (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED, Outcome.FAILED)
         ]
-        kept = {r.row_no: f"{r.outcome} by {r.answer['by']}" for r in rows if r.answer and r.outcome in FINAL}
+        kept = {r.number_no: f"{r.outcome} by {r.answer['by']}" for r in rows if r.answer and r.outcome in FINAL}
         assert kept == self.saved, "a saved answer changed or is gone"
         db.session.commit()
 

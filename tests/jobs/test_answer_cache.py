@@ -11,7 +11,7 @@ from portal import sources
 from portal.database import db
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -46,7 +46,7 @@ def test_an_earlier_files_number_is_not_looked_up_again(alice, bob, make_job, ke
     job = make_job(bob, [mobile(2), mobile(3), f"0034{mobile(2)}"], source="counting")
     assert run(job) == Status.COMPLETED
     assert set(kept.calls.values()) == {1}
-    rows = list(db.session.scalars(select(Number).where(Number.job_id == job.id).order_by(Number.row_no)))
+    rows = list(db.session.scalars(select(CellAnswer).where(CellAnswer.job_id == job.id).order_by(CellAnswer.row_no)))
     assert [row.answer for row in rows] == [{"seen": f"+34{mobile(n)}"} for n in (2, 3, 2)]
     assert job.processed_numbers == job.found_count == job.total_numbers == 3
 
@@ -113,7 +113,7 @@ def test_a_row_says_when_the_source_was_really_asked(as_alice, alice, bob, make_
     later = NOW + timedelta(days=20)
     job = make_job(alice, [mobile(1), mobile(2), f"0034{mobile(1)}"], source="counting")
     run(job, later)
-    rows = list(db.session.scalars(select(Number).where(Number.job_id == job.id).order_by(Number.row_no)))
+    rows = list(db.session.scalars(select(CellAnswer).where(CellAnswer.job_id == job.id).order_by(CellAnswer.row_no)))
     assert [row.checked_at for row in rows] == [NOW, later, NOW]
     seen = as_alice.get(f"/jobs/{job.id}").get_data(as_text=True)
     assert seen.count("Saved answer from") == 2

@@ -15,7 +15,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.documents import check as checking
 from portal.jobs import commands, opening, queries, uploads
-from portal.jobs.core.job_tables import Event, Number
+from portal.jobs.core.job_tables import Event, Number, NumberCell
 from portal.jobs.models import ScrapingJob
 from portal.jobs.quotas import quota_of
 from portal.jobs.sweep.steps import sweep
@@ -40,7 +40,7 @@ def rows_in_a_transaction(app: Flask, alice: User, rows: int) -> int:
     written, most = [0], [0]
 
     def count(connection: Connection, cursor: Any, statement: str, given: Any, context: Any, many: bool) -> None:
-        if statement.startswith("INSERT INTO numbers"):
+        if statement.startswith("INSERT INTO cells"):
             written[0] += len(given) if many else 1
 
     def ended(connection: Connection) -> None:
@@ -114,7 +114,7 @@ def test_a_start_that_is_killed_shows_nothing_and_is_removed(
     db.session.rollback()
     assert sweep(NOW + timedelta(minutes=59)).left_behind == 0
     assert sweep(NOW + timedelta(minutes=61)).left_behind == 1
-    for table in (Number, ScrapingJob, Event):
+    for table in (NumberCell, Number, ScrapingJob, Event):
         assert db.session.scalar(select(func.count()).select_from(table)) == 0
     db.session.rollback()
     assert begin(document, alice).total_numbers == 50

@@ -134,29 +134,6 @@ def test_failed_rows_are_counted_by_cause(alice: User, make_job: MakeJob) -> Non
     assert queries.failed_causes(make_job(alice, 2)) == []
 
 
-def test_the_queue_counts_who_is_before(alice: User, make_job: MakeJob, now: datetime) -> None:
-    first, second, paused, busy = (make_job(alice, 1) for _ in range(4))
-    commands.pause(paused.id, "alice@example.com", now)
-    scenes.busy(busy)
-    third = make_job(alice, 1)
-    third.enqueued_at = now  # Redis has it already, and delivers it before jobs that were never pushed
-    db.session.commit()
-    places = [queries.queue_position(db.session.get_one(ScrapingJob, job.id), now) for job in (first, second, third)]
-    assert places == [1, 2, 0]
-    for job in (paused, busy, scenes.completed(make_job(alice, 1))):
-        db.session.refresh(job)
-        assert queries.queue_position(job, now) is None
-
-
-def test_a_job_is_in_the_queue_after_its_wait(alice: User, make_job: MakeJob, now: datetime) -> None:
-    waited = scenes.busy(make_job(alice, 1), now)
-    behind = make_job(alice, 1)
-    assert waited.not_before is not None
-    before, after = waited.not_before - timedelta(seconds=1), waited.not_before
-    assert [queries.queue_position(job, before) for job in (waited, behind)] == [None, 0]
-    assert [queries.queue_position(job, after) for job in (waited, behind)] == [0, 1]
-
-
 def test_timeline_and_attempts_are_newest_first(alice: User, make_job: MakeJob) -> None:
     job = scenes.failed(make_job(alice, 3), final=True)
     assert [event.kind for event in queries.timeline(job)] == ["failed", "started", "created"]

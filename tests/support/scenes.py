@@ -34,7 +34,8 @@ def answer(
     """Give these outcomes to as many waiting numbers, in the file's order."""
     waiting = list(ledger.waiting(job.id).values())
     looked = [
-        LookedUp(rows, Answer(outcome, fields or {}, reason)) for rows, outcome in zip(waiting, outcomes, strict=False)
+        LookedUp(number, Answer(outcome, fields or {}, reason))
+        for number, outcome in zip(waiting, outcomes, strict=False)
     ]
     save(job.id, job.attempt, looked, now, LEASE)
 

@@ -41,6 +41,7 @@ class SmtpServer:
     raw: list[bytes] = field(default_factory=list)
     to: list[list[str]] = field(default_factory=list)
     slow_seconds: float = 1.0
+    slow_now: int = 0  # messages that it has accepted and not answered yet
     unknown: dict[str, str] = field(default_factory=dict)  # the answer to each address that it does not know
     asked: list[str] = field(default_factory=list)  # the addresses of every RCPT
     secure: list[bool] = field(default_factory=list)  # for each message: whether it came over TLS after a login
@@ -70,7 +71,9 @@ class SmtpServer:
         over_tls = server.transport.get_extra_info("ssl_object") is not None
         self.secure.append(over_tls and bool(session.authenticated))
         if act == SLOW:
+            self.slow_now += 1
             await asyncio.sleep(self.slow_seconds)
+            self.slow_now -= 1
         if act == DIE_UNANSWERED:
             server.transport.abort()
         server.dies_after = act == DIE_AFTER

@@ -1,8 +1,8 @@
-"""A worker of the tests: `python -m tests.support.worker_main scrape|intake|sweep|scheduler|client`.
+"""A worker of the tests: `python -m tests.support.worker_main scrape|intake|sweep|scheduler|client|web`.
 
-It is portal.jobs.worker.rq_worker.main itself, with the journal as one more source, short spans from the environment,
-a record of every sweep and, on request, a mutant: the same program with one promise removed, which a test must
-catch.
+It is portal.jobs.worker.rq_worker.main itself, or gunicorn as deploy/ starts it, with the journal as one more source,
+short spans from the environment, a record of every sweep and, on request, a mutant: the same program with one promise
+removed, which a test must catch.
 """
 
 import contextlib
@@ -13,6 +13,8 @@ import time
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
+
+from gunicorn.app import wsgiapp as gunicorn  # type: ignore[import-untyped]
 
 from portal import clock, sources
 from portal.jobs.health import processes
@@ -101,6 +103,9 @@ def main() -> None:
     offline.warm = lambda: None  # saves a second at every start: the journal does not need the tables
     if sys.argv[1:] == ["client"]:
         client.main()
+    elif sys.argv[1:] == ["web"]:
+        sys.argv = ["gunicorn", "-c", "deploy/gunicorn.conf.py", "app:app"]
+        gunicorn.run()
     else:
         rq_worker.main(sys.argv)
 

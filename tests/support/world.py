@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 from flask import Flask
 from redis import Redis
 
@@ -90,6 +91,12 @@ class World:
         return Path(self.app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
 
     @property
+    def postgresql_url(self) -> str:
+        """The address of the PostgreSQL database; empty on SQLite."""
+        url = self.settings.get("DATABASE_URL", "")
+        return url if url.startswith("postgresql") else ""
+
+    @property
     def clock(self) -> Path:
         """The seconds by which the clock of every process is ahead."""
         return self.folder / "clock.txt"
@@ -129,7 +136,11 @@ class World:
         return steps.sweep(utcnow() + timedelta(seconds=ahead_seconds))
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """The rows of an SQL query, on a connection of our own."""
+        """The rows of an SQL query with `?` for its values, on a connection of our own."""
+        if self.postgresql_url:
+            with psycopg.connect(self.postgresql_url, autocommit=True) as connection:
+                asked = sql.replace("%", "%%").replace("?", "%s")
+                return connection.execute(asked, values).fetchall()  # type: ignore[arg-type]
         with closing(sqlite3.connect(self.database, timeout=30)) as connection:
             return connection.execute(sql, values).fetchall()
 
@@ -138,10 +149,17 @@ class World:
         row = self.query(f"SELECT {', '.join(columns)} FROM scraping_jobs WHERE id = ?", job_id)[0]
         return row if len(columns) > 1 else row[0]
 
+    def outcomes(self, job_id: int) -> dict[str, int]:
+        """How many cells of a job have each outcome."""
+        counted = "SELECT outcome, sum(cells) FROM numbers WHERE job_id = ? GROUP BY outcome"
+        found = {outcome: int(cells) for outcome, cells in self.query(counted, job_id)}
+        without = self.query("SELECT count(*) FROM cells WHERE job_id = ? AND number_no IS NULL", job_id)[0][0]
+        return {**found, "invalid": found.get("invalid", 0) + without}
+
     def final(self, job_id: int) -> set[str]:
         """The numbers of a job that have a final answer."""
         return {e164 for (e164,) in self.query(
-            "SELECT e164 FROM numbers WHERE job_id = ? AND outcome NOT IN ('waiting', 'failed') AND e164 IS NOT NULL",
+            "SELECT e164 FROM numbers WHERE job_id = ? AND outcome NOT IN ('waiting', 'failed')",
             job_id,
         )}  # fmt: skip
 
@@ -170,7 +188,8 @@ class World:
 
 @contextmanager
 def world(folder: Path, forks: Preloaded, **settings: str) -> Iterator[World]:
-    """A world with its tables and its Valkey and no worker yet, in an application context."""
+    """A world with its tables and its Valkey and no worker yet, in an application context. DATABASE_URL, an empty
+    database of PostgreSQL, takes the place of SQLite."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = {**SHORT, **settings}
     given = {name: text for name, text in settings.items() if any(name == setting.name for setting in SETTINGS)}

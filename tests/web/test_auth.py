@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, Type, extract_parameters
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -17,6 +17,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.notices.delivery import send_due
 from portal.notices.models import Notice
+from tests.support import cast
 from tests.support.cast import PASSWORD
 
 NEW = "a brand new pass phrase"
@@ -267,9 +268,19 @@ def test_other_passwords_are_not_judged(good: str) -> None:
 
 
 def test_an_old_password_that_would_be_refused_today_still_signs_in(client: FlaskClient, alice: User) -> None:
-    alice.password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("password1234")
+    weak = alice.password_hash = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("password1234")
     db.session.commit()
-    assert sign_in(client, alice.email, "password1234").status_code == 303, "and is hashed anew"
+    assert sign_in(client, alice.email, "password1234").status_code == 303
+    assert db.session.get_one(User, alice.id).password_hash != weak, "it is hashed anew"
+
+
+def test_a_hash_costs_at_least_what_owasp_advises_also_for_somebody_unknown() -> None:
+    """Argon2id with 19 MiB and two rounds is the least that its Password Storage Cheat Sheet names. In tests it is
+    cheaper, see `cast`."""
+    for used in (cast.PRODUCTION_HASHER.hash("any password"), cast.PRODUCTION_DUMMY_HASH):
+        cost = extract_parameters(used)
+        assert (cost.type, cost.memory_cost >= 19 * 1024, cost.time_cost >= 2) == (Type.ID, True, True)
+        assert not cast.PRODUCTION_HASHER.check_needs_rehash(used), "both take as long"
 
 
 @pytest.mark.parametrize(

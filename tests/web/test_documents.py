@@ -186,3 +186,19 @@ def test_actions_are_for_people_who_are_signed_in_and_never_for_a_get(
     answer = client.post(address)
     assert answer.status_code == 302 and answer.location.startswith("/login")
     assert as_alice.get(address).status_code == 405
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "cp1252"])
+def test_a_name_is_shown_as_it_was_sent(app: Flask, as_alice: FlaskClient, charset: str) -> None:
+    """Browsers send UTF-8; a program on an old Windows sends its own encoding and says so nowhere."""
+    app.config["WTF_CSRF_ENABLED"] = True
+    token = re.search(r'name="csrf_token" value="([^"]+)"', as_alice.get("/").text)
+    assert token
+    name = "Año – niños.csv" if charset == "cp1252" else "Año de niños.csv"
+    head = f'--b\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{token[1]}\r\n--b\r\n'
+    file = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
+    body = head.encode() + file.encode(charset) + CSV + b"\r\n--b--\r\n"
+    answer = as_alice.post("/documents", data=body, content_type="multipart/form-data; boundary=b")
+    assert answer.status_code == 303, alert_of(answer.text)
+    assert [document.file_name for document in documents()] == [name]
+    assert name in as_alice.get(answer.location).text

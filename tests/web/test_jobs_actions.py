@@ -14,7 +14,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs import queries
 from portal.jobs.core import derived
-from portal.jobs.core.job_tables import Event, Number
+from portal.jobs.core.job_tables import CellAnswer, Event
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
@@ -45,7 +45,7 @@ def standing(job: ScrapingJob) -> ScrapingJob:
 def everything_of(job: ScrapingJob) -> tuple[Any, ...]:
     now = standing(job)
     columns = tuple(getattr(now, column.key) for column in ScrapingJob.__table__.columns)
-    rows = db.session.execute(db.select(Number.row_no, Number.outcome).where(Number.job_id == job.id)).all()
+    rows = db.session.execute(db.select(CellAnswer.row_no, CellAnswer.outcome).where(CellAnswer.job_id == job.id)).all()
     events = db.session.scalars(db.select(Event.kind).where(Event.job_id == job.id)).all()
     return columns, rows, events
 

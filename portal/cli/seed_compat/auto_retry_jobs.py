@@ -10,6 +10,7 @@ from flask_babel import gettext, ngettext
 
 from portal.cli.language import CLI_ACTOR, command_output, with_seed_spelling
 from portal.cli.seed_compat.job_lines import JobLine, is_sent
+from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.status import Status
@@ -22,7 +23,7 @@ from portal.jobs.sweep.steps import SweepReport, sweep
 def auto_retry_jobs_command() -> None:
     """Exit code 1 and a sentence when the database does not answer or a step failed."""
     with command_output():
-        click.echo(f"[{_stamp()}] " + gettext("Starting the automatic check of the jobs..."))
+        echo(f"[{_stamp()}] " + gettext("Starting the automatic check of the jobs..."))
         now = utcnow()
         seen: dict[str, list[JobLine]] = defaultdict(list)
 
@@ -34,9 +35,9 @@ def auto_retry_jobs_command() -> None:
 
         swept = sweep(now, report=report, actor=CLI_ACTOR)
         _print_jobs(seen)
-        click.echo(f"[{_stamp()}] " + _summary(swept))
+        echo(f"[{_stamp()}] " + _summary(swept))
         if swept.faults:
-            raise click.ClickException(gettext("Not every step could be done. The file logger.log says why."))
+            raise CommandFailed(gettext("Not every step could be done. The file logger.log says why."))
 
 
 def _stamp() -> str:
@@ -48,18 +49,18 @@ def _print_jobs(seen: dict[str, list[JobLine]]) -> None:
     for line in seen["lost"]:
         said = gettext("Worker lost: Job #%(id)s - %(file)s", id=line.id, file=line.file_name)
         returns = line.status == Status.RETRYING
-        click.echo(f"  ⚠ {said}")
-        click.echo("    → " + (gettext("Returned to the queue") if returns else gettext("Marked as FAILED")))
+        echo(f"  ⚠ {said}")
+        echo("    → " + (gettext("Returned to the queue") if returns else gettext("Marked as FAILED")))
     for line in seen["timed_out"]:
-        click.echo("  ⚠ " + gettext("Timeout detected: Job #%(id)s - %(file)s", id=line.id, file=line.file_name))
+        echo("  ⚠ " + gettext("Timeout detected: Job #%(id)s - %(file)s", id=line.id, file=line.file_name))
     for line in seen["retried"]:
         said = gettext("Retrying: Job #%(id)s - %(file)s (attempt %(n)s/%(max)s)", id=line.id, file=line.file_name,
                        n=line.retry_count, max=line.max_retries)  # fmt: skip
-        click.echo(f"  🔄 {said}")
+        echo(f"  🔄 {said}")
         if is_sent(line.id):
-            click.echo("    ✓ " + gettext("Job sent again successfully"))
+            echo("    ✓ " + gettext("Job sent again successfully"))
         else:
-            click.echo("    → " + gettext("Without Redis: the sweep will send it"))
+            echo("    → " + gettext("Without Redis: the sweep will send it"))
 
 
 def _summary(swept: SweepReport) -> str:

@@ -14,6 +14,7 @@ from flask_babel import gettext, ngettext, pgettext
 
 from portal.cli.language import CLI_ACTOR, command_output, with_seed_spelling
 from portal.cli.seed_compat.job_lines import JobLine, RedisQueue, copied, moved
+from portal.cli.terminal import echo
 from portal.clock import utcnow
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -43,9 +44,9 @@ def print_statistics() -> None:
     counted = count_by_status()
     width = max(map(len, (*names.values(), total))) + 1
     for status, name in names.items():
-        click.echo(f"  {SIGNS[status]}{name:<{width}}{counted[status]}")
-    click.echo(f"  {LINE}")
-    click.echo(f"  📈 {total:<{width}}{sum(counted.values())}")
+        echo(f"  {SIGNS[status]}{name:<{width}}{counted[status]}")
+    echo(f"  {LINE}")
+    echo(f"  📈 {total:<{width}}{sum(counted.values())}")
 
 
 RULE = "=" * 70
@@ -70,7 +71,7 @@ def check_scraping_jobs_command(retry_failed: bool, timeout_minutes: int | None,
         title = gettext("Checking scraping jobs...")
         if dry_run:
             title = gettext("Checking scraping jobs (DRY RUN: nothing is changed)...")
-        click.echo(f"{RULE}\n{title}\n{RULE}\n")
+        echo(f"{RULE}\n{title}\n{RULE}\n")
         Check(utcnow(), timeout_minutes, dry_run).run(retry_failed)
 
 
@@ -86,18 +87,18 @@ class Check:
 
     def run(self, retry_failed: bool) -> None:
         self.find_timeouts()
-        click.echo()
+        echo()
         self.retry() if retry_failed else self.print_retryable()
-        click.echo()
-        click.echo(gettext("3. General statistics:"))
+        echo()
+        echo(gettext("3. General statistics:"))
         print_statistics()
-        click.echo()
-        click.echo("✓ " + gettext("Check completed"))
+        echo()
+        echo("✓ " + gettext("Check completed"))
 
     def find_timeouts(self) -> None:
         """Print section 1. Lost jobs come first, as in the sweep: they did not time out, and may not cost a retry."""
         shown = self.timeout_minutes or current_app.config["SCRAPING_TIMEOUT_MINUTES"]
-        click.echo(gettext("1. Checking for timed-out jobs (>%(minutes)s min)...", minutes=shown))
+        echo(gettext("1. Checking for timed-out jobs (>%(minutes)s min)...", minutes=shown))
         lost = copied(overdue.lost_jobs(self.now), self.now)
         silent = copied(overdue.silent_jobs(self.now, self.timeout_minutes), self.now)
         if self.dry_run:
@@ -111,19 +112,19 @@ class Check:
             if not self.dry_run:
                 self.timed_out.append(line)
         if back:
-            click.echo("  → " + ngettext("%(n)s job returned to the queue", "%(n)s jobs returned to the queue",
+            echo("  → " + ngettext("%(n)s job returned to the queue", "%(n)s jobs returned to the queue",
                                          back, n=back))  # fmt: skip
         n = len(self.timed_out)
         if self.dry_run:
             said = ngettext("%(n)s job would be marked as timeout", "%(n)s jobs would be marked as timeout", n, n=n)
         else:
             said = ngettext("%(n)s job marked as timeout", "%(n)s jobs marked as timeout", n, n=n)
-        click.echo("  → " + said)
+        echo("  → " + said)
 
     def _print_lost(self, line: JobLine) -> bool:
         said = gettext("Job #%(id)s (%(file)s) - User: %(user)s - Its worker stopped answering",
                        id=line.id, file=line.file_name, user=line.email)  # fmt: skip
-        click.echo(f"  ⚠ {said}")
+        echo(f"  ⚠ {said}")
         returns = line.saved_something or line.retries_left if self.dry_run else line.status == Status.RETRYING
         if returns and not self.dry_run:
             self.redis_queue.send(line.id)
@@ -137,11 +138,11 @@ class Check:
             said += " - " + gettext("%(minutes)s min since the last row", minutes=f"{line.silent:.1f}")
         if self.timeout_minutes is None and line.timeout_minutes != shown:
             said += " - " + gettext("this job's own limit: %(minutes)s min", minutes=line.timeout_minutes)
-        click.echo(f"  ⚠ {said}")
+        echo(f"  ⚠ {said}")
         self._print_done(gettext("Marked as TIMEOUT"))
 
     def _print_done(self, done: str) -> None:
-        click.echo(f"    → [DRY RUN] {done}" if self.dry_run else f"    → {done}")
+        echo(f"    → [DRY RUN] {done}" if self.dry_run else f"    → {done}")
 
     def _due(self) -> list[JobLine]:
         """Return the jobs to retry: those that failed, and those that section 1 marked (in a dry run: would mark)."""
@@ -156,11 +157,11 @@ class Check:
             "2. Failed jobs: %(n)s job can be retried (with --retry-failed)",
             "2. Failed jobs: %(n)s jobs can be retried (with --retry-failed)", n, n=n,
         )  # fmt: skip
-        click.echo(said)
+        echo(said)
 
     def retry(self) -> None:
         """Print section 2 with --retry-failed."""
-        click.echo(gettext("2. Retrying failed jobs..."))
+        echo(gettext("2. Retrying failed jobs..."))
         done = 0
         due = self._due()
         for line in due if self.dry_run else moved(self._retried(), self.now):
@@ -168,7 +169,7 @@ class Check:
             said = gettext("Job #%(id)s (%(file)s) - User: %(user)s - Retry %(n)s/%(max)s", id=line.id,
                            file=line.file_name, user=line.email, n=line.retry_count + self.dry_run,
                            max=line.max_retries)  # fmt: skip
-            click.echo(f"  🔄 {said}")
+            echo(f"  🔄 {said}")
             sent = self.dry_run or self.redis_queue.send(line.id)
             away = gettext("Without Redis: the sweep will send it")
             self._print_done(gettext("Job sent again successfully") if sent else away)
@@ -176,9 +177,9 @@ class Check:
             said = ngettext("%(n)s job would be retried", "%(n)s jobs would be retried", done, n=done)
         else:
             said = ngettext("%(n)s job retried", "%(n)s jobs retried", done, n=done)
-        click.echo("  ✓ " + said)
+        echo("  ✓ " + said)
         if len(due) >= overdue.BATCH:
-            click.echo("  → " + gettext("There may be more: run the command again"))
+            echo("  → " + gettext("There may be more: run the command again"))
 
     def _retried(self) -> Iterator[ScrapingJob]:
         return steps.retry_due(self.now, at_once=True, actor=CLI_ACTOR)

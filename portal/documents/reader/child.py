@@ -1,9 +1,10 @@
-"""The process that parses a file: `portal.documents.reader.child PATH FOLDER LIMITS PARENT`, started by `parent`.
+"""The process that parses a file: `portal.documents.reader.child TASK PATH FOLDER LIMITS PARENT`, started by `parent`.
 
 It limits its own memory, time and file size first, and dies with its parent. A crash in here does not harm the portal:
 a hostile workbook of 1.4 KiB aborts the parser, and no `try` catches that. It writes one JSON object to stdout:
 {"sheets": [...]} or {"problem": code, "facts": {...}}. It must not know the database. The parsers are imported inside
-functions, so that they too are loaded under the limits.
+functions, so that they too are loaded under the limits. TASK is `read`, for the rows of each sheet, or `convert`, for
+an old workbook as `converted.xlsx`.
 """
 
 import errno
@@ -16,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from portal.documents.reader.limits import MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
+from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sandbox import lock_in
 from portal.tether import die_with
 
@@ -68,7 +69,7 @@ def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> l
 def _sheets(
     path: Path, file_name: str, kind: str, limits: ReadLimits
 ) -> Iterator[tuple[str, bool, Iterator[list[Any]]]]:
-    from portal.documents.reader import csv_text, file_type, workbook, xlsb_check, zip_check
+    from portal.documents.reader import csv_text, file_type, ole_check, workbook, xlsb_check, zip_check
 
     if kind == file_type.FileType.TEXT:
         yield Path(file_name).stem[:100], False, csv_text.read_rows(path, file_type.extension_of(file_name))
@@ -76,16 +77,28 @@ def _sheets(
     if kind == file_type.FileType.ZIP:
         zip_check.check_zip(path, limits)
         xlsb_check.check_xlsb(path)
+    elif kind == file_type.FileType.OLE:
+        ole_check.check_ole(path)
     for sheet in workbook.read_sheets(path, limits):
         yield sheet.name, sheet.hidden, sheet.rows
 
 
-def _report(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> dict[str, Any]:
-    """Read the file and return the report for the parent. Whatever the parser raises is the file's fault."""
+def convert_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
+    """Write an old workbook as `converted.xlsx` in `folder`; return the names of its sheets. Raises Unreadable."""
+    from portal.documents.reader.conversion import convert
+
+    return [{"name": name} for name in convert.convert(path, file_name, folder / CONVERTED, limits)]
+
+
+TASKS = {"read": read_into, "convert": convert_into}
+
+
+def _report(task: str, path: Path, file_name: str, folder: Path, limits: ReadLimits) -> dict[str, Any]:
+    """Do the task and return the report for the parent. Whatever the parser raises is the file's fault."""
     from python_calamine import PasswordError
 
     try:
-        return {"sheets": read_into(path, file_name, folder, limits)}
+        return {"sheets": TASKS[task](path, file_name, folder, limits)}
     except Unreadable as error:
         return {"problem": error.problem, "facts": error.facts}
     except MemoryError:
@@ -104,12 +117,12 @@ def _report(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> dic
 
 
 def main(arguments: list[str]) -> None:
-    """Read one file and print the report. `arguments`: path, folder, limits as JSON, parent's pid; the file's name
-    comes by stdin, as other users can read a command line."""
-    path, folder, limits_json, parent = arguments
+    """Read one file and print the report. `arguments`: task, path, folder, limits as JSON, parent's pid; the file's
+    name comes by stdin, as other users can read a command line."""
+    task, path, folder, limits_json, parent = arguments
     limits, file_name = ReadLimits.from_json(limits_json), sys.stdin.read()
     confine(limits, int(parent), Path(path), Path(folder))
-    json.dump(_report(Path(path), file_name, Path(folder), limits), sys.stdout)
+    json.dump(_report(task, Path(path), file_name, Path(folder), limits), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,13 @@ def extension_of(file_name: str) -> str:
     return PurePath(file_name.strip()).suffix.lower()
 
 
+def may_be_old(path: Path, file_name: str) -> bool:
+    """Return whether this may be a workbook in one of Excel's older formats, xls or xlsb: the content decides later."""
+    with path.open("rb") as file:
+        head = file.read(len(_OLE))
+    return head == _OLE or (extension_of(file_name) == ".xlsb" and head.startswith(_ZIP))
+
+
 def file_type_of(path: Path, file_name: str) -> FileType:
     """Return the file's type. Raises Unreadable: empty, wrong_type (facts: found) or encrypted."""
     with path.open("rb") as file:

@@ -8,6 +8,8 @@ from typing import Any
 MIB = 1024 * 1024
 MACHINE_FAILED = 75  # EX_TEMPFAIL: the reading process's exit code for a fault of the machine and not of the file
 
+CONVERTED = "converted.xlsx"  # the file that the reading process makes of an old workbook
+
 
 class FileProblem(StrEnum):
     """Why a file cannot be used. `documents.words` has a sentence for each."""

@@ -18,11 +18,14 @@ from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 from typing import IO, Any
 
+from portal.documents.reader.file_type import may_be_old
 from portal.documents.reader.header_guess import guess
-from portal.documents.reader.limits import MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
+from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sheet_file import header_of, sample
 
-__all__ = ["FileProblem", "ReadLimits", "ReadingFailed", "SheetFacts", "Unreadable", "header_of", "read", "sample"]
+__all__ = [
+    "FileProblem", "ReadLimits", "ReadingFailed", "SheetFacts", "Unreadable", "convert", "header_of", "read", "sample",
+]  # fmt: skip
 
 # The child gets an empty `portal` package: the real one would load Flask and the database, which takes half a second,
 # into a process that only reads one file.
@@ -109,7 +112,8 @@ def read(
         raise Unreadable(FileProblem.EMPTY)
     folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=sheet_path(0).parent))
     try:
-        found = [SheetFacts.from_dict(facts) for facts in _run_child(path, file_name, folder, limits, stopped)]
+        reports = _run_child("read", path, file_name, folder, limits, stopped)
+        found = [SheetFacts.from_dict(facts) for facts in reports]
         for facts in found:
             _add_guesses(facts, folder / f"{facts.index}.jsonl", limits, country)
         _require_usable(found)
@@ -119,6 +123,27 @@ def read(
         return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def convert(
+    path: Path, file_name: str, target: Path, limits: ReadLimits, stopped: Callable[[], bool] = lambda: False
+) -> bool:
+    """Write a workbook in one of Excel's older formats as xlsx to `target`. False for any other file, and for one that
+    cannot be converted within the limits; raises MachineFailed and OSError as `read` does."""
+    if not may_be_old(path, file_name):
+        return False
+    folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=target.parent))
+    try:
+        _run_child("convert", path, file_name, folder, limits, stopped)
+        os.replace(folder / CONVERTED, target)
+    except MachineFailed:
+        raise
+    except (Unreadable, ReadingFailed) as error:  # it was read all the same
+        _log.info("%s is not converted: %s", path.name, error)
+        return False
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 def _add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:
@@ -148,10 +173,10 @@ def _require_usable(found: list[SheetFacts]) -> None:
 
 
 def _run_child(
-    path: Path, file_name: str, folder: Path, limits: ReadLimits, stopped: Callable[[], bool] = lambda: False
+    task: str, path: Path, file_name: str, folder: Path, limits: ReadLimits, stopped: Callable[[], bool] = lambda: False
 ) -> list[dict[str, Any]]:
-    """Run the child process and return its facts, one dictionary a sheet."""
-    command = [sys.executable, "-I", "-c", _START, str(_PORTAL)]
+    """Run the child process for a task and return its facts, one dictionary a sheet."""
+    command = [sys.executable, "-I", "-c", _START, str(_PORTAL), task]
     command += [str(path.resolve()), str(folder.resolve()), limits.to_json(), str(os.getpid())]
     with tempfile.TemporaryFile() as name, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         name.write(file_name.encode("utf-8", "replace"))

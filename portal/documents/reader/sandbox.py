@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 4, 22, 38, 2
+PR_SET_DUMPABLE, PR_GET_SECCOMP, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 4, 21, 22, 38, 2
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same numbers on every architecture
 VERSION, PATH_BENEATH = 1, 1
 
@@ -37,10 +37,14 @@ X32 = 0x40000000  # calls of the other ABI of x86_64 would pass by the filter
 
 
 def abilities() -> dict[str, bool]:
-    """What this kernel offers: "landlock" and "seccomp"."""
+    """What this machine's kernel offers: "landlock" and "seccomp"."""
     if sys.platform != "linux":
         return {"landlock": False, "seccomp": False}
-    return {"landlock": _landlock_version() > 0, "seccomp": platform.machine() in FORBIDDEN}
+    return {"landlock": _landlock_version() > 0, "seccomp": _has_seccomp()}
+
+
+def _has_seccomp() -> bool:
+    return platform.machine() in FORBIDDEN and int(_libc().prctl(PR_GET_SECCOMP, 0, 0, 0, 0)) >= 0
 
 
 def not_dumpable() -> None:

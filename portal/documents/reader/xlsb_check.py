@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from portal.documents.reader.limits import FileProblem, Unreadable
+from portal.documents.reader.xlsb_records import records
 
 _SHORT = range(12, 19)  # BrtShortBlank … BrtShortIsst
 
@@ -27,25 +28,5 @@ def check_xlsb(path: Path) -> None:
 
 
 def has_short_cells(raw: bytes) -> bool:
-    """Return whether a sheet's binary part has a short cell record.
-
-    A record is a type of one or two bytes, a length of one to four bytes (seven bits each), then the content.
-    """
-    at, end = 0, len(raw)
-    while at < end:
-        kind = raw[at]
-        at += 1
-        if kind & 0x80:
-            kind = (kind & 0x7F) | ((raw[at] & 0x7F) << 7)
-            at += 1
-        if kind in _SHORT:
-            return True
-        length = 0
-        for shift in (0, 7, 14, 21):
-            byte = raw[at]
-            at += 1
-            length |= (byte & 0x7F) << shift
-            if not byte & 0x80:
-                break
-        at += length
-    return False
+    """Return whether a sheet's binary part has a short cell record."""
+    return any(kind in _SHORT for kind, _, _ in records(raw))

@@ -20,6 +20,7 @@ from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.outcome import Conditions
 from portal.jobs.attempt.save import AttemptTaken, LedgerMismatch, LookedUp, save
 from portal.jobs.core import answer_samples, timeline
+from portal.jobs.core.ledger import WaitingNumber
 from portal.sources import stats
 from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import Answer, Outcome
@@ -39,7 +40,7 @@ class Unsaved(NamedTuple):
 
 
 class AnswerBuffer:
-    """Collects answers and saves them. `rows` has the file's rows by number, for the samples."""
+    """Collects answers and saves them. `numbers` are those of the attempt, for the samples."""
 
     def __init__(
         self,
@@ -48,23 +49,28 @@ class AnswerBuffer:
         conditions: Conditions,
         cache: CachePolicy,
         tickets: KeptTickets,
-        rows: Mapping[str, list[int]],
+        numbers: Mapping[str, WaitingNumber],
     ) -> None:
         self._job_id, self._attempt, self._conditions = job_id, attempt, conditions
-        self._cache, self._tickets, self._rows = cache, tickets, rows
+        self._cache, self._tickets, self._numbers = cache, tickets, numbers
         self._unsaved: list[Unsaved] = []
         self._responded: list[str] = []
         self.samples = Samples()  # of answers that could not be used
         self._samples_saved = 0  # how many of `samples` are saved
         self._fault: str | None = None  # first traceback; "" once saved, so that later ones are ignored
-        self.unsaved_rows = 0
+        self._unsaved_cells = 0
         self.saved_at = time.monotonic()
         self.paused = False  # by a person, as the last save has seen
 
-    def add(self, e164: str, rows: Sequence[int], answer: Answer, *, fresh: bool = False) -> None:
-        """Take the answer for all rows of a number."""
-        self._unsaved.append(Unsaved(e164, LookedUp(rows, answer), fresh))
-        self.unsaved_rows += len(rows)
+    def add(self, e164: str, number: WaitingNumber, answer: Answer, *, fresh: bool = False) -> None:
+        """Take the answer for a number."""
+        self._unsaved.append(Unsaved(e164, LookedUp(number, answer), fresh))
+        self._unsaved_cells += number.cells
+
+    @property
+    def unsaved(self) -> int:
+        """How many numbers have an answer that is not saved yet."""
+        return len(self._unsaved)
 
     def note_response(self, e164: str) -> None:
         """Record that the source gave some response for this number, even "ask again": its ticket is used up."""
@@ -78,7 +84,7 @@ class AnswerBuffer:
     def save(self) -> None:
         """Save everything in hand, in one transaction if possible; it waits while the database is away. Raises
         AttemptTaken and LedgerMismatch, with nothing written."""
-        unsaved, had_rows = self._unsaved, self.unsaved_rows
+        unsaved, had_cells = self._unsaved, self._unsaved_cells
         try:
             self._write(unsaved, also=True)
         except (AttemptTaken, LedgerMismatch):
@@ -89,13 +95,13 @@ class AnswerBuffer:
             self.note_fault(error)
             self._write_apart(unsaved)
             self._write_rest()
-        self._unsaved, self._responded, self.unsaved_rows = [], [], 0
+        self._unsaved, self._responded, self._unsaved_cells = [], [], 0
         self.saved_at = time.monotonic()
-        if had_rows and self._conditions.on_saved:
-            self._conditions.on_saved(had_rows)
+        if had_cells and self._conditions.on_saved:
+            self._conditions.on_saved(had_cells)
 
     def _write_apart(self, unsaved: Sequence[Unsaved]) -> None:
-        """Save these answers in halves, down to the one that cannot be saved, which becomes a failed row."""
+        """Save these answers in halves, down to the one that cannot be saved, which becomes a failure."""
         if not unsaved:
             return
         try:
@@ -110,9 +116,9 @@ class AnswerBuffer:
                 self._write_apart(unsaved[half:])
                 return
             (one,) = unsaved
-            log.exception("an answer cannot be saved", rows=list(one.looked_up.rows))
+            log.exception("an answer cannot be saved", row=one.looked_up.number.first_row)
             failed = Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
-            self._write([Unsaved(one.e164, LookedUp(one.looked_up.rows, failed), fresh=False)], also=False)
+            self._write([Unsaved(one.e164, LookedUp(one.looked_up.number, failed), fresh=False)], also=False)
 
     def _write_rest(self) -> None:
         """Save what is written beside answers. Samples and tracebacks are dropped if they cannot be saved."""
@@ -156,7 +162,7 @@ class AnswerBuffer:
         settled = self._tickets.settle(self._responded, now)
         taken, fault = self.samples.since(self._samples_saved), self._fault
         if taken:
-            answer_samples.write(self._job_id, self._attempt, self._samples_saved, taken, self._rows, now)
+            answer_samples.write(self._job_id, self._attempt, self._samples_saved, taken, self._numbers, now)
         if fault:
             timeline.note_fault(self._job_id, self._attempt, fault)
 

@@ -27,10 +27,8 @@ PERIOD = timedelta(days=1)
 
 def wait_seconds(job_id: int, now: datetime) -> float | None:
     """Return how many seconds the job waits for its silent source. None: the attempt counts as a failure."""
-    # Rows that an attempt saved as failed were judged: other rows got an answer then, or the pauses were used up.
-    unjudged = exists().where(
-        Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.attempt.is_(None), Number.e164.is_not(None)
-    )
+    # Numbers that an attempt saved as failed were judged: others got an answer then, or the pauses were used up.
+    unjudged = exists().where(Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.attempt.is_(None))
     if not db.session.scalar(select(unjudged)):
         return None
     paused = db.session.scalar(
@@ -44,7 +42,7 @@ def wait_seconds(job_id: int, now: datetime) -> float | None:
 
 
 def note_blocked(job_id: int, numbers: Iterable[str]) -> None:
-    """Note on the rows of these numbers that still wait that the source answered as to a portal that it blocks."""
+    """Note on those of these numbers that still wait that the source answered as to a portal that it blocks."""
     refused = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.e164.in_(list(numbers)))
     changed_rows(update(Number).where(*refused).values(reason=CauseCode.BLOCKED))
 
@@ -52,7 +50,7 @@ def note_blocked(job_id: int, numbers: Iterable[str]) -> None:
 def blocked_before(job_id: int) -> list[str]:
     """Return the numbers that `note_blocked` noted and that still wait."""
     noted = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED)
-    return [str(e164) for e164 in db.session.scalars(select(Number.e164).where(*noted).distinct())]
+    return list(db.session.scalars(select(Number.e164).where(*noted).order_by(Number.no)))
 
 
 def has_answered_since_block(job_id: int, source: str) -> bool:

@@ -28,6 +28,7 @@ from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import ledger, timeline
+from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.sources import UnknownSource
@@ -52,7 +53,7 @@ log = structlog.get_logger(__name__)
 
 # What a kill -9 can make us look up again: 500 rows, or those of half a second. A source so fast that 500 rows take
 # less than a twentieth of a second costs nothing to ask again, and would spend its time on commits.
-SAVE_ROWS = 500
+SAVE_NUMBERS = 500
 SAVE_SECONDS = 0.5
 SAVES_APART_SECONDS = 0.05
 # A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
@@ -138,16 +139,16 @@ class _Attempt(AttemptOutcome):
             source = get_source(source_name)
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
-        rows = until_back(lambda _: self._waiting_rows(source_name))
+        waiting = until_back(lambda _: self._waiting_numbers(source_name))
         self.cache = CachePolicy.of(source_name)
         self.tickets = KeptTickets(
-            self.job_id, self.attempt, source_name, self.cache.version, rows.keys(), self.conditions.clock,
+            self.job_id, self.attempt, source_name, self.cache.version, waiting.keys(), self.conditions.clock,
             self.conditions.lease_seconds, self._interrupted, self.timeout_seconds * POLL_SHARE,
         )  # fmt: skip
-        self.buffer = AnswerBuffer(self.job_id, self.attempt, self.conditions, self.cache, self.tickets, dict(rows))
+        self.buffer = AnswerBuffer(self.job_id, self.attempt, self.conditions, self.cache, self.tickets, dict(waiting))
         try:
-            self._use_cached_answers(rows)
-            self._look_up(source, rows)
+            self._use_cached_answers(waiting)
+            self._look_up(source, waiting)
         except SourceBusy as busy:
             self.buffer.save()
             return self._end_handed_back(busy.reason, self._after(busy.seconds))
@@ -173,36 +174,36 @@ class _Attempt(AttemptOutcome):
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.gives_way or self.conditions.stopped()
 
-    def _waiting_rows(self, source_name: str) -> dict[str, list[int]]:
-        rows = ledger.waiting(self.job_id)
+    def _waiting_numbers(self, source_name: str) -> dict[str, WaitingNumber]:
+        waiting = ledger.waiting(self.job_id)
         minutes = db.session.scalar(select(ScrapingJob.timeout_minutes).where(ScrapingJob.id == self.job_id))
         self.timeout_seconds = (minutes or 0) * 60
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         db.session.commit()  # no transaction is open during lookups
-        return rows
+        return waiting
 
-    def _use_cached_answers(self, rows: dict[str, list[int]]) -> None:
-        """Use answers of earlier files that are still good: their numbers leave `rows` and are not looked up again."""
-        numbers = list(rows) if self.cache.days else []
-        for first in range(0, len(numbers), SAVE_ROWS):
-            some = numbers[first : first + SAVE_ROWS]
+    def _use_cached_answers(self, waiting: dict[str, WaitingNumber]) -> None:
+        """Use answers of earlier files that are still good: their numbers leave `waiting`, and nobody is asked."""
+        numbers = list(waiting) if self.cache.days else []
+        for first in range(0, len(numbers), SAVE_NUMBERS):
+            some = numbers[first : first + SAVE_NUMBERS]
             for e164, answer in until_back(partial(self._known, some)).items():
-                self.buffer.add(e164, rows.pop(e164), answer)
+                self.buffer.add(e164, waiting.pop(e164), answer)
             self.buffer.save()
 
     def _known(self, numbers: Sequence[str], _repeated: bool) -> dict[str, Answer]:
         return self.cache.known(numbers, self.conditions.clock())
 
-    def _look_up(self, source: Source, rows: dict[str, list[int]]) -> None:
+    def _look_up(self, source: Source, waiting: dict[str, WaitingNumber]) -> None:
         buffer, interrupted = self.buffer, self._interrupted
         session, group_size, tries = open_session(source, interrupted, self.tickets)
         self.session = session
         buffer.samples = getattr(session, "samples", buffer.samples)
-        numbers: Iterable[str] = rows
+        numbers: Iterable[str] = waiting
         if self.blocked and (remember := getattr(session, "remember_blocked", None)):
             remember(self.blocked, answers_others=self.answers_others)
-            numbers = outage.judge_last(rows, self.blocked, self.attempt)
+            numbers = outage.judge_last(waiting, self.blocked, self.attempt)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
@@ -232,14 +233,14 @@ class _Attempt(AttemptOutcome):
                     cause = cause_for(answer.reason)
                     if not cause.asks_again:
                         queue.settle()
-                        buffer.add(e164, rows[e164], answer, fresh=True)
+                        buffer.add(e164, waiting[e164], answer, fresh=True)
                     # Only a definite answer is written: a number that will be looked up again stays waiting.
                     elif not queue.retry(e164, free=cause.free, late=cause.late):
                         queue.settle()
                         self.exhausted.append((e164, answer))
             # Save even without answers: so a silent attempt learns of a pause, a cancel or a newer attempt.
             since_save = time.monotonic() - buffer.saved_at
-            if since_save >= SAVE_SECONDS or (buffer.unsaved_rows >= SAVE_ROWS and since_save >= SAVES_APART_SECONDS):
+            if since_save >= SAVE_SECONDS or (buffer.unsaved >= SAVE_NUMBERS and since_save >= SAVES_APART_SECONDS):
                 buffer.save()
             self.gives_way = self.gives_way or self.turn.is_over(self.conditions.clock())
         # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
@@ -247,7 +248,7 @@ class _Attempt(AttemptOutcome):
             self.silent_seconds = until_back(lambda _: self._silent_seconds())
         if self.silent_seconds is None:
             for e164, answer in self.exhausted:
-                buffer.add(e164, rows[e164], answer)
+                buffer.add(e164, waiting[e164], answer)
 
     def _silent_seconds(self) -> float | None:
         seconds = outage.wait_seconds(self.job_id, self.conditions.clock())

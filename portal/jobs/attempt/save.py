@@ -1,4 +1,4 @@
-"""Saves answers in one short transaction: the fence first, then the counters and the rows.
+"""Saves answers in one short transaction: the fence first, then the counters and the numbers.
 
 It runs after the network work and never around it. An attempt that no longer has the job writes nothing.
 """
@@ -16,6 +16,7 @@ from sqlalchemy.types import TypeEngine
 
 from portal.database import db
 from portal.jobs.core.job_tables import Number
+from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import FINAL, Answer, Outcome
 
@@ -28,9 +29,9 @@ COUNTERS = {
 }
 
 _NUMBERS = cast(Table, Number.__table__)
-_WRITE_ROW = (
+_WRITE_NUMBER = (
     update(_NUMBERS)
-    .where(_NUMBERS.c.job_id == bindparam("of_job"), _NUMBERS.c.row_no == bindparam("of_row"))
+    .where(_NUMBERS.c.job_id == bindparam("of_job"), _NUMBERS.c.no == bindparam("of_no"))
     .where(_NUMBERS.c.outcome == literal_column(f"'{Outcome.WAITING}'"))
     .values(
         outcome=bindparam("new_outcome"),
@@ -63,13 +64,13 @@ class AttemptTaken(Exception):
 
 
 class LedgerMismatch(RuntimeError):
-    """A row to write has an answer already, so that the counters would no longer match the rows."""
+    """A number to write has an answer already, so that the counters would no longer match the ledger."""
 
 
 class LookedUp(NamedTuple):
-    """One number that was looked up: the rows that hold it, and the answer for all of them."""
+    """One number that was looked up, and the answer for all cells where it stands."""
 
-    rows: Sequence[int]
+    number: WaitingNumber
     answer: Answer
 
 
@@ -93,11 +94,11 @@ def save(
     again. Raises AttemptTaken and LedgerMismatch, with nothing written.
     """
     connection = db.session.connection()
-    if repeated and looked_up and _was_written(connection, job_id, attempt, looked_up[0].rows[0]):
+    if repeated and looked_up and _was_written(connection, job_id, attempt, looked_up[0].number.no):
         looked_up, also_write = (), _nothing  # one transaction: all of it was written
     counts: Counter[Outcome] = Counter()
     for one in looked_up:
-        counts[one.answer.outcome] += len(one.rows)
+        counts[one.answer.outcome] += one.number.cells
     final = sum(counts[outcome] for outcome in FINAL)
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
     until = now + timedelta(seconds=lease_seconds)
@@ -108,24 +109,23 @@ def save(
     if held is None:
         db.session.rollback()
         raise AttemptTaken
-    rows = sum(counts.values())
     written = _write(connection, job_id, attempt, looked_up, now) if looked_up else 0
-    if written != rows:
+    if written != len(looked_up):
         db.session.rollback()
-        raise LedgerMismatch(f"job {job_id}: {rows} rows to write, {written} were waiting")
+        raise LedgerMismatch(f"job {job_id}: {len(looked_up)} numbers to write, {written} were waiting")
     also_write()
     db.session.commit()
     return held.paused_at is not None
 
 
-def _was_written(connection: Connection, job_id: int, attempt: int, row_no: int) -> bool:
-    mine = (_NUMBERS.c.job_id == job_id, _NUMBERS.c.row_no == row_no, _NUMBERS.c.attempt == attempt)
-    answered = select(_NUMBERS.c.row_no).where(*mine, _NUMBERS.c.outcome != Outcome.WAITING)
+def _was_written(connection: Connection, job_id: int, attempt: int, no: int) -> bool:
+    mine = (_NUMBERS.c.job_id == job_id, _NUMBERS.c.no == no, _NUMBERS.c.attempt == attempt)
+    answered = select(_NUMBERS.c.no).where(*mine, _NUMBERS.c.outcome != Outcome.WAITING)
     return connection.execute(answered).one_or_none() is not None
 
 
 def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequence[LookedUp], now: datetime) -> int:
-    """Write the rows, and return how many of them were waiting.
+    """Write the numbers, and return how many of them were waiting.
 
     It goes straight to the driver: values that are the same in every row are converted once, which avoids SQLAlchemy's
     processing of each row of an executemany. That costs more than the database itself.
@@ -138,12 +138,11 @@ def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequenc
         answer = one.answer
         row = {
             "new_outcome": words[answer.outcome], "new_reason": answer.reason,
-            "new_answer": _as_json(answer.fields) if answer.fields else None, **same,
+            "new_answer": _as_json(answer.fields) if answer.fields else None, "of_no": one.number.no, **same,
         }  # fmt: skip
         if answer.asked_at is not None:  # an answer from the cache keeps its own date
             row["now"] = ready["now"](answer.asked_at)
-        for row["of_row"] in one.rows:
-            rows.append(in_order(row) if in_order else {**row})
+        rows.append(in_order(row) if in_order else row)
     return connection.exec_driver_sql(sql, rows).rowcount
 
 
@@ -151,7 +150,7 @@ def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequenc
 def _prepared(dialect: Dialect) -> tuple[str, Callable[[Any], Any] | None, dict[str, Callable[[Any], Any]]]:
     """Return the statement in this database's dialect, a function that puts a row's values in order where they are
     passed by position (None where they go by name), and a converter for each value."""
-    compiled = _WRITE_ROW.compile(dialect=dialect)
+    compiled = _WRITE_NUMBER.compile(dialect=dialect)
     in_order = itemgetter(*compiled.positiontup) if compiled.positiontup else None
     return str(compiled), in_order, {name: _ready(bind.type, dialect) for name, bind in compiled.binds.items()}
 

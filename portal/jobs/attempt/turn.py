@@ -1,4 +1,4 @@
-"""An attempt's turn: after a few minutes it gives its worker back, if another person's file waits for one.
+"""An attempt's turn: after a minute it gives its worker back, if another person's file waits for one.
 
 A person who is alone on the portal keeps it; a job that gives way goes to the back of the queue and uses no retry. An
 attempt in which nothing comes in may give way for `timeout_minutes` in all, as each turn starts its time-out anew.
@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from portal.database import reading
 from portal.jobs.models import ScrapingJob
 
-TURN_SECONDS = 180.0
+TURN_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 WAITED = timedelta(seconds=10)  # a worker that is free takes a job sooner: its owner does not wait
 

@@ -10,19 +10,25 @@ from sqlalchemy import delete, insert, select
 
 from portal.database import changed_rows, db
 from portal.jobs.core.job_tables import AnswerSample
+from portal.jobs.core.ledger import WaitingNumber
 from portal.sources.http.answer_samples import Sample
 
 SHOWN = 15  # of the latest attempts
 
 
 def write(
-    job_id: int, attempt: int, first: int, taken: Sequence[Sample], rows: Mapping[str, list[int]], now: datetime
+    job_id: int,
+    attempt: int,
+    first: int,
+    taken: Sequence[Sample],
+    numbers: Mapping[str, WaitingNumber],
+    now: datetime,
 ) -> None:
-    """Save these samples, numbered from `first`, in the session's transaction. `rows` has the file's rows by number."""
+    """Save these samples, numbered from `first`, in the session's transaction. `numbers` are the attempt's."""
     kept = [
         {
             "job_id": job_id, "attempt": attempt, "nth": nth, "at": now, "status": one.status, "why": one.why[:200],
-            "row_no": rows[one.number][0] if one.number in rows else None, "body": one.body,
+            "row_no": numbers[one.number].first_row if one.number in numbers else None, "body": one.body,
         }
         for nth, one in enumerate(taken, first)
     ]  # fmt: skip

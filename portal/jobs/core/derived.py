@@ -29,6 +29,7 @@ class Action(StrEnum):
     DELETE = "delete"
     TIME_OUT = "time_out"  # admins only
     LIMITS = "limits"  # admins only
+    PUT_FIRST = "put_first"  # admins only
 
 
 class Summary(StrEnum):
@@ -89,6 +90,8 @@ def actions(job: JobColumns) -> frozenset[Action]:
         allowed.add(Action.TIME_OUT)
     if job.status != Status.COMPLETED:
         allowed.add(Action.LIMITS)
+    if job.status in WAITING and job.paused_at is None and job.put_first_at is None:
+        allowed.add(Action.PUT_FIRST)
     return frozenset(allowed)
 
 

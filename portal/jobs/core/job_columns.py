@@ -60,6 +60,7 @@ class JobColumns:
     waits_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     next_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty on failed/timeout: final
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    put_first_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # an admin lets it go before everybody's jobs
 
     source_paused = False  # not a column: `queries` sets it on each job that it returns to a page
 

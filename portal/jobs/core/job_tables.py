@@ -1,5 +1,5 @@
-"""The tables beside a job's row: its numbers (the ledger), tickets, attempts, timeline events, samples of unusable
-answers, and the sweep's state.
+"""The tables beside a job's row: the ledger (its numbers and the cells where they stand), tickets, attempts, timeline
+events, samples of unusable answers, and the sweep's state.
 
 They name the job by its id and must not know its verbs.
 """
@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, and_, case, func, literal, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import EnumColumn, Model, UtcDateTime, enum_check
@@ -16,22 +16,82 @@ from portal.sources.base import Outcome
 
 
 class Number(Model):
-    """One row of the document and its answer. While the job exists, no row is added or removed."""
+    """One distinct telephone number of a job, and its answer. While the job exists, none is added or removed.
+
+    It is looked up once, wherever it stands: `NumberCell` says where.
+    """
 
     __tablename__ = "numbers"
 
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
-    row_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # as Excel counts, from 1
-    text: Mapped[str] = mapped_column(String(200))  # the cell as the person wrote it, clipped
-    e164: Mapped[str | None] = mapped_column(String(20), index=True)  # empty: not a number
-    duplicate_of: Mapped[int | None]  # the first row with the same number: looked up once, filled in everywhere
+    no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # in the order of the file, from 1
+    e164: Mapped[str] = mapped_column(String(20))
+    cells: Mapped[int]  # how many cells it stands in; the job's counters count cells
+    first_row: Mapped[int]  # the row of the first of them, as Excel counts, from 1
     outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome), default=Outcome.WAITING)
-    reason: Mapped[str | None] = mapped_column(String(40))  # a CauseCode, or a phone.Reason
+    reason: Mapped[str | None] = mapped_column(String(40))  # a CauseCode
     answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int | None]  # the attempt that wrote the answer
 
-    __table_args__ = (enum_check("outcome", Outcome),)
+    __table_args__ = (
+        enum_check("outcome", Outcome),
+        # Also for the search of one number in everybody's jobs, hence this order.
+        Index("ix_numbers_e164_job_id", "e164", "job_id", unique=True),
+    )
+
+
+class NumberCell(Model):
+    """One cell of the document that may hold a number: what is written in it, and its number or why it has none."""
+
+    __tablename__ = "cells"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
+    row_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # as Excel counts, from 1
+    column: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # position in the row, from 0
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # of the number in the cell, from 1
+    text: Mapped[str] = mapped_column(String(200))  # the cell as the person wrote it, clipped
+    number_no: Mapped[int | None]  # empty: not a number
+    repeats: Mapped[bool] = mapped_column(default=False)  # the number stands in an earlier cell already
+    reason: Mapped[str | None] = mapped_column(String(40))  # why it is not a number: a phone.Reason
+
+
+_NO_NUMBER = literal(Outcome.INVALID, EnumColumn(Outcome))
+_answers = (
+    select(
+        NumberCell.job_id, NumberCell.row_no, NumberCell.column, NumberCell.place, NumberCell.text,
+        NumberCell.number_no, Number.e164, case((NumberCell.repeats, Number.first_row)).label("duplicate_of"),
+        func.coalesce(Number.outcome, _NO_NUMBER, type_=EnumColumn(Outcome)).label("outcome"),
+        func.coalesce(NumberCell.reason, Number.reason).label("reason"),
+        Number.answer, Number.checked_at, Number.attempt,
+    )
+    .outerjoin(Number, and_(Number.job_id == NumberCell.job_id, Number.no == NumberCell.number_no))
+    .subquery("cell_answers")
+)  # fmt: skip
+
+
+class CellAnswer(Model):
+    """A cell with the answer for its number, as pages and files show it. Read only: a join of the two tables.
+
+    `duplicate_of` is the first row with the same number; a cell without a number is `invalid`.
+    """
+
+    __table__ = _answers
+    __mapper_args__ = {"primary_key": [_answers.c.job_id, _answers.c.row_no, _answers.c.column, _answers.c.place]}
+
+    job_id: Mapped[int]
+    row_no: Mapped[int]
+    column: Mapped[int]
+    place: Mapped[int]
+    text: Mapped[str]
+    number_no: Mapped[int | None]
+    e164: Mapped[str | None]
+    duplicate_of: Mapped[int | None]
+    outcome: Mapped[Outcome]
+    reason: Mapped[str | None]
+    answer: Mapped[dict[str, str] | None]
+    checked_at: Mapped[datetime | None]
+    attempt: Mapped[int | None]
 
 
 class Ticket(Model):
@@ -97,6 +157,7 @@ class EventKind(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     LIMITS_SET = "limits_set"
+    PUT_FIRST = "put_first"
     TICKETS_LOST = "tickets_lost"
     DOWNLOADED = "downloaded"
     DELETED = "deleted"

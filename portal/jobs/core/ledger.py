@@ -1,55 +1,90 @@
-"""The ledger: one row for each row of the file. It must not know a job's verbs; `attempt.save` writes answers,
-fenced."""
+"""The ledger: a job's distinct numbers, and the cells of the file where they stand. It must not know a job's verbs;
+`attempt.save` writes answers, fenced."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from portal.database import changed_rows, db
-from portal.jobs.core.job_tables import Attempt, Number, Ticket
+from portal.documents.check import CheckedRow
+from portal.jobs.core.job_tables import Attempt, Number, NumberCell, Ticket
 from portal.sources.base import Outcome
 
-CHUNK = 500
+PLACE = 1  # of the number in its cell
 
 
-def open_ledger(job_id: int, rows: Iterable[dict[str, Any]]) -> None:
-    """Write the rows of a new job. Each has row_no, text, e164, duplicate_of, outcome, reason and checked_at."""
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append({"job_id": job_id, **row})
-        if len(batch) == CHUNK:
-            db.session.execute(insert(Number), batch)
-            batch = []
-    if batch:
-        db.session.execute(insert(Number), batch)
+class WaitingNumber(NamedTuple):
+    """A number that is still to be looked up, for all cells where it stands."""
+
+    no: int
+    cells: int
+    first_row: int
 
 
-def waiting(job_id: int) -> dict[str, list[int]]:
-    """Return the numbers still to be looked up, in E.164, each with all rows that hold it, in the file's order."""
+@dataclass
+class NewLedger:
+    """The rows of both tables for a job that is being started, without its id."""
+
+    numbers: list[dict[str, Any]] = field(default_factory=list)
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    invalid: int = 0  # cells without a number
+
+
+def build(checked: Iterable[CheckedRow], column: int) -> NewLedger:
+    """Return the ledger of a checked column: each distinct number once, and each cell."""
+    new = NewLedger()
+    known: dict[str, dict[str, Any]] = {}
+    for row in checked:
+        number = known.get(row.phone_e164) if row.phone_e164 else None
+        repeats = number is not None
+        if row.phone_e164 and number is None:
+            number = {"no": len(known) + 1, "e164": row.phone_e164, "cells": 0, "first_row": row.row_no}
+            known[row.phone_e164] = number
+            new.numbers.append(number)
+        if number:
+            number["cells"] += 1
+        else:
+            new.invalid += 1
+        new.cells.append({
+            "row_no": row.row_no, "column": column, "place": PLACE, "text": row.text[:200],
+            "number_no": number["no"] if number else None, "repeats": repeats, "reason": row.reason,
+        })  # fmt: skip
+    return new
+
+
+def write(job_id: int, table: type[Number] | type[NumberCell], rows: Sequence[dict[str, Any]]) -> None:
+    """Write some rows of a new job in the session's transaction."""
+    if rows:
+        db.session.execute(insert(table), [{"job_id": job_id, **row} for row in rows])
+
+
+def waiting(job_id: int) -> dict[str, WaitingNumber]:
+    """Return the numbers still to be looked up, by their E.164 form, in the file's order."""
     rows = db.session.execute(
-        select(Number.e164, Number.row_no)
+        select(Number.e164, Number.no, Number.cells, Number.first_row)
         .where(Number.job_id == job_id, Number.outcome == Outcome.WAITING)
-        .order_by(Number.row_no)
+        .order_by(Number.no)
     )
-    numbers: dict[str, list[int]] = {}
-    for e164, row_no in rows:
-        numbers.setdefault(str(e164), []).append(row_no)
-    return numbers
+    return {e164: WaitingNumber(no, cells, first_row) for e164, no, cells, first_row in rows}
 
 
 def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
-    """Let failed rows wait again, all of them or those with one of these reasons. Returns how many."""
-    statement = update(Number).where(Number.job_id == job_id, Number.outcome == Outcome.FAILED)
+    """Let failed numbers wait again, all of them or those with one of these reasons. Returns in how many cells they
+    stand. The caller has the job's row locked."""
+    failed = [Number.job_id == job_id, Number.outcome == Outcome.FAILED]
     if reasons is not None:
-        statement = statement.where(Number.reason.in_(reasons))
-    return changed_rows(statement.values(outcome=Outcome.WAITING, reason=None))
+        failed.append(Number.reason.in_(reasons))
+    cells = db.session.scalar(select(func.coalesce(func.sum(Number.cells), 0)).where(*failed)) or 0
+    changed_rows(update(Number).where(*failed).values(outcome=Outcome.WAITING, reason=None))
+    return int(cells)
 
 
 def erase(job_id: int) -> None:
-    """Delete every row of a job that is being deleted, and its attempts' tracebacks, which may quote them."""
+    """Delete the ledger of a job that is being deleted, and its attempts' tracebacks, which may quote numbers."""
     delete_tickets(job_id)
+    changed_rows(delete(NumberCell).where(NumberCell.job_id == job_id))
     changed_rows(delete(Number).where(Number.job_id == job_id))
     changed_rows(update(Attempt).where(Attempt.job_id == job_id).values(traceback=None))
 
@@ -57,18 +92,3 @@ def erase(job_id: int) -> None:
 def delete_tickets(job_id: int) -> None:
     """Delete the job's tickets: their batches are not fetched any more."""
     changed_rows(delete(Ticket).where(Ticket.job_id == job_id))
-
-
-def initial_row(
-    row_no: int, text: str, e164: str | None, duplicate_of: int | None, reason: str | None, now: datetime
-) -> dict[str, Any]:
-    """Return a row as it is when the job is confirmed: waiting, or invalid already, with its reason."""
-    return {
-        "row_no": row_no,
-        "text": text[:200],
-        "e164": e164,
-        "duplicate_of": duplicate_of,
-        "outcome": Outcome.WAITING if e164 else Outcome.INVALID,
-        "reason": reason,
-        "checked_at": None if e164 else now,
-    }

@@ -1,4 +1,7 @@
-"""Which file can be given back as a copy of the person's own, with the answers added, and what it then loses."""
+"""Which file can be given back as a copy of the person's own, with the answers added, and what it then loses.
+
+A workbook in one of Excel's older formats was converted when it was read; that is the one that is copied.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -26,7 +29,8 @@ from portal.jobs.models import ScrapingJob
 
 LARGE_ROWS = 20_000  # looked through in a tenth of a second
 WORKBOOKS = frozenset({".xlsx", ".xlsm"})
-IN_PLACE = dict.fromkeys(WORKBOOKS, "xlsx")
+OLD_WORKBOOKS = frozenset({".xls", ".xlsb"})  # come back as xlsx
+IN_PLACE = dict.fromkeys(WORKBOOKS | OLD_WORKBOOKS, "xlsx")
 """The endings of uploads that come back as they were, each with the format under which they are asked for."""
 OTHERS_IN_PLACE = {**dict.fromkeys(TEXTS, "csv"), ".ods": "ods"}
 
@@ -61,14 +65,24 @@ def own_format(job: ScrapingJob) -> str:
 
 def look_ahead(document: Document, storage: LocalStorage) -> None:
     """Look through the large sheets of a document that was just read, so that its downloads start at once."""
-    path = storage.path(document.storage_key)
-    if document.state != Reading.READY or extension_of(document.file_name) not in WORKBOOKS:
+    path = workbook_path(document, storage)
+    if document.state != Reading.READY or path is None:
         return
     for facts in document.sheets:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
             place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
             with suppress(CannotWriteInPlace):
                 OpenWorkbook(path, place, _survey_file(path, facts["index"])).close()
+
+
+def workbook_path(document: Document, storage: LocalStorage) -> Path | None:
+    """The workbook to which answers are added: the stored file, or what an older one was converted to. None for other
+    kinds of files, and while it is not there."""
+    converted, stored = storage.converted_path(document.storage_key), storage.path(document.storage_key)
+    if converted.is_file():
+        return converted
+    known = extension_of(document.file_name) in WORKBOOKS | OLD_WORKBOOKS  # what says .xls may well be an xlsx
+    return stored if known and stored.is_file() else None
 
 
 def _survey_file(path: Path, sheet: int) -> Path:
@@ -81,9 +95,13 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
 
     A quick look at the package only: a sheet that cannot be changed for its own sake is noticed when it is written.
     """
-    path = storage.path(document.storage_key)
-    extension = extension_of(document.file_name)
-    if extension not in (*WORKBOOKS, ".ods") or not path.is_file():
+    path, extension = storage.path(document.storage_key), extension_of(document.file_name)
+    if storage.converted_path(document.storage_key).is_file():
+        return gettext(
+            "You will get a modern Excel file (.xlsx) with all your sheets, values and formats. It will not have "
+            "formulas (their results stay), macros, charts, pictures, comments, links, filters or rules."
+        )
+    if extension not in IN_PLACE | {".ods": "ods"} or not path.is_file():
         return ""
     try:
         with Package(path) as package:
@@ -102,8 +120,8 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
 
 def own_formats(job: ScrapingJob, storage: LocalStorage, plan: ExportPlan) -> dict[tuple[int, Shows], int | str]:
     """How the columns of the person's sheet show numbers and dates, for a new workbook; empty where it is not known."""
-    path = storage.path(job.document.storage_key)
-    if extension_of(job.file_name) not in WORKBOOKS or not path.is_file():
+    path = workbook_path(job.document, storage)
+    if path is None:
         return {}
     return formats_of(path, job.sheet, plan.sheet_name, plan.header_row)
 
@@ -122,8 +140,10 @@ def open_copy(
 ) -> Copy | None:
     """The person's own file, to be copied; None when this format is not theirs, their file cannot be changed, or its
     ending would have to be another than `extension`."""
-    path = storage.path(job.document.storage_key)
-    if plan.selects or not comes_back_as_it_was(job, kind) or not path.is_file():
+    if plan.selects or not comes_back_as_it_was(job, kind):
+        return None
+    path = workbook_path(job.document, storage) or storage.path(job.document.storage_key)
+    if not path.is_file():
         return None
     try:
         found = _opened(job, path, plan)

@@ -20,7 +20,7 @@ from portal.database import READ_ONLY, db
 from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import LocalStorage
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.export.added import AddedCell, AddedRow, Tone
 from portal.jobs.export.download_groups import RowChoice, in_group
 from portal.jobs.models import ScrapingJob
@@ -54,7 +54,7 @@ class NumberResult(NamedTuple):
     reason: str | None
     answer: dict[str, str] | None
     checked_at: datetime | None
-    text: str
+    text: str = ""  # the cell's
 
 
 class Line(NamedTuple):
@@ -75,12 +75,12 @@ class ExportPlan:
     width: int  # the sheet's widest row: the added columns follow it
     header_row: int
     column: int
-    country: str  # of numbers without a prefix
     fields: tuple[str, ...]
     rows: RowFilter
     group: str | None
     time_zone: str
     about: str  # where the answers come from, for the file's properties
+    country: str = ""  # of numbers without a prefix
     source: str = ""  # its recipe has the column headings
     choice: RowChoice = RowChoice()
     own_headings: tuple[str, ...] = ()  # the person's, which no added one repeats
@@ -199,15 +199,15 @@ def _is_included(plan: ExportPlan, result: NumberResult) -> bool:
 def _results(job_id: int) -> Iterator[NumberResult]:
     """The ledger by row number. Each chunk has its own transaction, so that workers can write in between."""
     columns = (
-        Number.row_no, Number.e164, Number.duplicate_of, Number.outcome, Number.reason, Number.answer,
-        Number.checked_at, Number.text,
+        CellAnswer.row_no, CellAnswer.e164, CellAnswer.duplicate_of, CellAnswer.outcome, CellAnswer.reason,
+        CellAnswer.answer, CellAnswer.checked_at, CellAnswer.text,
     )  # fmt: skip
     after = 0
     with db.engine.connect() as connection:
         connection.execution_options(**READ_ONLY)
         while True:
-            chunk = select(*columns).where(Number.job_id == job_id, Number.row_no > after)
-            found = connection.execute(chunk.order_by(Number.row_no).limit(CHUNK)).all()
+            chunk = select(*columns).where(CellAnswer.job_id == job_id, CellAnswer.row_no > after)
+            found = connection.execute(chunk.order_by(CellAnswer.row_no).limit(CHUNK)).all()
             connection.rollback()
             yield from (NumberResult(*row) for row in found)
             if len(found) < CHUNK:

@@ -34,7 +34,7 @@ def summary_sheet(job: ScrapingJob, plan: ExportPlan, now: datetime) -> ExtraShe
 def _values(job_id: int, field: str, source: str) -> list[Row]:
     value = Number.answer[field].as_string().label("one_value")
     answered = (Number.job_id == job_id, Number.outcome == Outcome.FOUND)
-    counted = select(value, func.count()).where(*answered).group_by("one_value").limit(MOST_VALUES + 1)
+    counted = select(value, func.sum(Number.cells)).where(*answered).group_by("one_value").limit(MOST_VALUES + 1)
     found = {value or "": count for value, count in db.session.execute(counted)}
     if not any(found) or len(found) > MOST_VALUES:
         return []

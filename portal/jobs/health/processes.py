@@ -178,6 +178,13 @@ def scrape_worker_is_alive(now: datetime) -> bool:
     return is_kind_alive(WorkerKind.SCRAPE, now)
 
 
+def alive_workers(kind: WorkerKind, now: datetime) -> int:
+    """Count the processes of this kind that have reported recently."""
+    alive = (WorkerProcess.kind == kind, WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at >= now - SILENT_AFTER)
+    with reading() as session:
+        return session.scalar(select(func.count()).select_from(WorkerProcess).where(*alive)) or 0
+
+
 def is_kind_alive(kind: WorkerKind, now: datetime) -> bool:
     """Return whether a process of this kind has reported recently."""
     seen = select(WorkerProcess.name).where(

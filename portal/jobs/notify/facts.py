@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from portal.database import db
 from portal.jobs.core.job_columns import JobColumns
-from portal.jobs.core.job_tables import Attempt, Number
+from portal.jobs.core.job_tables import Attempt, CellAnswer, Number
 from portal.jobs.core.retention import deleted_on
 from portal.sources.base import Outcome
 
@@ -50,9 +50,9 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
 def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
     """Return the first rows with one of these outcomes, each with its reason."""
     rows = (
-        select(Number.row_no, Number.reason)
-        .where(Number.job_id == job_id, Number.outcome.in_(outcomes))
-        .order_by(Number.row_no)
+        select(CellAnswer.row_no, CellAnswer.reason)
+        .where(CellAnswer.job_id == job_id, CellAnswer.outcome.in_(outcomes))
+        .order_by(CellAnswer.row_no)
         .limit(ROWS_NAMED)
     )
     return [(row_no, reason) for row_no, reason in db.session.execute(rows)]
@@ -60,11 +60,12 @@ def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
 
 def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, Any]]:
     """Return the reasons for rows without an answer, with the number of rows: the most frequent first."""
+    rows_of = func.sum(Number.cells)
     counted = (
-        select(Number.reason, func.count())
+        select(Number.reason, rows_of)
         .where(Number.job_id == job_id, Number.outcome == Outcome.FAILED, Number.reason.is_not(None))
         .group_by(Number.reason)
-        .order_by(func.count().desc(), Number.reason)
+        .order_by(rows_of.desc(), Number.reason)
         .limit(CAUSES_NAMED)
     )
     return [

@@ -199,6 +199,7 @@ LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
     EventKind.DELETED: ("idle", lambda facts: gettext("Deleted.")),
     EventKind.EXPIRED: ("idle", lambda facts: gettext("Deleted because its retention period ended.")),
     EventKind.LIMITS_SET: ("idle", _limits),
+    EventKind.PUT_FIRST: ("run", lambda facts: gettext("Put first: the first free worker takes it.")),
     EventKind.DOWNLOADED: ("idle", _downloaded),
     EventKind.TICKETS_LOST: ("warn", _tickets_lost),
     EventKind.NOTIFIED: ("idle", _notified),

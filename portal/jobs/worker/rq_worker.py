@@ -30,6 +30,7 @@ from portal.database import db
 from portal.documents.reader.sandbox import not_dumpable
 from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
+from portal.jobs.worker import tasks
 from portal.jobs.worker.redis_repair import GuardedWorker
 from portal.jobs.worker.tasks import STOP
 from portal.jobs.worker.watchdog import Watchdog
@@ -57,13 +58,13 @@ class PortalWorker(GuardedWorker):
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
         # RQ's own goes to Redis and decides nothing. This runs while idle, while Redis is away, and beside a horse.
-        self.reporter.report(utcnow(), self.doing)
+        chosen = self.watchdog.ticks.chosen() if self.doing else None
+        self.reporter.report(utcnow(), f"job {chosen[0]}" if chosen else self.doing)
         with contextlib.suppress(RedisError, OSError):
             super().heartbeat(*args, **kwargs)
 
     def monitor_work_horse(self, job: Job, *args: Any, **kwargs: Any) -> None:
         self.doing = _short_name(job)
-        self.watchdog.begin(_attempt_of(job))
         try:
             super().monitor_work_horse(job, *args, **kwargs)
         finally:
@@ -90,6 +91,7 @@ class PortalWorker(GuardedWorker):
             super().teardown()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        self.watchdog.begin()
         catalogue.refresh()  # the fork gets the present recipes, and the last good version of a broken one
         # A signal between the fork and the horse's own handlers would run the worker's handler in the horse.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -103,6 +105,7 @@ class PortalWorker(GuardedWorker):
         self.setup_work_horse_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         self.watchdog.ticks.start()
+        tasks.on_chosen = self.watchdog.ticks.choose
         with self.app.app_context():
             db.engine.dispose(close=False)  # the parent still uses these connections
             super().main_work_horse(job, queue)
@@ -172,19 +175,10 @@ def _short_name(job: Job) -> str | None:
         name, first = str(job.func_name).rpartition(".")[2], next(iter(job.args or ()), None)
     except Exception:  # the horse refuses a message that cannot be read
         return None
-    kind = {"scrape": "job", "read_document": "document"}.get(name, name)
+    if name == "scrape":  # it says itself which job it has chosen
+        return "choosing a job"
+    kind = {"read_document": "document"}.get(name, name)
     return f"{kind} {first}"[:60] if isinstance(first, int) else kind[:60]
-
-
-def _attempt_of(message: Job) -> tuple[int, int] | None:
-    """The job and the attempt before, of a message that runs an attempt; None for any other."""
-    try:
-        name, args = str(message.func_name).rpartition(".")[2], tuple(message.args or ())
-    except Exception:  # the fork refuses a message that cannot be read
-        return None
-    if name == "scrape" and len(args) == 2 and all(isinstance(one, int) for one in args):
-        return args[0], args[1]
-    return None
 
 
 def freeze_memory() -> None:

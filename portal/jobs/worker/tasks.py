@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from datetime import datetime
 
 from flask import current_app
 
@@ -13,17 +14,25 @@ from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
 from portal.jobs import source_trial
 from portal.jobs.admin import operation_runner
+from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.attempt.turn import TURN_SECONDS
 from portal.jobs.core.status import Status
-from portal.jobs.dispatch import push_job, push_operation
+from portal.jobs.dispatch import push_job, push_operation, queue_is_empty
 from portal.jobs.export.copy import look_ahead
+from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
 from portal.jobs.quotas import rows_for_document
 from portal.jobs.sweep import steps
+from portal.jobs.turns import next_job
 
 STOP = threading.Event()  # set when the worker has to stop: finish what is in flight, save, hand back
 FENCED_EXIT = 3
+LOST_RACES = 5  # for a job that another worker chose too; then the next message has to do
+
+
+def on_chosen(job_id: int, attempt: int) -> None:
+    """Called with the job that is about to be claimed, and its last attempt. The worker sets its own in its fork."""
 
 
 def _end_process() -> None:
@@ -32,7 +41,7 @@ def _end_process() -> None:
 
 
 def scrape(job_id: int, attempt: int) -> None:
-    """Run one attempt of a job."""
+    """Run one attempt of the job whose turn it is. The message names a job, but says only that there is work."""
     conditions = Conditions(
         worker=f"{socket.gethostname()}:{os.getpid()}"[:80],
         lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
@@ -41,8 +50,30 @@ def scrape(job_id: int, attempt: int) -> None:
         on_fenced=_end_process,
         turn_seconds=TURN_SECONDS,
     )
-    if run(job_id, attempt, conditions) == Status.RETRYING:
-        push_job(job_id, utcnow())  # handed back: another worker may continue at once, unless the job has to wait
+    for _ in range(LOST_RACES):
+        chosen = until_back(lambda _: next_job(utcnow(), limit_of_one_person(utcnow())), stopped=STOP.is_set)
+        if chosen is None:
+            break
+        on_chosen(*chosen)
+        ended = run(*chosen, conditions)
+        if ended is not None:
+            if ended == Status.RETRYING:
+                push_job(chosen[0], utcnow())  # handed back: another worker may continue at once, unless it must wait
+            break
+    ring_for_the_next(utcnow())
+
+
+def limit_of_one_person(now: datetime) -> int:
+    """How many workers one person's long files may have: by default all that are alive but one."""
+    limit: int = current_app.config["PORTAL_WORKERS_PER_PERSON"]
+    return limit or max(1, alive_workers(WorkerKind.SCRAPE, now) - 1)
+
+
+def ring_for_the_next(now: datetime) -> None:
+    """Push the job whose turn is next, if no message is left: one that was left waiting for somebody else's turn has
+    used its own up."""
+    if queue_is_empty("scrape") and (waiting := next_job(now, limit_of_one_person(now))) is not None:
+        push_job(waiting[0], now)
 
 
 def read_document(document_id: int) -> None:

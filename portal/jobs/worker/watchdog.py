@@ -29,13 +29,22 @@ LONGEST_STEP_SECONDS = 10.0  # counted between two looks at most: the worker its
 
 
 class Ticks:
-    """A counter in memory that the worker shares with its forks."""
+    """A counter in memory that the worker shares with its forks, and the job that the fork has chosen."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8)
+        self._memory = mmap.mmap(-1, 24)
 
     def read(self) -> int:
         return int(struct.unpack_from("Q", self._memory)[0])
+
+    def choose(self, job_id: int, attempt: int) -> None:
+        """Say which job the fork is about to claim, and the number of its last attempt. 0: none."""
+        struct.pack_into("QQ", self._memory, 8, job_id, attempt)
+
+    def chosen(self) -> tuple[int, int] | None:
+        """The job that the fork has chosen, and its last attempt."""
+        job_id, attempt = struct.unpack_from("QQ", self._memory, 8)
+        return (job_id, attempt) if job_id else None
 
     def start(self) -> None:
         """Count up in a thread of this process until it ends. Called in a fork."""
@@ -57,11 +66,10 @@ class Watchdog:
         self._engine = engine.execution_options(**READ_ONLY)
         self._silence_seconds = max(lease_seconds, SHORTEST_SILENCE_SECONDS)
         self._clock = clock
-        self._attempt: tuple[int, int] | None = None
 
-    def begin(self, attempt: tuple[int, int] | None) -> None:
-        """Start to watch a fork. `attempt`: the job that it is to claim, and its last attempt; None for other tasks."""
-        self._attempt = attempt
+    def begin(self) -> None:
+        """Start to watch a fork that is about to begin."""
+        self.ticks.choose(0, 0)
         self._seen, self._silent, self._taken = self.ticks.read(), 0.0, 0.0
         self._looked_at = self._clock()
 
@@ -78,9 +86,10 @@ class Watchdog:
         return "its job is no longer its own" if self._taken > TAKEN_SECONDS else None
 
     def _is_taken(self) -> bool:
-        if self._attempt is None:
+        chosen = self.ticks.chosen()
+        if chosen is None:
             return False
-        job_id, before = self._attempt
+        job_id, before = chosen
         state = select(ScrapingJob.status, ScrapingJob.attempt).where(ScrapingJob.id == job_id)
         try:
             with self._engine.connect() as connection:

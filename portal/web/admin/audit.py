@@ -20,6 +20,7 @@ VERBS: dict[str, LazyString] = {
     "delete": _("deleted the file"),
     "time_out": _("marked the attempt as timed out"),
     "limits": _("changed the limits of the file"),
+    "put_first": _("put the file first"),
     "operation_begun": _("started a bulk operation"),
     "operation_stopped": _("stopped the bulk operation"),
     "source_paused": _("paused the source"),

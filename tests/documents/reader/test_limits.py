@@ -173,7 +173,7 @@ def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     os.mkfifo(path)  # opening it waits for a writer, so the child hangs here
     code = (
         "import sys; from pathlib import Path; import portal.documents.reader.parent as r\n"
-        "r._run_child(Path(sys.argv[1]), 'a.csv', Path(sys.argv[2]), r.ReadLimits())"
+        "r._run_child('read', Path(sys.argv[1]), 'a.csv', Path(sys.argv[2]), r.ReadLimits())"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(path), str(tmp_path)], cwd=ROOT)
     child = None
@@ -230,7 +230,7 @@ def _reading_of_a_pipe(folder: Path) -> Iterator[tuple[Future[object], psutil.Pr
     pipe, before = folder / "pipe.csv", set(psutil.Process().children())
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(_run_child, pipe, "a.csv", folder, ReadLimits())
+        reading = pool.submit(_run_child, "read", pipe, "a.csv", folder, ReadLimits())
         child = _first_child(psutil.Process(), before)
         try:
             _wait_until_confined(child)

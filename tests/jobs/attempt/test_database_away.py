@@ -177,7 +177,7 @@ def test_a_commit_whose_confirmation_is_lost_is_not_made_twice(
 ) -> None:
     """The claim, the reading of the ledger, two saves and the end."""
     monkeypatch.setattr(runner, "SAVE_SECONDS", 60)
-    monkeypatch.setattr(runner, "SAVE_ROWS", ROWS // 2 + 1)
+    monkeypatch.setattr(runner, "SAVE_NUMBERS", ROWS // 2 + 1)
     monkeypatch.setattr(runner, "SAVES_APART_SECONDS", 0)
     job = make_job(alice, ROWS, source="counting")
     with lost_confirmation(nth) as commits:

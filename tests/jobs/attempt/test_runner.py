@@ -15,7 +15,7 @@ from portal.database import db
 from portal.jobs.attempt import runner, save
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core import ledger
-from portal.jobs.core.job_tables import Attempt, AttemptEnd, Number
+from portal.jobs.core.job_tables import Attempt, AttemptEnd, CellAnswer
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -35,8 +35,8 @@ def given(now: datetime = NOW, **more: object) -> Conditions:
     return Conditions(worker="w", lease_seconds=60, backoff=BACKOFF, clock=lambda: now, **more)  # type: ignore[arg-type]
 
 
-def rows_of(job: ScrapingJob) -> list[Number]:
-    return list(db.session.scalars(select(Number).where(Number.job_id == job.id).order_by(Number.row_no)))
+def rows_of(job: ScrapingJob) -> list[CellAnswer]:
+    return list(db.session.scalars(select(CellAnswer).where(CellAnswer.job_id == job.id).order_by(CellAnswer.row_no)))
 
 
 def test_every_row_gets_an_answer_and_the_sums_agree(alice, make_job, counting: CountingSource) -> None:
@@ -186,7 +186,7 @@ def test_a_pause_hands_the_job_back_and_it_waits(alice, make_job, counting) -> N
 
 def saving_every_row(_: Callable[[int], None]) -> pytest.MonkeyPatch.context:
     patch = pytest.MonkeyPatch()
-    patch.setattr(runner, "SAVE_ROWS", 1)
+    patch.setattr(runner, "SAVE_NUMBERS", 1)
     patch.setattr(runner, "SAVES_APART_SECONDS", 0)
 
     class Undo:
@@ -211,7 +211,7 @@ def late_worker_writes(job: ScrapingJob) -> bool:
     db.session.commit()
     before = [(row.outcome, row.attempt) for row in rows_of(job)]
     db.session.commit()
-    late = [save.LookedUp(rows, found(e164)) for e164, rows in numbers.items()]
+    late = [save.LookedUp(number, found(e164)) for e164, number in numbers.items()]
     try:
         save.save(job.id, 1, late, later, 60)
     except save.AttemptTaken:

@@ -1,6 +1,5 @@
-"""Turns: a long file gives its worker to other people, and only then; and who goes to the front of the queue."""
+"""Turns: a long file gives its worker to other people, and only then."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,17 +9,14 @@ from sqlalchemy import func, select
 
 from portal.causes import CauseCode
 from portal.database import db
-from portal.jobs import commands
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.job_tables import Attempt, Event
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.dispatch import push_job, queue
 from portal.jobs.models import ScrapingJob
-from portal.jobs.sweep import steps
 from portal.sources.base import Answer
-from tests.support.cast import NOW, make_app
+from tests.support.cast import NOW
 from tests.support.sources import CountingSource, failing, found
 
 TURN = 180.0
@@ -122,38 +118,3 @@ def test_a_file_in_which_nothing_comes_in_still_times_out(app, alice, bob, make_
         while run(job, clock) == Status.RETRYING:
             pass
     assert clock() < NOW + timedelta(minutes=2 * 15 + 10)
-
-
-@pytest.mark.parametrize(
-    ("how", "first"),
-    [("restart", True), ("lost", True), ("turn", False), ("source_down", False), ("paused", False), ("retry", False)],
-)
-def test_only_a_deploy_and_a_lost_worker_go_to_the_front(tmp_path, valkey: str, how: str, first: bool) -> None:
-    app = make_app(tmp_path, REDIS_URL=valkey)
-    with app.app_context():
-        _assert_place(app, how, first)
-        db.session.remove()
-        db.engine.dispose()
-
-
-def _assert_place(app: Any, how: str, first: bool) -> None:
-    from tests.support.cast import make_job, make_user
-
-    alice = make_user("alice@example.com")
-    job, waits = make_job(app, alice, 3), make_job(app, alice, 3)
-    push_job(waits.id, NOW)
-    later = NOW + timedelta(hours=2)
-    assert ScrapingJob.claim(job.id, 0, NOW, worker="w", lease_seconds=60)
-    db.session.commit()
-    act: dict[str, Callable[[], object]] = {
-        "lost": lambda: list(steps.take_back_lost(later)),
-        "retry": lambda: ScrapingJob.fail(job.id, 1, "temporary", NOW, Backoff()),
-    }
-    act.get(how, lambda: ScrapingJob.hand_back(job.id, 1, how, NOW, NOW if how == "source_down" else None))()
-    db.session.commit()
-    if how == "retry":
-        commands.retry(job.id, 1, "alice@example.com", later)
-    else:
-        push_job(job.id, later)
-    order = [int(name.split("-")[1]) for name in queue("scrape").job_ids]
-    assert order == ([job.id, waits.id] if first else [waits.id, job.id])

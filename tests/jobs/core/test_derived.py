@@ -29,7 +29,7 @@ def a_job(status: Status = Status.PROCESSING, **more: Any) -> Any:
         "id": 1, "status": status, "total_numbers": 1000, "processed_numbers": 0, "found_count": 0,
         "not_found_count": 0, "invalid_count": 0, "rejected_count": 0, "failed_count": 0, "started_at": NOW,
         "processed_at_claim": 0, "last_progress_at": None, "lease_until": NOW + timedelta(hours=9), "paused_at": None,
-        "not_before": None, "next_retry_at": None, "attempt": 1,
+        "not_before": None, "next_retry_at": None, "attempt": 1, "put_first_at": None,
         "last_error": None, "wait_cause": None, "source_paused": False,
     }  # fmt: skip
     return SimpleNamespace(**{**plain, **more})
@@ -42,10 +42,10 @@ def after(seconds: float) -> datetime:
 @pytest.mark.parametrize(
     ("job", "possible"),
     [
-        (a_job(Status.PENDING), {"cancel", "pause", "delete", "limits"}),
+        (a_job(Status.PENDING), {"cancel", "pause", "delete", "limits", "put_first"}),
         (a_job(Status.PROCESSING), {"cancel", "pause", "delete", "time_out", "limits"}),
         (a_job(Status.PROCESSING, paused_at=NOW), {"cancel", "resume", "delete", "time_out", "limits"}),
-        (a_job(Status.RETRYING), {"cancel", "pause", "delete", "limits"}),
+        (a_job(Status.RETRYING), {"cancel", "pause", "delete", "limits", "put_first"}),
         (a_job(Status.RETRYING, paused_at=NOW), {"cancel", "resume", "delete", "limits"}),
         (a_job(Status.FAILED, next_retry_at=SOON), {"retry", "cancel", "pause", "delete", "limits"}),
         (a_job(Status.FAILED), {"retry", "delete", "limits"}),

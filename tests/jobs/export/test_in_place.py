@@ -21,7 +21,7 @@ from portal.documents import intake
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import NumberCell
 from portal.jobs.export import RowChoice, download_name, export, open_download, write_export
 from portal.jobs.export.copy import look_ahead
 from portal.jobs.models import ScrapingJob
@@ -183,7 +183,7 @@ def test_the_file_is_written_while_it_is_taken(app: Flask, alice: User) -> None:
     with force_locale("en"):
         download = open_download(job, app.extensions["storage"])
         next(download.pieces)
-        db.session.execute(db.update(Number).where(Number.row_no == 4001).values(text="x", reason="too_short"))
+        db.session.execute(db.update(NumberCell).where(NumberCell.row_no == 4001).values(text="x", reason="too_short"))
         db.session.commit()  # no transaction of the download is in the way
         rest = b"".join(download.pieces)
         download.close()

@@ -41,9 +41,9 @@ def claimed(job: ScrapingJob, now: datetime = NOW, lease_seconds: float = 10**6)
 
 
 def save_one(job: ScrapingJob, now: datetime) -> None:
-    e164, rows = next(iter(ledger.waiting(job.id).items()))
+    e164, number = next(iter(ledger.waiting(job.id).items()))
     db.session.commit()
-    save.save(job.id, job.attempt, [save.LookedUp(rows, found(e164))], now, 10**6)
+    save.save(job.id, job.attempt, [save.LookedUp(number, found(e164))], now, 10**6)
 
 
 def kinds(job: ScrapingJob) -> list[str]:

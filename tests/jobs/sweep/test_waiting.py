@@ -19,7 +19,7 @@ from portal.database import db
 from portal.jobs import commands, source_pause
 from portal.jobs.attempt import number_queue, runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.job_tables import Attempt, Event, Number
+from portal.jobs.core.job_tables import Attempt, Event, Number, NumberCell
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.dispatch import push_job, queue
@@ -92,10 +92,11 @@ def rows() -> Counter[str]:
 
 def many_files(model: ScrapingJob, count: int) -> None:
     ids = copies(model, count - 1)
-    columns = [column for column in Number.__table__.columns if column.name != "job_id"]
-    for job_id in ids:
-        same = select(literal(job_id), *columns).where(Number.job_id == model.id)
-        db.session.execute(insert(Number).from_select(["job_id", *(column.name for column in columns)], same))
+    for table in (Number, NumberCell):
+        columns = [column for column in table.__table__.columns if column.name != "job_id"]
+        for job_id in ids:
+            same = select(literal(job_id), *columns).where(table.job_id == model.id)
+            db.session.execute(insert(table).from_select(["job_id", *(column.name for column in columns)], same))
     db.session.commit()
 
 

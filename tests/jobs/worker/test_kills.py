@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.jobs.attempt.runner import SAVE_ROWS
+from portal.jobs.attempt.runner import SAVE_NUMBERS
 from tests.services import wait_until
 from tests.support import cast
 from tests.support.journal import repeated
@@ -76,7 +76,7 @@ def test_twenty_kills_lose_no_row_and_repeat_no_saved_one(tmp_path: Path, forks:
         assert killer.asked_again() == set()
         extra = repeated(counted, counted)
         print(f"{KILLS} kills, {len(counted)} numbers, {extra} lookups more than one each")
-        assert extra <= KILLS * (IN_FLIGHT + SAVE_ROWS)
+        assert extra <= KILLS * (IN_FLIGHT + SAVE_NUMBERS)
         assert any(final for final, _ in killer.final_at), "no kill came after a save: the seed proves nothing"
 
 
@@ -104,8 +104,7 @@ def run_through_kills(killer: Killer, job_id: int, ways: list[str]) -> int:
 
 
 def every_row_is_final_and_the_sums_agree(world_: World, job_id: int) -> None:
-    outcomes = dict(world_.query("SELECT outcome, count(*) FROM numbers WHERE job_id = ? GROUP BY outcome", job_id))
-    assert outcomes == {"found": ROWS + 20, "invalid": 2}
+    assert world_.outcomes(job_id) == {"found": ROWS + 20, "invalid": 2}
     names = ("total_numbers", "processed_numbers", "found_count", "invalid_count", "failed_count")
     assert world_.job(job_id, *names) == (ROWS + 22, ROWS + 22, ROWS + 20, 2, 0)
     assert world_.query("SELECT count(*) FROM attempts WHERE job_id = ? AND ended_at IS NULL", job_id) == [(0,)]

@@ -93,7 +93,7 @@ def test_a_killed_worker_takes_its_horse_along(place: World) -> None:
 
 def snapshot(place: World, job_id: int) -> list[tuple[object, ...]]:
     """Everything that an attempt could change, except the times at which the current one beats."""
-    numbers = place.query("SELECT row_no, outcome, attempt, checked_at FROM numbers WHERE job_id = ?", job_id)
+    numbers = place.query("SELECT no, outcome, attempt, checked_at FROM numbers WHERE job_id = ?", job_id)
     return [*numbers, *place.query("SELECT * FROM scraping_jobs WHERE id = ?", job_id), *ends_of(place, job_id)]
 
 
@@ -104,12 +104,12 @@ def older_after_newer(place: World, job_id: int) -> int:
 
 def frozen_and_overtaken(place: World, **more: str) -> tuple[int, int]:
     """A job whose horse is frozen past its lease until another attempt has claimed it; and that horse."""
-    db.session.execute(db.text("CREATE TABLE late (job_id, row_no)"))
+    db.session.execute(db.text("CREATE TABLE late (job_id, no)"))
     db.session.execute(
         db.text(
             "CREATE TRIGGER watch AFTER UPDATE OF outcome ON numbers WHEN NEW.attempt <"
             " (SELECT attempt FROM scraping_jobs WHERE id = NEW.job_id)"
-            " BEGIN INSERT INTO late VALUES (NEW.job_id, NEW.row_no); END"
+            " BEGIN INSERT INTO late VALUES (NEW.job_id, NEW.no); END"
         )
     )
     db.session.commit()

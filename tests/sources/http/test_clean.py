@@ -19,7 +19,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -114,7 +114,7 @@ def test_a_poison_answer_is_saved_and_shown(
             job = make_job(alice, cells, source=made.name)
             now = Conditions(worker="w", lease_seconds=60, backoff=Backoff(), clock=lambda: NOW)
             assert runner.run(job.id, 0, now) == Status.COMPLETED
-            rows = list(db.session.scalars(select(Number).order_by(Number.row_no)))
+            rows = list(db.session.scalars(select(CellAnswer).order_by(CellAnswer.row_no)))
             assert [row.answer["operator"] for row in rows] == [clean_text(text) for text in HOSTILE]
             assert set(server.calls.values()) == {1}
             assert as_alice.get(f"/jobs/{job.id}").status_code == 200

@@ -14,7 +14,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.attempt import number_queue, runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.export import write_export
@@ -69,8 +69,8 @@ def to_the_end(job: ScrapingJob) -> int:
     raise AssertionError(f"still {job.status} after {MAX_ATTEMPTS} attempts")
 
 
-def rows_of(job: ScrapingJob) -> list[Number]:
-    return list(db.session.scalars(select(Number).where(Number.job_id == job.id).order_by(Number.row_no)))
+def rows_of(job: ScrapingJob) -> list[CellAnswer]:
+    return list(db.session.scalars(select(CellAnswer).where(CellAnswer.job_id == job.id).order_by(CellAnswer.row_no)))
 
 
 def assert_every_row_is_right(job: ScrapingJob, kind: str) -> None:

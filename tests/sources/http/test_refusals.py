@@ -11,7 +11,7 @@ from sqlalchemy import select
 from portal.database import db
 from portal.jobs.attempt import number_queue, runner
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.core.job_tables import Number
+from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -47,7 +47,7 @@ def run(job: ScrapingJob, now: datetime = NOW) -> Status | None:
 
 
 def outcomes(job: ScrapingJob) -> dict[str, Outcome]:
-    rows = db.session.scalars(select(Number).where(Number.job_id == job.id))
+    rows = db.session.scalars(select(CellAnswer).where(CellAnswer.job_id == job.id))
     return {str(row.e164): row.outcome for row in rows}
 
 

@@ -1,0 +1,130 @@
+"""Whose job is next: people take turns, and nobody's long files hold all workers.
+
+A message in Redis says only that there is work. A free worker asks here which job to take: that of the person whose
+jobs have the fewest workers now and, among those, who was served the longest ago. Of one person's jobs the first are
+those that an administrator put first, then those whose worker was taken away, then small and nearly finished ones. It
+changes nothing; the claim decides between two workers that choose the same job.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from portal import sources
+from portal.database import among, reading
+from portal.jobs.core.job_tables import Attempt
+from portal.jobs.core.status import WAITING, Status
+from portal.jobs.models import ScrapingJob
+from portal.jobs.retries import goes_first
+
+LONG_SECONDS = 60.0  # a job that is expected to take longer counts towards a person's limit of workers
+LOOKED_BACK = 500  # attempts: whoever has none among them was served longest ago
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+_LEFT = ScrapingJob.total_numbers - ScrapingJob.processed_numbers - ScrapingJob.failed_count
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person with jobs that a worker could take now. Jobs that were put first are not counted."""
+
+    user_id: int
+    jobs: int  # that wait for a worker
+    held: int  # that a worker has
+    served_at: datetime  # when a worker last took a job of theirs
+
+    @property
+    def order(self) -> tuple[int, datetime, int]:
+        """The lowest one is next."""
+        return self.held, self.served_at, self.user_id
+
+
+def next_job(now: datetime, limit: int) -> tuple[int, int] | None:
+    """Return the id and the last attempt of the job that a free worker should take. None: no job may be taken now.
+
+    `limit`: how many workers the long files of one person may have.
+    """
+    with reading() as session:
+        first = session.execute(
+            select(ScrapingJob.id, ScrapingJob.attempt)
+            .where(*_in_queue(now), ScrapingJob.put_first_at.is_not(None))
+            .order_by(ScrapingJob.put_first_at)
+            .limit(1)
+        ).one_or_none()
+        if first is not None:
+            return first.id, first.attempt
+        for person in sorted(_people(session, now), key=lambda one: one.order):
+            mine = [ScrapingJob.user_id == person.user_id, *_in_queue(now)]
+            if person.held >= limit:
+                mine.append(_is_short(session.scalars(select(ScrapingJob.source).where(*mine).distinct())))
+            query = select(ScrapingJob.id, ScrapingJob.attempt).where(*mine).order_by(*own_order()).limit(1)
+            if (job := session.execute(query).one_or_none()) is not None:
+                return job.id, job.attempt
+    return None
+
+
+def jobs_ahead(job: ScrapingJob, now: datetime) -> int | None:
+    """Count the jobs that workers take before this one, if nothing else is started. None: it does not wait for a
+    worker."""
+    if job.status not in WAITING:  # most pages: no need to ask the database
+        return None
+    with reading() as session:
+        claimable = ScrapingJob.claimable(now)
+        if session.scalar(select(ScrapingJob.id).where(ScrapingJob.id == job.id, *claimable)) is None:
+            return None
+        put_first = ScrapingJob.put_first_at.is_not(None)
+        if job.put_first_at is not None:
+            sooner = (*claimable, put_first, ScrapingJob.put_first_at < job.put_first_at)
+            return session.scalar(select(func.count()).where(*sooner)) or 0
+        place = func.row_number().over(order_by=own_order()).label("place")
+        own = select(ScrapingJob.id, place).where(ScrapingJob.user_id == job.user_id, *claimable, ~put_first).subquery()
+        before = (session.scalar(select(own.c.place).where(own.c.id == job.id)) or 1) - 1
+        people = _people(session, now)
+        me = next((one for one in people if one.user_id == job.user_id), Person(job.user_id, 1, 0, NEVER))
+        others = sum(min(one.jobs, before + (one.order < me.order)) for one in people if one.user_id != job.user_id)
+        return before + others + (session.scalar(select(func.count()).where(*claimable, put_first)) or 0)
+
+
+def _in_queue(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Conditions that hold for a job that a worker should take. One that was never pushed may be a terminal's own."""
+    return (*ScrapingJob.claimable(now), ScrapingJob.enqueued_at.is_not(None))
+
+
+def own_order() -> tuple[ColumnElement[Any], ...]:
+    """The order of one person's jobs that wait for a worker."""
+    return case((goes_first(ScrapingJob), 0), else_=1), _LEFT, cast("ColumnElement[int]", ScrapingJob.id)
+
+
+def _people(session: Session, now: datetime) -> list[Person]:
+    by_person = ScrapingJob.user_id
+    put_first = ScrapingJob.put_first_at
+    waiting = select(by_person, func.count() - func.count(put_first), func.max(put_first))
+    waiting = waiting.where(*ScrapingJob.claimable(now)).group_by(by_person)
+    held = select(by_person, func.count()).where(among(ScrapingJob.status, (Status.PROCESSING,))).group_by(by_person)
+    latest = select(Attempt.job_id, Attempt.started_at).order_by(Attempt.started_at.desc())
+    latest_ones = latest.limit(LOOKED_BACK).subquery()
+    begun_at = func.max(latest_ones.c.started_at)
+    served = select(by_person, begun_at).join(latest_ones, latest_ones.c.job_id == ScrapingJob.id).group_by(by_person)
+    holds = {row[0]: row[1] for row in session.execute(held)}
+    served_at: dict[int, datetime] = {row[0]: row[1] for row in session.execute(served)}
+    # Whoever has a job that was put first is served before anybody else, and so comes after the others then.
+    return [
+        Person(user_id, jobs, holds.get(user_id, 0), put_first_at or served_at.get(user_id, NEVER))
+        for user_id, jobs, put_first_at in session.execute(waiting)
+    ]
+
+
+def _is_short(names: Iterable[str]) -> ColumnElement[bool]:
+    """Whether a job at one of these sources is expected to take no longer than `LONG_SECONDS`."""
+    short: list[ColumnElement[bool]] = []
+    for name in names:
+        try:
+            most = int(LONG_SECONDS / max(sources.seconds_for(name, 1000) / 1000, 1e-6))
+        except sources.UnknownSource:
+            continue
+        short.append(and_(ScrapingJob.source == name, most >= _LEFT))
+    return or_(literal(False), *short)

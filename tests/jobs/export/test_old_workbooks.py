@@ -1,0 +1,103 @@
+"""A workbook in one of Excel's older formats comes back as xlsx with all its sheets, and people read what it lacks."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_babel import force_locale
+from openpyxl import load_workbook
+
+from portal.accounts import User
+from portal.jobs.export import export, loss_words, open_download
+from portal.jobs.export.copy import workbook_path
+from portal.jobs.models import ScrapingJob
+from tests.jobs.export.exporting import ran
+from tests.jobs.export.sheet_order import faults_of_workbook
+from tests.jobs.export.test_in_place import ROWS, content_of, job_of
+from tests.support.xlsb import Sheet, write_xlsb
+
+pytestmark = pytest.mark.usefixtures("ranges")
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+ENGLISH = {"Accept-Language": "en"}
+SAID = {
+    "en": "It will not have formulas (their results stay), macros, charts",
+    "es": "No llevará fórmulas (quedan sus resultados), macros, gráficos",
+}
+
+
+def job_on_fixture(app: Flask, user: User, ending: str) -> ScrapingJob:
+    """A finished job on clientes.xls or .xlsb, whose heading is in row 3; a hidden sheet follows."""
+    return ran(job_of(app, user, (FIXTURES / f"clientes.{ending}").read_bytes(), f"clientes.{ending}"))
+
+
+@pytest.mark.parametrize("ending", ["xls", "xlsb"])
+def test_all_its_sheets_come_back_with_the_answers_in_the_chosen_one(
+    app: Flask, alice: User, as_alice: FlaskClient, ending: str
+) -> None:
+    job = job_on_fixture(app, alice, ending)
+    answer = as_alice.get(f"/jobs/{job.id}/results", headers=ENGLISH, buffered=True)
+    assert 'filename="clientes (partial 5 of 6).xlsx"' in answer.headers["Content-Disposition"]  # no "new workbook"
+    assert faults_of_workbook(answer.data) == []
+    workbook = load_workbook(io.BytesIO(answer.data))
+    assert [(sheet.title, sheet.sheet_state) for sheet in workbook] == [("Clientes", "visible"), ("Ocultos", "hidden")]
+    sheet: Any = workbook["Clientes"]
+    assert [cell.value for cell in sheet[3][:5]] == ["Nombre", "Teléfono", "Alta", "Status", "Line type"]
+    assert (sheet["A4"].value, sheet["B4"].value, sheet["D4"].value) == ("Ana", 612345678, "Found")
+    assert sheet["C4"].is_date and sheet["C4"].number_format == "mm-dd-yy"
+    assert [str(area) for area in sheet.merged_cells.ranges] == ["A1:C1"]
+    assert workbook["Ocultos"]["A2"].value == 687654321
+    totals = as_alice.get(f"/jobs/{job.id}/results.xlsx?summary", headers=ENGLISH, buffered=True)
+    assert load_workbook(io.BytesIO(totals.data)).sheetnames == ["Clientes", "Ocultos", "Summary"]
+
+
+def test_what_it_will_lack_is_said_before_the_start(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    job = job_on_fixture(app, alice, "xls")
+    for page in (f"/documents/{job.document_id}", f"/jobs/{job.id}"):
+        assert SAID["en"] in as_alice.get(page, headers=ENGLISH).get_data(as_text=True)
+    for language, words in SAID.items():
+        with force_locale(language):
+            assert words in loss_words(job.document, app.extensions["storage"])
+
+
+def test_a_selection_keeps_its_number_formats(app: Flask, alice: User, tmp_path: Path) -> None:
+    people = [["n", "no tiene", (8002, "00000"), (12.5, '#,##0.00 "€"')]] * 2
+    path = write_xlsb(tmp_path / "a.xlsb", [Sheet("Lista", [["Nombre", "Teléfono", "CP", "Saldo"], *people])])
+    job = ran(job_of(app, alice, path.read_bytes(), "a.xlsb", header_row=1))
+    with force_locale("en"), export(job, app.extensions["storage"], rows="failed") as file:
+        sheet: Any = load_workbook(file).active
+    assert [cell.number_format for cell in sheet[2][2:4]] == ["00000", '#,##0.00 "€"']
+
+
+def test_an_xlsx_that_is_called_xls_comes_back_as_it_was(app: Flask, alice: User) -> None:
+    job = ran(job_of(app, alice, content_of(ROWS), "clientes.xls"))
+    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+        workbook = load_workbook(file)
+    assert workbook.sheetnames == ["Lista", "Otra"]
+    assert workbook["Lista"]["C4"].number_format == "00000"
+
+
+def test_one_that_could_not_be_converted_comes_back_as_a_new_workbook(
+    app: Flask, alice: User, as_alice: FlaskClient
+) -> None:
+    job = job_on_fixture(app, alice, "xls")
+    storage = app.extensions["storage"]
+    storage.converted_path(job.document.storage_key).unlink()
+    with force_locale("en"):
+        download = open_download(job, storage)
+        assert download.is_replacement
+        assert load_workbook(io.BytesIO(b"".join(download.pieces))).sheetnames == ["Clientes"]
+        download.close()
+    page = as_alice.get(f"/documents/{job.document_id}", headers=ENGLISH).get_data(as_text=True)
+    assert "We cannot add columns to this workbook." in page
+
+
+def test_what_was_converted_is_deleted_with_the_file(app: Flask, alice: User) -> None:
+    document = job_on_fixture(app, alice, "xls").document
+    storage = app.extensions["storage"]
+    converted = storage.converted_path(document.storage_key)
+    assert workbook_path(document, storage) == converted
+    storage.delete(document.storage_key)
+    assert list(converted.parent.glob(f"{document.storage_key}*")) == []
