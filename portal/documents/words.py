@@ -73,7 +73,7 @@ def reason_words(reason: Reason | str, offered: Sequence[str] = ()) -> str:
     sentence = gettext(REASONS[Reason(reason)].sentence)
     if not offered:
         return sentence
-    read_there = gettext("We can read: %(numbers)s.", numbers=", ".join(offered))
+    read_there = gettext("We can read: %(numbers)s.", numbers=" · ".join(offered))
     return f"{sentence} {read_there}"
 
 

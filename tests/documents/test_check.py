@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 
 from portal.documents.check import BAD_ROWS_SHOWN, CheckFacts, check, check_facts, summarise
-from portal.phone import Reason, parse
+from portal.documents.intake import choice_key
+from portal.phone import PARSER_VERSION, Reason, parse
 from tests.documents.sheets import written
 
 LINES = [
@@ -61,6 +62,28 @@ def test_a_date_is_not_a_number(tmp_path: Path) -> None:
     sheet.write_text('[{"d":"2126-05-05T00:00:00"}]\n')
     assert parse("2126-05-05", "DK").reason is None
     assert [tuple(row)[1:4] for row in check(sheet, 0, 0, "DK")] == [("2126-05-05", None, Reason.DATE)]
+
+
+def test_a_price_a_sum_or_a_coordinate_is_not_a_number(tmp_path: Path) -> None:
+    cells = [
+        6234567.5,
+        712345.67,
+        -912345644,
+        "-89.1526108",
+        "7941234,56",
+        "1.234.567,80 €",
+        41.3850639,
+        "6.234.567,00",
+    ]
+    sheet = written(tmp_path / "s", [[cell] for cell in cells])
+    amounts = check_facts(sheet, 0, 0, "ES")
+    assert (amounts.to_look_up, amounts.invalid) == (0, len(cells))
+    assert amounts.reasons == {"amount": 6, "negative": 2}
+
+
+def test_counts_of_an_earlier_parser_are_not_shown() -> None:
+    assert choice_key(0, 1, 1, "ES") != "0:1:1:ES"
+    assert choice_key(0, 1, 1, "ES").endswith(f":{PARSER_VERSION}")
 
 
 def test_the_country_decides_what_is_valid(tmp_path: Path) -> None:
