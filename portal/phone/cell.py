@@ -32,6 +32,7 @@ PARSER_VERSION = 2
 _LONGEST_TEXT = 200  # characters, as many as are kept of a cell; a longer one is prose
 _MOST_DIGITS = 60  # of a cell
 _MOST_GROUPS = 14  # of a run that is searched for several numbers
+_FEWEST = 3  # digits of a text with words that are worth a look
 _ASIDE = 5  # digits beside a number that are left aside: a postcode, a floor, an hour
 
 
@@ -58,7 +59,10 @@ def parse(cell_text: str, country: str) -> Phone:
     whole = whole_value(text, country)
     if whole is not None:
         return whole
-    if len(digits_of(text)) > _MOST_DIGITS:
+    many = len(digits_of(text))
+    if many < (_FEWEST if WORD.search(text) else 1):
+        return failed(Reason.NOT_A_NUMBER)
+    if many > _MOST_DIGITS:
         return failed(Reason.TOO_LONG)
     return _Cell(text, country).result()
 
@@ -76,7 +80,7 @@ def _quick(text: str, country: str) -> Phone | None:
         phone = read(digits, False, country)
         return phone if phone.e164 else None
     if len(digits) < 2 * SHORTEST and (plus or (" " in text and not SPACED_DATE.fullmatch(text))):
-        phone = read(digits, plus, country)
+        phone = read(digits, plus, country, code_apart=plus and text.partition(" ")[0][1:] == code_of(digits))
         return phone if phone.e164 else None
     return None
 
@@ -173,7 +177,13 @@ class _Cell:
         if len(digits) < 3:
             return _Run(failed(Reason.TOO_SHORT), len(digits), poison)
         phone = self._read_run(found[2], groups, digits, plus)
-        if phone.e164 and not plus and len(groups) > 1 and len(groups[0]) <= 2 and follows_a_word(text, found.start()):
+        if (
+            phone.e164
+            and not plus
+            and len(groups) > 1
+            and len(groups[0].lstrip("0")) == len(groups[0]) <= 2
+            and follows_a_word(text, found.start())
+        ):
             rest = read("".join(groups[1:]), False, self.country)
             if rest.e164 and rest.e164 != phone.e164:  # Piso 3 030 1234567
                 phone = failed(Reason.AMBIGUOUS, (rest.e164, phone.e164))
@@ -186,7 +196,7 @@ class _Cell:
             phone = self._optional_zero(run[: zero.start()], run[zero.end() :])
             if phone is not None:
                 return phone
-        whole = read(digits, plus, self.country)
+        whole = read(digits, plus, self.country, code_apart=plus and groups[0] == code_of(digits))
         if len(groups) == 1 or len(groups) > _MOST_GROUPS:
             return whole
         if whole.e164:

@@ -99,15 +99,17 @@ def failed(reason: Reason, offered: tuple[str, ...] = ()) -> Phone:
     return Phone(None, None, reason, None, offered)
 
 
-def read(digits: str, plus: bool, country: str) -> Phone:
+def read(digits: str, plus: bool, country: str, *, code_apart: bool = False) -> Phone:
     """Read ASCII digits as one number, `plus` when a + stands before them. `country` is for those without.
+
+    `code_apart`: the digits behind the + are a country's code that is set apart, so that there is no doubt about it.
 
     The result has offers when another reading than the obvious one is valid.
     """
     if len(digits) > LONGEST:
         return failed(Reason.TOO_LONG)
     if plus:
-        return _with_plus(digits, country)
+        return _with_plus(digits, country, code_apart)
     if digits.startswith("00"):
         abroad = _international(digits[2:])
         if abroad.reason is None:
@@ -156,11 +158,12 @@ def _spanish(digits: str) -> Phone | None:
     return Phone("+34" + digits, SPAIN, None, number)
 
 
-def _with_plus(digits: str, country: str) -> Phone:
+def _with_plus(digits: str, country: str, code_apart: bool) -> Phone:
+    """Read digits behind a +, which people also put before a number without its country's code."""
     phone = _international(digits)
-    if phone.reason is None and (len(digits) > _WITHOUT_CODE or len(_lengths(country)) > 2):
+    if phone.reason is None and (code_apart or len(digits) > _WITHOUT_CODE or len(_lengths(country)) > 2):
         return phone
-    home = _national(digits, country)  # +954123123: the + is there, and the country's code may be missing
+    home = _national(digits, country)
     if phone.e164:
         both = home.e164 is not None and home.e164 != phone.e164
         return failed(Reason.AMBIGUOUS, (phone.e164, str(home.e164))) if both else phone

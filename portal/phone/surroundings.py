@@ -20,6 +20,7 @@ _WHATSAPP = re.compile(
     r"|\b(\d{7,15})@(?:c\.us|s\.whatsapp\.net)\b",
     re.I,
 )
+_AND = re.compile(r"(?<=\d)\s+\+\s+(?=\d)")  # 600123123 + 911234567 has no prefix
 _CONTEXT = re.compile(r";phone-context=\S*", re.I)
 _EXTENSION = re.compile(
     r"(?<=[\d)\s,;.(])\s*\(?(?:extensi[oó]n|ext|extn|extens|interno|int|anexo|poste|durchwahl|x|#|;ext=)"
@@ -48,6 +49,8 @@ def set_aside_text(text: str) -> tuple[str, Reason | None]:
     """Return a text without links, addresses, dates, times, identifiers, extensions and the numbers of labels; and what
     the most telling of them was: an identifier, a date, or neither."""
     told = None
+    if " + " in text:
+        text = _AND.sub(_GAP, text)
     if any(mark in text for mark in "@/?;") or "www." in text:
         text = _WHATSAPP.sub(lambda found: f" +{found[1] or found[2]} ", text)
         text = _ADDRESS.sub(_GAP, _CONTEXT.sub(" ", text))

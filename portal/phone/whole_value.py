@@ -23,10 +23,11 @@ SPACED_DATE = re.compile(r"(?:0[1-9]|[12]\d|3[01]) (?:0[1-9]|1[0-2]) (?:19|20)\d
 
 def whole_value(text: str, country: str) -> Phone | None:
     """Recognise a text that is one value as a whole: an error, a number in scientific notation, an amount, a date."""
-    if _ERROR.fullmatch(text):
+    if text.startswith("#") and _ERROR.fullmatch(text):
         return failed(Reason.ERROR_CELL)
-    if scientific := _SCIENTIFIC.fullmatch(text):
-        return _scientific(scientific, country)
+    if text.upper() != text.lower():  # with letters, only one of these is left
+        scientific = _SCIENTIFIC.fullmatch(text)
+        return _scientific(scientific, country) if scientific else None
     if fraction := _ZERO_FRACTION.fullmatch(text):
         digits = fraction[1]
         return read(digits.lstrip("+"), digits.startswith("+"), country)
