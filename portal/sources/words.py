@@ -50,6 +50,9 @@ LINE_TYPES: dict[str, LazyString] = {
     "pager": _("pager"),
     "company": _("company-wide number"),
     "voicemail": _("voicemail"),
+    "internet_access": _("internet access"),
+    "m2m": _("machine to machine"),
+    "commercial": _("commercial calls"),
 }
 
 
