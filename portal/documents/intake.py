@@ -22,6 +22,7 @@ from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.parent import MachineFailed, SheetFacts, convert, read
 from portal.documents.storage import LocalStorage
+from portal.phone import PARSER_VERSION
 
 MAX_READ_ATTEMPTS = 3
 LONGEST_WAIT_SECONDS = 900.0  # before a document is tried again whose machine has failed
@@ -222,8 +223,9 @@ def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
 
 
 def choice_key(sheet: int, header_row: int, column: int, country: str) -> str:
-    """Return the key in Document.checks under which the counts of a choice are kept."""
-    return f"{sheet}:{header_row}:{column}:{country}"
+    """Return the key in Document.checks under which the counts of a choice are kept. Counts of an earlier parser have
+    other keys, so that the check page promises what the start will do."""
+    return f"{sheet}:{header_row}:{column}:{country}:{PARSER_VERSION}"
 
 
 def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, country: str) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def test_a_reader_that_was_overtaken_saves_nothing(
     assert intake.read_document(document_id, storage, LIMITS, now, "FR")
     document = db.session.get_one(Document, document_id, populate_existing=True)
     assert overtaken == [True] and document.read_claim == 2
-    assert document.read_at == later and list(document.checks) == ["0:1:0:ES"], "the second reader's"
+    assert document.read_at == later and [":ES" in key for key in document.checks] == [True], "the second reader's"
     assert intake.next_in_turn(later) is None
 
 
