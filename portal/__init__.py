@@ -19,11 +19,12 @@ def create_app(settings: dict[str, Any] | None = None) -> "Flask":
     """
     # Imported only now: the guarded child that reads a workbook imports a pure room of this package, and must start
     # in a few hundredths of a second and without Flask.
-    from portal.application import build
+    from portal.application import build, remember_recipes
     from portal.database import db
     from portal.database_clock import follow_clock
 
     app = build(settings)
     with app.app_context():
         follow_clock(db.engine)
+    remember_recipes(app)
     return app

@@ -12,6 +12,7 @@ from portal.documents.storage import LocalStorage
 from portal.extensions import babel, csrf, htmx, login, mail, migrate
 from portal.redis_client import quick_redis
 from portal.sources import catalogue
+from portal.sources.recipe_store import RecipeStore
 from portal.web import locale
 
 
@@ -60,3 +61,9 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
     web.register(app)
     cli.register(app)
     return app
+
+
+def remember_recipes(app: Flask) -> None:
+    """Let this process keep the last good recipes in the database, and use those that are there when a file is broken
+    or missing."""
+    catalogue.remember_in(RecipeStore(app.config["SQLALCHEMY_DATABASE_URI"]))

@@ -33,3 +33,8 @@ def is_away(error: BaseException) -> bool:
         return state in _STATES or state[:2] in _CLASSES
     # psycopg could not connect, or lost the connection before the server could say why
     return type(error.orig).__name__ == "OperationalError" and type(error.orig).__module__.startswith("psycopg")
+
+
+def is_lost_commit(error: BaseException) -> bool:
+    """Whether the connection broke while a COMMIT was under way: nobody knows whether it was made."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated and error.statement is None

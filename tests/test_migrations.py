@@ -1,12 +1,15 @@
 """The migrations bring an empty database to just what the models say, on both databases, and back."""
 
 import os
+import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -18,6 +21,10 @@ from portal.config import ROOT, read_settings
 from portal.database import db
 from tests import services
 from tests.support.cast import DEAD_REDIS
+from tests.support.processes import wait_until
+
+VERSIONS = ROOT / "portal" / "migrations" / "versions"
+EARLIER = ("20261129_accounts", "20261129_operations", "20261129_waiting")  # from before there was `create_index`
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -74,3 +81,52 @@ def test_a_migration_may_take_longer_than_a_query_of_a_page(tmp_path: Path, post
                 assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "1min"
             db.engine.dispose()
     assert seen == {("statement_timeout", "0"), ("lock_timeout", "30s")}
+
+
+WRITER = "LOCK TABLE scraping_jobs IN ROW EXCLUSIVE MODE"  # what every INSERT and UPDATE takes
+
+
+@pytest.mark.postgresql
+def test_others_write_while_an_index_is_built(tmp_path: Path, postgres_server: str) -> None:
+    """An index waits for transactions that have written before; nobody else waits behind it. A build that was
+    interrupted is done anew."""
+    with services.new_database(postgres_server) as url, psycopg.connect(url) as first, psycopg.connect(url) as second:
+        app = build(read_settings({"PORTAL_DATA_DIR": str(tmp_path), "REDIS_URL": DEAD_REDIS, "DATABASE_URL": url}))
+
+        def update() -> None:
+            with app.app_context():
+                upgrade(revision="0030")
+                db.engine.dispose()
+
+        with app.app_context():
+            upgrade(revision="0020")
+        first.execute(WRITER)
+        second.autocommit = True
+        with ThreadPoolExecutor(1) as pool:
+            updating = pool.submit(update)
+            building = (
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%' AND wait_event IS NOT NULL"
+            )
+            wait_until(lambda: updating.done() or second.execute(building).fetchone()[0], 20, "the index waits")
+            second.execute("SET lock_timeout = '1s'")
+            with second.transaction():
+                second.execute(WRITER)
+            first.commit()
+            updating.result()
+        valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_jobs_hidden'::regclass"
+        assert second.execute(valid).fetchone() == (True,)
+        second.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_jobs_hidden'::regclass")
+        second.execute("UPDATE alembic_version SET version_num = '0020'")
+        update()
+        assert second.execute(valid).fetchone() == (True,)
+
+
+def test_new_migrations_build_indexes_of_tables_in_use_beside_others_writes() -> None:
+    """On a table that the same migration creates, nobody waits: there a plain index will do."""
+    scripts = [script for script in VERSIONS.glob("*.py") if not script.name.startswith(("20261123_", *EARLIER))]
+    assert scripts
+    for script in scripts:
+        text = script.read_text()
+        plain = re.findall(r"\bop\.create_index\(\s*[^,]+,\s*'(\w+)'", text)
+        created = re.findall(r"op\.create_table\(\s*'(\w+)'", text)
+        assert set(plain) <= set(created), f"{script.name}: use portal.migrations.indexes.create_index"

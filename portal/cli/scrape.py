@@ -18,7 +18,7 @@ from sqlalchemy import inspect
 from portal.accounts import User
 from portal.cli.ctrl_c import Interrupt
 from portal.cli.language import command_output
-from portal.cli.scrape_options import choice_of
+from portal.cli.scrape_options import choice_of, columns_for
 from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.database import db
@@ -30,25 +30,36 @@ from portal.documents.storage import LocalStorage, TooManyBytes
 from portal.documents.words import problem_words
 from portal.jobs import commands, run_in_terminal
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.export import OF_ENDING, NotTheirFormat, write_export
+from portal.jobs.export import OF_ENDING, ColumnChoice, NotTheirFormat, write_export
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.words.statuses import cannot_start_words, reason_words
 
+_ALWAYS_WRITTEN = (".xlsx", ".csv")  # whatever the input is
 INTERRUPTED = 130  # a shell's exit code for Ctrl-C
 
 
 @click.command("scrape", help="Look up every number in a spreadsheet, and write a copy with the answers.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-o", "--output", "out", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="The file to write. Its extension, .xlsx or .csv, sets the format.")  # fmt: skip
+              help="The file to write. Its extension sets the format: .xlsx, .csv, or that of FILE (.ods, .xlsm, .tsv, "
+                   ".txt) for a copy of it with the answers.")  # fmt: skip
 @click.option("--source", default="offline", show_default=True, help="Where the answers come from.")
 @click.option("--column", help="The column with the numbers: its heading or letter. Default: detected.")
 @click.option("--sheet", help="The sheet with the numbers. Default: the first visible sheet.")
 @click.option("--country", help="The country of numbers without a prefix, such as ES. Default: DEFAULT_COUNTRY.")
+@click.option("--columns", help="The columns to add, such as status,line_type=Kind; or all, or default. Default: those "
+              "saved on the pages, else the portal's.")  # fmt: skip
 @click.option("--again", is_flag=True, help="Look up all numbers again, even those that have an answer.")
 @with_appcontext
 def scrape_command(
-    file: Path, out: Path, source: str, column: str | None, sheet: str | None, country: str | None, again: bool
+    file: Path,
+    out: Path,
+    source: str,
+    column: str | None,
+    sheet: str | None,
+    country: str | None,
+    columns: str | None,
+    again: bool,
 ) -> None:
     """Exit codes: 0 every row has its answer; 1 not all rows, with the reason; 2 wrong usage; 130 interrupted."""
     with command_output(), Interrupt() as interrupt:
@@ -58,10 +69,11 @@ def scrape_command(
         country = country or current_app.config["DEFAULT_COUNTRY"]
         document = _read(file, user, country.upper())
         choice = choice_of(document, sheet, column, country, source)
+        added = columns_for(user, source, columns)
         job = _job_for(document, choice, user, again=again)
         if not run_in_terminal.is_done(job):
             _look_up(job, interrupt, user)
-        _write(job, out)
+        _write(job, out, added)
         _print_result(job, out, interrupted=interrupt.is_set())
 
 
@@ -71,8 +83,11 @@ def _storage() -> LocalStorage:
 
 
 def _require_output(file: Path, out: Path) -> None:
-    same = file.suffix.lower() == out.suffix.lower()
-    if out.suffix.lower().lstrip(".") not in OF_ENDING or (out.suffix.lower() not in (".xlsx", ".csv") and not same):
+    own = file.suffix.lower()
+    others = own.lstrip(".") in OF_ENDING and own not in _ALWAYS_WRITTEN
+    if out.suffix.lower() not in (*_ALWAYS_WRITTEN, *([own] if others else [])):
+        if others:
+            raise click.UsageError(gettext("The output file must end in .xlsx, .csv or %(own)s.", own=own))
         raise click.UsageError(gettext("The output file must end in .xlsx or .csv."))
     if out.resolve() == file.resolve():
         raise click.UsageError(gettext("The output file would overwrite the input file. Choose another name."))
@@ -165,9 +180,9 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
         run_in_terminal.pause_for_terminal(job, user.email, utcnow())
 
 
-def _write(job: ScrapingJob, out: Path) -> None:
+def _write(job: ScrapingJob, out: Path, columns: ColumnChoice) -> None:
     try:
-        download = write_export(job, _storage(), out)
+        download = write_export(job, _storage(), out, columns=columns)
     except NotTheirFormat as error:
         raise CommandFailed(
             gettext("This workbook cannot be changed. Choose an output file that ends in .xlsx.")

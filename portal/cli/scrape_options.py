@@ -5,6 +5,7 @@ import re
 from flask_babel import gettext
 
 from portal import sources
+from portal.accounts import User
 from portal.cli.terminal import CommandFailed
 from portal.documents.intake import default_sheet
 from portal.documents.models import Document
@@ -13,6 +14,7 @@ from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words
 from portal.jobs.commands import Choice
+from portal.jobs.export import ColumnChoice, ColumnsRefused, choice_from, columns_of, kept_or_default
 from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import countries
 
@@ -32,6 +34,17 @@ def choice_of(document: Document, sheet: str | None, column: str | None, country
         raise CommandFailed(said)
     place = facts.number_column if column is None else _column(facts, column)
     return Choice(facts.index, facts.header_row, place, country.upper(), source)
+
+
+def columns_for(user: User, source: str, text: str | None) -> ColumnChoice:
+    """Return the columns to add: those of the option, else those that the user has saved for the source, else the
+    portal's. Raises CommandFailed."""
+    if text is None:
+        return kept_or_default(user.id, source)
+    try:
+        return choice_from(text, columns_of(sources.fields_of(source)), source)
+    except ColumnsRefused as error:
+        raise CommandFailed(" ".join(error.problems.values())) from error
 
 
 def _sheet(document: Document, name: str | None) -> SheetFacts:

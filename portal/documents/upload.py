@@ -85,10 +85,13 @@ def receive(
         user_id=user_id, file_name=name, storage_key=stored.key, sha256=stored.sha256, size_bytes=stored.size_bytes,
         state=Reading.READING, created_at=now,
     )  # fmt: skip
+    db.session.add(document)
     try:
-        db.session.add(document)
-        db.session.commit()
+        db.session.flush()
     except BaseException:
-        storage.delete(stored.key)  # a file without a row would never be found again
+        storage.delete(stored.key)
         raise
+    # A commit that fails may have been made all the same, when the connection broke before its confirmation: then the
+    # document needs its file. If it has not been made, the sweep deletes the file after a day.
+    db.session.commit()
     return document

@@ -47,10 +47,15 @@ def show(job_id: int, new: ledger.NewLedger, now: datetime) -> bool:
 
 
 def remove_hidden(job_id: int) -> None:
-    """Delete a hidden job with its ledger, in pieces. Commits."""
+    """Delete a hidden job with its ledger, in pieces. A job that is shown keeps it: the commit that failed may have
+    been made, when the connection broke before its confirmation. Commits."""
+    hidden = select(ScrapingJob.id).where(ScrapingJob.id == job_id, *is_hidden()).with_for_update()
     for table, key in ((NumberCell, NumberCell.row_no), (Number, Number.no)):
         some = select(key).where(table.job_id == job_id).distinct().order_by(key).limit(PIECE_ROWS)
         while True:
+            if db.session.scalar(hidden) is None:
+                db.session.rollback()
+                return
             chosen = list(db.session.scalars(some))
             changed_rows(delete(table).where(table.job_id == job_id, key.in_(chosen)))
             db.session.commit()

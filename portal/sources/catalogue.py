@@ -1,29 +1,45 @@
 """The recipes that people may choose: read when a process starts, and again when a file changes, without a restart.
 
 A recipe with a mistake, or with a secret that is not set, is listed with the reason (`recipe_files`) and not offered,
-unless this process knows an earlier good version of it, which then stays in use. Callers call `refresh` before they use
-a source; it checks the files at most once a second.
+unless an earlier good version of it is known, which then stays in use: in this process, or in the database, where the
+last good texts are kept. A machine without the folder offers what is there. Callers call `refresh` before they use a
+source; it checks the files at most once a second.
 """
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 from redis import Redis
 
+from portal.clock import utcnow
 from portal.sources import registry
 from portal.sources.http.source import HttpSource, facts_of
 from portal.sources.recipes import folder as recipe_folder
 from portal.sources.recipes.folder import RecipeFile, Stamp
 from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.placeholders import masked
+from portal.sources.recipes.toml_table import Mistake
 
 log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 1.0
+STORE_SECONDS = 60.0  # how often the database is asked, by a process that has no folder or could not keep a text
+
+
+class Store(Protocol):
+    """Where the last good texts are kept, as `recipe_store` does."""
+
+    def texts(self) -> dict[str, str] | None:
+        """The kept texts by file name; None when they cannot be read now."""
+
+    def keep(self, texts: Mapping[str, str], gone: Iterable[str], now: datetime) -> bool:
+        """Keep these texts, and forget those of the files that are gone. False: not now."""
 
 
 @dataclass
@@ -40,6 +56,10 @@ class _State:
     found: tuple[RecipeFile, ...] = ()
     stamp: Stamp = ()
     checked_at: float = 0.0
+    store: Store | None = None
+    stored: dict[str, str] | None = None  # what it is known to hold, by file name; None: not known
+    gone: set[str] = field(default_factory=set)  # files that were deleted while this process ran
+    asked_at: float = 0.0  # when the store was used last
 
     @property
     def all_secrets(self) -> dict[str, str]:
@@ -75,6 +95,13 @@ def configure(
     return _state.found
 
 
+def remember_in(store: Store) -> None:
+    """Keep the last good texts there from now on, and use what is there for files that are broken or missing."""
+    with _lock:
+        _state.store, _state.checked_at = store, time.monotonic()
+        _read(_state.stamp)
+
+
 def refresh(clock: Callable[[], float] = time.monotonic) -> bool:
     """Read again what has changed since the last check, and return whether anything had. Never raises."""
     if clock() - _state.checked_at < CHECK_SECONDS or not _lock.acquire(blocking=False):
@@ -82,9 +109,12 @@ def refresh(clock: Callable[[], float] = time.monotonic) -> bool:
     try:
         _state.checked_at = clock()
         stamp = _stamp()
-        if stamp == _state.stamp:
+        if stamp == _state.stamp and not _store_is_due(_state.checked_at):
             return False
+        before, same_files = _state.found, stamp == _state.stamp
         _read(stamp)
+        if same_files and _state.found == before:
+            return False
         log.info("recipes were read again", offered=[one.name for one in _state.found if one.usable])
         return True
     except Exception:  # a page or an attempt continues with what is known
@@ -123,6 +153,21 @@ def _stamp() -> Stamp:
     return recipe_folder.stamp(_state.folder, *more) if _state.folder else ()
 
 
+def _store_is_due(moment: float) -> bool:
+    """Whether the store may have something new for this process, or the other way round."""
+    if _state.store is None or moment - _state.asked_at < STORE_SECONDS:
+        return False
+    return not _has_folder() or _state.stored is None
+
+
+def _has_folder() -> bool:
+    return _state.folder is not None and _state.folder.is_dir()
+
+
+def _good_texts() -> dict[str, str]:
+    return {one.path.name: one.recipe.text for one in _state.found if one.recipe is not None and one.valid}
+
+
 def _read(stamp: Stamp) -> None:
     """Read the folder and offer its recipes. A source that has not changed stays the same object."""
     secrets = _secrets()
@@ -130,10 +175,14 @@ def _read(stamp: Stamp) -> None:
     _state.secrets = secrets
     before = {one.path: one for one in _state.found}
     files = recipe_folder.read_folder(_state.folder, _state.all_secrets) if _state.folder else ()
+    if _state.store is not None and (not _has_folder() or not all(one.valid for one in files)):
+        _state.stored, _state.asked_at = _state.store.texts(), _state.checked_at
+    if not _has_folder():
+        files = _missing_files(before)
     taken = {one.name for one in files if one.valid}
     now = []
     for one in files:
-        good = before[one.path].offered if one.path in before and not one.valid else None
+        good = None if one.valid else _last_good(one.path, before)
         if good is not None and good.name not in taken and not recipe_folder.missing_secrets(good, _state.all_secrets):
             one = replace(one, kept=good)
             taken.add(good.name)
@@ -151,7 +200,52 @@ def _read(stamp: Stamp) -> None:
             registry.register(one.name, _maker(recipe), facts_of(recipe))
     for name in {one.name for one in _state.found if one.usable} - {one.name for one in now if one.usable}:
         registry.unregister(name)
+    if _has_folder():
+        present = {one.path.name for one in now}
+        _state.gone = (_state.gone | {path.name for path in before}) - present
     _state.found, _state.stamp = tuple(now), stamp
+    _keep_good()
+
+
+def _missing_files(before: Mapping[Path, RecipeFile]) -> tuple[RecipeFile, ...]:
+    """What stands for the folder that this machine does not have: the files that the store knows, or those that were
+    found before while the store is away."""
+    if _state.folder is None or _state.store is None:
+        return ()
+    names = list(_state.stored) if _state.stored is not None else [path.name for path in before]
+    return tuple(
+        RecipeFile(_state.folder / name, mistakes=(Mistake(name, "", 1, "not_readable"),)) for name in sorted(names)
+    )
+
+
+def _last_good(path: Path, before: Mapping[Path, RecipeFile]) -> Recipe | None:
+    """The last good version of a file that is broken or missing: of this process, or else of the store. On a machine
+    without the folder, that of the store is the newer one."""
+    known = before[path].offered if path in before else None
+    if (known is not None and _has_folder()) or _state.stored is None or _state.folder is None:
+        return known
+    text = _state.stored.get(path.name)
+    if text is None or (known is not None and known.text == text):
+        return known
+    return recipe_folder.kept_recipe(path.name, text, _state.folder, _state.all_secrets)
+
+
+def _keep_good() -> None:
+    """Put into the store what this machine's folder has newly good. Another machine's folder may have other files."""
+    if _state.store is None or not _has_folder():
+        return
+    good = _good_texts()
+    if _state.stored is None:
+        _state.stored = _state.store.texts()
+    known = _state.stored or {}
+    news = {name: text for name, text in good.items() if known.get(name) != text}
+    gone = _state.gone & known.keys()
+    _state.asked_at = _state.checked_at
+    if _state.stored is not None and (not (news or gone) or _state.store.keep(news, gone, utcnow())):
+        _state.stored = {name: text for name, text in {**known, **news}.items() if name not in gone}
+        _state.gone = set()
+    else:
+        _state.stored = None  # tried again in a minute
 
 
 def _secrets() -> Mapping[str, str]:

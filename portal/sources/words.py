@@ -34,6 +34,8 @@ FIELDS: dict[str, LazyString] = {
     "time_zone": _("Time zone"),
 }
 
+HEADINGS: dict[str, LazyString] = {"original_operator": _("Original operator")}  # shorter than the same field elsewhere
+
 YES_NO: dict[str, LazyString] = {"yes": _("yes"), "no": _("no")}
 
 LINE_TYPES: dict[str, LazyString] = {
@@ -74,6 +76,12 @@ def field_label(field: str, source: str = "") -> str:
     return str(from_recipe or FIELDS.get(field, field.replace("_", " ")))
 
 
+def heading_of(field: str, source: str = "") -> str:
+    """The same, short, for the heading of a column in a file."""
+    facts = _facts(source)
+    return str((not (facts and facts.labels.get(field)) and HEADINGS.get(field)) or field_label(field, source))
+
+
 def source_pace(name: str) -> str:
     """How many numbers a source may look up in a second or a minute; empty for one that works offline."""
     facts = _facts(name)
@@ -85,12 +93,6 @@ def source_pace(name: str) -> str:
     if numbers >= 1:
         return gettext("Up to %(count)s numbers a second.", count=format_decimal(round(numbers, 1)))
     return gettext("Up to %(count)s numbers a minute.", count=format_decimal(round(numbers * 60, 1)))
-
-
-def source_columns(name: str) -> list[str]:
-    """The titles of the columns that a source adds."""
-    facts = _facts(name)
-    return [field_label(field, name) for field in facts.fields] if facts else []
 
 
 def in_language(texts: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from portal.sources.catalogue import refresh
 from portal.web import (
     access,
     admin,
+    columns,
     documents,
     errors,
     headers,
@@ -46,7 +47,8 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    for module in (auth, documents, jobs, job_actions, metrics, admin, health, locale, notification_settings, webhook):
+    about_files = (documents, jobs, job_actions, columns, metrics)
+    for module in (auth, *about_files, admin, health, locale, notification_settings, webhook):
         app.register_blueprint(module.blueprint)
 
 

@@ -29,7 +29,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
 )
 
-from portal.database_errors import DatabaseError, is_away
+from portal.database_errors import DatabaseError, is_away, is_lost_commit
 from portal.web.access import STRANGERS_BYTES
 
 log = structlog.get_logger(__name__)
@@ -78,6 +78,17 @@ FORM_TOO_OLD = (
     lazy_gettext("This form has expired"),
     lazy_gettext("You may have signed in or out since you opened it. Reload the page and send it again."),
 )
+UNCONFIRMED = (
+    lazy_gettext("We do not know whether that was done"),
+    lazy_gettext(
+        "The connection to the database was lost at that moment. Wait a few seconds, reload the page and look. "
+        "If it was not done, do it again: nothing is started or paid for twice."
+    ),
+)
+
+
+class Unconfirmed(ServiceUnavailable):
+    """The database may have made the change, and could not confirm it."""
 
 
 def set_up(app: Flask) -> None:
@@ -106,6 +117,8 @@ def answer_error(error: HTTPException) -> Response:
     title, advice = WORDS.get(status) or WORDS[400 if status < 500 else 500]
     if isinstance(error, CSRFError):
         title, advice = FORM_TOO_OLD
+    if isinstance(error, Unconfirmed):
+        title, advice = UNCONFIRMED
     if isinstance(error, InternalServerError | ServiceUnavailable):
         _forget_person()  # the database may be down, and the page header would query it for the person
     else:
@@ -123,6 +136,13 @@ def answer_error(error: HTTPException) -> Response:
     return answer
 
 
+def refuse(title: str, advice: str) -> Response:
+    """The page for an address that asks for what there is not, in the words of whoever knows why."""
+    log.info("refused", status=400, method=request.method, path=request.path)
+    page = render_template("errors/error.html", status=400, title=title, advice=advice, reference=reference())
+    return make_response(page, 400)
+
+
 def _answer_database_error(error: DatabaseError) -> Response:
     """The page that says so when the database is away or locked by somebody else; any other error is a crash.
 
@@ -131,7 +151,8 @@ def _answer_database_error(error: DatabaseError) -> Response:
     if not is_away(error):
         raise error
     log.warning("the database is away", method=request.method, path=request.path, error=str(error))
-    return answer_error(ServiceUnavailable(retry_after=BUSY_RETRY_SECONDS))
+    kind = Unconfirmed if is_lost_commit(error) and request.method not in ("GET", "HEAD") else ServiceUnavailable
+    return answer_error(kind(retry_after=BUSY_RETRY_SECONDS))
 
 
 def _unknown_host(error: SecurityError) -> Response:

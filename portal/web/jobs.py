@@ -2,22 +2,39 @@
 admins see all; any other job is a 404. Views that change a job are in `job_actions`.
 """
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
 from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.jobs import commands, queries
 from portal.jobs.core import derived
-from portal.jobs.export import RowChoice, UnknownGroup, download_name, fields_of_job, open_download
+from portal.jobs.export import (
+    ColumnChoice,
+    ColumnsRefused,
+    RowChoice,
+    UnknownGroup,
+    choice_from,
+    columns_of,
+    download_name,
+    fields_of_job,
+    kept_or_default,
+    open_download,
+)
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.web import job_page
 from portal.web.access import login_required
+from portal.web.errors import refuse
 from portal.web.locale import in_readers_language
 from portal.web.request_fields import id_list
 
 blueprint = Blueprint("jobs", __name__)
 MAX_IDS_PER_POLL = 100  # a list's page has 25
+COLUMN_FIELDS = ("columns", "summary")  # of an address, about what is added and not which rows
+OFF = ("0", "no")
 
 
 def visible_job(job_id: int) -> ScrapingJob:
@@ -68,28 +85,32 @@ def live_list() -> str | Response:
 
 
 @blueprint.get("/jobs/<id:job_id>/results")
-@blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv):kind>")
+@blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv, ods):kind>")
 @login_required
 def results(job_id: int, kind: str | None = None) -> Response:
     """The person's file with the answers so far: all rows, those to fix (`rows=failed`), a group, or those with an
     outcome (`outcome=found`) or with values of their answers (`province=Madrid`).
 
-    Without an ending in the address, in the format of the file that was uploaded.
+    Without an ending in the address, in the format of the file that was uploaded. The columns are those that the person
+    has saved for the source, else the portal's default; `columns=` and `summary` ask for others.
     """
     if queries.find_expired(current_user, job_id):
         return make_response(redirect(url_for("jobs.show", job_id=job_id), 303))  # it says until when they were kept
     job = visible_job(job_id)
+    try:
+        columns = _chosen_columns(job)
+    except ColumnsRefused as error:
+        return refuse(gettext("These columns cannot be added"), " ".join(error.problems.values()))
+    return send(job, kind, columns)
+
+
+def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
+    """The file with these columns, and with the rows that the address chooses."""
     rows, group = request.args.get("rows", "all"), request.args.get("group")
     try:
         choice = _chosen_rows(job)
         download = open_download(
-            job,
-            current_app.extensions["storage"],
-            kind,
-            rows=rows,
-            group=group,
-            choice=choice,
-            with_summary="summary" in request.args,
+            job, current_app.extensions["storage"], kind, rows=rows, group=group, choice=choice, columns=columns
         )
     except (ValueError, UnknownGroup, FileNotFoundError):
         abort(404)
@@ -101,17 +122,30 @@ def results(job_id: int, kind: str | None = None) -> Response:
     answer.cache_control.no_cache = True
     if download.size is not None:
         answer.content_length = download.size
-    if request.method == "GET":
-        commands.note_download(job_id, current_user.email, name, utcnow())
+    if request.method != "HEAD":
+        commands.note_download(job.id, current_user.email, name, utcnow())
     return answer
 
 
 def _chosen_rows(job: ScrapingJob) -> RowChoice:
     """What the address chooses: Raises ValueError for an unknown outcome."""
     outcome = request.args.get("outcome", "")
-    wanted = {field: request.args[field] for field in fields_of_job(job) if request.args.get(field)}
+    fields = [field for field in fields_of_job(job) if field not in COLUMN_FIELDS]
+    wanted = {field: request.args[field] for field in fields if request.args.get(field)}
     values = tuple((field, "" if value == job_page.NO_VALUE else value) for field, value in wanted.items())
     return RowChoice(Outcome(outcome) if outcome else None, values)
+
+
+def _chosen_columns(job: ScrapingJob) -> ColumnChoice:
+    """What the address chooses, else what the person has saved. Raises ColumnsRefused."""
+    asked = request.args.get("columns")
+    if asked is None:
+        choice = kept_or_default(current_user.id, job.source)
+    else:
+        choice = choice_from(asked, columns_of(fields_of_job(job)), job.source)
+    if "summary" in request.args:
+        choice = replace(choice, with_summary=request.args["summary"] not in OFF)
+    return choice
 
 
 def _is_admin_list() -> bool:

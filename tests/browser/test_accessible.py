@@ -192,3 +192,36 @@ def test_an_operations_page_follows_it_to_its_end_and_then_asks_no_more(
     expect(page.locator("#operation")).to_have_attribute("data-status", "done", timeout=15_000)
     assert page.get_attribute("#operation-poll", "hx-trigger") is None
     expect(page.locator("[data-why=completed]")).to_have_text("1")
+
+
+def test_columns_are_put_in_order_by_the_keyboard_alone(portal: Gallery, cookies: dict[str, Any], tabs: Tabs) -> None:
+    page = profile(tabs, portal, cookies[ALICE], "light", "es").new_page()
+    page.goto(portal.pages["job-columns"][1])
+    heads = page.locator("#columns table thead th")
+    page.locator("#up-country").focus()
+    for place in (3, 2):
+        page.keyboard.press("Enter")
+        expect(heads.nth(place)).to_have_text("País")
+    assert page.evaluate("document.activeElement.id") == "up-country", "the next press moves it on"
+    page.fill("#name-country", "=1+1")
+    page.keyboard.press("Tab")
+    expect(page.locator("#problem-country")).to_contain_text("fórmula")
+    keep(page, "columns-refused-es-light-1280")
+    assert [*violations(page), *sticking_out(page)] == []
+    page.fill("#name-country", "De dónde")
+    page.keyboard.press("Enter")
+    expect(heads.nth(2)).to_have_text("De dónde")
+
+
+def test_columns_are_chosen_without_javascript(portal: Gallery, cookies: dict[str, Any], tabs: Tabs) -> None:
+    page = tabs.open(portal.address, java_script_enabled=False, locale="es-ES", storage_state=cookies[ALICE])
+    page.goto(portal.pages["job-columns"][1])
+    page.click("#up-country")
+    page.fill("#name-country", "De dónde")
+    page.uncheck("#on-line_type")
+    page.click("noscript button")
+    heads = page.locator("#columns table thead th")
+    expect(heads).to_have_text(["Fila", "Teléfono", "Estado", "De dónde", "Operador de origen", "Motivo"])
+    with page.expect_download() as coming:
+        page.click("[name=do][value=download]")
+    assert coming.value.failure() is None

@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -18,8 +18,9 @@ from tests.support.smtp_server import SLOW, SmtpServer
 from tests.support.world import Process, World, gone, send
 
 CREW = {"scrape": 4, "sweep": 1, "scheduler": 2, "intake": 1, "web": 1, "client": 1}
+WITHOUT_PAGES = {role: count for role, count in CREW.items() if role not in ("intake", "web")}
 PORTAL = ("scrape", "sweep", "scheduler", "intake", "web")  # whose disk it is
-OVERTAKEN_SECONDS = 15.0  # how long a frozen horse waits at most for another attempt
+OVERTAKEN_SECONDS = 45.0  # how long a frozen horse waits at most for another attempt, if its worker lets it
 
 
 @dataclass
@@ -43,10 +44,12 @@ class Faults:
     mail: SmtpServer
     postgresql: PostgresServer | None = None
     only: tuple[str, ...] = ()  # the kinds of faults; empty: all
+    crew: Mapping[str, int] = field(default_factory=lambda: CREW)
     done: Counter[str] = field(default_factory=Counter)
     frozen: list[Frozen] = field(default_factory=list)
     hung: list[int] = field(default_factory=list)  # horses that were stopped for good
     told: set[int] = field(default_factory=set)  # workers that were told to stop, and have not left yet
+    locked_until: float = 0.0
     overtaken: int = 0  # frozen horses that woke when another attempt had their job
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
@@ -81,7 +84,7 @@ class Faults:
                 send(horse.pid, signal.SIGCONT)
                 self.frozen.remove(horse)
         self.world.processes = [process for process in self.world.processes if process.alive]
-        for role, count in CREW.items():
+        for role, count in self.crew.items():
             for _ in range(count - len(self.world.of(role))):
                 self.world.start(role)
 
@@ -204,10 +207,14 @@ class Faults:
 
     def _database_locked(self) -> bool:
         """Somebody else writes for longer than a lease, as a backup may."""
+        if time.monotonic() < self.locked_until:  # to wait for our own lock would keep everything else waiting
+            return False
         connection = self._lock_postgresql() if self.postgresql else self._lock_sqlite()
+        seconds = self.lease_seconds * self.draw.uniform(0.5, 2.5) if connection else 0.0
+        self.locked_until = time.monotonic() + seconds + 1
         if connection is None:
             return False
-        self._until(self.lease_seconds * self.draw.uniform(0.5, 2.5), connection.close)
+        self._until(seconds, connection.close)
         return True
 
     def _lock_postgresql(self) -> psycopg.Connection | None:
@@ -215,7 +222,7 @@ class Faults:
             return None
         connection = psycopg.connect(self.world.postgresql_url)
         try:
-            connection.execute("SET lock_timeout = '5s'")
+            connection.execute("SET lock_timeout = '2s'")
             connection.execute("LOCK TABLE scraping_jobs, numbers, notices IN EXCLUSIVE MODE")
         except psycopg.OperationalError:  # somebody has held a row for long
             connection.close()
@@ -223,7 +230,7 @@ class Faults:
         return connection
 
     def _lock_sqlite(self) -> sqlite3.Connection | None:
-        connection = sqlite3.connect(self.world.database, timeout=5, isolation_level=None)
+        connection = sqlite3.connect(self.world.database, timeout=2, isolation_level=None)
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:  # all writers were faster
@@ -302,8 +309,8 @@ class Faults:
 
 
 WEIGHTS = {
-    "kill-9 worker": 3.0,
-    "kill-9 horse": 4.0,
+    "kill-9 worker": 4.0,
+    "kill-9 horse": 6.0,
     "kill-9 sweep worker": 1.0,
     "kill-9 scheduler": 1.0,
     "kill-9 client": 1.0,
@@ -312,21 +319,21 @@ WEIGHTS = {
     "kill-9 web worker": 1.0,
     "sigterm web": 0.5,
     "kill-9 redis": 1.5,
-    "freeze horse": 4.0,
+    "freeze horse": 6.0,
     "sigterm worker": 2.0,
     "flushall": 1.5,
     "redis restart": 1.0,
     "redis full": 1.0,
     "redis read-only": 1.0,
     "redis evicts": 1.0,
-    "hang horse": 1.5,
+    "hang horse": 2.0,
     "database locked": 2.0,
     "disk full": 1.5,
     "clock steps": 1.5,
-    "slow mail": 1.5,
+    "slow mail": 2.0,
     "kill postgresql": 2.0,
     "restart postgresql": 1.5,
     "cut connections": 2.0,
 }
-# Those by which an attempt loses its job while it is alive, and others take it.
-OVERTAKING = ("freeze horse", "kill-9 worker", "kill-9 horse", "database locked")
+# Those by which an attempt loses its job while it is alive: what the program without its fence does not survive.
+OVERTAKING = ("freeze horse", "database locked")

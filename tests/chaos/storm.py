@@ -13,7 +13,7 @@ from sqlalchemy import text
 from portal.clock import utcnow
 from portal.database import db
 from tests.chaos import judging, watching
-from tests.chaos.faults import Faults
+from tests.chaos.faults import CREW, WITHOUT_PAGES, Faults
 from tests.chaos.picky import picky_source
 from tests.chaos.visitor import EMAIL, Visitor
 from tests.services import free_port, new_database
@@ -107,9 +107,16 @@ class Storm:
 
 @contextmanager
 def storm(
-    forks: Preloaded, seed: int, jobs: int, postgresql: PostgresServer | None = None, **settings: str
+    forks: Preloaded,
+    seed: int,
+    jobs: int,
+    postgresql: PostgresServer | None = None,
+    *,
+    pages: bool = True,
+    **settings: str,
 ) -> Iterator[Storm]:
-    """A world with its crew, on SQLite or in a new database of that server; the storm is still to blow."""
+    """A world with its crew, on SQLite or in a new database of that server; the storm is still to blow. Without
+    `pages` nobody uploads anything and there is no gunicorn."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         mail = stack.enter_context(smtp_server())
@@ -124,16 +131,20 @@ def storm(
             "LOG_LEVEL": "WARNING", "FOLLOW_CLOCK": "1", "MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(mail.port),
             "PORTAL_PORT": port, "SCRAPING_MAX_RETRIES": str(client.PATIENT_RETRIES),
         }  # fmt: skip
-        place = stack.enter_context(world(folder, forks, **spans, **picky, **database, **settings))
+        place = stack.enter_context(world(folder, forks, **{**spans, **picky, **database, **settings}))
         watching.watch(place)
         cast.make_user(EMAIL)
         visitor = Visitor(f"http://127.0.0.1:{port}")
-        made = Storm(place, Faults(place, random.Random(seed), LEASE_SECONDS, mail, postgresql), mail, visitor)
+        faults = Faults(place, random.Random(seed), LEASE_SECONDS, mail, postgresql)
+        faults.crew = CREW if pages else WITHOUT_PAGES
+        made = Storm(place, faults, mail, visitor)
         made.more.touch()
-        made.faults.keep_up()
-        visitor.start()
+        faults.keep_up()
+        if pages:
+            visitor.start()
         try:
             yield made
         finally:
-            made.faults.calm()
-            visitor.stop()
+            faults.calm()
+            if pages:
+                visitor.stop()

@@ -48,7 +48,7 @@ def source() -> Iterator[CountingSource]:
 def test_it_looks_up_and_writes_a_file(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(1), "0034" + mobile(2), "nada", mobile(1)])
 
-    done = scrape(runner, file, "-o", tmp_path / "out.xlsx")
+    done = scrape(runner, file, "-o", tmp_path / "out.xlsx", "--columns", "all")
 
     assert done.exit_code == 0, done.output
     assert "all 4 rows are ready" in done.stderr and not done.stdout

@@ -44,7 +44,7 @@ def test_sheet_and_country(runner: FlaskCliRunner, ada: User, tmp_path: Path) ->
     workbook.save(tmp_path / "dos.xlsx")
 
     words = ("--sheet", "reino unido", "--country", "gb")
-    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", *words)
+    done = scrape(runner, tmp_path / "dos.xlsx", "-o", tmp_path / "out.xlsx", *words, "--columns", "e164")
 
     assert done.exit_code == 0, done.output
     assert load_workbook(tmp_path / "out.xlsx").sheetnames == ["Sheet", "Reino Unido"]
@@ -55,6 +55,9 @@ def test_sheet_and_country(runner: FlaskCliRunner, ada: User, tmp_path: Path) ->
     ("words", "sentence"),
     [
         (("--column", "Correo"), "The column Correo does not exist. Available: Nombre, Teléfono"),
+        (("--columns", "status,colour"), "There is no column “colour”. Available: row, status, line_type,"),
+        (("--columns", "status,status"), "The column “status” is listed twice."),
+        (("--columns", "status="), "Write a name for this column"),
         (("--column", "Z"), "The column Z does not exist."),
         (("--sheet", "Hoja9"), "The sheet Hoja9 does not exist. Available: Clientes"),
         (("--country", "XX"), "The country XX does not exist."),
@@ -113,3 +116,18 @@ def test_macros_need_an_output_that_can_hold_them(runner: FlaskCliRunner, ada: U
     Workbook().save(tmp_path / "plain.xlsx")
     plain = scrape(runner, tmp_path / "plain.xlsx", "-o", tmp_path / "out.xlsm")
     assert plain.exit_code == 2 and "must end in" in plain.output
+
+
+@pytest.mark.parametrize("ending", ["ods", "tsv", "txt"])
+def test_the_output_can_have_the_ending_of_the_file(
+    runner: FlaskCliRunner, ada: User, tmp_path: Path, ending: str
+) -> None:
+    file = tmp_path / f"clientes.{ending}"
+    ods = Path(__file__).parents[1] / "fixtures" / "clientes.ods"
+    file.write_bytes(ods.read_bytes() if ending == "ods" else b"Tel\tNombre\n612345678\tAna\n")
+    done = scrape(runner, file, "-o", out := tmp_path / f"out.{ending}")
+    assert done.exit_code == 0, done.output
+    assert out.read_bytes()[:4] == file.read_bytes()[:4]
+    refused = scrape(runner, file, "-o", tmp_path / "out.pdf")
+    assert f"must end in .xlsx, .csv or .{ending}" in " ".join(refused.output.split())
+    assert ".ods, .xlsm" in " ".join(scrape(runner, "--help").output.split())

@@ -198,3 +198,17 @@ def test_cached_answers_are_renewed_while_old_ones_are_deleted(app: Flask) -> No
         db.session.commit()
     assert said == [1], "what somebody writes at this moment is left to them"
     assert len(answer_cache.known("api", "v1", ["+34612000001", "+34612000009"], NOW, 30)) == 2
+
+
+def test_the_metrics_are_free_while_an_operation_reopens_its_files(app: Flask) -> None:
+    """A file of a million rows takes a minute to reopen; other files end meanwhile, and wait only for the counting."""
+    alice = cast.make_user("alice@example.com")
+    first, large = (scenes.failed(cast.make_job(app, alice, 2), final=True) for _ in range(2))
+    operation_id = begin(BulkOrder(Verb.RETRY, "ada@example.com", "the source is back"), first, large)
+    db.session.execute(select(Number).where(Number.job_id == large.id).with_for_update())
+    with meanwhile(app, lambda: operation_runner.work(operation_id, clock=lambda: NOW)) as said:
+        with db.engine.connect() as other:
+            assert other.scalar(text("SELECT pg_try_advisory_xact_lock(5270116)"))
+        db.session.rollback()
+    assert said == [False] and not has_uncounted()
+    assert set(db.session.scalars(select(ScrapingJob.status))) == {Status.RETRYING}

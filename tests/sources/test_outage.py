@@ -1,4 +1,4 @@
-"""A source that is away for 40 minutes while 50 files wait for it. The clock is the test's own, Valkey a real one."""
+"""A source that is away for 40 minutes while 20 files wait for it. The clock is the test's own, Valkey a real one."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
 
 pytestmark = pytest.mark.slow
-JOBS = 50
+JOBS = 20
 OUTAGE = timedelta(minutes=40)
 FIRST_WAIT, LONGEST_WAIT = 30, 600  # seconds between two probes
 

@@ -43,6 +43,7 @@ class _Compiled(BytecodeCache):
 
 
 _COMPILED = _Compiled()
+_FIRST_ENGINE: dict[str, Engine] = {}
 _BUILDERS: dict[object, Callable[..., tuple[str, str]]] = {}
 
 
@@ -91,10 +92,24 @@ def make_app(folder: Path, **environ: str) -> Flask:
     database = Path(app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
     if app.config["DATABASE_URL"] == f"sqlite:///{database}" and not database.exists():
         database.write_bytes(_empty_tables())
+        with app.app_context():
+            _share_statements(db.engine)
     else:
         with app.app_context():
             db.create_all()
     return app
+
+
+def _share_statements(engine: Engine) -> None:
+    """Let SQLite's engines of this run share their compiled statements: each would compile its own again, which takes a
+    fifth of the time of a test that asks for pages. They are kept by dialect, so that one is shared as well."""
+    first = _FIRST_ENGINE.setdefault("sqlite", engine)
+    if first is not engine:
+        engine.dialect = engine.pool._dialect = first.dialect
+        engine._compiled_cache = first._compiled_cache
+    else:
+        first.connect().close()  # sets up its dialect
+        first._compiled_cache.capacity = 2000  # by default 500
 
 
 def make_user(email: str, *, admin: bool = False) -> User:

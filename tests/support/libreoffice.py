@@ -27,7 +27,7 @@ Shown = dict[str, list[list[str]]]
 
 def converted(path: Path, ending: str) -> Path:
     """The workbook saved by LibreOffice in another format, beside it."""
-    _convert([path], ending, path.parent)
+    convert([path], ending, path.parent)
     return path.with_suffix(f".{ending}")
 
 
@@ -40,12 +40,13 @@ def shown_by_libreoffice(paths: Iterable[Path]) -> list[Shown]:
         links = [folder / "in" / f"{n:04d}x{path.suffix}" for n, path in enumerate(listed)]
         for link, path in zip(links, listed, strict=True):
             link.symlink_to(path)
-        _convert(links, AS_SHOWN, folder / "out")
+        convert(links, AS_SHOWN, folder / "out")
         return [{file.stem.split("-", 1)[1]: _rows(file) for file in sorted((folder / "out").glob(f"{link.stem}-*"))}
                 for link in links]  # fmt: skip
 
 
-def _convert(paths: Sequence[Path], to: str, folder: Path) -> None:
+def convert(paths: Sequence[Path], to: str, folder: Path) -> None:
+    """Save workbooks in another format to a folder. One start for all, as it takes seconds."""
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
             [soffice(), f"-env:UserInstallation=file://{profile}", "--headless", "--convert-to", to,

@@ -21,6 +21,7 @@ from portal.jobs.admin import bulk, operations
 from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.core.bulk_tables import UNDER_WAY, ChosenJob, Operation, OperationState
 from portal.jobs.dispatch import push_job
+from portal.jobs.metrics.record import counted_at_the_end
 from portal.jobs.models import ScrapingJob
 
 log = structlog.get_logger(__name__)
@@ -150,12 +151,13 @@ def _process(operation: Operation, rows: list[ChosenJob], now: datetime) -> list
     )  # fmt: skip
     done: list[int] = []
     skipped: dict[int, str] = {}
-    for row in rows:
-        why = _act(order, row, now)
-        if why is None:
-            done.append(row.job_id)
-        else:
-            skipped[row.job_id] = why
+    with counted_at_the_end():
+        for row in rows:
+            why = _act(order, row, now)
+            if why is None:
+                done.append(row.job_id)
+            else:
+                skipped[row.job_id] = why
     kept = list(skipped)[: max(0, SKIPPED_KEPT - operation.skipped)]
     for row in rows:
         if row.job_id in kept:

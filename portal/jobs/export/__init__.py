@@ -1,9 +1,10 @@
 """The file that a person gets back: their own, with the answers in columns of their own behind it.
 
 Available at any time, even while the job runs. All rows of an Excel workbook come in a copy of that workbook, which
-`copy` opens and the room `in_place` writes. Selections, and files that cannot be copied so, come in a new file with
-the rows of the chosen sheet: `lines` decides what is in a line; `xlsx` and `csv_file` turn lines into a file. Memory
-stays flat: the sheet and the ledger are read once, side by side, and neither is ever whole in memory.
+`copy` opens and the room `in_place` writes, and chosen rows of it in a small one of the same formats. Selections of
+other files, and files that cannot be copied so, come in a new file with the rows of the chosen sheet: `lines` decides
+what is in a line; `xlsx` and `csv_file` turn lines into a file. Memory stays flat: the sheet and the ledger are read
+once, side by side, and neither is ever whole in memory.
 """
 
 import tempfile
@@ -17,19 +18,43 @@ from typing import BinaryIO
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.storage import LocalStorage
+from portal.jobs.export.column_templates import (
+    answers_added,
+    empty_columns,
+    forget_choice,
+    keep_choice,
+    kept_choice,
+    kept_or_default,
+)
+from portal.jobs.export.columns import (
+    DEFAULT,
+    LONGEST_NAME,
+    Column,
+    ColumnChoice,
+    ColumnsRefused,
+    Pick,
+    checked,
+    choice_from,
+    columns_of,
+    titles_of,
+)
 from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_format, own_formats
-from portal.jobs.export.csv_file import write_csv
+from portal.jobs.export.csv_file import csv_pieces
 from portal.jobs.export.download_groups import Group, RowChoice, UnknownGroup, groups_of, is_group, values_of
+from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, fields_of_job, plan_for
 from portal.jobs.export.names import download_name, group_title
+from portal.jobs.export.preview import preview_columns
 from portal.jobs.export.summary import summary_sheet
 from portal.jobs.export.xlsx import CellFormats, write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
-    "MIMETYPES", "OF_ENDING", "Download", "FileFormat", "Group", "NotTheirFormat", "RowChoice", "RowFilter",
-    "UnknownGroup", "comes_back_as_it_was", "download_name", "export", "fields_of_job", "group_title", "groups_of",
-    "loss_words", "open_download", "own_format", "values_of", "write_export",
+    "LONGEST_NAME", "MIMETYPES", "OF_ENDING", "Column", "ColumnChoice", "ColumnsRefused", "Download", "FileFormat",
+    "Group", "NotTheirFormat", "Pick", "RowChoice", "RowFilter", "UnknownGroup", "answers_added", "checked",
+    "choice_from", "columns_of", "comes_back_as_it_was", "download_name", "empty_columns", "export", "fields_of_job",
+    "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default", "loss_words",
+    "open_download", "own_format", "preview_columns", "titles_of", "values_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024
@@ -89,10 +114,11 @@ def open_download(
     group: str | None = None,
     choice: RowChoice | None = None,
     extension: str | None = None,
-    with_summary: bool = False,
+    columns: ColumnChoice = DEFAULT,
 ) -> Download:
     """The job's file, with any ending of that format or, when `extension` is given, with that one. Without a format it
-    is that of the person's file, if we write it. The person's own workbook gets a sheet with totals if `with_summary`.
+    is that of the person's file, if we write it. `columns` are those that are added; a workbook with all rows gets a
+    sheet with totals if they say so.
 
     In the reader's language and time zone, also while the pieces are taken: outside a request, wrap all of it in
     `force_locale`.
@@ -104,23 +130,26 @@ def open_download(
     kind = FileFormat(kind or own_format(job))
     if group is not None and not is_group(group):
         raise UnknownGroup(group)
-    plan = plan_for(job, storage, RowFilter(rows), group, choice)
+    if kind == FileFormat.ODS and not comes_back_as_it_was(job, kind):
+        raise NotTheirFormat(kind)
+    plan = plan_for(job, storage, RowFilter(rows), group, choice, columns)
     own = open_copy(job, storage, plan, kind, extension)
     is_replacement = own is None and kind != FileFormat.CSV and not plan.selects and comes_back_as_it_was(job, kind)
     if own is None and kind == FileFormat.ODS and extension is None:
         kind = FileFormat.XLSX
     formats = own_formats(job, storage, plan) if own is None and kind == FileFormat.XLSX else {}
     sheets = extra_sheets(own, plan) if own is not None else []
-    if own is not None and with_summary:
-        sheets.append(summary_sheet(job, plan, utcnow()))
+    totals = [summary_sheet(job, plan, utcnow())] if columns.with_summary and not plan.selects else []
     db.session.commit()
     if own is not None:
-        return Download(own.copy(added_rows(plan), sheets), own.close, own.extension)
+        return Download(own.copy(added_rows(plan), [*sheets, *totals]), own.close, own.extension)
     if extension not in (None, kind.value) or kind == FileFormat.ODS:
         raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)
-    file = _written(plan, kind, formats)
+    if kind == FileFormat.CSV:
+        return Download(csv_pieces(plan), lambda: None, kind.value)
+    file = _written(plan, formats, totals)
     size = file.seek(0, 2)
     file.seek(0)
     return Download(_pieces(file), file.close, kind.value, size, is_replacement)
@@ -133,9 +162,10 @@ def export(
     *,
     rows: RowFilter | str = RowFilter.ALL,
     group: str | None = None,
+    columns: ColumnChoice = DEFAULT,
 ) -> BinaryIO:
     """The same as a temporary file, open at its start; closing deletes it."""
-    download = open_download(job, storage, kind, rows=rows, group=group)
+    download = open_download(job, storage, kind, rows=rows, group=group, columns=columns)
     out = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
         _save(download, out)
@@ -152,6 +182,7 @@ def write_export(
     path: Path,
     *,
     rows: RowFilter | str = RowFilter.ALL,
+    columns: ColumnChoice = DEFAULT,
 ) -> Download:
     """Write the file to `path`, completely or not at all, in the format of its ending. Returns what it was.
 
@@ -159,7 +190,7 @@ def write_export(
     """
     extension = path.suffix.lower().lstrip(".")
     with _atomic_file(path) as out:
-        download = open_download(job, storage, OF_ENDING[extension], rows=rows, extension=extension)
+        download = open_download(job, storage, OF_ENDING[extension], rows=rows, extension=extension, columns=columns)
         _save(download, out)
     return download
 
@@ -172,13 +203,10 @@ def _save(download: Download, out: BinaryIO) -> None:
         download.close()
 
 
-def _written(plan: ExportPlan, kind: FileFormat, formats: CellFormats) -> BinaryIO:
+def _written(plan: ExportPlan, formats: CellFormats, sheets: list[ExtraSheet]) -> BinaryIO:
     out = tempfile.TemporaryFile()  # noqa: SIM115 - the download closes it
     try:
-        if kind == FileFormat.XLSX:
-            write_xlsx(plan, out, formats)
-        else:
-            write_csv(plan, out)
+        write_xlsx(plan, out, formats, [(one.name, one.rows) for one in sheets])
     except BaseException:
         out.close()
         raise

@@ -13,7 +13,7 @@ AddedCell = str | int | float | bool | datetime | None
 
 
 class Tone(StrEnum):
-    """How the first added cell of a row looks."""
+    """How the cell with a row's status looks; all added cells of a heading look alike."""
 
     HEADING = "heading"
     FOUND = "found"
@@ -29,3 +29,4 @@ class AddedRow(NamedTuple):
     row_no: int  # as Excel counts, from 1
     cells: Sequence[AddedCell]
     tone: Tone = Tone.PLAIN
+    tone_at: int = 0  # which of the cells has the status

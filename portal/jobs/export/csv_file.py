@@ -4,15 +4,19 @@ It must not know where the lines come from. The dialect follows the reader's lan
 with semicolons and writes 3,5; English Excel uses commas and 3.5.
 """
 
+import codecs
 import csv
-import io
-from typing import Any, BinaryIO, TextIO
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any, TextIO
 
 from flask_babel import get_locale
 
 from portal.documents.reader.sheet_file import Cell, text_of
 from portal.jobs.export.csv_cells import harmless_throughout
 from portal.jobs.export.lines import ExportPlan, lines
+
+PIECE_CHARACTERS = 64 * 1024
 
 
 def localized_writer(out: TextIO) -> tuple[Any, bool]:
@@ -24,9 +28,10 @@ def localized_writer(out: TextIO) -> tuple[Any, bool]:
     return csv.writer(out, delimiter="," if english else ";", lineterminator="\r\n", quoting=csv.QUOTE_ALL), english
 
 
-def write_csv(plan: ExportPlan, out: BinaryIO) -> None:
-    """Write all lines to `out` in UTF-8 with a byte order mark, by which Excel recognises it."""
-    text = io.TextIOWrapper(out, encoding="utf-8-sig", errors="replace", newline="", write_through=False)
+def csv_pieces(plan: ExportPlan) -> Iterator[bytes]:
+    """Give all lines piece by piece in UTF-8 with a byte order mark, by which Excel recognises it."""
+    yield codecs.BOM_UTF8
+    text = StringIO(newline="")
     writer, decimal_point = localized_writer(text)
     for line in lines(plan):
         own: list[str] = [_text(cell, plain_point=decimal_point or column == plan.column)
@@ -34,8 +39,17 @@ def write_csv(plan: ExportPlan, out: BinaryIO) -> None:
         if line.added:
             own += [""] * (plan.width - len(own))
         writer.writerow([*own, *(_text(cell, plain_point=True) for cell in line.added)])
-    text.flush()
-    text.detach()  # the caller closes the file
+        if text.tell() >= PIECE_CHARACTERS:
+            yield _taken(text)
+    yield _taken(text)
+
+
+def _taken(text: StringIO) -> bytes:
+    """What was written, which is forgotten."""
+    written = text.getvalue().encode("utf-8", "replace")
+    text.seek(0)
+    text.truncate()
+    return written
 
 
 def _text(cell: Cell, *, plain_point: bool) -> str:

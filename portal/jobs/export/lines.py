@@ -3,16 +3,16 @@
 Knows no file formats. The ledger is read in chunks by row number, each in a short transaction.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from flask_babel import get_timezone, gettext
+from flask_babel import get_timezone
 from sqlalchemy import select
 
 from portal import sources
@@ -21,13 +21,29 @@ from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import LocalStorage
 from portal.jobs.core.job_tables import CellAnswer, Number
-from portal.jobs.export.added import AddedCell, AddedRow, Tone
+from portal.jobs.export.added import AddedRow, Tone
+from portal.jobs.export.column_templates import empty_columns
+from portal.jobs.export.columns import (
+    CHECKED_AT,
+    DEFAULT,
+    DUPLICATE_OF,
+    E164,
+    REASON,
+    ROW,
+    STATUS,
+    TODO,
+    Column,
+    ColumnChoice,
+    columns_of,
+    each_once,
+    titles_of,
+)
 from portal.jobs.export.download_groups import RowChoice, in_group
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import explain, outcome_words, reason_words, row_reason_words
 from portal.sources.base import Outcome
 from portal.sources.registry import is_yes_no
-from portal.sources.words import CODED, field_label, source_title, value_words
+from portal.sources.words import CODED, source_title, value_words
 
 CHUNK = 1000  # rows of the ledger at a time
 TO_FIX = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
@@ -83,6 +99,8 @@ class ExportPlan:
     country: str = ""  # of numbers without a prefix
     source: str = ""  # its recipe has the column headings
     choice: RowChoice = RowChoice()
+    columns: tuple[Column, ...] = ()  # those to add, in order
+    names: tuple[str, ...] = ()  # of these columns, in the reader's language
     own_headings: tuple[str, ...] = ()  # the person's, which no added one repeats
 
     @property
@@ -92,37 +110,26 @@ class ExportPlan:
 
     def labels(self) -> list[str]:
         """The headings of the added columns, in the reader's language."""
-        headings = [gettext("Status"), *(field_label(field, self.source) for field in self.fields)]
-        headings.append(gettext("Reason"))
-        headings.append(gettext("Checked at (%(time_zone)s)", time_zone=self.time_zone))
-        headings.append(gettext("Duplicate of row"))
-        if self.selects:
-            headings.insert(0, gettext("Row in your file"))
-        if self.rows == RowFilter.FAILED:
-            headings.append(gettext("What to do"))
-        return _each_once(headings, self.own_headings)
-
-
-def _each_once(headings: list[str], taken: Iterable[str]) -> list[str]:
-    """The headings, numbered where there is one like it: in a table of Excel two columns cannot have one name."""
-    known = {text.strip().casefold() for text in taken}
-    unique = []
-    for heading in headings:
-        numbered, n = heading, 2
-        while numbered.casefold() in known:
-            numbered, n = f"{heading} {n}", n + 1
-        known.add(numbered.casefold())
-        unique.append(numbered)
-    return unique
+        return each_once(self.names, self.own_headings)
 
 
 def plan_for(
-    job: ScrapingJob, storage: LocalStorage, wanted: RowFilter, group: str | None, choice: RowChoice | None = None
+    job: ScrapingJob,
+    storage: LocalStorage,
+    wanted: RowFilter,
+    group: str | None,
+    choice: RowChoice | None = None,
+    columns: ColumnChoice = DEFAULT,
+    empty: frozenset[str] | None = None,
 ) -> ExportPlan:
-    """Gather what is needed to write the file of this job."""
+    """Gather what is needed to write the file of this job. Without a choice of columns: the portal's default. `empty`
+    are the columns without a value, where they are known."""
     document = job.document
     sheet = next((facts for facts in document.sheets if facts["index"] == job.sheet), {})
     fields, version = _fields(job)
+    selects = wanted != RowFilter.ALL or group is not None or bool(choice)
+    has_room = {ROW: selects, TODO: wanted == RowFilter.FAILED}
+    added, names = _added_columns(job, fields, columns, has_room, empty)
     sheet_path = storage.sheet_path(document.storage_key, job.sheet)
     return ExportPlan(
         job_id=job.id,
@@ -137,10 +144,30 @@ def plan_for(
         rows=wanted,
         group=group,
         choice=choice or RowChoice(),
+        columns=added,
+        names=names,
         time_zone=str(get_timezone()),
         about=f"{source_title(job.source)} {version}".strip(),
         own_headings=tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else (),
     )
+
+
+def _added_columns(
+    job: ScrapingJob,
+    fields: tuple[str, ...],
+    choice: ColumnChoice,
+    has_room: dict[str, bool],
+    empty: frozenset[str] | None,
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """The columns to add, with their names. `has_room` says for columns of selections whether they belong here."""
+    known = {column.id: column for column in columns_of(fields)}
+    titles = titles_of(tuple(known.values()), job.source)
+    shown = [pick for pick in choice.picks_of(tuple(known.values())) if pick.is_shown and has_room.get(pick.id, True)]
+    if not choice.keeps_empty:
+        if empty is None:
+            empty = empty_columns(job, tuple(known[pick.id] for pick in shown))
+        shown = [pick for pick in shown if pick.id not in empty] or shown  # a person who asks for nothing else gets it
+    return tuple(known[pick.id] for pick in shown), tuple(pick.name or titles[pick.id] for pick in shown)
 
 
 def fields_of_job(job: ScrapingJob) -> tuple[str, ...]:
@@ -161,31 +188,33 @@ def lines(plan: ExportPlan) -> Iterator[Line]:
     """Every line of the file, in order."""
     results = _results(plan.job_id)
     result = next(results, None)
-    cells_of = _AnswerCells(plan)
-    for row_no, cells in rows(plan.sheet_path):
+    cells = _AnswerCells(plan, typed=False)
+    for row_no, own in rows(plan.sheet_path):
         if row_no < plan.header_row:
-            yield Line(cells, [], False)
+            yield Line(own, [], False)
             continue
         if row_no == plan.header_row:
-            yield Line(cells, [*plan.labels()], False)
+            yield Line(own, [*plan.labels()], False)
             continue
         while result is not None and result.row_no < row_no:
             result = next(results, None)
         if result is not None and result.row_no == row_no:
             if _is_included(plan, result):
-                yield Line(cells, cells_of.added(result), True)
+                yield Line(own, cells.of(result), True)
         elif not plan.selects:  # a row without a ledger entry is still a row of the person's file
-            yield Line(cells, [], True)
+            yield Line(own, [], True)
 
 
 def added_rows(plan: ExportPlan) -> Iterator[AddedRow]:
-    """What is added to the person's own file: the headings, then the answers, by row number."""
-    cells_of = _AnswerCells(plan)
+    """What is added to the rows of the person's own file that are asked for: the headings, then the answers."""
+    cells = _AnswerCells(plan, typed=True)
     if plan.header_row:
         yield AddedRow(plan.header_row, plan.labels(), Tone.HEADING)
+    tones = TONES if cells.status_at is not None else {}
     for result in _results(plan.job_id):
-        if result.row_no > plan.header_row:
-            yield AddedRow(result.row_no, cells_of.typed(result), TONES[result.outcome])
+        if result.row_no > plan.header_row and _is_included(plan, result):
+            tone = tones.get(result.outcome, Tone.PLAIN)
+            yield AddedRow(result.row_no, cells.of(result), tone, cells.status_at or 0)
 
 
 def _is_included(plan: ExportPlan, result: NumberResult) -> bool:
@@ -215,48 +244,53 @@ def _results(job_id: int) -> Iterator[NumberResult]:
             after = found[-1].row_no
 
 
+Reader = Callable[[NumberResult, dict[str, str]], Any]
+
+
 class _AnswerCells:
     """The added cells of a row. Each word is translated once, not once per row."""
 
-    def __init__(self, plan: ExportPlan) -> None:
-        self._plan = plan
-        self._words = [(field, field in CODED or is_yes_no(field)) for field in plan.fields]
+    def __init__(self, plan: ExportPlan, *, typed: bool) -> None:
+        """`typed`: with dates as dates, else as text."""
         self._zone = ZoneInfo(plan.time_zone)
-        self._outcome = cache(outcome_words)
-        self._reason_alone = cache(reason_words)
         self._value = cache(value_words)
-        self._todo = cache(_todo)
+        self._country = plan.country
+        self._reason_alone = cache(reason_words)
+        outcome, todo = cache(outcome_words), cache(_todo)
+        own: dict[str, Reader] = {
+            ROW: lambda result, _: result.row_no,
+            STATUS: lambda result, _: outcome(result.outcome),
+            REASON: self._reason,
+            TODO: lambda result, _: todo(result.reason),
+            E164: lambda result, _: result.e164,
+            CHECKED_AT: self._moment if typed else self._moment_text,
+            DUPLICATE_OF: lambda result, _: result.duplicate_of,
+        }
+        self._readers = [self._field(one.field) if one.field else own[one.id] for one in plan.columns]
+        self.status_at = next((place for place, one in enumerate(plan.columns) if one.id == STATUS), None)
 
-    def added(self, result: NumberResult) -> list[str | int | None]:
-        plan, answer = self._plan, result.answer or {}
-        added: list[str | int | None] = [self._outcome(result.outcome)]
-        added += self._fields(answer)
-        added += [self._reason(result) or None, self._moment(result.checked_at), result.duplicate_of]
-        if plan.selects:
-            added.insert(0, result.row_no)
-        if plan.rows == RowFilter.FAILED:
-            added.append(self._todo(result.reason))
-        return added
+    def of(self, result: NumberResult) -> list[Any]:
+        """One AddedCell for each label, in the same order."""
+        answer = result.answer or {}
+        return [read(result, answer) for read in self._readers]
 
-    def typed(self, result: NumberResult) -> list[AddedCell]:
-        """The same with dates as dates. One cell per label, in the same order."""
-        at = result.checked_at.astimezone(self._zone).replace(tzinfo=None) if result.checked_at else None
-        added: list[AddedCell] = [self._outcome(result.outcome), *self._fields(result.answer or {})]
-        return [*added, self._reason(result) or None, at, result.duplicate_of]
+    def _field(self, field: str) -> Reader:
+        # Only the few codes go through the cache: numbers would fill it with one entry each.
+        if field in CODED or is_yes_no(field):
+            return lambda _, answer: self._value(field, answer[field]) if answer.get(field) else None
+        return lambda _, answer: answer.get(field) or None
 
-    def _reason(self, result: NumberResult) -> str:
+    def _reason(self, result: NumberResult, _: dict[str, str]) -> str | None:
         if result.outcome == Outcome.INVALID and result.e164 is None:  # the cell may mean a number: each its own
-            return row_reason_words(result.reason, result.text, self._plan.country)
-        return self._reason_alone(result.reason)
+            return row_reason_words(result.reason, result.text, self._country) or None
+        return self._reason_alone(result.reason) or None
 
-    def _fields(self, answer: dict[str, str]) -> Iterable[str | None]:
-        for field, has_words in self._words:
-            value = answer.get(field)
-            # Only the few codes go through the cache: numbers would fill it with one entry each.
-            yield (self._value(field, value) if has_words else value) if value else None
+    def _moment(self, result: NumberResult, _: dict[str, str]) -> datetime | None:
+        return result.checked_at.astimezone(self._zone).replace(tzinfo=None) if result.checked_at else None
 
-    def _moment(self, at: datetime | None) -> str | None:
-        return at.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S") if at else None
+    def _moment_text(self, result: NumberResult, answer: dict[str, str]) -> str | None:
+        at = self._moment(result, answer)
+        return at.strftime("%Y-%m-%d %H:%M:%S") if at else None
 
 
 def _todo(reason: str | None) -> str | None:

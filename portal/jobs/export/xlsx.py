@@ -6,7 +6,7 @@ dates and booleans of the person's file keep their types.
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from flask_babel import gettext
@@ -44,19 +44,34 @@ CellFormats = Mapping[tuple[int, Shows], str | int]
 """How the person's columns (from 0) show their numbers and dates."""
 
 
-def write_xlsx(plan: ExportPlan, out: BinaryIO, formats: CellFormats | None = None) -> None:
+MoreSheets = Sequence[tuple[str, Sequence[Sequence[str | int]]]]
+"""Small sheets to add: each its name and its rows, the first of which is in bold."""
+
+
+def write_xlsx(plan: ExportPlan, out: BinaryIO, formats: CellFormats | None = None, sheets: MoreSheets = ()) -> None:
     """Write all lines to `out` as a workbook. Without a heading row, a second sheet names the added columns."""
-    write_lines(plan, lines(plan), out, formats)
+    write_lines(plan, lines(plan), out, formats, sheets)
 
 
-def write_lines(plan: ExportPlan, all_lines: Iterator[Line], out: BinaryIO, formats: CellFormats | None = None) -> None:
+def write_lines(
+    plan: ExportPlan,
+    all_lines: Iterator[Line],
+    out: BinaryIO,
+    formats: CellFormats | None = None,
+    sheets: MoreSheets = (),
+) -> None:
     """The same with the lines given."""
     workbook = Workbook(out, {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False})
     workbook.set_properties({"comments": plan.about})
     sheet = _add_sheet(workbook, plan.sheet_name)
     _Writer(workbook, sheet, plan, formats or {}).write(all_lines)
     if plan.header_row == 0:
-        _name_columns(workbook, plan)
+        head = (gettext("Column"), gettext("Contents"))
+        named = [(column_letter(plan.width + n), label) for n, label in enumerate(plan.labels())]
+        # On a sheet of its own: adding a heading row would move every row of the data.
+        sheets = [(gettext("Columns"), [head, *named]), *sheets]
+    for name, rows in sheets:
+        _add_small_sheet(workbook, name, rows)
     workbook.close()
 
 
@@ -135,14 +150,17 @@ def _add_sheet(workbook: Workbook, name: str) -> Worksheet:
         return workbook.add_worksheet(gettext("Results")[:31], worksheet_class=PlainSheet)
 
 
-def _name_columns(workbook: Workbook, plan: ExportPlan) -> None:
-    """Name the added columns on a second sheet: adding a heading row would move every row of the data."""
-    name = gettext("Columns")[:31]
-    sheet = _add_sheet(workbook, name if name != plan.sheet_name else f"{name} 2")
+def _add_small_sheet(workbook: Workbook, name: str, rows: Sequence[Sequence[str | int]]) -> None:
+    taken = {sheet.get_name().casefold() for sheet in workbook.worksheets()}
+    free = next(one for one in (name, *(f"{name} {n}" for n in range(2, 9))) if one.casefold() not in taken)
+    sheet = _add_sheet(workbook, free)
     bold = workbook.add_format({"bold": True})
-    for column, text in enumerate((gettext("Column"), gettext("Contents"))):
-        sheet.write_string(0, column, text, bold)
-    for row, label in enumerate(plan.labels(), start=1):
-        sheet.write_string(row, 0, column_letter(plan.width + row - 1))
-        sheet.write_string(row, 1, label)
-    sheet.set_column(1, 1, WIDEST)
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            form = bold if row == 0 else None
+            if isinstance(cell, int):
+                sheet.write_number(row, column, cell, form)
+            else:
+                sheet.write_string(row, column, clean(cell), form)
+    for column in range(len(rows[0])):
+        sheet.set_column(column, column, min(max(len(str(cells[column])) for cells in rows) + 2, WIDEST))

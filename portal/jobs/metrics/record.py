@@ -7,6 +7,8 @@ jobs could deadlock; so a caller that moves several jobs locks all their rows be
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Self
@@ -109,8 +111,33 @@ Additions = dict[tuple[Any, ...], Counter[str]]
 _LOCK = select(func.pg_advisory_xact_lock(literal_column("5270116")))
 
 
+_later: ContextVar[dict[int, tuple[JobColumns, datetime]] | None] = ContextVar("jobs to count later", default=None)
+
+
+@contextmanager
+def counted_at_the_end() -> Iterator[None]:
+    """Count the jobs that are moved within this block at its end, so that the sums are not locked while the block does
+    what takes long, such as reopening a million rows. The transaction must go on until then."""
+    moved: dict[int, tuple[JobColumns, datetime]] = {}
+    before = _later.set(moved)
+    try:
+        yield
+    finally:
+        _later.reset(before)
+    for job, now in moved.values():
+        _update_now(job, now)
+
+
 def update_metrics(job: JobColumns, now: datetime) -> None:
     """Make the metrics agree with the job's present status. Calling it twice changes nothing."""
+    moved = _later.get()
+    if moved is None:
+        _update_now(job, now)
+    else:
+        moved[job.id] = job, now
+
+
+def _update_now(job: JobColumns, now: datetime) -> None:
     ended = not is_unfinished(job)
     before = db.session.get(JobEnd, job.id, populate_existing=True) if job.ended_at is not None else None
     if ended == (before is not None) and (before is None or before.outcome == job.status):
@@ -132,7 +159,7 @@ def update_metrics(job: JobColumns, now: datetime) -> None:
 
 def record_deletion(job: JobColumns, now: datetime) -> None:
     """Record that an ended job was deleted: it stays counted, and also counts as deleted."""
-    update_metrics(job, now)
+    _update_now(job, now)
     if job.ended_at is not None:
         write([], deleted=[CountedEnd.from_row(db.session.get_one(JobEnd, job.id))])
 

@@ -1,7 +1,7 @@
 """a job's distinct numbers, each with its answer, apart from the cells where they stand
 
 Revision ID: 0050
-Revises: 0041
+Revises: 0042
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0050'
-down_revision = '0041'
+down_revision = '0042'
 branch_labels = None
 depends_on = None
 

@@ -4,22 +4,20 @@ Revision ID: 0030
 Revises: 0020
 """
 
-import sqlalchemy as sa
 from alembic import op
 
+from portal.migrations.indexes import create_index
 
 revision = '0030'
 down_revision = '0020'
 branch_labels = None
 depends_on = None
 
-HIDDEN = sa.text('deleted_at IS NOT NULL AND total_numbers = 0')
+HIDDEN = 'deleted_at IS NOT NULL AND total_numbers = 0'
 
 
 def upgrade() -> None:
-    op.create_index(
-        'ix_jobs_hidden', 'scraping_jobs', ['created_at'], sqlite_where=HIDDEN, postgresql_where=HIDDEN,
-    )
+    create_index('ix_jobs_hidden', 'scraping_jobs', ['created_at'], where=HIDDEN)
 
 
 def downgrade() -> None:

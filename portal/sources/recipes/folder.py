@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from portal.sources.recipes.loader import read_recipe
+from portal.sources.recipes.loader import read_recipe, recipe_of
 from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
 
@@ -78,6 +78,16 @@ def read_folder(folder: Path, environ: Mapping[str, str]) -> tuple[RecipeFile, .
             seen.add(one.name)
         files.append(one)
     return tuple(files)
+
+
+def kept_recipe(file: str, text: str, folder: Path, environ: Mapping[str, str]) -> Recipe | None:
+    """The recipe in a text that was good once; None when this version of the portal refuses it, or a secret of it is
+    not set."""
+    try:
+        recipe = recipe_of(text, folder / file, tests=False)
+    except BadRecipe:
+        return None
+    return None if missing_secrets(recipe, environ) else recipe
 
 
 def stamp(folder: Path, *more: Path) -> Stamp:

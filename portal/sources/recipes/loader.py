@@ -37,13 +37,22 @@ def read_recipe(path: Path) -> Recipe:
     """The recipe in a file. Raises BadRecipe with all its mistakes."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRecipe([Mistake(path.name, "", 1, "not_readable")]) from error
+    return recipe_of(text, path)
+
+
+def recipe_of(text: str, path: Path, *, tests: bool = True) -> Recipe:
+    """The recipe in a text that stands, or stood, in the file `path`. Without `tests` its cases are left out, as their
+    samples may not be there. Raises BadRecipe with all its mistakes."""
+    try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         why, _, at = str(error).rpartition(" (at line ")
         line = int(at.partition(",")[0]) if at[:1].isdigit() else text.count("\n") + 1
         raise BadRecipe([Mistake(path.name, "", line, "not_toml", {"why": why or str(error)})]) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRecipe([Mistake(path.name, "", 1, "not_readable")]) from error
+    if not tests:
+        values.pop("test", None)
     mistakes: list[Mistake] = []
     recipe = _recipe(TomlTable(values, "", path.name, Lines(text), mistakes), path, text)
     if mistakes:

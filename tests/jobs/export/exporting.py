@@ -18,7 +18,7 @@ from portal.documents.reader.sheet_file import cell_of
 from portal.jobs import commands
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.retry_backoff import Backoff
-from portal.jobs.export import export
+from portal.jobs.export import ColumnChoice, choice_from, columns_of, export, fields_of_job
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Answer, Outcome
 from tests.support.cast import NOW
@@ -114,6 +114,11 @@ def csv_of(app: Flask, job: ScrapingJob, language: str = "en", **asked: Any) -> 
     with force_locale(language), export(job, app.extensions["storage"], "csv", **asked) as file:
         text = file.read().decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text, newline=""), delimiter="," if language == "en" else ";"))
+
+
+def every_column(job: ScrapingJob) -> ColumnChoice:
+    """All columns, diagnostics and empty ones too."""
+    return choice_from("all", columns_of(fields_of_job(job)), job.source)
 
 
 def as_records(rows: list[list[Any]], header_row: int = 1) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Shared by the tests of writing in place: a workbook with answers added, and what changed in its package."""
 
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -15,6 +16,7 @@ from portal.jobs.export.added import AddedCell, AddedRow, Tone
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from tests.jobs.export.sheet_order import faults_of_workbook
+from tests.support.libreoffice import Shown
 
 AT = datetime(2026, 1, 31, 18, 5)  # noqa: DTZ001 - Excel's dates have no zone
 HEADINGS = ["Estado", "Operador", "Consultado", "Repetido"]
@@ -86,3 +88,19 @@ def part(content: bytes, name: str) -> bytes:
 def added_to(sheet: Any, row: int, first: int, count: int = len(HEADINGS)) -> list[Any]:
     """The added cells of a row, from column `first` (from 1) on, as openpyxl reads them."""
     return [sheet.cell(row, first + n).value for n in range(count)]
+
+
+def assert_only_answers_were_added(before: Shown, after: Shown, name: str, header_row: int) -> None:
+    """Each sheet is shown as before, and that of this name with answers behind its columns."""
+    assert before
+    assert before.keys() == after.keys()
+    for sheet, old in before.items():
+        new = after[sheet]
+        if sheet != name:
+            assert new == old
+            continue
+        first = new[header_row - 1].index(HEADINGS[0])
+        assert [row[:first] for row in new] == [[*row, *[""] * first][:first] for row in old]
+        status, operator, moment, number = new[header_row][first : first + 4]
+        assert (status, operator, number) == (ANSWER[0], ANSWER[1], "3")
+        assert re.fullmatch(r"0?1/31/(20)?26 (18:05|06:05 PM)|31/01/2026 18:05", moment), moment

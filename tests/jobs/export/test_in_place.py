@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -23,11 +24,14 @@ from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
 from portal.jobs.core.job_tables import NumberCell
 from portal.jobs.export import RowChoice, download_name, export, open_download, write_export
-from portal.jobs.export.copy import look_ahead
+from portal.jobs.export.copy import look_ahead, open_at
+from portal.jobs.export.in_place.workbook import Place
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from tests.jobs.export.exporting import ran
+from tests.jobs.export.exporting import every_column, ran
 from tests.jobs.export.sheet_order import faults_of_workbook
+from tests.jobs.export.test_own_ods import cell as ods_cell
+from tests.jobs.export.test_own_ods import package
 
 pytestmark = pytest.mark.usefixtures("ranges")
 ROWS = [["Clientes"], [], ["Nombre", "Teléfono", "CP", "Estado"], ["Ana", "612345678", 8002, "alta"],
@@ -48,11 +52,8 @@ def content_of(rows: list[list[object]]) -> bytes:
     return out.getvalue()
 
 
-def job_of(
-    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000,
-    column: int = 1,
-) -> ScrapingJob:  # fmt: skip
-    """A job on a file that was uploaded and read as always."""
+def document_of(app: Flask, user: User, content: bytes, name: str, max_rows: int = 5000) -> Document:
+    """A file that was uploaded and read as always."""
     storage = app.extensions["storage"]
     stored = storage.put(io.BytesIO(content))
     document = Document(
@@ -63,12 +64,21 @@ def job_of(
     db.session.commit()
     intake.read_document(document.id, storage, ReadLimits(max_rows=max_rows), utcnow())
     db.session.refresh(document)
+    return document
+
+
+def job_of(
+    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000,
+    column: int = 1,
+) -> ScrapingJob:  # fmt: skip
+    """A job on such a file."""
+    document = document_of(app, user, content, name, max_rows)
     return commands.start(document, commands.Choice(0, header_row, column, "ES", "ranges"), user, utcnow(), push=False)
 
 
 def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> None:
     job = ran(job_of(app, alice, content_of(ROWS)))
-    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+    with force_locale("en"), export(job, app.extensions["storage"], columns=every_column(job)) as file:
         workbook = load_workbook(file)
     sheet = workbook["Lista"]
     assert workbook.sheetnames == ["Lista", "Otra"]
@@ -77,11 +87,10 @@ def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> N
     ]
     assert sheet["C4"].number_format == "00000"
     assert [cell.value for cell in sheet[3][4:]] == [
-        "Status", "Line type", "Original operator (may have changed)", "Reason", "Checked at (Europe/Madrid)",
-        "Duplicate of row",
+        "Status", "Line type", "Original operator", "Reason", "International number", "Checked at", "Duplicate of row",
     ]  # fmt: skip
     assert [sheet.cell(row, 5).value for row in range(4, 8)] == ["Found", "Invalid", "No answer", "Invalid"]
-    assert sheet["I4"].is_date
+    assert sheet["J4"].is_date
     assert [sheet.cell(row, 5).fill.fgColor.rgb for row in (4, 6)] == ["FFE4F2E7", "FFFBE9D9"]
 
 
@@ -212,6 +221,45 @@ def test_a_large_sheet_is_looked_through_once(app: Flask, alice: User) -> None:
     assert not kept.exists()
 
 
+def _large_csv(tmp_path: Path) -> bytes:
+    return b"Nombre;Tel\n" + b"a;612345678\n" * 20_001
+
+
+def _large_ods(tmp_path: Path) -> bytes:
+    cells = ods_cell("Ana") + ods_cell("612345678")
+    rows = f'<table:table-row table:number-rows-repeated="20001">{cells}</table:table-row>'
+    return package(tmp_path / "a.ods", rows).read_bytes()
+
+
+@pytest.mark.parametrize(("ending", "made"), [("csv", _large_csv), ("ods", _large_ods)])
+def test_a_large_file_of_another_kind_is_looked_through_once(
+    app: Flask, alice: User, tmp_path: Path, ending: str, made: Callable[[Path], bytes]
+) -> None:
+    storage, document = app.extensions["storage"], document_of(app, alice, made(tmp_path), f"a.{ending}", 30_000)
+    look_ahead(document, storage)
+    facts, path = document.sheets[-1], storage.path(document.storage_key)
+    kept = path.with_name(f"{path.name}.survey-{facts['index']}.json")
+    answer = json.loads(kept.read_text())
+    assert answer["answer"]["width"] == 2
+    answer["answer"]["width"] = 5  # as if the look had found more: nobody looks again
+    kept.write_text(json.dumps(answer))
+    place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
+    with closing(open_at(path, document.file_name, place)) as own:
+        assert own.first_added == 5
+
+
+def test_a_new_csv_is_sent_while_it_is_written(app: Flask, alice: User) -> None:
+    job = job_of(
+        app, alice, content_of([["Nombre", "Tel"], *(["a" * 50, "612345678"] for _ in range(3000))]), header_row=1
+    )
+    with force_locale("en"):
+        download = open_download(job, app.extensions["storage"], "csv")
+        pieces = list(download.pieces)
+    assert download.size is None
+    assert len(pieces) > 3
+    assert b"".join(pieces).count(b"\r\n") == 3001
+
+
 def test_the_terminal_writes_the_same_file(app: Flask, alice: User, tmp_path: Path) -> None:
     job = ran(job_of(app, alice, content_of(ROWS)))
     with force_locale("en"):
@@ -316,8 +364,7 @@ def test_a_text_file_comes_back_byte_for_byte_in_its_own_format(
     lines = answer.data.split(b"\r\n")
     assert lines[:2] == [
         b"sep=;",
-        b"Nombre;Tel;Saldo;Status;Line type;Original operator (may have changed);Reason;Checked at (Europe/Madrid);"
-        b"Duplicate of row",
+        b"Nombre;Tel;Saldo;Status;Line type;Original operator;Reason",
     ]
     assert lines[2].startswith(b'"Ana";612345678;-12,50;Found;mobile;')
     luis, pep = lines[3].split(b"\n")
@@ -351,3 +398,16 @@ def test_an_ods_comes_back_as_an_ods(app: Flask, alice: User, as_alice: FlaskCli
         assert {name for name in old.namelist() if old.read(name) != new.read(name)} == {"content.xml"}
     excel = as_alice.get(f"/jobs/{job.id}/results.xlsx", buffered=True)
     assert load_workbook(io.BytesIO(excel.data)).active is not None
+
+
+def test_an_ods_has_an_address_totals_and_named_columns(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    content = (Path(__file__).parents[2] / "fixtures" / "clientes.ods").read_bytes()
+    job = ran(job_of(app, alice, content, "clientes.ods", header_row=0))
+    english = {"Accept-Language": "en"}
+    answer = as_alice.get(f"/jobs/{job.id}/results.ods?summary", headers=english, buffered=True)
+    assert answer.mimetype == "application/vnd.oasis.opendocument.spreadsheet"
+    names = CalamineWorkbook.from_filelike(io.BytesIO(answer.data)).sheet_names
+    assert names[-2:] == ["Columns", "Summary"]
+    assert f'/jobs/{job.id}/results.ods?summary="' in as_alice.get(f"/jobs/{job.id}", headers=english).text
+    other = ran(job_of(app, alice, content_of(ROWS)))
+    assert as_alice.get(f"/jobs/{other.id}/results.ods").status_code == 404

@@ -18,6 +18,8 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 from xlsxwriter import Workbook as XlsxWriterWorkbook
 
+from portal.jobs.export.added import AddedRow
+from portal.jobs.export.in_place.cells import CellWriter, Styles
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from tests.jobs.export.own_workbook import (
@@ -350,7 +352,8 @@ def test_pictures_charts_sheets_and_macros_stay_byte_for_byte(rich: Path) -> Non
     with zipfile.ZipFile(rich) as package:
         kept = {"xl/vbaProject.bin", "xl/media/image1.png", "xl/charts/chart1.xml", "xl/charts/chart2.xml"}
         assert kept <= set(package.namelist())
-    assert changed_parts(rich, content) == {SHEET, STYLES}
+    # A picture stood where the answers are added: its anchor moves, see `test_drawings`.
+    assert changed_parts(rich, content) == {SHEET, STYLES, "xl/drawings/drawing2.xml"}
 
     workbook = opened(content, keep_vba=True)
     assert workbook.sheetnames == ["Gráfico", "Clientes & Cía", "Otra", "Oculta"]
@@ -399,3 +402,13 @@ def test_a_pivot_and_parts_that_nobody_knows_stay_byte_for_byte(made: Callable[.
     after = in_place(path)
     assert changed_parts(path, after) == {SHEET, STYLES}
     assert {name: part(after, name) for name in PIVOT} == PIVOT
+
+
+def test_every_minute_of_a_day_is_shown_as_that_minute() -> None:
+    # Programs cut the seconds off: a moment that is a fraction too early is shown a minute early.
+    writer = CellWriter(0, 1, Styles(moment=1))
+    for minute in range(24 * 60):
+        moment = AT.replace(hour=minute // 60, minute=minute % 60)
+        written = re.search(rb"<v>(.+)</v>", writer.cells(AddedRow(1, [moment])))
+        assert written is not None
+        assert int(float(written[1]) * 1440 + 1e-7) % 1440 == minute

@@ -48,8 +48,10 @@ class CellWriter:
         texts = self._texts
         out: list[str] = []
         heading = row.tone is Tone.HEADING
-        style = self._tones.get(row.tone, "") if not heading else f' s="{neighbour.decode()}"' if neighbour else ""
-        for start, value in zip(self._starts, row.cells, strict=False):
+        tone = self._tones.get(row.tone, "") if not heading else f' s="{neighbour.decode()}"' if neighbour else ""
+        toned = row.tone_at
+        for place, (start, value) in enumerate(zip(self._starts, row.cells, strict=False)):
+            style = tone if heading or place == toned else ""
             if type(value) is str:
                 content = texts.get(value) or self._text(value)
                 out.append(f"{start}{number}{style}{content}")
@@ -57,8 +59,6 @@ class CellWriter:
                 out.append(f"{start}{number}{self._other(value)}")
             elif style:
                 out.append(f"{start}{number}{style}/>")
-            if not heading:
-                style = ""  # only the first cell has the colour
         return "".join(out).encode()
 
     def whole_row(self, row: AddedRow) -> bytes:
@@ -94,7 +94,7 @@ class CellWriter:
         days = (value - self._epoch).total_seconds() / 86400
         if len(self._moments) >= _KNOWN:
             self._moments.clear()
-        content = self._moments[value] = f' s="{self._moment_style}"><{p}v>{round(days, 9)!r}</{p}v></{p}c>'
+        content = self._moments[value] = f' s="{self._moment_style}"><{p}v>{days!r}</{p}v></{p}c>'
         return content
 
 

@@ -26,7 +26,7 @@ class Survey:
     plain: bool  # rows and cells carry their numbers, ascend, and nothing stands between them
     in_order: bool = True
     styled_beyond: bool = False  # empty cells with a format where the added ones come
-    after: list[bytes] = field(default_factory=list)  # names of the elements that follow the rows
+    after: list[str] = field(default_factory=list)  # names of the elements that follow the rows
     filter_ref: str | None = None
 
 
@@ -130,7 +130,7 @@ def _look_behind(found: Survey, sheet: SheetText, after: Iterator[bytes], first_
                 return
             continue
         if depth == 1:
-            found.after.append(name.removeprefix(p))
+            found.after.append(name.removeprefix(p).decode("utf-8", "replace"))
             if name == p + b"autoFilter":
                 found.filter_ref = attributes_of(token["attributes"]).get("ref")
         if name == p + b"mergeCell":

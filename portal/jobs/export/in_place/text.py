@@ -6,20 +6,23 @@ reader's rows, and the bytes of a record are those of the lines that it took. Pu
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from portal.documents.reader.csv_text import ONE_COLUMN, dialect_of
+from portal.documents.reader.csv_text import ONE_COLUMN, TextDialect, dialect_of
 from portal.jobs.export.added import AddedCell, AddedRow
 from portal.jobs.export.csv_cells import harmless_throughout
 from portal.jobs.export.in_place.added_rows import AddedRows
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
+from portal.jobs.export.in_place.survey_file import looked_through
 
 _PIECE_BYTES = 256 * 1024
 _BOM = "\ufeff"
 _TO_QUOTE = frozenset(',;|\t"\r\n')  # whatever the file's delimiter: a program may split at another
+_DELIMITERS = ";,\t|"
 _ENDS = ("\r\n", "\n", "\r")
 _KNOWN = 8192  # texts kept: statuses and operators repeat, numbers do not
 
@@ -32,34 +35,105 @@ class Record(NamedTuple):
     end: str
 
 
+@dataclass
+class TextSurvey:
+    """What is known of a text file before it is copied: how it is written, and what is in it."""
+
+    encoding: str
+    delimiter: str
+    has_hint: bool
+    has_quotes: bool
+    width: int
+    is_ascii: bool = True
+    taken: list[str] = field(default_factory=list)  # possible delimiters that are text in a file of one column
+
+    def dialect(self) -> TextDialect:
+        """How the file is written."""
+        return TextDialect(self.encoding, self.delimiter, self.has_hint, self.has_quotes)
+
+
+class _Records:
+    """The records of a text file."""
+
+    def __init__(self, path: Path, dialect: TextDialect) -> None:
+        self._path, self.dialect = path, dialect
+        self.is_wide = dialect.encoding.startswith("utf-16")
+        if self.is_wide and path.stat().st_size % 2:
+            raise CannotWriteInPlace(Obstacle.ODD_MARKUP, "half a character")
+        self.codec = self._wide_codec() if self.is_wide else "latin-1"
+
+    def rows(self) -> Iterator[tuple[int, Record]]:
+        """The records with their numbers as the reader counts; `sep=;` is 0."""
+        taken: list[str] = []
+        first = 0 if self.dialect.has_hint else 1
+        for row_no, fields in enumerate(self.dialect.records(self._lines(taken)), start=first):
+            text = "".join(taken)
+            taken.clear()
+            end = next((end for end in _ENDS if text.endswith(end)), "")
+            yield row_no, Record(len(fields), text[: len(text) - len(end)], end)
+
+    def _lines(self, taken: list[str]) -> Iterator[str]:
+        """The lines as the reader sees them; each is put into `taken` as it can be encoded again."""
+        errors = "surrogatepass" if self.is_wide else "strict"
+        with self._path.open(encoding=self.codec, errors=errors, newline="") as file:
+            is_first = True
+            for line in file:
+                taken.append(line)
+                yield self._read(line, is_first=is_first)
+                is_first = False
+
+    def _read(self, line: str, *, is_first: bool) -> str:
+        if self.is_wide:
+            return line.removeprefix(_BOM) if is_first else line
+        encoding = self.dialect.encoding if is_first else self.dialect.encoding.removesuffix("-sig")
+        return line.encode("latin-1").decode(encoding, "replace")
+
+    def _wide_codec(self) -> str:
+        if self.dialect.encoding != "utf-16":
+            return self.dialect.encoding
+        with self._path.open("rb") as file:
+            return "utf-16-le" if file.read(2) == b"\xff\xfe" else "utf-16-be"
+
+
+def _survey(path: Path, extension: str, width: int, header_row: int) -> TextSurvey:
+    """Look through all of the file, four times: which takes seconds for a million rows."""
+    dialect = dialect_of(path, extension)
+    found = TextSurvey(dialect.encoding, dialect.delimiter, dialect.has_hint, dialect.has_quotes, width)
+    taken: set[str] = set()
+    for row_no, record in _Records(path, dialect).rows():
+        if row_no >= max(header_row, 1):
+            found.width = max(found.width, record.fields)
+        found.is_ascii = found.is_ascii and record.text.isascii()
+        if dialect.delimiter == ONE_COLUMN:
+            taken |= {one for one in _DELIMITERS if one in record.text}
+    found.taken = sorted(taken)
+    return found
+
+
 class OpenText:
     """A text file whose copy can be written."""
 
-    def __init__(self, path: Path, extension: str, width: int, header_row: int = 0, delimiters: str = ";,\t|") -> None:
-        """Look through the file. Added cells follow `width` columns, or more when rows from the heading on have more.
+    def __init__(
+        self, path: Path, extension: str, width: int, header_row: int = 0, delimiters: str = ";,\t|",
+        survey_file: Path | None = None,
+    ) -> None:  # fmt: skip
+        """Look through the file, unless that was done before and kept. Added cells follow `width` columns, or more when
+        rows from the heading on have more.
 
         A file of one column gets the first of `delimiters` that is nowhere in it. Raises CannotWriteInPlace.
         """
         self._path = path
-        self._dialect = dialect_of(path, extension)
+        question = {"extension": extension, "width": width, "header_row": header_row, "size": path.stat().st_size}
+        found = looked_through(survey_file, question, TextSurvey, lambda: _survey(path, extension, width, header_row))
+        self._records = _Records(path, found.dialect())
+        self._dialect, self._is_wide, self._width = self._records.dialect, self._records.is_wide, found.width
         self.extension = extension.lstrip(".") if extension in (".csv", ".tsv", ".txt") else "csv"
-        self._is_wide = self._dialect.encoding.startswith("utf-16")
-        if self._is_wide and path.stat().st_size % 2:
-            raise CannotWriteInPlace(Obstacle.ODD_MARKUP, "half a character")
-        self._codec = self._wide_codec() if self._is_wide else "latin-1"
-        self._width, taken, is_ascii = width, set[str](), True
-        for row_no, record in self._rows():
-            if row_no >= max(header_row, 1):
-                self._width = max(self._width, record.fields)
-            is_ascii = is_ascii and record.text.isascii()
-            if self._dialect.delimiter == ONE_COLUMN:
-                taken |= {one for one in delimiters if one in record.text}
-        self._encoding = self._codec if self._is_wide else self._dialect.encoding.removesuffix("-sig")
-        if is_ascii and self._dialect.encoding == "utf-8":
+        self._encoding = self._records.codec if self._is_wide else self._dialect.encoding.removesuffix("-sig")
+        if found.is_ascii and self._dialect.encoding == "utf-8":
             self._encoding = "cp1252"  # nothing says UTF-8 here, and Excel takes a file without a mark for this
         self._delimiter = self._dialect.delimiter
         if self._delimiter == ONE_COLUMN:
-            free = [one for one in delimiters if one not in taken]
+            free = [one for one in delimiters if one not in found.taken]
             if not free:
                 raise CannotWriteInPlace(Obstacle.NO_DELIMITER)
             self._delimiter = free[0]
@@ -77,7 +151,7 @@ class OpenText:
         """The copy with these rows, piece by piece. A text file has no room for more sheets."""
         added = AddedRows(rows)
         piece = bytearray()
-        for row_no, record in self._rows():
+        for row_no, record in self._records.rows():
             piece += self._bytes(record.text)
             for _ in added.skipped_before(row_no):
                 pass  # a row that the file does not have
@@ -91,44 +165,12 @@ class OpenText:
                 piece.clear()
         yield bytes(piece)
 
-    def _rows(self) -> Iterator[tuple[int, Record]]:
-        """The records with their numbers as the reader counts; `sep=;` is 0."""
-        taken: list[str] = []
-        first = 0 if self._dialect.has_hint else 1
-        for row_no, fields in enumerate(self._dialect.records(self._lines(taken)), start=first):
-            text = "".join(taken)
-            taken.clear()
-            end = next((end for end in _ENDS if text.endswith(end)), "")
-            yield row_no, Record(len(fields), text[: len(text) - len(end)], end)
-
-    def _lines(self, taken: list[str]) -> Iterator[str]:
-        """The lines as the reader sees them; each is put into `taken` as it can be encoded again."""
-        errors = "surrogatepass" if self._is_wide else "strict"
-        with self._path.open(encoding=self._codec, errors=errors, newline="") as file:
-            is_first = True
-            for line in file:
-                taken.append(line)
-                yield self._read(line, is_first=is_first)
-                is_first = False
-
-    def _read(self, line: str, *, is_first: bool) -> str:
-        if self._is_wide:
-            return line.removeprefix(_BOM) if is_first else line
-        encoding = self._dialect.encoding if is_first else self._dialect.encoding.removesuffix("-sig")
-        return line.encode("latin-1").decode(encoding, "replace")
-
     def _bytes(self, text: str) -> bytes:
-        return text.encode(self._codec, "surrogatepass" if self._is_wide else "strict")
+        return text.encode(self._records.codec, "surrogatepass" if self._is_wide else "strict")
 
     def _encoded(self, text: str) -> bytes:
         """Added text in the file's encoding, and never with a second mark."""
         return text.encode(self._encoding, "replace")
-
-    def _wide_codec(self) -> str:
-        if self._dialect.encoding != "utf-16":
-            return self._dialect.encoding
-        with self._path.open("rb") as file:
-            return "utf-16-le" if file.read(2) == b"\xff\xfe" else "utf-16-be"
 
     def _cell(self, cell: AddedCell) -> str:
         if not isinstance(cell, str):

@@ -1,0 +1,108 @@
+"""Each person's choice of columns, kept for each source. A person without one has the portal's default."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ColumnElement, ForeignKey, String, delete, exists, false, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal import sources
+from portal.database import Model, UtcDateTime, db, upsert
+from portal.jobs.core import derived
+from portal.jobs.core.job_tables import Number, NumberCell
+from portal.jobs.export.columns import (
+    CHECKED_AT,
+    DEFAULT,
+    DUPLICATE_OF,
+    E164,
+    REASON,
+    Column,
+    ColumnChoice,
+    Pick,
+    columns_of,
+    titles_of,
+)
+from portal.jobs.models import ScrapingJob
+from portal.sources.base import Outcome
+
+
+class ColumnTemplate(Model):
+    """One person's choice for the files of one source."""
+
+    __tablename__ = "column_templates"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(40), primary_key=True)
+    choice: Mapped[dict[str, Any]] = mapped_column(JSON)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+def kept_choice(user_id: int, source: str) -> ColumnChoice | None:
+    """What this person has chosen for this source, if anything."""
+    kept = db.session.scalar(
+        select(ColumnTemplate.choice).where(ColumnTemplate.user_id == user_id, ColumnTemplate.source == source)
+    )
+    if kept is None:
+        return None
+    picks = tuple(Pick(one["id"], one["shown"], one.get("name", "")) for one in kept["columns"])
+    return ColumnChoice(picks, kept["summary"], kept["keeps_empty"])
+
+
+def kept_or_default(user_id: int, source: str) -> ColumnChoice:
+    """The same, or the portal's default."""
+    return kept_choice(user_id, source) or DEFAULT
+
+
+def answers_added(user_id: int, source: str) -> list[str]:
+    """The names of the columns with a source's answers that this person's files get."""
+    columns = {column.id: column for column in columns_of(sources.fields_of(source))}
+    titles = titles_of(tuple(columns.values()), source)
+    picks = kept_or_default(user_id, source).picks_of(tuple(columns.values()))
+    return [pick.name or titles[pick.id] for pick in picks if pick.is_shown and columns[pick.id].field]
+
+
+def keep_choice(user_id: int, source: str, choice: ColumnChoice, now: datetime) -> None:
+    """Keep the choice, which `columns.checked` has accepted, for the files of this source. Commits."""
+    columns = [{"id": pick.id, "shown": pick.is_shown, "name": pick.name} for pick in choice.picks]
+    kept = {"columns": columns, "summary": choice.with_summary, "keeps_empty": choice.keeps_empty}
+    replaced = upsert(ColumnTemplate, ("user_id", "source"), replace=("choice", "updated_at"))
+    db.session.commit()  # what was read ends first: SQLite cannot turn it into a writing transaction
+    db.session.execute(replaced.values(user_id=user_id, source=source, choice=kept, updated_at=now))
+    db.session.commit()
+
+
+def forget_choice(user_id: int, source: str) -> None:
+    """Go back to the portal's default. Commits."""
+    db.session.commit()
+    mine = (ColumnTemplate.user_id == user_id, ColumnTemplate.source == source)
+    db.session.execute(delete(ColumnTemplate).where(*mine))
+    db.session.commit()
+
+
+def empty_columns(job: ScrapingJob, columns: tuple[Column, ...]) -> frozenset[str]:
+    """The ids of those columns in which no row of the job has a value. None while rows are being looked up: what is
+    empty now may be filled at the end."""
+    if derived.is_unfinished(job):
+        return frozenset()
+    numbers, cells = exists().where(Number.job_id == job.id), exists().where(NumberCell.job_id == job.id)
+    reasons = numbers.where(Number.reason.is_not(None)) | cells.where(NumberCell.reason.is_not(None))
+    own: dict[str, ColumnElement[bool]] = {
+        # What is found has none: with a million of them no row is read.
+        REASON: false() if job.found_count == job.total_numbers else reasons,
+        E164: numbers,
+        CHECKED_AT: numbers.where(Number.checked_at.is_not(None)),
+        DUPLICATE_OF: cells.where(NumberCell.repeats),
+    }
+    asked: dict[str, ColumnElement[bool]] = {}
+    for column in columns:
+        if column.field:
+            value = Number.answer[column.field].as_string()
+            asked[column.id] = numbers.where(Number.outcome == Outcome.FOUND, value != "")
+        elif column.id in own:
+            asked[column.id] = own[column.id]
+    if not asked:
+        return frozenset()
+    # Each looks no further than the first row with a value.
+    questions = [is_there.label(f"c{n}") for n, is_there in enumerate(asked.values())]
+    answers = db.session.execute(select(*questions)).one()
+    return frozenset(name for name, is_there in zip(asked, answers, strict=True) if not is_there)

@@ -1,0 +1,70 @@
+"""Keeps the last good text of each recipe in the database: for a process that starts while the file has a mistake, and
+for a machine that has no folder of recipes.
+
+The folder is where recipes are written; the table is only a copy, and the machine whose good file was read last has
+written it. Each call has a connection of its own, which is closed again, because the processes that call it fork.
+Without the database, or before its tables exist, nothing is known and nothing is kept. It must not know what a recipe
+is.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Engine, NullPool, String, Text, create_engine, delete, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database import READ_ONLY, Model, UtcDateTime, engine_options, upsert
+
+log = structlog.get_logger(__name__)
+
+WAIT_SECONDS = 2  # for the database or its lock: a page or an attempt waits meanwhile
+
+
+class KeptRecipe(Model):
+    """The last good text of a recipe's file."""
+
+    __tablename__ = "recipes"
+
+    file: Mapped[str] = mapped_column(String(255), primary_key=True)  # its name in the folder
+    text: Mapped[str] = mapped_column(Text)
+    kept_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RecipeStore:
+    """The table of one database. No method raises when the database is away."""
+
+    def __init__(self, database_url: str) -> None:
+        options = engine_options(database_url)
+        wait = {} if database_url.startswith("sqlite") else {"connect_timeout": WAIT_SECONDS}
+        options["connect_args"] = options["connect_args"] | wait
+        engine = create_engine(database_url, poolclass=NullPool, **options)
+        self._engine: Engine = engine.execution_options(busy_seconds=WAIT_SECONDS)
+
+    def texts(self) -> dict[str, str] | None:
+        """The kept texts by file name; None when they cannot be read now."""
+        path = self._engine.url.database
+        if self._engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):
+            return None  # connecting would create it
+        try:
+            with self._engine.execution_options(**READ_ONLY).connect() as connection:
+                found = connection.execute(select(KeptRecipe.file, KeptRecipe.text))
+                return {row.file: row.text for row in found}
+        except SQLAlchemyError:
+            return None
+
+    def keep(self, texts: Mapping[str, str], gone: Iterable[str], now: datetime) -> bool:
+        """Keep these texts, by file name, and forget those of the files that are `gone`. False: not now."""
+        rows = [{"file": file, "text": text, "kept_at": now} for file, text in sorted(texts.items())]
+        kept = upsert(KeptRecipe.__table__, ("file",), replace=("text", "kept_at"), dialect=self._engine.dialect.name)
+        try:
+            with self._engine.begin() as connection:
+                if rows:
+                    connection.execute(kept, rows)
+                connection.execute(delete(KeptRecipe).where(KeptRecipe.file.in_(list(gone))))
+        except SQLAlchemyError as error:
+            log.info("the recipes cannot be kept in the database now", error=type(error).__name__)
+            return False
+        return True
