@@ -206,6 +206,8 @@ class _Cell:
             if len(several) == 1:  # the same number twice
                 return read(several[0][1:], True, self.country)
             return failed(Reason.SEVERAL_NUMBERS, tuple(several))
+        if [len(group) for group in groups] == [4, 4, 4, 4]:  # a card
+            return failed(Reason.IDENTIFIER)
         abroad = whole.offered and groups[0].lstrip("0") == code_of(digits.lstrip("0"))
         if abroad or whole.reason is Reason.AMBIGUOUS:
             return whole

@@ -386,7 +386,7 @@ def no_number(draw: random.Random) -> Cell:
         ("short number", draw.choice(("112", "016", "017", "024", "061", "091", "116000", "11811", "11888")),
          {some.SHORT_NUMBER}),
         ("lost by Excel", f"{draw.randrange(1, 9)},{digits(1)}{draw.randrange(1, 10)}E+08", {some.EXCEL_DAMAGED}),
-        ("card", f"4{digits(3)} {digits(4)} {digits(4)} {digits(4)}", {some.TOO_LONG, some.SEVERAL_NUMBERS}),
+        ("card", f"4{digits(3)} {digits(4)} {digits(4)} {digits(4)}", {some.IDENTIFIER, some.SEVERAL_NUMBERS}),
         ("ICCID", "8934" + digits(15), {some.TOO_LONG}),
         ("long text", "Hablar con " * 25, {some.LONG_TEXT}),
         ("blank", draw.choice(("", "  ", "\u00a0", "\u200b", "'")), {some.BLANK}),
