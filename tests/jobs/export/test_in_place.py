@@ -398,3 +398,16 @@ def test_an_ods_comes_back_as_an_ods(app: Flask, alice: User, as_alice: FlaskCli
         assert {name for name in old.namelist() if old.read(name) != new.read(name)} == {"content.xml"}
     excel = as_alice.get(f"/jobs/{job.id}/results.xlsx", buffered=True)
     assert load_workbook(io.BytesIO(excel.data)).active is not None
+
+
+def test_an_ods_has_an_address_totals_and_named_columns(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    content = (Path(__file__).parents[2] / "fixtures" / "clientes.ods").read_bytes()
+    job = ran(job_of(app, alice, content, "clientes.ods", header_row=0))
+    english = {"Accept-Language": "en"}
+    answer = as_alice.get(f"/jobs/{job.id}/results.ods?summary", headers=english, buffered=True)
+    assert answer.mimetype == "application/vnd.oasis.opendocument.spreadsheet"
+    names = CalamineWorkbook.from_filelike(io.BytesIO(answer.data)).sheet_names
+    assert names[-2:] == ["Columns", "Summary"]
+    assert f'/jobs/{job.id}/results.ods?summary="' in as_alice.get(f"/jobs/{job.id}", headers=english).text
+    other = ran(job_of(app, alice, content_of(ROWS)))
+    assert as_alice.get(f"/jobs/{other.id}/results.ods").status_code == 404
