@@ -4,6 +4,8 @@ that ended before there were metrics are counted. The jobs are the same as in th
 
 from collections.abc import Iterator
 
+from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import delete, text, update
 
 from bench import admin_pages
@@ -16,7 +18,6 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import metrics_backfill
 
 DAYS = 40  # few and many jobs ended in the same span, so that the charts have equally much to draw
-ROUNDS = 3  # the best one counts, because the machine may be busy
 PAGES = {
     "figures of 7 days": "/admin/metrics",
     "figures of 30 days": "/admin/metrics?range=30d",
@@ -38,19 +39,14 @@ _GRAINS = (
 
 def goals() -> Iterator[Goal]:
     """Measure the pages, and how fast old jobs are counted."""
-    yield from admin_pages.against_few(_pages)
+    yield from admin_pages.against_few(PAGES, _prepare)
     yield _counting()
 
 
-def _pages(dialect: str, server: str, jobs: int) -> dict[str, float]:
-    """Measure each page, in seconds."""
-    with admin_pages._portal(dialect, server) as app:
-        admin_pages._make_jobs(app, dialect, jobs, DAYS)
-        _sum_up(dialect)
-        client = admin_pages._signed_in(app)
-        return {
-            name: min(admin_pages._page_seconds(client, path) for _ in range(ROUNDS)) for name, path in PAGES.items()
-        }
+def _prepare(app: Flask, dialect: str, jobs: int) -> FlaskClient:
+    admin_pages._make_jobs(app, dialect, jobs, DAYS)
+    _sum_up(dialect)
+    return admin_pages._signed_in(app)
 
 
 def _sum_up(dialect: str) -> None:

@@ -18,7 +18,14 @@ from typing import BinaryIO
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.storage import LocalStorage
-from portal.jobs.export.column_templates import empty_columns, forget_choice, keep_choice, kept_choice, kept_or_default
+from portal.jobs.export.column_templates import (
+    answers_added,
+    empty_columns,
+    forget_choice,
+    keep_choice,
+    kept_choice,
+    kept_or_default,
+)
 from portal.jobs.export.columns import (
     DEFAULT,
     LONGEST_NAME,
@@ -43,11 +50,11 @@ from portal.jobs.export.xlsx import CellFormats, write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
-    "LONGEST_NAME", "Column", "ColumnChoice", "ColumnsRefused", "Pick", "checked", "choice_from", "kept_or_default",
-    "columns_of", "empty_columns", "forget_choice", "keep_choice", "kept_choice", "preview_columns", "titles_of",
-    "MIMETYPES", "OF_ENDING", "Download", "FileFormat", "Group", "NotTheirFormat", "RowChoice", "RowFilter",
-    "UnknownGroup", "comes_back_as_it_was", "download_name", "export", "fields_of_job", "group_title", "groups_of",
-    "loss_words", "open_download", "own_format", "values_of", "write_export",
+    "LONGEST_NAME", "MIMETYPES", "OF_ENDING", "Column", "ColumnChoice", "ColumnsRefused", "Download", "FileFormat",
+    "Group", "NotTheirFormat", "Pick", "RowChoice", "RowFilter", "UnknownGroup", "answers_added", "checked",
+    "choice_from", "columns_of", "comes_back_as_it_was", "download_name", "empty_columns", "export", "fields_of_job",
+    "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default", "loss_words",
+    "open_download", "own_format", "preview_columns", "titles_of", "values_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024

@@ -73,7 +73,7 @@ def look_ahead(document: Document, storage: LocalStorage) -> None:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
             place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
             with suppress(CannotWriteInPlace):
-                _open_at(path, document.file_name, place).close()
+                open_at(path, document.file_name, place).close()
 
 
 def workbook_path(document: Document, storage: LocalStorage) -> Path | None:
@@ -150,7 +150,9 @@ def open_copy(
         return None
     try:
         place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
-        found = _open_at(path, job.file_name, place, selects=plan.selects)
+        locale = get_locale()
+        usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
+        found = open_at(path, job.file_name, place, usual, selects=plan.selects)
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):
@@ -159,13 +161,12 @@ def open_copy(
     return None
 
 
-def _open_at(path: Path, file_name: str, place: Place, *, selects: bool = False) -> Copy:
-    """Open the file for adding to it, or for taking rows of a workbook. Raises CannotWriteInPlace."""
+def open_at(path: Path, file_name: str, place: Place, delimiters: str = ";,\t|", *, selects: bool = False) -> Copy:
+    """Open the file for adding to it, or for taking rows of a workbook. A text file of one column gets the first
+    delimiter that is nowhere in it. Raises CannotWriteInPlace."""
     extension, survey_file = extension_of(file_name), _survey_file(path, place.sheet)
     if extension in TEXTS:
-        locale = get_locale()
-        usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
-        return OpenText(path, extension, place.width, place.header_row, usual, survey_file)
+        return OpenText(path, extension, place.width, place.header_row, delimiters, survey_file)
     if selects:
         return OpenSelection(path, place, survey_file)
     if extension == ".ods":
