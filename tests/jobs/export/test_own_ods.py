@@ -270,6 +270,28 @@ def test_merged_cells_without_the_covered_ones_keep_their_room(tmp_path: Path) -
     assert grid(content_of(copied(path, [3])))[2][:7] == ["Ana", "612345678", "", "", "", "Encontrado", ANSWER[1]]
 
 
+def test_charts_over_the_answers_move_behind_them(tmp_path: Path) -> None:
+    chart = (
+        '<draw:frame table:end-cell-address="Lista.$D9"><draw:text-box><text:p>g</text:p></draw:text-box></draw:frame>'
+    )
+    held = f"<table:table-cell/><table:table-cell>{chart}</table:table-cell>"
+    rows = ROWS.replace(FILLER, f'{held}<table:table-cell table:number-columns-repeated="16380"/>', 2)
+    rows = rows.replace("number-rows-repeated='3'", "number-rows-repeated='1'")
+
+    def change(xml: str) -> str:
+        return xml.replace(
+            " xmlns:text", ' xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0" xmlns:text', 1
+        )
+
+    path = package(tmp_path / "a.ods", rows, bare=True, change=change)
+    xml = content_of(copied(path, [5]))  # the second row has a chart and gets no answer
+    shown = grid(xml)
+    assert shown[0][2:8] == [*HEADINGS, "", "g"]
+    assert shown[1][2:8] == ["", "", "", "", "", "g"]
+    assert xml.count(b'"Lista.$H9"') == 2
+    assert xml.count(b'table:number-columns-repeated="16376"') == 2
+
+
 def test_a_look_is_kept(tmp_path: Path) -> None:
     path, kept = package(tmp_path / "a.ods", bare=True), tmp_path / "kept.json"
     place = Place(1, "Lista", 2, 1, 4)

@@ -14,10 +14,13 @@ from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 from portal.jobs.export.in_place.markup import TOKEN, attributes_of, with_attribute
 from portal.jobs.export.in_place.ods.cells import OdsCells
 from portal.jobs.export.in_place.ods.names import Names
+from portal.jobs.export.in_place.sheet_text import MAX_COLUMNS, column_letter, column_of
 
 _KNOWN_TAGS = 4096
 _MOST_REPEATED = 10**9
 _ATTRIBUTES = r"""(?P<attributes>(?=[\s/>])(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)"""
+# Charts and pictures stand in the cell at their upper left corner.
+_DRAWINGS = re.compile(rb"\s*+(?:<(draw:[\w-]+)(?:\s[^<>]*)?(?<!/)>.*?</\1>\s*+)++", re.DOTALL)
 _HOLDS = re.compile(r"value-type|formula|spanned|validation")
 
 
@@ -48,6 +51,7 @@ class _Cell(NamedTuple):
     after: int
     covers: int  # with the columns that it is merged with
     is_empty: bool
+    floats: bool  # what it holds only floats over cells: charts and pictures
     style: bytes | None
 
 
@@ -131,12 +135,14 @@ class RowReader:
         begun, first = None, 0
         for found in self._cell.finditer(mask, row.content, row.end):
             tag, end = found, found.end()
-            is_bare = True
+            is_bare, floats = True, False
             if found["end"]:
                 if begun is None:
                     raise CannotWriteInPlace(Obstacle.ODD_MARKUP, "cell")
                 tag, begun = begun, None
-                is_bare = not mask[tag.end() : found.start()].strip()
+                inside = mask[tag.end() : found.start()]
+                floats = b"<draw:" in inside and _DRAWINGS.fullmatch(inside) is not None
+                is_bare = floats or not inside.strip()
             elif not found["attributes"].endswith(b"/"):
                 begun = found
                 continue
@@ -145,7 +151,7 @@ class RowReader:
             style = attributes_of(tag["attributes"]).get(f"{self._table}style-name")
             after = first + said.repeat
             named = style.encode() if style is not None else None
-            yield _Cell(tag.start(), end, first, after, first + said.spans, is_empty, named)
+            yield _Cell(tag.start(), end, first, after, first + said.spans, is_empty, floats, named)
             first = after
 
     def repeat_of(self, tag: bytes) -> int:
@@ -207,15 +213,21 @@ class RowWriter:
         self._first, self._last = first, first + cells.count
         self._default_style = default_style
         self._empty = cells.names.written("<table:table-cell/>")
+        table = re.escape(cells.names.attributes["table"])
+        self._corner = re.compile(table + rb"""end-cell-address\s*=\s*["'](?:[^"'<]*\.)?\$?([A-Z]{1,3})\$?\d+["']""")
 
     def block(self, text: bytes, mask: bytes) -> bytes:
         """A block of rows with what is added to them."""
         out: list[bytes] = []
         done = 0
-        added = self._added
+        added, draws = self._added, b"<draw:" in mask
         for row in self._reader.rows(mask):
             new = added.next
             if new is None or new.row_no >= row.row_no + row.repeat:
+                if draws and mask.find(b"<draw:", row.content, row.end) >= 0:
+                    out.append(text[done : row.content])
+                    out += self._among(text, mask, row, None)
+                    done = row.end
                 continue
             if new.row_no < row.row_no:  # a row that the sheet does not have
                 for _ in added.skipped_before(row.row_no):
@@ -271,12 +283,19 @@ class RowWriter:
         out += [self._blank(first - before, blank), self._cells.cells(new), self._blank(behind, blank)]
         out.append(text[after_filler : row.end])
 
-    def _among(self, text: bytes, mask: bytes, row: Row, new: AddedRow) -> Iterator[bytes]:
-        """The same cell by cell, where some stand behind the first added column."""
-        first, last, at, done = self._first, self._last, 0, row.content
+    def _among(self, text: bytes, mask: bytes, row: Row, new: AddedRow | None) -> Iterator[bytes]:
+        """The same cell by cell, where some stand behind the first added column. With nothing to add, only what floats
+        there moves."""
+        first, at, done = self._first, 0, row.content
         style = self._default_style
+        cells = list(self._reader.cells(mask, row))
+        moves = any(cell.floats and cell.after > first for cell in cells)
+        if not moves and new is None:
+            yield text[row.content : row.end]
+            return
+        kept_from = first if moves else self._last
         behind: list[bytes] = []
-        for cell in self._reader.cells(mask, row):
+        for cell in cells:
             own = text[cell.start : cell.end]
             if cell.after <= first:
                 yield text[done : cell.end]  # with what is between the cells
@@ -284,10 +303,27 @@ class RowWriter:
             else:
                 if cell.first < first:
                     yield text[done : cell.start] + self._reader.repeated(own, first - cell.first, "columns")
-                if cell.after > last:
-                    behind.append(self._reader.repeated(own, cell.after - max(cell.first, last), "columns"))
+                # The last cell often fills the sheet up to its last column, past which none can move.
+                end = cell.after - (self._cells.count if moves and cell.is_empty and cell is cells[-1] else 0)
+                if end > kept_from:
+                    columns = end - max(cell.first, kept_from)
+                    behind.append(self._moved(self._reader.repeated(own, columns, "columns") if columns > 0 else b""))
             done, at = cell.end, cell.after
-        yield self._blank(first - at) + self._cells.cells(new, style) + b"".join(behind) + text[done : row.end]
+        added = self._cells.cells(new, style) if new is not None else self._blank(self._cells.count)
+        yield self._blank(first - at) + added + b"".join(behind) + text[done : row.end]
+
+    def _moved(self, cell: bytes) -> bytes:
+        """A cell in which what floats ends as many columns further right as were added."""
+
+        def further(found: re.Match[bytes]) -> bytes:
+            column = column_of(found[1])
+            if column < self._first:
+                return found[0]
+            start, end = found.start(1) - found.start(), found.end(1) - found.start()
+            letters = column_letter(min(column + self._cells.count, MAX_COLUMNS - 1)).encode()
+            return found[0][:start] + letters + found[0][end:]
+
+        return self._corner.sub(further, cell) if b"<draw:" in cell else cell
 
     def _blank(self, columns: int, like: bytes | None = None) -> bytes:
         return self._reader.repeated(like or self._empty, columns, "columns") if columns > 0 else b""
