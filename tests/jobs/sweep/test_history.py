@@ -80,6 +80,7 @@ def test_what_is_still_needed_stays(app, alice, make_job) -> None:
     assert {job.id for job in db.session.scalars(select(ScrapingJob))} == {waiting.id, kept.id}
     assert "due.1" in db.session.scalars(select(Notice.dedupe)).all()
     assert count(JobEnd) == 1 and count(Document) == 2
+    assert count(Event) == 0, "of a file that stays, only what is younger than the days"
 
 
 def test_zero_days_keep_all(app, alice, make_job) -> None:
