@@ -9,17 +9,21 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from selectors import DefaultSelector
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
 
 from portal.accounts import User, start_session
 from portal.clock import utcnow
 from portal.config import ROOT
 from portal.database import db
 from portal.runner import web_worker
-from portal.runner.web_worker import ReadClock, is_upload, missing_bytes
+from portal.runner.web_worker import PatientWorker, ReadClock, is_upload, missing_bytes
 from tests.services import free_port, wait_until
 from tests.support import cast
 from tests.support.cast import DEAD_REDIS
@@ -205,6 +209,27 @@ def test_two_requests_sent_at_once_are_both_answered(server: Server) -> None:
 def test_what_the_loop_collects(gathered: bytes, missing: int | None, upload: bool) -> None:
     assert missing_bytes(gathered) == missing
     assert is_upload(gathered) is upload
+
+
+def test_a_head_that_does_not_come_in_time_ends_its_connection() -> None:
+    """The loop of a worker without a server: nobody waits ten seconds."""
+    worker = PatientWorker.__new__(PatientWorker)
+    worker.poller, worker.pending_conns, worker.lingering, worker.nr_conns = DefaultSelector(), deque(), deque(), 1
+    ours, theirs = socket.socketpair()
+    conn = TConn(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2))
+    began = time.monotonic()
+    worker._collect(conn)
+    for _ in range(3):
+        theirs.sendall(b"GET / HT")
+        worker._gather(conn, ours)
+    assert conn.timeout - began < 15, "and what dribbles in makes it no longer"
+    worker.murder_pending()
+    assert list(worker.pending_conns) == [conn]
+    conn.timeout = time.monotonic()
+    worker.murder_pending()
+    assert theirs.recv(1) == b"" and worker.nr_conns == 0
+    theirs.close()
+    worker.poller.close()
 
 
 def test_the_clock_ends_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
