@@ -52,7 +52,8 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield from _inside(cast.make_app(tmp_path))
     else:
-        with services.new_database(request.getfixturevalue("postgres_server")) as url:
+        server, tables = map(request.getfixturevalue, ("postgres_server", "postgres_tables"))
+        with services.new_database(server, tables) as url:
             yield from _inside(cast.make_app(tmp_path, DATABASE_URL=url))
 
 
@@ -68,6 +69,18 @@ def _inside(app: Flask) -> Iterator[Flask]:
 def postgres_server() -> Iterator[str]:
     with services.postgres() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database with all tables and no row: copying it takes a fifth of the time of making them."""
+    with services.new_database(postgres_server) as url:
+        app = cast.make_app(tmp_path_factory.mktemp("tables"), DATABASE_URL=url)
+        with app.app_context():
+            name = db.engine.url.database
+            db.engine.dispose()
+        assert name is not None
+        yield name
 
 
 @pytest.fixture(scope="session")

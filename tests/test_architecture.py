@@ -48,6 +48,7 @@ FLOORS_OF_JOBS = (
     {"jobs"},
     {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health"},
     {"jobs.export.in_place"},
+    {"jobs.export.in_place.ods"},
     {"jobs.export.copy", "jobs.export.summary"},
     {"jobs.export.__init__"},
     {"jobs.sweep"},

@@ -34,13 +34,15 @@ from portal.jobs.export import OF_ENDING, ColumnChoice, NotTheirFormat, write_ex
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.words.statuses import cannot_start_words, reason_words
 
+_ALWAYS_WRITTEN = (".xlsx", ".csv")  # whatever the input is
 INTERRUPTED = 130  # a shell's exit code for Ctrl-C
 
 
 @click.command("scrape", help="Look up every number in a spreadsheet, and write a copy with the answers.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-o", "--output", "out", required=True, type=click.Path(dir_okay=False, path_type=Path),
-              help="The file to write. Its extension, .xlsx or .csv, sets the format.")  # fmt: skip
+              help="The file to write. Its extension sets the format: .xlsx, .csv, or that of FILE (.ods, .xlsm, .tsv, "
+                   ".txt) for a copy of it with the answers.")  # fmt: skip
 @click.option("--source", default="offline", show_default=True, help="Where the answers come from.")
 @click.option("--column", help="The column with the numbers: its heading or letter. Default: detected.")
 @click.option("--sheet", help="The sheet with the numbers. Default: the first visible sheet.")
@@ -81,8 +83,11 @@ def _storage() -> LocalStorage:
 
 
 def _require_output(file: Path, out: Path) -> None:
-    same = file.suffix.lower() == out.suffix.lower()
-    if out.suffix.lower().lstrip(".") not in OF_ENDING or (out.suffix.lower() not in (".xlsx", ".csv") and not same):
+    own = file.suffix.lower()
+    others = own.lstrip(".") in OF_ENDING and own not in _ALWAYS_WRITTEN
+    if out.suffix.lower() not in (*_ALWAYS_WRITTEN, *([own] if others else [])):
+        if others:
+            raise click.UsageError(gettext("The output file must end in .xlsx, .csv or %(own)s.", own=own))
         raise click.UsageError(gettext("The output file must end in .xlsx or .csv."))
     if out.resolve() == file.resolve():
         raise click.UsageError(gettext("The output file would overwrite the input file. Choose another name."))

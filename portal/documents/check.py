@@ -24,6 +24,7 @@ class CheckedRow(NamedTuple):
     phone_e164: str | None
     reason: Reason | None
     duplicate_of: int | None
+    offered: tuple[str, ...] = ()  # numbers in E.164 that the cell may mean; none of them is looked up
 
 
 @dataclass
@@ -36,7 +37,8 @@ class CheckFacts:
     invalid: int = 0  # rows with text that is not a telephone number
     blank: int = 0
     reasons: dict[str, int] = field(default_factory=dict)  # reason code → rows; blank rows are not counted here
-    bad_rows: list[tuple[int, str, str]] = field(default_factory=list)  # the first 200: row, text, code
+    # the first 200: row, text, code, and the numbers that it may mean
+    bad_rows: list[tuple[int, str, str, tuple[str, ...]]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as a dictionary for a JSON column."""
@@ -45,7 +47,9 @@ class CheckFacts:
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "CheckFacts":
         """Rebuild the counts from what `to_dict` returned, after a round trip through JSON."""
-        bad_rows = [(int(row_no), str(text), str(code)) for row_no, text, code in facts["bad_rows"]]
+        bad_rows = [
+            (int(row_no), str(text), str(code), tuple(offered)) for row_no, text, code, offered in facts["bad_rows"]
+        ]
         return cls(**{**facts, "bad_rows": bad_rows})
 
 
@@ -60,12 +64,13 @@ def check(sheet_path: Path, header_row: int, column: int, country: str) -> Itera
             continue
         cell: Cell = cells[column] if column < len(cells) else None
         if isinstance(cell, (bool, dict)):  # a date has enough digits to be a valid number in some countries
-            yield CheckedRow(row_no, text_of(cell), None, Reason.NOT_A_NUMBER, None)
+            reason = Reason.DATE if isinstance(cell, dict) else Reason.NOT_A_NUMBER
+            yield CheckedRow(row_no, text_of(cell), None, reason, None)
             continue
         text = text_of(cell)
         phone = parse(text, country)
         if phone.e164 is None:
-            yield CheckedRow(row_no, text[:DISPLAY_CHARACTERS], None, phone.reason, None)
+            yield CheckedRow(row_no, text[:DISPLAY_CHARACTERS], None, phone.reason, None, phone.offered)
             continue
         first = first_rows.setdefault(phone.e164, row_no)
         yield CheckedRow(row_no, text[:DISPLAY_CHARACTERS], phone.e164, None, None if first == row_no else first)
@@ -87,7 +92,7 @@ def summarise(checked: Iterable[CheckedRow]) -> CheckFacts:
             facts.invalid += 1
             facts.reasons[row.reason.value] = facts.reasons.get(row.reason.value, 0) + 1
             if len(facts.bad_rows) < BAD_ROWS_SHOWN:
-                facts.bad_rows.append((row.row_no, row.text, row.reason.value))
+                facts.bad_rows.append((row.row_no, row.text, row.reason.value, row.offered))
     return facts
 
 

@@ -3,14 +3,14 @@
 The only file here that uses Flask-Babel. A test checks that every code has a sentence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask_babel import LazyString, format_decimal
+from flask_babel import LazyString, format_decimal, gettext
 from flask_babel import lazy_gettext as _
 
 from portal.documents.reader.limits import FileProblem
-from portal.phone import Reason
+from portal.phone import REASONS, Reason
 
 MB, GB = 1000**2, 1000**3
 
@@ -51,19 +51,6 @@ PROBLEMS: dict[FileProblem, LazyString] = {
     ),
 }
 
-REASONS: dict[Reason, LazyString] = {
-    Reason.BLANK: _("The cell is blank. There is nothing to look up."),
-    Reason.NOT_A_NUMBER: _("This is not a telephone number. Write only the number in the cell."),
-    Reason.TOO_SHORT: _("The number has too few digits. Add the missing digits."),
-    Reason.TOO_LONG: _("The number has too many digits. Check that it is one number, written once."),
-    Reason.UNKNOWN_RANGE: _("This number does not exist in its country. Check the digits and the country."),
-    Reason.UNKNOWN_COUNTRY: _("No country has this code. Check the digits after the + or 00."),
-    Reason.EXCEL_DAMAGED: _(
-        "Excel shortened the number and lost some of its digits. Format the column as text and enter the number again."
-    ),
-    Reason.SEVERAL_NUMBERS: _("The cell has more than one number. Put each number in its own row."),
-}
-
 
 class _Values(dict[str, str]):
     """Values for a sentence. A missing one becomes a dash: a sentence with a gap is better than a broken page."""
@@ -81,9 +68,13 @@ def problem_words(problem: FileProblem | str, facts: Mapping[str, Any] | None = 
     return str(PROBLEMS[FileProblem(problem)]) % _Values(values)
 
 
-def reason_words(reason: Reason | str) -> str:
-    """Return why a cell is not looked up, in the reader's language."""
-    return str(REASONS[Reason(reason)])
+def reason_words(reason: Reason | str, offered: Sequence[str] = ()) -> str:
+    """Return why a cell is not looked up, in the reader's language, with the numbers that can be read there."""
+    sentence = gettext(REASONS[Reason(reason)].sentence)
+    if not offered:
+        return sentence
+    read_there = gettext("We can read: %(numbers)s.", numbers=" · ".join(offered))
+    return f"{sentence} {read_there}"
 
 
 def size_words(size: int) -> str:

@@ -50,6 +50,9 @@ LINE_TYPES: dict[str, LazyString] = {
     "pager": _("pager"),
     "company": _("company-wide number"),
     "voicemail": _("voicemail"),
+    "internet_access": _("internet access"),
+    "m2m": _("machine to machine"),
+    "commercial": _("commercial calls"),
 }
 
 
@@ -90,12 +93,6 @@ def source_pace(name: str) -> str:
     if numbers >= 1:
         return gettext("Up to %(count)s numbers a second.", count=format_decimal(round(numbers, 1)))
     return gettext("Up to %(count)s numbers a minute.", count=format_decimal(round(numbers * 60, 1)))
-
-
-def source_columns(name: str) -> list[str]:
-    """The titles of the columns that a source adds."""
-    facts = _facts(name)
-    return [field_label(field, name) for field in facts.fields] if facts else []
 
 
 def in_language(texts: Mapping[str, str]) -> str:

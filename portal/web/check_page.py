@@ -15,9 +15,9 @@ from portal.documents.preview import NothingToPreview, Preview, StillCounting, p
 from portal.documents.words import problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
-from portal.jobs.export import loss_words
+from portal.jobs.export import answers_added, loss_words
 from portal.jobs.words.statuses import cannot_start_words
-from portal.sources.words import source_columns, source_description, source_pace, source_title
+from portal.sources.words import source_description, source_pace, source_title
 from portal.web.countries import country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
 
@@ -79,7 +79,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "sources": [(name, source_title(name)) for name in names],
         "source_description": source_description(source),
         "source_pace": source_pace(source),
-        "source_gives": source_columns(source),
+        "source_gives": answers_added(current_user.id, source),
         "reason_words": reason_words,
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
         "loss": loss_words(document, current_app.extensions["storage"]),

@@ -126,7 +126,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "samples": answer_samples.of_job(job.id) if current_user.is_admin else [],
         "sample_words": sample_words,
         "file": _file_facts(job),
-        "own_workbook": comes_back_as_it_was(job, "xlsx"),
+        "own_workbook": any(comes_back_as_it_was(job, kind) for kind in ("xlsx", "ods")),
         "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "kept_days": retention.kept_days(job),

@@ -85,7 +85,7 @@ def live_list() -> str | Response:
 
 
 @blueprint.get("/jobs/<id:job_id>/results")
-@blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv):kind>")
+@blueprint.get("/jobs/<id:job_id>/results.<any(xlsx, csv, ods):kind>")
 @login_required
 def results(job_id: int, kind: str | None = None) -> Response:
     """The person's file with the answers so far: all rows, those to fix (`rows=failed`), a group, or those with an

@@ -28,6 +28,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "outcome_count_word": statuses.outcome_count_words,
     "explain": statuses.explain,
     "reason_word": statuses.reason_words,
+    "row_reason_word": statuses.row_reason_words,
     "event_word": statuses.event_words,
     "event_tone": statuses.event_tone,
     "attempt_end_word": statuses.attempt_end_words,

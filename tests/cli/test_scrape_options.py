@@ -116,3 +116,18 @@ def test_macros_need_an_output_that_can_hold_them(runner: FlaskCliRunner, ada: U
     Workbook().save(tmp_path / "plain.xlsx")
     plain = scrape(runner, tmp_path / "plain.xlsx", "-o", tmp_path / "out.xlsm")
     assert plain.exit_code == 2 and "must end in" in plain.output
+
+
+@pytest.mark.parametrize("ending", ["ods", "tsv", "txt"])
+def test_the_output_can_have_the_ending_of_the_file(
+    runner: FlaskCliRunner, ada: User, tmp_path: Path, ending: str
+) -> None:
+    file = tmp_path / f"clientes.{ending}"
+    ods = Path(__file__).parents[1] / "fixtures" / "clientes.ods"
+    file.write_bytes(ods.read_bytes() if ending == "ods" else b"Tel\tNombre\n612345678\tAna\n")
+    done = scrape(runner, file, "-o", out := tmp_path / f"out.{ending}")
+    assert done.exit_code == 0, done.output
+    assert out.read_bytes()[:4] == file.read_bytes()[:4]
+    refused = scrape(runner, file, "-o", tmp_path / "out.pdf")
+    assert f"must end in .xlsx, .csv or .{ending}" in " ".join(refused.output.split())
+    assert ".ods, .xlsm" in " ".join(scrape(runner, "--help").output.split())

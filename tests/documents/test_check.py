@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 
 from portal.documents.check import BAD_ROWS_SHOWN, CheckFacts, check, check_facts, summarise
-from portal.phone import Reason, parse
+from portal.documents.intake import choice_key
+from portal.phone import PARSER_VERSION, Reason, parse
 from tests.documents.sheets import written
 
 LINES = [
@@ -27,14 +28,14 @@ def test_every_row_below_the_header_appears_once(tmp_path: Path) -> None:
     sheet = written(tmp_path / "s", LINES)
     found = [tuple(row) for row in check(sheet, 3, 1, "ES")]
     assert found == [
-        (4, "612345678", "+34612345678", None, None),
-        (5, "+34 612 345 678", "+34612345678", None, 4),
-        (6, "", None, Reason.BLANK, None),
-        (7, "", None, Reason.BLANK, None),
-        (8, "6,12E+08", None, Reason.EXCEL_DAMAGED, None),
-        (9, "0034612345678", "+34612345678", None, 4),
-        (10, "698765432", "+34698765432", None, None),
-        (11, "TRUE", None, Reason.NOT_A_NUMBER, None),
+        (4, "612345678", "+34612345678", None, None, ()),
+        (5, "+34 612 345 678", "+34612345678", None, 4, ()),
+        (6, "", None, Reason.BLANK, None, ()),
+        (7, "", None, Reason.BLANK, None, ()),
+        (8, "6,12E+08", None, Reason.EXCEL_DAMAGED, None, ()),
+        (9, "0034612345678", "+34612345678", None, 4, ()),
+        (10, "698765432", "+34698765432", None, None, ()),
+        (11, "TRUE", None, Reason.NOT_A_NUMBER, None, ()),
     ]
 
 
@@ -42,7 +43,7 @@ def test_counts_match_the_rows_and_survive_json(tmp_path: Path) -> None:
     facts = check_facts(written(tmp_path / "s", LINES), 3, 1, "ES")
     assert (facts.total, facts.to_look_up, facts.duplicates, facts.invalid, facts.blank) == (8, 2, 2, 2, 2)
     assert facts.reasons == {"excel_damaged": 1, "not_a_number": 1}
-    assert facts.bad_rows == [(8, "6,12E+08", "excel_damaged"), (11, "TRUE", "not_a_number")]
+    assert facts.bad_rows == [(8, "6,12E+08", "excel_damaged", ()), (11, "TRUE", "not_a_number", ())]
     assert CheckFacts.from_dict(json.loads(json.dumps(facts.to_dict()))) == facts
 
 
@@ -60,7 +61,29 @@ def test_a_date_is_not_a_number(tmp_path: Path) -> None:
     sheet = tmp_path / "s"
     sheet.write_text('[{"d":"2126-05-05T00:00:00"}]\n')
     assert parse("2126-05-05", "DK").reason is None
-    assert [tuple(row)[1:4] for row in check(sheet, 0, 0, "DK")] == [("2126-05-05", None, Reason.NOT_A_NUMBER)]
+    assert [tuple(row)[1:4] for row in check(sheet, 0, 0, "DK")] == [("2126-05-05", None, Reason.DATE)]
+
+
+def test_a_price_a_sum_or_a_coordinate_is_not_a_number(tmp_path: Path) -> None:
+    cells = [
+        6234567.5,
+        712345.67,
+        -912345644,
+        "-89.1526108",
+        "7941234,56",
+        "1.234.567,80 €",
+        41.3850639,
+        "6.234.567,00",
+    ]
+    sheet = written(tmp_path / "s", [[cell] for cell in cells])
+    amounts = check_facts(sheet, 0, 0, "ES")
+    assert (amounts.to_look_up, amounts.invalid) == (0, len(cells))
+    assert amounts.reasons == {"amount": 6, "negative": 2}
+
+
+def test_counts_of_an_earlier_parser_are_not_shown() -> None:
+    assert choice_key(0, 1, 1, "ES") != "0:1:1:ES"
+    assert choice_key(0, 1, 1, "ES").endswith(f":{PARSER_VERSION}")
 
 
 def test_the_country_decides_what_is_valid(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from flask import Flask
 from portal.accounts import User
 from portal.database import db
 from portal.documents.check import CheckFacts
-from portal.documents.intake import MAX_READ_ATTEMPTS, read_document
+from portal.documents.intake import MAX_READ_ATTEMPTS, choice_key, read_document
 from portal.documents.models import Document, Reading
 from portal.documents.preview import COLUMN_UNKNOWN, COUNTRY_UNKNOWN, HEADER_UNKNOWN, SHEET_UNKNOWN, choice_problem
 from portal.documents.reader.limits import ReadLimits
@@ -70,8 +70,8 @@ def test_a_good_file_becomes_ready(
     document = found(document_id)
     assert (document.state, document.problem, document.read_at, document.read_attempts) == (Reading.READY, None, now, 1)
     assert [facts["name"] for facts in document.sheets] == ["Hoja1", "Hoja2"]
-    assert document.checks["0:1:1:ES"]["to_look_up"] == 2
-    assert CheckFacts.from_dict(document.checks["0:1:1:ES"]).bad_rows == [(3, "no", "not_a_number")]
+    assert document.checks[choice_key(0, 1, 1, "ES")]["to_look_up"] == 2
+    assert CheckFacts.from_dict(document.checks[choice_key(0, 1, 1, "ES")]).bad_rows == [(3, "no", "not_a_number", ())]
 
 
 def test_a_hostile_file_is_refused(

@@ -3,23 +3,27 @@
 import http.client
 import os
 import re
+import select
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from selectors import DefaultSelector
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
 
 from portal.accounts import User, start_session
 from portal.clock import utcnow
 from portal.config import ROOT
 from portal.database import db
 from portal.runner import web_worker
-from portal.runner.web_worker import ReadClock, is_upload, missing_bytes
-from portal.web.access import STRANGERS_SECONDS
+from portal.runner.web_worker import PatientWorker, ReadClock, is_upload, missing_bytes
 from tests.services import free_port, wait_until
 from tests.support import cast
 from tests.support.cast import DEAD_REDIS
@@ -91,6 +95,11 @@ def pages_answer(server: Server) -> None:
     assert server.get("/", Cookie=server.cookie)[0] == 200
 
 
+def still_open(sockets: list[socket.socket]) -> bool:
+    """Whether the server has neither answered nor closed any of these."""
+    return not select.select(sockets, [], [], 0)[0]
+
+
 def test_forty_dribbling_silent_and_lingering_clients_do_not_hold_the_pages(server: Server) -> None:
     dribbling = [server.connect(b"GET /healthz HTTP/1.1\r\nHost: local") for _ in range(24)]
     silent = [server.connect() for _ in range(16)]
@@ -100,9 +109,9 @@ def test_forty_dribbling_silent_and_lingering_clients_do_not_hold_the_pages(serv
     kept = [server.connect(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea") for _ in range(20)]
     for sock in dribbling:
         sock.sendall(b"h")
-    began = time.monotonic()
+    assert server.get("/healthz")[0] == 200
+    assert still_open([*dribbling, *silent]), "before the slow ones were closed"
     pages_answer(server)
-    assert time.monotonic() - began < web_worker.HEAD_SECONDS, "before the slow ones were closed"
     for sock in (*dribbling, *silent, *lingering, *kept):
         sock.close()
 
@@ -117,22 +126,20 @@ def upload_head(length: int, cookie: str = "", more: str = "") -> bytes:
 def test_twenty_slow_uploads_do_not_hold_the_pages(server: Server) -> None:
     uploads = [server.connect(upload_head(5_000_000, server.cookie) + b"--x\r\n") for _ in range(20)]
     small = [server.connect(upload_head(900, server.cookie) + b"--x\r\n") for _ in range(20)]
-    began = time.monotonic()
+    assert server.get("/healthz")[0] == 200
+    assert still_open([*uploads, *small]), "while they were still open"
     pages_answer(server)
-    assert time.monotonic() - began < web_worker.HEAD_SECONDS, "while they were still open"
     for sock in (*uploads, *small):
         sock.close()
 
 
-def test_a_stranger_with_a_huge_body_is_answered_at_once_or_closed_in_seconds(server: Server) -> None:
+def test_a_stranger_with_a_huge_body_is_answered_without_it(server: Server) -> None:
     for length in ("500000000", "99999999999"):
         waiting = server.connect(upload_head(int(length), more="Expect: 100-continue\r\n"))
         assert waiting.recv(100).startswith(b"HTTP/1.1 "), "an answer, and no 100 Continue before it"
         waiting.close()
     sock = server.connect(upload_head(500_000_000) + b"abc")
-    began = time.monotonic()
-    assert sock.recv(100).startswith(b"HTTP/1.1 302"), "to the login page"
-    assert time.monotonic() - began < 3 * STRANGERS_SECONDS
+    assert sock.recv(100).startswith(b"HTTP/1.1 302"), "to the login page, although the rest never comes"
     sock.close()
 
 
@@ -202,6 +209,27 @@ def test_two_requests_sent_at_once_are_both_answered(server: Server) -> None:
 def test_what_the_loop_collects(gathered: bytes, missing: int | None, upload: bool) -> None:
     assert missing_bytes(gathered) == missing
     assert is_upload(gathered) is upload
+
+
+def test_a_head_that_does_not_come_in_time_ends_its_connection() -> None:
+    """The loop of a worker without a server: nobody waits ten seconds."""
+    worker = PatientWorker.__new__(PatientWorker)
+    worker.poller, worker.pending_conns, worker.lingering, worker.nr_conns = DefaultSelector(), deque(), deque(), 1
+    ours, theirs = socket.socketpair()
+    conn = TConn(Config(), ours, ("127.0.0.1", 1), ("127.0.0.1", 2))
+    began = time.monotonic()
+    worker._collect(conn)
+    for _ in range(3):
+        theirs.sendall(b"GET / HT")
+        worker._gather(conn, ours)
+    assert conn.timeout - began < 15, "and what dribbles in makes it no longer"
+    worker.murder_pending()
+    assert list(worker.pending_conns) == [conn]
+    conn.timeout = time.monotonic()
+    worker.murder_pending()
+    assert theirs.recv(1) == b"" and worker.nr_conns == 0
+    theirs.close()
+    worker.poller.close()
 
 
 def test_the_clock_ends_a_body_that_comes_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:

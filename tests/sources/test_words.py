@@ -4,7 +4,7 @@ from flask import Flask
 from flask_babel import force_locale
 
 from portal import sources
-from portal.sources.offline_facts import LINE_TYPES
+from portal.sources.offline_facts import LINE_TYPES, SPANISH_LINE_TYPES
 from portal.sources.words import (
     CODED,
     DESCRIPTIONS,
@@ -26,7 +26,7 @@ def test_every_shipped_source_has_all_its_words() -> None:
 
 
 def test_every_line_type_has_its_word() -> None:
-    assert set(LINE_TYPES.values()) == set(LINE_TYPE_WORDS)
+    assert {*LINE_TYPES.values(), *SPANISH_LINE_TYPES} == set(LINE_TYPE_WORDS)
 
 
 def test_codes_become_words_and_names_stay(app: Flask) -> None:

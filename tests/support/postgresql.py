@@ -108,11 +108,12 @@ def _postgres_answers(url: str) -> bool:
 
 
 @contextmanager
-def new_database(url: str) -> Iterator[str]:
-    """The DATABASE_URL of an empty database on the server at `url`, dropped afterwards."""
+def new_database(url: str, template: str = "template0") -> Iterator[str]:
+    """The DATABASE_URL of a new database on the server at `url`, dropped afterwards. It is empty, or a copy of the
+    database `template`, to which nobody may be connected meanwhile."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield url.replace("/postgres?", f"/{name}?")
     finally:

@@ -129,7 +129,7 @@ def _cell_format(number: int, font: int, fill: int) -> bytes:
 
 def _sheet(sheet: Sheet, formats: dict[str, int], shared: dict[str, int]) -> bytes:
     width = max(map(len, sheet.rows), default=1)
-    out = record(129) + record(148, pack("<4I", 0, max(len(sheet.rows) - 1, 0), 0, width - 1))
+    out = bytearray(record(129) + record(148, pack("<4I", 0, max(len(sheet.rows) - 1, 0), 0, width - 1)))
     if sheet.frozen_rows:
         pane = pack("<2d3IB", 0, sheet.frozen_rows, sheet.frozen_rows, 0, 2, 1)
         view = record(137, pack("<HIII4BHHHI", 0x3DC, 0, 0, 0, 64, 0, 0, 0, 100, 0, 0, 0))
@@ -156,7 +156,7 @@ def _sheet(sheet: Sheet, formats: dict[str, int], shared: dict[str, int]) -> byt
     if sheet.merged:
         areas = b"".join(record(176, pack("<4I", *area)) for area in sheet.merged)
         out += record(177, pack("<I", len(sheet.merged))) + areas + record(178)
-    return out + record(130)
+    return bytes(out + record(130))
 
 
 def _cell(column: int, look: int, value: Any, shared: dict[str, int]) -> bytes:

@@ -160,3 +160,25 @@ def test_the_default_source_is_preselected(as_alice, alice, app, tmp_path) -> No
         assert '<option value="json-test" selected>' in page
         page = as_alice.get(f"/documents/{document.id}?source=offline").get_data(as_text=True)
         assert '<option value="offline" selected>' in page
+
+
+def test_an_offered_number_is_shown_and_not_looked_up(app: Flask, as_alice: FlaskClient) -> None:
+    cells = ("600123123 (Juan)", "447911123456", "600123124 / 911234567", "-912345644", "612345.67")
+    document_id = upload(as_alice, "\n".join(("Teléfono", *cells)).encode(), "clientes.csv")
+    read(app, document_id)
+    page = as_alice.get(f"/documents/{document_id}?column=0&header_row=1&country=ES").text
+    assert figures(page) == {"to_look_up": 1, "duplicates": 0, "invalid": 4, "blank": 0}
+    sentences = (
+        "Write it with + and its country code. We can read: +447911123456.",
+        "Put each number in its own row. We can read: +34600123124 · +34911234567.",
+        "enter the telephone number again. We can read: +34912345678 · +34912345644.",
+        "Write the telephone number without a decimal point.",
+    )
+    assert [sentence for sentence in sentences if sentence not in page] == []
+
+    chosen = {"sheet": "0", "header_row": "1", "column": "0", "country": "ES", "source": "offline"}
+    job = as_alice.post(f"/documents/{document_id}/jobs", data=chosen).location
+    assert [one.total_numbers - one.invalid_count for one in jobs()] == [1]
+    rows, file = as_alice.get(f"{job}?outcome=invalid").text, as_alice.get(f"{job}/results.csv").text
+    assert [sentence for sentence in sentences if sentence not in rows] == []
+    assert [sentence for sentence in sentences if sentence not in file] == []

@@ -1,14 +1,18 @@
 """What a person sees when something goes wrong."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
-from flask import Flask, abort, request
+from flask import Flask, abort, g, request
 from flask.testing import FlaskClient
+from flask_login import AnonymousUserMixin
 
 from portal.accounts import User
 from portal.database import db
+from portal.web.access import STRANGERS_BYTES
+from portal.web.errors import drain_request
 
 HX = {"HX-Request": "true"}
 STATUSES = [400, 403, 404, 405, 413, 418, 429, 500, 503]
@@ -104,3 +108,14 @@ def test_with_the_database_away_there_is_still_a_page(app: Flask, as_alice: Flas
     assert answer.status_code == 500
     assert 'data-error="500"' in answer.text
     assert as_alice.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(("somebody", "most"), [(False, STRANGERS_BYTES), (True, 3 * STRANGERS_BYTES)])
+def test_of_a_body_that_is_refused_only_a_little_is_read_from_a_stranger(
+    app: Flask, alice: User, somebody: bool, most: int
+) -> None:
+    body = io.BytesIO(b"x" * (3 * STRANGERS_BYTES))
+    with app.test_request_context("/", method="POST", input_stream=body, content_length=3 * STRANGERS_BYTES):
+        g._login_user = alice if somebody else AnonymousUserMixin()
+        drain_request()
+    assert body.tell() == most

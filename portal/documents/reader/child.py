@@ -54,7 +54,7 @@ def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> l
     kind = file_type.file_type_of(path, file_name)
     budget = sheet_file.Budget(limits)
     found = []
-    for index, (name, hidden, rows) in enumerate(_sheets(path, file_name, kind, limits)):
+    for index, (name, hidden, rows) in enumerate(_sheets(path, file_name, folder, kind, limits)):
         facts = {"index": index, "name": name[:100], "hidden": hidden, "rows": 0, "columns": 0}
         try:
             facts["rows"], facts["columns"] = sheet_file.write_sheet(folder / f"{index}.jsonl", rows, limits, budget)
@@ -67,7 +67,7 @@ def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> l
 
 
 def _sheets(
-    path: Path, file_name: str, kind: str, limits: ReadLimits
+    path: Path, file_name: str, folder: Path, kind: str, limits: ReadLimits
 ) -> Iterator[tuple[str, bool, Iterator[list[Any]]]]:
     from portal.documents.reader import csv_text, file_type, ole_check, workbook, xlsb_check, zip_check
 
@@ -79,7 +79,7 @@ def _sheets(
         xlsb_check.check_xlsb(path)
     elif kind == file_type.FileType.OLE:
         ole_check.check_ole(path)
-    for sheet in workbook.read_sheets(path, limits):
+    for sheet in workbook.read_sheets(path, folder, limits):
         yield sheet.name, sheet.hidden, sheet.rows
 
 

@@ -1,9 +1,10 @@
 """The file that a person gets back: their own, with the answers in columns of their own behind it.
 
 Available at any time, even while the job runs. All rows of an Excel workbook come in a copy of that workbook, which
-`copy` opens and the room `in_place` writes. Selections, and files that cannot be copied so, come in a new file with
-the rows of the chosen sheet: `lines` decides what is in a line; `xlsx` and `csv_file` turn lines into a file. Memory
-stays flat: the sheet and the ledger are read once, side by side, and neither is ever whole in memory.
+`copy` opens and the room `in_place` writes, and chosen rows of it in a small one of the same formats. Selections of
+other files, and files that cannot be copied so, come in a new file with the rows of the chosen sheet: `lines` decides
+what is in a line; `xlsx` and `csv_file` turn lines into a file. Memory stays flat: the sheet and the ledger are read
+once, side by side, and neither is ever whole in memory.
 """
 
 import tempfile
@@ -17,7 +18,14 @@ from typing import BinaryIO
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.storage import LocalStorage
-from portal.jobs.export.column_templates import empty_columns, forget_choice, keep_choice, kept_choice, kept_or_default
+from portal.jobs.export.column_templates import (
+    answers_added,
+    empty_columns,
+    forget_choice,
+    keep_choice,
+    kept_choice,
+    kept_or_default,
+)
 from portal.jobs.export.columns import (
     DEFAULT,
     LONGEST_NAME,
@@ -42,11 +50,11 @@ from portal.jobs.export.xlsx import CellFormats, write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
-    "LONGEST_NAME", "Column", "ColumnChoice", "ColumnsRefused", "Pick", "checked", "choice_from", "kept_or_default",
-    "columns_of", "empty_columns", "forget_choice", "keep_choice", "kept_choice", "preview_columns", "titles_of",
-    "MIMETYPES", "OF_ENDING", "Download", "FileFormat", "Group", "NotTheirFormat", "RowChoice", "RowFilter",
-    "UnknownGroup", "comes_back_as_it_was", "download_name", "export", "fields_of_job", "group_title", "groups_of",
-    "loss_words", "open_download", "own_format", "values_of", "write_export",
+    "LONGEST_NAME", "MIMETYPES", "OF_ENDING", "Column", "ColumnChoice", "ColumnsRefused", "Download", "FileFormat",
+    "Group", "NotTheirFormat", "Pick", "RowChoice", "RowFilter", "UnknownGroup", "answers_added", "checked",
+    "choice_from", "columns_of", "comes_back_as_it_was", "download_name", "empty_columns", "export", "fields_of_job",
+    "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default", "loss_words",
+    "open_download", "own_format", "preview_columns", "titles_of", "values_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024
@@ -122,6 +130,8 @@ def open_download(
     kind = FileFormat(kind or own_format(job))
     if group is not None and not is_group(group):
         raise UnknownGroup(group)
+    if kind == FileFormat.ODS and not comes_back_as_it_was(job, kind):
+        raise NotTheirFormat(kind)
     plan = plan_for(job, storage, RowFilter(rows), group, choice, columns)
     own = open_copy(job, storage, plan, kind, extension)
     is_replacement = own is None and kind != FileFormat.CSV and not plan.selects and comes_back_as_it_was(job, kind)

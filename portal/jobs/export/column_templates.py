@@ -3,13 +3,25 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, String, delete, exists, false, or_, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, String, delete, exists, false, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal import sources
 from portal.database import Model, UtcDateTime, db, upsert
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import Number, NumberCell
-from portal.jobs.export.columns import CHECKED_AT, DEFAULT, DUPLICATE_OF, E164, REASON, Column, ColumnChoice, Pick
+from portal.jobs.export.columns import (
+    CHECKED_AT,
+    DEFAULT,
+    DUPLICATE_OF,
+    E164,
+    REASON,
+    Column,
+    ColumnChoice,
+    Pick,
+    columns_of,
+    titles_of,
+)
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 
@@ -41,6 +53,14 @@ def kept_or_default(user_id: int, source: str) -> ColumnChoice:
     return kept_choice(user_id, source) or DEFAULT
 
 
+def answers_added(user_id: int, source: str) -> list[str]:
+    """The names of the columns with a source's answers that this person's files get."""
+    columns = {column.id: column for column in columns_of(sources.fields_of(source))}
+    titles = titles_of(tuple(columns.values()), source)
+    picks = kept_or_default(user_id, source).picks_of(tuple(columns.values()))
+    return [pick.name or titles[pick.id] for pick in picks if pick.is_shown and columns[pick.id].field]
+
+
 def keep_choice(user_id: int, source: str, choice: ColumnChoice, now: datetime) -> None:
     """Keep the choice, which `columns.checked` has accepted, for the files of this source. Commits."""
     columns = [{"id": pick.id, "shown": pick.is_shown, "name": pick.name} for pick in choice.picks]
@@ -64,29 +84,25 @@ def empty_columns(job: ScrapingJob, columns: tuple[Column, ...]) -> frozenset[st
     empty now may be filled at the end."""
     if derived.is_unfinished(job):
         return frozenset()
-    all_found = job.found_count == job.total_numbers
-    of_numbers, of_cells = Number.job_id == job.id, NumberCell.job_id == job.id
-    own = {
-        E164: exists().where(of_numbers),
-        CHECKED_AT: exists().where(of_numbers, Number.checked_at.is_not(None)),
-        DUPLICATE_OF: exists().where(of_cells, NumberCell.repeats),
-        # What is found has none: a million rows unread.
-        REASON: false()
-        if all_found
-        else or_(
-            exists().where(of_numbers, Number.reason.is_not(None)), exists().where(of_cells, NumberCell.reason != "")
-        ),
+    numbers, cells = exists().where(Number.job_id == job.id), exists().where(NumberCell.job_id == job.id)
+    reasons = numbers.where(Number.reason.is_not(None)) | cells.where(NumberCell.reason.is_not(None))
+    own: dict[str, ColumnElement[bool]] = {
+        # What is found has none: with a million of them no row is read.
+        REASON: false() if job.found_count == job.total_numbers else reasons,
+        E164: numbers,
+        CHECKED_AT: numbers.where(Number.checked_at.is_not(None)),
+        DUPLICATE_OF: cells.where(NumberCell.repeats),
     }
     asked: dict[str, ColumnElement[bool]] = {}
     for column in columns:
         if column.field:
             value = Number.answer[column.field].as_string()
-            asked[column.id] = exists().where(of_numbers, Number.outcome == Outcome.FOUND, value != "")
+            asked[column.id] = numbers.where(Number.outcome == Outcome.FOUND, value != "")
         elif column.id in own:
             asked[column.id] = own[column.id]
     if not asked:
         return frozenset()
     # Each looks no further than the first row with a value.
-    questions = [question.label(f"c{n}") for n, question in enumerate(asked.values())]
+    questions = [is_there.label(f"c{n}") for n, is_there in enumerate(asked.values())]
     answers = db.session.execute(select(*questions)).one()
     return frozenset(name for name, is_there in zip(asked, answers, strict=True) if not is_there)

@@ -19,9 +19,10 @@ from portal.jobs.export.formats import Shows
 from portal.jobs.export.in_place.column_formats import formats_of
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
-from portal.jobs.export.in_place.ods import SIGNATURES, OpenOds
+from portal.jobs.export.in_place.ods.workbook import SIGNATURES, OpenOds
 from portal.jobs.export.in_place.package import Package
 from portal.jobs.export.in_place.parts import find_parts
+from portal.jobs.export.in_place.selection import OpenSelection
 from portal.jobs.export.in_place.text import OpenText
 from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from portal.jobs.export.lines import ExportPlan
@@ -65,14 +66,14 @@ def own_format(job: ScrapingJob) -> str:
 
 def look_ahead(document: Document, storage: LocalStorage) -> None:
     """Look through the large sheets of a document that was just read, so that its downloads start at once."""
-    path = workbook_path(document, storage) or storage.path(document.storage_key)
+    path = _stored_path(document, storage)
     if document.state != Reading.READY or not path.is_file():
         return
     for facts in document.sheets:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
             place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
             with suppress(CannotWriteInPlace):
-                _open_at(path, document.file_name, place).close()
+                open_at(path, document.file_name, place).close()
 
 
 def workbook_path(document: Document, storage: LocalStorage) -> Path | None:
@@ -83,6 +84,10 @@ def workbook_path(document: Document, storage: LocalStorage) -> Path | None:
         return converted
     known = extension_of(document.file_name) in WORKBOOKS | OLD_WORKBOOKS  # what says .xls may well be an xlsx
     return stored if known and stored.is_file() else None
+
+
+def _stored_path(document: Document, storage: LocalStorage) -> Path:
+    return workbook_path(document, storage) or storage.path(document.storage_key)
 
 
 def _survey_file(path: Path, sheet: int) -> Path:
@@ -138,16 +143,16 @@ def extra_sheets(own: Copy, plan: ExportPlan) -> list[ExtraSheet]:
 def open_copy(
     job: ScrapingJob, storage: LocalStorage, plan: ExportPlan, kind: str, extension: str | None = None
 ) -> Copy | None:
-    """The person's own file, to be copied; None when this format is not theirs, their file cannot be changed, or its
-    ending would have to be another than `extension`."""
-    if plan.selects or not comes_back_as_it_was(job, kind):
-        return None
-    path = workbook_path(job.document, storage) or storage.path(job.document.storage_key)
-    if not path.is_file():
+    """The person's own file, to be copied, or the chosen rows of their workbook. None when this format is not theirs,
+    their file cannot be changed, or its ending would have to be another than `extension`."""
+    path = _stored_path(job.document, storage)
+    if not comes_back_as_it_was(job, kind) or not path.is_file() or (plan.selects and kind != "xlsx"):
         return None
     try:
         place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
-        found = _open_at(path, job.file_name, place)
+        locale = get_locale()
+        usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
+        found = open_at(path, job.file_name, place, usual, selects=plan.selects)
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):
@@ -156,13 +161,14 @@ def open_copy(
     return None
 
 
-def _open_at(path: Path, file_name: str, place: Place) -> Copy:
-    """Open the file for adding to it. Raises CannotWriteInPlace."""
+def open_at(path: Path, file_name: str, place: Place, delimiters: str = ";,\t|", *, selects: bool = False) -> Copy:
+    """Open the file for adding to it, or for taking rows of a workbook. A text file of one column gets the first
+    delimiter that is nowhere in it. Raises CannotWriteInPlace."""
     extension, survey_file = extension_of(file_name), _survey_file(path, place.sheet)
     if extension in TEXTS:
-        locale = get_locale()
-        usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
-        return OpenText(path, extension, place.width, place.header_row, usual, survey_file)
+        return OpenText(path, extension, place.width, place.header_row, delimiters, survey_file)
+    if selects:
+        return OpenSelection(path, place, survey_file)
     if extension == ".ods":
         return OpenOds(path, place, survey_file)
     return OpenWorkbook(path, place, survey_file)

@@ -40,7 +40,7 @@ from portal.jobs.export.columns import (
 )
 from portal.jobs.export.download_groups import RowChoice, in_group
 from portal.jobs.models import ScrapingJob
-from portal.jobs.words.statuses import explain, outcome_words, reason_words
+from portal.jobs.words.statuses import explain, outcome_words, reason_words, row_reason_words
 from portal.sources.base import Outcome
 from portal.sources.registry import is_yes_no
 from portal.sources.words import CODED, source_title, value_words
@@ -70,6 +70,7 @@ class NumberResult(NamedTuple):
     reason: str | None
     answer: dict[str, str] | None
     checked_at: datetime | None
+    text: str = ""  # the cell's
 
 
 class Line(NamedTuple):
@@ -95,6 +96,7 @@ class ExportPlan:
     group: str | None
     time_zone: str
     about: str  # where the answers come from, for the file's properties
+    country: str = ""  # of numbers without a prefix
     source: str = ""  # its recipe has the column headings
     choice: RowChoice = RowChoice()
     columns: tuple[Column, ...] = ()  # those to add, in order
@@ -136,6 +138,7 @@ def plan_for(
         width=max(sheet.get("columns", 0), job.column + 1),
         header_row=job.header_row,
         column=job.column,
+        country=job.country,
         source=job.source,
         fields=fields,
         rows=wanted,
@@ -203,13 +206,13 @@ def lines(plan: ExportPlan) -> Iterator[Line]:
 
 
 def added_rows(plan: ExportPlan) -> Iterator[AddedRow]:
-    """What is added to the person's own file: the headings, then the answers, by row number."""
+    """What is added to the rows of the person's own file that are asked for: the headings, then the answers."""
     cells = _AnswerCells(plan, typed=True)
     if plan.header_row:
         yield AddedRow(plan.header_row, plan.labels(), Tone.HEADING)
     tones = TONES if cells.status_at is not None else {}
     for result in _results(plan.job_id):
-        if result.row_no > plan.header_row:
+        if result.row_no > plan.header_row and _is_included(plan, result):
             tone = tones.get(result.outcome, Tone.PLAIN)
             yield AddedRow(result.row_no, cells.of(result), tone, cells.status_at or 0)
 
@@ -226,7 +229,7 @@ def _results(job_id: int) -> Iterator[NumberResult]:
     """The ledger by row number. Each chunk has its own transaction, so that workers can write in between."""
     columns = (
         CellAnswer.row_no, CellAnswer.e164, CellAnswer.duplicate_of, CellAnswer.outcome, CellAnswer.reason,
-        CellAnswer.answer, CellAnswer.checked_at,
+        CellAnswer.answer, CellAnswer.checked_at, CellAnswer.text,
     )  # fmt: skip
     after = 0
     with db.engine.connect() as connection:
@@ -251,11 +254,13 @@ class _AnswerCells:
         """`typed`: with dates as dates, else as text."""
         self._zone = ZoneInfo(plan.time_zone)
         self._value = cache(value_words)
-        outcome, reason, todo = cache(outcome_words), cache(reason_words), cache(_todo)
+        self._country = plan.country
+        self._reason_alone = cache(reason_words)
+        outcome, todo = cache(outcome_words), cache(_todo)
         own: dict[str, Reader] = {
             ROW: lambda result, _: result.row_no,
             STATUS: lambda result, _: outcome(result.outcome),
-            REASON: lambda result, _: reason(result.reason) or None,
+            REASON: self._reason,
             TODO: lambda result, _: todo(result.reason),
             E164: lambda result, _: result.e164,
             CHECKED_AT: self._moment if typed else self._moment_text,
@@ -274,6 +279,11 @@ class _AnswerCells:
         if field in CODED or is_yes_no(field):
             return lambda _, answer: self._value(field, answer[field]) if answer.get(field) else None
         return lambda _, answer: answer.get(field) or None
+
+    def _reason(self, result: NumberResult, _: dict[str, str]) -> str | None:
+        if result.outcome == Outcome.INVALID and result.e164 is None:  # the cell may mean a number: each its own
+            return row_reason_words(result.reason, result.text, self._country) or None
+        return self._reason_alone(result.reason) or None
 
     def _moment(self, result: NumberResult, _: dict[str, str]) -> datetime | None:
         return result.checked_at.astimezone(self._zone).replace(tzinfo=None) if result.checked_at else None

@@ -136,6 +136,7 @@ def push_unread(now: datetime) -> Iterator[Document]:
         select(Document)
         .where(Document.state == Reading.READING, Document.deleted_at.is_(None))
         .where(or_(Document.enqueued_at.is_(None), Document.enqueued_at < old))
+        .where(or_(Document.read_lease_until.is_(None), Document.read_lease_until < now))  # nobody reads it
         .order_by(Document.created_at)
         .limit(BATCH)
     )

@@ -10,7 +10,7 @@ from flask_babel import gettext
 
 from portal.causes import CORRECT, N_, NEVER, NO_CAUSE_REMEDY, SIDES, Side, cause_for, what_happened
 from portal.documents.words import reason_words as why_not_a_number
-from portal.phone import Reason
+from portal.phone import Reason, parse
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,15 @@ def reason_words(code: str | None) -> str:
     """What happened with one row or one attempt; empty for no reason."""
     explained = explain(code)
     return explained.what if explained else ""
+
+
+def row_reason_words(code: str | None, text: str, country: str) -> str:
+    """What happened with one row, with the numbers that its cell may mean when none was looked up. `country` is the
+    job's. A reason that an earlier parser gave keeps its meaning, so nothing is added to it."""
+    if code not in tuple(Reason):
+        return reason_words(code)
+    phone = parse(text, country)
+    return why_not_a_number(code, phone.offered if phone.reason == code else ())
 
 
 def remedy(code: str | None) -> str:

@@ -77,14 +77,18 @@ def ring_for_the_next(now: datetime) -> None:
 
 
 def read_document(document_id: int) -> None:
-    """Read one uploaded file in a guarded child process."""
+    """Read one uploaded file in a guarded child process: the one whose turn it is, which may be another than the one
+    that the message is about. There is a message for each."""
     storage = current_app.extensions["storage"]
-    settings = current_app.config
-    limits = ReadLimits(max_rows=rows_for_document(document_id))
-    intake.read_document(document_id, storage, limits, utcnow(), settings["DEFAULT_COUNTRY"], STOP.is_set)
+    country = current_app.config["DEFAULT_COUNTRY"]
+    document_id = intake.read_next(storage, _limits_of, utcnow, country, STOP.is_set) or document_id
     if (document := db.session.get(Document, document_id)) is not None:
         look_ahead(document, storage)
     db.session.remove()
+
+
+def _limits_of(document_id: int) -> ReadLimits:
+    return ReadLimits(max_rows=rows_for_document(document_id))
 
 
 def try_number(token: str) -> None:

@@ -7,20 +7,22 @@ Revises: 0050
 import sqlalchemy as sa
 from alembic import op
 
+from portal.migrations.indexes import create_index
+
 
 revision = '0051'
 down_revision = '0050'
 branch_labels = None
 depends_on = None
 
-WAITING = sa.text("status IN ('pending', 'retrying') AND paused_at IS NULL")
+WAITING = "status IN ('pending', 'retrying') AND paused_at IS NULL"
 
 
 def upgrade() -> None:
-    op.add_column('scraping_jobs', sa.Column('put_first_at', sa.DateTime(timezone=True), nullable=True))
-    op.create_index(
-        'ix_jobs_in_turn', 'scraping_jobs', ['user_id'], sqlite_where=WAITING, postgresql_where=WAITING
-    )
+    there = {column['name'] for column in sa.inspect(op.get_bind()).get_columns('scraping_jobs')}
+    if 'put_first_at' not in there:  # the index commits it, and may be built a second time
+        op.add_column('scraping_jobs', sa.Column('put_first_at', sa.DateTime(timezone=True), nullable=True))
+    create_index('ix_jobs_in_turn', 'scraping_jobs', ['user_id'], where=WAITING)
 
 
 def downgrade() -> None:

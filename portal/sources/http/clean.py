@@ -9,8 +9,17 @@ from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _HALF = re.compile(r"[\ud800-\udfff]")
-# The escapes that can bring one into JSON. Without any, the parsed value is clean already and is not walked through.
-_ESCAPED = re.compile(rb"\\u(?:00[01189]|007[fF]|[dD][89a-fA-F]|[fF]{3}[eEfF])|[\x7f-\x9f]|\xef\xbf\xbe|\xef\xbf\xbf")
+# What can bring one into a parsed value: the character itself, or an escape. Without any, the value is clean already
+# and is not walked: most answers have letters such as Á, or emoji, in either form, and pass. Two halves of a pair that
+# stand side by side are one character.
+_CHARACTER = re.compile(r"[\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
+_ESCAPE = re.compile(
+    r"\\u(?:00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|[fF]{3}[eEfF]"
+    r"|[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    r"|[dD][c-fC-F](?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]))"
+)
+# Behind a second backslash a half is plain text, and looks like the partner of the next one.
+_PLAIN = r"\\u"
 
 
 def clean_text(text: str) -> str:
@@ -18,12 +27,17 @@ def clean_text(text: str) -> str:
     return _HALF.sub("\ufffd", _CONTROL.sub("", text))
 
 
-def clean_json(value: Any, body: bytes) -> Any:
-    """A parsed JSON value with all its texts and keys clean. `body` is what it was parsed from.
+def clean_json(value: Any, text: str) -> Any:
+    """A parsed JSON value with all its texts and keys clean. `text` is what it was parsed from.
 
     Raises RecursionError for a value that is nested too deeply.
     """
-    return _cleaned(value) if _ESCAPED.search(body) else value
+    return _cleaned(value) if _is_suspect(text) else value
+
+
+def _is_suspect(text: str) -> bool:
+    found = "\x7f" in text if text.isascii() else _CHARACTER.search(text) is not None
+    return found or ("\\u" in text and (_PLAIN in text or _ESCAPE.search(text) is not None))
 
 
 def _cleaned(value: Any) -> Any:

@@ -68,7 +68,7 @@ class SourceResponse:
             raise UnreadableResponse("longer than its limit")
         try:
             text = self.body.decode(self._charset()).removeprefix("\ufeff")
-            return clean_json(json.loads(text), self.body)
+            return clean_json(json.loads(text), text)
         except (ValueError, RecursionError) as error:
             raise UnreadableResponse("not JSON") from error
 

@@ -82,7 +82,8 @@ def try_source(name: str) -> Response:
     phone = parse(text, current_app.config["DEFAULT_COUNTRY"])
     if phone.e164 is None:
         return make_response(
-            render_template("admin/source.html", **_page(name, text, reason_words(phone.reason or ""))), 422
+            render_template("admin/source.html", **_page(name, text, reason_words(phone.reason or "", phone.offered))),
+            422,
         )
     try:
         token = source_trial.start(name, phone.e164, current_user.email, utcnow())

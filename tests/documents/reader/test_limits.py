@@ -151,9 +151,8 @@ def test_a_word_file_named_xls_is_refused(tmp_path: Path) -> None:
     assert refusal(copied(tmp_path, "carta_doc.bin"), "carta.xls")[0] is FileProblem.WRONG_TYPE
 
 
-@pytest.mark.parametrize("name", ["celdas_cortas.xlsb", "con_sangria.ods"])
-def test_half_readable_workbooks_are_refused(tmp_path: Path, name: str) -> None:
-    assert refusal(copied(tmp_path, name)) == (FileProblem.DAMAGED, {})
+def test_a_half_readable_workbook_is_refused(tmp_path: Path) -> None:
+    assert refusal(copied(tmp_path, "celdas_cortas.xlsb")) == (FileProblem.DAMAGED, {})
 
 
 def test_slow_reading_is_stopped(hostile_files: dict[str, Path]) -> None:

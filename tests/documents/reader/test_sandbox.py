@@ -70,5 +70,33 @@ def test_a_process_that_is_not_dumpable_hides_its_environment() -> None:
         process.kill()
 
 
+CONFINED = """
+import os, sys
+from pathlib import Path
+from portal.documents.reader import child
+child.confine(child.ReadLimits(), os.getppid(), Path(sys.argv[1]), Path(sys.argv[1]).parent)
+print("ready", flush=True)
+input()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_the_child_is_the_first_to_end_and_gets_nothing_more(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", CONFINED, tmp_path / "a.xlsx"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout and process.stdout.readline() == b"ready\n"
+            seen = Path(f"/proc/{process.pid}")
+            limits = {line[:25].strip(): line[25:].split() for line in (seen / "limits").read_text().splitlines()}
+            assert (seen / "oom_score_adj").read_text() == "1000\n", "it ends first when memory runs out"
+            assert "NoNewPrivs:\t1\n" in (seen / "status").read_text()
+        finally:
+            process.kill()
+    memory = str(ReadLimits().memory_bytes)
+    wanted = {"Max open files": "64", "Max processes": "0", "Max address space": memory, "Max core file size": "0"}
+    assert {name: limits[name][1] for name in wanted} == wanted
+
+
 def test_the_memory_of_the_child_is_half_a_gigabyte() -> None:
     assert ReadLimits().memory_bytes < 520 * 1024 * 1024

@@ -7,7 +7,7 @@ from pathlib import Path
 from python_calamine import CalamineWorkbook, SheetTypeEnum
 
 from portal.jobs.export.added import AddedRow
-from portal.jobs.export.in_place.ods import OpenOds
+from portal.jobs.export.in_place.ods.workbook import OpenOds
 from portal.jobs.export.in_place.workbook import Place
 from tests.jobs.export.own_workbook import HEADINGS, answers, in_place, read_of
 from tests.jobs.export.varied_workbooks import make

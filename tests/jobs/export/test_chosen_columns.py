@@ -90,10 +90,13 @@ def test_every_format_has_the_chosen_headings(
     assert rows[1][3:7] == ["", "móvil", "Con datos", "+34612345678"]
 
 
-def test_an_ods_has_them_too(app: Flask, alice: User) -> None:
-    job = ran(job_of(app, alice, (FIXTURES / "clientes.ods").read_bytes(), "clientes.ods"))
-    with force_locale("es"), export(job, app.extensions["storage"], "ods", columns=CHOSEN) as file:
-        rows = rows_of(file.read(), "ods")
+@pytest.mark.parametrize(
+    ("name", "kind"), [("clientes.ods", "ods"), ("clientes.xls", "xlsx"), ("clientes.xlsb", "xlsx")]
+)
+def test_an_ods_and_older_workbooks_have_them_too(app: Flask, alice: User, name: str, kind: str) -> None:
+    job = ran(job_of(app, alice, (FIXTURES / name).read_bytes(), name))
+    with force_locale("es"), export(job, app.extensions["storage"], kind, columns=CHOSEN) as file:
+        rows = rows_of(file.read(), kind)
     assert rows[2][3:] == ["Motivo", "Tipo", "¿Qué hay?", "Número internacional"]
 
 

@@ -3,8 +3,8 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -21,17 +21,17 @@ from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
-from portal.documents.storage import LocalStorage
 from portal.jobs import commands
 from portal.jobs.core.job_tables import NumberCell
 from portal.jobs.export import RowChoice, download_name, export, open_download, write_export
-from portal.jobs.export.copy import Copy, look_ahead, open_copy, own_format
-from portal.jobs.export.lines import RowFilter, plan_for
+from portal.jobs.export.copy import look_ahead, open_at
+from portal.jobs.export.in_place.workbook import Place
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from tests.jobs.export.exporting import every_column, ran
 from tests.jobs.export.sheet_order import faults_of_workbook
-from tests.jobs.export.test_own_ods import cell, package
+from tests.jobs.export.test_own_ods import cell as ods_cell
+from tests.jobs.export.test_own_ods import package
 
 pytestmark = pytest.mark.usefixtures("ranges")
 ROWS = [["Clientes"], [], ["Nombre", "Teléfono", "CP", "Estado"], ["Ana", "612345678", 8002, "alta"],
@@ -52,11 +52,8 @@ def content_of(rows: list[list[object]]) -> bytes:
     return out.getvalue()
 
 
-def job_of(
-    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000,
-    column: int = 1, sheet: int = 0,
-) -> ScrapingJob:  # fmt: skip
-    """A job on a file that was uploaded and read as always."""
+def document_of(app: Flask, user: User, content: bytes, name: str, max_rows: int = 5000) -> Document:
+    """A file that was uploaded and read as always."""
     storage = app.extensions["storage"]
     stored = storage.put(io.BytesIO(content))
     document = Document(
@@ -67,19 +64,16 @@ def job_of(
     db.session.commit()
     intake.read_document(document.id, storage, ReadLimits(max_rows=max_rows), utcnow())
     db.session.refresh(document)
-    return commands.start(
-        document, commands.Choice(sheet, header_row, column, "ES", "ranges"), user, utcnow(), push=False
-    )
+    return document
 
 
-@contextmanager
-def open_copy_of(job: ScrapingJob, storage: LocalStorage) -> Iterator[Copy]:
-    """The job's own file, opened to be copied."""
-    plan = plan_for(job, storage, RowFilter.ALL, None)
-    own = open_copy(job, storage, plan, own_format(job))
-    assert own is not None
-    with closing(own):
-        yield own
+def job_of(
+    app: Flask, user: User, content: bytes, name: str = "clientes.xlsx", header_row: int = 3, max_rows: int = 5000,
+    column: int = 1,
+) -> ScrapingJob:  # fmt: skip
+    """A job on such a file."""
+    document = document_of(app, user, content, name, max_rows)
+    return commands.start(document, commands.Choice(0, header_row, column, "ES", "ranges"), user, utcnow(), push=False)
 
 
 def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> None:
@@ -232,24 +226,25 @@ def _large_csv(tmp_path: Path) -> bytes:
 
 
 def _large_ods(tmp_path: Path) -> bytes:
-    repeated = f'<table:table-row table:number-rows-repeated="20001">{cell("Ana")}{cell("612345678")}</table:table-row>'
-    return package(tmp_path / "a.ods", repeated).read_bytes()
+    cells = ods_cell("Ana") + ods_cell("612345678")
+    rows = f'<table:table-row table:number-rows-repeated="20001">{cells}</table:table-row>'
+    return package(tmp_path / "a.ods", rows).read_bytes()
 
 
 @pytest.mark.parametrize(("ending", "made"), [("csv", _large_csv), ("ods", _large_ods)])
 def test_a_large_file_of_another_kind_is_looked_through_once(
     app: Flask, alice: User, tmp_path: Path, ending: str, made: Callable[[Path], bytes]
 ) -> None:
-    storage = app.extensions["storage"]
-    sheet = int(ending == "ods")
-    job = job_of(app, alice, made(tmp_path), f"a.{ending}", header_row=1 - sheet, max_rows=30_000, sheet=sheet)
-    look_ahead(job.document, storage)
-    kept = storage.path(job.document.storage_key).with_name(f"{job.document.storage_key}.survey-{sheet}.json")
+    storage, document = app.extensions["storage"], document_of(app, alice, made(tmp_path), f"a.{ending}", 30_000)
+    look_ahead(document, storage)
+    facts, path = document.sheets[-1], storage.path(document.storage_key)
+    kept = path.with_name(f"{path.name}.survey-{facts['index']}.json")
     answer = json.loads(kept.read_text())
     assert answer["answer"]["width"] == 2
     answer["answer"]["width"] = 5  # as if the look had found more: nobody looks again
     kept.write_text(json.dumps(answer))
-    with force_locale("en"), open_copy_of(job, storage) as own:
+    place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
+    with closing(open_at(path, document.file_name, place)) as own:
         assert own.first_added == 5
 
 
@@ -403,3 +398,16 @@ def test_an_ods_comes_back_as_an_ods(app: Flask, alice: User, as_alice: FlaskCli
         assert {name for name in old.namelist() if old.read(name) != new.read(name)} == {"content.xml"}
     excel = as_alice.get(f"/jobs/{job.id}/results.xlsx", buffered=True)
     assert load_workbook(io.BytesIO(excel.data)).active is not None
+
+
+def test_an_ods_has_an_address_totals_and_named_columns(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    content = (Path(__file__).parents[2] / "fixtures" / "clientes.ods").read_bytes()
+    job = ran(job_of(app, alice, content, "clientes.ods", header_row=0))
+    english = {"Accept-Language": "en"}
+    answer = as_alice.get(f"/jobs/{job.id}/results.ods?summary", headers=english, buffered=True)
+    assert answer.mimetype == "application/vnd.oasis.opendocument.spreadsheet"
+    names = CalamineWorkbook.from_filelike(io.BytesIO(answer.data)).sheet_names
+    assert names[-2:] == ["Columns", "Summary"]
+    assert f'/jobs/{job.id}/results.ods?summary="' in as_alice.get(f"/jobs/{job.id}", headers=english).text
+    other = ran(job_of(app, alice, content_of(ROWS)))
+    assert as_alice.get(f"/jobs/{other.id}/results.ods").status_code == 404

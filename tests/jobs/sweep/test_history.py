@@ -73,6 +73,7 @@ def test_everything_older_than_the_days_goes(app, alice, make_job) -> None:
 def test_what_is_still_needed_stays(app, alice, make_job) -> None:
     waiting, kept = make_job(alice), scenes.completed(make_job(alice))
     scenes.claim(waiting)
+    db.session.add(AnswerSample(job_id=kept.id, attempt=1, nth=0, at=NOW, status=200, why="x", body="{}"))
     write("due.1", NoticeKind.SOURCE_STOPPED, alice.id, None, {}, NOW)
     db.session.commit()
     list(delete_history(LATER))
@@ -80,6 +81,7 @@ def test_what_is_still_needed_stays(app, alice, make_job) -> None:
     assert {job.id for job in db.session.scalars(select(ScrapingJob))} == {waiting.id, kept.id}
     assert "due.1" in db.session.scalars(select(Notice.dedupe)).all()
     assert count(JobEnd) == 1 and count(Document) == 2
+    assert count(Event) == count(AnswerSample) == 0, "of a file that stays, only what is younger than the days"
 
 
 def test_zero_days_keep_all(app, alice, make_job) -> None:

@@ -243,6 +243,13 @@ def test_a_worker_that_lacks_the_recipe_or_its_key_lets_the_file_wait(
             work()
         cause = "secret_missing" if lacks == "key" else "source_unknown"
         assert {(job.status, job.wait_cause, job.retry_count) for job in jobs} == {(Status.RETRYING, cause, 0)}
+        if lacks == "recipe":
+            tried = []
+            for _ in range(6):
+                clock.shift(STEP)
+                list(steps.push_waiting(utcnow()))
+                tried.append(len(work()))
+            assert max(tried) == 1, "one of them tries whether it is there again"
         with registered(made):
             for _ in range(4):
                 clock.shift(STEP)

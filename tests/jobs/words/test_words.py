@@ -108,3 +108,12 @@ def test_every_summary_has_a_sentence(app: Flask, summary: Summary) -> None:
             assert statuses.summary_words(jobs[summary], NOW)
         else:
             assert statuses._PLAIN[summary]
+
+
+def test_a_reason_of_an_earlier_parser_keeps_its_meaning(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept-Language": "en"}):
+        earlier = statuses.row_reason_words(Reason.TOO_LONG, "447911123456", "ES")
+        assert earlier == statuses.reason_words(Reason.TOO_LONG)
+        now = statuses.row_reason_words(Reason.OTHER_COUNTRY, "447911123456", "ES")
+        assert now.endswith("We can read: +447911123456.")
+        assert statuses.row_reason_words(None, "", "ES") == ""

@@ -25,7 +25,9 @@ def test_two_portals_share_a_redis_database(tmp_path: Path) -> None:
                 job = cast.make_job(app, cast.make_user("alice@example.com"), 3, now=utcnow())
                 assert push_job(job.id, utcnow())
                 assert in_queue("scrape", job_message(job.id, 0, 1))
-                SweepScheduler(connection(), 60).tick()
+                scheduler = SweepScheduler(connection(), 60)
+                scheduler.tick()
+                assert scheduler.acquire_lock(), "the other one's scheduler is not in the way"
                 CircuitBreaker(connection(), "operators").trip("blocked")
                 assert queue("scrape").count == queue("sweep").count == 1
                 assert connection().exists(f"{prefix and 'two-'}breaker:operators")

@@ -24,7 +24,7 @@ from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.sources.http.answer_samples import Samples
-from portal.sources.http.clean import clean_text
+from portal.sources.http.clean import clean_json, clean_text
 from portal.sources.http.extract import extract_fields
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.recipes.model import FieldRule
@@ -55,6 +55,47 @@ def test_json_gives_clean_text_however_it_is_written(text: str, ascii_only: bool
         assert found.get("x", "") == clean_text(text).strip()[:1000]
     sample = Samples().add(response, "no field x", content=value)
     assert sample and not UNWANTED.search(sample.body)
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("text", ["Á É Ñ Ó à", "😀 👍🏽", "tab\tand\nlines", 'C:\\foo \\ "', "ￜ ퟿"])
+def test_an_ordinary_answer_is_not_walked_through(text: str, ascii_only: bool) -> None:
+    """The bytes of Á end with one that is a control character in Latin-1; an emoji's escapes are two halves."""
+    written = json.dumps({"x": [text, {text: text}]}, ensure_ascii=ascii_only)
+    value = json.loads(written)
+    assert clean_json(value, written) is value
+
+
+PIECES = st.sampled_from(
+    [
+        "\\",
+        "\\\\",
+        "u",
+        "\\ud83d",
+        "\\ude00",
+        "\\u00",
+        "1f",
+        "85",
+        "\\ufffe",
+        "\\u007f",
+        "a",
+        "Á",
+        "\x85",
+        "\\n",
+        "\ufffe",
+    ]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@for_all(st.lists(PIECES, max_size=8))
+def test_what_is_not_walked_through_is_clean(pieces: list[str]) -> None:
+    written = '"' + "".join(pieces) + '"'
+    try:
+        value = json.loads(written)
+    except ValueError:
+        return
+    assert clean_json(value, written) == clean_text(value)
 
 
 @settings(max_examples=100, deadline=None)

@@ -45,10 +45,12 @@ class WorkbookParts:
 
     workbook: str
     sheet: str
+    name: str  # of the sheet
     sheet_position: int  # among all sheets, chart sheets too: defined names count so
     styles: str | None
     from_1904: bool
     tables: tuple[str, ...]
+    drawings: tuple[str, ...]
     has_macros: bool
     is_signed: bool
 
@@ -62,23 +64,26 @@ def find_parts(package: Package, index: int, name: str = "") -> WorkbookParts:
         raise CannotWriteInPlace(Obstacle.NOT_A_PACKAGE, "no workbook")
     related = relations(package, workbook)
     found = elements(package.text(workbook), _THIRD)
-    position, sheet = _sheet(found, related, index, name)
+    position, sheet, its_name = _sheet(found, related, index, name)
     styles = _of_kind(related, "styles")
+    of_sheet = relations(package, sheet)
     properties = next((one.attributes for one in found if one.name == b"workbookPr"), {})
     return WorkbookParts(
         workbook=workbook,
         sheet=sheet,
+        name=its_name,
         sheet_position=position,
         styles=styles if styles is not None and styles in package else None,
         from_1904=properties.get("date1904", "0") in ("1", "true", "on"),
-        tables=tuple(one.target for one in relations(package, sheet).values() if one.kind == "table"),
+        tables=_targets(of_sheet, "table"),
+        drawings=tuple(part for part in _targets(of_sheet, "drawing") if part in package),
         has_macros="macroEnabled" in _content_type(package, workbook),
         is_signed=_of_kind(of_package, "origin") is not None,
     )
 
 
-def _sheet(found: list[Element], related: dict[str, Relation], index: int, name: str) -> tuple[int, str]:
-    """The sheet's position among all sheets, and its part."""
+def _sheet(found: list[Element], related: dict[str, Relation], index: int, name: str) -> tuple[int, str, str]:
+    """The sheet's position among all sheets, its part and its name."""
     sheets = []
     tags = [one for one in found if one.name == b"sheet" and one.depth == _THIRD]
     for position, tag in enumerate(tags):
@@ -91,7 +96,7 @@ def _sheet(found: list[Element], related: dict[str, Relation], index: int, name:
     its_name, position, part = sheets[index]
     if name and its_name[: len(name)] != name:
         raise CannotWriteInPlace(Obstacle.SHEET_CHANGED, "another name")
-    return position, part
+    return position, part, its_name
 
 
 def relations(package: Package, part: str) -> dict[str, Relation]:
@@ -117,6 +122,10 @@ def relations_of(part: str) -> str:
 
 def _of_kind(related: dict[str, Relation], kind: str) -> str | None:
     return next((one.target for one in related.values() if one.kind == kind), None)
+
+
+def _targets(related: dict[str, Relation], kind: str) -> tuple[str, ...]:
+    return tuple(one.target for one in related.values() if one.kind == kind)
 
 
 def _content_type(package: Package, part: str) -> str:

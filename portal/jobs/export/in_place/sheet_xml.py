@@ -149,10 +149,10 @@ def _head(sheet: SheetText, columns: AddedColumns) -> bytes:
             old_columns.append(attributes_of(token["attributes"]))
         if not token["attributes"].endswith(b"/"):
             depth += 1
-    out += [] if not has_columns else [_columns(p, old_columns, columns)]
+    out += [] if not has_columns else [columns_tag(p, old_columns, columns)]
     out.append(sheet.head[done:])
     if not has_columns:
-        out.append(_columns(p, [], columns))
+        out.append(columns_tag(p, [], columns))
     return b"".join(out)
 
 
@@ -164,7 +164,7 @@ def _wider_dimension(tag: bytes, columns: AddedColumns) -> bytes:
     return with_attribute(tag, "ref", ref_of(min(left, columns.first), max(right, columns.last), top, bottom))
 
 
-def _columns(prefix: bytes, old: list[dict[str, str]], columns: AddedColumns) -> bytes:
+def columns_tag(prefix: bytes, old: list[dict[str, str]], columns: AddedColumns) -> bytes:
     """The widths of all columns. Old ones that cover the added columns are cut: often all to the right are hidden."""
     kept: list[tuple[int, bytes]] = []
     for attributes in old:
@@ -206,10 +206,10 @@ def _behind(
                 raw = with_attribute(raw, "ref", filter_ref)
             if waits_for_note and local == b"ignoredErrors" and not token["end"]:
                 out.append(raw)
-                raw = b"" if raw.endswith(b"/>") else _intended_text(p, columns)
+                raw = b"" if raw.endswith(b"/>") else intended_text(p, columns)
                 waits_for_note = False
             elif waits_for_note and (token["end"] or local in _AFTER_IGNORED_ERRORS):
-                note = b"<%signoredErrors>" % p + _intended_text(p, columns) + b"</%signoredErrors>" % p
+                note = b"<%signoredErrors>" % p + intended_text(p, columns) + b"</%signoredErrors>" % p
                 out.append(note)
                 waits_for_note = False
         out.append(raw)
@@ -225,7 +225,7 @@ def _behind(
     yield from tokens.left()
 
 
-def _intended_text(prefix: bytes, columns: AddedColumns) -> bytes:
+def intended_text(prefix: bytes, columns: AddedColumns) -> bytes:
     """Numbers as text are intended: without this, Excel marks each of those cells with a green corner."""
     where = f"{column_letter(columns.first)}1:{column_letter(columns.last)}1048576"
     return b'<%signoredError sqref="%s" numberStoredAsText="1"/>' % (prefix, where.encode())

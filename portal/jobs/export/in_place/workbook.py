@@ -1,6 +1,7 @@
 """An xlsx or xlsm with cells added to one sheet: decides what changes, then streams the copy. Pure."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.in_place.added_rows import AddedRows, SpooledRows
 from portal.jobs.export.in_place.cells import CellWriter, Styles, shown_widths
+from portal.jobs.export.in_place.drawings import moved
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 from portal.jobs.export.in_place.extra_sheet import Additions, ExtraSheet
 from portal.jobs.export.in_place.package import Content, Package, copied
@@ -44,18 +46,18 @@ class OpenWorkbook:
     def __init__(self, path: Path, place: Place, survey_file: Path | None = None) -> None:
         """Open and look through the sheet, unless that was done before and kept. Raises CannotWriteInPlace."""
         self._place, self._survey_file = place, survey_file
-        self._package = Package(path)
+        self.package = Package(path)
         try:
-            self.parts: WorkbookParts = find_parts(self._package, place.sheet, place.name)
-            self._tables = {name: self._package.text(name) for name in self.parts.tables}
-            self._survey = self._looked_through()
+            self.parts: WorkbookParts = find_parts(self.package, place.sheet, place.name)
+            self._tables = {name: self.package.text(name) for name in self.parts.tables}
+            self.survey = self._looked_through()
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Close the file."""
-        self._package.close()
+        self.package.close()
 
     @property
     def extension(self) -> str:
@@ -65,7 +67,7 @@ class OpenWorkbook:
     @property
     def first_added(self) -> int:
         """The position (from 0) of the first added column."""
-        return self._survey.used
+        return self.survey.used
 
     def _looked_through(self) -> Survey:
         first_row = max(self._place.header_row, 1)
@@ -77,9 +79,9 @@ class OpenWorkbook:
         return found
 
     def _survey_of(self, sheet: str, width: int, first_row: int) -> Survey:
-        entry = self._package.entry(sheet)
+        entry = self.package.entry(sheet)
         question = {"part": sheet, "width": width, "first_row": first_row, "size": entry.file_size}
-        pieces = partial(self._package.pieces, sheet)
+        pieces = partial(self.package.pieces, sheet)
         return looked_through(
             self._survey_file, question, Survey, lambda: survey(pieces, width, first_row, entry.file_size)
         )
@@ -87,7 +89,7 @@ class OpenWorkbook:
     def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
         """The copy with these rows, piece by piece, each with as many cells as `Place.added` says, and more sheets."""
         added = AddedRows(rows)
-        if not self._survey.in_order:
+        if not self.survey.in_order:
             added = SpooledRows(added)
         try:
             yield from self._copy(added, sheets)
@@ -95,30 +97,31 @@ class OpenWorkbook:
             added.close()
 
     def _copy(self, added: AddedRows, sheets: Sequence[ExtraSheet]) -> Iterator[bytes]:
-        columns = AddedColumns(self._survey.used, shown_widths(added.first_rows, self._place.added))
-        changed, gone = without_signature(self._package) if self.parts.is_signed else ({}, [])
+        columns = AddedColumns(self.survey.used, shown_widths(added.first_rows, self._place.added))
+        changed, gone = without_signature(self.package) if self.parts.is_signed else ({}, [])
         changed_parts: dict[str, Content] = {**changed, **self._followers(columns, added)}
         styles = Styles()
         if self.parts.styles is not None:
-            changed_parts[self.parts.styles], styles = self._formats(self.parts.styles)
+            changed_parts[self.parts.styles], styles = self.formats(self.parts.styles)
         changed_parts[self.parts.sheet] = partial(self._sheet, columns, added, styles)
         more: dict[str, bytes] = {}
         if sheets:
             read = {name: content for name, content in changed_parts.items() if isinstance(content, bytes)}
-            additions = Additions(self._package, self.parts, read)
+            additions = Additions(self.package, self.parts, read)
             for sheet in sheets:
                 additions.add(sheet)
             changed_parts |= additions.changed
             more = additions.new
-        yield from copied(self._package, changed_parts, added=more, dropped=gone)
+        yield from copied(self.package, changed_parts, added=more, dropped=gone)
 
-    def _formats(self, part: str) -> tuple[bytes, Styles]:
+    def formats(self, part: str) -> tuple[bytes, Styles]:
+        """The workbook's styles with those of the added cells."""
         try:
-            return with_formats(self._package.text(part))
+            return with_formats(self.package.text(part))
         except CannotWriteInPlace as error:
             if error.obstacle is not Obstacle.TOO_LARGE:
                 raise
-            return b"".join(self._package.pieces(part)), Styles()
+            return b"".join(self.package.pieces(part)), Styles()
 
     def _followers(self, columns: AddedColumns, added: AddedRows) -> dict[str, bytes]:
         """The parts beside the sheet that name its columns."""
@@ -129,7 +132,11 @@ class OpenWorkbook:
             wider = wider_table(xml, row, old_last, [str(text or "") for text in headings])
             if wider is not None:
                 changed[name] = wider
-        workbook = self._package.text(self.parts.workbook)
+        for name in self.parts.drawings:
+            with suppress(CannotWriteInPlace):  # one too large to change stays
+                drawing = moved(self.package.text(name), columns.first, len(columns.widths))
+                changed |= {name: drawing} if drawing is not None else {}
+        workbook = self.package.text(self.parts.workbook)
         names = wider_names(workbook, self.parts.sheet_position, row, old_last, columns.last)
         return changed if names is None else {**changed, self.parts.workbook: names}
 
@@ -138,7 +145,7 @@ class OpenWorkbook:
             count = len(columns.widths)
             return CellWriter(columns.first, count, styles, prefix=prefix, from_1904=self.parts.from_1904)
 
-        old = self._survey.filter_ref
+        old = self.survey.filter_ref
         filter_ref = wider_range(old, self._place.header_row, columns.first - 1, columns.last) if old else None
-        pieces = self._package.pieces(self.parts.sheet)
-        return rewritten(pieces, self._survey, columns, added, writer, filter_ref)
+        pieces = self.package.pieces(self.parts.sheet)
+        return rewritten(pieces, self.survey, columns, added, writer, filter_ref)

@@ -1,0 +1,270 @@
+"""Take a cell's text apart, and decide whether it has one clear number. Pure.
+
+The way: make the text plain, set aside what is certainly no telephone number (dates, addresses, amounts), cut the rest
+into runs of digits with separators, read each run, and look at what was read: one number is the result; several, or
+one that is not certain, are offered.
+"""
+
+import re
+from typing import NamedTuple
+
+from phonenumbers import country_code_for_region
+
+from portal.phone.cell_words import LABELS
+from portal.phone.dialling import LONGEST, SHORTEST, Phone, code_of, failed, may_be_valid, read
+from portal.phone.plain_text import digits_of, folded, plain_text
+from portal.phone.reasons import Reason
+from portal.phone.surroundings import (
+    MARKER,
+    WORD,
+    follows_a_word,
+    is_masked,
+    named_country,
+    set_aside_text,
+    why_no_number,
+    with_digits_for_letters,
+)
+from portal.phone.whole_value import SPACED_DATE, offers, whole_value
+
+# Raise it with every change of what `parse` returns: counts that were made with another version are counted again.
+PARSER_VERSION = 2
+
+_LONGEST_TEXT = 200  # characters, as many as are kept of a cell; a longer one is prose
+_MOST_DIGITS = 60  # of a cell
+_MOST_GROUPS = 14  # of a run that is searched for several numbers
+_FEWEST = 3  # digits of a text with words that are worth a look
+_ASIDE = 5  # digits beside a number that are left aside: a postcode, a floor, an hour
+
+
+# A run: digits with separators between them. A comma before a space, words and other marks end it.
+_BETWEEN = r"(?:,(?!\s)|[ \t\n\r.\-/·_()\[\]\\]){1,5}"
+_RUN = re.compile(rf"(\+[\s(\[+]*)?(\d+(?:{_BETWEEN}\d+)*)")
+_GROUP = re.compile(r"\d+")
+_SIMPLE = re.compile(r"\+?\d{2,3}(?: \d{2,4}){1,5}|\d{2,3}(?:[.-]\d{2,3}){2,3}|\+\d{8,15}")
+_ONLY_A_ZERO = re.compile(r"[(\[]\s*0\s*[)\]]")
+
+
+def parse(cell_text: str, country: str) -> Phone:
+    """Parse a text. `country` (two letters, such as ES) is for numbers without a prefix such as +34. Never raises."""
+    text = cell_text.strip()
+    if (quick := _quick(text, country)) is not None:
+        return quick
+    text = plain_text(text)
+    if not text:
+        return failed(Reason.BLANK)
+    if len(text) > _LONGEST_TEXT:
+        return failed(Reason.LONG_TEXT)
+    if text.isascii() and text.isdigit():
+        return read(text, False, country)
+    whole = whole_value(text, country)
+    if whole is not None:
+        return whole
+    many = len(digits_of(text))
+    if many < (_FEWEST if WORD.search(text) else 1):
+        return failed(Reason.NOT_A_NUMBER)
+    if many > _MOST_DIGITS:
+        return failed(Reason.TOO_LONG)
+    return _Cell(text, country).result()
+
+
+def _quick(text: str, country: str) -> Phone | None:
+    """Read the texts that most files are full of: digits alone, or with a few spaces. None for all others."""
+    if not text.isascii():
+        return None
+    if text.isdigit():
+        return read(text, False, country)
+    if _SIMPLE.fullmatch(text) is None:
+        return None
+    digits, plus = digits_of(text), text[0] == "+"
+    if country == "ES" and len(digits) == 9 and not plus:
+        phone = read(digits, False, country)
+        return phone if phone.e164 else None
+    if len(digits) < 2 * SHORTEST and (plus or (" " in text and not SPACED_DATE.fullmatch(text))):
+        phone = read(digits, plus, country, code_apart=plus and text.partition(" ")[0][1:] == code_of(digits))
+        return phone if phone.e164 else None
+    return None
+
+
+class _Run(NamedTuple):
+    """Digits with separators between them, and what was read there. `poison`: why they are no telephone number."""
+
+    phone: Phone
+    digits: int
+    poison: Reason | None
+
+
+class _Cell:
+    """A text that is not one plain number."""
+
+    def __init__(self, text: str, country: str) -> None:
+        self.country = country
+        self.has_words = any(len(word) > 1 and folded(word) not in LABELS for word in WORD.findall(text))
+        self.masked = is_masked(text)
+        self.named = named_country(text)
+        self.text, self.aside = set_aside_text(text)
+
+    def result(self) -> Phone:
+        """Read the runs of the text, without the marker of a list (`1)`) when there is one."""
+        marker = MARKER.match(self.text)
+        if marker is None:
+            return self._of(self.text)
+        without = self._of(self.text[marker.end() :])
+        if marker[0].startswith("(") or not marker[0].rstrip().endswith(")"):
+            whole = self._of(self.text)
+            if whole.e164 and whole.e164 != without.e164:
+                return failed(Reason.AMBIGUOUS, (whole.e164, without.e164)) if without.e164 else whole
+            if without.e164 is None:
+                return whole
+        return without
+
+    def _of(self, text: str) -> Phone:
+        runs = [self._run(text, found) for found in _RUN.finditer(text)]
+        clean = [run for run in runs if run.poison is None]
+        valid = list(dict.fromkeys(run.phone.e164 for run in clean if run.phone.e164))
+        # Digits that are no telephone number by their label or letters are left aside; others that may be one are not.
+        others = [run for run in clean if run.phone.e164 is None and run.digits > _ASIDE]
+        if len(valid) == 1 and not others:
+            found = next(run.phone for run in clean if run.phone.e164)
+            return self._in_named_country(text, found)
+        if valid:
+            offered = dict.fromkeys(e164 for run in clean for e164 in (run.phone.e164, *run.phone.offered) if e164)
+            return failed(Reason.SEVERAL_NUMBERS, tuple(offered))
+        return self._without_number(text, runs, clean)
+
+    def _without_number(self, text: str, runs: list[_Run], clean: list[_Run]) -> Phone:
+        """The reason when no run is a number, with what can be offered."""
+        offering = [run for run in clean if run.phone.offered]
+        if len(offering) > 1:
+            offered = dict.fromkeys(e164 for run in offering for e164 in run.phone.offered)
+            return failed(Reason.SEVERAL_NUMBERS, tuple(offered))
+        if offering:
+            return offering[0].phone
+        if self.masked:
+            return failed(Reason.MASKED)
+        if self.aside is Reason.IDENTIFIER:
+            return failed(Reason.IDENTIFIER)
+        if (plain := with_digits_for_letters(text)) is not None:
+            phone = read(digits_of(plain), plain.startswith("+"), self.country)
+            return failed(Reason.LETTERS, (phone.e164,) if phone.e164 else phone.offered)
+        poisoned = sorted((run for run in runs if run.poison), key=lambda run: -run.digits)
+        if poisoned and poisoned[0].poison and all(run.digits <= poisoned[0].digits for run in clean):
+            phone = poisoned[0].phone
+            return failed(poisoned[0].poison, (phone.e164,) if phone.e164 else ())
+        longest = max(clean, key=lambda run: run.digits, default=None)
+        if longest is None or (longest.digits < SHORTEST and self.has_words and longest.digits < SHORTEST - 1):
+            return failed(Reason.DATE if self.aside and not self.has_words else Reason.NOT_A_NUMBER)
+        if len(clean) > 1 and not self.has_words:
+            digits = digits_of(text)
+            if together := offers(digits, self.country):
+                return failed(Reason.EXTRA_DIGITS, together)
+        return longest.phone
+
+    def _in_named_country(self, text: str, found: Phone) -> Phone:
+        """Do not look up 912345678 as Spanish when the cell says Portugal."""
+        named = self.named
+        if named is None or found.country_code == country_code_for_region(named) or "+" in text:
+            return found
+        digits = digits_of(text)
+        abroad = read(digits, False, named).e164
+        offered = dict.fromkeys(e164 for e164 in (abroad, found.e164) if e164)
+        return failed(Reason.OTHER_COUNTRY, tuple(offered))
+
+    def _run(self, text: str, found: re.Match[str]) -> _Run:
+        plus = found[1] is not None
+        groups = _GROUP.findall(found[2])
+        digits = "".join(groups)
+        poison = why_no_number(text, found.start(), found.end())
+        if len(digits) < 3:
+            return _Run(failed(Reason.TOO_SHORT), len(digits), poison)
+        phone = self._read_run(found[2], groups, digits, plus)
+        if (
+            phone.e164
+            and not plus
+            and len(groups) > 1
+            and len(groups[0].lstrip("0")) == len(groups[0]) <= 2
+            and follows_a_word(text, found.start())
+        ):
+            rest = read("".join(groups[1:]), False, self.country)
+            if rest.e164 and rest.e164 != phone.e164:  # Piso 3 030 1234567
+                phone = failed(Reason.AMBIGUOUS, (rest.e164, phone.e164))
+        return _Run(phone, len(digits), poison)
+
+    def _read_run(self, run: str, groups: list[str], digits: str, plus: bool) -> Phone:
+        if (endings := self._endings(run, groups, plus)) is not None:
+            return endings
+        if plus and (zero := _ONLY_A_ZERO.search(run)):
+            phone = self._optional_zero(run[: zero.start()], run[zero.end() :])
+            if phone is not None:
+                return phone
+        whole = read(digits, plus, self.country, code_apart=plus and groups[0] == code_of(digits))
+        if len(groups) == 1 or len(groups) > _MOST_GROUPS:
+            return whole
+        if whole.e164:
+            several = self._split(groups, plus) if len(digits) >= 2 * SHORTEST else []
+            return failed(Reason.SEVERAL_NUMBERS, tuple(several)) if len(several) > 1 else whole
+        if several := self._split(groups, plus):
+            if len(several) == 1:  # the same number twice
+                return read(several[0][1:], True, self.country)
+            return failed(Reason.SEVERAL_NUMBERS, tuple(several))
+        if [len(group) for group in groups] == [4, 4, 4, 4]:  # a card
+            return failed(Reason.IDENTIFIER)
+        abroad = whole.offered and groups[0].lstrip("0") == code_of(digits.lstrip("0"))
+        if abroad or whole.reason is Reason.AMBIGUOUS:
+            return whole
+        if part := self._part(groups, plus):
+            return failed(Reason.EXTRA_DIGITS, tuple(dict.fromkeys((part, *whole.offered))))
+        return whole
+
+    def _optional_zero(self, before: str, after: str) -> Phone | None:
+        """Read +34 (0) 600…: the 0 is not dialled from abroad, but in Italy it belongs to the number."""
+        bare, tail = (digits_of(part) for part in (before, after))
+        found = [phone for phone in (read(bare + tail, True, self.country), read(f"{bare}0{tail}", True, self.country))
+                 if phone.e164]  # fmt: skip
+        numbers = tuple(dict.fromkeys(str(phone.e164) for phone in found))
+        if len(numbers) > 1:
+            return failed(Reason.AMBIGUOUS, numbers)
+        return found[0] if found else None
+
+    def _endings(self, run: str, groups: list[str], plus: bool) -> Phone | None:
+        """Read 911234567/68, which is two numbers. None for all others."""
+        ending = re.fullmatch(r"(.*\d[)\]]?)\s*/\s*(\d{1,3})", run, re.S)
+        if ending is None:
+            return None
+        first = self._read_run(ending[1], groups[:-1], "".join(groups[:-1]), plus)
+        if first.e164 and len(first.e164) > len(ending[2]):
+            return failed(Reason.SEVERAL_NUMBERS, (first.e164, first.e164[: -len(ending[2])] + ending[2]))
+        return None
+
+    def _split(self, groups: list[str], plus: bool) -> list[str]:
+        """The numbers that the groups make, if they make two or more and nothing is left over; each number once."""
+        best: list[list[str] | None] = [[]] + [None] * len(groups)
+        for end in range(1, len(groups) + 1):
+            digits = ""
+            for start in range(end - 1, -1, -1):
+                digits = groups[start] + digits
+                if len(digits) > LONGEST or (start == 0 and end == len(groups)):
+                    break
+                before = best[start]
+                if before is None or not may_be_valid(digits, self.country):
+                    continue
+                phone = read(digits, plus and start == 0, self.country)
+                if phone.e164:
+                    best[end] = [*before, phone.e164]
+                    break
+        return list(dict.fromkeys(best[-1] or []))
+
+    def _part(self, groups: list[str], plus: bool) -> str | None:
+        """The number that all groups but the first or the last ones make."""
+        for end in range(len(groups) - 1, 0, -1):
+            digits = "".join(groups[:end])
+            if len(digits) < SHORTEST:
+                break
+            if (plus or may_be_valid(digits, self.country)) and (phone := read(digits, plus, self.country)).e164:
+                return phone.e164
+        for start in range(1, len(groups)):
+            digits = "".join(groups[start:])
+            if len(digits) < SHORTEST:
+                break
+            if not plus and may_be_valid(digits, self.country) and (phone := read(digits, False, self.country)).e164:
+                return phone.e164
+        return None
