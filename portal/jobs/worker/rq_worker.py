@@ -196,6 +196,9 @@ def wait_for_redis(redis: Redis, meanwhile: Callable[[], None]) -> None:
         meanwhile()
         try:
             redis.ping()
+            # This connection has the short time limit of pages. RQ's worker raises that of the pool, which only new
+            # connections get; with the old one an idle worker would lose its connection every five seconds.
+            redis.connection_pool.reset()
             return
         except (RedisError, OSError):
             if not warned:
