@@ -26,6 +26,6 @@ FACTS = SourceFacts(
     # `original_operator` and never `operator`: a number can be ported away from the operator that got its range.
     fields=("e164", "national", "line_type", "country", "province", "original_operator", "time_zone"),
     concurrency=1,  # it only computes: a second thread would wait for the first
-    data_version=f"libphonenumber {__version__}, Spanish plan {SPANISH_PLAN}",
+    data_version=f"libphonenumber {__version__}, CNMC {SPANISH_PLAN}",
     seconds_per_number=1 / 8000,  # including the save, on a modest machine
 )
