@@ -1,5 +1,6 @@
 """The migrations bring an empty database to just what the models say, on both databases, and back."""
 
+import fcntl
 import os
 import re
 import subprocess
@@ -61,6 +62,19 @@ def test_two_updates_at_once_take_turns(dialect: str, tmp_path: Path, request: p
         both = [subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True) for _ in range(2)]
         said = [update.communicate(timeout=60)[1] for update in both]
         assert [update.returncode for update in both] == [0, 0], said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who waits for a lock")
+def test_an_update_of_sqlite_waits_for_the_one_before(tmp_path: Path) -> None:
+    environ = {**os.environ, "PORTAL_DATA_DIR": str(tmp_path), "REDIS_URL": DEAD_REDIS, "DATABASE_URL": ""}
+    with (tmp_path / "masterfilter.db.upgrade").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"]
+        update = subprocess.Popen(command, cwd=ROOT, env=environ)
+        waits = re.compile(rf"-> FLOCK\s+ADVISORY\s+WRITE\s+{update.pid} ")
+        wait_until(lambda: bool(waits.search(Path("/proc/locks").read_text())), 20, "it waits")
+        assert update.poll() is None
+    assert update.wait(60) == 0
 
 
 @pytest.mark.postgresql
