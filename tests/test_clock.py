@@ -9,6 +9,7 @@ import time_machine
 from portal import clock, database_clock
 from portal.clock import utcnow
 from portal.database import db
+from portal.jobs.attempt.heartbeat import beat
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.core.status import Status
 from portal.jobs.health import processes
@@ -52,6 +53,20 @@ def test_a_machine_whose_clock_is_off_goes_by_the_databases(app, alice, make_job
         assert abs(clock.skew_seconds() - seconds) < 20
         with time_machine.travel(right - timedelta(hours=1), tick=True):
             assert abs(utcnow() - right) < timedelta(seconds=20), "a step of the machine's clock moves nothing"
+
+
+@ON_POSTGRESQL
+def test_a_beat_looks_at_the_clock_again(app, alice, make_job) -> None:
+    job = make_job(alice, 3)
+    ScrapingJob.claim(job.id, 0, utcnow(), worker="here", lease_seconds=LEASE)
+    db.session.commit()
+    job_id, right = job.id, datetime.now(UTC)
+    connect_anew()
+    with db.engine.connect():  # the pool has a connection: a new one would look too
+        pass
+    clock.set_clock(right - timedelta(minutes=10), clock.uptime_seconds())  # set right since the last look
+    assert beat(db.engine, job_id, 1, utcnow(), LEASE)
+    assert abs(utcnow() - right) < timedelta(seconds=20)
 
 
 @ON_POSTGRESQL

@@ -1,5 +1,6 @@
 """The reading process can open its own file and nothing else, connect to nobody, and start nothing."""
 
+import ctypes
 import json
 import os
 import socket
@@ -55,19 +56,39 @@ def test_the_child_reaches_nothing_but_its_file(tmp_path: Path) -> None:
     assert secret.read_text() == "key"
 
 
-def test_a_process_that_is_not_dumpable_hides_its_environment() -> None:
-    if os.getuid() == 0:
-        pytest.skip("root may read everybody's")
-    code = (
-        "from portal.documents.reader.sandbox import not_dumpable; not_dumpable(); print('ready', flush=True); input()"
-    )
+STAYS_CLOSED = {
+    "the function": "from portal.documents.reader.sandbox import not_dumpable; not_dumpable(); {wait}",
+    "a worker": (
+        "from portal.jobs.worker import rq_worker; rq_worker.create_app = lambda: None\n"
+        "def work(app, name): {wait}\n"
+        "rq_worker.work = work; rq_worker.main(['worker', 'sweep'])"
+    ),
+    "any other process": "{wait}",
+}
+
+
+def _drop_capabilities() -> None:
+    """Root's too: with them, a process may read what is closed to others of its user."""
+    for capability in range(64):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+@pytest.mark.parametrize("who", STAYS_CLOSED)
+def test_the_environment_of_a_worker_is_closed_to_others_of_its_user(who: str) -> None:
+    code = STAYS_CLOSED[who].format(wait="print('ready', flush=True); input()")
     with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout and process.stdout.readline() == b"ready\n"
-        with pytest.raises(PermissionError):
-            Path(f"/proc/{process.pid}/environ").read_bytes()
-        process.kill()
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        preexec_fn=_drop_capabilities,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout and process.stdout.readline() == b"ready\n"
+            read = subprocess.run(
+                ["cat", f"/proc/{process.pid}/environ"], capture_output=True, check=False, preexec_fn=_drop_capabilities
+            )
+        finally:
+            process.kill()
+    assert (b"PATH=" in read.stdout) == (who == "any other process"), read.stderr
 
 
 CONFINED = """

@@ -11,7 +11,20 @@ from rq.serializers import JSONSerializer
 
 from portal.clock import utcnow
 from portal.jobs import source_trial
-from portal.jobs.dispatch import EARLIER_ROOM, ROOM, TASKS, Message, _enqueue, queue
+from portal.jobs.dispatch import (
+    EARLIER_ROOM,
+    QUEUES,
+    ROOM,
+    TASKS,
+    Message,
+    _enqueue,
+    push_document,
+    push_job,
+    push_operation,
+    push_trial,
+    queue,
+)
+from portal.jobs.health.processes import LONGEST_TASK
 from tests.services import wait_until
 from tests.support import cast
 from tests.support.world import World, once_each
@@ -26,6 +39,19 @@ def test_a_message_that_comes_twice_starts_one_attempt(place: World) -> None:
     wait_until(lambda: place.redis.llen("rq:queue:scrape") == 0 and not any(worker.horses() for worker in workers))
     assert place.job(job_id, "attempt") == 1 and place.query("SELECT count(*) FROM attempts") == [(1,)]
     assert once_each(place, 40)
+
+
+def test_every_task_but_an_attempt_has_a_time_limit(tmp_path: Path, valkey: str) -> None:
+    """An attempt is watched in another way: a file may take days."""
+    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+    with app.app_context():
+        job = cast.make_job(app, cast.make_user("alice@example.com"), 1)
+        assert push_job(job.id, utcnow()) and push_document(job.document_id, utcnow())
+        assert push_trial("token") and push_operation(1, utcnow())
+        limits = {one.func_name.rpartition(".")[2]: one.timeout for name in QUEUES for one in queue(name).jobs}
+    assert limits.pop("scrape") == -1
+    assert limits.keys() == {"read_document", "try_number", "operate"}
+    assert all(0 < seconds < LONGEST_TASK.total_seconds() for seconds in limits.values()), limits
 
 
 def forge(place: World, message: str, **fields: object) -> None:

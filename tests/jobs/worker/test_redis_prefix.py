@@ -7,6 +7,7 @@ from portal.jobs.dispatch import connection, in_queue, job_message, push_job, qu
 from portal.jobs.worker.scheduler import SweepScheduler
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from portal.sources.limits.concurrency_limiter import ConcurrencyLimiter
+from portal.sources.limits.rate_limiter import RateLimiter
 from tests import services
 from tests.support import cast
 from tests.support.preloaded import Preloaded
@@ -31,6 +32,8 @@ def test_two_portals_share_a_redis_database(tmp_path: Path) -> None:
                 CircuitBreaker(connection(), "operators").trip("blocked")
                 assert queue("scrape").count == queue("sweep").count == 1
                 assert connection().exists(f"{prefix and 'two-'}breaker:operators")
+                RateLimiter(connection(), "operators", 1000).wait()
+                assert connection().exists(f"{prefix and 'two-'}pace:operators")
                 places = ConcurrencyLimiter(connection(), "operators", 1)
                 places.take()
                 assert connection().exists(f"{prefix and 'two-'}places:operators")

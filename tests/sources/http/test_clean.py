@@ -127,6 +127,7 @@ def test_json_in_any_usual_charset(kind: str, body: bytes) -> None:
     [
         ("text/html", '<meta charset="iso-8859-1">', "latin-1"),
         ("text/html", '<meta http-equiv="Content-Type" content="text/html; charset=windows-1252">', "cp1252"),
+        ("text/html", '<meta charset="macintosh">', "mac_roman"),  # not what its bytes look like
         ("text/html", "", "latin-1"),
         ("text/html", "", "utf-8"),
         ("text/html; charset=iso-8859-15", '<meta charset="utf-8">', "iso-8859-15"),
