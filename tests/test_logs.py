@@ -119,9 +119,11 @@ def test_no_control_character_reaches_the_terminal_or_the_file(
     log = structlog.get_logger("portal")
     log.warning("by field", name=HOSTILE, many=[HOSTILE], **{"an exception": HOSTILE})
     log.warning(HOSTILE)
-    logging.getLogger("a library").warning("it says %s", HOSTILE)
+    # Without half a character: pytest keeps these two as they are, and cannot send one to its main process.
+    whole = HOSTILE.replace("\ud800", "")
+    logging.getLogger("a library").warning("it says %s", whole)
     try:
-        raise ValueError(HOSTILE)
+        raise ValueError(whole)
     except ValueError:
         log.exception("raised")
     seen, kept = capfd.readouterr().err, (tmp_path / "logger.log").read_text()
