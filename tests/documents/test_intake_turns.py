@@ -119,23 +119,30 @@ def test_a_person_with_a_file_in_work_waits_for_one_with_none(
 
 
 @ON_BOTH
+@pytest.mark.parametrize("done", [True, False], ids=["done", "still reading"])
 def test_a_reader_that_was_overtaken_saves_nothing(
-    app: Flask, alice: User, storage: CountingStorage, upload: MakeDocument, now: datetime
+    app: Flask, alice: User, storage: CountingStorage, upload: MakeDocument, now: datetime, done: bool
 ) -> None:
-    """It froze for longer than its lease; another has read the document meanwhile."""
+    """It froze for longer than its lease; another has claimed the document meanwhile."""
     document_id = upload(alice)
     later = now + timedelta(seconds=intake.LEASE_SECONDS + 1)
     overtaken: list[bool] = []
 
     def freeze(key: str) -> None:
         storage.on_read = lambda key: None
-        overtaken.append(intake.read_document(document_id, storage, LIMITS, later, "ES"))
+        if done:
+            overtaken.append(intake.read_document(document_id, storage, LIMITS, later, "ES"))
+        else:
+            overtaken.append(intake._claim(document_id, later) is not None)
 
     storage.on_read = freeze
     assert not intake.read_document(10**6, storage, LIMITS, now)
     assert intake.read_document(document_id, storage, LIMITS, now, "FR")
     document = db.session.get_one(Document, document_id, populate_existing=True)
     assert overtaken == [True] and document.read_claim == 2
+    if not done:
+        assert document.state == Reading.READING and document.read_at is None
+        return
     assert document.read_at == later and [":ES" in key for key in document.checks] == [True], "the second reader's"
     assert intake.next_in_turn(later) is None
 

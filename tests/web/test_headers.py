@@ -62,6 +62,8 @@ def test_over_https_the_browser_is_told_to_stay_there_and_the_cookie_is_tied_to_
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-session=")
     assert "Secure" in cookie
+    chosen = app.test_client().post("/look", data={"theme": "dark"}, base_url="https://portal.example")
+    assert any(kept.startswith("__Host-theme=") for kept in chosen.headers.getlist("Set-Cookie"))
 
 
 def test_a_static_file_is_kept_for_a_year_under_the_address_of_its_content(app: Flask, client: FlaskClient) -> None:

@@ -208,11 +208,11 @@ def test_a_yes_is_a_word_in_the_file(
 @pytest.mark.parametrize(
     "tag",
     [
-        "".join(f" a{n}=1" for n in range(90_000)),
-        "".join(f" a{n}" for n in range(90_000)),
-        "".join(f'a{n}=""' for n in range(90_000)),
-        "".join(f" a{n}='>'" for n in range(90_000)),
-        ' b=x"' + "".join(f" a{n}=1" for n in range(90_000)) + ' c="x"',
+        "".join(f" a{n}=1" for n in range(9_000)),
+        "".join(f" a{n}" for n in range(9_000)),
+        "".join(f'a{n}=""' for n in range(9_000)),
+        "".join(f" a{n}='>'" for n in range(9_000)),
+        ' b=x"' + "".join(f" a{n}=1" for n in range(9_000)) + ' c="x"',
         "/".join(f" a{n}" if n == 0 else f"a{n}" for n in range(1500)),
         ' x=y" ' + " ".join(f"a{n}" for n in range(1500)) + ' b=""',
         " ' " + " ".join(f"a{n}" for n in range(1500)) + " '",
