@@ -13,6 +13,7 @@ from portal.accounts import User
 from portal.causes import CauseCode
 from portal.database import db
 from portal.jobs.attempt.save import LookedUp, save
+from portal.jobs.core import ledger
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.facts import source_facts
@@ -64,7 +65,8 @@ def test_a_failed_job_keeps_codes_and_no_sentence(app: Flask, alice: User, make_
     claimed = ScrapingJob.claim(job.id, 0, NOW, worker="w", lease_seconds=60)
     assert claimed is not None
     refused = Answer(Outcome.FAILED, reason=CauseCode.UNSURE)
-    save(job.id, 1, [LookedUp([2], refused)], NOW, 60)
+    first = next(iter(ledger.waiting(job.id).values()))
+    save(job.id, 1, [LookedUp(first, refused)], NOW, 60)
     ScrapingJob.fail(job.id, 1, CauseCode.NUMBERS_UNANSWERED, NOW, Backoff())
     db.session.commit()
     facts = db.session.scalars(select(Notice)).one().facts

@@ -105,7 +105,8 @@ def shell(app: Flask) -> Iterator[Shell]:
 def numbered(job: ScrapingJob, job_id: int) -> ScrapingJob:
     """Copy a job to the id that the seed's snippets use."""
     db.session.execute(db.text("PRAGMA defer_foreign_keys = ON"))
-    for table, column in (("scraping_jobs", "id"), ("numbers", "job_id"), ("attempts", "job_id"), ("events", "job_id")):
+    places = {"scraping_jobs": "id", **dict.fromkeys(("numbers", "cells", "attempts", "events"), "job_id")}
+    for table, column in places.items():
         db.session.execute(db.text(f"UPDATE {table} SET {column} = :new WHERE {column} = :old"),
                            {"new": job_id, "old": job.id})  # fmt: skip
     db.session.commit()

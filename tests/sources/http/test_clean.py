@@ -202,7 +202,7 @@ def test_a_yes_is_a_word_in_the_file(
             alice.locale = "es"
             db.session.commit()
             text = as_alice.get(f"/jobs/{job.id}/results.csv", buffered=True).get_data(as_text=True)
-    assert ';"sí";' in text and ';"no";' in text and "yes" not in text
+    assert ';"sí"\r\n' in text and ';"no"\r\n' in text and "yes" not in text
 
 
 @pytest.mark.parametrize(
