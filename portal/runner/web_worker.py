@@ -271,6 +271,7 @@ class PatientWorker(ThreadWorker):
         expected = [value for name, value in req.headers if name == "EXPECT"]
         if expected:
             self.current.clock.continue_due = expected == ["100-continue"] and req.version >= (1, 1)
+            req._expected_100_continue = False  # else gunicorn sends it before the application is asked
             req.headers = [(name, value) for name, value in req.headers if name != "EXPECT"]
         keep = super().handle_request(req, conn)
         return keep and not self.current.clock.continue_due  # its body was not asked for, and may come or not
