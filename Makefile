@@ -41,7 +41,7 @@ chaos: set-up-test ## break the portal on purpose, on both databases, and count 
 	@MACHINE_STEPS=$${MACHINE_STEPS:-10000} $(PYTHON) -m pytest -q tests/jobs/test_machine.py
 	@KILL_STRIDE=$${KILL_STRIDE:-1} $(PYTHON) -m pytest -q -s tests/notices/test_sender_kills.py
 	@WAITING_FILES=1000 $(PYTHON) -m pytest -q -n0 tests/jobs/sweep/test_waiting.py -k a_day_at
-	@LIBREOFFICE_WORKBOOKS=$${LIBREOFFICE_WORKBOOKS:-60} $(PYTHON) -m pytest -q -n0 tests/jobs/export/test_libreoffice_workbooks.py
+	@LIBREOFFICE_WORKBOOKS=$${LIBREOFFICE_WORKBOOKS:-24} $(PYTHON) -m pytest -q -n0 tests/jobs/export/test_libreoffice_workbooks.py
 	@$(PYTHON) -m tests.chaos $(ARGS)
 
 seed: set-up ## create example users, files and jobs

@@ -21,6 +21,7 @@ def soffice() -> str:
 
 # Comma-separated, quoted, UTF-8, every cell as it is shown, of every sheet.
 AS_SHOWN = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,true,false,false,-1"
+AT_ONCE = 12  # workbooks in one start
 Shown = dict[str, list[list[str]]]
 """The cells of each sheet by its name, as a person sees them."""
 
@@ -46,13 +47,15 @@ def shown_by_libreoffice(paths: Iterable[Path]) -> list[Shown]:
 
 
 def convert(paths: Sequence[Path], to: str, folder: Path) -> None:
-    """Save workbooks in another format to a folder. One start for all, as it takes seconds."""
-    with tempfile.TemporaryDirectory() as profile:
-        subprocess.run(
-            [soffice(), f"-env:UserInstallation=file://{profile}", "--headless", "--convert-to", to,
-             "--outdir", str(folder), *map(str, paths)],
-            check=True, capture_output=True, timeout=300,
-        )  # fmt: skip
+    """Save workbooks in another format to a folder. One start for several, as it takes seconds; of many at once it
+    leaves some out and says nothing."""
+    for first in range(0, len(paths), AT_ONCE):
+        with tempfile.TemporaryDirectory() as profile:
+            subprocess.run(
+                [soffice(), f"-env:UserInstallation=file://{profile}", "--headless", "--convert-to", to,
+                 "--outdir", str(folder), *map(str, paths[first : first + AT_ONCE])],
+                check=True, capture_output=True, timeout=300,
+            )  # fmt: skip
 
 
 def _rows(file: Path) -> list[list[str]]:
