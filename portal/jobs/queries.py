@@ -18,7 +18,6 @@ from portal.causes import cause_for
 from portal.database import db
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER, id_in
-from portal.jobs import turns
 from portal.jobs.core.derived import summary_sentence, version
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
 from portal.jobs.core.status import Status
@@ -218,11 +217,10 @@ def duplicates(job: ScrapingJob) -> int:
     return db.session.scalar(repeated) or 0
 
 
-def page_version(job: ScrapingJob, now: datetime) -> str:
-    """Return `version` with the rest of what the job's page shows: the queue ahead, the timeline, and what time
-    changes."""
+def page_version(job: ScrapingJob, now: datetime, ahead: int | None) -> str:
+    """Return `version` with the rest of what the job's page shows: the jobs ahead (`turns.jobs_ahead`), the timeline,
+    and what time changes."""
     newest = db.session.scalar(select(func.max(Event.id)).where(Event.job_id == job.id))
-    ahead = turns.jobs_ahead(job, now)
     return f"{version(job)}.{'' if ahead is None else ahead}.{newest or ''}.{summary_sentence(job, now)}"
 
 

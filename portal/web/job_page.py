@@ -104,6 +104,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
     causes = _causes(job, chosen)
     counts = derived.outcome_counts(job)
     row_filter = row_filter_of(job)
+    ahead = turns.jobs_ahead(job, now)
     return {
         "job": job,
         "now": now,
@@ -114,10 +115,10 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "causes": causes,
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
-        "ahead": turns.jobs_ahead(job, now),
+        "ahead": ahead,
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
-        "version": queries.page_version(job, now),
+        "version": queries.page_version(job, now, ahead),
         "moving": derived.is_unfinished(job),
         "partial": derived.is_partial(job),
         "row_filter": row_filter,

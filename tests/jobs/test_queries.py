@@ -155,14 +155,14 @@ def test_the_sweep_is_late_after_three_intervals(app: Flask, now: datetime) -> N
 
 def test_a_pages_version_changes_only_with_what_it_shows(alice: User, make_job: MakeJob, now: datetime) -> None:
     job = make_job(alice, 5)
-    ahead = queries.page_version(job, now)
-    assert queries.page_version(job, now) == ahead
+    ahead = scenes.page_version(job, now)
+    assert scenes.page_version(job, now) == ahead
     scenes.claim(job)
-    started = queries.page_version(job, now)
+    started = scenes.page_version(job, now)
     assert started != ahead
     scenes.answer(job, [], now + timedelta(seconds=1))  # no answer came in: only the lease changed
     db.session.refresh(job)
-    assert queries.page_version(job, now) == started
+    assert scenes.page_version(job, now) == started
     scenes.answer(job, [Outcome.FOUND], now + timedelta(seconds=2))
     db.session.refresh(job)
-    assert queries.page_version(job, now) != started
+    assert scenes.page_version(job, now) != started

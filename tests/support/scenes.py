@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from portal.database import db
+from portal.jobs import queries, turns
 from portal.jobs.attempt.save import LookedUp, save
 from portal.jobs.core import ledger
 from portal.jobs.core.retry_backoff import Backoff
@@ -111,3 +112,8 @@ def in_status(job: ScrapingJob, status: Status, now: datetime = NOW) -> Scraping
     db.session.refresh(job)
     assert job.status == status
     return job
+
+
+def page_version(job: ScrapingJob, now: datetime) -> str:
+    """The version of the job's page, as a poll computes it."""
+    return queries.page_version(job, now, turns.jobs_ahead(job, now))

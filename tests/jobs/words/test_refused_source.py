@@ -21,6 +21,7 @@ from portal.jobs.words.statuses import reason_words
 from portal.notices.models import Notice
 from portal.sources import pause
 from portal.sources.base import Answer, SourceBusy, SourceStopped
+from tests.support import scenes
 from tests.support.sources import CountingSource
 
 MakeJob = Callable[..., ScrapingJob]
@@ -101,7 +102,7 @@ def test_a_file_of_a_paused_source_says_so_and_is_not_queued(
     as_alice: FlaskClient, alice: User, ada: User, make_job: MakeJob, counting: CountingSource
 ) -> None:
     job, other = make_job(alice, 3, source="counting"), make_job(alice, 3)
-    before = queries.page_version(queries.find_job(alice, job.id), utcnow())  # type: ignore[arg-type]
+    before = scenes.page_version(queries.find_job(alice, job.id), utcnow())  # type: ignore[arg-type]
     pause.pause("counting", ada.email, "the bill", utcnow())
     db.session.commit()
     seen = page(as_alice, f"/jobs/{job.id}")
@@ -111,7 +112,7 @@ def test_a_file_of_a_paused_source_says_so_and_is_not_queued(
     assert "next in the queue" in page(as_alice, f"/jobs/{other.id}"), "a paused source's file is not ahead of others"
     again = queries.find_job(alice, job.id)
     assert again is not None
-    assert queries.page_version(again, utcnow()) != before, "a page that is open would not hear of it"
+    assert scenes.page_version(again, utcnow()) != before, "a page that is open would not hear of it"
     pause.resume("counting")
     db.session.commit()
     assert "The file is in the queue." in page(as_alice, f"/jobs/{job.id}")
