@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, and_, func, or_, update
+from sqlalchemy.ext.hybrid import hybrid_property
 
 from portal.causes import CauseCode
 from portal.database import among, db
@@ -50,9 +51,9 @@ class Lifecycle(JobColumns):
             or_(cls.not_before.is_(None), cls.not_before <= now),
         )
 
-    @property
+    @hybrid_property
     def waiting_numbers(self) -> int:
-        """Rows not looked up yet, without the rows that failed."""
+        """Rows not looked up yet, without the rows that failed. The class has it as SQL."""
         return self.total_numbers - self.processed_numbers - self.failed_count
 
     # ── verbs of a worker ───────────────────────────────────────────────────────────────────────────────────────

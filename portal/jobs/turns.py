@@ -9,7 +9,7 @@ changes nothing; the claim decides between two workers that choose the same job.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
@@ -24,8 +24,6 @@ from portal.jobs.retries import goes_first
 LONG_SECONDS = 60.0  # a job that is expected to take longer counts towards a person's limit of workers
 LOOKED_BACK = 500  # attempts: whoever has none among them was served longest ago
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-
-_LEFT = ScrapingJob.total_numbers - ScrapingJob.processed_numbers - ScrapingJob.failed_count
 
 
 @dataclass(frozen=True)
@@ -94,9 +92,9 @@ def _in_queue(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return (*ScrapingJob.claimable(now), ScrapingJob.enqueued_at.is_not(None))
 
 
-def own_order() -> tuple[ColumnElement[Any], ...]:
-    """The order of one person's jobs that wait for a worker."""
-    return case((goes_first(ScrapingJob), 0), else_=1), _LEFT, cast("ColumnElement[int]", ScrapingJob.id)
+def own_order() -> tuple[Any, ...]:
+    """The order of one person's jobs that wait for a worker, as SQL."""
+    return case((goes_first(ScrapingJob), 0), else_=1), ScrapingJob.waiting_numbers, ScrapingJob.id
 
 
 def _people(session: Session, now: datetime) -> list[Person]:
@@ -126,5 +124,5 @@ def _is_short(names: Iterable[str]) -> ColumnElement[bool]:
             most = int(LONG_SECONDS / max(sources.seconds_for(name, 1000) / 1000, 1e-6))
         except sources.UnknownSource:
             continue
-        short.append(and_(ScrapingJob.source == name, most >= _LEFT))
+        short.append(and_(ScrapingJob.source == name, ScrapingJob.waiting_numbers <= most))
     return or_(literal(False), *short)
