@@ -36,9 +36,8 @@ class Document(Model):
     sheets: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # see reader.parent.SheetFacts
     checks: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # check.CheckFacts by intake.choice_key
     read_attempts: Mapped[int] = mapped_column(default=0)
-    read_claim: Mapped[int] = mapped_column(
-        default=0, server_default="0"
-    )  # raised by each reader: only the last may save
+    # raised by each reader: only the last may save
+    read_claim: Mapped[int] = mapped_column(default=0, server_default="0")
     read_lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: nobody reads it
     read_began_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # by the last reader
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

@@ -231,14 +231,8 @@ def _head(sheet: SheetText, columns: AddedColumns, header_row: int) -> bytes:
     if header_row:
         below = b'topLeftCell="A%d" activePane="bottomLeft" state="frozen"' % (header_row + 1)
         pane = b'<%bpane ySplit="%d" %b/>' % (p, header_row, below)
-    shown = b'<%bsheetViews><%bsheetView%b workbookViewId="0">%b</%bsheetView></%bsheetViews>' % (
-        p,
-        p,
-        said,
-        pane,
-        p,
-        p,
-    )
+    one_view = b'<%bsheetView%b workbookViewId="0">%b</%bsheetView>' % (p, said, pane, p)
+    shown = b"<%bsheetViews>%b</%bsheetViews>" % (p, one_view, p)
     return _HEAD.encode() + root + shown + form + columns_tag(p, old, columns)
 
 
