@@ -16,6 +16,7 @@ from tests.support import cast
 
 AT_ONCE = 14
 SLOW_TO_PARSE = "+1" + "-1" * 29  # a crafted cell costs thirty times what a telephone number costs
+CRAFTED = [SLOW_TO_PARSE] * 500
 
 
 @pytest.fixture
@@ -41,22 +42,27 @@ def get(browser: FlaskClient, address: str) -> tuple[Any, float]:
 
 
 def test_many_choices_of_one_person_do_not_slow_another(app: Flask, alice: User, bob: User) -> None:
-    crafted = [SLOW_TO_PARSE] * 500
-    hers, his = (f"/documents/{cast.make_document(app, user, crafted).id}?country=" for user in (alice, bob))
-    of_alice, (of_bob,) = browsers(app, alice, AT_ONCE), browsers(app, bob, 1)
     codes = ["FR", "DE", "IT", "PT", "GB", "US", "MX", "AR", "CL", "CO", "PE", "BR", "NL", "BE", "CH"]
-    alone = min(get(of_bob, his + code)[1] for code in codes[:3])
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = [pool.submit(get, browser, hers + code) for browser, code in zip(of_alice, codes, strict=False)]
-        answer, beside = get(of_bob, his + codes[-1])
-        answers = [each.result()[0] for each in asked]
-    assert answer.status_code == 200
-    assert beside < alone * AT_ONCE / 2, f"{beside / alone:.1f} times as long as alone"
-    refused = [each for each in answers if each.status_code == 503]
-    assert {each.status_code for each in answers} == {200, 503} and len(refused) < AT_ONCE
-    assert all("busy" in each.text and each.headers["Retry-After"] for each in refused)
-    again = get(of_alice[0], hers + codes[0])[0]
-    assert again.status_code == 200, "once the others are done, the same choice is counted"
+    of_alice, (of_bob,) = browsers(app, alice, AT_ONCE), browsers(app, bob, 1)
+
+    def times_as_long_beside_alice() -> float:
+        hers, his = (f"/documents/{cast.make_document(app, user, CRAFTED).id}?country=" for user in (alice, bob))
+        alone = min(get(of_bob, his + code)[1] for code in codes[:3])
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            asked = [pool.submit(get, browser, hers + code) for browser, code in zip(of_alice, codes, strict=False)]
+            answer, beside = get(of_bob, his + codes[-1])
+            answers = [each.result()[0] for each in asked]
+        assert answer.status_code == 200
+        refused = [each for each in answers if each.status_code == 503]
+        assert {each.status_code for each in answers} == {200, 503} and len(refused) < AT_ONCE
+        assert all("busy" in each.text and each.headers["Retry-After"] for each in refused)
+        assert get(of_alice[0], hers + codes[0])[0].status_code == 200, "once the others are done, it is counted"
+        return beside / alone
+
+    rounds: list[float] = []  # another program takes the processor from one round, a fault of ours from each
+    while not rounds or min(rounds) >= AT_ONCE / 2 and len(rounds) < 4:
+        rounds.append(times_as_long_beside_alice())
+    assert min(rounds) < AT_ONCE / 2, f"{rounds} times as long as alone"
 
 
 def test_the_choice_after_the_one_being_counted_waits_for_it(app: Flask, alice: User) -> None:
