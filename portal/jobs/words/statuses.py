@@ -64,6 +64,8 @@ CANNOT_START: dict[str, LazyString] = {
     "not_ready": _("The file is still being read. Wait a moment and try again."),
     "sheet_unknown": _("The file does not have that sheet. Choose one from the list."),
     "column_unknown": _("The sheet does not have that column. Choose one from the list."),
+    "no_column": _("Tick at least one column with numbers."),
+    "too_many_columns": _("You can tick up to 10 columns. Untick some of them."),
     "header_unknown": _("The sheet does not have that row. Choose the heading row again."),
     "country_unknown": _("That country is not in the list. Choose one from the list."),
     "source_unknown": _("That source is not available. Choose one from the list."),
