@@ -6,6 +6,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal.clock import utcnow
+from portal.database import db
+from portal.jobs import queries
+from portal.jobs.notify.facts import job_facts
+from tests.jobs.export.exporting import ran
 from tests.web.check_page import figures, form_of, jobs, read, ticked, upload
 
 CLIENTS = """Nombre;Fijo;Móvil;Código
@@ -88,3 +93,52 @@ def test_the_limit_is_one_of_rows(app: Flask, as_alice: FlaskClient, document_id
     assert as_alice.post(f"/documents/{document_id}/jobs", data={"column": ["1", "2"]}).status_code == 303
     app.config["MAX_ROWS"] = 3
     assert as_alice.post(f"/documents/{document_id}/jobs", data={"column": ["1", "2"]}).status_code == 422
+
+
+@pytest.fixture
+def ended(app: Flask, as_alice: FlaskClient, document_id: int) -> str:
+    """The address of a job that has ended."""
+    address = as_alice.post(f"/documents/{document_id}/jobs", data={"column": ["1", "2"]}).location
+    ran(jobs()[0], utcnow())
+    return address
+
+
+def rows_on(page: str) -> list[tuple[str, str, str]]:
+    """Row, column and number of each line of the table."""
+    found = re.findall(r'data-label="Row">(\d+)</td>\s*<td data-label="Column">(.*?)</td>\s*<td[^>]*>(.*?)</td>', page)
+    return [(row, column, " ".join(re.sub("<[^>]*>", "", cell).split())) for row, column, cell in found]
+
+
+def test_the_rows_of_the_page_say_which_column_and_which_number(as_alice: FlaskClient, ended: str) -> None:
+    page = as_alice.get(f"{ended}?outcome=all").text
+    assert rows_on(page) == [
+        ("2", "Fijo", "911111111"),
+        ("2", "Móvil", "611111111"),
+        ("3", "Móvil", "622222222 / 633333333 1) +34622222222"),
+        ("3", "Móvil", "622222222 / 633333333 2) +34633333333"),
+        ("4", "Fijo", "611111111"),
+        ("4", "Móvil", "x"),
+        ("5", "Fijo", "blank"),
+    ]
+    assert "B · Fijo, C · Móvil" in page
+    assert [row for row, _, _ in rows_on(as_alice.get(f"{ended}?outcome=invalid").text)] == ["4", "5"]
+    found = rows_on(as_alice.post(f"{ended}/rows", data={"q": "633 333"}, follow_redirects=True).text)
+    assert [number for _, _, number in found] == ["622222222 / 633333333 2) +34633333333"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_no_number_is_lost_between_two_pages_of_rows(ended: str, limit: int) -> None:
+    job, after, seen = jobs()[0], 0, []
+    while True:
+        page = queries.numbers_page(job, after_row=after, limit=limit)
+        seen += [(one.row_no, one.column, one.place) for one in page.rows]
+        if page.next_after is None:
+            break
+        after = page.next_after
+    assert seen == [(2, 1, 1), (2, 2, 1), (3, 2, 1), (3, 2, 2), (4, 1, 1), (4, 2, 1), (5, 1, 1)]
+
+
+def test_a_notice_names_each_row_once(ended: str) -> None:
+    with db.session.no_autoflush:
+        facts = job_facts(jobs()[0])
+    assert (facts["invalid"], facts["invalid_rows"], facts["total"]) == (2, [4, 5], 7)
