@@ -12,18 +12,23 @@ from flask_babel import force_locale
 from openpyxl import Workbook, load_workbook
 from python_calamine import CalamineWorkbook
 
+from portal import sources
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import commands
 from portal.jobs.core.job_tables import CellAnswer
+from portal.jobs.core.status import Status
 from portal.jobs.export import ColumnChoice, Pick, columns_of, export, fields_of_job
 from portal.jobs.models import ScrapingJob
+from portal.sources.base import Answer, Outcome
 from tests.jobs.export.exporting import as_records, csv_of, ran, rows_in, sheet_of
 from tests.jobs.export.sheet_order import faults_of_workbook
 from tests.jobs.export.test_in_place import document_of
 from tests.jobs.export.test_own_ods import cell as ods_cell
 from tests.jobs.export.test_own_ods import package
+from tests.support.databases import ON_BOTH
+from tests.support.sources import CountingSource
 
 pytestmark = pytest.mark.usefixtures("ranges")
 ROWS = [
@@ -46,11 +51,13 @@ ANSWERS = [
 ]
 
 
-def job_of(app: Flask, alice: User, content: bytes, name: str, columns: tuple[int, ...] = (1, 2)) -> ScrapingJob:
+def job_of(
+    app: Flask, alice: User, content: bytes, name: str, columns: tuple[int, ...] = (1, 2), source: str = "ranges"
+) -> ScrapingJob:
     document = document_of(app, alice, content, name)
     first, *others = columns
     sheet = 1 if name.endswith(".ods") else 0
-    choice = commands.Choice(sheet, 1, first, "ES", "ranges", tuple(others))
+    choice = commands.Choice(sheet, 1, first, "ES", source, tuple(others))
     return commands.start(document, choice, alice, utcnow(), push=False)
 
 
@@ -156,6 +163,7 @@ def test_equal_and_missing_headings_are_told_apart_by_their_letters(app: Flask, 
         assert in_xlsx(file.read())[0][3:] == ["Teléfono (A): estado", "Teléfono (B): estado", "Columna C: estado"]
 
 
+@ON_BOTH
 def test_a_row_is_whole_wherever_a_chunk_ends(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     people = [[f"p{n}", f"91{n:07d}", f"61{n:07d} / 62{n:07d}", ""] for n in range(20)]
     job = ran(job_of(app, alice, workbook_of([ROWS[0], *people]), "clientes.xlsx"))
@@ -166,6 +174,7 @@ def test_a_row_is_whole_wherever_a_chunk_ends(app: Flask, alice: User, monkeypat
         assert sheet_of(app, job, columns=chosen(job, "status,e164")) == whole
 
 
+@ON_BOTH
 def test_each_cell_is_in_the_ledger_with_its_place(app: Flask, alice: User) -> None:
     job = ran(job_of(app, alice, workbook_of(ROWS), "clientes.xlsx"))
     in_order = (CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
@@ -175,3 +184,33 @@ def test_each_cell_is_in_the_ledger_with_its_place(app: Flask, alice: User) -> N
         (7, 1, 1), (7, 1, 2),
     ]  # fmt: skip
     assert job.total_numbers == 12
+
+
+def test_two_columns_of_5000_rows_are_one_job_and_one_file_and_each_number_is_asked_once(
+    app: Flask, alice: User
+) -> None:
+    def person(n: int) -> list[str]:
+        landline, mobile = f"91{n % 3000:07d}", f"6{10_000_000 + n}"  # every third landline stands in several rows
+        if n % 10 == 0:
+            return [f"p{n}", f"{landline} / {mobile}", mobile, ""]
+        return [f"p{n}", landline, f"+34 {mobile[:3]} {mobile[3:6]} {mobile[6:]}", ""]
+
+    rows = [person(n) for n in range(5000)]
+    source = CountingSource(lambda e164: Answer(Outcome.FOUND, {"seen": e164[-9:]}))
+    sources.register("counting", lambda: source)
+    try:
+        job = job_of(app, alice, text_of([ROWS[0], *rows]), "clientes.csv", source="counting")
+        ran(job, utcnow())
+        with force_locale("en"), export(job, app.extensions["storage"], "csv", columns=chosen(job, "seen")) as file:
+            found = in_csv(file.read())
+    finally:
+        sources.unregister("counting")
+    db.session.refresh(job)
+    assert (job.status, job.total_numbers, job.processed_numbers) == (Status.COMPLETED, 10_500, 10_500)
+    assert db.session.scalar(db.select(db.func.count()).select_from(ScrapingJob)) == 1
+    assert set(source.calls.values()) == {1} and len(source.calls) == 3000 + 5000
+    assert found[0][4:] == ["Fijo: seen", "Móvil: seen"]
+    assert [row[:3] for row in found[1:]] == [row[:3] for row in rows]
+    for n, (row, written) in enumerate(zip(found[1:], rows, strict=True)):
+        landline, mobile = f"91{n % 3000:07d}", f"6{10_000_000 + n}"
+        assert row[4:] == [f"1) {landline} / 2) {mobile}" if "/" in written[1] else landline, mobile]
