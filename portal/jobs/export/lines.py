@@ -23,7 +23,7 @@ from portal.documents.storage import LocalStorage
 from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.answer_cells import TO_FIX, AnswerCells, NumberResult
-from portal.jobs.export.column_templates import empty_columns
+from portal.jobs.export.column_templates import empty_beside, empty_columns
 from portal.jobs.export.columns import (
     DEFAULT,
     ROW,
@@ -81,6 +81,7 @@ class ExportPlan:
     names: tuple[str, ...] = ()  # of these columns, in the reader's language
     own_headings: tuple[str, ...] = ()  # the person's, which no added one repeats
     more_columns: tuple[int, ...] = ()  # with numbers, besides `column`
+    left_out: frozenset[tuple[int, str]] = frozenset()  # beside which of them which added column is not wanted
 
     @property
     def selects(self) -> bool:
@@ -104,7 +105,12 @@ class ExportPlan:
         rest = [(one, name) for one, name in named if one.id != ROW]
         return [
             *((self.column, one, name) for one, name in named if one.id == ROW),
-            *((column, one, name_beside(own[column], name)) for column in self.number_columns for one, name in rest),
+            *(
+                (column, one, name_beside(own[column], name))
+                for column in self.number_columns
+                for one, name in rest
+                if (column, one.id) not in self.left_out
+            ),
         ]
 
     def cells(self, *, typed: bool) -> AnswerCells:
@@ -143,6 +149,7 @@ def plan_for(
         header_row=job.header_row,
         column=job.column,
         more_columns=job.columns[1:],
+        left_out=empty_beside(job, added) if job.more_columns and not columns.keeps_empty else frozenset(),
         country=job.country,
         source=job.source,
         fields=fields,

@@ -135,6 +135,14 @@ def test_the_statuses_of_both_columns_have_their_colour(app: Flask, alice: User)
     assert colours == [[found, found], [none, found], [found, to_fix], [to_fix, none], [to_fix, to_fix], [found, none]]
 
 
+@ON_BOTH
+def test_a_column_that_is_empty_beside_one_of_them_is_left_out_there(app: Flask, alice: User) -> None:
+    job = ran(job_of(app, alice, workbook_of([ROWS[0], ["Ana", "911111111", "611111111", None]]), "clientes.xlsx"))
+    picks = (Pick("status", True), Pick("original_operator", True), Pick("line_type", False))
+    with force_locale("en"), export(job, app.extensions["storage"], columns=ColumnChoice(picks)) as file:
+        assert in_xlsx(file.read())[0][4:] == ["Fijo: status", "Móvil: status", "Móvil: original operator"]
+
+
 def test_one_column_keeps_its_headings_and_says_both_numbers_of_a_cell(app: Flask, alice: User) -> None:
     job = ran(job_of(app, alice, workbook_of(ROWS), "clientes.xlsx", (2,)))
     names = "status,line_type,e164,duplicate_of"
