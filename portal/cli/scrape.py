@@ -156,7 +156,7 @@ def _job_for(document: Document, choice: commands.Choice, user: User, *, again: 
         said = gettext("These numbers were looked up on %(at)s. Use --again to look them up again.", at=at)
         echo(said, err=True)
         return job
-    echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
+    echo(gettext("Continuing: %(ready)s of %(total)s numbers are ready.", **figures), err=True)
     try:
         run_in_terminal.make_claimable(job, user.email, utcnow())
     except run_in_terminal.JobTaken as error:
@@ -199,9 +199,9 @@ def _write(job: ScrapingJob, out: Path, columns: ColumnChoice) -> None:
 def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
     if run_in_terminal.is_done(job):
-        echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
+        echo(gettext("%(out)s: all %(total)s numbers are ready.", out=str(out), **figures), err=True)
         return
-    echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)
+    echo(gettext("%(out)s: %(ready)s of %(total)s numbers are ready.", out=str(out), **figures), err=True)
     if interrupted:
         echo(gettext("Interrupted. Run the same command again to continue."), err=True)
         raise SystemExit(INTERRUPTED)
