@@ -135,7 +135,7 @@ def test_five_thousand_rows_are_followed_to_their_end_and_come_back_complete(
     assert figures(page) == {
         "to_look_up": made.different, "duplicates": made.duplicates, "invalid": made.invalid, "blank": made.blank,
     }  # fmt: skip
-    assert page.input_value("#column") == str(lists.NUMBER_COLUMN)
+    assert page.input_value("[name=column]:checked") == str(lists.NUMBER_COLUMN)
     assert page.input_value("#header_row") == "1"
 
     with stopped(portal):
@@ -206,7 +206,7 @@ def test_a_sheet_among_others_with_a_title_hidden_rows_and_merged_cells(page: Pa
         page.select_option("#sheet", label="Contactos")
     expect(page.locator("#sample-title + p")).to_contain_text("Contactos")
     expect(page.locator("#header_row")).to_have_value("4")
-    expect(page.locator("#column")).to_have_value("1")
+    expect(page.locator("[name=column]:checked")).to_have_value("1")
     assert figures(page) == {"to_look_up": 3, "duplicates": 1, "invalid": 0, "blank": 1}
     start(page)
     wait_for(page, "completed")

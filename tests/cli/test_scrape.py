@@ -58,6 +58,23 @@ def test_it_looks_up_and_writes_a_file(runner: FlaskCliRunner, ada: User, tmp_pa
     assert found[3]["Duplicate of row"] == 2
 
 
+def test_several_columns_are_one_job_and_the_same_ones_are_not_looked_up_again(
+    runner: FlaskCliRunner, ada: User, tmp_path: Path, source: CountingSource
+) -> None:
+    file = tmp_path / "clientes.csv"
+    file.write_text(f"Fijo;Otro;Móvil\n911111111;a;{mobile(1)}\n;b;{mobile(2)} / {mobile(1)}\n")
+    for columns in (("--column", "Fijo", "--column", "c"), ("--column", "Móvil", "--column", "A"), ()):
+        done = scrape(runner, file, "-o", tmp_path / "out.xlsx", "--source", "counting", *columns)
+        assert done.exit_code == 0, done.output
+        assert "all 4 numbers are ready" in done.stderr
+    assert set(source.calls.values()) == {1} and len(source.calls) == 3
+    found = records(tmp_path / "out.xlsx")
+    assert [row["Fijo: status"] for row in found] == ["Found", None]
+    assert [row["Móvil: status"] for row in found] == ["Found", "Found"]
+    wrong = scrape(runner, file, "-o", tmp_path / "out.xlsx", "--column", "Fijo", "--column", "Fax")
+    assert wrong.exit_code != 0 and "The column Fax does not exist" in wrong.output
+
+
 def test_it_is_the_same_job_as_on_the_pages(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
     scrape(runner, spreadsheet(tmp_path / "clientes.xlsx", [mobile(1)]), "-o", tmp_path / "out.csv")
 
