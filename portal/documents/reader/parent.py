@@ -81,7 +81,7 @@ class SheetFacts:
     @property
     def proposed_columns(self) -> tuple[int, ...]:
         """The columns that are ticked as long as nobody has chosen others, in the sheet's order."""
-        return tuple(self.number_columns) or (self.number_column,)
+        return tuple(sorted({self.number_column, *self.number_columns}))
 
     def has_header_row(self, row: int) -> bool:
         """Return whether `row` (0: no header) can be the header: there are rows below it."""

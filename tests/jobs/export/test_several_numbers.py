@@ -1,6 +1,7 @@
 """The answers for several numbers of a row come back beside their columns, in every kind of file."""
 
 import io
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +28,7 @@ from tests.jobs.export.sheet_order import faults_of_workbook
 from tests.jobs.export.test_in_place import document_of
 from tests.jobs.export.test_own_ods import cell as ods_cell
 from tests.jobs.export.test_own_ods import package
+from tests.support.cast import NOW
 from tests.support.databases import ON_BOTH
 from tests.support.sources import CountingSource
 
@@ -222,3 +224,31 @@ def test_two_columns_of_5000_rows_are_one_job_and_one_file_and_each_number_is_as
     for n, (row, written) in enumerate(zip(found[1:], rows, strict=True)):
         landline, mobile = f"91{n % 3000:07d}", f"6{10_000_000 + n}"
         assert row[4:] == [f"1) {landline} / 2) {mobile}" if "/" in written[1] else landline, mobile]
+
+
+def test_a_retry_asks_only_for_the_number_that_failed_of_a_cell_with_two(app: Flask, alice: User) -> None:
+    tries: Counter[str] = Counter()
+
+    def answer(e164: str) -> Answer:
+        tries[e164] += 1
+        fails = e164 == "+34633333333" and not mended
+        return Answer(Outcome.FAILED, reason="temporary") if fails else Answer(Outcome.FOUND, {"seen": e164[-9:]})
+
+    mended: list[bool] = []
+    sources.register("counting", lambda: CountingSource(answer))
+    try:
+        rows = [ROWS[0], ["Ana", "633333333", "622222222 / 633333333", ""], ["Eva", "622222222", "633333333", ""]]
+        job = ran(job_of(app, alice, text_of(rows), "clientes.csv", source="counting"))
+        assert (job.total_numbers, job.processed_numbers, job.failed_count) == (5, 2, 3)
+        mended.append(True)
+        assert commands.retry(job.id, job.round, alice.email, NOW) is not None
+        ran(job)
+        with force_locale("en"), export(job, app.extensions["storage"], "csv", columns=chosen(job, "seen")) as file:
+            found = in_csv(file.read())
+    finally:
+        sources.unregister("counting")
+    assert (job.status, job.processed_numbers, job.failed_count) == (Status.COMPLETED, 5, 0)
+    assert tries["+34622222222"] == 1
+    assert [row[4:] for row in found[1:]] == [
+        ["633333333", "1) 622222222 / 2) 633333333"], ["622222222", "633333333"],
+    ]  # fmt: skip
