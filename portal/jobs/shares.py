@@ -203,6 +203,11 @@ def leave(holding: Holding) -> bool:
     return True
 
 
+def goes_on(holding: Holding) -> bool:
+    """Whether the attempt goes on."""
+    return db.session.scalar(select(ScrapingJob.id).where(*holding.fence_of_job)) is not None
+
+
 def count_holders(job_id: int, attempt: int) -> int:
     """Count the workers of an attempt."""
     held = select(func.count()).where(Holder.job_id == job_id, Holder.attempt == attempt)

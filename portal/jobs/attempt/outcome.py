@@ -100,7 +100,7 @@ class AttemptOutcome:
         if shares.count_holders(self.job_id, self.attempt):
             if wait:
                 shares.note_end(self.holding, *wait, now)
-            status = Status.PROCESSING
+            status = Status.PROCESSING if shares.goes_on(self.holding) else None
         else:
             job = self._carry_out(verb, now)
             status = job.status if job else None
