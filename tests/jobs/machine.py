@@ -46,8 +46,8 @@ class JobMachine(RuleBasedStateMachine):
     app: Any
     owner_id: int
 
-    @initialize(rows=st.integers(1, 9), retries=st.integers(0, 2), twice=st.booleans())
-    def begin(self, rows: int, retries: int, twice: bool) -> None:
+    @initialize(rows=st.integers(1, 9), retries=st.integers(0, 2), twice=st.booleans(), workers=st.integers(0, 3))
+    def begin(self, rows: int, retries: int, twice: bool, workers: int) -> None:
         self.now = cast.NOW
         cells = [cast.mobile(n) for n in range(rows)] + ([cast.mobile(0)] if twice else []) + ["", "x"]
         owner = db.session.get_one(cast.User, self.owner_id)
@@ -65,6 +65,11 @@ class JobMachine(RuleBasedStateMachine):
         self.completions = 0
         self.by_hand = False  # whether the last step was an admin's time-out
 
+        for worker in ["first", "second", "third"][:workers]:  # most runs begin with work under way
+            self.join(worker) if self.holds else self.claim(worker, 0)
+            if worker in self.holds:
+                self.take(worker)
+
     def teardown(self) -> None:
         db.session.rollback()
         for table in reversed(db.metadata.sorted_tables):  # a sweep must not meet the jobs of earlier runs
@@ -76,6 +81,10 @@ class JobMachine(RuleBasedStateMachine):
 
     def job(self) -> ScrapingJob:
         return db.session.get_one(ScrapingJob, self.id, populate_existing=True)
+
+    def at_work(self, worker: str) -> str:
+        """This worker, or another if this one has nothing."""
+        return worker if worker in self.holds else next(iter(self.holds))
 
     def goes_on(self, worker: str) -> bool:
         """Whether the attempt that the worker believes in goes on."""
@@ -138,8 +147,7 @@ class JobMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS)
     def take(self, worker: str) -> None:
-        if worker not in self.holds:
-            return
+        worker = self.at_work(worker)
         may, nobodys, job = self.has(worker), self.nobodys(), self.job()
         stops = job.paused_at is not None or job.not_before is not None
         db.session.commit()
@@ -157,8 +165,7 @@ class JobMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS, outcomes=ANSWERS)
     def save(self, worker: str, outcomes: list[Outcome]) -> None:
-        if worker not in self.holds:
-            return
+        worker = self.at_work(worker)
         may, held = self.has(worker), self.holds[worker]
         own = list(held.items())[: len(outcomes)]
         db.session.commit()
@@ -185,18 +192,17 @@ class JobMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS)
     def beat(self, worker: str) -> None:
-        if worker in self.holds:
-            may = self.has(worker)
-            db.session.commit()
-            assert heartbeat.beat(db.engine, self.holds[worker].holding, self.now, LEASE) is may
-            if may:
-                self.renew(worker)
+        worker = self.at_work(worker)
+        may = self.has(worker)
+        db.session.commit()
+        assert heartbeat.beat(db.engine, self.holds[worker].holding, self.now, LEASE) is may
+        if may:
+            self.renew(worker)
 
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS)
     def complete(self, worker: str) -> None:
-        if worker not in self.holds:
-            return
+        worker = self.at_work(worker)
         job = self.job()
         may = self.goes_on(worker) and job.processed_numbers == job.total_numbers
         db.session.commit()
@@ -206,8 +212,7 @@ class JobMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS, end=st.sampled_from(["fail", "hand_back", "wait"]))
     def leave(self, worker: str, end: str) -> None:
-        if worker not in self.holds:
-            return
+        worker = self.at_work(worker)
         may, others, job = self.has(worker), self.others(worker), self.job()
         noted, ends = job.not_before, self.ends(worker)
         held = self.holds.pop(worker)
@@ -268,6 +273,22 @@ class JobMachine(RuleBasedStateMachine):
     @rule(seconds=SPANS)
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
+
+    @precondition(lambda self: len(self.holds) > 1)
+    @rule(worker=WORKERS, then=st.sampled_from(["sleeps on", "saves", "takes"]))
+    def one_falls_silent(self, worker: str, then: str) -> None:
+        """Time passes while all others beat; it may wake after the sweep."""
+        worker = self.at_work(worker)
+        for _ in range(3):
+            for other in self.holds:
+                if other != worker:
+                    self.beat(other)
+            self.now += timedelta(seconds=LEASE / 2)
+        self.sweep()
+        if then == "saves":
+            self.save(worker, [Outcome.FOUND])
+        elif then == "takes":
+            self.take(worker)
 
     # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
 
