@@ -20,7 +20,7 @@ from portal.application import build
 from portal.config import read_settings
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs import commands
+from portal.jobs import commands, shares
 from portal.jobs.models import ScrapingJob
 
 NOW = datetime(2026, 5, 5, 9, 0, tzinfo=UTC)
@@ -150,6 +150,13 @@ def make_document(
     db.session.add(document)
     db.session.commit()
     return document
+
+
+def hold(job: ScrapingJob, now: datetime = NOW, lease_seconds: float = 60, *, worker: str = "w") -> shares.Holding:
+    """The hold of a claimed job's first worker, as `run` gets it."""
+    held = shares.held_by_worker(job.id, job.attempt, worker) or shares.hold(job, worker, now, lease_seconds)
+    db.session.commit()
+    return held
 
 
 def make_job(
