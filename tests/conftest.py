@@ -17,7 +17,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.models import ScrapingJob
 from tests import services
-from tests.support import cast
+from tests.support import cast, databases
 from tests.support.preloaded import Preloaded, preloaded
 from tests.support.sources import CountingSource
 from tests.support.turns import pytest_collection_modifyitems, pytest_runtest_protocol
@@ -57,8 +57,9 @@ class Terminal(FlaskCliRunner):
 
 @pytest.fixture
 def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
-    """The portal inside an application context, with Redis away; on SQLite, unless `support.databases` says so."""
-    if getattr(request, "param", "sqlite") == "sqlite":
+    """The portal inside an application context, with Redis away; on SQLite, unless `support.databases` or
+    TEST_DATABASE says so."""
+    if getattr(request, "param", databases.USUAL) == "sqlite":
         yield from _inside(cast.make_app(tmp_path))
     else:
         server, tables = map(request.getfixturevalue, ("postgres_server", "postgres_tables"))
