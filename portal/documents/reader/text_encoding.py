@@ -21,6 +21,7 @@ CHOICES = (
 """What a person can choose: names of Python's codecs, the usual ones first."""
 
 MENDED = "portal-mended"  # the name of the error handler by which bytes that are no UTF-8 are read as cp1252
+_MARGIN = 1.0  # of another encoding's words over those of the usual one
 _JUDGED_BYTES = 4 * 1024 * 1024
 _MOST_WORDS = 5_000
 _WORD = re.compile(rb"[^\s,;|\"]*[\x80-\xff][^\s,;|\"]*")
@@ -81,7 +82,9 @@ def _of_words(judged: bytes, from_bad: bytes) -> str:
     if in_utf8 >= high - in_utf8:
         return "utf-8"
     words = [word for word, _ in Counter(_WORD.findall(judged)).most_common(_MOST_WORDS)]
-    return max(_CANDIDATES, key=lambda encoding: (_score(words, encoding), -_CANDIDATES.index(encoding)))
+    scores = {encoding: _score(words, encoding) for encoding in _CANDIDATES}
+    best = max(scores, key=lambda encoding: scores[encoding])
+    return best if scores[best] > scores[WESTERN] + _MARGIN else WESTERN
 
 
 def _score(words: Iterable[bytes], encoding: str) -> float:
@@ -107,9 +110,9 @@ def _score_word(word: str) -> float:
             alone = not (before.isalpha() or after.isalpha())
             score += -2 if odd else 0.25 if alone else 2
         elif letter == "€":
-            score += -2 if inside else 1
+            score += -2 if inside else 2
         elif letter in _SIGNS:
-            score += -2 if inside and letter not in _BETWEEN_LETTERS else 0.5
+            score += -2 if inside and letter not in _BETWEEN_LETTERS else 0.2
         elif letter.isalpha():
             score -= 0.5
         else:
@@ -118,6 +121,8 @@ def _score_word(word: str) -> float:
 
 
 def _score_greek(word: str) -> float:
+    if len(set(_GREEK_PLAIN.findall(word))) < 2:
+        return 0.1  # one letter is no word
     score = 0.0
     for letter in word:
         if _GREEK_PLAIN.match(letter):
