@@ -20,7 +20,7 @@ from portal.database import changed_rows, db
 from portal.documents.check import check_facts
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import MachineFailed, SheetFacts, convert, read
+from portal.documents.reader.parent import MachineFailed, SheetFacts, read
 from portal.documents.storage import LocalStorage
 from portal.phone import PARSER_VERSION
 
@@ -116,9 +116,8 @@ def read_document(
     try:
         sheets = read(
             storage.path(key), claim.file_name, lambda index: storage.sheet_path(key, index), limits, country,
-            interrupted,
+            interrupted, storage.converted_path(key),
         )  # fmt: skip
-        convert(storage.path(key), claim.file_name, storage.converted_path(key), limits, interrupted)
         lease.renew(CHECK_SECONDS)
         checks = _first_check(sheets, storage, key, country)
     except Overtaken:

@@ -15,11 +15,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sandbox import lock_in
 from portal.tether import die_with
+
+if TYPE_CHECKING:
+    from portal.documents.reader.workbook import RawSheet
 
 MACHINE_FAULTS = (
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENFILE,
@@ -54,10 +57,14 @@ def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> l
     kind = file_type.file_type_of(path, file_name)
     budget = sheet_file.Budget(limits)
     found = []
-    for index, (name, hidden, rows) in enumerate(_sheets(path, file_name, folder, kind, limits)):
-        facts = {"index": index, "name": name[:100], "hidden": hidden, "rows": 0, "columns": 0}
+    for index, sheet in enumerate(_sheets(path, file_name, folder, kind, limits)):
+        facts = {"index": index, "name": sheet.name[:100], "hidden": sheet.hidden, "far": sheet.far}
         try:
-            facts["rows"], facts["columns"] = sheet_file.write_sheet(folder / f"{index}.jsonl", rows, limits, budget)
+            written = sheet_file.write_sheet(
+                folder / f"{index}.jsonl", sheet.rows, limits, budget, sheet.hidden_rows
+            )  # fmt: skip
+            facts |= {"rows": written.rows, "columns": written.columns, "counted": written.counted,
+                      "hidden_rows": written.hidden}  # fmt: skip
         except Unreadable as error:
             if error.problem is not FileProblem.TOO_MANY_COLUMNS:
                 raise
@@ -66,21 +73,21 @@ def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> l
     return found
 
 
-def _sheets(
-    path: Path, file_name: str, folder: Path, kind: str, limits: ReadLimits
-) -> Iterator[tuple[str, bool, Iterator[list[Any]]]]:
+def _sheets(path: Path, file_name: str, folder: Path, kind: str, limits: ReadLimits) -> "Iterator[RawSheet]":
     from portal.documents.reader import csv_text, file_type, ole_check, workbook, xlsb_check, zip_check
 
     if kind == file_type.FileType.TEXT:
-        yield Path(file_name).stem[:100], False, csv_text.read_rows(path, file_type.extension_of(file_name))
+        rows = csv_text.read_rows(path, file_type.extension_of(file_name))
+        yield workbook.RawSheet(Path(file_name).stem[:100], False, rows)
         return
     if kind == file_type.FileType.ZIP:
         zip_check.check_zip(path, limits)
         xlsb_check.check_xlsb(path)
     elif kind == file_type.FileType.OLE:
         ole_check.check_ole(path)
-    for sheet in workbook.read_sheets(path, folder, limits):
-        yield sheet.name, sheet.hidden, sheet.rows
+    else:  # a page or XML that could not be converted
+        raise Unreadable(FileProblem.WRONG_TYPE, {"found": "html"})
+    yield from workbook.read_sheets(path, folder, limits)
 
 
 def convert_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
