@@ -25,6 +25,9 @@ GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list
 _HIDDEN = " \n"
 
 
+FORMULA_MARK = "\ue000"  # before a formula in a text of the parser, as nobody writes it
+
+
 class Formula(str):
     """A formula for which the file has no result, without its equals sign."""
 
@@ -34,10 +37,12 @@ class Formula(str):
 def cell_of(value: Any) -> Cell:
     """Convert a value of the parser to a cell. Numbers arrive as floats; whole ones become integers here."""
     match value:
+        case Formula():
+            return {"f": str(value)[:MAX_CELL_CHARACTERS].replace("\x00", "")}
         case None | "":
             return None
-        case Formula():
-            return {"f": str(cell_of(str(value)) or "")}
+        case str() if value.startswith(FORMULA_MARK):
+            return {"f": value[1:MAX_CELL_CHARACTERS]}
         case str():
             # Not every database can store a NUL or half a surrogate pair.
             return value[:MAX_CELL_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

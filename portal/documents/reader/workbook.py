@@ -45,7 +45,8 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
 
     What had to be written again for the parser is in `folder` for a moment.
     """
-    with _opened(path, folder) as workbook:
+    workbook, hidden_rows = _opened(path, folder)
+    with workbook:
         found = [(n, meta) for n, meta in enumerate(workbook.sheets_metadata) if meta.typ == SheetTypeEnum.WorkSheet]
         if len(found) > limits.max_sheets:
             raise Unreadable(FileProblem.TOO_MANY_SHEETS, {"sheets": len(found), "limit": limits.max_sheets})
@@ -59,7 +60,8 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
             if noted.cells:
                 rows = _with(noted.cells, rows, limits)
             hidden = meta.visible != SheetVisibleEnum.Visible
-            yield RawSheet(meta.name, hidden, rows, noted.hidden, noted.far if noted.has_far else 0)
+            not_shown = hidden_rows[position] if position < len(hidden_rows) else noted.hidden
+            yield RawSheet(meta.name, hidden, rows, not_shown, noted.far if noted.has_far else 0)
 
 
 def _notes(path: Path, limits: ReadLimits) -> XlsxNotes | None:
@@ -100,21 +102,22 @@ def _thin_rows(path: Path, folder: Path, place: int, notes: SheetNotes, limits: 
         near.unlink(missing_ok=True)
 
 
-def _opened(path: Path, folder: Path) -> CalamineWorkbook:
-    """Open the workbook. An ods that the parser refuses, or does not wholly see, is written again as it expects."""
+def _opened(path: Path, folder: Path) -> tuple[CalamineWorkbook, list[set[int]]]:
+    """Open the workbook. An ods that the parser refuses, or does not wholly see, is written again as it expects: then
+    the hidden rows of each sheet are known."""
     content = content_name(path) if zipfile.is_zipfile(path) else None
     if content is None:
-        return CalamineWorkbook.from_path(str(path))
+        return CalamineWorkbook.from_path(str(path)), []
     if is_plain(path, content):
         with suppress(CalamineError, OSError):  # the machine would fail again below
             workbook = CalamineWorkbook.from_path(str(path))
             if workbook.sheet_names:
-                return workbook
+                return workbook, []
             workbook.close()
     plain = folder / "plain.ods"
     try:
-        write_plain(path, content, plain)
-        return CalamineWorkbook.from_path(str(plain))
+        hidden = write_plain(path, content, plain)
+        return CalamineWorkbook.from_path(str(plain)), hidden
     finally:
         plain.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from flask_babel import get_locale, gettext
 
 from portal.documents.models import Document, Reading
-from portal.documents.reader.file_type import TEXTS, extension_of
+from portal.documents.reader.file_type import TEXTS, extension_of, markup_type_of
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.storage import LocalStorage
 from portal.jobs.export.added import AddedRow
@@ -102,6 +102,11 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
     """
     path, extension = storage.path(document.storage_key), extension_of(document.file_name)
     if storage.converted_path(document.storage_key).is_file():
+        if markup_type_of(path) is not None:
+            return gettext(
+                "Your file has the name of an Excel file, but it is a web page or XML. You will get a real Excel file "
+                "(.xlsx) with all its rows and values. It will not have its colours, formulas, pictures or links."
+            )
         return gettext(
             "You will get a modern Excel file (.xlsx) with all your sheets, values and formats. It will not have "
             "formulas (their results stay), macros, charts, pictures, comments, links, filters or rules."
