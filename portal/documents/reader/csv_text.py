@@ -102,9 +102,8 @@ def _sampled(lines: list[str], delimiter: str) -> Iterable[Sequence[str]]:
         return [cells_of_line(line, delimiter) for line in lines]
 
 
-def read_rows(path: Path, extension: str, choice: TextChoice = TextChoice()) -> Iterator[list[str]]:
+def read_rows(path: Path, dialect: TextDialect) -> Iterator[list[str]]:
     """Read the rows as lists of texts; an empty line is an empty list."""
-    dialect = dialect_of(path, extension, choice)
     yield from islice(dialect.records(text_lines(path, dialect.encoding)), int(dialect.has_hint), None)
 
 

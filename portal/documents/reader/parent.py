@@ -18,6 +18,7 @@ from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 from typing import IO, Any
 
+from portal.documents.reader.csv_text import TextChoice
 from portal.documents.reader.file_type import is_converted
 from portal.documents.reader.header_guess import guess
 from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
@@ -68,6 +69,7 @@ class SheetFacts:
     counted: int | None = None  # rows without those in wide gaps; empty: all (it was read by an older version)
     hidden_rows: int = 0  # filled rows that the sheet does not show, for a filter or by hand
     far: int = 0  # cells far to the right that are left aside
+    text: dict[str, Any] = field(default_factory=dict)  # of a text file: the fields of its csv_text.TextDialect
 
     @property
     def data_rows(self) -> int:
@@ -105,11 +107,13 @@ def read(
     country: str = "ES",
     stopped: Callable[[], bool] = lambda: False,
     converted: Path | None = None,
+    choice: TextChoice = TextChoice(),  # noqa: B008
 ) -> list[SheetFacts]:
     """Read the file and write each sheet's rows to `sheet_path(index)`, whose folder also holds the temporary files.
 
     A workbook in one of Excel's older formats, or a page or XML in its place, is written as xlsx and read from there;
-    the xlsx becomes `converted`. When that is not possible within the limits, the file itself is read.
+    the xlsx becomes `converted`. When that is not possible within the limits, the file itself is read. `choice` is what
+    the person chose for a text file.
 
     `country` (two letters) is assumed for numbers without a prefix; once `stopped()` is true, reading ends. Raises
     Unreadable when the file cannot be used, ReadingFailed when another try may succeed, and its subclass MachineFailed
@@ -119,7 +123,7 @@ def read(
         raise Unreadable(FileProblem.EMPTY)
     folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=sheet_path(0).parent))
     try:
-        reports, source = _read_by_xlsx(path, file_name, folder, limits, stopped)
+        reports, source = _read_by_xlsx(path, file_name, folder, limits, stopped, choice)
         found = [SheetFacts.from_dict(facts) for facts in reports]
         for facts in found:
             _add_guesses(facts, folder / f"{facts.index}.jsonl", limits, country)
@@ -135,7 +139,12 @@ def read(
 
 
 def _read_by_xlsx(
-    path: Path, file_name: str, folder: Path, limits: ReadLimits, stopped: Callable[[], bool]
+    path: Path,
+    file_name: str,
+    folder: Path,
+    limits: ReadLimits,
+    stopped: Callable[[], bool],
+    choice: TextChoice,
 ) -> tuple[list[dict[str, Any]], Path]:
     """Read the xlsx that the file is converted to, or the file itself; return the reports and which one was read."""
     if is_converted(path, file_name):
@@ -146,7 +155,7 @@ def _read_by_xlsx(
             raise
         except (Unreadable, ReadingFailed) as error:
             _log.info("%s is not converted: %s", path.name, error)
-    return _run_child("read", path, file_name, folder, limits, stopped), path
+    return _run_child("read", path, file_name, folder, limits, stopped, choice), path
 
 
 def _add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:
@@ -176,13 +185,20 @@ def _require_usable(found: list[SheetFacts]) -> None:
 
 
 def _run_child(
-    task: str, path: Path, file_name: str, folder: Path, limits: ReadLimits, stopped: Callable[[], bool] = lambda: False
+    task: str,
+    path: Path,
+    file_name: str,
+    folder: Path,
+    limits: ReadLimits,
+    stopped: Callable[[], bool] = lambda: False,
+    choice: TextChoice = TextChoice(),  # noqa: B008
 ) -> list[dict[str, Any]]:
     """Run the child process for a task and return its facts, one dictionary a sheet."""
     command = [sys.executable, "-I", "-c", _START, str(_PORTAL), task]
     command += [str(path.resolve()), str(folder.resolve()), limits.to_json(), str(os.getpid())]
     with tempfile.TemporaryFile() as name, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        name.write(file_name.encode("utf-8", "replace"))
+        said = {"name": file_name.encode("utf-8", "replace").decode(), **asdict(choice)}
+        name.write(json.dumps(said).encode())
         name.seek(0)
         # In its own session: a signal to the worker's whole group (a deploy, Ctrl-C) must not look like a hostile file.
         child = subprocess.Popen(

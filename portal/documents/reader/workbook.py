@@ -6,7 +6,7 @@ What the parser does not say of an xlsx is added from `xlsx_notes`.
 import zipfile
 from collections.abc import Container, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class RawSheet:
     rows: Iterator[list[Any]]
     hidden_rows: Container[int] = ()
     far: int = 0  # cells far to the right that are left aside
+    text: dict[str, Any] = field(default_factory=dict)  # how a text file is written
 
 
 def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawSheet]:

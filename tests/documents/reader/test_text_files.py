@@ -18,7 +18,7 @@ EUROS = "Nombre;Importe\nAna;12 €\nLuis;1.300 €\n"
 def rows_of(path: Path, content: bytes, name: str = "a.csv", choice: TextChoice | None = None) -> list[list[str]]:
     path = path / name
     path.write_bytes(content)
-    return list(read_rows(path, path.suffix, choice or TextChoice()))
+    return list(read_rows(path, dialect_of(path, path.suffix, choice or TextChoice())))
 
 
 def cells(text: str) -> list[list[str]]:

@@ -36,7 +36,7 @@ def read(content: bytes, name: str = "a.csv") -> list[list[str]]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        return list(read_rows(path, path.suffix))
+        return list(read_rows(path, dialect_of(path, path.suffix)))
 
 
 def added(rows: range, cells: list[AddedCell] = FOUND) -> list[AddedRow]:
