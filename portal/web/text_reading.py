@@ -37,7 +37,9 @@ def text_reading_of(document: Document, fields: Mapping[str, str]) -> dict[str, 
 def show(document_id: int) -> ResponseReturnValue:
     """The first rows as they would be read: a fragment for the script, else a page of its own."""
     document = _own_document(document_id)
-    page = text_reading_of(document, request.args) or abort(404)
+    page = text_reading_of(document, request.args)
+    if page is None and wants_fragment():  # it was started meanwhile, or is no text file
+        return "", 204
     template = "documents/_text_rows.html" if wants_fragment() else "documents/text_reading.html"
     return render_template(template, document=document, text_reading=page)
 
@@ -48,9 +50,8 @@ def read_again(document_id: int) -> ResponseReturnValue:
     """Have the file read with this encoding and delimiter."""
     document = _own_document(document_id)
     choice = choice_from(request.form) or abort(400)
-    if not document.sheets or not document.sheets[0].get("text"):
-        abort(404)
-    if not rereading.read_again(document.id, choice, current_app.extensions["storage"], utcnow()):
+    is_text = bool(document.sheets and document.sheets[0].get("text"))
+    if not is_text or not rereading.read_again(document.id, choice, current_app.extensions["storage"], utcnow()):
         flash(gettext("This file was started or is being read, so it is not read again."), "info")
     return redirect(url_for("documents.show", document_id=document.id), 303)
 
@@ -62,16 +63,17 @@ def _own_document(document_id: int) -> Document:
 
 def _encodings(chosen: str) -> list[tuple[str, str]]:
     """The codecs with what people call them; the chosen one first when it is none of the usual ones."""
-    western, central = gettext("Western Europe"), gettext("Central Europe")
+    western, central, greek = gettext("Western Europe"), gettext("Central Europe"), gettext("Greek")
+    cyrillic, turkish, japanese = gettext("Cyrillic"), gettext("Turkish"), gettext("Japanese")
+    korean, chinese = gettext("Korean"), gettext("Chinese")
     titles = {
         "utf-8": "UTF-8", "cp1252": f"Windows-1252 ({western})", "iso8859-15": f"ISO-8859-15 ({western})",
         "cp850": f"MS-DOS, CP850 ({western})", "mac_roman": f"Mac Roman ({western})", "utf-16": "UTF-16",
         "cp1250": f"Windows-1250 ({central})", "iso8859-2": f"ISO-8859-2 ({central})",
-        "cp1253": f"Windows-1253 ({gettext('Greek')})", "iso8859-7": f"ISO-8859-7 ({gettext('Greek')})",
-        "cp1251": f"Windows-1251 ({gettext('Cyrillic')})", "cp1254": f"Windows-1254 ({gettext('Turkish')})",
-        "shift_jis": f"Shift-JIS ({gettext('Japanese')})", "euc_jp": f"EUC-JP ({gettext('Japanese')})",
-        "euc_kr": f"EUC-KR ({gettext('Korean')})", "gb18030": f"GB 18030 ({gettext('Chinese')})",
-        "big5": f"Big5 ({gettext('Chinese')})",
+        "cp1253": f"Windows-1253 ({greek})", "iso8859-7": f"ISO-8859-7 ({greek})",
+        "cp1251": f"Windows-1251 ({cyrillic})", "cp1254": f"Windows-1254 ({turkish})",
+        "shift_jis": f"Shift-JIS ({japanese})", "euc_jp": f"EUC-JP ({japanese})", "euc_kr": f"EUC-KR ({korean})",
+        "gb18030": f"GB 18030 ({chinese})", "big5": f"Big5 ({chinese})",
     }  # fmt: skip
     return [(name, titles[name]) for name in CHOICES] + ([] if chosen in CHOICES else [(chosen, chosen)])
 
