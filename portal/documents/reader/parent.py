@@ -23,6 +23,7 @@ from portal.documents.reader.file_type import is_converted
 from portal.documents.reader.header_guess import guess
 from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sheet_file import header_of, sample
+from portal.documents.reader.total_rows import total_rows
 
 __all__ = [
     "FileProblem", "ReadLimits", "ReadingFailed", "SheetFacts", "Unreadable", "header_of", "read", "sample",
@@ -68,6 +69,7 @@ class SheetFacts:
     problem_facts: dict[str, Any] = field(default_factory=dict)
     counted: int | None = None  # rows without those in wide gaps; empty: all (it was read by an older version)
     hidden_rows: int = 0  # filled rows that the sheet does not show, for a filter or by hand
+    total_rows: list[int] = field(default_factory=list)  # that sum up the list or end it, as Excel counts
     far: int = 0  # cells far to the right that are left aside
     text: dict[str, Any] = field(default_factory=dict)  # of a text file: the fields of its csv_text.TextDialect
 
@@ -167,6 +169,7 @@ def _add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str
         facts.problem = FileProblem.TOO_MANY_ROWS.value
         facts.problem_facts = {"rows": facts.data_rows, "limit": limits.max_rows}
         return
+    facts.total_rows = total_rows(path, facts.header_row, country)
     facts.header = header_of(path, facts.header_row, facts.columns)
     facts.sample = sample(path, facts.header_row, width=facts.columns)
 
