@@ -3,17 +3,20 @@
 It knows neither the database nor how the file was read. A check reads the sheet file once, row by row.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, rows, text_of
+from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, LeftOut, rows, rows_to_check, text_of
 from portal.phone import Reason, parse
 
 __all__ = ["CheckFacts", "CheckedRow", "check", "check_facts", "rows", "summarise"]
 
 BAD_ROWS_SHOWN = 200
+NOTHING = LeftOut()
+_TEXT_FORMULA = re.compile(r'="[^"]*"')
 
 
 class CheckedRow(NamedTuple):
@@ -53,17 +56,23 @@ class CheckFacts:
         return cls(**{**facts, "bad_rows": bad_rows})
 
 
-def check(sheet_path: Path, header_row: int, column: int, country: str) -> Iterator[CheckedRow]:
-    """Check every row below the header, blank ones included, in the file's order.
+def check(
+    sheet_path: Path, header_row: int, column: int, country: str, left: LeftOut = NOTHING
+) -> Iterator[CheckedRow]:
+    """Check every row below the header that is not left out, blank ones included, in the file's order.
 
     `header_row` is counted as in Excel (0 = no header), `column` from 0; `country` is two letters, such as ES.
     """
     first_rows: dict[str, int] = {}
-    for row_no, cells in rows(sheet_path):
+    for row_no, cells in rows_to_check(sheet_path, left):
         if row_no <= header_row:
             continue
         cell: Cell = cells[column] if column < len(cells) else None
-        if isinstance(cell, (bool, dict)):  # a date has enough digits to be a valid number in some countries
+        if isinstance(cell, dict) and "f" in cell and not _TEXT_FORMULA.fullmatch(text_of(cell)):
+            yield CheckedRow(row_no, text_of(cell)[:DISPLAY_CHARACTERS], None, Reason.NO_RESULT, None)
+            continue
+        if isinstance(cell, bool) or (isinstance(cell, dict) and "d" in cell):
+            # A date has enough digits to be a valid number in some countries.
             reason = Reason.DATE if isinstance(cell, dict) else Reason.NOT_A_NUMBER
             yield CheckedRow(row_no, text_of(cell), None, reason, None)
             continue
@@ -96,6 +105,6 @@ def summarise(checked: Iterable[CheckedRow]) -> CheckFacts:
     return facts
 
 
-def check_facts(sheet_path: Path, header_row: int, column: int, country: str) -> CheckFacts:
+def check_facts(sheet_path: Path, header_row: int, column: int, country: str, left: LeftOut = NOTHING) -> CheckFacts:
     """Check the rows and count them: `check`, then `summarise`."""
-    return summarise(check(sheet_path, header_row, column, country))
+    return summarise(check(sheet_path, header_row, column, country, left))

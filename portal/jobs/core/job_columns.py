@@ -36,6 +36,8 @@ class JobColumns:
     header_row: Mapped[int] = mapped_column(default=1)  # row number as Excel counts, 0 = the sheet has none
     column: Mapped[int] = mapped_column(default=0)  # position in the row, from 0
     country: Mapped[str] = mapped_column(String(2), default="ES")
+    # rows that the person left alone: `hidden`, `totals`, or both
+    left_out: Mapped[str] = mapped_column(String(40), default="", server_default="")
 
     # counters like processed_numbers, written with the answers, so that progress needs no GROUP BY
     found_count: Mapped[int] = mapped_column(default=0)
