@@ -19,8 +19,9 @@ from sqlalchemy.orm import aliased
 from portal.database import changed_rows, db
 from portal.documents.check import check_facts
 from portal.documents.models import Document, Reading
+from portal.documents.reader.csv_text import TextChoice
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import MachineFailed, SheetFacts, convert, read
+from portal.documents.reader.parent import MachineFailed, SheetFacts, read
 from portal.documents.storage import LocalStorage
 from portal.phone import PARSER_VERSION
 
@@ -38,13 +39,15 @@ class Overtaken(Exception):
 
 
 class _Claim(NamedTuple):
-    """What a reader holds: the document, the number of its claim, tries so far, storage key and file name."""
+    """What a reader holds: the document, the number of its claim, tries so far, storage key, file name, and what was
+    chosen for a text file."""
 
     document_id: int
     number: int
     attempts: int
     key: str
     file_name: str
+    text_choice: dict[str, str]
 
 
 def next_in_turn(now: datetime) -> int | None:
@@ -116,9 +119,8 @@ def read_document(
     try:
         sheets = read(
             storage.path(key), claim.file_name, lambda index: storage.sheet_path(key, index), limits, country,
-            interrupted,
+            interrupted, storage.converted_path(key), TextChoice(**claim.text_choice),
         )  # fmt: skip
-        convert(storage.path(key), claim.file_name, storage.converted_path(key), limits, interrupted)
         lease.renew(CHECK_SECONDS)
         checks = _first_check(sheets, storage, key, country)
     except Overtaken:
@@ -163,7 +165,14 @@ def _claim(document_id: int, now: datetime) -> _Claim | None:
             read_lease_until=now + timedelta(seconds=LEASE_SECONDS),
             read_began_at=now,
         )
-        .returning(Document.id, Document.read_claim, Document.read_attempts, Document.storage_key, Document.file_name)
+        .returning(
+            Document.id,
+            Document.read_claim,
+            Document.read_attempts,
+            Document.storage_key,
+            Document.file_name,
+            Document.text_choice,
+        )
         .execution_options(synchronize_session=False)
     )
     row = db.session.execute(claimed).one_or_none()

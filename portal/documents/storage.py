@@ -97,6 +97,12 @@ class LocalStorage:
         _fsync_folder(path.parent)
         return StoredFile(key, digest.hexdigest(), size)
 
+    def copy(self, key: str) -> str:
+        """Store the file a second time under a new key, without what was made of it, and return the key. Raises
+        FileNotFoundError."""
+        with self.open(key) as file:
+            return self.put(file, max_bytes=self.size(key)).key
+
     def open(self, key: str) -> BinaryIO:
         """Open the file for reading. Raises FileNotFoundError."""
         return self.path(key).open("rb")

@@ -88,7 +88,7 @@ def test_a_good_file_becomes_ready(
 def test_a_hostile_file_is_refused(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
-    document_id = upload(hostile.make(tmp_path, "far_cell.xlsx"))
+    document_id = upload(hostile.make(tmp_path, "tiny_rows.xlsx"))
     read_document(document_id, storage, ReadLimits(), now)
     document = found(document_id)
     assert (document.state, document.problem, document.sheets) == (Reading.REFUSED, "unsafe", [])
