@@ -13,6 +13,7 @@ from portal.extensions import babel, csrf, htmx, login, mail, migrate
 from portal.redis_client import quick_redis
 from portal.sources import catalogue
 from portal.sources.recipe_store import RecipeStore
+from portal.sources.secret_store import SecretStore
 from portal.web import locale
 
 
@@ -66,4 +67,5 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
 def remember_recipes(app: Flask) -> None:
     """Let this process keep the last good recipes in the database, and use those that are there when a file is broken
     or missing."""
-    catalogue.remember_in(RecipeStore(app.config["SQLALCHEMY_DATABASE_URI"]))
+    url: str = app.config["SQLALCHEMY_DATABASE_URI"]
+    catalogue.remember_in(RecipeStore(url), SecretStore(url, app.config["SIGNING_KEYS"]))
