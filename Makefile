@@ -16,8 +16,8 @@ PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 py
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: set-up ## start the portal here, with everything it needs; Ctrl-C stops it
-	@exec $(PYTHON) -m portal.runner
+run: set-up ## start the portal here, with everything it needs; ROLE=web or ROLE=worker starts a part; Ctrl-C stops it
+	@exec $(if $(ROLE),env PORTAL_ROLE=$(ROLE)) $(PYTHON) -m portal.runner
 
 ctl: set-up ## control the running portal: make ctl ARGS=status, ARGS="restart web"
 	@exec $(PYTHON) -m portal.runner ctl $(ARGS)

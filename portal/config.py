@@ -8,6 +8,7 @@ import ipaddress
 import os
 import re
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -85,6 +86,12 @@ def _prefix(text: str) -> str:
     return text
 
 
+def _machine(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,80}", text):
+        raise ValueError
+    return text or socket.gethostname()[:80]
+
+
 def _key(text: str) -> str:
     if text and len(text) < SHORTEST_KEY:
         raise ValueError
@@ -160,6 +167,9 @@ SETTINGS = (
     Setting("PORTAL_PORT", "8000", _whole(1, 65535), "a port from 1 to 65535"),
     Setting("PORTAL_HOST", "127.0.0.1", str, "the address to listen on"),
     Setting("PORTAL_DATA_DIR", "var", str, "a folder"),
+    Setting("PORTAL_ROLE", "all", _one_of("all", "web", "worker"), "all, web or worker"),
+    Setting("PORTAL_MACHINE", "", _machine, "up to 80 letters, digits, dots, - or _"),
+    Setting("PORTAL_INTAKE_WORKERS", "1", _whole(1, 64), "a whole number from 1 to 64"),
     Setting("PORTAL_WORKERS", "3", _whole(1, 64), "a whole number from 1 to 64"),
     Setting("PORTAL_WORKERS_PER_PERSON", "0", _whole(0, 64), "a whole number from 0 to 64; 0: all but one"),
     Setting("PUBLIC_URL", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
@@ -243,6 +253,16 @@ def _check_storage(values: Mapping[str, Any]) -> None:
         raise SettingError("STORAGE_KMS_KEY is set, but STORAGE_ENCRYPTION is not aws:kms.")
 
 
+def _check_role(values: Mapping[str, Any]) -> None:
+    """Check that a machine that does only a part of the work shares everything with those that do the rest."""
+    lacking = [name for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "STORAGE_URL") if not values[name]]
+    if values["DATABASE_URL"].startswith("sqlite"):
+        lacking.insert(0, "DATABASE_URL (of PostgreSQL)")
+    if values["PORTAL_ROLE"] != "all" and lacking:
+        shared = ", ".join(lacking)
+        raise SettingError(f"PORTAL_ROLE is {values['PORTAL_ROLE']}, so several machines share the work: set {shared}.")
+
+
 def _secret_key(data_dir: Path) -> str:
     """Return the key that signs sessions: created once and kept in the data directory, readable by its owner only.
 
@@ -310,6 +330,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     values["SOURCES_DIR"] = (folder if folder.is_absolute() else ROOT / folder).resolve()
     _check_mail(values)
     _check_storage(values)
+    _check_role(values)
     values["EMBEDDED_VALKEY"] = not values["REDIS_URL"]
     values["VALKEY_SOCKET"] = _socket_path(data_dir)
     values["REDIS_URL"] = values["REDIS_URL"] or f"unix://{values['VALKEY_SOCKET']}"

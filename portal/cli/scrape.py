@@ -4,7 +4,6 @@ It has no rules of its own: `documents` reads the file and `jobs` does the work.
 """
 
 import hashlib
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -180,7 +179,7 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
     with click.progressbar(length=job.total_numbers, label=label, show_pos=True, file=sys.stderr) as bar:
         bar.update(job.processed_numbers)
         given = Conditions(
-            worker=f"terminal@{socket.gethostname()}"[:80],
+            worker=f"terminal@{current_app.config['PORTAL_MACHINE']}"[:80],
             lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
             backoff=backoff(),
             stopped=interrupt.is_set,

@@ -1,7 +1,6 @@
 """The tasks that a message can run: the functions in dispatch.FUNCTIONS. Each runs inside an app context."""
 
 import os
-import socket
 import threading
 from datetime import datetime
 
@@ -43,7 +42,7 @@ def _end_process() -> None:
 def scrape(job_id: int, attempt: int) -> None:
     """Run one attempt of the job whose turn it is. The message names a job, but says only that there is work."""
     conditions = Conditions(
-        worker=f"{socket.gethostname()}:{os.getpid()}"[:80],
+        worker=f"{current_app.config['PORTAL_MACHINE']}:{os.getpid()}"[-80:],
         lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
         backoff=backoff(),
         stopped=STOP.is_set,
