@@ -24,7 +24,8 @@ from portal.documents.upload import receive
 from portal.jobs import erasure
 from portal.jobs.export.copy import loss_words, workbook_path
 from tests.documents.test_storage import BAD_KEYS
-from tests.support.s3 import KEYS, Door, S3Server, s3_server
+from tests.support.doors import Door
+from tests.support.s3 import KEYS, S3Server, s3_server
 
 MB = 1024 * 1024
 

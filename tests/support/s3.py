@@ -1,20 +1,19 @@
-"""A real S3 server for tests: moto's, in its own environment and process, behind a door that a test can shut.
+"""A real S3 server for tests: moto's, in its own environment and process.
 
 `make test` installs it into `.venv-moto`, from `requirements-moto.txt`. It keeps everything in memory.
 """
 
 import os
 import signal
-import socket
 import subprocess
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from portal.config import ROOT
+from tests.support.doors import Door
 from tests.support.processes import dies_with_us, missing, stop
 
 PYTHON = ROOT / ".venv-moto" / "bin" / "python"
@@ -27,57 +26,6 @@ print(server.server_port, flush=True)
 server.serve_forever()
 """
 KEYS = {"STORAGE_REGION": "eu-south-2", "STORAGE_ACCESS_KEY": "anybody", "STORAGE_SECRET_KEY": "may come in"}
-
-
-class Door:
-    """Passes connections on to a server on 127.0.0.1 while it is open; shut, it refuses them and cuts those it has."""
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._listener: socket.socket | None = None
-        self._pairs: list[socket.socket] = []
-        self.port = 0
-        self.open()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def open(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def shut(self) -> None:
-        if self._listener is not None:
-            with suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
-        for one in self._pairs:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        self._pairs = []
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                outside, _ = listener.accept()
-                inside = socket.create_connection(("127.0.0.1", self._to))
-            except OSError:
-                return
-            self._pairs += [outside, inside]
-            for one, other in ((outside, inside), (inside, outside)):
-                threading.Thread(target=_pump, args=(one, other), daemon=True).start()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while piece := source.recv(65536):
-            target.sendall(piece)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
 
 
 @dataclass
@@ -106,7 +54,7 @@ class S3Server:
 
     @contextmanager
     def door(self) -> Iterator[Door]:
-        door = Door(self.port)
+        door = Door(("127.0.0.1", self.port))
         try:
             yield door
         finally:
