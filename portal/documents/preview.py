@@ -19,7 +19,7 @@ from portal.documents.models import Document
 from portal.documents.reader.header_guess import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter, header_of, sample
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 from portal.phone import countries
 
 SHEET_UNKNOWN = "sheet_unknown"
@@ -173,7 +173,7 @@ class Preview:
 
 def preview_of(
     document: Document,
-    storage: LocalStorage,
+    storage: Storage,
     requested: Mapping[str, str],
     columns: Sequence[str],
     country: str,
@@ -181,8 +181,8 @@ def preview_of(
 ) -> Preview:
     """Preview a ready document under the form's values; `country` is used when none is requested.
 
-    `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview
-    and StillCounting.
+    `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview,
+    StillCounting and StorageAway.
     """
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     first = default_sheet(sheets)
@@ -190,7 +190,7 @@ def preview_of(
         raise NothingToPreview
 
     def path_of(facts: SheetFacts) -> Path:
-        return storage.sheet_path(document.storage_key, facts.index)
+        return storage.fetch(document.storage_key, sheet_part(facts.index))
 
     def head_of(facts: SheetFacts, row_no: int) -> list[str]:
         return facts.header if row_no == facts.header_row else header_of(path_of(facts), row_no, facts.columns)
