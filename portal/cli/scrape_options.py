@@ -9,7 +9,7 @@ from portal.accounts import User
 from portal.cli.terminal import CommandFailed
 from portal.documents.intake import default_sheet
 from portal.documents.models import Document
-from portal.documents.reader.header_guess import normalised
+from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words

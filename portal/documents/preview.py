@@ -16,7 +16,7 @@ from portal.database import db
 from portal.documents.check import CheckFacts, check_facts
 from portal.documents.intake import choice_key, default_sheet
 from portal.documents.models import Document
-from portal.documents.reader.header_guess import normalised
+from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter, header_of, sample
 from portal.documents.storage import LocalStorage

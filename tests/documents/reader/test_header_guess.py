@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portal.documents.reader.header_guess import guess, name_score
+from portal.documents.reader.header_guess import guess
 from tests.documents.sheets import written
 
 NUMBERS = [[f"61234567{n}"] for n in range(10)]
@@ -46,11 +46,3 @@ def test_it_finds_column_and_header(tmp_path: Path, lines: list[list[Any]], head
 def test_data_is_not_taken_for_a_header(tmp_path: Path) -> None:
     lines = [["Ana", "612345678"], ["Luis", "no tiene"], ["Eva", "698765432"]]
     assert guess(written(tmp_path / "s", lines), "ES") == (0, 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "score"),
-    [("Teléfono", 3), ("TELEFONO", 3), ("móvil ", 3), ("Teléfono 1", 2), ("Nº de teléfono", 1), ("Nombre", 0), ("", 0)],
-)
-def test_it_scores_headings(text: str, score: int) -> None:
-    assert name_score(text) == score
