@@ -20,7 +20,7 @@ from portal.database import changed_rows, db
 from portal.documents.check import check_facts
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import MachineFailed, SheetFacts, convert, read
+from portal.documents.reader.parent import MachineFailed, SheetFacts, convert, likeliest_sheet, read
 from portal.documents.storage import LocalStorage
 from portal.phone import PARSER_VERSION
 
@@ -217,9 +217,8 @@ def _change(claim: _Claim, **values: Any) -> bool:
 
 
 def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
-    """Return the sheet that the check page shows first: the first usable visible one, else the first usable one."""
-    usable = [facts for facts in sheets if facts.usable]
-    return next((facts for facts in usable if not facts.hidden), None) or next(iter(usable), None)
+    """Return the sheet that the check page shows first: of the usable ones, the one with the numbers."""
+    return likeliest_sheet([facts for facts in sheets if facts.usable])
 
 
 def choice_key(sheet: int, header_row: int, column: int, country: str) -> str:
@@ -233,5 +232,6 @@ def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, coun
     first = default_sheet(sheets)
     if first is None:
         return {}
+    country = first.country or country
     facts = check_facts(storage.sheet_path(key, first.index), first.header_row, first.number_column, country)
     return {choice_key(first.index, first.header_row, first.number_column, country): facts.to_dict()}

@@ -47,7 +47,8 @@ class PickedColumns:
 def pick(
     sheets: Sequence[SheetFacts], first: SheetFacts, requested: Mapping[str, str], country: str, header_of: ReadHeader
 ) -> PickedColumns:
-    """Resolve the form's values to a choice. `first` and `country` are used when no sheet or country is requested.
+    """Resolve the form's values to a choice. `first` is used when no sheet is requested, and `country` when no country
+    is requested or guessed.
 
     `requested` may hold `sheet`, `header_row`, `column` and `country` as the form sends them. `sheet` and `column` are
     positions from 0, or the name of a sheet or heading. `shown_sheet` is the sheet whose header rows and columns the
@@ -81,7 +82,7 @@ def pick(
         else:
             column = position
 
-    chosen_country = country
+    chosen_country = facts.country or country
     if wanted := requested.get("country", "").strip().upper():
         if wanted in countries():
             chosen_country = wanted
@@ -159,7 +160,7 @@ class Preview:
 def preview_of(
     document: Document, storage: LocalStorage, requested: Mapping[str, str], country: str, person_id: int
 ) -> Preview:
-    """Preview a ready document under the form's values; `country` is used when none is requested.
+    """Preview a ready document under the form's values; `country` is used when none is requested or guessed.
 
     `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview
     and StillCounting.

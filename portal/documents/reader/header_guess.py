@@ -5,37 +5,40 @@ names telephone numbers outranks a column without one that happens to have more 
 doubt it finds no header: a title taken for data is shown as a bad row, but data taken for a header would be lost.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from statistics import median
 
-from portal.documents.reader.heading_words import NUMBERS, Heading, heading_of, is_later, normalised
+from portal.documents.reader.country_guess import (
+    CountryFrom,
+    CountryGuess,
+    NamedCountries,
+    countries_in,
+    country_of_prefixes,
+    guess_country,
+)
+from portal.documents.reader.heading_words import (
+    LANGUAGE_OF,
+    NUMBERS,
+    Heading,
+    countries_of,
+    heading_of,
+    is_later,
+    languages_of,
+    normalised,
+    says_none,
+)
+from portal.documents.reader.number_column import NumberColumn, has_digits, is_filled, without_copies
 from portal.documents.reader.sheet_file import Cell, rows, text_of
-from portal.phone import Reason, parse
+from portal.phone.country_names import country_of
 
 ROWS_READ = 220
 HEADER_WITHIN = 60
-PARSED = 40  # cells of a column, spread over its rows: enough for a share, and cheap
 _CLIPPED = 100  # characters of a cell
-_LONGEST = 60  # characters of a cell that may be a number with words around it
-_PHONE_LIKE = 0.3  # of a text with as many digits as a number that is not valid in the given country
-_OFFERED = 0.8  # of a cell that a person reads a number in, or two
 
-# What people write where a number is missing.
-_NO_NUMBER = re.compile(
-    r"(?:no|sin|sense|sans|kein|keine|nessun|nao|without|ohne)(?: .*)?|n a|na|nd|n d|ns nc|s n|nc|null|none|nan|nil|"
-    r"ninguno|ninguna|vacio|falta|faltan|pendiente|pending|desconocido|unknown|inconnu|unbekannt|x+|baja|erroneo|"
-    r"erronea|equivocado|incorrecto|invalido|invalid|mal|privado|oculto|pregunta.*|preguntar.*|llamar.*|ver.*|"
-    r"fehlt|manca|error|ausente|-*"
-)
-_WEIGHTS = {
-    Heading.MOBILE: 2.3, Heading.PHONE: 2.0, Heading.LANDLINE: 1.9, Heading.FAX: 1.4, Heading.PERHAPS: 0.5,
-    Heading.UNKNOWN: 0.0, Heading.RIVAL: -1.2, Heading.COUNTRY: -1.0, Heading.PREFIX: -2.0, Heading.OTHER: -0.4,
-}  # fmt: skip
 # What a cell of a row says for the row being the headings.
 _HEADING_SCORES = {
     Heading.MOBILE: 3.0, Heading.PHONE: 3.0, Heading.LANDLINE: 2.5, Heading.FAX: 2.5, Heading.PERHAPS: 1.5,
@@ -52,6 +55,8 @@ class SheetGuess:
     columns: tuple[int, ...] = ()  # all columns that look like numbers, the likeliest first
     numbers: int = 0  # how many of the rows read have one in the likeliest column
     rows_read: int = 0  # below the header, empty ones included
+    country: CountryGuess = CountryGuess("ES")  # of numbers without a prefix
+    country_column: int | None = None  # that names another country in some rows
 
 
 def guess(sheet_path: Path, country: str) -> tuple[int, int]:
@@ -79,99 +84,6 @@ def _clipped(sheet_path: Path) -> Iterator[tuple[int, list[Cell]]]:
         yield row_no, [cell[:_CLIPPED] if isinstance(cell, str) else cell for cell in cells]
 
 
-def number_score(cell: Cell, country: str) -> float:
-    """Score how much a cell looks like a telephone number, from 0 to 1; 1 when it is a valid one."""
-    return _read(cell, country)[0] if _has_digits(cell) else 0.0
-
-
-def _has_digits(cell: Cell) -> bool:
-    """Return whether a cell has as many digits as a telephone number, or several."""
-    if isinstance(cell, str):
-        return len(cell) <= _LONGEST and 7 <= sum(map(str.isdigit, cell)) <= 40
-    return isinstance(cell, int) and not isinstance(cell, bool) and 10**6 <= cell < 10**17
-
-
-_NO_TELEPHONE = frozenset({Reason.DATE, Reason.IDENTIFIER, Reason.NOT_A_NUMBER, Reason.LONG_TEXT})
-
-
-def _read(cell: Cell, country: str) -> tuple[float, str | None]:
-    """Read a cell that has digits: its score, and its number in E.164 if it has one."""
-    text = text_of(cell).strip()
-    phone = parse(text, country)
-    if phone.reason is None:
-        return 1.0, phone.e164
-    if phone.offered:
-        return _OFFERED, phone.offered[0]
-    if phone.reason in _NO_TELEPHONE:
-        return 0.0, None
-    return (_PHONE_LIKE if sum(map(str.isdigit, text)) >= 0.7 * len(text) else 0.0), None
-
-
-@dataclass
-class _Column:
-    """One column of the rows read, below the header."""
-
-    position: int
-    heading: Heading
-    later: bool = False  # its heading names a second number
-    filled: int = 0
-    with_digits: list[tuple[int, Cell]] = field(default_factory=list)  # index of the row, cell
-    country: str = "ES"
-
-    @cached_property
-    def read(self) -> dict[int, tuple[float, str | None]]:
-        """Scores and numbers of some cells, spread over the column, by the row's index."""
-        chosen, step = self.with_digits, 1
-        while len(chosen) > PARSED:  # of two columns the same rows, so that they can be compared
-            step *= 2
-            chosen = [pair for pair in self.with_digits if pair[0] % step == 0] or self.with_digits[:PARSED]
-        return {row: _read(cell, self.country) for row, cell in chosen}
-
-    @cached_property
-    def share(self) -> float:
-        """How much of what is filled looks like telephone numbers, from 0 to 1."""
-        if not self.with_digits:
-            return 0.0
-        mean = sum(score for score, _ in self.read.values()) / len(self.read)
-        return mean * len(self.with_digits) / max(self.filled, 1)
-
-    @property
-    def numbers(self) -> int:
-        """About how many cells are numbers."""
-        return round(self.share * self.filled)
-
-    @cached_property
-    def is_series(self) -> bool:
-        """Whether the digits rise from row to row, as numbers that somebody counted do."""
-        plain = [cell for _, cell in self.with_digits
-                 if isinstance(cell, int) or (isinstance(cell, str) and cell.isascii() and cell.isdigit())]  # fmt: skip
-        values = [int(cell) for cell in plain]
-        if len(values) < 5 or len(values) < 0.8 * len(self.with_digits):
-            return False
-        up = sum(one < two for one, two in zip(values, values[1:], strict=False))
-        return up >= 0.95 * (len(values) - 1)
-
-    def rank(self, rows_below: int) -> float:
-        """Score the column among the others: its heading, as far as there are numbers below it, then the numbers."""
-        share = self.share
-        weight = _WEIGHTS[self.heading]
-        score = share + weight * (min(1.0, share / 0.2) if weight > 0 else 1.0)
-        if self.is_series and self.heading not in NUMBERS:
-            score -= 0.6
-        if self.later:
-            score -= 0.15
-        return score + 0.5 * self.numbers / max(rows_below, 1)
-
-    @property
-    def looks_like_numbers(self) -> bool:
-        """Whether the column is offered as one with telephone numbers."""
-        if self.heading in NUMBERS:
-            return self.share >= 0.1
-        if self.heading in (Heading.PREFIX, Heading.COUNTRY) or self.is_series:
-            return False
-        return self.share >= {Heading.RIVAL: 2.0, Heading.OTHER: 0.9, Heading.PERHAPS: 0.4}.get(self.heading, 0.6)
-
-
 class Table:
     """The first rows of a sheet, and what can be guessed from them."""
 
@@ -179,17 +91,23 @@ class Table:
         self.rows = first_rows
         self.country = country
         self.width = max(map(len, first_rows), default=0)
-        self._filled = [sum(1 for cell in cells if _is_filled(cell)) for cells in first_rows]
-        self._digits = [[_has_digits(cell) for cell in cells] for cells in first_rows]
+        self._filled = [sum(1 for cell in cells if is_filled(cell)) for cells in first_rows]
+        self._digits = [[has_digits(cell) for cell in cells] for cells in first_rows]
 
     def guess(self) -> SheetGuess:
         if not self.width:
-            return SheetGuess()
+            return SheetGuess(country=CountryGuess(self.country))
         header = self._header_row()
-        columns = self.columns(header)
-        below = sum(1 for filled in self._filled[header:] if filled)
-        ranked = sorted(columns, key=lambda column: (-column.rank(below), column.position))
-        listed = _without_copies([column for column in ranked if column.looks_like_numbers])
+        texts = self.headings(header)
+        languages = languages_of(texts, LANGUAGE_OF.get(self.country, ""))
+        spoken = countries_of(languages)
+        assumed = self.country if self.country in spoken or "en" in languages or not spoken else spoken[0]
+        ranked = self._ranked(header, texts, assumed)
+        named, column = self._named_countries(header, texts)
+        country = self._country(ranked, languages, named)
+        if country.country != assumed:
+            ranked = self._ranked(header, texts, country.country)
+        listed = without_copies([column for column in ranked if column.looks_like_numbers])
         best = listed[0] if listed else ranked[0]
         return SheetGuess(
             header_row=header,
@@ -197,12 +115,58 @@ class Table:
             columns=tuple(column.position for column in listed),
             numbers=best.numbers,
             rows_read=len(self.rows) - header,
+            country=country,
+            country_column=column,
         )
 
-    def columns(self, header: int) -> list[_Column]:
-        """Gather the columns below a header (0 = none)."""
-        texts = self.headings(header)
-        columns = [_Column(place, heading_of(text), is_later(text), country=self.country)
+    def _ranked(self, header: int, texts: Sequence[str], country: str) -> list[NumberColumn]:
+        """Return the columns, the likeliest one with telephone numbers first."""
+        below = sum(1 for filled in self._filled[header:] if filled)
+        columns = self.columns(header, texts, country)
+        named = [column for column in columns if column.heading in NUMBERS and column.looks_like_numbers]
+        if named:  # digits below another heading are something else, and need not be read
+            maybe = (Heading.UNKNOWN, Heading.PERHAPS)
+            written = [column for column in columns if column.heading in maybe and column.is_written_out]
+            columns = named + [column for column in written if column.looks_like_numbers]
+        else:
+            for column in columns:
+                if column.heading is Heading.UNKNOWN and len(column.with_digits) > 2 and column.share < 0.6:
+                    column.look_abroad()
+        return sorted(columns, key=lambda column: (-column.rank(below), column.position))
+
+    def _country(
+        self, ranked: Sequence[NumberColumn], languages: Sequence[str], named: NamedCountries | None
+    ) -> CountryGuess:
+        """Guess the country from the numbers of the likeliest columns."""
+        listed = [column for column in ranked if column.looks_like_numbers]
+        best = [column for column in listed if column.heading in NUMBERS] or listed[:1] or list(ranked[:1])
+        texts = [text_of(cell).strip() for column in best for _, cell in column.with_digits]
+        numbers = [text for text in texts if not text.startswith(("+", "00"))]
+        if named is None and not numbers:
+            return country_of_prefixes(texts, self.country)
+        if named is None:
+            return guess_country(numbers, languages, self.country)
+        country = named.countries[0] if len(named.countries) == 1 else self.country
+        rivals = guess_country(numbers, languages, self.country)
+        fits = {rivals.country, *rivals.rivals, self.country} - {country}
+        return CountryGuess(country, tuple(fits) if numbers and country != self.country else (), CountryFrom.COLUMN)
+
+    def _named_countries(self, header: int, texts: Sequence[str]) -> tuple[NamedCountries | None, int | None]:
+        """Return what the column with countries says, and its position when it names several."""
+        for wanted in (Heading.PREFIX, Heading.COUNTRY, Heading.UNKNOWN):
+            for place, text in enumerate(texts):
+                if heading_of(text) is not wanted:
+                    continue
+                cells = [self._text(index, place) for index in range(header, len(self.rows))]
+                if wanted is Heading.UNKNOWN and not _all_name_countries(cells):
+                    continue
+                if (named := countries_in(cells)) is not None:
+                    return named, place if len(named.countries) > 1 else None
+        return None, None
+
+    def columns(self, header: int, texts: Sequence[str], country: str) -> list[NumberColumn]:
+        """Gather the columns below a header (0 = none) with these headings."""
+        columns = [NumberColumn(place, heading_of(text), is_later(text), country=country)
                    for place, text in enumerate(texts)]  # fmt: skip
         for index in range(header, len(self.rows)):
             digits = self._digits[index]
@@ -210,8 +174,9 @@ class Table:
                 if digits[place]:
                     columns[place].filled += 1
                     columns[place].with_digits.append((index, cell))
-                elif _is_filled(cell):
+                elif is_filled(cell):
                     columns[place].filled += 1
+                    columns[place].none += isinstance(cell, str) and says_none(cell)
         return columns
 
     def headings(self, header: int) -> list[str]:
@@ -241,14 +206,21 @@ class Table:
             if not self._filled[index]:
                 continue
             if any(self._digits[index]):  # a letterhead may have a telephone number of its own
-                data_above += self._filled[index] > usual / 2 or usual < 2
+                data_above += self._filled[index] > usual / 2 and not self._is_prose(index)
                 if data_above:
                     break
                 continue
             score = self._heading_score(index, cells, usual) if index < last else 0.0
-            if score >= max(best_score, 1.0):
+            below_group = best == index and score >= 2.0 and self._filled[index] > self._filled[index - 1]
+            if score >= max(best_score, 1.0) or below_group:
                 best, best_score = index + 1, score
         return best
+
+    def _is_prose(self, index: int) -> bool:
+        """Whether a row is one text with a few digits, such as a letterhead with a telephone number."""
+        texts = [cell for cell in self.rows[index] if is_filled(cell)]
+        text = texts[0] if len(texts) == 1 else None
+        return isinstance(text, str) and sum(map(str.isdigit, text)) < 0.35 * len(text)
 
     def _usual_width(self) -> float:
         """Return how many cells of a row are filled: of those with a number, else of all."""
@@ -258,24 +230,35 @@ class Table:
 
     def _heading_score(self, index: int, cells: Sequence[Cell], usual: float) -> float:
         """Score how much a row looks like headings: named columns, and words above digits."""
-        score = 0.0
+        score, named = 0.0, self._names_numbers(cells)
         for place, cell in enumerate(cells):
             if not isinstance(cell, str) or not (text := cell.strip()):
-                continue  # a year or a date says nothing: both are headings and data
+                score -= _is_counted(cell)  # a year or a date says nothing: both are headings and data
+                continue
             plain = normalised(text)
-            if _NO_NUMBER.fullmatch(plain) or "@" in text:
+            if says_none(text) or "@" in text:
                 if self._typed[place]:
                     return 0.0
                 continue
             kind = heading_of(text)
-            if plain in self._below(place, index):
+            if not named and plain in self._below(place, index):  # headings may be repeated on each page
                 score -= 2.0
-            elif kind is not Heading.UNKNOWN:
+            elif kind in NUMBERS or (kind is not Heading.UNKNOWN and not any(map(str.isdigit, text))):
                 score += _HEADING_SCORES[kind]
             elif self._typed[place] and len(plain.split()) <= 3 and not any(map(str.isdigit, text)):
                 score += 0.7
-        wide = self._filled[index] > usual / 2
+        wide = self._filled[index] > usual / 2 or named
         return score + 0.5 if wide else score * 0.3
+
+    def _names_numbers(self, cells: Sequence[Cell]) -> bool:
+        """Whether a row has a short heading for telephone numbers above digits, so that it is no title."""
+        return any(
+            self._typed[place]
+            and isinstance(cell, str)
+            and len(cell.split()) <= 4
+            and heading_of(cell.strip()) in NUMBERS
+            for place, cell in enumerate(cells)
+        )
 
     @cached_property
     def _typed(self) -> list[bool]:
@@ -286,7 +269,7 @@ class Table:
                 if digits[place] or (cell is not None and not isinstance(cell, str)):
                     typed[place] += 1
                     filled[place] += 1
-                elif _is_filled(cell):
+                elif is_filled(cell):
                     filled[place] += 1
                     typed[place] += isinstance(cell, str) and sum(map(str.isdigit, cell)) > len(cell) / 2
         return [count > 0 and count >= 0.4 * of for count, of in zip(typed, filled, strict=True)]
@@ -306,19 +289,13 @@ class Table:
         return {}
 
 
-def _is_filled(cell: Cell) -> bool:
-    return cell is not None and (not isinstance(cell, str) or bool(cell.strip()))
+def _is_counted(cell: Cell) -> bool:
+    """Whether a cell is a number and no year, as a heading may be."""
+    return isinstance(cell, (int, float)) and not isinstance(cell, bool) and not 1900 <= cell <= 2100
 
 
-def _without_copies(ranked: list[_Column]) -> list[_Column]:
-    """Leave out columns that repeat the numbers of one to their left, row by row."""
-    left_out = set()
-    for one in ranked:
-        for other in ranked:
-            if other.position <= one.position or other.position in left_out:
-                continue
-            both = [row for row in one.read.keys() & other.read.keys() if one.read[row][1] and other.read[row][1]]
-            same = sum(one.read[row][1] == other.read[row][1] for row in both)
-            if len(both) >= 3 and same >= 0.9 * len(both) and one.position not in left_out:
-                left_out.add(other.position)
-    return [column for column in ranked if column.position not in left_out]
+def _all_name_countries(texts: Sequence[str]) -> bool:
+    """Whether the first texts of a column without a known heading all name countries, or their codes with a +."""
+    first = list(islice(filter(None, texts), 8))
+    written = all(text[0] in "+0" or text[0].isalpha() for text in first)
+    return len(first) > 3 and written and all(map(country_of, first))

@@ -49,7 +49,7 @@ _PHONE = _set(
     "rufnr telno teleph telefonata msisdn e164 telnum numtel numerotelefono telefonocontacto ph"
 )
 _LANDLINE = _set(
-    "fijo fijos landline landlines fixe fixes fixo fixos fisso fissi festnetz festnetznummer festnetznr "
+    "fijo fijos fix landline landlines fixe fixes fixo fixos fisso fissi festnetz festnetznummer festnetznr "
     "festnetztelefon centralita centralino switchboard fixnet standard"
 )
 _FAX = _set("fax telefax faxnummer faxnr telecopie")
@@ -130,6 +130,7 @@ _BY_LANGUAGE = {
     "fr": "nom prenom noms prenoms portable portables telephone fixe ville adresse courriel societe pays commentaire "
     "commentaires numero commande facture rue indicatif code mobile naissance adherent",
     "it": "nome cognome cellulare cellulari telefono indirizzo citta provincia cap azienda paese note fisso codice "
+    "recapito telefonico telefonici importo data riferimento "
     "fattura ordine numero via ditta prefisso contatto centralino",
     "de": "name vorname nachname telefon handy handynummer telefonnummer rufnummer mobil mobilnummer festnetz strasse "
     "ort plz firma land anrede email kundennummer bestellnummer bemerkung stadt adresse nummer vorwahl kunde "
@@ -153,6 +154,8 @@ COUNTRIES = {
     "ca": ("ES",),
     "en": ("GB", "US", "IE"),
 }
+# The language that decides when the headings are in several, by the portal's country.
+LANGUAGE_OF = {country: language for language in reversed(COUNTRIES) for country in COUNTRIES[language]} | {"ES": "es"}
 
 _TABLES = (
     (Heading.FAX, _FAX), (Heading.MOBILE, _MOBILE), (Heading.LANDLINE, _LANDLINE), (Heading.PHONE, _PHONE),
@@ -160,6 +163,12 @@ _TABLES = (
 _COMPOUND = re.compile(r"(?:telefon|mobil|handy|ruf|festnetz|funk)\w*(?:nummern?|nr)")  # German joins its words
 _OTHER_COMPOUND = re.compile(r"\w{3,}(?:nummern?|nr|preis|datum|betrag)")
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-Za-zÀ-ÿ])(?=\d)|(?<=\d)(?=[A-Za-zÀ-ÿ])")
+_NUMERO = re.compile(r"\b[nN](?:[ºo°]\.|[º°]|úm\.|\.[ºo°])\s*")
+_NONE = re.compile(
+    r"(?:no|sin|sense|sans|kein|keine|nessun|nao|without|ohne)(?: .*)?|n a|nd|n d|ns nc|s n|nc|null|none|nan|nil|"
+    r"ningun[oa]?|vacio|faltan?|pendiente|pending|desconocido|unknown|inconnu|unbekannt|x+|erroneo|erronea|"
+    r"equivocado|incorrecto|invalido|invalid|oculto|preguntar?.*|llamar.*|fehlt|manca|error|ausente|"
+)
 _OUTSIDE = re.compile(r"[^a-z0-9]+")
 
 
@@ -170,14 +179,20 @@ def normalised(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a heading: `phoneNumber` → `phone number`, `Telefono1` → `telefono 1`."""
-    return normalised(_CAMEL.sub(" ", text)).replace("e 164", "e164").split()
+    """Return the words of a heading: `phoneNumber` → `phone number`, `Telefono1` → `telefono 1`, `Nº` → `num`."""
+    return normalised(_CAMEL.sub(" ", _NUMERO.sub("num ", text))).replace("e 164", "e164").split()
+
+
+@lru_cache(maxsize=4096)
+def says_none(text: str) -> bool:
+    """Return whether a text is what people write where a number is missing, such as `no tiene` or `sin teléfono`."""
+    return bool(_NONE.fullmatch(normalised(_NUMERO.sub("num ", text))))
 
 
 @lru_cache(maxsize=4096)
 def heading_of(text: str) -> Heading:
     """Return what a text says about its column, if it is a heading. A text with many digits is none."""
-    if not text or len(text) > LONGEST_HEADING or sum(map(str.isdigit, text)) > 5:
+    if not text or len(text) > LONGEST_HEADING or sum(map(str.isdigit, text)) > 5 or says_none(text):
         return Heading.UNKNOWN
     words = words_of(text)
     if not words or len(words) > _MOST_WORDS:
@@ -213,15 +228,19 @@ def is_later(text: str) -> bool:
     return bool(_LATER.intersection(words_of(text)))
 
 
-def language_of(headings: Iterable[str], usual: str = "") -> str:
-    """Return the language that most headings are in, such as `pt`; `usual` when it is one of several, "" when none."""
+def languages_of(headings: Iterable[str], usual: str = "") -> tuple[str, ...]:
+    """Return the language that most headings are in, such as `pt`, or several that fit as well, `usual` first. Empty
+    when no word is known."""
     counts: Counter[str] = Counter()
     for text in headings:
         for word in words_of(text) if len(text) <= LONGEST_HEADING else ():
             for language in (languages := _LANGUAGES.get(word, [])):
                 counts[language] += 12 // len(languages)
-    if not counts:
-        return ""
-    most = max(counts.values())
+    most = max(counts.values(), default=0)
     best = [language for language, count in counts.items() if count == most]
-    return usual if usual in best else best[0] if len(best) == 1 else ""
+    return tuple(sorted(best, key=lambda language: language != usual))
+
+
+def countries_of(languages: Iterable[str]) -> tuple[str, ...]:
+    """Return the countries where headings in one of these languages are likely, the likeliest first."""
+    return tuple(dict.fromkeys(country for language in languages for country in COUNTRIES[language]))
