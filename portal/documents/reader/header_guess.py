@@ -37,6 +37,8 @@ from portal.phone.country_names import country_of
 
 ROWS_READ = 220
 HEADER_WITHIN = 60
+MOST_TICKED = 10
+_SURE = 0.5  # share of numbers
 _CLIPPED = 100  # characters of a cell
 
 # What a cell of a row says for the row being the headings.
@@ -53,6 +55,7 @@ class SheetGuess:
     header_row: int = 0
     column: int = 0  # the likeliest column, even when none has numbers
     columns: tuple[int, ...] = ()  # all columns that look like numbers, the likeliest first
+    ticked: tuple[int, ...] = ()  # of those, the ones that are surely meant, when there are several; in their order
     numbers: int = 0  # how many of the rows read have one in the likeliest column
     rows_read: int = 0  # below the header, empty ones included
     country: CountryGuess = CountryGuess("ES")  # of numbers without a prefix
@@ -113,6 +116,7 @@ class Table:
             header_row=header,
             column=best.position,
             columns=tuple(column.position for column in listed),
+            ticked=_surely_meant(best, listed),
             numbers=best.numbers,
             rows_read=len(self.rows) - header,
             country=country,
@@ -287,6 +291,15 @@ class Table:
     @cached_property
     def _words(self) -> dict[int, list[str]]:
         return {}
+
+
+def _surely_meant(best: NumberColumn, listed: Sequence[NumberColumn]) -> tuple[int, ...]:
+    """Return the columns that are looked up unless the person says otherwise, if there are several: their headings name
+    telephones, and half of what is in them are numbers. Nobody pays for a fax number unasked."""
+    sure = [column for column in listed if column.heading in NUMBERS - {Heading.FAX} and column.share >= _SURE]
+    if best not in sure or len(sure) < 2:
+        return ()
+    return tuple(sorted(column.position for column in sure[:MOST_TICKED]))
 
 
 def _is_counted(cell: Cell) -> bool:

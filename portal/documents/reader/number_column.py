@@ -43,6 +43,8 @@ def _read(cell: Cell, country: str) -> tuple[float, str | None]:
     phone = parse(text, country)
     if phone.reason is None:
         return 1.0, phone.e164
+    if phone.numbers:
+        return 1.0, phone.numbers[0]
     if phone.offered:
         return _OFFERED, phone.offered[0]
     if phone.reason in _NO_TELEPHONE:

@@ -61,7 +61,8 @@ class SheetFacts:
     columns: int = 0
     header_row: int = 0  # guessed, as Excel counts; 0 = no header
     number_column: int = 0  # guessed, from 0
-    number_columns: list[int] = field(default_factory=list)  # all that look like numbers, the likeliest first
+    number_columns: list[int] = field(default_factory=list)  # those that are ticked at first, when there are several
+    likely_columns: list[int] = field(default_factory=list)  # all that look like numbers, the likeliest first
     numbers: int = 0  # about how many rows have a number in the guessed column
     country: str = ""  # guessed, for numbers without a prefix; "" when this file was read by an older version
     rival_countries: list[str] = field(default_factory=list)  # others that the numbers are valid in as well
@@ -82,6 +83,11 @@ class SheetFacts:
         """Whether the sheet has rows that can be looked up."""
         return self.problem is None and self.data_rows > 0
 
+    @property
+    def proposed_columns(self) -> tuple[int, ...]:
+        """The columns that are ticked as long as nobody has chosen others, in the sheet's order."""
+        return tuple(sorted({self.number_column, *self.number_columns}))
+
     def has_header_row(self, row: int) -> bool:
         """Return whether `row` (0: no header) can be the header: there are rows below it."""
         return 0 <= row < self.rows
@@ -96,8 +102,9 @@ class SheetFacts:
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "SheetFacts":
-        """Rebuild the facts from what `to_dict` returned, after a round trip through JSON."""
-        return cls(**facts)
+        """Rebuild the facts from what `to_dict` returned, after a round trip through JSON. What only a newer version of
+        the portal knows is left out."""
+        return cls(**{name: value for name, value in facts.items() if name in cls.__dataclass_fields__})
 
 
 def read(
@@ -158,7 +165,8 @@ def add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str)
         return
     guessed = guess_sheet(path, country)
     facts.header_row, facts.number_column = guessed.header_row, guessed.column
-    facts.number_columns, facts.country_column = list(guessed.columns), guessed.country_column
+    facts.number_columns, facts.country_column = list(guessed.ticked), guessed.country_column
+    facts.likely_columns = list(guessed.columns)
     facts.country, facts.rival_countries = guessed.country.country, list(guessed.country.rivals)
     facts.country_from = guessed.country.taken_from.value
     facts.numbers = round(guessed.numbers * max(1.0, facts.data_rows / max(guessed.rows_read, 1)))

@@ -26,12 +26,12 @@ def judged(made: MadeList, folder: Path) -> dict[str, bool]:
         verdicts["header"] = facts.header_row == made.header_row
         verdicts["column, named"] = facts.number_column == made.column
         if len(made.numbers) > 1:
-            verdicts["two columns"] = set(facts.number_columns) == set(made.numbers)
+            verdicts["two columns"] = set(facts.likely_columns) == set(made.numbers)
     else:  # a title above may be called the heading, a row of the list may not
         verdicts["header"] = facts.header_row <= made.titles
         verdicts["column, not named"] = facts.number_column in made.numbers
         if len(made.numbers) > 1:  # nothing tells an id from a number here: one column more may be offered
-            verdicts["two columns"] = set(facts.number_columns) >= set(made.numbers)
+            verdicts["two columns"] = set(facts.likely_columns) >= set(made.numbers)
     if facts.number_column in made.numbers:
         by_row = made.country_column is not None and facts.country_column == made.country_column
         verdicts["country"] = by_row or made.country in (facts.country, *facts.rival_countries)
