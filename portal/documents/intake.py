@@ -21,7 +21,7 @@ from portal.documents.check import check_facts
 from portal.documents.models import Document, Reading
 from portal.documents.reader.csv_text import TextChoice
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import MachineFailed, SheetFacts, read
+from portal.documents.reader.parent import MachineFailed, SheetFacts, likeliest_sheet, read
 from portal.documents.storage import CONVERTED, Storage, sheet_part
 from portal.phone import PARSER_VERSION
 
@@ -233,9 +233,8 @@ def _change(claim: _Claim, **values: Any) -> bool:
 
 
 def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
-    """Return the sheet that the check page shows first: the first usable visible one, else the first usable one."""
-    usable = [facts for facts in sheets if facts.usable]
-    return next((facts for facts in usable if not facts.hidden), None) or next(iter(usable), None)
+    """Return the sheet that the check page shows first: of the usable ones, the one with the numbers."""
+    return likeliest_sheet([facts for facts in sheets if facts.usable])
 
 
 def choice_key(sheet: int, header_row: int, columns: Sequence[int], country: str) -> str:
@@ -249,6 +248,7 @@ def _first_check(sheets: list[SheetFacts], storage: Storage, key: str, country: 
     first = default_sheet(sheets)
     if first is None:
         return {}
+    country = first.country or country
     path = storage.path(key, sheet_part(first.index))
     facts = check_facts(path, first.header_row, first.proposed_columns, country)
     return {choice_key(first.index, first.header_row, first.proposed_columns, country): facts.to_dict()}

@@ -16,7 +16,7 @@ from portal.database import db
 from portal.documents.check import CheckFacts, check_facts
 from portal.documents.intake import choice_key, default_sheet
 from portal.documents.models import Document
-from portal.documents.reader.header_guess import normalised
+from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter, header_of, sample
 from portal.documents.storage import Storage, sheet_part
@@ -55,7 +55,8 @@ def pick(
     country: str,
     header_of: ReadHeader,
 ) -> PickedColumns:
-    """Resolve the form's values to a choice. `first` and `country` are used when no sheet or country is requested.
+    """Resolve the form's values to a choice. `first` is used when no sheet is requested, and `country` when no country
+    is requested or guessed.
 
     `requested` may hold `sheet`, `header_row` and `country` as the form sends them, and `columns` are its columns with
     numbers. A sheet or column is a position from 0, or the name of a sheet or heading. `shown_sheet` is the sheet whose
@@ -92,7 +93,7 @@ def pick(
         problems.append(NO_COLUMN)
     picked = known or facts.proposed_columns
 
-    chosen_country = country
+    chosen_country = facts.country or country
     if wanted := requested.get("country", "").strip().upper():
         if wanted in countries():
             chosen_country = wanted
@@ -179,7 +180,7 @@ def preview_of(
     country: str,
     person_id: int,
 ) -> Preview:
-    """Preview a ready document under the form's values; `country` is used when none is requested.
+    """Preview a ready document under the form's values; `country` is used when none is requested or guessed.
 
     `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview,
     StillCounting and StorageAway.
