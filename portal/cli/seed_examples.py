@@ -19,7 +19,7 @@ from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage
 from portal.jobs import commands, shares
 from portal.jobs.attempt.save import LookedUp, save
 from portal.jobs.core import ledger
@@ -70,7 +70,7 @@ def workbook(rows: list[list[Any]]) -> bytes:
 
 def upload(user: User, name: str, content: bytes, now: datetime) -> Document:
     """Upload and read a file; return its document, ready or refused."""
-    storage: LocalStorage = current_app.extensions["storage"]
+    storage: Storage = current_app.extensions["storage"]
     stored = storage.put(io.BytesIO(content))
     document = Document(
         user_id=user.id, file_name=name, storage_key=stored.key, sha256=stored.sha256,

@@ -19,7 +19,7 @@ from portal.documents.check import check
 from portal.documents.models import Document, Reading
 from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 from portal.jobs import opening
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.derived import is_unfinished
@@ -95,9 +95,10 @@ def start(
         more_columns=choice.more_columns,
         country=choice.country,
     )
-    storage: LocalStorage = current_app.extensions["storage"]
-    path = storage.sheet_path(document.storage_key, choice.sheet)
+    storage: Storage = current_app.extensions["storage"]
+    key = document.storage_key
     db.session.commit()  # nobody waits while the file is read
+    path = storage.fetch(key, sheet_part(choice.sheet))
     new = ledger.build(check(path, choice.header_row, choice.columns, choice.country))
     total = len(new.cells)
     if not total:
@@ -230,7 +231,7 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
     db.session.commit()
 
 
-def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
+def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> ScrapingJob | None:
     """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
     # Locked, because a retry that comes in between would leave a job that is deleted and never ended.
     job = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})

@@ -19,6 +19,7 @@ from portal.application import build
 from portal.config import read_settings
 from portal.database import db
 from portal.documents.models import Document, Reading
+from portal.documents.storage import sheet_part
 from portal.jobs import commands, shares
 from portal.jobs.models import ScrapingJob
 
@@ -143,6 +144,7 @@ def make_document(
     storage_tmp.unlink()
     sheet = storage.sheet_path(stored.key, 0)
     sheet.write_text("\n".join(json.dumps(row) for row in [["Teléfono"], *([cell] for cell in cells)]) + "\n")
+    storage.put_derived(stored.key, sheet_part(0))
     facts = {
         "index": 0, "name": "Hoja1", "hidden": False, "rows": len(cells) + 1, "columns": 1, "header_row": 1,
         "number_column": 0, "header": ["Teléfono"], "sample": [[str(cell)] for cell in cells[:10]],

@@ -33,6 +33,7 @@ from portal.jobs.dispatch import (
     push_operation,
 )
 from portal.jobs.erasure import erase_files, erase_orphans
+from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.opening import remove_left_behind
@@ -238,6 +239,7 @@ def _delete_gone_workers(now: datetime) -> None:
     # Housekeeping, not a repair: it is no step, and the report does not count it.
     try:
         delete_old(now)
+        hosts.delete_old(now)
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("rows of gone workers were not removed")

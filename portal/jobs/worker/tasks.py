@@ -1,7 +1,6 @@
 """The tasks that a message can run: the functions in dispatch.FUNCTIONS. Each runs inside an app context."""
 
 import os
-import socket
 import threading
 from contextlib import suppress
 from datetime import datetime
@@ -47,7 +46,7 @@ def scrape(job_id: int, attempt: int) -> None:
     now = utcnow()
     workers = alive_workers(WorkerKind.SCRAPE, now)
     conditions = Conditions(
-        worker=f"{socket.gethostname()}:{os.getpid()}"[:80],
+        worker=f"{current_app.config['PORTAL_MACHINE']}:{os.getpid()}"[-80:],
         lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
         backoff=backoff(),
         stopped=STOP.is_set,
