@@ -11,6 +11,7 @@ from portal.database import db
 from portal.jobs import queries
 from portal.jobs.notify.facts import job_facts
 from tests.jobs.export.exporting import ran
+from tests.support.databases import ON_BOTH
 from tests.web.check_page import figures, form_of, jobs, read, ticked, upload
 
 CLIENTS = """Nombre;Fijo;Móvil;Código
@@ -132,8 +133,9 @@ def test_the_rows_of_the_page_say_which_column_and_which_number(as_alice: FlaskC
     assert [number for _, _, number in found] == ["622222222 / 633333333 2) +34633333333"]
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3])
-def test_no_number_is_lost_between_two_pages_of_rows(ended: str, limit: int) -> None:
+@ON_BOTH
+@pytest.mark.parametrize("limit", [1, 3])
+def test_no_number_is_lost_between_two_pages_of_rows(app: Flask, ended: str, limit: int) -> None:
     job, after, seen = jobs()[0], 0, []
     while True:
         page = queries.numbers_page(job, after_row=after, limit=limit)
