@@ -6,12 +6,13 @@ several that can be told apart in one way only; what is not certain is offered.
 """
 
 import re
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from phonenumbers import country_code_for_region
 
 from portal.phone.cell_words import LABELS
-from portal.phone.dialling import LONGEST, SHORTEST, Phone, code_of, failed, may_be_valid, read
+from portal.phone.dialling import LONGEST, SHORTEST, Phone, code_of, failed, may_be_valid, read, trunk_of
 from portal.phone.plain_text import digits_of, folded, plain_text
 from portal.phone.reasons import Reason
 from portal.phone.surroundings import (
@@ -27,13 +28,14 @@ from portal.phone.surroundings import (
 from portal.phone.whole_value import SPACED_DATE, offers, whole_value
 
 # Raise it with every change of what `parse` returns: counts that were made with another version are counted again.
-PARSER_VERSION = 3
+PARSER_VERSION = 4
 
 _LONGEST_TEXT = 200  # characters, as many as are kept of a cell; a longer one is prose
 _MOST_DIGITS = 60  # of a cell
 _MOST_GROUPS = 20  # of a run that is searched for several numbers
 _FEWEST = 3  # digits of a text with words that are worth a look
 _MOST_WAYS = 8  # of cutting a run into numbers; with more of them it is not clear anyway
+_MOST_MARKS = 4  # that differ, between the groups of a run
 _ASIDE = 5  # digits beside a number that are left aside: a postcode, a floor, an hour
 
 
@@ -87,11 +89,13 @@ def _quick(text: str, country: str) -> Phone | None:
 
 
 class _Piece(NamedTuple):
-    """One of the numbers of a cell: its first group in the run, and whether it is written with its country's code."""
+    """One of the numbers of a cell: its first group in the run, and how it is written: with its country's code, or with
+    the prefix that is dialled at home."""
 
     phone: Phone
     start: int
     has_code: bool
+    has_trunk: bool
 
 
 class _Run(NamedTuple):
@@ -142,16 +146,19 @@ class _Cell:
             return self._in_named_country(text, pieces[0].phone)
         if numbers:
             offered = dict.fromkeys(e164 for run in clean for e164 in (run.phone.e164, *run.phone.offered) if e164)
-            is_clear = not others and self._are_of_sure_countries(pieces)
+            is_clear = not others and self._are_whole(pieces)
             return _several(tuple(offered), numbers if is_clear else ())
         return self._without_number(text, runs, clean)
 
-    def _are_of_sure_countries(self, pieces: list[_Piece]) -> bool:
-        """Whether no number borrows its country: in +351 912345678 / 913456789 the second one may be Portuguese too."""
-        if all(piece.has_code for piece in pieces):
+    def _are_whole(self, pieces: list[_Piece]) -> bool:
+        """Whether no number borrows its beginning from another: in +351 912345678 / 913456789 the second one may be
+        Portuguese too, and in 030 2345678 / 2345679 it may be one of the same town."""
+        bare = [piece for piece in pieces if not piece.has_code]
+        if not bare:
             return True
         codes = {piece.phone.country_code for piece in pieces}
-        return len(codes) == 1 and (self.named is None or codes == {country_code_for_region(self.named)})
+        is_sure = len(codes) == 1 and (self.named is None or codes == {country_code_for_region(self.named)})
+        return is_sure and len({piece.has_trunk for piece in bare}) == 1
 
     def _without_number(self, text: str, runs: list[_Run], clean: list[_Run]) -> Phone:
         """The reason when no run is a number, with what can be offered."""
@@ -210,7 +217,7 @@ class _Cell:
             if rest.e164 and rest.e164 != phone.e164:  # Piso 3 030 1234567
                 phone = failed(Reason.AMBIGUOUS, (rest.e164, phone.e164))
         if phone.e164:
-            pieces = (_Piece(phone, 0, plus or digits.startswith("00")),)
+            pieces = (self._piece(phone, 0, digits, plus=plus),)
         return _Run(phone, len(digits), poison, pieces)
 
     def _read_run(self, run: str, groups: list[str], digits: str, plus: bool) -> tuple[Phone, tuple[_Piece, ...]]:
@@ -225,9 +232,11 @@ class _Cell:
         if len(groups) == 1 or len(groups) > _MOST_GROUPS or (whole.e164 and len(digits) < 2 * SHORTEST):
             return whole, ()
         ways = self._ways(groups, plus)
-        several = tuple(dict.fromkeys(piece.phone.e164 for piece in ways[0] if piece.phone.e164)) if ways else ()
+        seen = self._ways_by_marks(groups, plus, _GROUP.split(run)[1:-1]) if ways else []
+        numbers = (piece.phone.e164 for piece in (seen or ways)[0]) if ways else ()
+        several = tuple(dict.fromkeys(filter(None, numbers)))
         if len(several) > 1:
-            return _several(several), () if whole.e164 else _clear_way(ways, groups, _GROUP.split(run))
+            return _several(several), () if whole.e164 else _clear_way(ways, seen, groups)
         if whole.e164:
             return whole, ()
         if several:  # the same number twice
@@ -279,10 +288,35 @@ class _Cell:
                 has_plus = plus and start == 0
                 phone = read(digits, has_plus, self.country)
                 if phone.e164:
-                    piece = _Piece(phone, start, has_plus or digits.startswith("00"))
+                    piece = self._piece(phone, start, digits, plus=has_plus)
                     ways[end] += [(*before, piece) for before in ways[start]]
             del ways[end][_MOST_WAYS:]
         return ways[-1]
+
+    def _ways_by_marks(self, groups: list[str], plus: bool, between: list[str]) -> list[tuple[_Piece, ...]]:
+        """The ways that a person sees: other marks stand between the numbers than inside them."""
+        marks = [text.strip() or text for text in between]
+        kinds = list(dict.fromkeys(marks))
+        if len(kinds) > _MOST_MARKS:
+            return []
+        ways = []
+        for count in range(1, len(kinds) + 1):
+            for chosen in combinations(kinds, count):
+                starts = [0, *(place for place, mark in enumerate(marks, start=1) if mark in chosen)]
+                digits = ["".join(groups[start:end]) for start, end in pairwise([*starts, len(groups)])]
+                if min(map(len, digits)) < SHORTEST or max(map(len, digits)) > LONGEST:
+                    continue
+                pieces = [
+                    self._piece(read(text, plus and not start, self.country), start, text, plus=plus and not start)
+                    for start, text in zip(starts, digits, strict=True)
+                ]
+                if all(piece.phone.e164 for piece in pieces):
+                    ways.append(tuple(pieces))
+        return ways
+
+    def _piece(self, phone: Phone, start: int, digits: str, *, plus: bool) -> _Piece:
+        trunk = trunk_of(self.country)
+        return _Piece(phone, start, plus or digits.startswith("00"), bool(trunk) and digits.startswith(trunk))
 
     def _part(self, groups: list[str], plus: bool) -> str | None:
         """The number that all groups but the first or the last ones make."""
@@ -305,21 +339,9 @@ def _several(offered: tuple[str, ...], numbers: tuple[str, ...] = ()) -> Phone:
     return Phone(None, None, Reason.SEVERAL_NUMBERS, None, offered, numbers)
 
 
-def _clear_way(ways: list[tuple[_Piece, ...]], groups: list[str], between: list[str]) -> tuple[_Piece, ...]:
-    """The way of cutting groups into numbers that a person sees: the one in which other marks stand between the numbers
-    than inside them, else the only one. Empty when there is none or several, and for groups of four digits, as cards
-    and accounts are written.
-
-    `between` are the texts between the groups, with the first and the last one outside of them."""
-    if len(ways) == _MOST_WAYS:
-        return ()
-    marks = [text.strip() or text for text in between]
-    seen = []
-    for way in ways:
-        cuts = {piece.start for piece in way[1:]}
-        inner = {mark for place, mark in enumerate(marks[1:-1], start=1) if place not in cuts}
-        if inner.isdisjoint(marks[cut] for cut in cuts):
-            seen.append(way)
+def _clear_way(ways: list[tuple[_Piece, ...]], seen: list[tuple[_Piece, ...]], groups: list[str]) -> tuple[_Piece, ...]:
+    """The way of cutting groups into numbers that is certain: the one that a person sees by the marks, else the only
+    one. Empty when there is none or several, and for groups of four digits, as cards and accounts are written."""
     if len(seen) != 1 and any(len(group) != 4 for group in groups):
         seen = ways
     return seen[0] if len(seen) == 1 else ()

@@ -145,6 +145,13 @@ def _lengths(country: str) -> frozenset[int]:
 
 
 @cache
+def trunk_of(country: str) -> str:
+    """Return the prefix that is dialled before a number at home, such as 0; empty in a country without one."""
+    metadata = PhoneMetadata.metadata_for_region(country, None)
+    return (metadata.national_prefix if metadata else None) or ""
+
+
+@cache
 def _shortest(country: str) -> int:
     """The digits below which every number of a country is too short, those dialled within a town included."""
     metadata = PhoneMetadata.metadata_for_region(country, None)

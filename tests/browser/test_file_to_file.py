@@ -227,6 +227,11 @@ def test_a_click_on_a_heading_or_a_key_ticks_its_column(page: Page, tmp_path: Pa
     page.locator("#column-1").press("Space")
     expect(page.locator("[data-figure=to_look_up] b")).to_have_text("4")
     expect(page.locator("#column-1")).to_be_focused()
+    wide = page.viewport_size
+    assert wide
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.set_viewport_size(wide)
     start(page)
     wait_for(page, "completed")
     rows = rows_of(download_excel(page))

@@ -351,10 +351,11 @@ def doubtful_numbers(draw: random.Random) -> Cell:
         (f"+351 {pt[4:]} / {other[4:]}", (pt, other), "code of the first"),
         (f"Portugal: {pt[4:]} / {other[4:]}", (pt, other), "country named once"),
         (f"+34{mobile}/{last}", (f"+34{mobile}", f"+34{mobile[:-2]}{last}"), "last digits"),
+        (f"030 2{mobile[2:8]} / 2{mobile[1:7]}", (f"+49302{mobile[2:8]}", f"+49302{mobile[1:7]}"), "town of the first"),
         (f"{mobile}{mobile[::-1].replace(mobile[-1], '6', 1)}", (), "written together"),
     )
     text, numbers, kind = draw.choice(choices)
-    return Cell(text, "ES", numbers, f"doubtful: {kind}", frozenset(why))
+    return Cell(text, "DE" if "town" in kind else "ES", numbers, f"doubtful: {kind}", frozenset(why))
 
 
 def no_number(draw: random.Random) -> Cell:
