@@ -9,7 +9,7 @@ document is one of the person who has fewest being read, and among those of the 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -231,10 +231,10 @@ def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
     return next((facts for facts in usable if not facts.hidden), None) or next(iter(usable), None)
 
 
-def choice_key(sheet: int, header_row: int, column: int, country: str) -> str:
+def choice_key(sheet: int, header_row: int, columns: Sequence[int], country: str) -> str:
     """Return the key in Document.checks under which the counts of a choice are kept. Counts of an earlier parser have
     other keys, so that the check page promises what the start will do."""
-    return f"{sheet}:{header_row}:{column}:{country}:{PARSER_VERSION}"
+    return f"{sheet}:{header_row}:{'+'.join(map(str, columns))}:{country}:{PARSER_VERSION}"
 
 
 def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, country: str) -> dict[str, Any]:
@@ -242,5 +242,5 @@ def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, coun
     first = default_sheet(sheets)
     if first is None:
         return {}
-    facts = check_facts(storage.sheet_path(key, first.index), first.header_row, first.number_column, country)
-    return {choice_key(first.index, first.header_row, first.number_column, country): facts.to_dict()}
+    facts = check_facts(storage.sheet_path(key, first.index), first.header_row, first.proposed_columns, country)
+    return {choice_key(first.index, first.header_row, first.proposed_columns, country): facts.to_dict()}

@@ -22,6 +22,7 @@ from portal.documents.reader.csv_text import TextChoice
 from portal.documents.reader.file_type import is_converted
 from portal.documents.reader.header_guess import guess
 from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
+from portal.documents.reader.number_columns import number_columns
 from portal.documents.reader.sheet_file import header_of, sample
 from portal.documents.reader.total_rows import total_rows
 
@@ -63,6 +64,7 @@ class SheetFacts:
     columns: int = 0
     header_row: int = 0  # guessed, as Excel counts; 0 = no header
     number_column: int = 0  # guessed, from 0
+    number_columns: list[int] = field(default_factory=list)  # all that are guessed, when there are several
     header: list[str] = field(default_factory=list)  # texts of the header row
     sample: list[list[str]] = field(default_factory=list)  # the first 10 rows below the header
     problem: str | None = None  # a FileProblem
@@ -83,6 +85,11 @@ class SheetFacts:
         """Whether the sheet has rows that can be looked up."""
         return self.problem is None and self.data_rows > 0
 
+    @property
+    def proposed_columns(self) -> tuple[int, ...]:
+        """The columns that are ticked as long as nobody has chosen others, in the sheet's order."""
+        return tuple(sorted({self.number_column, *self.number_columns}))
+
     def has_header_row(self, row: int) -> bool:
         """Return whether `row` (0: no header) can be the header: there are rows below it."""
         return 0 <= row < self.rows
@@ -97,8 +104,9 @@ class SheetFacts:
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "SheetFacts":
-        """Rebuild the facts from what `to_dict` returned, after a round trip through JSON."""
-        return cls(**facts)
+        """Rebuild the facts from what `to_dict` returned, after a round trip through JSON. What only a newer version of
+        the portal knows is left out."""
+        return cls(**{name: value for name, value in facts.items() if name in cls.__dataclass_fields__})
 
 
 def read(
@@ -165,6 +173,7 @@ def _add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str
     if facts.problem is not None:
         return
     facts.header_row, facts.number_column = guess(path, country)
+    facts.number_columns = number_columns(path, facts.header_row, facts.number_column, country)
     if facts.data_rows > limits.max_rows:
         facts.problem = FileProblem.TOO_MANY_ROWS.value
         facts.problem_facts = {"rows": facts.data_rows, "limit": limits.max_rows}

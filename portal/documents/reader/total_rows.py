@@ -54,4 +54,4 @@ def _is_one(cells: list[Cell], pattern: re.Pattern[str], country: str) -> bool:
     texts = [text for cell in cells if (text := text_of(cell).strip())]
     if not texts or len(texts[0]) > _LONGEST or not pattern.fullmatch(normalised(texts[0])):
         return False
-    return not any(phone.e164 or phone.offered for text in texts if (phone := parse(text, country)))
+    return not any(phone.e164 or phone.numbers or phone.offered for text in texts if (phone := parse(text, country)))

@@ -1,7 +1,7 @@
 """what a person chose about how a file is read, and which rows of it a job leaves out
 
 Revision ID: 0084
-Revises: 0061
+Revises: 0080
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0084'
-down_revision = '0061'
+down_revision = '0080'
 branch_labels = None
 depends_on = None
 
