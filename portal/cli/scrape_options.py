@@ -11,7 +11,7 @@ from portal.cli.terminal import CommandFailed
 from portal.documents.intake import default_sheet
 from portal.documents.models import Document
 from portal.documents.preview import MOST_COLUMNS, TOO_MANY_COLUMNS
-from portal.documents.reader.header_guess import normalised
+from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words

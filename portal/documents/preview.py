@@ -16,10 +16,10 @@ from portal.database import db
 from portal.documents.check import CheckFacts, check_facts
 from portal.documents.intake import choice_key, default_sheet
 from portal.documents.models import Document
-from portal.documents.reader.header_guess import normalised
+from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import LeftOut, column_letter, header_of, sample
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 from portal.phone import countries
 
 SHEET_UNKNOWN = "sheet_unknown"
@@ -56,7 +56,8 @@ def pick(
     country: str,
     header_of: ReadHeader,
 ) -> PickedColumns:
-    """Resolve the form's values to a choice. `first` and `country` are used when no sheet or country is requested.
+    """Resolve the form's values to a choice. `first` is used when no sheet is requested, and `country` when no country
+    is requested or guessed.
 
     `requested` may hold `sheet`, `header_row` and `country` as the form sends them, and `columns` are its columns with
     numbers; `hidden_rows` and `total_rows` are `take` or `leave`. A sheet or column is a position from 0, or the name
@@ -94,7 +95,7 @@ def pick(
         problems.append(NO_COLUMN)
     picked = known or facts.proposed_columns
 
-    chosen_country = country
+    chosen_country = facts.country or country
     if wanted := requested.get("country", "").strip().upper():
         if wanted in countries():
             chosen_country = wanted
@@ -176,16 +177,16 @@ class Preview:
 
 def preview_of(
     document: Document,
-    storage: LocalStorage,
+    storage: Storage,
     requested: Mapping[str, str],
     columns: Sequence[str],
     country: str,
     person_id: int,
 ) -> Preview:
-    """Preview a ready document under the form's values; `country` is used when none is requested.
+    """Preview a ready document under the form's values; `country` is used when none is requested or guessed.
 
-    `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview
-    and StillCounting.
+    `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview,
+    StillCounting and StorageAway.
     """
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     first = default_sheet(sheets)
@@ -193,7 +194,7 @@ def preview_of(
         raise NothingToPreview
 
     def path_of(facts: SheetFacts) -> Path:
-        return storage.sheet_path(document.storage_key, facts.index)
+        return storage.fetch(document.storage_key, sheet_part(facts.index))
 
     def head_of(facts: SheetFacts, row_no: int) -> list[str]:
         return facts.header if row_no == facts.header_row else header_of(path_of(facts), row_no, facts.columns)

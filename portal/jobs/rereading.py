@@ -11,13 +11,13 @@ from sqlalchemy import exists, select, update
 from portal.database import changed_rows, db
 from portal.documents.models import Document, Reading
 from portal.documents.reader.csv_text import TextChoice
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, copy_of
 from portal.jobs.dispatch import push_document
 from portal.jobs.erasure import delete_file
 from portal.jobs.models import ScrapingJob
 
 
-def read_again(document_id: int, choice: TextChoice, storage: LocalStorage, now: datetime) -> bool:
+def read_again(document_id: int, choice: TextChoice, storage: Storage, now: datetime) -> bool:
     """Have a ready document read again. False when it has a job, is being read, or is deleted. Commits.
 
     The file gets a new name: what was read under the old one is known by that name, and must not change.
@@ -32,7 +32,7 @@ def read_again(document_id: int, choice: TextChoice, storage: LocalStorage, now:
         Document.id == document_id, Document.storage_key == old, Document.state == Reading.READY,
         Document.deleted_at.is_(None), ~started,
     )  # fmt: skip
-    new = storage.copy(old)
+    new = copy_of(storage, old)
     try:
         changed = changed_rows(
             update(Document)

@@ -38,9 +38,10 @@ class WatchedStorage(LocalStorage):
 
     meanwhile: Callable[[], None] = staticmethod(lambda: None)
 
-    def sheet_path(self, key: str, index: int) -> Path:
-        self.meanwhile()
-        return super().sheet_path(key, index)
+    def path(self, key: str, part: str = "") -> Path:
+        if part:
+            self.meanwhile()
+        return super().path(key, part)
 
 
 @pytest.fixture

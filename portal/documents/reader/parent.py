@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,9 +20,8 @@ from typing import IO, Any
 
 from portal.documents.reader.csv_text import TextChoice
 from portal.documents.reader.file_type import is_converted
-from portal.documents.reader.header_guess import guess
+from portal.documents.reader.header_guess import guess_sheet
 from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.number_columns import number_columns
 from portal.documents.reader.sheet_file import LeftOut, header_of, sample
 from portal.documents.reader.total_rows import total_rows
 
@@ -64,7 +63,13 @@ class SheetFacts:
     columns: int = 0
     header_row: int = 0  # guessed, as Excel counts; 0 = no header
     number_column: int = 0  # guessed, from 0
-    number_columns: list[int] = field(default_factory=list)  # all that are guessed, when there are several
+    number_columns: list[int] = field(default_factory=list)  # those that are ticked at first, when there are several
+    likely_columns: list[int] = field(default_factory=list)  # all that look like numbers, the likeliest first
+    numbers: int = 0  # about how many rows have a number in the guessed column
+    country: str = ""  # guessed, for numbers without a prefix; "" when this file was read by an older version
+    rival_countries: list[str] = field(default_factory=list)  # others that the numbers are valid in as well
+    country_from: str = ""  # a CountryFrom
+    country_column: int | None = None  # that names the country of each row, if it names several
     header: list[str] = field(default_factory=list)  # texts of the header row
     sample: list[list[str]] = field(default_factory=list)  # the first 10 rows below the header
     problem: str | None = None  # a FileProblem
@@ -146,7 +151,7 @@ def read(
         reports, source = _read_by_xlsx(path, file_name, folder, limits, stopped, choice)
         found = [SheetFacts.from_dict(facts) for facts in reports]
         for facts in found:
-            _add_guesses(facts, folder / f"{facts.index}.jsonl", limits, country)
+            add_guesses(facts, folder / f"{facts.index}.jsonl", limits, country)
         _require_usable(found)
         for facts in found:
             if facts.problem is None:
@@ -178,12 +183,17 @@ def _read_by_xlsx(
     return _run_child("read", path, file_name, folder, limits, stopped, choice), path
 
 
-def _add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:
+def add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:
     """Add the guesses to the facts, or the problem that the sheet has too many rows below its header."""
     if facts.problem is not None:
         return
-    facts.header_row, facts.number_column = guess(path, country)
-    facts.number_columns = number_columns(path, facts.header_row, facts.number_column, country)
+    guessed = guess_sheet(path, country)
+    facts.header_row, facts.number_column = guessed.header_row, guessed.column
+    facts.number_columns, facts.country_column = list(guessed.ticked), guessed.country_column
+    facts.likely_columns = list(guessed.columns)
+    facts.country, facts.rival_countries = guessed.country.country, list(guessed.country.rivals)
+    facts.country_from = guessed.country.taken_from.value
+    facts.numbers = round(guessed.numbers * max(1.0, facts.data_rows / max(guessed.rows_read, 1)))
     if facts.data_rows > limits.max_rows:
         facts.problem = FileProblem.TOO_MANY_ROWS.value
         facts.problem_facts = {"rows": facts.data_rows, "limit": limits.max_rows}
@@ -194,16 +204,27 @@ def _add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str
 
 
 def _require_usable(found: list[SheetFacts]) -> None:
-    """Raise Unreadable when the sheet that a person would see first is unusable, or all are.
+    """Raise Unreadable when no sheet is usable, or when the one that certainly has the numbers is not.
 
-    A problem on a later sheet does not spoil the document: only that sheet cannot be chosen.
+    A problem on another sheet does not spoil the document: only that sheet cannot be chosen.
     """
-    visible = [facts for facts in found if not facts.hidden and (facts.usable or facts.problem)]
-    first = next(iter(visible), None) or next((facts for facts in found if facts.usable or facts.problem), None)
-    if first is None:
+    if not any(facts.usable or facts.problem for facts in found):
         raise Unreadable(FileProblem.NO_ROWS)
-    if first.problem is not None:
+    first = likeliest_sheet([facts for facts in found if facts.usable or facts.problem])
+    usable = any(facts.usable and facts.numbers for facts in found)
+    if first is not None and first.problem is not None and not usable:
         raise Unreadable(FileProblem(first.problem), first.problem_facts)
+
+
+def likeliest_sheet(sheets: Sequence[SheetFacts]) -> SheetFacts | None:
+    """Return the first of these sheets with about as many telephone numbers as any, visible ones before hidden ones;
+    without numbers, the first one."""
+    for hidden in (False, True):
+        seen = [facts for facts in sheets if facts.hidden == hidden]
+        most = max((facts.numbers for facts in seen), default=0)
+        if most:
+            return next(facts for facts in seen if facts.numbers >= most / 2)
+    return next((facts for facts in sheets if not facts.hidden), next(iter(sheets), None))
 
 
 def _run_child(

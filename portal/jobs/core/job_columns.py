@@ -52,7 +52,9 @@ class JobColumns:
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # this attempt's last row, if any
     processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
-    worker: Mapped[str | None] = mapped_column(String(80))
+    worker: Mapped[str | None] = mapped_column(String(80))  # that claimed it; `core.share_tables` has all of them
+    next_no: Mapped[int | None]  # the first number that no worker of this attempt has had; empty: each was given out
+    last_token: Mapped[int] = mapped_column(default=0, server_default="0")  # of the attempt's holders
 
     # waiting: why and until when
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own

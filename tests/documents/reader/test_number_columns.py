@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.documents.reader.number_columns import number_columns
+from portal.documents.reader.header_guess import guess_sheet
 from tests.documents.sheets import written
 
 
@@ -16,14 +16,14 @@ from tests.documents.sheets import written
         (["Tel. casa", "Código", "Tel. trabajo"], [0, 2]),
         (["Teléfono", "Nº de cliente", "Nombre"], []),  # it may well look like a number
         (["Teléfono", "Fax", "Nombre"], []),
-        (["Código", "Móvil", "Nombre"], []),  # the first one is somebody's choice: no others are added to it
+        (["Código", "Móvil", "Nombre"], []),  # there is only one
         ([], []),
     ],
 )
 def test_columns_beside_the_first(tmp_path: Path, headings: list[str], columns: list[int]) -> None:
     people = [[f"91{n:07d}", f"61{n:07d}", f"62{n:07d}"] for n in range(10)]
     sheet = written(tmp_path / "s", [*([headings] if headings else []), *people])
-    assert number_columns(sheet, 1 if headings else 0, 0, "ES") == columns
+    assert list(guess_sheet(sheet, "ES").ticked) == columns
 
 
 @pytest.mark.parametrize(("cells", "columns"), [
@@ -33,4 +33,4 @@ def test_columns_beside_the_first(tmp_path: Path, headings: list[str], columns: 
 ])  # fmt: skip
 def test_half_of_its_cells_must_be_numbers(tmp_path: Path, cells: list[object], columns: list[int]) -> None:
     sheet = written(tmp_path / "s", [["Fijo", "Móvil"], *(["911111111", cell] for cell in cells)])
-    assert number_columns(sheet, 1, 0, "ES") == columns
+    assert list(guess_sheet(sheet, "ES").ticked) == columns

@@ -18,8 +18,8 @@ HEAD = ["Nombre", "Teléfono", "Importe"]
     "footer",
     [
         ["Total", None, 80], ["TOTAL:", 8], ["Totales"], ["Total general", None, "80,00 €"], ["Suma"],
-        [None, "Total", 80], ["Número total: 8"], ["Nº de registros: 8"],
-        ["Página 1 de 3"], ["Page 1 of 3"], ["Total clientes: 8"],
+        [None, "Total", 80], ["Número total: 8"], ["Nº de registros: 8"], ["Página 1 de 3"], ["Page 1 of 3"],
+        ["Total clientes: 8"],
         ["Summe", None, 80], ["Generado el 31/01/2026"], ["Fin del listado"], ["Total", 4898765388], ["Recuento", 8],
     ],
 )  # fmt: skip
