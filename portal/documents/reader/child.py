@@ -132,9 +132,15 @@ def _report(task: str, path: Path, said: dict[str, str], folder: Path, limits: R
 
 def _load_parser(path: Path) -> None:
     """Load the parser of workbooks for a file that may be one. Where that fails, it is not the file's fault."""
-    with suppress(OSError), path.open("rb") as file:
-        if file.read(2) in (b"PK", b"\xd0\xcf"):
-            import python_calamine  # noqa: F401
+    try:
+        with path.open("rb") as file:
+            may_be_workbook = file.read(2) in (b"PK", b"\xd0\xcf")
+    except OSError as error:
+        if error.errno in MACHINE_FAULTS:  # the task comes upon it as well, and reports it
+            return
+        raise
+    if may_be_workbook:
+        import python_calamine  # noqa: F401
 
 
 def main(arguments: list[str]) -> None:
