@@ -25,7 +25,7 @@ from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
 from portal.jobs.core.job_tables import NumberCell
 from portal.jobs.export import RowChoice, download_name, export, open_download, write_export
-from portal.jobs.export.copy import look_ahead, open_at
+from portal.jobs.export.copy import dialect_of, look_ahead, open_at
 from portal.jobs.export.in_place.workbook import Place
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
@@ -250,7 +250,7 @@ def test_a_large_file_of_another_kind_is_looked_through_once(
     answer["answer"]["width"] = 5  # as if the look had found more: nobody looks again
     kept.write_text(json.dumps(answer))
     place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
-    with closing(open_at(path, document.file_name, place)) as own:
+    with closing(open_at(path, document.file_name, place, dialect=dialect_of(document))) as own:
         assert own.first_added == 5
 
 
