@@ -33,7 +33,7 @@ _WRITE_BYTES = 256 * 1024
 _LONGEST_TAG = 2_000  # of a cell, that is found when it stands in two pieces
 _NOT_PLAIN = re.compile(
     rb'calcext:value-type="error"|office:value-type="time"|table:visibility="(?:filter|collapse)"'
-    rb"|<table:table-cell(?=[^>]*\stable:formula=)(?![^>]*\soffice:value-type=)"
+    rb"|<table:table-cell(?=[^<>]*\stable:formula=)(?![^<>]*\soffice:value-type=)"
 )
 _MOST_REPEATED = 1000  # hidden rows that are one in the XML; more of them are the empty rest of a sheet
 _CALC = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0 value-type"
