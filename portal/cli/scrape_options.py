@@ -38,7 +38,7 @@ def choice_of(document: Document, sheet: str | None, columns: Sequence[str], cou
     first, *others = sorted({_column(facts, name) for name in columns}) or facts.proposed_columns
     if len(others) >= MOST_COLUMNS:
         raise CommandFailed(cannot_start_words(TOO_MANY_COLUMNS))
-    return Choice(facts.index, facts.header_row, first, country.upper(), source, tuple(others))
+    return Choice(facts.index, facts.header_row, first, country.upper(), source, tuple(others), facts.left_out())
 
 
 def columns_for(user: User, source: str, text: str | None) -> ColumnChoice:

@@ -237,10 +237,10 @@ def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
     return likeliest_sheet([facts for facts in sheets if facts.usable])
 
 
-def choice_key(sheet: int, header_row: int, columns: Sequence[int], country: str) -> str:
+def choice_key(sheet: int, header_row: int, columns: Sequence[int], country: str, left_out: str = "") -> str:
     """Return the key in Document.checks under which the counts of a choice are kept. Counts of an earlier parser have
     other keys, so that the check page promises what the start will do."""
-    return f"{sheet}:{header_row}:{'+'.join(map(str, columns))}:{country}:{PARSER_VERSION}"
+    return f"{sheet}:{header_row}:{'+'.join(map(str, columns))}:{country}:{PARSER_VERSION}:{left_out}".rstrip(":")
 
 
 def _first_check(sheets: list[SheetFacts], storage: Storage, key: str, country: str) -> dict[str, Any]:
@@ -249,6 +249,7 @@ def _first_check(sheets: list[SheetFacts], storage: Storage, key: str, country: 
     if first is None:
         return {}
     country = first.country or country
-    path = storage.path(key, sheet_part(first.index))
-    facts = check_facts(path, first.header_row, first.proposed_columns, country)
-    return {choice_key(first.index, first.header_row, first.proposed_columns, country): facts.to_dict()}
+    path, left = storage.path(key, sheet_part(first.index)), first.left_out()
+    head, columns = first.header_row, first.proposed_columns
+    facts = check_facts(path, head, columns, country, first.left_rows(left))
+    return {choice_key(first.index, head, columns, country, left): facts.to_dict()}

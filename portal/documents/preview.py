@@ -18,7 +18,7 @@ from portal.documents.intake import choice_key, default_sheet
 from portal.documents.models import Document
 from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
-from portal.documents.reader.sheet_file import column_letter, header_of, sample
+from portal.documents.reader.sheet_file import LeftOut, column_letter, header_of, sample
 from portal.documents.storage import Storage, sheet_part
 from portal.phone import countries
 
@@ -45,6 +45,7 @@ class PickedColumns:
     guessed: frozenset[str] = frozenset()
     problems: tuple[str, ...] = field(default=())  # codes of the requested values that do not exist
     sheet_changed: bool = False  # the sheet is not the one whose rows and columns the page showed
+    left_out: str = ""  # rows that are left alone: the code of SheetFacts.left_out
 
 
 def pick(
@@ -59,9 +60,10 @@ def pick(
     is requested or guessed.
 
     `requested` may hold `sheet`, `header_row` and `country` as the form sends them, and `columns` are its columns with
-    numbers. A sheet or column is a position from 0, or the name of a sheet or heading. `shown_sheet` is the sheet whose
-    header rows and columns the page showed: positions that were meant for another sheet are guessed again, and so are
-    columns when none is requested; after a page that showed them, that is a problem.
+    numbers; `hidden_rows` and `total_rows` are `take` or `leave`. A sheet or column is a position from 0, or the name
+    of a sheet or heading. `shown_sheet` is the sheet whose header rows and columns the page showed: positions that were
+    meant for another sheet are guessed again, and so are columns when none is requested; after a page that showed them,
+    that is a problem.
     """
     problems: list[str] = []
     facts = first
@@ -103,8 +105,9 @@ def pick(
                "column": picked == facts.proposed_columns}  # fmt: skip
     guessed = frozenset(name for name, unchanged in guesses.items() if unchanged)
     by_name = bool(known) and not any(name.isdecimal() for name in named)
+    left_out = facts.left_out(requested.get("hidden_rows") == "leave", requested.get("total_rows") != "take")
     return PickedColumns(
-        facts, header_row, picked, chosen_country, header, guessed, tuple(problems), changed and not by_name
+        facts, header_row, picked, chosen_country, header, guessed, tuple(problems), changed and not by_name, left_out
     )
 
 
@@ -199,7 +202,8 @@ def preview_of(
     try:
         picked = pick(sheets, first, requested, columns, country, head_of)
         facts, path = picked.sheet, path_of(picked.sheet)
-        kept = document.checks.get(choice_key(facts.index, picked.header_row, picked.columns, picked.country))
+        left = picked.left_out
+        kept = document.checks.get(choice_key(facts.index, picked.header_row, picked.columns, picked.country, left))
         return Preview(
             picked=picked,
             sheets=sheets,
@@ -207,9 +211,7 @@ def preview_of(
             columns=_columns(facts, picked.header),
             letters=[column_letter(column) for column in range(facts.columns)],
             rows=_first_rows(path, facts, picked.header_row),
-            figures=CheckFacts.from_dict(kept)
-            if kept
-            else _figures_in_turn(person_id, path, picked.header_row, picked.columns, picked.country),
+            figures=CheckFacts.from_dict(kept) if kept else _figures_in_turn(person_id, path, picked),
         )
     except FileNotFoundError as error:
         raise NothingToPreview from error
@@ -251,16 +253,17 @@ def _turn_of(person_id: int) -> Iterator[None]:
                 del _turns[person_id]
 
 
-def _figures_in_turn(person_id: int, path: Path, header_row: int, columns: tuple[int, ...], country: str) -> CheckFacts:
+def _figures_in_turn(person_id: int, path: Path, picked: PickedColumns) -> CheckFacts:
     db.session.rollback()  # nothing was written yet; else a form would hold SQLite's lock while we wait and count
     with _turn_of(person_id):
-        return _figures(path, header_row, columns, country)
+        left = picked.sheet.left_rows(picked.left_out)
+        return _figures(path, picked.header_row, picked.columns, picked.country, left)
 
 
 @lru_cache(maxsize=64)
-def _figures(path: Path, header_row: int, columns: tuple[int, ...], country: str) -> CheckFacts:
+def _figures(path: Path, header_row: int, columns: tuple[int, ...], country: str, left: LeftOut) -> CheckFacts:
     # A sheet file is never rewritten under the same name, so these counts stay true.
-    return check_facts(path, header_row, columns, country)
+    return check_facts(path, header_row, columns, country, left)
 
 
 def _heads(path: Path, facts: SheetFacts, chosen: int) -> list[tuple[int, str]]:

@@ -44,6 +44,7 @@ class Choice:
     country: str
     source: str
     more_columns: tuple[int, ...] = ()
+    left_out: str = ""  # rows that are left alone: the code of SheetFacts.left_out
 
     @property
     def columns(self) -> tuple[int, ...]:
@@ -54,7 +55,8 @@ class Choice:
         """The choice under the names that the form's fields have."""
         return {
             "sheet": self.sheet, "header_row": self.header_row, "column": list(self.columns), "country": self.country,
-            "source": self.source,
+            "source": self.source, **({"hidden_rows": "leave"} if "hidden" in self.left_out.split() else {}),
+            **({} if "totals" in self.left_out.split() else {"total_rows": "take"}),
         }  # fmt: skip
 
 
@@ -94,12 +96,14 @@ def start(
         column=choice.column,
         more_columns=choice.more_columns,
         country=choice.country,
+        left_out=choice.left_out,
     )
     storage: Storage = current_app.extensions["storage"]
     key = document.storage_key
+    left = SheetFacts.from_dict(document.sheets[choice.sheet]).left_rows(choice.left_out)
     db.session.commit()  # nobody waits while the file is read
     path = storage.fetch(key, sheet_part(choice.sheet))
-    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country))
+    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country, left))
     total = len(new.cells)
     if not total:
         raise CannotStart("no_rows")

@@ -77,7 +77,13 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
     return {
         "look": look,
         "choice": Choice(
-            picked.sheet.index, picked.header_row, picked.columns[0], picked.country, source, picked.columns[1:]
+            picked.sheet.index,
+            picked.header_row,
+            picked.columns[0],
+            picked.country,
+            source,
+            picked.columns[1:],
+            picked.left_out,
         ),
         "problems": [cannot_start_words(code) for code in codes],
         "countries_top": top,

@@ -23,7 +23,7 @@ from portal.documents.reader.sandbox import lock_in
 from portal.tether import die_with
 
 if TYPE_CHECKING:
-    from portal.documents.reader.workbook import RawSheet
+    from portal.documents.reader.sheet_file import RawSheet
 
 MACHINE_FAULTS = (
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENFILE,
@@ -76,14 +76,18 @@ def read_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits
 
 
 def _sheets(path: Path, said: dict[str, str], folder: Path, kind: str, limits: ReadLimits) -> "Iterator[RawSheet]":
-    from portal.documents.reader import csv_text, file_type, ole_check, workbook, xlsb_check, zip_check
+    from portal.documents.reader import file_type
 
     if kind == file_type.FileType.TEXT:
+        from portal.documents.reader import csv_text, sheet_file  # without the parser of workbooks: it takes a while
+
         choice = csv_text.TextChoice(said["encoding"], said["delimiter"])
         dialect = csv_text.dialect_of(path, file_type.extension_of(said["name"]), choice)
         rows = csv_text.read_rows(path, dialect)
-        yield workbook.RawSheet(Path(said["name"]).stem[:100], False, rows, text=asdict(dialect))
+        yield sheet_file.RawSheet(Path(said["name"]).stem[:100], False, rows, text=asdict(dialect))
         return
+    from portal.documents.reader import ole_check, workbook, xlsb_check, zip_check
+
     if kind == file_type.FileType.ZIP:
         zip_check.check_zip(path, limits)
         xlsb_check.check_xlsb(path)
@@ -106,8 +110,7 @@ TASKS = {"read": read_into, "convert": convert_into}
 
 def _report(task: str, path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> dict[str, Any]:
     """Do the task and return the report for the parent. Whatever the parser raises is the file's fault."""
-    from python_calamine import PasswordError
-
+    _load_parser(path)
     try:
         return {"sheets": TASKS[task](path, said, folder, limits)}
     except Unreadable as error:
@@ -120,11 +123,24 @@ def _report(task: str, path: Path, said: dict[str, str], folder: Path, limits: R
             sys.exit(MACHINE_FAILED)
         # More output than its limit (EFBIG) is not safe; without a number it is the parser's own error.
         return {"problem": FileProblem.DAMAGED if error.errno is None else FileProblem.UNSAFE, "facts": {}}
-    except PasswordError:
-        return {"problem": FileProblem.ENCRYPTED, "facts": {}}
     except BaseException as error:  # a panic of the Rust parser is not an Exception
+        if type(error).__name__ == "PasswordError":  # by its name: the parser need not be loaded for a text
+            return {"problem": FileProblem.ENCRYPTED, "facts": {}}
         print(f"{type(error).__name__}: {error}"[:2000], file=sys.stderr)
         return {"problem": FileProblem.DAMAGED, "facts": {}}
+
+
+def _load_parser(path: Path) -> None:
+    """Load the parser of workbooks for a file that may be one. Where that fails, it is not the file's fault."""
+    try:
+        with path.open("rb") as file:
+            may_be_workbook = file.read(2) in (b"PK", b"\xd0\xcf")
+    except OSError as error:
+        if error.errno in MACHINE_FAULTS:  # the task comes upon it as well, and reports it
+            return
+        raise
+    if may_be_workbook:
+        import python_calamine  # noqa: F401
 
 
 def main(arguments: list[str]) -> None:

@@ -22,7 +22,7 @@ from portal.documents.reader.csv_text import TextChoice
 from portal.documents.reader.file_type import is_converted
 from portal.documents.reader.header_guess import guess_sheet
 from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.sheet_file import header_of, sample
+from portal.documents.reader.sheet_file import LeftOut, header_of, sample
 from portal.documents.reader.total_rows import total_rows
 
 __all__ = [
@@ -94,6 +94,16 @@ class SheetFacts:
     def proposed_columns(self) -> tuple[int, ...]:
         """The columns that are ticked as long as nobody has chosen others, in the sheet's order."""
         return tuple(sorted({self.number_column, *self.number_columns}))
+
+    def left_out(self, hidden: bool = False, totals: bool = True) -> str:
+        """Return the code of a choice of rows to leave alone: `hidden`, `totals`, both, or empty."""
+        codes = [("hidden", hidden and self.hidden_rows), ("totals", totals and self.total_rows)]
+        return " ".join(code for code, is_left in codes if is_left)
+
+    def left_rows(self, code: str) -> LeftOut:
+        """Return the rows that the code of `left_out` names."""
+        codes = code.split()
+        return LeftOut("hidden" in codes, frozenset(self.total_rows if "totals" in codes else ()))
 
     def has_header_row(self, row: int) -> bool:
         """Return whether `row` (0: no header) can be the header: there are rows below it."""

@@ -10,7 +10,7 @@ import json
 import math
 import os
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ MAX_CELL_CHARACTERS = 32_767  # Excel's own limit
 DISPLAY_CHARACTERS = 200
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
 _HIDDEN = " \n"
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: `dumps` would make one a row
 
 
 FORMULA_MARK = "\ue000"  # before a formula in a text of the parser, as nobody writes it
@@ -36,24 +37,20 @@ class Formula(str):
 
 def cell_of(value: Any) -> Cell:
     """Convert a value of the parser to a cell. Numbers arrive as floats; whole ones become integers here."""
+    kind = type(value)
+    if kind is str:  # nearly all cells
+        return _text_cell(value)
+    if kind is float:
+        if not math.isfinite(value):
+            return str(value)
+        return int(value) if value.is_integer() and abs(value) < 1e18 else float(value)
     match value:
-        case Formula():
-            return {"f": str(value)[:MAX_CELL_CHARACTERS].replace("\x00", "")}
-        case None | "":
+        case None:
             return None
-        case str() if value.startswith(FORMULA_MARK):
-            return {"f": value[1:MAX_CELL_CHARACTERS]}
-        case str():
-            # Not every database can store a NUL or half a surrogate pair.
-            return value[:MAX_CELL_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
-        case bool():
+        case bool() | int():
             return value
-        case int():
-            return value
-        case float():
-            if not math.isfinite(value):
-                return str(value)
-            return int(value) if value.is_integer() and abs(value) < 1e18 else value
+        case Formula():
+            return {"f": value[:MAX_CELL_CHARACTERS].replace("\x00", "")}
         case datetime.datetime():
             return {"d": value.isoformat(timespec="seconds")}
         case datetime.date():
@@ -62,6 +59,30 @@ def cell_of(value: Any) -> Cell:
             return plain_text(value)
         case _:
             return str(value)[:MAX_CELL_CHARACTERS]  # a time of day
+
+
+def _text_cell(text: str) -> Cell:
+    if not text:
+        return None
+    if text.isascii() and len(text) < MAX_CELL_CHARACTERS and "\x00" not in text:
+        return text
+    if text.startswith(FORMULA_MARK):
+        return {"f": text[1:MAX_CELL_CHARACTERS]}
+    # Not every database can store a NUL or half a surrogate pair.
+    return text[:MAX_CELL_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+@dataclass(frozen=True)
+class RawSheet:
+    """One sheet of a file that is being read: its name, whether Excel hides it, and its rows, beginning at Excel's row
+    1 and column A."""
+
+    name: str
+    hidden: bool
+    rows: Iterator[list[Any]]
+    hidden_rows: Container[int] = ()
+    far: int = 0  # cells far to the right that are left aside
+    text: dict[str, Any] = field(default_factory=dict)  # how a text file is written
 
 
 def text_of(cell: Cell) -> str:
@@ -141,7 +162,7 @@ def write_sheet(
                 raise Unreadable(FileProblem.TOO_MANY_COLUMNS, {"columns": width, "limit": limits.max_columns})
             if counted > limits.max_lines:
                 continue
-            line = json.dumps([cell_of(value) for value in row[:end]], ensure_ascii=False, separators=(",", ":"))
+            line = _encode([cell_of(value) for value in row[:end]])
             is_hidden = row_no in hidden
             not_shown += is_hidden
             line = "[]\n" * (row_no - written - 1) + line + (_HIDDEN if is_hidden else "\n")

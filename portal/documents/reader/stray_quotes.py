@@ -88,26 +88,22 @@ class RecordsWithStrays(Iterator[list[str]]):
         return cells
 
     def _record(self, line: str) -> list[str]:
-        if (cells := self._whole([line])) is not None:
-            return cells
+        """The record that begins with this line: it alone, or with lines after it."""
         usual = self._widths.most_common(1)
         taken, size = [line], len(line)
-        while usual and len(taken) <= MOST_LINES and size < _MOST_CHARACTERS:
-            more = self._peek(len(taken) - 1)
-            if more is None:
-                break
-            if len(self._alone(more)) == usual[0][0] and '"' not in more:
-                break  # a row by itself
-            taken.append(more)
-            size += len(more)
-            cells = self._whole(taken) if '"' in more else None
-            if cells is not None:
-                if len(cells) != usual[0][0]:
-                    break
+        while True:
+            cells, is_open = self._whole(taken)
+            if cells is not None and (len(taken) == 1 or len(cells) == usual[0][0]):
                 for _ in taken[1:]:
                     self._held.popleft()
                 return cells
-        return self._alone(line)
+            more = self._peek(len(taken) - 1) if is_open and usual else None
+            if more is None or len(taken) > MOST_LINES or size > _MOST_CHARACTERS:
+                return self._alone(line)
+            if '"' not in more and len(self._alone(more)) == usual[0][0]:
+                return self._alone(line)  # a row by itself
+            taken.append(more)
+            size += len(more)
 
     def _peek(self, place: int) -> str | None:
         while len(self._held) <= place:
@@ -120,10 +116,10 @@ class RecordsWithStrays(Iterator[list[str]]):
     def _alone(self, line: str) -> list[str]:
         return cells_of_line(line, self._delimiter, is_escaped=self._is_escaped) if line.strip("\r\n") else []
 
-    def _whole(self, lines: list[str]) -> list[str] | None:
-        """The one record that these lines are; None when a quote among them is stray."""
+    def _whole(self, lines: list[str]) -> tuple[list[str] | None, bool]:
+        """The one record that these lines are, or None; and whether a quote is still open at their end."""
         try:
             records = list(self._split(lines, strict=True))
-        except csv.Error:
-            return None
-        return records[0] if len(records) == 1 else None
+        except csv.Error as error:
+            return None, "unexpected end" in str(error)
+        return (records[0], False) if len(records) == 1 else (None, False)

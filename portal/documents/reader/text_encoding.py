@@ -24,7 +24,8 @@ MENDED = "portal-mended"  # the name of the error handler by which bytes that ar
 _MARGIN = 1.0  # of another encoding's words over those of the usual one
 _JUDGED_BYTES = 4 * 1024 * 1024
 _MOST_WORDS = 5_000
-_WORD = re.compile(rb"[^\s,;|\"]*[\x80-\xff][^\s,;|\"]*")
+_BETWEEN_WORDS = re.compile(rb"[\s,;|\"]+")
+_LONGEST_WORD = 100
 _UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _HIGH = bytes(range(0x80, 0x100))
 
@@ -81,7 +82,9 @@ def _of_words(judged: bytes, from_bad: bytes) -> str:
     in_utf8 = sum(map(len, _UTF8.findall(judged)))
     if in_utf8 >= high - in_utf8:
         return "utf-8"
-    words = [word for word, _ in Counter(_WORD.findall(judged)).most_common(_MOST_WORDS)]
+    # A long run of ASCII (a picture in base64) is no word, and a pattern of words would go through it again and again.
+    counted = Counter(word for word in _BETWEEN_WORDS.split(judged) if not word.isascii() and len(word) < _LONGEST_WORD)
+    words = [word for word, _ in counted.most_common(_MOST_WORDS)]
     scores = {encoding: _score(words, encoding) for encoding in _CANDIDATES}
     best = max(scores, key=lambda encoding: scores[encoding])
     return best if scores[best] > scores[WESTERN] + _MARGIN else WESTERN

@@ -7,6 +7,7 @@ be called Total.
 import json
 import re
 from collections import deque
+from itertools import islice
 from pathlib import Path
 
 from portal.documents.reader.header_guess import normalised
@@ -27,7 +28,8 @@ _LAST_ROW = re.compile(
     r"|(?:generado|exportado|impreso|actualizado|generated|exported|printed|erstellt|fuente|source)(?: .*)?"
     r"|fin(?: de[l]? .*)?|end of .*|ende"
 )
-_MAY_BE = re.compile(r"total|sum|soma|somme|gesamt|totaal", re.IGNORECASE)
+_WORDS = ("total", "totaal", "sum", "soma", "somme", "gesamt")
+_PIECE_ROWS, _LOOKED_AT = 2_000, 500
 
 
 def total_rows(sheet_path: Path, header_row: int, country: str) -> list[int]:
@@ -35,12 +37,14 @@ def total_rows(sheet_path: Path, header_row: int, country: str) -> list[int]:
     found: set[int] = set()
     last: deque[tuple[int, str]] = deque(maxlen=_LAST_ROWS)
     with sheet_path.open(encoding="utf-8", newline="\n") as file:
-        for row_no, line in enumerate(file, start=1):
-            if row_no <= header_row or len(line) < 4:  # no row of the list, or an empty one
-                continue
-            last.append((row_no, line))
-            if len(found) < MOST and _MAY_BE.search(line[:500]) and _is_one(json.loads(line), _ANY_ROW, country):
-                found.add(row_no)
+        numbered = ((row_no, line) for row_no, line in enumerate(file, start=1) if row_no > header_row)
+        while piece := list(islice(numbered, _PIECE_ROWS)):
+            # In one go over all the rows: most lists have no such word at all.
+            together = "".join(line for _, line in piece).lower()
+            if any(word in together for word in _WORDS):
+                some = ((n, line) for n, line in piece if any(word in line[:_LOOKED_AT].lower() for word in _WORDS))
+                found.update(n for n, line in some if _is_one(json.loads(line), _ANY_ROW, country))
+            last.extend((row_no, line) for row_no, line in piece if line != "[]\n")
     for row_no, line in reversed(last):
         if row_no in found:
             continue
@@ -54,4 +58,4 @@ def _is_one(cells: list[Cell], pattern: re.Pattern[str], country: str) -> bool:
     texts = [text for cell in cells if (text := text_of(cell).strip())]
     if not texts or len(texts[0]) > _LONGEST or not pattern.fullmatch(normalised(texts[0])):
         return False
-    return not any(phone.e164 or phone.offered for text in texts if (phone := parse(text, country)))
+    return not any(phone.e164 or phone.numbers or phone.offered for text in texts if (phone := parse(text, country)))

@@ -4,9 +4,8 @@ What the parser does not say of an xlsx is added from `xlsx_notes`.
 """
 
 import zipfile
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,23 +21,12 @@ from python_calamine import (
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.plain_ods import content_name, is_plain, write_plain
+from portal.documents.reader.sheet_file import RawSheet
 from portal.documents.reader.thin_sheet import write_near
 from portal.documents.reader.xlsx_notes import SheetNotes, XlsxNotes
 
 _NO_NOTES = SheetNotes()
 MOST_ROWS = 1_048_576
-
-
-@dataclass(frozen=True)
-class RawSheet:
-    """One sheet: its name, whether Excel hides it, and its rows, beginning at Excel's row 1 and column A."""
-
-    name: str
-    hidden: bool
-    rows: Iterator[list[Any]]
-    hidden_rows: Container[int] = ()
-    far: int = 0  # cells far to the right that are left aside
-    text: dict[str, Any] = field(default_factory=dict)  # how a text file is written
 
 
 def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawSheet]:

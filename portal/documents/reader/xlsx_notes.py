@@ -125,17 +125,19 @@ def _patterns(prefix: bytes, most_columns: int) -> _Patterns:
     if known is None:
         p = prefix
         v = b"<" + p + b"v"
-        formula = b"<" + p + rb"f\b([^>]*?)(?:/>|>([^<]*)</" + p + b"f>)"
+        formula = b"<" + p + rb"f\b([^<>]*?)(?:/>|>([^<]*)</" + p + b"f>)"
         start, end = b"<" + p + rb"c\b", b"</" + p + b"c>"
         no_value = v + rb"\s*/>|" + v + rb">\s*</" + p + b"v>"
         known = _compiled[prefix, most_columns] = _Patterns(
             cell=b"<" + p + b"c ",
-            row=re.compile(b"<" + p + rb"row\b([^>]*)>"),
-            error=re.compile(start + rb'([^>]*\bt="e"[^>]*)>(?:(?!' + end + rb").)*?" + v + rb">([^<]*)<", re.DOTALL),
-            formula=re.compile(start + rb"([^>]*)>\s*" + formula + rb"\s*(" + no_value + rb")?\s*" + end),
-            number=re.compile(start + rb'([^>]*\bs="(\d+)"[^>]*)>(?:' + formula + rb")?" + v + rb">([^<]*)<"),
-            far=re.compile(b"<" + p + rb'c r="(' + _beyond(most_columns) + rb')\d+"[^>]*(?<!/)>'),
-            wide=re.compile(b"<" + p + rb'c r="([A-Z]+)\d+"[^>]*(?<!/)>'),
+            row=re.compile(b"<" + p + rb"row\b([^<>]*)>"),
+            error=re.compile(
+                start + rb'([^<>]*\bt="e"[^<>]*)>(?:(?!' + end + rb").){0,4000}?" + v + rb">([^<]*)<", re.DOTALL
+            ),
+            formula=re.compile(start + rb"([^<>]*)>\s*" + formula + rb"\s*(" + no_value + rb")?\s*" + end),
+            number=re.compile(start + rb'([^<>]*\bs="(\d+)"[^<>]*)>(?:' + formula + rb")?" + v + rb">([^<]*)<"),
+            far=re.compile(b"<" + p + rb'c r="(' + _beyond(most_columns) + rb')\d+"[^<>]*(?<!/)>'),
+            wide=re.compile(b"<" + p + rb'c r="([A-Z]+)\d+"[^<>]*(?<!/)>'),
         )  # fmt: skip
     return known
 

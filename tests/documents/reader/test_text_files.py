@@ -82,6 +82,12 @@ def test_many_stray_quotes_in_a_long_file_take_no_longer(tmp_path: Path) -> None
     assert rows[-1] == ['"stray', "1"]
 
 
+@pytest.mark.parametrize("long", ["QUJD" * 250_000, "é" * 500_000], ids=["ASCII", "letters"])
+def test_a_long_word_is_judged_in_one_go(tmp_path: Path, long: str) -> None:
+    content = f"Año;foto;t\nMuñoz;{long};1\n".encode("cp1252")
+    assert [row[0] for row in rows_of(tmp_path, content)] == ["Año", "Muñoz"]
+
+
 def test_a_space_before_a_quote(tmp_path: Path) -> None:
     text = 'n, t, x\n"a, b", "612345678", "u, v"\n"c, d", "698765432", "w"\n'
     assert rows_of(tmp_path, text.encode())[1:] == [["a, b", "612345678", "u, v"], ["c, d", "698765432", "w"]]
