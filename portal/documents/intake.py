@@ -221,10 +221,13 @@ def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
     return likeliest_sheet([facts for facts in sheets if facts.usable])
 
 
-def choice_key(sheet: int, header_row: int, columns: Sequence[int], country: str) -> str:
+def choice_key(
+    sheet: int, header_row: int, columns: Sequence[int], country: str, country_column: int | None = None
+) -> str:
     """Return the key in Document.checks under which the counts of a choice are kept. Counts of an earlier parser have
     other keys, so that the check page promises what the start will do."""
-    return f"{sheet}:{header_row}:{'+'.join(map(str, columns))}:{country}:{PARSER_VERSION}"
+    by_row = "" if country_column is None else f"@{country_column}"
+    return f"{sheet}:{header_row}:{'+'.join(map(str, columns))}:{country}{by_row}:{PARSER_VERSION}"
 
 
 def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, country: str) -> dict[str, Any]:
@@ -232,6 +235,6 @@ def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, coun
     first = default_sheet(sheets)
     if first is None:
         return {}
-    country = first.country or country
-    facts = check_facts(storage.sheet_path(key, first.index), first.header_row, first.proposed_columns, country)
-    return {choice_key(first.index, first.header_row, first.proposed_columns, country): facts.to_dict()}
+    choice = (first.header_row, first.proposed_columns, first.country or country, first.country_column)
+    facts = check_facts(storage.sheet_path(key, first.index), *choice)
+    return {choice_key(first.index, *choice): facts.to_dict()}

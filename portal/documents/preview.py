@@ -41,6 +41,7 @@ class PickedColumns:
     header_row: int  # as Excel counts; 0 = no header
     columns: tuple[int, ...]  # those with the numbers, from 0, in the sheet's order
     country: str
+    country_column: int | None  # that names the country of each row
     header: list[str]
     guessed: frozenset[str] = frozenset()
     problems: tuple[str, ...] = field(default=())  # codes of the requested values that do not exist
@@ -58,8 +59,9 @@ def pick(
     """Resolve the form's values to a choice. `first` is used when no sheet is requested, and `country` when no country
     is requested or guessed.
 
-    `requested` may hold `sheet`, `header_row` and `country` as the form sends them, and `columns` are its columns with
-    numbers. A sheet or column is a position from 0, or the name of a sheet or heading. `shown_sheet` is the sheet whose
+    `requested` may hold `sheet`, `header_row`, `country` and `country_column` as the form sends them, and `columns` are
+    its columns with numbers. A sheet or column is a position from 0, or the name of a sheet or heading. Whoever
+    requests a country means it for all rows, unless they request its column too. `shown_sheet` is the sheet whose
     header rows and columns the page showed: positions that were meant for another sheet are guessed again, and so are
     columns when none is requested; after a page that showed them, that is a problem.
     """
@@ -99,12 +101,24 @@ def pick(
             chosen_country = wanted
         else:
             problems.append(COUNTRY_UNKNOWN)
+    country_column = None if "country" in requested else facts.country_column
+    by_row = requested.get("country_column", "").strip()
+    if by_row.isdecimal() and len(by_row) < 6 and not changed and facts.has_column(int(by_row)):
+        country_column = int(by_row)
     guesses = {"sheet": facts is first, "header_row": header_row == facts.header_row,
                "column": picked == facts.proposed_columns}  # fmt: skip
     guessed = frozenset(name for name, unchanged in guesses.items() if unchanged)
     by_name = bool(known) and not any(name.isdecimal() for name in named)
     return PickedColumns(
-        facts, header_row, picked, chosen_country, header, guessed, tuple(problems), changed and not by_name
+        facts,
+        header_row,
+        picked,
+        chosen_country,
+        country_column,
+        header,
+        guessed,
+        tuple(problems),
+        changed and not by_name,
     )
 
 
@@ -199,7 +213,8 @@ def preview_of(
     try:
         picked = pick(sheets, first, requested, columns, country, head_of)
         facts, path = picked.sheet, path_of(picked.sheet)
-        kept = document.checks.get(choice_key(facts.index, picked.header_row, picked.columns, picked.country))
+        choice = (picked.header_row, picked.columns, picked.country, picked.country_column)
+        kept = document.checks.get(choice_key(facts.index, *choice))
         return Preview(
             picked=picked,
             sheets=sheets,
@@ -207,9 +222,7 @@ def preview_of(
             columns=_columns(facts, picked.header),
             letters=[column_letter(column) for column in range(facts.columns)],
             rows=_first_rows(path, facts, picked.header_row),
-            figures=CheckFacts.from_dict(kept)
-            if kept
-            else _figures_in_turn(person_id, path, picked.header_row, picked.columns, picked.country),
+            figures=CheckFacts.from_dict(kept) if kept else _figures_in_turn(person_id, path, *choice),
         )
     except FileNotFoundError as error:
         raise NothingToPreview from error
@@ -251,16 +264,20 @@ def _turn_of(person_id: int) -> Iterator[None]:
                 del _turns[person_id]
 
 
-def _figures_in_turn(person_id: int, path: Path, header_row: int, columns: tuple[int, ...], country: str) -> CheckFacts:
+def _figures_in_turn(
+    person_id: int, path: Path, header_row: int, columns: tuple[int, ...], country: str, country_column: int | None
+) -> CheckFacts:
     db.session.rollback()  # nothing was written yet; else a form would hold SQLite's lock while we wait and count
     with _turn_of(person_id):
-        return _figures(path, header_row, columns, country)
+        return _figures(path, header_row, columns, country, country_column)
 
 
 @lru_cache(maxsize=64)
-def _figures(path: Path, header_row: int, columns: tuple[int, ...], country: str) -> CheckFacts:
+def _figures(
+    path: Path, header_row: int, columns: tuple[int, ...], country: str, country_column: int | None
+) -> CheckFacts:
     # A sheet file is never rewritten under the same name, so these counts stay true.
-    return check_facts(path, header_row, columns, country)
+    return check_facts(path, header_row, columns, country, country_column)
 
 
 def _heads(path: Path, facts: SheetFacts, chosen: int) -> list[tuple[int, str]]:

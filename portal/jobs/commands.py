@@ -44,6 +44,7 @@ class Choice:
     country: str
     source: str
     more_columns: tuple[int, ...] = ()
+    country_column: int | None = None  # that names the country of each row's numbers
 
     @property
     def columns(self) -> tuple[int, ...]:
@@ -54,7 +55,7 @@ class Choice:
         """The choice under the names that the form's fields have."""
         return {
             "sheet": self.sheet, "header_row": self.header_row, "column": list(self.columns), "country": self.country,
-            "source": self.source,
+            "source": self.source, "country_column": self.country_column,
         }  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def start(
     storage: LocalStorage = current_app.extensions["storage"]
     path = storage.sheet_path(document.storage_key, choice.sheet)
     db.session.commit()  # nobody waits while the file is read
-    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country))
+    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country, choice.country_column))
     total = len(new.cells)
     if not total:
         raise CannotStart("no_rows")

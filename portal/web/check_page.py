@@ -12,13 +12,15 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
 from portal.documents.models import Document, Reading
-from portal.documents.preview import NothingToPreview, Preview, StillCounting, preview_of
+from portal.documents.preview import NothingToPreview, PickedColumns, Preview, StillCounting, preview_of
+from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.export import answers_added, loss_words
 from portal.jobs.words.statuses import cannot_start_words
 from portal.sources.words import source_description, source_pace, source_title
+from portal.web import guess_words
 from portal.web.countries import country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
 
@@ -75,8 +77,17 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
     return {
         "look": look,
         "choice": Choice(
-            picked.sheet.index, picked.header_row, picked.columns[0], picked.country, source, picked.columns[1:]
+            picked.sheet.index,
+            picked.header_row,
+            picked.columns[0],
+            picked.country,
+            source,
+            picked.columns[1:],
+            picked.country_column,
         ),
+        "country_column": _country_column(picked),
+        "warnings": guess_words.warnings_of(look, str(get_locale())),
+        "country_hint": guess_words.country_hint(picked),
         "problems": [cannot_start_words(code) for code in codes],
         "countries_top": top,
         "countries_rest": rest,
@@ -90,3 +101,12 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "jobs": uploads.jobs_of(document.id),
         "begun": uploads.jobs_started(document.id),
     }
+
+
+def _country_column(picked: PickedColumns) -> tuple[int, str] | None:
+    """The column that names the country of each row, and its heading or letter; None when there is none."""
+    place = picked.sheet.country_column if picked.country_column is None else picked.country_column
+    if place is None:
+        return None
+    head = picked.header[place].strip() if place < len(picked.header) else ""
+    return place, head[:60] or column_letter(place)
