@@ -24,7 +24,7 @@ from portal.web.documents import MB, home
 
 blueprint = Blueprint("numbers", __name__)
 SLOW_SECONDS = 8  # then the page says where the answer will be found
-HIDDEN_FIELDS = ("national", "time_zone")  # diagnostics; the number itself is above
+HIDDEN_FIELDS = ("e164", "national", "time_zone")  # diagnostics; the number itself is above
 
 
 @blueprint.post("/documents/pasted")

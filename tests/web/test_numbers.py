@@ -73,7 +73,7 @@ def test_one_number_is_a_job_and_its_answer_is_on_the_page(app: Flask, as_alice:
     run(job_id, 0, Conditions("worker", 60, Backoff()))
     done = as_alice.get(address, headers=FRAGMENT).text
     assert "hx-get" not in done
-    assert re.search(r"<dt>[^<]*type</dt>\s*<dd[^>]*>Mobile", done)
+    assert re.search(r"<dt>[^<]*type</dt>\s*<dd[^>]*>mobile", done)
     assert "Number ending in 678.csv" in as_alice.get("/").text
 
 
