@@ -7,7 +7,7 @@ kept. It must not know sources, jobs or pages; the sentences for its codes are e
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from portal.documents.models import Document
 from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter, header_of, sample
+from portal.documents.remembered import recall
 from portal.documents.storage import LocalStorage
 from portal.phone import countries
 
@@ -226,6 +227,33 @@ def preview_of(
         )
     except FileNotFoundError as error:
         raise NothingToPreview from error
+
+
+def recalled(
+    document: Document, storage: LocalStorage, requested: Mapping[str, str], person_id: int
+) -> dict[str, str | list[str]]:
+    """Return the form's values that the person chose for the last file of this shape; empty when there was none, or
+    when `requested` has a choice already."""
+    if any(requested.get(name) for name in ("sheet", "header_row", "column", "country")):
+        return {}
+    sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
+    first = default_sheet(sheets)
+    usable = [facts for facts in sheets if facts.usable]
+    for facts in sorted(usable, key=lambda facts: facts is not first)[:5]:
+        path = storage.sheet_path(document.storage_key, facts.index)
+
+        def head_of(row_no: int, facts: SheetFacts = facts, path: Path = path) -> list[str]:
+            return facts.header if row_no == facts.header_row else header_of(path, row_no, facts.columns)
+
+        with suppress(FileNotFoundError):
+            kept = recall(person_id, facts, head_of)
+            if kept is not None:
+                by_row = {} if kept.country_column is None else {"country_column": str(kept.country_column)}
+                return {
+                    "sheet": str(facts.index), "header_row": str(kept.header_row),
+                    "column": list(map(str, kept.columns)), "country": kept.country, "source": kept.source, **by_row,
+                }  # fmt: skip
+    return {}
 
 
 class _Turn:

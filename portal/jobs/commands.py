@@ -19,6 +19,8 @@ from portal.documents.check import check
 from portal.documents.models import Document, Reading
 from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
+from portal.documents.reader.sheet_file import header_of
+from portal.documents.remembered import Chosen, remember
 from portal.documents.storage import LocalStorage
 from portal.jobs import opening
 from portal.jobs.core import ledger, timeline
@@ -68,12 +70,20 @@ class CannotStart(Exception):
 
 
 def start(
-    document: Document, choice: Choice, user: User, now: datetime, *, push: bool = True, begun: int | None = None
+    document: Document,
+    choice: Choice,
+    user: User,
+    now: datetime,
+    *,
+    push: bool = True,
+    begun: int | None = None,
+    remembered: bool = True,
 ) -> ScrapingJob:
     """Create a job with its whole ledger. Raises CannotStart, with nothing left behind. Commits.
 
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
-    twice: that job is returned, and no second one is made.
+    twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
+    same choice.
     """
     _validate(document, choice)
     if quota_of(user.id, now).spent:
@@ -98,6 +108,7 @@ def start(
     )
     storage: LocalStorage = current_app.extensions["storage"]
     path = storage.sheet_path(document.storage_key, choice.sheet)
+    facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
     db.session.commit()  # nobody waits while the file is read
     new = ledger.build(check(path, choice.header_row, choice.columns, choice.country, choice.country_column))
     total = len(new.cells)
@@ -110,6 +121,9 @@ def start(
         newer = _show(job_id, new, document_id, user_id, begun, now)
         if newer is None:
             timeline.record(job_id, EventKind.CREATED, now, email, total=total, source=choice.source)
+            if remembered:
+                chosen = Chosen(choice.header_row, choice.columns, choice.country, choice.country_column, choice.source)
+                remember(user_id, facts, header_of(path, choice.header_row, facts.columns), chosen, now)
         db.session.commit()
     except BaseException:
         db.session.rollback()

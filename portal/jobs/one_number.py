@@ -45,7 +45,7 @@ def look_up(text: str, source: str, country: str, user: User, storage: LocalStor
     document_id = document.id
     db.session.commit()
     try:
-        return commands.start(document, commands.Choice(0, 1, 0, country, source), user, now)
+        return commands.start(document, commands.Choice(0, 1, 0, country, source), user, now, remembered=False)
     except commands.CannotStart:
         uploads.discard(document_id, now, storage)
         raise

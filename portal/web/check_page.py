@@ -12,7 +12,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
 from portal.documents.models import Document, Reading
-from portal.documents.preview import NothingToPreview, PickedColumns, Preview, StillCounting, preview_of
+from portal.documents.preview import NothingToPreview, PickedColumns, Preview, StillCounting, preview_of, recalled
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words, reason_words, size_words
 from portal.jobs import uploads
@@ -45,6 +45,11 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
         "earlier": uploads.earlier_uploads(document),
     }
     if document.state == Reading.READY:
+        kept = recalled(document, current_app.extensions["storage"], fields, document.user_id)
+        if kept and kept["source"] not in sources.names():
+            del kept["source"]
+        fields = MultiDict({**fields.to_dict(flat=False), **kept}) if kept else fields
+        page["remembered"] = bool(kept)
         try:
             look = preview_of(
                 document,
@@ -59,11 +64,11 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
         except NothingToPreview:
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
-            page |= _chosen(document, look, fields)
+            page |= _chosen(document, look, fields, remembered=bool(kept))
     return page
 
 
-def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dict[str, Any]:
+def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, remembered: bool) -> dict[str, Any]:
     """What is added once there is something to choose: the choice, as `commands.start` takes it, and the options."""
     picked = look.picked
     names = sources.names()
@@ -86,7 +91,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
             picked.country_column,
         ),
         "country_column": _country_column(picked),
-        "warnings": guess_words.warnings_of(look, str(get_locale())),
+        "warnings": guess_words.warnings_of(look, str(get_locale()), sure=remembered),
         "country_hint": guess_words.country_hint(picked),
         "problems": [cannot_start_words(code) for code in codes],
         "countries_top": top,

@@ -22,10 +22,11 @@ def country_hint(picked: PickedColumns) -> str:
     return str(taken) if taken and picked.country == sheet.country else ""
 
 
-def warnings_of(look: Preview, language: str) -> list[str]:
-    """The sentences about what may be another country or another sheet."""
+def warnings_of(look: Preview, language: str, *, sure: bool) -> list[str]:
+    """The sentences about what may be another country or another sheet. `sure`: the person chose this country for the
+    last file of this shape."""
     picked, sheet, said = look.picked, look.picked.sheet, []
-    if sheet.rival_countries and picked.country == sheet.country and picked.country_column is None:
+    if not sure and sheet.rival_countries and picked.country == sheet.country and picked.country_column is None:
         names = [_name(code, language) for code in sheet.rival_countries[:3]]
         said.append(
             gettext(

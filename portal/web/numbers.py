@@ -96,7 +96,7 @@ def _lookup(job: ScrapingJob) -> dict[str, Any]:
 def _refused(sentence: str) -> ResponseReturnValue:
     """Say why nothing is looked up: in place, or on the home page."""
     if wants_fragment():
-        return render_template("numbers/_problem.html", problem=sentence), 422
+        return render_template("numbers/_problem.html", problem=sentence)  # a 422 would not be put into the page
     return home(number=request.form.get("number", ""), number_problem=sentence)
 
 

@@ -1,5 +1,6 @@
 """What the check page proposes, what it warns of, and that all of it can be changed."""
 
+import re
 from io import BytesIO
 from typing import Any
 
@@ -10,7 +11,9 @@ from openpyxl import Workbook
 from sqlalchemy import select
 
 from portal.database import db
+from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.job_tables import CellAnswer
+from portal.jobs.core.retry_backoff import Backoff
 from tests.web.check_page import read, upload
 
 
@@ -82,3 +85,55 @@ def test_a_guess_refuses_no_file(app: Flask, as_alice: FlaskClient) -> None:
     lines = [[f"6{n}234XXX"] for n in range(10, 20)] + [["Número total: 10"]]
     _, page = page_of(app, as_alice, workbook(H=lines))
     assert 'data-status="ready"' in page
+
+
+def started(client: FlaskClient, document_id: int, **fields: str) -> str:
+    form = {"sheet": "0", "header_row": "1", "column": "2", "country": "PT", "source": "offline", **fields}
+    return client.post(f"/documents/{document_id}/jobs", data=form).location
+
+
+PEOPLE = [["Nome", "Tel.", "Outro"], ["Rui", "612345678", "912345678"], ["Inês", "612345679", "931234567"]]
+
+
+def test_the_last_choice_for_these_headings_is_used_again(
+    app: Flask, as_alice: FlaskClient, as_bob: FlaskClient
+) -> None:
+    document_id, _ = page_of(app, as_alice, workbook(H=PEOPLE))
+    started(as_alice, document_id)
+    others = [PEOPLE[0], ["Rita", "612345670", "961234567"]]
+    _, page = page_of(app, as_alice, workbook(Outra=others))
+    assert "As you chose for the last file" in page
+    assert '<option value="PT" selected>' in page
+    assert 'id="column-2" name="column" value="2" checked' in page
+    assert 'id="column-1" name="column" value="1" checked' not in page
+    _, page = page_of(app, as_bob, workbook(H=others))
+    assert "As you chose" not in page
+
+
+def test_a_choice_of_other_headings_is_not_used(app: Flask, as_alice: FlaskClient) -> None:
+    document_id, _ = page_of(app, as_alice, workbook(H=PEOPLE))
+    started(as_alice, document_id)
+    for head in (["Nome", "Tel.", "Conta"], ["Nome", "Outro", "Tel."]):
+        _, page = page_of(app, as_alice, workbook(H=[head, *PEOPLE[1:]]))
+        assert "As you chose" not in page
+
+
+def test_the_header_that_was_chosen_is_used_again(app: Flask, as_alice: FlaskClient) -> None:
+    lines = [["Tel. móvil", "Fecha"], ["Nome", "Número"], ["Rui", "612345678"], ["Inês", "622345678"]]
+    document_id, page = page_of(app, as_alice, workbook(H=lines))
+    started(as_alice, document_id, header_row="2", column="1", country="ES")
+    _, page = page_of(app, as_alice, workbook(H=[*lines, ["Rita", "633345678"]]))
+    assert '<option value="2" selected>Row 2' in page
+
+
+def test_a_download_uploaded_again_opens_with_its_own_column(app: Flask, as_alice: FlaskClient) -> None:
+    """Its added answers are no numbers to look up, although one of them is the international number."""
+    document_id, _ = page_of(app, as_alice, workbook(H=PEOPLE))
+    job = started(as_alice, document_id)
+    run(int(job.rsplit("/", 1)[1]), 0, Conditions("worker", 60, Backoff()))
+    with as_alice.get(f"{job}/results.xlsx?columns=all") as answer:
+        content = answer.get_data()
+    _, page = page_of(app, as_alice, content)
+    assert page.count('name="column"') > 5
+    assert re.findall(r'name="column" value="(\d+)" checked', page) == ["2"]
+    assert "As you chose for the last file" in page
