@@ -4,8 +4,9 @@ It has no rules of its own: `documents` reads the file and `jobs` does the work.
 """
 
 import hashlib
-import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -26,7 +27,7 @@ from portal.documents import intake
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import ReadingFailed
-from portal.documents.storage import LocalStorage, TooManyBytes
+from portal.documents.storage import Storage, StorageAway, TooManyBytes
 from portal.documents.words import problem_words
 from portal.jobs import commands, run_in_terminal
 from portal.jobs.attempt.runner import Conditions, run
@@ -67,7 +68,7 @@ def scrape_command(
     again: bool,
 ) -> None:
     """Exit codes: 0 every row has its answer; 1 not all rows, with the reason; 2 wrong usage; 130 interrupted."""
-    with command_output(), Interrupt() as interrupt:
+    with command_output(), _answering_storage(), Interrupt() as interrupt:
         _require_output(file, out)
         _set_up_database()
         user = run_in_terminal.terminal_user(utcnow())
@@ -82,8 +83,18 @@ def scrape_command(
         _print_result(job, out, interrupted=interrupt.is_set())
 
 
-def _storage() -> LocalStorage:
-    storage: LocalStorage = current_app.extensions["storage"]
+@contextmanager
+def _answering_storage() -> Iterator[None]:
+    """Raise CommandFailed when the stored files cannot be reached."""
+    try:
+        yield
+    except StorageAway as error:
+        sentence = gettext("The files cannot be reached right now. Run the same command again later.")
+        raise CommandFailed(sentence) from error
+
+
+def _storage() -> Storage:
+    storage: Storage = current_app.extensions["storage"]
     return storage
 
 
@@ -173,7 +184,7 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
     with click.progressbar(length=job.total_numbers, label=label, show_pos=True, file=sys.stderr) as bar:
         bar.update(job.processed_numbers)
         given = Conditions(
-            worker=f"terminal@{socket.gethostname()}"[:80],
+            worker=f"terminal@{current_app.config['PORTAL_MACHINE']}"[:80],
             lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
             backoff=backoff(),
             stopped=interrupt.is_set,

@@ -3,18 +3,21 @@
 It knows neither the database nor how the file was read. A check reads the sheet file once, row by row.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, rows, text_of
+from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, LeftOut, rows, rows_to_check, text_of
 from portal.phone import Reason, parse
 from portal.phone.country_names import country_of
 
 __all__ = ["CheckFacts", "CheckedCell", "check", "check_facts", "rows", "summarise"]
 
 BAD_ROWS_SHOWN = 200
+NOTHING = LeftOut()
+_TEXT_FORMULA = re.compile(r'="[^"]*"')
 
 
 class CheckedCell(NamedTuple):
@@ -63,9 +66,15 @@ class CheckFacts:
 
 
 def check(
-    sheet_path: Path, header_row: int, columns: Sequence[int], country: str, country_column: int | None = None
+    sheet_path: Path,
+    header_row: int,
+    columns: Sequence[int],
+    country: str,
+    left: LeftOut = NOTHING,
+    country_column: int | None = None,
 ) -> Iterator[CheckedCell]:
-    """Check the cells of these columns in every row below the header, blank rows included, in the file's order.
+    """Check the cells of these columns in every row below the header that is not left out, blank rows included, in the
+    file's order.
 
     A blank cell is left out when another one of its row has something in it: many people have only one of two numbers.
     `header_row` is counted as in Excel (0 = no header), `columns` from 0; `country` is two letters, such as ES.
@@ -73,7 +82,7 @@ def check(
     without a prefix is only offered.
     """
     first_rows: dict[str, int] = {}
-    for row_no, cells in rows(sheet_path):
+    for row_no, cells in rows_to_check(sheet_path, left):
         if row_no <= header_row:
             continue
         blank = None
@@ -109,7 +118,11 @@ def _numbers_of(row_no: int, column: int, cell: Cell, country: str, *, surely: b
     """The numbers of one cell, or why it has none. Not `surely`: the country may be another one."""
     text = text_of(cell)
     shown = text[:DISPLAY_CHARACTERS]
-    if isinstance(cell, (bool, dict)):  # a date has enough digits to be a valid number in some countries
+    if isinstance(cell, dict) and "f" in cell and not _TEXT_FORMULA.fullmatch(text):
+        yield CheckedCell(row_no, column, 1, shown, None, Reason.NO_RESULT, None)
+        return
+    if isinstance(cell, bool) or (isinstance(cell, dict) and "d" in cell):
+        # A date has enough digits to be a valid number in some countries.
         reason = Reason.DATE if isinstance(cell, dict) else Reason.NOT_A_NUMBER
         yield CheckedCell(row_no, column, 1, shown, None, reason, None)
         return
@@ -151,7 +164,12 @@ def summarise(checked: Iterable[CheckedCell]) -> CheckFacts:
 
 
 def check_facts(
-    sheet_path: Path, header_row: int, columns: Sequence[int], country: str, country_column: int | None = None
+    sheet_path: Path,
+    header_row: int,
+    columns: Sequence[int],
+    country: str,
+    left: LeftOut = NOTHING,
+    country_column: int | None = None,
 ) -> CheckFacts:
     """Check the cells and count them: `check`, then `summarise`."""
-    return summarise(check(sheet_path, header_row, columns, country, country_column))
+    return summarise(check(sheet_path, header_row, columns, country, left, country_column))

@@ -20,7 +20,7 @@ from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter, header_of, sample
 from portal.documents.remembered import recall
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 from portal.phone import countries
 
 SHEET_UNKNOWN = "sheet_unknown"
@@ -189,7 +189,7 @@ class Preview:
 
 def preview_of(
     document: Document,
-    storage: LocalStorage,
+    storage: Storage,
     requested: Mapping[str, str],
     columns: Sequence[str],
     country: str,
@@ -197,8 +197,8 @@ def preview_of(
 ) -> Preview:
     """Preview a ready document under the form's values; `country` is used when none is requested or guessed.
 
-    `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview
-    and StillCounting.
+    `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview,
+    StillCounting and StorageAway.
     """
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     first = default_sheet(sheets)
@@ -206,7 +206,7 @@ def preview_of(
         raise NothingToPreview
 
     def path_of(facts: SheetFacts) -> Path:
-        return storage.sheet_path(document.storage_key, facts.index)
+        return storage.fetch(document.storage_key, sheet_part(facts.index))
 
     def head_of(facts: SheetFacts, row_no: int) -> list[str]:
         return facts.header if row_no == facts.header_row else header_of(path_of(facts), row_no, facts.columns)
@@ -230,7 +230,7 @@ def preview_of(
 
 
 def recalled(
-    document: Document, storage: LocalStorage, requested: Mapping[str, str], person_id: int
+    document: Document, storage: Storage, requested: Mapping[str, str], person_id: int
 ) -> dict[str, str | list[str]]:
     """Return the form's values that the person chose for the last file of this shape; empty when there was none, or
     when `requested` has a choice already."""
@@ -240,10 +240,12 @@ def recalled(
     first = default_sheet(sheets)
     usable = [facts for facts in sheets if facts.usable]
     for facts in sorted(usable, key=lambda facts: facts is not first)[:5]:
-        path = storage.sheet_path(document.storage_key, facts.index)
+        key, part = document.storage_key, sheet_part(facts.index)
 
-        def head_of(row_no: int, facts: SheetFacts = facts, path: Path = path) -> list[str]:
-            return facts.header if row_no == facts.header_row else header_of(path, row_no, facts.columns)
+        def head_of(row_no: int, facts: SheetFacts = facts, key: str = key, part: str = part) -> list[str]:
+            if row_no == facts.header_row:
+                return facts.header
+            return header_of(storage.fetch(key, part), row_no, facts.columns)
 
         with suppress(FileNotFoundError):
             kept = recall(person_id, facts, head_of)
@@ -305,7 +307,7 @@ def _figures(
     path: Path, header_row: int, columns: tuple[int, ...], country: str, country_column: int | None
 ) -> CheckFacts:
     # A sheet file is never rewritten under the same name, so these counts stay true.
-    return check_facts(path, header_row, columns, country, country_column)
+    return check_facts(path, header_row, columns, country, country_column=country_column)
 
 
 def _heads(path: Path, facts: SheetFacts, chosen: int) -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import Budget, write_sheet
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 
 LONGEST_NUMBER = 100  # characters of one number as it is typed
 _SEPARATOR = re.compile(r"[;,|]")
@@ -45,7 +45,7 @@ def _parts(line: str) -> list[str]:
 
 
 def store_number(
-    text: str, heading: str, file_name: str, country: str, user_id: int, storage: LocalStorage, now: datetime
+    text: str, heading: str, file_name: str, country: str, user_id: int, storage: Storage, now: datetime
 ) -> Document:
     """Store one number below a heading, and return its document, which is ready. Does not commit. Raises OSError."""
     rows = [[heading], [text]]
@@ -54,7 +54,8 @@ def store_number(
     stored = storage.put(io.BytesIO(file.getvalue().encode("utf-8-sig", "replace")))
     limits = ReadLimits()
     try:
-        write_sheet(storage.sheet_path(stored.key, 0), iter(rows), limits, Budget(limits))
+        write_sheet(storage.path(stored.key, sheet_part(0)), iter(rows), limits, Budget(limits))
+        storage.put_derived(stored.key, sheet_part(0))
         facts = SheetFacts(
             0, file_name, rows=2, columns=1, header_row=1, numbers=1, country=country, header=[heading], sample=[[text]]
         )

@@ -21,7 +21,7 @@ from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import header_of
 from portal.documents.remembered import Chosen, remember
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 from portal.jobs import opening
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.derived import is_unfinished
@@ -106,11 +106,14 @@ def start(
         more_columns=choice.more_columns,
         country=choice.country,
     )
-    storage: LocalStorage = current_app.extensions["storage"]
-    path = storage.sheet_path(document.storage_key, choice.sheet)
+    storage: Storage = current_app.extensions["storage"]
+    key = document.storage_key
     facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
     db.session.commit()  # nobody waits while the file is read
-    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country, choice.country_column))
+    path = storage.fetch(key, sheet_part(choice.sheet))
+    new = ledger.build(
+        check(path, choice.header_row, choice.columns, choice.country, country_column=choice.country_column)
+    )
     total = len(new.cells)
     if not total:
         raise CannotStart("no_rows")
@@ -245,7 +248,7 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
     db.session.commit()
 
 
-def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
+def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> ScrapingJob | None:
     """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
     # Locked, because a retry that comes in between would leave a job that is deleted and never ended.
     job = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage
 from portal.documents.typed import LONGEST_NUMBER, store_number
 from portal.jobs import commands, uploads
 from portal.jobs.core.job_tables import CellAnswer, Number
@@ -30,7 +30,7 @@ class NoNumber(Exception):
         self.reason, self.offered = reason, offered
 
 
-def look_up(text: str, source: str, country: str, user: User, storage: LocalStorage, now: datetime) -> ScrapingJob:
+def look_up(text: str, source: str, country: str, user: User, storage: Storage, now: datetime) -> ScrapingJob:
     """Start the job for a number as it was typed. Commits. Raises NoNumber, commands.CannotStart and OSError."""
     phone = parse(text[:LONGEST_NUMBER], country)
     if phone.e164 is None:

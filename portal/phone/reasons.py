@@ -20,6 +20,7 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     LONG_TEXT = "long_text"
     ERROR_CELL = "error_cell"  # #N/A
+    NO_RESULT = "no_result"  # a formula for which the file has no result
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     UNKNOWN_RANGE = "unknown_range"  # the length is right, but the number is not assigned in its country
@@ -58,6 +59,13 @@ REASONS: dict[Reason, ReasonText] = {
     ),
     Reason.ERROR_CELL: ReasonText(
         N_("The cell has an error of the spreadsheet. Fix its formula, or write the number."), "#N/A"
+    ),
+    Reason.NO_RESULT: ReasonText(
+        N_(
+            "The cell has a formula, but the file does not have its result. Open the file in your spreadsheet program, "
+            "save it and upload it again."
+        ),
+        "=B2&C2",
     ),
     Reason.TOO_SHORT: ReasonText(N_("The number has too few digits. Add the missing digits."), "60012312"),
     Reason.TOO_LONG: ReasonText(

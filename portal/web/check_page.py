@@ -23,6 +23,7 @@ from portal.sources.words import source_description, source_pace, source_title
 from portal.web import guess_words
 from portal.web.countries import country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
+from portal.web.text_reading import text_reading_of
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
 
@@ -65,6 +66,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
             page |= _chosen(document, look, fields, remembered=bool(kept))
+            page["text_reading"] = text_reading_of(document, {})
     return page
 
 

@@ -202,6 +202,9 @@ def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
             "The file is larger than %(limit)s MB. Split it into several files, or delete the sheets you do not need.",
             limit=current_app.config["MAX_UPLOAD_MB"],
         ),
+        UploadRefusal.STORAGE_AWAY: gettext(
+            "The file could not be saved right now. There is nothing wrong with it: try again in a few minutes."
+        ),
         UploadRefusal.NOT_STORED: gettext(
             "The file could not be saved: the portal has no space left. "
             "Ask an administrator to free some, and try again."

@@ -420,6 +420,8 @@ def no_number(draw: random.Random) -> Cell:
         ("mail", f"juan{mobile}@example.com", {some.NOT_A_NUMBER}),
         ("link", f"https://example.com/p/{mobile}", {some.NOT_A_NUMBER}),
         ("error", draw.choice(("#N/A", "#¡DIV/0!", "#REF!", "#N/D", "#VALUE!", "########")), {some.ERROR_CELL}),
+        ("formula", draw.choice(("=B2&C2", f"={mobile}+1", '=HYPERLINK("tel:600123123","Juan")', "=-600123123")),
+         {some.NO_RESULT}),
         ("words", draw.choice(("sin teléfono", "no tiene", "—", "n/a", "pendiente", "?", "ver notas", "x")),
          {some.NOT_A_NUMBER}),
         ("postal address", f"C/ Mayor {draw.randrange(1, 99)}, 28001 Madrid", {some.NOT_A_NUMBER}),

@@ -18,13 +18,15 @@ from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 from typing import IO, Any
 
-from portal.documents.reader.file_type import may_be_old
+from portal.documents.reader.csv_text import TextChoice
+from portal.documents.reader.file_type import is_converted
 from portal.documents.reader.header_guess import guess_sheet
 from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sheet_file import header_of, sample
+from portal.documents.reader.total_rows import total_rows
 
 __all__ = [
-    "FileProblem", "ReadLimits", "ReadingFailed", "SheetFacts", "Unreadable", "convert", "header_of", "read", "sample",
+    "FileProblem", "ReadLimits", "ReadingFailed", "SheetFacts", "Unreadable", "header_of", "read", "sample",
 ]  # fmt: skip
 
 # The child gets an empty `portal` package: the real one would load Flask and the database, which takes half a second,
@@ -72,11 +74,16 @@ class SheetFacts:
     sample: list[list[str]] = field(default_factory=list)  # the first 10 rows below the header
     problem: str | None = None  # a FileProblem
     problem_facts: dict[str, Any] = field(default_factory=dict)
+    counted: int | None = None  # rows without those in wide gaps; empty: all (it was read by an older version)
+    hidden_rows: int = 0  # filled rows that the sheet does not show, for a filter or by hand
+    total_rows: list[int] = field(default_factory=list)  # that sum up the list or end it, as Excel counts
+    far: int = 0  # cells far to the right that are left aside
+    text: dict[str, Any] = field(default_factory=dict)  # of a text file: the fields of its csv_text.TextDialect
 
     @property
     def data_rows(self) -> int:
-        """Number of rows below the guessed header."""
-        return max(self.rows - self.header_row, 0)
+        """Number of rows below the guessed header, without those in wide gaps."""
+        return max((self.rows if self.counted is None else self.counted) - self.header_row, 0)
 
     @property
     def usable(self) -> bool:
@@ -114,8 +121,14 @@ def read(
     limits: ReadLimits,
     country: str = "ES",
     stopped: Callable[[], bool] = lambda: False,
+    converted: Path | None = None,
+    choice: TextChoice = TextChoice(),  # noqa: B008
 ) -> list[SheetFacts]:
     """Read the file and write each sheet's rows to `sheet_path(index)`, whose folder also holds the temporary files.
+
+    A workbook in one of Excel's older formats, or a page or XML in its place, is written as xlsx and read from there;
+    the xlsx becomes `converted`. When that is not possible within the limits, the file itself is read. `choice` is what
+    the person chose for a text file.
 
     `country` (two letters) is assumed for numbers without a prefix; once `stopped()` is true, reading ends. Raises
     Unreadable when the file cannot be used, ReadingFailed when another try may succeed, and its subclass MachineFailed
@@ -125,7 +138,7 @@ def read(
         raise Unreadable(FileProblem.EMPTY)
     folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=sheet_path(0).parent))
     try:
-        reports = _run_child("read", path, file_name, folder, limits, stopped)
+        reports, source = _read_by_xlsx(path, file_name, folder, limits, stopped, choice)
         found = [SheetFacts.from_dict(facts) for facts in reports]
         for facts in found:
             add_guesses(facts, folder / f"{facts.index}.jsonl", limits, country)
@@ -133,30 +146,31 @@ def read(
         for facts in found:
             if facts.problem is None:
                 os.replace(folder / f"{facts.index}.jsonl", sheet_path(facts.index))
+        if converted is not None and source != path:
+            os.replace(source, converted)
         return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def convert(
-    path: Path, file_name: str, target: Path, limits: ReadLimits, stopped: Callable[[], bool] = lambda: False
-) -> bool:
-    """Write a workbook in one of Excel's older formats as xlsx to `target`. False for any other file, and for one that
-    cannot be converted within the limits; raises MachineFailed and OSError as `read` does."""
-    if not may_be_old(path, file_name):
-        return False
-    folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=target.parent))
-    try:
-        _run_child("convert", path, file_name, folder, limits, stopped)
-        os.replace(folder / CONVERTED, target)
-    except MachineFailed:
-        raise
-    except (Unreadable, ReadingFailed) as error:  # it was read all the same
-        _log.info("%s is not converted: %s", path.name, error)
-        return False
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return True
+def _read_by_xlsx(
+    path: Path,
+    file_name: str,
+    folder: Path,
+    limits: ReadLimits,
+    stopped: Callable[[], bool],
+    choice: TextChoice,
+) -> tuple[list[dict[str, Any]], Path]:
+    """Read the xlsx that the file is converted to, or the file itself; return the reports and which one was read."""
+    if is_converted(path, file_name):
+        try:
+            _run_child("convert", path, file_name, folder, limits, stopped)
+            return _run_child("read", folder / CONVERTED, file_name, folder, limits, stopped), folder / CONVERTED
+        except MachineFailed:
+            raise
+        except (Unreadable, ReadingFailed) as error:
+            _log.info("%s is not converted: %s", path.name, error)
+    return _run_child("read", path, file_name, folder, limits, stopped, choice), path
 
 
 def add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:
@@ -174,6 +188,7 @@ def add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str)
         facts.problem = FileProblem.TOO_MANY_ROWS.value
         facts.problem_facts = {"rows": facts.data_rows, "limit": limits.max_rows}
         return
+    facts.total_rows = total_rows(path, facts.header_row, country)
     facts.header = header_of(path, facts.header_row, facts.columns)
     facts.sample = sample(path, facts.header_row, width=facts.columns)
 
@@ -203,13 +218,20 @@ def likeliest_sheet(sheets: Sequence[SheetFacts]) -> SheetFacts | None:
 
 
 def _run_child(
-    task: str, path: Path, file_name: str, folder: Path, limits: ReadLimits, stopped: Callable[[], bool] = lambda: False
+    task: str,
+    path: Path,
+    file_name: str,
+    folder: Path,
+    limits: ReadLimits,
+    stopped: Callable[[], bool] = lambda: False,
+    choice: TextChoice = TextChoice(),  # noqa: B008
 ) -> list[dict[str, Any]]:
     """Run the child process for a task and return its facts, one dictionary a sheet."""
     command = [sys.executable, "-I", "-c", _START, str(_PORTAL), task]
     command += [str(path.resolve()), str(folder.resolve()), limits.to_json(), str(os.getpid())]
     with tempfile.TemporaryFile() as name, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        name.write(file_name.encode("utf-8", "replace"))
+        said = {"name": file_name.encode("utf-8", "replace").decode(), **asdict(choice)}
+        name.write(json.dumps(said).encode())
         name.seek(0)
         # In its own session: a signal to the worker's whole group (a deploy, Ctrl-C) must not look like a hostile file.
         child = subprocess.Popen(

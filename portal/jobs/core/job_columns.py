@@ -37,6 +37,8 @@ class JobColumns:
     column: Mapped[int] = mapped_column(default=0)  # position in the row, from 0; the first of those with numbers
     more_columns: Mapped[tuple[int, ...]] = mapped_column(Positions(100), default=(), server_default="")  # the others
     country: Mapped[str] = mapped_column(String(2), default="ES")
+    # rows that the person left alone: `hidden`, `totals`, or both
+    left_out: Mapped[str] = mapped_column(String(40), default="", server_default="")
 
     # counters like processed_numbers, written with the answers, so that progress needs no GROUP BY
     found_count: Mapped[int] = mapped_column(default=0)
@@ -50,7 +52,9 @@ class JobColumns:
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # this attempt's last row, if any
     processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
-    worker: Mapped[str | None] = mapped_column(String(80))
+    worker: Mapped[str | None] = mapped_column(String(80))  # that claimed it; `core.share_tables` has all of them
+    next_no: Mapped[int | None]  # the first number that no worker of this attempt has had; empty: each was given out
+    last_token: Mapped[int] = mapped_column(default=0, server_default="0")  # of the attempt's holders
 
     # waiting: why and until when
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own

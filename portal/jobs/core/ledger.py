@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 
-from portal.database import changed_rows, db
+from portal.database import changed_rows, db, insert_many
 from portal.documents.check import CheckedCell
 from portal.jobs.core.job_tables import Attempt, Number, NumberCell, Ticket
 from portal.sources.base import Outcome
@@ -58,8 +58,7 @@ def build(checked: Iterable[CheckedCell]) -> NewLedger:
 
 def write(job_id: int, table: type[Number] | type[NumberCell], rows: Sequence[dict[str, Any]]) -> None:
     """Write some rows of a new job in the session's transaction."""
-    if rows:
-        db.session.execute(insert(table), [{"job_id": job_id, **row} for row in rows])
+    insert_many(table, [{"job_id": job_id, **row} for row in rows])
 
 
 def waiting(job_id: int) -> dict[str, WaitingNumber]:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage
 from portal.jobs.export.column_templates import (
     answers_added,
     empty_columns,
@@ -108,7 +108,7 @@ class Download:
 
 def open_download(
     job: ScrapingJob,
-    storage: LocalStorage,
+    storage: Storage,
     kind: FileFormat | str | None = FileFormat.XLSX,
     *,
     rows: RowFilter | str = RowFilter.ALL,
@@ -158,7 +158,7 @@ def open_download(
 
 def export(
     job: ScrapingJob,
-    storage: LocalStorage,
+    storage: Storage,
     kind: FileFormat | str = FileFormat.XLSX,
     *,
     rows: RowFilter | str = RowFilter.ALL,
@@ -179,7 +179,7 @@ def export(
 
 def write_export(
     job: ScrapingJob,
-    storage: LocalStorage,
+    storage: Storage,
     path: Path,
     *,
     rows: RowFilter | str = RowFilter.ALL,

@@ -4,6 +4,7 @@ Knows no file formats. The ledger is read in chunks by row number, each in a sho
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
@@ -19,7 +20,7 @@ from portal import sources
 from portal.database import READ_ONLY, db
 from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell, header_of
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.answer_cells import TO_FIX, AnswerCells, NumberResult
@@ -125,7 +126,7 @@ class ExportPlan:
 
 def plan_for(
     job: ScrapingJob,
-    storage: LocalStorage,
+    storage: Storage,
     wanted: RowFilter,
     group: str | None,
     choice: RowChoice | None = None,
@@ -140,7 +141,9 @@ def plan_for(
     selects = wanted != RowFilter.ALL or group is not None or bool(choice)
     has_room = {ROW: selects, TODO: wanted == RowFilter.FAILED}
     added, names = _added_columns(job, fields, columns, has_room, empty)
-    sheet_path = storage.sheet_path(document.storage_key, job.sheet)
+    with suppress(FileNotFoundError):  # whoever opens a download sees that it is not there
+        storage.fetch(document.storage_key, sheet_part(job.sheet))
+    sheet_path = storage.path(document.storage_key, sheet_part(job.sheet))
     return ExportPlan(
         job_id=job.id,
         sheet_path=sheet_path,

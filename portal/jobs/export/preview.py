@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from portal.documents.reader.sheet_file import Cell, text_of
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage
 from portal.jobs.export.column_templates import empty_columns
 from portal.jobs.export.columns import ColumnChoice, columns_of
 from portal.jobs.export.lines import RowFilter, fields_of_job, lines, plan_for
@@ -23,7 +23,7 @@ class ColumnPreview:
     empty: frozenset[str]  # ids of columns without a value in the whole file
 
 
-def preview_columns(job: ScrapingJob, storage: LocalStorage, choice: ColumnChoice) -> ColumnPreview | None:
+def preview_columns(job: ScrapingJob, storage: Storage, choice: ColumnChoice) -> ColumnPreview | None:
     """The first rows of this choice; None when the file's rows are gone."""
     empty = empty_columns(job, columns_of(fields_of_job(job)))
     plan = plan_for(job, storage, RowFilter.ALL, None, columns=choice, empty=empty)

@@ -1,7 +1,7 @@
 """further columns with numbers
 
 Revision ID: 0080
-Revises: 0061
+Revises: 0070
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0080'
-down_revision = '0061'
+down_revision = '0070'
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """what each person chose for files of one shape
 
 Revision ID: 0082
-Revises: 0080
+Revises: 0076
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0082'
-down_revision = '0080'
+down_revision = '0076'
 branch_labels = None
 depends_on = None
 
