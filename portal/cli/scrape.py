@@ -52,7 +52,10 @@ INTERRUPTED = 130  # a shell's exit code for Ctrl-C
     help="A column with numbers: its heading or letter. May be given several times. Default: detected.",
 )
 @click.option("--sheet", help="The sheet with the numbers. Default: the first visible sheet.")
-@click.option("--country", help="The country of numbers without a prefix, such as ES. Default: DEFAULT_COUNTRY.")
+@click.option(
+    "--country",
+    help="The country of numbers without a prefix, such as ES. Default: what the file says, else DEFAULT_COUNTRY.",
+)
 @click.option("--columns", help="The columns to add, such as status,line_type=Kind; or all, or default. Default: those "
               "saved on the pages, else the portal's.")  # fmt: skip
 @click.option("--again", is_flag=True, help="Look up all numbers again, even those that have an answer.")
@@ -72,8 +75,7 @@ def scrape_command(
         _require_output(file, out)
         _set_up_database()
         user = run_in_terminal.terminal_user(utcnow())
-        country = country or current_app.config["DEFAULT_COUNTRY"]
-        document = _read(file, user, country.upper())
+        document = _read(file, user, (country or current_app.config["DEFAULT_COUNTRY"]).upper())
         choice = choice_of(document, sheet, number_columns, country, source)
         added = columns_for(user, source, columns)
         job = _job_for(document, choice, user, again=again)

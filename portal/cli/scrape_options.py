@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from flask import current_app
 from flask_babel import gettext
 
 from portal import sources
@@ -21,13 +22,17 @@ from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import countries
 
 
-def choice_of(document: Document, sheet: str | None, columns: Sequence[str], country: str, source: str) -> Choice:
+def choice_of(
+    document: Document, sheet: str | None, columns: Sequence[str], country: str | None, source: str
+) -> Choice:
     """Return the choice; missing options are guessed as on the check page.
 
     `sheet` is a sheet's name, each of `columns` a heading or Excel's letter. Raises CommandFailed, which lists what
     exists.
     """
     facts = _sheet(document, sheet)
+    by_row = facts.country_column if country is None else None
+    country = country or facts.country or current_app.config["DEFAULT_COUNTRY"]
     if country.upper() not in countries():
         said = gettext("The country %(country)s does not exist. Use two letters, such as ES.", country=country)
         raise CommandFailed(said)
@@ -38,7 +43,8 @@ def choice_of(document: Document, sheet: str | None, columns: Sequence[str], cou
     first, *others = sorted({_column(facts, name) for name in columns}) or facts.proposed_columns
     if len(others) >= MOST_COLUMNS:
         raise CommandFailed(cannot_start_words(TOO_MANY_COLUMNS))
-    return Choice(facts.index, facts.header_row, first, country.upper(), source, tuple(others), facts.left_out())
+    head, left = facts.header_row, facts.left_out()
+    return Choice(facts.index, head, first, country.upper(), source, tuple(others), left, by_row)
 
 
 def columns_for(user: User, source: str, text: str | None) -> ColumnChoice:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, LeftOut, rows, rows_to_check, text_of
 from portal.phone import Reason, parse
+from portal.phone.country_names import country_of
 
 __all__ = ["CheckFacts", "CheckedCell", "check", "check_facts", "rows", "summarise"]
 
@@ -65,13 +66,20 @@ class CheckFacts:
 
 
 def check(
-    sheet_path: Path, header_row: int, columns: Sequence[int], country: str, left: LeftOut = NOTHING
+    sheet_path: Path,
+    header_row: int,
+    columns: Sequence[int],
+    country: str,
+    left: LeftOut = NOTHING,
+    country_column: int | None = None,
 ) -> Iterator[CheckedCell]:
     """Check the cells of these columns in every row below the header that is not left out, blank rows included, in the
     file's order.
 
     A blank cell is left out when another one of its row has something in it: many people have only one of two numbers.
     `header_row` is counted as in Excel (0 = no header), `columns` from 0; `country` is two letters, such as ES.
+    A cell of `country_column` names the country of its row's numbers; where it names none that is known, a number
+    without a prefix is only offered.
     """
     first_rows: dict[str, int] = {}
     for row_no, cells in rows_to_check(sheet_path, left):
@@ -79,9 +87,10 @@ def check(
             continue
         blank = None
         is_blank = True
+        of_row = _country_of_row(cells, country, country_column)
         for column in columns:
             cell: Cell = cells[column] if column < len(cells) else None
-            for one in _numbers_of(row_no, column, cell, country):
+            for one in _numbers_of(row_no, column, cell, of_row or country, surely=of_row is not None):
                 if one.reason is Reason.BLANK:
                     blank = blank or one
                     continue
@@ -97,8 +106,16 @@ def check(
             yield blank
 
 
-def _numbers_of(row_no: int, column: int, cell: Cell, country: str) -> Iterator[CheckedCell]:
-    """The numbers of one cell, or why it has none."""
+def _country_of_row(cells: Sequence[Cell], country: str, country_column: int | None) -> str | None:
+    """The country of a row's numbers without a prefix; None when the row names one that is not known."""
+    if country_column is None or country_column >= len(cells):
+        return country
+    named = text_of(cells[country_column]).strip()
+    return country_of(named) if named else country
+
+
+def _numbers_of(row_no: int, column: int, cell: Cell, country: str, *, surely: bool) -> Iterator[CheckedCell]:
+    """The numbers of one cell, or why it has none. Not `surely`: the country may be another one."""
     text = text_of(cell)
     shown = text[:DISPLAY_CHARACTERS]
     if isinstance(cell, dict) and "f" in cell and not _TEXT_FORMULA.fullmatch(text):
@@ -110,7 +127,10 @@ def _numbers_of(row_no: int, column: int, cell: Cell, country: str) -> Iterator[
         yield CheckedCell(row_no, column, 1, shown, None, reason, None)
         return
     phone = parse(text, country)
-    if phone.e164 is not None:
+    numbers = phone.numbers or ((phone.e164,) if phone.e164 else ())
+    if numbers and not surely and not text.lstrip().startswith(("+", "00")):
+        yield CheckedCell(row_no, column, 1, shown, None, Reason.OTHER_COUNTRY, None, numbers)
+    elif phone.e164 is not None:
         yield CheckedCell(row_no, column, 1, shown, phone.e164, None, None)
     elif phone.numbers:
         for place, e164 in enumerate(phone.numbers, start=1):
@@ -144,7 +164,12 @@ def summarise(checked: Iterable[CheckedCell]) -> CheckFacts:
 
 
 def check_facts(
-    sheet_path: Path, header_row: int, columns: Sequence[int], country: str, left: LeftOut = NOTHING
+    sheet_path: Path,
+    header_row: int,
+    columns: Sequence[int],
+    country: str,
+    left: LeftOut = NOTHING,
+    country_column: int | None = None,
 ) -> CheckFacts:
     """Check the cells and count them: `check`, then `summarise`."""
-    return summarise(check(sheet_path, header_row, columns, country, left))
+    return summarise(check(sheet_path, header_row, columns, country, left, country_column))

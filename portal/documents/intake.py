@@ -237,10 +237,19 @@ def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
     return likeliest_sheet([facts for facts in sheets if facts.usable])
 
 
-def choice_key(sheet: int, header_row: int, columns: Sequence[int], country: str, left_out: str = "") -> str:
+def choice_key(
+    sheet: int,
+    header_row: int,
+    columns: Sequence[int],
+    country: str,
+    country_column: int | None = None,
+    left_out: str = "",
+) -> str:
     """Return the key in Document.checks under which the counts of a choice are kept. Counts of an earlier parser have
     other keys, so that the check page promises what the start will do."""
-    return f"{sheet}:{header_row}:{'+'.join(map(str, columns))}:{country}:{PARSER_VERSION}:{left_out}".rstrip(":")
+    by_row = "" if country_column is None else f"@{country_column}"
+    places = "+".join(map(str, columns))
+    return f"{sheet}:{header_row}:{places}:{country}{by_row}:{PARSER_VERSION}:{left_out}".rstrip(":")
 
 
 def _first_check(sheets: list[SheetFacts], storage: Storage, key: str, country: str) -> dict[str, Any]:
@@ -248,8 +257,8 @@ def _first_check(sheets: list[SheetFacts], storage: Storage, key: str, country: 
     first = default_sheet(sheets)
     if first is None:
         return {}
-    country = first.country or country
     path, left = storage.path(key, sheet_part(first.index)), first.left_out()
+    country, by_row = first.country or country, first.country_column
     head, columns = first.header_row, first.proposed_columns
-    facts = check_facts(path, head, columns, country, first.left_rows(left))
-    return {choice_key(first.index, head, columns, country, left): facts.to_dict()}
+    facts = check_facts(path, head, columns, country, first.left_rows(left), by_row)
+    return {choice_key(first.index, head, columns, country, by_row, left): facts.to_dict()}

@@ -7,7 +7,7 @@ kept. It must not know sources, jobs or pages; the sentences for its codes are e
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from portal.documents.models import Document
 from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import LeftOut, column_letter, header_of, sample
+from portal.documents.remembered import recall
 from portal.documents.storage import Storage, sheet_part
 from portal.phone import countries
 
@@ -41,6 +42,7 @@ class PickedColumns:
     header_row: int  # as Excel counts; 0 = no header
     columns: tuple[int, ...]  # those with the numbers, from 0, in the sheet's order
     country: str
+    country_column: int | None  # that names the country of each row
     header: list[str]
     guessed: frozenset[str] = frozenset()
     problems: tuple[str, ...] = field(default=())  # codes of the requested values that do not exist
@@ -59,11 +61,12 @@ def pick(
     """Resolve the form's values to a choice. `first` is used when no sheet is requested, and `country` when no country
     is requested or guessed.
 
-    `requested` may hold `sheet`, `header_row` and `country` as the form sends them, and `columns` are its columns with
-    numbers; `hidden_rows` and `total_rows` are `take` or `leave`. A sheet or column is a position from 0, or the name
-    of a sheet or heading. `shown_sheet` is the sheet whose header rows and columns the page showed: positions that were
-    meant for another sheet are guessed again, and so are columns when none is requested; after a page that showed them,
-    that is a problem.
+    `requested` may hold `sheet`, `header_row`, `country` and `country_column` as the form sends them, and `columns` are
+    its columns with numbers; `hidden_rows` and `total_rows` are `take` or `leave`. A sheet or column is a position from
+    0, or the name of a sheet or heading. Whoever requests a country means it for all rows, unless they request its
+    column too. `shown_sheet` is the sheet whose header rows and columns the page showed: positions that were meant for
+    another sheet are guessed again, and so are columns when none is requested; after a page that showed them, that is a
+    problem.
     """
     problems: list[str] = []
     facts = first
@@ -101,13 +104,26 @@ def pick(
             chosen_country = wanted
         else:
             problems.append(COUNTRY_UNKNOWN)
+    country_column = None if "country" in requested else facts.country_column
+    by_row = requested.get("country_column", "").strip()
+    if by_row.isdecimal() and len(by_row) < 6 and not changed and facts.has_column(int(by_row)):
+        country_column = int(by_row)
     guesses = {"sheet": facts is first, "header_row": header_row == facts.header_row,
                "column": picked == facts.proposed_columns}  # fmt: skip
     guessed = frozenset(name for name, unchanged in guesses.items() if unchanged)
     by_name = bool(known) and not any(name.isdecimal() for name in named)
     left_out = facts.left_out(requested.get("hidden_rows") == "leave", requested.get("total_rows") != "take")
     return PickedColumns(
-        facts, header_row, picked, chosen_country, header, guessed, tuple(problems), changed and not by_name, left_out
+        facts,
+        header_row,
+        picked,
+        chosen_country,
+        country_column,
+        header,
+        guessed,
+        tuple(problems),
+        changed and not by_name,
+        left_out,
     )
 
 
@@ -202,8 +218,8 @@ def preview_of(
     try:
         picked = pick(sheets, first, requested, columns, country, head_of)
         facts, path = picked.sheet, path_of(picked.sheet)
-        left = picked.left_out
-        kept = document.checks.get(choice_key(facts.index, picked.header_row, picked.columns, picked.country, left))
+        choice = (picked.header_row, picked.columns, picked.country, picked.country_column)
+        kept = document.checks.get(choice_key(facts.index, *choice, picked.left_out))
         return Preview(
             picked=picked,
             sheets=sheets,
@@ -215,6 +231,35 @@ def preview_of(
         )
     except FileNotFoundError as error:
         raise NothingToPreview from error
+
+
+def recalled(
+    document: Document, storage: Storage, requested: Mapping[str, str], person_id: int
+) -> dict[str, str | list[str]]:
+    """Return the form's values that the person chose for the last file of this shape; empty when there was none, or
+    when `requested` has a choice already."""
+    if any(requested.get(name) for name in ("sheet", "header_row", "column", "country")):
+        return {}
+    sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
+    first = default_sheet(sheets)
+    usable = [facts for facts in sheets if facts.usable]
+    for facts in sorted(usable, key=lambda facts: facts is not first)[:5]:
+        key, part = document.storage_key, sheet_part(facts.index)
+
+        def head_of(row_no: int, facts: SheetFacts = facts, key: str = key, part: str = part) -> list[str]:
+            if row_no == facts.header_row:
+                return facts.header
+            return header_of(storage.fetch(key, part), row_no, facts.columns)
+
+        with suppress(FileNotFoundError):
+            kept = recall(person_id, facts, head_of)
+            if kept is not None:
+                by_row = {} if kept.country_column is None else {"country_column": str(kept.country_column)}
+                return {
+                    "sheet": str(facts.index), "header_row": str(kept.header_row),
+                    "column": list(map(str, kept.columns)), "country": kept.country, "source": kept.source, **by_row,
+                }  # fmt: skip
+    return {}
 
 
 class _Turn:
@@ -257,13 +302,15 @@ def _figures_in_turn(person_id: int, path: Path, picked: PickedColumns) -> Check
     db.session.rollback()  # nothing was written yet; else a form would hold SQLite's lock while we wait and count
     with _turn_of(person_id):
         left = picked.sheet.left_rows(picked.left_out)
-        return _figures(path, picked.header_row, picked.columns, picked.country, left)
+        return _figures(path, picked.header_row, picked.columns, picked.country, left, picked.country_column)
 
 
 @lru_cache(maxsize=64)
-def _figures(path: Path, header_row: int, columns: tuple[int, ...], country: str, left: LeftOut) -> CheckFacts:
+def _figures(
+    path: Path, header_row: int, columns: tuple[int, ...], country: str, left: LeftOut, country_column: int | None
+) -> CheckFacts:
     # A sheet file is never rewritten under the same name, so these counts stay true.
-    return check_facts(path, header_row, columns, country, left)
+    return check_facts(path, header_row, columns, country, left, country_column)
 
 
 def _heads(path: Path, facts: SheetFacts, chosen: int) -> list[tuple[int, str]]:

@@ -19,6 +19,8 @@ from portal.documents.check import check
 from portal.documents.models import Document, Reading
 from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
+from portal.documents.reader.sheet_file import header_of
+from portal.documents.remembered import Chosen, remember
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs import opening
 from portal.jobs.core import ledger, timeline
@@ -45,6 +47,7 @@ class Choice:
     source: str
     more_columns: tuple[int, ...] = ()
     left_out: str = ""  # rows that are left alone: the code of SheetFacts.left_out
+    country_column: int | None = None  # that names the country of each row's numbers
 
     @property
     def columns(self) -> tuple[int, ...]:
@@ -55,7 +58,8 @@ class Choice:
         """The choice under the names that the form's fields have."""
         return {
             "sheet": self.sheet, "header_row": self.header_row, "column": list(self.columns), "country": self.country,
-            "source": self.source, **({"hidden_rows": "leave"} if "hidden" in self.left_out.split() else {}),
+            "source": self.source, "country_column": self.country_column,
+            **({"hidden_rows": "leave"} if "hidden" in self.left_out.split() else {}),
             **({} if "totals" in self.left_out.split() else {"total_rows": "take"}),
         }  # fmt: skip
 
@@ -69,12 +73,20 @@ class CannotStart(Exception):
 
 
 def start(
-    document: Document, choice: Choice, user: User, now: datetime, *, push: bool = True, begun: int | None = None
+    document: Document,
+    choice: Choice,
+    user: User,
+    now: datetime,
+    *,
+    push: bool = True,
+    begun: int | None = None,
+    remembered: bool = True,
 ) -> ScrapingJob:
     """Create a job with its whole ledger. Raises CannotStart, with nothing left behind. Commits.
 
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
-    twice: that job is returned, and no second one is made.
+    twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
+    same choice.
     """
     _validate(document, choice)
     if quota_of(user.id, now).spent:
@@ -100,10 +112,11 @@ def start(
     )
     storage: Storage = current_app.extensions["storage"]
     key = document.storage_key
-    left = SheetFacts.from_dict(document.sheets[choice.sheet]).left_rows(choice.left_out)
+    facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
+    left = facts.left_rows(choice.left_out)
     db.session.commit()  # nobody waits while the file is read
     path = storage.fetch(key, sheet_part(choice.sheet))
-    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country, left))
+    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country, left, choice.country_column))
     total = len(new.cells)
     if not total:
         raise CannotStart("no_rows")
@@ -114,6 +127,9 @@ def start(
         newer = _show(job_id, new, document_id, user_id, begun, now)
         if newer is None:
             timeline.record(job_id, EventKind.CREATED, now, email, total=total, source=choice.source)
+            if remembered:
+                chosen = Chosen(choice.header_row, choice.columns, choice.country, choice.country_column, choice.source)
+                remember(user_id, facts, header_of(path, choice.header_row, facts.columns), chosen, now)
         db.session.commit()
     except BaseException:
         db.session.rollback()

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 
 import portal.accounts
 import portal.documents.models
+import portal.documents.remembered
 import portal.jobs.core.bulk_tables
 import portal.jobs.core.job_tables
 import portal.jobs.export.column_templates

@@ -12,13 +12,15 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
 from portal.documents.models import Document, Reading
-from portal.documents.preview import NothingToPreview, Preview, StillCounting, preview_of
+from portal.documents.preview import NothingToPreview, PickedColumns, Preview, StillCounting, preview_of, recalled
+from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.export import answers_added, loss_words
 from portal.jobs.words.statuses import cannot_start_words
 from portal.sources.words import source_description, source_pace, source_title
+from portal.web import guess_words
 from portal.web.countries import country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
 from portal.web.text_reading import text_reading_of
@@ -44,6 +46,11 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
         "earlier": uploads.earlier_uploads(document),
     }
     if document.state == Reading.READY:
+        kept = recalled(document, current_app.extensions["storage"], fields, document.user_id)
+        if kept and kept["source"] not in sources.names():
+            del kept["source"]
+        fields = MultiDict({**fields.to_dict(flat=False), **kept}) if kept else fields
+        page["remembered"] = bool(kept)
         try:
             look = preview_of(
                 document,
@@ -58,12 +65,12 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
         except NothingToPreview:
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
-            page |= _chosen(document, look, fields)
+            page |= _chosen(document, look, fields, remembered=bool(kept))
             page["text_reading"] = text_reading_of(document, {})
     return page
 
 
-def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dict[str, Any]:
+def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, remembered: bool) -> dict[str, Any]:
     """What is added once there is something to choose: the choice, as `commands.start` takes it, and the options."""
     picked = look.picked
     names = sources.names()
@@ -84,7 +91,11 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
             source,
             picked.columns[1:],
             picked.left_out,
+            picked.country_column,
         ),
+        "country_column": _country_column(picked),
+        "warnings": guess_words.warnings_of(look, str(get_locale()), sure=remembered),
+        "country_hint": guess_words.country_hint(picked),
         "problems": [cannot_start_words(code) for code in codes],
         "countries_top": top,
         "countries_rest": rest,
@@ -98,3 +109,12 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "jobs": uploads.jobs_of(document.id),
         "begun": uploads.jobs_started(document.id),
     }
+
+
+def _country_column(picked: PickedColumns) -> tuple[int, str] | None:
+    """The column that names the country of each row, and its heading or letter; None when there is none."""
+    place = picked.sheet.country_column if picked.country_column is None else picked.country_column
+    if place is None:
+        return None
+    head = picked.header[place].strip() if place < len(picked.header) else ""
+    return place, head[:60] or column_letter(place)

@@ -20,6 +20,7 @@ from flask_login import current_user, login_required
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from portal import sources
 from portal.clock import utcnow
 from portal.documents import words as document_words
 from portal.documents.example import example_workbook
@@ -28,6 +29,7 @@ from portal.documents.upload import UploadRefusal, UploadRefused
 from portal.jobs import commands, queries, uploads
 from portal.jobs.quotas import quota_of, uploads_spent
 from portal.jobs.words.statuses import cannot_start_words
+from portal.sources.words import source_title
 from portal.web import check_page
 from portal.web.access import unauthorized, wants_fragment
 from portal.web.errors import drain_request
@@ -42,7 +44,7 @@ def index() -> ResponseReturnValue:
     """The upload form, the files not started yet, and the person's jobs, filtered by the query string."""
     if wants_fragment():
         return render_template("documents/_jobs.html", **_jobs())
-    return _home()
+    return home()
 
 
 @blueprint.post("/documents")
@@ -179,8 +181,10 @@ def _jobs() -> dict[str, Any]:
     return {"found": found, "status": status, "q": q, "statuses": [word for word in found.counts if word != "all"]}
 
 
-def _home(problem: str = "", status: int = 200) -> ResponseReturnValue:
-    page = _jobs()
+def home(problem: str = "", **refused: str) -> ResponseReturnValue:
+    """The home page; with what was wrong with a form, and what was in it, as a refusal."""
+    status = 422 if problem or refused else 200
+    page = _jobs() | refused | {"number_sources": [(name, source_title(name)) for name in _sources()]}
     unstarted = uploads.unstarted_documents(current_user.id)
     new_here = not (page["found"].counts["all"] or unstarted or page["q"])
     limits = {"rows": quota_of(current_user.id, utcnow()).rows, "megabytes": current_app.config["MAX_UPLOAD_MB"]}
@@ -212,7 +216,12 @@ def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
 def _refused_with(sentence: str) -> ResponseReturnValue:
     if request.headers.get("HX-Request") == "true":
         return render_template("documents/_problem.html", problem=sentence), 422
-    return _home(sentence, 422)
+    return home(sentence)
+
+
+def _sources() -> list[str]:
+    """The names of the sources, the portal's own choice first."""
+    return sorted(sources.names(), key=lambda name: name != current_app.config["DEFAULT_SOURCE"])
 
 
 def _check(document: Document, fields: MultiDict[str, str]) -> dict[str, Any]:

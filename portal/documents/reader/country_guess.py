@@ -74,7 +74,8 @@ def guess_country(numbers: Sequence[str], languages: Sequence[str], usual: str) 
     tried = _Tried(numbers[:: max(1, len(numbers) // TRIED)][:TRIED], (usual, *spoken))
     own, at_home = tried.fit(usual), usual in spoken
     if at_home and own >= _FITS:  # the headings may be in another language as well
-        return CountryGuess(usual, tried.also(usual, spoken) if len(languages) > 1 else ())
+        own_language = countries_of(languages[:1])
+        return CountryGuess(usual, tried.also(usual, [country for country in spoken if country not in own_language]))
     speaks = not at_home and bool(spoken) and "en" not in languages  # English headings are common everywhere
     enough = speaks and max(map(tried.fit, spoken)) >= _FITS
     candidates = tuple(dict.fromkeys((usual, *spoken, *(() if enough else _LIKELY))))

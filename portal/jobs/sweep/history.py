@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, delete, exists, select, tuple_
 from portal.audit import AuditEntry
 from portal.database import Model, among, changed_rows, db
 from portal.documents.models import Document
+from portal.documents.remembered import RememberedChoice
 from portal.jobs.core.bulk_tables import UNDER_WAY, ChosenJob, Operation
 from portal.jobs.core.job_tables import AnswerSample, Attempt, Event, Number, NumberCell, Ticket
 from portal.jobs.core.share_tables import Holder, Share
@@ -34,6 +35,7 @@ def delete_history(now: datetime) -> Iterator[int]:
     before = now - timedelta(days=days)
     parts: tuple[Callable[[datetime], int], ...] = (
         _attempts, _events, _operations, _audit, _notices, _deleted_jobs, _deleted_documents, _email_files,
+        _unused_choices,
     )  # fmt: skip
     for part in parts:
         deleted = part(before)
@@ -101,3 +103,8 @@ def _deleted_documents(before: datetime) -> int:
 
 def _email_files(before: datetime) -> int:
     return email_channel.delete_saved(before, BATCH)
+
+
+def _unused_choices(before: datetime) -> int:
+    """Forget what people chose for files of a shape that has not come for so long."""
+    return _delete(RememberedChoice, RememberedChoice.used_at < before)
