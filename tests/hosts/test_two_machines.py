@@ -1,6 +1,7 @@
 """Two machines with their own folders, one PostgreSQL, one Valkey and one bucket: everything works at either."""
 
 import io
+import os
 import shutil
 import signal
 import time
@@ -141,27 +142,31 @@ def test_a_machine_that_is_cut_off_changes_nothing_when_it_is_back(two: Two, por
     assert sum(counted[f"+34{number}"] > 1 for number in numbers(200, 120)) <= 60, "what one lease is long"
 
 
+ROLLING_ROUNDS = int(os.environ.get("ROLLING_ROUNDS", "0"))  # of everything, as `make chaos` does
+
+
 def test_a_rolling_restart_costs_no_file_a_retry_and_no_number_a_second_look(two: Two, portal: World) -> None:
-    one, other = two
-    jobs, before = [], portal.journal.size()
-    for n, machine in enumerate((one, other, one, other)):
-        content = "Tel\n" + "\n".join(numbers(1000 + 100 * n, 60))
-        jobs.append(machine.start_job(machine.upload(f"r{n}.csv", content.encode()), NAME))
-    for machine in (one, other):
-        old = [process for process in machine.processes if process.alive]
-        for process in old:
-            process.kill(signal.SIGTERM)
-        for process in old:
-            process.wait_gone(30)
-        there = other if machine is one else one
-        assert there.get("/").ok, "the other one serves"
-        machine.start("web", *WORK)
-        wait_until(lambda machine=machine: machine.missing() == [], 60, "it is ready again")
-        assert machine.get("/").ok, "people stay signed in"
-    for job_id in jobs:
-        portal.wait_status(job_id, "completed")
-        assert portal.job(job_id, "retry_count") == 0
-    assert set(portal.journal.count(before).values()) == {1}
+    restarted = ["web", "scrape"] if not ROLLING_ROUNDS else ["web", *WORK]
+    for round_no in range(max(ROLLING_ROUNDS, 1)):
+        jobs, before = [], portal.journal.size()
+        for n, machine in enumerate((*two, *two)):
+            mine = numbers(1000 + 1000 * round_no + 100 * n, 60)
+            path = machine.upload(f"r{round_no}-{n}.csv", ("Tel\n" + "\n".join(mine)).encode())
+            jobs.append(machine.start_job(path, NAME))
+        for machine, there in (two, two[::-1]):
+            old = [process for process in machine.processes if process.alive and process.role in restarted]
+            for process in old:
+                process.kill(signal.SIGTERM)
+            for process in old:
+                process.wait_gone(60)
+            assert there.get("/").ok, "the other one serves"
+            machine.start(*restarted)
+            wait_until(lambda machine=machine: machine.missing() == [], 60, "it is ready again")
+            assert machine.get("/").ok, "people stay signed in"
+        for job_id in jobs:
+            portal.wait_status(job_id, "completed")
+            assert portal.job(job_id, "retry_count") == 0
+        assert set(portal.journal.count(before).values()) == {1}
 
 
 def test_the_schedulers_of_two_machines_tick_as_one(two: Two, portal: World) -> None:
