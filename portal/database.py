@@ -7,7 +7,7 @@ statement, and checking a password takes a sixth of a second in which everybody 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -30,11 +30,14 @@ from sqlalchemy import (
     Update,
     bindparam,
     event,
+    insert,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.types import TypeDecorator
 
 NAMING = {
@@ -84,6 +87,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Positions(TypeDecorator[tuple[int, ...]]):
+    """A few positions, kept as text such as `2,5`, so that SQL can compare them. None are an empty text."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[int, ...] | None, dialect: Dialect) -> str | None:
+        return None if value is None else ",".join(map(str, value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[int, ...]:
+        return tuple(map(int, value.split(","))) if value else ()
+
+
 class ClippedText(TypeDecorator[str]):
     """A text cut to a number of characters. For a column with an index: PostgreSQL refuses a row whose indexed text
     takes more than 2,700 bytes."""
@@ -127,6 +143,45 @@ def changed_rows(statement: Update | Delete) -> int:
     """Run a guarded statement in the session's transaction, and return how many rows it changed."""
     result = db.session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
+
+
+def insert_many(table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all name the same columns, in the session's transaction. PostgreSQL gets them by COPY, in a
+    tenth of the time. Raises SQLAlchemy's errors."""
+    if not rows:
+        return
+    if db.engine.dialect.name == "postgresql":
+        _copy(db.session.connection(), table, rows)
+    else:
+        db.session.execute(insert(table), rows)
+
+
+def _copy(connection: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    columns = [column for column in table.__table__.columns if column.name in rows[0] or column.default is not None]
+    usual = {
+        column.name: column.default.arg for column in columns if isinstance(column.default, ScalarElementColumnDefault)
+    }
+    names, processed = [column.name for column in columns], [_processor(column, connection) for column in columns]
+    quoted = connection.dialect.identifier_preparer.quote
+    statement = f"COPY {quoted(table.__tablename__)} ({', '.join(map(quoted, names))}) FROM STDIN"
+    driver: Any = connection.connection
+    error: Any = connection.dialect.loaded_dbapi.Error
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                row = {**usual, **row}
+                copy.write_row([process(row[name]) for name, process in zip(names, processed, strict=True)])
+    except error as fault:
+        if connection.dialect.is_disconnect(fault, driver, None):
+            connection.invalidate(fault)
+        # The server's context quotes the value that it refused: see `engine_options`.
+        quiet = type(fault)(fault.diag.message_primary or type(fault).__name__)
+        raise DBAPIError.instance(statement, None, quiet, error, hide_parameters=True) from None
+
+
+def _processor(column: ColumnElement[Any], connection: Connection) -> Callable[[Any], Any]:
+    """Return what makes of a value what the driver is given for it, as an INSERT does."""
+    return column.type.bind_processor(connection.dialect) or (lambda value: value)
 
 
 def upsert(

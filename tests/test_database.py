@@ -1,6 +1,5 @@
 """How SQLite is opened: four writers who read before they write lose nothing, and a reader does not wait for them."""
 
-import multiprocessing
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from portal.database import READ_ONLY, _open_sqlite, db, engine_options
+from tests.support.processes import crowd
 
 WRITERS, TURNS = 4, 60
 
@@ -40,7 +40,7 @@ def tally_after(folder: Path, *, legacy: bool) -> int:
     connection.execute("CREATE TABLE tally (n INTEGER)")
     connection.execute("INSERT INTO tally VALUES (0)")
     connection.close()
-    context = multiprocessing.get_context("spawn")
+    context = crowd()
     start = context.Barrier(WRITERS)
     writers = [context.Process(target=_count_up, args=(f"sqlite:///{path}", legacy, start)) for _ in range(WRITERS)]
     for writer in writers:

@@ -45,7 +45,12 @@ INTERRUPTED = 130  # a shell's exit code for Ctrl-C
               help="The file to write. Its extension sets the format: .xlsx, .csv, or that of FILE (.ods, .xlsm, .tsv, "
                    ".txt) for a copy of it with the answers.")  # fmt: skip
 @click.option("--source", default="offline", show_default=True, help="Where the answers come from.")
-@click.option("--column", help="The column with the numbers: its heading or letter. Default: detected.")
+@click.option(
+    "--column",
+    "number_columns",
+    multiple=True,
+    help="A column with numbers: its heading or letter. May be given several times. Default: detected.",
+)
 @click.option("--sheet", help="The sheet with the numbers. Default: the first visible sheet.")
 @click.option("--country", help="The country of numbers without a prefix, such as ES. Default: DEFAULT_COUNTRY.")
 @click.option("--columns", help="The columns to add, such as status,line_type=Kind; or all, or default. Default: those "
@@ -56,7 +61,7 @@ def scrape_command(
     file: Path,
     out: Path,
     source: str,
-    column: str | None,
+    number_columns: tuple[str, ...],
     sheet: str | None,
     country: str | None,
     columns: str | None,
@@ -69,7 +74,7 @@ def scrape_command(
         user = run_in_terminal.terminal_user(utcnow())
         country = country or current_app.config["DEFAULT_COUNTRY"]
         document = _read(file, user, country.upper())
-        choice = choice_of(document, sheet, column, country, source)
+        choice = choice_of(document, sheet, number_columns, country, source)
         added = columns_for(user, source, columns)
         job = _job_for(document, choice, user, again=again)
         if not run_in_terminal.is_done(job):
@@ -162,7 +167,7 @@ def _job_for(document: Document, choice: commands.Choice, user: User, *, again: 
         said = gettext("These numbers were looked up on %(at)s. Use --again to look them up again.", at=at)
         echo(said, err=True)
         return job
-    echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
+    echo(gettext("Continuing: %(ready)s of %(total)s numbers are ready.", **figures), err=True)
     try:
         run_in_terminal.make_claimable(job, user.email, utcnow())
     except run_in_terminal.JobTaken as error:
@@ -205,9 +210,9 @@ def _write(job: ScrapingJob, out: Path, columns: ColumnChoice) -> None:
 def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
     if run_in_terminal.is_done(job):
-        echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
+        echo(gettext("%(out)s: all %(total)s numbers are ready.", out=str(out), **figures), err=True)
         return
-    echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)
+    echo(gettext("%(out)s: %(ready)s of %(total)s numbers are ready.", out=str(out), **figures), err=True)
     if interrupted:
         echo(gettext("Interrupted. Run the same command again to continue."), err=True)
         raise SystemExit(INTERRUPTED)

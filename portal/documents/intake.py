@@ -9,7 +9,7 @@ document is one of the person who has fewest being read, and among those of the 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -19,8 +19,9 @@ from sqlalchemy.orm import aliased
 from portal.database import changed_rows, db
 from portal.documents.check import check_facts
 from portal.documents.models import Document, Reading
+from portal.documents.reader.csv_text import TextChoice
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import MachineFailed, SheetFacts, convert, read
+from portal.documents.reader.parent import MachineFailed, SheetFacts, likeliest_sheet, read
 from portal.documents.storage import CONVERTED, Storage, sheet_part
 from portal.phone import PARSER_VERSION
 
@@ -40,13 +41,15 @@ class Overtaken(Exception):
 
 
 class _Claim(NamedTuple):
-    """What a reader holds: the document, the number of its claim, tries so far, storage key and file name."""
+    """What a reader holds: the document, the number of its claim, tries so far, storage key, file name, and what was
+    chosen for a text file."""
 
     document_id: int
     number: int
     attempts: int
     key: str
     file_name: str
+    text_choice: dict[str, str]
 
 
 def next_in_turn(now: datetime) -> int | None:
@@ -118,9 +121,10 @@ def read_document(
     try:
         stored = storage.fetch(key)
         sheets = read(
-            stored, claim.file_name, lambda index: storage.path(key, sheet_part(index)), limits, country, interrupted
-        )
-        is_converted = convert(stored, claim.file_name, storage.path(key, CONVERTED), limits, interrupted)
+            stored, claim.file_name, lambda index: storage.path(key, sheet_part(index)), limits, country, interrupted,
+            storage.path(key, CONVERTED), TextChoice(**claim.text_choice),
+        )  # fmt: skip
+        is_converted = storage.path(key, CONVERTED).is_file()
         lease.renew(CHECK_SECONDS)
         parts = [sheet_part(facts.index) for facts in sheets if facts.problem is None]
         for part in [*parts, CONVERTED] if is_converted else parts:
@@ -168,7 +172,14 @@ def _claim(document_id: int, now: datetime) -> _Claim | None:
             read_lease_until=now + timedelta(seconds=LEASE_SECONDS),
             read_began_at=now,
         )
-        .returning(Document.id, Document.read_claim, Document.read_attempts, Document.storage_key, Document.file_name)
+        .returning(
+            Document.id,
+            Document.read_claim,
+            Document.read_attempts,
+            Document.storage_key,
+            Document.file_name,
+            Document.text_choice,
+        )
         .execution_options(synchronize_session=False)
     )
     row = db.session.execute(claimed).one_or_none()
@@ -222,15 +233,14 @@ def _change(claim: _Claim, **values: Any) -> bool:
 
 
 def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
-    """Return the sheet that the check page shows first: the first usable visible one, else the first usable one."""
-    usable = [facts for facts in sheets if facts.usable]
-    return next((facts for facts in usable if not facts.hidden), None) or next(iter(usable), None)
+    """Return the sheet that the check page shows first: of the usable ones, the one with the numbers."""
+    return likeliest_sheet([facts for facts in sheets if facts.usable])
 
 
-def choice_key(sheet: int, header_row: int, column: int, country: str) -> str:
+def choice_key(sheet: int, header_row: int, columns: Sequence[int], country: str) -> str:
     """Return the key in Document.checks under which the counts of a choice are kept. Counts of an earlier parser have
     other keys, so that the check page promises what the start will do."""
-    return f"{sheet}:{header_row}:{column}:{country}:{PARSER_VERSION}"
+    return f"{sheet}:{header_row}:{'+'.join(map(str, columns))}:{country}:{PARSER_VERSION}"
 
 
 def _first_check(sheets: list[SheetFacts], storage: Storage, key: str, country: str) -> dict[str, Any]:
@@ -238,5 +248,7 @@ def _first_check(sheets: list[SheetFacts], storage: Storage, key: str, country: 
     first = default_sheet(sheets)
     if first is None:
         return {}
-    facts = check_facts(storage.path(key, sheet_part(first.index)), first.header_row, first.number_column, country)
-    return {choice_key(first.index, first.header_row, first.number_column, country): facts.to_dict()}
+    country = first.country or country
+    path = storage.path(key, sheet_part(first.index))
+    facts = check_facts(path, first.header_row, first.proposed_columns, country)
+    return {choice_key(first.index, first.header_row, first.proposed_columns, country): facts.to_dict()}

@@ -222,6 +222,14 @@ class LocalStorage:
             raise PermissionError(f"{self.root} cannot be written to")
 
 
+def copy_of(storage: Storage, key: str) -> str:
+    """Store a file a second time under a new key, without what was made of it, and return the key. Raises
+    FileNotFoundError and StorageAway."""
+    path = storage.fetch(key)
+    with path.open("rb") as file:
+        return storage.put(file, max_bytes=path.stat().st_size).key
+
+
 def _fsync_folder(folder: Path) -> None:
     """Flush a folder: a rename is on disk only once its folder is."""
     handle = os.open(folder, os.O_RDONLY)

@@ -7,6 +7,7 @@ status. None of them fails because Redis is away.
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import current_app
 
@@ -35,13 +36,26 @@ ADMIN_ONLY = frozenset({"time_out", "limits", "put_first"})
 
 @dataclass(frozen=True)
 class Choice:
-    """What the person chose on the check page."""
+    """What the person chose on the check page. `columns` are in the sheet's order."""
 
     sheet: int
     header_row: int
     column: int
     country: str
     source: str
+    more_columns: tuple[int, ...] = ()
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """All columns with numbers."""
+        return (self.column, *self.more_columns)
+
+    def fields(self) -> dict[str, Any]:
+        """The choice under the names that the form's fields have."""
+        return {
+            "sheet": self.sheet, "header_row": self.header_row, "column": list(self.columns), "country": self.country,
+            "source": self.source,
+        }  # fmt: skip
 
 
 class CannotStart(Exception):
@@ -78,17 +92,18 @@ def start(
         sheet=choice.sheet,
         header_row=choice.header_row,
         column=choice.column,
+        more_columns=choice.more_columns,
         country=choice.country,
     )
     storage: Storage = current_app.extensions["storage"]
     key = document.storage_key
     db.session.commit()  # nobody waits while the file is read
     path = storage.fetch(key, sheet_part(choice.sheet))
-    new = ledger.build(check(path, choice.header_row, choice.column, choice.country), choice.column)
+    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country))
     total = len(new.cells)
     if not total:
         raise CannotStart("no_rows")
-    if total > quota_of(user_id, now).rows:
+    if new.rows > quota_of(user_id, now).rows:
         raise CannotStart("too_many_rows")
     job_id = opening.open_hidden(job, new, now)
     try:
@@ -131,7 +146,7 @@ def _validate(document: Document, choice: Choice) -> None:
     if document.state != Reading.READY:
         raise CannotStart("not_ready")
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
-    if problem := choice_problem(sheets, choice.sheet, choice.header_row, choice.column, choice.country):
+    if problem := choice_problem(sheets, choice.sheet, choice.header_row, choice.columns, choice.country):
         raise CannotStart(problem)
     if choice.source not in sources.names():
         raise CannotStart("source_unknown")

@@ -14,6 +14,7 @@ from sqlalchemy import and_, func, or_, select, update
 from portal.database import changed_rows, db, reading
 from portal.documents.models import Document
 from portal.documents.storage import Storage, StorageAway
+from portal.jobs import shares
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.models import ScrapingJob
@@ -36,6 +37,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     else can end a job, because the metrics are locked.
     """
     ledger.erase(job.id)
+    shares.erase(job.id)
     answer_samples.erase(job.id)
     outbox.forget_file_name(job.id)
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.

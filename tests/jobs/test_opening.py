@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, event, func, select
+from sqlalchemy.exc import DataError
 
 from portal.accounts import User
 from portal.database import db
 from portal.documents import check as checking
 from portal.jobs import commands, opening, queries, uploads
+from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import Event, Number, NumberCell
 from portal.jobs.models import ScrapingJob
 from portal.jobs.quotas import quota_of
 from portal.jobs.sweep.steps import sweep
+from portal.sources.base import Outcome
 from tests.support.cast import NOW, make_document, mobile
-from tests.support.databases import ON_BOTH
+from tests.support.databases import ON_BOTH, ON_POSTGRESQL
 
 CHOICE = commands.Choice(0, 1, 0, "ES", "offline")
 
@@ -28,6 +31,7 @@ CHOICE = commands.Choice(0, 1, 0, "ES", "offline")
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "PIECE_ROWS", 20)
+    monkeypatch.setattr(opening, "COPIED_ROWS", 20)
 
 
 def begin(document: Any, alice: User, **more: Any) -> ScrapingJob:
@@ -74,7 +78,7 @@ def test_others_can_write_while_a_file_is_parsed_and_between_its_pieces(
             other.execute("ROLLBACK")
         wrote.append(when)
 
-    def parsed(*args: Any) -> Iterator[checking.CheckedRow]:
+    def parsed(*args: Any) -> Iterator[checking.CheckedCell]:
         for row in checking.check(*args):
             somebody_else("parsed")
             yield row
@@ -151,3 +155,43 @@ def test_a_document_that_is_removed_meanwhile_starts_nothing(
     with pytest.raises(commands.CannotStart):
         begin(document, alice)
     assert db.session.scalar(select(func.count()).select_from(ScrapingJob)) == 0
+
+
+ODD = ["612 34 56 78\tcasa", "a\nb", "\\N", "\\.", 'say "no"', "", "ñ😀", "612345678"]
+
+
+@ON_BOTH
+def test_what_stands_in_the_cells_is_kept_as_it_is_however_it_is_written(app: Flask, alice: User) -> None:
+    """PostgreSQL gets it by COPY, whose text has characters of its own."""
+    sent: list[str] = []
+
+    def note(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    job_id = begin(make_document(app, alice, [mobile(1)]), alice).id
+    event.listen(db.engine, "before_cursor_execute", note)
+    cells = [
+        {"row_no": row, "column": 1, "place": 1, "text": text, "number_no": row % 2 or None, "repeats": row > 1,
+         "reason": None if row % 2 else "letters"}
+        for row, text in enumerate(ODD)
+    ]  # fmt: skip
+    ledger.write(job_id, NumberCell, cells)
+    ledger.write(job_id, Number, [{"no": 2, "e164": "+34612345678", "cells": 1, "first_row": 9}])
+    db.session.commit()
+    event.remove(db.engine, "before_cursor_execute", note)
+    kept = db.session.execute(select(NumberCell.__table__).where(NumberCell.column == 1).order_by(NumberCell.row_no))
+    assert [dict(row) for row in kept.mappings()] == [{"job_id": job_id, **cell} for cell in cells]
+    number = db.session.get_one(Number, (job_id, 2))
+    assert (number.e164, number.outcome, number.answer) == ("+34612345678", Outcome.WAITING, None)
+    assert any(statement.startswith("INSERT") for statement in sent) == (db.engine.dialect.name == "sqlite")
+
+
+@ON_POSTGRESQL
+def test_a_copy_that_is_refused_quotes_no_value(app: Flask, alice: User) -> None:
+    job_id = begin(make_document(app, alice, [mobile(1)]), alice).id
+    rows = [{"no": 1, "e164": "612345678 and much more than fits", "cells": 1, "first_row": 1}]
+    with pytest.raises(DataError) as refused:
+        ledger.write(job_id, Number, rows)
+    assert "612345678" not in str(refused.value) and "too long" in str(refused.value)
+    db.session.rollback()
+    assert db.session.scalar(select(func.count()).select_from(Number)) == 1

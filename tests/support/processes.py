@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import multiprocessing
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,6 +31,14 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
+
+
+def crowd() -> ForkServerContext:
+    """Where a test makes processes of its own: forks of one that has imported the portal, which takes two seconds. It
+    ends with this run."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pytest", "portal.application", "tests.services"])
+    return context
 
 
 def wait_until(true: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:

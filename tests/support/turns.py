@@ -1,6 +1,6 @@
-"""The order of test files, and which tests may run at the same time, as two workers share a machine in `make test`.
+"""The order of test files, and which tests may run at the same time, as the workers of `make test` share a machine.
 
-Files with slow tests come first, so that both workers are busy to the end; those that measure come last. A test marked
+Files with slow tests come first, so that all workers are busy to the end; those that measure come last. A test marked
 `alone` waits until no other test runs, as a neighbour would distort its measurements. Must not know any test.
 """
 

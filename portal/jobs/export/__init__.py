@@ -36,6 +36,7 @@ from portal.jobs.export.columns import (
     checked,
     choice_from,
     columns_of,
+    own_names,
     titles_of,
 )
 from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_format, own_formats
@@ -54,7 +55,7 @@ __all__ = [
     "Group", "NotTheirFormat", "Pick", "RowChoice", "RowFilter", "UnknownGroup", "answers_added", "checked",
     "choice_from", "columns_of", "comes_back_as_it_was", "download_name", "empty_columns", "export", "fields_of_job",
     "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default", "loss_words",
-    "open_download", "own_format", "preview_columns", "titles_of", "values_of", "write_export",
+    "open_download", "own_format", "own_names", "preview_columns", "titles_of", "values_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024

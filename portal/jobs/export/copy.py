@@ -11,7 +11,8 @@ from typing import Protocol
 from flask_babel import get_locale, gettext
 
 from portal.documents.models import Document, Reading
-from portal.documents.reader.file_type import TEXTS, extension_of
+from portal.documents.reader.csv_text import TextDialect
+from portal.documents.reader.file_type import TEXTS, extension_of, markup_type_of
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.storage import CONVERTED, Storage, StorageAway
 from portal.jobs.export.added import AddedRow
@@ -76,7 +77,7 @@ def look_ahead(document: Document, storage: Storage) -> None:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
             place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
             with suppress(CannotWriteInPlace):
-                open_at(path, document.file_name, place).close()
+                open_at(path, document.file_name, place, dialect=dialect_of(document)).close()
 
 
 def workbook_path(document: Document, storage: Storage) -> Path | None:
@@ -118,6 +119,11 @@ def loss_words(document: Document, storage: Storage) -> str:
     except StorageAway:
         return ""
     if converted:
+        if path is not None and markup_type_of(path) is not None:
+            return gettext(
+                "Your file has the name of an Excel file, but it is a web page or XML. You will get a real Excel file "
+                "(.xlsx) with all its rows and values. It will not have its colours, formulas, pictures or links."
+            )
         return gettext(
             "You will get a modern Excel file (.xlsx) with all your sheets, values and formats. It will not have "
             "formulas (their results stay), macros, charts, pictures, comments, links, filters or rules."
@@ -168,7 +174,8 @@ def open_copy(
         place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
         locale = get_locale()
         usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
-        found = open_at(path, job.file_name, place, usual, selects=plan.selects)
+        dialect = dialect_of(job.document)
+        found = open_at(path, job.file_name, place, usual, selects=plan.selects, dialect=dialect)
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):
@@ -177,12 +184,26 @@ def open_copy(
     return None
 
 
-def open_at(path: Path, file_name: str, place: Place, delimiters: str = ";,\t|", *, selects: bool = False) -> Copy:
+def dialect_of(document: Document) -> TextDialect | None:
+    """How a text file was read; None for others, and for one that was read by an older version."""
+    text = document.sheets[0].get("text") if document.sheets else None
+    return TextDialect(**text) if text else None
+
+
+def open_at(
+    path: Path,
+    file_name: str,
+    place: Place,
+    delimiters: str = ";,\t|",
+    *,
+    selects: bool = False,
+    dialect: TextDialect | None = None,
+) -> Copy:
     """Open the file for adding to it, or for taking rows of a workbook. A text file of one column gets the first
     delimiter that is nowhere in it. Raises CannotWriteInPlace."""
     extension, survey_file = extension_of(file_name), _survey_file(path, place.sheet)
     if extension in TEXTS:
-        return OpenText(path, extension, place.width, place.header_row, delimiters, survey_file)
+        return OpenText(path, extension, place.width, place.header_row, delimiters, survey_file, dialect)
     if selects:
         return OpenSelection(path, place, survey_file)
     if extension == ".ods":

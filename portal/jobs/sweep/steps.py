@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs import source_trial
+from portal.jobs import shares, source_trial
 from portal.jobs.admin import operation_runner, phone_search
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
@@ -58,6 +58,7 @@ class SweepReport:
     """How many things each step repaired."""
 
     lost: int = 0
+    left: int = 0  # workers that were lost while others went on with their files
     timed_out: int = 0
     retried: int = 0
     stopped: int = 0  # jobs that waited for their source for too long
@@ -192,6 +193,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
     began = monotonic()
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),
+        "left": lambda: shares.take_back_lost(now),
         "timed_out": lambda: time_out_silent(now, actor=actor),
         "retried": lambda: retry_due(now, actor=actor),
         "stopped": lambda: waiting.end_overlong(now),
@@ -225,6 +227,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         finally:
             db.session.rollback()
     _delete_gone_workers(now)
+    _delete_old_shares()
     swept = SweepReport(**counted)
     _save_state(ended_at=utcnow())
     if swept != SweepReport():
@@ -240,6 +243,15 @@ def _delete_gone_workers(now: datetime) -> None:
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("rows of gone workers were not removed")
+
+
+def _delete_old_shares() -> None:
+    # Housekeeping too: nobody reads them.
+    try:
+        shares.delete_old()
+    except SQLAlchemyError:
+        db.session.rollback()
+        log.exception("shares of attempts that are over were not removed")
 
 
 def _save_state(**moments: datetime) -> None:

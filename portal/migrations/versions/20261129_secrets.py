@@ -1,7 +1,7 @@
 """secrets of sources, encrypted
 
 Revision ID: 0075
-Revises: 0061
+Revises: 0084
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0075'
-down_revision = '0061'
+down_revision = '0084'
 branch_labels = None
 depends_on = None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 import pytest
 from flask import Flask
@@ -200,6 +201,11 @@ def test_the_file_is_written_while_it_is_taken(app: Flask, alice: User) -> None:
     assert rest
 
 
+def heading_of(file: IO[bytes]) -> list[object]:
+    """The first row of the sheet, without reading the other rows."""
+    return [cell.value for cell in next(load_workbook(file, read_only=True)["Lista"].iter_rows(max_row=1))]
+
+
 def test_a_large_sheet_is_looked_through_once(app: Flask, alice: User) -> None:
     app.config["MAX_ROWS"] = 30_000
     rows: list[list[object]] = [["Nombre", "Tel"], *(["a", None] for _ in range(20_000)), ["b", "612345678"]]
@@ -213,10 +219,10 @@ def test_a_large_sheet_is_looked_through_once(app: Flask, alice: User) -> None:
     answer["answer"]["used"] = 9  # as if the look had found more: nobody looks again
     kept.write_text(json.dumps(answer))
     with force_locale("en"), export(job, storage) as file:
-        assert load_workbook(file)["Lista"]["J1"].value == "Status"
+        assert heading_of(file)[9] == "Status"
     kept.write_text("rubbish")
     with force_locale("en"), export(job, storage) as file:
-        assert load_workbook(file)["Lista"]["C1"].value == "Status"
+        assert heading_of(file)[2] == "Status"
     storage.delete(job.document.storage_key)
     assert not kept.exists()
 
@@ -341,7 +347,7 @@ def test_a_sheet_of_totals_comes_when_it_is_asked_for(app: Flask, alice: User, a
     workbook = load_workbook(io.BytesIO(answer.data))
     assert workbook.sheetnames == ["Lista", "Otra", "Summary"]
     rows = list(workbook["Summary"].iter_rows(values_only=True))
-    assert rows[:4] == [("Status", "Rows"), ("Found", 4), ("Not found", 1), ("Invalid", 1)]
+    assert rows[:4] == [("Status", "Numbers"), ("Found", 4), ("Not found", 1), ("Invalid", 1)]
     assert [row for row in rows if row[0] in ("mobile", "landline", "Movistar", "without data")] == [
         ("mobile", 3), ("landline", 1), ("Movistar", 2), ("without data", 2)
     ]  # fmt: skip

@@ -13,6 +13,7 @@ from portal.sources.base import SourceBusy
 from portal.sources.limits import circuit_breaker
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests import services
+from tests.support.processes import crowd
 
 NOON = datetime(2026, 5, 5, 12, 0, tzinfo=UTC)
 DEAD = "redis://127.0.0.1:1/0"
@@ -289,15 +290,15 @@ def test_one_of_several_processes_probes(redis: Redis, valkey: str) -> None:
     start = CircuitBreaker(redis, "one", Offset(0))
     for _ in range(20):
         start.failed()
-    context = multiprocessing.get_context("spawn")
+    context = crowd()
     # The first probe's failure has doubled the interval: after 60 s no process may probe, after 100 s one.
     for offset, probes in ((31, 1), (60, 0), (100, 1)):
         asked = context.Queue()
-        crowd = [context.Process(target=_probe, args=(valkey, offset, asked)) for _ in range(4)]
-        for process in crowd:
+        probing = [context.Process(target=_probe, args=(valkey, offset, asked)) for _ in range(4)]
+        for process in probing:
             process.start()
-        counts = [asked.get(timeout=60) for _ in crowd]
-        for process in crowd:
+        counts = [asked.get(timeout=60) for _ in probing]
+        for process in probing:
             process.join()
         assert sum(counts) == probes, offset
     services.wait_until(lambda: start.state().is_open)
