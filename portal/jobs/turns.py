@@ -94,10 +94,7 @@ def _job_to_join(session: Session, now: datetime, limit: int) -> Chosen | None:
         return None
     held = _held_by_person(session)
     choice: list[tuple[int, int, int, int]] = []
-    offered = set(sources.names())
     for job in jobs:
-        if job.source not in offered:  # by another machine only
-            continue
         most = sources.most_workers(job.source)
         if (most is not None and job.workers >= most) or held.get(job.user_id, 0) >= limit:
             continue
