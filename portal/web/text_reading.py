@@ -24,8 +24,8 @@ def text_reading_of(document: Document, fields: Mapping[str, str]) -> dict[str, 
     read_as = document.sheets[0].get("text") if document.state == Reading.READY and document.sheets else None
     if not read_as or document.user_id != current_user.id or uploads.jobs_started(document.id):
         return None
-    path = current_app.extensions["storage"].path(document.storage_key)
     try:
+        path = current_app.extensions["storage"].fetch(document.storage_key)
         seen = preview_text(path, read_as, choice_from(fields) or TextChoice())
     except FileNotFoundError:
         return None
