@@ -43,6 +43,7 @@ chaos: set-up-test ## break the portal on purpose, on both databases, and count 
 	@KILL_STRIDE=$${KILL_STRIDE:-1} $(PYTHON) -m pytest -q -s tests/notices/test_sender_kills.py
 	@WAITING_FILES=1000 $(PYTHON) -m pytest -q -n0 tests/jobs/sweep/test_waiting.py -k a_day_at
 	@LIBREOFFICE_WORKBOOKS=$${LIBREOFFICE_WORKBOOKS:-24} $(PYTHON) -m pytest -q -n0 tests/jobs/export/test_libreoffice_workbooks.py
+	@ROLLING_ROUNDS=$${ROLLING_ROUNDS:-5} $(PYTHON) -m pytest -q -n0 tests/hosts
 	@$(PYTHON) -m tests.chaos $(ARGS)
 
 seed: set-up ## create example users, files and jobs

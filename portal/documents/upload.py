@@ -73,6 +73,7 @@ def receive(
     name = clean_name(given_name)
     if extension_of(name) not in EXTENSIONS:
         raise UploadRefused(UploadRefusal.WRONG_TYPE)
+    db.session.commit()  # whatever was asked before: no transaction is open while a slow storage takes the file
     try:
         stored = storage.put(stream, max_bytes)
     except TooManyBytes as error:

@@ -22,18 +22,23 @@ def read_again(document_id: int, choice: TextChoice, storage: Storage, now: date
 
     The file gets a new name: what was read under the old one is known by that name, and must not change.
     """
-    # Locked first: an UPDATE alone would not see the job of somebody who is confirming right now.
-    locked = select(Document.storage_key).where(Document.id == document_id).with_for_update()
-    old = db.session.scalar(locked)
+    stored = select(Document.storage_key).where(Document.id == document_id, Document.state == Reading.READY)
+    old = db.session.scalar(stored)
+    db.session.commit()  # nobody waits while a storage elsewhere copies the file
     if old is None:
+        return False
+    try:
+        new = copy_of(storage, old)
+    except FileNotFoundError:  # read again or deleted meanwhile
         return False
     started = exists().where(ScrapingJob.document_id == Document.id)
     ready = (
         Document.id == document_id, Document.storage_key == old, Document.state == Reading.READY,
         Document.deleted_at.is_(None), ~started,
     )  # fmt: skip
-    new = copy_of(storage, old)
     try:
+        # Locked first: an UPDATE alone would not see the job of somebody who is confirming right now.
+        db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
         changed = changed_rows(
             update(Document)
             .where(*ready)

@@ -6,7 +6,7 @@ those that an administrator put first, then those whose worker was taken away, t
 changes nothing; the claim decides between two workers that choose the same job.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,22 +57,24 @@ class Chosen:
     join: bool = False
 
 
-def next_job(now: datetime, limit: int) -> Chosen | None:
+def next_job(now: datetime, limit: int, elsewhere: Collection[str] = ()) -> Chosen | None:
     """Return the job that a free worker should take. None: no job may be taken now.
 
-    `limit`: how many workers the long files of one person may have.
+    `limit`: how many workers the long files of one person may have. `elsewhere`: sources that another machine offers
+    and this one does not, whose jobs are left to it.
     """
+    in_queue = (*_in_queue(now), *([ScrapingJob.source.not_in(elsewhere)] if elsewhere else []))
     with reading() as session:
         first = session.execute(
             select(ScrapingJob.id, ScrapingJob.attempt)
-            .where(*_in_queue(now), ScrapingJob.put_first_at.is_not(None))
+            .where(*in_queue, ScrapingJob.put_first_at.is_not(None))
             .order_by(ScrapingJob.put_first_at)
             .limit(1)
         ).one_or_none()
         if first is not None:
             return Chosen(first.id, first.attempt)
         for person in sorted(_people(session, now), key=lambda one: one.order):
-            mine = [ScrapingJob.user_id == person.user_id, *_in_queue(now)]
+            mine = [ScrapingJob.user_id == person.user_id, *in_queue]
             if person.held >= limit:
                 mine.append(_is_short(session.scalars(select(ScrapingJob.source).where(*mine).distinct())))
             query = select(ScrapingJob.id, ScrapingJob.attempt).where(*mine).order_by(*own_order()).limit(1)

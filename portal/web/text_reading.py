@@ -24,9 +24,9 @@ def text_reading_of(document: Document, fields: Mapping[str, str]) -> dict[str, 
     read_as = document.sheets[0].get("text") if document.state == Reading.READY and document.sheets else None
     if not read_as or document.user_id != current_user.id or uploads.jobs_started(document.id):
         return None
-    storage = current_app.extensions["storage"]
     try:
-        seen = preview_text(storage.fetch(document.storage_key), read_as, choice_from(fields) or TextChoice())
+        path = current_app.extensions["storage"].fetch(document.storage_key)
+        seen = preview_text(path, read_as, choice_from(fields) or TextChoice())
     except FileNotFoundError:
         return None
     return {"seen": seen, "encodings": _encodings(seen.encoding), "delimiters": _delimiters(), "asked": bool(fields)}

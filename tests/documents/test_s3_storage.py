@@ -198,6 +198,20 @@ def test_another_machine_reads_an_upload(document: Document, one: S3Storage, two
     assert one.fetch(document.storage_key, sheet_part(0)).read_text().count("\n") == 2
 
 
+def test_another_machine_shows_how_a_text_is_read_and_has_it_read_again(
+    app: Flask, as_alice: FlaskClient, document: Document, one: S3Storage, two: S3Storage, server: S3Server, bucket: str
+) -> None:
+    assert intake.read_document(document.id, two, ReadLimits(), utcnow())
+    app.extensions["storage"] = one
+    one.forget(old := document.storage_key)
+    assert "612345678" in as_alice.get(f"/documents/{document.id}/text", query_string={"encoding": "cp1252"}).text
+    as_alice.post(f"/documents/{document.id}/text", data={"encoding": "cp1252", "delimiter": "comma"})
+    db.session.refresh(document)
+    assert document.state == Reading.READING and document.storage_key != old
+    assert all(document.storage_key in name for name in server.names(bucket))
+    assert intake.read_document(document.id, two, ReadLimits(), utcnow())
+
+
 def test_a_bucket_that_is_away_uses_up_no_try(document: Document, two: S3Storage, door: Door) -> None:
     door.shut()
     for hours in range(4):

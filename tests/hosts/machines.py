@@ -113,7 +113,7 @@ def machines(
         common = {
             "DATABASE_URL": url, "STORAGE_URL": bucket, "STORAGE_ENDPOINT": f"http://127.0.0.1:{server.port}",
             "SECRET_KEY": SECRET_KEY, "SCRAPING_LEASE_SECONDS": str(LEASE_SECONDS), "LOG_LEVEL": "WARNING",
-            "JOURNAL_CONCURRENCY": "1", **KEYS, **settings,
+            "JOURNAL_CONCURRENCY": "1", "PORTAL_WORKERS_PER_PERSON": "2", **KEYS, **settings,
         }  # fmt: skip
         place = stack.enter_context(world(folder, forks, **common))
         cast.make_user(EMAIL)

@@ -1,6 +1,7 @@
 """Two machines with their own folders, one PostgreSQL, one Valkey and one bucket: everything works at either."""
 
 import io
+import os
 import shutil
 import signal
 import time
@@ -113,55 +114,69 @@ def test_a_machine_without_the_bucket_the_key_or_a_recipe_says_so(two: Two) -> N
     assert rows[:2] == [("a", "all"), ("b", "all")]
 
 
-def test_a_machine_that_is_cut_off_changes_nothing_when_it_is_back(two: Two, portal: World) -> None:
+SQL = "SELECT no, outcome, attempt, checked_at FROM numbers WHERE job_id = ? ORDER BY no"
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["a whole attempt", "one share of two"])
+def test_a_machine_that_is_cut_off_changes_nothing_when_it_is_back(two: Two, portal: World, together: bool) -> None:
+    """Cut off for longer than its lease: its work is done by the other machine."""
     one, other = two
-    (idle,) = [process for process in other.processes if process.role == "scrape" and process.alive]
-    idle.kill()  # so that the first machine has the job
-    job_id = one.start_job(one.upload("corte.csv", ("Tel\n" + "\n".join(numbers(200, 120))).encode()), NAME)
-    wait_until(lambda: portal.job(job_id, "processed_numbers") >= 10, 20, "it works")
-    assert portal.job(job_id, "worker").startswith("a:")
+    mine = numbers(5000 if together else 200, 400 if together else 120)
+
+    def workers(job_id: int) -> set[str]:
+        found = portal.query("SELECT worker FROM holders WHERE job_id = ?", job_id)
+        return {worker.partition(":")[0] for (worker,) in found}
+
+    if not together:  # so that the first machine has the job
+        (idle,) = [process for process in other.processes if process.role == "scrape" and process.alive]
+        idle.kill()
+    path = one.upload(f"corte-{together}.csv", ("Tel\n" + "\n".join(mine)).encode())
+    job_id = one.start_job(path, NAME)
+    wait_until(lambda: workers(job_id) == ({"a", "b"} if together else {"a"}), 20, "they work")
+    wait_until(lambda: portal.job(job_id, "processed_numbers") >= 10, 20, "it is under way")
     one.cut_off()
-    other.start("scrape")
+    if not together:
+        other.start("scrape")
     portal.wait_status(job_id, "completed")
-    assert portal.job(job_id, "worker", "attempt")[1] >= 2
-    ended = portal.query("SELECT no, outcome, attempt, checked_at FROM numbers WHERE job_id = ? ORDER BY no", job_id)
-    seen = portal.job(job_id, "status", "attempt", "processed_numbers", "total_numbers", "updated_at")
-    assert seen[2:4] == (120, 120)
+    ended = portal.query(SQL, job_id)
+    columns = ("status", "attempt", "processed_numbers", "total_numbers", "updated_at")
+    seen = portal.job(job_id, *columns)
+    assert seen[2:4] == (len(mine), len(mine))
     assert other.get(f"/jobs/{job_id}/results.csv").ok
     one.connect()
     wait_until(lambda: one.missing() == [], 60, "it is back")
     again = one.start_job(one.upload("luego.csv", b"Tel\n612345678\n"), NAME)
     portal.wait_status(again, "completed")
-    assert ended == portal.query(
-        "SELECT no, outcome, attempt, checked_at FROM numbers WHERE job_id = ? ORDER BY no", job_id
-    )
-    assert seen == portal.job(job_id, "status", "attempt", "processed_numbers", "total_numbers", "updated_at")
+    assert (ended, seen) == (portal.query(SQL, job_id), portal.job(job_id, *columns))
     counted = portal.journal.count()
-    assert all(counted[f"+34{number}"] <= 2 for number in numbers(200, 120))
-    assert sum(counted[f"+34{number}"] > 1 for number in numbers(200, 120)) <= 60, "what one lease is long"
+    assert {counted[f"+34{number}"] for number in mine} <= {1, 2}
+
+
+ROLLING_ROUNDS = int(os.environ.get("ROLLING_ROUNDS", "0"))  # of everything, as `make chaos` does
 
 
 def test_a_rolling_restart_costs_no_file_a_retry_and_no_number_a_second_look(two: Two, portal: World) -> None:
-    one, other = two
-    jobs, before = [], portal.journal.size()
-    for n, machine in enumerate((one, other, one, other)):
-        content = "Tel\n" + "\n".join(numbers(1000 + 100 * n, 60))
-        jobs.append(machine.start_job(machine.upload(f"r{n}.csv", content.encode()), NAME))
-    for machine in (one, other):
-        old = [process for process in machine.processes if process.alive]
-        for process in old:
-            process.kill(signal.SIGTERM)
-        for process in old:
-            process.wait_gone(30)
-        there = other if machine is one else one
-        assert there.get("/").ok, "the other one serves"
-        machine.start("web", *WORK)
-        wait_until(lambda machine=machine: machine.missing() == [], 60, "it is ready again")
-        assert machine.get("/").ok, "people stay signed in"
-    for job_id in jobs:
-        portal.wait_status(job_id, "completed")
-        assert portal.job(job_id, "retry_count") == 0
-    assert set(portal.journal.count(before).values()) == {1}
+    restarted = ["web", "scrape"] if not ROLLING_ROUNDS else ["web", *WORK]
+    for round_no in range(max(ROLLING_ROUNDS, 1)):
+        jobs, before = [], portal.journal.size()
+        for n, machine in enumerate((*two, *two)):
+            mine = numbers(1000 + 1000 * round_no + 100 * n, 60)
+            path = machine.upload(f"r{round_no}-{n}.csv", ("Tel\n" + "\n".join(mine)).encode())
+            jobs.append(machine.start_job(path, NAME))
+        for machine, there in (two, two[::-1]):
+            old = [process for process in machine.processes if process.alive and process.role in restarted]
+            for process in old:
+                process.kill(signal.SIGTERM)
+            for process in old:
+                process.wait_gone(60)
+            assert there.get("/").ok, "the other one serves"
+            machine.start(*restarted)
+            wait_until(lambda machine=machine: machine.missing() == [], 60, "it is ready again")
+            assert machine.get("/").ok, "people stay signed in"
+        for job_id in jobs:
+            portal.wait_status(job_id, "completed")
+            assert portal.job(job_id, "retry_count") == 0
+        assert set(portal.journal.count(before).values()) == {1}
 
 
 def test_the_schedulers_of_two_machines_tick_as_one(two: Two, portal: World) -> None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs import turns
+from portal.jobs import shares, turns
 from portal.jobs.core.job_tables import AttemptEnd
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
@@ -69,6 +69,23 @@ def test_people_take_turns_however_many_files_one_has(app: Flask, alice: User, b
     for _ in range(2):
         queued(app, bob)
     assert "".join(owners(9)) == "ababaaa"
+
+
+def test_a_job_is_left_to_the_machine_that_offers_its_source(
+    app: Flask, alice: User, bob: User, counting: CountingSource
+) -> None:
+    there, here = queued(app, alice, put_first_at=NOW), queued(app, bob)
+    there.source = "elsewhere"
+    db.session.commit()
+    chosen = turns.next_job(NOW, ANY, elsewhere=["elsewhere"])
+    assert chosen is not None and chosen.job_id == here.id
+    claimed = ScrapingJob.claim(there.id, there.attempt, NOW, worker="other:1", lease_seconds=60)
+    assert claimed is not None
+    shares.hold(claimed, "other:1", NOW, 60)
+    there.next_no = 1  # it has numbers that nobody has taken yet
+    ScrapingJob.claim(here.id, here.attempt, NOW, worker="w", lease_seconds=60)
+    db.session.commit()
+    assert turns.next_job(NOW, ANY) is None, "nor does this machine join it there"
 
 
 def test_who_comes_later_does_not_wait_for_all_files_of_another(

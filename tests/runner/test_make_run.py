@@ -27,7 +27,7 @@ def test_everything_starts_and_nothing_is_left(portal: Portal) -> None:
     portal.start()  # remains of the killed portal do not prevent a start
     assert portal.process is not None
     wait_until(lambda: f"Masterfilter is ready: http://127.0.0.1:{portal.port}" in portal.output, 20, "it says so")
-    programs = {"valkey", "web", "intake", "sweep", "scheduler", "scrape:scrape-0"}
+    programs = {"valkey", "web", "intake:intake-0", "sweep", "scheduler", "scrape:scrape-0"}
 
     def all_run() -> bool:
         states = portal.states()

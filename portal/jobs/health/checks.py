@@ -158,12 +158,14 @@ def _disk(now: datetime) -> Iterator[HealthFinding]:
 
 
 def _storage(now: datetime) -> Iterator[HealthFinding]:
+    """Check the storage. Bad with an `error`: it does not answer. Bad without: other machines do not see its files."""
     try:
         current_app.extensions["storage"].check()
     except OSError as error:
         yield HealthFinding("storage", HealthState.BAD, {"error": error})
     else:
-        yield HealthFinding("storage", HealthState.WELL)
+        shared = hosts.shares_files(current_app.config, now)
+        yield HealthFinding("storage", HealthState.WELL if shared else HealthState.BAD)
 
 
 def _key(now: datetime) -> Iterator[HealthFinding]:

@@ -78,6 +78,11 @@ def has_others_key(settings: Mapping[str, Any], now: datetime) -> bool:
     return oldest.key_mark in {key_mark(key) for key in settings["SIGNING_KEYS"]}
 
 
+def shares_files(settings: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether the other living machines can see the files that this one stores. True when it is alone."""
+    return bool(settings["STORAGE_URL"]) or not _others(settings, now)
+
+
 def sources_missing(settings: Mapping[str, Any], now: datetime) -> list[str]:
     """Return the sources that another living machine offers and this one cannot, by name."""
     offered = {name for host in _others(settings, now) for name in host.sources}
@@ -93,7 +98,10 @@ def missing_here(storage: Storage, settings: Mapping[str, Any], now: datetime) -
     missing = []
     try:
         storage.check()
+        is_stored = shares_files(settings, now)
     except OSError:
+        is_stored = False
+    if not is_stored:
         missing.append("storage")
     if not has_others_key(settings, now):
         missing.append("key")
@@ -153,7 +161,7 @@ class HostReporter:
 
 
 def report_in_background(app: Flask) -> threading.Thread:
-    """Report this machine from a thread of this process, as long as it lives: for a process that serves pages."""
+    """Report this machine from a thread of this process, as long as it lives. Not in a process that forks."""
 
     def loop() -> None:
         pause = threading.Event()

@@ -155,6 +155,8 @@ def _disk(finding: HealthFinding) -> str:
 def _storage(finding: HealthFinding) -> str:
     if "error" in finding.facts:
         return gettext("The files cannot be reached.")
+    if finding.state == HealthState.BAD:
+        return gettext("There are other machines, and this one stores files in a folder of its own.")
     return gettext("Files can be stored and read.")
 
 

@@ -22,7 +22,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import KEPT_SECONDS, ROOM, Message, connection, queue, remove_wrong_types, types_of_queue
-from portal.jobs.health.hosts import HostReporter
+from portal.jobs.health.hosts import report_in_background
 from portal.jobs.health.processes import Reporter
 from portal.jobs.sweep import steps
 from portal.jobs.worker.notice_sender import NoticeSender
@@ -174,11 +174,10 @@ def run_scheduler(app: Flask) -> None:
         started = utcnow()
         loop = SweepLoop(SweepScheduler(connection(), interval_seconds), interval_seconds, started)
         reporter = Reporter(app.config["DATABASE_URL"], "scheduler", started, app.config["PORTAL_MACHINE"])
-        machine = HostReporter(app, started)
+        report_in_background(app)  # not in this loop: a storage that is away takes its time
         NoticeSender(app, stop).start()
         while not stop.is_set():
             reporter.report(utcnow())
-            machine.tick(utcnow())
             loop.turn(utcnow())
             stop.wait(LOOP_SECONDS)
         reporter.leave(utcnow())

@@ -21,14 +21,16 @@ from portal.jobs.attempt.turn import TURN_SECONDS
 from portal.jobs.core.status import Status
 from portal.jobs.dispatch import push_job, push_operation, queue_is_empty, ring_to_join
 from portal.jobs.export.copy import look_ahead
+from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
 from portal.jobs.quotas import rows_for_document
 from portal.jobs.sweep import steps
-from portal.jobs.turns import next_job
+from portal.jobs.turns import Chosen, next_job
 
 STOP = threading.Event()  # set when the worker has to stop: finish what is in flight, save, hand back
 FENCED_EXIT = 3
+PASS_ON_SECONDS = 1.0
 LOST_RACES = 5  # for a job that another worker chose too; then the next message has to do
 
 
@@ -56,7 +58,7 @@ def scrape(job_id: int, attempt: int) -> None:
         on_taken=_Bell().ring_once,
     )
     for _ in range(LOST_RACES):
-        chosen = until_back(lambda _: next_job(utcnow(), limit_of_one_person(utcnow())), stopped=STOP.is_set)
+        chosen = until_back(lambda _: next_job_here(utcnow()), stopped=STOP.is_set)
         if chosen is None:
             break
         on_chosen(chosen.job_id, chosen.attempt)
@@ -66,6 +68,22 @@ def scrape(job_id: int, attempt: int) -> None:
                 push_job(chosen.job_id, utcnow())  # another worker may continue at once, unless it must wait
             break
     ring_for_the_next(utcnow())
+    pass_on(utcnow())
+
+
+def next_job_here(now: datetime) -> Chosen | None:
+    """Return the job that this machine should take: not one of a source that only another machine offers."""
+    return next_job(now, limit_of_one_person(now), hosts.sources_missing(current_app.config, now))
+
+
+def pass_on(now: datetime) -> None:
+    """Ring for another machine, when only it offers the source of the job whose turn is next: the message that told us
+    of it is used up. After a moment, in which its workers come to wait for messages before us."""
+    if not hosts.sources_missing(current_app.config, now):
+        return
+    waiting = next_job(now, limit_of_one_person(now))
+    if waiting is not None and not waiting.join and queue_is_empty("scrape") and not STOP.wait(PASS_ON_SECONDS):
+        push_job(waiting.job_id, utcnow())
 
 
 class _Bell:
@@ -90,7 +108,7 @@ def limit_of_one_person(now: datetime) -> int:
 def ring_for_the_next(now: datetime) -> None:
     """Push a message for the job whose turn is next, if none is left: one that was left waiting for somebody else's
     turn has used its own up. An attempt that another worker may join is such a job too."""
-    if queue_is_empty("scrape") and (waiting := next_job(now, limit_of_one_person(now))) is not None:
+    if queue_is_empty("scrape") and (waiting := next_job_here(now)) is not None:
         if waiting.join:
             ring_to_join(waiting.job_id, waiting.attempt, now)
         else:

@@ -64,7 +64,7 @@ def test_without_the_database_it_goes_on(app: Flask, tmp_path: Path) -> None:
 
 def test_a_machine_with_another_key_than_the_oldest_says_so(app: Flask) -> None:
     now = utcnow()
-    app.config["PORTAL_MACHINE"] = "two"
+    app.config.update(PORTAL_MACHINE="two", STORAGE_URL="/shared")
     assert missing(app, now) == [], "alone"
     add("one", now, key_mark=key_mark(OTHERS_KEY))
     assert missing(app, now) == ["key"]
@@ -78,10 +78,19 @@ def test_a_machine_with_another_key_than_the_oldest_says_so(app: Flask) -> None:
 
 def test_a_machine_that_lacks_a_source_of_another_says_so(app: Flask, recipes: Path) -> None:
     now = utcnow()
+    app.config["STORAGE_URL"] = "/shared"
     add("elsewhere", now, key_mark=key_mark(app.config["SECRET_KEY"]), sources=["one"])
     assert missing(app, now) == ["recipes"]
     write(recipes)
     assert missing(app, now) == [], "it is read at once"
+
+
+def test_a_machine_with_a_folder_of_its_own_says_so_beside_others(app: Flask, as_ada: FlaskClient) -> None:
+    now = utcnow()
+    assert missing(app, now) == []
+    add("elsewhere", now, key_mark=key_mark(app.config["SECRET_KEY"]))
+    assert missing(app, now) == ["storage"]
+    assert "this one stores files in a folder of its own" in as_ada.get("/admin/health").text
 
 
 def test_readyz_and_the_page_name_what_is_missing(
