@@ -17,8 +17,8 @@ PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 py
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: set-up ## start the portal here, with everything it needs; Ctrl-C stops it
-	@exec $(PYTHON) -m portal.runner
+run: set-up ## start the portal here, with everything it needs; ROLE=web or ROLE=worker starts a part; Ctrl-C stops it
+	@exec $(if $(ROLE),env PORTAL_ROLE=$(ROLE)) $(PYTHON) -m portal.runner
 
 ctl: set-up ## control the running portal: make ctl ARGS=status, ARGS="restart web"
 	@exec $(PYTHON) -m portal.runner ctl $(ARGS)
@@ -51,15 +51,16 @@ seed: set-up ## create example users, files and jobs
 lock: ## pin all packages again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
 	uv export -q --no-emit-project --no-dev --format requirements-txt --no-header -o requirements.txt
-	uv export -q --no-emit-project --format requirements-txt --no-header -o requirements-dev.txt
+	uv export -q --no-emit-project --no-dev --extra s3 --format requirements-txt --no-header -o requirements-s3.txt
+	uv export -q --no-emit-project --all-extras --format requirements-txt --no-header -o requirements-dev.txt
 	rm -f uv.lock
-	for name in httpbin bench; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
+	for name in httpbin moto bench; do uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-header requirements-$$name.in -o requirements-$$name.txt || exit; done
 
 translations: set-up ## compile the translations that have changed
 
 clean: ## remove installed packages and caches; keep the data directory
-	rm -rf .venv .venv-httpbin .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
+	rm -rf .venv .venv-httpbin .venv-moto .venv-bench .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
 	find portal tests bench deploy -name __pycache__ -prune -exec rm -rf {} +
 	find portal/translations -name '*.mo' -delete
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from portal.config import read_settings
 from portal.documents.reader.sandbox import not_dumpable
+from portal.jobs.health.hosts import report_in_background
 from portal.tether import die_with
 
 _settings = read_settings()
@@ -22,6 +23,11 @@ control_socket_disable = True  # else gunicorn creates one in the home directory
 forwarded_allow_ips = ""  # only TRUSTED_PROXIES decides whose X-Forwarded-… headers are trusted
 loglevel = "warning"
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - a worker's heartbeat must not wait for a disk
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let each of gunicorn's workers report this machine."""
+    report_in_background(worker.app.wsgi())
 
 
 def post_fork(server: Any, worker: Any) -> None:

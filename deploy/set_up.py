@@ -1,6 +1,7 @@
-"""Sets up the environment for make: `python deploy/set_up.py run`, `test` or `bench`. Needs only Python.
+"""Sets up the environment for make: `python deploy/set_up.py run`, `s3`, `test` or `bench`. Needs only Python.
 
-It creates `.venv`, installs the pinned packages and compiles the translations. `test` adds what only tests need, with
+It creates `.venv`, installs the pinned packages and compiles the translations. `s3` adds what only a bucket needs, and
+so does `run` when STORAGE_URL names one in the environment or in `.env`. `test` adds what only tests need, with
 Chromium, PostgreSQL and LibreOffice from this machine's packages if run as root; `bench` adds Scrapy. Finished steps
 are not repeated, and a second set-up at the same time waits for the first. It must not import the portal, whose
 packages may not be installed yet.
@@ -9,6 +10,7 @@ packages may not be installed yet.
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,10 +19,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-REQUIREMENTS = {"run": "requirements.txt", "test": "requirements-dev.txt", "bench": "requirements-dev.txt"}
-# Packages that conflict with ours get their own environment: `.venv-httpbin`, `.venv-bench`.
-APART = {"test": "httpbin", "bench": "bench"}
-WITHOUT = {"test": "NO HTTPBIN: its tests will not run.", "bench": "NO SCRAPY: its comparison will not run."}
+REQUIREMENTS = {
+    "run": "requirements.txt",
+    "s3": "requirements-s3.txt",
+    "test": "requirements-dev.txt",
+    "bench": "requirements-dev.txt",
+}
+# Packages that conflict with ours get their own environment: `.venv-httpbin`, `.venv-moto`, `.venv-bench`.
+APART = {"test": ("httpbin", "moto"), "bench": ("bench",)}
+WITHOUT = {
+    "httpbin": "NO HTTPBIN: its tests will not run.",
+    "moto": "NO S3 SERVER: the tests of storage in a bucket will not run.",
+    "bench": "NO SCRAPY: its comparison will not run.",
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -69,12 +80,21 @@ def install(name: str, venv: Path = VENV) -> None:
     stamp.write_text(digest)
 
 
-def install_apart(what: str) -> None:
+def stores_in_a_bucket() -> bool:
+    """Return whether STORAGE_URL names a bucket, in the environment or in `.env`."""
+    if "STORAGE_URL" in os.environ:
+        return os.environ["STORAGE_URL"].strip().startswith("s3://")
+    written = ROOT / ".env"
+    pattern = r"""(?m)^\s*(?:export\s+)?STORAGE_URL\s*=\s*["']?s3://"""
+    return written.is_file() and re.search(pattern, written.read_text()) is not None
+
+
+def install_apart(name: str) -> None:
     """Install a separate environment; a failure is only printed, because everything else works without it."""
     try:
-        install(f"requirements-{APART[what]}.txt", ROOT / f".venv-{APART[what]}")
+        install(f"requirements-{name}.txt", ROOT / f".venv-{name}")
     except SystemExit as failure:
-        say(f"{WITHOUT[what]} {failure}")
+        say(f"{WITHOUT[name]} {failure}")
 
 
 def compile_translations() -> None:
@@ -133,10 +153,11 @@ def main(what: str) -> None:
     lock = os.open(ROOT, os.O_RDONLY)  # the folder is the lock: two set-ups must not change it at once
     fcntl.flock(lock, fcntl.LOCK_EX)
     make_venv()
-    install(REQUIREMENTS[what])
+    install(REQUIREMENTS["s3" if what == "run" and stores_in_a_bucket() else what])
     compile_translations()
+    for name in APART.get(what, ()):
+        install_apart(name)
     if what in APART:
-        install_apart(what)
         install_postgresql()
     if what == "test":
         install_browser()

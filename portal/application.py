@@ -8,11 +8,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from portal import cli, logs, web
 from portal.config import ROOT, environment, read_settings
 from portal.database import db, engine_options
-from portal.documents.storage import LocalStorage
+from portal.documents.storage_choice import storage_of
 from portal.extensions import babel, csrf, htmx, login, mail, migrate
 from portal.redis_client import quick_redis
 from portal.sources import catalogue
 from portal.sources.recipe_store import RecipeStore
+from portal.sources.secret_store import SecretStore
 from portal.web import locale
 
 
@@ -49,7 +50,7 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
     mail.init_app(app)
     login.init_app(app)
     babel.init_app(app, locale_selector=locale.chosen_locale, timezone_selector=locale.chosen_time_zone)
-    app.extensions["storage"] = LocalStorage(settings["PORTAL_DATA_DIR"] / "documents")
+    app.extensions["storage"] = storage_of(settings)
     catalogue.configure(
         quick_redis(settings["REDIS_URL"], settings["REDIS_PREFIX"]),
         settings["SOURCES_DIR"],
@@ -66,4 +67,5 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
 def remember_recipes(app: Flask) -> None:
     """Let this process keep the last good recipes in the database, and use those that are there when a file is broken
     or missing."""
-    catalogue.remember_in(RecipeStore(app.config["SQLALCHEMY_DATABASE_URI"]))
+    url: str = app.config["SQLALCHEMY_DATABASE_URI"]
+    catalogue.remember_in(RecipeStore(url), SecretStore(url, app.config["SIGNING_KEYS"]))

@@ -8,6 +8,7 @@ import ipaddress
 import os
 import re
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -85,6 +86,12 @@ def _prefix(text: str) -> str:
     return text
 
 
+def _machine(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,80}", text):
+        raise ValueError
+    return text or socket.gethostname()[:80]
+
+
 def _key(text: str) -> str:
     if text and len(text) < SHORTEST_KEY:
         raise ValueError
@@ -123,6 +130,13 @@ def _database(text: str) -> str:
     return text.replace("postgresql://", "postgresql+psycopg://", 1) if text.startswith("postgresql://") else text
 
 
+def _storage(text: str) -> str:
+    """Accept s3://bucket/prefix and a folder that begins with /."""
+    if text and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/?#\s]+)*/?|/\S.*", text):
+        raise ValueError
+    return text if text == "/" else text.rstrip("/")
+
+
 def _networks(text: str) -> tuple[str, ...]:
     return tuple(str(ipaddress.ip_network(part)) for part in text.replace(",", " ").split())
 
@@ -153,6 +167,9 @@ SETTINGS = (
     Setting("PORTAL_PORT", "8000", _whole(1, 65535), "a port from 1 to 65535"),
     Setting("PORTAL_HOST", "127.0.0.1", str, "the address to listen on"),
     Setting("PORTAL_DATA_DIR", "var", str, "a folder"),
+    Setting("PORTAL_ROLE", "all", _one_of("all", "web", "worker"), "all, web or worker"),
+    Setting("PORTAL_MACHINE", "", _machine, "up to 80 letters, digits, dots, - or _"),
+    Setting("PORTAL_INTAKE_WORKERS", "1", _whole(1, 64), "a whole number from 1 to 64"),
     Setting("PORTAL_WORKERS", "3", _whole(1, 64), "a whole number from 1 to 64"),
     Setting("PORTAL_WORKERS_PER_PERSON", "0", _whole(0, 64), "a whole number from 0 to 64; 0: all but one"),
     Setting("PUBLIC_URL", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
@@ -168,6 +185,19 @@ SETTINGS = (
     Setting(
         "REDIS_URL", "", _address("redis://", "rediss://", "unix://"), "an address that starts with redis://", True
     ),
+    Setting("STORAGE_URL", "", _storage, "a folder that begins with /, or s3://bucket/prefix"),
+    Setting("STORAGE_ENDPOINT", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
+    Setting("STORAGE_REGION", "", str, "the name of a region"),
+    Setting("STORAGE_ACCESS_KEY", "", str, "an access key", secret=True),
+    Setting("STORAGE_SECRET_KEY", "", str, "a secret key", secret=True),
+    Setting(
+        "STORAGE_ENCRYPTION",
+        "",
+        _one_of("", "AES256", "aws:kms", "aws:kms:dsse"),
+        "AES256, aws:kms or aws:kms:dsse",
+    ),
+    Setting("STORAGE_KMS_KEY", "", str, "the id of a key of KMS"),
+    Setting("STORAGE_CACHE_MB", "2048", _whole(10, 1_000_000), "megabytes from 10 to 1000000"),
     Setting("REDIS_PREFIX", "", _prefix, "up to 20 letters, digits, - or _"),
     Setting(
         "SCRAPING_TIMEOUT_MINUTES", "30", _whole(1, MAX_TIMEOUT_MINUTES), f"minutes from 1 to {MAX_TIMEOUT_MINUTES}"
@@ -213,6 +243,24 @@ def _check_mail(values: Mapping[str, Any]) -> None:
         raise SettingError("MAIL_PASSWORD is set but MAIL_USERNAME is empty. Set both or neither.")
     if values["MAIL_CA_FILE"] and not Path(values["MAIL_CA_FILE"]).is_file():
         raise SettingError(f"MAIL_CA_FILE is {values['MAIL_CA_FILE']!r}, but must be a file with certificates.")
+
+
+def _check_storage(values: Mapping[str, Any]) -> None:
+    """Check the storage settings together."""
+    if bool(values["STORAGE_ACCESS_KEY"]) != bool(values["STORAGE_SECRET_KEY"]):
+        raise SettingError("Only one of STORAGE_ACCESS_KEY and STORAGE_SECRET_KEY is set. Set both or neither.")
+    if values["STORAGE_KMS_KEY"] and not values["STORAGE_ENCRYPTION"].startswith("aws:kms"):
+        raise SettingError("STORAGE_KMS_KEY is set, but STORAGE_ENCRYPTION is not aws:kms.")
+
+
+def _check_role(values: Mapping[str, Any]) -> None:
+    """Check that a machine that does only a part of the work shares everything with those that do the rest."""
+    lacking = [name for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "STORAGE_URL") if not values[name]]
+    if values["DATABASE_URL"].startswith("sqlite"):
+        lacking.insert(0, "DATABASE_URL (of PostgreSQL)")
+    if values["PORTAL_ROLE"] != "all" and lacking:
+        shared = ", ".join(lacking)
+        raise SettingError(f"PORTAL_ROLE is {values['PORTAL_ROLE']}, so several machines share the work: set {shared}.")
 
 
 def _secret_key(data_dir: Path) -> str:
@@ -281,6 +329,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     folder = Path(values["SOURCES_DIR"] or data_dir / "sources")
     values["SOURCES_DIR"] = (folder if folder.is_absolute() else ROOT / folder).resolve()
     _check_mail(values)
+    _check_storage(values)
+    _check_role(values)
     values["EMBEDDED_VALKEY"] = not values["REDIS_URL"]
     values["VALKEY_SOCKET"] = _socket_path(data_dir)
     values["REDIS_URL"] = values["REDIS_URL"] or f"unix://{values['VALKEY_SOCKET']}"

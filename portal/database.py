@@ -87,6 +87,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Positions(TypeDecorator[tuple[int, ...]]):
+    """A few positions, kept as text such as `2,5`, so that SQL can compare them. None are an empty text."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[int, ...] | None, dialect: Dialect) -> str | None:
+        return None if value is None else ",".join(map(str, value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[int, ...]:
+        return tuple(map(int, value.split(","))) if value else ()
+
+
 class ClippedText(TypeDecorator[str]):
     """A text cut to a number of characters. For a column with an index: PostgreSQL refuses a row whose indexed text
     takes more than 2,700 bytes."""

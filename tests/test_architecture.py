@@ -89,7 +89,8 @@ MAY_USE_THE_DATABASE = {"web.access"}
 # starts with some of them in hundredths of a second, and all can be tested as plain functions.
 PURE = {
     "causes", "clock", "config", "ids", "phone", "tether", "net", "runner",
-    "documents.reader", "documents.check", "documents.storage",
+    "documents.reader", "documents.check", "documents.storage", "documents.s3_storage",
+    "documents.storage_choice",
     "sources.base", "sources.catalogue", "sources.offline", "sources.selftest", "sources.trial",
     "sources.http", "sources.limits", "sources.recipes",
     "notices.kinds", "notices.chat.apprise_client",

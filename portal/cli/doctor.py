@@ -178,6 +178,12 @@ def _storage() -> str:
                 folder=folder,
             )
         )
+    try:
+        current_app.extensions["storage"].check()
+    except OSError as error:
+        raise CheckFailed(
+            gettext("the stored files cannot be reached: %(why)s. Check STORAGE_URL.", why=error)
+        ) from error
     return gettext("%(folder)s is writable.", folder=folder)
 
 

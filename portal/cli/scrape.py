@@ -4,8 +4,9 @@ It has no rules of its own: `documents` reads the file and `jobs` does the work.
 """
 
 import hashlib
-import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -26,7 +27,7 @@ from portal.documents import intake
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import ReadingFailed
-from portal.documents.storage import LocalStorage, TooManyBytes
+from portal.documents.storage import Storage, StorageAway, TooManyBytes
 from portal.documents.words import problem_words
 from portal.jobs import commands, run_in_terminal
 from portal.jobs.attempt.runner import Conditions, run
@@ -44,7 +45,12 @@ INTERRUPTED = 130  # a shell's exit code for Ctrl-C
               help="The file to write. Its extension sets the format: .xlsx, .csv, or that of FILE (.ods, .xlsm, .tsv, "
                    ".txt) for a copy of it with the answers.")  # fmt: skip
 @click.option("--source", default="offline", show_default=True, help="Where the answers come from.")
-@click.option("--column", help="The column with the numbers: its heading or letter. Default: detected.")
+@click.option(
+    "--column",
+    "number_columns",
+    multiple=True,
+    help="A column with numbers: its heading or letter. May be given several times. Default: detected.",
+)
 @click.option("--sheet", help="The sheet with the numbers. Default: the first visible sheet.")
 @click.option("--country", help="The country of numbers without a prefix, such as ES. Default: DEFAULT_COUNTRY.")
 @click.option("--columns", help="The columns to add, such as status,line_type=Kind; or all, or default. Default: those "
@@ -55,20 +61,20 @@ def scrape_command(
     file: Path,
     out: Path,
     source: str,
-    column: str | None,
+    number_columns: tuple[str, ...],
     sheet: str | None,
     country: str | None,
     columns: str | None,
     again: bool,
 ) -> None:
     """Exit codes: 0 every row has its answer; 1 not all rows, with the reason; 2 wrong usage; 130 interrupted."""
-    with command_output(), Interrupt() as interrupt:
+    with command_output(), _answering_storage(), Interrupt() as interrupt:
         _require_output(file, out)
         _set_up_database()
         user = run_in_terminal.terminal_user(utcnow())
         country = country or current_app.config["DEFAULT_COUNTRY"]
         document = _read(file, user, country.upper())
-        choice = choice_of(document, sheet, column, country, source)
+        choice = choice_of(document, sheet, number_columns, country, source)
         added = columns_for(user, source, columns)
         job = _job_for(document, choice, user, again=again)
         if not run_in_terminal.is_done(job):
@@ -77,8 +83,18 @@ def scrape_command(
         _print_result(job, out, interrupted=interrupt.is_set())
 
 
-def _storage() -> LocalStorage:
-    storage: LocalStorage = current_app.extensions["storage"]
+@contextmanager
+def _answering_storage() -> Iterator[None]:
+    """Raise CommandFailed when the stored files cannot be reached."""
+    try:
+        yield
+    except StorageAway as error:
+        sentence = gettext("The files cannot be reached right now. Run the same command again later.")
+        raise CommandFailed(sentence) from error
+
+
+def _storage() -> Storage:
+    storage: Storage = current_app.extensions["storage"]
     return storage
 
 
@@ -151,7 +167,7 @@ def _job_for(document: Document, choice: commands.Choice, user: User, *, again: 
         said = gettext("These numbers were looked up on %(at)s. Use --again to look them up again.", at=at)
         echo(said, err=True)
         return job
-    echo(gettext("Continuing: %(ready)s of %(total)s rows are ready.", **figures), err=True)
+    echo(gettext("Continuing: %(ready)s of %(total)s numbers are ready.", **figures), err=True)
     try:
         run_in_terminal.make_claimable(job, user.email, utcnow())
     except run_in_terminal.JobTaken as error:
@@ -168,7 +184,7 @@ def _look_up(job: ScrapingJob, interrupt: Interrupt, user: User) -> None:
     with click.progressbar(length=job.total_numbers, label=label, show_pos=True, file=sys.stderr) as bar:
         bar.update(job.processed_numbers)
         given = Conditions(
-            worker=f"terminal@{socket.gethostname()}"[:80],
+            worker=f"terminal@{current_app.config['PORTAL_MACHINE']}"[:80],
             lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
             backoff=backoff(),
             stopped=interrupt.is_set,
@@ -194,9 +210,9 @@ def _write(job: ScrapingJob, out: Path, columns: ColumnChoice) -> None:
 def _print_result(job: ScrapingJob, out: Path, *, interrupted: bool) -> None:
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}
     if run_in_terminal.is_done(job):
-        echo(gettext("%(out)s: all %(total)s rows are ready.", out=str(out), **figures), err=True)
+        echo(gettext("%(out)s: all %(total)s numbers are ready.", out=str(out), **figures), err=True)
         return
-    echo(gettext("%(out)s: %(ready)s of %(total)s rows are ready.", out=str(out), **figures), err=True)
+    echo(gettext("%(out)s: %(ready)s of %(total)s numbers are ready.", out=str(out), **figures), err=True)
     if interrupted:
         echo(gettext("Interrupted. Run the same command again to continue."), err=True)
         raise SystemExit(INTERRUPTED)

@@ -1,6 +1,7 @@
 """Turns the options of `scrape` into the choice that a person would make on the check page."""
 
 import re
+from collections.abc import Sequence
 
 from flask_babel import gettext
 
@@ -9,7 +10,8 @@ from portal.accounts import User
 from portal.cli.terminal import CommandFailed
 from portal.documents.intake import default_sheet
 from portal.documents.models import Document
-from portal.documents.reader.header_guess import normalised
+from portal.documents.preview import MOST_COLUMNS, TOO_MANY_COLUMNS
+from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words
@@ -19,10 +21,11 @@ from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import countries
 
 
-def choice_of(document: Document, sheet: str | None, column: str | None, country: str, source: str) -> Choice:
+def choice_of(document: Document, sheet: str | None, columns: Sequence[str], country: str, source: str) -> Choice:
     """Return the choice; missing options are guessed as on the check page.
 
-    `sheet` is a sheet's name, `column` a heading or Excel's letter. Raises CommandFailed, which lists what exists.
+    `sheet` is a sheet's name, each of `columns` a heading or Excel's letter. Raises CommandFailed, which lists what
+    exists.
     """
     facts = _sheet(document, sheet)
     if country.upper() not in countries():
@@ -32,8 +35,10 @@ def choice_of(document: Document, sheet: str | None, column: str | None, country
         known = ", ".join(sources.names())
         said = gettext("The source %(source)s does not exist. Available: %(known)s", source=source, known=known)
         raise CommandFailed(said)
-    place = facts.number_column if column is None else _column(facts, column)
-    return Choice(facts.index, facts.header_row, place, country.upper(), source)
+    first, *others = sorted({_column(facts, name) for name in columns}) or facts.proposed_columns
+    if len(others) >= MOST_COLUMNS:
+        raise CommandFailed(cannot_start_words(TOO_MANY_COLUMNS))
+    return Choice(facts.index, facts.header_row, first, country.upper(), source, tuple(others))
 
 
 def columns_for(user: User, source: str, text: str | None) -> ColumnChoice:

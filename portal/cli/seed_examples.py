@@ -19,8 +19,8 @@ from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
-from portal.documents.storage import LocalStorage
-from portal.jobs import commands
+from portal.documents.storage import Storage
+from portal.jobs import commands, shares
 from portal.jobs.attempt.save import LookedUp, save
 from portal.jobs.core import ledger
 from portal.jobs.core.retry_backoff import Backoff
@@ -70,7 +70,7 @@ def workbook(rows: list[list[Any]]) -> bytes:
 
 def upload(user: User, name: str, content: bytes, now: datetime) -> Document:
     """Upload and read a file; return its document, ready or refused."""
-    storage: LocalStorage = current_app.extensions["storage"]
+    storage: Storage = current_app.extensions["storage"]
     stored = storage.put(io.BytesIO(content))
     document = Document(
         user_id=user.id, file_name=name, storage_key=stored.key, sha256=stored.sha256,
@@ -97,18 +97,20 @@ class Example:
         self._moved(
             ScrapingJob.claim(self.job.id, self.job.attempt, self._later(5), worker=WORKER, lease_seconds=LONG_SECONDS)
         )
+        self.job.next_no = None  # no worker joins it: it shows how such a job looks
         return self
 
     def look_up(self, share: float = 1.0, failing: int = 0) -> "Example":
         """Look up this share (0–1) of the waiting numbers; the last `failing` of them get no answer."""
-        job_id, attempt, source = self.job.id, self.job.attempt, get_source(self.job.source)
+        job_id, source = self.job.id, get_source(self.job.source)
+        holding = shares.hold(self.job, WORKER, self._later(5), LONG_SECONDS)
         waiting = list(ledger.waiting(job_id).items())
         db.session.commit()  # each save is its own transaction
         chosen = waiting[: round(len(waiting) * share)]
         for start in range(0, len(chosen), 20):
             piece = [LookedUp(rows, self._answer(source.lookup, e164, start + n >= len(chosen) - failing))
                      for n, (e164, rows) in enumerate(chosen[start : start + 20])]  # fmt: skip
-            save(job_id, attempt, piece, self._later(20), LONG_SECONDS)
+            save(holding, piece, self._later(20), LONG_SECONDS)
         db.session.refresh(self.job)
         return self
 

@@ -1,8 +1,10 @@
-"""`flask --app app source list|test|try`: list the sources, test their recipes, look up one number for real.
+"""`flask --app app source list|test|try|save|forget`: list the sources, test their recipes, look up one number for
+real, and keep recipes for machines without a folder.
 
 The output never holds a secret: `portal.sources` has blanked them out.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,9 +16,11 @@ from flask_babel import gettext, ngettext
 from portal import sources
 from portal.cli.language import in_terminal_language
 from portal.cli.terminal import CommandFailed, echo
+from portal.clock import utcnow
 from portal.jobs.words.statuses import outcome_words, reason_words
 from portal.sources import catalogue
 from portal.sources.catalogue import read_file
+from portal.sources.recipe_store import RecipeStore
 from portal.sources.recipes.folder import EXAMPLES, RecipeFile
 from portal.sources.recipes.words import difference_words, mistake_words
 from portal.sources.selftest import TestResult, run_tests
@@ -75,6 +79,33 @@ def try_command(name: str, number: str) -> None:
             raise SystemExit(1)
 
 
+@group.command("save", help="Keep a recipe's text in the database, for machines that have no folder of recipes.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def save_command(file: Path) -> None:
+    """FILE is a recipe; one of the same file name is replaced. Exit code 1 when it has a mistake."""
+    with in_terminal_language():
+        found = read_file(file)
+        if found.recipe is None:
+            raise CommandFailed("\n".join(_why_not(found)))
+        _keep({file.name: found.recipe.text}, ())
+        echo(gettext("%(file)s was saved. Machines without a folder of recipes use it within two minutes.",
+                     file=file.name))  # fmt: skip
+
+
+@group.command("forget", help="Delete a recipe's text from the database.")
+@click.argument("file")
+def forget_command(file: str) -> None:
+    """FILE is the recipe's file name, without a folder."""
+    with in_terminal_language():
+        _keep({}, (file,))
+        echo(gettext("%(file)s was deleted from the database.", file=file))
+
+
+def _keep(texts: dict[str, str], gone: Sequence[str]) -> None:
+    if not RecipeStore(current_app.config["SQLALCHEMY_DATABASE_URI"]).keep(texts, gone, utcnow()):
+        raise CommandFailed(gettext("the database does not answer."))
+
+
 def _paths(wanted: str | None) -> list[Path]:
     """Return the recipe files that `wanted` names, or all of them. Raises CommandFailed."""
     mine = [found.path for found in catalogue.recipe_files()]
@@ -117,7 +148,7 @@ def _why_not(found: RecipeFile) -> list[str]:
     lines = [mistake_words(mistake) for mistake in found.mistakes]
     for name in found.missing:
         said = gettext(
-            "%(file)s: the secret %(name)s is missing. Set it in secrets.env or in the environment.",
+            "%(file)s: the secret %(name)s is missing. Set it with `flask --app app secret set`, or in secrets.env.",
             file=found.path.name,
             name=name,
         )

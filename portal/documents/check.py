@@ -1,25 +1,33 @@
-"""Check a choice of header row, column and country: each row gives a number, or the reason why it has none. Pure.
+"""Check a choice of header row, columns and country: each cell gives its numbers, or the reason why it has none. Pure.
 
 It knows neither the database nor how the file was read. A check reads the sheet file once, row by row.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, rows, text_of
+from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, LeftOut, rows, rows_to_check, text_of
 from portal.phone import Reason, parse
 
-__all__ = ["CheckFacts", "CheckedRow", "check", "check_facts", "rows", "summarise"]
+__all__ = ["CheckFacts", "CheckedCell", "check", "check_facts", "rows", "summarise"]
 
 BAD_ROWS_SHOWN = 200
+NOTHING = LeftOut()
+_TEXT_FORMULA = re.compile(r'="[^"]*"')
 
 
-class CheckedRow(NamedTuple):
-    """One data row. Either `phone_e164` or `reason` is None; `duplicate_of` is the first row with that number."""
+class CheckedCell(NamedTuple):
+    """One number of a cell, or a cell without any. Either `phone_e164` or `reason` is None.
+
+    `duplicate_of` is the row of the first cell with that number, which may be the same row.
+    """
 
     row_no: int
+    column: int  # position in the row, from 0
+    place: int  # of the number in its cell, from 1
     text: str  # the cell as a person sees it, cut to 200 characters
     phone_e164: str | None
     reason: Reason | None
@@ -29,16 +37,18 @@ class CheckedRow(NamedTuple):
 
 @dataclass
 class CheckFacts:
-    """The counts of a check, in rows: `total` = `to_look_up` + `duplicates` + `invalid` + `blank`."""
+    """The counts of a check, in cells: `total` = `to_look_up` + `duplicates` + `invalid` + `blank`. A cell counts once
+    for each of its numbers."""
 
     total: int = 0
     to_look_up: int = 0  # distinct valid numbers
-    duplicates: int = 0  # rows whose number is already in a row above
-    invalid: int = 0  # rows with text that is not a telephone number
-    blank: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)  # reason code → rows; blank rows are not counted here
-    # the first 200: row, text, code, and the numbers that it may mean
-    bad_rows: list[tuple[int, str, str, tuple[str, ...]]] = field(default_factory=list)
+    duplicates: int = 0  # numbers that stand in an earlier cell already
+    invalid: int = 0  # cells with text that is not a telephone number
+    blank: int = 0  # rows in which all the cells are blank
+    reasons: dict[str, int] = field(default_factory=dict)  # reason code → cells; blank ones are not counted here
+    # the first 200: row, text, code, the numbers that it may mean, and the column
+    bad_rows: list[tuple[int, str, str, tuple[str, ...], int]] = field(default_factory=list)
+    rows: int = 0  # below the header
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as a dictionary for a JSON column."""
@@ -48,54 +58,93 @@ class CheckFacts:
     def from_dict(cls, facts: dict[str, Any]) -> "CheckFacts":
         """Rebuild the counts from what `to_dict` returned, after a round trip through JSON."""
         bad_rows = [
-            (int(row_no), str(text), str(code), tuple(offered)) for row_no, text, code, offered in facts["bad_rows"]
+            (int(row_no), str(text), str(code), tuple(offered), int(column))
+            for row_no, text, code, offered, column in facts["bad_rows"]
         ]
         return cls(**{**facts, "bad_rows": bad_rows})
 
 
-def check(sheet_path: Path, header_row: int, column: int, country: str) -> Iterator[CheckedRow]:
-    """Check every row below the header, blank ones included, in the file's order.
+def check(
+    sheet_path: Path, header_row: int, columns: Sequence[int], country: str, left: LeftOut = NOTHING
+) -> Iterator[CheckedCell]:
+    """Check the cells of these columns in every row below the header that is not left out, blank rows included, in the
+    file's order.
 
-    `header_row` is counted as in Excel (0 = no header), `column` from 0; `country` is two letters, such as ES.
+    A blank cell is left out when another one of its row has something in it: many people have only one of two numbers.
+    `header_row` is counted as in Excel (0 = no header), `columns` from 0; `country` is two letters, such as ES.
     """
     first_rows: dict[str, int] = {}
-    for row_no, cells in rows(sheet_path):
+    for row_no, cells in rows_to_check(sheet_path, left):
         if row_no <= header_row:
             continue
-        cell: Cell = cells[column] if column < len(cells) else None
-        if isinstance(cell, (bool, dict)):  # a date has enough digits to be a valid number in some countries
-            reason = Reason.DATE if isinstance(cell, dict) else Reason.NOT_A_NUMBER
-            yield CheckedRow(row_no, text_of(cell), None, reason, None)
-            continue
-        text = text_of(cell)
-        phone = parse(text, country)
-        if phone.e164 is None:
-            yield CheckedRow(row_no, text[:DISPLAY_CHARACTERS], None, phone.reason, None, phone.offered)
-            continue
-        first = first_rows.setdefault(phone.e164, row_no)
-        yield CheckedRow(row_no, text[:DISPLAY_CHARACTERS], phone.e164, None, None if first == row_no else first)
+        blank = None
+        is_blank = True
+        for column in columns:
+            cell: Cell = cells[column] if column < len(cells) else None
+            for one in _numbers_of(row_no, column, cell, country):
+                if one.reason is Reason.BLANK:
+                    blank = blank or one
+                    continue
+                is_blank = False
+                if one.phone_e164 is None:
+                    yield one
+                elif (first := first_rows.get(one.phone_e164)) is not None:
+                    yield one._replace(duplicate_of=first)
+                else:
+                    first_rows[one.phone_e164] = row_no
+                    yield one
+        if is_blank and blank is not None:
+            yield blank
 
 
-def summarise(checked: Iterable[CheckedRow]) -> CheckFacts:
-    """Count checked rows."""
+def _numbers_of(row_no: int, column: int, cell: Cell, country: str) -> Iterator[CheckedCell]:
+    """The numbers of one cell, or why it has none."""
+    text = text_of(cell)
+    shown = text[:DISPLAY_CHARACTERS]
+    if isinstance(cell, dict) and "f" in cell and not _TEXT_FORMULA.fullmatch(text):
+        yield CheckedCell(row_no, column, 1, shown, None, Reason.NO_RESULT, None)
+        return
+    if isinstance(cell, bool) or (isinstance(cell, dict) and "d" in cell):
+        # A date has enough digits to be a valid number in some countries.
+        reason = Reason.DATE if isinstance(cell, dict) else Reason.NOT_A_NUMBER
+        yield CheckedCell(row_no, column, 1, shown, None, reason, None)
+        return
+    phone = parse(text, country)
+    if phone.e164 is not None:
+        yield CheckedCell(row_no, column, 1, shown, phone.e164, None, None)
+    elif phone.numbers:
+        for place, e164 in enumerate(phone.numbers, start=1):
+            yield CheckedCell(row_no, column, place, shown, e164, None, None)
+    else:
+        yield CheckedCell(row_no, column, 1, shown, None, phone.reason, None, phone.offered)
+
+
+def summarise(checked: Iterable[CheckedCell]) -> CheckFacts:
+    """Count checked cells, given in the order of their rows."""
     facts = CheckFacts()
-    for row in checked:
+    last_row = 0
+    for cell in checked:
         facts.total += 1
-        if row.reason is None:
-            if row.duplicate_of is None:
+        if cell.row_no != last_row:
+            facts.rows += 1
+            last_row = cell.row_no
+        if cell.reason is None:
+            if cell.duplicate_of is None:
                 facts.to_look_up += 1
             else:
                 facts.duplicates += 1
-        elif row.reason is Reason.BLANK:
+        elif cell.reason is Reason.BLANK:
             facts.blank += 1
         else:
             facts.invalid += 1
-            facts.reasons[row.reason.value] = facts.reasons.get(row.reason.value, 0) + 1
+            facts.reasons[cell.reason.value] = facts.reasons.get(cell.reason.value, 0) + 1
             if len(facts.bad_rows) < BAD_ROWS_SHOWN:
-                facts.bad_rows.append((row.row_no, row.text, row.reason.value, row.offered))
+                facts.bad_rows.append((cell.row_no, cell.text, cell.reason.value, cell.offered, cell.column))
     return facts
 
 
-def check_facts(sheet_path: Path, header_row: int, column: int, country: str) -> CheckFacts:
-    """Check the rows and count them: `check`, then `summarise`."""
-    return summarise(check(sheet_path, header_row, column, country))
+def check_facts(
+    sheet_path: Path, header_row: int, columns: Sequence[int], country: str, left: LeftOut = NOTHING
+) -> CheckFacts:
+    """Check the cells and count them: `check`, then `summarise`."""
+    return summarise(check(sheet_path, header_row, columns, country, left))

@@ -9,7 +9,7 @@ document is one of the person who has fewest being read, and among those of the 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -19,9 +19,10 @@ from sqlalchemy.orm import aliased
 from portal.database import changed_rows, db
 from portal.documents.check import check_facts
 from portal.documents.models import Document, Reading
+from portal.documents.reader.csv_text import TextChoice
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import MachineFailed, SheetFacts, convert, read
-from portal.documents.storage import LocalStorage
+from portal.documents.reader.parent import MachineFailed, SheetFacts, likeliest_sheet, read
+from portal.documents.storage import CONVERTED, Storage, sheet_part
 from portal.phone import PARSER_VERSION
 
 MAX_READ_ATTEMPTS = 3
@@ -29,7 +30,9 @@ LONGEST_WAIT_SECONDS = 900.0  # before a document is tried again whose machine h
 MOST_WAITED_SECONDS = 86_400.0  # then it is refused
 LEASE_SECONDS = 60.0  # a reader that was killed keeps its document from the next one for so long
 RENEWED_SECONDS = 15.0
-CHECK_SECONDS = 300.0  # the lease for counting what was read, up to a million rows, during which it is not renewed
+CHECK_SECONDS = (
+    300.0  # the lease for storing and counting what was read, up to a million rows, during which it is not renewed
+)
 EARLY_SECONDS = 2.0  # by which the clock of whoever pushed a document may be ahead of ours
 
 
@@ -38,13 +41,15 @@ class Overtaken(Exception):
 
 
 class _Claim(NamedTuple):
-    """What a reader holds: the document, the number of its claim, tries so far, storage key and file name."""
+    """What a reader holds: the document, the number of its claim, tries so far, storage key, file name, and what was
+    chosen for a text file."""
 
     document_id: int
     number: int
     attempts: int
     key: str
     file_name: str
+    text_choice: dict[str, str]
 
 
 def next_in_turn(now: datetime) -> int | None:
@@ -72,7 +77,7 @@ def next_in_turn(now: datetime) -> int | None:
 
 
 def read_next(
-    storage: LocalStorage,
+    storage: Storage,
     limits_of: Callable[[int], ReadLimits],
     clock: Callable[[], datetime],
     country: str = "ES",
@@ -87,7 +92,7 @@ def read_next(
 
 def read_document(
     document_id: int,
-    storage: LocalStorage,
+    storage: Storage,
     limits: ReadLimits,
     now: datetime,
     country: str = "ES",
@@ -97,7 +102,7 @@ def read_document(
 
     `country` (two letters) is assumed for numbers without a prefix. Each try is counted before it begins and the
     fourth is refused, so that a file that kills its worker cannot do so forever. When the machine failed rather than
-    the file (a full disk, a file on another machine, a deploy), the try does not count: the document stays `reading`,
+    the file (a full disk, a storage that is away, a deploy), the try does not count: the document stays `reading`,
     and the longer it has waited, the later it is tried again. Raises ReadingFailed or OSError then.
     """
     claim = _claim(document_id, now)
@@ -114,12 +119,16 @@ def read_document(
 
     key = claim.key
     try:
+        stored = storage.fetch(key)
         sheets = read(
-            storage.path(key), claim.file_name, lambda index: storage.sheet_path(key, index), limits, country,
-            interrupted,
+            stored, claim.file_name, lambda index: storage.path(key, sheet_part(index)), limits, country, interrupted,
+            storage.path(key, CONVERTED), TextChoice(**claim.text_choice),
         )  # fmt: skip
-        convert(storage.path(key), claim.file_name, storage.converted_path(key), limits, interrupted)
+        is_converted = storage.path(key, CONVERTED).is_file()
         lease.renew(CHECK_SECONDS)
+        parts = [sheet_part(facts.index) for facts in sheets if facts.problem is None]
+        for part in [*parts, CONVERTED] if is_converted else parts:
+            storage.put_derived(key, part)
         checks = _first_check(sheets, storage, key, country)
     except Overtaken:
         return True
@@ -163,7 +172,14 @@ def _claim(document_id: int, now: datetime) -> _Claim | None:
             read_lease_until=now + timedelta(seconds=LEASE_SECONDS),
             read_began_at=now,
         )
-        .returning(Document.id, Document.read_claim, Document.read_attempts, Document.storage_key, Document.file_name)
+        .returning(
+            Document.id,
+            Document.read_claim,
+            Document.read_attempts,
+            Document.storage_key,
+            Document.file_name,
+            Document.text_choice,
+        )
         .execution_options(synchronize_session=False)
     )
     row = db.session.execute(claimed).one_or_none()
@@ -217,21 +233,22 @@ def _change(claim: _Claim, **values: Any) -> bool:
 
 
 def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
-    """Return the sheet that the check page shows first: the first usable visible one, else the first usable one."""
-    usable = [facts for facts in sheets if facts.usable]
-    return next((facts for facts in usable if not facts.hidden), None) or next(iter(usable), None)
+    """Return the sheet that the check page shows first: of the usable ones, the one with the numbers."""
+    return likeliest_sheet([facts for facts in sheets if facts.usable])
 
 
-def choice_key(sheet: int, header_row: int, column: int, country: str) -> str:
+def choice_key(sheet: int, header_row: int, columns: Sequence[int], country: str) -> str:
     """Return the key in Document.checks under which the counts of a choice are kept. Counts of an earlier parser have
     other keys, so that the check page promises what the start will do."""
-    return f"{sheet}:{header_row}:{column}:{country}:{PARSER_VERSION}"
+    return f"{sheet}:{header_row}:{'+'.join(map(str, columns))}:{country}:{PARSER_VERSION}"
 
 
-def _first_check(sheets: list[SheetFacts], storage: LocalStorage, key: str, country: str) -> dict[str, Any]:
+def _first_check(sheets: list[SheetFacts], storage: Storage, key: str, country: str) -> dict[str, Any]:
     """Check the guessed choice, so that the check page opens with its counts."""
     first = default_sheet(sheets)
     if first is None:
         return {}
-    facts = check_facts(storage.sheet_path(key, first.index), first.header_row, first.number_column, country)
-    return {choice_key(first.index, first.header_row, first.number_column, country): facts.to_dict()}
+    country = first.country or country
+    path = storage.path(key, sheet_part(first.index))
+    facts = check_facts(path, first.header_row, first.proposed_columns, country)
+    return {choice_key(first.index, first.header_row, first.proposed_columns, country): facts.to_dict()}

@@ -35,6 +35,8 @@ class Document(Model):
     problem_facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     sheets: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # see reader.parent.SheetFacts
     checks: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # check.CheckFacts by intake.choice_key
+    # what the person chose for a text file: csv_text.TextChoice
+    text_choice: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
     read_attempts: Mapped[int] = mapped_column(default=0)
     # raised by each reader: only the last may save
     read_claim: Mapped[int] = mapped_column(default=0, server_default="0")

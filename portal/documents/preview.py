@@ -1,4 +1,4 @@
-"""The check page's choice of sheet, header row, column and country, and a preview of what it would look up.
+"""The check page's choice of sheet, header row, columns and country, and a preview of what it would look up.
 
 It only reads: a page that wrote while it is shown would hold SQLite's write lock and block everyone else. Fields that
 were not chosen are guessed; unusable values are reported by a code and guessed too, so that the rest of the choice is
@@ -16,16 +16,19 @@ from portal.database import db
 from portal.documents.check import CheckFacts, check_facts
 from portal.documents.intake import choice_key, default_sheet
 from portal.documents.models import Document
-from portal.documents.reader.header_guess import normalised
+from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter, header_of, sample
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 from portal.phone import countries
 
 SHEET_UNKNOWN = "sheet_unknown"
 HEADER_UNKNOWN = "header_unknown"
 COLUMN_UNKNOWN = "column_unknown"
 COUNTRY_UNKNOWN = "country_unknown"
+NO_COLUMN = "no_column"
+TOO_MANY_COLUMNS = "too_many_columns"
+MOST_COLUMNS = 10  # of one job: the limit of rows is for its lookups, and must not be got round
 
 ReadHeader = Callable[[SheetFacts, int], list[str]]
 
@@ -36,7 +39,7 @@ class PickedColumns:
 
     sheet: SheetFacts
     header_row: int  # as Excel counts; 0 = no header
-    column: int  # from 0
+    columns: tuple[int, ...]  # those with the numbers, from 0, in the sheet's order
     country: str
     header: list[str]
     guessed: frozenset[str] = frozenset()
@@ -45,13 +48,20 @@ class PickedColumns:
 
 
 def pick(
-    sheets: Sequence[SheetFacts], first: SheetFacts, requested: Mapping[str, str], country: str, header_of: ReadHeader
+    sheets: Sequence[SheetFacts],
+    first: SheetFacts,
+    requested: Mapping[str, str],
+    columns: Sequence[str],
+    country: str,
+    header_of: ReadHeader,
 ) -> PickedColumns:
-    """Resolve the form's values to a choice. `first` and `country` are used when no sheet or country is requested.
+    """Resolve the form's values to a choice. `first` is used when no sheet is requested, and `country` when no country
+    is requested or guessed.
 
-    `requested` may hold `sheet`, `header_row`, `column` and `country` as the form sends them. `sheet` and `column` are
-    positions from 0, or the name of a sheet or heading. `shown_sheet` is the sheet whose header rows and columns the
-    page showed: positions that were meant for another sheet are guessed again.
+    `requested` may hold `sheet`, `header_row` and `country` as the form sends them, and `columns` are its columns with
+    numbers. A sheet or column is a position from 0, or the name of a sheet or heading. `shown_sheet` is the sheet whose
+    header rows and columns the page showed: positions that were meant for another sheet are guessed again, and so are
+    columns when none is requested; after a page that showed them, that is a problem.
     """
     problems: list[str] = []
     facts = first
@@ -72,37 +82,43 @@ def pick(
             problems.append(HEADER_UNKNOWN)
     header = header_of(facts, header_row)
 
-    column = facts.number_column
-    named = requested.get("column", "").strip()
-    if named and not (changed and named.isdecimal()):
-        position = _column(facts, header, named)
-        if position is None:
-            problems.append(COLUMN_UNKNOWN)
-        else:
-            column = position
+    named = [name for column in columns if (name := column.strip()) and not (changed and name.isdecimal())]
+    positions = [_column(facts, header, name) for name in named]
+    known = tuple(sorted({position for position in positions if position is not None}))
+    if None in positions:
+        problems.append(COLUMN_UNKNOWN)
+    elif len(known) > MOST_COLUMNS:
+        problems.append(TOO_MANY_COLUMNS)
+    elif shown and not changed and not known:
+        problems.append(NO_COLUMN)
+    picked = known or facts.proposed_columns
 
-    chosen_country = country
+    chosen_country = facts.country or country
     if wanted := requested.get("country", "").strip().upper():
         if wanted in countries():
             chosen_country = wanted
         else:
             problems.append(COUNTRY_UNKNOWN)
     guesses = {"sheet": facts is first, "header_row": header_row == facts.header_row,
-               "column": column == facts.number_column}  # fmt: skip
+               "column": picked == facts.proposed_columns}  # fmt: skip
     guessed = frozenset(name for name, unchanged in guesses.items() if unchanged)
-    column_by_name = bool(named) and not named.isdecimal() and COLUMN_UNKNOWN not in problems
+    by_name = bool(known) and not any(name.isdecimal() for name in named)
     return PickedColumns(
-        facts, header_row, column, chosen_country, header, guessed, tuple(problems), changed and not column_by_name
+        facts, header_row, picked, chosen_country, header, guessed, tuple(problems), changed and not by_name
     )
 
 
-def choice_problem(sheets: Sequence[SheetFacts], sheet: int, header_row: int, column: int, country: str) -> str | None:
+def choice_problem(
+    sheets: Sequence[SheetFacts], sheet: int, header_row: int, columns: Sequence[int], country: str
+) -> str | None:
     """Return the code of the first part of a choice that does not exist; None when all of it does."""
     facts = next((facts for facts in sheets if facts.index == sheet and facts.problem is None), None)
     if facts is None:
         return SHEET_UNKNOWN
-    if not facts.has_column(column):
-        return COLUMN_UNKNOWN
+    if not columns or not all(map(facts.has_column, columns)):
+        return COLUMN_UNKNOWN if columns else NO_COLUMN
+    if len(columns) > MOST_COLUMNS:
+        return TOO_MANY_COLUMNS
     if not facts.has_header_row(header_row):
         return HEADER_UNKNOWN
     return None if country in countries() else COUNTRY_UNKNOWN
@@ -157,12 +173,17 @@ class Preview:
 
 
 def preview_of(
-    document: Document, storage: LocalStorage, requested: Mapping[str, str], country: str, person_id: int
+    document: Document,
+    storage: Storage,
+    requested: Mapping[str, str],
+    columns: Sequence[str],
+    country: str,
+    person_id: int,
 ) -> Preview:
-    """Preview a ready document under the form's values; `country` is used when none is requested.
+    """Preview a ready document under the form's values; `country` is used when none is requested or guessed.
 
-    `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview
-    and StillCounting.
+    `person_id` is the person who looks: each process counts one choice of a person at a time. Raises NothingToPreview,
+    StillCounting and StorageAway.
     """
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     first = default_sheet(sheets)
@@ -170,15 +191,15 @@ def preview_of(
         raise NothingToPreview
 
     def path_of(facts: SheetFacts) -> Path:
-        return storage.sheet_path(document.storage_key, facts.index)
+        return storage.fetch(document.storage_key, sheet_part(facts.index))
 
     def head_of(facts: SheetFacts, row_no: int) -> list[str]:
         return facts.header if row_no == facts.header_row else header_of(path_of(facts), row_no, facts.columns)
 
     try:
-        picked = pick(sheets, first, requested, country, head_of)
+        picked = pick(sheets, first, requested, columns, country, head_of)
         facts, path = picked.sheet, path_of(picked.sheet)
-        kept = document.checks.get(choice_key(facts.index, picked.header_row, picked.column, picked.country))
+        kept = document.checks.get(choice_key(facts.index, picked.header_row, picked.columns, picked.country))
         return Preview(
             picked=picked,
             sheets=sheets,
@@ -188,7 +209,7 @@ def preview_of(
             rows=_first_rows(path, facts, picked.header_row),
             figures=CheckFacts.from_dict(kept)
             if kept
-            else _figures_in_turn(person_id, path, picked.header_row, picked.column, picked.country),
+            else _figures_in_turn(person_id, path, picked.header_row, picked.columns, picked.country),
         )
     except FileNotFoundError as error:
         raise NothingToPreview from error
@@ -230,16 +251,16 @@ def _turn_of(person_id: int) -> Iterator[None]:
                 del _turns[person_id]
 
 
-def _figures_in_turn(person_id: int, path: Path, header_row: int, column: int, country: str) -> CheckFacts:
+def _figures_in_turn(person_id: int, path: Path, header_row: int, columns: tuple[int, ...], country: str) -> CheckFacts:
     db.session.rollback()  # nothing was written yet; else a form would hold SQLite's lock while we wait and count
     with _turn_of(person_id):
-        return _figures(path, header_row, column, country)
+        return _figures(path, header_row, columns, country)
 
 
 @lru_cache(maxsize=64)
-def _figures(path: Path, header_row: int, column: int, country: str) -> CheckFacts:
+def _figures(path: Path, header_row: int, columns: tuple[int, ...], country: str) -> CheckFacts:
     # A sheet file is never rewritten under the same name, so these counts stay true.
-    return check_facts(path, header_row, column, country)
+    return check_facts(path, header_row, columns, country)
 
 
 def _heads(path: Path, facts: SheetFacts, chosen: int) -> list[tuple[int, str]]:

@@ -1,6 +1,8 @@
-"""Stores uploaded files under names of our own, in two levels of folders, readable by the portal's system user only.
+"""Where uploaded files are stored, and what was derived from them: `Storage`, and the one in a folder.
 
-It must not know documents, users or a file's content. The browser's file name never becomes part of a path.
+A file has a key of ours; what was made of it (the rows of its sheets, the same workbook in a newer format) are parts
+under the same key. Readers get paths on this machine: a storage elsewhere, as `s3_storage` is, fetches what is not
+here. It must not know documents, users or a file's content. The browser's file name never becomes part of a path.
 """
 
 import hashlib
@@ -11,11 +13,17 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 PARTS = 256  # folders on the first level
 CHUNK_BYTES = 256 * 1024
+CONVERTED = "converted.xlsx"  # the part with the same workbook as xlsx, of one in an older format of Excel
 _KEY = re.compile(r"[0-9a-f]{32}")
+
+
+def is_key(text: str) -> bool:
+    """Return whether this is a key of ours."""
+    return _KEY.fullmatch(text) is not None
 
 
 class Stream(Protocol):
@@ -37,6 +45,10 @@ class BadKey(ValueError):
     """Not a key of this storage."""
 
 
+class StorageAway(OSError):
+    """The storage does not answer now, or refuses us. Nothing is lost, and the same may be asked again later."""
+
+
 @dataclass(frozen=True)
 class StoredFile:
     """A stored file's key, SHA-256 (hex) and size."""
@@ -46,28 +58,79 @@ class StoredFile:
     size_bytes: int
 
 
+def sheet_part(index: int) -> str:
+    """Return the name of the part with the rows of sheet `index` (from 0), as JSON lines."""
+    return f"sheet-{int(index)}.jsonl"
+
+
+class Storage(Protocol):
+    """What the portal asks of a storage. Every method with a key raises BadKey for anything but a key of ours.
+
+    Those that need the storage itself raise StorageAway when it does not answer.
+    """
+
+    root: Path  # the folder on this machine: the storage itself, or what was fetched from it
+
+    def path(self, key: str, part: str = "") -> Path:
+        """Return where this machine has the file or one of its parts, or would have it. Asks nobody."""
+
+    def put(self, stream: Stream, max_bytes: int | None = None) -> StoredFile:
+        """Store the stream under a new key, completely or not at all. Raises TooManyBytes above the limit."""
+
+    def put_derived(self, key: str, part: str) -> None:
+        """Store a part that was written to `path(key, part)`."""
+
+    def fetch(self, key: str, part: str = "") -> Path:
+        """Return the path of a file that is here now, fetched if need be. Raises FileNotFoundError."""
+
+    def exists(self, key: str) -> bool:
+        """Return whether the file is stored."""
+
+    def is_here(self, key: str) -> bool:
+        """Return whether this machine sees the place in which the file was stored."""
+
+    def delete(self, key: str) -> None:
+        """Delete the file and all its parts. Deleting twice is fine."""
+
+    def old_keys(self, part: int, before: float) -> list[str]:
+        """Return the keys of which there are files last changed before a moment (seconds since 1970), in one of the
+        PARTS parts of the storage: whole files, unfinished uploads, sheets."""
+
+    def changed_at(self, key: str) -> float:
+        """Return when the newest of the key's files was last changed, in seconds since 1970; 0 without any."""
+
+    def copies(self) -> dict[str, float]:
+        """Return the keys of which this machine has copies of files that are stored elsewhere, each with the moment of
+        the last use (seconds since 1970)."""
+
+    def forget(self, key: str) -> None:
+        """Delete this machine's copies of a file that is stored elsewhere."""
+
+    def check(self) -> None:
+        """Raise OSError when files cannot be stored or read now."""
+
+
 class LocalStorage:
-    """Files in a local folder. One upload is one file; the files with its sheets are stored beside it."""
+    """Files in a local folder, in two levels of folders, readable by the portal's system user only. One upload is one
+    file; its parts are stored beside it."""
 
     def __init__(self, root: Path, max_bytes: int | None = None) -> None:
         self.root = Path(root)
         self.max_bytes = max_bytes
 
-    def path(self, key: str) -> Path:
+    def path(self, key: str, part: str = "") -> Path:
         """Return the file's path. Raises BadKey for anything but a key of ours: no key can lead out of the root."""
         if not isinstance(key, str) or not _KEY.fullmatch(key):
             raise BadKey(key)
-        return self.root / key[:2] / key[2:4] / key
+        return self.root / key[:2] / key[2:4] / (f"{key}.{part}" if part else key)
 
     def sheet_path(self, key: str, index: int) -> Path:
         """Return the path of the rows of sheet `index` (from 0), as JSON lines."""
-        path = self.path(key)
-        return path.with_name(f"{key}.sheet-{int(index)}.jsonl")
+        return self.path(key, sheet_part(index))
 
     def converted_path(self, key: str) -> Path:
         """Return the path of the same workbook as xlsx, which is there only for one in an older format of Excel."""
-        path = self.path(key)
-        return path.with_name(f"{key}.converted.xlsx")
+        return self.path(key, CONVERTED)
 
     def put(self, stream: Stream, max_bytes: int | None = None) -> StoredFile:
         """Store the stream under a new key. Raises TooManyBytes above the limit.
@@ -97,17 +160,19 @@ class LocalStorage:
         _fsync_folder(path.parent)
         return StoredFile(key, digest.hexdigest(), size)
 
-    def open(self, key: str) -> BinaryIO:
-        """Open the file for reading. Raises FileNotFoundError."""
-        return self.path(key).open("rb")
+    def put_derived(self, key: str, part: str) -> None:
+        """It is stored already: in a folder, where it was written is where it stays."""
+
+    def fetch(self, key: str, part: str = "") -> Path:
+        """Return the path of the file or one of its parts. Raises FileNotFoundError."""
+        path = self.path(key, part)
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        return path
 
     def exists(self, key: str) -> bool:
         """Return whether the file exists."""
         return self.path(key).is_file()
-
-    def size(self, key: str) -> int:
-        """Return the file's size in bytes. Raises FileNotFoundError."""
-        return self.path(key).stat().st_size
 
     def is_here(self, key: str) -> bool:
         """Return whether this machine's folder is the one in which the file was stored. `put` makes a folder for each
@@ -142,6 +207,27 @@ class LocalStorage:
                 shutil.rmtree(derived, ignore_errors=True)
             else:
                 derived.unlink(missing_ok=True)
+
+    def copies(self) -> dict[str, float]:
+        """None: what is here is stored here."""
+        return {}
+
+    def forget(self, key: str) -> None:
+        """Nothing to do: what is here is stored here."""
+
+    def check(self) -> None:
+        """Raise OSError when the folder cannot be written to."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(self.root, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(f"{self.root} cannot be written to")
+
+
+def copy_of(storage: Storage, key: str) -> str:
+    """Store a file a second time under a new key, without what was made of it, and return the key. Raises
+    FileNotFoundError and StorageAway."""
+    path = storage.fetch(key)
+    with path.open("rb") as file:
+        return storage.put(file, max_bytes=path.stat().st_size).key
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ intake worker: this module must not know queues or pages.
 
 import re
 import unicodedata
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,7 +15,7 @@ import structlog
 from portal.database import db
 from portal.documents.models import Document, Reading
 from portal.documents.reader.file_type import EXTENSIONS, extension_of
-from portal.documents.storage import LocalStorage, Stream, TooManyBytes
+from portal.documents.storage import Storage, StorageAway, Stream, TooManyBytes
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ class UploadRefusal(StrEnum):
     WRONG_TYPE = "wrong_type"  # by its extension
     EMPTY = "empty"
     TOO_LARGE = "too_large"
+    STORAGE_AWAY = "storage_away"  # it does not answer now
     NOT_STORED = "not_stored"  # the disk is full or cannot be written to
 
 
@@ -60,7 +62,7 @@ class UploadRefused(Exception):
 
 
 def receive(
-    stream: Stream | None, given_name: str | None, user_id: int, storage: LocalStorage, max_bytes: int, now: datetime
+    stream: Stream | None, given_name: str | None, user_id: int, storage: Storage, max_bytes: int, now: datetime
 ) -> Document:
     """Store the upload, create its document and commit. Raises UploadRefused.
 
@@ -75,11 +77,14 @@ def receive(
         stored = storage.put(stream, max_bytes)
     except TooManyBytes as error:
         raise UploadRefused(UploadRefusal.TOO_LARGE) from error
+    except StorageAway as error:
+        raise UploadRefused(UploadRefusal.STORAGE_AWAY) from error
     except OSError as error:
         log.error("an upload cannot be stored", error=str(error))
         raise UploadRefused(UploadRefusal.NOT_STORED) from error
     if not stored.size_bytes:
-        storage.delete(stored.key)
+        with suppress(OSError):  # else the sweep deletes it after a day
+            storage.delete(stored.key)
         raise UploadRefused(UploadRefusal.EMPTY)
     document = Document(
         user_id=user_id, file_name=name, storage_key=stored.key, sha256=stored.sha256, size_bytes=stored.size_bytes,
@@ -89,7 +94,8 @@ def receive(
     try:
         db.session.flush()
     except BaseException:
-        storage.delete(stored.key)
+        with suppress(OSError):
+            storage.delete(stored.key)
         raise
     # A commit that fails may have been made all the same, when the connection broke before its confirmation: then the
     # document needs its file. If it has not been made, the sweep deletes the file after a day.

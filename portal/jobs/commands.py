@@ -7,6 +7,7 @@ status. None of them fails because Redis is away.
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import current_app
 
@@ -18,7 +19,7 @@ from portal.documents.check import check
 from portal.documents.models import Document, Reading
 from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 from portal.jobs import opening
 from portal.jobs.core import ledger, timeline
 from portal.jobs.core.derived import is_unfinished
@@ -35,13 +36,26 @@ ADMIN_ONLY = frozenset({"time_out", "limits", "put_first"})
 
 @dataclass(frozen=True)
 class Choice:
-    """What the person chose on the check page."""
+    """What the person chose on the check page. `columns` are in the sheet's order."""
 
     sheet: int
     header_row: int
     column: int
     country: str
     source: str
+    more_columns: tuple[int, ...] = ()
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """All columns with numbers."""
+        return (self.column, *self.more_columns)
+
+    def fields(self) -> dict[str, Any]:
+        """The choice under the names that the form's fields have."""
+        return {
+            "sheet": self.sheet, "header_row": self.header_row, "column": list(self.columns), "country": self.country,
+            "source": self.source,
+        }  # fmt: skip
 
 
 class CannotStart(Exception):
@@ -78,16 +92,18 @@ def start(
         sheet=choice.sheet,
         header_row=choice.header_row,
         column=choice.column,
+        more_columns=choice.more_columns,
         country=choice.country,
     )
-    storage: LocalStorage = current_app.extensions["storage"]
-    path = storage.sheet_path(document.storage_key, choice.sheet)
+    storage: Storage = current_app.extensions["storage"]
+    key = document.storage_key
     db.session.commit()  # nobody waits while the file is read
-    new = ledger.build(check(path, choice.header_row, choice.column, choice.country), choice.column)
+    path = storage.fetch(key, sheet_part(choice.sheet))
+    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country))
     total = len(new.cells)
     if not total:
         raise CannotStart("no_rows")
-    if total > quota_of(user_id, now).rows:
+    if new.rows > quota_of(user_id, now).rows:
         raise CannotStart("too_many_rows")
     job_id = opening.open_hidden(job, new, now)
     try:
@@ -130,7 +146,7 @@ def _validate(document: Document, choice: Choice) -> None:
     if document.state != Reading.READY:
         raise CannotStart("not_ready")
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
-    if problem := choice_problem(sheets, choice.sheet, choice.header_row, choice.column, choice.country):
+    if problem := choice_problem(sheets, choice.sheet, choice.header_row, choice.columns, choice.country):
         raise CannotStart(problem)
     if choice.source not in sources.names():
         raise CannotStart("source_unknown")
@@ -215,7 +231,7 @@ def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> Non
     db.session.commit()
 
 
-def delete(job_id: int, actor: str, now: datetime, storage: LocalStorage) -> ScrapingJob | None:
+def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> ScrapingJob | None:
     """Delete a job with its rows and, when no other job needs it, its document. Its timeline stays."""
     # Locked, because a retry that comes in between would leave a job that is deleted and never ended.
     job = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})

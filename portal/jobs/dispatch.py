@@ -144,6 +144,12 @@ def push_job(job_id: int, now: datetime, seen_generation: int | None = None) -> 
     return pushed
 
 
+def ring_to_join(job_id: int, attempt: int, now: datetime) -> bool:
+    """Push a message that says that one more worker may join the attempt after number `attempt`. False: Redis is
+    away."""
+    return _enqueue("scrape", "scrape", [job_id, attempt], f"sj-{job_id}-{attempt}-join-{int(now.timestamp() * 1000)}")
+
+
 def push_document(document_id: int, now: datetime) -> bool:
     """Push a document to the intake worker to be read. Call it after the commit; it commits on its own."""
     own = Document.id == document_id

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import and_, func, or_, select, update
 
-from portal.database import changed_rows, db
+from portal.database import changed_rows, db, reading
 from portal.documents.models import Document
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, StorageAway
+from portal.jobs import shares
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.models import ScrapingJob
@@ -36,6 +37,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     else can end a job, because the metrics are locked.
     """
     ledger.erase(job.id)
+    shares.erase(job.id)
     answer_samples.erase(job.id)
     outbox.forget_file_name(job.id)
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
@@ -48,7 +50,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     return document.storage_key
 
 
-def delete_file(storage: LocalStorage, key: str) -> bool:
+def delete_file(storage: Storage, key: str) -> bool:
     """Delete a stored file after the commit. False: it cannot be deleted now, and the sweep tries again, so a person
     who deletes a job does not see it."""
     try:
@@ -59,7 +61,7 @@ def delete_file(storage: LocalStorage, key: str) -> bool:
     return True
 
 
-def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
+def erase_files(now: datetime, storage: Storage) -> Iterator[int]:
     """Delete the stored files of deleted documents, and record that they are gone. A step of the sweep; it commits.
 
     A file that this machine cannot see is not recorded as gone: another machine may have it, or its disk is not there.
@@ -80,20 +82,47 @@ def erase_files(now: datetime, storage: LocalStorage) -> Iterator[int]:
         yield document_id
 
 
-def erase_orphans(now: datetime, storage: LocalStorage) -> Iterator[str]:
+def erase_orphans(now: datetime, storage: Storage) -> Iterator[str]:
     """Delete stored files that no document names, one of the storage's parts in each pass, and yield their keys.
 
     A process that was killed during an upload leaves one. They are at least a day old, and not older than the oldest
     document: a portal that was given an empty database must not delete the files of its earlier one. Commits.
     """
     part = int(now.timestamp() // PART_SECONDS)
-    keys = storage.old_keys(part, (now - ORPHAN_AGE).timestamp())[:LOOKED_AT]
+    try:
+        keys = storage.old_keys(part, (now - ORPHAN_AGE).timestamp())[:LOOKED_AT]
+    except StorageAway:
+        return  # the same part comes again in some hours
     if not keys:
         return
     oldest = db.session.scalar(select(func.min(Document.created_at)))
     known = set(db.session.scalars(select(Document.storage_key).where(Document.storage_key.in_(keys))))
     db.session.commit()
     for key in keys:
-        ours = key not in known and oldest is not None and storage.changed_at(key) >= oldest.timestamp()
-        if ours and delete_file(storage, key):
+        if key in known or oldest is None:
+            continue
+        try:
+            is_ours = storage.changed_at(key) >= oldest.timestamp()
+        except StorageAway:
+            return
+        if is_ours and delete_file(storage, key):
             yield key
+
+
+def forget_copies(now: datetime, storage: Storage) -> int:
+    """Delete this machine's copies of files that were deleted, also by another machine; returns how many.
+
+    Each machine does it for itself. A copy of which no document is known yet may be an upload that is being stored.
+    """
+    copies, forgotten = storage.copies(), 0
+    for first in range(0, len(copies), BATCH):
+        keys = list(copies)[first : first + BATCH]
+        kept = select(Document.storage_key, Document.deleted_at).where(Document.storage_key.in_(keys))
+        with reading() as session:
+            deleted_at = {row.storage_key: row.deleted_at for row in session.execute(kept)}
+        for key in keys:
+            unknown = key not in deleted_at and copies[key] < (now - ORPHAN_AGE).timestamp()
+            if unknown or deleted_at.get(key):
+                storage.forget(key)
+                forgotten += 1
+    return forgotten

@@ -79,6 +79,8 @@ class Lifecycle(JobColumns):
             wait_cause=None,
             next_retry_at=None,
             put_first_at=None,
+            next_no=1,
+            last_token=0,
         )
         if job:
             timeline.open_attempt(job.id, job.attempt, worker, job.processed_numbers, now)
@@ -91,7 +93,7 @@ class Lifecycle(JobColumns):
         guards = (*cls.held_by(job_id, attempt), cls.processed_numbers == cls.total_numbers)
         job = cls._change(
             guards, now, status=Status.COMPLETED, completed_at=now, lease_until=None, last_error=None, paused_at=None,
-            waits_since=None,
+            waits_since=None, not_before=None, wait_cause=None,
         )  # fmt: skip
         if job:
             job._close_attempt(AttemptEnd.COMPLETED, now)
@@ -375,7 +377,8 @@ class Lifecycle(JobColumns):
         if seen is None:
             return None
         next_retry_at = retries.next_retry_at(seen, now, backoff)
-        values = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at, "waits_since": None}
+        values: dict[str, Any] = {"lease_until": None, "last_error": cause, "next_retry_at": next_retry_at}
+        values |= {"waits_since": None, "not_before": None, "wait_cause": None}
         job = cls._change(guards, now, status=after, **values)
         if job:
             job._close_attempt(end, now, cause)

@@ -100,10 +100,12 @@ def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int =
 
 @dataclass(frozen=True)
 class NumbersPage:
-    """Some rows of a job in the file's order. The next page comes after row `next_after`; None on the last page."""
+    """The numbers of some rows of a job in the file's order, those of each row together. The next page comes after row
+    `next_after`; None on the last page. `shared` are the row and column of each cell that has several numbers."""
 
     rows: list[CellAnswer]
     next_after: int | None
+    shared: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,8 @@ def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:
 def numbers_page(
     job: ScrapingJob, outcome: str | None = None, q: str = "", after_row: int = 0, limit: int = 50
 ) -> NumbersPage:
-    """Return rows of the job after a row number, in the file's order: those of one outcome, or with `q` in the
-    number."""
+    """Return numbers of the job after a row number, in the file's order: those of one outcome, or with `q` in the
+    number. `limit` is passed only by the numbers of a single row."""
     found: Select[CellAnswer] = select(CellAnswer).where(CellAnswer.job_id == job.id, CellAnswer.row_no > after_row)
     if outcome in tuple(Outcome):
         found = found.where(CellAnswer.outcome == Outcome(outcome))
@@ -162,8 +164,24 @@ def numbers_page(
         if digits := "".join(character for character in q if character.isdecimal()):
             ways.append(containing(CellAnswer.e164, digits))
         found = found.where(or_(*ways))
-    rows = list(db.session.scalars(found.order_by(CellAnswer.row_no).limit(limit + 1)))
-    return NumbersPage(rows[:limit], rows[limit - 1].row_no if len(rows) > limit else None)
+    found = found.order_by(CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
+    rows = list(db.session.scalars(found.limit(limit + 1)))
+    if len(rows) <= limit:
+        return NumbersPage(rows, None, _shared_cells(job, rows))
+    cut = rows[-1].row_no  # the row that may go on: it comes on the next page, unless the page has no other
+    whole = [one for one in rows if one.row_no < cut]
+    if not whole:
+        whole = list(db.session.scalars(found.where(CellAnswer.row_no == cut).limit(None)))
+    return NumbersPage(whole, whole[-1].row_no, _shared_cells(job, whole))
+
+
+def _shared_cells(job: ScrapingJob, rows: list[CellAnswer]) -> frozenset[tuple[int, int]]:
+    if not rows:
+        return frozenset()
+    second = select(NumberCell.row_no, NumberCell.column).where(
+        NumberCell.job_id == job.id, NumberCell.row_no.between(rows[0].row_no, rows[-1].row_no), NumberCell.place == 2
+    )
+    return frozenset((row_no, column) for row_no, column in db.session.execute(second))
 
 
 def timeline(job: ScrapingJob) -> list[Event]:

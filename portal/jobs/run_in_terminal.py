@@ -55,8 +55,8 @@ def known_job(user: User, document: Document, choice: Choice) -> ScrapingJob | N
     same = (
         ScrapingJob.user_id == user.id, ScrapingJob.deleted_at.is_(None), Document.sha256 == document.sha256,
         ScrapingJob.sheet == choice.sheet, ScrapingJob.header_row == choice.header_row,
-        ScrapingJob.column == choice.column, ScrapingJob.country == choice.country,
-        ScrapingJob.source == choice.source,
+        ScrapingJob.column == choice.column, ScrapingJob.more_columns == choice.more_columns,
+        ScrapingJob.country == choice.country, ScrapingJob.source == choice.source,
     )  # fmt: skip
     found = select(ScrapingJob).join(ScrapingJob.document).where(*same).order_by(ScrapingJob.id.desc())
     return db.session.scalar(found.limit(1))

@@ -8,7 +8,7 @@ changes nothing; the claim decides between two workers that choose the same job.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
@@ -17,13 +17,20 @@ from sqlalchemy.orm import Session
 from portal import sources
 from portal.database import among, reading
 from portal.jobs.core.job_tables import Attempt
+from portal.jobs.core.share_tables import Holder
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.retries import goes_first
+from portal.jobs.shares import may_be_joined
 
 LONG_SECONDS = 60.0  # a job that is expected to take longer counts towards a person's limit of workers
+WORTH_SECONDS = 1.0  # a file that its workers end sooner gets no further one
+SHORT_WAIT = timedelta(seconds=2)  # a worker that is free takes a job sooner
+MOST_JOINED = 100  # attempts looked at for one to join
 LOOKED_BACK = 500  # attempts: whoever has none among them was served longest ago
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+_of_attempt = and_(Holder.job_id == ScrapingJob.id, Holder.attempt == ScrapingJob.attempt)
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Person:
 
     user_id: int
     jobs: int  # that wait for a worker
-    held: int  # that a worker has
+    held: int  # workers that these have
     served_at: datetime  # when a worker last took a job of theirs
 
     @property
@@ -41,8 +48,17 @@ class Person:
         return self.held, self.served_at, self.user_id
 
 
-def next_job(now: datetime, limit: int) -> tuple[int, int] | None:
-    """Return the id and the last attempt of the job that a free worker should take. None: no job may be taken now.
+@dataclass(frozen=True)
+class Chosen:
+    """The job that a free worker should take: claim it or, when `join`, work on its attempt beside others."""
+
+    job_id: int
+    attempt: int  # the last one before the attempt that the worker is to work on
+    join: bool = False
+
+
+def next_job(now: datetime, limit: int) -> Chosen | None:
+    """Return the job that a free worker should take. None: no job may be taken now.
 
     `limit`: how many workers the long files of one person may have.
     """
@@ -54,15 +70,52 @@ def next_job(now: datetime, limit: int) -> tuple[int, int] | None:
             .limit(1)
         ).one_or_none()
         if first is not None:
-            return first.id, first.attempt
+            return Chosen(first.id, first.attempt)
         for person in sorted(_people(session, now), key=lambda one: one.order):
             mine = [ScrapingJob.user_id == person.user_id, *_in_queue(now)]
             if person.held >= limit:
                 mine.append(_is_short(session.scalars(select(ScrapingJob.source).where(*mine).distinct())))
             query = select(ScrapingJob.id, ScrapingJob.attempt).where(*mine).order_by(*own_order()).limit(1)
             if (job := session.execute(query).one_or_none()) is not None:
-                return job.id, job.attempt
-    return None
+                return Chosen(job.id, job.attempt)
+        return _job_to_join(session, now, limit)
+
+
+def _job_to_join(session: Session, now: datetime, limit: int) -> Chosen | None:
+    """Choose an attempt that one more worker would end sooner: of the person with the fewest workers, and of theirs
+    the one with the fewest."""
+    workers_of = select(func.count()).select_from(Holder).where(_of_attempt).scalar_subquery()
+    job_columns = (ScrapingJob.id, ScrapingJob.attempt, ScrapingJob.user_id, ScrapingJob.source)
+    query = select(*job_columns, ScrapingJob.waiting_numbers.label("waiting"), workers_of.label("workers"))
+    jobs = session.execute(query.where(*may_be_joined(now)).order_by(ScrapingJob.id).limit(MOST_JOINED)).all()
+    if not jobs:
+        return None
+    held = _held_by_person(session)
+    choice: list[tuple[int, int, int, int]] = []
+    for job in jobs:
+        most = sources.most_workers(job.source)
+        if (most is not None and job.workers >= most) or held.get(job.user_id, 0) >= limit:
+            continue
+        if sources.seconds_for(job.source, job.waiting) / job.workers > WORTH_SECONDS:
+            choice.append((held.get(job.user_id, 0), job.workers, job.id, job.attempt))
+    if not choice:
+        return None
+    *_, job_id, attempt = min(choice)
+    return Chosen(job_id, attempt - 1, join=True)
+
+
+def someone_has_fewer(job_id: int, attempt: int, now: datetime) -> bool:
+    """Whether an attempt that several workers work on should give one of them to another person, whose file waits and
+    who would not have more workers then than this one's owner."""
+    with reading() as session:
+        workers = select(func.count()).where(Holder.job_id == job_id, Holder.attempt == attempt)
+        if (session.scalar(workers) or 0) < 2:
+            return False
+        owner = session.scalar(select(ScrapingJob.user_id).where(ScrapingJob.id == job_id))
+        held = _held_by_person(session)
+        waits = select(ScrapingJob.user_id).where(*_in_queue(now), ScrapingJob.enqueued_at <= now - SHORT_WAIT)
+        others = set(session.scalars(waits.distinct())) - {owner}
+        return any(held.get(user_id, 0) + 1 < held.get(owner or 0, 0) for user_id in others)
 
 
 def jobs_ahead(job: ScrapingJob, now: datetime) -> int | None:
@@ -102,18 +155,25 @@ def _people(session: Session, now: datetime) -> list[Person]:
     put_first = ScrapingJob.put_first_at
     waiting = select(by_person, func.count() - func.count(put_first), func.max(put_first))
     waiting = waiting.where(*ScrapingJob.claimable(now)).group_by(by_person)
-    held = select(by_person, func.count()).where(among(ScrapingJob.status, (Status.PROCESSING,))).group_by(by_person)
     latest = select(Attempt.job_id, Attempt.started_at).order_by(Attempt.started_at.desc())
     latest_ones = latest.limit(LOOKED_BACK).subquery()
     begun_at = func.max(latest_ones.c.started_at)
     served = select(by_person, begun_at).join(latest_ones, latest_ones.c.job_id == ScrapingJob.id).group_by(by_person)
-    holds = {row[0]: row[1] for row in session.execute(held)}
+    holds = _held_by_person(session)
     served_at: dict[int, datetime] = {row[0]: row[1] for row in session.execute(served)}
     # Whoever has a job that was put first is served before anybody else, and so comes after the others then.
     return [
         Person(user_id, jobs, holds.get(user_id, 0), put_first_at or served_at.get(user_id, NEVER))
         for user_id, jobs, put_first_at in session.execute(waiting)
     ]
+
+
+def _held_by_person(session: Session) -> dict[int, int]:
+    """Count the workers that each person's files have. One that is run by hand counts as having one."""
+    by_person = ScrapingJob.user_id
+    held = select(by_person, func.count()).outerjoin(Holder, _of_attempt)
+    held = held.where(among(ScrapingJob.status, (Status.PROCESSING,))).group_by(by_person)
+    return dict(session.execute(held).all())
 
 
 def _is_short(names: Iterable[str]) -> ColumnElement[bool]:

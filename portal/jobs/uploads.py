@@ -10,7 +10,7 @@ from sqlalchemy import exists, func, select, update
 
 from portal.database import db
 from portal.documents.models import Document
-from portal.documents.storage import LocalStorage, Stream
+from portal.documents.storage import Storage, Stream
 from portal.documents.upload import receive
 from portal.jobs.dispatch import push_document
 from portal.jobs.erasure import delete_file
@@ -28,7 +28,7 @@ class EarlierUpload(NamedTuple):
 
 
 def store_upload(
-    stream: Stream | None, given_name: str | None, user_id: int, storage: LocalStorage, max_bytes: int, now: datetime
+    stream: Stream | None, given_name: str | None, user_id: int, storage: Storage, max_bytes: int, now: datetime
 ) -> Document:
     """Store an upload, and have a worker read it. Commits. Raises documents.upload.UploadRefused."""
     document = receive(stream, given_name, user_id, storage, max_bytes, now)
@@ -87,7 +87,7 @@ def job_started_since(document: Document, seen: int | None) -> ScrapingJob | Non
     return next(iter(jobs_of(document.id)), None)
 
 
-def discard(document_id: int, now: datetime, storage: LocalStorage) -> bool:
+def discard(document_id: int, now: datetime, storage: Storage) -> bool:
     """Delete a document without a job, with its file. False when it has a job or is already deleted. Commits."""
     # Locked first: an UPDATE alone would not see the job of somebody who is confirming right now.
     db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())

@@ -1,8 +1,8 @@
 """Take a cell's text apart, and decide whether it has one clear number. Pure.
 
 The way: make the text plain, set aside what is certainly no telephone number (dates, addresses, amounts), cut the rest
-into runs of digits with separators, read each run, and look at what was read: one number is the result; several, or
-one that is not certain, are offered.
+into runs of digits with separators, read each run, and look at what was read. One number is the result, and so are
+several that can be told apart in one way only; what is not certain is offered.
 """
 
 import re
@@ -27,12 +27,13 @@ from portal.phone.surroundings import (
 from portal.phone.whole_value import SPACED_DATE, offers, whole_value
 
 # Raise it with every change of what `parse` returns: counts that were made with another version are counted again.
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 
 _LONGEST_TEXT = 200  # characters, as many as are kept of a cell; a longer one is prose
 _MOST_DIGITS = 60  # of a cell
-_MOST_GROUPS = 14  # of a run that is searched for several numbers
+_MOST_GROUPS = 20  # of a run that is searched for several numbers
 _FEWEST = 3  # digits of a text with words that are worth a look
+_MOST_WAYS = 8  # of cutting a run into numbers; with more of them it is not clear anyway
 _ASIDE = 5  # digits beside a number that are left aside: a postcode, a floor, an hour
 
 
@@ -85,12 +86,23 @@ def _quick(text: str, country: str) -> Phone | None:
     return None
 
 
+class _Piece(NamedTuple):
+    """One of the numbers of a cell: its first group in the run, and whether it is written with its country's code."""
+
+    phone: Phone
+    start: int
+    has_code: bool
+
+
 class _Run(NamedTuple):
-    """Digits with separators between them, and what was read there. `poison`: why they are no telephone number."""
+    """Digits with separators between them, and what was read there. `poison`: why they are no telephone number.
+
+    `pieces` are its numbers, one or several; none when they are not certain."""
 
     phone: Phone
     digits: int
     poison: Reason | None
+    pieces: tuple[_Piece, ...] = ()
 
 
 class _Cell:
@@ -113,30 +125,40 @@ class _Cell:
             whole = self._of(self.text)
             if whole.e164 and whole.e164 != without.e164:
                 return failed(Reason.AMBIGUOUS, (whole.e164, without.e164)) if without.e164 else whole
-            if without.e164 is None:
+            if whole.numbers and without.numbers and whole.numbers != without.numbers:
+                return _several(tuple(dict.fromkeys((*whole.numbers, *without.numbers))))
+            if without.e164 is None and not without.numbers:
                 return whole
         return without
 
     def _of(self, text: str) -> Phone:
         runs = [self._run(text, found) for found in _RUN.finditer(text)]
         clean = [run for run in runs if run.poison is None]
-        valid = list(dict.fromkeys(run.phone.e164 for run in clean if run.phone.e164))
+        pieces = [piece for run in clean for piece in run.pieces]
+        numbers = tuple(dict.fromkeys(piece.phone.e164 for piece in pieces if piece.phone.e164))
         # Digits that are no telephone number by their label or letters are left aside; others that may be one are not.
-        others = [run for run in clean if run.phone.e164 is None and run.digits > _ASIDE]
-        if len(valid) == 1 and not others:
-            found = next(run.phone for run in clean if run.phone.e164)
-            return self._in_named_country(text, found)
-        if valid:
+        others = [run for run in clean if not run.pieces and run.digits > _ASIDE]
+        if len(numbers) == 1 and not others:
+            return self._in_named_country(text, pieces[0].phone)
+        if numbers:
             offered = dict.fromkeys(e164 for run in clean for e164 in (run.phone.e164, *run.phone.offered) if e164)
-            return failed(Reason.SEVERAL_NUMBERS, tuple(offered))
+            is_clear = not others and self._are_of_sure_countries(pieces)
+            return _several(tuple(offered), numbers if is_clear else ())
         return self._without_number(text, runs, clean)
+
+    def _are_of_sure_countries(self, pieces: list[_Piece]) -> bool:
+        """Whether no number borrows its country: in +351 912345678 / 913456789 the second one may be Portuguese too."""
+        if all(piece.has_code for piece in pieces):
+            return True
+        codes = {piece.phone.country_code for piece in pieces}
+        return len(codes) == 1 and (self.named is None or codes == {country_code_for_region(self.named)})
 
     def _without_number(self, text: str, runs: list[_Run], clean: list[_Run]) -> Phone:
         """The reason when no run is a number, with what can be offered."""
         offering = [run for run in clean if run.phone.offered]
         if len(offering) > 1:
             offered = dict.fromkeys(e164 for run in offering for e164 in run.phone.offered)
-            return failed(Reason.SEVERAL_NUMBERS, tuple(offered))
+            return _several(tuple(offered))
         if offering:
             return offering[0].phone
         if self.masked:
@@ -176,7 +198,7 @@ class _Cell:
         poison = why_no_number(text, found.start(), found.end())
         if len(digits) < 3:
             return _Run(failed(Reason.TOO_SHORT), len(digits), poison)
-        phone = self._read_run(found[2], groups, digits, plus)
+        phone, pieces = self._read_run(found[2], groups, digits, plus)
         if (
             phone.e164
             and not plus
@@ -187,28 +209,36 @@ class _Cell:
             rest = read("".join(groups[1:]), False, self.country)
             if rest.e164 and rest.e164 != phone.e164:  # Piso 3 030 1234567
                 phone = failed(Reason.AMBIGUOUS, (rest.e164, phone.e164))
-        return _Run(phone, len(digits), poison)
+        if phone.e164:
+            pieces = (_Piece(phone, 0, plus or digits.startswith("00")),)
+        return _Run(phone, len(digits), poison, pieces)
 
-    def _read_run(self, run: str, groups: list[str], digits: str, plus: bool) -> Phone:
+    def _read_run(self, run: str, groups: list[str], digits: str, plus: bool) -> tuple[Phone, tuple[_Piece, ...]]:
+        """Read a run; with it come the numbers into which it can clearly be cut, if it is several."""
         if (endings := self._endings(run, groups, plus)) is not None:
-            return endings
+            return endings, ()
         if plus and (zero := _ONLY_A_ZERO.search(run)):
             phone = self._optional_zero(run[: zero.start()], run[zero.end() :])
             if phone is not None:
-                return phone
+                return phone, ()
         whole = read(digits, plus, self.country, code_apart=plus and groups[0] == code_of(digits))
-        if len(groups) == 1 or len(groups) > _MOST_GROUPS:
-            return whole
+        if len(groups) == 1 or len(groups) > _MOST_GROUPS or (whole.e164 and len(digits) < 2 * SHORTEST):
+            return whole, ()
+        ways = self._ways(groups, plus)
+        several = tuple(dict.fromkeys(piece.phone.e164 for piece in ways[0] if piece.phone.e164)) if ways else ()
+        if len(several) > 1:
+            return _several(several), () if whole.e164 else _clear_way(ways, groups, _GROUP.split(run))
         if whole.e164:
-            several = self._split(groups, plus) if len(digits) >= 2 * SHORTEST else []
-            return failed(Reason.SEVERAL_NUMBERS, tuple(several)) if len(several) > 1 else whole
-        if several := self._split(groups, plus):
-            if len(several) == 1:  # the same number twice
-                return read(several[0][1:], True, self.country)
-            return failed(Reason.SEVERAL_NUMBERS, tuple(several))
+            return whole, ()
+        if several:  # the same number twice
+            return read(several[0][1:], True, self.country), ()
+        return self._not_a_number(whole, groups, plus), ()
+
+    def _not_a_number(self, whole: Phone, groups: list[str], plus: bool) -> Phone:
+        """Why a run of groups is neither one number nor several."""
         if [len(group) for group in groups] == [4, 4, 4, 4]:  # a card
             return failed(Reason.IDENTIFIER)
-        abroad = whole.offered and groups[0].lstrip("0") == code_of(digits.lstrip("0"))
+        abroad = whole.offered and groups[0].lstrip("0") == code_of("".join(groups).lstrip("0"))
         if abroad or whole.reason is Reason.AMBIGUOUS:
             return whole
         if part := self._part(groups, plus):
@@ -230,28 +260,29 @@ class _Cell:
         ending = re.fullmatch(r"(.*\d[)\]]?)\s*/\s*(\d{1,3})", run, re.S)
         if ending is None:
             return None
-        first = self._read_run(ending[1], groups[:-1], "".join(groups[:-1]), plus)
+        first, _ = self._read_run(ending[1], groups[:-1], "".join(groups[:-1]), plus)
         if first.e164 and len(first.e164) > len(ending[2]):
-            return failed(Reason.SEVERAL_NUMBERS, (first.e164, first.e164[: -len(ending[2])] + ending[2]))
+            return _several((first.e164, first.e164[: -len(ending[2])] + ending[2]))
         return None
 
-    def _split(self, groups: list[str], plus: bool) -> list[str]:
-        """The numbers that the groups make, if they make two or more and nothing is left over; each number once."""
-        best: list[list[str] | None] = [[]] + [None] * len(groups)
+    def _ways(self, groups: list[str], plus: bool) -> list[tuple[_Piece, ...]]:
+        """The ways of cutting the groups into two or more numbers with nothing left over."""
+        ways: list[list[tuple[_Piece, ...]]] = [[()], *([] for _ in groups)]
         for end in range(1, len(groups) + 1):
             digits = ""
             for start in range(end - 1, -1, -1):
                 digits = groups[start] + digits
                 if len(digits) > LONGEST or (start == 0 and end == len(groups)):
                     break
-                before = best[start]
-                if before is None or not may_be_valid(digits, self.country):
+                if not ways[start] or not may_be_valid(digits, self.country):
                     continue
-                phone = read(digits, plus and start == 0, self.country)
+                has_plus = plus and start == 0
+                phone = read(digits, has_plus, self.country)
                 if phone.e164:
-                    best[end] = [*before, phone.e164]
-                    break
-        return list(dict.fromkeys(best[-1] or []))
+                    piece = _Piece(phone, start, has_plus or digits.startswith("00"))
+                    ways[end] += [(*before, piece) for before in ways[start]]
+            del ways[end][_MOST_WAYS:]
+        return ways[-1]
 
     def _part(self, groups: list[str], plus: bool) -> str | None:
         """The number that all groups but the first or the last ones make."""
@@ -268,3 +299,27 @@ class _Cell:
             if not plus and may_be_valid(digits, self.country) and (phone := read(digits, False, self.country)).e164:
                 return phone.e164
         return None
+
+
+def _several(offered: tuple[str, ...], numbers: tuple[str, ...] = ()) -> Phone:
+    return Phone(None, None, Reason.SEVERAL_NUMBERS, None, offered, numbers)
+
+
+def _clear_way(ways: list[tuple[_Piece, ...]], groups: list[str], between: list[str]) -> tuple[_Piece, ...]:
+    """The way of cutting groups into numbers that a person sees: the one in which other marks stand between the numbers
+    than inside them, else the only one. Empty when there is none or several, and for groups of four digits, as cards
+    and accounts are written.
+
+    `between` are the texts between the groups, with the first and the last one outside of them."""
+    if len(ways) == _MOST_WAYS:
+        return ()
+    marks = [text.strip() or text for text in between]
+    seen = []
+    for way in ways:
+        cuts = {piece.start for piece in way[1:]}
+        inner = {mark for place, mark in enumerate(marks[1:-1], start=1) if place not in cuts}
+        if inner.isdisjoint(marks[cut] for cut in cuts):
+            seen.append(way)
+    if len(seen) != 1 and any(len(group) != 4 for group in groups):
+        seen = ways
+    return seen[0] if len(seen) == 1 else ()

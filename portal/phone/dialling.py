@@ -46,6 +46,7 @@ class Phone:
 
     `offered`: numbers in E.164 that the cell may mean; all that it has, if the reason is SEVERAL_NUMBERS. None of
     them is looked up until a person has chosen it.
+    `numbers`: of a cell that clearly has several, each once and in their order. Each of them is looked up.
     """
 
     e164: str | None = None
@@ -53,6 +54,7 @@ class Phone:
     reason: Reason | None = None
     _parsed: PhoneNumber | None = field(default=None, repr=False, compare=False)
     offered: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
 
     @property
     def national(self) -> str | None:

@@ -47,10 +47,10 @@ _FORMULA = re.compile(r'=\s*"([^"]*)"|=\s*(\+?\d+)')
 def plain_text(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).translate(_PLAIN)
-    text = text.strip().strip(_QUOTES).strip()
-    if text.startswith("=") and (formula := _FORMULA.fullmatch(text)):
-        text = (formula[1] or formula[2] or "").strip()
-    return text
+    text = text.strip()
+    if "=" in text[:2] and (formula := _FORMULA.fullmatch(text.lstrip(_QUOTES))):
+        text = formula[1] or formula[2] or ""
+    return text.strip().strip(_QUOTES).strip()
 
 
 def digits_of(text: str) -> str:

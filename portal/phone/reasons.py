@@ -20,6 +20,7 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     LONG_TEXT = "long_text"
     ERROR_CELL = "error_cell"  # #N/A
+    NO_RESULT = "no_result"  # a formula for which the file has no result
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     UNKNOWN_RANGE = "unknown_range"  # the length is right, but the number is not assigned in its country
@@ -32,7 +33,7 @@ class Reason(StrEnum):
     IDENTIFIER = "identifier"  # DNI, IBAN, an order's number
     MASKED = "masked"  # 600123XXX
     LETTERS = "letters"  # 6OO123123
-    SEVERAL_NUMBERS = "several_numbers"  # more than one in the same cell
+    SEVERAL_NUMBERS = "several_numbers"  # more than one in the same cell, and not all are certain
     EXTRA_DIGITS = "extra_digits"  # 600123123 5
     OTHER_COUNTRY = "other_country"  # 447911123456 in a Spanish file
     LEADING_ZERO = "leading_zero"  # 212345678 in an Italian file
@@ -58,6 +59,13 @@ REASONS: dict[Reason, ReasonText] = {
     ),
     Reason.ERROR_CELL: ReasonText(
         N_("The cell has an error of the spreadsheet. Fix its formula, or write the number."), "#N/A"
+    ),
+    Reason.NO_RESULT: ReasonText(
+        N_(
+            "The cell has a formula, but the file does not have its result. Open the file in your spreadsheet program, "
+            "save it and upload it again."
+        ),
+        "=B2&C2",
     ),
     Reason.TOO_SHORT: ReasonText(N_("The number has too few digits. Add the missing digits."), "60012312"),
     Reason.TOO_LONG: ReasonText(
@@ -100,7 +108,8 @@ REASONS: dict[Reason, ReasonText] = {
         N_("There are letters among the digits. Write the number with digits only."), "6OO123123"
     ),
     Reason.SEVERAL_NUMBERS: ReasonText(
-        N_("The cell has more than one number. Put each number in its own row."), "600123123 / 911234567"
+        N_("The cell has more than one number, and not all are certain. Write each one whole, with / between them."),
+        "911234567/68",
     ),
     Reason.EXTRA_DIGITS: ReasonText(
         N_("There are more digits beside the number. Write only the number in the cell."), "600123123 5"

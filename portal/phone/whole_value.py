@@ -9,8 +9,11 @@ from portal.phone.plain_text import digits_of
 from portal.phone.reasons import Reason
 
 _ERROR = re.compile(
-    r"#(?:N/[AD]|¡?DIV/0!|¡?REF!|¡?VALUE!|¡?VALOR!|¿?N[AO]MB?R?E\?|NULL!|NULO!|¡?NUM!|SPILL!)|#{3,}", re.I
-)
+    r"#(?:N/[AD]|¡?DIV/0!|¡?REF!|¡?VALUE!|¡?VALOR!|¿?N[AO]MB?R?E\?|NULL!|NULO!|¡?NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|"
+    r"CONNECT!|UNKNOWN!|BUSY!|PYTHON!|GETTING_DATA)|#{3,}|Err:\d{3}", re.I
+)  # fmt: skip
+_FORMULA = re.compile(r"=(?![\d\s]+$)", re.DOTALL)
+_TIME = re.compile(r"\d{1,4}:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,3})?)?(?: ?[AP]\.?M\.?)?", re.I)
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE](\+?)(\d{1,3})")
 _NEGATIVE = re.compile(r"-(\d[\d., ]*)|(\d+)-")
 _ZERO_FRACTION = re.compile(r"(\+?\d{6,})[.,]0{1,2}")  # 612345678.0, as pandas writes a column with blanks
@@ -23,8 +26,12 @@ SPACED_DATE = re.compile(r"(?:0[1-9]|[12]\d|3[01]) (?:0[1-9]|1[0-2]) (?:19|20)\d
 
 def whole_value(text: str, country: str) -> Phone | None:
     """Recognise a text that is one value as a whole: an error, a number in scientific notation, an amount, a date."""
-    if text.startswith("#") and _ERROR.fullmatch(text):
+    if text.startswith(("#", "E", "e")) and _ERROR.fullmatch(text):
         return failed(Reason.ERROR_CELL)
+    if text.startswith("=") and _FORMULA.match(text):  # its result may be another number than those in it
+        return failed(Reason.NO_RESULT)
+    if ":" in text and _TIME.fullmatch(text):
+        return failed(Reason.DATE)
     if text.upper() != text.lower():  # with letters, only one of these is left
         scientific = _SCIENTIFIC.fullmatch(text)
         return _scientific(scientific, country) if scientific else None

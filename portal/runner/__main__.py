@@ -75,6 +75,9 @@ def supervisor_variables(settings: dict[str, Any]) -> dict[str, str]:
         "RUN_EMBEDDED_VALKEY": "true" if settings["EMBEDDED_VALKEY"] else "false",
         "RUN_VALKEY": "none",
         "RUN_WORKERS": str(settings["PORTAL_WORKERS"]),
+        "RUN_INTAKE_WORKERS": str(settings["PORTAL_INTAKE_WORKERS"]),
+        "RUN_WORK": "false" if settings["PORTAL_ROLE"] == "web" else "true",
+        "RUN_WEB": "false" if settings["PORTAL_ROLE"] == "worker" else "true",
     }
 
 
@@ -86,7 +89,8 @@ def start(settings: dict[str, Any]) -> None:
     environment = supervisor_variables(settings)
     if not tether.hold_lock(str(data_dir / "running.lock"), 0):
         exit_with(words.ALREADY_RUNNING, folder=data_dir)
-    if not wait_for_port(settings["PORTAL_HOST"], settings["PORTAL_PORT"], PORT_SECONDS):
+    serves_pages = settings["PORTAL_ROLE"] != "worker"
+    if serves_pages and not wait_for_port(settings["PORTAL_HOST"], settings["PORTAL_PORT"], PORT_SECONDS):
         exit_with(words.PORT_TAKEN, port=settings["PORTAL_PORT"], host=settings["PORTAL_HOST"])
     try:
         valkey.private_folder(settings["VALKEY_SOCKET"].parent)

@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
@@ -31,10 +33,17 @@ def missing_parts(host: str, port: int) -> list[str] | None:
         connection.close()
 
 
-def wait(host: str, port: int) -> None:
-    """Wait until the portal is ready, and print every half minute what is still missing."""
+def parts_a_worker_lacks() -> list[str] | None:
+    """Return the same on a machine that serves no pages, from a command; None when it does not work."""
+    command = [sys.executable, "-m", "flask", "--app", "app", "ready"]
+    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    return done.stdout.split() if done.returncode in (0, 1) else None
+
+
+def wait(missing_now: Callable[[], list[str] | None]) -> None:
+    """Wait until nothing is missing, and print every half minute what still is."""
     late_at = time.monotonic() + LATE_SECONDS
-    while (missing := missing_parts(host, port)) != []:
+    while (missing := missing_now()) != []:
         if time.monotonic() > late_at:
             print(words.in_both_languages(words.NOT_READY, missing=", ".join(missing or ["web"])), flush=True)
             late_at += LATE_SECONDS
@@ -49,9 +58,14 @@ def setup_address() -> str:
 
 
 def announce(settings: dict[str, Any]) -> None:
-    """Wait, then print the portal's address and, on a fresh database, the set-up address."""
+    """Wait, then print the portal's address and, on a fresh database, the set-up address; on a machine that serves no
+    pages, only that it is ready."""
+    if settings["PORTAL_ROLE"] == "worker":
+        wait(parts_a_worker_lacks)
+        print(words.in_both_languages(words.WORKS, machine=settings["PORTAL_MACHINE"]), flush=True)
+        return
     host = settings["PORTAL_HOST"]
-    wait(ANYWHERE.get(host, host), settings["PORTAL_PORT"])
+    wait(partial(missing_parts, ANYWHERE.get(host, host), settings["PORTAL_PORT"]))
     lines = [words.in_both_languages(words.READY, address=settings["PUBLIC_URL"])]
     if address := setup_address():
         lines.append(words.in_both_languages(words.SETUP_ADDRESS, address=address))

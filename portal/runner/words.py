@@ -22,6 +22,7 @@ NO_MIGRATION = _("The database could not be updated. The reason is above.")
 BAD_CHAT_ADDRESS = _("NOTIFY_URLS: address number %(places)s does not work. Check the service's name and its parts.")
 NOT_READY = _("Masterfilter is not ready yet. Still waiting for: %(missing)s")
 READY = _("Masterfilter is ready: %(address)s")
+WORKS = _("The machine %(machine)s is ready and takes work.")
 SETUP_ADDRESS = _("Open this address once to create the first administrator: %(address)s")
 
 

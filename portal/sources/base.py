@@ -64,6 +64,7 @@ class SourceFacts:
     per_second: float | None = None  # the declared rate, in requests
     batch: int = 1  # numbers in one request
     cache_days: float = 0.0
+    workers: int | None = None  # how many may look up one file's numbers at once; None: as many as are free
 
     def seconds_for(self, numbers: int) -> float:
         """About how many seconds so many lookups take."""

@@ -2,8 +2,9 @@
 
 A recipe with a mistake, or with a secret that is not set, is listed with the reason (`recipe_files`) and not offered,
 unless an earlier good version of it is known, which then stays in use: in this process, or in the database, where the
-last good texts are kept. A machine without the folder offers what is there. Callers call `refresh` before they use a
-source; it checks the files at most once a second.
+last good texts are kept. A machine without the folder offers what is there. Secrets come from the environment, the
+machine's file and, where neither has them, from the database. Callers call `refresh` before they use a source; it
+checks the files at most once a second, and the database more rarely.
 """
 
 import threading
@@ -24,12 +25,12 @@ from portal.sources.recipes import folder as recipe_folder
 from portal.sources.recipes.folder import RecipeFile, Stamp
 from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.placeholders import masked
-from portal.sources.recipes.toml_table import Mistake
 
 log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 1.0
 STORE_SECONDS = 60.0  # how often the database is asked, by a process that has no folder or could not keep a text
+SECRETS_SECONDS = 10.0  # how often it is asked for secrets
 
 
 class Store(Protocol):
@@ -40,6 +41,13 @@ class Store(Protocol):
 
     def keep(self, texts: Mapping[str, str], gone: Iterable[str], now: datetime) -> bool:
         """Keep these texts, and forget those of the files that are gone. False: not now."""
+
+
+class Secrets(Protocol):
+    """Where secrets are kept for all machines, as `secret_store` does."""
+
+    def secrets(self) -> dict[str, str] | None:
+        """The kept secrets by name; None when they cannot be read now."""
 
 
 @dataclass
@@ -60,11 +68,16 @@ class _State:
     stored: dict[str, str] | None = None  # what it is known to hold, by file name; None: not known
     gone: set[str] = field(default_factory=set)  # files that were deleted while this process ran
     asked_at: float = 0.0  # when the store was used last
+    secret_store: Secrets | None = None
+    kept_secrets: Mapping[str, str] = field(default_factory=dict)  # of `secret_store`
+    used_secrets: Mapping[str, str] = field(default_factory=dict)  # all, when the recipes were read last
+    secrets_asked_at: float = 0.0
 
     @property
     def all_secrets(self) -> dict[str, str]:
-        """Those of the file win, as it is the one that can be changed while the portal runs."""
-        return {**self.environ, **self.secrets}
+        """This machine's own win, and of these the file's, as it can be changed while the portal runs."""
+        own = {name: value for name, value in {**self.environ, **self.secrets}.items() if value.strip()}
+        return {**self.kept_secrets, **own}
 
 
 _state = _State()
@@ -95,10 +108,12 @@ def configure(
     return _state.found
 
 
-def remember_in(store: Store) -> None:
-    """Keep the last good texts there from now on, and use what is there for files that are broken or missing."""
+def remember_in(store: Store, secrets: Secrets | None = None) -> None:
+    """Keep the last good texts there from now on, and use what is there for files that are broken or missing; and use
+    the secrets that are kept for all machines."""
     with _lock:
-        _state.store, _state.checked_at = store, time.monotonic()
+        _state.store, _state.secret_store, _state.checked_at = store, secrets, time.monotonic()
+        _ask_for_secrets(_state.checked_at)
         _read(_state.stamp)
 
 
@@ -109,7 +124,10 @@ def refresh(clock: Callable[[], float] = time.monotonic) -> bool:
     try:
         _state.checked_at = clock()
         stamp = _stamp()
-        if stamp == _state.stamp and not _store_is_due(_state.checked_at):
+        kept_secrets = _state.kept_secrets
+        if _state.checked_at - _state.secrets_asked_at >= SECRETS_SECONDS:
+            _ask_for_secrets(_state.checked_at)
+        if stamp == _state.stamp and kept_secrets == _state.kept_secrets and not _store_is_due(_state.checked_at):
             return False
         before, same_files = _state.found, stamp == _state.stamp
         _read(stamp)
@@ -122,6 +140,16 @@ def refresh(clock: Callable[[], float] = time.monotonic) -> bool:
         return False
     finally:
         _lock.release()
+
+
+def ask_again() -> None:
+    """Ask the database at the next `refresh`, as something was changed in it."""
+    _state.checked_at = _state.secrets_asked_at = _state.asked_at = -SECRETS_SECONDS - STORE_SECONDS
+
+
+def has_own_secret(name: str) -> bool:
+    """Whether this machine has a secret of that name, in the environment or in its file."""
+    return any(known.get(name, "").strip() for known in (_state.environ, _state.secrets))
 
 
 def recipe_files() -> tuple[RecipeFile, ...]:
@@ -170,9 +198,10 @@ def _good_texts() -> dict[str, str]:
 
 def _read(stamp: Stamp) -> None:
     """Read the folder and offer its recipes. A source that has not changed stays the same object."""
-    secrets = _secrets()
-    secrets_changed = secrets != _state.secrets
-    _state.secrets = secrets
+    _state.secrets = _secrets()
+    all_secrets = _state.all_secrets
+    secrets_changed = all_secrets != _state.used_secrets
+    _state.used_secrets = all_secrets
     before = {one.path: one for one in _state.found}
     files = recipe_folder.read_folder(_state.folder, _state.all_secrets) if _state.folder else ()
     if _state.store is not None and (not _has_folder() or not all(one.valid for one in files)):
@@ -208,13 +237,15 @@ def _read(stamp: Stamp) -> None:
 
 
 def _missing_files(before: Mapping[Path, RecipeFile]) -> tuple[RecipeFile, ...]:
-    """What stands for the folder that this machine does not have: the files that the store knows, or those that were
+    """What stands for the folder that this machine does not have: the recipes that the store knows, or those that were
     found before while the store is away."""
     if _state.folder is None or _state.store is None:
         return ()
-    names = list(_state.stored) if _state.stored is not None else [path.name for path in before]
+    if _state.stored is not None:
+        return recipe_folder.stored_files(_state.stored, _state.folder, _state.all_secrets)
     return tuple(
-        RecipeFile(_state.folder / name, mistakes=(Mistake(name, "", 1, "not_readable"),)) for name in sorted(names)
+        replace(one, missing=recipe_folder.missing_secrets(one.recipe, _state.all_secrets) if one.recipe else ())
+        for one in before.values()
     )
 
 
@@ -246,6 +277,13 @@ def _keep_good() -> None:
         _state.gone = set()
     else:
         _state.stored = None  # tried again in a minute
+
+
+def _ask_for_secrets(moment: float) -> None:
+    """Read the secrets that are kept for all machines; while they cannot be read, those known go on."""
+    _state.secrets_asked_at = moment
+    if _state.secret_store is not None and (found := _state.secret_store.secrets()) is not None:
+        _state.kept_secrets = found
 
 
 def _secrets() -> Mapping[str, str]:

@@ -43,11 +43,15 @@ class RecipeStore:
         engine = create_engine(database_url, poolclass=NullPool, **options)
         self._engine: Engine = engine.execution_options(busy_seconds=WAIT_SECONDS)
 
+    def is_there(self) -> bool:
+        """Whether there is a database to ask: on SQLite, connecting would create it."""
+        path = self._engine.url.database
+        return self._engine.dialect.name != "sqlite" or bool(path and Path(path).is_file())
+
     def texts(self) -> dict[str, str] | None:
         """The kept texts by file name; None when they cannot be read now."""
-        path = self._engine.url.database
-        if self._engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):
-            return None  # connecting would create it
+        if not self.is_there():
+            return None
         try:
             with self._engine.execution_options(**READ_ONLY).connect() as connection:
                 found = connection.execute(select(KeptRecipe.file, KeptRecipe.text))

@@ -55,6 +55,14 @@ def facts_of(name: str) -> SourceFacts:
     return SourceFacts(tuple(source.fields), source.concurrency, source.data_version, source.seconds_for(1))
 
 
+def most_workers(name: str) -> int | None:
+    """How many workers may look up one file's numbers at this source at once. None: as many as are free."""
+    try:
+        return facts_of(name).workers
+    except UnknownSource:
+        return 1
+
+
 def fields_of(name: str) -> tuple[str, ...]:
     """The columns that the source adds to a file, in order. Raises UnknownSource."""
     return facts_of(name).fields

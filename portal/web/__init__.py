@@ -26,6 +26,7 @@ from portal.web import (
     outage_banner,
     request_fields,
     template_filters,
+    text_reading,
 )
 from portal.web.account import (
     auth,
@@ -47,7 +48,7 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    about_files = (documents, jobs, job_actions, columns, metrics)
+    about_files = (documents, jobs, job_actions, columns, metrics, text_reading)
     for module in (auth, *about_files, admin, health, locale, notification_settings, webhook):
         app.register_blueprint(module.blueprint)
 

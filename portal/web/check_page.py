@@ -7,6 +7,7 @@ from typing import Any
 from flask import current_app
 from flask_babel import get_locale, gettext
 from flask_login import current_user
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
@@ -20,11 +21,12 @@ from portal.jobs.words.statuses import cannot_start_words
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web.countries import country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
+from portal.web.text_reading import text_reading_of
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
 
 
-def page_of(document: Document, fields: Mapping[str, str], now: datetime) -> dict[str, Any]:
+def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> dict[str, Any]:
     """The variables of the templates. `look` is None while there is nothing to choose; `sentence` then says why, once
     known. `problems` are sentences about choices in `fields` that cannot be used; `version` changes with the page.
 
@@ -47,6 +49,7 @@ def page_of(document: Document, fields: Mapping[str, str], now: datetime) -> dic
                 document,
                 current_app.extensions["storage"],
                 fields,
+                fields.getlist("column"),
                 current_app.config["DEFAULT_COUNTRY"],
                 current_user.id,
             )
@@ -56,6 +59,7 @@ def page_of(document: Document, fields: Mapping[str, str], now: datetime) -> dic
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
             page |= _chosen(document, look, fields)
+            page["text_reading"] = text_reading_of(document, {})
     return page
 
 
@@ -72,7 +76,9 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
     )
     return {
         "look": look,
-        "choice": Choice(picked.sheet.index, picked.header_row, picked.column, picked.country, source),
+        "choice": Choice(
+            picked.sheet.index, picked.header_row, picked.columns[0], picked.country, source, picked.columns[1:]
+        ),
         "problems": [cannot_start_words(code) for code in codes],
         "countries_top": top,
         "countries_rest": rest,

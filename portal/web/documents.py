@@ -1,6 +1,5 @@
 """The home page, the upload, and the check page that shows what will be looked up before a file is started."""
 
-from dataclasses import asdict
 from typing import Any
 
 from flask import (
@@ -18,6 +17,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user, login_required
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from portal.clock import utcnow
@@ -102,7 +102,7 @@ def show(document_id: int) -> ResponseReturnValue:
         return render_template("documents/check.html", **page)
     answer = make_response(render_template("documents/_state.html", **page))
     if page["look"]:  # the URL carries the choice, so that the page can be reloaded and shared
-        answer.headers["HX-Replace-Url"] = url_for("documents.show", document_id=document_id, **asdict(page["choice"]))
+        answer.headers["HX-Replace-Url"] = url_for("documents.show", document_id=document_id, **page["choice"].fields())
     return answer
 
 
@@ -110,7 +110,7 @@ def show(document_id: int) -> ResponseReturnValue:
 @login_required
 def live(document_id: int) -> ResponseReturnValue:
     """The check page once something changed; 204 while the page is up to date."""
-    page = _check(_document(document_id), {})
+    page = _check(_document(document_id), MultiDict())
     if request.args.get("v") == page["version"]:
         return "", 204
     return render_template("documents/_live.html", **page)
@@ -145,7 +145,7 @@ def start(document_id: int) -> ResponseReturnValue:
         return render_template("documents/check.html", **page), 422
     choice: commands.Choice = page["choice"]
     if "recount" in request.form or page["look"].picked.sheet_changed:
-        return redirect(url_for("documents.show", document_id=document.id, **asdict(choice)), 303)
+        return redirect(url_for("documents.show", document_id=document.id, **choice.fields()), 303)
     begun = request.form.get("begun", type=int)
     job = uploads.job_started_since(document, begun)
     if job is None:
@@ -198,6 +198,9 @@ def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
             "The file is larger than %(limit)s MB. Split it into several files, or delete the sheets you do not need.",
             limit=current_app.config["MAX_UPLOAD_MB"],
         ),
+        UploadRefusal.STORAGE_AWAY: gettext(
+            "The file could not be saved right now. There is nothing wrong with it: try again in a few minutes."
+        ),
         UploadRefusal.NOT_STORED: gettext(
             "The file could not be saved: the portal has no space left. "
             "Ask an administrator to free some, and try again."
@@ -212,5 +215,5 @@ def _refused_with(sentence: str) -> ResponseReturnValue:
     return _home(sentence, 422)
 
 
-def _check(document: Document, fields: Any) -> dict[str, Any]:
+def _check(document: Document, fields: MultiDict[str, str]) -> dict[str, Any]:
     return check_page.page_of(document, fields, utcnow())

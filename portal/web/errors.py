@@ -30,6 +30,7 @@ from werkzeug.exceptions import (
 )
 
 from portal.database_errors import DatabaseError, is_away, is_lost_commit
+from portal.documents.storage import StorageAway
 from portal.web.access import STRANGERS_BYTES
 
 log = structlog.get_logger(__name__)
@@ -78,6 +79,10 @@ FORM_TOO_OLD = (
     lazy_gettext("This form has expired"),
     lazy_gettext("You may have signed in or out since you opened it. Reload the page and send it again."),
 )
+STORAGE_AWAY = (
+    lazy_gettext("The files cannot be reached right now"),
+    lazy_gettext("Nothing is lost, and files in progress continue. Try again in a few minutes."),
+)
 UNCONFIRMED = (
     lazy_gettext("We do not know whether that was done"),
     lazy_gettext(
@@ -91,11 +96,16 @@ class Unconfirmed(ServiceUnavailable):
     """The database may have made the change, and could not confirm it."""
 
 
+class FilesAway(ServiceUnavailable):
+    """The storage of the files does not answer."""
+
+
 def set_up(app: Flask) -> None:
     """Register the error pages, and give every request a reference."""
     request_started.connect(_assign_reference, app)
     app.register_error_handler(HTTPException, answer_error)
     app.register_error_handler(DatabaseError, _answer_database_error)
+    app.register_error_handler(StorageAway, _answer_storage_away)
     app.register_error_handler(SecurityError, _unknown_host)
 
 
@@ -119,6 +129,8 @@ def answer_error(error: HTTPException) -> Response:
         title, advice = FORM_TOO_OLD
     if isinstance(error, Unconfirmed):
         title, advice = UNCONFIRMED
+    if isinstance(error, FilesAway):
+        title, advice = STORAGE_AWAY
     if isinstance(error, InternalServerError | ServiceUnavailable):
         _forget_person()  # the database may be down, and the page header would query it for the person
     else:
@@ -153,6 +165,13 @@ def _answer_database_error(error: DatabaseError) -> Response:
     log.warning("the database is away", method=request.method, path=request.path, error=str(error))
     kind = Unconfirmed if is_lost_commit(error) and request.method not in ("GET", "HEAD") else ServiceUnavailable
     return answer_error(kind(retry_after=BUSY_RETRY_SECONDS))
+
+
+def _answer_storage_away(error: StorageAway) -> Response:
+    """The page that says so when the bucket with the files is away. Nothing was changed by then: a file is fetched
+    before anything else is done with it."""
+    log.warning("the storage is away", method=request.method, path=request.path)
+    return answer_error(FilesAway(retry_after=BUSY_RETRY_SECONDS))
 
 
 def _unknown_host(error: SecurityError) -> Response:

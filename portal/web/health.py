@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
 from portal.clock import utcnow
-from portal.jobs.health.checks import VITAL, HealthState, finding
+from portal.jobs.health.checks import parts_missing
 from portal.web.outage_banner import lookups_stopped
 
 blueprint = Blueprint("health", __name__)
@@ -17,9 +17,9 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """503 with the names of what is missing. `sweep` is missing when none has ended for three intervals."""
-    now = utcnow()
-    missing = [part for part in VITAL if finding(part, now).state == HealthState.BAD]
+    """503 with the names of what is missing. `sweep` is missing when none has ended for three intervals; `storage`,
+    `key` and `recipes` when this machine cannot reach the stored files, or lacks what the other machines have."""
+    missing = parts_missing(utcnow())
     return jsonify(ready=not missing, missing=missing), 503 if missing else 200
 
 

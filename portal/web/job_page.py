@@ -15,7 +15,15 @@ from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries, turns
 from portal.jobs.core import answer_samples, derived, retention
-from portal.jobs.export import comes_back_as_it_was, fields_of_job, groups_of, loss_words, own_format, values_of
+from portal.jobs.export import (
+    comes_back_as_it_was,
+    fields_of_job,
+    groups_of,
+    loss_words,
+    own_format,
+    own_names,
+    values_of,
+)
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.words import field_label, sample_words, value_words
@@ -49,15 +57,23 @@ class CauseChoice:
 def _file_facts(job: ScrapingJob) -> dict[str, str]:
     """What was chosen on the check page, in words where there are any."""
     sheet = next((facts for facts in job.document.sheets if facts.get("index") == job.sheet), {})
-    header = sheet.get("header", []) if sheet.get("header_row") == job.header_row else []
-    heading = str(header[job.column]) if job.column < len(header) and header[job.column] is not None else ""
+    header = _header_of(job)
+    heads = {column: header[column].strip() if column < len(header) else "" for column in job.columns}
+    named = [" · ".join(part for part in (column_letter(column), head) if part) for column, head in heads.items()]
     locale = get_locale()
     return {
         "sheet": str(sheet.get("name", "")),
-        "column": " · ".join(part for part in (column_letter(job.column), heading.strip()) if part),
+        "column": ", ".join(named),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "data_version": _data_version(job.source),
     }
+
+
+def _header_of(job: ScrapingJob) -> list[str]:
+    """The headings of the job's sheet, if those were chosen that were guessed."""
+    sheet = next((facts for facts in job.document.sheets if facts.get("index") == job.sheet), {})
+    header = sheet.get("header", []) if sheet.get("header_row") == job.header_row else []
+    return [str(head) if head is not None else "" for head in header]
 
 
 def _data_version(source: str) -> str:
@@ -141,10 +157,11 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
     outcome = None if row_filter["outcome"] == ALL else row_filter["outcome"]
     found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["after"])
     attempts = queries.attempts(job)
-    kept = {number.row_no: queries.kept_at(number, attempts) for number in found.rows}
+    kept = {(number.row_no, number.column, number.place): queries.kept_at(number, attempts) for number in found.rows}
     return {
         "numbers": found,
-        "kept_at": {row_no: at for row_no, at in kept.items() if at},
+        "kept_at": {place: at for place, at in kept.items() if at},
+        "column_names": own_names(job.columns, _header_of(job)) if job.more_columns else {},
         "groups": [] if derived.is_unfinished(job) else groups_of(job),
         "choices": _choices(job),
     }

@@ -135,7 +135,7 @@ def test_five_thousand_rows_are_followed_to_their_end_and_come_back_complete(
     assert figures(page) == {
         "to_look_up": made.different, "duplicates": made.duplicates, "invalid": made.invalid, "blank": made.blank,
     }  # fmt: skip
-    assert page.input_value("#column") == str(lists.NUMBER_COLUMN)
+    assert page.input_value("[name=column]:checked") == str(lists.NUMBER_COLUMN)
     assert page.input_value("#header_row") == "1"
 
     with stopped(portal):
@@ -206,12 +206,32 @@ def test_a_sheet_among_others_with_a_title_hidden_rows_and_merged_cells(page: Pa
         page.select_option("#sheet", label="Contactos")
     expect(page.locator("#sample-title + p")).to_contain_text("Contactos")
     expect(page.locator("#header_row")).to_have_value("4")
-    expect(page.locator("#column")).to_have_value("1")
+    expect(page.locator("[name=column]:checked")).to_have_value("1")
     assert figures(page) == {"to_look_up": 3, "duplicates": 1, "invalid": 0, "blank": 1}
     start(page)
     wait_for(page, "completed")
     path = download(page)
     assert complete(rows_of(path, "Contactos"), 4, lists.TRICKY, 1) == sums(page) == {"Found": 4, "Invalid": 1}
+
+
+def test_a_click_on_a_heading_or_a_key_ticks_its_column(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "dos.csv"
+    path.write_text("Nombre;Fijo;Móvil\nAna;912345678;612345678\nLuis;;622345678 / 632345678\n")
+    upload(page, path)
+    ticked = page.locator("[name=column]:checked")
+    expect(ticked).to_have_count(2)
+    assert figures(page)["to_look_up"] == 4
+    page.locator("table.sheet thead label", has_text="Fijo").click()
+    expect(page.locator("[data-figure=to_look_up] b")).to_have_text("3")
+    expect(ticked).to_have_value("2")
+    page.locator("#column-1").press("Space")
+    expect(page.locator("[data-figure=to_look_up] b")).to_have_text("4")
+    expect(page.locator("#column-1")).to_be_focused()
+    start(page)
+    wait_for(page, "completed")
+    rows = rows_of(download_excel(page))
+    assert rows[0][3] == "Fijo: status" and "Móvil: status" in rows[0]
+    assert rows[1][3] == "Found" and rows[2][3] is None
 
 
 def test_without_a_script_a_file_is_walked_through_by_forms(

@@ -124,7 +124,7 @@ def test_the_retry_button_does_what_it_says_and_pressed_twice_starts_one_attempt
     page = signed_in(tabs, here)
     page.goto(f"/jobs/{job_id}")
     wait_for(page, "failed")
-    expect(page.locator("#job-summary")).to_contain_text(f"{POISONED} rows have no answer yet")
+    expect(page.locator("#job-summary")).to_contain_text(f"{POISONED} numbers have no answer yet")
     other_tab = page.context.new_page()
     other_tab.goto(f"/jobs/{job_id}")
     expect(page.locator("#do-retry")).to_have_text(f"Retry {POISONED} numbers")

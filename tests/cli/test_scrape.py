@@ -51,11 +51,28 @@ def test_it_looks_up_and_writes_a_file(runner: FlaskCliRunner, ada: User, tmp_pa
     done = scrape(runner, file, "-o", tmp_path / "out.xlsx", "--columns", "all")
 
     assert done.exit_code == 0, done.output
-    assert "all 4 rows are ready" in done.stderr and not done.stdout
+    assert "all 4 numbers are ready" in done.stderr and not done.stdout
     found = records(tmp_path / "out.xlsx")
     assert [row["Status"] for row in found] == ["Found", "Found", "Invalid", "Found"]
     assert found[1]["International number"] == "+34" + mobile(2)
     assert found[3]["Duplicate of row"] == 2
+
+
+def test_several_columns_are_one_job_and_the_same_ones_are_not_looked_up_again(
+    runner: FlaskCliRunner, ada: User, tmp_path: Path, source: CountingSource
+) -> None:
+    file = tmp_path / "clientes.csv"
+    file.write_text(f"Fijo;Otro;Móvil\n911111111;a;{mobile(1)}\n;b;{mobile(2)} / {mobile(1)}\n")
+    for columns in (("--column", "Fijo", "--column", "c"), ("--column", "Móvil", "--column", "A"), ()):
+        done = scrape(runner, file, "-o", tmp_path / "out.xlsx", "--source", "counting", *columns)
+        assert done.exit_code == 0, done.output
+        assert "all 4 numbers are ready" in done.stderr
+    assert set(source.calls.values()) == {1} and len(source.calls) == 3
+    found = records(tmp_path / "out.xlsx")
+    assert [row["Fijo: status"] for row in found] == ["Found", None]
+    assert [row["Móvil: status"] for row in found] == ["Found", "Found"]
+    wrong = scrape(runner, file, "-o", tmp_path / "out.xlsx", "--column", "Fijo", "--column", "Fax")
+    assert wrong.exit_code != 0 and "The column Fax does not exist" in wrong.output
 
 
 def test_it_is_the_same_job_as_on_the_pages(runner: FlaskCliRunner, ada: User, tmp_path: Path) -> None:
@@ -83,7 +100,7 @@ def test_it_continues_after_an_interruption(
     job = db.session.scalars(db.select(ScrapingJob)).one()
 
     assert first.exit_code == 130, first.output
-    assert "3 of 6 rows are ready" in first.output and "Run the same command again" in first.output
+    assert "3 of 6 numbers are ready" in first.output and "Run the same command again" in first.output
     assert job.status == Status.RETRYING and job.paused_at is not None  # paused, so that no worker continues it
     assert sum(row["Status"] == "Found" for row in records(out)) == 3
 
@@ -91,7 +108,7 @@ def test_it_continues_after_an_interruption(
     db.session.refresh(job)
 
     assert second.exit_code == 0, second.output
-    assert "Continuing: 3 of 6 rows are ready" in second.output
+    assert "Continuing: 3 of 6 numbers are ready" in second.output
     assert job.status == Status.COMPLETED
     assert set(source.calls.values()) == {1} and source.calls.total() == 6
     assert db.session.scalar(db.select(db.func.count(ScrapingJob.id))) == 1
@@ -108,7 +125,7 @@ def test_a_second_run_looks_up_what_is_unanswered(
     first = scrape(runner, file, "-o", out, "--source", "counting")
 
     assert first.exit_code == 1
-    assert "1 of 2 rows are ready" in first.output and "did not answer for some" in first.output
+    assert "1 of 2 numbers are ready" in first.output and "did not answer for some" in first.output
     assert records(out)[1]["Status"] == "No answer"
 
     source.script = lambda e164: Answer(Outcome.FOUND)
@@ -208,7 +225,7 @@ def test_a_new_machine_and_a_real_ctrl_c(tmp_path: Path) -> None:
 
     second = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 0, second.stderr
-    assert "Continuing:" in second.stderr and "all 4,000 rows are ready" in second.stderr
+    assert "Continuing:" in second.stderr and "all 4,000 numbers are ready" in second.stderr
     assert {row["Status"] for row in records(tmp_path / "out.xlsx")} == {"Found"}
 
 

@@ -42,7 +42,9 @@ def test_the_list_has_sources_and_mistakes(folder: Path, runner: FlaskCliRunner)
     said = runner.invoke(args=["source", "list"]).output
     assert "offline" in said and "json-test" in said and "Up to 100 numbers a second." in said
     assert "bad.toml, line 2, kind: Use one of these: json, batch, html." in said
-    assert "poor.toml: the secret NO_KEY is missing. Set it in secrets.env or in the environment." in said
+    assert (
+        "poor.toml: the secret NO_KEY is missing. Set it with `flask --app app secret set`, or in secrets.env." in said
+    )
 
 
 def test_the_bundled_recipes_pass(folder: Path, runner: FlaskCliRunner) -> None:

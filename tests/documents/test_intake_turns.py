@@ -32,12 +32,12 @@ class CountingStorage(LocalStorage):
         self.on_read: Callable[[str], object] = lambda key: None
         self.lock = threading.Lock()
 
-    def path(self, key: str) -> Path:
+    def fetch(self, key: str, part: str = "") -> Path:
         with self.lock:
             first = threading.current_thread().name, key
             self.reads[f"{first}"] += 1
         self.on_read(key)
-        return super().path(key)
+        return super().fetch(key, part)
 
     def readers(self, key: str) -> int:
         """The number of threads that have read this file."""

@@ -1,4 +1,4 @@
-"""A model of one job with two workers, two sweeps, its owner and an admin, who act in any order as time passes.
+"""A model of one job with three workers, two sweeps, its owner and an admin, who act in any order as time passes.
 
 Each rule does what the portal would do, and predicts from the model alone whether it may succeed. After every step the
 database is compared with the model.
@@ -12,15 +12,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import func, select
 
 from portal.database import db
-from portal.jobs import commands
+from portal.jobs import commands, shares
 from portal.jobs.attempt import heartbeat
 from portal.jobs.attempt import save as saving
+from portal.jobs.attempt.held_shares import HeldShares
+from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.core import ledger
-from portal.jobs.core.job_tables import CellAnswer
+from portal.jobs.core.job_tables import CellAnswer, Event, EventKind
 from portal.jobs.core.retry_backoff import Backoff
+from portal.jobs.core.share_tables import Share
 from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
 from portal.jobs.metrics.models import Metric
 from portal.jobs.models import ScrapingJob
+from portal.jobs.shares import Holding
 from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import overdue, steps
 from portal.notices.models import Notice
@@ -29,7 +33,7 @@ from tests.support import cast
 
 LEASE = 60
 BACKOFF = Backoff(base_seconds=120, spread=0)
-WORKERS = st.sampled_from(["first", "second"])
+WORKERS = st.sampled_from(["first", "second", "third"])
 ANSWERS = st.lists(
     st.sampled_from([Outcome.FOUND, Outcome.NOT_FOUND, Outcome.REJECTED, Outcome.FAILED]), min_size=1, max_size=3
 )
@@ -42,8 +46,8 @@ class JobMachine(RuleBasedStateMachine):
     app: Any
     owner_id: int
 
-    @initialize(rows=st.integers(1, 5), retries=st.integers(0, 2), twice=st.booleans())
-    def begin(self, rows: int, retries: int, twice: bool) -> None:
+    @initialize(rows=st.integers(1, 9), retries=st.integers(0, 2), twice=st.booleans(), workers=st.integers(0, 3))
+    def begin(self, rows: int, retries: int, twice: bool, workers: int) -> None:
         self.now = cast.NOW
         cells = [cast.mobile(n) for n in range(rows)] + ([cast.mobile(0)] if twice else []) + ["", "x"]
         owner = db.session.get_one(cast.User, self.owner_id)
@@ -51,12 +55,20 @@ class JobMachine(RuleBasedStateMachine):
         job.max_retries = retries
         db.session.commit()
         self.id = job.id
-        self.holds: dict[str, int] = {}  # worker → the attempt it believes in
+        self.holds: dict[str, HeldShares] = {}  # worker → the part of an attempt that it believes in
+        self.parts: dict[tuple[int, int], HeldShares] = {}  # attempt and token → the same; its worker may have ended
+        self.leases: dict[tuple[int, int], datetime] = {}  # of those that no sweep has taken back
         self.saved: dict[int, str] = {}  # row → committed final answer
         self.final_rounds: set[int] = set()  # rounds in which the job failed for good
         self.seen_silent: list[tuple[int, datetime | None]] = []  # what a sweep read and has not acted on yet
         self.before: tuple[Status, int] = (Status.PENDING, 0)
+        self.completions = 0
         self.by_hand = False  # whether the last step was an admin's time-out
+
+        for worker in ["first", "second", "third"][:workers]:  # most runs begin with work under way
+            self.join(worker) if self.holds else self.claim(worker, 0)
+            if worker in self.holds:
+                self.take(worker)
 
     def teardown(self) -> None:
         db.session.rollback()
@@ -70,9 +82,35 @@ class JobMachine(RuleBasedStateMachine):
     def job(self) -> ScrapingJob:
         return db.session.get_one(ScrapingJob, self.id, populate_existing=True)
 
-    def has(self, worker: str) -> bool:
+    def at_work(self, worker: str) -> str:
+        """This worker, or another if this one has nothing."""
+        return worker if worker in self.holds else next(iter(self.holds))
+
+    def goes_on(self, worker: str) -> bool:
+        """Whether the attempt that the worker believes in goes on."""
         job = self.job()
-        return job.status == Status.PROCESSING and self.holds.get(worker) == job.attempt
+        return job.status == Status.PROCESSING and self.holds[worker].holding.attempt == job.attempt
+
+    def has(self, worker: str) -> bool:
+        """Whether the worker still has its part of it."""
+        holding = self.holds[worker].holding
+        return self.goes_on(worker) and (holding.attempt, holding.token) in self.leases
+
+    def others(self, worker: str) -> int:
+        mine = self.holds[worker].holding
+        return sum(attempt == mine.attempt and token != mine.token for attempt, token in self.leases)
+
+    def begins(self, worker: str, holding: Holding) -> None:
+        self.holds[worker] = self.parts[holding.attempt, holding.token] = HeldShares(holding, LEASE, 1.0, 3)
+        self.renew(worker)
+
+    def renew(self, worker: str) -> None:
+        holding = self.holds[worker].holding
+        self.leases[holding.attempt, holding.token] = self.now + timedelta(seconds=LEASE)
+
+    def ends(self, worker: str) -> AttemptOutcome:
+        conditions = Conditions(worker, LEASE, BACKOFF, clock=lambda: self.now)
+        return AttemptOutcome(self.holds[worker].holding, conditions)
 
     def done(self, moved: object) -> bool:
         db.session.commit()
@@ -87,28 +125,66 @@ class JobMachine(RuleBasedStateMachine):
         may = job.status in WAITING and not job.paused_at and not stale and due
         message = job.attempt - stale
         claimed = ScrapingJob.claim(self.id, message, self.now, worker=worker, lease_seconds=LEASE)
+        holding = shares.hold(claimed, worker, self.now, LEASE) if claimed else None
         assert self.done(claimed) is may
-        if claimed:
-            self.holds[worker] = claimed.attempt
+        if holding:
+            self.begins(worker, holding)
+
+    @rule(worker=WORKERS)
+    def join(self, worker: str) -> None:
+        job = self.job()
+        alive = any(attempt == job.attempt and until >= self.now for (attempt, _), until in self.leases.items())
+        going = job.status == Status.PROCESSING and not job.paused_at and not job.not_before
+        may = going and alive and bool(self.nobodys())
+        holding = shares.join(self.id, job.attempt, self.now, worker=worker, lease_seconds=LEASE, most=None)
+        db.session.commit()
+        if holding:
+            assert going and alive, "a worker joined an attempt that is over"
+            self.begins(worker, holding)
+        else:
+            assert not may, "a worker could not join"
+
+    @precondition(lambda self: self.holds)
+    @rule(worker=WORKERS)
+    def take(self, worker: str) -> None:
+        worker = self.at_work(worker)
+        may, nobodys, job = self.has(worker), self.nobodys(), self.job()
+        stops = job.paused_at is not None or job.not_before is not None
+        db.session.commit()
+        try:
+            taken = self.holds[worker].take(self.now, group=1, window=1)
+        except shares.AttemptTaken:
+            assert not may, "a worker that has its part was fenced"
+            return
+        assert may, "a late worker took a share"
+        self.renew(worker)
+        numbers = {number.no for number in taken.values()}
+        assert numbers <= nobodys, "a worker took what another has"
+        assert bool(numbers) is (bool(nobodys) and not stops), "numbers that nobody has were not given out"
 
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS, outcomes=ANSWERS)
     def save(self, worker: str, outcomes: list[Outcome]) -> None:
-        if worker not in self.holds:
-            return
-        may = self.has(worker)
-        waiting = list(ledger.waiting(self.id).items())[: len(outcomes)]
+        worker = self.at_work(worker)
+        may, held = self.has(worker), self.holds[worker]
+        own = list(held.items())[: len(outcomes)]
         db.session.commit()
         looked = [
             saving.LookedUp(number, Answer(outcome, {"by": worker}, "temporary" if outcome == Outcome.FAILED else None))
-            for (_, number), outcome in zip(waiting, outcomes, strict=False)
+            for (_, number), outcome in zip(own, outcomes, strict=False)
         ]
+        committed: list[Any] = []
         try:
-            saving.save(self.id, self.holds[worker], looked, self.now, LEASE)
-        except saving.AttemptTaken:
-            assert not may, "an attempt that has the job was fenced"
+            saving.save(
+                held.holding, looked, self.now, LEASE, lambda: committed.append(held.finish([n for _, n in own]))
+            )
+        except shares.AttemptTaken:
+            assert not may, "a worker that has its part was fenced"
             return
         assert may, "a late worker wrote"
+        self.renew(worker)
+        committed[0]()
+        held.forget([e164 for e164, _ in own])
         for one in looked:
             if one.answer.outcome in FINAL:
                 self.saved[one.number.no] = f"{one.answer.outcome} by {worker}"
@@ -116,26 +192,54 @@ class JobMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS)
     def beat(self, worker: str) -> None:
-        if worker in self.holds:
-            may = self.has(worker)
-            db.session.commit()
-            assert heartbeat.beat(db.engine, self.id, self.holds[worker], self.now, LEASE) is may
+        worker = self.at_work(worker)
+        may = self.has(worker)
+        db.session.commit()
+        assert heartbeat.beat(db.engine, self.holds[worker].holding, self.now, LEASE) is may
+        if may:
+            self.renew(worker)
 
     @precondition(lambda self: self.holds)
-    @rule(worker=WORKERS, end=st.sampled_from(["complete", "fail", "hand_back", "wait"]))
-    def end(self, worker: str, end: str) -> None:
-        if worker not in self.holds:
-            return
-        may, attempt, job = self.has(worker), self.holds.pop(worker), self.job()
-        if end == "complete":
-            may = may and job.processed_numbers == job.total_numbers
-            moved = ScrapingJob.complete(self.id, attempt, self.now)
-        elif end == "fail":
-            moved = ScrapingJob.fail(self.id, attempt, "numbers_unanswered", self.now, BACKOFF)
+    @rule(worker=WORKERS)
+    def complete(self, worker: str) -> None:
+        worker = self.at_work(worker)
+        job = self.job()
+        may = self.goes_on(worker) and job.processed_numbers == job.total_numbers
+        db.session.commit()
+        assert self.ends(worker)._end_complete() == (Status.COMPLETED if may else None)
+        self.completions += may
+
+    @precondition(lambda self: self.holds)
+    @rule(worker=WORKERS, end=st.sampled_from(["fail", "hand_back", "wait"]))
+    def leave(self, worker: str, end: str) -> None:
+        worker = self.at_work(worker)
+        may, others, job = self.has(worker), self.others(worker), self.job()
+        noted, ends = job.not_before, self.ends(worker)
+        held = self.holds.pop(worker)
+        left = bool(held) or shares.anything_left(self.id, held.holding.attempt)
+        db.session.commit()
+        if end == "fail":
+            status = ends._end_failed("numbers_unanswered")
         else:
-            until = self.now + timedelta(seconds=90) if end == "wait" else None
-            moved = ScrapingJob.hand_back(self.id, attempt, "restart", self.now, until)
-        assert self.done(moved) is may
+            cause, until = ("source_busy", self.now + timedelta(seconds=90)) if end == "wait" else ("restart", None)
+            status = ends._end_handed_back(cause, until)
+        if not may:
+            assert status is None, "a late worker ended the attempt"
+            return
+        del self.leases[held.holding.attempt, held.holding.token]
+        if others:
+            assert status == Status.PROCESSING, "the attempt ended while others worked on it"
+            return
+        gave_up = end == "fail" and noted is None and not left
+        assert status == (Status.FAILED if gave_up else Status.RETRYING), "numbers that nobody asked for are given up"
+
+    def nobodys(self) -> set[int]:
+        """The waiting numbers of the attempt that no worker has, as the model knows it."""
+        attempt = self.job().attempt
+        mine = {number.no for key in self.leases if key[0] == attempt for number in self.parts[key].values()}
+        waits = {number.no for number in ledger.waiting(self.id).values()}
+        db.session.commit()
+        return waits - mine
 
     # ── sweeps ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -145,6 +249,11 @@ class JobMachine(RuleBasedStateMachine):
         lost = job.status == Status.PROCESSING and job.lease_until is not None and job.lease_until < self.now
         db.session.commit()
         assert len([*steps.take_back_lost(self.now)]) == int(lost)
+        quiet = {key for key, until in self.leases.items() if until < self.now}
+        assert {(one.attempt, one.token) for one in shares.take_back_lost(self.now)} <= quiet
+        for key in quiet:
+            del self.leases[key]
+        shares.delete_old()
         [*steps.time_out_silent(self.now)]
         [*steps.retry_due(self.now)]
 
@@ -164,6 +273,22 @@ class JobMachine(RuleBasedStateMachine):
     @rule(seconds=SPANS)
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
+
+    @precondition(lambda self: len(self.holds) > 1)
+    @rule(worker=WORKERS, then=st.sampled_from(["sleeps on", "saves", "takes"]))
+    def one_falls_silent(self, worker: str, then: str) -> None:
+        """Time passes while all others beat; it may wake after the sweep."""
+        worker = self.at_work(worker)
+        for _ in range(3):
+            for other in self.holds:
+                if other != worker:
+                    self.beat(other)
+            self.now += timedelta(seconds=LEASE / 2)
+        self.sweep()
+        if then == "saves":
+            self.save(worker, [Outcome.FOUND])
+        elif then == "takes":
+            self.take(worker)
 
     # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -249,4 +374,23 @@ class JobMachine(RuleBasedStateMachine):
     def people_are_told_once(self) -> None:
         told = select(func.count()).where(Notice.job_id == self.id, Notice.kind == "job_failed")
         assert db.session.scalar(told) == len(self.final_rounds)
+        db.session.commit()
+
+    @invariant()
+    def it_is_completed_once(self) -> None:
+        written = select(func.count()).where(Event.job_id == self.id, Event.kind == EventKind.COMPLETED)
+        assert db.session.scalar(written) == self.completions <= 1
+        db.session.commit()
+
+    @invariant()
+    def no_number_of_an_attempt_is_forgotten_or_held_twice(self) -> None:
+        job = self.job()
+        if job.status == Status.PROCESSING:
+            waits = {number.no for number in ledger.waiting(self.id).values()}
+            of_attempt = select(Share.first_no, Share.last_no).where(
+                Share.job_id == self.id, Share.attempt == job.attempt
+            )
+            given = [no for first, last in db.session.execute(of_attempt) for no in range(first, last + 1)]
+            assert len(given) == len(set(given)), "two shares have the same number"
+            assert all(no in given or (job.next_no is not None and no >= job.next_no) for no in waits)
         db.session.commit()

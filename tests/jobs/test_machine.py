@@ -4,7 +4,8 @@
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from portal.database import db
+from portal.jobs import shares
+from portal.jobs.attempt import save
 from portal.jobs.models import ScrapingJob
 from tests.jobs.machine import JobMachine
 from tests.support import cast
@@ -56,7 +59,33 @@ def test_nobody_can_bring_a_job_into_a_forbidden_state(either_app: Flask) -> Non
     run_machine(either_app)
 
 
-def test_without_the_fence_the_model_catches_a_late_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ScrapingJob, "held_by", classmethod(lambda cls, job_id, attempt: (cls.id == job_id,)))
+def share_without_fence(patch: pytest.MonkeyPatch) -> None:
+    """Whoever lost its share goes on to take and to save."""
+    patch.setattr(shares, "renew", lambda *_: None)
+    patch.setattr(save, "renew", lambda *_: None)
+
+
+def job_without_fence(patch: pytest.MonkeyPatch) -> None:
+    """Whoever had the job once goes on to save."""
+    patch.setattr(ScrapingJob, "held_by", classmethod(lambda cls, job_id, attempt: (cls.id == job_id,)))
+
+
+def two_completions(patch: pytest.MonkeyPatch) -> None:
+    """Each worker that finds nothing left completes the job."""
+    plain = ScrapingJob.complete
+
+    def complete(job_id: int, attempt: int, now: datetime) -> ScrapingJob | None:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(ScrapingJob, "held_by", classmethod(lambda cls, id, of: (cls.id == id, cls.attempt == of)))
+            return plain(job_id, attempt, now)
+
+    patch.setattr(ScrapingJob, "complete", complete)
+
+
+@pytest.mark.parametrize("mutant", [share_without_fence, job_without_fence, two_completions])
+def test_the_model_catches_a_portal_without_one_of_its_promises(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, mutant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    mutant(monkeypatch)
     with pytest.raises(AssertionError):
         run_machine(app, CATCHING)

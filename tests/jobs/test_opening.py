@@ -78,7 +78,7 @@ def test_others_can_write_while_a_file_is_parsed_and_between_its_pieces(
             other.execute("ROLLBACK")
         wrote.append(when)
 
-    def parsed(*args: Any) -> Iterator[checking.CheckedRow]:
+    def parsed(*args: Any) -> Iterator[checking.CheckedCell]:
         for row in checking.check(*args):
             somebody_else("parsed")
             yield row

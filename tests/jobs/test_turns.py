@@ -40,7 +40,7 @@ def taken(now: datetime, limit: int = ANY) -> ScrapingJob | None:
     chosen = turns.next_job(now, limit)
     if chosen is None:
         return None
-    job = ScrapingJob.claim(*chosen, now, worker="w", lease_seconds=60)
+    job = ScrapingJob.claim(chosen.job_id, chosen.attempt, now, worker="w", lease_seconds=60)
     db.session.commit()
     assert job is not None
     return job

@@ -49,10 +49,10 @@ def test_without_a_mail_server_emails_are_saved_in_the_data_directory(app: Flask
     (path,) = emails(app)
     email = message_from_bytes(path.read_bytes(), policy=policy.default)
     assert email["To"] == "alice@example.com"
-    assert email["Subject"] == "clientes.xlsx stopped: 0 of 3 rows ready, 3 unanswered"
+    assert email["Subject"] == "clientes.xlsx stopped: 0 of 3 numbers ready, 3 unanswered"
     body = text_of(email)
     assert f"http://localhost/jobs/{job.id}" in body and f"SJ-{job.id}-A1" in body
-    assert "(3 rows: 2, 3, 4)" in body
+    assert "(3 numbers, in rows 2, 3, 4)" in body
     assert "612" not in body, "no telephone numbers in an email"
 
 
@@ -86,7 +86,7 @@ def test_completing_after_a_failure_is_notified_too(app: Flask, alice, make_job)
     db.session.commit()
     list(send_due(NOW))
     subjects = [message_from_bytes(path.read_bytes(), policy=policy.default)["Subject"] for path in emails(app)]
-    assert "Fixed: clientes.xlsx is now complete (1 of 1 rows)" in subjects and len(subjects) == 2
+    assert "Fixed: clientes.xlsx is now complete (1 of 1 numbers)" in subjects and len(subjects) == 2
 
 
 def test_a_taken_notice_whose_sender_died_is_taken_again(app: Flask, alice, make_job) -> None:

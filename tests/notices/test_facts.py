@@ -26,7 +26,7 @@ from portal.notices.models import Channel, Notice
 from portal.notices.recipient import Recipient
 from portal.notices.webhook.payload import body_of
 from portal.sources.base import Answer, Outcome
-from tests.support.cast import NOW
+from tests.support.cast import NOW, hold
 
 MakeJob = Callable[..., ScrapingJob]
 HOME = "http://localhost"
@@ -66,7 +66,7 @@ def test_a_failed_job_keeps_codes_and_no_sentence(app: Flask, alice: User, make_
     assert claimed is not None
     refused = Answer(Outcome.FAILED, reason=CauseCode.UNSURE)
     first = next(iter(ledger.waiting(job.id).values()))
-    save(job.id, 1, [LookedUp(first, refused)], NOW, 60)
+    save(hold(claimed), [LookedUp(first, refused)], NOW, 60)
     ScrapingJob.fail(job.id, 1, CauseCode.NUMBERS_UNANSWERED, NOW, Backoff())
     db.session.commit()
     facts = db.session.scalars(select(Notice)).one().facts

@@ -16,7 +16,7 @@ class Cell(NamedTuple):
 
     text: str
     country: str  # of the file
-    numbers: tuple[str, ...]  # in E.164: none, one or two
+    numbers: tuple[str, ...]  # in E.164, in their order
     kind: str
     why: frozenset[Reason]
 
@@ -312,6 +312,51 @@ def two_numbers(draw: random.Random) -> Cell:
     )
 
 
+# What stands between two numbers of a cell; {0} and {1} are the numbers.
+TWO = (
+    "{0} / {1}", "{0}/{1}", "{0} - {1}", "{0};{1}", "{0}; {1}", "{0}, {1}", "{0} | {1}", "{0}|{1}", "{0}\n{1}",
+    "{0}\r\n{1}", "{0} y {1}", "{0} o {1}", "{0} e {1}", "{0} and {1}", "{0} & {1}", "{0} + {1}", "{0} ({1})",
+    "({0}) ({1})", "{0}   {1}", "Tel1: {0} Tel2: {1}", "Tel. {0} / Móvil {1}", "{0} (casa), {1} (trabajo)",
+    "{0} {name} / {1}", "a) {0} b) {1}", "{name}: {0}\nAna: {1}", "{0} ext. 12 / {1}", "{0} / {1}, 28001 Madrid",
+)  # fmt: skip
+THREE = ("{0} / {1} / {2}", "{0}, {1}, {2}", "{0}\n{1}\n{2}", "{0}; {1} y {2}")
+
+
+def several_numbers(draw: random.Random) -> Cell:
+    """A cell with two or three numbers of one country, written as at home in a file of it, or each with its code."""
+    country = draw.choice(list(COUNTRIES) + ["ES"] * 10)
+    abroad = draw.random() < 0.3
+    found: dict[str, str] = {}
+    pattern = draw.choice(TWO + THREE)
+    inner = draw.choice(("", " ", ".", "-") if "-" not in pattern else ("", " "))
+    while len(found) < 3:
+        of = draw.choice(list(COUNTRIES)) if abroad else country
+        e164, groups = some_number(draw, of)
+        plan = COUNTRIES[of]
+        found[e164] = (f"+{plan.code} " if abroad else plan.trunk) + inner.join(groups)
+    numbers, texts = tuple(found), tuple(found.values())
+    count = 3 if pattern in THREE else 2
+    text = pattern.format(*texts, name=draw.choice(NAMES))
+    why = frozenset({Reason.SEVERAL_NUMBERS})
+    return Cell(text, "ES" if abroad else country, numbers[:count], f"several: {pattern} {inner!r} {abroad}", why)
+
+
+def doubtful_numbers(draw: random.Random) -> Cell:
+    """A cell with two numbers of which one is not written whole, so that a program may read another one there."""
+    mobile, pt = "6" + "".join(draw.choice("0123456789") for _ in range(8)), some_number(draw, "PT")[0]
+    other = pt[:-1] + str((int(pt[-1]) + 1) % 10)
+    last = f"{draw.randrange(10, 100)}"
+    why = {Reason.SEVERAL_NUMBERS, Reason.EXTRA_DIGITS, Reason.OTHER_COUNTRY, Reason.TOO_LONG, Reason.AMBIGUOUS}
+    choices = (
+        (f"+351 {pt[4:]} / {other[4:]}", (pt, other), "code of the first"),
+        (f"Portugal: {pt[4:]} / {other[4:]}", (pt, other), "country named once"),
+        (f"+34{mobile}/{last}", (f"+34{mobile}", f"+34{mobile[:-2]}{last}"), "last digits"),
+        (f"{mobile}{mobile[::-1].replace(mobile[-1], '6', 1)}", (), "written together"),
+    )
+    text, numbers, kind = draw.choice(choices)
+    return Cell(text, "ES", numbers, f"doubtful: {kind}", frozenset(why))
+
+
 def no_number(draw: random.Random) -> Cell:
     """A cell without any telephone number, or with one of which digits are missing."""
 
@@ -375,6 +420,8 @@ def no_number(draw: random.Random) -> Cell:
         ("mail", f"juan{mobile}@example.com", {some.NOT_A_NUMBER}),
         ("link", f"https://example.com/p/{mobile}", {some.NOT_A_NUMBER}),
         ("error", draw.choice(("#N/A", "#¡DIV/0!", "#REF!", "#N/D", "#VALUE!", "########")), {some.ERROR_CELL}),
+        ("formula", draw.choice(("=B2&C2", f"={mobile}+1", '=HYPERLINK("tel:600123123","Juan")', "=-600123123")),
+         {some.NO_RESULT}),
         ("words", draw.choice(("sin teléfono", "no tiene", "—", "n/a", "pendiente", "?", "ver notas", "x")),
          {some.NOT_A_NUMBER}),
         ("postal address", f"C/ Mayor {draw.randrange(1, 99)}, 28001 Madrid", {some.NOT_A_NUMBER}),
@@ -397,8 +444,11 @@ def no_number(draw: random.Random) -> Cell:
 
 
 def cells(seed: int) -> Iterator[Cell]:
-    """12,500 cells: 10,500 with one number or two, and 2,000 with none."""
+    """14,100 cells: 9,500 with one number, 2,600 with several, and 2,000 with none."""
     draw = random.Random(seed)
-    for make, many in ((one_number, 6500), (special_notation, 3000), (two_numbers, 1000), (no_number, 2000)):
+    for make, many in (
+        (one_number, 6500), (special_notation, 3000), (two_numbers, 1000), (no_number, 2000),
+        (several_numbers, 1500), (doubtful_numbers, 100),
+    ):  # fmt: skip
         for _ in range(many):
             yield make(draw)

@@ -191,3 +191,28 @@ def test_the_heavy_data_is_not_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "numbers"),
+    [
+        ("611222333 611222334", "ES", ("+34611222333", "+34611222334")),
+        ("611222333-911222334", "ES", ("+34611222333", "+34911222334")),
+        ("Fijo 911222334, móvil 611222333", "ES", ("+34911222334", "+34611222333")),
+        ("611222333 / 911222334 / 611222333", "ES", ("+34611222333", "+34911222334")),
+        ("030/1234567 - 0171/1234567", "DE", ("+49301234567", "+491711234567")),
+        ("611222333; +351912345678", "ES", ()),  # the first may be Portuguese too
+        ("0034 611222333; +351912345678", "ES", ("+34611222333", "+351912345678")),
+        ("Portugal: 912345678 / 913456789", "ES", ()),
+        ("España: 912345678 / 913456789", "ES", ("+34912345678", "+34913456789")),
+        ("911222334/35", "ES", ()),
+        ("611222333 / 61122233", "ES", ()),
+        ("611222333911222334", "ES", ()),
+        ("2012 3456 7890 1234", "DK", ()),  # as a card is written
+        ("20123456 / 78901234", "DK", ("+4520123456", "+4578901234")),
+    ],
+)
+def test_several_numbers_that_are_certain(text: str, country: str, numbers: tuple[str, ...]) -> None:
+    phone = parse(text, country)
+    assert (phone.e164, phone.numbers) == (None, numbers)
+    assert set(numbers) <= set(phone.offered)

@@ -19,7 +19,8 @@ from portal.application import build
 from portal.config import read_settings
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs import commands
+from portal.documents.storage import sheet_part
+from portal.jobs import commands, shares
 from portal.jobs.models import ScrapingJob
 
 NOW = datetime(2026, 5, 5, 9, 0, tzinfo=UTC)
@@ -143,6 +144,7 @@ def make_document(
     storage_tmp.unlink()
     sheet = storage.sheet_path(stored.key, 0)
     sheet.write_text("\n".join(json.dumps(row) for row in [["Teléfono"], *([cell] for cell in cells)]) + "\n")
+    storage.put_derived(stored.key, sheet_part(0))
     facts = {
         "index": 0, "name": "Hoja1", "hidden": False, "rows": len(cells) + 1, "columns": 1, "header_row": 1,
         "number_column": 0, "header": ["Teléfono"], "sample": [[str(cell)] for cell in cells[:10]],
@@ -154,6 +156,13 @@ def make_document(
     db.session.add(document)
     db.session.commit()
     return document
+
+
+def hold(job: ScrapingJob, now: datetime = NOW, lease_seconds: float = 60, *, worker: str = "w") -> shares.Holding:
+    """The hold of a claimed job's first worker, as `run` gets it."""
+    held = shares.held_by_worker(job.id, job.attempt, worker) or shares.hold(job, worker, now, lease_seconds)
+    db.session.commit()
+    return held
 
 
 def make_job(

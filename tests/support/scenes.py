@@ -11,7 +11,7 @@ from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Answer, Outcome
-from tests.support.cast import NOW
+from tests.support.cast import NOW, hold
 
 BACKOFF = Backoff(base_seconds=120, spread=0)
 LEASE = 60
@@ -38,7 +38,7 @@ def answer(
         LookedUp(number, Answer(outcome, fields or {}, reason))
         for number, outcome in zip(waiting, outcomes, strict=False)
     ]
-    save(job.id, job.attempt, looked, now, LEASE)
+    save(hold(job, now), looked, now, LEASE)
 
 
 def completed(job: ScrapingJob, now: datetime = NOW) -> ScrapingJob:

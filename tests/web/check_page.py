@@ -63,19 +63,27 @@ def figures(page: str) -> dict[str, int]:
     return {name: int(number.replace(",", "")) for name, number in found}
 
 
+def ticked(page: str) -> list[str]:
+    """The positions of the ticked columns."""
+    return re.findall(r'<input type="checkbox" id="column-\d+" name="column" value="(\d+)" checked>', page)
+
+
 def selected(page: str, name: str) -> str:
+    """The chosen option of a select, or the first ticked column."""
+    if name == "column":
+        return ticked(page)[0]
     select = re.search(rf'<select id="{name}".*?</select>', page, re.S)
     assert select
     return re.findall(r'<option value="([^"]*)" selected>', select[0])[0]
 
 
-def form_of(page: str, address: str) -> dict[str, str]:
-    """What a browser without JavaScript would send: hidden fields and selects."""
+def form_of(page: str, address: str) -> dict[str, str | list[str]]:
+    """What a browser without JavaScript would send: hidden fields, ticks and selects."""
     form = re.search(rf'<form[^>]*action="{address}".*?</form>', page, re.S)
     assert form
     hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
     selects = {name: selected(page, name) for name in re.findall(r'<select id="(\w+)"', form[0])}
-    return {**hidden, **selects}
+    return {**hidden, **selects, "column": ticked(form[0])}
 
 
 def jobs() -> list[ScrapingJob]:

@@ -163,14 +163,14 @@ def test_the_default_source_is_preselected(as_alice, alice, app, tmp_path) -> No
 
 
 def test_an_offered_number_is_shown_and_not_looked_up(app: Flask, as_alice: FlaskClient) -> None:
-    cells = ("600123123 (Juan)", "447911123456", "600123124 / 911234567", "-912345644", "612345.67")
+    cells = ("600123123 (Juan)", "447911123456", "911234567/68", "-912345644", "612345.67")
     document_id = upload(as_alice, "\n".join(("Teléfono", *cells)).encode(), "clientes.csv")
     read(app, document_id)
     page = as_alice.get(f"/documents/{document_id}?column=0&header_row=1&country=ES").text
     assert figures(page) == {"to_look_up": 1, "duplicates": 0, "invalid": 4, "blank": 0}
     sentences = (
         "Write it with + and its country code. We can read: +447911123456.",
-        "Put each number in its own row. We can read: +34600123124 · +34911234567.",
+        "with / between them. We can read: +34911234567 · +34911234568.",
         "enter the telephone number again. We can read: +34912345678 · +34912345644.",
         "Write the telephone number without a decimal point.",
     )

@@ -186,7 +186,7 @@ def test_cancel_says_what_is_kept(as_alice: FlaskClient, alice: User, make_job: 
     job = make_job(alice, 5)
     scenes.claim(job)
     scenes.answer(job, [Outcome.FOUND] * 2)
-    assert "2 rows are ready: they are kept" in page_of(as_alice, job)
+    assert "2 numbers are ready: they are kept" in page_of(as_alice, job)
     as_alice.post(f"/jobs/{job.id}/cancel")
     assert standing(job).processed_numbers == 2
 

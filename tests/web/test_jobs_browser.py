@@ -172,7 +172,7 @@ def test_who_asked_for_it_is_told_on_the_screen_when_the_file_has_ended(
     expect(page.locator("#job-live")).to_have_attribute("data-status", "completed", timeout=15_000)
     services.wait_until(lambda: page.evaluate("window.told.length") == 1, 5, "the browser has told it once")
     ((title, body),) = page.evaluate("window.told")
-    assert title == "clientes.xlsx" and body.startswith("Done: 2 of 2 rows have data.")
+    assert title == "clientes.xlsx" and body.startswith("Done: 2 of 2 numbers have data.")
     expect(page.get_by_text("This browser will notify you when it finishes")).to_have_count(0)
 
 

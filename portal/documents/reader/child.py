@@ -14,12 +14,16 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sandbox import lock_in
 from portal.tether import die_with
+
+if TYPE_CHECKING:
+    from portal.documents.reader.workbook import RawSheet
 
 MACHINE_FAULTS = (
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENFILE,
@@ -47,17 +51,22 @@ def confine(limits: ReadLimits, parent: int, path: Path, folder: Path) -> None:
     lock_in([path], folder)
 
 
-def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
+def read_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
     """Write each sheet's rows to `<n>.jsonl` in `folder`; return one dictionary of facts a sheet. Raises Unreadable."""
     from portal.documents.reader import file_type, sheet_file
 
-    kind = file_type.file_type_of(path, file_name)
+    kind = file_type.file_type_of(path, said["name"])
     budget = sheet_file.Budget(limits)
     found = []
-    for index, (name, hidden, rows) in enumerate(_sheets(path, file_name, folder, kind, limits)):
-        facts = {"index": index, "name": name[:100], "hidden": hidden, "rows": 0, "columns": 0}
+    for index, sheet in enumerate(_sheets(path, said, folder, kind, limits)):
+        facts = {"index": index, "name": sheet.name[:100], "hidden": sheet.hidden, "far": sheet.far,
+                 "text": sheet.text}  # fmt: skip
         try:
-            facts["rows"], facts["columns"] = sheet_file.write_sheet(folder / f"{index}.jsonl", rows, limits, budget)
+            written = sheet_file.write_sheet(
+                folder / f"{index}.jsonl", sheet.rows, limits, budget, sheet.hidden_rows
+            )  # fmt: skip
+            facts |= {"rows": written.rows, "columns": written.columns, "counted": written.counted,
+                      "hidden_rows": written.hidden}  # fmt: skip
         except Unreadable as error:
             if error.problem is not FileProblem.TOO_MANY_COLUMNS:
                 raise
@@ -66,39 +75,41 @@ def read_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> l
     return found
 
 
-def _sheets(
-    path: Path, file_name: str, folder: Path, kind: str, limits: ReadLimits
-) -> Iterator[tuple[str, bool, Iterator[list[Any]]]]:
+def _sheets(path: Path, said: dict[str, str], folder: Path, kind: str, limits: ReadLimits) -> "Iterator[RawSheet]":
     from portal.documents.reader import csv_text, file_type, ole_check, workbook, xlsb_check, zip_check
 
     if kind == file_type.FileType.TEXT:
-        yield Path(file_name).stem[:100], False, csv_text.read_rows(path, file_type.extension_of(file_name))
+        choice = csv_text.TextChoice(said["encoding"], said["delimiter"])
+        dialect = csv_text.dialect_of(path, file_type.extension_of(said["name"]), choice)
+        rows = csv_text.read_rows(path, dialect)
+        yield workbook.RawSheet(Path(said["name"]).stem[:100], False, rows, text=asdict(dialect))
         return
     if kind == file_type.FileType.ZIP:
         zip_check.check_zip(path, limits)
         xlsb_check.check_xlsb(path)
     elif kind == file_type.FileType.OLE:
         ole_check.check_ole(path)
-    for sheet in workbook.read_sheets(path, folder, limits):
-        yield sheet.name, sheet.hidden, sheet.rows
+    else:  # a page or XML that could not be converted
+        raise Unreadable(FileProblem.WRONG_TYPE, {"found": "html"})
+    yield from workbook.read_sheets(path, folder, limits)
 
 
-def convert_into(path: Path, file_name: str, folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
+def convert_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
     """Write an old workbook as `converted.xlsx` in `folder`; return the names of its sheets. Raises Unreadable."""
     from portal.documents.reader.conversion import convert
 
-    return [{"name": name} for name in convert.convert(path, file_name, folder / CONVERTED, limits)]
+    return [{"name": name} for name in convert.convert(path, said["name"], folder / CONVERTED, limits)]
 
 
 TASKS = {"read": read_into, "convert": convert_into}
 
 
-def _report(task: str, path: Path, file_name: str, folder: Path, limits: ReadLimits) -> dict[str, Any]:
+def _report(task: str, path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> dict[str, Any]:
     """Do the task and return the report for the parent. Whatever the parser raises is the file's fault."""
     from python_calamine import PasswordError
 
     try:
-        return {"sheets": TASKS[task](path, file_name, folder, limits)}
+        return {"sheets": TASKS[task](path, said, folder, limits)}
     except Unreadable as error:
         return {"problem": error.problem, "facts": error.facts}
     except MemoryError:
@@ -118,11 +129,11 @@ def _report(task: str, path: Path, file_name: str, folder: Path, limits: ReadLim
 
 def main(arguments: list[str]) -> None:
     """Read one file and print the report. `arguments`: task, path, folder, limits as JSON, parent's pid; the file's
-    name comes by stdin, as other users can read a command line."""
+    name comes by stdin, as other users can read a command line, with the encoding and delimiter that were chosen."""
     task, path, folder, limits_json, parent = arguments
-    limits, file_name = ReadLimits.from_json(limits_json), sys.stdin.read()
+    limits, said = ReadLimits.from_json(limits_json), json.load(sys.stdin)
     confine(limits, int(parent), Path(path), Path(folder))
-    json.dump(_report(task, Path(path), file_name, Path(folder), limits), sys.stdout)
+    json.dump(_report(task, Path(path), said, Path(folder), limits), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ if either its extension or its content is not a spreadsheet's.
 """
 
 import codecs
+import re
 from enum import StrEnum
 from pathlib import Path, PurePath
 
@@ -15,6 +16,8 @@ _CHUNK_BYTES = 1024 * 1024
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_XML_2003 = "urn:schemas-microsoft-com:office:spreadsheet"
+_HTML = re.compile(r"<(?:html|table|body|!doctype html)\b")
 _OTHER_TYPES = {
     b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"%PDF": "pdf", b"\x1f\x8b": "gzip",
     b"Rar!": "rar", b"7z\xbc\xaf": "7z", b"SQLite format 3": "sqlite", b"\x7fELF": "program", b"{\\rtf": "rtf",
@@ -26,6 +29,8 @@ class FileType(StrEnum):
 
     ZIP = "zip"  # xlsx, xlsm, xlsb, ods
     OLE = "ole"  # xls, or an encrypted xlsx
+    HTML = "html"  # a web page in the place of a workbook
+    XML_2003 = "xml_2003"  # XML of Excel 2003, in the place of a workbook
     TEXT = "text"  # csv, tsv
 
 
@@ -39,11 +44,32 @@ def extension_of(file_name: str) -> str:
     return PurePath(file_name.strip()).suffix.lower()
 
 
-def may_be_old(path: Path, file_name: str) -> bool:
-    """Return whether this may be a workbook in one of Excel's older formats, xls or xlsb: the content decides later."""
+def is_converted(path: Path, file_name: str) -> bool:
+    """Return whether this is read by way of an xlsx: one of Excel's older formats, xls or xlsb, a page or XML."""
     with path.open("rb") as file:
-        head = file.read(len(_OLE))
-    return head == _OLE or (extension_of(file_name) == ".xlsb" and head.startswith(_ZIP))
+        head = file.read(HEAD_BYTES)
+    extension = extension_of(file_name)
+    if head.startswith(_OLE):
+        return True
+    return (extension == ".xlsb" and head.startswith(_ZIP)) or (
+        extension in WORKBOOKS and _markup_type(head) is not None
+    )
+
+
+def markup_type_of(path: Path) -> FileType | None:
+    """Return HTML or XML_2003 when a file is that, whatever its name says."""
+    with path.open("rb") as file:
+        return _markup_type(file.read(HEAD_BYTES))
+
+
+def _markup_type(head: bytes) -> FileType | None:
+    encoding = wide_encoding(head) or "latin-1"
+    text = head.decode(encoding, "replace").lstrip("\ufeff\xef\xbb\xbf \t\r\n").lower()
+    if not text.startswith("<"):
+        return None
+    if _XML_2003 in text:
+        return FileType.XML_2003
+    return FileType.HTML if _HTML.search(text) else None
 
 
 def file_type_of(path: Path, file_name: str) -> FileType:
@@ -59,6 +85,8 @@ def file_type_of(path: Path, file_name: str) -> FileType:
         return FileType.ZIP
     if head.startswith(_OLE) and extension in WORKBOOKS:
         return _ole_type(path)
+    if extension in WORKBOOKS and (markup := _markup_type(head)) is not None:
+        return markup
     # Many programs save plain text as .xls and call it Excel; Excel itself opens such files.
     if extension in TEXTS or extension == ".xls":
         _require_text(head)

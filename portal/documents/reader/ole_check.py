@@ -1,4 +1,5 @@
-"""Check an .xls file's own tables of sectors against its size, before the parser allocates what they claim. Pure.
+"""Check an .xls file's own tables of sectors against its size, before the parser allocates what they claim, and whether
+it needs a password. Pure.
 
 An .xls is a small file system ([MS-CFB], "compound file"): a header, sectors, a table that chains them (FAT), a table
 of that table's sectors (DIFAT) and a directory. calamine believes their counts and follows their chains to the end: a
@@ -17,6 +18,10 @@ _FIRST_FAT_SECTORS = 109  # those that the header itself lists
 _END = 0xFFFFFFFA  # from here on a sector's number is a mark: end of chain, free, part of the FAT or the DIFAT
 _STREAM, _ROOT = 2, 5
 _SHORT_STREAM = 4096  # shorter streams are inside the root's, in sectors of 64 bytes with a table of their own
+_SHORT_SECTOR = 64
+_WORKBOOKS = frozenset({"workbook", "book"})  # names of the stream with the sheets
+_BEGINS, _PASSWORD = frozenset({0x0009, 0x0209, 0x0409, 0x0809}), 0x002F  # records BOF and FilePass ([MS-XLS] 2.4)
+_RECORDS_BEFORE_PASSWORD = 4  # FilePass follows BOF, or a record about who may write
 
 
 class _Header(NamedTuple):
@@ -33,14 +38,18 @@ class _Header(NamedTuple):
 
 
 def check_ole(path: Path) -> None:
-    """Raise Unreadable (damaged) when a count is larger than the file has room for, or a chain has no end."""
+    """Raise Unreadable: damaged when a count is larger than the file has room for, or a chain has no end; encrypted
+    when the sheets need a password."""
     size = path.stat().st_size
     raw = path.read_bytes() if size >= _HEADER_BYTES else b""
     try:
-        header = _header(raw)
-        _Sectors(raw, header).check()
-    except (struct.error, IndexError, ValueError) as error:
+        sectors = _Sectors(raw, _header(raw))
+        sectors.check()
+        encrypted = sectors.needs_password()
+    except (struct.error, IndexError, ValueError, StopIteration) as error:
         raise Unreadable(FileProblem.DAMAGED) from error
+    if encrypted:
+        raise Unreadable(FileProblem.ENCRYPTED)
 
 
 def _header(raw: bytes) -> _Header:
@@ -68,7 +77,7 @@ class _Sectors:
         mini_fat: list[int] = []
         for number in _walk(header.mini_fat_start, self.fat):
             mini_fat += struct.unpack(self.numbers, self._sector(number))
-        for kind, start, length in self._entries():
+        for _, kind, start, length in self._entries():
             if kind not in (_STREAM, _ROOT):
                 continue
             if length > len(self.raw):
@@ -91,14 +100,40 @@ class _Sectors:
             raise ValueError("more FAT than file")
         yield from found
 
-    def _entries(self) -> Iterator[tuple[int, int, int]]:
-        """Kind, first sector and length of each entry of the directory."""
+    def needs_password(self) -> bool:
+        """Return whether the stream with the sheets is encrypted: the parser would say so only of some of them."""
+        for name, kind, start, length in self._entries():
+            if kind == _STREAM and name.lower() in _WORKBOOKS and length:
+                head, at = self._head(start, length), 0
+                for position in range(_RECORDS_BEFORE_PASSWORD):
+                    record, size = struct.unpack_from("<HH", head, at)
+                    if record == _PASSWORD:
+                        return position > 0
+                    if position == 0 and record not in _BEGINS:
+                        break
+                    at += 4 + size
+                    if at + 4 > len(head):
+                        break
+        return False
+
+    def _head(self, start: int, length: int) -> bytes:
+        """The first bytes of a stream: one sector, or the rest of the one that holds a short stream."""
+        if length >= _SHORT_STREAM:
+            return self._sector(start)
+        root = next(first for _, kind, first, _ in self._entries() if kind == _ROOT)
+        place, within = divmod(start * _SHORT_SECTOR, self.size)
+        return self._sector(_walk(root, self.fat)[place])[within:]
+
+    def _entries(self) -> Iterator[tuple[str, int, int, int]]:
+        """Name, kind, first sector and length of each entry of the directory."""
         for number in _walk(self.header.directory_start, self.fat):
             sector = self._sector(number)
             for at in range(0, self.size, _ENTRY_BYTES):
                 # In files with small sectors, the upper half of the length may be anything.
                 start, length = struct.unpack_from("<II" if self.size == 512 else "<IQ", sector, at + 116)
-                yield sector[at + 66], start, length
+                (size,) = struct.unpack_from("<H", sector, at + 64)
+                name = sector[at : at + min(size, 64)].decode("utf-16-le", "replace").rstrip("\0")
+                yield name, sector[at + 66], start, length
 
     def _sector(self, number: int) -> bytes:
         """One sector; the file's last one may be cut short, and is filled up with zeros."""

@@ -11,20 +11,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 from typing import IO, Any
 
-from portal.documents.reader.file_type import may_be_old
-from portal.documents.reader.header_guess import guess
+from portal.documents.reader.csv_text import TextChoice
+from portal.documents.reader.file_type import is_converted
+from portal.documents.reader.header_guess import guess_sheet
 from portal.documents.reader.limits import CONVERTED, MACHINE_FAILED, FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sheet_file import header_of, sample
+from portal.documents.reader.total_rows import total_rows
 
 __all__ = [
-    "FileProblem", "ReadLimits", "ReadingFailed", "SheetFacts", "Unreadable", "convert", "header_of", "read", "sample",
+    "FileProblem", "ReadLimits", "ReadingFailed", "SheetFacts", "Unreadable", "header_of", "read", "sample",
 ]  # fmt: skip
 
 # The child gets an empty `portal` package: the real one would load Flask and the database, which takes half a second,
@@ -61,20 +63,37 @@ class SheetFacts:
     columns: int = 0
     header_row: int = 0  # guessed, as Excel counts; 0 = no header
     number_column: int = 0  # guessed, from 0
+    number_columns: list[int] = field(default_factory=list)  # those that are ticked at first, when there are several
+    likely_columns: list[int] = field(default_factory=list)  # all that look like numbers, the likeliest first
+    numbers: int = 0  # about how many rows have a number in the guessed column
+    country: str = ""  # guessed, for numbers without a prefix; "" when this file was read by an older version
+    rival_countries: list[str] = field(default_factory=list)  # others that the numbers are valid in as well
+    country_from: str = ""  # a CountryFrom
+    country_column: int | None = None  # that names the country of each row, if it names several
     header: list[str] = field(default_factory=list)  # texts of the header row
     sample: list[list[str]] = field(default_factory=list)  # the first 10 rows below the header
     problem: str | None = None  # a FileProblem
     problem_facts: dict[str, Any] = field(default_factory=dict)
+    counted: int | None = None  # rows without those in wide gaps; empty: all (it was read by an older version)
+    hidden_rows: int = 0  # filled rows that the sheet does not show, for a filter or by hand
+    total_rows: list[int] = field(default_factory=list)  # that sum up the list or end it, as Excel counts
+    far: int = 0  # cells far to the right that are left aside
+    text: dict[str, Any] = field(default_factory=dict)  # of a text file: the fields of its csv_text.TextDialect
 
     @property
     def data_rows(self) -> int:
-        """Number of rows below the guessed header."""
-        return max(self.rows - self.header_row, 0)
+        """Number of rows below the guessed header, without those in wide gaps."""
+        return max((self.rows if self.counted is None else self.counted) - self.header_row, 0)
 
     @property
     def usable(self) -> bool:
         """Whether the sheet has rows that can be looked up."""
         return self.problem is None and self.data_rows > 0
+
+    @property
+    def proposed_columns(self) -> tuple[int, ...]:
+        """The columns that are ticked as long as nobody has chosen others, in the sheet's order."""
+        return tuple(sorted({self.number_column, *self.number_columns}))
 
     def has_header_row(self, row: int) -> bool:
         """Return whether `row` (0: no header) can be the header: there are rows below it."""
@@ -90,8 +109,9 @@ class SheetFacts:
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "SheetFacts":
-        """Rebuild the facts from what `to_dict` returned, after a round trip through JSON."""
-        return cls(**facts)
+        """Rebuild the facts from what `to_dict` returned, after a round trip through JSON. What only a newer version of
+        the portal knows is left out."""
+        return cls(**{name: value for name, value in facts.items() if name in cls.__dataclass_fields__})
 
 
 def read(
@@ -101,8 +121,14 @@ def read(
     limits: ReadLimits,
     country: str = "ES",
     stopped: Callable[[], bool] = lambda: False,
+    converted: Path | None = None,
+    choice: TextChoice = TextChoice(),  # noqa: B008
 ) -> list[SheetFacts]:
     """Read the file and write each sheet's rows to `sheet_path(index)`, whose folder also holds the temporary files.
+
+    A workbook in one of Excel's older formats, or a page or XML in its place, is written as xlsx and read from there;
+    the xlsx becomes `converted`. When that is not possible within the limits, the file itself is read. `choice` is what
+    the person chose for a text file.
 
     `country` (two letters) is assumed for numbers without a prefix; once `stopped()` is true, reading ends. Raises
     Unreadable when the file cannot be used, ReadingFailed when another try may succeed, and its subclass MachineFailed
@@ -112,74 +138,100 @@ def read(
         raise Unreadable(FileProblem.EMPTY)
     folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=sheet_path(0).parent))
     try:
-        reports = _run_child("read", path, file_name, folder, limits, stopped)
+        reports, source = _read_by_xlsx(path, file_name, folder, limits, stopped, choice)
         found = [SheetFacts.from_dict(facts) for facts in reports]
         for facts in found:
-            _add_guesses(facts, folder / f"{facts.index}.jsonl", limits, country)
+            add_guesses(facts, folder / f"{facts.index}.jsonl", limits, country)
         _require_usable(found)
         for facts in found:
             if facts.problem is None:
                 os.replace(folder / f"{facts.index}.jsonl", sheet_path(facts.index))
+        if converted is not None and source != path:
+            os.replace(source, converted)
         return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def convert(
-    path: Path, file_name: str, target: Path, limits: ReadLimits, stopped: Callable[[], bool] = lambda: False
-) -> bool:
-    """Write a workbook in one of Excel's older formats as xlsx to `target`. False for any other file, and for one that
-    cannot be converted within the limits; raises MachineFailed and OSError as `read` does."""
-    if not may_be_old(path, file_name):
-        return False
-    folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=target.parent))
-    try:
-        _run_child("convert", path, file_name, folder, limits, stopped)
-        os.replace(folder / CONVERTED, target)
-    except MachineFailed:
-        raise
-    except (Unreadable, ReadingFailed) as error:  # it was read all the same
-        _log.info("%s is not converted: %s", path.name, error)
-        return False
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return True
+def _read_by_xlsx(
+    path: Path,
+    file_name: str,
+    folder: Path,
+    limits: ReadLimits,
+    stopped: Callable[[], bool],
+    choice: TextChoice,
+) -> tuple[list[dict[str, Any]], Path]:
+    """Read the xlsx that the file is converted to, or the file itself; return the reports and which one was read."""
+    if is_converted(path, file_name):
+        try:
+            _run_child("convert", path, file_name, folder, limits, stopped)
+            return _run_child("read", folder / CONVERTED, file_name, folder, limits, stopped), folder / CONVERTED
+        except MachineFailed:
+            raise
+        except (Unreadable, ReadingFailed) as error:
+            _log.info("%s is not converted: %s", path.name, error)
+    return _run_child("read", path, file_name, folder, limits, stopped, choice), path
 
 
-def _add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:
+def add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:
     """Add the guesses to the facts, or the problem that the sheet has too many rows below its header."""
     if facts.problem is not None:
         return
-    facts.header_row, facts.number_column = guess(path, country)
+    guessed = guess_sheet(path, country)
+    facts.header_row, facts.number_column = guessed.header_row, guessed.column
+    facts.number_columns, facts.country_column = list(guessed.ticked), guessed.country_column
+    facts.likely_columns = list(guessed.columns)
+    facts.country, facts.rival_countries = guessed.country.country, list(guessed.country.rivals)
+    facts.country_from = guessed.country.taken_from.value
+    facts.numbers = round(guessed.numbers * max(1.0, facts.data_rows / max(guessed.rows_read, 1)))
     if facts.data_rows > limits.max_rows:
         facts.problem = FileProblem.TOO_MANY_ROWS.value
         facts.problem_facts = {"rows": facts.data_rows, "limit": limits.max_rows}
         return
+    facts.total_rows = total_rows(path, facts.header_row, country)
     facts.header = header_of(path, facts.header_row, facts.columns)
     facts.sample = sample(path, facts.header_row, width=facts.columns)
 
 
 def _require_usable(found: list[SheetFacts]) -> None:
-    """Raise Unreadable when the sheet that a person would see first is unusable, or all are.
+    """Raise Unreadable when no sheet is usable, or when the one that certainly has the numbers is not.
 
-    A problem on a later sheet does not spoil the document: only that sheet cannot be chosen.
+    A problem on another sheet does not spoil the document: only that sheet cannot be chosen.
     """
-    visible = [facts for facts in found if not facts.hidden and (facts.usable or facts.problem)]
-    first = next(iter(visible), None) or next((facts for facts in found if facts.usable or facts.problem), None)
-    if first is None:
+    if not any(facts.usable or facts.problem for facts in found):
         raise Unreadable(FileProblem.NO_ROWS)
-    if first.problem is not None:
+    first = likeliest_sheet([facts for facts in found if facts.usable or facts.problem])
+    usable = any(facts.usable and facts.numbers for facts in found)
+    if first is not None and first.problem is not None and not usable:
         raise Unreadable(FileProblem(first.problem), first.problem_facts)
 
 
+def likeliest_sheet(sheets: Sequence[SheetFacts]) -> SheetFacts | None:
+    """Return the first of these sheets with about as many telephone numbers as any, visible ones before hidden ones;
+    without numbers, the first one."""
+    for hidden in (False, True):
+        seen = [facts for facts in sheets if facts.hidden == hidden]
+        most = max((facts.numbers for facts in seen), default=0)
+        if most:
+            return next(facts for facts in seen if facts.numbers >= most / 2)
+    return next((facts for facts in sheets if not facts.hidden), next(iter(sheets), None))
+
+
 def _run_child(
-    task: str, path: Path, file_name: str, folder: Path, limits: ReadLimits, stopped: Callable[[], bool] = lambda: False
+    task: str,
+    path: Path,
+    file_name: str,
+    folder: Path,
+    limits: ReadLimits,
+    stopped: Callable[[], bool] = lambda: False,
+    choice: TextChoice = TextChoice(),  # noqa: B008
 ) -> list[dict[str, Any]]:
     """Run the child process for a task and return its facts, one dictionary a sheet."""
     command = [sys.executable, "-I", "-c", _START, str(_PORTAL), task]
     command += [str(path.resolve()), str(folder.resolve()), limits.to_json(), str(os.getpid())]
     with tempfile.TemporaryFile() as name, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        name.write(file_name.encode("utf-8", "replace"))
+        said = {"name": file_name.encode("utf-8", "replace").decode(), **asdict(choice)}
+        name.write(json.dumps(said).encode())
         name.seek(0)
         # In its own session: a signal to the worker's whole group (a deploy, Ctrl-C) must not look like a hostile file.
         child = subprocess.Popen(

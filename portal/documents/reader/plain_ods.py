@@ -1,7 +1,8 @@
 """Write an ods again as the parser expects it: python-calamine takes names for text and knows only one form of them.
 
-It refuses indented XML and a package without `mimetype`, and sees nothing under other prefixes. Here expat reads the
-XML as the standard means it; only sheets, rows, cells, their values and text are written. Only for the child process.
+It refuses indented XML and a package without `mimetype`, and sees nothing under other prefixes. Of errors it gives
+nothing, of times not what is shown, and it says nothing of hidden rows. Here expat reads the XML as the standard means
+it; only sheets, rows, cells, their values and text are written. Only for the child process.
 Format: OpenDocument 1.3 part 3, 6.1.2 (white space), 9 (tables).
 """
 
@@ -13,6 +14,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from portal.documents.reader.limits import FileProblem, Unreadable
+from portal.documents.reader.sheet_file import FORMULA_MARK
 
 _MIMETYPE = "application/vnd.oasis.opendocument.spreadsheet"
 _MANIFEST = '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
@@ -29,6 +31,13 @@ _CELLS = {"table:table-cell", "table:covered-table-cell"}
 _MOST_SPACES = 32_767
 _WHITE = re.compile("[ \t\r\n]+")
 _WRITE_BYTES = 256 * 1024
+_LONGEST_TAG = 2_000  # of a cell, that is found when it stands in two pieces
+_NOT_PLAIN = re.compile(
+    rb'calcext:value-type="error"|office:value-type="time"|table:visibility="(?:filter|collapse)"'
+    rb"|<table:table-cell(?=[^>]*\stable:formula=)(?![^>]*\soffice:value-type=)"
+)
+_MOST_REPEATED = 1000  # hidden rows that are one in the XML; more of them are the empty rest of a sheet
+_CALC = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0 value-type"
 
 
 def content_name(path: Path) -> str | None:
@@ -39,24 +48,29 @@ def content_name(path: Path) -> str | None:
 
 
 def is_plain(path: Path, content: str) -> bool:
-    """Whether the parser sees all that is in the XML: it takes CDATA sections for nothing."""
+    """Whether the parser sees all that is in the XML: it takes CDATA sections for nothing, and errors."""
     before = b""
     with zipfile.ZipFile(path) as package, package.open(content) as source:
         while piece := source.read(_WRITE_BYTES):
             # One character is found a hundred times faster than two, and most files have none.
             if b"!" in piece and b"<!" in before + piece:
                 return False
-            before = piece[-1:]
+            if _NOT_PLAIN.search(before + piece):
+                return False
+            before = piece[-_LONGEST_TAG:]
     return True
 
 
-def write_plain(path: Path, content: str, out: Path) -> None:
-    """Write the sheets of the ods at `path` to `out`. Raises Unreadable when its XML is not well-formed."""
+def write_plain(path: Path, content: str, out: Path) -> list[set[int]]:
+    """Write the sheets of the ods at `path` to `out`; return the hidden rows of each (from 1). Raises Unreadable when
+    its XML is not well-formed."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
         new.writestr("mimetype", _MIMETYPE, zipfile.ZIP_STORED)
         new.writestr("META-INF/manifest.xml", _MANIFEST)
         with old.open(content) as source, new.open("content.xml", "w", force_zip64=True) as target:
-            _Plain(target).write(source)
+            plain = _Plain(target)
+            plain.write(source)
+            return plain.hidden
 
 
 class _Plain:
@@ -69,6 +83,8 @@ class _Plain:
         self._open: list[str] = []  # kept elements
         self._skipped = 0  # elements inside each other that are not kept
         self._paragraph: list[str] | None = None
+        self.hidden: list[set[int]] = []
+        self._row = 0
 
     def write(self, source: IO[bytes]) -> None:
         """Read XML and write it. Raises Unreadable."""
@@ -101,11 +117,25 @@ class _Plain:
         elif (tag in _KEPT and not self._in_cell()) or (tag in _AROUND_PARAGRAPHS and self._in_cell()):
             self._open.append(tag)
             if tag in _KEPT:
-                said = ((_usual(key), value) for key, value in attributes.items())
-                written = "".join(f" {key}={quoteattr(value)}" for key, value in said if key)
+                said = {_usual(key): value for key, value in attributes.items()}
+                if tag in _CELLS:
+                    said = _as_shown(said, is_error=attributes.get(_CALC) == "error")
+                elif tag == "table:table":
+                    self.hidden.append(set())
+                    self._row = 0
+                elif tag == "table:table-row":
+                    self._count_row(said)
+                written = "".join(f" {key}={quoteattr(value)}" for key, value in said.items() if key)
                 self._put(f"<{tag}{written}{self._spaces()}>")
         else:
             self._skipped = 1
+
+    def _count_row(self, said: dict[str, str]) -> None:
+        text = said.get("table:number-rows-repeated", "1")
+        repeated = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+        if self.hidden and said.get("table:visibility") in ("filter", "collapse") and repeated <= _MOST_REPEATED:
+            self.hidden[-1].update(range(self._row + 1, self._row + repeated + 1))
+        self._row += repeated
 
     def _spaces(self) -> str:
         """The declarations, for the root."""
@@ -140,6 +170,20 @@ class _Plain:
     def _flush(self) -> None:
         self._out.write("".join(self._written).encode("utf-8", "replace"))
         self._written, self._size = [], 0
+
+
+def _as_shown(said: dict[str, str], *, is_error: bool) -> dict[str, str]:
+    """A cell's attributes by which the parser takes its text: for an error and a time as they are shown; for a formula
+    without a result, the formula."""
+    kind, formula = said.get("office:value-type"), said.get("table:formula")
+    if is_error or kind == "time":
+        return {key: value for key, value in said.items() if key.startswith("table:number-")} | {
+            "office:value-type": "string"
+        }
+    if formula is not None and kind is None:
+        plain = formula.partition(":")[2] if ":" in formula[:6] else formula  # of:=A1 names its language
+        return said | {"office:value-type": "string", "office:string-value": FORMULA_MARK + plain.removeprefix("=")}
+    return said
 
 
 _MEANT = {0: " ", 1: "\t", 2: "\n"}  # characters that XML cannot hold, for the white space of elements

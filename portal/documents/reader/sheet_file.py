@@ -1,30 +1,48 @@
 """The file that holds the rows of one sheet: each line is a JSON list of a row's cells. Pure.
 
-Line k is Excel's row k. A cell is a text, a number, true or false, null, or {"d": "2026-01-31T00:00:00"} for a date.
-Empty cells at a row's end are not written, so rows differ in length: pass `rows` the width you need.
+Line k is Excel's row k. A cell is a text, a number, true or false, null, {"d": "2026-01-31T00:00:00"} for a date, or
+{"f": "A1+B1"} for a formula without a result. Empty cells at a row's end are not written, so rows differ in length:
+pass `rows` the width you need. The line of a hidden row ends with a space.
 """
 
 import datetime
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
+from portal.documents.reader.time_text import plain_text
 
 Cell = str | int | float | bool | dict[str, str] | None
 MAX_CELL_CHARACTERS = 32_767  # Excel's own limit
 DISPLAY_CHARACTERS = 200
+GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
+_HIDDEN = " \n"
+
+
+FORMULA_MARK = "\ue000"  # before a formula in a text of the parser, as nobody writes it
+
+
+class Formula(str):
+    """A formula for which the file has no result, without its equals sign."""
+
+    __slots__ = ()
 
 
 def cell_of(value: Any) -> Cell:
     """Convert a value of the parser to a cell. Numbers arrive as floats; whole ones become integers here."""
     match value:
+        case Formula():
+            return {"f": str(value)[:MAX_CELL_CHARACTERS].replace("\x00", "")}
         case None | "":
             return None
+        case str() if value.startswith(FORMULA_MARK):
+            return {"f": value[1:MAX_CELL_CHARACTERS]}
         case str():
             # Not every database can store a NUL or half a surrogate pair.
             return value[:MAX_CELL_CHARACTERS].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
@@ -40,8 +58,10 @@ def cell_of(value: Any) -> Cell:
             return {"d": value.isoformat(timespec="seconds")}
         case datetime.date():
             return {"d": f"{value.isoformat()}T00:00:00"}
+        case datetime.timedelta():
+            return plain_text(value)
         case _:
-            return str(value)[:MAX_CELL_CHARACTERS]  # a time of day or a duration
+            return str(value)[:MAX_CELL_CHARACTERS]  # a time of day
 
 
 def text_of(cell: Cell) -> str:
@@ -53,6 +73,8 @@ def text_of(cell: Cell) -> str:
             return cell
         case bool():
             return "TRUE" if cell else "FALSE"
+        case {"f": formula}:
+            return f"={formula}"
         case dict():
             day, _, time = cell.get("d", "").partition("T")
             return day if time in ("", "00:00:00") else f"{day} {time}"
@@ -84,12 +106,26 @@ class Budget:
             raise Unreadable(FileProblem.TOO_LARGE, {"limit": self.limits.output_bytes // (1024 * 1024)})
 
 
-def write_sheet(path: Path, values: Iterator[list[Any]], limits: ReadLimits, budget: Budget) -> tuple[int, int]:
-    """Write a sheet's rows; return its numbers of rows and columns, without the empty ones at the end.
+@dataclass(frozen=True)
+class Written:
+    """What was written of a sheet: the number of its last row, its columns, and how many rows count: all but those in
+    a gap of GAP_ROWS or more."""
 
-    Rows after `limits.max_lines` are counted but not written. Raises Unreadable for too many columns or too much text.
+    rows: int = 0
+    columns: int = 0
+    counted: int = 0
+    hidden: int = 0  # filled rows that the sheet does not show
+
+
+def write_sheet(
+    path: Path, values: Iterator[list[Any]], limits: ReadLimits, budget: Budget, hidden: Container[int] = ()
+) -> Written:
+    """Write a sheet's rows, without the empty ones at the end. `hidden` are the numbers of the rows that are not shown.
+
+    Rows after the first `limits.max_lines` that count are counted but not written. Raises Unreadable for too many
+    columns or too much text.
     """
-    row_count = width = written = 0
+    row_count = width = written = counted = not_shown = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row_no, row in enumerate(values, start=1):
             end = len(row)
@@ -97,20 +133,48 @@ def write_sheet(path: Path, values: Iterator[list[Any]], limits: ReadLimits, bud
                 end -= 1
             if not end:
                 continue
+            gap = row_no - row_count - 1
+            counted += 1 + (gap if gap < GAP_ROWS else 0)
             row_count = row_no
             width = max(width, end)
             if width > limits.max_columns:
                 raise Unreadable(FileProblem.TOO_MANY_COLUMNS, {"columns": width, "limit": limits.max_columns})
-            if row_no > limits.max_lines:
+            if counted > limits.max_lines:
                 continue
             line = json.dumps([cell_of(value) for value in row[:end]], ensure_ascii=False, separators=(",", ":"))
-            line = "[]\n" * (row_no - written - 1) + line + "\n"
+            is_hidden = row_no in hidden
+            not_shown += is_hidden
+            line = "[]\n" * (row_no - written - 1) + line + (_HIDDEN if is_hidden else "\n")
             budget.spend(len(line))
             file.write(line)
             written = row_no
         file.flush()
         os.fsync(file.fileno())
-    return row_count, width
+    return Written(row_count, width, counted, not_shown)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows of a sheet that a person leaves alone: the hidden ones, and those with these numbers."""
+
+    hidden: bool = False
+    numbers: frozenset[int] = frozenset()
+
+
+def rows_to_check(sheet_path: Path, left: LeftOut = LeftOut()) -> Iterator[tuple[int, list[Cell]]]:
+    """Read the rows as `rows` does, without those that are left out and without gaps of GAP_ROWS or more."""
+    empty: list[int] = []
+    with sheet_path.open(encoding="utf-8", newline="\n") as file:
+        for row_no, line in enumerate(file, start=1):
+            if row_no in left.numbers or (left.hidden and line.endswith(_HIDDEN)):
+                continue
+            if line == "[]\n":
+                empty.append(row_no)
+                continue
+            if len(empty) < GAP_ROWS:
+                yield from ((one, []) for one in empty)
+            empty.clear()
+            yield row_no, json.loads(line)
 
 
 def rows(sheet_path: Path, width: int = 0) -> Iterator[tuple[int, list[Cell]]]:

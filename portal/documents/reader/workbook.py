@@ -1,11 +1,16 @@
-"""Read a workbook's sheets with python-calamine. Only for the child process: a hostile file can abort it."""
+"""Read a workbook's sheets with python-calamine. Only for the child process: a hostile file can abort it.
+
+What the parser does not say of an xlsx is added from `xlsx_notes`.
+"""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from python_calamine import (
     CalamineError,
@@ -17,6 +22,11 @@ from python_calamine import (
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.plain_ods import content_name, is_plain, write_plain
+from portal.documents.reader.thin_sheet import write_near
+from portal.documents.reader.xlsx_notes import SheetNotes, XlsxNotes
+
+_NO_NOTES = SheetNotes()
+MOST_ROWS = 1_048_576
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,9 @@ class RawSheet:
     name: str
     hidden: bool
     rows: Iterator[list[Any]]
+    hidden_rows: Container[int] = ()
+    far: int = 0  # cells far to the right that are left aside
+    text: dict[str, Any] = field(default_factory=dict)  # how a text file is written
 
 
 def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawSheet]:
@@ -33,30 +46,79 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
 
     What had to be written again for the parser is in `folder` for a moment.
     """
-    with _opened(path, folder) as workbook:
+    workbook, hidden_rows = _opened(path, folder)
+    with workbook:
         found = [(n, meta) for n, meta in enumerate(workbook.sheets_metadata) if meta.typ == SheetTypeEnum.WorkSheet]
         if len(found) > limits.max_sheets:
             raise Unreadable(FileProblem.TOO_MANY_SHEETS, {"sheets": len(found), "limit": limits.max_sheets})
+        notes = _notes(path, limits)
         for position, meta in found:
-            sheet = workbook.get_sheet_by_index(position)
-            yield RawSheet(meta.name, meta.visible != SheetVisibleEnum.Visible, _rows(sheet, limits))
+            noted = notes.of(position) if notes else _NO_NOTES
+            if noted.is_thin:
+                rows = _thin_rows(path, folder, position, noted, limits)
+            else:
+                rows = _rows(workbook.get_sheet_by_index(position), limits)
+            if noted.cells:
+                rows = _with(noted.cells, rows, limits)
+            hidden = meta.visible != SheetVisibleEnum.Visible
+            not_shown = hidden_rows[position] if position < len(hidden_rows) else noted.hidden
+            yield RawSheet(meta.name, hidden, rows, not_shown, noted.far if noted.has_far else 0)
 
 
-def _opened(path: Path, folder: Path) -> CalamineWorkbook:
-    """Open the workbook. An ods that the parser refuses, or does not wholly see, is written again as it expects."""
+def _notes(path: Path, limits: ReadLimits) -> XlsxNotes | None:
+    """The notes on an xlsx; None for other files, and for one that only the parser can read."""
+    try:
+        return XlsxNotes(path, limits) if zipfile.is_zipfile(path) else None
+    except (zipfile.BadZipFile, KeyError, ValueError, ParseError):
+        return None
+
+
+def _with(cells: dict[int, dict[int, Any]], rows: Iterator[list[Any]], limits: ReadLimits) -> Iterator[list[Any]]:
+    """The rows with these cells instead of the parser's. They may stand behind its last row."""
+    last = max(cells)
+    for row_no in count(1):
+        row = next(rows, None)
+        if row is None:
+            if row_no > min(last, MOST_ROWS):
+                return
+            row = []
+        for column, value in cells.get(row_no, {}).items():
+            row += [None] * (column + 1 - len(row))
+            row[column] = value
+        yield row
+
+
+def _thin_rows(path: Path, folder: Path, place: int, notes: SheetNotes, limits: ReadLimits) -> Iterator[list[Any]]:
+    """The rows of a sheet with wide gaps, which is written again without them for the parser."""
+    near = folder / "near.xlsx"
+    try:
+        numbers = write_near(path, notes.part, near, limits)
+        with CalamineWorkbook.from_path(str(near)) as workbook:
+            row_no = 0
+            for number, row in zip(numbers, _rows(workbook.get_sheet_by_index(place), limits), strict=False):
+                yield from ([] for _ in range(row_no + 1, number))
+                row_no = max(number, row_no + 1)
+                yield row
+    finally:
+        near.unlink(missing_ok=True)
+
+
+def _opened(path: Path, folder: Path) -> tuple[CalamineWorkbook, list[set[int]]]:
+    """Open the workbook. An ods that the parser refuses, or does not wholly see, is written again as it expects: then
+    the hidden rows of each sheet are known."""
     content = content_name(path) if zipfile.is_zipfile(path) else None
     if content is None:
-        return CalamineWorkbook.from_path(str(path))
+        return CalamineWorkbook.from_path(str(path)), []
     if is_plain(path, content):
         with suppress(CalamineError, OSError):  # the machine would fail again below
             workbook = CalamineWorkbook.from_path(str(path))
             if workbook.sheet_names:
-                return workbook
+                return workbook, []
             workbook.close()
     plain = folder / "plain.ods"
     try:
-        write_plain(path, content, plain)
-        return CalamineWorkbook.from_path(str(plain))
+        hidden = write_plain(path, content, plain)
+        return CalamineWorkbook.from_path(str(plain)), hidden
     finally:
         plain.unlink(missing_ok=True)
 

@@ -6,7 +6,7 @@ that cannot be saved fails alone. It must not know how an attempt ends.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
@@ -17,10 +17,12 @@ from portal.causes import CauseCode
 from portal.jobs.attempt import outcome
 from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.database_wait import roll_back, until_back
+from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.outcome import Conditions
-from portal.jobs.attempt.save import AttemptTaken, LedgerMismatch, LookedUp, save
+from portal.jobs.attempt.save import LedgerMismatch, LookedUp, Seen, save
 from portal.jobs.core import answer_samples, timeline
 from portal.jobs.core.ledger import WaitingNumber
+from portal.jobs.shares import AttemptTaken
 from portal.sources import stats
 from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import Answer, Outcome
@@ -28,6 +30,7 @@ from portal.sources.http.answer_samples import Samples
 
 log = structlog.get_logger(__name__)
 
+SAMPLES_OF_A_WORKER = 1000  # more than a session keeps: each worker of an attempt counts its own
 _OUTCOME = attrgetter("answer.outcome")
 
 
@@ -40,19 +43,11 @@ class Unsaved(NamedTuple):
 
 
 class AnswerBuffer:
-    """Collects answers and saves them. `numbers` are those of the attempt, for the samples."""
+    """Collects answers and saves them. `held` has the numbers that the worker looks up."""
 
-    def __init__(
-        self,
-        job_id: int,
-        attempt: int,
-        conditions: Conditions,
-        cache: CachePolicy,
-        tickets: KeptTickets,
-        numbers: Mapping[str, WaitingNumber],
-    ) -> None:
-        self._job_id, self._attempt, self._conditions = job_id, attempt, conditions
-        self._cache, self._tickets, self._numbers = cache, tickets, numbers
+    def __init__(self, conditions: Conditions, cache: CachePolicy, tickets: KeptTickets, held: HeldShares) -> None:
+        self._holding, self._conditions = held.holding, conditions
+        self._cache, self._tickets, self._held = cache, tickets, held
         self._unsaved: list[Unsaved] = []
         self._responded: list[str] = []
         self.samples = Samples()  # of answers that could not be used
@@ -61,6 +56,7 @@ class AnswerBuffer:
         self._unsaved_cells = 0
         self.saved_at = time.monotonic()
         self.paused = False  # by a person, as the last save has seen
+        self.ends = False  # because of what another worker has met, as the last save has seen
 
     def add(self, e164: str, number: WaitingNumber, answer: Answer, *, fresh: bool = False) -> None:
         """Take the answer for a number."""
@@ -95,6 +91,7 @@ class AnswerBuffer:
             self.note_fault(error)
             self._write_apart(unsaved)
             self._write_rest()
+        self._held.forget(one.e164 for one in unsaved)
         self._unsaved, self._responded, self._unsaved_cells = [], [], 0
         self.saved_at = time.monotonic()
         if had_cells and self._conditions.on_saved:
@@ -137,34 +134,41 @@ class AnswerBuffer:
         looked_up = [one.looked_up for one in unsaved]
         committed: Callable[[], None] = _nothing  # of the last try that came so far: it may have been committed
 
-        def write(repeated: bool) -> bool:
+        def write(repeated: bool) -> Seen:
             now = self._conditions.clock()
 
             def with_answers() -> None:
                 nonlocal committed
                 from_source = looked_up
+                finished = self._held.finish([one.number for one in looked_up])
                 if self._cache.days:
                     self._cache.remember({one.e164: one.looked_up.answer for one in unsaved if one.fresh}, now)
                     from_source = [one for one in looked_up if one.answer.asked_at is None]
-                if also:
-                    committed = self._write_beside(now)
+                beside = self._write_beside(now) if also else _nothing
+
+                def both() -> None:
+                    beside()
+                    finished()
+
+                committed = both
                 # Last, because other workers of the same source wait for these rows until the commit.
                 stats.count(self._cache.source, Counter(map(_OUTCOME, from_source)), now)
 
-            lease = self._conditions.lease_seconds
-            return save(self._job_id, self._attempt, looked_up, now, lease, with_answers, repeated=repeated)
+            return save(self._holding, looked_up, now, self._conditions.lease_seconds, with_answers, repeated=repeated)
 
-        self.paused = until_back(write)
+        self.paused, self.ends = until_back(write)
         committed()
 
     def _write_beside(self, now: datetime) -> Callable[[], None]:
         """Write samples, the traceback and used-up tickets. Call what it returns after the commit."""
+        job_id, attempt = self._holding.job_id, self._holding.attempt
         settled = self._tickets.settle(self._responded, now)
         taken, fault = self.samples.since(self._samples_saved), self._fault
         if taken:
-            answer_samples.write(self._job_id, self._attempt, self._samples_saved, taken, self._numbers, now)
+            first = (self._holding.token - 1) * SAMPLES_OF_A_WORKER + self._samples_saved
+            answer_samples.write(job_id, attempt, first, taken, self._held, now)
         if fault:
-            timeline.note_fault(self._job_id, self._attempt, fault)
+            timeline.note_fault(job_id, attempt, fault)
 
         def committed() -> None:
             settled()

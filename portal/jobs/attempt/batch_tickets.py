@@ -18,10 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal.database import READ_ONLY, changed_rows, db
 from portal.jobs.attempt.database_wait import until_back
-from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.core import timeline
 from portal.jobs.core.job_tables import EventKind, Ticket
 from portal.jobs.models import ScrapingJob
+from portal.jobs.shares import AttemptTaken
 from portal.sources.base import SubmittedBatch
 
 log = structlog.get_logger(__name__)
@@ -63,6 +63,13 @@ class KeptTickets:
         self._open: list[SubmittedBatch] | None = None
         self._fetched: dict[str, set[str]] = {}  # by ticket key: numbers with an answer that is not saved yet
         self._lost_numbers = 0  # not on the timeline yet
+
+    def any_kept(self) -> bool:
+        """Whether the job has a ticket at all."""
+        with self._engine.connect().execution_options(**READ_ONLY) as connection:
+            return (
+                connection.execute(select(Ticket.key).where(Ticket.job_id == self._job_id).limit(1)).first() is not None
+            )
 
     def open(self) -> Sequence[SubmittedBatch]:
         """The batches that were handed in and never fetched, if they hold a wanted number."""

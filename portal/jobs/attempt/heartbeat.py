@@ -1,4 +1,4 @@
-"""Renews an attempt's lease from a thread, and ends the process when the job was taken away from it.
+"""Renews a worker's lease on its attempt from a thread, and ends the process when it was taken away.
 
 A beat proves that the process lives, not that it makes progress: the sweep times out a job that beats while no row
 comes in. The thread's next UPDATE then finds another status, and ending the process frees the worker from whatever
@@ -16,23 +16,27 @@ import structlog
 from sqlalchemy import Engine, Table, update
 
 from portal.database_clock import measure_clock
+from portal.jobs.core.share_tables import Holder
 from portal.jobs.models import ScrapingJob
+from portal.jobs.shares import Holding
 
 log = structlog.get_logger(__name__)
 
 MISSED_SECONDS = 1.0  # after a beat that failed, the next one comes sooner
 
 
-def beat(engine: Engine, job_id: int, attempt: int, now: datetime, lease_seconds: float) -> bool:
-    """Renew the lease in a transaction of its own. False when this attempt no longer has the job."""
-    statement = (
-        update(cast("Table", ScrapingJob.__table__))
-        .where(*ScrapingJob.held_by(job_id, attempt))
-        .values(lease_until=now + timedelta(seconds=lease_seconds))
-    )
+def beat(engine: Engine, holding: Holding, now: datetime, lease_seconds: float) -> bool:
+    """Renew the worker's lease and the job's in a transaction of its own. False when this worker no longer has its
+    part, or the attempt no longer has the job."""
+    until = now + timedelta(seconds=lease_seconds)
+    own = update(cast("Table", Holder.__table__)).where(*holding.fence).values(lease_until=until)
+    of_job = update(cast("Table", ScrapingJob.__table__)).where(*holding.fence_of_job).values(lease_until=until)
     with engine.begin() as connection:
         measure_clock(connection)
-        return connection.execute(statement).rowcount == 1
+        if connection.execute(own).rowcount == 1 and connection.execute(of_job).rowcount == 1:
+            return True
+        connection.rollback()
+        return False
 
 
 class Heartbeat:
@@ -41,19 +45,18 @@ class Heartbeat:
     def __init__(
         self,
         engine: Engine,
-        job_id: int,
-        attempt: int,
+        holding: Holding,
         *,
         lease_seconds: float,
         clock: Callable[[], datetime],
         on_fenced: Callable[[], None],
     ) -> None:
-        self._beat = lambda: beat(engine, job_id, attempt, clock(), lease_seconds)
+        self._beat = lambda: beat(engine, holding, clock(), lease_seconds)
         self._every_seconds = min(lease_seconds / 4, 5.0)
         self._on_fenced = on_fenced
         self._ended = threading.Event()
         self._let_go = False
-        self._thread = threading.Thread(target=self._run, name=f"heartbeat-{job_id}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"heartbeat-{holding.job_id}", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -27,8 +27,11 @@ class NumberQueue:
         tries: int = 1,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
+        more: Callable[[], Iterable[str]] | None = None,
     ) -> None:
+        """`more` returns further new numbers when the ones in hand run out, and none once there are none."""
         self._fresh = deque(numbers)
+        self._more = more
         self._group, self._tries = group, tries
         self._clock, self._draw = clock, draw
         self._later: list[tuple[float, str]] = []
@@ -38,6 +41,10 @@ class NumberQueue:
 
     def take(self) -> tuple[str, ...]:
         """Return the next numbers to look up together. Empty when none is due or none is left."""
+        while self._more is not None and len(self._fresh) <= self._group:
+            self._fresh.extend(further := tuple(self._more()))
+            if not further:
+                self._more = None
         may_take_fresh = self._group > 1 or len(self._fresh) > 1 or self._tries == 1 or not self._out
         if self._group == 1 and self._fresh and may_take_fresh and not self._later:  # the usual case
             self._out += 1
@@ -81,4 +88,4 @@ class NumberQueue:
     @property
     def left(self) -> bool:
         """Whether `take` will return more numbers, now or later."""
-        return bool(self._fresh or self._later or self._last)
+        return bool(self._fresh or self._later or self._last or self._more)

@@ -6,11 +6,12 @@ Each outcome is one verb of the lifecycle, committed here. None means that the j
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from portal.causes import cause_for
+from portal.causes import CauseCode, cause_for
 from portal.clock import utcnow
 from portal.database import db
+from portal.jobs import shares
 from portal.jobs.attempt import outage
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.core.retry_backoff import Backoff
@@ -18,6 +19,7 @@ from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
 from portal.jobs.retries import REFUSED_SECONDS
+from portal.jobs.shares import Holding
 from portal.logs import redact_text
 from portal.sources.catalogue import without_secrets
 
@@ -38,6 +40,15 @@ def _nothing() -> None:
     return None
 
 
+def _nothing_at(_: datetime) -> None:
+    return None
+
+
+FAILS = datetime(1970, 1, 1, tzinfo=UTC)  # noted as the end of a wait: the attempt fails instead
+Verb = Callable[[datetime], ScrapingJob | None]
+Wait = tuple[str, datetime]  # a cause, and until when the job waits
+
+
 @dataclass(frozen=True)
 class Conditions:
     """What an attempt gets from outside: its worker's name, spans in seconds, the clock, and who may interrupt it."""
@@ -49,58 +60,105 @@ class Conditions:
     stopped: Callable[[], bool] = _never  # a deploy: finish what is in flight, save, hand back
     on_fenced: Callable[[], None] = _nothing  # called from the heartbeat's thread when the job was taken away
     turn_seconds: float | None = None  # after so long, other people's files have their turn; None: never
+    workers: int = 1  # that are alive: as many may come to work on the attempt
+    on_taken: Callable[[], None] = _nothing  # called when the attempt has begun and others may join it
     on_saved: Callable[[int], None] | None = None  # called with the number of rows just saved
 
 
 class AttemptOutcome:
-    """The ways in which one attempt ends."""
+    """The ways in which one worker's part of an attempt ends. The last one to leave ends the attempt."""
 
-    def __init__(
-        self, job_id: int, attempt: int, conditions: Conditions, let_go: Callable[[], None] = _nothing
-    ) -> None:
-        """`let_go` is called before the attempt gives up the job: that nobody holds it from then on is no fault."""
-        self.job_id = job_id
-        self.attempt = attempt
+    def __init__(self, holding: Holding, conditions: Conditions, let_go: Callable[[], None] = _nothing) -> None:
+        """`let_go` is called before the worker gives up its part: that it is gone from then on is no fault."""
+        self.holding = holding
+        self.job_id, self.attempt = holding.job_id, holding.attempt
         self.conditions = conditions
         self.let_go = let_go
 
     def _after(self, seconds: float) -> datetime:
         return self.conditions.clock() + timedelta(seconds=seconds)
 
-    def _end(self, verb: Callable[[datetime], ScrapingJob | None]) -> Status | None:
-        """End the attempt by this verb, however long the database is away, and return the job's status."""
+    def _end(
+        self, verb: Verb, *, wait: Wait | None = None, also: Callable[[datetime], None] = _nothing_at
+    ) -> Status | None:
+        """Leave the attempt, and end it by this verb if nobody else works on it, however long the database is away.
+        Returns the job's status. `wait`: what ends the attempt for the others too; `also` is done in any case."""
         self.let_go()
-        return until_back(lambda repeated: self._end_once(verb, repeated))
+        return until_back(lambda repeated: self._end_once(verb, wait, also, repeated))
 
-    def _end_once(self, verb: Callable[[datetime], ScrapingJob | None], repeated: bool) -> Status | None:
-        job = verb(self.conditions.clock())
-        if job is None and repeated:  # this very attempt may have ended in the try before
+    def _end_once(
+        self, verb: Verb, wait: Wait | None, also: Callable[[datetime], None], repeated: bool
+    ) -> Status | None:
+        now = self.conditions.clock()
+        if not shares.leave(self.holding):
+            job = db.session.get(ScrapingJob, self.job_id, populate_existing=True) if repeated else None
+            ended = job is not None and job.attempt == self.attempt and job.status != Status.PROCESSING
+            status = job.status if job and ended else None  # by this very worker, in the try before
+            db.session.commit()
+            return status
+        also(now)
+        if shares.count_holders(self.job_id, self.attempt):
+            if wait:
+                shares.note_end(self.holding, *wait, now)
+            status = Status.PROCESSING if shares.goes_on(self.holding) else None
+        else:
+            job = self._carry_out(verb, now)
+            status = job.status if job else None
+        db.session.commit()
+        return status
+
+    def _carry_out(self, verb: Verb, now: datetime) -> ScrapingJob | None:
+        """End the attempt as its last worker: as another one has noted, or by this verb."""
+        noted = shares.noted_end(self.holding)
+        if noted is None:
+            return verb(now)
+        cause, until = noted
+        return self._fail(cause, now) if until == FAILS else self._hand_back(cause, now, until)
+
+    def _end_complete(self) -> Status | None:
+        """Complete the job if every number has its answer, whoever still works on it: nothing is left for them."""
+        self.let_go()
+        return until_back(self._complete_once)
+
+    def _complete_once(self, repeated: bool) -> Status | None:
+        job = ScrapingJob.complete(self.job_id, self.attempt, self.conditions.clock())
+        if job is None and repeated:
             known = db.session.get(ScrapingJob, self.job_id, populate_existing=True)
-            job = known if known and known.attempt == self.attempt and known.status != Status.PROCESSING else None
+            job = known if known and known.attempt == self.attempt and known.status == Status.COMPLETED else None
         status = job.status if job else None
         db.session.commit()
         return status
 
     def _end_handed_back(self, cause: str, not_before: datetime | None = None) -> Status | None:
-        return self._end(lambda now: ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before))
+        wait = (cause, not_before) if not_before else None
+        return self._end(lambda now: self._hand_back(cause, now, not_before), wait=wait)
 
     def _end_refused(self, source_name: str, cause: str, blocked: Iterable[str] = ()) -> Status | None:
         """The source refuses every request, or cannot be asked here: notify the admins. Unless the recipe is at fault,
         the file waits, continues automatically and uses no retry. `blocked` are the numbers that it was asked about
         then."""
-        until = self._after(REFUSED_SECONDS)
+        until = self._after(REFUSED_SECONDS) if cause_for(cause).waits else FAILS
 
-        def refused(now: datetime) -> ScrapingJob | None:
+        def note(now: datetime) -> None:
             outage.note_blocked(self.job_id, blocked)
             send.source_stopped(source_name, cause, now)
-            if not cause_for(cause).waits:
-                return self._fail(cause, now)
-            return ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, until)
 
-        return self._end(refused)
+        def refused(now: datetime) -> ScrapingJob | None:
+            return self._fail(cause, now) if until == FAILS else self._hand_back(cause, now, until)
+
+        return self._end(refused, wait=(cause, until), also=note)
 
     def _end_failed(self, cause: str) -> Status | None:
-        return self._end(lambda now: self._fail(cause, now))
+        def failed(now: datetime) -> ScrapingJob | None:
+            # A worker that was lost or left just now may have left numbers that nobody has looked up.
+            if shares.anything_left(self.job_id, self.attempt):
+                return self._hand_back(CauseCode.RESTART, now)
+            return self._fail(cause, now)
+
+        return self._end(failed)
+
+    def _hand_back(self, cause: str, now: datetime, not_before: datetime | None = None) -> ScrapingJob | None:
+        return ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before)
 
     def _fail(self, cause: str, now: datetime) -> ScrapingJob | None:
         return ScrapingJob.fail(self.job_id, self.attempt, cause, now, self.conditions.backoff)

@@ -6,7 +6,7 @@ ledger, never "after row n", so the next attempt continues one that was interrup
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -17,21 +17,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.database_errors import is_away
+from portal.jobs import shares
 from portal.jobs.attempt import outage, outcome
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.heartbeat import Heartbeat
+from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.lookup_window import stream
 from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
-from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.attempt.turn import Turn
-from portal.jobs.core import ledger, timeline
+from portal.jobs.core import timeline
 from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.sources import UnknownSource
+from portal.jobs.shares import AttemptTaken, Holding
+from portal.sources import UnknownSource, most_workers
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import (
@@ -63,69 +65,85 @@ POLL_SHARE = 0.5  # of the time without an answer after which a job times out
 BEYOND_SECONDS = 2.0  # from the source's own time limit to the end of the wait
 
 
-def run(job_id: int, attempt: int, conditions: Conditions) -> Status | None:
-    """Run attempt number `attempt + 1` of a job, and return the job's status after it.
+def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False) -> Status | None:
+    """Run attempt number `attempt + 1` of a job, or work on it beside others (`join`); return the job's status after
+    it.
 
     None: there was nothing to claim (a stale or duplicate message), or the job was taken away on the way.
     """
-    claimed = until_back(lambda repeated: _claim(job_id, attempt, conditions, repeated), stopped=conditions.stopped)
-    if claimed is None:
+    begin = _join if join else _claim
+    begun = until_back(lambda repeated: begin(job_id, attempt, conditions, repeated), stopped=conditions.stopped)
+    if begun is None:
         return None
-    current, source_name = claimed
-    structlog.contextvars.bind_contextvars(job=job_id, attempt=current)
+    holding, source_name = begun
+    structlog.contextvars.bind_contextvars(job=job_id, attempt=holding.attempt)
     heartbeat = Heartbeat(
         db.engine,
-        job_id,
-        current,
+        holding,
         lease_seconds=conditions.lease_seconds,
         clock=conditions.clock,
         on_fenced=conditions.on_fenced,
     )
     try:
         with heartbeat:
-            return _Attempt(job_id, current, conditions, heartbeat.let_go).work(source_name)
+            return _Attempt(holding, conditions, heartbeat.let_go).work(source_name)
     except AttemptTaken:
         log.info("attempt fenced")
         return None
     except Exception as error:
         roll_back()
         with suppress(SQLAlchemyError):  # the database may be what failed
-            timeline.note_fault(job_id, current, outcome.redacted_traceback(error))
+            timeline.note_fault(job_id, holding.attempt, outcome.redacted_traceback(error))
             db.session.commit()
         raise
     finally:
         structlog.contextvars.unbind_contextvars("job", "attempt")
 
 
-def _claim(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> tuple[int, str] | None:
-    """Claim the job, and return the attempt's number and the source. None: there is nothing to claim.
+def _claim(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> tuple[Holding, str] | None:
+    """Claim the job, and return the worker's hold on it and the source. None: there is nothing to claim.
 
     `repeated`: this very worker may have claimed it already, in a transaction that was committed before the connection
     broke.
     """
-    job = ScrapingJob.claim(
-        job_id, attempt, conditions.clock(), worker=conditions.worker, lease_seconds=conditions.lease_seconds
-    )
-    if job is None and repeated:
-        job = db.session.get(ScrapingJob, job_id, populate_existing=True)
-        if job is None or (job.status, job.attempt, job.worker) != (
-            Status.PROCESSING, attempt + 1, conditions.worker
-        ):  # fmt: skip
-            job = None
-    claimed = (job.attempt, job.source) if job else None
+    now, worker, lease = conditions.clock(), conditions.worker, conditions.lease_seconds
+    job = ScrapingJob.claim(job_id, attempt, now, worker=worker, lease_seconds=lease)
+    claimed = (shares.hold(job, worker, now, lease), job.source) if job else None
     db.session.commit()
-    return claimed
+    return claimed or (_held_already(job_id, attempt + 1, worker) if repeated else None)
+
+
+def _join(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> tuple[Holding, str] | None:
+    """Join the attempt after number `attempt`, and return the same. None: nobody may join it any more."""
+    now, worker, current = conditions.clock(), conditions.worker, attempt + 1
+    job = db.session.get(ScrapingJob, job_id, populate_existing=True)
+    source = job.source if job else None
+    if source is None or (repeated and (held := _held_already(job_id, current, worker))):
+        db.session.commit()
+        return held if source else None
+    most = most_workers(source)
+    holding = shares.join(job_id, current, now, worker=worker, lease_seconds=conditions.lease_seconds, most=most)
+    db.session.commit()
+    return (holding, source) if holding else None
+
+
+def _held_already(job_id: int, attempt: int, worker: str) -> tuple[Holding, str] | None:
+    """Return this very worker's hold on an attempt, if it has one."""
+    holding = shares.held_by_worker(job_id, attempt, worker)
+    job = db.session.get(ScrapingJob, job_id) if holding else None
+    db.session.commit()
+    return (holding, job.source) if holding and job else None
 
 
 class _Attempt(AttemptOutcome):
-    """The state of an attempt in progress."""
+    """The state of one worker's part of an attempt."""
 
-    def __init__(self, job_id: int, attempt: int, conditions: Conditions, let_go: Callable[[], None]) -> None:
-        super().__init__(job_id, attempt, conditions, let_go)
+    def __init__(self, holding: Holding, conditions: Conditions, let_go: Callable[[], None]) -> None:
+        super().__init__(holding, conditions, let_go)
         self.exhausted: list[tuple[str, Answer]] = []  # numbers whose tries are used up
         self.not_ready = 0  # numbers that the source has accepted and not answered
         self.silent_seconds: float | None = None  # how long to wait for a source that gave no answer at all
-        self.turn = Turn(job_id, conditions.turn_seconds, conditions.clock())
+        self.turn = Turn(holding, conditions.turn_seconds, conditions.clock())
         self.gives_way = False  # its turn is over
         self.session: LookupSession | None = None
         self.timeout_seconds = 0.0
@@ -133,22 +151,25 @@ class _Attempt(AttemptOutcome):
         self.answers_others = False  # whether it has answered for other numbers since
 
     def work(self, source_name: str) -> Status | None:
-        """Look up what waits, and end the attempt. Returns the job's status; None: it was taken away."""
+        """Look up what waits, and leave the attempt. Returns the job's status; None: it was taken away."""
         refresh_sources()
         try:
             source = get_source(source_name)
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
-        waiting = until_back(lambda _: self._waiting_numbers(source_name))
+        until_back(lambda _: self._prepare(source_name))
         self.cache = CachePolicy.of(source_name)
+        pace = source.seconds_for(1000) / 1000
+        self.held = HeldShares(self.holding, self.conditions.lease_seconds, pace, self.conditions.workers)
         self.tickets = KeptTickets(
-            self.job_id, self.attempt, source_name, self.cache.version, waiting.keys(), self.conditions.clock,
+            self.job_id, self.attempt, source_name, self.cache.version, self.held, self.conditions.clock,
             self.conditions.lease_seconds, self._interrupted, self.timeout_seconds * POLL_SHARE,
         )  # fmt: skip
-        self.buffer = AnswerBuffer(self.job_id, self.attempt, self.conditions, self.cache, self.tickets, dict(waiting))
+        # Numbers that were paid for or refused before have a place of their own in the order of the whole file.
+        self.whole = bool(self.blocked) or until_back(lambda _: self.tickets.any_kept())
+        self.buffer = AnswerBuffer(self.conditions, self.cache, self.tickets, self.held)
         try:
-            self._use_cached_answers(waiting)
-            self._look_up(source, waiting)
+            self._look_up(source)
         except SourceBusy as busy:
             self.buffer.save()
             return self._end_handed_back(busy.reason, self._after(busy.seconds))
@@ -157,7 +178,7 @@ class _Attempt(AttemptOutcome):
             blocked = getattr(self.session, "blocked_numbers", ())
             return self._end_refused(source_name, stopped.reason, blocked)
         self.buffer.save()
-        if self.buffer.paused or self.conditions.stopped():
+        if self.buffer.paused or self.buffer.ends or self.conditions.stopped():
             return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
         if self.gives_way:
             return self._end_complete() or self._end_handed_back(CauseCode.TURN)
@@ -168,42 +189,65 @@ class _Attempt(AttemptOutcome):
             return self._end_handed_back(CauseCode.NOT_READY, self._after(seconds))
         return self._end_complete() or self._end_failed(CauseCode.NUMBERS_UNANSWERED)
 
-    def _end_complete(self) -> Status | None:
-        return self._end(lambda now: ScrapingJob.complete(self.job_id, self.attempt, now))
-
     def _interrupted(self) -> bool:
-        return self.buffer.paused or self.gives_way or self.conditions.stopped()
+        return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
 
-    def _waiting_numbers(self, source_name: str) -> dict[str, WaitingNumber]:
-        waiting = ledger.waiting(self.job_id)
+    def _prepare(self, source_name: str) -> None:
         minutes = db.session.scalar(select(ScrapingJob.timeout_minutes).where(ScrapingJob.id == self.job_id))
         self.timeout_seconds = (minutes or 0) * 60
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         db.session.commit()  # no transaction is open during lookups
-        return waiting
 
-    def _use_cached_answers(self, waiting: dict[str, WaitingNumber]) -> None:
-        """Use answers of earlier files that are still good: their numbers leave `waiting`, and nobody is asked."""
-        numbers = list(waiting) if self.cache.days else []
-        for first in range(0, len(numbers), SAVE_NUMBERS):
-            some = numbers[first : first + SAVE_NUMBERS]
-            for e164, answer in until_back(partial(self._known, some)).items():
-                self.buffer.add(e164, waiting.pop(e164), answer)
-            self.buffer.save()
+    def _take_share(self, source: Source, group: int) -> list[str]:
+        """Take the next share and use kept answers for it. Returns the numbers that the source has to be asked about;
+        none once nothing is left to take, or the attempt is to stop."""
+        while not self._interrupted():
+            if len(self.held) and self.turn.should_leave(self.conditions.clock()):
+                self.gives_way = True
+                break
+            taken = until_back(partial(self._take, group, source.concurrency))
+            if not taken:
+                break
+            self.conditions.on_taken()
+            asked = self._without_kept_answers(taken)
+            if asked:
+                if self.blocked:
+                    asked = outage.judge_last(asked, self.blocked, self.attempt)
+                return self.tickets.paid_first(asked)
+        return []
+
+    def _take(self, group: int, window: int, repeated: bool) -> dict[str, WaitingNumber]:
+        now = self.conditions.clock()
+        return self.held.take(now, group=group, window=window, whole=self.whole, repeated=repeated)
+
+    def _without_kept_answers(self, numbers: Mapping[str, WaitingNumber]) -> list[str]:
+        """Use answers of earlier files that are still good, and return the numbers that have none."""
+        if not self.cache.days:
+            return list(numbers)
+        asked: list[str] = []
+        in_order = list(numbers)
+        for first in range(0, len(in_order), SAVE_NUMBERS):
+            some = in_order[first : first + SAVE_NUMBERS]
+            known = until_back(partial(self._known, some))
+            for e164, answer in known.items():
+                self.buffer.add(e164, numbers[e164], answer)
+            asked.extend(e164 for e164 in some if e164 not in known)
+            if known:
+                self.buffer.save()
+        return asked
 
     def _known(self, numbers: Sequence[str], _repeated: bool) -> dict[str, Answer]:
         return self.cache.known(numbers, self.conditions.clock())
 
-    def _look_up(self, source: Source, waiting: dict[str, WaitingNumber]) -> None:
-        buffer, interrupted = self.buffer, self._interrupted
+    def _look_up(self, source: Source) -> None:
+        buffer, interrupted, held = self.buffer, self._interrupted, self.held
+        first = self._take_share(source, 1) if self.whole else ()  # the session asks for the tickets of these
         session, group_size, tries = open_session(source, interrupted, self.tickets)
         self.session = session
         buffer.samples = getattr(session, "samples", buffer.samples)
-        numbers: Iterable[str] = waiting
         if self.blocked and (remember := getattr(session, "remember_blocked", None)):
             remember(self.blocked, answers_others=self.answers_others)
-            numbers = outage.judge_last(waiting, self.blocked, self.attempt)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
@@ -217,7 +261,7 @@ class _Attempt(AttemptOutcome):
                 buffer.note_fault(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
-        queue = NumberQueue(self.tickets.paid_first(numbers), group_size, tries)
+        queue = NumberQueue(first, group_size, tries, more=lambda: self._take_share(source, group_size))
         for received in stream(guarded, queue, source.concurrency, interrupted, drain_seconds(source)):
             if received is not None:
                 group, answers = received
@@ -233,7 +277,7 @@ class _Attempt(AttemptOutcome):
                     cause = cause_for(answer.reason)
                     if not cause.asks_again:
                         queue.settle()
-                        buffer.add(e164, waiting[e164], answer, fresh=True)
+                        buffer.add(e164, held[e164], answer, fresh=True)
                     # Only a definite answer is written: a number that will be looked up again stays waiting.
                     elif not queue.retry(e164, free=cause.free, late=cause.late):
                         queue.settle()
@@ -248,10 +292,11 @@ class _Attempt(AttemptOutcome):
             self.silent_seconds = until_back(lambda _: self._silent_seconds())
         if self.silent_seconds is None:
             for e164, answer in self.exhausted:
-                buffer.add(e164, waiting[e164], answer)
+                buffer.add(e164, held[e164], answer)
 
     def _silent_seconds(self) -> float | None:
-        seconds = outage.wait_seconds(self.job_id, self.conditions.clock())
+        others = shares.others_answered(self.holding)
+        seconds = None if others else outage.wait_seconds(self.job_id, self.conditions.clock())
         db.session.commit()
         return seconds
 

@@ -1,6 +1,7 @@
-"""Saves answers in one short transaction: the fence first, then the counters and the numbers.
+"""Saves answers in one short transaction: the worker's fence, the numbers, then the attempt's fence with the counters.
 
-It runs after the network work and never around it. An attempt that no longer has the job writes nothing.
+It runs after the network work and never around it. A worker that no longer has its part of the attempt writes nothing.
+The job's row comes late, because the attempt's other workers wait for it until the commit.
 """
 
 from collections import Counter
@@ -18,6 +19,7 @@ from portal.database import db
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.models import ScrapingJob
+from portal.jobs.shares import AttemptTaken, Holding, renew
 from portal.sources.base import FINAL, Answer, Outcome
 
 COUNTERS = {
@@ -59,10 +61,6 @@ _COUNT = update(_JOBS).values(
 _as_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class AttemptTaken(Exception):
-    """This attempt no longer has the job: it was claimed again, cancelled, timed out or declared lost."""
-
-
 class LedgerMismatch(RuntimeError):
     """A number to write has an answer already, so that the counters would no longer match the ledger."""
 
@@ -78,24 +76,34 @@ def _nothing() -> None:
     return None
 
 
+class Seen(NamedTuple):
+    """What a save has seen of the job: whether a person has paused it, and whether one of its workers has met what
+    ends the attempt for all of them."""
+
+    paused: bool
+    ends: bool
+
+
 def save(
-    job_id: int,
-    attempt: int,
+    holding: Holding,
     looked_up: Sequence[LookedUp],
     now: datetime,
     lease_seconds: float,
     also_write: Callable[[], object] = _nothing,
     *,
     repeated: bool = False,
-) -> bool:
-    """Write the answers and whatever `also_write` writes with them, and commit. True when a person has paused the job.
+) -> Seen:
+    """Write the answers and whatever `also_write` writes with them, and commit.
 
     `repeated`: the same save failed before, perhaps only after its commit; what it has written then is not written
     again. Raises AttemptTaken and LedgerMismatch, with nothing written.
     """
     connection = db.session.connection()
+    job_id, attempt = holding.job_id, holding.attempt
+    renew(holding, now, lease_seconds)
     if repeated and looked_up and _was_written(connection, job_id, attempt, looked_up[0].number.no):
         looked_up, also_write = (), _nothing  # one transaction: all of it was written
+    written = _write(connection, job_id, attempt, looked_up, now) if looked_up else 0
     counts: Counter[Outcome] = Counter()
     for one in looked_up:
         counts[one.answer.outcome] += one.number.cells
@@ -103,19 +111,18 @@ def save(
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
     until = now + timedelta(seconds=lease_seconds)
     progress_at = now if looked_up else None
-    fence = _COUNT.where(*ScrapingJob.held_by(job_id, attempt)).returning(ScrapingJob.paused_at)
+    fence = _COUNT.where(*holding.fence_of_job).returning(ScrapingJob.paused_at, ScrapingJob.not_before)
     of_all = {**moved, "final": final, "now": now, "until": until, "progress_at": progress_at}
     held = connection.execute(fence, of_all).one_or_none()
     if held is None:
         db.session.rollback()
         raise AttemptTaken
-    written = _write(connection, job_id, attempt, looked_up, now) if looked_up else 0
     if written != len(looked_up):
         db.session.rollback()
         raise LedgerMismatch(f"job {job_id}: {len(looked_up)} numbers to write, {written} were waiting")
     also_write()
     db.session.commit()
-    return held.paused_at is not None
+    return Seen(held.paused_at is not None, held.not_before is not None)
 
 
 def _was_written(connection: Connection, job_id: int, attempt: int, no: int) -> bool:

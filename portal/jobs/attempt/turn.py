@@ -12,6 +12,8 @@ from sqlalchemy.orm import aliased
 
 from portal.database import reading
 from portal.jobs.models import ScrapingJob
+from portal.jobs.shares import Holding
+from portal.jobs.turns import someone_has_fewer
 
 TURN_SECONDS = 60.0
 LOOK_SECONDS = 5.0
@@ -19,10 +21,11 @@ WAITED = timedelta(seconds=10)  # a worker that is free takes a job sooner: its 
 
 
 class Turn:
-    """The turn of one attempt. Without `seconds` it never ends."""
+    """The turn of one worker on an attempt. Without `seconds` it never ends."""
 
-    def __init__(self, job_id: int, seconds: float | None, began_at: datetime) -> None:
-        self._job_id = job_id
+    def __init__(self, holding: Holding, seconds: float | None, began_at: datetime) -> None:
+        self._holding, self._job_id = holding, holding.job_id
+        self._ends = seconds is not None
         self._look_at = began_at + timedelta(seconds=seconds) if seconds is not None else None
 
     def is_over(self, now: datetime) -> bool:
@@ -47,3 +50,13 @@ class Turn:
             return False
         moves = job.processed_numbers > job.processed_at_claim or job.waits_since is None
         return moves or now - job.waits_since < timedelta(minutes=job.timeout_minutes)
+
+    def should_leave(self, now: datetime) -> bool:
+        """Whether the worker should go, between two shares, to a file of a person who has fewer workers, because the
+        attempt has others. Asks the database."""
+        if not self._ends:
+            return False
+        try:
+            return someone_has_fewer(self._job_id, self._holding.attempt, now)
+        except SQLAlchemyError:
+            return False

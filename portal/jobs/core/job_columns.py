@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
-from portal.database import ClippedText, EnumColumn, UtcDateTime
+from portal.database import ClippedText, EnumColumn, Positions, UtcDateTime
 from portal.jobs.core.status import Status
 
 
@@ -34,8 +34,11 @@ class JobColumns:
     source: Mapped[str] = mapped_column(String(40), default="offline")
     sheet: Mapped[int] = mapped_column(default=0)  # position in the workbook, from 0
     header_row: Mapped[int] = mapped_column(default=1)  # row number as Excel counts, 0 = the sheet has none
-    column: Mapped[int] = mapped_column(default=0)  # position in the row, from 0
+    column: Mapped[int] = mapped_column(default=0)  # position in the row, from 0; the first of those with numbers
+    more_columns: Mapped[tuple[int, ...]] = mapped_column(Positions(100), default=(), server_default="")  # the others
     country: Mapped[str] = mapped_column(String(2), default="ES")
+    # rows that the person left alone: `hidden`, `totals`, or both
+    left_out: Mapped[str] = mapped_column(String(40), default="", server_default="")
 
     # counters like processed_numbers, written with the answers, so that progress needs no GROUP BY
     found_count: Mapped[int] = mapped_column(default=0)
@@ -49,7 +52,9 @@ class JobColumns:
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # this attempt's last row, if any
     processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
-    worker: Mapped[str | None] = mapped_column(String(80))
+    worker: Mapped[str | None] = mapped_column(String(80))  # that claimed it; `core.share_tables` has all of them
+    next_no: Mapped[int | None]  # the first number that no worker of this attempt has had; empty: each was given out
+    last_token: Mapped[int] = mapped_column(default=0, server_default="0")  # of the attempt's holders
 
     # waiting: why and until when
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own
@@ -69,3 +74,8 @@ class JobColumns:
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     expired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # deleted because its retention period ended
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The positions of all columns with numbers, in the sheet's order."""
+        return (self.column, *(self.more_columns or ()))

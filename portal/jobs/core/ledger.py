@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, func, select, update
 
 from portal.database import changed_rows, db, insert_many
-from portal.documents.check import CheckedRow
+from portal.documents.check import CheckedCell
 from portal.jobs.core.job_tables import Attempt, Number, NumberCell, Ticket
 from portal.sources.base import Outcome
-
-PLACE = 1  # of the number in its cell
 
 
 class WaitingNumber(NamedTuple):
@@ -30,27 +28,31 @@ class NewLedger:
     numbers: list[dict[str, Any]] = field(default_factory=list)
     cells: list[dict[str, Any]] = field(default_factory=list)
     invalid: int = 0  # cells without a number
+    rows: int = 0
 
 
-def build(checked: Iterable[CheckedRow], column: int) -> NewLedger:
-    """Return the ledger of a checked column: each distinct number once, and each cell."""
+def build(checked: Iterable[CheckedCell]) -> NewLedger:
+    """Return the ledger of checked cells, in the order of their rows: each distinct number once, and each cell."""
     new = NewLedger()
     known: dict[str, dict[str, Any]] = {}
-    for row in checked:
-        number = known.get(row.phone_e164) if row.phone_e164 else None
+    last_row = 0
+    for cell in checked:
+        number = known.get(cell.phone_e164) if cell.phone_e164 else None
         repeats = number is not None
-        if row.phone_e164 and number is None:
-            number = {"no": len(known) + 1, "e164": row.phone_e164, "cells": 0, "first_row": row.row_no}
-            known[row.phone_e164] = number
+        if cell.phone_e164 and number is None:
+            number = {"no": len(known) + 1, "e164": cell.phone_e164, "cells": 0, "first_row": cell.row_no}
+            known[cell.phone_e164] = number
             new.numbers.append(number)
         if number:
             number["cells"] += 1
         else:
             new.invalid += 1
         new.cells.append({
-            "row_no": row.row_no, "column": column, "place": PLACE, "text": row.text[:200],
-            "number_no": number["no"] if number else None, "repeats": repeats, "reason": row.reason,
+            "row_no": cell.row_no, "column": cell.column, "place": cell.place, "text": cell.text[:200],
+            "number_no": number["no"] if number else None, "repeats": repeats, "reason": cell.reason,
         })  # fmt: skip
+        new.rows += cell.row_no != last_row
+        last_row = cell.row_no
     return new
 
 

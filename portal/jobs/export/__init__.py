@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage
 from portal.jobs.export.column_templates import (
     answers_added,
     empty_columns,
@@ -36,6 +36,7 @@ from portal.jobs.export.columns import (
     checked,
     choice_from,
     columns_of,
+    own_names,
     titles_of,
 )
 from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_format, own_formats
@@ -54,7 +55,7 @@ __all__ = [
     "Group", "NotTheirFormat", "Pick", "RowChoice", "RowFilter", "UnknownGroup", "answers_added", "checked",
     "choice_from", "columns_of", "comes_back_as_it_was", "download_name", "empty_columns", "export", "fields_of_job",
     "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default", "loss_words",
-    "open_download", "own_format", "preview_columns", "titles_of", "values_of", "write_export",
+    "open_download", "own_format", "own_names", "preview_columns", "titles_of", "values_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024
@@ -107,7 +108,7 @@ class Download:
 
 def open_download(
     job: ScrapingJob,
-    storage: LocalStorage,
+    storage: Storage,
     kind: FileFormat | str | None = FileFormat.XLSX,
     *,
     rows: RowFilter | str = RowFilter.ALL,
@@ -157,7 +158,7 @@ def open_download(
 
 def export(
     job: ScrapingJob,
-    storage: LocalStorage,
+    storage: Storage,
     kind: FileFormat | str = FileFormat.XLSX,
     *,
     rows: RowFilter | str = RowFilter.ALL,
@@ -178,7 +179,7 @@ def export(
 
 def write_export(
     job: ScrapingJob,
-    storage: LocalStorage,
+    storage: Storage,
     path: Path,
     *,
     rows: RowFilter | str = RowFilter.ALL,

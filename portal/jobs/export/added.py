@@ -3,7 +3,7 @@
 Knows no file formats and no database. `lines` makes added rows; the writers in place put them into a copy of the file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -30,3 +30,4 @@ class AddedRow(NamedTuple):
     cells: Sequence[AddedCell]
     tone: Tone = Tone.PLAIN
     tone_at: int = 0  # which of the cells has the status
+    more_tones: Mapping[int, Tone] = {}  # of the other cells with a status, when there are several columns of numbers

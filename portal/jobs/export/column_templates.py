@@ -1,9 +1,10 @@
 """Each person's choice of columns, kept for each source. A person without one has the portal's default."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, String, delete, exists, false, select
+from sqlalchemy import JSON, ColumnElement, Exists, ForeignKey, String, delete, exists, false, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal import sources
@@ -24,6 +25,8 @@ from portal.jobs.export.columns import (
 )
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
+
+Key = TypeVar("Key")
 
 
 class ColumnTemplate(Model):
@@ -79,16 +82,35 @@ def forget_choice(user_id: int, source: str) -> None:
     db.session.commit()
 
 
+def empty_beside(job: ScrapingJob, columns: tuple[Column, ...]) -> frozenset[tuple[int, str]]:
+    """The same as `empty_columns` for each column of numbers (its position comes first) of a job that has several."""
+    if derived.is_unfinished(job):
+        return frozenset()
+    asked: dict[tuple[int, str], ColumnElement[bool]] = {}
+    for place in job.columns:
+        cells = exists().where(NumberCell.job_id == job.id, NumberCell.column == place)
+        numbers = cells.where(Number.job_id == NumberCell.job_id, Number.no == NumberCell.number_no)
+        asked |= {(place, name): is_there for name, is_there in _questions(columns, numbers, cells).items()}
+    return _unanswered(asked)
+
+
 def empty_columns(job: ScrapingJob, columns: tuple[Column, ...]) -> frozenset[str]:
     """The ids of those columns in which no row of the job has a value. None while rows are being looked up: what is
     empty now may be filled at the end."""
     if derived.is_unfinished(job):
         return frozenset()
     numbers, cells = exists().where(Number.job_id == job.id), exists().where(NumberCell.job_id == job.id)
-    reasons = numbers.where(Number.reason.is_not(None)) | cells.where(NumberCell.reason.is_not(None))
+    asked = _questions(columns, numbers, cells)
+    if REASON in asked and job.found_count == job.total_numbers:
+        asked[REASON] = false()  # what is found has none: with a million of them no row is read
+    return _unanswered(asked)
+
+
+def _questions(columns: tuple[Column, ...], numbers: Exists, cells: Exists) -> dict[str, ColumnElement[bool]]:
+    """Whether each of the columns has a value, among these numbers and these cells; columns that always have are left
+    out."""
     own: dict[str, ColumnElement[bool]] = {
-        # What is found has none: with a million of them no row is read.
-        REASON: false() if job.found_count == job.total_numbers else reasons,
+        REASON: numbers.where(Number.reason.is_not(None)) | cells.where(NumberCell.reason.is_not(None)),
         E164: numbers,
         CHECKED_AT: numbers.where(Number.checked_at.is_not(None)),
         DUPLICATE_OF: cells.where(NumberCell.repeats),
@@ -100,9 +122,13 @@ def empty_columns(job: ScrapingJob, columns: tuple[Column, ...]) -> frozenset[st
             asked[column.id] = numbers.where(Number.outcome == Outcome.FOUND, value != "")
         elif column.id in own:
             asked[column.id] = own[column.id]
+    return asked
+
+
+def _unanswered(asked: Mapping[Key, ColumnElement[bool]]) -> frozenset[Key]:
+    """Ask all in one statement, and return those with the answer no. Each looks no further than the first row."""
     if not asked:
         return frozenset()
-    # Each looks no further than the first row with a value.
     questions = [is_there.label(f"c{n}") for n, is_there in enumerate(asked.values())]
     answers = db.session.execute(select(*questions)).one()
-    return frozenset(name for name, is_there in zip(asked, answers, strict=True) if not is_there)
+    return frozenset(key for key, is_there in zip(asked, answers, strict=True) if not is_there)

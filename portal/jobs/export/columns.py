@@ -15,9 +15,11 @@ from typing import NamedTuple
 from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
+from portal.documents.reader.sheet_file import column_letter
 from portal.jobs.export.csv_cells import harmless_throughout
 from portal.sources.words import heading_of
 
+LONGEST_OWN_NAME = 30  # of a heading before the name of an added column
 LONGEST_NAME = 60  # characters; Excel takes 255, and a heading should be seen whole
 MOST_LISTED = 200  # columns in an address
 ALL, DEFAULT_WORD = "all", "default"  # in an address
@@ -118,6 +120,28 @@ def each_once(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
         known.add(same_name(numbered))
         unique.append(numbered)
     return unique
+
+
+def own_names(columns: Sequence[int], headings: Sequence[str]) -> dict[int, str]:
+    """What the person calls their columns (positions from 0): by heading, with the letter where two have the same one,
+    and by the letter alone without a heading."""
+    heads = {column: " ".join(headings[column].split()) if column < len(headings) else "" for column in columns}
+    many = Counter(map(same_name, heads.values()))
+    return {column: _own_name(head, column_letter(column), is_once=many[same_name(head)] == 1)
+            for column, head in heads.items()}  # fmt: skip
+
+
+def _own_name(heading: str, letter: str, *, is_once: bool) -> str:
+    if not heading:
+        return gettext("Column %(letter)s", letter=letter)
+    if len(heading) > LONGEST_OWN_NAME:
+        heading = f"{heading[: LONGEST_OWN_NAME - 1].strip()}\u2026"
+    return heading if is_once else f"{heading} ({letter})"
+
+
+def name_beside(own: str, name: str) -> str:
+    """The name of an added column with that of the person's column that it is about: `Fijo: estado`."""
+    return f"{own}: {name[:1].lower()}{name[1:]}" if name[1:2].islower() else f"{own}: {name}"
 
 
 def checked(picks: Sequence[Pick], columns: Sequence[Column], source: str) -> tuple[Pick, ...]:

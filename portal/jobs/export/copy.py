@@ -11,9 +11,10 @@ from typing import Protocol
 from flask_babel import get_locale, gettext
 
 from portal.documents.models import Document, Reading
-from portal.documents.reader.file_type import TEXTS, extension_of
+from portal.documents.reader.csv_text import TextDialect
+from portal.documents.reader.file_type import TEXTS, extension_of, markup_type_of
 from portal.documents.reader.sheet_file import column_letter
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import CONVERTED, Storage, StorageAway
 from portal.jobs.export.added import AddedRow
 from portal.jobs.export.formats import Shows
 from portal.jobs.export.in_place.column_formats import formats_of
@@ -64,30 +65,42 @@ def own_format(job: ScrapingJob) -> str:
     return (IN_PLACE | OTHERS_IN_PLACE).get(extension_of(job.file_name), "xlsx")
 
 
-def look_ahead(document: Document, storage: LocalStorage) -> None:
+def look_ahead(document: Document, storage: Storage) -> None:
     """Look through the large sheets of a document that was just read, so that its downloads start at once."""
-    path = _stored_path(document, storage)
-    if document.state != Reading.READY or not path.is_file():
+    path = None
+    if document.state == Reading.READY:
+        with suppress(StorageAway):
+            path = _stored_path(document, storage)
+    if path is None:
         return
     for facts in document.sheets:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
             place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
             with suppress(CannotWriteInPlace):
-                open_at(path, document.file_name, place).close()
+                open_at(path, document.file_name, place, dialect=dialect_of(document)).close()
 
 
-def workbook_path(document: Document, storage: LocalStorage) -> Path | None:
+def workbook_path(document: Document, storage: Storage) -> Path | None:
     """The workbook to which answers are added: the stored file, or what an older one was converted to. None for other
     kinds of files, and while it is not there."""
-    converted, stored = storage.converted_path(document.storage_key), storage.path(document.storage_key)
-    if converted.is_file():
-        return converted
     known = extension_of(document.file_name) in WORKBOOKS | OLD_WORKBOOKS  # what says .xls may well be an xlsx
-    return stored if known and stored.is_file() else None
+    return _converted_path(document, storage) or (_fetched(document, storage) if known else None)
 
 
-def _stored_path(document: Document, storage: LocalStorage) -> Path:
-    return workbook_path(document, storage) or storage.path(document.storage_key)
+def _stored_path(document: Document, storage: Storage) -> Path | None:
+    return _converted_path(document, storage) or _fetched(document, storage)
+
+
+def _converted_path(document: Document, storage: Storage) -> Path | None:
+    return _fetched(document, storage, CONVERTED)
+
+
+def _fetched(document: Document, storage: Storage, part: str = "") -> Path | None:
+    """The file or a part of it, fetched to this machine; None when it is nowhere. Raises StorageAway."""
+    try:
+        return storage.fetch(document.storage_key, part)
+    except FileNotFoundError:
+        return None
 
 
 def _survey_file(path: Path, sheet: int) -> Path:
@@ -95,18 +108,27 @@ def _survey_file(path: Path, sheet: int) -> Path:
     return path.with_name(f"{path.name}.survey-{sheet}.json")
 
 
-def loss_words(document: Document, storage: LocalStorage) -> str:
+def loss_words(document: Document, storage: Storage) -> str:
     """What the file that comes back will lack, as a sentence to read before the start; empty when it lacks nothing.
 
     A quick look at the package only: a sheet that cannot be changed for its own sake is noticed when it is written.
     """
-    path, extension = storage.path(document.storage_key), extension_of(document.file_name)
-    if storage.converted_path(document.storage_key).is_file():
+    extension = extension_of(document.file_name)
+    try:
+        converted, path = _converted_path(document, storage), _fetched(document, storage)
+    except StorageAway:
+        return ""
+    if converted:
+        if path is not None and markup_type_of(path) is not None:
+            return gettext(
+                "Your file has the name of an Excel file, but it is a web page or XML. You will get a real Excel file "
+                "(.xlsx) with all its rows and values. It will not have its colours, formulas, pictures or links."
+            )
         return gettext(
             "You will get a modern Excel file (.xlsx) with all your sheets, values and formats. It will not have "
             "formulas (their results stay), macros, charts, pictures, comments, links, filters or rules."
         )
-    if extension not in IN_PLACE | {".ods": "ods"} or not path.is_file():
+    if extension not in IN_PLACE | {".ods": "ods"} or path is None:
         return ""
     try:
         with Package(path) as package:
@@ -123,7 +145,7 @@ def loss_words(document: Document, storage: LocalStorage) -> str:
     )
 
 
-def own_formats(job: ScrapingJob, storage: LocalStorage, plan: ExportPlan) -> dict[tuple[int, Shows], int | str]:
+def own_formats(job: ScrapingJob, storage: Storage, plan: ExportPlan) -> dict[tuple[int, Shows], int | str]:
     """How the columns of the person's sheet show numbers and dates, for a new workbook; empty where it is not known."""
     path = workbook_path(job.document, storage)
     if path is None:
@@ -141,18 +163,19 @@ def extra_sheets(own: Copy, plan: ExportPlan) -> list[ExtraSheet]:
 
 
 def open_copy(
-    job: ScrapingJob, storage: LocalStorage, plan: ExportPlan, kind: str, extension: str | None = None
+    job: ScrapingJob, storage: Storage, plan: ExportPlan, kind: str, extension: str | None = None
 ) -> Copy | None:
     """The person's own file, to be copied, or the chosen rows of their workbook. None when this format is not theirs,
     their file cannot be changed, or its ending would have to be another than `extension`."""
     path = _stored_path(job.document, storage)
-    if not comes_back_as_it_was(job, kind) or not path.is_file() or (plan.selects and kind != "xlsx"):
+    if not comes_back_as_it_was(job, kind) or path is None or (plan.selects and kind != "xlsx"):
         return None
     try:
         place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
         locale = get_locale()
         usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
-        found = open_at(path, job.file_name, place, usual, selects=plan.selects)
+        dialect = dialect_of(job.document)
+        found = open_at(path, job.file_name, place, usual, selects=plan.selects, dialect=dialect)
     except CannotWriteInPlace:
         return None
     if extension in (None, found.extension):
@@ -161,12 +184,26 @@ def open_copy(
     return None
 
 
-def open_at(path: Path, file_name: str, place: Place, delimiters: str = ";,\t|", *, selects: bool = False) -> Copy:
+def dialect_of(document: Document) -> TextDialect | None:
+    """How a text file was read; None for others, and for one that was read by an older version."""
+    text = document.sheets[0].get("text") if document.sheets else None
+    return TextDialect(**text) if text else None
+
+
+def open_at(
+    path: Path,
+    file_name: str,
+    place: Place,
+    delimiters: str = ";,\t|",
+    *,
+    selects: bool = False,
+    dialect: TextDialect | None = None,
+) -> Copy:
     """Open the file for adding to it, or for taking rows of a workbook. A text file of one column gets the first
     delimiter that is nowhere in it. Raises CannotWriteInPlace."""
     extension, survey_file = extension_of(file_name), _survey_file(path, place.sheet)
     if extension in TEXTS:
-        return OpenText(path, extension, place.width, place.header_row, delimiters, survey_file)
+        return OpenText(path, extension, place.width, place.header_row, delimiters, survey_file, dialect)
     if selects:
         return OpenSelection(path, place, survey_file)
     if extension == ".ods":

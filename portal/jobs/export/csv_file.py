@@ -34,7 +34,7 @@ def csv_pieces(plan: ExportPlan) -> Iterator[bytes]:
     text = StringIO(newline="")
     writer, decimal_point = localized_writer(text)
     for line in lines(plan):
-        own: list[str] = [_text(cell, plain_point=decimal_point or column == plan.column)
+        own: list[str] = [_text(cell, plain_point=decimal_point or column in plan.number_columns)
                           for column, cell in enumerate(line.cells)]  # fmt: skip
         if line.added:
             own += [""] * (plan.width - len(own))

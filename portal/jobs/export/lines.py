@@ -3,14 +3,15 @@
 Knows no file formats. The ledger is read in chunks by row number, each in a short transaction.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from itertools import groupby
+from math import inf
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
 
 from flask_babel import get_timezone
 from sqlalchemy import select
@@ -19,38 +20,29 @@ from portal import sources
 from portal.database import READ_ONLY, db
 from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell, header_of
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage, sheet_part
 from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.export.added import AddedRow, Tone
-from portal.jobs.export.column_templates import empty_columns
+from portal.jobs.export.answer_cells import TO_FIX, AnswerCells, NumberResult
+from portal.jobs.export.column_templates import empty_beside, empty_columns
 from portal.jobs.export.columns import (
-    CHECKED_AT,
     DEFAULT,
-    DUPLICATE_OF,
-    E164,
-    REASON,
     ROW,
-    STATUS,
     TODO,
     Column,
     ColumnChoice,
     columns_of,
     each_once,
+    name_beside,
+    own_names,
     titles_of,
 )
 from portal.jobs.export.download_groups import RowChoice, in_group
 from portal.jobs.models import ScrapingJob
-from portal.jobs.words.statuses import explain, outcome_words, reason_words, row_reason_words
 from portal.sources.base import Outcome
-from portal.sources.registry import is_yes_no
-from portal.sources.words import CODED, source_title, value_words
+from portal.sources.words import source_title
 
-CHUNK = 1000  # rows of the ledger at a time
-TO_FIX = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
-TONES = {
-    Outcome.FOUND: Tone.FOUND, Outcome.NOT_FOUND: Tone.NOT_FOUND, Outcome.WAITING: Tone.WAITING,
-    **dict.fromkeys(TO_FIX, Tone.TO_FIX),
-}  # fmt: skip
+CHUNK = 1000  # cells of the ledger at a time; a row has fewer
 
 
 class RowFilter(StrEnum):
@@ -58,19 +50,6 @@ class RowFilter(StrEnum):
 
     ALL = "all"
     FAILED = "failed"  # rows to fix or retry: no answer, invalid or rejected
-
-
-class NumberResult(NamedTuple):
-    """The columns of a ledger row that a file shows."""
-
-    row_no: int
-    e164: str | None
-    duplicate_of: int | None
-    outcome: Outcome
-    reason: str | None
-    answer: dict[str, str] | None
-    checked_at: datetime | None
-    text: str = ""  # the cell's
 
 
 class Line(NamedTuple):
@@ -102,20 +81,52 @@ class ExportPlan:
     columns: tuple[Column, ...] = ()  # those to add, in order
     names: tuple[str, ...] = ()  # of these columns, in the reader's language
     own_headings: tuple[str, ...] = ()  # the person's, which no added one repeats
+    more_columns: tuple[int, ...] = ()  # with numbers, besides `column`
+    left_out: frozenset[tuple[int, str]] = frozenset()  # beside which of them which added column is not wanted
 
     @property
     def selects(self) -> bool:
         """Whether rows are left out, so that each line must give its row number."""
         return self.rows != RowFilter.ALL or self.group is not None or bool(self.choice)
 
+    @property
+    def number_columns(self) -> tuple[int, ...]:
+        """All columns with numbers, in the sheet's order."""
+        return (self.column, *self.more_columns)
+
+    def added(self) -> list[tuple[int, Column, str]]:
+        """The added columns in order: the column of the numbers that each is about, what it has, and its name.
+
+        With several columns of numbers, each of them has its own, and the row's number comes first and once.
+        """
+        named = list(zip(self.columns, self.names, strict=True))
+        if not self.more_columns:
+            return [(self.column, one, name) for one, name in named]
+        own = own_names(self.number_columns, self.own_headings)
+        rest = [(one, name) for one, name in named if one.id != ROW]
+        return [
+            *((self.column, one, name) for one, name in named if one.id == ROW),
+            *(
+                (column, one, name_beside(own[column], name))
+                for column in self.number_columns
+                for one, name in rest
+                if (column, one.id) not in self.left_out
+            ),
+        ]
+
+    def cells(self, *, typed: bool) -> AnswerCells:
+        """What makes the added cells of each row; `typed`: with dates as dates, else as text."""
+        added = [(column, one) for column, one, _ in self.added()]
+        return AnswerCells(added, self.number_columns, self.time_zone, self.country, typed=typed)
+
     def labels(self) -> list[str]:
         """The headings of the added columns, in the reader's language."""
-        return each_once(self.names, self.own_headings)
+        return each_once((name for _, _, name in self.added()), self.own_headings)
 
 
 def plan_for(
     job: ScrapingJob,
-    storage: LocalStorage,
+    storage: Storage,
     wanted: RowFilter,
     group: str | None,
     choice: RowChoice | None = None,
@@ -130,14 +141,18 @@ def plan_for(
     selects = wanted != RowFilter.ALL or group is not None or bool(choice)
     has_room = {ROW: selects, TODO: wanted == RowFilter.FAILED}
     added, names = _added_columns(job, fields, columns, has_room, empty)
-    sheet_path = storage.sheet_path(document.storage_key, job.sheet)
+    with suppress(FileNotFoundError):  # whoever opens a download sees that it is not there
+        storage.fetch(document.storage_key, sheet_part(job.sheet))
+    sheet_path = storage.path(document.storage_key, sheet_part(job.sheet))
     return ExportPlan(
         job_id=job.id,
         sheet_path=sheet_path,
         sheet_name=sheet.get("name", ""),
-        width=max(sheet.get("columns", 0), job.column + 1),
+        width=max(sheet.get("columns", 0), *(column + 1 for column in job.columns)),
         header_row=job.header_row,
         column=job.column,
+        more_columns=job.columns[1:],
+        left_out=empty_beside(job, added) if job.more_columns and not columns.keeps_empty else frozenset(),
         country=job.country,
         source=job.source,
         fields=fields,
@@ -186,9 +201,9 @@ def _fields(job: ScrapingJob) -> tuple[tuple[str, ...], str]:
 
 def lines(plan: ExportPlan) -> Iterator[Line]:
     """Every line of the file, in order."""
-    results = _results(plan.job_id)
-    result = next(results, None)
-    cells = _AnswerCells(plan, typed=False)
+    answered = _rows_of(plan)
+    next_row, results = next(answered, _END)
+    cells = plan.cells(typed=False)
     for row_no, own in rows(plan.sheet_path):
         if row_no < plan.header_row:
             yield Line(own, [], False)
@@ -196,28 +211,37 @@ def lines(plan: ExportPlan) -> Iterator[Line]:
         if row_no == plan.header_row:
             yield Line(own, [*plan.labels()], False)
             continue
-        while result is not None and result.row_no < row_no:
-            result = next(results, None)
-        if result is not None and result.row_no == row_no:
-            if _is_included(plan, result):
-                yield Line(own, cells.of(result), True)
+        while next_row < row_no:
+            next_row, results = next(answered, _END)
+        if next_row == row_no:
+            if _is_included(plan, results):
+                yield Line(own, cells.of(results), True)
         elif not plan.selects:  # a row without a ledger entry is still a row of the person's file
             yield Line(own, [], True)
 
 
 def added_rows(plan: ExportPlan) -> Iterator[AddedRow]:
     """What is added to the rows of the person's own file that are asked for: the headings, then the answers."""
-    cells = _AnswerCells(plan, typed=True)
+    cells = plan.cells(typed=True)
     if plan.header_row:
         yield AddedRow(plan.header_row, plan.labels(), Tone.HEADING)
-    tones = TONES if cells.status_at is not None else {}
-    for result in _results(plan.job_id):
-        if result.row_no > plan.header_row and _is_included(plan, result):
-            tone = tones.get(result.outcome, Tone.PLAIN)
-            yield AddedRow(result.row_no, cells.of(result), tone, cells.status_at or 0)
+    for row_no, results in _rows_of(plan):
+        if row_no > plan.header_row and _is_included(plan, results):
+            yield cells.row_of(row_no, results)
 
 
-def _is_included(plan: ExportPlan, result: NumberResult) -> bool:
+def _rows_of(plan: ExportPlan) -> Iterator[tuple[int, list[NumberResult]]]:
+    """The rows of the ledger, each with the results of its cells."""
+    for row_no, results in groupby(_results(plan.job_id), key=itemgetter(0)):
+        yield row_no, list(results)
+
+
+def _is_included(plan: ExportPlan, results: Sequence[NumberResult]) -> bool:
+    """Whether one of the row's numbers is among those that are asked for."""
+    return not plan.selects or any(_is_wanted(plan, result) for result in results)
+
+
+def _is_wanted(plan: ExportPlan, result: NumberResult) -> bool:
     if plan.rows == RowFilter.FAILED and result.outcome not in TO_FIX:
         return False
     if not plan.choice.includes(result):
@@ -226,73 +250,26 @@ def _is_included(plan: ExportPlan, result: NumberResult) -> bool:
 
 
 def _results(job_id: int) -> Iterator[NumberResult]:
-    """The ledger by row number. Each chunk has its own transaction, so that workers can write in between."""
+    """The ledger by row, column and place. Each chunk has its own transaction, so that workers can write in between.
+    A chunk ends with a whole row."""
     columns = (
-        CellAnswer.row_no, CellAnswer.e164, CellAnswer.duplicate_of, CellAnswer.outcome, CellAnswer.reason,
-        CellAnswer.answer, CellAnswer.checked_at, CellAnswer.text,
+        CellAnswer.row_no, CellAnswer.column, CellAnswer.e164, CellAnswer.duplicate_of, CellAnswer.outcome,
+        CellAnswer.reason, CellAnswer.answer, CellAnswer.checked_at, CellAnswer.text,
     )  # fmt: skip
+    in_order = (CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
     after = 0
     with db.engine.connect() as connection:
         connection.execution_options(**READ_ONLY)
         while True:
             chunk = select(*columns).where(CellAnswer.job_id == job_id, CellAnswer.row_no > after)
-            found = connection.execute(chunk.order_by(CellAnswer.row_no).limit(CHUNK)).all()
+            found = connection.execute(chunk.order_by(*in_order).limit(CHUNK)).all()
             connection.rollback()
-            yield from (NumberResult(*row) for row in found)
             if len(found) < CHUNK:
+                yield from (NumberResult(*row) for row in found)
                 return
-            after = found[-1].row_no
+            last = found[-1].row_no
+            yield from (NumberResult(*row) for row in found if row.row_no != last)
+            after = last - 1
 
 
-Reader = Callable[[NumberResult, dict[str, str]], Any]
-
-
-class _AnswerCells:
-    """The added cells of a row. Each word is translated once, not once per row."""
-
-    def __init__(self, plan: ExportPlan, *, typed: bool) -> None:
-        """`typed`: with dates as dates, else as text."""
-        self._zone = ZoneInfo(plan.time_zone)
-        self._value = cache(value_words)
-        self._country = plan.country
-        self._reason_alone = cache(reason_words)
-        outcome, todo = cache(outcome_words), cache(_todo)
-        own: dict[str, Reader] = {
-            ROW: lambda result, _: result.row_no,
-            STATUS: lambda result, _: outcome(result.outcome),
-            REASON: self._reason,
-            TODO: lambda result, _: todo(result.reason),
-            E164: lambda result, _: result.e164,
-            CHECKED_AT: self._moment if typed else self._moment_text,
-            DUPLICATE_OF: lambda result, _: result.duplicate_of,
-        }
-        self._readers = [self._field(one.field) if one.field else own[one.id] for one in plan.columns]
-        self.status_at = next((place for place, one in enumerate(plan.columns) if one.id == STATUS), None)
-
-    def of(self, result: NumberResult) -> list[Any]:
-        """One AddedCell for each label, in the same order."""
-        answer = result.answer or {}
-        return [read(result, answer) for read in self._readers]
-
-    def _field(self, field: str) -> Reader:
-        # Only the few codes go through the cache: numbers would fill it with one entry each.
-        if field in CODED or is_yes_no(field):
-            return lambda _, answer: self._value(field, answer[field]) if answer.get(field) else None
-        return lambda _, answer: answer.get(field) or None
-
-    def _reason(self, result: NumberResult, _: dict[str, str]) -> str | None:
-        if result.outcome == Outcome.INVALID and result.e164 is None:  # the cell may mean a number: each its own
-            return row_reason_words(result.reason, result.text, self._country) or None
-        return self._reason_alone(result.reason) or None
-
-    def _moment(self, result: NumberResult, _: dict[str, str]) -> datetime | None:
-        return result.checked_at.astimezone(self._zone).replace(tzinfo=None) if result.checked_at else None
-
-    def _moment_text(self, result: NumberResult, answer: dict[str, str]) -> str | None:
-        at = self._moment(result, answer)
-        return at.strftime("%Y-%m-%d %H:%M:%S") if at else None
-
-
-def _todo(reason: str | None) -> str | None:
-    explained = explain(reason)
-    return explained.todo or None if explained else None
+_END: tuple[float, list[NumberResult]] = (inf, [])

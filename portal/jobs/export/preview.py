@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from portal.documents.reader.sheet_file import Cell, text_of
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage
 from portal.jobs.export.column_templates import empty_columns
 from portal.jobs.export.columns import ColumnChoice, columns_of
 from portal.jobs.export.lines import RowFilter, fields_of_job, lines, plan_for
@@ -15,15 +15,15 @@ ROWS = 3
 
 @dataclass(frozen=True)
 class ColumnPreview:
-    """The added columns below their headings, each row behind its number in the sheet and the person's own cell."""
+    """The added columns below their headings, each row behind its number in the sheet and the person's own cells."""
 
-    own_heading: str  # of the column with the numbers; empty without a heading row
+    own_headings: list[str]  # of the columns with the numbers; empty without a heading row
     headings: list[str]
-    rows: list[tuple[int, str, list[str]]]
+    rows: list[tuple[int, list[str], list[str]]]
     empty: frozenset[str]  # ids of columns without a value in the whole file
 
 
-def preview_columns(job: ScrapingJob, storage: LocalStorage, choice: ColumnChoice) -> ColumnPreview | None:
+def preview_columns(job: ScrapingJob, storage: Storage, choice: ColumnChoice) -> ColumnPreview | None:
     """The first rows of this choice; None when the file's rows are gone."""
     empty = empty_columns(job, columns_of(fields_of_job(job)))
     plan = plan_for(job, storage, RowFilter.ALL, None, columns=choice, empty=empty)
@@ -31,11 +31,11 @@ def preview_columns(job: ScrapingJob, storage: LocalStorage, choice: ColumnChoic
         return None
     numbered = enumerate(islice(lines(plan), plan.header_row + ROWS), start=1)
     rows = [
-        (row_no, _text(line.cells, plan.column), [text_of(cell) for cell in line.added])
+        (row_no, [_text(line.cells, column) for column in plan.number_columns], [text_of(cell) for cell in line.added])
         for row_no, line in numbered
         if row_no > plan.header_row
     ]
-    own = plan.own_headings[plan.column] if plan.column < len(plan.own_headings) else ""
+    own = [plan.own_headings[column] if column < len(plan.own_headings) else "" for column in plan.number_columns]
     return ColumnPreview(own, plan.labels(), rows, empty)
 
 

@@ -1,4 +1,4 @@
-"""The sheet that sums a file up: rows by status and by what the source says of them, the source and the date."""
+"""The sheet that sums a file up: numbers by status and by what the source says of them, the source and the date."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ Row = tuple[str, str | int]
 
 def summary_sheet(job: ScrapingJob, plan: ExportPlan, now: datetime) -> ExtraSheet:
     """The sums, in the reader's language and time zone. Fields with more than sixty values have none."""
-    rows: list[Row] = [(gettext("Status"), gettext("Rows"))]
+    rows: list[Row] = [(gettext("Status"), gettext("Numbers"))]
     rows += [(outcome_words(outcome), count) for outcome, count in derived.outcome_counts(job).items() if count]
     for field in plan.fields:
         rows += _values(job.id, field, plan.source)
@@ -40,4 +40,4 @@ def _values(job_id: int, field: str, source: str) -> list[Row]:
         return []
     largest_first = sorted(found.items(), key=lambda item: (not item[0], -item[1], item[0]))
     words = [(value_words(field, value) if value else gettext("without data"), count) for value, count in largest_first]
-    return [("", ""), (field_label(field, source), gettext("Rows")), *words]
+    return [("", ""), (field_label(field, source), gettext("Numbers")), *words]

@@ -101,9 +101,10 @@ class _Writer:
             self.sheet.set_column(column, column, min(max(width + 2, NARROWEST), WIDEST))
 
     def _write_line(self, row: int, line: Line, form: Format | None) -> None:
+        numbers = self.plan.number_columns if line.is_data else ()
         for column, cell in enumerate(line.cells):
             if cell is not None:
-                if line.is_data and column == self.plan.column and type(cell) in (int, float):  # bool is an int too
+                if column in numbers and type(cell) in (int, float):  # bool is an int too
                     cell = text_of(cell)
                 self._write_cell(row, column, cell, form)
         for column, added in enumerate(line.added, start=self.plan.width):

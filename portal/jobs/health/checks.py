@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.database import among, db
 from portal.jobs import queries
 from portal.jobs.dispatch import connection
-from portal.jobs.health import processes, queues, sources
+from portal.jobs.health import hosts, processes, queues, sources
 from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.notices import mail_refusals
 from portal.notices.models import Delivery, Notice
@@ -60,7 +60,8 @@ class HealthFinding:
 def findings(now: datetime) -> list[HealthFinding]:
     """Return a finding for every part, in the order in which work passes through them. Raises SQLAlchemyError without
     the database: there is no page then to show them on."""
-    return [found for probe in PROBES.values() for found in probe(now)]
+    found = [one for probe in PROBES.values() for one in probe(now)]
+    return found if len(hosts.hosts(now)) > 1 else [one for one in found if one.part not in OF_SEVERAL_MACHINES]
 
 
 def finding(part: str, now: datetime) -> HealthFinding:
@@ -73,6 +74,11 @@ def finding(part: str, now: datetime) -> HealthFinding:
     finally:
         db.session.rollback()
     return found
+
+
+def parts_missing(now: datetime) -> list[str]:
+    """Return the vital parts that are bad, for /readyz."""
+    return [part for part in VITAL if finding(part, now).state == HealthState.BAD]
 
 
 def _workers(now: datetime) -> Iterator[HealthFinding]:
@@ -151,6 +157,27 @@ def _disk(now: datetime) -> Iterator[HealthFinding]:
     yield HealthFinding("disk", state, {"free": usage.free, "total": usage.total})
 
 
+def _storage(now: datetime) -> Iterator[HealthFinding]:
+    try:
+        current_app.extensions["storage"].check()
+    except OSError as error:
+        yield HealthFinding("storage", HealthState.BAD, {"error": error})
+    else:
+        yield HealthFinding("storage", HealthState.WELL)
+
+
+def _key(now: datetime) -> Iterator[HealthFinding]:
+    """Check whether this machine has the key of the others: without it, it signs everybody out."""
+    state = HealthState.WELL if hosts.has_others_key(current_app.config, now) else HealthState.BAD
+    yield HealthFinding("key", state)
+
+
+def _recipes(now: datetime) -> Iterator[HealthFinding]:
+    """Check whether this machine offers what the others do."""
+    missing = hosts.sources_missing(current_app.config, now)
+    yield HealthFinding("recipes", HealthState.BAD if missing else HealthState.WELL, {"missing": missing})
+
+
 def _sources(now: datetime) -> Iterator[HealthFinding]:
     healths = sources.all_healths(now)
     failing = [health.name for health in healths if health.state not in ("well", "unknown")]
@@ -183,8 +210,13 @@ PROBES: dict[str, Callable[[datetime], Iterable[HealthFinding]]] = {
     "database": _database,
     "clock": _clock,
     "disk": _disk,
+    "storage": _storage,
+    "key": _key,
+    "recipes": _recipes,
     "sources": _sources,
     "notices": _notices,
 }
 SINGLE = PROBES.keys() - {"workers", "queues"}  # these find several parts
-VITAL = ("database", "redis", "disk", "sweep")  # while one of them is bad, the portal is not ready
+OF_SEVERAL_MACHINES = ("key", "recipes")  # one machine alone lacks nothing that others have
+# While one of them is bad, the portal is not ready.
+VITAL = ("database", "redis", "disk", "sweep", "storage", "key", "recipes")

@@ -76,12 +76,12 @@ class Reporter:
     believes that it holds that one's locks.
     """
 
-    def __init__(self, database_url: str, kind: str, now: datetime) -> None:
+    def __init__(self, database_url: str, kind: str, now: datetime, machine: str = "") -> None:
         engine = create_engine(database_url, poolclass=NullPool, **engine_options(database_url))
         # Not longer: the worker looks after its fork meanwhile, which may be what holds SQLite's lock.
         self._engine = engine.execution_options(busy_seconds=2.0)
         self._kind = WorkerKind(kind)
-        self._host, self._pid = socket.gethostname()[:80], os.getpid()
+        self._host, self._pid = (machine or socket.gethostname())[:80], os.getpid()
         self._name = f"{self._host}:{self._pid}:{kind}"[-120:]
         self._started_at = now
         self._reported: tuple[datetime, str | None] | None = None

@@ -1,6 +1,6 @@
 """Health findings in words: the part, its state, and what to do when something is wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flask_babel import LazyString, format_decimal, gettext, ngettext
@@ -32,6 +32,9 @@ TITLES: dict[str, LazyString] = {
     "database": _("Database"),
     "clock": _("Clocks"),
     "disk": _("Disk"),
+    "storage": _("Stored files"),
+    "key": _("Key of this machine"),
+    "recipes": _("Sources on this machine"),
     "sources": _("Sources"),
     "notices": _("Emails and messages"),
 }
@@ -57,6 +60,11 @@ TODO: dict[str, LazyString] = {
         "Set the clocks of these machines, or let NTP do it. The portal goes by the database’s clock meanwhile."
     ),
     "disk": _("Free up space: delete what you do not need, or move the data folder to a larger disk."),
+    "storage": _(
+        "Uploads and downloads have to wait, but nothing is lost. Check STORAGE_URL, its keys and the network."
+    ),
+    "key": _("Set the SECRET_KEY of the other machines here too. Until then, this one signs people out."),
+    "recipes": _("Copy their configurations and secrets to this machine, or keep both in the database."),
     "sources": _("Their files are waiting. Open the source’s page to see why."),
     "notices": _(
         "Check the mail server settings and the people’s addresses. Undelivered messages can be sent again; "
@@ -79,6 +87,11 @@ def describe(finding: HealthFinding) -> HealthMessage:
     todo = "" if finding.state == HealthState.WELL else str(TODO[key])
     describe_part = _workers if finding.part.startswith("workers_") else DESCRIBE[finding.part]
     return HealthMessage(str(TITLES[finding.part]), describe_part(finding), todo)
+
+
+def missing_words(parts: Sequence[str]) -> str:
+    """Return what a machine lacks, as it has reported; empty when it lacks nothing."""
+    return ", ".join(str(TITLES[part]) for part in parts if part in TITLES)
 
 
 def _workers(finding: HealthFinding) -> str:
@@ -139,6 +152,24 @@ def _disk(finding: HealthFinding) -> str:
     return gettext("%(free)s of %(total)s free", free=size_words(facts["free"]), total=size_words(facts["total"]))
 
 
+def _storage(finding: HealthFinding) -> str:
+    if "error" in finding.facts:
+        return gettext("The files cannot be reached.")
+    return gettext("Files can be stored and read.")
+
+
+def _key(finding: HealthFinding) -> str:
+    if finding.state == HealthState.BAD:
+        return gettext("It is not the same as on the other machines.")
+    return gettext("It is the same on all machines.")
+
+
+def _recipes(finding: HealthFinding) -> str:
+    if missing := finding.facts["missing"]:
+        return gettext("Other machines offer these, but this one cannot: %(names)s", names=", ".join(missing))
+    return gettext("Everything that other machines offer.")
+
+
 def _sources(finding: HealthFinding) -> str:
     failing = finding.facts["failing"]
     if failing:
@@ -181,6 +212,9 @@ DESCRIBE: dict[str, Callable[[HealthFinding], str]] = {
     "database": _database,
     "clock": _clock,
     "disk": _disk,
+    "storage": _storage,
+    "key": _key,
+    "recipes": _recipes,
     "sources": _sources,
     "notices": _notices,
 }

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from portal.database import db
+from portal.documents.preview import MOST_COLUMNS
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Number
 from portal.jobs.core.retention import deleted_on
@@ -48,14 +49,17 @@ def job_facts(job: JobColumns) -> dict[str, Any]:
 
 
 def _rows(job_id: int, *outcomes: Outcome) -> list[tuple[int, str | None]]:
-    """Return the first rows with one of these outcomes, each with its reason."""
+    """Return the first rows that have a number with one of these outcomes, each once with its first reason."""
     rows = (
         select(CellAnswer.row_no, CellAnswer.reason)
         .where(CellAnswer.job_id == job_id, CellAnswer.outcome.in_(outcomes))
-        .order_by(CellAnswer.row_no)
-        .limit(ROWS_NAMED)
+        .order_by(CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
+        .limit(ROWS_NAMED * MOST_COLUMNS)
     )
-    return [(row_no, reason) for row_no, reason in db.session.execute(rows)]
+    first: dict[int, str | None] = {}
+    for row_no, reason in db.session.execute(rows):
+        first.setdefault(row_no, reason)
+    return list(first.items())[:ROWS_NAMED]
 
 
 def _causes(job_id: int, rows: list[tuple[int, str | None]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, case, exists, func, select, 
 from portal.accounts import User
 from portal.database import db
 from portal.documents.models import Document
-from portal.documents.storage import LocalStorage
+from portal.documents.storage import Storage
 from portal.jobs.core.retention import UNSTARTED_DAYS
 from portal.jobs.erasure import delete_file, erase
 from portal.jobs.models import ScrapingJob
@@ -35,7 +35,7 @@ def _due(oldest: ScalarSelect[Any], now: datetime, most: int | None = None) -> l
     return [(user_id, before) for user_id, before, at in cutoffs if at <= before]
 
 
-def expire_jobs(now: datetime, storage: LocalStorage) -> Iterator[ScrapingJob]:
+def expire_jobs(now: datetime, storage: Storage) -> Iterator[ScrapingJob]:
     """Delete jobs past their days, and yield each. Commits each job on its own."""
     for job_id, before in _past_days(now):
         old = db.session.get(ScrapingJob, job_id, populate_existing=True, with_for_update={"key_share": True})

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs import source_trial
+from portal.jobs import shares, source_trial
 from portal.jobs.admin import operation_runner, phone_search
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
@@ -33,6 +33,7 @@ from portal.jobs.dispatch import (
     push_operation,
 )
 from portal.jobs.erasure import erase_files, erase_orphans
+from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.opening import remove_left_behind
@@ -57,6 +58,7 @@ class SweepReport:
     """How many things each step repaired."""
 
     lost: int = 0
+    left: int = 0  # workers that were lost while others went on with their files
     timed_out: int = 0
     retried: int = 0
     stopped: int = 0  # jobs that waited for their source for too long
@@ -191,6 +193,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
     began = monotonic()
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),
+        "left": lambda: shares.take_back_lost(now),
         "timed_out": lambda: time_out_silent(now, actor=actor),
         "retried": lambda: retry_due(now, actor=actor),
         "stopped": lambda: waiting.end_overlong(now),
@@ -224,6 +227,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         finally:
             db.session.rollback()
     _delete_gone_workers(now)
+    _delete_old_shares()
     swept = SweepReport(**counted)
     _save_state(ended_at=utcnow())
     if swept != SweepReport():
@@ -235,9 +239,19 @@ def _delete_gone_workers(now: datetime) -> None:
     # Housekeeping, not a repair: it is no step, and the report does not count it.
     try:
         delete_old(now)
+        hosts.delete_old(now)
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("rows of gone workers were not removed")
+
+
+def _delete_old_shares() -> None:
+    # Housekeeping too: nobody reads them.
+    try:
+        shares.delete_old()
+    except SQLAlchemyError:
+        db.session.rollback()
+        log.exception("shares of attempts that are over were not removed")
 
 
 def _save_state(**moments: datetime) -> None:

@@ -64,6 +64,8 @@ CANNOT_START: dict[str, LazyString] = {
     "not_ready": _("The file is still being read. Wait a moment and try again."),
     "sheet_unknown": _("The file does not have that sheet. Choose one from the list."),
     "column_unknown": _("The sheet does not have that column. Choose one from the list."),
+    "no_column": _("Tick at least one column with numbers."),
+    "too_many_columns": _("You can tick up to 10 columns. Untick some of them."),
     "header_unknown": _("The sheet does not have that row. Choose the heading row again."),
     "country_unknown": _("That country is not in the list. Choose one from the list."),
     "source_unknown": _("That source is not available. Choose one from the list."),
@@ -114,19 +116,24 @@ def summary_words(job: JobColumns, now: datetime) -> str:
     if summary == Summary.DONE:
         return _done(job)
     ready = ngettext(
-        "%(n)s row is ready.", "%(n)s rows are ready.", job.processed_numbers, n=format_decimal(job.processed_numbers)
+        "%(n)s number is ready.",
+        "%(n)s numbers are ready.",
+        job.processed_numbers,
+        n=format_decimal(job.processed_numbers),
     )
     if summary == Summary.STOPPED_FOR_ADMIN:
         after = gettext("Ask an administrator to fix this, then press Retry.")
         return f"{reason_words(job.last_error)} {after} {ready}"
     left = retryable_numbers(job)
     if summary == Summary.CANCELLED:
-        kept = ngettext("%(n)s row was not looked up.", "%(n)s rows were not looked up.", left, n=format_decimal(left))
+        kept = ngettext(
+            "%(n)s number was not looked up.", "%(n)s numbers were not looked up.", left, n=format_decimal(left)
+        )
         download = gettext("You can still download what is ready.")
         return f"{download} {ready} {kept}" if left else ready
     unanswered = ngettext(
-        "%(n)s row has no answer yet. Press Retry to look it up again.",
-        "%(n)s rows have no answer yet. Press Retry to look them up again.",
+        "%(n)s number has no answer yet. Press Retry to look it up again.",
+        "%(n)s numbers have no answer yet. Press Retry to look them up again.",
         left,
         n=format_decimal(left),
     )
@@ -148,14 +155,14 @@ def _done(job: JobColumns) -> str:
     if not total:
         return gettext("Done: the file had no rows.")
     found = ngettext(
-        "Done: %(found)s of %(n)s row has data.",
-        "Done: %(found)s of %(n)s rows have data.",
+        "Done: %(found)s of %(n)s number has data.",
+        "Done: %(found)s of %(n)s numbers have data.",
         total,
         found=format_decimal(job.found_count),
         n=format_decimal(total),
     )
     to_fix = job.invalid_count + job.rejected_count
-    fix = ngettext("%(n)s row to fix.", "%(n)s rows to fix.", to_fix, n=format_decimal(to_fix))
+    fix = ngettext("%(n)s number to fix.", "%(n)s numbers to fix.", to_fix, n=format_decimal(to_fix))
     return f"{found} {fix}" if to_fix else found
 
 
@@ -174,7 +181,7 @@ _PLAIN: dict[Summary, LazyString] = {
     Summary.PAUSING: _("Pausing. Numbers already being looked up will be finished and saved."),
     Summary.PAUSED: _("Paused. Press Resume to continue; what is ready is kept."),
     Summary.RETRY_PLANNED: _(
-        "Some rows have no answer yet. We will try again automatically; you do not need to do anything."
+        "Some numbers have no answer yet. We will try again automatically; you do not need to do anything."
     ),
 }
 

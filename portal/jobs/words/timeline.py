@@ -49,13 +49,13 @@ def _ready(facts: dict[str, Any]) -> str | None:
     if "ready" not in facts:
         return None
     ready = _whole(facts, "ready")
-    return ngettext("%(n)s row is ready.", "%(n)s rows are ready.", ready, n=format_decimal(ready))
+    return ngettext("%(n)s number is ready.", "%(n)s numbers are ready.", ready, n=format_decimal(ready))
 
 
 def _created(facts: dict[str, Any]) -> str:
     total = _whole(facts, "total")
     return ngettext(
-        "The file was confirmed, with %(n)s row.", "The file was confirmed, with %(n)s rows.", total,
+        "The file was confirmed, with %(n)s number.", "The file was confirmed, with %(n)s numbers.", total,
         n=format_decimal(total),
     )  # fmt: skip
 
@@ -63,7 +63,8 @@ def _created(facts: dict[str, Any]) -> str:
 def _started(facts: dict[str, Any]) -> str:
     waiting = _whole(facts, "waiting")
     return ngettext(
-        "Attempt %(attempt)s started: %(n)s row to look up.", "Attempt %(attempt)s started: %(n)s rows to look up.",
+        "Attempt %(attempt)s started: %(n)s number to look up.",
+        "Attempt %(attempt)s started: %(n)s numbers to look up.",
         waiting, attempt=_whole(facts, "attempt"), n=format_decimal(waiting),
     )  # fmt: skip
 
@@ -71,7 +72,7 @@ def _started(facts: dict[str, Any]) -> str:
 def _completed(facts: dict[str, Any]) -> str:
     total = _whole(facts, "total")
     return ngettext(
-        "Completed: %(n)s row has a result.", "Completed: all %(n)s rows have a result.", total,
+        "Completed: %(n)s number has a result.", "Completed: all %(n)s numbers have a result.", total,
         n=format_decimal(total),
     )  # fmt: skip
 
@@ -131,7 +132,7 @@ def _retry_due(facts: dict[str, Any]) -> str:
 def _retried(facts: dict[str, Any]) -> str:
     numbers = _whole(facts, "numbers")
     requested = ngettext(
-        "A retry of %(n)s row was requested.", "A retry of %(n)s rows was requested.", numbers,
+        "A retry of %(n)s number was requested.", "A retry of %(n)s numbers was requested.", numbers,
         n=format_decimal(numbers),
     )  # fmt: skip
     return _joined(requested, _why(facts))

@@ -215,7 +215,7 @@ def work(app: Flask, queue_name: str) -> None:
         from portal.sources.offline import warm  # 100 MB of tables, loaded once and shared by every fork
 
         warm()
-    reporter = Reporter(app.config["DATABASE_URL"], queue_name, utcnow())
+    reporter = Reporter(app.config["DATABASE_URL"], queue_name, utcnow(), app.config["PORTAL_MACHINE"])
     with app.app_context():
         wait_for_redis(queue(queue_name).connection, lambda: reporter.report(utcnow()))
         worker = PortalWorker(

@@ -22,6 +22,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import KEPT_SECONDS, ROOM, Message, connection, queue, remove_wrong_types, types_of_queue
+from portal.jobs.health.hosts import HostReporter
 from portal.jobs.health.processes import Reporter
 from portal.jobs.sweep import steps
 from portal.jobs.worker.notice_sender import NoticeSender
@@ -172,10 +173,12 @@ def run_scheduler(app: Flask) -> None:
         interval_seconds = app.config["SCRAPING_CHECK_INTERVAL"] * 60
         started = utcnow()
         loop = SweepLoop(SweepScheduler(connection(), interval_seconds), interval_seconds, started)
-        reporter = Reporter(app.config["DATABASE_URL"], "scheduler", started)
+        reporter = Reporter(app.config["DATABASE_URL"], "scheduler", started, app.config["PORTAL_MACHINE"])
+        machine = HostReporter(app, started)
         NoticeSender(app, stop).start()
         while not stop.is_set():
             reporter.report(utcnow())
+            machine.tick(utcnow())
             loop.turn(utcnow())
             stop.wait(LOOP_SECONDS)
         reporter.leave(utcnow())

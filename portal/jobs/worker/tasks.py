@@ -1,11 +1,12 @@
 """The tasks that a message can run: the functions in dispatch.FUNCTIONS. Each runs inside an app context."""
 
 import os
-import socket
 import threading
+from contextlib import suppress
 from datetime import datetime
 
 from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
 from portal.database import db
@@ -18,7 +19,7 @@ from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.attempt.turn import TURN_SECONDS
 from portal.jobs.core.status import Status
-from portal.jobs.dispatch import push_job, push_operation, queue_is_empty
+from portal.jobs.dispatch import push_job, push_operation, queue_is_empty, ring_to_join
 from portal.jobs.export.copy import look_ahead
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
@@ -41,26 +42,43 @@ def _end_process() -> None:
 
 
 def scrape(job_id: int, attempt: int) -> None:
-    """Run one attempt of the job whose turn it is. The message names a job, but says only that there is work."""
+    """Work on the job whose turn it is. The message names a job, but says only that there is work."""
+    now = utcnow()
+    workers = alive_workers(WorkerKind.SCRAPE, now)
     conditions = Conditions(
-        worker=f"{socket.gethostname()}:{os.getpid()}"[:80],
+        worker=f"{current_app.config['PORTAL_MACHINE']}:{os.getpid()}"[-80:],
         lease_seconds=current_app.config["SCRAPING_LEASE_SECONDS"],
         backoff=backoff(),
         stopped=STOP.is_set,
         on_fenced=_end_process,
         turn_seconds=TURN_SECONDS,
+        workers=min(limit_of_one_person(now), workers),
+        on_taken=_Bell().ring_once,
     )
     for _ in range(LOST_RACES):
         chosen = until_back(lambda _: next_job(utcnow(), limit_of_one_person(utcnow())), stopped=STOP.is_set)
         if chosen is None:
             break
-        on_chosen(*chosen)
-        ended = run(*chosen, conditions)
+        on_chosen(chosen.job_id, chosen.attempt)
+        ended = run(chosen.job_id, chosen.attempt, conditions, join=chosen.join)
         if ended is not None:
             if ended == Status.RETRYING:
-                push_job(chosen[0], utcnow())  # handed back: another worker may continue at once, unless it must wait
+                push_job(chosen.job_id, utcnow())  # another worker may continue at once, unless it must wait
             break
     ring_for_the_next(utcnow())
+
+
+class _Bell:
+    """Rings once, when the first share is taken: a free worker may take the next."""
+
+    def __init__(self) -> None:
+        self._rung = False
+
+    def ring_once(self) -> None:
+        if not self._rung:
+            self._rung = True
+            with suppress(SQLAlchemyError):  # the sweep rings too
+                ring_for_the_next(utcnow())
 
 
 def limit_of_one_person(now: datetime) -> int:
@@ -70,10 +88,13 @@ def limit_of_one_person(now: datetime) -> int:
 
 
 def ring_for_the_next(now: datetime) -> None:
-    """Push the job whose turn is next, if no message is left: one that was left waiting for somebody else's turn has
-    used its own up."""
+    """Push a message for the job whose turn is next, if none is left: one that was left waiting for somebody else's
+    turn has used its own up. An attempt that another worker may join is such a job too."""
     if queue_is_empty("scrape") and (waiting := next_job(now, limit_of_one_person(now))) is not None:
-        push_job(waiting[0], now)
+        if waiting.join:
+            ring_to_join(waiting.job_id, waiting.attempt, now)
+        else:
+            push_job(waiting.job_id, now)
 
 
 def read_document(document_id: int) -> None:

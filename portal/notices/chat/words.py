@@ -28,7 +28,7 @@ def quiet(text: str) -> str:
 def _failed(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
     facts = notice.facts
     title = gettext(
-        "%(file)s stopped: %(ready)s of %(total)s rows ready, %(left)s unanswered",
+        "%(file)s stopped: %(ready)s of %(total)s numbers ready, %(left)s unanswered",
         file=recipient.name(facts["file_name"]), ready=recipient.count(facts["ready"]),
         total=recipient.count(facts["total"]), left=recipient.count(facts["total"] - facts["ready"]),
     )  # fmt: skip
@@ -43,8 +43,8 @@ def _failed(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
 def _failed_digest(notice: Notice, recipient: Recipient, home: str) -> ChatWords:
     facts = notice.facts
     title = ngettext(
-        "%(n)s more file stopped: %(ready)s of %(total)s rows ready",
-        "%(n)s more files stopped: %(ready)s of %(total)s rows ready",
+        "%(n)s more file stopped: %(ready)s of %(total)s numbers ready",
+        "%(n)s more files stopped: %(ready)s of %(total)s numbers ready",
         facts["count"],
         n=recipient.count(facts["count"]), ready=recipient.count(facts["ready"]), total=recipient.count(facts["total"]),
     )  # fmt: skip

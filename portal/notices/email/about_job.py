@@ -18,7 +18,7 @@ def job_failed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
     name = recipient.name(facts["file_name"])
     return EmailContent(
         subject=gettext(
-            "%(file)s stopped: %(ready)s of %(total)s rows ready, %(left)s unanswered",
+            "%(file)s stopped: %(ready)s of %(total)s numbers ready, %(left)s unanswered",
             file=name, ready=recipient.count(facts["ready"]), total=recipient.count(facts["total"]),
             left=recipient.count(left),
         ),
@@ -27,8 +27,8 @@ def job_failed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
         state=gettext("Stopped"),
         lead=_ready(facts, recipient),
         then=ngettext(
-            "%(n)s row could not be looked up. Your file and its results are safe.",
-            "%(n)s rows could not be looked up. Your file and its results are safe.",
+            "%(n)s number could not be looked up. Your file and its results are safe.",
+            "%(n)s numbers could not be looked up. Your file and its results are safe.",
             left, n=recipient.count(left),
         ),
         parts=(
@@ -48,7 +48,7 @@ def _ready(facts: Facts, recipient: Recipient) -> str:
 
 
 def _causes(facts: Facts, left: int, recipient: Recipient) -> tuple[str, ...]:
-    """Each cause with the number of rows it affected, and the first of these rows."""
+    """Each cause with how many numbers it affected, and the first rows with one of them."""
     lines, counted = [], 0
     for cause in facts.get("causes") or []:
         counted += cause["rows"]
@@ -63,15 +63,19 @@ def _causes(facts: Facts, left: int, recipient: Recipient) -> tuple[str, ...]:
 
 
 def _with_rows(text: str, count: int, named: list[int], recipient: Recipient) -> str:
-    rows = ngettext("%(n)s row", "%(n)s rows", count, n=recipient.count(count))
+    numbers = ngettext("%(n)s number", "%(n)s numbers", count, n=recipient.count(count))
     if named:
-        rows = gettext("%(rows)s: %(listed)s", rows=rows, listed=_row_numbers(named, count, recipient))
-    return f"{text.rstrip('.')} ({rows})." if text else rows
+        numbers = _in_rows(numbers, named, count)
+    return f"{text.rstrip('.')} ({numbers})." if text else numbers
 
 
-def _row_numbers(named: list[int], count: int, recipient: Recipient) -> str:
-    listed, more = ", ".join(map(str, named)), count - len(named)
-    return gettext("%(rows)s and %(n)s more", rows=listed, n=recipient.count(more)) if more > 0 else listed
+def _in_rows(what: str, named: list[int], count: int) -> str:
+    """Say in which rows the first ones are. A row may have several numbers, so how many more rows there are is not
+    known."""
+    listed = ", ".join(map(str, named))
+    if count > len(named):
+        listed += "\u2026"
+    return ngettext("%(what)s, in row %(listed)s", "%(what)s, in rows %(listed)s", len(named), what=what, listed=listed)
 
 
 def _tried(facts: Facts, recipient: Recipient) -> tuple[EmailSection, ...]:
@@ -90,17 +94,16 @@ def _todo(facts: Facts, left: int, recipient: Recipient) -> tuple[str, ...]:
     lines = [gettext("Download the results that are ready.")] if facts["ready"] else []
     lines.append(
         ngettext(
-            "To retry the row that is left, open the file’s page and press Retry.",
-            "To retry the %(n)s rows that are left, open the file’s page and press Retry.",
+            "To retry the number that is left, open the file’s page and press Retry.",
+            "To retry the %(n)s numbers that are left, open the file’s page and press Retry.",
             left, n=recipient.count(left),
         )
     )  # fmt: skip
     if invalid := facts.get("invalid", 0):
         listed = facts.get("invalid_rows") or []
-        fix = ngettext("Fix %(n)s row that is not a valid number", "Fix %(n)s rows that are not valid numbers",
+        fix = ngettext("Fix %(n)s cell that is not a valid number", "Fix %(n)s cells that are not valid numbers",
                        invalid, n=recipient.count(invalid))  # fmt: skip
-        rows = _row_numbers(listed, invalid, recipient)
-        lines.append(f"{gettext('%(rows)s: %(listed)s', rows=fix, listed=rows) if listed else fix}.")
+        lines.append(f"{_in_rows(fix, listed, invalid) if listed else fix}.")
     return tuple(lines)
 
 
@@ -124,7 +127,7 @@ def job_fixed(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
     )
     return EmailContent(
         subject=gettext(
-            "Fixed: %(file)s is now complete (%(ready)s of %(total)s rows)", file=name, ready=ready, total=total
+            "Fixed: %(file)s is now complete (%(ready)s of %(total)s numbers)", file=name, ready=ready, total=total
         ),
         heading=name,
         tone="ok",
@@ -147,7 +150,7 @@ def job_completed(notice: Notice, recipient: Recipient, home: str) -> EmailConte
         recipient.count(facts["total"]),
     )
     return EmailContent(
-        subject=gettext("%(file)s is complete: %(ready)s of %(total)s rows", file=name, ready=ready, total=total),
+        subject=gettext("%(file)s is complete: %(ready)s of %(total)s numbers", file=name, ready=ready, total=total),
         heading=name,
         tone="ok",
         state=gettext("Complete"),
@@ -162,7 +165,9 @@ def job_completed(notice: Notice, recipient: Recipient, home: str) -> EmailConte
 
 def _all_rows(facts: Facts, recipient: Recipient) -> str:
     total = facts["total"]
-    return ngettext("We checked the one row in it.", "We checked all %(n)s rows.", total, n=recipient.count(total))
+    return ngettext(
+        "We checked the one number in it.", "We checked all %(n)s numbers.", total, n=recipient.count(total)
+    )
 
 
 def _done_parts(facts: Facts, recipient: Recipient) -> tuple[EmailSection, ...]:
@@ -177,7 +182,7 @@ def _done_parts(facts: Facts, recipient: Recipient) -> tuple[EmailSection, ...]:
         )
     if invalid := facts.get("invalid", 0):
         lines.append(
-            ngettext("%(n)s row to fix: it is not a valid number.", "%(n)s rows to fix: they are not valid numbers.",
+            ngettext("%(n)s cell to fix: it is not a valid number.", "%(n)s cells to fix: they are not valid numbers.",
                      invalid, n=recipient.count(invalid))
         )  # fmt: skip
     return (EmailSection(gettext("Results"), tuple(lines)),) if lines else ()

@@ -24,11 +24,11 @@ def failed_digest(notice: Notice, recipient: Recipient, home: str) -> EmailConte
     }  # fmt: skip
     if same:
         subject = gettext(
-            "%(n)s of your files stopped for the same reason: %(ready)s of %(total)s rows ready", **numbers
+            "%(n)s of your files stopped for the same reason: %(ready)s of %(total)s numbers ready", **numbers
         )
         heading = gettext("%(n)s of your files stopped for the same reason", **numbers)
     else:
-        subject = gettext("%(n)s of your files stopped: %(ready)s of %(total)s rows ready", **numbers)
+        subject = gettext("%(n)s of your files stopped: %(ready)s of %(total)s numbers ready", **numbers)
         heading = gettext("%(n)s of your files stopped", **numbers)
     return EmailContent(
         subject=subject,
@@ -89,11 +89,11 @@ def good_digest(notice: Notice, recipient: Recipient, home: str) -> EmailContent
         fixed, n=recipient.count(fixed),
     )  # fmt: skip
     return EmailContent(
-        subject=gettext("%(n)s of your files are complete: %(total)s rows", n=n, total=total),
+        subject=gettext("%(n)s of your files are complete: %(total)s numbers", n=n, total=total),
         heading=gettext("%(n)s of your files are complete", n=n),
         tone="ok",
         state=gettext("Complete"),
-        lead=gettext("We checked all %(n)s rows.", n=total),
+        lead=gettext("We checked all %(n)s numbers.", n=total),
         then=then if fixed else "",
         table=_table(facts, recipient, (gettext("File"), gettext("Ready"))),
         button=(gettext("Open your files"), f"{home}/"),

@@ -1,5 +1,6 @@
 """A source that a recipe describes. Opens the session of an attempt; what happens in it is in `session`."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from redis import Redis
@@ -17,6 +18,9 @@ from portal.sources.limits.rate_limiter import RateLimiter
 from portal.sources.recipes.model import Recipe
 
 TRIES = 4  # three during the attempt, and one after all other numbers have their answer
+
+# What one worker can keep going: requests in flight, and requests a second.
+PLACES_OF_A_WORKER, REQUESTS_OF_A_WORKER = 32, 300.0
 
 
 class HttpSource:
@@ -96,4 +100,15 @@ def facts_of(recipe: Recipe) -> SourceFacts:
         per_second=recipe.limits.per_second,
         batch=recipe.batch.size if recipe.batch else 1,
         cache_days=recipe.limits.cache_days,
+        workers=_most_workers(recipe),
     )
+
+
+def _most_workers(recipe: Recipe) -> int:
+    """How many workers can look up one file's numbers faster than fewer can. A source that prepares its answers has
+    one: what it was handed is fetched by whoever handed it in."""
+    if recipe.batch and recipe.batch.poll:
+        return 1
+    by_places = math.ceil(recipe.limits.concurrency / PLACES_OF_A_WORKER)
+    rate = recipe.limits.per_second
+    return min(by_places, math.ceil(rate / REQUESTS_OF_A_WORKER)) if rate else by_places

@@ -4,7 +4,7 @@ Remembers nothing between calls; `catalogue` does.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,16 +68,35 @@ def missing_secrets(recipe: Recipe, environ: Mapping[str, str]) -> tuple[str, ..
 def read_folder(folder: Path, environ: Mapping[str, str]) -> tuple[RecipeFile, ...]:
     """Read all recipes of a folder, in the order of their file names. The second of two with the same source name has a
     mistake."""
+    paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
+    return _names_once(read_file(path, environ) for path in paths)
+
+
+def _names_once(files: Iterable[RecipeFile]) -> tuple[RecipeFile, ...]:
+    """The same files; the second of two with the same source name has a mistake."""
     seen: set[str] = set()
-    files = []
-    for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
-        one = read_file(path, environ)
+    found = []
+    for one in files:
         if one.recipe is not None and one.name in seen:
-            one = RecipeFile(path, mistakes=(Mistake(path.name, "name", 1, "name_taken"),))
+            one = RecipeFile(one.path, mistakes=(Mistake(one.path.name, "name", 1, "name_taken"),))
         if one.recipe is not None:  # a file that cannot be read takes no name
             seen.add(one.name)
-        files.append(one)
-    return tuple(files)
+        found.append(one)
+    return tuple(found)
+
+
+def stored_files(texts: Mapping[str, str], folder: Path, environ: Mapping[str, str]) -> tuple[RecipeFile, ...]:
+    """Recipes whose texts are kept elsewhere, by file name, as if they were files of this folder. The saved answers of
+    their tests are not kept, so they have no tests. A text that this version of the portal refuses has mistakes."""
+    return _names_once(_stored_file(folder / name, text, environ) for name, text in sorted(texts.items()))
+
+
+def _stored_file(path: Path, text: str, environ: Mapping[str, str]) -> RecipeFile:
+    try:
+        recipe = recipe_of(text, path, tests=False)
+    except BadRecipe as error:
+        return RecipeFile(path, mistakes=error.mistakes)
+    return RecipeFile(path, recipe, missing=missing_secrets(recipe, environ))
 
 
 def kept_recipe(file: str, text: str, folder: Path, environ: Mapping[str, str]) -> Recipe | None:

@@ -24,6 +24,8 @@ VERBS: dict[str, LazyString] = {
     "operation_begun": _("started a bulk operation"),
     "operation_stopped": _("stopped the bulk operation"),
     "source_paused": _("paused the source"),
+    "secret_set": _("saved the secret"),
+    "secret_deleted": _("deleted the secret"),
     "user_invite": _("invited"),
     "user_password_reset": _("sent a password reset link to"),
     "user_shut_out": _("deactivated the account of"),

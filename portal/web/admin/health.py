@@ -7,10 +7,11 @@ from flask import current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from portal.clock import utcnow
-from portal.jobs.health import checks, processes
+from portal.documents.words import size_words
+from portal.jobs.health import checks, hosts, processes
 from portal.jobs.health.checks import HealthState
 from portal.jobs.health.versions import versions
-from portal.jobs.health.words import describe
+from portal.jobs.health.words import describe, missing_words
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 
@@ -37,12 +38,17 @@ def _parts() -> dict[str, Any]:
     now = utcnow()
     findings = [(one, describe(one)) for one in checks.findings(now)]
     workers = [(one, processes.is_alive(one, now)) for one in processes.workers(now)]
+    machines = [(one, hosts.is_alive(one, now)) for one in hosts.hosts(now)]
     read = [(one.state, say, one.facts.get("since"), one.facts.get("at")) for one, say in findings]
+    there_now = [(one.name, one.seen_at, there) for one, there in machines]
     seen = [(one.name, one.seen_at, one.doing, there) for one, there in workers]
     return {
         "findings": findings,
         "wrong": sum(one.state != HealthState.WELL for one, _ in findings),
         "workers": workers,
+        "machines": machines,
+        "missing_words": missing_words,
+        "size_words": size_words,
         "has_notices": "admin.notices" in current_app.view_functions,
-        "mark": blake2s(repr((read, seen)).encode(), digest_size=6).hexdigest(),
+        "mark": blake2s(repr((read, seen, there_now)).encode(), digest_size=6).hexdigest(),
     }

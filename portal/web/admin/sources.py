@@ -22,6 +22,7 @@ from portal.sources.recipes.words import difference_words, mistake_words
 from portal.sources.selftest import TestResult, run_tests
 from portal.sources.words import field_label, value_words
 from portal.web.access import admin_required, wants_fragment
+from portal.web.admin import secrets
 from portal.web.admin.blueprint import blueprint
 from portal.web.request_fields import reason
 
@@ -32,8 +33,10 @@ ANSWER_WORDS = {"field_label": field_label, "value_words": value_words}
 @admin_required
 def index() -> str:
     """Show every source with its health, and the recipes that cannot be used."""
+    fragment = wants_fragment()
     return render_template(
-        "admin/_sources.html" if wants_fragment() else "admin/sources.html",
+        "admin/_sources.html" if fragment else "admin/sources.html",
+        secrets=[] if fragment else secrets.listed(),
         healths=source_health.all_healths(utcnow()),
         unusable=[one for one in catalogue.recipe_files() if not one.valid],
         pace_words=pace_words,

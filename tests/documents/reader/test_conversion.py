@@ -1,8 +1,10 @@
 """A workbook in one of Excel's older formats becomes an xlsx with the same sheets, values and formats."""
 
 import shutil
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from portal.documents.reader.conversion.convert import convert
 from portal.documents.reader.conversion.old_workbook import OldColumns, OldRow, OldSheet, OldWorkbook
 from portal.documents.reader.conversion.package import write_package
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.parent import convert as convert_in_child
+from portal.documents.reader.parent import read
 from tests.documents.sheets import FIXTURES
 from tests.jobs.export.sheet_order import faults_of_workbook
 from tests.support.libreoffice import converted, shown_by_libreoffice
@@ -89,6 +91,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         old = make(folder / f"antes.{ending}")
         assert convert_in_child(old, old.name, folder / f"{ending}.xlsx", ReadLimits())
     return folder
+
+
+def convert_in_child(path: Path, name: str, target: Path, limits: ReadLimits) -> bool:
+    """Read a file; whether it was read by way of an xlsx, which is at `target` then."""
+    with TemporaryDirectory(dir=path.parent) as folder, suppress(Unreadable):
+        read(path, name, lambda index: Path(folder) / f"{index}.jsonl", limits, converted=target)
+    return target.exists()
 
 
 @pytest.mark.parametrize("ending", MAKERS)

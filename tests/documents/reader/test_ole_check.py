@@ -79,3 +79,21 @@ def test_what_cannot_be_true_is_refused_before_it_is_allocated(tmp_path: Path, n
 def test_a_good_one_is_read(tmp_path: Path) -> None:
     for good in GOOD.parent.glob("*.xls"):
         assert parent.read(good, good.name, lambda index: tmp_path / f"{index}.jsonl", ReadLimits())
+
+
+@pytest.mark.parametrize("kind", ["XOR", "RC4"])
+@pytest.mark.parametrize("before", [0, 1], ids=["after BOF", "after a record about writing"])
+def test_a_password_is_called_that_whatever_the_stored_file_is_called(tmp_path: Path, kind: str, before: int) -> None:
+    raw = bytearray(GOOD.read_bytes())
+    entry = raw.find("Workbook\0".encode("utf-16-le"))
+    root = sector(raw, struct.unpack_from("<I", raw, 48)[0])  # the directory's first entry
+    short_streams = sector(raw, struct.unpack_from("<I", raw, root + 116)[0])
+    at = short_streams + 64 * struct.unpack_from("<I", raw, entry + 116)[0]
+    for _ in range(1 + before):  # behind the record that begins the workbook
+        at += 4 + struct.unpack_from("<H", raw, at + 2)[0]
+    struct.pack_into("<HHH", raw, at, 0x002F, struct.unpack_from("<H", raw, at + 2)[0], int(kind == "RC4"))
+    path = tmp_path / "0123456789abcdef"  # as the storage names files
+    path.write_bytes(raw)
+    with pytest.raises(Unreadable) as raised:
+        parent.read(path, "clientes.xls", lambda index: tmp_path / f"{index}.jsonl", ReadLimits())
+    assert raised.value.problem is FileProblem.ENCRYPTED

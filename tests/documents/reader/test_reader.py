@@ -34,10 +34,10 @@ def test_xlsx_with_every_type_of_cell(tmp_path: Path) -> None:
         ],
     )
     facts = read_file(path)[0]
-    assert cells_of(path)[1] == [612345678, 1.5, True, {"d": "2026-01-31T10:30:00"}, "09:05:00", "007"]
+    assert cells_of(path)[1] == [612345678, 1.5, True, {"d": "2026-01-31T10:30:00"}, "9:05:00", "007"]
     assert cells_of(path)[2][:2] == [34612345678, -1]
     assert isinstance(cells_of(path)[1][0], int)
-    assert facts.sample[0] == ["612345678", "1.5", "TRUE", "2026-01-31 10:30:00", "09:05:00", "007"]
+    assert facts.sample[0] == ["612345678", "1.5", "TRUE", "2026-01-31 10:30:00", "9:05:00", "007"]
     assert (facts.rows, facts.columns, facts.header_row, facts.number_column, facts.hidden) == (3, 6, 1, 0, False)
     assert facts.header == ["Teléfono", "b", "c", "d", "e", "f"]
 

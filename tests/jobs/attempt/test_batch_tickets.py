@@ -16,11 +16,11 @@ from portal.jobs.attempt import number_queue
 from portal.jobs.attempt import runner as runner
 from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.runner import Conditions
-from portal.jobs.attempt.save import AttemptTaken
 from portal.jobs.core.job_tables import Event, Number, Ticket
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from portal.jobs.shares import AttemptTaken
 from portal.sources.base import SubmittedBatch
 from portal.sources.recipes.model import Recipe
 from tests.support import cast

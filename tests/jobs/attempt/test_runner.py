@@ -23,7 +23,7 @@ from portal.jobs.retries import REFUSED_SECONDS
 from portal.jobs.worker import rq_worker
 from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome, SourceBusy, SourceStopped
-from tests.support.cast import NOW, mobile
+from tests.support.cast import NOW, hold, mobile
 from tests.support.misbehaving import misbehaving, never
 from tests.support.recipes import recipe, registered
 from tests.support.sources import CountingSource, failing, found
@@ -204,7 +204,7 @@ def late_worker_writes(job: ScrapingJob) -> bool:
     held = ScrapingJob.claim(job.id, 0, NOW, worker="first", lease_seconds=60)
     assert held and held.attempt == 1
     numbers = ledger.waiting(job.id)
-    db.session.commit()
+    own = hold(held, worker="first")
     later = NOW + timedelta(minutes=5)
     assert ScrapingJob.lose(job.id, 1, later, BACKOFF)
     assert ScrapingJob.claim(job.id, 1, later, worker="second", lease_seconds=60)
@@ -213,7 +213,7 @@ def late_worker_writes(job: ScrapingJob) -> bool:
     db.session.commit()
     late = [save.LookedUp(number, found(e164)) for e164, number in numbers.items()]
     try:
-        save.save(job.id, 1, late, later, 60)
+        save.save(own, late, later, 60)
     except save.AttemptTaken:
         pass
     db.session.commit()
@@ -236,11 +236,12 @@ def test_without_the_fence_a_late_worker_would_win(alice, make_job, counting, mo
 
 def test_a_worker_lost_after_new_answers_uses_no_retry(alice, make_job, counting) -> None:
     job = make_job(alice, 3, source="counting")
-    ScrapingJob.claim(job.id, 0, NOW, worker="w", lease_seconds=60)
-    db.session.commit()
+    held = ScrapingJob.claim(job.id, 0, NOW, worker="w", lease_seconds=60)
+    assert held
+    own = hold(held)
     first = next(iter(ledger.waiting(job.id).items()))
     db.session.commit()
-    save.save(job.id, 1, [save.LookedUp(first[1], found(first[0]))], NOW, 60)
+    save.save(own, [save.LookedUp(first[1], found(first[0]))], NOW, 60)
     assert ScrapingJob.lose(job.id, 1, NOW + timedelta(seconds=61), BACKOFF)
     assert (job.status, job.retry_count) == (Status.RETRYING, 0)
 

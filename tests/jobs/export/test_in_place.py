@@ -347,7 +347,7 @@ def test_a_sheet_of_totals_comes_when_it_is_asked_for(app: Flask, alice: User, a
     workbook = load_workbook(io.BytesIO(answer.data))
     assert workbook.sheetnames == ["Lista", "Otra", "Summary"]
     rows = list(workbook["Summary"].iter_rows(values_only=True))
-    assert rows[:4] == [("Status", "Rows"), ("Found", 4), ("Not found", 1), ("Invalid", 1)]
+    assert rows[:4] == [("Status", "Numbers"), ("Found", 4), ("Not found", 1), ("Invalid", 1)]
     assert [row for row in rows if row[0] in ("mobile", "landline", "Movistar", "without data")] == [
         ("mobile", 3), ("landline", 1), ("Movistar", 2), ("without data", 2)
     ]  # fmt: skip

@@ -101,3 +101,17 @@ def test_what_was_converted_is_deleted_with_the_file(app: Flask, alice: User) ->
     assert workbook_path(document, storage) == converted
     storage.delete(document.storage_key)
     assert list(converted.parent.glob(f"{document.storage_key}*")) == []
+
+
+def test_a_page_called_xls_comes_back_as_a_workbook_and_that_is_said_before(
+    app: Flask, alice: User, as_alice: FlaskClient
+) -> None:
+    page = "<html><table><tr><th>Nombre<th>Teléfono</tr><tr><td>José<td>612345678</table></html>"
+    job = ran(job_of(app, alice, page.encode(), "export.xls", header_row=1))
+    with force_locale("en"), export(job, app.extensions["storage"]) as file:
+        sheet: Any = load_workbook(file).active
+    assert [[cell.value for cell in row[:3]] for row in sheet] == [
+        ["Nombre", "Teléfono", "Status"], ["José", 612345678, "Found"],
+    ]  # fmt: skip
+    said = as_alice.get(f"/documents/{job.document_id}", headers=ENGLISH).get_data(as_text=True)
+    assert "You will get a real Excel file" in said

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.documents.reader.csv_text import read_rows
+from portal.documents.reader.csv_text import TextChoice, dialect_of, read_rows
 from portal.jobs.export.added import AddedCell, AddedRow, Tone
 from portal.jobs.export.csv_cells import harmless, harmless_throughout
 from portal.jobs.export.in_place.errors import CannotWriteInPlace
@@ -36,7 +36,7 @@ def read(content: bytes, name: str = "a.csv") -> list[list[str]]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        return list(read_rows(path, path.suffix))
+        return list(read_rows(path, dialect_of(path, path.suffix)))
 
 
 def added(rows: range, cells: list[AddedCell] = FOUND) -> list[AddedRow]:
@@ -189,3 +189,58 @@ def test_a_large_file_is_given_in_pieces(tmp_path: Path) -> None:
     pieces = list(OpenText(path, ".csv", 2).copy(rows))
     assert len(pieces) > 3
     assert b"".join(pieces).count(b";Con datos;Movistar\n") == 20_000
+
+
+ODD = "Nombre;Tel;Población\n"
+ACCENTS = "José Muñoz;600123123;Málaga\nBegoña;600123124;León\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "added_cells", "expected"),
+    [
+        pytest.param(
+            (ODD + ACCENTS).encode("cp850"), ["Sí", "Orange"],
+            (ODD + ACCENTS).replace("laga", "laga;Sí;Orange").replace("León", "León;Sí;Orange").encode("cp850"),
+            id="cp850",
+        ),
+        pytest.param(
+            (ODD + ACCENTS).encode("mac_roman"), ["Łódź", "Sí"],
+            (ODD + ACCENTS).replace("laga", "laga;Lódz;Sí").replace("León", "León;Lódz;Sí").encode("mac_roman"),
+            id="Mac Roman, without letters that it lacks",
+        ),
+        pytest.param(
+            (ODD + ACCENTS).encode() + b"\xf1;3;\n", ["Sí", "Łódź"],
+            (ODD + ACCENTS).replace("laga", "laga;Sí;Łódź").replace("León", "León;Sí;Łódź").encode() + b"\xf1;3;\n",
+            id="UTF-8 with a bad byte",
+        ),
+        pytest.param(
+            b'n;t;x\n"a;b";1;"two\nlines"\n"stray;2;"u;v"\n"c;d";3;\n', ["A", "B\\"],
+            b'n;t;x\n"a;b";1;"two\nlines";A;B\\\n"stray;2;"u;v";A;B\\\n"c;d";3;\n',
+            id="a stray quote among others",
+        ),
+        pytest.param(
+            b"n,t,x\nRuiz\\, Ana,1,u\nGil\\, Leo,2,v\n", ["A", "B\\"],
+            b"n,t,x\nRuiz\\, Ana,1,u,A,B\\\\\nGil\\, Leo,2,v,A,B\\\\\n",
+            id="backslashes",
+        ),
+    ],
+)  # fmt: skip
+def test_odd_text_files_come_back_as_they_were(content: bytes, added_cells: list[AddedCell], expected: bytes) -> None:
+    rows = [AddedRow(1, ["X", "Y"], Tone.HEADING), *(AddedRow(row, added_cells, Tone.FOUND) for row in (2, 3))]
+    head, _, rest = expected.partition(b"\n")
+    delimiter = b"," if b"," in head else b";"
+    out = copied(content, rows, 3)
+    assert out == head + delimiter + b"X" + delimiter + b"Y\n" + rest
+    before, after = read(content), read(out)
+    assert [row[:3] for row in after] == before
+    assert after[1][3:] == after[2][3:]
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "shift_jis", "utf-16-le"])
+def test_what_a_person_chose_is_kept_in_the_copy(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("n|a;b\n名|1\n".encode(encoding, "ignore"))
+    text = OpenText(path, ".csv", 2, 1, dialect=dialect_of(path, ".csv", TextChoice(encoding, "|")))
+    out = b"".join(text.copy(iter([AddedRow(2, ["a|é", 1], Tone.FOUND)])))
+    shown = "a|é" if encoding != "shift_jis" else "a|e"
+    assert out.decode(encoding).splitlines()[1].endswith(f'1|"{shown}"|1')

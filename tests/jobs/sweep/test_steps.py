@@ -22,7 +22,7 @@ from portal.jobs.sweep import overdue, steps
 from portal.notices.models import Notice
 from tests import services
 from tests.support import cast
-from tests.support.cast import NOW
+from tests.support.cast import NOW, hold
 from tests.support.sources import found
 
 BACKOFF = Backoff(base_seconds=100, spread=0)
@@ -43,7 +43,7 @@ def claimed(job: ScrapingJob, now: datetime = NOW, lease_seconds: float = 10**6)
 def save_one(job: ScrapingJob, now: datetime) -> None:
     e164, number = next(iter(ledger.waiting(job.id).items()))
     db.session.commit()
-    save.save(job.id, job.attempt, [save.LookedUp(number, found(e164))], now, 10**6)
+    save.save(hold(job, now, 10**6), [save.LookedUp(number, found(e164))], now, 10**6)
 
 
 def kinds(job: ScrapingJob) -> list[str]:

@@ -85,7 +85,7 @@ def test_an_event_says_what_is_known(app: Flask) -> None:
     }
     with app.test_request_context(headers={"Accept-Language": "en"}):
         said = statuses.event_words(Event(kind="timeout", facts=facts, at=NOW))
-    for part in ("Attempt 2 timed out.", "1,200 rows are ready.", "Next attempt:", "it hung"):
+    for part in ("Attempt 2 timed out.", "1,200 numbers are ready.", "Next attempt:", "it hung"):
         assert part in said
 
 

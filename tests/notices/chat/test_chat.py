@@ -81,7 +81,7 @@ def test_a_failed_file_is_sent_with_its_owner_counts_and_cause(
     fail(job, now)
     list(send_due(now))
     ((title, text),) = messages(chatting)
-    assert title == "clientes.xlsx se ha parado: 0 de 3 filas listas, 3 sin respuesta"
+    assert title == "clientes.xlsx se ha parado: 0 de 3 números listos, 3 sin respuesta"
     lines = text.splitlines()
     assert lines[0] == "Usuario: alice@example.com"
     assert lines[1].startswith("Motivo: La fuente")

@@ -66,7 +66,7 @@ def test_an_email_has_both_parts_and_standard_headers(posting_app: Flask, mail_s
     assert [one.get_content_type() for one in message.iter_parts()] == ["text/plain", "text/html"]
     assert message["To"] == "alice@example.com" and mail_server.to == [["alice@example.com"]]
     assert message["From"] == "El portal <portal@example.com>"
-    assert message["Subject"] == "clientes.xlsx stopped: 4,963 of 5,000 rows ready, 37 unanswered"
+    assert message["Subject"] == "clientes.xlsx stopped: 4,963 of 5,000 numbers ready, 37 unanswered"
     assert message["Message-ID"] == "<job-failed.7.1@localhost>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

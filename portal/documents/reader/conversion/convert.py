@@ -1,14 +1,21 @@
-"""Write a workbook in one of Excel's older formats again as xlsx. Pure; runs in the reading process only."""
+"""Write a workbook in one of Excel's older formats, or a page or XML in its place, again as xlsx. Pure.
+
+Runs in the reading process only.
+"""
 
 import os
 from pathlib import Path
 
+from portal.documents.reader.conversion.html_tables import read_html
 from portal.documents.reader.conversion.old_workbook import OldWorkbook
 from portal.documents.reader.conversion.package import write_package
 from portal.documents.reader.conversion.xls import read_xls
 from portal.documents.reader.conversion.xlsb import read_xlsb
+from portal.documents.reader.conversion.xml_2003 import read_xml_2003
 from portal.documents.reader.file_type import FileType, file_type_of
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
+from portal.documents.reader.ole_check import check_ole
+from portal.documents.reader.xlsb_check import check_xlsb
 from portal.documents.reader.zip_check import check_zip
 
 
@@ -24,9 +31,15 @@ def convert(path: Path, file_name: str, target: Path, limits: ReadLimits) -> lis
 def _opened(path: Path, file_name: str, limits: ReadLimits) -> OldWorkbook:
     match file_type_of(path, file_name):
         case FileType.OLE:
+            check_ole(path)
             return read_xls(path)
         case FileType.ZIP:
             check_zip(path, limits)
+            check_xlsb(path)
             return read_xlsb(path)
+        case FileType.HTML:
+            return read_html(path)
+        case FileType.XML_2003:
+            return read_xml_2003(path)
         case _:
             raise Unreadable(FileProblem.WRONG_TYPE)

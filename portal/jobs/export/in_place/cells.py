@@ -49,9 +49,11 @@ class CellWriter:
         out: list[str] = []
         heading = row.tone is Tone.HEADING
         tone = self._tones.get(row.tone, "") if not heading else f' s="{neighbour.decode()}"' if neighbour else ""
-        toned = row.tone_at
+        toned, more = row.tone_at, row.more_tones
         for place, (start, value) in enumerate(zip(self._starts, row.cells, strict=False)):
             style = tone if heading or place == toned else ""
+            if more and place in more:
+                style = self._tones.get(more[place], "")
             if type(value) is str:
                 content = texts.get(value) or self._text(value)
                 out.append(f"{start}{number}{style}{content}")

@@ -6,12 +6,13 @@ reader's rows, and the bytes of a record are those of the lines that it took. Pu
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from portal.documents.reader.csv_text import ONE_COLUMN, TextDialect, dialect_of
+from portal.documents.reader.csv_text import ONE_COLUMN, TextDialect, dialect_of, lines_ahead
+from portal.documents.reader.text_encoding import errors_for
 from portal.jobs.export.added import AddedCell, AddedRow
 from portal.jobs.export.csv_cells import harmless_throughout
 from portal.jobs.export.in_place.added_rows import AddedRows
@@ -44,12 +45,18 @@ class TextSurvey:
     has_hint: bool
     has_quotes: bool
     width: int
+    has_strays: bool = False
+    has_spaces: bool = False
+    has_escapes: bool = False
     is_ascii: bool = True
     taken: list[str] = field(default_factory=list)  # possible delimiters that are text in a file of one column
 
     def dialect(self) -> TextDialect:
         """How the file is written."""
-        return TextDialect(self.encoding, self.delimiter, self.has_hint, self.has_quotes)
+        return TextDialect(
+            self.encoding, self.delimiter, self.has_hint, self.has_quotes, self.has_strays, self.has_spaces,
+            self.has_escapes,
+        )  # fmt: skip
 
 
 class _Records:
@@ -66,9 +73,11 @@ class _Records:
         """The records with their numbers as the reader counts; `sep=;` is 0."""
         taken: list[str] = []
         first = 0 if self.dialect.has_hint else 1
-        for row_no, fields in enumerate(self.dialect.records(self._lines(taken)), start=first):
-            text = "".join(taken)
-            taken.clear()
+        records = self.dialect.records(self._lines(taken))
+        for row_no, fields in enumerate(records, start=first):
+            own = len(taken) - lines_ahead(records)
+            text = "".join(taken[:own])
+            del taken[:own]
             end = next((end for end in _ENDS if text.endswith(end)), "")
             yield row_no, Record(len(fields), text[: len(text) - len(end)], end)
 
@@ -86,7 +95,7 @@ class _Records:
         if self.is_wide:
             return line.removeprefix(_BOM) if is_first else line
         encoding = self.dialect.encoding if is_first else self.dialect.encoding.removesuffix("-sig")
-        return line.encode("latin-1").decode(encoding, "replace")
+        return line.encode("latin-1").decode(encoding, errors_for(encoding))
 
     def _wide_codec(self) -> str:
         if self.dialect.encoding != "utf-16":
@@ -95,10 +104,9 @@ class _Records:
             return "utf-16-le" if file.read(2) == b"\xff\xfe" else "utf-16-be"
 
 
-def _survey(path: Path, extension: str, width: int, header_row: int) -> TextSurvey:
-    """Look through all of the file, four times: which takes seconds for a million rows."""
-    dialect = dialect_of(path, extension)
-    found = TextSurvey(dialect.encoding, dialect.delimiter, dialect.has_hint, dialect.has_quotes, width)
+def _survey(path: Path, dialect: TextDialect, width: int, header_row: int) -> TextSurvey:
+    """Look through all of the file, which takes seconds for a million rows."""
+    found = TextSurvey(width=width, **asdict(dialect))
     taken: set[str] = set()
     for row_no, record in _Records(path, dialect).rows():
         if row_no >= max(header_row, 1):
@@ -115,16 +123,23 @@ class OpenText:
 
     def __init__(
         self, path: Path, extension: str, width: int, header_row: int = 0, delimiters: str = ";,\t|",
-        survey_file: Path | None = None,
+        survey_file: Path | None = None, dialect: TextDialect | None = None,
     ) -> None:  # fmt: skip
         """Look through the file, unless that was done before and kept. Added cells follow `width` columns, or more when
         rows from the heading on have more.
 
-        A file of one column gets the first of `delimiters` that is nowhere in it. Raises CannotWriteInPlace.
+        `dialect` is how the file was read, where that is known. A file of one column gets the first of `delimiters`
+        that is nowhere in it. Raises CannotWriteInPlace.
         """
         self._path = path
-        question = {"extension": extension, "width": width, "header_row": header_row, "size": path.stat().st_size}
-        found = looked_through(survey_file, question, TextSurvey, lambda: _survey(path, extension, width, header_row))
+        question = {
+            "extension": extension, "width": width, "header_row": header_row, "size": path.stat().st_size,
+            "dialect": asdict(dialect) if dialect else None,
+        }  # fmt: skip
+        found = looked_through(
+            survey_file, question, TextSurvey,
+            lambda: _survey(path, dialect or dialect_of(path, extension), width, header_row),
+        )  # fmt: skip
         self._records = _Records(path, found.dialect())
         self._dialect, self._is_wide, self._width = self._records.dialect, self._records.is_wide, found.width
         self.extension = extension.lstrip(".") if extension in (".csv", ".tsv", ".txt") else "csv"
@@ -197,6 +212,8 @@ class OpenText:
                 text = str(cell)
             case _:
                 text = harmless_throughout(self._in_its_letters(cell.replace("\x00", "")))
+        if self._dialect.has_escapes:
+            text = text.replace("\\", "\\\\")
         if not self._dialect.has_quotes:
             # A quote would not be one here, so nothing may split the cell.
             for one in (self._delimiter, "\r", "\n", '"'):
@@ -210,7 +227,7 @@ class OpenText:
     def _in_its_letters(self, text: str) -> str:
         """Letters that the encoding lacks, without their accents (`ł` and `ő` in cp1252), or as a question mark."""
         encoding = self._encoding
-        if encoding != "cp1252":
+        if encoding.startswith("utf-"):
             return text.encode("utf-8", "replace").decode()
         try:
             text.encode(encoding)

@@ -49,6 +49,8 @@ class OdsCells:
         out: list[str] = []
         for place, value in enumerate(row.cells):
             style = tone if heading or place == row.tone_at else ""
+            if place in row.more_tones:
+                style = self._tones.get(row.more_tones[place], "")
             if type(value) is str:
                 out.append(f"{start}{style}{texts.get(value) or self._text(value)}")
             elif value is None:

@@ -1,0 +1,108 @@
+"""The shares that one worker holds of an attempt, and which of their numbers still wait for an answer here.
+
+A share holds about ten seconds' work at the pace seen so far, and towards the end of the file less, so that all
+workers end together. The next one is taken before the last number of the one before is out: there is no barrier. Its
+methods take part in the caller's transaction, or open one of their own; none knows how a number is looked up.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from portal.database import db
+from portal.jobs import shares
+from portal.jobs.core.job_tables import Number
+from portal.jobs.core.ledger import WaitingNumber
+from portal.jobs.models import ScrapingJob
+from portal.jobs.shares import Holding
+
+SHARE_SECONDS = 10.0
+MOST_NUMBERS = 2000  # in one share: what a worker keeps in memory, and what others may have to take over
+ROUNDS_LEFT = 2  # a share leaves so many more for each worker
+
+
+class HeldShares(Mapping[str, WaitingNumber]):
+    """The numbers of the shares that a worker holds, by their E.164 form, until their answers are saved."""
+
+    def __init__(self, holding: Holding, lease_seconds: float, seconds_per_number: float, workers: int) -> None:
+        """`workers` are those that could work on the attempt at once."""
+        self.holding = holding
+        self._lease_seconds, self._workers = lease_seconds, max(2, workers)
+        self._seconds_per_number = seconds_per_number
+        self._numbers: dict[str, WaitingNumber] = {}
+        self._share_of: dict[int, int] = {}  # by number: the first number of its share
+        self._left: Counter[int] = Counter()  # by share: numbers whose answers are not saved
+        self._saved, self._began = 0, time.monotonic()
+        self._last_no: int | None = None
+
+    def __getitem__(self, e164: str) -> WaitingNumber:
+        return self._numbers[e164]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def take(
+        self, now: datetime, *, group: int, window: int, whole: bool = False, repeated: bool = False
+    ) -> dict[str, WaitingNumber]:
+        """Take the next share and commit. Empty: there is none. `whole`: all that nobody has had, for sources that
+        have to see a file's numbers in an order of their own. `repeated`: the same take failed before, perhaps only
+        after its commit. Raises AttemptTaken."""
+        taken = shares.taken_already(self.holding, self._left.keys()) if repeated else None
+        if taken is None:
+            size = None if whole else self._size(group, window)
+            taken = shares.take(self.holding, size, now, self._lease_seconds)
+        db.session.commit()
+        if taken is None:
+            return {}
+        self._left[taken.first_no] = len(taken.numbers)
+        for e164, number in taken.numbers.items():
+            self._numbers[e164] = number
+            self._share_of[number.no] = taken.first_no
+        return taken.numbers
+
+    def _size(self, group: int, window: int) -> int:
+        """How many numbers the next share has: a multiple of a call's, and enough to fill the window twice."""
+        seconds = time.monotonic() - self._began
+        pace = self._saved / seconds if self._saved > window else 1 / max(self._seconds_per_number, 1e-6)
+        size = min(pace * SHARE_SECONDS, MOST_NUMBERS, self._rest() / (ROUNDS_LEFT * self._workers))
+        size = max(size, 2 * window * group, 1)
+        return math.ceil(size / group) * group
+
+    def _rest(self) -> int:
+        """How many numbers no worker has had yet, at most."""
+        job_id = self.holding.job_id
+        if self._last_no is None:
+            self._last_no = db.session.scalar(select(func.max(Number.no)).where(Number.job_id == job_id)) or 0
+        next_no = db.session.scalar(select(ScrapingJob.next_no).where(ScrapingJob.id == job_id))
+        return max(0, self._last_no - next_no + 1) if next_no is not None else 0
+
+    def finish(self, numbers: Iterable[WaitingNumber]) -> Callable[[], None]:
+        """Delete the shares whose last answers are saved in this transaction. Call what it returns after the commit;
+        until then the same numbers can be saved again."""
+        saved = [number.no for number in numbers]
+        of_share = Counter(self._share_of[no] for no in saved if no in self._share_of)
+        over = [first_no for first_no, count in of_share.items() if self._left[first_no] <= count]
+        shares.finish(self.holding, over)
+
+        def committed() -> None:
+            self._left.subtract(of_share)
+            for first_no in over:
+                del self._left[first_no]
+            gone = set(saved)
+            for no in gone:
+                self._share_of.pop(no, None)
+            self._saved += len(gone)
+
+        return committed
+
+    def forget(self, e164s: Iterable[str]) -> None:
+        """Forget numbers whose answers are saved."""
+        for e164 in e164s:
+            self._numbers.pop(e164, None)

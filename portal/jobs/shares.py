@@ -1,0 +1,284 @@
+"""The shares of an attempt: how several workers look up one job's numbers without getting in each other's way.
+
+A worker that claims a job, or joins its attempt, becomes a holder with a token and a lease of its own. It takes the
+numbers share by share: the next that nobody has had, or those of a holder that left or was lost. What it writes is
+fenced twice, by its own row here and by the job's attempt; a holder that was lost writes nothing, and nothing else of
+the job is disturbed. The attempt ends when its last holder leaves.
+
+Every transaction takes its locks in one order: the holder's row, its numbers, the job's row. Nothing here commits.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
+
+from portal.database import among, changed_rows, db
+from portal.jobs.core.job_tables import Number
+from portal.jobs.core.ledger import WaitingNumber
+from portal.jobs.core.share_tables import Holder, Share
+from portal.jobs.core.status import Status
+from portal.jobs.models import ScrapingJob
+from portal.sources.base import FINAL, Outcome
+
+
+class AttemptTaken(Exception):
+    """This worker no longer has the attempt, or its own part of it: it was claimed again, cancelled, timed out or
+    declared lost."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A worker's hold on an attempt."""
+
+    job_id: int
+    attempt: int
+    token: int
+
+    @property
+    def fence(self) -> tuple[ColumnElement[bool], ...]:
+        """Conditions that hold only while this very worker has its part of the attempt. Every write carries them,
+        beside those of the attempt (`ScrapingJob.held_by`)."""
+        return (Holder.job_id == self.job_id, Holder.attempt == self.attempt, Holder.token == self.token)
+
+    @property
+    def shares(self) -> tuple[ColumnElement[bool], ...]:
+        """Conditions of the shares that this worker has."""
+        return (Share.job_id == self.job_id, Share.attempt == self.attempt, Share.holder == self.token)
+
+    @property
+    def fence_of_job(self) -> tuple[ColumnElement[bool], ...]:
+        """Conditions that hold only while the attempt goes on."""
+        return ScrapingJob.held_by(self.job_id, self.attempt)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A share that was taken, and its numbers in the file's order."""
+
+    first_no: int
+    numbers: dict[str, WaitingNumber]
+
+
+def hold(job: ScrapingJob, worker: str, now: datetime, lease_seconds: float) -> Holding:
+    """Become the first holder of an attempt that has just been claimed, in the same transaction."""
+    return _enter(job.id, job.attempt, 1, worker, now, lease_seconds)
+
+
+def join(
+    job_id: int, attempt: int, now: datetime, *, worker: str, lease_seconds: float, most: int | None
+) -> Holding | None:
+    """Become one more holder of a job's attempt, of `most` at once. None: it is over, has nothing to take, or has as
+    many."""
+    job = ScrapingJob.held_by(job_id, attempt)
+    found = db.session.execute(
+        select(ScrapingJob.last_token).where(*job, *may_be_joined(now)).with_for_update(key_share=True)
+    ).one_or_none()
+    if found is None or (most is not None and count_holders(job_id, attempt) >= most):
+        return None
+    return _enter(job_id, attempt, found.last_token + 1, worker, now, lease_seconds)
+
+
+def _enter(job_id: int, attempt: int, token: int, worker: str, now: datetime, lease_seconds: float) -> Holding:
+    changed_rows(update(ScrapingJob).where(*ScrapingJob.held_by(job_id, attempt)).values(last_token=token))
+    until = now + timedelta(seconds=lease_seconds)
+    row = {"job_id": job_id, "attempt": attempt, "token": token, "worker": worker, "joined_at": now}
+    db.session.execute(insert(Holder).values(lease_until=until, **row))
+    return Holding(job_id, attempt, token)
+
+
+def held_by_worker(job_id: int, attempt: int, worker: str) -> Holding | None:
+    """Return the hold that the worker of this name has on an attempt. None: it has none, or the attempt is over."""
+    own = (Holder.job_id == job_id, Holder.attempt == attempt, Holder.worker == worker)
+    query = select(Holder.token).join(ScrapingJob, ScrapingJob.id == Holder.job_id)
+    token = db.session.scalar(query.where(*own, *ScrapingJob.held_by(job_id, attempt)))
+    return Holding(job_id, attempt, token) if token is not None else None
+
+
+def others_answered(holding: Holding) -> bool:
+    """Whether another worker of the attempt has saved an answer that the source gave."""
+    answered = exists().where(
+        Number.job_id == holding.job_id, Number.attempt == holding.attempt, Number.outcome.in_(FINAL),
+        Number.checked_at >= ScrapingJob.started_at,
+    )  # fmt: skip
+    job = (*holding.fence_of_job, ScrapingJob.last_token > 1, answered.correlate(ScrapingJob))
+    return db.session.scalar(select(ScrapingJob.id).where(*job)) is not None
+
+
+def take(holding: Holding, size: int | None, now: datetime, lease_seconds: float) -> Taken | None:
+    """Take the next share, of `size` numbers at most; without a size, all that nobody has had. None: there is nothing
+    to take now, or the attempt is to end. Raises AttemptTaken."""
+    renew(holding, now, lease_seconds)
+    job = db.session.execute(
+        select(ScrapingJob.next_no, ScrapingJob.paused_at, ScrapingJob.not_before)
+        .where(*holding.fence_of_job)
+        .with_for_update(key_share=True)
+    ).one_or_none()
+    if job is None:
+        db.session.rollback()
+        raise AttemptTaken
+    if job.paused_at is not None or job.not_before is not None:
+        return None
+    if job.next_no is not None and (taken := _take_fresh(holding, job.next_no, size)):
+        return taken
+    return _take_left(holding)
+
+
+def _take_fresh(holding: Holding, next_no: int, size: int | None) -> Taken | None:
+    query = _waiting(holding.job_id).where(Number.no >= next_no)
+    rows = db.session.execute(query if size is None else query.limit(size + 1)).all()
+    mine, rest = (rows, []) if size is None else (rows[:size], rows[size:])
+    given_out = update(ScrapingJob).where(*holding.fence_of_job)
+    changed_rows(given_out.values(next_no=rest[0].no if rest else None))
+    if not mine:
+        return None
+    key = {"job_id": holding.job_id, "attempt": holding.attempt, "first_no": mine[0].no}
+    db.session.execute(insert(Share).values(last_no=mine[-1].no, holder=holding.token, **key))
+    return _taken(mine[0].no, mine)
+
+
+def _take_left(holding: Holding) -> Taken | None:
+    """Take a share whose worker left or was lost."""
+    while (share := db.session.execute(_left(holding.job_id, holding.attempt).limit(1)).one_or_none()) is not None:
+        own = (Share.job_id == holding.job_id, Share.attempt == holding.attempt, Share.first_no == share.first_no)
+        between = Number.no.between(share.first_no, share.last_no)
+        rows = db.session.execute(_waiting(holding.job_id).where(between)).all()
+        if rows:
+            changed_rows(update(Share).where(*own).values(holder=holding.token))
+            return _taken(share.first_no, rows)
+        changed_rows(delete(Share).where(*own))
+    return None
+
+
+def taken_already(holding: Holding, known: Collection[int]) -> Taken | None:
+    """Return a share that the worker has without knowing it: the connection broke while it was being taken. `known`
+    are the first numbers of the others."""
+    mine = select(Share.first_no, Share.last_no).where(*holding.shares, Share.first_no.not_in(known))
+    share = db.session.execute(mine.order_by(Share.first_no).limit(1)).one_or_none()
+    if share is None:
+        return None
+    between = Number.no.between(share.first_no, share.last_no)
+    return _taken(share.first_no, db.session.execute(_waiting(holding.job_id).where(between)).all())
+
+
+def _waiting(job_id: int) -> Any:
+    query = select(Number.no, Number.e164, Number.cells, Number.first_row)
+    return query.where(Number.job_id == job_id, Number.outcome == Outcome.WAITING).order_by(Number.no)
+
+
+def _taken(first_no: int, rows: Sequence[Any]) -> Taken:
+    return Taken(first_no, {row.e164: WaitingNumber(row.no, row.cells, row.first_row) for row in rows})
+
+
+def _left(job_id: int, attempt: int) -> Any:
+    query = select(Share.first_no, Share.last_no).where(Share.job_id == job_id, Share.attempt == attempt)
+    return query.where(Share.holder.is_(None)).order_by(Share.first_no)
+
+
+def renew(holding: Holding, now: datetime, lease_seconds: float) -> None:
+    """Renew the worker's lease, which also keeps others from taking its shares until the commit. Raises AttemptTaken,
+    with nothing written."""
+    until = now + timedelta(seconds=lease_seconds)
+    if changed_rows(update(Holder).where(*holding.fence).values(lease_until=until)) != 1:
+        db.session.rollback()
+        raise AttemptTaken
+
+
+def finish(holding: Holding, first_nos: Sequence[int]) -> None:
+    """Delete shares of which every number has its answer, in the transaction that saves the last of these."""
+    if first_nos:
+        changed_rows(delete(Share).where(*holding.shares, Share.first_no.in_(first_nos)))
+
+
+def leave(holding: Holding) -> bool:
+    """Leave the attempt, and let others take what is left of the own shares. Locks the job's row, so that of two
+    holders who leave at once one sees that it is the last. False: the worker no longer had its part."""
+    if changed_rows(delete(Holder).where(*holding.fence)) != 1:
+        return False
+    changed_rows(update(Share).where(*holding.shares).values(holder=None))
+    lock = select(ScrapingJob.id).where(ScrapingJob.id == holding.job_id)
+    db.session.execute(lock.with_for_update(key_share=True)).one_or_none()
+    return True
+
+
+def goes_on(holding: Holding) -> bool:
+    """Whether the attempt goes on."""
+    return db.session.scalar(select(ScrapingJob.id).where(*holding.fence_of_job)) is not None
+
+
+def count_holders(job_id: int, attempt: int) -> int:
+    """Count the workers of an attempt."""
+    held = select(func.count()).where(Holder.job_id == job_id, Holder.attempt == attempt)
+    return db.session.scalar(held) or 0
+
+
+def anything_left(job_id: int, attempt: int) -> bool:
+    """Whether the attempt has numbers that no worker has now."""
+    job = (ScrapingJob.id == job_id, ScrapingJob.attempt == attempt, or_(ScrapingJob.next_no.is_not(None), has_left()))
+    return db.session.scalar(select(ScrapingJob.id).where(*job)) is not None
+
+
+def has_left() -> ColumnElement[bool]:
+    """Whether, as SQL, a job's attempt has a share that no worker has now."""
+    own = and_(Share.job_id == ScrapingJob.id, Share.attempt == ScrapingJob.attempt)
+    return exists().where(own, Share.holder.is_(None)).correlate(ScrapingJob)
+
+
+def may_be_joined(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Conditions that hold for a job that a worker is at work on and another may join."""
+    alive = and_(Holder.job_id == ScrapingJob.id, Holder.attempt == ScrapingJob.attempt, Holder.lease_until >= now)
+    return (
+        among(ScrapingJob.status, (Status.PROCESSING,)),
+        ScrapingJob.paused_at.is_(None),
+        ScrapingJob.not_before.is_(None),
+        ScrapingJob.deleted_at.is_(None),
+        exists().where(alive).correlate(ScrapingJob),
+        or_(ScrapingJob.next_no.is_not(None), has_left()),
+    )
+
+
+def note_end(holding: Holding, cause: str, until: datetime, now: datetime) -> None:
+    """Note what ends the attempt for all its workers, and until when it waits then. The first cause stays. They see
+    it when they save or take."""
+    job = (*holding.fence_of_job, ScrapingJob.not_before.is_(None))
+    changed_rows(update(ScrapingJob).where(*job).values(wait_cause=cause, not_before=until, updated_at=now))
+
+
+def noted_end(holding: Holding) -> tuple[str, datetime] | None:
+    """Return what `note_end` has noted on the attempt: a cause, and until when the job waits."""
+    noted = select(ScrapingJob.wait_cause, ScrapingJob.not_before).where(*holding.fence_of_job)
+    row = db.session.execute(noted).one_or_none()
+    return (row.wait_cause, row.not_before) if row and row.wait_cause and row.not_before else None
+
+
+# ── the sweep ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def take_back_lost(now: datetime) -> Iterator[Holder]:
+    """Let others take the shares of workers that have stopped beating, where their jobs go on. Commits after each."""
+    lost = list(db.session.scalars(select(Holder).where(Holder.lease_until < now).limit(500)))
+    for holder in lost:
+        holding = Holding(holder.job_id, holder.attempt, holder.token)
+        db.session.expunge(holder)
+        if changed_rows(delete(Holder).where(*holding.fence, Holder.lease_until < now)) == 1:
+            changed_rows(update(Share).where(*holding.shares).values(holder=None))
+            db.session.commit()
+            yield holder
+        db.session.commit()
+
+
+def delete_old() -> None:
+    """Delete the holders and shares of attempts that are over. Commits."""
+    for table in (Holder, Share):
+        own = (ScrapingJob.id == table.job_id, ScrapingJob.attempt == table.attempt)
+        goes_on = exists().where(*own, ScrapingJob.status == Status.PROCESSING).correlate(table)
+        changed_rows(delete(table).where(~goes_on))
+        db.session.commit()
+
+
+def erase(job_id: int) -> None:
+    """Delete what is left of a job's holders and shares."""
+    for table in (Holder, Share):
+        changed_rows(delete(table).where(table.job_id == job_id))
