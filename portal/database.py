@@ -25,6 +25,7 @@ from sqlalchemy import (
     Engine,
     FromClause,
     Index,
+    Insert,
     String,
     Text,
     Update,
@@ -139,9 +140,11 @@ class EnumColumn(TypeDecorator[StrEnum]):
         return self.words(value)
 
 
-def changed_rows(statement: Update | Delete) -> int:
+def changed_rows(statement: Update | Delete | Insert) -> int:
     """Run a guarded statement in the session's transaction, and return how many rows it changed."""
-    result = db.session.execute(statement, execution_options={"synchronize_session": False})
+    # For an INSERT … SELECT on PostgreSQL, the driver's count would be thrown away otherwise, and -1 returned.
+    options = {"synchronize_session": False, "preserve_rowcount": True}
+    result = db.session.execute(statement, execution_options=options)
     return cast("CursorResult[Any]", result).rowcount
 
 
