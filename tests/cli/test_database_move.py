@@ -22,6 +22,7 @@ from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from tests import services
 from tests.support import cast, scenes
+from tests.support.databases import ON_SQLITE
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.slow]
 ODD = ["=1+1", "a\tb\\N", 'say "ñ" 😀', ""]
@@ -200,6 +201,7 @@ def test_only_from_sqlite_to_postgresql(app: Flask, empty: Flask, tmp_path: Path
     assert not (tmp_path / "nothing.db").exists()
 
 
+@ON_SQLITE
 def test_a_target_on_sqlite_is_refused(app: Flask, used: Path) -> None:
     code, output = move(app, used)
     assert code == 1 and "DATABASE_URL is not a PostgreSQL database." in output
