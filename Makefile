@@ -12,10 +12,10 @@ PYTEST = $(PYTHON) -m pytest $(if $(findstring no:xdist,$(ARGS))$(findstring pdb
 PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 
-.PHONY: help run ctl test check bench chaos seed lock translations clean set-up set-up-test set-up-bench find-python
+.PHONY: help run ctl test test-postgresql check bench chaos seed lock translations clean set-up set-up-test set-up-bench find-python
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: set-up ## start the portal here, with everything it needs; ROLE=web or ROLE=worker starts a part; Ctrl-C stops it
 	@exec $(if $(ROLE),env PORTAL_ROLE=$(ROLE)) $(PYTHON) -m portal.runner
@@ -25,6 +25,9 @@ ctl: set-up ## control the running portal: make ctl ARGS=status, ARGS="restart w
 
 test: set-up-test ## run the tests; ARGS="-k retry" is passed to pytest
 	@$(PYTEST) $(ARGS)
+
+test-postgresql: set-up-test ## run the tests with PostgreSQL instead of SQLite
+	@TEST_DATABASE=postgresql $(PYTEST) $(ARGS)
 
 check: set-up-test ## run everything that must pass: lint, format, types, templates, tests
 	$(PYTHON) -m ruff check .

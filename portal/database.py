@@ -7,7 +7,7 @@ statement, and checking a password takes a sixth of a second in which everybody 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,6 +25,7 @@ from sqlalchemy import (
     Engine,
     FromClause,
     Index,
+    Insert,
     String,
     Text,
     Update,
@@ -139,9 +140,11 @@ class EnumColumn(TypeDecorator[StrEnum]):
         return self.words(value)
 
 
-def changed_rows(statement: Update | Delete) -> int:
+def changed_rows(statement: Update | Delete | Insert) -> int:
     """Run a guarded statement in the session's transaction, and return how many rows it changed."""
-    result = db.session.execute(statement, execution_options={"synchronize_session": False})
+    # For an INSERT … SELECT on PostgreSQL, the driver's count would be thrown away otherwise, and -1 returned.
+    options = {"synchronize_session": False, "preserve_rowcount": True}
+    result = db.session.execute(statement, execution_options=options)
     return cast("CursorResult[Any]", result).rowcount
 
 
@@ -150,38 +153,40 @@ def insert_many(table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     tenth of the time. Raises SQLAlchemy's errors."""
     if not rows:
         return
-    if db.engine.dialect.name == "postgresql":
-        _copy(db.session.connection(), table, rows)
-    else:
+    if db.engine.dialect.name != "postgresql":
         db.session.execute(insert(table), rows)
-
-
-def _copy(connection: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+        return
     columns = [column for column in table.__table__.columns if column.name in rows[0] or column.default is not None]
     usual = {
         column.name: column.default.arg for column in columns if isinstance(column.default, ScalarElementColumnDefault)
     }
-    names, processed = [column.name for column in columns], [_processor(column, connection) for column in columns]
+    connection = db.session.connection()
+    processed = {column.name: column.type.bind_processor(connection.dialect) for column in columns}
+
+    def values() -> Iterator[list[Any]]:
+        for row in rows:
+            whole = {**usual, **row}
+            yield [process(whole[name]) if process else whole[name] for name, process in processed.items()]
+
+    copy_rows(connection, table.__tablename__, list(processed), values())
+
+
+def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows into a table of PostgreSQL by COPY. Their values are as the driver takes them. Raises SQLAlchemy's
+    errors, without the server's context: it quotes the value that was refused, see `engine_options`."""
     quoted = connection.dialect.identifier_preparer.quote
-    statement = f"COPY {quoted(table.__tablename__)} ({', '.join(map(quoted, names))}) FROM STDIN"
+    statement = f"COPY {quoted(table)} ({', '.join(map(quoted, columns))}) FROM STDIN"
     driver: Any = connection.connection
     error: Any = connection.dialect.loaded_dbapi.Error
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
-                row = {**usual, **row}
-                copy.write_row([process(row[name]) for name, process in zip(names, processed, strict=True)])
+                copy.write_row(row)
     except error as fault:
         if connection.dialect.is_disconnect(fault, driver, None):
             connection.invalidate(fault)
-        # The server's context quotes the value that it refused: see `engine_options`.
         quiet = type(fault)(fault.diag.message_primary or type(fault).__name__)
         raise DBAPIError.instance(statement, None, quiet, error, hide_parameters=True) from None
-
-
-def _processor(column: ColumnElement[Any], connection: Connection) -> Callable[[Any], Any]:
-    """Return what makes of a value what the driver is given for it, as an INSERT does."""
-    return column.type.bind_processor(connection.dialect) or (lambda value: value)
 
 
 def upsert(

@@ -20,7 +20,7 @@ PORTAL = ROOT / "portal"
 GROUND: dict[str, set[str]] = {
     "causes": set(), "clock": set(), "config": set(), "extensions": set(), "ids": set(), "logs": set(), "phone": set(),
     "tether": set(), "database": set(), "database_clock": {"database", "clock"}, "database_errors": set(),
-    "redis_client": set(),
+    "database_move": {"database"}, "redis_client": set(),
     "audit": {"database"}, "seed_compat": {"database"},
 }  # fmt: skip
 # Which rooms a room may import, beside itself and the ground floor. A room inside another has the rule of the outer

@@ -46,10 +46,12 @@ def take_or_hold(seen: DueNotice, now: datetime) -> int | None:
     )  # fmt: skip
     if not _open(key, now):
         until = db.session.scalars(select(DigestWindow.until).where(DigestWindow.key == key)).one()
-        changed_rows(update(Notice).where(*waiting, Notice.due_at < until).values(due_at=until))
+        early = select(Notice.id).where(*waiting, Notice.due_at < until).with_for_update(skip_locked=True)
+        changed_rows(update(Notice).where(Notice.id.in_(early)).values(due_at=until))
         db.session.commit()
         return None
-    due = select(Notice).where(*waiting, Notice.due_at <= now).order_by(Notice.id).limit(MOST).with_for_update()
+    due = select(Notice).where(*waiting, Notice.due_at <= now).order_by(Notice.id).limit(MOST)
+    due = due.with_for_update(skip_locked=True)  # what another sender is taking right now goes alone
     together = list(db.session.scalars(due, execution_options={"populate_existing": True}))
     if not together:
         db.session.rollback()  # another sender has them; the window stays as it was

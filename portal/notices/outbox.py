@@ -72,11 +72,13 @@ def due_notices(now: datetime, most: int) -> list[DueNotice]:
 
 
 def take(notice_id: int, seen_tries: int, now: datetime) -> bool:
-    """Take a notice; False if another sender was faster. The count of tries decides. Does not commit."""
+    """Take a notice; False if another sender was faster, or has it locked: nobody waits for it. The count of tries
+    decides. Does not commit."""
     mine = (Notice.id == notice_id, Notice.tries == seen_tries, Notice.due_at <= now, among(Notice.state, UNSENT))
     until = now + timedelta(seconds=RETRY_SECONDS)
-    taken = update(Notice).where(*mine).values(state=Delivery.SENDING, tries=seen_tries + 1, due_at=until)
-    return changed_rows(taken) == 1
+    free = select(Notice.id).where(*mine).with_for_update(skip_locked=True).scalar_subquery()
+    taken = update(Notice).where(Notice.id == free)
+    return changed_rows(taken.values(state=Delivery.SENDING, tries=seen_tries + 1, due_at=until)) == 1
 
 
 def postpone_route(seen: DueNotice, now: datetime) -> None:

@@ -22,6 +22,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep.steps import sweep
 from portal.sources.base import Outcome
 from tests.support import cast
+from tests.support.databases import ON_SQLITE
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,7 @@ def jobs() -> list[ScrapingJob]:
     return list(db.session.scalars(db.select(ScrapingJob).order_by(ScrapingJob.id)))
 
 
+@ON_SQLITE
 def test_every_status_and_kind_of_waiting(said: str) -> None:
     assert {job.status for job in jobs()} == set(Status)
     assert any(job.paused_at for job in jobs())
@@ -98,6 +100,7 @@ def test_examples_stay_while_the_portal_runs(said: str) -> None:
     assert {job.id: job.status for job in jobs()} == before
 
 
+@ON_SQLITE
 def test_the_printed_passwords_work(said: str) -> None:
     passwords = dict(re.findall(r"(\S+@example\.com) can sign in with the password (\S+)", said))
     assert set(passwords) == {ADA, ANA, LUIS} and len(set(passwords.values())) == 3
@@ -108,6 +111,7 @@ def test_the_printed_passwords_work(said: str) -> None:
     assert admins == [ADA]
 
 
+@ON_SQLITE
 def test_unstarted_refused_and_sample_files(said: str, app: Flask) -> None:
     started = db.select(ScrapingJob.document_id)
     others = db.session.scalars(db.select(Document).where(Document.id.not_in(started))).all()
@@ -118,6 +122,7 @@ def test_unstarted_refused_and_sample_files(said: str, app: Flask) -> None:
     assert len(rows) == 251 and rows[4][3] == "=1+1"
 
 
+@ON_SQLITE
 def test_a_second_run_needs_again(said: str, runner: FlaskCliRunner) -> None:
     before = len(jobs())
 

@@ -29,6 +29,7 @@ from portal.documents.reader.parent import ReadingFailed, SheetFacts
 from portal.documents.storage import LocalStorage
 from tests.documents import hostile
 from tests.documents.sheets import xlsx
+from tests.support.databases import ON_SQLITE
 
 LINES = [["Nombre", "Teléfono"], ["Ana", 612345678], ["Luis", "no"], ["Eva", "0034612345678"], ["Leo", "698765432"]]
 
@@ -116,6 +117,7 @@ def test_only_a_waiting_document_is_read(
     assert (found(document_id).state, found(document_id).read_attempts) == (Reading.READING, 0)
 
 
+@ON_SQLITE
 def test_reading_does_not_block_other_writers(
     app: Flask, tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:
@@ -133,6 +135,7 @@ def test_reading_does_not_block_other_writers(
     assert found(document_id).state is Reading.READY
 
 
+@ON_SQLITE
 def test_a_second_reader_changes_nothing(
     tmp_path: Path, upload: Callable[[Path], int], storage: WatchedStorage, now: datetime
 ) -> None:

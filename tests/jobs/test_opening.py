@@ -23,7 +23,7 @@ from portal.jobs.quotas import quota_of
 from portal.jobs.sweep.steps import sweep
 from portal.sources.base import Outcome
 from tests.support.cast import NOW, make_document, mobile
-from tests.support.databases import ON_BOTH, ON_POSTGRESQL
+from tests.support.databases import ON_BOTH, ON_POSTGRESQL, ON_SQLITE
 
 CHOICE = commands.Choice(0, 1, 0, "ES", "offline")
 
@@ -60,11 +60,13 @@ def rows_in_a_transaction(app: Flask, alice: User, rows: int) -> int:
     return most[0]
 
 
+@ON_SQLITE
 def test_the_longest_transaction_does_not_grow_with_the_file(app: Flask, alice: User) -> None:
     few, many = (rows_in_a_transaction(app, alice, rows) for rows in (40, 400))
     assert few == many == opening.PIECE_ROWS
 
 
+@ON_SQLITE
 def test_others_can_write_while_a_file_is_parsed_and_between_its_pieces(
     app: Flask, as_alice: Any, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

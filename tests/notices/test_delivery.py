@@ -7,14 +7,15 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
+import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from portal.database import db
 from portal.jobs import commands
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.models import ScrapingJob
-from portal.notices import log
+from portal.notices import delivery, log
 from portal.notices.delivery import send_due
 from portal.notices.errors import DeliveryFailed
 from portal.notices.kinds import NoticeKind
@@ -22,6 +23,7 @@ from portal.notices.models import Channel, Delivery, Notice
 from portal.notices.outbox import due_notices, write
 from tests.support import cast
 from tests.support.cast import NOW
+from tests.support.databases import ON_POSTGRESQL
 
 
 def fail_for_good(job: ScrapingJob) -> None:
@@ -152,3 +154,21 @@ def test_after_a_file_is_deleted_no_notice_has_its_name(app: Flask, alice, make_
 
 
 FACTS_OF_A_FILE = {"total": 5, "ready": 0, "found": 0, "attempts": 4, "rows": [], "causes": []}
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("kind", [NoticeKind.PASSWORD_RESET, NoticeKind.JOB_FAILED])
+def test_a_notice_that_another_sender_is_taking_is_passed_over(app: Flask, alice, kind: NoticeKind) -> None:
+    facts = {"file_name": "clientes.xlsx", "reference": "SJ-1", "url": "http://localhost/", "cause": "worker_lost"}
+    for number in (1, 2):
+        write(f"test.{number}", kind, alice.id, None, facts, NOW)
+    db.session.commit()
+    first, second = db.session.scalars(select(Notice.id).order_by(Notice.id)).all()
+    seen = due_notices(NOW, 10)
+    db.session.execute(text("SET lock_timeout = '200ms'"))
+    db.session.commit()
+    with db.engine.begin() as another:
+        another.execute(select(Notice.id).where(Notice.id == first).with_for_update())
+        assert second in [delivery._take(notice, NOW) for notice in seen]
+        states = {notice.id: notice.state for notice in db.session.scalars(select(Notice))}
+    assert states == {first: Delivery.DUE, second: Delivery.SENDING}

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from portal.accounts import User
 from portal.database import db
 from portal.web.access import admin_required, safe_next, wants_fragment
+from tests.support.databases import ON_SQLITE
 
 HX = {"HX-Request": "true"}
 
@@ -106,6 +107,7 @@ def test_htmx_gets_a_part_unless_it_wants_the_page(app: Flask, headers: dict[str
         assert wants_fragment() is fragment
 
 
+@ON_SQLITE
 def test_a_page_that_reads_takes_no_write_lock_and_a_change_does(client: FlaskClient) -> None:
     assert client.get("/mode").text == "True"
     assert client.post("/mode").text == "False"

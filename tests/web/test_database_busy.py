@@ -21,6 +21,7 @@ from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
 from tests import services
 from tests.support import cast, scenes
+from tests.support.databases import ON_SQLITE
 
 LOCKS = ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE")
 
@@ -72,6 +73,7 @@ def retry(client: FlaskClient, job_id: int, document_id: int) -> Any:
 
 @pytest.mark.parametrize("begin", LOCKS)
 @pytest.mark.parametrize("send", [upload, start, retry])
+@ON_SQLITE
 def test_what_was_sent_meanwhile_can_be_sent_again(
     app: Flask, as_alice: FlaskClient, alice: User, make_job: Any, send: Callable[..., Any], begin: str
 ) -> None:
@@ -93,6 +95,7 @@ def test_what_was_sent_meanwhile_can_be_sent_again(
 
 
 @pytest.mark.parametrize("begin", LOCKS)
+@ON_SQLITE
 def test_every_page_answers_during_a_lock(
     app: Flask, as_ada: FlaskClient, ada: User, make_job: Any, begin: str
 ) -> None:
@@ -104,6 +107,7 @@ def test_every_page_answers_during_a_lock(
     assert set(answers.values()) <= {200, 503}, answers
 
 
+@ON_SQLITE
 def test_the_sentence_comes_in_spanish_and_to_htmx_as_a_message(app: Flask, client: FlaskClient) -> None:
     with locked(app, "BEGIN EXCLUSIVE"):
         spanish = {"Accept-Language": "es", "HX-Request": "true"}

@@ -99,7 +99,7 @@ def _chosen(operation: Operation, *where: Any) -> int:
     job = ScrapingJob
     seen = select(literal(operation.id), job.id, job.round, job.attempt).where(*where).order_by(job.id)
     columns = ["operation_id", "job_id", "seen_round", "seen_attempt"]
-    return changed_rows(insert(ChosenJob).from_select(columns, seen.limit(CHOSEN_AT_ONCE)))  # type: ignore[arg-type]
+    return changed_rows(insert(ChosenJob).from_select(columns, seen.limit(CHOSEN_AT_ONCE)))
 
 
 def stop(operation_id: int, actor: str, now: datetime) -> bool:

@@ -19,6 +19,7 @@ from portal.jobs.core.job_tables import Event
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from tests.support import cast
+from tests.support.databases import ON_SQLITE
 
 MakeJob = Callable[..., ScrapingJob]
 
@@ -143,6 +144,7 @@ def test_it_speaks_the_seeds_spanish_by_default(
 
 
 @pytest.mark.parametrize("options", [["--dry-run"], ["--dry-run", "--retry-failed", "--timeout-minutes", "5"]])
+@ON_SQLITE
 def test_a_dry_run_changes_nothing(
     app: Flask, runner: FlaskCliRunner, make_job: MakeJob, alice: User, options: list[str]
 ) -> None:

@@ -16,6 +16,7 @@ from portal.config import ROOT
 from portal.database import db
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from tests.support.databases import ON_SQLITE
 
 MakeJob = Callable[..., ScrapingJob]
 Shell = Callable[[str], list[str]]
@@ -137,6 +138,7 @@ def test_the_seeds_listing(shell: Shell, make_job: MakeJob, alice: User, bob: Us
     ]
 
 
+@ON_SQLITE
 def test_the_seeds_timeout_retry_and_reset(
     shell: Shell, runner: FlaskCliRunner, make_job: MakeJob, alice: User
 ) -> None:
@@ -155,6 +157,7 @@ def test_the_seeds_timeout_retry_and_reset(
     assert (job.status, job.retry_count, job.max_retries) == (Status.RETRYING, 1, 5)
 
 
+@ON_SQLITE
 def test_check_scraping_jobs_finds_a_simulated_timeout(
     shell: Shell, runner: FlaskCliRunner, make_job: MakeJob, alice: User
 ) -> None:
@@ -164,6 +167,7 @@ def test_check_scraping_jobs_finds_a_simulated_timeout(
     assert now_in_database(123).status == Status.TIMEOUT
 
 
+@ON_SQLITE
 def test_an_open_shell_does_not_block_others(app: Flask, shell: Shell, make_job: MakeJob, alice: User) -> None:
     """The shell itself writes over a second connection that does not wait: a remaining lock would make it fail."""
     job_id = make_job(alice).id

@@ -20,6 +20,7 @@ from portal.web.cursor import from_text, to_text
 from tests.jobs.many import copies
 from tests.support import scenes
 from tests.support.cast import NOW
+from tests.support.databases import ON_SQLITE
 
 MakeJob = Callable[..., ScrapingJob]
 DAY = timedelta(days=1)
@@ -158,6 +159,7 @@ def test_the_grids_sums_are_the_lists_totals(alice: User, make_job: MakeJob) -> 
 # ── the indexes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@ON_SQLITE
 def test_no_list_count_or_grid_reads_all_jobs(jobs: list[int]) -> None:
     asked: list[tuple[str, object]] = []
 

@@ -23,7 +23,7 @@ from portal.jobs.models import ScrapingJob
 from tests.jobs.many import copies
 from tests.support import cast, scenes
 from tests.support.cast import NOW
-from tests.support.databases import ON_BOTH
+from tests.support.databases import ON_BOTH, ON_SQLITE
 
 MakeJob = Callable[..., ScrapingJob]
 MANY = 700
@@ -281,6 +281,7 @@ def test_each_verb_is_on_the_timeline_with_its_reason(alice: User, make_job: Mak
             assert [one.facts["why"] for one in noted] == (["because"] if status in moved else []), (verb, status)
 
 
+@ON_SQLITE
 def test_the_sweep_reads_only_indexes_of_operations(stopped: ScrapingJob) -> None:
     asked: list[tuple[str, object]] = []
 

@@ -26,7 +26,7 @@ from portal.sources.models import SourceMinute
 from tests import services
 from tests.support import cast
 from tests.support.cast import NOW, mobile
-from tests.support.databases import ON_BOTH
+from tests.support.databases import ON_BOTH, ON_SQLITE
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
 from tests.support.sources import CountingSource, found
@@ -98,6 +98,7 @@ def test_a_locked_database_costs_no_answer(
     assert every_number_was_paid_once(job, counting)
 
 
+@ON_SQLITE
 def test_a_full_disk_costs_no_answer(
     app: Flask, alice, make_job, counting: CountingSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,6 +174,7 @@ def lost_confirmation(nth: int) -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 5])
+@ON_SQLITE
 def test_a_commit_whose_confirmation_is_lost_is_not_made_twice(
     app: Flask, alice, make_job, counting: CountingSource, monkeypatch, nth: int
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_commit_whose_confirmation_is_lost_is_not_made_twice(
     assert len(db.session.scalars(select(Event).where(Event.kind == "completed")).all()) == 1
 
 
+@ON_SQLITE
 def test_a_job_handed_back_in_a_lost_commit_is_pushed(app: Flask, alice, make_job, counting: CountingSource) -> None:
     job = make_job(alice, ROWS, source="counting")
     with lost_confirmation(4) as commits:  # the claim, the ledger, an empty save and the end

@@ -15,6 +15,7 @@ from portal.jobs.health.processes import EVERY, KEPT, SILENT_AFTER, SWEEP_MISSED
 from portal.jobs.sweep import steps
 from tests.services import wait_until
 from tests.support import cast, scenes
+from tests.support.databases import ON_SQLITE
 from tests.support.world import World
 
 SECOND = timedelta(seconds=1)
@@ -145,6 +146,7 @@ def test_a_sweep_by_cron_has_three_intervals_time(app, now) -> None:
         assert still(now + minutes * MINUTE, now - MINUTE, 15 * MINUTE) is banner
 
 
+@ON_SQLITE
 def test_the_question_is_one_and_takes_the_index(app, now) -> None:
     asked: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))

@@ -20,6 +20,7 @@ from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from tests.jobs.many import copies
 from tests.support import scenes
+from tests.support.databases import ON_BOTH
 from tests.web.admin.test_jobs import listed, status_of, told
 
 MakeJob = Callable[..., ScrapingJob]
@@ -92,6 +93,7 @@ def test_a_few_are_done_at_once_with_the_reason_on_timeline_and_in_the_audit(
     assert "cancelled the file" in page and "asked by phone" in page and f"/jobs/{held.id}" in page
 
 
+@ON_BOTH
 def test_many_become_an_operation_with_a_page_of_its_own(as_ada: FlaskClient, alice: User, make_job: MakeJob) -> None:
     stopped = scenes.failed(make_job(alice), final=True)
     ids = [stopped.id, *copies(stopped, bulk.AT_ONCE)]

@@ -91,7 +91,8 @@ def test_the_page_names_what_is_missing_and_what_to_do(as_ada: FlaskClient, app:
         assert f'id="part-{part}" data-state="bad"' in seen
     assert 'id="part-disk" data-state="well"' in seen and 'id="part-database" data-state="well"' in seen
     assert "Not responding." in seen and "Start Valkey again." in seen
-    assert "<dt>Python</dt>" in seen and "<dt>SQLite</dt>" in seen and "<dt>Masterfilter</dt>" in seen
+    database = "SQLite" if db.engine.dialect.name == "sqlite" else "PostgreSQL"
+    assert "<dt>Python</dt>" in seen and f"<dt>{database}</dt>" in seen and "<dt>Masterfilter</dt>" in seen
 
 
 @pytest.mark.parametrize(("change", "state", "words"), [
