@@ -16,6 +16,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.database_errors import DatabaseError
 from portal.documents.check import check
+from portal.documents.corrections import corrections_of
 from portal.documents.models import Document, Reading
 from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
@@ -97,9 +98,10 @@ def start(
     )
     storage: Storage = current_app.extensions["storage"]
     key = document.storage_key
+    corrections = corrections_of(document_id, choice.sheet)
     db.session.commit()  # nobody waits while the file is read
     path = storage.fetch(key, sheet_part(choice.sheet))
-    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country))
+    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country, corrections=corrections))
     total = len(new.cells)
     if not total:
         raise CannotStart("no_rows")

@@ -11,13 +11,15 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
+from portal.documents.check import CheckFacts
 from portal.documents.models import Document, Reading
 from portal.documents.preview import NothingToPreview, Preview, StillCounting, preview_of
-from portal.documents.words import problem_words, reason_words, size_words
+from portal.documents.words import fix_words, problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.export import answers_added, loss_words
 from portal.jobs.words.statuses import cannot_start_words
+from portal.phone import Reason
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web.countries import country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
@@ -87,8 +89,22 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str]) -> dic
         "source_pace": source_pace(source),
         "source_gives": answers_added(current_user.id, source),
         "reason_words": reason_words,
+        "fixes": _fixes_of(look.figures),
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
         "loss": loss_words(document, current_app.extensions["storage"]),
         "jobs": uploads.jobs_of(document.id),
         "begun": uploads.jobs_started(document.id),
     }
+
+
+def _fixes_of(figures: CheckFacts) -> list[dict[str, Any]]:
+    """The groups of the page, the largest first: each reason with its cells, and what accepting its offers does."""
+    groups = []
+    for code, cells in sorted(figures.reasons.items(), key=lambda pair: -pair[1]):
+        reason, offers = Reason(code), figures.offers.get(code, 0)
+        groups.append({
+            "code": code, "cells": cells, "sentence": reason_words(code), "offers": offers,
+            "fix": fix_words(reason, offers) if offers else "", "first": figures.offered_first.get(code, []),
+            "rows": [row for row in figures.bad_rows if row[2] == code],
+        })  # fmt: skip
+    return groups
