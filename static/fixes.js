@@ -26,8 +26,10 @@
       const hadFocus = document.activeElement === input;
       replace(page, row);
       if (hadFocus) document.querySelector(`${row} input`)?.focus();
+      const isAtStart = document.activeElement?.closest("#figures");
       replace(page, "#figures");
-      replace(page, "#fix-title");
+      if (isAtStart) document.querySelector("#figures button")?.focus();
+      for (const title of form.parentElement.querySelectorAll("#fix-title, [data-fix-group] > h3")) replace(page, `#${title.id}`);
     } catch {
       form.requestSubmit(form.querySelector("[data-fix-save]")); // the browser says what is the matter
     } finally {

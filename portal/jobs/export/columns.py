@@ -94,7 +94,7 @@ def columns_of(fields: Sequence[str]) -> tuple[Column, ...]:
     others = [column for column in found if not column.is_useful]
     diagnostics = [Column(name, is_useful=False) for name in (CHECKED_AT, DUPLICATE_OF)]
     return (
-        Column(ROW), Column(CORRECTED), Column(STATUS), *useful, Column(REASON), Column(TODO),
+        Column(ROW), Column(STATUS), *useful, Column(REASON), Column(TODO), Column(CORRECTED),
         Column(E164, is_useful=False), *others, *diagnostics,
     )  # fmt: skip
 
