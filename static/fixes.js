@@ -26,9 +26,10 @@
       const hadFocus = document.activeElement === input;
       replace(page, row);
       if (hadFocus) document.querySelector(`${row} input`)?.focus();
-      const isAtStart = document.activeElement?.closest("#figures");
+      const isAtStart = document.activeElement?.closest("#start-bar");
       replace(page, "#figures");
-      if (isAtStart) document.querySelector("#figures button")?.focus();
+      replace(page, "#start-bar");
+      if (isAtStart) document.querySelector("#start-bar button")?.focus();
       for (const title of form.parentElement.querySelectorAll("#fix-title, [data-fix-group] > h3")) replace(page, `#${title.id}`);
     } catch {
       form.requestSubmit(form.querySelector("[data-fix-save]")); // the browser says what is the matter
@@ -47,6 +48,6 @@
     const inputs = [...form.querySelectorAll("input[data-fix]")];
     const next = inputs[inputs.indexOf(input) + 1];
     if (input.value.trim()) queue = queue.then(() => save(form, input));
-    (next ?? document.querySelector("#figures button")).focus();
+    (next ?? document.querySelector("#start-bar button"))?.focus();
   });
 })();

@@ -18,6 +18,7 @@ from portal.documents.words import fix_words, problem_words, reason_words, size_
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.export import answers_added, loss_words
+from portal.jobs.source_pause import is_in_trouble
 from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import Reason
 from portal.sources.words import source_description, source_pace, source_title
@@ -61,6 +62,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
             page |= _chosen(document, look, fields)
+            page["source_in_trouble"] = is_in_trouble(page["choice"].source, now)
             page["text_reading"] = text_reading_of(document, {})
     return page
 

@@ -15,6 +15,7 @@ from portal.database import db
 from portal.documents.corrections import Correction, correct, corrections_of
 from portal.documents.models import Document
 from portal.jobs.core.job_tables import CellAnswer
+from portal.sources import pause
 from tests.jobs.export.exporting import ran
 from tests.web.check_page import FRAGMENT, figures, form_of, jobs, read, upload
 
@@ -152,7 +153,7 @@ def test_the_file_comes_back_with_the_originals_and_the_corrections(
     as_alice.post(action, data=form_of(page_of(as_alice, document_id), action))
     (job,) = jobs()
     ran(job)
-    rows = rows_of(as_alice.get(f"/jobs/{job.id}/results.{kind}").data, kind)
+    rows = rows_of(downloaded(as_alice, f"/jobs/{job.id}/results.{kind}"), kind)
     at = rows[0].index("Corrected number")
     assert [(row[1], row[at] or "") for row in rows[1:]] == [
         ("612345678", ""),
@@ -171,9 +172,16 @@ def test_without_corrections_there_is_no_such_column(
     action = f"/documents/{document_id}/jobs"
     as_alice.post(action, data=form_of(page_of(as_alice, document_id), action))
     (job,) = jobs()
-    assert "Corrected number" not in as_alice.get(f"/jobs/{job.id}/results.csv{columns}").text  # while it runs
+    address = f"/jobs/{job.id}/results.csv{columns}"
+    assert b"Corrected number" not in downloaded(as_alice, address)  # while it runs
     ran(job)
-    assert "Corrected number" not in as_alice.get(f"/jobs/{job.id}/results.csv{columns}").text
+    assert b"Corrected number" not in downloaded(as_alice, address)
+
+
+def downloaded(client: FlaskClient, address: str) -> bytes:
+    with client.get(address) as answer:
+        assert answer.status_code == 200
+        return answer.data
 
 
 def rows_of(file: bytes, kind: str) -> list[list[str]]:
@@ -182,3 +190,12 @@ def rows_of(file: bytes, kind: str) -> list[list[str]]:
             [cell.lstrip("'") for cell in row] for row in csv.reader(StringIO(file.decode("utf-8-sig")), delimiter=";")
         ]
     return [[str(cell or "").lstrip("'") for cell in row] for row in load_workbook(BytesIO(file)).worksheets[0].values]
+
+
+def test_the_page_says_before_the_start_that_the_source_is_away(as_alice: FlaskClient, document_id: int) -> None:
+    words = "This source cannot be asked right now"
+    assert words not in page_of(as_alice, document_id)
+    pause.pause("offline", "ada@example.com", "being mended", utcnow())
+    db.session.commit()
+    page = page_of(as_alice, document_id)
+    assert words in page and "Look up 1 number" in page  # it may be started all the same
