@@ -199,3 +199,19 @@ def test_the_page_says_before_the_start_that_the_source_is_away(as_alice: FlaskC
     db.session.commit()
     page = page_of(as_alice, document_id)
     assert words in page and "Look up 1 number" in page  # it may be started all the same
+
+
+def test_of_two_corrections_written_at_once_the_first_stays(app: Flask, document_id: int) -> None:
+    key = db.session.get_one(Document, document_id).storage_key
+    cell = (6, 1)
+    assert correct(document_id, key, 0, {cell: ("sin", "+34611222333")}, utcnow()) == {cell}
+    assert correct(document_id, key, 0, {cell: ("sin", "+34699888777")}, utcnow()) == set()
+    assert made(document_id) == {cell: "+34611222333"}
+
+
+def test_reading_the_file_again_forgets_corrections_of_its_old_cells(
+    app: Flask, as_alice: FlaskClient, document_id: int
+) -> None:
+    press(as_alice, document_id, accept="letters")
+    as_alice.post(f"/documents/{document_id}/text", data={"encoding": "cp1252", "delimiter": "semicolon"})
+    assert made(document_id) == {}
