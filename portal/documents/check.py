@@ -4,7 +4,7 @@ It knows neither the database nor how the file was read. A check reads the sheet
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +13,18 @@ from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, LeftOut
 from portal.phone import Reason, parse
 from portal.phone.country_names import country_of
 
-__all__ = ["CheckFacts", "CheckedCell", "check", "check_facts", "rows", "summarise"]
+__all__ = ["CheckFacts", "CheckedCell", "Corrections", "accepted_offer", "check", "check_facts", "rows", "summarise"]
 
 BAD_ROWS_SHOWN = 200
+OFFERS_SHOWN = 3  # of each reason
+SHOWN_ANYWAY = 10  # of each reason, also when another one has more than all rows that are shown
 NOTHING = LeftOut()
+NO_CORRECTIONS: "Corrections" = {}
 _TEXT_FORMULA = re.compile(r'="[^"]*"')
+
+
+Corrections = Mapping[tuple[int, int], str]
+"""By row (as Excel counts) and column (from 0): the numbers that a person wrote beside the cell, in E.164."""
 
 
 class CheckedCell(NamedTuple):
@@ -34,6 +41,7 @@ class CheckedCell(NamedTuple):
     reason: Reason | None
     duplicate_of: int | None
     offered: tuple[str, ...] = ()  # numbers in E.164 that the cell may mean; none of them is looked up
+    corrected: str | None = None  # what its person wrote beside the cell; the numbers are read there
 
 
 @dataclass
@@ -50,6 +58,9 @@ class CheckFacts:
     # the first 200: row, text, code, the numbers that it may mean, and the column
     bad_rows: list[tuple[int, str, str, tuple[str, ...], int]] = field(default_factory=list)
     rows: int = 0  # below the header
+    # reason code → cells with one clear offer, and the first three of them: text and numbers
+    offers: dict[str, int] = field(default_factory=dict)
+    offered_first: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as a dictionary for a JSON column."""
@@ -62,7 +73,9 @@ class CheckFacts:
             (int(row_no), str(text), str(code), tuple(offered), int(column))
             for row_no, text, code, offered, column in facts["bad_rows"]
         ]
-        return cls(**{**facts, "bad_rows": bad_rows})
+        first = {code: [(str(text), str(numbers)) for text, numbers in pairs]
+                 for code, pairs in facts.get("offered_first", {}).items()}  # fmt: skip
+        return cls(**{**facts, "bad_rows": bad_rows, "offered_first": first})
 
 
 def check(
@@ -72,6 +85,7 @@ def check(
     country: str,
     left: LeftOut = NOTHING,
     country_column: int | None = None,
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> Iterator[CheckedCell]:
     """Check the cells of these columns in every row below the header that is not left out, blank rows included, in the
     file's order.
@@ -79,7 +93,7 @@ def check(
     A blank cell is left out when another one of its row has something in it: many people have only one of two numbers.
     `header_row` is counted as in Excel (0 = no header), `columns` from 0; `country` is two letters, such as ES.
     A cell of `country_column` names the country of its row's numbers; where it names none that is known, a number
-    without a prefix is only offered.
+    without a prefix is only offered. A cell with a correction has the numbers of that.
     """
     first_rows: dict[str, int] = {}
     for row_no, cells in rows_to_check(sheet_path, left):
@@ -90,7 +104,8 @@ def check(
         of_row = _country_of_row(cells, country, country_column)
         for column in columns:
             cell: Cell = cells[column] if column < len(cells) else None
-            for one in _numbers_of(row_no, column, cell, of_row or country, surely=of_row is not None):
+            corrected = corrections.get((row_no, column))
+            for one in _numbers_of(row_no, column, cell, of_row or country, corrected, surely=of_row is not None):
                 if one.reason is Reason.BLANK:
                     blank = blank or one
                     continue
@@ -114,10 +129,22 @@ def _country_of_row(cells: Sequence[Cell], country: str, country_column: int | N
     return country_of(named) if named else country
 
 
-def _numbers_of(row_no: int, column: int, cell: Cell, country: str, *, surely: bool) -> Iterator[CheckedCell]:
+def accepted_offer(reason: Reason, offered: Sequence[str]) -> tuple[str, ...]:
+    """Return the numbers that a cell gets when its offer is accepted with others of its reason; none when a person has
+    to choose one of them."""
+    return tuple(offered) if len(offered) == 1 or reason is Reason.SEVERAL_NUMBERS else ()
+
+
+def _numbers_of(
+    row_no: int, column: int, cell: Cell, country: str, corrected: str | None, *, surely: bool
+) -> Iterator[CheckedCell]:
     """The numbers of one cell, or why it has none. Not `surely`: the country may be another one."""
     text = text_of(cell)
     shown = text[:DISPLAY_CHARACTERS]
+    if corrected is not None:
+        for place, e164 in enumerate(corrected.split(" / "), start=1):
+            yield CheckedCell(row_no, column, place, shown, e164, None, None, corrected=corrected)
+        return
     if isinstance(cell, dict) and "f" in cell and not _TEXT_FORMULA.fullmatch(text):
         yield CheckedCell(row_no, column, 1, shown, None, Reason.NO_RESULT, None)
         return
@@ -158,7 +185,12 @@ def summarise(checked: Iterable[CheckedCell]) -> CheckFacts:
         else:
             facts.invalid += 1
             facts.reasons[cell.reason.value] = facts.reasons.get(cell.reason.value, 0) + 1
-            if len(facts.bad_rows) < BAD_ROWS_SHOWN:
+            if numbers := accepted_offer(cell.reason, cell.offered):
+                facts.offers[cell.reason.value] = facts.offers.get(cell.reason.value, 0) + 1
+                first = facts.offered_first.setdefault(cell.reason.value, [])
+                if len(first) < OFFERS_SHOWN:
+                    first.append((cell.text, " / ".join(numbers)))
+            if len(facts.bad_rows) < BAD_ROWS_SHOWN or facts.reasons[cell.reason.value] <= SHOWN_ANYWAY:
                 facts.bad_rows.append((cell.row_no, cell.text, cell.reason.value, cell.offered, cell.column))
     return facts
 
@@ -170,6 +202,7 @@ def check_facts(
     country: str,
     left: LeftOut = NOTHING,
     country_column: int | None = None,
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> CheckFacts:
     """Check the cells and count them: `check`, then `summarise`."""
-    return summarise(check(sheet_path, header_row, columns, country, left, country_column))
+    return summarise(check(sheet_path, header_row, columns, country, left, country_column, corrections))

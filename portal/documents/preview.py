@@ -14,6 +14,7 @@ from pathlib import Path
 
 from portal.database import db
 from portal.documents.check import CheckFacts, check_facts
+from portal.documents.corrections import CorrectedCell, made_in
 from portal.documents.intake import choice_key, default_sheet
 from portal.documents.models import Document
 from portal.documents.reader.heading_words import normalised
@@ -31,6 +32,7 @@ NO_COLUMN = "no_column"
 TOO_MANY_COLUMNS = "too_many_columns"
 MOST_COLUMNS = 10  # of one job: the limit of rows is for its lookups, and must not be got round
 
+Corrected = tuple[tuple[tuple[int, int], str], ...]  # row and column with the numbers: as a dictionary, but hashable
 ReadHeader = Callable[[SheetFacts, int], list[str]]
 
 
@@ -189,6 +191,7 @@ class Preview:
     letters: list[str]
     rows: list[tuple[int, list[str]]]  # the first rows below the header, with their numbers
     figures: CheckFacts
+    corrections: list[CorrectedCell]  # of the picked columns
 
 
 def preview_of(
@@ -219,7 +222,9 @@ def preview_of(
         picked = pick(sheets, first, requested, columns, country, head_of)
         facts, path = picked.sheet, path_of(picked.sheet)
         choice = (picked.header_row, picked.columns, picked.country, picked.country_column)
-        kept = document.checks.get(choice_key(facts.index, *choice, picked.left_out))
+        corrections = [one for one in made_in(document.id, facts.index) if one.column in picked.columns]
+        corrected = tuple(((one.row_no, one.column), one.corrected) for one in corrections)
+        kept = None if corrected else document.checks.get(choice_key(facts.index, *choice, picked.left_out))
         return Preview(
             picked=picked,
             sheets=sheets,
@@ -227,7 +232,10 @@ def preview_of(
             columns=_columns(facts, picked.header),
             letters=[column_letter(column) for column in range(facts.columns)],
             rows=_first_rows(path, facts, picked.header_row),
-            figures=CheckFacts.from_dict(kept) if kept else _figures_in_turn(person_id, path, picked),
+            figures=CheckFacts.from_dict(kept)
+            if kept and "offers" in kept  # else it was counted by an earlier version
+            else _figures_in_turn(person_id, path, picked, corrected),
+            corrections=corrections,
         )
     except FileNotFoundError as error:
         raise NothingToPreview from error
@@ -298,19 +306,26 @@ def _turn_of(person_id: int) -> Iterator[None]:
                 del _turns[person_id]
 
 
-def _figures_in_turn(person_id: int, path: Path, picked: PickedColumns) -> CheckFacts:
+def _figures_in_turn(person_id: int, path: Path, picked: PickedColumns, corrected: Corrected) -> CheckFacts:
     db.session.rollback()  # nothing was written yet; else a form would hold SQLite's lock while we wait and count
     with _turn_of(person_id):
         left = picked.sheet.left_rows(picked.left_out)
-        return _figures(path, picked.header_row, picked.columns, picked.country, left, picked.country_column)
+        choice = (picked.header_row, picked.columns, picked.country)
+        return _figures(path, *choice, left, picked.country_column, corrected)
 
 
 @lru_cache(maxsize=64)
 def _figures(
-    path: Path, header_row: int, columns: tuple[int, ...], country: str, left: LeftOut, country_column: int | None
+    path: Path,
+    header_row: int,
+    columns: tuple[int, ...],
+    country: str,
+    left: LeftOut,
+    country_column: int | None,
+    corrected: Corrected,
 ) -> CheckFacts:
     # A sheet file is never rewritten under the same name, so these counts stay true.
-    return check_facts(path, header_row, columns, country, left, country_column)
+    return check_facts(path, header_row, columns, country, left, country_column, dict(corrected))
 
 
 def _heads(path: Path, facts: SheetFacts, chosen: int) -> list[tuple[int, str]]:

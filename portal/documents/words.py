@@ -6,7 +6,7 @@ The only file here that uses Flask-Babel. A test checks that every code has a se
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask_babel import LazyString, format_decimal, gettext
+from flask_babel import LazyString, format_decimal, gettext, ngettext
 from flask_babel import lazy_gettext as _
 
 from portal.documents.reader.limits import FileProblem
@@ -75,6 +75,24 @@ def reason_words(reason: Reason | str, offered: Sequence[str] = ()) -> str:
         return sentence
     read_there = gettext("We can read: %(numbers)s.", numbers=" · ".join(offered))
     return f"{sentence} {read_there}"
+
+
+def fix_words(reason: Reason, cells: int) -> str:
+    """The words of the button that accepts the offers of this reason."""
+    match reason:
+        case Reason.SEVERAL_NUMBERS:
+            return ngettext("Take all numbers of the cell", "Take all numbers of the cell: %(num)s cells", cells)
+        case Reason.LETTERS:
+            return ngettext("Write digits for the letters", "Write digits for the letters: %(num)s cells", cells)
+        case Reason.NEGATIVE:
+            return ngettext("Undo the subtraction", "Undo the subtraction: %(num)s cells", cells)
+        case Reason.OTHER_COUNTRY | Reason.UNKNOWN_COUNTRY:
+            return ngettext("Write the country code", "Write the country code: %(num)s cells", cells)
+        case Reason.EXTRA_DIGITS | Reason.TOO_LONG:
+            return ngettext("Drop the digits too many", "Drop the digits too many: %(num)s cells", cells)
+        case Reason.LEADING_ZERO:
+            return ngettext("Correct the zero at the start", "Correct the zero at the start: %(num)s cells", cells)
+    return ngettext("Take the number out of the text", "Take the number out of the text: %(num)s cells", cells)
 
 
 def size_words(size: int) -> str:

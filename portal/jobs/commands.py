@@ -16,6 +16,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.database_errors import DatabaseError
 from portal.documents.check import check
+from portal.documents.corrections import corrections_of
 from portal.documents.models import Document, Reading
 from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
@@ -114,9 +115,11 @@ def start(
     key = document.storage_key
     facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
     left = facts.left_rows(choice.left_out)
+    corrections = corrections_of(document_id, choice.sheet)
     db.session.commit()  # nobody waits while the file is read
     path = storage.fetch(key, sheet_part(choice.sheet))
-    new = ledger.build(check(path, choice.header_row, choice.columns, choice.country, left, choice.country_column))
+    checked = check(path, choice.header_row, choice.columns, choice.country, left, choice.country_column, corrections)
+    new = ledger.build(checked)
     total = len(new.cells)
     if not total:
         raise CannotStart("no_rows")

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import and_, func, or_, select, update
 
 from portal.database import changed_rows, db, reading
+from portal.documents import corrections
 from portal.documents.models import Document
 from portal.documents.storage import Storage, StorageAway
 from portal.jobs import shares
@@ -46,6 +47,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     others = (ScrapingJob.document_id == job.document_id, ScrapingJob.id != job.id, there)
     if db.session.scalar(select(func.count()).where(*others)):
         return None
+    corrections.erase(document.id)
     document.deleted_at, document.sheets, document.checks = now, [], {}
     return document.storage_key
 

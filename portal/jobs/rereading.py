@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import exists, select, update
 
 from portal.database import changed_rows, db
+from portal.documents import corrections
 from portal.documents.models import Document, Reading
 from portal.documents.reader.csv_text import TextChoice
 from portal.documents.storage import Storage, copy_of
@@ -54,6 +55,8 @@ def read_again(document_id: int, choice: TextChoice, storage: Storage, now: date
                 enqueued_at=None,
             )  # fmt: skip
         )
+        if changed:
+            corrections.erase(document_id)  # they belong to cells as they were read before
         db.session.commit()
     except BaseException:
         delete_file(storage, new)

@@ -7,11 +7,11 @@ source, and no retry is used. With Redis away, busy workers finish their attempt
 from datetime import datetime
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from portal import audit
-from portal.causes import CauseCode
-from portal.database import changed_rows, db
+from portal.causes import SHARED, CauseCode
+from portal.database import among, changed_rows, db
 from portal.jobs.core.status import WAITING
 from portal.jobs.dispatch import connection
 from portal.jobs.models import ScrapingJob
@@ -19,6 +19,17 @@ from portal.sources import pause
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 
 log = structlog.get_logger(__name__)
+
+
+def is_in_trouble(name: str, now: datetime) -> bool:
+    """Whether a file that starts now would wait for this source: it is paused, or other files wait for it."""
+    if name in pause.pauses():
+        return True
+    waits = select(ScrapingJob.id).where(
+        among(ScrapingJob.status, WAITING), ScrapingJob.source == name, ScrapingJob.wait_cause.in_(SHARED),
+        ScrapingJob.not_before > now, ScrapingJob.deleted_at.is_(None),
+    )  # fmt: skip
+    return db.session.scalar(waits.limit(1)) is not None
 
 
 def pause_source(name: str, actor: str, why: str | None, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import exists, func, select, update
 
 from portal.database import db
+from portal.documents import corrections
 from portal.documents.models import Document
 from portal.documents.storage import Storage, Stream
 from portal.documents.upload import receive
@@ -95,6 +96,8 @@ def discard(document_id: int, now: datetime, storage: Storage) -> bool:
     unused = (Document.id == document_id, Document.deleted_at.is_(None), ~in_use)
     gone = update(Document).where(*unused).values(deleted_at=now, sheets=[], checks={}).returning(Document.storage_key)
     key = db.session.scalar(gone, execution_options={"synchronize_session": False})
+    if key is not None:
+        corrections.erase(document_id)
     db.session.commit()
     if key is None:
         return False

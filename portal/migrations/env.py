@@ -15,6 +15,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 import portal.accounts
+import portal.documents.corrections
 import portal.documents.models
 import portal.documents.remembered
 import portal.jobs.core.bulk_tables

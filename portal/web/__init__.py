@@ -15,6 +15,7 @@ from portal.web import (
     access,
     admin,
     columns,
+    corrections,
     documents,
     errors,
     headers,
@@ -49,7 +50,7 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    about_files = (documents, numbers, jobs, job_actions, columns, metrics, text_reading)
+    about_files = (documents, numbers, jobs, job_actions, columns, metrics, text_reading, corrections)
     for module in (auth, *about_files, admin, health, locale, notification_settings, webhook):
         app.register_blueprint(module.blueprint)
 

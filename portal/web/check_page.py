@@ -11,14 +11,17 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
+from portal.documents.check import CheckFacts
 from portal.documents.models import Document, Reading
 from portal.documents.preview import NothingToPreview, PickedColumns, Preview, StillCounting, preview_of, recalled
 from portal.documents.reader.sheet_file import column_letter
-from portal.documents.words import problem_words, reason_words, size_words
+from portal.documents.words import fix_words, problem_words, reason_words, size_words
 from portal.jobs import uploads
 from portal.jobs.commands import Choice
 from portal.jobs.export import answers_added, loss_words
+from portal.jobs.source_pause import is_in_trouble
 from portal.jobs.words.statuses import cannot_start_words
+from portal.phone import Reason
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web import guess_words
 from portal.web.countries import country_options
@@ -66,6 +69,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
             page |= _chosen(document, look, fields, remembered=bool(kept))
+            page["source_in_trouble"] = is_in_trouble(page["choice"].source, now)
             page["text_reading"] = text_reading_of(document, {})
     return page
 
@@ -104,6 +108,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
         "source_pace": source_pace(source),
         "source_gives": answers_added(current_user.id, source),
         "reason_words": reason_words,
+        "fixes": _fixes_of(look.figures),
         "seconds": sources.seconds_for(source, look.figures.to_look_up),
         "loss": loss_words(document, current_app.extensions["storage"]),
         "jobs": uploads.jobs_of(document.id),
@@ -118,3 +123,16 @@ def _country_column(picked: PickedColumns) -> tuple[int, str] | None:
         return None
     head = picked.header[place].strip() if place < len(picked.header) else ""
     return place, head[:60] or column_letter(place)
+
+
+def _fixes_of(figures: CheckFacts) -> list[dict[str, Any]]:
+    """The groups of the page, the largest first: each reason with its cells, and what accepting its offers does."""
+    groups = []
+    for code, cells in sorted(figures.reasons.items(), key=lambda pair: -pair[1]):
+        reason, offers = Reason(code), figures.offers.get(code, 0)
+        groups.append({
+            "code": code, "cells": cells, "sentence": reason_words(code), "offers": offers,
+            "fix": fix_words(reason, offers) if offers else "", "first": figures.offered_first.get(code, []),
+            "rows": [row for row in figures.bad_rows if row[2] == code],
+        })  # fmt: skip
+    return groups

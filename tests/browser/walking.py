@@ -29,7 +29,7 @@ def figures(page: Page) -> dict[str, int]:
 
 def start(page: Page) -> None:
     """From the check page to the job's page."""
-    page.click("#figures button[data-kind=primary]")
+    page.click("#start-bar button[data-kind=primary]")
     page.wait_for_url(re.compile(r"/jobs/\d+"))
 
 

@@ -57,14 +57,14 @@ def test_every_row_below_the_header_appears_once(tmp_path: Path) -> None:
     sheet = written(tmp_path / "s", LINES)
     found = [tuple(row) for row in check(sheet, 3, (1,), "ES")]
     assert found == [
-        (4, 1, 1, "612345678", "+34612345678", None, None, ()),
-        (5, 1, 1, "+34 612 345 678", "+34612345678", None, 4, ()),
-        (6, 1, 1, "", None, Reason.BLANK, None, ()),
-        (7, 1, 1, "", None, Reason.BLANK, None, ()),
-        (8, 1, 1, "6,12E+08", None, Reason.EXCEL_DAMAGED, None, ()),
-        (9, 1, 1, "0034612345678", "+34612345678", None, 4, ()),
-        (10, 1, 1, "698765432", "+34698765432", None, None, ()),
-        (11, 1, 1, "TRUE", None, Reason.NOT_A_NUMBER, None, ()),
+        (4, 1, 1, "612345678", "+34612345678", None, None, (), None),
+        (5, 1, 1, "+34 612 345 678", "+34612345678", None, 4, (), None),
+        (6, 1, 1, "", None, Reason.BLANK, None, (), None),
+        (7, 1, 1, "", None, Reason.BLANK, None, (), None),
+        (8, 1, 1, "6,12E+08", None, Reason.EXCEL_DAMAGED, None, (), None),
+        (9, 1, 1, "0034612345678", "+34612345678", None, 4, (), None),
+        (10, 1, 1, "698765432", "+34698765432", None, None, (), None),
+        (11, 1, 1, "TRUE", None, Reason.NOT_A_NUMBER, None, (), None),
     ]
 
 

@@ -80,8 +80,8 @@ def test_others_can_write_while_a_file_is_parsed_and_between_its_pieces(
             other.execute("ROLLBACK")
         wrote.append(when)
 
-    def parsed(*args: Any) -> Iterator[checking.CheckedCell]:
-        for row in checking.check(*args):
+    def parsed(*args: Any, **more: Any) -> Iterator[checking.CheckedCell]:
+        for row in checking.check(*args, **more):
             somebody_else("parsed")
             yield row
 
@@ -174,7 +174,8 @@ def test_what_stands_in_the_cells_is_kept_as_it_is_however_it_is_written(app: Fl
     event.listen(db.engine, "before_cursor_execute", note)
     cells = [
         {"row_no": row, "column": 1, "place": 1, "text": text, "number_no": row % 2 or None, "repeats": row > 1,
-         "reason": None if row % 2 else "letters"}
+         "reason": None if row % 2 else "letters",
+         "corrected": "+34612345678" if row % 3 else None}
         for row, text in enumerate(ODD)
     ]  # fmt: skip
     ledger.write(job_id, NumberCell, cells)

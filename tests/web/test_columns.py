@@ -69,7 +69,8 @@ def test_the_page_shows_the_portals_default(as_alice: FlaskClient, job: Scraping
     fields = opened(as_alice, job.id)
     assert fields["column"] == IDS
     assert fields["on"] == [
-        "row", "status", "line_type", "country", "province", "original_operator", "reason", "what_to_do"
+        "row", "status", "line_type", "country", "province", "original_operator", "reason", "what_to_do",
+        "corrected",
     ]  # fmt: skip
     assert fields["name.status"] == "Status"
     assert f'href="/jobs/{job.id}/columns"' in as_alice.get(f"/jobs/{job.id}").text

@@ -54,6 +54,7 @@ class NumberCell(Model):
     number_no: Mapped[int | None]  # empty: not a number
     repeats: Mapped[bool] = mapped_column(default=False)  # the number stands in an earlier cell already
     reason: Mapped[str | None] = mapped_column(String(40))  # why it is not a number: a phone.Reason
+    corrected: Mapped[str | None] = mapped_column(String(200))  # its numbers, where a person wrote them
 
 
 _NO_NUMBER = literal(Outcome.INVALID, EnumColumn(Outcome))
@@ -63,7 +64,7 @@ _answers = (
         NumberCell.number_no, Number.e164, case((NumberCell.repeats, Number.first_row)).label("duplicate_of"),
         func.coalesce(Number.outcome, _NO_NUMBER, type_=EnumColumn(Outcome)).label("outcome"),
         func.coalesce(NumberCell.reason, Number.reason).label("reason"),
-        Number.answer, Number.checked_at, Number.attempt,
+        Number.answer, Number.checked_at, Number.attempt, NumberCell.corrected,
     )
     .outerjoin(Number, and_(Number.job_id == NumberCell.job_id, Number.no == NumberCell.number_no))
     .subquery("cell_answers")
@@ -92,6 +93,7 @@ class CellAnswer(Model):
     answer: Mapped[dict[str, str] | None]
     checked_at: Mapped[datetime | None]
     attempt: Mapped[int | None]
+    corrected: Mapped[str | None]
 
 
 class Ticket(Model):

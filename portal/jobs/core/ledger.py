@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 
 from portal.database import changed_rows, db, insert_many
 from portal.documents.check import CheckedCell
@@ -50,6 +50,7 @@ def build(checked: Iterable[CheckedCell]) -> NewLedger:
         new.cells.append({
             "row_no": cell.row_no, "column": cell.column, "place": cell.place, "text": cell.text[:200],
             "number_no": number["no"] if number else None, "repeats": repeats, "reason": cell.reason,
+            "corrected": cell.corrected,
         })  # fmt: skip
         new.rows += cell.row_no != last_row
         last_row = cell.row_no
@@ -59,6 +60,12 @@ def build(checked: Iterable[CheckedCell]) -> NewLedger:
 def write(job_id: int, table: type[Number] | type[NumberCell], rows: Sequence[dict[str, Any]]) -> None:
     """Write some rows of a new job in the session's transaction."""
     insert_many(table, [{"job_id": job_id, **row} for row in rows])
+
+
+def has_corrections(job_id: int) -> bool:
+    """Whether a cell of the job has what its person wrote beside it."""
+    corrected = exists().where(NumberCell.job_id == job_id, NumberCell.corrected.is_not(None))
+    return bool(db.session.scalar(select(corrected)))
 
 
 def waiting(job_id: int) -> dict[str, WaitingNumber]:

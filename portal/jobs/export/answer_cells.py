@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from portal.jobs.export.added import AddedRow, Tone
-from portal.jobs.export.columns import CHECKED_AT, DUPLICATE_OF, E164, REASON, ROW, STATUS, TODO, Column
+from portal.jobs.export.columns import CHECKED_AT, CORRECTED, DUPLICATE_OF, E164, REASON, ROW, STATUS, TODO, Column
 from portal.jobs.words.statuses import explain, outcome_words, reason_words, row_reason_words
 from portal.sources.base import Outcome
 from portal.sources.registry import is_yes_no
@@ -34,6 +34,7 @@ class NumberResult(NamedTuple):
     answer: dict[str, str] | None
     checked_at: datetime | None
     text: str = ""  # the cell's
+    corrected: str | None = None  # what its person wrote beside it
 
 
 Reader = Callable[[NumberResult, dict[str, str]], Any]
@@ -54,6 +55,7 @@ class AnswerCells:
         outcome, todo = cache(outcome_words), cache(_todo)
         own: dict[str, Reader] = {
             ROW: lambda result, _: result.row_no,
+            CORRECTED: lambda result, _: result.corrected,
             STATUS: lambda result, _: outcome(result.outcome),
             REASON: self._reason,
             TODO: lambda result, _: todo(result.reason),

@@ -13,6 +13,7 @@ from portal.jobs.core import derived
 from portal.jobs.core.job_tables import Number, NumberCell
 from portal.jobs.export.columns import (
     CHECKED_AT,
+    CORRECTED,
     DEFAULT,
     DUPLICATE_OF,
     E164,
@@ -114,6 +115,7 @@ def _questions(columns: tuple[Column, ...], numbers: Exists, cells: Exists) -> d
         E164: numbers,
         CHECKED_AT: numbers.where(Number.checked_at.is_not(None)),
         DUPLICATE_OF: cells.where(NumberCell.repeats),
+        CORRECTED: cells.where(NumberCell.corrected.is_not(None)),
     }
     asked: dict[str, ColumnElement[bool]] = {}
     for column in columns:

@@ -26,8 +26,10 @@ ALL, DEFAULT_WORD = "all", "default"  # in an address
 
 ROW, STATUS, REASON, TODO = "row", "status", "reason", "what_to_do"
 E164, CHECKED_AT, DUPLICATE_OF = "e164", "checked_at", "duplicate_of"
+CORRECTED = "corrected"  # only in files with corrections
 TITLES: dict[str, LazyString] = {
     ROW: _("Row in your file"),
+    CORRECTED: _("Corrected number"),
     STATUS: _("Status"),
     REASON: _("Reason"),
     TODO: _("What to do"),
@@ -92,7 +94,7 @@ def columns_of(fields: Sequence[str]) -> tuple[Column, ...]:
     others = [column for column in found if not column.is_useful]
     diagnostics = [Column(name, is_useful=False) for name in (CHECKED_AT, DUPLICATE_OF)]
     return (
-        Column(ROW), Column(STATUS), *useful, Column(REASON), Column(TODO),
+        Column(ROW), Column(STATUS), *useful, Column(REASON), Column(TODO), Column(CORRECTED),
         Column(E164, is_useful=False), *others, *diagnostics,
     )  # fmt: skip
 

@@ -21,11 +21,13 @@ from portal.database import READ_ONLY, db
 from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import Storage, sheet_part
+from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.answer_cells import TO_FIX, AnswerCells, NumberResult
 from portal.jobs.export.column_templates import empty_beside, empty_columns
 from portal.jobs.export.columns import (
+    CORRECTED,
     DEFAULT,
     ROW,
     TODO,
@@ -139,7 +141,7 @@ def plan_for(
     sheet = next((facts for facts in document.sheets if facts["index"] == job.sheet), {})
     fields, version = _fields(job)
     selects = wanted != RowFilter.ALL or group is not None or bool(choice)
-    has_room = {ROW: selects, TODO: wanted == RowFilter.FAILED}
+    has_room = {ROW: selects, TODO: wanted == RowFilter.FAILED, CORRECTED: ledger.has_corrections(job.id)}
     added, names = _added_columns(job, fields, columns, has_room, empty)
     with suppress(FileNotFoundError):  # whoever opens a download sees that it is not there
         storage.fetch(document.storage_key, sheet_part(job.sheet))
@@ -254,7 +256,7 @@ def _results(job_id: int) -> Iterator[NumberResult]:
     A chunk ends with a whole row."""
     columns = (
         CellAnswer.row_no, CellAnswer.column, CellAnswer.e164, CellAnswer.duplicate_of, CellAnswer.outcome,
-        CellAnswer.reason, CellAnswer.answer, CellAnswer.checked_at, CellAnswer.text,
+        CellAnswer.reason, CellAnswer.answer, CellAnswer.checked_at, CellAnswer.text, CellAnswer.corrected,
     )  # fmt: skip
     in_order = (CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
     after = 0
@@ -265,10 +267,10 @@ def _results(job_id: int) -> Iterator[NumberResult]:
             found = connection.execute(chunk.order_by(*in_order).limit(CHUNK)).all()
             connection.rollback()
             if len(found) < CHUNK:
-                yield from (NumberResult(*row) for row in found)
+                yield from (NumberResult._make(row) for row in found)
                 return
             last = found[-1].row_no
-            yield from (NumberResult(*row) for row in found if row.row_no != last)
+            yield from (NumberResult._make(row) for row in found if row.row_no != last)
             after = last - 1
 
 

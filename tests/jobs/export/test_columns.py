@@ -41,7 +41,8 @@ def refused(*given_picks: Pick, columns: tuple[object, ...] = COLUMNS) -> dict[s
 def test_status_and_what_is_useful_come_and_diagnostics_wait_for_a_tick(app: Flask) -> None:
     by_default = DEFAULT.picks_of(COLUMNS)
     assert [pick.id for pick in by_default if pick.is_shown] == [
-        "row", "status", "line_type", "country", "province", "original_operator", "reason", "what_to_do"
+        "row", "status", "line_type", "country", "province", "original_operator", "reason", "what_to_do",
+        "corrected",
     ]  # fmt: skip
     assert [pick.id for pick in by_default if not pick.is_shown] == [
         "e164", "national", "time_zone", "checked_at", "duplicate_of"
