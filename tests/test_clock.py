@@ -17,6 +17,7 @@ from portal.jobs.health.checks import HealthState, finding
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.jobs.worker.scheduler import sweep_is_late
+from tests.support import cast
 from tests.support.databases import ON_BOTH, ON_POSTGRESQL
 
 LEASE = 60
@@ -59,13 +60,12 @@ def test_a_machine_whose_clock_is_off_goes_by_the_databases(app, alice, make_job
 def test_a_beat_looks_at_the_clock_again(app, alice, make_job) -> None:
     job = make_job(alice, 3)
     ScrapingJob.claim(job.id, 0, utcnow(), worker="here", lease_seconds=LEASE)
-    db.session.commit()
-    job_id, right = job.id, datetime.now(UTC)
+    holding, right = cast.hold(job, utcnow(), LEASE, worker="here"), datetime.now(UTC)
     connect_anew()
     with db.engine.connect():  # the pool has a connection: a new one would look too, as the first `utcnow` does
         utcnow()
     clock.set_clock(right - timedelta(minutes=10), clock.uptime_seconds())  # set right since the last look
-    assert beat(db.engine, job_id, 1, utcnow(), LEASE)
+    assert beat(db.engine, holding, utcnow(), LEASE)
     assert abs(utcnow() - right) < timedelta(seconds=20)
 
 

@@ -192,6 +192,16 @@ def finish(holding: Holding, first_nos: Sequence[int]) -> None:
         changed_rows(delete(Share).where(*holding.shares, Share.first_no.in_(first_nos)))
 
 
+def remove(holding: Holding) -> None:
+    """Delete the worker's hold on an attempt that is over."""
+    changed_rows(delete(Holder).where(*holding.fence))
+
+
+def forget_left(holding: Holding) -> None:
+    """Delete the shares of an attempt that its last worker has ended."""
+    changed_rows(delete(Share).where(Share.job_id == holding.job_id, Share.attempt == holding.attempt))
+
+
 def leave(holding: Holding) -> bool:
     """Leave the attempt, and let others take what is left of the own shares. Locks the job's row, so that of two
     holders who leave at once one sees that it is the last. False: the worker no longer had its part."""

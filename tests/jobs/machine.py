@@ -46,7 +46,7 @@ class JobMachine(RuleBasedStateMachine):
     app: Any
     owner_id: int
 
-    @initialize(rows=st.integers(1, 9), retries=st.integers(0, 2), twice=st.booleans(), workers=st.integers(0, 3))
+    @initialize(rows=st.integers(1, 9), retries=st.integers(0, 2), twice=st.booleans(), workers=st.sampled_from([3, 2, 1, 0]))
     def begin(self, rows: int, retries: int, twice: bool, workers: int) -> None:
         self.now = cast.NOW
         cells = [cast.mobile(n) for n in range(rows)] + ([cast.mobile(0)] if twice else []) + ["", "x"]
@@ -274,8 +274,19 @@ class JobMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
+    @precondition(lambda self: self.holds)
+    @rule(worker=WORKERS)
+    def one_works_to_the_end(self, worker: str) -> None:
+        """A worker takes and saves all that it can get. Then all find that nothing is left, and complete the job."""
+        worker = self.at_work(worker)
+        for _ in range(6):
+            self.take(worker)
+            self.save(worker, [Outcome.FOUND] * 9)
+        for each in list(self.holds):
+            self.complete(each)
+
     @precondition(lambda self: len(self.holds) > 1)
-    @rule(worker=WORKERS, then=st.sampled_from(["sleeps on", "saves", "takes"]))
+    @rule(worker=WORKERS, then=st.sampled_from(["saves", "takes", "sleeps on"]))
     def one_falls_silent(self, worker: str, then: str) -> None:
         """Time passes while all others beat; it may wake after the sweep."""
         worker = self.at_work(worker)

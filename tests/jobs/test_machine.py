@@ -82,6 +82,7 @@ def two_completions(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ScrapingJob, "complete", complete)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutant", [share_without_fence, job_without_fence, two_completions])
 def test_the_model_catches_a_portal_without_one_of_its_promises(
     app: Flask, monkeypatch: pytest.MonkeyPatch, mutant: Callable[[pytest.MonkeyPatch], None]

@@ -111,9 +111,13 @@ class AttemptOutcome:
         """End the attempt as its last worker: as another one has noted, or by this verb."""
         noted = shares.noted_end(self.holding)
         if noted is None:
-            return verb(now)
-        cause, until = noted
-        return self._fail(cause, now) if until == FAILS else self._hand_back(cause, now, until)
+            job = verb(now)
+        else:
+            cause, until = noted
+            job = self._fail(cause, now) if until == FAILS else self._hand_back(cause, now, until)
+        if job:
+            shares.forget_left(self.holding)
+        return job
 
     def _end_complete(self) -> Status | None:
         """Complete the job if every number has its answer, whoever still works on it: nothing is left for them."""
@@ -127,6 +131,9 @@ class AttemptOutcome:
             job = known if known and known.attempt == self.attempt and known.status == Status.COMPLETED else None
         status = job.status if job else None
         db.session.commit()
+        if status:  # apart, because a beat locks the holder's row before the job's
+            shares.remove(self.holding)
+            db.session.commit()
         return status
 
     def _end_handed_back(self, cause: str, not_before: datetime | None = None) -> Status | None:
