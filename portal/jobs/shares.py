@@ -213,6 +213,12 @@ def leave(holding: Holding) -> bool:
     return True
 
 
+def workers_of(job: ScrapingJob) -> list[str]:
+    """Return the names of the workers that are at work on a job, in the order in which they came."""
+    held = select(Holder.worker).where(Holder.job_id == job.id, Holder.attempt == job.attempt)
+    return list(db.session.scalars(held.order_by(Holder.token))) if job.status == Status.PROCESSING else []
+
+
 def goes_on(holding: Holding) -> bool:
     """Whether the attempt goes on."""
     return db.session.scalar(select(ScrapingJob.id).where(*holding.fence_of_job)) is not None

@@ -13,7 +13,7 @@ from flask_login import current_user
 from portal import sources
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
-from portal.jobs import queries, turns
+from portal.jobs import queries, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.export import (
     comes_back_as_it_was,
@@ -140,6 +140,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "row_filter": row_filter,
         "events": queries.timeline(job),
         "attempts": queries.attempts(job),
+        "workers": shares.workers_of(job) if current_user.is_admin else [],
         "samples": answer_samples.of_job(job.id) if current_user.is_admin else [],
         "sample_words": sample_words,
         "file": _file_facts(job),

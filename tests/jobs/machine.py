@@ -46,7 +46,9 @@ class JobMachine(RuleBasedStateMachine):
     app: Any
     owner_id: int
 
-    @initialize(rows=st.integers(1, 9), retries=st.integers(0, 2), twice=st.booleans(), workers=st.sampled_from([3, 2, 1, 0]))
+    @initialize(
+        rows=st.integers(1, 9), retries=st.integers(0, 2), twice=st.booleans(), workers=st.sampled_from([3, 2, 1, 0])
+    )
     def begin(self, rows: int, retries: int, twice: bool, workers: int) -> None:
         self.now = cast.NOW
         cells = [cast.mobile(n) for n in range(rows)] + ([cast.mobile(0)] if twice else []) + ["", "x"]

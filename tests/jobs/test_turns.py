@@ -15,7 +15,7 @@ from portal.jobs.core.job_tables import AttemptEnd
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from tests.support.cast import NOW, make_job, make_user
+from tests.support.cast import NOW, hold, make_job, make_user
 from tests.support.databases import ON_BOTH
 from tests.support.sources import CountingSource
 
@@ -222,3 +222,77 @@ def test_how_many_workers_one_person_may_have(app: Flask) -> None:
     assert tasks.limit_of_one_person(NOW) == 1
     app.config["PORTAL_WORKERS_PER_PERSON"] = 5
     assert tasks.limit_of_one_person(NOW) == 5
+
+
+# ── several workers on one file ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def under_way(app: Flask, owner: User, left: int = LONG) -> ScrapingJob:
+    """A job that one worker has, with so many numbers left."""
+    job = queued(app, owner, left=left)
+    assert taken(NOW) is not None
+    db.session.refresh(job)
+    hold(job)
+    return job
+
+
+def to_join(limit: int = ANY) -> int | None:
+    """The job that a free worker joins now."""
+    chosen = turns.next_job(NOW, limit)
+    return chosen.job_id if chosen and chosen.join else None
+
+
+def joined(job: ScrapingJob) -> None:
+    assert shares.join(job.id, job.attempt, NOW, worker="another", lease_seconds=60, most=None)
+    db.session.commit()
+
+
+def test_a_free_worker_joins_a_long_file_when_none_waits(app, alice, bob, counting) -> None:
+    job = under_way(app, alice)
+    assert to_join() == job.id
+    waiting = queued(app, bob)
+    chosen = turns.next_job(NOW, ANY)
+    assert chosen and (chosen.job_id, chosen.join) == (waiting.id, False), "a file that waits goes first"
+
+
+def test_nobody_joins_what_is_nearly_done_has_its_share_or_is_to_end(app, alice, counting) -> None:
+    job = under_way(app, alice)
+    assert to_join(limit=1) is None, "one person's long files leave a worker to others"
+    for changes in ({"total_numbers": 50}, {"not_before": NOW + SECOND}, {"paused_at": NOW}, {"next_no": None}):
+        before = {name: getattr(job, name) for name in changes}
+        for name, value in changes.items():
+            setattr(job, name, value)
+        db.session.commit()
+        assert to_join() is None, changes
+        for name, value in before.items():
+            setattr(job, name, value)
+        db.session.commit()
+    assert to_join() == job.id
+
+
+def test_a_source_says_how_many_workers_it_takes(app, alice, counting, monkeypatch) -> None:
+    job = under_way(app, alice)
+    monkeypatch.setattr(turns.sources, "most_workers", lambda _: 2)
+    assert to_join() == job.id
+    joined(job)
+    assert to_join() is None
+
+
+def test_a_share_whose_worker_was_lost_is_a_reason_to_join(app, alice, counting) -> None:
+    job = under_way(app, alice)
+    lost = shares.join(job.id, job.attempt, NOW, worker="lost", lease_seconds=1, most=None)
+    assert lost and shares.take(lost, None, NOW, 1)
+    db.session.commit()
+    assert to_join() is None, "each number was given out"
+    assert [one.worker for one in shares.take_back_lost(NOW + 2 * SECOND)] == ["lost"]
+    assert to_join() == job.id
+
+
+def test_a_worker_leaves_a_file_of_many_for_somebody_who_has_none(app, alice, bob, counting) -> None:
+    job = under_way(app, alice)
+    joined(job)
+    later = NOW + 3 * SECOND
+    assert not turns.someone_has_fewer(job.id, job.attempt, later)
+    queued(app, bob)
+    assert turns.someone_has_fewer(job.id, job.attempt, later)
+    assert not turns.someone_has_fewer(job.id, job.attempt, NOW), "a free worker takes it sooner"
