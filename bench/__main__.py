@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Iterator
 
-from bench import admin_pages, files, in_place, metrics_pages, offline, sources, sweep
+from bench import admin_pages, files, in_place, many_workers, metrics_pages, offline, sources, sweep
 from bench.measure import SHORT, Goal, going_first
 
 
 def goals() -> Iterator[Goal]:
     """Measure every goal, one by one."""
     yield from offline.measure()
+    yield from many_workers.measure()
     yield files.measure_reading()
     yield from files.measure_export()
     yield from in_place.measure()
