@@ -77,8 +77,10 @@ def finding(part: str, now: datetime) -> HealthFinding:
 
 
 def parts_missing(now: datetime) -> list[str]:
-    """Return the vital parts that are bad, for /readyz."""
-    return [part for part in VITAL if finding(part, now).state == HealthState.BAD]
+    """Return the vital parts that are bad, for /readyz. What only the database knows of other machines is not missing
+    here when the database is."""
+    bad = [part for part in VITAL if finding(part, now).state == HealthState.BAD]
+    return [part for part in bad if part not in BESIDE_OTHERS] if "database" in bad else bad
 
 
 def _workers(now: datetime) -> Iterator[HealthFinding]:
@@ -221,4 +223,5 @@ PROBES: dict[str, Callable[[datetime], Iterable[HealthFinding]]] = {
 SINGLE = PROBES.keys() - {"workers", "queues"}  # these find several parts
 OF_SEVERAL_MACHINES = ("key", "recipes")  # one machine alone lacks nothing that others have
 # While one of them is bad, the portal is not ready.
-VITAL = ("database", "redis", "disk", "sweep", "storage", "key", "recipes")
+BESIDE_OTHERS = ("storage", "key", "recipes")
+VITAL = ("database", "redis", "disk", "sweep", *BESIDE_OTHERS)
