@@ -7,12 +7,13 @@ here; the queue continues automatically when a worker is back.
 
 import os
 import socket
+from collections import Counter
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Index, NullPool, String, create_engine, delete, func, select
+from sqlalchemy import Index, NullPool, String, and_, create_engine, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,6 +31,7 @@ from portal.database import (
 )
 from portal.database_clock import measure_clock
 from portal.jobs.core.job_tables import SweepState
+from portal.jobs.core.share_tables import Holder
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 
@@ -148,21 +150,26 @@ def hung(now: datetime) -> list[WorkerProcess]:
     busy = (WorkerProcess.ended_at.is_(None), WorkerProcess.seen_at > now - SILENT_AFTER)
     long = select(WorkerProcess).where(*busy, WorkerProcess.doing_since < now - HUNG_AFTER)
     with reading() as session:
-        # The latest first: when two are busy with one job, its lease is the later one's.
+        # The latest first: when more are busy with one job than hold it, the leases are the later ones'.
         suspects = list(session.scalars(long.order_by(WorkerProcess.doing_since.desc())))
         ids = [job_id for one in suspects if (job_id := _job_of(one))]
         held = (ScrapingJob.status == Status.PROCESSING, ScrapingJob.lease_until > now - SILENT_AFTER)
-        working = set(session.scalars(select(ScrapingJob.id).where(ScrapingJob.id.in_(ids), *held))) if ids else set()
+        own = and_(Holder.job_id == ScrapingJob.id, Holder.attempt == ScrapingJob.attempt)
+        at_work = select(ScrapingJob.id, func.count(Holder.token)).outerjoin(
+            Holder, and_(own, Holder.lease_until > now - SILENT_AFTER)
+        )
+        at_work = at_work.where(ScrapingJob.id.in_(ids), *held).group_by(ScrapingJob.id)
+        holders: dict[int, int] = {job_id: max(1, n) for job_id, n in session.execute(at_work)} if ids else {}
         recent = select(WorkerProcess.doing).where(*busy, WorkerProcess.doing_since >= now - HUNG_AFTER)
-        taken = set(session.scalars(recent)) if ids else set()
+        taken = Counter(session.scalars(recent) if ids else ())
     found = []
     for one in suspects:
         job_id = _job_of(one)
         if job_id is None:
             idle = one.doing_since is not None and now - one.doing_since > LONGEST_TASK
         else:
-            idle = job_id not in working or one.doing in taken
-            taken.add(one.doing)
+            idle = taken[one.doing] >= holders.get(job_id, 0)
+            taken[one.doing] += not idle
         if idle:
             found.append(one)
     return found

@@ -9,6 +9,7 @@ from sqlalchemy import event, select
 
 from portal.clock import utcnow
 from portal.database import db, reading
+from portal.jobs import shares
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.health import processes as processes_room
 from portal.jobs.health.processes import EVERY, KEPT, SILENT_AFTER, SWEEP_MISSED, Reporter, WorkerProcess, is_stalled
@@ -245,6 +246,17 @@ def test_a_worker_whose_job_is_gone_hangs_and_everybody_is_told(app, alice, as_a
     # Another worker has the job by now: the first one is left over.
     busy_since(app, now - MINUTE, now, f"job {job.id}", pid=2)
     assert hung(now) == [1] and not still(now, began), "the second one works"
+
+
+def test_as_many_workers_as_share_a_file_are_at_work(app, alice, make_job) -> None:
+    began, now = utcnow() - 5 * MINUTE, utcnow()
+    job = make_job(alice, 3)
+    for pid in (1, 2, 3):
+        busy_since(app, began + pid * SECOND, now, f"job {job.id}", pid=pid)
+    cast.hold(scenes.claim(job, now), now)
+    assert shares.join(job.id, job.attempt, now, worker="another", lease_seconds=60, most=None)
+    db.session.commit()
+    assert hung(now) == [1], "two have a part of it, and the first one is left over"
 
 
 @pytest.mark.parametrize("minutes", [3, 11])
