@@ -56,10 +56,11 @@ class Holding:
 
 @dataclass(frozen=True)
 class Taken:
-    """A share that was taken, and its numbers in the file's order."""
+    """A share that was taken, and its numbers in the file's order. `more`: others are left that nobody has had."""
 
     first_no: int
     numbers: dict[str, WaitingNumber]
+    more: bool = False
 
 
 def hold(job: ScrapingJob, worker: str, now: datetime, lease_seconds: float) -> Holding:
@@ -136,7 +137,7 @@ def _take_fresh(holding: Holding, next_no: int, size: int | None) -> Taken | Non
         return None
     key = {"job_id": holding.job_id, "attempt": holding.attempt, "first_no": mine[0].no}
     db.session.execute(insert(Share).values(last_no=mine[-1].no, holder=holding.token, **key))
-    return _taken(mine[0].no, mine)
+    return _taken(mine[0].no, mine, more=bool(rest))
 
 
 def _take_left(holding: Holding) -> Taken | None:
@@ -168,8 +169,8 @@ def _waiting(job_id: int) -> Any:
     return query.where(Number.job_id == job_id, Number.outcome == Outcome.WAITING).order_by(Number.no)
 
 
-def _taken(first_no: int, rows: Sequence[Any]) -> Taken:
-    return Taken(first_no, {row.e164: WaitingNumber(row.no, row.cells, row.first_row) for row in rows})
+def _taken(first_no: int, rows: Sequence[Any], *, more: bool = False) -> Taken:
+    return Taken(first_no, {row.e164: WaitingNumber(row.no, row.cells, row.first_row) for row in rows}, more)
 
 
 def _left(job_id: int, attempt: int) -> Any:

@@ -38,6 +38,7 @@ class HeldShares(Mapping[str, WaitingNumber]):
         self._left: Counter[int] = Counter()  # by share: numbers whose answers are not saved
         self._saved, self._began = 0, time.monotonic()
         self._last_no: int | None = None
+        self.more = False  # whether the last share left numbers that nobody has had
 
     def __getitem__(self, e164: str) -> WaitingNumber:
         return self._numbers[e164]
@@ -61,6 +62,7 @@ class HeldShares(Mapping[str, WaitingNumber]):
         db.session.commit()
         if taken is None:
             return {}
+        self.more = taken.more
         self._left[taken.first_no] = len(taken.numbers)
         for e164, number in taken.numbers.items():
             self._numbers[e164] = number

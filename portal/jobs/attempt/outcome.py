@@ -61,7 +61,7 @@ class Conditions:
     on_fenced: Callable[[], None] = _nothing  # called from the heartbeat's thread when the job was taken away
     turn_seconds: float | None = None  # after so long, other people's files have their turn; None: never
     workers: int = 1  # that are alive: as many may come to work on the attempt
-    on_taken: Callable[[], None] = _nothing  # called when the attempt has begun and others may join it
+    on_taken: Callable[[], None] = _nothing  # called when a share was taken that left numbers for others
     on_saved: Callable[[int], None] | None = None  # called with the number of rows just saved
 
 

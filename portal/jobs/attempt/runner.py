@@ -209,7 +209,8 @@ class _Attempt(AttemptOutcome):
             taken = until_back(partial(self._take, group, source.concurrency))
             if not taken:
                 break
-            self.conditions.on_taken()
+            if self.held.more:
+                self.conditions.on_taken()
             asked = self._without_kept_answers(taken)
             if asked:
                 if self.blocked:

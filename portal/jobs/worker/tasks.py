@@ -87,7 +87,7 @@ def pass_on(now: datetime) -> None:
 
 
 class _Bell:
-    """Rings once, when the first share is taken: a free worker may take the next."""
+    """Rings once, when the first share is taken and leaves some: a free worker may take the next."""
 
     def __init__(self) -> None:
         self._rung = False
@@ -95,7 +95,7 @@ class _Bell:
     def ring_once(self) -> None:
         if not self._rung:
             self._rung = True
-            with suppress(SQLAlchemyError):  # the sweep rings too
+            with suppress(SQLAlchemyError):  # without a ring, this worker does all of it
                 ring_for_the_next(utcnow())
 
 
