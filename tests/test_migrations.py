@@ -73,11 +73,15 @@ def test_an_update_of_postgresql_waits_for_the_one_before(tmp_path: Path, postgr
         environ = {**os.environ, "PORTAL_DATA_DIR": str(tmp_path), "REDIS_URL": DEAD_REDIS, "DATABASE_URL": url}
         update = subprocess.Popen(UPDATE, cwd=ROOT, env=environ)
         asks = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()"
-        wait_until(lambda: other.execute(asks).fetchone() is not None, 20, "it waits")
-        assert update.poll() is None
-        assert other.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,)
-        other.execute(f"SELECT pg_advisory_unlock({UPDATES_LOCK})")
-        assert update.wait(60) == 0
+        try:
+            wait_until(lambda: other.execute(asks).fetchone() is not None, 60, "it waits")
+            assert update.poll() is None
+            assert other.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,)
+            other.execute(f"SELECT pg_advisory_unlock({UPDATES_LOCK})")
+            assert update.wait(50) == 0
+        finally:
+            update.kill()
+            update.wait()
 
 
 @pytest.mark.postgresql
