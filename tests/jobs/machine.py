@@ -103,7 +103,9 @@ class JobMachine(RuleBasedStateMachine):
         return sum(attempt == mine.attempt and token != mine.token for attempt, token in self.leases)
 
     def begins(self, worker: str, holding: Holding) -> None:
-        self.holds[worker] = self.parts[holding.attempt, holding.token] = HeldShares(holding, LEASE, 1.0, 3)
+        self.holds[worker] = self.parts[holding.attempt, holding.token] = HeldShares(
+            holding, LEASE, 1.0, 3, clock=lambda: 0.0
+        )
         self.renew(worker)
 
     def renew(self, worker: str) -> None:

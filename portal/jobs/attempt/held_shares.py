@@ -21,6 +21,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import Holding
 
 SHARE_SECONDS = 10.0
+SHORTEST_SECONDS = 0.2  # else the last shares of a fast source would cost more than their numbers
 MOST_NUMBERS = 2000  # in one share: what a worker keeps in memory, and what others may have to take over
 ROUNDS_LEFT = 2  # a share leaves so many more for each worker
 
@@ -28,15 +29,22 @@ ROUNDS_LEFT = 2  # a share leaves so many more for each worker
 class HeldShares(Mapping[str, WaitingNumber]):
     """The numbers of the shares that a worker holds, by their E.164 form, until their answers are saved."""
 
-    def __init__(self, holding: Holding, lease_seconds: float, seconds_per_number: float, workers: int) -> None:
+    def __init__(
+        self,
+        holding: Holding,
+        lease_seconds: float,
+        seconds_per_number: float,
+        workers: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`workers` are those that could work on the attempt at once."""
         self.holding = holding
-        self._lease_seconds, self._workers = lease_seconds, max(2, workers)
+        self._lease_seconds, self._workers = lease_seconds, workers
         self._seconds_per_number = seconds_per_number
         self._numbers: dict[str, WaitingNumber] = {}
         self._share_of: dict[int, int] = {}  # by number: the first number of its share
         self._left: Counter[int] = Counter()  # by share: numbers whose answers are not saved
-        self._saved, self._began = 0, time.monotonic()
+        self._clock, self._saved, self._began = clock, 0, clock()
         self._last_no: int | None = None
         self.more = False  # whether the last share left numbers that nobody has had
 
@@ -71,10 +79,13 @@ class HeldShares(Mapping[str, WaitingNumber]):
 
     def _size(self, group: int, window: int) -> int:
         """How many numbers the next share has: a multiple of a call's, and enough to fill the window twice."""
-        seconds = time.monotonic() - self._began
-        pace = self._saved / seconds if self._saved > window else 1 / max(self._seconds_per_number, 1e-6)
-        size = min(pace * SHARE_SECONDS, MOST_NUMBERS, self._rest() / (ROUNDS_LEFT * self._workers))
-        size = max(size, 2 * window * group, 1)
+        seconds = self._clock() - self._began
+        known = self._saved > window and seconds > 0
+        pace = self._saved / seconds if known else 1 / max(self._seconds_per_number, 1e-6)
+        size = min(pace * SHARE_SECONDS, MOST_NUMBERS)
+        if self._workers > 1:
+            size = min(size, self._rest() / (ROUNDS_LEFT * self._workers))
+        size = max(size, 2 * window * group, min(pace * SHORTEST_SECONDS, MOST_NUMBERS))
         return math.ceil(size / group) * group
 
     def _rest(self) -> int:
