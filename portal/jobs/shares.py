@@ -16,12 +16,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
 
 from portal.database import among, changed_rows, db
+from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.core.share_tables import Holder, Share
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.sources.base import FINAL, Outcome
+from portal.sources.base import FINAL
 
 
 class AttemptTaken(Exception):
@@ -128,27 +129,25 @@ def take(holding: Holding, size: int | None, now: datetime, lease_seconds: float
 
 
 def _take_fresh(holding: Holding, next_no: int, size: int | None) -> Taken | None:
-    query = _waiting(holding.job_id).where(Number.no >= next_no)
-    rows = db.session.execute(query if size is None else query.limit(size + 1)).all()
-    mine, rest = (rows, []) if size is None else (rows[:size], rows[size:])
-    given_out = update(ScrapingJob).where(*holding.fence_of_job)
-    changed_rows(given_out.values(next_no=rest[0].no if rest else None))
-    if not mine:
+    waiting = ledger.waiting(holding.job_id, next_no, most=None if size is None else size + 1)
+    more = size is not None and len(waiting) > size
+    after = waiting.popitem()[1].no if more else None
+    changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(next_no=after))
+    if not waiting:
         return None
-    key = {"job_id": holding.job_id, "attempt": holding.attempt, "first_no": mine[0].no}
-    db.session.execute(insert(Share).values(last_no=mine[-1].no, holder=holding.token, **key))
-    return _taken(mine[0].no, mine, more=bool(rest))
+    nos = [number.no for number in waiting.values()]
+    key = {"job_id": holding.job_id, "attempt": holding.attempt, "first_no": nos[0]}
+    db.session.execute(insert(Share).values(last_no=nos[-1], holder=holding.token, **key))
+    return Taken(nos[0], waiting, more)
 
 
 def _take_left(holding: Holding) -> Taken | None:
     """Take a share whose worker left or was lost."""
     while (share := db.session.execute(_left(holding.job_id, holding.attempt).limit(1)).one_or_none()) is not None:
         own = (Share.job_id == holding.job_id, Share.attempt == holding.attempt, Share.first_no == share.first_no)
-        between = Number.no.between(share.first_no, share.last_no)
-        rows = db.session.execute(_waiting(holding.job_id).where(between)).all()
-        if rows:
+        if waiting := ledger.waiting(holding.job_id, share.first_no, share.last_no):
             changed_rows(update(Share).where(*own).values(holder=holding.token))
-            return _taken(share.first_no, rows)
+            return Taken(share.first_no, waiting)
         changed_rows(delete(Share).where(*own))
     return None
 
@@ -160,17 +159,7 @@ def taken_already(holding: Holding, known: Collection[int]) -> Taken | None:
     share = db.session.execute(mine.order_by(Share.first_no).limit(1)).one_or_none()
     if share is None:
         return None
-    between = Number.no.between(share.first_no, share.last_no)
-    return _taken(share.first_no, db.session.execute(_waiting(holding.job_id).where(between)).all())
-
-
-def _waiting(job_id: int) -> Any:
-    query = select(Number.no, Number.e164, Number.cells, Number.first_row)
-    return query.where(Number.job_id == job_id, Number.outcome == Outcome.WAITING).order_by(Number.no)
-
-
-def _taken(first_no: int, rows: Sequence[Any], *, more: bool = False) -> Taken:
-    return Taken(first_no, {row.e164: WaitingNumber(row.no, row.cells, row.first_row) for row in rows}, more)
+    return Taken(share.first_no, ledger.waiting(holding.job_id, share.first_no, share.last_no))
 
 
 def _left(job_id: int, attempt: int) -> Any:
@@ -193,9 +182,9 @@ def finish(holding: Holding, first_nos: Sequence[int]) -> None:
         changed_rows(delete(Share).where(*holding.shares, Share.first_no.in_(first_nos)))
 
 
-def remove(holding: Holding) -> None:
-    """Delete the worker's hold on an attempt that is over."""
-    changed_rows(delete(Holder).where(*holding.fence))
+def remove(holding: Holding) -> bool:
+    """Delete the worker's hold on the attempt. False: it no longer had it."""
+    return changed_rows(delete(Holder).where(*holding.fence)) == 1
 
 
 def forget_left(holding: Holding) -> None:
@@ -206,7 +195,7 @@ def forget_left(holding: Holding) -> None:
 def leave(holding: Holding) -> bool:
     """Leave the attempt, and let others take what is left of the own shares. Locks the job's row, so that of two
     holders who leave at once one sees that it is the last. False: the worker no longer had its part."""
-    if changed_rows(delete(Holder).where(*holding.fence)) != 1:
+    if not remove(holding):
         return False
     changed_rows(update(Share).where(*holding.shares).values(holder=None))
     lock = select(ScrapingJob.id).where(ScrapingJob.id == holding.job_id)

@@ -110,11 +110,7 @@ class AttemptOutcome:
     def _carry_out(self, verb: Verb, now: datetime) -> ScrapingJob | None:
         """End the attempt as its last worker: as another one has noted, or by this verb."""
         noted = shares.noted_end(self.holding)
-        if noted is None:
-            job = verb(now)
-        else:
-            cause, until = noted
-            job = self._fail(cause, now) if until == FAILS else self._hand_back(cause, now, until)
+        job = self._stop(*noted, now) if noted else verb(now)
         if job:
             shares.forget_left(self.holding)
         return job
@@ -150,10 +146,7 @@ class AttemptOutcome:
             outage.note_blocked(self.job_id, blocked)
             send.source_stopped(source_name, cause, now)
 
-        def refused(now: datetime) -> ScrapingJob | None:
-            return self._fail(cause, now) if until == FAILS else self._hand_back(cause, now, until)
-
-        return self._end(refused, wait=(cause, until), also=note)
+        return self._end(lambda now: self._stop(cause, until, now), wait=(cause, until), also=note)
 
     def _end_failed(self, cause: str) -> Status | None:
         def failed(now: datetime) -> ScrapingJob | None:
@@ -163,6 +156,10 @@ class AttemptOutcome:
             return self._fail(cause, now)
 
         return self._end(failed)
+
+    def _stop(self, cause: str, until: datetime, now: datetime) -> ScrapingJob | None:
+        """End the attempt by what one of its workers has met."""
+        return self._fail(cause, now) if until == FAILS else self._hand_back(cause, now, until)
 
     def _hand_back(self, cause: str, now: datetime, not_before: datetime | None = None) -> ScrapingJob | None:
         return ScrapingJob.hand_back(self.job_id, self.attempt, cause, now, not_before)

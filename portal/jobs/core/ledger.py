@@ -68,13 +68,17 @@ def has_corrections(job_id: int) -> bool:
     return bool(db.session.scalar(select(corrected)))
 
 
-def waiting(job_id: int) -> dict[str, WaitingNumber]:
-    """Return the numbers still to be looked up, by their E.164 form, in the file's order."""
-    rows = db.session.execute(
-        select(Number.e164, Number.no, Number.cells, Number.first_row)
-        .where(Number.job_id == job_id, Number.outcome == Outcome.WAITING)
-        .order_by(Number.no)
+def waiting(
+    job_id: int, first_no: int = 1, last_no: int | None = None, most: int | None = None
+) -> dict[str, WaitingNumber]:
+    """Return the numbers still to be looked up, by their E.164 form, in the file's order: those between two of them,
+    and `most` at most."""
+    query = select(Number.e164, Number.no, Number.cells, Number.first_row).where(
+        Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.no >= first_no
     )
+    if last_no is not None:
+        query = query.where(Number.no <= last_no)
+    rows = db.session.execute(query.order_by(Number.no).limit(most))
     return {e164: WaitingNumber(no, cells, first_row) for e164, no, cells, first_row in rows}
 
 
