@@ -18,6 +18,7 @@ __all__ = ["CheckFacts", "CheckedCell", "Corrections", "accepted_offer", "check"
 BAD_ROWS_SHOWN = 200
 OFFERS_SHOWN = 3  # of each reason
 SHOWN_ANYWAY = 10  # of each reason, also when another one has more than all rows that are shown
+BETWEEN = " / "  # the numbers of one corrected cell
 NOTHING = LeftOut()
 NO_CORRECTIONS: "Corrections" = {}
 _TEXT_FORMULA = re.compile(r'="[^"]*"')
@@ -142,7 +143,7 @@ def _numbers_of(
     text = text_of(cell)
     shown = text[:DISPLAY_CHARACTERS]
     if corrected is not None:
-        for place, e164 in enumerate(corrected.split(" / "), start=1):
+        for place, e164 in enumerate(corrected.split(BETWEEN), start=1):
             yield CheckedCell(row_no, column, place, shown, e164, None, None, corrected=corrected)
         return
     if isinstance(cell, dict) and "f" in cell and not _TEXT_FORMULA.fullmatch(text):
@@ -189,7 +190,7 @@ def summarise(checked: Iterable[CheckedCell]) -> CheckFacts:
                 facts.offers[cell.reason.value] = facts.offers.get(cell.reason.value, 0) + 1
                 first = facts.offered_first.setdefault(cell.reason.value, [])
                 if len(first) < OFFERS_SHOWN:
-                    first.append((cell.text, " / ".join(numbers)))
+                    first.append((cell.text, BETWEEN.join(numbers)))
             if len(facts.bad_rows) < BAD_ROWS_SHOWN or facts.reasons[cell.reason.value] <= SHOWN_ANYWAY:
                 facts.bad_rows.append((cell.row_no, cell.text, cell.reason.value, cell.offered, cell.column))
     return facts

@@ -14,12 +14,11 @@ from sqlalchemy import ForeignKey, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Model, UtcDateTime, changed_rows, db, upsert
-from portal.documents.check import Corrections, accepted_offer, check
+from portal.documents.check import BETWEEN, Corrections, accepted_offer, check
 from portal.documents.models import Document
 from portal.documents.reader.sheet_file import LeftOut
 from portal.phone import Reason, parse
 
-BETWEEN = " / "
 LONGEST_CORRECTION = 200  # characters
 PIECE_CELLS = 1000  # in one transaction: others write in between
 _KEY = ("document_id", "sheet", "row_no", "column")
