@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
 from portal.database import db
 from portal.documents import corrections
@@ -88,7 +88,7 @@ def fixes_of(job: ScrapingJob) -> Fixes | None:
     return Fixes(sorted(groups.values(), key=lambda group: -group.cells), written, _numbers_of(job, written))
 
 
-def _to_fix(job: ScrapingJob) -> Select[Any]:
+def _to_fix(job: ScrapingJob) -> Any:
     """The first cells that can be corrected, in the file's order, those without a number first. Blank ones are not
     listed: nothing can be read there."""
     bad = (CellAnswer.job_id == job.id, CellAnswer.outcome.in_(TO_FIX))

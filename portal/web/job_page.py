@@ -13,7 +13,8 @@ from flask_login import current_user
 from portal import sources
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
-from portal.jobs import queries, shares, turns
+from portal.documents.words import fix_words
+from portal.jobs import corrections, queries, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.export import (
     comes_back_as_it_was,
@@ -25,6 +26,8 @@ from portal.jobs.export import (
     values_of,
 )
 from portal.jobs.models import ScrapingJob
+from portal.jobs.words.statuses import reason_words
+from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import field_label, sample_words, value_words
 from portal.web.request_fields import whole
@@ -149,7 +152,28 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
+        **fixes_of(job),
     }
+
+
+def fixes_of(job: ScrapingJob) -> dict[str, Any]:
+    """The cells that can be corrected, for their part of the page."""
+    found = corrections.fixes_of(job)
+    names = own_names(job.columns, _header_of(job)) if job.more_columns else {}
+    return {"fixes": found, "fix_groups": _fix_groups(found), "fix_columns": names}
+
+
+def _fix_groups(found: corrections.Fixes | None) -> list[dict[str, Any]]:
+    """The groups as the template of the check page takes them."""
+    groups = []
+    for group in found.groups if found else ():
+        offers = len(group.offered)
+        fix = fix_words(Reason(group.reason), offers) if offers else ""
+        groups.append({
+            "code": group.reason or "unknown", "cells": group.cells, "sentence": reason_words(group.reason),
+            "fix": fix, "first": group.first, "rows": group.rows,
+        })  # fmt: skip
+    return groups
 
 
 def rows_of(job: ScrapingJob) -> dict[str, Any]:
@@ -179,10 +203,10 @@ def _choices(job: ScrapingJob) -> list[tuple[str, str, list[tuple[str, str]]]]:
     ]
 
 
-def page(job: ScrapingJob) -> str:
-    """The whole page."""
+def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | None = None) -> str:
+    """The whole page. `refused` is what was typed beside cells and not kept, each with the reason."""
     chosen = request.args.getlist("reasons") if "chosen" in request.args else None
-    own: dict[str, Any] = {"duplicates": queries.duplicates(job)}
+    own: dict[str, Any] = {"duplicates": queries.duplicates(job), "refused": refused or {}}
     if current_user.is_admin:
         own["attempt_rows"] = queries.attempt_rows(job)
     return render_template("jobs/job.html", **facts_of(job, chosen), **rows_of(job), **own)

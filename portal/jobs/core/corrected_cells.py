@@ -98,8 +98,9 @@ def _first_cells(job_id: int, nos: Iterable[int]) -> dict[int, tuple[int, int, i
         NumberCell.job_id == job_id, NumberCell.number_no.in_(nos)
     )
     first: dict[int, tuple[int, int, int]] = {}
-    for no, *place in db.session.execute(standing.order_by(NumberCell.row_no, NumberCell.column, NumberCell.place)):
-        first.setdefault(no, (place[0], place[1], place[2]))
+    in_order = standing.order_by(NumberCell.row_no, NumberCell.column, NumberCell.place)
+    for no, row_no, column, place in db.session.execute(in_order):
+        first.setdefault(no or 0, (row_no, column, place))
     return first
 
 
