@@ -85,7 +85,8 @@ def fixes_of(job: ScrapingJob) -> Fixes | None:
         group.cells += 1
     if not groups and not written:
         return None
-    return Fixes(sorted(groups.values(), key=lambda group: -group.cells), written, _numbers_of(job, written))
+    to_ask = numbers_to_look_up(job, {(one.row_no, one.column): one.corrected for one in written})
+    return Fixes(sorted(groups.values(), key=lambda group: -group.cells), written, to_ask)
 
 
 def _to_fix(job: ScrapingJob) -> Any:
@@ -139,9 +140,10 @@ def _cells_of(job: ScrapingJob, wanted: set[Cell]) -> dict[Cell, tuple[str, str 
     return {cell: one for cell, one in found.items() if cell in wanted}
 
 
-def _numbers_of(job: ScrapingJob, written: list[CorrectedCell]) -> int:
-    """How many numbers would be looked up: those that the job has no answer for."""
-    wanted = {e164 for one in written for e164 in one.corrected.split(BETWEEN)}
+def numbers_to_look_up(job: ScrapingJob, written: Mapping[Cell, str]) -> int:
+    """Return how many numbers would be looked up with these corrections: those that the job has no answer for."""
+    cells = _cells_of(job, set(written))
+    wanted = {e164 for cell in cells for e164 in written[cell].split(BETWEEN) if written[cell] != cells[cell][1]}
     answered: set[str] = set()
     in_order = sorted(wanted)
     for first in range(0, len(in_order), 500):

@@ -36,7 +36,7 @@ from portal.web.account import (
     two_step,  # noqa: F401 - the same
     webhook,
 )
-from portal.web.corrections import of_document, of_job
+from portal.web.corrections import of_document, of_download, of_job
 
 
 def register(app: Flask) -> None:
@@ -50,7 +50,18 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    about_files = (documents, numbers, jobs, job_actions, columns, metrics, text_reading, of_document, of_job)
+    about_files = (
+        documents,
+        numbers,
+        jobs,
+        job_actions,
+        columns,
+        metrics,
+        text_reading,
+        of_document,
+        of_job,
+        of_download,
+    )
     for module in (auth, *about_files, admin, health, locale, notification_settings, webhook):
         app.register_blueprint(module.blueprint)
 

@@ -24,6 +24,7 @@ from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import Reason
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web import guess_words
+from portal.web.corrections.returned import returned_download
 from portal.web.countries import country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
 from portal.web.text_reading import text_reading_of
@@ -69,6 +70,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
             page |= _chosen(document, look, fields, remembered=bool(kept))
+            page["returned"] = returned_download(document) if page["mine"] else None
             page["source_in_trouble"] = is_in_trouble(page["choice"].source, now)
             page["text_reading"] = text_reading_of(document, {})
     return page

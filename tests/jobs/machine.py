@@ -314,6 +314,7 @@ class JobMachine(RuleBasedStateMachine):
         may = job.status in (*RETRYABLE, Status.CANCELLED) and not stale and unanswered > 0
         assert self.done(commands.retry(self.id, job.round - stale, "alice", self.now)) is may
 
+    @precondition(lambda self: self.before[0] in ENDED)  # most runs are for the workers
     @rule(stale=st.booleans(), row=st.integers(2, 13), known=st.booleans(), twice=st.booleans())
     def correct(self, stale: bool, row: int, known: bool, twice: bool) -> None:
         """A person writes a number beside a cell: a new one or one of the job's, alone or with another."""

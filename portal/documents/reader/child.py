@@ -53,7 +53,7 @@ def confine(limits: ReadLimits, parent: int, path: Path, folder: Path) -> None:
 
 def read_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
     """Write each sheet's rows to `<n>.jsonl` in `folder`; return one dictionary of facts a sheet. Raises Unreadable."""
-    from portal.documents.reader import file_type, sheet_file
+    from portal.documents.reader import file_mark, file_type, sheet_file
 
     kind = file_type.file_type_of(path, said["name"])
     budget = sheet_file.Budget(limits)
@@ -72,6 +72,8 @@ def read_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits
                 raise
             facts |= {"problem": error.problem, "problem_facts": error.facts}  # the other sheets may still be usable
         found.append(facts)
+    if found and kind == file_type.FileType.ZIP:
+        found[0]["mark"] = file_mark.mark_of(path)
     return found
 
 

@@ -79,6 +79,7 @@ class SheetFacts:
     total_rows: list[int] = field(default_factory=list)  # that sum up the list or end it, as Excel counts
     far: int = 0  # cells far to the right that are left aside
     text: dict[str, Any] = field(default_factory=dict)  # of a text file: the fields of its csv_text.TextDialect
+    mark: str = ""  # of the portal's own download that this is, on the first sheet: see file_mark
 
     @property
     def data_rows(self) -> int:
