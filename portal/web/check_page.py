@@ -24,9 +24,9 @@ from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import Reason
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web import guess_words
-from portal.web.corrections.returned import returned_download
 from portal.web.countries import country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
+from portal.web.returned_download import returned_download
 from portal.web.text_reading import text_reading_of
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual

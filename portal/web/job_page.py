@@ -170,7 +170,7 @@ def _fix_groups(found: corrections.Fixes | None) -> list[dict[str, Any]]:
         offers = len(group.offered)
         fix = fix_words(Reason(group.reason), offers) if offers else ""
         groups.append({
-            "code": group.reason or "unknown", "cells": group.cells, "sentence": reason_words(group.reason),
+            "code": group.reason or "none", "cells": group.cells, "sentence": reason_words(group.reason),
             "fix": fix, "first": group.first, "rows": group.rows,
         })  # fmt: skip
     return groups

@@ -9,9 +9,9 @@ from portal.clock import utcnow
 from portal.documents.models import Document, Reading
 from portal.jobs import commands, corrections, queries, uploads
 from portal.jobs.export.returned import ReturnState
-from portal.web.corrections.returned import found_in
 from portal.web.job_actions import already_changed
 from portal.web.request_fields import whole
+from portal.web.returned_download import found_in
 
 blueprint = Blueprint("download_corrections", __name__)
 
