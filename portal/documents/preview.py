@@ -14,13 +14,14 @@ from pathlib import Path
 
 from portal.database import db
 from portal.documents.check import CheckFacts, check_facts
+from portal.documents.choice import SheetChoice, left_out
 from portal.documents.corrections import CorrectedCell, made_in
-from portal.documents.intake import choice_key, default_sheet
+from portal.documents.intake import default_sheet
 from portal.documents.models import Document
 from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
-from portal.documents.reader.sheet_file import LeftOut, column_letter, header_of, sample
-from portal.documents.remembered import recall
+from portal.documents.reader.sheet_file import column_letter, header_of, sample
+from portal.documents.remembered import Recalled, recall
 from portal.documents.storage import Storage, sheet_part
 from portal.phone import countries
 
@@ -41,15 +42,11 @@ class PickedColumns:
     """A choice that exists in the document. `guessed` names the fields that still have the guessed value."""
 
     sheet: SheetFacts
-    header_row: int  # as Excel counts; 0 = no header
-    columns: tuple[int, ...]  # those with the numbers, from 0, in the sheet's order
-    country: str
-    country_column: int | None  # that names the country of each row
+    choice: SheetChoice
     header: list[str]
     guessed: frozenset[str] = frozenset()
     problems: tuple[str, ...] = field(default=())  # codes of the requested values that do not exist
     sheet_changed: bool = False  # the sheet is not the one whose rows and columns the page showed
-    left_out: str = ""  # rows that are left alone: the code of SheetFacts.left_out
 
 
 def pick(
@@ -114,35 +111,23 @@ def pick(
                "column": picked == facts.proposed_columns}  # fmt: skip
     guessed = frozenset(name for name, unchanged in guesses.items() if unchanged)
     by_name = bool(known) and not any(name.isdecimal() for name in named)
-    left_out = facts.left_out(requested.get("hidden_rows") == "leave", requested.get("total_rows") != "take")
-    return PickedColumns(
-        facts,
-        header_row,
-        picked,
-        chosen_country,
-        country_column,
-        header,
-        guessed,
-        tuple(problems),
-        changed and not by_name,
-        left_out,
-    )
+    left = left_out(facts, requested)
+    choice = SheetChoice(facts.index, header_row, picked, chosen_country, country_column, left)
+    return PickedColumns(facts, choice, header, guessed, tuple(problems), changed and not by_name)
 
 
-def choice_problem(
-    sheets: Sequence[SheetFacts], sheet: int, header_row: int, columns: Sequence[int], country: str
-) -> str | None:
+def choice_problem(sheets: Sequence[SheetFacts], choice: SheetChoice) -> str | None:
     """Return the code of the first part of a choice that does not exist; None when all of it does."""
-    facts = next((facts for facts in sheets if facts.index == sheet and facts.problem is None), None)
+    facts = next((facts for facts in sheets if facts.index == choice.sheet and facts.problem is None), None)
     if facts is None:
         return SHEET_UNKNOWN
-    if not columns or not all(map(facts.has_column, columns)):
-        return COLUMN_UNKNOWN if columns else NO_COLUMN
-    if len(columns) > MOST_COLUMNS:
+    if not choice.columns or not all(map(facts.has_column, choice.columns)):
+        return COLUMN_UNKNOWN if choice.columns else NO_COLUMN
+    if len(choice.columns) > MOST_COLUMNS:
         return TOO_MANY_COLUMNS
-    if not facts.has_header_row(header_row):
+    if not facts.has_header_row(choice.header_row):
         return HEADER_UNKNOWN
-    return None if country in countries() else COUNTRY_UNKNOWN
+    return None if choice.country in countries() else COUNTRY_UNKNOWN
 
 
 def _sheet(sheets: Sequence[SheetFacts], wanted: str) -> SheetFacts | None:
@@ -220,34 +205,31 @@ def preview_of(
 
     try:
         picked = pick(sheets, first, requested, columns, country, head_of)
-        facts, path = picked.sheet, path_of(picked.sheet)
-        choice = (picked.header_row, picked.columns, picked.country, picked.country_column)
-        corrections = [one for one in made_in(document.id, facts.index) if one.column in picked.columns]
+        facts, choice, path = picked.sheet, picked.choice, path_of(picked.sheet)
+        corrections = [one for one in made_in(document.id, facts.index) if one.column in choice.columns]
         corrected = tuple(((one.row_no, one.column), one.corrected) for one in corrections)
-        kept = None if corrected else document.checks.get(choice_key(facts.index, *choice, picked.left_out))
+        kept = None if corrected else document.checks.get(choice.key)
         return Preview(
             picked=picked,
             sheets=sheets,
-            heads=_heads(path, facts, picked.header_row),
+            heads=_heads(path, facts, choice.header_row),
             columns=_columns(facts, picked.header),
             letters=[column_letter(column) for column in range(facts.columns)],
-            rows=_first_rows(path, facts, picked.header_row),
+            rows=_first_rows(path, facts, choice.header_row),
             figures=CheckFacts.from_dict(kept)
             if kept and "offers" in kept  # else it was counted by an earlier version
-            else _figures_in_turn(person_id, path, picked, corrected),
+            else _figures_in_turn(person_id, path, choice, corrected),
             corrections=corrections,
         )
     except FileNotFoundError as error:
         raise NothingToPreview from error
 
 
-def recalled(
-    document: Document, storage: Storage, requested: Mapping[str, str], person_id: int
-) -> dict[str, str | list[str]]:
-    """Return the form's values that the person chose for the last file of this shape; empty when there was none, or
-    when `requested` has a choice already."""
+def recalled(document: Document, storage: Storage, requested: Mapping[str, str], person_id: int) -> Recalled | None:
+    """Return what the person chose for the last file of this shape; None when there was none, or when `requested` has a
+    choice already."""
     if any(requested.get(name) for name in ("sheet", "header_row", "column", "country")):
-        return {}
+        return None
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     first = default_sheet(sheets)
     usable = [facts for facts in sheets if facts.usable]
@@ -262,12 +244,8 @@ def recalled(
         with suppress(FileNotFoundError):
             kept = recall(person_id, facts, head_of)
             if kept is not None:
-                by_row = {} if kept.country_column is None else {"country_column": str(kept.country_column)}
-                return {
-                    "sheet": str(facts.index), "header_row": str(kept.header_row),
-                    "column": list(map(str, kept.columns)), "country": kept.country, "source": kept.source, **by_row,
-                }  # fmt: skip
-    return {}
+                return kept
+    return None
 
 
 class _Turn:
@@ -306,26 +284,16 @@ def _turn_of(person_id: int) -> Iterator[None]:
                 del _turns[person_id]
 
 
-def _figures_in_turn(person_id: int, path: Path, picked: PickedColumns, corrected: Corrected) -> CheckFacts:
+def _figures_in_turn(person_id: int, path: Path, choice: SheetChoice, corrected: Corrected) -> CheckFacts:
     db.session.rollback()  # nothing was written yet; else a form would hold SQLite's lock while we wait and count
     with _turn_of(person_id):
-        left = picked.sheet.left_rows(picked.left_out)
-        choice = (picked.header_row, picked.columns, picked.country)
-        return _figures(path, *choice, left, picked.country_column, corrected)
+        return _figures(path, choice, corrected)
 
 
 @lru_cache(maxsize=64)
-def _figures(
-    path: Path,
-    header_row: int,
-    columns: tuple[int, ...],
-    country: str,
-    left: LeftOut,
-    country_column: int | None,
-    corrected: Corrected,
-) -> CheckFacts:
+def _figures(path: Path, choice: SheetChoice, corrected: Corrected) -> CheckFacts:
     # A sheet file is never rewritten under the same name, so these counts stay true.
-    return check_facts(path, header_row, columns, country, left, country_column, dict(corrected))
+    return check_facts(path, choice, dict(corrected))
 
 
 def _heads(path: Path, facts: SheetFacts, chosen: int) -> list[tuple[int, str]]:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.storage import Storage
 from portal.documents.typed import LONGEST_NUMBER, store_number
 from portal.jobs import commands, uploads
@@ -45,7 +46,7 @@ def look_up(text: str, source: str, country: str, user: User, storage: Storage, 
     document_id = document.id
     db.session.commit()
     try:
-        return commands.start(document, commands.Choice(0, 1, 0, country, source), user, now, remembered=False)
+        return commands.start(document, SheetChoice(0, 1, (0,), country), source, user, now, remembered=False)
     except commands.CannotStart:
         uploads.discard(document_id, now, storage)
         raise

@@ -36,7 +36,7 @@ def save(document_id: int) -> ResponseReturnValue:
     refused = _save_typed(document, page["look"])
     _press(document, page["look"])
     if not refused and not wants_fragment():
-        address = url_for("documents.show", document_id=document_id, **page["choice"].fields(), _anchor="fix")
+        address = url_for("documents.show", document_id=document_id, **page["fields"], _anchor="fix")
         return redirect(address, 303)
     page = check_page.page_of(_own_document(document_id), request.form, utcnow()) | {"refused": refused}
     template = "documents/_state.html" if wants_fragment() else "documents/check.html"
@@ -53,7 +53,7 @@ def _save_typed(document: Document, look: Preview) -> dict[Cell, tuple[str, str]
         cell, typed = _cell_of(name.removeprefix(TYPED)), value.strip()[:LONGEST_TYPED]
         if not name.startswith(TYPED) or cell is None or not typed:
             continue
-        read = corrections.read_typed(typed, look.picked.country)
+        read = corrections.read_typed(typed, look.picked.choice.country)
         if isinstance(read, Refused):
             refused[cell] = (typed, reason_words(read.reason or Reason.NOT_A_NUMBER, read.offered))
         elif cell in known:
@@ -75,9 +75,7 @@ def _press(document: Document, look: Preview) -> None:
         reason = _reason(form["accept"])
         path: Path = current_app.extensions["storage"].fetch(key, sheet_part(sheet))
         made = corrections.corrections_of(document_id, sheet)
-        choice = (picked.header_row, picked.columns, picked.country)
-        left = picked.sheet.left_rows(picked.left_out)
-        cells = dict(corrections.offers(path, *choice, left, picked.country_column, made, reason))
+        cells = dict(corrections.offers(path, picked.choice, made, reason))
         corrections.correct(document_id, key, sheet, cells, now)
     elif "use" in form:
         place, _, number = form["use"].partition("+")

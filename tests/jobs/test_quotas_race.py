@@ -11,6 +11,7 @@ from flask import Flask
 
 from portal.accounts import User
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document
 from portal.jobs import commands
 from portal.jobs.models import ScrapingJob
@@ -42,7 +43,7 @@ def test_files_started_at_once_keep_the_daily_limit(on_postgresql: Flask) -> Non
             document, user = db.session.get_one(Document, document_id), db.session.get_one(User, owner)
             together.wait(20)
             try:
-                commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), user, cast.NOW, push=False)
+                commands.start(document, SheetChoice(0, 1, (0,), "ES"), "offline", user, cast.NOW, push=False)
                 said.append("started")
             except commands.CannotStart as error:
                 said.append(error.code)

@@ -179,7 +179,12 @@ class LeftOut:
     """Rows of a sheet that a person leaves alone: the hidden ones, and those with these numbers."""
 
     hidden: bool = False
-    numbers: frozenset[int] = frozenset()
+    numbers: frozenset[int] = frozenset()  # of rows with totals and footers
+
+    @property
+    def code(self) -> str:
+        """`hidden`, `totals`, both, or empty."""
+        return " ".join(code for code, is_left in (("hidden", self.hidden), ("totals", self.numbers)) if is_left)
 
 
 def rows_to_check(sheet_path: Path, left: LeftOut = LeftOut()) -> Iterator[tuple[int, list[Cell]]]:

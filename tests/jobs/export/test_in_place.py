@@ -20,6 +20,7 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
@@ -74,7 +75,7 @@ def job_of(
 ) -> ScrapingJob:  # fmt: skip
     """A job on such a file."""
     document = document_of(app, user, content, name, max_rows)
-    return commands.start(document, commands.Choice(0, header_row, column, "ES", "ranges"), user, utcnow(), push=False)
+    return commands.start(document, SheetChoice(0, header_row, (column,), "ES"), "ranges", user, utcnow(), push=False)
 
 
 def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> None:
