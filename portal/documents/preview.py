@@ -20,7 +20,7 @@ from portal.documents.intake import default_sheet
 from portal.documents.models import Document
 from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
-from portal.documents.reader.sheet_file import column_letter, header_of, sample
+from portal.documents.reader.sheet_file import Cell, column_letter, first_rows, header_of, sample
 from portal.documents.remembered import Recalled, recall
 from portal.documents.storage import Storage, sheet_part
 from portal.phone import countries
@@ -154,7 +154,7 @@ def _column(facts: SheetFacts, header: list[str], wanted: str) -> int | None:
 
 
 HEADER_CHOICES = 20  # rows that can be chosen as the header
-SAMPLE_ROWS = 10
+SAMPLE_ROWS = 6
 
 
 class NothingToPreview(Exception):
@@ -174,7 +174,8 @@ class Preview:
     heads: list[tuple[int, str]]  # row number, its text
     columns: list[tuple[int, str]]  # position, letter and heading
     letters: list[str]
-    rows: list[tuple[int, list[str]]]  # the first rows below the header, with their numbers
+    rows: list[tuple[int, list[Cell]]]  # the first rows below the header, with their numbers
+    path: Path  # of the sheet's rows
     figures: CheckFacts
     corrections: list[CorrectedCell]  # of the picked columns
 
@@ -215,7 +216,8 @@ def preview_of(
             heads=_heads(path, facts, choice.header_row),
             columns=_columns(facts, picked.header),
             letters=[column_letter(column) for column in range(facts.columns)],
-            rows=_first_rows(path, facts, choice.header_row),
+            rows=list(enumerate(first_rows(path, choice.header_row, SAMPLE_ROWS), start=choice.header_row + 1)),
+            path=path,
             figures=CheckFacts.from_dict(kept)
             if kept and "offers" in kept  # else it was counted by an earlier version
             else _figures_in_turn(person_id, path, choice, corrected),
@@ -318,9 +320,3 @@ def _columns(facts: SheetFacts, header: Sequence[str]) -> list[tuple[int, str]]:
         head = header[column].strip() if column < len(header) else ""
         named.append((column, f"{column_letter(column)} · {_summary([head])}" if head else column_letter(column)))
     return named
-
-
-def _first_rows(path: Path, facts: SheetFacts, header_row: int) -> list[tuple[int, list[str]]]:
-    guessed = header_row == facts.header_row
-    cells = facts.sample if guessed else sample(path, header_row, SAMPLE_ROWS, facts.columns)
-    return list(enumerate(cells, start=header_row + 1))

@@ -17,13 +17,13 @@ from portal.documents.preview import NothingToPreview, PickedColumns, Preview, S
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import fix_words, problem_words, reason_words, size_words
 from portal.jobs import uploads
-from portal.jobs.export import answers_added, loss_words
+from portal.jobs.export import answers_added, loss_words, preview_result
 from portal.jobs.source_pause import is_in_trouble
 from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import Reason
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web import guess_words
-from portal.web.countries import country_options
+from portal.web.countries import country_name, country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
 from portal.web.text_reading import text_reading_of
 
@@ -87,8 +87,20 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
     return {
         "look": look,
         "source": source,
+        "open_part": fields.get("open_part", ""),
+        "result": preview_result(
+            current_user.id,
+            source,
+            look.path,
+            picked.header,
+            picked.sheet.columns,
+            picked.choice,
+            {(one.row_no, one.column): one.corrected for one in look.corrections},
+        ),
         "fields": {**picked.choice.fields(), "source": source},
         "country_column": _country_column(picked),
+        "country_name": country_name(picked.choice.country, str(get_locale())),
+        "columns_named": [name for place, name in look.columns if place in picked.choice.columns],
         "warnings": guess_words.warnings_of(look, str(get_locale()), sure=remembered),
         "country_hint": guess_words.country_hint(picked),
         "problems": [cannot_start_words(code) for code in codes],

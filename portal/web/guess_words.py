@@ -1,12 +1,12 @@
 """What the check page says about a guess that a person should look at. Knows no forms and no database."""
 
-from babel import Locale
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from portal.documents.preview import PickedColumns, Preview
 from portal.documents.reader.country_guess import CountryFrom
 from portal.documents.words import problem_words
+from portal.web.countries import country_name
 
 _HINTS = {
     CountryFrom.COLUMN: _("One of the columns says so."),
@@ -32,12 +32,12 @@ def warnings_of(look: Preview, language: str, *, sure: bool) -> list[str]:
         and picked.choice.country == sheet.country
         and picked.choice.country_column is None
     ):
-        names = [_name(code, language) for code in sheet.rival_countries[:3]]
+        names = [country_name(code, language) for code in sheet.rival_countries[:3]]
         said.append(
             gettext(
                 "Without their country code, these numbers are valid in %(country)s and also in %(others)s. They will "
                 "be looked up as numbers of %(country)s. If that is not right, choose another country.",
-                country=_name(picked.choice.country, language),
+                country=country_name(picked.choice.country, language),
                 others=", ".join(names),
             )  # fmt: skip
         )
@@ -46,7 +46,3 @@ def warnings_of(look: Preview, language: str, *, sure: bool) -> list[str]:
             why = problem_words(other.problem, other.problem_facts)
             said.append(gettext("The sheet “%(sheet)s” cannot be used. %(why)s", sheet=other.name, why=why))
     return said
-
-
-def _name(code: str, language: str) -> str:
-    return str(Locale.parse(language).territories.get(code, code))

@@ -222,6 +222,11 @@ def header_of(sheet_path: Path, header_row: int, width: int = 0) -> list[str]:
     return []
 
 
+def first_rows(sheet_path: Path, header_row: int, count: int) -> list[list[Cell]]:
+    """Return the first `count` rows below the header; they begin at `header_row + 1`."""
+    return [cells for _, cells in islice(rows(sheet_path), header_row, header_row + count)]
+
+
 def sample(sheet_path: Path, header_row: int, count: int = 10, width: int = 0) -> list[list[str]]:
     """Return the first `count` rows below the header as texts cut to 200 characters; they begin at `header_row + 1`."""
     below = islice(rows(sheet_path, width), header_row, header_row + count)
