@@ -1,4 +1,4 @@
-"""The check page says the choice in one sentence, each part of which opens its own choice, and shows what comes back."""
+"""The check page says the choice in one sentence, each part of which opens its own choice; it shows what comes back."""
 
 import re
 from dataclasses import replace
