@@ -1,6 +1,7 @@
 """What a person sees in a workbook is read: errors, times as they are shown, formulas without a result, hidden rows."""
 
 import datetime
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -82,6 +83,29 @@ def test_a_formula_without_a_result_is_called_that(tmp_path: Path) -> None:
     assert [row.text for row in checked] == formulas
     assert [row.phone_e164 for row in checked] == [None, "+34612345678", None, None, None]
     assert {row.reason for row in checked if row.row_no != 3} == {Reason.NO_RESULT}
+
+
+@pytest.mark.parametrize("without", [rb' r="[A-Z]+\d+"', rb' r="[A-Z]*\d+"', rb' r="[B-Z]\d+"'])
+def test_errors_and_formulas_of_an_xlsx_whose_cells_do_not_say_where_they_are(tmp_path: Path, without: bytes) -> None:
+    path, whole = tmp_path / "a.xlsx", tmp_path / "whole.xlsx"
+    with xlsxwriter.Workbook(whole) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["Nombre", "Teléfono"])
+        sheet.write_row(1, 0, ["Ana", 612345678])
+        for row, (formula, result) in enumerate((("=NA()", "#N/A"), ("=A1&A2", None)), start=2):
+            sheet.write(row, 0, "Luis")
+            sheet.write_formula(row, 1, formula, None, result)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if "sheet1" in name:
+                content = re.sub(without, b"", content).replace(b"<v>None</v>", b"")
+            new.writestr(name, content)
+    read_file(path)
+    checked = list(check(sheet_of(path), SheetChoice(0, 1, (1,), "ES")))
+    assert [(cell.text, cell.reason) for cell in checked] == [
+        ("612345678", None), ("#N/A", Reason.ERROR_CELL), ("=A1&A2", Reason.NO_RESULT),
+    ]  # fmt: skip
 
 
 def test_a_formula_of_an_ods_without_a_result(tmp_path: Path) -> None:
