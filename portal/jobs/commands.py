@@ -23,7 +23,7 @@ from portal.documents.reader.sheet_file import header_of
 from portal.documents.remembered import remember
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs import opening
-from portal.jobs.core import ledger, timeline
+from portal.jobs.core import changes, ledger, timeline
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
@@ -101,6 +101,7 @@ def start(
         newer = _show(job_id, new, document_id, user_id, begun, now)
         if newer is None:
             timeline.record(job_id, EventKind.CREATED, now, email, total=total, source=source)
+            changes.note(job_id, user_id)
             if remembered:
                 remember(user_id, facts, header_of(path, choice.header_row, facts.columns), choice, source, now)
         db.session.commit()

@@ -15,12 +15,12 @@ from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
 from portal.causes import cause_for
-from portal.database import db
+from portal.database import db, reading
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER, id_in
 from portal.jobs.core.derived import summary_sentence, version
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
-from portal.jobs.core.status import Status
+from portal.jobs.core.status import WAITING, Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
@@ -149,6 +149,20 @@ def find_jobs(user: User, job_ids: list[int]) -> list[ScrapingJob]:
     seen = list(db.session.scalars(found.options(joinedload(ScrapingJob.user))))
     jobs = {job.id: job for job in with_source_pauses(seen)}
     return [jobs[job_id] for job_id in job_ids if job_id in jobs]
+
+
+def states_of(job_ids: list[int], now: datetime) -> dict[int, tuple[str, bool]]:
+    """Return for each of these jobs a short text that changes with what its page shows, and whether it waits for a
+    worker. It asks for no reader's rights: the live update uses it to see which jobs to render anew."""
+    found: dict[int, tuple[str, bool]] = {}
+    for start in range(0, len(job_ids), 500):
+        some = select(ScrapingJob).where(
+            ScrapingJob.id.in_(job_ids[start : start + 500]), ScrapingJob.deleted_at.is_(None)
+        )
+        with reading() as session:
+            jobs = with_source_pauses(list(session.scalars(some)))
+        found |= {job.id: (f"{version(job)}.{summary_sentence(job, now)}", job.status in WAITING) for job in jobs}
+    return found
 
 
 def numbers_page(

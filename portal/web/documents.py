@@ -42,9 +42,7 @@ MB = 1024 * 1024
 @login_required
 def index() -> ResponseReturnValue:
     """The upload form, the files not started yet, and the person's jobs, filtered by the query string."""
-    if wants_fragment():
-        return render_template("documents/_jobs.html", **_jobs())
-    return home()
+    return jobs_list() if wants_fragment() else home()
 
 
 @blueprint.post("/documents")
@@ -180,6 +178,11 @@ def _jobs() -> dict[str, Any]:
     found = queries.list_jobs(current_user, status=status, q=q, page=request.args.get("page", 1, type=int))
     status = status if status in found.counts and status != "all" else ""
     return {"found": found, "status": status, "q": q, "statuses": [word for word in found.counts if word != "all"]}
+
+
+def jobs_list() -> str:
+    """The person's jobs under the filters of the query string, as they are on the home page."""
+    return render_template("documents/_jobs.html", **_jobs())
 
 
 def home(problem: str = "", **refused: str) -> ResponseReturnValue:

@@ -31,7 +31,7 @@ OWN = {
     "auth.two_step_set_up", "auth.confirm_two_step", "auth.renew_recovery_codes", "auth.switch_two_step_off",
     "auth.reset", "auth.setup", "auth.sign_in", "documents.example", "documents.index",
     "documents.upload", "metrics.own", "metrics.own_table", "health.healthz", "health.readyz", "health.outage_banner",
-    "jobs.live_list", "locale.look", "numbers.look_up", "numbers.paste", "static",
+    "events.follow", "jobs.live_list", "locale.look", "numbers.look_up", "numbers.paste", "static",
     "webhook.choose", "webhook.renew", "webhook.show", "webhook.send_test",
     "notification_settings.save", "notification_settings.ask_unsubscribe", "notification_settings.unsubscribe",
 }  # fmt: skip
