@@ -4,8 +4,9 @@ It knows neither the database nor how the file was read. A check reads the sheet
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,6 +113,17 @@ def check(sheet_path: Path, choice: SheetChoice, corrections: Corrections = NO_C
                     yield one
         if is_blank and blank is not None:
             yield blank
+
+
+def countries_of_rows(sheet_path: Path, choice: SheetChoice, row_nos: Collection[int]) -> dict[int, str | None]:
+    """Return the country of the numbers without a prefix in each of these rows; None where the row names one that is
+    not known."""
+    if choice.country_column is None or not row_nos:
+        return dict.fromkeys(row_nos, choice.country)
+    last = max(row_nos)
+    below = takewhile(lambda row: row[0] <= last, rows(sheet_path))
+    return {row_no: _country_of_row(cells, choice.country, choice.country_column)
+            for row_no, cells in below if row_no in row_nos}  # fmt: skip
 
 
 def _country_of_row(cells: Sequence[Cell], country: str, country_column: int | None) -> str | None:

@@ -57,9 +57,15 @@ class Refused(NamedTuple):
     offered: tuple[str, ...] = ()
 
 
-def read_typed(typed: str, country: str) -> str | Refused:
-    """Return the numbers in what a person typed, as they are kept; Refused when there is none."""
-    phone = parse(typed, country)
+def read_typed(typed: str, country: str | None, usual: str) -> str | Refused:
+    """Return the numbers in what a person typed, as they are kept; Refused when there is none.
+
+    `country` is that of the cell's row. Without one, only what has a country code is clear; `usual` is offered for what
+    has none.
+    """
+    phone = parse(typed, country or usual)
+    if country is None and not typed.lstrip().startswith(("+", "00")) and (phone.numbers or phone.e164):
+        return Refused(Reason.OTHER_COUNTRY, phone.numbers or (phone.e164 or "",))
     numbers = phone.numbers or ((phone.e164,) if phone.e164 else ())
     kept = BETWEEN.join(numbers)
     if not numbers or len(kept) > LONGEST_CORRECTION:

@@ -18,6 +18,8 @@ from portal.documents.choice import SheetChoice, left_out
 from portal.documents.corrections import CorrectedCell, made_in
 from portal.documents.intake import default_sheet
 from portal.documents.models import Document
+from portal.documents.reader.country_guess import CountryFrom, CountryGuess
+from portal.documents.reader.header_guess import guess_country_of
 from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import Cell, column_letter, first_rows, header_of, sample
@@ -35,6 +37,7 @@ MOST_COLUMNS = 10  # of one job: the limit of rows is for its lookups, and must 
 
 Corrected = tuple[tuple[tuple[int, int], str], ...]  # row and column with the numbers: as a dictionary, but hashable
 ReadHeader = Callable[[SheetFacts, int], list[str]]
+GuessCountry = Callable[[SheetFacts, int, tuple[int, ...]], CountryGuess]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class PickedColumns:
     header: list[str]
     guessed: frozenset[str] = frozenset()
     problems: tuple[str, ...] = field(default=())  # codes of the requested values that do not exist
+    country: CountryGuess = CountryGuess("ES")  # guessed for these columns
     sheet_changed: bool = False  # the sheet is not the one whose rows and columns the page showed
 
 
@@ -56,9 +60,12 @@ def pick(
     columns: Sequence[str],
     country: str,
     header_of: ReadHeader,
+    guess_country: GuessCountry,
 ) -> PickedColumns:
     """Resolve the form's values to a choice. `first` is used when no sheet is requested, and `country` when no country
     is requested or guessed.
+
+    A requested country that is `guessed_country`, what the page guessed, is guessed again: its columns may be others.
 
     `requested` may hold `sheet`, `header_row`, `country` and `country_column` as the form sends them, and `columns` are
     its columns with numbers; `hidden_rows` and `total_rows` are `take` or `leave`. A sheet or column is a position from
@@ -97,8 +104,14 @@ def pick(
         problems.append(NO_COLUMN)
     picked = known or facts.proposed_columns
 
-    chosen_country = facts.country or country
-    if wanted := requested.get("country", "").strip().upper():
+    at_first = CountryGuess(
+        facts.country or country, tuple(facts.rival_countries), CountryFrom(facts.country_from or CountryFrom.USUAL)
+    )
+    same = (picked, header_row) == (facts.proposed_columns, facts.header_row)
+    guess = at_first if same or facts.country_from == CountryFrom.COLUMN else guess_country(facts, header_row, picked)
+    chosen_country = guess.country
+    wanted = requested.get("country", "").strip().upper()
+    if wanted and wanted != requested.get("guessed_country", "").strip().upper():
         if wanted in countries():
             chosen_country = wanted
         else:
@@ -113,7 +126,7 @@ def pick(
     by_name = bool(known) and not any(name.isdecimal() for name in named)
     left = left_out(facts, requested)
     choice = SheetChoice(facts.index, header_row, picked, chosen_country, country_column, left)
-    return PickedColumns(facts, choice, header, guessed, tuple(problems), changed and not by_name)
+    return PickedColumns(facts, choice, header, guessed, tuple(problems), guess, changed and not by_name)
 
 
 def choice_problem(sheets: Sequence[SheetFacts], choice: SheetChoice) -> str | None:
@@ -204,8 +217,11 @@ def preview_of(
     def head_of(facts: SheetFacts, row_no: int) -> list[str]:
         return facts.header if row_no == facts.header_row else header_of(path_of(facts), row_no, facts.columns)
 
+    def country_of(facts: SheetFacts, header_row: int, columns: tuple[int, ...]) -> CountryGuess:
+        return _country_of(path_of(facts), header_row, columns, country)
+
     try:
-        picked = pick(sheets, first, requested, columns, country, head_of)
+        picked = pick(sheets, first, requested, columns, country, head_of, country_of)
         facts, choice, path = picked.sheet, picked.choice, path_of(picked.sheet)
         corrections = [one for one in made_in(document.id, facts.index) if one.column in choice.columns]
         corrected = tuple(((one.row_no, one.column), one.corrected) for one in corrections)
@@ -296,6 +312,11 @@ def _figures_in_turn(person_id: int, path: Path, choice: SheetChoice, corrected:
 def _figures(path: Path, choice: SheetChoice, corrected: Corrected) -> CheckFacts:
     # A sheet file is never rewritten under the same name, so these counts stay true.
     return check_facts(path, choice, dict(corrected))
+
+
+@lru_cache(maxsize=64)
+def _country_of(path: Path, header_row: int, columns: tuple[int, ...], country: str) -> CountryGuess:
+    return guess_country_of(path, header_row, columns, country)
 
 
 def _heads(path: Path, facts: SheetFacts, chosen: int) -> list[tuple[int, str]]:

@@ -4,6 +4,7 @@ A command returns the job when it did what was asked, and None when somebody els
 status. None of them fails because Redis is away.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
@@ -54,13 +55,15 @@ def start(
     push: bool = True,
     begun: int | None = None,
     remembered: bool = True,
+    same: Callable[[], int | None] = lambda: None,
 ) -> ScrapingJob:
     """Create a job that looks the chosen cells up at a source, with its whole ledger. Raises CannotStart, with nothing
     left behind. Commits.
 
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
     twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
-    same choice.
+    same choice. `same` gives the id of a job that makes this one needless; it is asked while no other file of this
+    person can start.
     """
     _validate(document, choice, source)
     if quota_of(user.id, now).spent:
@@ -82,6 +85,7 @@ def start(
         column=choice.columns[0],
         more_columns=choice.columns[1:],
         country=choice.country,
+        country_column=choice.country_column,
         left_out=choice.left.code,
     )
     storage: Storage = current_app.extensions["storage"]
@@ -98,7 +102,7 @@ def start(
         raise CannotStart("too_many_rows")
     job_id = opening.open_hidden(job, new, now)
     try:
-        newer = _show(job_id, new, document_id, user_id, begun, now)
+        newer = _show(job_id, new, document_id, user_id, begun, same, now)
         if newer is None:
             timeline.record(job_id, EventKind.CREATED, now, email, total=total, source=source)
             changes.note(job_id, user_id)
@@ -119,17 +123,26 @@ def start(
 
 
 def _show(
-    job_id: int, new: ledger.NewLedger, document_id: int, user_id: int, begun: int | None, now: datetime
+    job_id: int,
+    new: ledger.NewLedger,
+    document_id: int,
+    user_id: int,
+    begun: int | None,
+    same: Callable[[], int | None],
+    now: datetime,
 ) -> int | None:
     """Show the job whose ledger is open, if it may still begin; does not commit. Returns the id of the job that the
-    same form has started meanwhile, if there is one. Raises CannotStart."""
+    same form has started meanwhile, or that makes this one needless, if there is one. Raises CannotStart."""
     # The document is locked: of two forms sent at once, the second waits and finds the first one's job.
     document = db.session.get(Document, document_id, with_for_update=True, populate_existing=True)
     if document is None or document.deleted_at is not None:
         raise CannotStart("not_ready")
     if begun is not None and jobs_started(document_id) > begun and (there := jobs_of(document_id)):
         return there[0].id
-    if quota_of(user_id, now, lock=True).spent:
+    quota = quota_of(user_id, now, lock=True)
+    if (needless := same()) is not None:
+        return needless
+    if quota.spent:
         raise CannotStart("files_spent")
     if not opening.show(job_id, new, now):
         raise CannotStart("not_ready")

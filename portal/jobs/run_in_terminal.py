@@ -57,6 +57,7 @@ def known_job(user: User, document: Document, choice: SheetChoice, source: str) 
         ScrapingJob.sheet == choice.sheet, ScrapingJob.header_row == choice.header_row,
         ScrapingJob.column == choice.columns[0], ScrapingJob.more_columns == choice.columns[1:],
         ScrapingJob.country == choice.country, ScrapingJob.left_out == choice.left.code,
+        ScrapingJob.country_column.is_not_distinct_from(choice.country_column),
         ScrapingJob.source == source,
     )  # fmt: skip
     found = select(ScrapingJob).join(ScrapingJob.document).where(*same).order_by(ScrapingJob.id.desc())

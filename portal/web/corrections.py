@@ -9,6 +9,7 @@ from flask_login import current_user, login_required
 
 from portal.clock import utcnow
 from portal.documents import corrections
+from portal.documents.check import countries_of_rows
 from portal.documents.corrections import Cell, Refused
 from portal.documents.models import Document
 from portal.documents.preview import Preview
@@ -49,11 +50,11 @@ def _save_typed(document: Document, look: Preview) -> dict[Cell, tuple[str, str]
     there = {(one.row_no, one.column): one.corrected for one in look.corrections}
     refused: dict[Cell, tuple[str, str]] = {}
     wanted: dict[Cell, tuple[str, str]] = {}
-    for name, value in request.form.items():
-        cell, typed = _cell_of(name.removeprefix(TYPED)), value.strip()[:LONGEST_TYPED]
-        if not name.startswith(TYPED) or cell is None or not typed:
-            continue
-        read = corrections.read_typed(typed, look.picked.choice.country)
+    typed_over = _typed_over()
+    choice = look.picked.choice
+    countries = countries_of_rows(look.path, choice, {row_no for row_no, _ in typed_over})
+    for cell, typed in typed_over.items():
+        read = corrections.read_typed(typed, countries.get(cell[0], choice.country), choice.country)
         if isinstance(read, Refused):
             refused[cell] = (typed, reason_words(read.reason or Reason.NOT_A_NUMBER, read.offered))
         elif cell in known:
@@ -65,6 +66,13 @@ def _save_typed(document: Document, look: Preview) -> dict[Cell, tuple[str, str]
         kept = corrections.correct(document_id, key, look.picked.sheet.index, wanted, utcnow())
         refused |= {cell: (numbers, _already_words()) for cell, (_, numbers) in wanted.items() if cell not in kept}
     return refused
+
+
+def _typed_over() -> dict[Cell, str]:
+    """What the form has for each cell, where it has something."""
+    named = {_cell_of(name.removeprefix(TYPED)): value.strip()[:LONGEST_TYPED]
+             for name, value in request.form.items() if name.startswith(TYPED)}  # fmt: skip
+    return {cell: typed for cell, typed in named.items() if cell is not None and typed}
 
 
 def _press(document: Document, look: Preview) -> None:

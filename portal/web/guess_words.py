@@ -17,27 +17,22 @@ _HINTS = {
 
 def country_hint(picked: PickedColumns) -> str:
     """Where the country was taken from; empty when it is the portal's own, or the person's choice."""
-    sheet = picked.sheet
-    taken = _HINTS.get(CountryFrom(sheet.country_from)) if sheet.country_from else None
-    return str(taken) if taken and picked.choice.country == sheet.country else ""
+    taken = _HINTS.get(picked.country.taken_from)
+    return str(taken) if taken and picked.choice.country == picked.country.country else ""
 
 
 def warnings_of(look: Preview, language: str, *, sure: bool) -> list[str]:
     """The sentences about what may be another country or another sheet. `sure`: the person chose this country for the
     last file of this shape."""
     picked, sheet, said = look.picked, look.picked.sheet, []
-    if (
-        not sure
-        and sheet.rival_countries
-        and picked.choice.country == sheet.country
-        and picked.choice.country_column is None
-    ):
-        names = [country_name(code, language) for code in sheet.rival_countries[:3]]
+    guess, choice = picked.country, picked.choice
+    if not sure and guess.rivals and choice.country == guess.country and choice.country_column is None:
+        names = [country_name(code, language) for code in guess.rivals[:3]]
         said.append(
             gettext(
                 "Without their country code, these numbers are valid in %(country)s and also in %(others)s. They will "
                 "be looked up as numbers of %(country)s. If that is not right, choose another country.",
-                country=country_name(picked.choice.country, language),
+                country=country_name(choice.country, language),
                 others=", ".join(names),
             )  # fmt: skip
         )
