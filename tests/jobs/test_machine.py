@@ -16,6 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from portal.database import db
 from portal.jobs import shares
 from portal.jobs.attempt import save
+from portal.jobs.core import poison_numbers
 from portal.jobs.models import ScrapingJob
 from tests.jobs.machine import JobMachine
 from tests.support import cast
@@ -82,8 +83,13 @@ def two_completions(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ScrapingJob, "complete", complete)
 
 
+def hasty_verdict(patch: pytest.MonkeyPatch) -> None:
+    """A number is given up the second time that its worker is lost with it alone."""
+    patch.setattr(poison_numbers, "DEADLY", 2)
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("mutant", [share_without_fence, job_without_fence, two_completions])
+@pytest.mark.parametrize("mutant", [share_without_fence, job_without_fence, two_completions, hasty_verdict])
 def test_the_model_catches_a_portal_without_one_of_its_promises(
     app: Flask, monkeypatch: pytest.MonkeyPatch, mutant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
