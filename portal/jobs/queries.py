@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
 from portal.causes import cause_for
-from portal.database import db, reading
+from portal.database import db
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER, id_in
 from portal.jobs.core.derived import summary_sentence, version
@@ -159,8 +159,7 @@ def states_of(job_ids: list[int], now: datetime) -> dict[int, tuple[str, bool]]:
         some = select(ScrapingJob).where(
             ScrapingJob.id.in_(job_ids[start : start + 500]), ScrapingJob.deleted_at.is_(None)
         )
-        with reading() as session:
-            jobs = with_source_pauses(list(session.scalars(some)))
+        jobs = with_source_pauses(list(db.session.scalars(some)))
         found |= {job.id: (f"{version(job)}.{summary_sentence(job, now)}", job.status in WAITING) for job in jobs}
     return found
 
