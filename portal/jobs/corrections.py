@@ -4,18 +4,21 @@ A correction waits beside its cell until it is looked up (`commands.correct`), a
 kept with the document, by `documents.corrections`: the next job of the same file begins with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import func, select
 
 from portal.database import db
 from portal.documents import corrections
-from portal.documents.check import BETWEEN, accepted_offer
-from portal.documents.corrections import Cell, CorrectedCell
+from portal.documents.check import BETWEEN, accepted_offer, countries_of_rows
+from portal.documents.choice import SheetChoice
+from portal.documents.corrections import Cell, CorrectedCell, Refused
 from portal.documents.models import Document
+from portal.documents.storage import Storage, sheet_part
 from portal.jobs.core.corrected_cells import TO_FIX
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import CellAnswer, Number
@@ -72,12 +75,15 @@ def fixes_of(job: ScrapingJob) -> Fixes | None:
     there = {(one.row_no, one.column) for one in written}
     groups: dict[str, FixGroup] = {}
     seen = set(there)
-    for one in db.session.execute(_to_fix(job)):
+    found = db.session.execute(_to_fix(job)).all()
+    countries = countries_of(job, {one.row_no for one in found if one.e164 is None})
+    for one in found:
         if (cell := (one.row_no, one.column)) in seen:
             continue
         seen.add(cell)
         group = groups.setdefault(one.reason or "", FixGroup(one.reason or ""))
-        offered = _offered(one.text, one.reason, job.country) if one.e164 is None else ()
+        country = countries.get(one.row_no) or job.country
+        offered = _offered(one.text, one.reason, country) if one.e164 is None else ()
         if len(group.rows) < ROWS_SHOWN:
             group.rows.append((one.row_no, one.text, one.reason or "", offered, one.column))
         if one.reason in tuple(Reason) and (numbers := accepted_offer(Reason(one.reason), offered)):
@@ -105,6 +111,24 @@ def _offered(text: str, reason: str | None, country: str) -> tuple[str, ...]:
     if reason == Reason.OTHER_COUNTRY and phone.e164:  # its row names a country that is not known
         return (phone.e164,)
     return tuple(phone.offered) if phone.reason == reason else ()
+
+
+def countries_of(job: ScrapingJob, row_nos: Collection[int]) -> dict[int, str | None]:
+    """Return the country of the numbers without a prefix in each of these rows; None where it is not known."""
+    if job.country_column is None:
+        return dict.fromkeys(row_nos, job.country)
+    choice = SheetChoice(job.sheet, job.header_row, job.columns, job.country, job.country_column)
+    storage: Storage = current_app.extensions["storage"]
+    try:
+        return countries_of_rows(storage.fetch(job.document.storage_key, sheet_part(job.sheet)), choice, row_nos)
+    except OSError:  # only numbers with a prefix are clear then
+        return dict.fromkeys(row_nos)
+
+
+def read_cells(job: ScrapingJob, typed: Mapping[Cell, str]) -> dict[Cell, str | Refused]:
+    """Read what a person wrote for cells, each in its row's country: the numbers, or why there are none."""
+    countries = countries_of(job, {row_no for row_no, _ in typed})
+    return {cell: corrections.read_typed(text, countries.get(cell[0]), job.country) for cell, text in typed.items()}
 
 
 def written_beside(job_id: int) -> dict[Cell, str]:

@@ -16,8 +16,7 @@ from sqlalchemy import select
 from portal.accounts import User
 from portal.config import LOCALES
 from portal.database import db
-from portal.documents.check import BETWEEN
-from portal.documents.corrections import Cell
+from portal.documents.corrections import Cell, Refused, read_typed
 from portal.documents.intake import default_sheet
 from portal.documents.models import Document
 from portal.documents.reader.heading_words import normalised
@@ -31,7 +30,6 @@ from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.download_mark import Mark, read_mark
 from portal.jobs.export.columns import ROW, STATUS, TITLES
 from portal.jobs.models import ScrapingJob
-from portal.phone import parse
 
 MOST_ROWS = 50_000  # of a file that is compared while its check page is made
 JOBS_COMPARED = 20  # of a person, the newest first
@@ -178,6 +176,7 @@ class _Comparison:
         self.job, self.path, self.header_row, self.row_at = job, path, header_row, row_at
         self.numbers = [(column, columns[column]) for column in job.columns if column in columns]
         self.others = [(own, there) for own, there in columns.items() if own not in job.columns]
+        self.countries: dict[int, str | None] = {}  # by row of the job
         self.named: dict[int, int] = {}  # row of the file → the row that it names itself
 
     def result(self, known_path: Path, *, is_whole: bool) -> Returned:
@@ -189,6 +188,7 @@ class _Comparison:
         known = [row for row in self._known(known_path) if row.row_no in ledger]
         found = self._named(ledger) if self.row_at is not None else match_rows(known, given)
         result = Returned(ReturnState.READY, self.job, rows=len(given), theirs=len(found))
+        self.countries = corrections.countries_of(self.job, set(found.values()))
         result.missing = len(known) - len(set(found.values())) if is_whole else 0
         for row in given:
             if row.row_no in found:
@@ -234,8 +234,8 @@ class _Comparison:
             of_cell = [cell for cell in cells if cell.column == column]
             if not text or (of_cell and text[:DISPLAY_CHARACTERS] == _plain(of_cell[0].text)):
                 continue
-            phone = parse(text, self.job.country)
-            written = BETWEEN.join(phone.numbers or ((phone.e164,) if phone.e164 else ()))
+            read = read_typed(text, self.countries.get(row_no), self.job.country)
+            written = "" if isinstance(read, Refused) else read
             if of_cell and written and written == of_cell[0].corrected:
                 result.already += 1
             elif not any(cell.outcome in TO_FIX for cell in of_cell):

@@ -8,6 +8,7 @@ from flask_login import current_user, login_required
 
 from portal.clock import utcnow
 from portal.documents import corrections
+from portal.documents.check import countries_of_rows
 from portal.documents.corrections import Cell, Refused
 from portal.documents.models import Document
 from portal.documents.preview import Preview
@@ -34,7 +35,7 @@ def save(document_id: int) -> ResponseReturnValue:
     refused = _save_typed(document, page["look"])
     _press(document, page["look"])
     if not refused and not wants_fragment():
-        address = url_for("documents.show", document_id=document_id, **page["choice"].fields(), _anchor="fix")
+        address = url_for("documents.show", document_id=document_id, **page["fields"], _anchor="fix")
         return redirect(address, 303)
     page = check_page.page_of(_own_document(document_id), request.form, utcnow()) | {"refused": refused}
     template = "documents/_state.html" if wants_fragment() else "documents/check.html"
@@ -47,8 +48,11 @@ def _save_typed(document: Document, look: Preview) -> dict[Cell, tuple[str, str]
     there = {(one.row_no, one.column): one.corrected for one in look.corrections}
     refused: dict[Cell, tuple[str, str]] = {}
     wanted: dict[Cell, tuple[str, str]] = {}
-    for cell, typed in typed_cells():
-        read = corrections.read_typed(typed, look.picked.country)
+    typed_over = dict(typed_cells())
+    choice = look.picked.choice
+    countries = countries_of_rows(look.path, choice, {row_no for row_no, _ in typed_over})
+    for cell, typed in typed_over.items():
+        read = corrections.read_typed(typed, countries.get(cell[0], choice.country), choice.country)
         if isinstance(read, Refused):
             refused[cell] = (typed, reason_words(read.reason or Reason.NOT_A_NUMBER, read.offered))
         elif cell in known:
@@ -70,9 +74,7 @@ def _press(document: Document, look: Preview) -> None:
         reason = _reason(form["accept"])
         path: Path = current_app.extensions["storage"].fetch(key, sheet_part(sheet))
         made = corrections.corrections_of(document_id, sheet)
-        choice = (picked.header_row, picked.columns, picked.country)
-        left = picked.sheet.left_rows(picked.left_out)
-        cells = dict(corrections.offers(path, *choice, left, picked.country_column, made, reason))
+        cells = dict(corrections.offers(path, picked.choice, made, reason))
         corrections.correct(document_id, key, sheet, cells, now)
     elif "use" in form:
         cell, number = used_offer()

@@ -6,7 +6,7 @@ from flask_babel import format_decimal, gettext, ngettext
 from flask_login import current_user
 
 from portal.clock import utcnow
-from portal.documents.corrections import Cell, Refused, read_typed
+from portal.documents.corrections import Cell, Refused
 from portal.documents.words import reason_words
 from portal.jobs import commands, corrections
 from portal.jobs.corrections import Fixes
@@ -76,10 +76,10 @@ def _save_typed(job: ScrapingJob) -> dict[Cell, tuple[str, str]]:
     """Keep what was typed, and return what was not kept: the text and why."""
     refused: dict[Cell, tuple[str, str]] = {}
     wanted: dict[Cell, str] = {}
-    for cell, typed in typed_cells():
-        read = read_typed(typed, job.country)
+    typed_over = dict(typed_cells())
+    for cell, read in corrections.read_cells(job, typed_over).items():
         if isinstance(read, Refused):
-            refused[cell] = (typed, reason_words(read.reason or Reason.NOT_A_NUMBER, read.offered))
+            refused[cell] = (typed_over[cell], reason_words(read.reason or Reason.NOT_A_NUMBER, read.offered))
         else:
             wanted[cell] = read
     if wanted:
