@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import current_app, render_template, request, session
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext
 from flask_login import current_user
 
 from portal import sources
@@ -182,7 +182,8 @@ def _fix_groups(found: corrections.Fixes | None) -> list[dict[str, Any]]:
         offers = len(group.offered)
         fix = fix_words(Reason(group.reason), offers) if offers else ""
         groups.append({
-            "code": group.reason or "without-reason", "cells": group.cells, "sentence": reason_words(group.reason),
+            "code": group.reason, "cells": group.cells,
+            "sentence": reason_words(group.reason) or gettext("No reason was given."),
             "fix": fix, "first": group.first, "rows": group.rows,
         })  # fmt: skip
     return groups
