@@ -120,6 +120,12 @@ def keep_search(text: str) -> str | None:
     return key
 
 
+def version_of(job: ScrapingJob) -> str:
+    """A text that changes with what the page shows."""
+    now = utcnow()
+    return queries.page_version(job, now, turns.jobs_ahead(job, now))
+
+
 def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any]:
     """Everything that the parts of the page need. `chosen` are the reasons ticked for a retry, if any."""
     now = utcnow()
@@ -214,6 +220,22 @@ def streamed_parts(job: ScrapingJob, facts: dict[str, Any], rows: dict[str, Any]
     whether some of them wait."""
     shown = rows if not facts["moving"] else {"rows_open": rows.get("rows_open", False)}
     return render_template("jobs/_parts.html", **facts, **shown, streamed=True)
+
+
+def moved_parts(job: ScrapingJob) -> str:
+    """What changes while the job only moves on, for the stream: a fifth of the work of all parts."""
+    now = utcnow()
+    counts = derived.outcome_counts(job)
+    return render_template(
+        "jobs/_moved.html",
+        job=job,
+        progress=derived.progress(job, now),
+        tiles=[(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
+        summary_code=derived.summary_sentence(job, now).value,
+        moving=True,
+        ahead=None,
+        row_filter=row_filter_of(job),
+    )
 
 
 def number_row(job: ScrapingJob, number: CellAnswer, rows: dict[str, Any]) -> str:

@@ -132,6 +132,7 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         "admin-a-job": (ADA, f"/jobs/{jobs['processing']}"),
         "job-delete": (ALICE, f"/jobs/{jobs['failed']}/delete"),
         "job-columns": (ALICE, f"/jobs/{jobs['completed']}/columns"),
+        "job-rows-all": (ALICE, f"/jobs/{jobs['failed']}?outcome=all"),
         "job-rows-none": (ALICE, f"/jobs/{jobs['completed']}?outcome=rejected"),
     }
     pages |= {f"check-{name}": (ALICE, f"/documents/{found}") for name, found in documents.items()}

@@ -21,8 +21,8 @@ from portal.redis_client import PortalRedis, prefix_of, quick_redis
 
 log = structlog.get_logger(__name__)
 
-TIMEOUT_SECONDS = 0.5
-SILENT_SECONDS = 5.0  # after a failure
+TIMEOUT_SECONDS = 1.0
+SILENT_SECONDS = 3.0  # after a failure
 _NOTED = "changed_jobs"
 
 

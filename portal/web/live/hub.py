@@ -19,12 +19,14 @@ from portal.accounts import living_sessions
 from portal.clock import utcnow
 from portal.jobs import queries
 from portal.jobs.core.changes import Change
+from portal.web.access import begin_reading
 from portal.web.live.watcher import HEARTBEAT_SECONDS, Watcher
 from portal.web.live.watches import ListWatch, Memory, Watch
 
 log = structlog.get_logger(__name__)
 
 PROGRESS_SECONDS = 0.25  # between two fragments of a job that only moves on
+WHOLE_SECONDS = 20.0  # and of all that it shows, counts in menus too, while it only moves on
 LOOK_SECONDS = 5.0  # between two looks at the database
 DEAF_SECONDS = 1.0  # the same while no message can come from Redis
 AHEAD_AT_ONCE = 20  # waiting jobs whose place in the queue is found out anew in one look
@@ -41,6 +43,9 @@ class Followed:
     came: set[Watcher] = field(default_factory=set)
     due_at: float | None = None
     rendered_at: float = float("-inf")
+    changed: bool = False  # since it was rendered last; else it is due for those who came alone
+    only_moved: bool = True  # nothing but counters has changed since it was rendered last
+    whole_at: float = float("-inf")  # when it was last rendered with all that its pages show
     other_jobs: bool = False  # a job that the list does not show has come, or has changed
 
 
@@ -52,7 +57,7 @@ class Hub:
         self._followed: dict[Watch, Followed] = {}
         self._by_job: dict[int, set[Watch]] = defaultdict(set)
         self._by_owner: dict[int, set[Watch]] = defaultdict(set)
-        self._seen: dict[int, str] = {}  # each watched job as it was at the last look
+        self._seen: dict[int, str] = {}  # each watched job as it was when it was rendered, or looked at
         self._ahead_from = 0
         self._looked_at = self._checked_at = clock()
         self._lock, self._wake = threading.RLock(), threading.Event()
@@ -138,8 +143,11 @@ class Hub:
         self._wake.set()
 
     def _set_due(self, followed: Followed, *, at_once: bool) -> None:
+        followed.changed = True
         due_at = self._clock()
-        if not at_once:
+        if at_once:
+            followed.only_moved = False
+        else:
             due_at = max(due_at, followed.rendered_at + PROGRESS_SECONDS)
         followed.due_at = due_at if followed.due_at is None else min(due_at, followed.due_at)
 
@@ -184,16 +192,22 @@ class Hub:
         with self._lock:
             came, followed.came = followed.came, set()
             other_jobs, followed.other_jobs = followed.other_jobs, False
+            light = followed.only_moved and not came and self._clock() < followed.whole_at + WHOLE_SECONDS
+            shows = {watcher.version for watcher in came} if not followed.changed else set()
+            followed.changed, followed.only_moved = False, True
             known = followed.watchers - came
         memory = followed.memory
         followed.rendered_at = self._clock()
+        if not light:
+            followed.whole_at = followed.rendered_at
         try:
-            shown = watch.show(self._app, memory, whole=any(w.version != memory.version for w in came))
+            shown = watch.show(self._app, memory, shows, whole=bool(came), light=light)
             other = watch.with_new_jobs(self._app) if other_jobs and isinstance(watch, ListWatch) else {}
         except Exception:
             with self._lock:
                 followed.came |= came & followed.watchers
                 followed.other_jobs |= other_jobs
+                followed.changed, followed.only_moved = True, False
                 followed.due_at = self._clock() + DEAF_SECONDS
             log.exception("an open page could not be brought up to date")
             return
@@ -201,6 +215,8 @@ class Hub:
         changed = {name: part for name, part in shown.parts.items() if sums[name] != memory.sums.get(name)}
         memory.sums |= sums
         memory.version = shown.version
+        with self._lock:
+            self._seen |= {job_id: state for job_id, state in shown.states.items() if job_id in self._by_job}
         for watcher in known:
             watcher.put({**changed, **shown.passing, **other})
         for watcher in came:
@@ -219,6 +235,7 @@ class Hub:
         if not watched:
             return
         with self._app.app_context():
+            begin_reading()
             now_seen = queries.states_of(watched, utcnow())
         waiting = sorted(job_id for job_id, (_, waits) in now_seen.items() if waits)
         start = self._ahead_from % max(1, len(waiting))
@@ -229,7 +246,7 @@ class Hub:
                 version = now_seen[job_id][0] if job_id in now_seen else "gone"
                 if self._seen.get(job_id, version) != version or job_id in turn:
                     for watch in self._by_job.get(job_id, ()):
-                        self._set_due(self._followed[watch], at_once=False)
+                        self._set_due(self._followed[watch], at_once=True)
                 if job_id in self._by_job:
                     self._seen[job_id] = version
 

@@ -1,5 +1,5 @@
-"""`/events`: the stream of what changes on an open page. Without the process that holds streams, and with LIVE=poll,
-pages poll: they get 503 or 204 here, and nothing waits."""
+"""`/events`: the stream of what changes on an open page. A process that holds no streams answers 204, "there is nothing
+to follow", so that pages poll and none of its threads waits."""
 
 import threading
 from collections.abc import Iterator
@@ -42,14 +42,12 @@ def serve(app: Flask) -> Hub:
 def follow() -> Response:
     """The stream of a job's page (`job`, with the filter of its rows) or of a list (`jobs`, `everybody`, or the filters
     of the home page). `v` is the version that the page shows."""
-    if current_app.config["LIVE"] != "stream":
-        return Response(status=204)
-    watch = _watch()
-    if watch is None:
-        return Response(status=204)
     hub: Hub | None = current_app.extensions.get("streams")
+    watch = _watch()
+    if watch is None or hub is None:
+        return Response(status=204)
     watcher = Watcher(session_id(current_user), request.args.get("v", ""), generate_csrf())
-    if hub is None or not hub.has_room(watcher.session_id):
+    if not hub.has_room(watcher.session_id):
         return Response(status=503, headers={"Retry-After": RETRY_SECONDS})
     hub.add(watch, watcher)
     answer = Response(_messages(hub, watch, watcher), mimetype="text/event-stream")

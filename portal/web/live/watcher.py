@@ -35,6 +35,8 @@ class Watcher:
         """Send these parts, by their names, as soon as the client reads."""
         if parts:
             with self._lock:
+                for name in parts:  # the newest last: one part may be inside another
+                    self._pending.pop(name, None)
                 self._pending.update(parts)
             self._wake.set()
 

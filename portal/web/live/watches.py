@@ -14,6 +14,7 @@ from flask import Flask, g, render_template, session
 from flask_login import current_user
 
 from portal.accounts import User
+from portal.clock import utcnow
 from portal.jobs import queries
 from portal.jobs.core import derived
 from portal.jobs.models import ScrapingJob
@@ -45,9 +46,14 @@ class Memory:
     version: str = ""
     sums: dict[str, int] = field(default_factory=dict)
     rows: dict[tuple[int, int, int], tuple[Any, ...]] = field(default_factory=dict)
-    rows_open: bool = True  # whether a visible row may still change
-    attempt: tuple[int, int] = (0, 0)
+    rows_open: bool = False  # whether a visible row waits for its answer
+    state: tuple[Any, ...] = ()
     moving: frozenset[int] = frozenset()
+
+    def forget(self, version: str) -> None:
+        """Take up another version, whose parts are not known: the next change sends all of them."""
+        if version != self.version:
+            self.version, self.sums, self.rows, self.state = version, {}, {}, ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Shown:
     version: str
     parts: Mapping[str, bytes]
     ends: str | None = None
+    states: Mapping[int, str] = field(default_factory=dict)  # of its jobs, as `queries.state_of` has them
     passing: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -111,37 +118,59 @@ class JobWatch:
         """Whose other jobs matter too."""
         return None
 
-    def show(self, app: Flask, memory: Memory, *, whole: bool) -> Shown:
-        """Return the page's parts, and those of its visible rows that have changed."""
+    def show(self, app: Flask, memory: Memory, shows: set[str], *, whole: bool, light: bool) -> Shown:
+        """Return the page's parts, and those of its visible rows that have changed; with `whole` all that have an
+        answer. `light`: only what changes with every answer, if that is all that changed. `shows`: the versions that
+        the pages show; nothing is rendered if that is the present one."""
         query = {"outcome": self.outcome, "after": self.after, "find": self.find}
         with _as(app, self.reader, f"/jobs/{self.job_id}", query, {self.find: self.searched} if self.find else {}):
             job = queries.find_job(current_user, self.job_id)
             if job is None:
                 return GONE
+            if shows and shows == {version := job_page.version_of(job)}:
+                memory.forget(version)
+                return Shown(version, {}, states=_states([job]))
+            state = (job.status, job.attempt, job.round, job.paused_at, job.not_before)
+            if light and state == memory.state:
+                parts = _apart(job_page.moved_parts(job))
+                if memory.rows_open and self._rows_have_changed(job, memory):
+                    parts |= self._numbers(job, job_page.rows_of(job), memory, whole=False)
+                return Shown(memory.version, parts, states=_states([job]))
+            memory.state = state
             facts = job_page.facts_of(job)
-            rows: dict[str, Any] = {"rows_open": memory.rows_open}
+            rows: dict[str, Any] = {}
             numbers: dict[str, bytes] = {}
             if not facts["moving"]:
                 rows = job_page.rows_of(job)
-            elif job_page.shows_all(job) and (whole or memory.rows_open or memory.attempt != (job.attempt, job.round)):
+            elif job_page.shows_all(job):
                 rows = job_page.rows_of(job)
                 numbers = self._numbers(job, rows, memory, whole=whole)
-            memory.rows_open, memory.attempt = rows["rows_open"], (job.attempt, job.round)
-            parts = _apart(job_page.streamed_parts(job, facts, rows))
-            return Shown(facts["version"], parts | numbers, None if facts["moving"] else "end")
+            parts = _apart(job_page.streamed_parts(job, facts, rows)) | numbers
+            return Shown(facts["version"], parts, None if facts["moving"] else "end", _states([job]))
+
+    def _rows_have_changed(self, job: ScrapingJob, memory: Memory) -> bool:
+        first, last = min(memory.rows)[0], max(memory.rows)[0]
+        return queries.outcomes_between(job, first, last) != [state[0] for _, state in sorted(memory.rows.items())]
 
     def _numbers(self, job: ScrapingJob, rows: dict[str, Any], memory: Memory, *, whole: bool) -> dict[str, bytes]:
         """Return the visible rows that have an answer which the pages do not show yet."""
         found: dict[str, bytes] = {}
+        before, memory.rows = memory.rows, {}
         for number in rows["numbers"].rows:
             place = (number.row_no, number.column, number.place)
-            state = (number.outcome, number.reason, number.attempt)
-            before = memory.rows.get(place, (Outcome.WAITING, None, None))
-            memory.rows[place] = state
-            if state != before or (whole and number.outcome != Outcome.WAITING):
+            memory.rows[place] = state = (number.outcome, number.reason, number.attempt)
+            if state != before.get(place, (Outcome.WAITING, None, None)) or (
+                whole and number.outcome != Outcome.WAITING
+            ):
                 target = f"#row-{'-'.join(map(str, place))}"
                 found[target] = _partial(target, "outerMorph", job_page.number_row(job, number, rows))
+        memory.rows_open = rows["rows_open"]
         return found
+
+
+def _states(jobs: list[ScrapingJob]) -> dict[int, str]:
+    now = utcnow()
+    return {job.id: queries.state_of(job, now) for job in jobs}
 
 
 @dataclass(frozen=True)
@@ -161,10 +190,15 @@ class ListWatch:
     def owner_id(self) -> int | None:
         return None if self.everybody else self.reader.user_id
 
-    def show(self, app: Flask, memory: Memory, *, whole: bool) -> Shown:
+    def show(self, app: Flask, memory: Memory, shows: set[str], *, whole: bool, light: bool) -> Shown:
         """Return each row and the next poll; and a message for each job that has just ended."""
         with _as(app, self.reader, "/", dict(self.query), {}):
             jobs = queries.find_jobs(current_user, list(self.shown_ids))
+            version = derived.version_of_all(jobs)
+            if shows == {version}:
+                memory.forget(version)
+                memory.moving = frozenset(job.id for job in jobs if derived.is_unfinished(job))
+                return Shown(version, {}, states=_states(jobs))
             parts = {
                 f"#job-row-{job.id}": _partial(
                     f"#job-row-{job.id}",
@@ -184,7 +218,7 @@ class ListWatch:
                 f"toast-{job.id}": data_lines(render_template("jobs/_ended_toast.html", job=job)) for job in ended
             }
             memory.moving = moving
-            return Shown(derived.version_of_all(jobs), parts, passing=toasts)
+            return Shown(version, parts, states=_states(jobs), passing=toasts)
 
     def with_new_jobs(self, app: Flask) -> dict[str, bytes]:
         """Return the whole list, which has other jobs than those shown."""
