@@ -40,6 +40,7 @@ runpy.run_module("portal.documents.reader.child", run_name="__main__", alter_sys
 """
 _PORTAL = Path(__file__).resolve().parents[2]
 _REPORT_BYTES = 1024 * 1024
+TOGETHER_BYTES = 4 * 1024 * 1024  # old workbooks up to it are converted and read by one process
 STEP_SECONDS = 0.25  # how soon a stop is noticed
 _log = logging.getLogger(__name__)
 
@@ -169,6 +170,8 @@ def _read_by_xlsx(
     """Read the xlsx that the file is converted to, or the file itself; return the reports and which one was read."""
     if is_converted(path, file_name):
         try:
+            if path.stat().st_size <= TOGETHER_BYTES:
+                return _run_child("convert_and_read", path, file_name, folder, limits, stopped), folder / CONVERTED
             _run_child("convert", path, file_name, folder, limits, stopped)
             return _run_child("read", folder / CONVERTED, file_name, folder, limits, stopped), folder / CONVERTED
         except MachineFailed:
