@@ -177,6 +177,9 @@ class _Attempt(AttemptOutcome):
             self.buffer.save()
             blocked = getattr(self.session, "blocked_numbers", ())
             return self._end_refused(source_name, stopped.reason, blocked)
+        finally:
+            if close := getattr(self.session, "close", None):  # others may be waiting for its places
+                close()
         self.buffer.save()
         if self.buffer.paused or self.buffer.ends or self.conditions.stopped():
             return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
