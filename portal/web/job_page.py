@@ -4,6 +4,7 @@ it is open. Read-only: it uses `queries` and words.
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app, render_template, request, session
@@ -24,6 +25,7 @@ from portal.jobs.export import (
     own_names,
     values_of,
 )
+from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.words import field_label, sample_words, value_words
@@ -114,6 +116,13 @@ def keep_search(text: str) -> str | None:
     return key
 
 
+def _starts_at(job: ScrapingJob, now: datetime) -> datetime | None:
+    workers = alive_workers(WorkerKind.SCRAPE, now)
+    limit = turns.limit_of_one_person(current_app.config["PORTAL_WORKERS_PER_PERSON"], workers)
+    seconds = turns.starts_in_seconds(job, now, workers, limit)
+    return now + timedelta(seconds=seconds) if seconds is not None else None
+
+
 def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any]:
     """Everything that the parts of the page need. `chosen` are the reasons ticked for a retry, if any."""
     now = utcnow()
@@ -132,6 +141,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
         "ahead": ahead,
+        "starts_at": _starts_at(job, now) if ahead is not None else None,
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now, ahead),
