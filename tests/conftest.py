@@ -19,10 +19,18 @@ from portal.jobs.models import ScrapingJob
 from tests import services
 from tests.support import cast, databases
 from tests.support.preloaded import Preloaded, preloaded
+from tests.support.processes import write_in_memory
 from tests.support.sources import CountingSource
-from tests.support.turns import pytest_collection_modifyitems, pytest_runtest_protocol
+from tests.support.turns import (
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+    pytest_xdist_make_scheduler,
+)
 
-__all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol"]
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
+
+write_in_memory()
+gc.disable()  # until the tests are collected
 
 
 def pytest_collection_finish() -> None:
@@ -31,6 +39,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 class Browser(FlaskClient):

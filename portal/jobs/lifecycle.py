@@ -16,7 +16,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from portal.causes import CauseCode
 from portal.database import among, db
 from portal.jobs import retries
-from portal.jobs.core import ledger, poison_numbers, timeline
+from portal.jobs.core import changes, ledger, poison_numbers, timeline
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import AttemptEnd, EventKind
@@ -370,7 +370,10 @@ class Lifecycle(JobColumns):
     def _change(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
         statement = update(cls).where(*guards, cls.deleted_at.is_(None)).values(updated_at=now, **values).returning(cls)
         options = {"populate_existing": True, "synchronize_session": False}
-        return db.session.scalars(statement, execution_options=options).one_or_none()
+        job = db.session.scalars(statement, execution_options=options).one_or_none()
+        if job:
+            changes.note(job.id, job.user_id)
+        return job
 
     @classmethod
     def _move(

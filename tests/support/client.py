@@ -15,6 +15,7 @@ from portal import create_app
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.jobs import commands
 from portal.jobs.core.status import ENDED
 from portal.jobs.models import ScrapingJob
@@ -67,7 +68,7 @@ def _start(place: int) -> None:
     current_app.config["SCRAPING_MAX_RETRIES"] = 3 if kind(place) == "poison" else PATIENT_RETRIES
     source = OTHER_SOURCE if kind(place) == "refused" else NAME
     document = make_document(current_app, owner, cells(place), file_name(place))  # type: ignore[arg-type]
-    commands.start(document, commands.Choice(0, 1, 0, "ES", source), owner, utcnow())
+    commands.start(document, SheetChoice(0, 1, (0,), "ES"), source, owner, utcnow())
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """how closely a number is suspected of stopping the process that looks it up
 
 Revision ID: 0094
-Revises: 0085
+Revises: 0092
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0094'
-down_revision = '0085'
+down_revision = '0092'
 branch_labels = None
 depends_on = None
 
