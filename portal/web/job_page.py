@@ -4,6 +4,7 @@ it is open. Read-only: it uses `queries` and words.
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app, render_template, request, session
@@ -26,6 +27,7 @@ from portal.jobs.export import (
     own_names,
     values_of,
 )
+from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import reason_words
 from portal.phone import Reason
@@ -123,6 +125,13 @@ def keep_search(text: str) -> str | None:
     return key
 
 
+def _starts_at(job: ScrapingJob, now: datetime) -> datetime | None:
+    workers = alive_workers(WorkerKind.SCRAPE, now)
+    limit = turns.limit_of_one_person(current_app.config["PORTAL_WORKERS_PER_PERSON"], workers)
+    seconds = turns.starts_in_seconds(job, now, workers, limit)
+    return now + timedelta(seconds=seconds) if seconds is not None else None
+
+
 def version_of(job: ScrapingJob) -> str:
     """A text that changes with what the page shows."""
     now = utcnow()
@@ -147,6 +156,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
         "ahead": ahead,
+        "starts_at": _starts_at(job, now) if ahead is not None else None,
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now, ahead),
