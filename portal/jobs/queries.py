@@ -157,7 +157,8 @@ def state_of(job: ScrapingJob, now: datetime) -> str:
 
 
 def states_of(job_ids: list[int], now: datetime) -> dict[int, tuple[str, bool]]:
-    """Return for each of these jobs its `state_of`, and whether it waits for a worker. It asks for no reader's rights: the live update uses it to see which jobs to render anew."""
+    """Return for each of these jobs its `state_of`, and whether it waits for a worker. It asks for no reader's rights:
+    the live update uses it to see which jobs to render anew."""
     found: dict[int, tuple[str, bool]] = {}
     for start in range(0, len(job_ids), 500):
         some = select(ScrapingJob).where(
