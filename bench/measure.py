@@ -10,6 +10,7 @@ from pathlib import Path
 
 SHORT = bool(os.environ.get("BENCH_SHORT"))
 AHEAD = -10  # the niceness of a bench
+SESSION = Path("/proc/self/autogroup")
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,15 @@ def going_first() -> Iterator[None]:
     """Let this process's session go before other programs, where the system allows it (to root, mostly): beside a busy
     neighbour, a time by the wall clock would say more about the neighbour."""
     # Linux divides the processor among sessions first, and by niceness only within each of them.
-    session = Path("/proc/self/autogroup")
     with contextlib.ExitStack() as undo:
         with contextlib.suppress(OSError):
             os.nice(AHEAD)
             undo.callback(os.nice, -AHEAD)
         with contextlib.suppress(OSError):
-            before = session.read_text().split()[-1]
-            session.write_text(str(AHEAD))
-            undo.callback(session.write_text, before)
+            # "/autogroup-42 nice 0"; empty where the kernel knows no such groups.
+            if before := SESSION.read_text().split()[-1:]:
+                SESSION.write_text(str(AHEAD))
+                undo.callback(SESSION.write_text, before[0])
         yield
 
 

@@ -52,7 +52,12 @@ def run_tests(recipe: Recipe) -> tuple[TestResult, ...]:
 
 def _run(recipe: Recipe, case: Case) -> TestResult:
     default = "text/html" if recipe.kind == AnswerFormat.HTML else "application/json"
-    response = SourceResponse(case.status, {"content-type": case.content_type or default}, case.response.read_bytes())
+    response = SourceResponse(
+        case.status,
+        {"content-type": case.content_type or default},
+        case.response.read_bytes(),
+        reading=recipe.request.reading,
+    )
     read = _read(recipe, case.number, response)
     differences = [read.difference] if read.difference and case.outcome != Outcome.FAILED else []
     if not differences and read.outcome != case.outcome:

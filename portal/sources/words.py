@@ -128,6 +128,7 @@ def value_words(field: str, value: str) -> str:
 UNUSABLE: dict[str, LazyString] = {
     "not JSON": _("The answer is not JSON."),
     "not a page": _("The answer is not a web page."),
+    "not in its charset": _("The answer is not in the charset that it declares. Set [answer] charset in the recipe."),
     "longer than its limit": _("The answer is longer than the recipe allows."),
     "no field at all": _("The answer contains none of the fields."),
     "no rule for success holds": _("The answer meets none of the recipe’s success rules."),
@@ -141,6 +142,12 @@ def sample_words(why: str) -> str:
     for prefix, what in (("no list at ", "list"), ("no ticket at ", "ticket"), ("no field ", "field")):
         if why.startswith(prefix):
             return _missing(what, why.removeprefix(prefix))
+    if why.startswith("unreadable characters in "):
+        field = why.removeprefix("unreadable characters in ")
+        return gettext(
+            "The field %(field)s has unreadable characters. Set [answer] charset in the recipe.",
+            field=field,
+        )
     return gettext("The answer could not be read.")
 
 

@@ -102,7 +102,7 @@ def show(document_id: int) -> ResponseReturnValue:
         return render_template("documents/check.html", **page)
     answer = make_response(render_template("documents/_state.html", **page))
     if page["look"]:  # the URL carries the choice, so that the page can be reloaded and shared
-        answer.headers["HX-Replace-Url"] = url_for("documents.show", document_id=document_id, **page["choice"].fields())
+        answer.headers["HX-Replace-Url"] = url_for("documents.show", document_id=document_id, **page["fields"])
     return answer
 
 
@@ -143,14 +143,15 @@ def start(document_id: int) -> ResponseReturnValue:
     page = _check(document, request.form)
     if page["look"] is None or page["problems"]:
         return render_template("documents/check.html", **page), 422
-    choice: commands.Choice = page["choice"]
     if "recount" in request.form or page["look"].picked.sheet_changed:
-        return redirect(url_for("documents.show", document_id=document.id, **choice.fields()), 303)
+        return redirect(url_for("documents.show", document_id=document.id, **page["fields"]), 303)
     begun = request.form.get("begun", type=int)
     job = uploads.job_started_since(document, begun)
     if job is None:
         try:
-            job = commands.start(document, choice, current_user, utcnow(), begun=begun)
+            job = commands.start(
+                document, page["look"].picked.choice, page["source"], current_user, utcnow(), begun=begun
+            )
         except commands.CannotStart as error:
             page["problems"] = [cannot_start_words(error.code)]
             return render_template("documents/check.html", **page), 422

@@ -59,15 +59,20 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
     """What was chosen on the check page, in words where there are any."""
     sheet = next((facts for facts in job.document.sheets if facts.get("index") == job.sheet), {})
     header = _header_of(job)
-    heads = {column: header[column].strip() if column < len(header) else "" for column in job.columns}
-    named = [" · ".join(part for part in (column_letter(column), head) if part) for column, head in heads.items()]
     locale = get_locale()
     return {
         "sheet": str(sheet.get("name", "")),
-        "column": ", ".join(named),
+        "column": ", ".join(_own_name(column, header) for column in job.columns),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
+        "country_column": "" if job.country_column is None else _own_name(job.country_column, header),
         "data_version": _data_version(job.source),
     }
+
+
+def _own_name(column: int, header: list[str]) -> str:
+    """A column's letter and heading, such as `B · Teléfono`."""
+    head = header[column].strip() if column < len(header) else ""
+    return " · ".join(part for part in (column_letter(column), head) if part)
 
 
 def _header_of(job: ScrapingJob) -> list[str]:

@@ -71,6 +71,8 @@ class Misbehaving:
         self.keys: dict[str, tuple[str, list[str]]] = {}  # Idempotency-Key → its ticket and numbers
         # By number, "" for all others: status, content type and body of its answer, as they are.
         self.raw: dict[str, tuple[int, str, bytes]] = {}
+        self.items: dict[str, Any] = {}  # by number: its item in an answer about many, None to leave it out
+        self.limited_inside = ""  # the answer of the fault of that name: "too many requests" with status 200
         self.credit: int | None = None  # how many numbers it still answers; then it says "no credit" for each
         self._refused: dict[str, set[str]] = {}  # by ticket: decided when it is accepted, and never changed
         self.lock = threading.Lock()
@@ -259,11 +261,13 @@ class Handler(BaseHTTPRequestHandler):
             self._items(numbers, fault, {}, self.state.pay(numbers))
 
     def _items(self, numbers: list[str], fault: str | None, around: dict[str, Any], refused: Set[str]) -> None:
+        state = self.state
         if fault == "wrong_type":
             return self._send(200, "<html></html>", "text/html")
         if fault == "changed":
             return self._send(200, json.dumps({**around, "answers": []}))
-        items = [item(f"+{number.lstrip('+')}") for number in numbers]
+        written = [f"+{number.lstrip('+')}" for number in numbers]
+        items = [one for one in (state.items.get(number, item(number)) for number in written) if one is not None]
         if fault == "missing":
             items = items[: len(items) // 2]
         if fault == "wrong_number":
@@ -273,7 +277,7 @@ class Handler(BaseHTTPRequestHandler):
                 one.clear()
                 one.update(number=f"+{number.lstrip('+')}", status="no_credit")
             else:
-                self.state.answered(one["number"])
+                state.answered(one["number"])
         if fault == "duplicate":
             items += [{**one, "data": {"operator": "Second", "ported": True}} for one in items]
         return self._send(200, json.dumps({**around, "results": items}))
@@ -293,6 +297,7 @@ class Handler(BaseHTTPRequestHandler):
             "hang": lambda: state.closing.wait(HANG_SECONDS) and None,
             "limited": lambda: self._send(429, "{}", more={"Retry-After": state.retry_after}),
             "limited_long": lambda: self._send(429, "{}", more={"Retry-After": "900"}),
+            "limited_inside": lambda: self._send(200, state.limited_inside),
             "limited_bare": lambda: self._send(429, "slow down", "text/plain"),
             "error500": lambda: self._send(500, "oops", "text/plain"),
             "error503": lambda: self._send(503, "<h1>Service Unavailable</h1>", "text/html"),

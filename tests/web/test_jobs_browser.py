@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -22,7 +21,6 @@ from tests.support import cast, scenes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MakeJob = Callable[..., ScrapingJob]
-AXE = Path(__file__).parents[1] / "vendor" / "axe-core-4.14.1" / "axe.min.js"
 
 
 class Told:
@@ -220,20 +218,6 @@ def test_a_session_that_has_ended_leads_to_the_login_page_and_back(
     expect(page.locator("#job-live")).to_have_count(0)
     opened.value.wait_for_url(f"{address}/login?next=/jobs/{job.id}*", timeout=15_000)
     complaints[:] = [text for text in complaints if "Failed to load resource" not in text]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nobody_is_shut_out(page: Page, alice: User, make_job: MakeJob, theme: str) -> None:
-    job = scenes.failed(make_job(alice, ["612000001", "555", "612000002", "612000003"]), final=True)
-    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-    for width in (1280, 360):
-        page.set_viewport_size({"width": width, "height": 900})
-        for where in (f"/jobs/{job.id}", f"/jobs/{job.id}?outcome=all", f"/jobs/{job.id}/delete", "/"):
-            page.goto(where)
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (where, width)
-            page.evaluate(f"{AXE.read_text()}; 0")
-            found = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html))")
-            assert found == [], (where, width)
 
 
 def test_who_asked_for_it_is_told_on_the_screen_when_the_file_has_ended(

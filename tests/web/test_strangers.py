@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 
 from portal.accounts import User
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.jobs import commands
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -90,14 +91,16 @@ def everything() -> list[Any]:
 def job(request: pytest.FixtureRequest, alice: User, app: Flask) -> ScrapingJob:
     """A job of alice's, so that neither page nor button could be refused for another reason than hers."""
     document = cast.make_document(app, alice, [cast.mobile(n) for n in range(5)], NAME)
-    choice = commands.Choice(0, 1, 0, "ES", "offline")
+    choice = SheetChoice(0, 1, (0,), "ES")
     sent = Notice(
         dedupe="a", kind="webhook_test", channel=Channel.WEBHOOK, user_id=alice.id, state=Delivery.SENT,
         created_at=cast.NOW, due_at=cast.NOW,
     )  # fmt: skip
     db.session.add(sent)
     db.session.commit()
-    return scenes.in_status(commands.start(document, choice, alice, cast.NOW, push=False), Status(request.param))
+    return scenes.in_status(
+        commands.start(document, choice, "offline", alice, cast.NOW, push=False), Status(request.param)
+    )
 
 
 def test_every_address_is_somebodys_an_admins_or_ones_own(app: Flask) -> None:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import NamedTuple
 
 import structlog
 
@@ -34,21 +33,13 @@ SAMPLES_OF_A_WORKER = 1000  # more than a session keeps: each worker of an attem
 _OUTCOME = attrgetter("answer.outcome")
 
 
-class Unsaved(NamedTuple):
-    """One number with its answer. `fresh`: the source has just given it, not the cache."""
-
-    e164: str
-    looked_up: LookedUp
-    fresh: bool
-
-
 class AnswerBuffer:
     """Collects answers and saves them. `held` has the numbers that the worker looks up."""
 
     def __init__(self, conditions: Conditions, cache: CachePolicy, tickets: KeptTickets, held: HeldShares) -> None:
         self._holding, self._conditions = held.holding, conditions
         self._cache, self._tickets, self._held = cache, tickets, held
-        self._unsaved: list[Unsaved] = []
+        self._unsaved: list[LookedUp] = []
         self._responded: list[str] = []
         self.samples = Samples()  # of answers that could not be used
         self._samples_saved = 0  # how many of `samples` are saved
@@ -60,7 +51,7 @@ class AnswerBuffer:
 
     def add(self, e164: str, number: WaitingNumber, answer: Answer, *, fresh: bool = False) -> None:
         """Take the answer for a number."""
-        self._unsaved.append(Unsaved(e164, LookedUp(number, answer), fresh))
+        self._unsaved.append(LookedUp(number, answer, e164, fresh))
         self._unsaved_cells += number.cells
 
     @property
@@ -97,7 +88,7 @@ class AnswerBuffer:
         if had_cells and self._conditions.on_saved:
             self._conditions.on_saved(had_cells)
 
-    def _write_apart(self, unsaved: Sequence[Unsaved]) -> None:
+    def _write_apart(self, unsaved: Sequence[LookedUp]) -> None:
         """Save these answers in halves, down to the one that cannot be saved, which becomes a failure."""
         if not unsaved:
             return
@@ -113,9 +104,9 @@ class AnswerBuffer:
                 self._write_apart(unsaved[half:])
                 return
             (one,) = unsaved
-            log.exception("an answer cannot be saved", row=one.looked_up.number.first_row)
+            log.exception("an answer cannot be saved", row=one.number.first_row)
             failed = Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
-            self._write([Unsaved(one.e164, LookedUp(one.looked_up.number, failed), fresh=False)], also=False)
+            self._write([LookedUp(one.number, failed, one.e164)], also=False)
 
     def _write_rest(self) -> None:
         """Save what is written beside answers. Samples and tracebacks are dropped if they cannot be saved."""
@@ -129,9 +120,8 @@ class AnswerBuffer:
             self._samples_saved, self._fault = len(self.samples.since(0)), ""
             self._write((), also=True)
 
-    def _write(self, unsaved: Sequence[Unsaved], *, also: bool) -> None:
+    def _write(self, unsaved: Sequence[LookedUp], *, also: bool) -> None:
         """Save these answers in one transaction; `also`: with samples, the traceback and used-up tickets."""
-        looked_up = [one.looked_up for one in unsaved]
         committed: Callable[[], None] = _nothing  # of the last try that came so far: it may have been committed
 
         def write(repeated: bool) -> Seen:
@@ -139,11 +129,11 @@ class AnswerBuffer:
 
             def with_answers() -> None:
                 nonlocal committed
-                from_source = looked_up
-                finished = self._held.finish([one.number for one in looked_up])
+                from_source = unsaved
+                finished = self._held.finish([one.number.no for one in unsaved])
                 if self._cache.days:
-                    self._cache.remember({one.e164: one.looked_up.answer for one in unsaved if one.fresh}, now)
-                    from_source = [one for one in looked_up if one.answer.asked_at is None]
+                    self._cache.remember({one.e164: one.answer for one in unsaved if one.fresh}, now)
+                    from_source = [one for one in unsaved if one.answer.asked_at is None]
                 beside = self._write_beside(now) if also else _nothing
 
                 def both() -> None:
@@ -154,7 +144,7 @@ class AnswerBuffer:
                 # Last, because other workers of the same source wait for these rows until the commit.
                 stats.count(self._cache.source, Counter(map(_OUTCOME, from_source)), now)
 
-            return save(self._holding, looked_up, now, self._conditions.lease_seconds, with_answers, repeated=repeated)
+            return save(self._holding, unsaved, now, self._conditions.lease_seconds, with_answers, repeated=repeated)
 
         self.paused, self.ends = until_back(write)
         committed()

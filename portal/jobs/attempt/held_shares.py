@@ -8,7 +8,7 @@ methods take part in the caller's transaction, or open one of their own; none kn
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -47,6 +47,7 @@ class HeldShares(Mapping[str, WaitingNumber]):
         self._clock, self._saved, self._began = clock, 0, clock()
         self._last_no: int | None = None
         self.more = False  # whether the last share left numbers that nobody has had
+        self.suspects_left = False  # whether the last take has left nothing but suspects
 
     def __getitem__(self, e164: str) -> WaitingNumber:
         return self._numbers[e164]
@@ -58,23 +59,31 @@ class HeldShares(Mapping[str, WaitingNumber]):
         return len(self._numbers)
 
     def take(
-        self, now: datetime, *, group: int, window: int, whole: bool = False, repeated: bool = False
+        self,
+        now: datetime,
+        *,
+        group: int,
+        window: int,
+        whole: bool = False,
+        suspects: bool = False,
+        repeated: bool = False,
     ) -> dict[str, WaitingNumber]:
         """Take the next share and commit. Empty: there is none. `whole`: all that nobody has had, for sources that
-        have to see a file's numbers in an order of their own. `repeated`: the same take failed before, perhaps only
-        after its commit. Raises AttemptTaken."""
+        have to see a file's numbers in an order of their own. `suspects`: also numbers with which another worker was
+        lost; nothing may be in flight then. `repeated`: the same take failed before, perhaps only after its commit.
+        Raises AttemptTaken."""
         taken = shares.taken_already(self.holding, self._left.keys()) if repeated else None
         if taken is None:
             size = None if whole else self._size(group, window)
-            taken = shares.take(self.holding, size, now, self._lease_seconds)
+            taken = shares.take(self.holding, size, now, self._lease_seconds, suspects=suspects)
         db.session.commit()
-        if taken is None:
+        self.suspects_left = taken is shares.SUSPECTS_LEFT
+        if taken is None or self.suspects_left:
             return {}
         self.more = taken.more
         self._left[taken.first_no] = len(taken.numbers)
-        for e164, number in taken.numbers.items():
-            self._numbers[e164] = number
-            self._share_of[number.no] = taken.first_no
+        self._numbers.update(taken.numbers)
+        self._share_of.update((number.no, taken.first_no) for number in taken.numbers.values())
         return taken.numbers
 
     def _size(self, group: int, window: int) -> int:
@@ -96,11 +105,10 @@ class HeldShares(Mapping[str, WaitingNumber]):
         next_no = db.session.scalar(select(ScrapingJob.next_no).where(ScrapingJob.id == job_id))
         return max(0, self._last_no - next_no + 1) if next_no is not None else 0
 
-    def finish(self, numbers: Iterable[WaitingNumber]) -> Callable[[], None]:
-        """Delete the shares whose last answers are saved in this transaction. Call what it returns after the commit;
-        until then the same numbers can be saved again."""
-        saved = [number.no for number in numbers]
-        of_share = Counter(self._share_of[no] for no in saved if no in self._share_of)
+    def finish(self, saved: Sequence[int]) -> Callable[[], None]:
+        """Delete the shares of which the last numbers, by `no`, are saved in this transaction. Call what it returns
+        after the commit; until then the same numbers can be saved again."""
+        of_share = Counter(filter(None, map(self._share_of.get, saved)))
         over = [first_no for first_no, count in of_share.items() if self._left[first_no] <= count]
         shares.finish(self.holding, over)
 
@@ -108,10 +116,9 @@ class HeldShares(Mapping[str, WaitingNumber]):
             self._left.subtract(of_share)
             for first_no in over:
                 del self._left[first_no]
-            gone = set(saved)
-            for no in gone:
+            for no in saved:
                 self._share_of.pop(no, None)
-            self._saved += len(gone)
+            self._saved += of_share.total()
 
         return committed
 

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from json import JSONEncoder
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
+import orjson
 from sqlalchemy import Connection, Dialect, Table, bindparam, func, literal_column, select, update
 from sqlalchemy.types import TypeEngine
 
@@ -48,18 +48,22 @@ _WRITE_NUMBER = (
 
 _JOBS = cast(Table, ScrapingJob.__table__)
 _MOMENT = _JOBS.c.last_progress_at.type
-# Built once, because a save comes every few hundredths of a second; the fence is added each time.
-_COUNT = update(_JOBS).values(
-    {
-        "processed_numbers": _JOBS.c.processed_numbers + bindparam("final"),
-        "lease_until": bindparam("until"),
-        "updated_at": bindparam("now"),
-        # Name the type: coalesce() has none, so the moment would be stored in another form and never compare equal.
-        "last_progress_at": func.coalesce(bindparam("progress_at", type_=_MOMENT), _JOBS.c.last_progress_at),
-        **{name: _JOBS.c[name] + bindparam(name) for name in COUNTERS.values()},
-    }
+# Built once, because a save comes every tenth of a second; the fence is added each time.
+_COUNT = (
+    update(_JOBS)
+    .values(
+        {
+            "processed_numbers": _JOBS.c.processed_numbers + bindparam("final"),
+            "lease_until": bindparam("until"),
+            "updated_at": bindparam("now"),
+            # Name the type: coalesce() has none, so the moment would be stored in another form and never compare equal.
+            "last_progress_at": func.coalesce(bindparam("progress_at", type_=_MOMENT), _JOBS.c.last_progress_at),
+            **{name: _JOBS.c[name] + bindparam(name) for name in COUNTERS.values()},
+        }
+    )
+    .returning(_JOBS.c.paused_at, _JOBS.c.not_before)
 )
-_as_json = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_IN_ORDER = ("new_outcome", "new_reason", "new_answer", "now", "by_attempt", "of_job", "of_no")
 
 
 class LedgerMismatch(RuntimeError):
@@ -67,10 +71,13 @@ class LedgerMismatch(RuntimeError):
 
 
 class LookedUp(NamedTuple):
-    """One number that was looked up, and the answer for all cells where it stands."""
+    """One number that was looked up, and the answer for all cells where it stands. `fresh`: the source has just given
+    it, not the cache."""
 
     number: WaitingNumber
     answer: Answer
+    e164: str = ""
+    fresh: bool = False
 
 
 def _nothing() -> None:
@@ -112,9 +119,8 @@ def save(
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
     until = now + timedelta(seconds=lease_seconds)
     progress_at = now if looked_up else None
-    fence = _COUNT.where(*holding.fence_of_job).returning(ScrapingJob.paused_at, ScrapingJob.not_before)
     of_all = {**moved, "final": final, "now": now, "until": until, "progress_at": progress_at}
-    held = connection.execute(fence, of_all).one_or_none()
+    held = connection.execute(_COUNT.where(*holding.fence_of_job), of_all).one_or_none()
     if held is None:
         db.session.rollback()
         raise AttemptTaken
@@ -139,29 +145,32 @@ def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequenc
     It goes straight to the driver: values that are the same in every row are converted once, which avoids SQLAlchemy's
     processing of each row of an executemany. That costs more than the database itself.
     """
-    sql, in_order, ready = _prepared(connection.dialect)
-    same = {"of_job": job_id, "now": ready["now"](now), "by_attempt": attempt}
+    sql, arranged, ready = _prepared(connection.dialect)
+    moment = ready["now"]
     words = {outcome: ready["new_outcome"](outcome) for outcome in Outcome}
+    at = moment(now)
     rows: list[Any] = []
-    for one in looked_up:
-        answer = one.answer
-        row = {
-            "new_outcome": words[answer.outcome], "new_reason": answer.reason,
-            "new_answer": _as_json(answer.fields) if answer.fields else None, "of_no": one.number.no, **same,
-        }  # fmt: skip
-        if answer.asked_at is not None:  # an answer from the cache keeps its own date
-            row["now"] = ready["now"](answer.asked_at)
-        rows.append(in_order(row) if in_order else row)
-    return connection.exec_driver_sql(sql, rows).rowcount
+    for number, answer, *_ in looked_up:
+        fields = orjson.dumps(answer.fields).decode() if answer.fields else None
+        asked_at = at if answer.asked_at is None else moment(answer.asked_at)  # the cache's keep their own date
+        rows.append((words[answer.outcome], answer.reason, fields, asked_at, attempt, job_id, number.no))
+    return connection.exec_driver_sql(sql, arranged(rows) if arranged else rows).rowcount
 
 
 @cache
-def _prepared(dialect: Dialect) -> tuple[str, Callable[[Any], Any] | None, dict[str, Callable[[Any], Any]]]:
-    """Return the statement in this database's dialect, a function that puts a row's values in order where they are
-    passed by position (None where they go by name), and a converter for each value."""
+def _prepared(
+    dialect: Dialect,
+) -> tuple[str, Callable[[Sequence[tuple[Any, ...]]], list[Any]] | None, dict[str, Callable[[Any], Any]]]:
+    """Return the statement in this database's dialect, a function that arranges rows whose values are `_IN_ORDER` as
+    the driver takes them (None where it takes them so), and a converter for each value."""
     compiled = _WRITE_NUMBER.compile(dialect=dialect)
-    in_order = itemgetter(*compiled.positiontup) if compiled.positiontup else None
-    return str(compiled), in_order, {name: _ready(bind.type, dialect) for name, bind in compiled.binds.items()}
+    converters = {name: _ready(bind.type, dialect) for name, bind in compiled.binds.items()}
+    if not compiled.positiontup:
+        return str(compiled), lambda rows: [dict(zip(_IN_ORDER, row, strict=True)) for row in rows], converters
+    if tuple(compiled.positiontup) == _IN_ORDER:
+        return str(compiled), None, converters
+    in_order = itemgetter(*map(_IN_ORDER.index, compiled.positiontup))
+    return str(compiled), lambda rows: list(map(in_order, rows)), converters
 
 
 def _ready(of: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]:

@@ -85,6 +85,7 @@ def poll_request(batch: Batch, rules: Poll) -> Request:
         timeout_seconds=batch.request.timeout_seconds,
         max_body_bytes=batch.request.max_body_bytes,
         redirects=batch.request.redirects,
+        reading=batch.request.reading,
     )
 
 

@@ -4,6 +4,7 @@ The classes are those of any careful HTTP client: final, worth another try, or a
 response; `session` acts on the verdict.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
@@ -46,6 +47,7 @@ BY_STATUS = {
 }
 _BY_RULE: dict[str, Verdict] = {
     **{code: Verdict(code) for code in REFUSALS},
+    "limited": Verdict.LIMITED,
     "not_found": Verdict.NOT_FOUND,
     "rejected": Verdict.REJECTED,
     "retry": Verdict.TEMPORARY,
@@ -68,7 +70,7 @@ def classify(response: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]])
 def classify_whole(response: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
     """The verdict on a response about many numbers, as far as it concerns all of them. The rules `not_found`,
     `rejected` and `success` are about one number, and are checked on its item."""
-    rules_for_all = {name: outcomes[name] for name in (*REFUSALS, "retry") if name in outcomes}
+    rules_for_all = {name: outcomes[name] for name in (*REFUSALS, "limited", "retry") if name in outcomes}
     verdict = classify(response, rules_for_all)
     return Verdict.TEMPORARY if verdict == Verdict.NOT_FOUND else verdict
 
@@ -91,6 +93,18 @@ def first_rule(response: SourceResponse, outcomes: Mapping[str, tuple[Rule, ...]
 
 def any_holds(rules: Iterable[Rule], response: SourceResponse) -> bool:
     return any(_holds(rule, response) for rule in rules)
+
+
+def asked_wait(rules: Iterable[Rule], content: Any) -> float | None:
+    """The seconds that a JSON answer asks us to wait, where a rule of `limited` says where they are."""
+    for rule in rules:
+        seconds = search(rule.wait, content) if rule.wait and (not rule.json or _is_true(rule.json, content)) else None
+        try:
+            if seconds is not None and not isinstance(seconds, bool) and 0 <= float(seconds) < math.inf:
+                return float(seconds)
+        except (TypeError, ValueError):
+            continue
+    return None
 
 
 def is_rate_limited(response: SourceResponse) -> bool:

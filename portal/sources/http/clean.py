@@ -7,8 +7,7 @@ not store. Pure.
 import re
 from typing import Any
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
-_HALF = re.compile(r"[\ud800-\udfff]")
+_UNWANTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 # What can bring one into a parsed value: the character itself, or an escape. Without any, the value is clean already
 # and is not walked: most answers have letters such as Á, or emoji, in either form, and pass. Two halves of a pair that
 # stand side by side are one character.
@@ -23,8 +22,9 @@ _PLAIN = r"\\u"
 
 
 def clean_text(text: str) -> str:
-    """The text without control characters, except tab and line breaks; half a surrogate pair becomes U+FFFD."""
-    return _HALF.sub("\ufffd", _CONTROL.sub("", text))
+    """The text without control characters, except tab and line breaks, and without halves of surrogate pairs.
+    U+FFFD stays: it says that bytes could not be read."""
+    return _UNWANTED.sub("", text)
 
 
 def clean_json(value: Any, text: str) -> Any:

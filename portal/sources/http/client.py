@@ -68,7 +68,7 @@ class SourceClient:
         except (requests.RequestException, HTTPError, OSError) as error:
             response.close()
             raise NoResponse(type(error).__name__) from None
-        return SourceResponse(response.status_code, dict(response.headers), body, whole=whole)
+        return SourceResponse(response.status_code, dict(response.headers), body, whole, request.reading)
 
     def _read_body(self, response: requests.Response, limit: int, until: float) -> tuple[bytes, bool]:
         """The body, and whether it is complete. Stops at the limit, as a body may be endless."""

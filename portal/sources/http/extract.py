@@ -1,6 +1,6 @@
 """Extracts the fields of one answer: by JMESPath from JSON, by CSS or XPath from a page.
 
-Its only check is for required fields that are missing.
+Checks only for required fields that are missing and for characters that could not be read.
 """
 
 import re
@@ -11,6 +11,7 @@ from parsel import Selector
 
 from portal.sources.http.classify import search
 from portal.sources.http.clean import clean_text
+from portal.sources.http.response import UnreadableResponse
 from portal.sources.recipes.model import FieldRule
 from portal.sources.recipes.patterns import first_group
 from portal.sources.recipes.toml_table import plain
@@ -25,7 +26,8 @@ class FieldMissing(ValueError):
 
 
 def extract_fields(fields: Iterable[FieldRule], content: Any) -> dict[str, str]:
-    """The values that are not empty, by field. `content` is a page's Selector or a JSON value. Raises FieldMissing."""
+    """The values that are not empty, by field. `content` is a page's Selector or a JSON value. Raises FieldMissing
+    and UnreadableResponse."""
     found = {}
     for field in fields:
         value = _value(field, content)
@@ -44,6 +46,8 @@ def _value(field: FieldRule, content: Any) -> str:
     text = text.strip() if field.strip else text
     if field.regex:
         text = first_group(field.regex, text)
+    if "\ufffd" in text:  # read in the wrong charset, here or at the source
+        raise UnreadableResponse(f"unreadable characters in {field.name}")
     if field.map:
         text = field.map.get(text, field.map.get("*", text))
     elif field.type == "bool" and text:

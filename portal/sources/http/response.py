@@ -15,6 +15,7 @@ from parsel import Selector
 from w3lib.encoding import html_to_unicode, http_content_type_encoding
 
 from portal.sources.http.clean import clean_json, clean_text
+from portal.sources.recipes.model import AnswerReading
 
 MOST_ATTRIBUTES = 1000  # of one element: the parser's time grows with their square
 FALLBACK = "cp1252"  # for bytes that say nothing and are no UTF-8: Latin-1, as browsers read it
@@ -32,6 +33,7 @@ class SourceResponse:
     headers: Mapping[str, str]
     body: bytes
     whole: bool = True  # False: longer than the limit, and cut there
+    reading: AnswerReading = AnswerReading()
     verdict: str = ""  # set once it is classified, so that the rules are checked once
     about: tuple[str, ...] = ()  # the numbers, or the ticket, that were asked about
     sent_at: int = 0  # the moment of its request, as `refusals` counts
@@ -41,9 +43,12 @@ class SourceResponse:
 
     @cached_property
     def text(self) -> str:
-        """The body as clean text, in the charset that its header, its own beginning or its bytes tell."""
+        """The body as clean text, in the charset that the recipe, its header, its own beginning or its bytes tell. What
+        that charset cannot read is U+FFFD."""
         kind = self.headers.get("content-type", "")
-        if "html" in kind.lower() or "xml" in kind.lower() or (not kind and self.body.lstrip()[:1] == b"<"):
+        if self.reading.charset:
+            decoded = self.body.decode(self.reading.charset, "replace").removeprefix("\ufeff")
+        elif "html" in kind.lower() or "xml" in kind.lower() or (not kind and self.body.lstrip()[:1] == b"<"):
             decoded = html_to_unicode(kind or None, self.body, auto_detect_fun=_guessed)[1]
         else:
             decoded = self.body.decode(self._charset(), "replace").removeprefix("\ufeff")
@@ -51,6 +56,8 @@ class SourceResponse:
 
     def _charset(self) -> str:
         """The charset of a body that is no page."""
+        if self.reading.charset:
+            return self.reading.charset
         declared = http_content_type_encoding(self.headers.get("content-type", ""))
         if declared:
             return declared
@@ -68,6 +75,9 @@ class SourceResponse:
             raise UnreadableResponse("longer than its limit")
         try:
             text = self.body.decode(self._charset()).removeprefix("\ufeff")
+        except UnicodeError as error:
+            raise UnreadableResponse("not in its charset") from error
+        try:
             return clean_json(json.loads(text), text)
         except (ValueError, RecursionError) as error:
             raise UnreadableResponse("not JSON") from error

@@ -20,7 +20,7 @@ from portal.sources.base import Answer, LookupEnded, Outcome, SourceBusy, Source
 from portal.sources.http.answer_samples import Samples
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
-from portal.sources.http.classify import Verdict, classify, classify_whole
+from portal.sources.http.classify import Verdict, asked_wait, classify, classify_whole
 from portal.sources.http.client import NoResponse, RequestInterrupted, SourceClient
 from portal.sources.http.disguised import refusal_in
 from portal.sources.http.extract import FieldMissing, extract_fields
@@ -190,7 +190,6 @@ class SourceSession:
             self._breaker.succeeded()  # the source is alive
             self._slow_down(response)
             return
-        self._limited_since = None
         # While fetching, "not yet" shows that the source is alive.
         if verdict == Verdict.TEMPORARY and not (fetching and response.status < 500):
             self._breaker.failed()
@@ -233,18 +232,35 @@ class SourceSession:
         self._breaker.trip(verdict.value)
         raise refusal
 
-    def _slow_down(self, response: SourceResponse) -> None:
-        """Slow down every worker after "too many requests". Raises SourceBusy when that lasts too long."""
+    def _answered(self, response: SourceResponse) -> None:
+        """Note that the source has answered."""
+        self._limited_since = None
+        self._refusals.answered(response.sent_at)
+
+    def _slow_down(self, response: SourceResponse, content: Any = None) -> None:
+        """Slow down every worker after "too many requests", which `content`, one number's item, may say as well. Raises
+        SourceBusy when that lasts too long."""
         now = time.monotonic()
         with self._lock:
             since = self._limited_since = self._limited_since or now
         wanted = retry_after_seconds(response.headers, datetime.now(UTC), BELIEVED_SECONDS)
+        if wanted is None:
+            wanted = self._asked_wait(response, content)
         # Without a Retry-After: as long again as the source has been saying so.
         seconds = wanted if wanted is not None else min(max(1.0, now - since), LIMITED_SECONDS)
         self._limiter.report(CauseCode.RATE_LIMITED)
         if seconds > LIMITED_SECONDS or now - since > LIMITED_SECONDS:
             raise SourceBusy(CauseCode.RATE_LIMITED, max(seconds, 1.0))
         self._limiter.pause(seconds)
+
+    def _asked_wait(self, response: SourceResponse, content: Any) -> float | None:
+        """The seconds that the answer itself asks us to wait, where the recipe says where they are."""
+        rules = [rule for rule in self.recipe.outcomes.get("limited", ()) if rule.wait]
+        try:
+            seconds = asked_wait(rules, response.json if content is None else content) if rules else None
+        except UnreadableResponse:
+            return None
+        return None if seconds is None else min(seconds, BELIEVED_SECONDS)
 
     def _obey_robots(self, filled: FilledRequest) -> None:
         if not self.recipe.limits.robots:
@@ -268,16 +284,19 @@ class SourceSession:
         with self._lock:
             self._bad_requests.clear()
         if verdict == Verdict.LIMITED:
+            if response.verdict != Verdict.LIMITED:  # found in one number's item: slow down once for each response
+                response.verdict = Verdict.LIMITED
+                self._slow_down(response, content)
             return Answer(Outcome.FAILED, reason=CauseCode.RATE_LIMITED)
         if verdict == Verdict.TEMPORARY:
             return self.temporary()
         if verdict in REFUSALS:
             return self._refused(number, verdict, response, content)
         if verdict == Verdict.REJECTED:
-            self._refusals.answered(response.sent_at)
+            self._answered(response)
             return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)
         if verdict == Verdict.NOT_FOUND:
-            self._refusals.answered(response.sent_at)
+            self._answered(response)
             self._count_rows(readable=True)
             return Answer(Outcome.NOT_FOUND)
         fields: dict[str, str] = {}
@@ -293,7 +312,7 @@ class SourceSession:
         except (UnreadableResponse, FieldMissing) as error:
             why = f"no field {error}" if isinstance(error, FieldMissing) else str(error)
             return self._without_fields(number, response, why, content)
-        self._refusals.answered(response.sent_at)
+        self._answered(response)
         self._count_rows(readable=True)
         return Answer(Outcome.FOUND, fields)
 

@@ -6,6 +6,7 @@ Opens that file and checks that its samples exist; uses no network and no enviro
 import hashlib
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import phonenumbers
@@ -68,6 +69,10 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         table.wrong("name", "name_taken")
     kind = AnswerFormat(table.one_of("kind", tuple(AnswerFormat), None))
     request, batch = _requests(table, kind)
+    if (answer_table := table.table("answer")) is not None:
+        reading = sections.answer(answer_table)
+        request = replace(request, reading=reading)
+        batch = batch and replace(batch, request=replace(batch.request, reading=reading))
     fields = _fields(table, kind)
     limits_table, outcome_table = table.table("limits"), table.table("outcome")
     recipe = Recipe(
@@ -108,7 +113,10 @@ def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | No
 
 
 def _outcomes(table: TomlTable, kind: AnswerFormat) -> dict[str, tuple[Rule, ...]]:
-    found = {name: tuple(sections.rule(one, kind) for one in table.tables(name)) for name in RULE_NAMES}
+    found = {
+        name: tuple(sections.rule(one, kind, may_wait=name == "limited") for one in table.tables(name))
+        for name in RULE_NAMES
+    }
     table.end()
     return {name: rules for name, rules in found.items() if rules}
 

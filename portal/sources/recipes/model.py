@@ -29,10 +29,18 @@ class Rule:
     json: str = ""  # a JMESPath expression that gives true
     css: str = ""  # a selector that matches an element
     text: str = ""  # a text in the body, in upper or lower case
+    wait: str = ""  # in a rule of `limited`: JMESPath to the seconds that the source asks us to wait
 
 
 # In the order in which they are checked; the first that holds decides.
-RULE_NAMES = (*REFUSALS, "not_found", "rejected", "retry", "success")
+RULE_NAMES = (*REFUSALS, "limited", "not_found", "rejected", "retry", "success")
+
+
+@dataclass(frozen=True)
+class AnswerReading:
+    """How the bytes of an answer are read."""
+
+    charset: str = ""  # a codec of Python; empty: as the answer itself says
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Request:
     timeout_seconds: float = 10.0  # for the whole exchange, not for each of its parts
     max_body_bytes: int = 1_000_000
     redirects: int = 0
+    reading: AnswerReading = AnswerReading()  # of its response
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Each function records the mistakes that it finds and continues. Opens no file: `loader` checks that samples exist.
 """
 
+import codecs
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,8 +13,18 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from lxml import etree
 from parsel import Selector
+from w3lib.encoding import resolve_encoding
 
-from portal.sources.recipes.model import AnswerFormat, Batch, FieldRule, Poll, Request, RequestLimits, Rule
+from portal.sources.recipes.model import (
+    AnswerFormat,
+    AnswerReading,
+    Batch,
+    FieldRule,
+    Poll,
+    Request,
+    RequestLimits,
+    Rule,
+)
 from portal.sources.recipes.patterns import pattern
 from portal.sources.recipes.placeholders import FORMS, PLACEHOLDER, names_in, placeholders
 from portal.sources.recipes.toml_table import TomlTable
@@ -166,8 +177,19 @@ def poll(table: TomlTable) -> Poll:
     return found
 
 
-def rule(table: TomlTable, kind: AnswerFormat) -> Rule:
-    """One rule; `css` is for pages only, `json` for all other kinds."""
+def answer(table: TomlTable) -> AnswerReading:
+    """How the answer's bytes are read."""
+    charset = table.text("charset")
+    codec = resolve_encoding(charset) if charset else ""
+    if codec is None or (codec and not codecs.lookup(codec)._is_text_encoding):
+        table.wrong("charset", "bad_charset")
+        codec = ""
+    table.end()
+    return AnswerReading(codec)
+
+
+def rule(table: TomlTable, kind: AnswerFormat, *, may_wait: bool = False) -> Rule:
+    """One rule; `css` is for pages only, `json` and `wait` for all other kinds."""
     status = table.raw("status")
     numbers = status if isinstance(status, list) else [status] if status is not None else []
     if not all(type(one) is int and 100 <= one <= 599 for one in numbers):
@@ -177,7 +199,15 @@ def rule(table: TomlTable, kind: AnswerFormat) -> Rule:
         table.wrong("css", "html_only")
     if table.has("json") and kind == AnswerFormat.HTML:
         table.wrong("json", "json_only")
-    found = Rule(tuple(numbers), expression(table, "json", path), expression(table, "css", css), table.text("text"))
+    if may_wait and table.has("wait") and kind == AnswerFormat.HTML:
+        table.wrong("wait", "json_only")
+    found = Rule(
+        tuple(numbers),
+        expression(table, "json", path),
+        expression(table, "css", css),
+        table.text("text"),
+        expression(table, "wait", path) if may_wait else "",
+    )
     if not (status is not None or found.json or found.css or found.text):
         table.wrong("", "no_rule")
     table.end()

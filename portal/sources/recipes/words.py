@@ -30,6 +30,7 @@ SENTENCES: dict[str, LazyString] = {
     "bad_rate": _("Write a rate such as 10/s, 600/min or 5000/h."),
     "bad_days": _("Write a time such as 30 days."),
     "bad_status": _("Write a list of status codes from 100 to 599."),
+    "bad_charset": _("Write the name of a charset such as utf-8, iso-8859-1 or windows-1252."),
     "bad_path": _("This is not a valid JMESPath expression."),
     "bad_css": _("This is not a valid CSS selector."),
     "bad_xpath": _("This is not a valid XPath expression. Its functions re:test, re:match and re:replace cannot be"

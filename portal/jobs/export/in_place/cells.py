@@ -19,6 +19,7 @@ _EPOCH_1900 = datetime(1899, 12, 30)  # noqa: DTZ001 - Excel's dates have no zon
 _EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
 _FIRST_DAY = datetime(1900, 3, 1)  # noqa: DTZ001 - before it, Excel's calendar is a day off
 _TO_CHANGE = re.compile("[^ -%'-;=?-^`-\ud7ff\ue000-\ufffd]")  # control characters, &, <, >, _ and the rare ones
+_AS_IT_IS = re.compile("[!-%'-;=?-^`-~](?:[ -%'-;=?-^`-~]*[!-%'-;=?-^`-~])?")
 _KNOWN = 8192  # texts and dates kept: statuses and operators repeat, numbers do not
 
 
@@ -39,28 +40,31 @@ class CellWriter:
         self._tones = {tone: f' s="{number}"' for tone, number in styles.tones.items()}
         self._moment_style = styles.moment
         self._epoch, self._first_day = (_EPOCH_1904, _EPOCH_1904) if from_1904 else (_EPOCH_1900, _FIRST_DAY)
+        self._before, self._after = f' t="inlineStr"><{p}is><{p}t>', f"</{p}t></{p}is></{p}c>"
         self._texts: dict[str, str] = {}
         self._moments: dict[datetime, str] = {}
 
     def cells(self, row: AddedRow, neighbour: bytes | None = None) -> bytes:
         """The cells of one row. Headings take the format `neighbour` of the cell before them."""
         number = f'{row.row_no}"'
-        texts = self._texts
+        known = self._texts.get
         out: list[str] = []
+        add = out.append
         heading = row.tone is Tone.HEADING
         tone = self._tones.get(row.tone, "") if not heading else f' s="{neighbour.decode()}"' if neighbour else ""
         toned, more = row.tone_at, row.more_tones
-        for place, (start, value) in enumerate(zip(self._starts, row.cells, strict=False)):
+        place = -1
+        for start, value in zip(self._starts, row.cells, strict=False):
+            place += 1
             style = tone if heading or place == toned else ""
             if more and place in more:
                 style = self._tones.get(more[place], "")
             if type(value) is str:
-                content = texts.get(value) or self._text(value)
-                out.append(f"{start}{number}{style}{content}")
+                add(f"{start}{number}{style}{known(value) or self._text(value)}")
             elif value is not None:
-                out.append(f"{start}{number}{self._other(value)}")
+                add(f"{start}{number}{self._other(value)}")
             elif style:
-                out.append(f"{start}{number}{style}/>")
+                add(f"{start}{number}{style}/>")
         return "".join(out).encode()
 
     def whole_row(self, row: AddedRow) -> bytes:
@@ -68,10 +72,13 @@ class CellWriter:
         return f'<{self._p}row r="{row.row_no}">'.encode() + self.cells(row) + f"</{self._p}row>".encode()
 
     def _text(self, text: str) -> str:
-        p = self._p
-        # Outer spaces and line breaks would be lost without it.
-        kept = ' xml:space="preserve"' if text != text.strip() or "\n" in text else ""
-        content = f' t="inlineStr"><{p}is><{p}t{kept}>{xml_text(text)}</{p}t></{p}is></{p}c>'
+        if _AS_IT_IS.fullmatch(text) and len(text) <= MAX_CELL_CHARACTERS:  # the usual case
+            content = f"{self._before}{text}{self._after}"
+        else:
+            p = self._p
+            # Outer spaces and line breaks would be lost without it.
+            kept = ' xml:space="preserve"' if text != text.strip() or "\n" in text else ""
+            content = f' t="inlineStr"><{p}is><{p}t{kept}>{xml_text(text)}{self._after}'
         if len(self._texts) >= _KNOWN:
             self._texts.clear()
         self._texts[text] = content
@@ -80,10 +87,10 @@ class CellWriter:
     def _other(self, value: AddedCell) -> str:
         p = self._p
         match value:
-            case bool():
-                return f' t="b"><{p}v>{value:d}</{p}v></{p}c>'
             case datetime():
                 return self._moments.get(value) or self._moment(value)
+            case bool():
+                return f' t="b"><{p}v>{value:d}</{p}v></{p}c>'
             case int() | float() if isfinite(value):
                 return f"><{p}v>{value!r}</{p}v></{p}c>"
             case _:

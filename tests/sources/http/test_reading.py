@@ -1,0 +1,102 @@
+"""How an answer is read: its charset, and what no charset can read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from portal.causes import CauseCode
+from portal.jobs.attempt import number_queue, runner
+from portal.jobs.attempt.runner import Conditions
+from portal.jobs.core.retry_backoff import Backoff
+from portal.jobs.core.status import Status
+from portal.sources.base import NoTickets, Outcome, SourceBusy
+from portal.sources.http.extract import extract_fields
+from portal.sources.http.response import SourceResponse, UnreadableResponse
+from portal.sources.recipes.model import AnswerReading, FieldRule
+from tests.support.cast import NOW, mobile
+from tests.support.misbehaving import misbehaving
+from tests.support.recipes import recipe, registered
+
+ANSWER = '{"status": "ok", "data": {"operator": "Telefónica", "ported": true}}'
+PAGE = "<dl class='record'><dd class='operator'>Telefónica</dd></dl>"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type", "body", "reading", "outcome"),
+    [
+        ("json", "application/json; charset=utf-8", ANSWER.encode("latin-1"), "", Outcome.FAILED),
+        ("json", "application/json; charset=utf-8", ANSWER.encode("latin-1"), "latin-1", Outcome.FOUND),
+        ("json", "application/json", ANSWER.replace("ó", "\ufffd").encode(), "", Outcome.FAILED),
+        ("html", "text/html; charset=utf-8", PAGE.encode("latin-1"), "", Outcome.FAILED),
+        ("html", "text/html; charset=utf-8", PAGE.encode("cp1252"), "windows-1252", Outcome.FOUND),
+        ("html", "text/html", f'<meta charset="utf-8">{PAGE}'.encode("latin-1"), "", Outcome.FAILED),
+    ],
+)
+def test_what_cannot_be_read_is_never_found(
+    tmp_path: Path, kind: str, content_type: str, body: bytes, reading: str, outcome: Outcome
+) -> None:
+    word = f'[answer]\ncharset = "{reading}"\n[limits]\n' if reading else "[limits]\n"
+    with misbehaving() as server:
+        server.raw[""] = (200, content_type, body)
+        with registered(recipe(tmp_path, kind, server.url, changed=("[limits]\n", word))) as source:
+            answer = source.lookup(f"+34{mobile(0)}")
+    assert (answer.outcome, answer.fields.get("operator")) == (
+        outcome,
+        "Telefónica" if outcome == Outcome.FOUND else None,
+    )
+
+
+def test_half_an_emoji_is_taken_out_and_not_unreadable() -> None:
+    value = SourceResponse(200, {}, b'{"x": "Orange \\ud83d"}').json
+    assert extract_fields([FieldRule("x", path="x")], value) == {"x": "Orange"}
+
+
+def test_an_answer_that_is_not_in_its_charset_says_so() -> None:
+    for response in (
+        SourceResponse(200, {"content-type": "application/json; charset=utf-8"}, b'{"x": "\xf3"}'),
+        SourceResponse(200, {}, b'{"x": "\xf3"}', reading=AnswerReading("utf-8")),
+    ):
+        with pytest.raises(UnreadableResponse, match="not in its charset"):
+            _ = response.json
+
+
+# ── too many requests, inside an answer ─────────────────────────────────────────────────────────────────────────────
+
+BUSY = {"status": "error", "error": {"code": 106, "seconds": "0.05"}}
+LIMITED = "limited = [{ json = \"error.code == `106`\", wait = 'error.seconds' }]\n"
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(number_queue, "BASE_SECONDS", 0.02)
+
+
+@pytest.mark.parametrize("kind", ["json", "many"])
+def test_slow_down_inside_an_answer_costs_no_try(
+    app, alice, make_job, tmp_path: Path, short_waits: None, kind: str
+) -> None:
+    """Two of three lookups are throttled with status 200: the file completes in its first attempt."""
+    with misbehaving(lambda number, nth: "limited_inside" if nth < 5 and int(number) % 3 else None) as server:
+        server.limited_inside = json.dumps(BUSY if kind == "json" else {"results": []} | BUSY)
+        made = recipe(tmp_path, kind, server.url, changed=("[outcome]\n", f"[outcome]\n{LIMITED}"))
+        with registered(made):
+            job = make_job(alice, 30, source=made.name)
+            assert (
+                runner.run(job.id, 0, Conditions(worker="w", lease_seconds=60, backoff=Backoff(), clock=lambda: NOW))
+                == Status.COMPLETED
+            )
+    assert (job.retry_count, job.failed_count) == (0, 0)
+    assert max(server.calls.values()) >= 5, "more often than a number has tries"
+
+
+def test_one_limited_item_slows_down_and_the_others_are_kept(tmp_path: Path) -> None:
+    first, second = f"+34{mobile(0)}", f"+34{mobile(1)}"
+    rule = "limited = [{ json = \"status == 'busy'\", wait = 'seconds' }]\n"
+    with misbehaving() as server:
+        server.items[second] = {"number": second, "status": "busy", "seconds": 900}
+        made = recipe(tmp_path, "many", server.url, changed=("[outcome]\n", f"[outcome]\n{rule}"))
+        with registered(made) as source, pytest.raises(SourceBusy, match=CauseCode.RATE_LIMITED) as ended:
+            source.open_session(lambda: False, NoTickets()).lookup_many([first, second])
+    assert ended.value.seconds == 900
+    assert {number: answer.outcome for number, answer in ended.value.answers.items()} == {first: Outcome.FOUND}
