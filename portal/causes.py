@@ -41,6 +41,8 @@ class CauseCode(StrEnum):
     CREDENTIALS = "credentials"
     NO_CREDIT = "no_credit"
     PAGE_CHANGED = "page_changed"
+    ANSWERS_UNUSABLE = "answers_unusable"  # the same, and no answer of it was ever usable
+    NOTHING_THERE = "nothing_there"  # 404 for every number
     RECIPE_BROKEN = "recipe_broken"
     SECRET_MISSING = "secret_missing"  # noqa: S105
     ADDRESS_REFUSED = "address_refused"
@@ -274,6 +276,27 @@ _TABLE = (
         _NOT_UNTIL_FIXED,
         _RETRY_ONCE_FIXED,
         N_("Fix the source’s recipe, which no longer matches its page, and run its tests. Then retry these."),
+        for_admin=True,
+    ),
+    Cause(
+        CauseCode.ANSWERS_UNUSABLE,
+        Side.ADMIN,
+        N_("The source answers, but we cannot read any of its answers."),
+        _NOT_UNTIL_FIXED,
+        _RETRY_ONCE_FIXED,
+        N_("Compare the recipe with the sample of an answer on the file’s page, and fix it. Then retry these."),
+        for_admin=True,
+    ),
+    Cause(
+        CauseCode.NOTHING_THERE,
+        Side.ADMIN,
+        N_("The source answered 404 (not found) for every number. Its address may be wrong."),
+        _NOT_UNTIL_FIXED,
+        _RETRY_ONCE_FIXED,
+        N_(
+            "Check the address in the source’s recipe. If 404 is how it says that it does not know a number, add a rule"
+            " not_found with status 404. Then retry these."
+        ),
         for_admin=True,
     ),
     Cause(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal.sources.base import Outcome
-from portal.sources.http.batch import by_number
+from portal.sources.http.batch import MISSING, by_number
 from portal.sources.http.classify import Verdict, classify, classify_item, classify_whole, search
 from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.response import SourceResponse, UnreadableResponse
@@ -76,7 +76,9 @@ def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
             content: Any = None
             if verdict == Verdict.OK:
                 items = search(recipe.batch.items, response.json)
-                item_of = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
+                item_of, _ = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
+                if number not in item_of and isinstance(items, list) and recipe.batch.missing in MISSING:
+                    return ReadAnswer(OUTCOMES[MISSING[recipe.batch.missing]])
                 if number not in item_of:
                     return ReadAnswer(Outcome.FAILED, difference=Difference("no_item", expected=number))
                 content = item_of[number]
@@ -87,7 +89,7 @@ def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
         if verdict != Verdict.OK:
             return ReadAnswer(OUTCOMES.get(verdict, Outcome.FAILED))
         if content is None:
-            content = response.page if recipe.kind == AnswerFormat.HTML else response.json
+            content = response.content
         fields = extract_fields(recipe.fields, content)
         return ReadAnswer(Outcome.FOUND if fields else Outcome.FAILED, fields)
     except UnreadableResponse:

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 DRAIN_SECONDS = 2.0  # after a stop, answers that are nearly ready are still fetched; the next attempt fetches the rest
 STEP_SECONDS = 0.2
 UNKNOWN, GONE = 404, 410  # 410 is final; 404 may also mean "not yet"
+UNREADABLE = (CauseCode.PAGE_CHANGED, CauseCode.ANSWERS_UNUSABLE)
 
 Answers = Mapping[str, Answer]
 
@@ -168,7 +169,7 @@ class AsyncBatches:
         except LookupEnded as ended:
             pending.answers, pending.ended = ended.answers, ended
         unreadable = CauseCode.SOURCE_ERROR in {answer.reason for answer in pending.answers.values()} or (
-            pending.ended is not None and pending.ended.reason == CauseCode.PAGE_CHANGED
+            pending.ended is not None and pending.ended.reason in UNREADABLE
         )
         # Answers that are paid for and cannot be read keep their ticket: a fixed recipe fetches them at no cost.
         if unreadable and pending.age_seconds <= self._poll.keep_seconds:

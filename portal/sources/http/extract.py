@@ -9,6 +9,7 @@ from typing import Any
 
 from parsel import Selector
 
+from portal.sources.http import field_values
 from portal.sources.http.classify import search
 from portal.sources.http.clean import clean_text
 from portal.sources.http.response import UnreadableResponse
@@ -16,8 +17,6 @@ from portal.sources.recipes.model import FieldRule
 from portal.sources.recipes.patterns import first_group
 from portal.sources.recipes.toml_table import plain
 
-YES = {"true", "yes", "y", "1", "si", "sí", "on", "oui", "ja"}
-NO = {"false", "no", "n", "0", "off", "non", "nein"}
 MAX_LENGTH = 1000  # characters in one value, which goes into a cell of the file
 
 
@@ -50,11 +49,12 @@ def _value(field: FieldRule, content: Any) -> str:
         raise UnreadableResponse(f"unreadable characters in {field.name}")
     if field.map:
         text = field.map.get(text, field.map.get("*", text))
-    elif field.type == "bool" and text:
-        word = text.lower()
-        text = "yes" if word in YES else "no" if word in NO else ""
+    elif field.type == "bool":
+        text = field_values.yes_or_no(text)
     elif field.type == "number":
-        text = text if _is_number(text) else ""
+        text = field_values.number(text, field.decimal)
+    elif field.type == "date":
+        text = field_values.day(text, field.format)
     return text
 
 
@@ -76,7 +76,3 @@ def _from_page(field: FieldRule, page: Selector) -> str | None:
         found = page.xpath(field.xpath)
     value = found.get()
     return None if value is None else str(value)
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[+-]?\d+(?:[.,]\d+)?", text) is not None

@@ -18,6 +18,7 @@ from portal.sources.http.clean import clean_json, clean_text
 from portal.sources.recipes.model import AnswerReading
 
 MOST_ATTRIBUTES = 1000  # of one element: the parser's time grows with their square
+DECODED = ("", "identity", "gzip", "x-gzip", "deflate")  # what a body may be compressed with: we ask for no other
 FALLBACK = "cp1252"  # for bytes that say nothing and are no UTF-8: Latin-1, as browsers read it
 
 
@@ -68,11 +69,20 @@ class SourceResponse:
     def lower(self) -> str:
         return self.text.lower()
 
+    def _check_body(self) -> None:
+        """Raises UnreadableResponse for a body that no format can be read from."""
+        if not self.whole:
+            raise UnreadableResponse("longer than its limit")
+        if not self.body.strip():
+            raise UnreadableResponse("empty")
+        encoding = self.headers.get("content-encoding", "").lower()
+        if encoding not in DECODED:
+            raise UnreadableResponse(f"compressed with {encoding}")
+
     @cached_property
     def json(self) -> Any:
         """The body as JSON. Raises UnreadableResponse."""
-        if not self.whole:
-            raise UnreadableResponse("longer than its limit")
+        self._check_body()
         try:
             text = self.body.decode(self._charset()).removeprefix("\ufeff")
         except UnicodeError as error:
@@ -83,10 +93,24 @@ class SourceResponse:
             raise UnreadableResponse("not JSON") from error
 
     @cached_property
+    def content(self) -> Any:
+        """The body in the format of the source: a JSON value, or a page. Raises UnreadableResponse."""
+        return self.page if self.reading.format == "html" else self.json
+
+    @property
+    def has_other_format(self) -> bool:
+        """Whether there is a body, and it is not in the format of the source."""
+        try:
+            return bool(self.body.strip()) and self.content is None
+        except UnreadableResponse:
+            return True
+
+    @cached_property
     def page(self) -> Selector:
         """The body as a page. Raises UnreadableResponse."""
+        self._check_body()
         kind = self.headers.get("content-type", "").lower()
-        if not self.whole or not self.text.strip() or (kind and "html" not in kind and "xml" not in kind):
+        if not self.text.strip() or (kind and "html" not in kind and "xml" not in kind):
             raise UnreadableResponse("not a page")
         if most_attributes(self.text) > MOST_ATTRIBUTES:
             raise UnreadableResponse("not a page")  # to read it would take a core for many seconds

@@ -69,10 +69,9 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         table.wrong("name", "name_taken")
     kind = AnswerFormat(table.one_of("kind", tuple(AnswerFormat), None))
     request, batch = _requests(table, kind)
-    if (answer_table := table.table("answer")) is not None:
-        reading = sections.answer(answer_table)
-        request = replace(request, reading=reading)
-        batch = batch and replace(batch, request=replace(batch.request, reading=reading))
+    reading = sections.answer(table.table("answer"), kind)
+    request = replace(request, reading=reading)
+    batch = batch and replace(batch, request=replace(batch.request, reading=reading))
     fields = _fields(table, kind)
     limits_table, outcome_table = table.table("limits"), table.table("outcome")
     recipe = Recipe(
@@ -109,7 +108,7 @@ def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | No
         return request, None
     if kind == AnswerFormat.HTML:
         table.wrong("batch", "json_only")
-    return request, sections.batch(batch_table, request, PORTAL_SETTINGS)
+    return request, sections.batch(batch_table, request, request_table, PORTAL_SETTINGS)
 
 
 def _outcomes(table: TomlTable, kind: AnswerFormat) -> dict[str, tuple[Rule, ...]]:

@@ -40,6 +40,7 @@ RULE_NAMES = (*REFUSALS, "limited", "not_found", "rejected", "retry", "success")
 class AnswerReading:
     """How the bytes of an answer are read."""
 
+    format: str = "json"  # or html
     charset: str = ""  # a codec of Python; empty: as the answer itself says
 
 
@@ -83,6 +84,7 @@ class Batch:
     items: str  # JMESPath to the list of answers
     key: str  # JMESPath within an item to its number
     number: str = "e164"  # the form of a number in {numbers_json}
+    missing: str = "retry"  # what it means that an answer has no item for a number: retry | not_found | rejected
     poll: Poll | None = None
 
 
@@ -104,7 +106,9 @@ class FieldRule:
     path: str = ""  # JMESPath
     css: str = ""
     xpath: str = ""
-    type: str = "text"  # text | bool | number
+    type: str = "text"  # text | bool | number | date
+    decimal: str = ""  # of a number: its decimal separator; empty: as `field_values.number` finds it
+    format: str = ""  # of a date: its form for strptime
     map: Mapping[str, str] = field(default_factory=dict)
     regex: str = ""
     strip: bool = True

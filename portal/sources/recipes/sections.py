@@ -6,6 +6,7 @@ Each function records the mistakes that it finds and continues. Opens no file: `
 import codecs
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,19 +52,17 @@ def request(
             table.wrong("headers", "bad_header")
     if body and method == "GET":
         table.wrong("method", "body_with_get")
+    # What a table takes from `base` was checked there.
     texts = {"url": url, "body": body, "headers": " ".join(headers.values())}
+    texts = {key: text for key, text in texts.items() if base is None or table.has(key)}
     known = tuple(dict.fromkeys((*wanted, *(WITH_MANY_NUMBERS if wanted == MANY_NUMBERS else ()), *FORMS)))
-    found: set[str] = set()
     for key, text in texts.items():
         for is_secret, name in placeholders(text):
-            found.add(name)
             if is_secret and name in settings:
                 table.wrong(key, "secret_is_setting", name=name)
             elif not is_secret and name not in known:
                 table.wrong(key, "bad_placeholder", name=name, known=", ".join(known))
-    if url and not found & set(wanted):
-        table.wrong("url", "no_number", known=", ".join(f"{{{name}}}" for name in wanted))
-    return Request(
+    found = Request(
         url=url,
         method=method,
         headers=headers,
@@ -72,6 +71,30 @@ def request(
         max_body_bytes=size(table, "max_body", base.max_body_bytes if base else 1_000_000),
         redirects=table.whole("redirects", base.redirects if base else 0, 0, 5),
     )
+    if url and wanted == ONE_NUMBER and not names_in(found) & set(wanted):
+        table.wrong("url", "no_number", known=_in_braces(wanted))
+    return found
+
+
+def _in_braces(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{{{name}}}" for name in names)
+
+
+def check_batch_numbers(found: Batch, tables: tuple[TomlTable, TomlTable]) -> None:
+    """Record that a batch's request names no numbers, or one of many. `tables`: [batch], and [request] that it takes
+    the rest from."""
+    asked = found.request
+    names = names_in(asked)
+    own, base = tables
+    if asked.url and not names & set(MANY_NUMBERS):
+        key = "body" if asked.body or asked.method == "POST" else "url"
+        (own if own.has(key) or not base.has(key) else base).wrong(key, "no_number", known=_in_braces(MANY_NUMBERS))
+    if found.size == 1:
+        return
+    for key, text in {"url": asked.url, "body": asked.body, "headers": " ".join(asked.headers.values())}.items():
+        for _, name in placeholders(text):
+            if name in FORMS:
+                (own if own.has(key) else base).wrong(key, "one_of_many", name=name)
 
 
 def address(table: TomlTable, key: str, default: str | None = None) -> str:
@@ -81,7 +104,9 @@ def address(table: TomlTable, key: str, default: str | None = None) -> str:
         return ""
     parts = urlsplit(PLACEHOLDER.sub("x", url))
     host = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
-    if parts.scheme not in ("http", "https") or not parts.netloc or "{" in host or "@" in host:
+    if "@" in host:
+        table.wrong(key, "user_in_address")
+    elif parts.scheme not in ("http", "https") or not parts.netloc or "{" in host:
         table.wrong(key, "bad_address")
     return url
 
@@ -138,7 +163,7 @@ def _days(table: TomlTable) -> float:
     return float(match[1])
 
 
-def batch(table: TomlTable, base: Request, settings: frozenset[str]) -> Batch:
+def batch(table: TomlTable, base: Request, base_table: TomlTable, settings: frozenset[str]) -> Batch:
     """The batch in a table. Its request takes from `base`, which is [request], what the table leaves out."""
     batch_request = request(table, MANY_NUMBERS, settings, base)
     poll_table = table.table("poll")
@@ -150,8 +175,10 @@ def batch(table: TomlTable, base: Request, settings: frozenset[str]) -> Batch:
         items=expression(table, "items", path, None),
         key=expression(table, "key", path, None),
         number=table.one_of("number", ("e164", "digits", "national"), "e164"),
+        missing=table.one_of("missing", ("retry", "not_found", "rejected"), "retry"),
         poll=poll(poll_table) if poll_table else None,
     )
+    check_batch_numbers(found, (table, base_table))
     table.end()
     return found
 
@@ -177,15 +204,18 @@ def poll(table: TomlTable) -> Poll:
     return found
 
 
-def answer(table: TomlTable) -> AnswerReading:
+def answer(table: TomlTable | None, kind: AnswerFormat) -> AnswerReading:
     """How the answer's bytes are read."""
+    form = "html" if kind == AnswerFormat.HTML else "json"
+    if table is None:
+        return AnswerReading(form)
     charset = table.text("charset")
     codec = resolve_encoding(charset) if charset else ""
     if codec is None or (codec and not codecs.lookup(codec)._is_text_encoding):
         table.wrong("charset", "bad_charset")
         codec = ""
     table.end()
-    return AnswerReading(codec)
+    return AnswerReading(form, codec)
 
 
 def rule(table: TomlTable, kind: AnswerFormat, *, may_wait: bool = False) -> Rule:
@@ -201,6 +231,8 @@ def rule(table: TomlTable, kind: AnswerFormat, *, may_wait: bool = False) -> Rul
         table.wrong("json", "json_only")
     if may_wait and table.has("wait") and kind == AnswerFormat.HTML:
         table.wrong("wait", "json_only")
+    if filled := filled_names(table.text("text")):
+        table.wrong("text", "not_filled_here", name=filled[0])
     found = Rule(
         tuple(numbers),
         expression(table, "json", path),
@@ -221,13 +253,18 @@ def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
         path=expression(table, "path", path),
         css=expression(table, "css", css),
         xpath=expression(table, "xpath", xpath),
-        type=table.one_of("type", ("text", "bool", "number"), "text"),
+        type=(value_type := table.one_of("type", ("text", "bool", "number", "date"), "text")),
+        decimal=table.one_of("decimal", (".", ","), ",") if table.has("decimal") else "",
+        format=expression(table, "format", date_format),
         map=table.texts("map"),
         regex=expression(table, "regex", regex),
         strip=table.yes_no("strip", True),
         required=table.yes_no("required", False),
         label=table.texts_by_language("label"),
     )
+    for key, its_type in (("decimal", "number"), ("format", "date")):
+        if table.has(key) and value_type != its_type:
+            table.wrong(key, "only_for_type", type=its_type)
     if sum(map(table.has, ("path", "css", "xpath"))) != 1:
         table.wrong("", "one_selector")
     elif table.has("path") and kind == AnswerFormat.HTML:
@@ -241,6 +278,8 @@ def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
 def expression(table: TomlTable, key: str, check: Callable[[str], Any], default: str | None = "") -> str:
     """A text that `check` accepts; else a mistake with a code made of the name of `check`, such as `bad_path`."""
     text = table.text(key, default)
+    if filled := filled_names(text):
+        table.wrong(key, "not_filled_here", name=filled[0])
     if text:
         try:
             check(text)
@@ -248,6 +287,12 @@ def expression(table: TomlTable, key: str, check: Callable[[str], Any], default:
             table.wrong(key, f"bad_{check.__name__}")
             return ""
     return text
+
+
+def filled_names(text: str) -> list[str]:
+    """The placeholders in a text that is not part of a request, where none is filled in."""
+    known = {*FORMS, *MANY_NUMBERS, *WITH_MANY_NUMBERS, "ticket"}
+    return [name for is_secret, name in placeholders(text) if is_secret or name in known]
 
 
 def path(text: str) -> None:
@@ -258,6 +303,13 @@ def path(text: str) -> None:
 def css(text: str) -> None:
     """Raises ValueError or SyntaxError."""
     Selector("<p/>").css(text)
+
+
+def date_format(text: str) -> None:
+    """Raises ValueError for what is no form of a whole date."""
+    sample = datetime(2001, 12, 31)  # noqa: DTZ001
+    if datetime.strptime(sample.strftime(text), text).date() != sample.date():  # noqa: DTZ007
+        raise ValueError("not a whole date")
 
 
 def xpath(text: str) -> None:

@@ -22,7 +22,14 @@ SENTENCES: dict[str, LazyString] = {
     "name_taken": _("Another source already has this name. Choose a different one."),
     "bad_address": _("The address must start with http:// or https:// and a host name. The host name cannot contain"
         " placeholders."),
-    "bad_placeholder": _("The placeholder “%(name)s” does not exist here. You can use: %(known)s."),
+    "user_in_address": _("Leave user and password out of the address. Send the header Authorization with Basic and a"
+        " secret, which is user:password in base64."),
+    "bad_placeholder": _("The placeholder “%(name)s” does not exist here. You can use: %(known)s. Double the"
+        " braces where they are part of the text, as in GraphQL."),
+    "one_of_many": _("The placeholder “%(name)s” is one number, and this batch has many. Use numbers_json or"
+        " size = 1."),
+    "not_filled_here": _("The placeholder “%(name)s” is filled in only in a request’s address, headers and"
+        " body."),
     "no_number": _("This request needs one of these placeholders: %(known)s."),
     "key_needs_poll": _("The placeholder batch_key is for sources that answer later. Add [batch.poll] or remove it."),
     "secret_is_setting": _("%(name)s is a setting of the portal. Choose a different name for the secret."),
@@ -37,6 +44,8 @@ SENTENCES: dict[str, LazyString] = {
         " used."),
     "bad_regex": _("This is not a valid regular expression, or it uses look-ahead, look-behind or back-references,"
         " which cannot be used here."),
+    "bad_date_format": _("Write the form of a whole date, with the marks of strptime for day, month and year."),
+    "only_for_type": _("Only a field of type %(type)s can use this."),
     "no_rule": _("A rule needs at least one of status, json, css and text."),
     "html_only": _("Only sources of kind html can use this."),
     "json_only": _("Only sources of kind json or batch can use this."),

@@ -55,10 +55,66 @@ def test_half_an_emoji_is_taken_out_and_not_unreadable() -> None:
 def test_an_answer_that_is_not_in_its_charset_says_so() -> None:
     for response in (
         SourceResponse(200, {"content-type": "application/json; charset=utf-8"}, b'{"x": "\xf3"}'),
-        SourceResponse(200, {}, b'{"x": "\xf3"}', reading=AnswerReading("utf-8")),
+        SourceResponse(200, {}, b'{"x": "\xf3"}', reading=AnswerReading(charset="utf-8")),
     ):
         with pytest.raises(UnreadableResponse, match="not in its charset"):
             _ = response.json
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "read"),
+    [
+        (0.0045, {}, "0.0045"),
+        ("0,0045", {}, "0.0045"),
+        ("0.00500000", {}, "0.005"),
+        (0.00001, {}, "0.00001"),
+        ("1.234,56", {}, "1234.56"),
+        ("1,234.56", {}, "1234.56"),
+        ("1.234.567", {}, "1234567"),
+        ("1 234,5", {}, "1234.5"),
+        ("1'234.50", {}, "1234.5"),
+        ("1.234", {}, "1.234"),
+        ("1.234", {"decimal": ","}, "1234"),
+        ("1,234", {"decimal": "."}, "1234"),
+        ("5 €", {}, "5"),
+        ("EUR 5,50", {}, "5.5"),
+        ("-0,50", {}, "-0.5"),
+        ("\u22125", {}, "-5"),
+        ("100", {}, "100"),
+        (100.0, {}, "100"),
+        (True, {}, ""),
+        ("5 of 10", {}, ""),
+        ("1,2.3,4", {}, ""),
+        ("n/a", {}, ""),
+        ("1e999999999", {}, ""),
+    ],
+)
+def test_a_number_is_a_number(written: object, field: dict[str, str], read: str) -> None:
+    rule = FieldRule("x", path="x", type="number", **field)
+    assert extract_fields([rule], {"x": written}).get("x", "") == read
+
+
+@pytest.mark.parametrize(
+    ("written", "form", "read"),
+    [
+        ("2026-05-31", "", "2026-05-31"),
+        ("2026-05-31T22:30:00Z", "", "2026-05-31"),
+        ("20260531", "", "2026-05-31"),
+        ("31/5/2026", "", "2026-05-31"),
+        ("31.05.2026 10:00", "", "2026-05-31"),
+        ("31 de mayo de 2026", "", "2026-05-31"),
+        ("1st May 2026", "", "2026-05-01"),
+        ("3 sept. 2026", "", "2026-09-03"),
+        (1780272000, "", "2026-06-01"),
+        (1780272000000, "", "2026-06-01"),
+        ("05/31/2026", "", ""),
+        ("05/31/2026", "%m/%d/%Y", "2026-05-31"),
+        ("31/02/2026", "", ""),
+        ("never", "", ""),
+    ],
+)
+def test_a_date_is_a_date(written: object, form: str, read: str) -> None:
+    assert extract_fields([FieldRule("x", path="x", type="date", format=form)], {"x": written}).get("x", "") == read
 
 
 # ── too many requests, inside an answer ─────────────────────────────────────────────────────────────────────────────

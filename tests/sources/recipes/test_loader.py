@@ -106,6 +106,11 @@ WRONG = [
     ("required = true", 'required = "yes"', "fields.kind.required", "not_yes_no"),
     ("required = true", 'regex = "("', "fields.kind.regex", "bad_regex"),
     ("operator = ", "Operator = ", "fields.Operator", "bad_name"),
+    ("https://api", "https://me:pass@api", "request.url", "user_in_address"),
+    ('"data.carrier.current"', '"data.\\"{digits}\\".current"', "fields.operator.path", "not_filled_here"),
+    ("{ json = \"status == 'unknown'\" }", '{ text = "{e164}" }', "outcome.not_found.text", "not_filled_here"),
+    ("required = true", 'type = "date", format = "%d/%m"', "fields.kind.format", "bad_date_format"),
+    ("required = true", 'type = "text", decimal = ","', "fields.kind.decimal", "only_for_type"),
     ("[limits]", "[answer]\ncharset = 'klingon'\n[limits]", "answer.charset", "bad_charset"),
     ("[limits]", "[answer]\ncharset = 'base64'\n[limits]", "answer.charset", "bad_charset"),
     ("not_found = [", "limited = [{ text = 'slow', wait = '..' }]\nnot_found = [", "outcome.limited.wait", "bad_path"),
@@ -183,14 +188,48 @@ def test_a_mistake_about_tickets_is_named(tmp_path: Path, text: str, key: str, c
     assert (key, code) in [(one.key, one.code) for one in mistakes(tmp_path, text)]
 
 
+MANY = """\
+name = "many"
+kind = "batch"
+[request]
+url = "https://api.example.com/many"
+headers = { X-Key = "{secret:K}" }
+method = "POST"
+body = '{"n": {numbers_json}}'
+[batch]
+items = "r"
+key = "n"
+[fields]
+x = "x"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key", "code", "line"),
+    [
+        ("{numbers_json}", "1", "request.body", "no_number", 7),
+        ("com/many", "com/{e164}", "request.url", "one_of_many", 4),
+        ("{secret:K}", "{digits}", "request.headers", "one_of_many", 5),
+        ('key = "n"', 'key = "n"\nurl = "https://api.example.com/{national}"', "batch.url", "one_of_many", 11),
+        ("com/many", "com/{phone}", "request.url", "bad_placeholder", 4),
+    ],
+)
+def test_a_mistake_in_the_request_of_a_batch_is_named_once(
+    tmp_path: Path, before: str, after: str, key: str, code: str, line: int
+) -> None:
+    text = MANY.replace(before, after, 1)
+    assert [(one.key, one.code, one.line) for one in mistakes(tmp_path, text)] == [(key, code, line)]
+    if code == "one_of_many":
+        assert read(tmp_path, text.replace("[batch]", "[batch]\nsize = 1")).batch
+
+
 def test_a_batch_needs_numbers_items_and_key(tmp_path: Path) -> None:
     text = GOOD.replace('"json"', '"batch"', 1)
-    assert {(one.key, one.code) for one in mistakes(tmp_path, text)} >= {
-        ("batch", "missing"),
-        ("request.url", "no_number"),
-    }
-    text = text.replace("[limits]", "[batch]\nsize = 10\n[limits]").replace(
-        "timeout", "method = 'POST'\nbody = '{numbers_json}'\ntimeout"
+    assert [(one.key, one.code) for one in mistakes(tmp_path, text)] == [("batch", "missing")]
+    text = (
+        text.replace("/{e164}", "")
+        .replace("[limits]", "[batch]\nsize = 10\n[limits]")
+        .replace("timeout", "method = 'POST'\nbody = '{numbers_json}'\ntimeout")
     )
     assert {one.key for one in mistakes(tmp_path, text)} >= {"batch.items", "batch.key"}
     assert read(tmp_path, text.replace("size = 10", 'size = 10\nitems = "r"\nkey = "n"')).batch
