@@ -70,6 +70,7 @@ def try_source(name: str, number: str) -> Trial:
     """Look up one number (E.164) at the source with this name. Raises UnknownSource."""
     recipe = next((one.offered for one in catalogue.recipe_files() if one.usable and one.name == name), None)
     if recipe is not None:
+        catalogue.notice_new_secrets(name)
         return try_number(recipe, number)
     answer = registry.get(name).lookup(number)
     return Trial(number, answer=answer, reason=answer.reason)

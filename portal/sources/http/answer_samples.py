@@ -41,6 +41,10 @@ class Samples:
         self._lock = threading.Lock()
         self._kept: list[Sample] = []
 
+    def mask_also(self, secrets: Iterable[str]) -> None:
+        """Mask these values too, from now on."""
+        self._secrets = (*self._secrets, *secrets)
+
     def __len__(self) -> int:
         return len(self._kept)
 

@@ -83,7 +83,7 @@ def by_number(items: Sequence[Any], key: str, numbers: Sequence[str]) -> tuple[d
 def answers_for_all(session: Exchange, numbers: Sequence[str], response: SourceResponse) -> Mapping[str, Answer] | None:
     """The answers when the response concerns all numbers (too many requests, an error, a refusal); None when each
     number has its own."""
-    verdict = classify_whole(response, session.recipe.outcomes)
+    verdict = Verdict(response.verdict or classify_whole(response, session.recipe.outcomes))
     if verdict == Verdict.OK:
         return None
     if verdict == Verdict.UNREADABLE:

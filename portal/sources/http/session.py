@@ -31,7 +31,7 @@ from portal.sources.http.robots import Robots
 from portal.sources.limits.interfaces import Breaker, Limiter, Places
 from portal.sources.limits.rate_limiter import WaitInterrupted
 from portal.sources.recipes.model import Recipe, Request
-from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill
+from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill, secrets_mark
 
 log = structlog.get_logger(__name__)
 
@@ -61,10 +61,12 @@ class SourceSession:
         stop: Callable[[], bool],
         tickets: Tickets,
         places: Places,
+        present_secrets: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self.recipe = recipe
         self._environ, self._client, self._breaker, self._robots = environ, client, breaker, robots
         self._places = places
+        self._present_secrets = present_secrets or (lambda: environ)
         self._make_limiter = make_limiter
         self._per_second = recipe.limits.per_second
         self._limiter = make_limiter(self._per_second)
@@ -81,7 +83,7 @@ class SourceSession:
         self._doubts_not_found, self._has_found_before = False, False
         self._bare: set[str] = set()  # numbers that got a bare 404 before any other answer had come
         self._rows = self._unreadable_rows = 0
-        self.samples = Samples(filter(None, (environ.get(name, "").strip() for name in recipe.secrets)))
+        self.samples = Samples(self._secrets_in(environ))
         self.silent = True
         batch = recipe.batch
         self._async_batches = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
@@ -164,8 +166,24 @@ class SourceSession:
             finally:
                 self._places.give_back()
             response.about, response.sent_at = filled.about, sent_at
-            self._apply_to_all(response, fetching)
+            self._apply_to_all(response, filled, fetching)
             return response
+
+    def _secrets_in(self, environ: Mapping[str, str]) -> list[str]:
+        return [value for name in self.recipe.secrets if (value := environ.get(name, "").strip())]
+
+    def _is_outdated(self, filled: FilledRequest) -> bool:
+        """Whether a secret in this request has been replaced since: then the next requests take the present ones."""
+        if not filled.secrets:
+            return False
+        present = self._present_secrets()
+        values = self._secrets_in(present)
+        if len(values) < len(self.recipe.secrets) or set(filled.secrets) <= set(values):
+            return False
+        if present != self._environ:
+            self.samples.mask_also(values)
+            self._environ = present
+        return True
 
     def _take_place(self, stop: Callable[[], bool]) -> None:
         try:
@@ -182,12 +200,16 @@ class SourceSession:
         if stop():
             raise RequestInterrupted
 
-    def _apply_to_all(self, response: SourceResponse, fetching: bool) -> None:
+    def _apply_to_all(self, response: SourceResponse, filled: FilledRequest, fetching: bool) -> None:
         """Apply what a response means for every number: the breaker, the limiter, a refusal."""
         if response.status < 500:
             self.silent = False
         verdict = (classify_whole if self.recipe.batch else classify)(response, self.recipe.outcomes)
         response.verdict = verdict
+        if verdict in REFUSALS and self._is_outdated(filled):
+            response.verdict = Verdict.TEMPORARY  # of the secret that was replaced while the request was on its way
+            self._breaker.succeeded()
+            return
         # A refusal inside an answer that is fetched may be the batch's answer and not this request's: see `poll`.
         if verdict in REFUSALS and not (fetching and response.status < 400):
             self._consider_refusal(verdict, response.about, response)
@@ -210,6 +232,7 @@ class SourceSession:
 
     def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
         """Stop the source once two questions in a row were refused. After the first, the next one goes alone."""
+        self._breaker.note_secret(secrets_mark(self.recipe.secrets, self._environ))
         if self._refusals.refused(about, response.sent_at):
             self._stop_source(verdict)
         if not self._refusals.is_own(about):

@@ -4,6 +4,7 @@ A value is percent-encoded in an address, and in a body escaped by its content t
 XML, or not at all in plain text. One that breaks the line is refused in a header and in plain text. Knows no network.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -74,6 +75,12 @@ def secret_names(requests: Iterable[Request]) -> tuple[str, ...]:
         for text in (request.url, request.body, *request.headers.values()):
             names.update((name, None) for is_secret, name in placeholders(text) if is_secret)
     return tuple(names)
+
+
+def secrets_mark(names: Iterable[str], environ: Mapping[str, str]) -> str:
+    """A mark that changes with the values of these secrets; empty without any. Too short to tell what they are."""
+    values = [f"{name}={environ.get(name, '').strip()}" for name in names]
+    return hashlib.sha256("\n".join(values).encode()).hexdigest()[:8] if values else ""
 
 
 def fill(
