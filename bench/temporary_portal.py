@@ -16,6 +16,7 @@ from portal.application import build
 from portal.clock import utcnow
 from portal.config import read_settings
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
 from portal.documents.storage import LocalStorage
 from portal.jobs import commands
@@ -78,5 +79,5 @@ def make_job(app: Flask, e164s: list[str], source: str = "offline") -> ScrapingJ
     )  # fmt: skip
     db.session.add(document)
     db.session.commit()
-    choice = commands.Choice(0, 1, 1, "ES", source)
-    return commands.start(document, choice, db.session.get_one(User, 1), NOW, push=False)
+    choice = SheetChoice(0, 1, (1,), "ES")
+    return commands.start(document, choice, source, db.session.get_one(User, 1), NOW, push=False)

@@ -26,8 +26,9 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let each of gunicorn's workers report this machine."""
+    """Let each of gunicorn's workers report this machine, and hand streams over to the process that holds them."""
     report_in_background(worker.app.wsgi())
+    worker.streams = str(_settings["EVENTS_SOCKET"])
 
 
 def post_fork(server: Any, worker: Any) -> None:

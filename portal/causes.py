@@ -49,6 +49,7 @@ class CauseCode(StrEnum):
     ROBOTS_REFUSE = "robots_refuse"
     UNSURE = "unsure"
     REJECTED = "rejected"
+    STOPS_WORKER = "stops_worker"
 
 
 class Side(StrEnum):
@@ -350,6 +351,14 @@ _TABLE = (
         N_("The source does not accept this number."),
         NEVER,
         N_("Check the number, or leave the row as it is."),
+    ),
+    Cause(
+        CauseCode.STOPS_WORKER,
+        Side.PORTAL,
+        N_("This number could not be looked up: the portal’s process stopped three times at it."),
+        N_("No. It would stop again."),
+        N_("Leave the row as it is, or look this number up by hand. All others have their result."),
+        N_("Check the logs and the machine’s memory: a process ends whenever this number is looked up."),
     ),
 )
 

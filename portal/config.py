@@ -172,6 +172,7 @@ SETTINGS = (
     Setting("PORTAL_INTAKE_WORKERS", "1", _whole(1, 64), "a whole number from 1 to 64"),
     Setting("PORTAL_WORKERS", "3", _whole(1, 64), "a whole number from 1 to 64"),
     Setting("PORTAL_WORKERS_PER_PERSON", "0", _whole(0, 64), "a whole number from 0 to 64; 0: all but one"),
+    Setting("LIVE", "stream", _one_of("stream", "poll"), "stream or poll"),
     Setting("PUBLIC_URL", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
     Setting("SECRET_KEY", "", _key, f"a random text of at least {SHORTEST_KEY} characters", secret=True),
     Setting(
@@ -333,6 +334,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     _check_role(values)
     values["EMBEDDED_VALKEY"] = not values["REDIS_URL"]
     values["VALKEY_SOCKET"] = _socket_path(data_dir)
+    values["EVENTS_SOCKET"] = values["VALKEY_SOCKET"].with_name("events.sock")  # in a folder that only we can enter
     values["REDIS_URL"] = values["REDIS_URL"] or f"unix://{values['VALKEY_SOCKET']}"
     values["DATABASE_URL"] = values["DATABASE_URL"] or f"sqlite:///{data_dir / 'masterfilter.db'}"
     values["SECRET_KEY"] = values["SECRET_KEY"] or _secret_key(data_dir)

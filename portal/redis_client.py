@@ -15,10 +15,11 @@ class PortalRedis(Redis):
     key_prefix = ""
 
 
-def quick_redis(url: str, prefix: str = "") -> PortalRedis:
-    """Return a client with short timeouts, because a page must not hang when Redis does. It connects at first use."""
+def quick_redis(url: str, prefix: str = "", *, seconds: float = 5) -> PortalRedis:
+    """Return a client with short timeouts, because a page must not hang when Redis does: `seconds` for an answer, two
+    at most to connect. It connects at first use."""
     redis: PortalRedis = PortalRedis.from_url(
-        url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
+        url, socket_timeout=seconds, socket_connect_timeout=min(2, seconds), retry=Retry(NoBackoff(), 1)
     )  # type: ignore[assignment]
     redis.key_prefix = f"{prefix}-" if prefix else ""
     return redis

@@ -38,6 +38,35 @@
     });
   });
 
+  // What had the focus is gone after a swap, or it was disabled while its request was on its way, and the focus has fallen
+  // to the page. Then it goes to the nearest part around it that is still there: data-refocus names what may take it.
+  let focused = null;
+  let around = []; // the ids of what had the focus and of all that is around it
+  let lost = false;
+  document.addEventListener("focusin", (event) => {
+    focused = event.target;
+    lost = false;
+    around = [];
+    for (let node = focused.closest("[id]"); node; node = node.parentElement?.closest("[id]")) around.push(node.id);
+  });
+  const isLost = () => !document.activeElement || document.activeElement === document.body;
+  document.addEventListener("htmx:before:request", (event) => {
+    if (isLost() && focused && event.target.contains?.(focused)) lost = true;
+  });
+  const refocus = () => {
+    if (!isLost() || !focused || (focused.isConnected && !lost)) return;
+    for (const id of around) {
+      const part = document.getElementById(id);
+      const itself = part?.matches("a, button, input, select, textarea, summary") && part;
+      const heir = itself || (part?.dataset.refocus && part.querySelector(part.dataset.refocus));
+      if (!heir || heir.disabled) continue;
+      heir.focus({ preventScroll: true });
+      return;
+    }
+  };
+  document.addEventListener("htmx:after:swap", refocus);
+  document.addEventListener("htmx:finally:request", () => setTimeout(refocus)); // htmx has enabled the button by then
+
   // Connection lost: one message, removed by the next answer.
   const toasts = () => document.getElementById("toasts");
   document.addEventListener("htmx:error", (event) => {

@@ -1,8 +1,9 @@
-/* The upload form: drop zone, progress, errors in place. Without this file the form is a plain one and works.
+/* The upload form: a chosen or dropped file is sent at once, with its progress and errors in place. A file may be
+   dropped anywhere on the page. Without this file the form is a plain one and works.
 
-   <form data-upload data-max-bytes data-text-progress data-text-stored data-text-too-large data-text-failed
-         data-text-offline> with input[type=file], [data-drop], progress, output, [data-errors].
-   The texts are written by the server in the person's language; {percent} stands for the figure. */
+   <form data-upload data-max-bytes data-text-progress data-text-stored data-text-too-large data-text-one
+         data-text-failed data-text-offline> with input[type=file], [data-drop], progress, [data-file], output,
+   [data-errors]. The texts are written by the server in the person's language; {percent} stands for the figure. */
 (() => {
   "use strict";
   const ANNOUNCED_EVERY = 25; // percent: a screen reader that announces every step is no help
@@ -11,12 +12,13 @@
     const input = form.querySelector("input[type=file]");
     const zone = form.querySelector("[data-drop]");
     const bar = form.querySelector("progress");
-    const status = form.querySelector("output");
+    const status = form.querySelector("output"); // only heard
+    const card = form.querySelector("[data-file]"); // only seen
     const errors = form.querySelector("[data-errors]");
     const texts = form.dataset;
     let request = null;
 
-    const say = (text) => { if (status) status.textContent = text; };
+    form.toggleAttribute("data-scripted", true);
     const text = (message) => {
       const box = document.createElement("div");
       box.className = "alert";
@@ -43,35 +45,42 @@
       else show(text(texts.textFailed));
     }
 
+    const size = (bytes) => {
+      const unit = bytes < 1e6 ? "kilobyte" : "megabyte";
+      const amount = Math.max(bytes / (unit === "kilobyte" ? 1e3 : 1e6), 0.1);
+      const style = { style: "unit", unit, maximumFractionDigits: amount < 10 ? 1 : 0 };
+      return new Intl.NumberFormat(document.documentElement.lang, style).format(amount);
+    };
+    const say = (what) => { card.lastElementChild.textContent = what; };
+
     function rest() {
       request = null;
       form.removeAttribute("aria-busy");
-      bar.hidden = true;
-      say("");
+      bar.hidden = card.hidden = true;
+      status.textContent = "";
+      input.value = ""; // so that the same file, once corrected, is a change again
     }
 
-    function tooLarge() {
-      const file = input.files[0];
-      return Boolean(file && texts.maxBytes && file.size > Number(texts.maxBytes));
-    }
-
-    function send() {
+    function send(file) {
       const data = new FormData(form);
       let announced = 0;
       request = new XMLHttpRequest();
       form.setAttribute("aria-busy", "true");
-      bar.hidden = false;
+      bar.hidden = card.hidden = false;
       bar.value = 0;
+      card.firstElementChild.textContent = `${file.name} · ${size(file.size)}`;
       request.upload.addEventListener("progress", (event) => {
         if (!event.lengthComputable) return;
         const percent = Math.floor((100 * event.loaded) / event.total);
+        const words = texts.textProgress.replace("{percent}", percent);
         bar.value = percent;
+        say(words);
         if (percent >= announced + ANNOUNCED_EVERY || !announced) {
           announced = Math.max(percent, 1);
-          say(texts.textProgress.replace("{percent}", percent));
+          status.textContent = words;
         }
       });
-      request.upload.addEventListener("load", () => say(texts.textStored));
+      request.upload.addEventListener("load", () => { say(texts.textStored); status.textContent = texts.textStored; });
       request.addEventListener("load", () => {
         const answer = request;
         const goal = answer.getResponseHeader("HX-Redirect");
@@ -90,32 +99,48 @@
       request.send(data);
     }
 
-    input.addEventListener("change", () => { show(); if (tooLarge()) show(text(texts.textTooLarge)); });
+    function begin() {
+      const file = input.files[0];
+      if (!file || request) return;
+      show();
+      if (texts.maxBytes && file.size > Number(texts.maxBytes)) {
+        input.value = "";
+        show(text(texts.textTooLarge));
+      } else send(file);
+    }
+
+    input.addEventListener("change", begin);
     form.addEventListener("submit", (event) => {
       if (!input.files.length) return; // the browser's own message for a required field
       event.preventDefault();
-      if (request) return;
-      if (tooLarge()) show(text(texts.textTooLarge));
-      else { show(); send(); }
+      begin();
     });
+    zone.addEventListener("click", (event) => {
+      if (!event.target.closest("a, button, input, label") && !request) input.click();
+    });
+    // Back from the next page, the browser may show this one as it was left.
+    window.addEventListener("pageshow", (event) => { if (event.persisted) rest(); });
 
-    if (!zone) return;
+    // Anywhere on the page: a file that is let go beside the zone would else be opened instead of the portal.
+    const isFile = (event) => Boolean(event.dataTransfer?.types.includes("Files"));
     let inside = 0; // dragenter on a child fires before dragleave on its parent, so count them
     const mark = () => zone.toggleAttribute("data-over", inside > 0);
-    zone.addEventListener("dragenter", (event) => { event.preventDefault(); inside += 1; mark(); });
-    zone.addEventListener("dragover", (event) => event.preventDefault());
-    zone.addEventListener("dragleave", () => { inside = Math.max(0, inside - 1); mark(); });
-    zone.addEventListener("drop", (event) => {
+    document.addEventListener("dragenter", (event) => { if (isFile(event)) { event.preventDefault(); inside += 1; mark(); } });
+    document.addEventListener("dragover", (event) => { if (isFile(event)) event.preventDefault(); });
+    document.addEventListener("dragleave", (event) => { if (isFile(event)) { inside = Math.max(0, inside - 1); mark(); } });
+    document.addEventListener("drop", (event) => {
+      if (!isFile(event)) return;
       event.preventDefault();
       inside = 0;
       mark();
-      if (!event.dataTransfer.files.length) return;
-      const one = new DataTransfer(); // the form takes one file, however many were dropped
-      one.items.add(event.dataTransfer.files[0]);
-      input.files = one.files;
+      const { files } = event.dataTransfer;
+      if (request || !files.length) return;
+      if (files.length > 1) { show(text(texts.textOne)); return; }
+      input.files = files;
       input.dispatchEvent(new Event("change", { bubbles: true }));
     });
   }
 
-  document.querySelectorAll("form[data-upload]").forEach(bind);
+  const form = document.querySelector("form[data-upload]");
+  if (form) bind(form);
 })();

@@ -19,10 +19,17 @@ from portal.jobs.models import ScrapingJob
 from tests import services
 from tests.support import cast, databases
 from tests.support.preloaded import Preloaded, preloaded
+from tests.support.processes import write_in_memory
 from tests.support.sources import CountingSource
-from tests.support.turns import pytest_collection_modifyitems, pytest_runtest_protocol
+from tests.support.turns import (
+    pytest_collection_modifyitems,
+    pytest_runtest_protocol,
+    pytest_xdist_make_scheduler,
+)
 
-__all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol"]
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
+
+write_in_memory()
 
 
 def pytest_collection_finish() -> None:

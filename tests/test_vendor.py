@@ -36,12 +36,6 @@ def test_no_other_folder_is_carried_along() -> None:
     assert found == set(FOLDERS)
 
 
-def test_the_bundle_is_htmx_and_its_stream_one_after_the_other() -> None:
-    folder = FOLDERS[0]
-    parts = b"".join((folder / name).read_bytes() for name in ("htmx.min.js", "hx-sse.min.js"))
-    assert (folder / "bundle.js").read_bytes() == parts
-
-
 def test_no_script_of_ours_evaluates_text_or_asks_another_host() -> None:
     for script in (ROOT / "static").glob("*.js"):
         text = script.read_text()

@@ -7,7 +7,15 @@ transaction, so do not call it inside another one. Only `audit` writes into its 
 from portal import audit
 from portal.accounts.errors import AccountError, AccountProblem, TooManyTries
 from portal.accounts.models import LoginSession, LoginThrottle, OneTimeLink, RecoveryCode, User
-from portal.accounts.sessions import end_other_sessions, end_session, session_user, sessions_of, start_session
+from portal.accounts.sessions import (
+    end_other_sessions,
+    end_session,
+    living_sessions,
+    session_id,
+    session_user,
+    sessions_of,
+    start_session,
+)
 from portal.accounts.setup_link import make_setup_link, setup_link_is_open, use_setup_link
 from portal.accounts.users import (
     SignedIn,
@@ -41,6 +49,8 @@ __all__ = [
     "check_password",
     "end_other_sessions",
     "find_active",
+    "living_sessions",
+    "session_id",
     "remember_device",
     "second_step",
     "sessions_of",

@@ -2,6 +2,7 @@
 that people see on their account page where they are signed in."""
 
 import secrets
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,6 +73,31 @@ def session_user(token: str, now: datetime) -> User | None:
     if now - seen_at >= SEEN_EVERY:
         _touch(token, user, now)
     return user
+
+
+def _in_pieces(ids: Collection[str], most: int = 500) -> Iterator[list[str]]:
+    every = list(ids)
+    return (every[start : start + most] for start in range(0, len(every), most))
+
+
+def session_id(user: User) -> str:
+    """Return the id of the session that this user was loaded from."""
+    return hash_of(user.session_token)
+
+
+def living_sessions(ids: Collection[str], now: datetime) -> dict[str, User]:
+    """Return the users of those of these sessions that have not ended, by the session's id. It does not count as using
+    them: an open page keeps no session alive."""
+    found: dict[str, User] = {}
+    with reading() as session:
+        for some in _in_pieces(ids):
+            alive = (LoginSession.id.in_(some), *_alive(now), User.is_active)
+            rows = session.execute(
+                select(LoginSession.id, User).join(User, LoginSession.user_id == User.id).where(*alive)
+            )
+            found.update((session_id, user) for session_id, user in rows)
+        session.expunge_all()
+    return found
 
 
 def _touch(token: str, user: User, now: datetime) -> None:

@@ -24,6 +24,7 @@ from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.parent import ReadingFailed
@@ -78,7 +79,7 @@ def scrape_command(
         document = _read(file, user, (country or current_app.config["DEFAULT_COUNTRY"]).upper())
         choice = choice_of(document, sheet, number_columns, country, source)
         added = columns_for(user, source, columns)
-        job = _job_for(document, choice, user, again=again)
+        job = _job_for(document, choice, source, user, again=again)
         if not run_in_terminal.is_done(job):
             _look_up(job, interrupt, user)
         _write(job, out, added)
@@ -155,12 +156,12 @@ def _store(file: Path, user: User) -> Document:
     return document
 
 
-def _job_for(document: Document, choice: commands.Choice, user: User, *, again: bool) -> ScrapingJob:
+def _job_for(document: Document, choice: SheetChoice, source: str, user: User, *, again: bool) -> ScrapingJob:
     """Return the job started before, ready to continue, or a new one. Raises CommandFailed."""
-    job = run_in_terminal.known_job(user, document, choice)
+    job = run_in_terminal.known_job(user, document, choice, source)
     if job is None or (again and run_in_terminal.is_done(job)):
         try:
-            return commands.start(document, choice, user, utcnow(), push=False)
+            return commands.start(document, choice, source, user, utcnow(), push=False)
         except commands.CannotStart as error:
             raise CommandFailed(cannot_start_words(error.code)) from error
     figures = {"ready": format_decimal(job.processed_numbers), "total": format_decimal(job.total_numbers)}

@@ -9,6 +9,7 @@ from flask_babel import gettext
 from portal import sources
 from portal.accounts import User
 from portal.cli.terminal import CommandFailed
+from portal.documents.choice import SheetChoice
 from portal.documents.intake import default_sheet
 from portal.documents.models import Document
 from portal.documents.preview import MOST_COLUMNS, TOO_MANY_COLUMNS
@@ -16,7 +17,6 @@ from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import problem_words
-from portal.jobs.commands import Choice
 from portal.jobs.export import ColumnChoice, ColumnsRefused, choice_from, columns_of, kept_or_default
 from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import countries
@@ -24,7 +24,7 @@ from portal.phone import countries
 
 def choice_of(
     document: Document, sheet: str | None, columns: Sequence[str], country: str | None, source: str
-) -> Choice:
+) -> SheetChoice:
     """Return the choice; missing options are guessed as on the check page.
 
     `sheet` is a sheet's name, each of `columns` a heading or Excel's letter. Raises CommandFailed, which lists what
@@ -40,11 +40,10 @@ def choice_of(
         known = ", ".join(sources.names())
         said = gettext("The source %(source)s does not exist. Available: %(known)s", source=source, known=known)
         raise CommandFailed(said)
-    first, *others = sorted({_column(facts, name) for name in columns}) or facts.proposed_columns
-    if len(others) >= MOST_COLUMNS:
+    wanted = tuple(sorted({_column(facts, name) for name in columns})) or facts.proposed_columns
+    if len(wanted) > MOST_COLUMNS:
         raise CommandFailed(cannot_start_words(TOO_MANY_COLUMNS))
-    head, left = facts.header_row, facts.left_out()
-    return Choice(facts.index, head, first, country.upper(), source, tuple(others), left, by_row)
+    return SheetChoice(facts.index, facts.header_row, wanted, country.upper(), by_row, facts.left_out())
 
 
 def columns_for(user: User, source: str, text: str | None) -> ColumnChoice:

@@ -17,6 +17,7 @@ from portal.accounts import User
 from portal.causes import CauseCode
 from portal.database import db
 from portal.documents import intake
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.documents.storage import Storage
@@ -146,9 +147,9 @@ class Example:
 def _start_example(user: User, name: str, count: int, now: datetime) -> Example:
     """Upload and start a file with `count` rows."""
     document = upload(user, name, workbook(sample_rows(count, now.microsecond + count * 31)), now)
-    choice = commands.Choice(0, 1, 1, "ES", "offline")
+    choice = SheetChoice(0, 1, (1,), "ES")
     at = now + timedelta(seconds=40)
-    return Example(commands.start(document, choice, user, at, push=False), user.email, at)
+    return Example(commands.start(document, choice, "offline", user, at, push=False), user.email, at)
 
 
 def make_examples(ana: User, luis: User, now: datetime) -> Iterator[tuple[str, ScrapingJob]]:

@@ -4,12 +4,14 @@ It knows neither the database nor how the file was read. A check reads the sheet
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, LeftOut, rows, rows_to_check, text_of
+from portal.documents.choice import SheetChoice
+from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, rows, rows_to_check, text_of
 from portal.phone import Reason, parse
 from portal.phone.country_names import country_of
 
@@ -19,7 +21,6 @@ BAD_ROWS_SHOWN = 200
 OFFERS_SHOWN = 3  # of each reason
 SHOWN_ANYWAY = 10  # of each reason, also when another one has more than all rows that are shown
 BETWEEN = " / "  # the numbers of one corrected cell
-NOTHING = LeftOut()
 NO_CORRECTIONS: "Corrections" = {}
 _TEXT_FORMULA = re.compile(r'="[^"]*"')
 
@@ -79,31 +80,23 @@ class CheckFacts:
         return cls(**{**facts, "bad_rows": bad_rows, "offered_first": first})
 
 
-def check(
-    sheet_path: Path,
-    header_row: int,
-    columns: Sequence[int],
-    country: str,
-    left: LeftOut = NOTHING,
-    country_column: int | None = None,
-    corrections: Corrections = NO_CORRECTIONS,
-) -> Iterator[CheckedCell]:
-    """Check the cells of these columns in every row below the header that is not left out, blank rows included, in the
-    file's order.
+def check(sheet_path: Path, choice: SheetChoice, corrections: Corrections = NO_CORRECTIONS) -> Iterator[CheckedCell]:
+    """Check the cells of the chosen columns in every row below the header that is not left out, blank rows included, in
+    the file's order. `sheet_path` is the file of the chosen sheet's rows.
 
     A blank cell is left out when another one of its row has something in it: many people have only one of two numbers.
-    `header_row` is counted as in Excel (0 = no header), `columns` from 0; `country` is two letters, such as ES.
-    A cell of `country_column` names the country of its row's numbers; where it names none that is known, a number
+    A cell of the country column names the country of its row's numbers; where it names none that is known, a number
     without a prefix is only offered. A cell with a correction has the numbers of that.
     """
     first_rows: dict[str, int] = {}
-    for row_no, cells in rows_to_check(sheet_path, left):
-        if row_no <= header_row:
+    country = choice.country
+    for row_no, cells in rows_to_check(sheet_path, choice.left):
+        if row_no <= choice.header_row:
             continue
         blank = None
         is_blank = True
-        of_row = _country_of_row(cells, country, country_column)
-        for column in columns:
+        of_row = _country_of_row(cells, country, choice.country_column)
+        for column in choice.columns:
             cell: Cell = cells[column] if column < len(cells) else None
             corrected = corrections.get((row_no, column))
             for one in _numbers_of(row_no, column, cell, of_row or country, corrected, surely=of_row is not None):
@@ -120,6 +113,17 @@ def check(
                     yield one
         if is_blank and blank is not None:
             yield blank
+
+
+def countries_of_rows(sheet_path: Path, choice: SheetChoice, row_nos: Collection[int]) -> dict[int, str | None]:
+    """Return the country of the numbers without a prefix in each of these rows; None where the row names one that is
+    not known."""
+    if choice.country_column is None or not row_nos:
+        return dict.fromkeys(row_nos, choice.country)
+    last = max(row_nos)
+    below = takewhile(lambda row: row[0] <= last, rows(sheet_path))
+    return {row_no: _country_of_row(cells, choice.country, choice.country_column)
+            for row_no, cells in below if row_no in row_nos}  # fmt: skip
 
 
 def _country_of_row(cells: Sequence[Cell], country: str, country_column: int | None) -> str | None:
@@ -196,14 +200,6 @@ def summarise(checked: Iterable[CheckedCell]) -> CheckFacts:
     return facts
 
 
-def check_facts(
-    sheet_path: Path,
-    header_row: int,
-    columns: Sequence[int],
-    country: str,
-    left: LeftOut = NOTHING,
-    country_column: int | None = None,
-    corrections: Corrections = NO_CORRECTIONS,
-) -> CheckFacts:
+def check_facts(sheet_path: Path, choice: SheetChoice, corrections: Corrections = NO_CORRECTIONS) -> CheckFacts:
     """Check the cells and count them: `check`, then `summarise`."""
-    return summarise(check(sheet_path, header_row, columns, country, left, country_column, corrections))
+    return summarise(check(sheet_path, choice, corrections))

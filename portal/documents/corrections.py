@@ -5,7 +5,7 @@ A cell has one at most: of two people, tabs or presses the first wins, and only 
 must not know jobs: a job keeps its own copy in its ledger.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +15,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Model, UtcDateTime, changed_rows, db, upsert
 from portal.documents.check import BETWEEN, Corrections, accepted_offer, check
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document
-from portal.documents.reader.sheet_file import LeftOut
 from portal.phone import Reason, parse
 
 LONGEST_CORRECTION = 200  # characters
@@ -57,9 +57,15 @@ class Refused(NamedTuple):
     offered: tuple[str, ...] = ()
 
 
-def read_typed(typed: str, country: str) -> str | Refused:
-    """Return the numbers in what a person typed, as they are kept; Refused when there is none."""
-    phone = parse(typed, country)
+def read_typed(typed: str, country: str | None, usual: str) -> str | Refused:
+    """Return the numbers in what a person typed, as they are kept; Refused when there is none.
+
+    `country` is that of the cell's row. Without one, only what has a country code is clear; `usual` is offered for what
+    has none.
+    """
+    phone = parse(typed, country or usual)
+    if country is None and not typed.lstrip().startswith(("+", "00")) and (phone.numbers or phone.e164):
+        return Refused(Reason.OTHER_COUNTRY, phone.numbers or (phone.e164 or "",))
     numbers = phone.numbers or ((phone.e164,) if phone.e164 else ())
     kept = BETWEEN.join(numbers)
     if not numbers or len(kept) > LONGEST_CORRECTION:
@@ -111,17 +117,10 @@ def correct(
 
 
 def offers(
-    sheet_path: Path,
-    header_row: int,
-    columns: Sequence[int],
-    country: str,
-    left: LeftOut,
-    country_column: int | None,
-    corrections: Corrections,
-    reason: Reason,
+    sheet_path: Path, choice: SheetChoice, corrections: Corrections, reason: Reason
 ) -> Iterator[tuple[Cell, tuple[str, str]]]:
     """Yield the cells of one reason that have one clear offer, each with its text and the offered numbers."""
-    for cell in check(sheet_path, header_row, columns, country, left, country_column, corrections):
+    for cell in check(sheet_path, choice, corrections):
         if cell.reason is reason and (numbers := accepted_offer(reason, cell.offered)):
             yield (cell.row_no, cell.column), (cell.text, BETWEEN.join(numbers))
 

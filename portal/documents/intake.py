@@ -9,7 +9,7 @@ document is one of the person who has fewest being read, and among those of the 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -18,12 +18,12 @@ from sqlalchemy.orm import aliased
 
 from portal.database import changed_rows, db
 from portal.documents.check import check_facts
+from portal.documents.choice import guessed
 from portal.documents.models import Document, Reading
 from portal.documents.reader.csv_text import TextChoice
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.parent import MachineFailed, SheetFacts, likeliest_sheet, read
 from portal.documents.storage import CONVERTED, Storage, sheet_part
-from portal.phone import PARSER_VERSION
 
 MAX_READ_ATTEMPTS = 3
 LONGEST_WAIT_SECONDS = 900.0  # before a document is tried again whose machine has failed
@@ -237,28 +237,10 @@ def default_sheet(sheets: list[SheetFacts]) -> SheetFacts | None:
     return likeliest_sheet([facts for facts in sheets if facts.usable])
 
 
-def choice_key(
-    sheet: int,
-    header_row: int,
-    columns: Sequence[int],
-    country: str,
-    country_column: int | None = None,
-    left_out: str = "",
-) -> str:
-    """Return the key in Document.checks under which the counts of a choice are kept. Counts of an earlier parser have
-    other keys, so that the check page promises what the start will do."""
-    by_row = "" if country_column is None else f"@{country_column}"
-    places = "+".join(map(str, columns))
-    return f"{sheet}:{header_row}:{places}:{country}{by_row}:{PARSER_VERSION}:{left_out}".rstrip(":")
-
-
 def _first_check(sheets: list[SheetFacts], storage: Storage, key: str, country: str) -> dict[str, Any]:
     """Check the guessed choice, so that the check page opens with its counts."""
     first = default_sheet(sheets)
     if first is None:
         return {}
-    path, left = storage.path(key, sheet_part(first.index)), first.left_out()
-    country, by_row = first.country or country, first.country_column
-    head, columns = first.header_row, first.proposed_columns
-    facts = check_facts(path, head, columns, country, first.left_rows(left), by_row)
-    return {choice_key(first.index, head, columns, country, by_row, left): facts.to_dict()}
+    choice = guessed(first, country)
+    return {choice.key: check_facts(storage.path(key, sheet_part(first.index)), choice).to_dict()}

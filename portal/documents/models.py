@@ -34,7 +34,7 @@ class Document(Model):
     problem: Mapped[str | None] = mapped_column(String(40))  # a FileProblem; documents.words has its sentence
     problem_facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     sheets: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # see reader.parent.SheetFacts
-    checks: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # check.CheckFacts by intake.choice_key
+    checks: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # check.CheckFacts by SheetChoice.key
     # what the person chose for a text file: csv_text.TextChoice
     text_choice: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
     read_attempts: Mapped[int] = mapped_column(default=0)

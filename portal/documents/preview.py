@@ -14,13 +14,16 @@ from pathlib import Path
 
 from portal.database import db
 from portal.documents.check import CheckFacts, check_facts
+from portal.documents.choice import SheetChoice, left_out
 from portal.documents.corrections import CorrectedCell, made_in
-from portal.documents.intake import choice_key, default_sheet
+from portal.documents.intake import default_sheet
 from portal.documents.models import Document
+from portal.documents.reader.country_guess import CountryFrom, CountryGuess
+from portal.documents.reader.header_guess import guess_country_of
 from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
-from portal.documents.reader.sheet_file import LeftOut, column_letter, header_of, sample
-from portal.documents.remembered import recall
+from portal.documents.reader.sheet_file import Cell, column_letter, first_rows, header_of, sample
+from portal.documents.remembered import Recalled, recall
 from portal.documents.storage import Storage, sheet_part
 from portal.phone import countries
 
@@ -34,6 +37,7 @@ MOST_COLUMNS = 10  # of one job: the limit of rows is for its lookups, and must 
 
 Corrected = tuple[tuple[tuple[int, int], str], ...]  # row and column with the numbers: as a dictionary, but hashable
 ReadHeader = Callable[[SheetFacts, int], list[str]]
+GuessCountry = Callable[[SheetFacts, int, tuple[int, ...]], CountryGuess]
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,12 @@ class PickedColumns:
     """A choice that exists in the document. `guessed` names the fields that still have the guessed value."""
 
     sheet: SheetFacts
-    header_row: int  # as Excel counts; 0 = no header
-    columns: tuple[int, ...]  # those with the numbers, from 0, in the sheet's order
-    country: str
-    country_column: int | None  # that names the country of each row
+    choice: SheetChoice
     header: list[str]
     guessed: frozenset[str] = frozenset()
     problems: tuple[str, ...] = field(default=())  # codes of the requested values that do not exist
+    country: CountryGuess = CountryGuess("ES")  # guessed for these columns
     sheet_changed: bool = False  # the sheet is not the one whose rows and columns the page showed
-    left_out: str = ""  # rows that are left alone: the code of SheetFacts.left_out
 
 
 def pick(
@@ -59,9 +60,12 @@ def pick(
     columns: Sequence[str],
     country: str,
     header_of: ReadHeader,
+    guess_country: GuessCountry,
 ) -> PickedColumns:
     """Resolve the form's values to a choice. `first` is used when no sheet is requested, and `country` when no country
     is requested or guessed.
+
+    A requested country that is `guessed_country`, what the page guessed, is guessed again: its columns may be others.
 
     `requested` may hold `sheet`, `header_row`, `country` and `country_column` as the form sends them, and `columns` are
     its columns with numbers; `hidden_rows` and `total_rows` are `take` or `leave`. A sheet or column is a position from
@@ -100,8 +104,14 @@ def pick(
         problems.append(NO_COLUMN)
     picked = known or facts.proposed_columns
 
-    chosen_country = facts.country or country
-    if wanted := requested.get("country", "").strip().upper():
+    at_first = CountryGuess(
+        facts.country or country, tuple(facts.rival_countries), CountryFrom(facts.country_from or CountryFrom.USUAL)
+    )
+    same = (picked, header_row) == (facts.proposed_columns, facts.header_row)
+    guess = at_first if same or facts.country_from == CountryFrom.COLUMN else guess_country(facts, header_row, picked)
+    chosen_country = guess.country
+    wanted = requested.get("country", "").strip().upper()
+    if wanted and wanted != requested.get("guessed_country", "").strip().upper():
         if wanted in countries():
             chosen_country = wanted
         else:
@@ -114,35 +124,23 @@ def pick(
                "column": picked == facts.proposed_columns}  # fmt: skip
     guessed = frozenset(name for name, unchanged in guesses.items() if unchanged)
     by_name = bool(known) and not any(name.isdecimal() for name in named)
-    left_out = facts.left_out(requested.get("hidden_rows") == "leave", requested.get("total_rows") != "take")
-    return PickedColumns(
-        facts,
-        header_row,
-        picked,
-        chosen_country,
-        country_column,
-        header,
-        guessed,
-        tuple(problems),
-        changed and not by_name,
-        left_out,
-    )
+    left = left_out(facts, requested)
+    choice = SheetChoice(facts.index, header_row, picked, chosen_country, country_column, left)
+    return PickedColumns(facts, choice, header, guessed, tuple(problems), guess, changed and not by_name)
 
 
-def choice_problem(
-    sheets: Sequence[SheetFacts], sheet: int, header_row: int, columns: Sequence[int], country: str
-) -> str | None:
+def choice_problem(sheets: Sequence[SheetFacts], choice: SheetChoice) -> str | None:
     """Return the code of the first part of a choice that does not exist; None when all of it does."""
-    facts = next((facts for facts in sheets if facts.index == sheet and facts.problem is None), None)
+    facts = next((facts for facts in sheets if facts.index == choice.sheet and facts.problem is None), None)
     if facts is None:
         return SHEET_UNKNOWN
-    if not columns or not all(map(facts.has_column, columns)):
-        return COLUMN_UNKNOWN if columns else NO_COLUMN
-    if len(columns) > MOST_COLUMNS:
+    if not choice.columns or not all(map(facts.has_column, choice.columns)):
+        return COLUMN_UNKNOWN if choice.columns else NO_COLUMN
+    if len(choice.columns) > MOST_COLUMNS:
         return TOO_MANY_COLUMNS
-    if not facts.has_header_row(header_row):
+    if not facts.has_header_row(choice.header_row):
         return HEADER_UNKNOWN
-    return None if country in countries() else COUNTRY_UNKNOWN
+    return None if choice.country in countries() else COUNTRY_UNKNOWN
 
 
 def _sheet(sheets: Sequence[SheetFacts], wanted: str) -> SheetFacts | None:
@@ -169,7 +167,7 @@ def _column(facts: SheetFacts, header: list[str], wanted: str) -> int | None:
 
 
 HEADER_CHOICES = 20  # rows that can be chosen as the header
-SAMPLE_ROWS = 10
+SAMPLE_ROWS = 6
 
 
 class NothingToPreview(Exception):
@@ -189,7 +187,8 @@ class Preview:
     heads: list[tuple[int, str]]  # row number, its text
     columns: list[tuple[int, str]]  # position, letter and heading
     letters: list[str]
-    rows: list[tuple[int, list[str]]]  # the first rows below the header, with their numbers
+    rows: list[tuple[int, list[Cell]]]  # the first rows below the header, with their numbers
+    path: Path  # of the sheet's rows
     figures: CheckFacts
     corrections: list[CorrectedCell]  # of the picked columns
 
@@ -218,36 +217,37 @@ def preview_of(
     def head_of(facts: SheetFacts, row_no: int) -> list[str]:
         return facts.header if row_no == facts.header_row else header_of(path_of(facts), row_no, facts.columns)
 
+    def country_of(facts: SheetFacts, header_row: int, columns: tuple[int, ...]) -> CountryGuess:
+        return _country_of(path_of(facts), header_row, columns, country)
+
     try:
-        picked = pick(sheets, first, requested, columns, country, head_of)
-        facts, path = picked.sheet, path_of(picked.sheet)
-        choice = (picked.header_row, picked.columns, picked.country, picked.country_column)
-        corrections = [one for one in made_in(document.id, facts.index) if one.column in picked.columns]
+        picked = pick(sheets, first, requested, columns, country, head_of, country_of)
+        facts, choice, path = picked.sheet, picked.choice, path_of(picked.sheet)
+        corrections = [one for one in made_in(document.id, facts.index) if one.column in choice.columns]
         corrected = tuple(((one.row_no, one.column), one.corrected) for one in corrections)
-        kept = None if corrected else document.checks.get(choice_key(facts.index, *choice, picked.left_out))
+        kept = None if corrected else document.checks.get(choice.key)
         return Preview(
             picked=picked,
             sheets=sheets,
-            heads=_heads(path, facts, picked.header_row),
+            heads=_heads(path, facts, choice.header_row),
             columns=_columns(facts, picked.header),
             letters=[column_letter(column) for column in range(facts.columns)],
-            rows=_first_rows(path, facts, picked.header_row),
+            rows=list(enumerate(first_rows(path, choice.header_row, SAMPLE_ROWS), start=choice.header_row + 1)),
+            path=path,
             figures=CheckFacts.from_dict(kept)
             if kept and "offers" in kept  # else it was counted by an earlier version
-            else _figures_in_turn(person_id, path, picked, corrected),
+            else _figures_in_turn(person_id, path, choice, corrected),
             corrections=corrections,
         )
     except FileNotFoundError as error:
         raise NothingToPreview from error
 
 
-def recalled(
-    document: Document, storage: Storage, requested: Mapping[str, str], person_id: int
-) -> dict[str, str | list[str]]:
-    """Return the form's values that the person chose for the last file of this shape; empty when there was none, or
-    when `requested` has a choice already."""
+def recalled(document: Document, storage: Storage, requested: Mapping[str, str], person_id: int) -> Recalled | None:
+    """Return what the person chose for the last file of this shape; None when there was none, or when `requested` has a
+    choice already."""
     if any(requested.get(name) for name in ("sheet", "header_row", "column", "country")):
-        return {}
+        return None
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     first = default_sheet(sheets)
     usable = [facts for facts in sheets if facts.usable]
@@ -262,12 +262,8 @@ def recalled(
         with suppress(FileNotFoundError):
             kept = recall(person_id, facts, head_of)
             if kept is not None:
-                by_row = {} if kept.country_column is None else {"country_column": str(kept.country_column)}
-                return {
-                    "sheet": str(facts.index), "header_row": str(kept.header_row),
-                    "column": list(map(str, kept.columns)), "country": kept.country, "source": kept.source, **by_row,
-                }  # fmt: skip
-    return {}
+                return kept
+    return None
 
 
 class _Turn:
@@ -306,26 +302,21 @@ def _turn_of(person_id: int) -> Iterator[None]:
                 del _turns[person_id]
 
 
-def _figures_in_turn(person_id: int, path: Path, picked: PickedColumns, corrected: Corrected) -> CheckFacts:
+def _figures_in_turn(person_id: int, path: Path, choice: SheetChoice, corrected: Corrected) -> CheckFacts:
     db.session.rollback()  # nothing was written yet; else a form would hold SQLite's lock while we wait and count
     with _turn_of(person_id):
-        left = picked.sheet.left_rows(picked.left_out)
-        choice = (picked.header_row, picked.columns, picked.country)
-        return _figures(path, *choice, left, picked.country_column, corrected)
+        return _figures(path, choice, corrected)
 
 
 @lru_cache(maxsize=64)
-def _figures(
-    path: Path,
-    header_row: int,
-    columns: tuple[int, ...],
-    country: str,
-    left: LeftOut,
-    country_column: int | None,
-    corrected: Corrected,
-) -> CheckFacts:
+def _figures(path: Path, choice: SheetChoice, corrected: Corrected) -> CheckFacts:
     # A sheet file is never rewritten under the same name, so these counts stay true.
-    return check_facts(path, header_row, columns, country, left, country_column, dict(corrected))
+    return check_facts(path, choice, dict(corrected))
+
+
+@lru_cache(maxsize=64)
+def _country_of(path: Path, header_row: int, columns: tuple[int, ...], country: str) -> CountryGuess:
+    return guess_country_of(path, header_row, columns, country)
 
 
 def _heads(path: Path, facts: SheetFacts, chosen: int) -> list[tuple[int, str]]:
@@ -350,9 +341,3 @@ def _columns(facts: SheetFacts, header: Sequence[str]) -> list[tuple[int, str]]:
         head = header[column].strip() if column < len(header) else ""
         named.append((column, f"{column_letter(column)} · {_summary([head])}" if head else column_letter(column)))
     return named
-
-
-def _first_rows(path: Path, facts: SheetFacts, header_row: int) -> list[tuple[int, list[str]]]:
-    guessed = header_row == facts.header_row
-    cells = facts.sample if guessed else sample(path, header_row, SAMPLE_ROWS, facts.columns)
-    return list(enumerate(cells, start=header_row + 1))

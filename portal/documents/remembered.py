@@ -14,10 +14,18 @@ from sqlalchemy import JSON, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Model, UtcDateTime, db, upsert
+from portal.documents.choice import SheetChoice
 from portal.documents.reader.heading_words import normalised
 from portal.documents.reader.parent import SheetFacts
 
 MOST_HEADINGS = 100  # of a shape
+
+
+class Recalled(NamedTuple):
+    """What a person chose last time."""
+
+    choice: SheetChoice
+    source: str
 
 
 class RememberedChoice(Model):
@@ -37,23 +45,16 @@ class RememberedChoice(Model):
     used_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class Chosen(NamedTuple):
-    """A choice, without the sheet that it was made for."""
-
-    header_row: int
-    columns: tuple[int, ...]
-    country: str
-    country_column: int | None
-    source: str
-
-
-def remember(user_id: int, facts: SheetFacts, header: Sequence[str], chosen: Chosen, now: datetime) -> None:
-    """Keep a choice. `header` are the texts of the chosen header row. Does not commit."""
+def remember(
+    user_id: int, facts: SheetFacts, header: Sequence[str], choice: SheetChoice, source: str, now: datetime
+) -> None:
+    """Keep a choice. `header` are the texts of the chosen header row. Which rows are left alone is not kept: the next
+    file has others. Does not commit."""
     own = shape_of(facts, header)
     values = {
-        "user_id": user_id, "header_row": chosen.header_row, "headings": own, "width": len(_headings(header)),
-        "columns": list(chosen.columns), "country": chosen.country, "country_column": chosen.country_column,
-        "source": chosen.source, "used_at": now,
+        "user_id": user_id, "header_row": choice.header_row, "headings": own, "width": len(_headings(header)),
+        "columns": list(choice.columns), "country": choice.country, "country_column": choice.country_column,
+        "source": source, "used_at": now,
     }  # fmt: skip
     replaced = tuple(name for name in values if name != "user_id")
     insert = upsert(RememberedChoice, ("user_id", "shape"), replace=replaced)
@@ -61,7 +62,7 @@ def remember(user_id: int, facts: SheetFacts, header: Sequence[str], chosen: Cho
     db.session.execute(insert, [{**values, "shape": shape} for shape in sorted({own, shape_of(facts, facts.header)})])
 
 
-def recall(user_id: int, facts: SheetFacts, header_of: Callable[[int], Sequence[str]]) -> Chosen | None:
+def recall(user_id: int, facts: SheetFacts, header_of: Callable[[int], Sequence[str]]) -> Recalled | None:
     """Return what the person chose for the last file of this sheet's shape. `header_of` gives the texts of a row."""
     heads = _headings(facts.header)
     shapes = [shape_of(facts, heads[:count]) for count in range(len(heads), 0, -1)] or [shape_of(facts, [])]
@@ -73,7 +74,9 @@ def recall(user_id: int, facts: SheetFacts, header_of: Callable[[int], Sequence[
             fits = shape_of(facts, _headings(header)[: kept.width]) == kept.headings
             places = [*kept.columns, *([] if kept.country_column is None else [kept.country_column])]
             if fits and facts.has_header_row(header_row) and all(map(facts.has_column, places)):
-                return Chosen(header_row, tuple(kept.columns), kept.country, kept.country_column, kept.source)
+                columns, by_row = tuple(kept.columns), kept.country_column
+                choice = SheetChoice(facts.index, header_row, columns, kept.country, by_row, facts.left_out())
+                return Recalled(choice, kept.source)
     return None
 
 

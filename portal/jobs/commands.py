@@ -4,10 +4,9 @@ A command returns the job when it did what was asked, and None when somebody els
 status. None of them fails because Redis is away.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import current_app
 
@@ -16,15 +15,16 @@ from portal.accounts import User
 from portal.database import db
 from portal.database_errors import DatabaseError
 from portal.documents.check import check
+from portal.documents.choice import SheetChoice
 from portal.documents.corrections import corrections_of
 from portal.documents.models import Document, Reading
 from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import header_of
-from portal.documents.remembered import Chosen, remember
+from portal.documents.remembered import remember
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs import opening
-from portal.jobs.core import ledger, timeline
+from portal.jobs.core import changes, ledger, timeline
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
@@ -37,34 +37,6 @@ from portal.jobs.uploads import jobs_of, jobs_started
 ADMIN_ONLY = frozenset({"time_out", "limits", "put_first"})
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What the person chose on the check page. `columns` are in the sheet's order."""
-
-    sheet: int
-    header_row: int
-    column: int
-    country: str
-    source: str
-    more_columns: tuple[int, ...] = ()
-    left_out: str = ""  # rows that are left alone: the code of SheetFacts.left_out
-    country_column: int | None = None  # that names the country of each row's numbers
-
-    @property
-    def columns(self) -> tuple[int, ...]:
-        """All columns with numbers."""
-        return (self.column, *self.more_columns)
-
-    def fields(self) -> dict[str, Any]:
-        """The choice under the names that the form's fields have."""
-        return {
-            "sheet": self.sheet, "header_row": self.header_row, "column": list(self.columns), "country": self.country,
-            "source": self.source, "country_column": self.country_column,
-            **({"hidden_rows": "leave"} if "hidden" in self.left_out.split() else {}),
-            **({} if "totals" in self.left_out.split() else {"total_rows": "take"}),
-        }  # fmt: skip
-
-
 class CannotStart(Exception):
     """The choice cannot be started; `code` is one of jobs.words."""
 
@@ -75,21 +47,25 @@ class CannotStart(Exception):
 
 def start(
     document: Document,
-    choice: Choice,
+    choice: SheetChoice,
+    source: str,
     user: User,
     now: datetime,
     *,
     push: bool = True,
     begun: int | None = None,
     remembered: bool = True,
+    same: Callable[[], int | None] = lambda: None,
 ) -> ScrapingJob:
-    """Create a job with its whole ledger. Raises CannotStart, with nothing left behind. Commits.
+    """Create a job that looks the chosen cells up at a source, with its whole ledger. Raises CannotStart, with nothing
+    left behind. Commits.
 
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
     twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
-    same choice.
+    same choice. `same` gives the id of a job that makes this one needless; it is asked while no other file of this
+    person can start.
     """
-    _validate(document, choice)
+    _validate(document, choice, source)
     if quota_of(user.id, now).spent:
         raise CannotStart("files_spent")
     settings = current_app.config
@@ -103,23 +79,22 @@ def start(
         updated_at=now,
         max_retries=settings["SCRAPING_MAX_RETRIES"],
         timeout_minutes=settings["SCRAPING_TIMEOUT_MINUTES"],
-        source=choice.source,
+        source=source,
         sheet=choice.sheet,
         header_row=choice.header_row,
-        column=choice.column,
-        more_columns=choice.more_columns,
+        column=choice.columns[0],
+        more_columns=choice.columns[1:],
         country=choice.country,
-        left_out=choice.left_out,
+        country_column=choice.country_column,
+        left_out=choice.left.code,
     )
     storage: Storage = current_app.extensions["storage"]
     key = document.storage_key
     facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
-    left = facts.left_rows(choice.left_out)
     corrections = corrections_of(document_id, choice.sheet)
     db.session.commit()  # nobody waits while the file is read
     path = storage.fetch(key, sheet_part(choice.sheet))
-    checked = check(path, choice.header_row, choice.columns, choice.country, left, choice.country_column, corrections)
-    new = ledger.build(checked)
+    new = ledger.build(check(path, choice, corrections))
     total = len(new.cells)
     if not total:
         raise CannotStart("no_rows")
@@ -127,12 +102,12 @@ def start(
         raise CannotStart("too_many_rows")
     job_id = opening.open_hidden(job, new, now)
     try:
-        newer = _show(job_id, new, document_id, user_id, begun, now)
+        newer = _show(job_id, new, document_id, user_id, begun, same, now)
         if newer is None:
-            timeline.record(job_id, EventKind.CREATED, now, email, total=total, source=choice.source)
+            timeline.record(job_id, EventKind.CREATED, now, email, total=total, source=source)
+            changes.note(job_id, user_id)
             if remembered:
-                chosen = Chosen(choice.header_row, choice.columns, choice.country, choice.country_column, choice.source)
-                remember(user_id, facts, header_of(path, choice.header_row, facts.columns), chosen, now)
+                remember(user_id, facts, header_of(path, choice.header_row, facts.columns), choice, source, now)
         db.session.commit()
     except BaseException:
         db.session.rollback()
@@ -148,30 +123,39 @@ def start(
 
 
 def _show(
-    job_id: int, new: ledger.NewLedger, document_id: int, user_id: int, begun: int | None, now: datetime
+    job_id: int,
+    new: ledger.NewLedger,
+    document_id: int,
+    user_id: int,
+    begun: int | None,
+    same: Callable[[], int | None],
+    now: datetime,
 ) -> int | None:
     """Show the job whose ledger is open, if it may still begin; does not commit. Returns the id of the job that the
-    same form has started meanwhile, if there is one. Raises CannotStart."""
+    same form has started meanwhile, or that makes this one needless, if there is one. Raises CannotStart."""
     # The document is locked: of two forms sent at once, the second waits and finds the first one's job.
     document = db.session.get(Document, document_id, with_for_update=True, populate_existing=True)
     if document is None or document.deleted_at is not None:
         raise CannotStart("not_ready")
     if begun is not None and jobs_started(document_id) > begun and (there := jobs_of(document_id)):
         return there[0].id
-    if quota_of(user_id, now, lock=True).spent:
+    quota = quota_of(user_id, now, lock=True)
+    if (needless := same()) is not None:
+        return needless
+    if quota.spent:
         raise CannotStart("files_spent")
     if not opening.show(job_id, new, now):
         raise CannotStart("not_ready")
     return None
 
 
-def _validate(document: Document, choice: Choice) -> None:
+def _validate(document: Document, choice: SheetChoice, source: str) -> None:
     if document.state != Reading.READY:
         raise CannotStart("not_ready")
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
-    if problem := choice_problem(sheets, choice.sheet, choice.header_row, choice.columns, choice.country):
+    if problem := choice_problem(sheets, choice):
         raise CannotStart(problem)
-    if choice.source not in sources.names():
+    if source not in sources.names():
         raise CannotStart("source_unknown")
 
 

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, func, or_, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.ext.hybrid import hybrid_property
 
 from portal.causes import CauseCode
 from portal.database import among, db
 from portal.jobs import retries
-from portal.jobs.core import ledger, timeline
+from portal.jobs.core import changes, ledger, poison_numbers, timeline
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import AttemptEnd, EventKind
@@ -135,11 +135,16 @@ class Lifecycle(JobColumns):
     def lose(
         cls, job_id: int, attempt: int, now: datetime, backoff: Backoff, *, actor: str | None = None
     ) -> Self | None:
-        """Return a job to the queue whose worker stopped beating. An attempt that saved nothing new uses a retry;
-        without any left the job fails."""
+        """Return a job to the queue whose worker stopped beating. An attempt that saved nothing new uses a retry,
+        unless its end narrows down which number stops its worker; without any left the job fails."""
         guards = (*cls.held_by(job_id, attempt), cls.lease_until < now)
+        tokens = poison_numbers.lock_workers(job_id, attempt)
+        if db.session.scalar(select(cls.id).where(*guards).with_for_update(key_share=True)) is None:
+            return None
+        narrowed = [cls.blame(job_id, attempt, token, now) for token in tokens]
         freed = {"lease_until": None, "enqueued_at": None, "last_error": CauseCode.WORKER_LOST}
-        moved_on = (*guards, cls.processed_numbers > cls.processed_at_claim)
+        free = any(narrowed) and poison_numbers.may_search_on(job_id)
+        moved_on = guards if free else (*guards, cls.processed_numbers > cls.processed_at_claim)
         job = cls._change(moved_on, now, status=Status.RETRYING, **freed)
         if job is None:
             spends = (*guards, cls.retry_count < cls.max_retries)
@@ -151,6 +156,22 @@ class Lifecycle(JobColumns):
         return cls._end_unanswered(
             Status.FAILED, AttemptEnd.LOST, guards, job_id, CauseCode.WORKER_LOST, now, backoff, actor
         )
+
+    @classmethod
+    def blame(cls, job_id: int, attempt: int, token: int, now: datetime) -> bool:
+        """Suspect the numbers that a lost worker had in hand of having stopped it, and give up one that did so again
+        and again. Returns whether this narrows them down; False as well once the attempt is over. The caller has locked
+        the worker."""
+        going = select(cls.id).where(*cls.held_by(job_id, attempt))
+        if db.session.scalar(going.with_for_update(key_share=True)) is None:
+            return False
+        blamed = poison_numbers.blame(job_id, attempt, token, now)
+        if blamed.given_up:
+            counted = ("processed_numbers", "rejected_count", "processed_at_claim")  # the attempt has saved nothing new
+            more = {name: getattr(cls, name) + blamed.given_up for name in counted}
+            cls._change(cls.held_by(job_id, attempt), now, **more)
+            timeline.record(job_id, EventKind.NUMBER_GIVEN_UP, now, attempt=attempt, row=blamed.row)
+        return blamed.narrowed
 
     @classmethod
     def time_out(
@@ -349,7 +370,10 @@ class Lifecycle(JobColumns):
     def _change(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
         statement = update(cls).where(*guards, cls.deleted_at.is_(None)).values(updated_at=now, **values).returning(cls)
         options = {"populate_existing": True, "synchronize_session": False}
-        return db.session.scalars(statement, execution_options=options).one_or_none()
+        job = db.session.scalars(statement, execution_options=options).one_or_none()
+        if job:
+            changes.note(job.id, job.user_id)
+        return job
 
     @classmethod
     def _move(

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.storage import Storage
 from portal.documents.typed import LONGEST_NUMBER, store_number
 from portal.jobs import commands, uploads
@@ -35,8 +36,9 @@ def look_up(text: str, source: str, country: str, user: User, storage: Storage, 
     phone = parse(text[:LONGEST_NUMBER], country)
     if phone.e164 is None:
         raise NoNumber(phone.reason or Reason.SEVERAL_NUMBERS, phone.offered or phone.numbers)
-    if (same := _asked_just_now(user.id, phone.e164, source, now)) is not None:
-        return same
+    user_id, e164 = user.id, phone.e164
+    if (same := _asked_just_now(user_id, e164, source, now)) is not None:
+        return db.session.get_one(ScrapingJob, same)
     # The whole number is nothing for a list of files.
     name = gettext("Number ending in %(digits)s", digits=phone.e164[-3:])
     document = store_number(
@@ -45,20 +47,28 @@ def look_up(text: str, source: str, country: str, user: User, storage: Storage, 
     document_id = document.id
     db.session.commit()
     try:
-        return commands.start(document, commands.Choice(0, 1, 0, country, source), user, now, remembered=False)
+        job = commands.start(
+            document, SheetChoice(0, 1, (0,), country), source, user, now, remembered=False,
+            same=lambda: _asked_just_now(user_id, e164, source, now),
+        )  # fmt: skip
     except commands.CannotStart:
         uploads.discard(document_id, now, storage)
         raise
+    if job.document_id != document_id:  # two presses at once: the other one was first
+        job_id = job.id
+        uploads.discard(document_id, now, storage)
+        return db.session.get_one(ScrapingJob, job_id)
+    return job
 
 
-def _asked_just_now(user_id: int, e164: str, source: str, now: datetime) -> ScrapingJob | None:
-    """Return the person's job for this number alone, if it is a minute old at most and can still answer."""
+def _asked_just_now(user_id: int, e164: str, source: str, now: datetime) -> int | None:
+    """Return the id of the person's job for this number alone, if it is a minute old at most and can still answer."""
     same = (
         ScrapingJob.user_id == user_id, ScrapingJob.source == source, ScrapingJob.total_numbers == 1,
         ScrapingJob.deleted_at.is_(None), ScrapingJob.created_at > now - SAME_WITHIN,
         ScrapingJob.status.not_in((Status.FAILED, Status.TIMEOUT, Status.CANCELLED)), Number.e164 == e164,
     )  # fmt: skip
-    found = select(ScrapingJob).join(Number, Number.job_id == ScrapingJob.id).where(*same)
+    found = select(ScrapingJob.id).join(Number, Number.job_id == ScrapingJob.id).where(*same)
     return db.session.scalar(found.order_by(ScrapingJob.id.desc()).limit(1))
 
 

@@ -3,7 +3,8 @@
 After an attempt that
 - left numbers without an answer, or timed out: after a wait that grows with each retry, while retries are left. The
   sweep starts it, or a person.
-- lost its worker: at once, by the sweep. It costs a retry only if nothing new had been saved.
+- lost its worker: at once, by the sweep. It costs a retry only if nothing new had been saved, and the loss does not
+  narrow down which number stops the worker (`core.poison_numbers`).
 - was stopped by a deploy: at once and before its owner's others. No retry.
 - gave way to other people: after them. No retry.
 - met a source that is busy, down or refuses us: when the source may answer again, by the sweep. No retry, and no more

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from portal.accounts import User
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
-from portal.jobs.commands import Choice
 from portal.jobs.core.status import ENDED, Status
 from portal.jobs.models import ScrapingJob, backoff
 
@@ -50,14 +50,15 @@ def known_document(user: User, sha256: str) -> Document | None:
     return db.session.scalar(found.limit(1))
 
 
-def known_job(user: User, document: Document, choice: Choice) -> ScrapingJob | None:
-    """Return the person's last job for this content with this choice."""
+def known_job(user: User, document: Document, choice: SheetChoice, source: str) -> ScrapingJob | None:
+    """Return the person's last job for this content with this choice at this source."""
     same = (
         ScrapingJob.user_id == user.id, ScrapingJob.deleted_at.is_(None), Document.sha256 == document.sha256,
         ScrapingJob.sheet == choice.sheet, ScrapingJob.header_row == choice.header_row,
-        ScrapingJob.column == choice.column, ScrapingJob.more_columns == choice.more_columns,
-        ScrapingJob.country == choice.country, ScrapingJob.left_out == choice.left_out,
-        ScrapingJob.source == choice.source,
+        ScrapingJob.column == choice.columns[0], ScrapingJob.more_columns == choice.columns[1:],
+        ScrapingJob.country == choice.country, ScrapingJob.left_out == choice.left.code,
+        ScrapingJob.country_column.is_not_distinct_from(choice.country_column),
+        ScrapingJob.source == source,
     )  # fmt: skip
     found = select(ScrapingJob).join(ScrapingJob.document).where(*same).order_by(ScrapingJob.id.desc())
     return db.session.scalar(found.limit(1))

@@ -11,6 +11,7 @@ Every transaction takes its locks in one order: the holder's row, its numbers, t
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
@@ -19,6 +20,7 @@ from portal.database import among, changed_rows, db
 from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.ledger import WaitingNumber
+from portal.jobs.core.poison_numbers import share_size
 from portal.jobs.core.share_tables import Holder, Share
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -62,6 +64,9 @@ class Taken:
     first_no: int
     numbers: dict[str, WaitingNumber]
     more: bool = False
+
+
+SUSPECTS_LEFT = Taken(0, {})  # nothing but suspects is left, which a worker takes with nothing else in hand
 
 
 def hold(job: ScrapingJob, worker: str, now: datetime, lease_seconds: float) -> Holding:
@@ -109,9 +114,14 @@ def others_answered(holding: Holding) -> bool:
     return db.session.scalar(select(ScrapingJob.id).where(*job)) is not None
 
 
-def take(holding: Holding, size: int | None, now: datetime, lease_seconds: float) -> Taken | None:
-    """Take the next share, of `size` numbers at most; without a size, all that nobody has had. None: there is nothing
-    to take now, or the attempt is to end. Raises AttemptTaken."""
+def take(
+    holding: Holding, size: int | None, now: datetime, lease_seconds: float, *, suspects: bool = False
+) -> Taken | None:
+    """Take the next share, of `size` numbers at most; without a size, all that nobody has had. `suspects`: the worker
+    has nothing in hand, so that it may also take numbers with which another was lost; they come last.
+
+    None: there is nothing to take now, or the attempt is to end. Raises AttemptTaken.
+    """
     renew(holding, now, lease_seconds)
     job = db.session.execute(
         select(ScrapingJob.next_no, ScrapingJob.paused_at, ScrapingJob.not_before)
@@ -125,28 +135,49 @@ def take(holding: Holding, size: int | None, now: datetime, lease_seconds: float
         return None
     if job.next_no is not None and (taken := _take_fresh(holding, job.next_no, size)):
         return taken
-    return _take_left(holding)
+    return _take_left(holding, suspects=suspects)
 
 
-def _take_fresh(holding: Holding, next_no: int, size: int | None) -> Taken | None:
-    waiting = ledger.waiting(holding.job_id, next_no, most=None if size is None else size + 1)
-    more = size is not None and len(waiting) > size
-    after = waiting.popitem()[1].no if more else None
-    changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(next_no=after))
-    if not waiting:
-        return None
-    nos = [number.no for number in waiting.values()]
-    key = {"job_id": holding.job_id, "attempt": holding.attempt, "first_no": nos[0]}
-    db.session.execute(insert(Share).values(last_no=nos[-1], holder=holding.token, **key))
-    return Taken(nos[0], waiting, more)
+def _take_fresh(holding: Holding, next_no: int | None, size: int | None) -> Taken | None:
+    """Take the next numbers that nobody has had, and set suspects before them aside."""
+    taken = None
+    while next_no is not None and taken is None:
+        waiting = ledger.waiting(holding.job_id, next_no, most=None if size is None else size + 1)
+        suspicion = next((number.suspicion for number in waiting.values()), 0) if size is not None else 0
+        alike = waiting if size is None else _alike(waiting, suspicion, size)
+        next_no = next((number.no for e164, number in waiting.items() if e164 not in alike), None)
+        if alike:
+            nos = [number.no for number in alike.values()]
+            _add_share(holding, nos[0], nos[-1], suspicion, holder=None if suspicion else holding.token)
+            taken = None if suspicion else Taken(nos[0], alike, next_no is not None)
+    changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(next_no=next_no))
+    return taken
 
 
-def _take_left(holding: Holding) -> Taken | None:
-    """Take a share whose worker left or was lost."""
+def _alike(waiting: dict[str, WaitingNumber], suspicion: int, most: int) -> dict[str, WaitingNumber]:
+    """The first of these numbers, `most` at most, up to one that is suspected more or less."""
+    return dict(takewhile(lambda one: one[1].suspicion == suspicion, list(waiting.items())[:most]))
+
+
+def _add_share(holding: Holding, first_no: int, last_no: int, suspicion: int, holder: int | None) -> None:
+    key = {"job_id": holding.job_id, "attempt": holding.attempt, "first_no": first_no}
+    db.session.execute(insert(Share).values(last_no=last_no, suspicion=suspicion, holder=holder, **key))
+
+
+def _take_left(holding: Holding, *, suspects: bool) -> Taken | None:
+    """Take a share whose worker left or was lost: of suspects no more than may be lost together again."""
     while (share := db.session.execute(_left(holding.job_id, holding.attempt).limit(1)).one_or_none()) is not None:
+        if share.suspicion and not suspects:
+            return SUSPECTS_LEFT
         own = (Share.job_id == holding.job_id, Share.attempt == holding.attempt, Share.first_no == share.first_no)
-        if waiting := ledger.waiting(holding.job_id, share.first_no, share.last_no):
-            changed_rows(update(Share).where(*own).values(holder=holding.token))
+        size = share_size(share.suspicion)
+        waiting = ledger.waiting(holding.job_id, share.first_no, share.last_no, None if size is None else size + 1)
+        rest = waiting.popitem()[1] if size is not None and len(waiting) > size else None
+        if waiting:
+            last_no = rest.no - 1 if rest else share.last_no
+            changed_rows(update(Share).where(*own).values(holder=holding.token, last_no=last_no))
+            if rest:
+                _add_share(holding, rest.no, share.last_no, share.suspicion, holder=None)
             return Taken(share.first_no, waiting)
         changed_rows(delete(Share).where(*own))
     return None
@@ -163,8 +194,9 @@ def taken_already(holding: Holding, known: Collection[int]) -> Taken | None:
 
 
 def _left(job_id: int, attempt: int) -> Any:
-    query = select(Share.first_no, Share.last_no).where(Share.job_id == job_id, Share.attempt == attempt)
-    return query.where(Share.holder.is_(None)).order_by(Share.first_no)
+    query = select(Share.first_no, Share.last_no, Share.suspicion)
+    query = query.where(Share.job_id == job_id, Share.attempt == attempt, Share.holder.is_(None))
+    return query.order_by(Share.suspicion, Share.first_no)
 
 
 def renew(holding: Holding, now: datetime, lease_seconds: float) -> None:
@@ -269,6 +301,7 @@ def take_back_lost(now: datetime) -> Iterator[Holder]:
         holding = Holding(holder.job_id, holder.attempt, holder.token)
         db.session.expunge(holder)
         if changed_rows(delete(Holder).where(*holding.fence, Holder.lease_until < now)) == 1:
+            ScrapingJob.blame(holder.job_id, holder.attempt, holder.token, now)
             changed_rows(update(Share).where(*holding.shares).values(holder=None))
             db.session.commit()
             yield holder

@@ -6,6 +6,7 @@ those that an administrator put first, then those whose worker was taken away, t
 changes nothing; the claim decides between two workers that choose the same job.
 """
 
+import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -81,6 +82,12 @@ def next_job(now: datetime, limit: int, elsewhere: Collection[str] = ()) -> Chos
             if (job := session.execute(query).one_or_none()) is not None:
                 return Chosen(job.id, job.attempt)
         return _job_to_join(session, now, limit)
+
+
+def next_to_join(now: datetime) -> Chosen | None:
+    """Return an attempt that one more worker would end sooner, however many its owner has. None: there is none."""
+    with reading() as session:
+        return _job_to_join(session, now, sys.maxsize)
 
 
 def _job_to_join(session: Session, now: datetime, limit: int) -> Chosen | None:

@@ -78,6 +78,7 @@ def supervisor_variables(settings: dict[str, Any]) -> dict[str, str]:
         "RUN_INTAKE_WORKERS": str(settings["PORTAL_INTAKE_WORKERS"]),
         "RUN_WORK": "false" if settings["PORTAL_ROLE"] == "web" else "true",
         "RUN_WEB": "false" if settings["PORTAL_ROLE"] == "worker" else "true",
+        "RUN_EVENTS": "false" if settings["PORTAL_ROLE"] == "worker" or settings["LIVE"] == "poll" else "true",
     }
 
 

@@ -8,7 +8,8 @@ that send a byte now and then silence the portal. Here
 - a request with a larger body (an upload) goes to threads of its own, `UPLOAD_THREADS`;
 - its body has to arrive at `SLOWEST_RATE` or faster (`ReadClock`), and the application shortens the time of strangers;
 - `100 Continue` is sent when the application begins to read, so never for a body that is refused;
-- a closing connection waits in the loop for the other side, not in its way.
+- a closing connection waits in the loop for the other side, not in its way;
+- a request for a stream is handed over, with its connection, to the process that holds streams (`hand_over`).
 
 It must not know Flask or the portal: it gives the clock to the application as `environ["portal.read_clock"]`.
 """
@@ -38,6 +39,9 @@ GRACE_SECONDS = 20.0  # before the rate counts
 SLOWEST_RATE = 1024  # bytes a second: a slow mobile connection sends 20 times as much
 SEND_SECONDS = 60.0  # for a piece of an answer, which the client does not take
 LINGER_SECONDS = 2.0  # for the other side to close
+
+STREAM = re.compile(rb"GET /events[ ?]")
+RETRY_SECONDS = 5  # what a browser is told when the process with the streams is away
 
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,12})[ \t]*\r?$", re.I | re.M)
 _OTHER_BODY = re.compile(rb"^(?:transfer-encoding|expect):", re.I | re.M)
@@ -100,13 +104,25 @@ def is_upload(gathered: bytes | bytearray) -> bool:
     return bool(_OTHER_BODY.search(head)) or (length is not None and end + 4 + int(length[1]) > len(gathered))
 
 
-def write_plain_error(sock: socket.socket, status: int, reason: str, message: str) -> None:
-    """Answer a request that is none, without repeating anything of it."""
+def hand_over(sock: socket.socket, head: bytes, path: str) -> bool:
+    """Give a connection, with what was read of it, to the process that listens on a Unix socket. False: it is away, or
+    has no room now. It never waits."""
+    try:
+        with socket.socket(socket.AF_UNIX) as there:
+            there.setblocking(False)
+            there.connect(path)
+            return socket.send_fds(there, [head], [sock.fileno()]) == len(head)
+    except OSError:
+        return False
+
+
+def write_plain_error(sock: socket.socket, status: int, reason: str, message: str, more: str = "") -> None:
+    """Answer a request that is none, without repeating anything of it. `more` are lines of the head."""
     body = f"{status} {reason}\n"
     head = (
         f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: text/plain\r\n"
         "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\n"
-        f"Cache-Control: no-store\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"{more}Cache-Control: no-store\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     util.write_nonblock(sock, (head + body).encode("latin-1"))
 
@@ -119,6 +135,7 @@ class PatientWorker(ThreadWorker):
         self.uploads = ThreadPoolExecutor(max_workers=UPLOAD_THREADS, thread_name_prefix="upload")
         self.lingering: deque[TConn] = deque()
         self.current = threading.local()
+        self.streams = ""  # the socket of the process that holds streams; empty: there is none
         self.wsgi: Callable[..., Any]
 
     def init_process(self) -> None:
@@ -183,9 +200,22 @@ class PatientWorker(ThreadWorker):
 
     def _go_on(self, conn: TConn) -> None:
         """Give the connection to a thread once there is nothing to wait for."""
-        if missing_bytes(conn.gathered) == 0:
-            self._leave_loop(conn)
+        if missing_bytes(conn.gathered) != 0:
+            return
+        self._leave_loop(conn)
+        if self.streams and STREAM.match(conn.gathered) and conn.gathered.endswith(b"\r\n\r\n"):
+            self._hand_over(conn)
+        else:
             self.enqueue_req(conn)
+
+    def _hand_over(self, conn: TConn) -> None:
+        """From here on only the other process has the connection; when there is none, the page polls meanwhile."""
+        self.nr_conns -= 1
+        if hand_over(conn.sock, bytes(conn.gathered), self.streams):
+            conn.sock.close()
+            return
+        write_plain_error(conn.sock, 503, "Service Unavailable", "", f"Retry-After: {RETRY_SECONDS}\r\n")
+        self._linger(conn)
 
     def _leave_loop(self, conn: TConn) -> None:
         self.poller.unregister(conn.sock)

@@ -65,6 +65,7 @@ class SourceFacts:
     batch: int = 1  # numbers in one request
     cache_days: float = 0.0
     workers: int | None = None  # how many may look up one file's numbers at once; None: as many as are free
+    example: Callable[[str], Mapping[str, str]] | None = None  # an answer as it may look for that number; not true
 
     def seconds_for(self, numbers: int) -> float:
         """About how many seconds so many lookups take."""

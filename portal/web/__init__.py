@@ -37,6 +37,7 @@ from portal.web.account import (
     two_step,  # noqa: F401 - the same
     webhook,
 )
+from portal.web.live import stream
 
 
 def register(app: Flask) -> None:
@@ -50,7 +51,7 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    about_files = (documents, numbers, jobs, job_actions, columns, metrics, text_reading, corrections)
+    about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading, corrections)
     for module in (auth, *about_files, admin, health, locale, notification_settings, webhook):
         app.register_blueprint(module.blueprint)
 

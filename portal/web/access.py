@@ -71,8 +71,13 @@ def _before_request() -> None:
         return
     if current_user.is_authenticated:
         structlog.contextvars.bind_contextvars(user_id=current_user.id)
-    only_reads = request.method in ("GET", "HEAD") or request.endpoint in READ_FIRST
-    if only_reads and db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
+    if request.method in ("GET", "HEAD") or request.endpoint in READ_FIRST:
+        begin_reading()
+
+
+def begin_reading() -> None:
+    """Begin a transaction that takes no write lock on SQLite."""
+    if db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
         db.session.connection(execution_options=READ_ONLY)
 
 

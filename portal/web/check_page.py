@@ -17,14 +17,13 @@ from portal.documents.preview import NothingToPreview, PickedColumns, Preview, S
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import fix_words, problem_words, reason_words, size_words
 from portal.jobs import uploads
-from portal.jobs.commands import Choice
-from portal.jobs.export import answers_added, loss_words
+from portal.jobs.export import answers_added, loss_words, preview_result
 from portal.jobs.source_pause import is_in_trouble
 from portal.jobs.words.statuses import cannot_start_words
 from portal.phone import Reason
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web import guess_words
-from portal.web.countries import country_options
+from portal.web.countries import country_name, country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
 from portal.web.text_reading import text_reading_of
 
@@ -50,9 +49,9 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
     }
     if document.state == Reading.READY:
         kept = recalled(document, current_app.extensions["storage"], fields, document.user_id)
-        if kept and kept["source"] not in sources.names():
-            del kept["source"]
-        fields = MultiDict({**fields.to_dict(flat=False), **kept}) if kept else fields
+        if kept:
+            known = {"source": kept.source} if kept.source in sources.names() else {}
+            fields = MultiDict({**fields.to_dict(flat=False), **kept.choice.fields(), **known})
         page["remembered"] = bool(kept)
         try:
             look = preview_of(
@@ -69,13 +68,13 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
             page |= _chosen(document, look, fields, remembered=bool(kept))
-            page["source_in_trouble"] = is_in_trouble(page["choice"].source, now)
+            page["source_in_trouble"] = is_in_trouble(page["source"], now)
             page["text_reading"] = text_reading_of(document, {})
     return page
 
 
 def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, remembered: bool) -> dict[str, Any]:
-    """What is added once there is something to choose: the choice, as `commands.start` takes it, and the options."""
+    """What is added once there is something to choose: the source, the choice as fields, and the options."""
     picked = look.picked
     names = sources.names()
     wanted = fields.get("source", "").strip()
@@ -87,17 +86,21 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
     )
     return {
         "look": look,
-        "choice": Choice(
-            picked.sheet.index,
-            picked.header_row,
-            picked.columns[0],
-            picked.country,
+        "source": source,
+        "open_part": fields.get("open_part", ""),
+        "result": preview_result(
+            current_user.id,
             source,
-            picked.columns[1:],
-            picked.left_out,
-            picked.country_column,
+            look.path,
+            picked.header,
+            picked.sheet.columns,
+            picked.choice,
+            {(one.row_no, one.column): one.corrected for one in look.corrections},
         ),
+        "fields": {**picked.choice.fields(), "source": source},
         "country_column": _country_column(picked),
+        "country_name": country_name(picked.choice.country, str(get_locale())),
+        "columns_named": [name for place, name in look.columns if place in picked.choice.columns],
         "warnings": guess_words.warnings_of(look, str(get_locale()), sure=remembered),
         "country_hint": guess_words.country_hint(picked),
         "problems": [cannot_start_words(code) for code in codes],
@@ -118,7 +121,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
 
 def _country_column(picked: PickedColumns) -> tuple[int, str] | None:
     """The column that names the country of each row, and its heading or letter; None when there is none."""
-    place = picked.sheet.country_column if picked.country_column is None else picked.country_column
+    place = picked.sheet.country_column if picked.choice.country_column is None else picked.choice.country_column
     if place is None:
         return None
     head = picked.header[place].strip() if place < len(picked.header) else ""

@@ -9,6 +9,7 @@ from flask_login import current_user, login_required
 
 from portal.clock import utcnow
 from portal.documents import corrections
+from portal.documents.check import countries_of_rows
 from portal.documents.corrections import Cell, Refused
 from portal.documents.models import Document
 from portal.documents.preview import Preview
@@ -36,7 +37,7 @@ def save(document_id: int) -> ResponseReturnValue:
     refused = _save_typed(document, page["look"])
     _press(document, page["look"])
     if not refused and not wants_fragment():
-        address = url_for("documents.show", document_id=document_id, **page["choice"].fields(), _anchor="fix")
+        address = url_for("documents.show", document_id=document_id, **page["fields"], _anchor="fix")
         return redirect(address, 303)
     page = check_page.page_of(_own_document(document_id), request.form, utcnow()) | {"refused": refused}
     template = "documents/_state.html" if wants_fragment() else "documents/check.html"
@@ -49,11 +50,11 @@ def _save_typed(document: Document, look: Preview) -> dict[Cell, tuple[str, str]
     there = {(one.row_no, one.column): one.corrected for one in look.corrections}
     refused: dict[Cell, tuple[str, str]] = {}
     wanted: dict[Cell, tuple[str, str]] = {}
-    for name, value in request.form.items():
-        cell, typed = _cell_of(name.removeprefix(TYPED)), value.strip()[:LONGEST_TYPED]
-        if not name.startswith(TYPED) or cell is None or not typed:
-            continue
-        read = corrections.read_typed(typed, look.picked.country)
+    typed_over = _typed_over()
+    choice = look.picked.choice
+    countries = countries_of_rows(look.path, choice, {row_no for row_no, _ in typed_over})
+    for cell, typed in typed_over.items():
+        read = corrections.read_typed(typed, countries.get(cell[0], choice.country), choice.country)
         if isinstance(read, Refused):
             refused[cell] = (typed, reason_words(read.reason or Reason.NOT_A_NUMBER, read.offered))
         elif cell in known:
@@ -67,6 +68,13 @@ def _save_typed(document: Document, look: Preview) -> dict[Cell, tuple[str, str]
     return refused
 
 
+def _typed_over() -> dict[Cell, str]:
+    """What the form has for each cell, where it has something."""
+    named = {_cell_of(name.removeprefix(TYPED)): value.strip()[:LONGEST_TYPED]
+             for name, value in request.form.items() if name.startswith(TYPED)}  # fmt: skip
+    return {cell: typed for cell, typed in named.items() if cell is not None and typed}
+
+
 def _press(document: Document, look: Preview) -> None:
     """Do what the pressed button says."""
     form, picked, now = request.form, look.picked, utcnow()
@@ -75,9 +83,7 @@ def _press(document: Document, look: Preview) -> None:
         reason = _reason(form["accept"])
         path: Path = current_app.extensions["storage"].fetch(key, sheet_part(sheet))
         made = corrections.corrections_of(document_id, sheet)
-        choice = (picked.header_row, picked.columns, picked.country)
-        left = picked.sheet.left_rows(picked.left_out)
-        cells = dict(corrections.offers(path, *choice, left, picked.country_column, made, reason))
+        cells = dict(corrections.offers(path, picked.choice, made, reason))
         corrections.correct(document_id, key, sheet, cells, now)
     elif "use" in form:
         place, _, number = form["use"].partition("+")

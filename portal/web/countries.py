@@ -18,6 +18,11 @@ def _named(language: str) -> dict[str, str]:
     return dict(sorted(named.items(), key=lambda pair: _without_accents(pair[1])))
 
 
+def country_name(code: str, language: str) -> str:
+    """A country's name in this language, such as `España`; the code of an unknown one."""
+    return str(Locale.parse(language).territories.get(code, code))
+
+
 def _without_accents(text: str) -> str:
     letters = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in letters if not unicodedata.combining(letter))

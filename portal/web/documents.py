@@ -42,9 +42,7 @@ MB = 1024 * 1024
 @login_required
 def index() -> ResponseReturnValue:
     """The upload form, the files not started yet, and the person's jobs, filtered by the query string."""
-    if wants_fragment():
-        return render_template("documents/_jobs.html", **_jobs())
-    return home()
+    return jobs_list() if wants_fragment() else home()
 
 
 @blueprint.post("/documents")
@@ -104,7 +102,7 @@ def show(document_id: int) -> ResponseReturnValue:
         return render_template("documents/check.html", **page)
     answer = make_response(render_template("documents/_state.html", **page))
     if page["look"]:  # the URL carries the choice, so that the page can be reloaded and shared
-        answer.headers["HX-Replace-Url"] = url_for("documents.show", document_id=document_id, **page["choice"].fields())
+        answer.headers["HX-Replace-Url"] = url_for("documents.show", document_id=document_id, **page["fields"])
     return answer
 
 
@@ -145,14 +143,15 @@ def start(document_id: int) -> ResponseReturnValue:
     page = _check(document, request.form)
     if page["look"] is None or page["problems"]:
         return render_template("documents/check.html", **page), 422
-    choice: commands.Choice = page["choice"]
     if "recount" in request.form or page["look"].picked.sheet_changed:
-        return redirect(url_for("documents.show", document_id=document.id, **choice.fields()), 303)
+        return redirect(url_for("documents.show", document_id=document.id, **page["fields"]), 303)
     begun = request.form.get("begun", type=int)
     job = uploads.job_started_since(document, begun)
     if job is None:
         try:
-            job = commands.start(document, choice, current_user, utcnow(), begun=begun)
+            job = commands.start(
+                document, page["look"].picked.choice, page["source"], current_user, utcnow(), begun=begun
+            )
         except commands.CannotStart as error:
             page["problems"] = [cannot_start_words(error.code)]
             return render_template("documents/check.html", **page), 422
@@ -179,6 +178,11 @@ def _jobs() -> dict[str, Any]:
     found = queries.list_jobs(current_user, status=status, q=q, page=request.args.get("page", 1, type=int))
     status = status if status in found.counts and status != "all" else ""
     return {"found": found, "status": status, "q": q, "statuses": [word for word in found.counts if word != "all"]}
+
+
+def jobs_list() -> str:
+    """The person's jobs under the filters of the query string, as they are on the home page."""
+    return render_template("documents/_jobs.html", **_jobs())
 
 
 def home(problem: str = "", **refused: str) -> ResponseReturnValue:

@@ -15,6 +15,7 @@ from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs import queries, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
+from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import (
     comes_back_as_it_was,
     fields_of_job,
@@ -58,15 +59,20 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
     """What was chosen on the check page, in words where there are any."""
     sheet = next((facts for facts in job.document.sheets if facts.get("index") == job.sheet), {})
     header = _header_of(job)
-    heads = {column: header[column].strip() if column < len(header) else "" for column in job.columns}
-    named = [" · ".join(part for part in (column_letter(column), head) if part) for column, head in heads.items()]
     locale = get_locale()
     return {
         "sheet": str(sheet.get("name", "")),
-        "column": ", ".join(named),
+        "column": ", ".join(_own_name(column, header) for column in job.columns),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
+        "country_column": "" if job.country_column is None else _own_name(job.country_column, header),
         "data_version": _data_version(job.source),
     }
+
+
+def _own_name(column: int, header: list[str]) -> str:
+    """A column's letter and heading, such as `B · Teléfono`."""
+    head = header[column].strip() if column < len(header) else ""
+    return " · ".join(part for part in (column_letter(column), head) if part)
 
 
 def _header_of(job: ScrapingJob) -> list[str]:
@@ -112,6 +118,12 @@ def keep_search(text: str) -> str | None:
     kept = list(session.get(SEARCHES, {}).items())[1 - MOST_SEARCHES :]
     session[SEARCHES] = {**dict(kept), key: text}
     return key
+
+
+def version_of(job: ScrapingJob) -> str:
+    """A text that changes with what the page shows."""
+    now = utcnow()
+    return queries.page_version(job, now, turns.jobs_ahead(job, now))
 
 
 def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any]:
@@ -165,6 +177,7 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
         "column_names": own_names(job.columns, _header_of(job)) if job.more_columns else {},
         "groups": [] if derived.is_unfinished(job) else groups_of(job),
         "choices": _choices(job),
+        "rows_open": any(number.outcome == Outcome.WAITING for number in found.rows),
     }
 
 
@@ -195,8 +208,42 @@ def expired(job: ScrapingJob) -> str:
 
 
 def parts(job: ScrapingJob, toast: str = "", kind: str = "info", chosen: list[str] | None = None) -> str:
-    """The parts that change, each with its target on the page. Includes the rows only once the job has ended, so as
-    not to disturb someone who is reading them."""
+    """The parts that change, each with its target on the page. While the job runs they have the visible rows only as
+    long as some of these wait for an answer: a poll then carries `rows`."""
     facts = facts_of(job, chosen)
-    rows = {} if facts["moving"] else rows_of(job)
+    rows = rows_of(job) if not facts["moving"] or ("rows" in request.args and shows_all(job)) else {}
     return render_template("jobs/_parts.html", **facts, **rows, toast=toast, toast_kind=kind)
+
+
+def streamed_parts(job: ScrapingJob, facts: dict[str, Any], rows: dict[str, Any]) -> str:
+    """The same for the stream, which sends the visible rows one by one while the job runs: `rows` only says then
+    whether some of them wait."""
+    shown = rows if not facts["moving"] else {"rows_open": rows.get("rows_open", False)}
+    return render_template("jobs/_parts.html", **facts, **shown, streamed=True)
+
+
+def moved_parts(job: ScrapingJob) -> str:
+    """What changes while the job only moves on, for the stream: a fifth of the work of all parts."""
+    now = utcnow()
+    counts = derived.outcome_counts(job)
+    return render_template(
+        "jobs/_moved.html",
+        job=job,
+        progress=derived.progress(job, now),
+        tiles=[(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
+        summary_code=derived.summary_sentence(job, now).value,
+        moving=True,
+        ahead=None,
+        row_filter=row_filter_of(job),
+    )
+
+
+def number_row(job: ScrapingJob, number: CellAnswer, rows: dict[str, Any]) -> str:
+    """One of the visible rows, as it is on the page."""
+    return render_template("jobs/_number.html", job=job, number=number, shared=rows["numbers"].shared, **rows)
+
+
+def shows_all(job: ScrapingJob) -> bool:
+    """Whether the page shows rows whatever their outcome, so that an answer changes none but its own row."""
+    row_filter = row_filter_of(job)
+    return row_filter["outcome"] == ALL and not row_filter["q"]

@@ -9,7 +9,7 @@ from flask_babel import gettext
 from flask_login import current_user
 
 from portal.clock import utcnow
-from portal.jobs import commands, queries, turns
+from portal.jobs import commands, queries
 from portal.jobs.core import derived
 from portal.jobs.export import (
     ColumnChoice,
@@ -69,8 +69,7 @@ def search_rows(job_id: int) -> Response:
 def live(job_id: int) -> str | Response:
     """The parts that change, or 204 while nothing changed: `v` is the version that the open page shows."""
     job = visible_job(job_id)
-    now = utcnow()
-    if request.args.get("v") == queries.page_version(job, now, turns.jobs_ahead(job, now)):
+    if request.args.get("v") == job_page.version_of(job):
         return _unchanged()
     return job_page.parts(job)
 

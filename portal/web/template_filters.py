@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from babel.lists import format_list
 from flask import Flask
-from flask_babel import LazyString, format_decimal, format_timedelta, gettext, ngettext
+from flask_babel import LazyString, format_decimal, format_timedelta, get_locale, gettext, ngettext
 from flask_babel import lazy_gettext as _
 from jinja2 import pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup
 
 from portal.clock import utcnow
 from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
+from portal.documents.shown_cells import shown_cell
 from portal.jobs.admin import words
 from portal.jobs.admin.job_list import CappedCount
 from portal.jobs.core import derived, retention
@@ -83,6 +86,11 @@ def whole(number: int | float) -> str:
     return format_decimal(round(number))
 
 
+def enumerated(texts: Iterable[Any]) -> Markup:
+    """The texts in one phrase, as `a, b and c`; each is set off, so that a comma in one is no border."""
+    return Markup(format_list([Markup("<b>{}</b>").format(text) for text in texts], locale=get_locale()))  # noqa: S704
+
+
 def answer_words(number: CellAnswer) -> str:
     """One row's answer on one line, without the number itself, which has its own column."""
     shown = {name: value for name, value in (number.answer or {}).items() if value and name not in NUMBER_FIELDS}
@@ -119,6 +127,8 @@ def set_up(app: Flask) -> None:
         "ago": ago_words,
         "until": in_words,
         "whole": whole,
+        "cell": shown_cell,
+        "enumerated": enumerated,
         "summary": summary_word,
         "waits": waits_word,
         "answer_word": answer_words,

@@ -17,6 +17,7 @@ from portal.accounts import User
 from portal.accounts.password_links import Purpose, make_token
 from portal.clock import utcnow
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.upload import receive
 from portal.jobs import commands
 from portal.jobs.admin import bulk, operation_runner, operations
@@ -131,6 +132,7 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         "admin-a-job": (ADA, f"/jobs/{jobs['processing']}"),
         "job-delete": (ALICE, f"/jobs/{jobs['failed']}/delete"),
         "job-columns": (ALICE, f"/jobs/{jobs['completed']}/columns"),
+        "job-rows-all": (ALICE, f"/jobs/{jobs['failed']}?outcome=all"),
         "job-rows-none": (ALICE, f"/jobs/{jobs['completed']}?outcome=rejected"),
     }
     pages |= {f"check-{name}": (ALICE, f"/documents/{found}") for name, found in documents.items()}
@@ -208,8 +210,8 @@ def _jobs(app: Flask, alice: User) -> dict[str, int]:
     def job(name: str, minutes: int, rows: int = 22) -> ScrapingJob:
         numbers = [*map(cast.mobile, range(rows)), *others]
         document = cast.make_document(app, alice, numbers, name)
-        choice = commands.Choice(0, 1, 0, "ES", "offline")
-        return commands.start(document, choice, alice, now - minutes * MINUTE, push=False)
+        choice = SheetChoice(0, 1, (0,), "ES")
+        return commands.start(document, choice, "offline", alice, now - minutes * MINUTE, push=False)
 
     def answered(made: ScrapingJob, count: int, minutes: int) -> ScrapingJob:
         scenes.claim(made, now - minutes * MINUTE)

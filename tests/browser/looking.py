@@ -11,8 +11,9 @@ AXE = (ROOT / "tests" / "vendor" / "axe-core-4.14.1" / "axe.min.js").read_text()
 SHOTS = os.environ.get("SHOTS")
 WIDE, NARROW = 1280, 360
 
-_RUN = """async () => {
-  const found = await axe.run(document, {resultTypes: ["violations"]});
+_RUN = """async ([within, rules]) => {
+  const only = rules.length ? {runOnly: rules} : {};
+  const found = await axe.run(within || document, {resultTypes: ["violations"], ...only});
   return found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`);
 }"""
 # What is wider than the page and no region that scrolls by itself holds it.
@@ -25,11 +26,12 @@ _STICKS_OUT = """() => {
 }"""
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds on the page as it stands. It is not bound by the page's policy."""
+def violations(page: Page, within: str = "", rules: tuple[str, ...] = ()) -> list[str]:
+    """What axe finds on the page as it stands: in all of it or in what a selector names, by all rules or by
+    these. It is not bound by the page's policy."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(f"{AXE}; 0")
-    return list(page.evaluate(_RUN))
+    return list(page.evaluate(_RUN, [within, list(rules)]))
 
 
 def sticking_out(page: Page) -> list[str]:

@@ -18,6 +18,7 @@ from tests.chaos.faults import OVERTAKING
 from tests.chaos.storm import CONCURRENCY, LOOKUP_SECONDS, Storm, storm
 from tests.support.postgresql import PostgresServer, postgres_programs, postgres_server
 from tests.support.preloaded import Preloaded, preloaded
+from tests.support.processes import write_in_memory
 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
@@ -135,6 +136,7 @@ def main() -> int:
         wanted.remove("postgresql")
     faults = -(-faults // len(wanted))
     jobs = -(-int(os.environ.get("CHAOS_JOBS") or 0) // len(wanted)) or max(6, faults * 3 // 10)
+    write_in_memory()
     begun = time.monotonic()
     say(f"CHAOS_SEED={seed}: {faults} faults and {jobs} jobs or more on each of {', '.join(wanted)}")
     with preloaded() as forks:

@@ -154,8 +154,8 @@ def _of_job(world: World, job: Job) -> Iterator[str]:
         yield f"{name}: {planned} rows in the file, {sum(outcomes.values())} in the ledger, {job.total} on the job"
     if final != job.processed or outcomes.get("failed", 0) != job.failed:
         yield f"{name}: the counters are {job.processed} and {job.failed}, the rows say {outcomes}"
-    if job.kind in ("plain", "visited", "refused"):
-        if outcomes.get("rejected", 0) != (job.kind == "refused"):
+    if job.kind != "poison":
+        if outcomes.get("rejected", 0) != (job.kind in ("refused", "killer")):
             yield f"{name}: {outcomes.get('rejected', 0)} numbers were rejected"
         if (job.status, final, told) != ("completed", planned, {"job_completed": 1}):
             yield f"{name}: {final} of {planned} answered, told {told}"

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from portal.documents.check import BAD_ROWS_SHOWN, CheckFacts, check, check_facts, summarise
-from portal.documents.intake import choice_key
+from portal.documents.choice import SheetChoice
 from portal.phone import PARSER_VERSION, Reason, parse
 from tests.documents.sheets import written
 
@@ -35,7 +35,7 @@ def test_each_cell_of_several_columns_and_each_number_in_it(tmp_path: Path) -> N
     ]
     sheet = written(tmp_path / "s", lines)
     found = [(cell.row_no, cell.column, cell.place, cell.phone_e164 or cell.reason, cell.duplicate_of)
-             for cell in check(sheet, 1, (1, 2), "ES")]  # fmt: skip
+             for cell in check(sheet, SheetChoice(0, 1, (1, 2), "ES"))]  # fmt: skip
     assert found == [
         (2, 1, 1, "+34911111111", None),
         (2, 2, 1, "+34611111111", None),
@@ -47,7 +47,7 @@ def test_each_cell_of_several_columns_and_each_number_in_it(tmp_path: Path) -> N
         (6, 1, 1, "+34644444444", None),
         (6, 2, 1, "+34644444444", 6),
     ]
-    facts = check_facts(sheet, 1, (1, 2), "ES")
+    facts = check_facts(sheet, SheetChoice(0, 1, (1, 2), "ES"))
     assert (facts.total, facts.rows) == (9, 5)
     assert (facts.to_look_up, facts.duplicates, facts.invalid, facts.blank) == (5, 2, 1, 1)
     assert facts.bad_rows == [(4, "x", "not_a_number", (), 2)]
@@ -55,7 +55,7 @@ def test_each_cell_of_several_columns_and_each_number_in_it(tmp_path: Path) -> N
 
 def test_every_row_below_the_header_appears_once(tmp_path: Path) -> None:
     sheet = written(tmp_path / "s", LINES)
-    found = [tuple(row) for row in check(sheet, 3, (1,), "ES")]
+    found = [tuple(row) for row in check(sheet, SheetChoice(0, 3, (1,), "ES"))]
     assert found == [
         (4, 1, 1, "612345678", "+34612345678", None, None, (), None),
         (5, 1, 1, "+34 612 345 678", "+34612345678", None, 4, (), None),
@@ -69,7 +69,7 @@ def test_every_row_below_the_header_appears_once(tmp_path: Path) -> None:
 
 
 def test_counts_match_the_rows_and_survive_json(tmp_path: Path) -> None:
-    facts = check_facts(written(tmp_path / "s", LINES), 3, (1,), "ES")
+    facts = check_facts(written(tmp_path / "s", LINES), SheetChoice(0, 3, (1,), "ES"))
     assert (facts.total, facts.to_look_up, facts.duplicates, facts.invalid, facts.blank) == (8, 2, 2, 2, 2)
     assert facts.reasons == {"excel_damaged": 1, "not_a_number": 1}
     assert facts.bad_rows == [(8, "6,12E+08", "excel_damaged", (), 1), (11, "TRUE", "not_a_number", (), 1)]
@@ -78,19 +78,23 @@ def test_counts_match_the_rows_and_survive_json(tmp_path: Path) -> None:
 
 def test_without_a_header_the_first_row_is_data(tmp_path: Path) -> None:
     sheet = written(tmp_path / "s", [[612345678], [698765432]])
-    assert [row.row_no for row in check(sheet, 0, (0,), "ES")] == [1, 2]
-    assert check_facts(sheet, 2, (0,), "ES") == CheckFacts()
+    assert [row.row_no for row in check(sheet, SheetChoice(0, 0, (0,), "ES"))] == [1, 2]
+    assert check_facts(sheet, SheetChoice(0, 2, (0,), "ES")) == CheckFacts()
 
 
 def test_a_missing_cell_is_blank(tmp_path: Path) -> None:
-    assert check_facts(written(tmp_path / "s", [["a"], ["b", "c", 612345678]]), 0, (2,), "ES").blank == 1
+    assert (
+        check_facts(written(tmp_path / "s", [["a"], ["b", "c", 612345678]]), SheetChoice(0, 0, (2,), "ES")).blank == 1
+    )
 
 
 def test_a_date_is_not_a_number(tmp_path: Path) -> None:
     sheet = tmp_path / "s"
     sheet.write_text('[{"d":"2126-05-05T00:00:00"}]\n')
     assert parse("2126-05-05", "DK").reason is None
-    assert [tuple(row)[3:6] for row in check(sheet, 0, (0,), "DK")] == [("2126-05-05", None, Reason.DATE)]
+    assert [tuple(row)[3:6] for row in check(sheet, SheetChoice(0, 0, (0,), "DK"))] == [
+        ("2126-05-05", None, Reason.DATE)
+    ]
 
 
 def test_a_price_a_sum_or_a_coordinate_is_not_a_number(tmp_path: Path) -> None:
@@ -105,24 +109,24 @@ def test_a_price_a_sum_or_a_coordinate_is_not_a_number(tmp_path: Path) -> None:
         "6.234.567,00",
     ]
     sheet = written(tmp_path / "s", [[cell] for cell in cells])
-    amounts = check_facts(sheet, 0, (0,), "ES")
+    amounts = check_facts(sheet, SheetChoice(0, 0, (0,), "ES"))
     assert (amounts.to_look_up, amounts.invalid) == (0, len(cells))
     assert amounts.reasons == {"amount": 6, "negative": 2}
 
 
 def test_counts_of_an_earlier_parser_are_not_shown() -> None:
-    assert choice_key(0, 1, (1,), "ES") != "0:1:1:ES"
-    assert choice_key(0, 1, (1,), "ES").endswith(f":{PARSER_VERSION}")
+    assert SheetChoice(0, 1, (1,), "ES").key != "0:1:1:ES"
+    assert SheetChoice(0, 1, (1,), "ES").key.endswith(f":{PARSER_VERSION}")
 
 
 def test_the_country_decides_what_is_valid(tmp_path: Path) -> None:
     sheet = written(tmp_path / "s", [["06 12 34 56 78"]])
-    assert check_facts(sheet, 0, (0,), "ES").invalid == 1
-    assert check_facts(sheet, 0, (0,), "FR").to_look_up == 1
+    assert check_facts(sheet, SheetChoice(0, 0, (0,), "ES")).invalid == 1
+    assert check_facts(sheet, SheetChoice(0, 0, (0,), "FR")).to_look_up == 1
 
 
 def test_the_list_of_bad_rows_is_limited(tmp_path: Path) -> None:
-    facts = check_facts(written(tmp_path / "s", [["x" * 500]] * (BAD_ROWS_SHOWN + 5)), 0, (0,), "ES")
+    facts = check_facts(written(tmp_path / "s", [["x" * 500]] * (BAD_ROWS_SHOWN + 5)), SheetChoice(0, 0, (0,), "ES"))
     assert facts.invalid == BAD_ROWS_SHOWN + 5
     assert len(facts.bad_rows) == BAD_ROWS_SHOWN
     assert len(facts.bad_rows[0][1]) == 200
@@ -138,7 +142,7 @@ def test_checking_costs_little_more_than_parsing(tmp_path: Path) -> None:
             parse(text, "ES")
         best_parse = min(best_parse, time.process_time() - begun)
         begun = time.process_time()
-        facts = summarise(check(sheet, 0, (1,), "ES"))
+        facts = summarise(check(sheet, SheetChoice(0, 0, (1,), "ES")))
         best_check = min(best_check, time.process_time() - begun)
     assert facts.to_look_up > 0
     assert facts.total == 5000

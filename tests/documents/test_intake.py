@@ -12,7 +12,8 @@ from flask import Flask
 from portal.accounts import User
 from portal.database import db
 from portal.documents.check import CheckFacts
-from portal.documents.intake import MAX_READ_ATTEMPTS, choice_key, read_document
+from portal.documents.choice import SheetChoice
+from portal.documents.intake import MAX_READ_ATTEMPTS, read_document
 from portal.documents.models import Document, Reading
 from portal.documents.preview import (
     COLUMN_UNKNOWN,
@@ -81,8 +82,8 @@ def test_a_good_file_becomes_ready(
     document = found(document_id)
     assert (document.state, document.problem, document.read_at, document.read_attempts) == (Reading.READY, None, now, 1)
     assert [facts["name"] for facts in document.sheets] == ["Hoja1", "Hoja2"]
-    assert document.checks[choice_key(0, 1, (1,), "ES")]["to_look_up"] == 2
-    assert CheckFacts.from_dict(document.checks[choice_key(0, 1, (1,), "ES")]).bad_rows == [
+    assert document.checks[SheetChoice(0, 1, (1,), "ES").key]["to_look_up"] == 2
+    assert CheckFacts.from_dict(document.checks[SheetChoice(0, 1, (1,), "ES").key]).bad_rows == [
         (3, "no", "not_a_number", (), 1)
     ]
 
@@ -171,19 +172,23 @@ def test_choices_that_a_document_does_not_have(
     read_document(document_id, storage, ReadLimits(max_rows=5), now)
     document = found(document_id)
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
-    assert choice_problem(sheets, 0, 1, (1,), "ES") is choice_problem(sheets, 0, 0, (0, 1), "PT") is None
+    assert (
+        choice_problem(sheets, SheetChoice(0, 1, (1,), "ES"))
+        is choice_problem(sheets, SheetChoice(0, 0, (0, 1), "PT"))
+        is None
+    )
     for sheet, header_row, column, country, problem in (
         (-1, 1, 1, "ES", SHEET_UNKNOWN), (2, 1, 1, "ES", SHEET_UNKNOWN), (1, 1, 0, "ES", SHEET_UNKNOWN),
         (0, -1, 1, "ES", HEADER_UNKNOWN), (0, 5, 1, "ES", HEADER_UNKNOWN),
         (0, 1, 2, "ES", COLUMN_UNKNOWN), (0, 1, -1, "ES", COLUMN_UNKNOWN),
         (0, 1, 1, "XX", COUNTRY_UNKNOWN), (0, 1, 1, "es", COUNTRY_UNKNOWN),
     ):  # fmt: skip
-        assert choice_problem(sheets, sheet, header_row, (column,), country) == problem
-    assert choice_problem(sheets, 0, 1, (), "ES") == NO_COLUMN
-    assert choice_problem(sheets, 0, 1, (1, 2), "ES") == COLUMN_UNKNOWN
+        assert choice_problem(sheets, SheetChoice(sheet, header_row, (column,), country)) == problem
+    assert choice_problem(sheets, SheetChoice(0, 1, (), "ES")) == NO_COLUMN
+    assert choice_problem(sheets, SheetChoice(0, 1, (1, 2), "ES")) == COLUMN_UNKNOWN
     wide = [SheetFacts(0, "a", rows=9, columns=99)]
-    assert choice_problem(wide, 0, 1, range(MOST_COLUMNS), "ES") is None
-    assert choice_problem(wide, 0, 1, range(MOST_COLUMNS + 1), "ES") == TOO_MANY_COLUMNS
+    assert choice_problem(wide, SheetChoice(0, 1, tuple(range(MOST_COLUMNS)), "ES")) is None
+    assert choice_problem(wide, SheetChoice(0, 1, tuple(range(MOST_COLUMNS + 1)), "ES")) == TOO_MANY_COLUMNS
 
 
 def _away(storage: WatchedStorage, document: Document) -> Callable[[], object]:

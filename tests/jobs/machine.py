@@ -4,6 +4,7 @@ Each rule does what the portal would do, and predicts from the model alone wheth
 database is compared with the model.
 """
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import func, select
 
+from portal.causes import CauseCode
 from portal.database import db
 from portal.jobs import commands, shares
 from portal.jobs.attempt import heartbeat
@@ -65,6 +67,7 @@ class JobMachine(RuleBasedStateMachine):
         self.seen_silent: list[tuple[int, datetime | None]] = []  # what a sweep read and has not acted on yet
         self.before: tuple[Status, int] = (Status.PENDING, 0)
         self.completions = 0
+        self.lost_alone: Counter[int] = Counter()  # number → workers lost with nothing else in hand
         self.by_hand = False  # whether the last step was an admin's time-out
 
         for worker in ["first", "second", "third"][:workers]:  # most runs begin with work under way
@@ -155,8 +158,9 @@ class JobMachine(RuleBasedStateMachine):
         may, nobodys, job = self.has(worker), self.nobodys(), self.job()
         stops = job.paused_at is not None or job.not_before is not None
         db.session.commit()
+        held = self.holds[worker]
         try:
-            taken = self.holds[worker].take(self.now, group=1, window=1)
+            taken = held.take(self.now, group=1, window=1, suspects=not held)
         except shares.AttemptTaken:
             assert not may, "a worker that has its part was fenced"
             return
@@ -164,7 +168,10 @@ class JobMachine(RuleBasedStateMachine):
         self.renew(worker)
         numbers = {number.no for number in taken.values()}
         assert numbers <= nobodys, "a worker took what another has"
-        assert bool(numbers) is (bool(nobodys) and not stops), "numbers that nobody has were not given out"
+        if not held.suspects_left:
+            assert bool(numbers) is (bool(nobodys) and not stops), "numbers that nobody has were not given out"
+        else:
+            assert nobodys and set(held) and not numbers, "a worker with free hands got no suspects"
 
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS, outcomes=ANSWERS)
@@ -251,9 +258,15 @@ class JobMachine(RuleBasedStateMachine):
     def sweep(self) -> None:
         job = self.job()
         lost = job.status == Status.PROCESSING and job.lease_until is not None and job.lease_until < self.now
+        waits = {number.no for number in ledger.waiting(self.id).values()}
         db.session.commit()
-        assert len([*steps.take_back_lost(self.now)]) == int(lost)
         quiet = {key for key, until in self.leases.items() if until < self.now}
+        for key in quiet:
+            if key[0] == job.attempt and job.status == Status.PROCESSING:
+                in_hand = [number for number in self.parts[key].values() if number.no in waits]
+                in_hand = [number for number in in_hand if number.suspicion] or in_hand
+                self.lost_alone.update([in_hand[0].no] if len(in_hand) == 1 else [])
+        assert len([*steps.take_back_lost(self.now)]) == int(lost)
         assert {(one.attempt, one.token) for one in shares.take_back_lost(self.now)} <= quiet
         for key in quiet:
             del self.leases[key]
@@ -304,6 +317,19 @@ class JobMachine(RuleBasedStateMachine):
             self.save(worker, [Outcome.FOUND])
         elif then == "takes":
             self.take(worker)
+
+    @rule(worker=WORKERS)
+    def one_is_killed_by_what_it_looks_up(self, worker: str) -> None:
+        """Again and again, while the others beat."""
+        for _ in range(4):
+            if self.job().status in WAITING:
+                self.claim(worker, 0)
+            elif worker not in self.holds or not self.has(worker):
+                self.join(worker)
+            if worker in self.holds:
+                self.take(worker)
+                self.one_falls_silent(worker, "sleeps on")
+                self.holds.pop(worker, None)
 
     # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -383,6 +409,14 @@ class JobMachine(RuleBasedStateMachine):
         assert counted == ([(job.status, 1, job.found_count)] if ended else [])
         assert (job.ended_at is not None) == ended
         assert count_by_status() == {status: int(status == job.status) for status in Status}
+        db.session.commit()
+
+    @invariant()
+    def only_what_stopped_its_worker_alone_is_given_up(self) -> None:
+        given_up = select(CellAnswer.number_no).where(
+            CellAnswer.job_id == self.id, CellAnswer.reason == CauseCode.STOPS_WORKER
+        )
+        assert all(self.lost_alone[no] >= 3 for no in db.session.scalars(given_up)), "an innocent number is given up"
         db.session.commit()
 
     @invariant()

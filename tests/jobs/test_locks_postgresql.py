@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document
 from portal.jobs import commands, opening, uploads
 from portal.jobs.admin import operation_runner, operations
@@ -128,7 +129,7 @@ def test_a_document_is_started_while_its_only_job_is_deleted(app: Flask) -> None
     uploads.job_started_since(document, None)
     with meanwhile(app, lambda: commands.delete(job_id, alice.email, NOW, storage)):
         try:
-            started = bool(commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, NOW, push=False))
+            started = bool(commands.start(document, SheetChoice(0, 1, (0,), "ES"), "offline", alice, NOW, push=False))
         except commands.CannotStart:  # the deletion came first
             started = False
     db.session.refresh(document)
@@ -148,7 +149,7 @@ def test_a_document_stays_whose_second_job_is_being_started(app: Flask, monkeypa
         return show(*args)
 
     monkeypatch.setattr(opening, "show", deleted_meanwhile)
-    again = commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, NOW, push=False)
+    again = commands.start(document, SheetChoice(0, 1, (0,), "ES"), "offline", alice, NOW, push=False)
     db.session.refresh(document)
     assert document.deleted_at is None and storage.path(document.storage_key).exists(), f"job {again.id} needs it"
 

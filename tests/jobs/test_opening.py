@@ -15,6 +15,7 @@ from sqlalchemy.exc import DataError
 from portal.accounts import User
 from portal.database import db
 from portal.documents import check as checking
+from portal.documents.choice import SheetChoice
 from portal.jobs import commands, opening, queries, uploads
 from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import Event, Number, NumberCell
@@ -25,7 +26,7 @@ from portal.sources.base import Outcome
 from tests.support.cast import NOW, make_document, mobile
 from tests.support.databases import ON_BOTH, ON_POSTGRESQL, ON_SQLITE
 
-CHOICE = commands.Choice(0, 1, 0, "ES", "offline")
+CHOICE = SheetChoice(0, 1, (0,), "ES")
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def begin(document: Any, alice: User, **more: Any) -> ScrapingJob:
-    return commands.start(document, CHOICE, alice, NOW, push=False, **more)
+    return commands.start(document, CHOICE, "offline", alice, NOW, push=False, **more)
 
 
 def rows_in_a_transaction(app: Flask, alice: User, rows: int) -> int:

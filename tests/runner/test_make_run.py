@@ -27,13 +27,20 @@ def test_everything_starts_and_nothing_is_left(portal: Portal) -> None:
     portal.start()  # remains of the killed portal do not prevent a start
     assert portal.process is not None
     wait_until(lambda: f"Masterfilter is ready: http://127.0.0.1:{portal.port}" in portal.output, 20, "it says so")
-    programs = {"valkey", "web", "intake:intake-0", "sweep", "scheduler", "scrape:scrape-0"}
+    programs = {"valkey", "web", "events", "intake:intake-0", "sweep", "scheduler", "scrape:scrape-0"}
 
     def all_run() -> bool:
         states = portal.states()
         return {states.get(name) for name in programs} == {"RUNNING"}
 
     wait_until(all_run, 20, "every program runs")
+
+    # The pages' process hands a stream over to the one that holds them, which asks who it is.
+    assert portal.status("/events?jobs=1") == 302
+    assert portal.run("ctl", "stop", "events").returncode == 0
+    assert portal.status("/events?jobs=1") == 503  # and pages poll meanwhile
+    assert portal.run("ctl", "start", "events").returncode == 0
+    assert portal.status("/events?jobs=1") == 302
 
     again = portal.run()
     assert (again.returncode, again.stdout) == (1, "")

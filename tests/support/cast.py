@@ -18,6 +18,7 @@ from portal.accounts import User, passwords
 from portal.application import build
 from portal.config import read_settings
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
 from portal.documents.storage import sheet_part
 from portal.jobs import commands, shares
@@ -172,4 +173,4 @@ def make_job(
     if isinstance(cells, int):
         cells = [mobile(n) for n in range(cells)]
     document = make_document(app, user, cells, now=now)
-    return commands.start(document, commands.Choice(0, 1, 0, "ES", source), user, now, push=False)
+    return commands.start(document, SheetChoice(0, 1, (0,), "ES"), source, user, now, push=False)

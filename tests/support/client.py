@@ -15,6 +15,7 @@ from portal import create_app
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.jobs import commands
 from portal.jobs.core.status import ENDED
 from portal.jobs.models import ScrapingJob
@@ -30,7 +31,7 @@ OTHER_SOURCE = "picky"  # refuses one number of each job
 
 def kind(place: int) -> str:
     """The kind of the job at this place of the plan: plain, refused (its source refuses one number), poison (some
-    numbers always fail) or killer."""
+    numbers always fail) or killer (one kills the process that looks it up)."""
     if place % 10 in (1, 6):
         return "refused"
     if place % 10 == 3:
@@ -64,10 +65,10 @@ def _start(place: int) -> None:
     # Everybody gets the first notice at once, and the next ones in a digest: each job is another person's.
     email = f"person{place}@example.com"
     owner = db.session.scalar(select(User).where(User.email == email)) or make_user(email)
-    current_app.config["SCRAPING_MAX_RETRIES"] = PATIENT_RETRIES if kind(place) in ("plain", "refused") else 3
+    current_app.config["SCRAPING_MAX_RETRIES"] = 3 if kind(place) == "poison" else PATIENT_RETRIES
     source = OTHER_SOURCE if kind(place) == "refused" else NAME
     document = make_document(current_app, owner, cells(place), file_name(place))  # type: ignore[arg-type]
-    commands.start(document, commands.Choice(0, 1, 0, "ES", source), owner, utcnow())
+    commands.start(document, SheetChoice(0, 1, (0,), "ES"), source, owner, utcnow())
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ import pytest
 
 from portal.tether import PR_SET_PDEATHSIG
 
+MEMORY = Path("/dev/shm")
+NEEDED_BYTES = 4 * 2**30  # twice what a run keeps at one time; a container has 64 MB unless asked for more
 _PORTS = iter(range(20_000, 30_000))  # each is used once, as an earlier server may still be shutting down
 
 
@@ -99,10 +101,22 @@ def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM)
         process.wait(10)
 
 
+@cache
+def in_memory() -> bool:
+    """Whether this machine has memory enough for what tests write, so that none waits for a disk."""
+    return MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > NEEDED_BYTES
+
+
+def write_in_memory() -> None:
+    """Put temporary folders into memory where there is enough, also those of processes that are started from now on."""
+    if in_memory():
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
 @contextmanager
 def short_folder() -> Iterator[Path]:
     """A folder whose path is short enough for a Unix socket; pytest's own are too long."""
-    folder = Path(tempfile.mkdtemp(prefix="mf-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="mf-", dir=MEMORY if in_memory() else "/tmp"))
     try:
         yield folder
     finally:

@@ -1,7 +1,8 @@
 """The order of test files, and which tests may run at the same time, as the workers of `make test` share a machine.
 
 Files with slow tests come first, so that all workers are busy to the end; those that measure come last. A test marked
-`alone` waits until no other test runs, as a neighbour would distort its measurements. Must not know any test.
+`alone` waits until no other test runs, as a neighbour would distort its measurements. A worker gets a whole file, or a
+whole folder whose tests share what is slow to start. Must not know any test.
 """
 
 import fcntl
@@ -11,8 +12,22 @@ from collections.abc import Generator, Iterable
 from functools import cache
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 from portal.config import ROOT
+
+TOGETHER = ("tests/browser/",)  # one browser and one portal of six processes
+
+
+class _Turns(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return _Turns(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @cache

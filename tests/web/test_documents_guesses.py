@@ -11,10 +11,11 @@ from openpyxl import Workbook
 from sqlalchemy import select
 
 from portal.database import db
+from portal.documents import corrections
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.retry_backoff import Backoff
-from tests.web.check_page import read, upload
+from tests.web.check_page import figures, jobs, read, selected, upload
 
 
 def workbook(**sheets: list[list[Any]]) -> bytes:
@@ -137,3 +138,35 @@ def test_a_download_uploaded_again_opens_with_its_own_column(app: Flask, as_alic
     assert page.count('name="column"') > 5
     assert re.findall(r'name="column" value="(\d+)" checked', page) == ["2"]
     assert "As you chose for the last file" in page
+
+
+def test_the_country_is_guessed_anew_for_another_column(app: Flask, as_alice: FlaskClient) -> None:
+    spanish = [f"6{n}345678" for n in range(10, 30)]
+    french = [f"06 12 34 56 {n}" for n in range(10, 30)]
+    lines = "\n".join(";".join(row) for row in zip(spanish, french, strict=True))
+    document_id = upload(as_alice, f"Teléfono;Contacto\n{lines}\n".encode(), "dos países.csv")
+    read(app, document_id)
+    found = as_alice.get(f"/documents/{document_id}?column=0").text
+    assert selected(found, "country") == "ES" and 'name="guessed_country" value="ES"' in found
+    asked = f"/documents/{document_id}?shown_sheet=0&column=1&country="
+    other = as_alice.get(f"{asked}ES&guessed_country=ES").text
+    assert selected(other, "country") == "FR" and figures(other)["to_look_up"] == 20
+    assert selected(as_alice.get(f"{asked}PT&guessed_country=ES").text, "country") == "PT", "the person's choice stays"
+    assert selected(as_alice.get(f"{asked}ES").text, "country") == "ES"
+
+
+def test_the_countrys_column_is_that_of_what_is_typed_and_of_the_job(app: Flask, as_alice: FlaskClient) -> None:
+    rows = ["España;612345678", "Portugal;912345678", "Portugal;no", "Narnia;no", "España;no", "España;x", "Portugal;x"]
+    document_id = upload(as_alice, ("País;Teléfono\n" + "\n".join(rows) + "\n").encode(), "países.csv")
+    read(app, document_id)
+    form = {"sheet": "0", "header_row": "1", "column": "1", "country": "ES", "country_column": "0"}
+    typed = {f"cell-{row}-1": "932345678" for row in (4, 5, 6)}
+    answer = as_alice.post(f"/documents/{document_id}/corrections", data={**form, **typed})
+    assert {one.row_no: one.corrected for one in corrections.made_in(document_id, 0)} == {
+        4: "+351932345678", 6: "+34932345678",
+    }  # fmt: skip
+    assert answer.status_code == 422 and "We can read: +34932345678." in answer.text
+    as_alice.post(f"/documents/{document_id}/jobs", data={**form, "source": "offline"})
+    (job,) = jobs()
+    assert job.country_column == 0
+    assert "in each row, that in the column “A · País” <small>else Spain" in as_alice.get(f"/jobs/{job.id}").text

@@ -2,33 +2,48 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from sqlalchemy import delete
 from werkzeug.serving import make_server
 
-from portal.accounts import User
+from portal.accounts import LoginSession, User
 from portal.clock import utcnow
 from portal.database import db
+from portal.jobs import commands
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
+from portal.web.live.hub import Hub
 from tests import services
 from tests.support import cast, scenes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MakeJob = Callable[..., ScrapingJob]
-AXE = Path(__file__).parents[1] / "vendor" / "axe-core-4.14.1" / "axe.min.js"
+
+
+class Told:
+    """Passes changes on at once, as Redis does."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.announce = hub.heard
 
 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
+    """The portal, which holds streams of events too."""
     app.config["WTF_CSRF_ENABLED"] = True
+    hub = app.extensions["streams"] = Hub(app)
+    hub.hears, app.extensions["announcer"] = True, Told(hub)
+    rendering = threading.Thread(target=hub.run)
+    rendering.start()
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
+    hub.close()
+    rendering.join()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -43,10 +58,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(address: str, alice: User, chromium: Browser) -> Iterator[Page]:
+def complaints() -> list[str]:
+    """What pages complain of in their console. A test that wants a complaint takes it out."""
+    return []
+
+
+@pytest.fixture
+def page(address: str, alice: User, chromium: Browser, complaints: list[str]) -> Iterator[Page]:
     """A page that alice has signed in with; a complaint in its console fails the test."""
     db.session.rollback()
-    complaints: list[str] = []
     page = chromium.new_page(base_url=address, viewport={"width": 1000, "height": 900})
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -85,31 +105,43 @@ def test_the_page_follows_the_job_to_its_end_without_disturbing_its_reader(
     scenes.answer(job, [Outcome.FOUND] * 20, utcnow())
     expect(page).to_have_title("50 % · clientes.xlsx · Masterfilter", timeout=15_000)
     expect(page.locator("#job-percent")).to_contain_text("20 of 40")
+    expect(page.locator("#row-2-1-1 .badge, #row-2-0-1 .badge").first).to_have_text("Found")  # and the visible rows
+    assert page.locator("#job-numbers .badge", has_text="Found").count() == 20
+    ring = page.get_attribute("link[rel=icon]", "href") or ""
+    assert "stroke-dasharray%3D%2250%20100%22" in ring
     assert page.evaluate("document.activeElement.id") == "rows-q"
     assert page.input_value("#rows-q") == "6120"
     assert page.evaluate("document.querySelector('#job-cancel').open")
     scenes.answer(job, [Outcome.FOUND] * 20, utcnow())
     end_of(job)
     expect(page.locator("#job-live")).to_have_attribute("data-status", "completed", timeout=15_000)
-    expect(page).to_have_title("clientes.xlsx · Masterfilter")
+    expect(page).to_have_title("✓ Done · clientes.xlsx · Masterfilter")
     expect(page.locator("#job-says")).to_contain_text("Completed")
     assert page.get_attribute("#job-poll", "hx-trigger") is None
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(3000)  # what must not come cannot be waited for
+    page.wait_for_timeout(2300)  # what must not come cannot be waited for
     assert asked == []
     assert page.evaluate("window.notReloaded")
 
 
-def test_buttons_answer_in_place(page: Page, alice: User, make_job: MakeJob) -> None:
+def focus_of(page: Page) -> str:
+    return str(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+
+
+def test_buttons_answer_in_place_and_the_focus_stays_beside_them(page: Page, alice: User, make_job: MakeJob) -> None:
     job = make_job(alice, 5)
     visit(page, job)
     page.evaluate("window.notReloaded = true")
-    page.click("#do-pause")
-    expect(page.locator("#do-resume")).to_be_visible(timeout=15_000)
+    page.focus("#do-pause")
+    page.keyboard.press("Enter")
+    expect(page.locator("#do-resume")).to_be_focused(timeout=15_000)
     expect(page.locator("#toasts .toast")).to_contain_text("Paused")
-    page.click("#do-resume")
-    expect(page.locator("#do-pause")).to_be_visible(timeout=15_000)
+    page.keyboard.press("Enter")
+    expect(page.locator("#do-pause")).to_be_focused(timeout=15_000)
+    page.focus("#do-pause")
+    commands.pause(job.id, "alice@example.com", utcnow())  # in another window
+    expect(page.locator("#do-resume")).to_be_focused(timeout=15_000)
     assert page.evaluate("window.notReloaded")
 
 
@@ -122,8 +154,10 @@ def test_the_retry_counts_what_is_ticked(page: Page, alice: User, make_job: Make
     page.locator("[name=reasons][value=temporary]").uncheck()
     expect(page.locator("#do-retry")).to_contain_text("Retry 3 numbers", timeout=15_000)
     assert page.locator("[name=reasons][value=blocked]").is_checked()
-    page.click("#do-retry")
+    page.focus("#do-retry")
+    page.keyboard.press("Enter")
     expect(page.locator("#job-live")).to_have_attribute("data-status", "retrying", timeout=15_000)
+    expect(page.locator("#job-name")).to_be_focused()  # the button is gone, with all that was around it
     db.session.rollback()
     assert db.session.get_one(ScrapingJob, job.id, populate_existing=True).waiting_numbers == 3
 
@@ -136,21 +170,54 @@ def test_the_list_follows_its_jobs(page: Page, alice: User, make_job: MakeJob) -
     expect(row).to_have_attribute("data-status", "pending")
     scenes.completed(job, utcnow())
     expect(row).to_have_attribute("data-status", "completed", timeout=15_000)
+    expect(page.locator("#toasts .toast")).to_contain_text("clientes.xlsx · Completed")
     assert page.get_attribute("#jobs-poll", "hx-trigger") is None
+    newer = make_job(alice, 5)  # in another window
+    expect(page.locator(f"#job-row-{newer.id}")).to_be_visible(timeout=15_000)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nobody_is_shut_out(page: Page, alice: User, make_job: MakeJob, theme: str) -> None:
-    job = scenes.failed(make_job(alice, ["612000001", "555", "612000002", "612000003"]), final=True)
-    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-    for width in (1280, 360):
-        page.set_viewport_size({"width": width, "height": 900})
-        for where in (f"/jobs/{job.id}", f"/jobs/{job.id}?outcome=all", f"/jobs/{job.id}/delete", "/"):
-            page.goto(where)
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (where, width)
-            page.evaluate(f"{AXE.read_text()}; 0")
-            found = page.evaluate("axe.run().then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html))")
-            assert found == [], (where, width)
+@pytest.mark.parametrize("answer", ["503", "204", "refused", "held back"])
+def test_without_a_stream_the_page_polls(
+    page: Page, alice: User, make_job: MakeJob, complaints: list[str], answer: str
+) -> None:
+    job = make_job(alice, 4)
+    scenes.claim(job, utcnow())
+
+    def instead(route: Route) -> None:
+        if answer == "refused":
+            route.abort("connectionrefused")
+        elif answer != "held back":  # as a proxy does that waits for the end of an answer
+            route.fulfill(status=int(answer))
+
+    page.route("**/events?*", instead)
+    with page.expect_request("**/events?*"):
+        visit(page, job)
+    scenes.answer(job, [Outcome.FOUND] * 2, utcnow())
+    expect(page).to_have_title("50 % · clientes.xlsx · Masterfilter", timeout=15_000)
+    assert page.locator("#job-numbers .badge", has_text="Found").count() == 2
+    if answer == "refused":
+        page.unroute("**/events?*")  # and it comes back by itself
+        with page.expect_response("**/events?*", timeout=15_000):
+            pass
+    complaints[:] = [text for text in complaints if "Failed to load resource" not in text]
+
+
+def test_a_session_that_has_ended_leads_to_the_login_page_and_back(
+    page: Page, address: str, alice: User, make_job: MakeJob, complaints: list[str]
+) -> None:
+    job = make_job(alice, 4)
+    scenes.claim(job, utcnow())
+    visit(page, job)
+    with page.context.expect_page() as opened:  # a duplicate of the tab
+        page.evaluate("window.open(location.href)")
+    page.goto("/account")
+    db.session.execute(delete(LoginSession))  # as it is after a night
+    db.session.commit()
+    page.go_back()
+    page.wait_for_url(f"{address}/login?next=/jobs/{job.id}", timeout=15_000)
+    expect(page.locator("#job-live")).to_have_count(0)
+    opened.value.wait_for_url(f"{address}/login?next=/jobs/{job.id}*", timeout=15_000)
+    complaints[:] = [text for text in complaints if "Failed to load resource" not in text]
 
 
 def test_who_asked_for_it_is_told_on_the_screen_when_the_file_has_ended(

@@ -89,12 +89,6 @@ def test_the_address_keeps_the_columns(as_alice: FlaskClient, document_id: int) 
     assert "column=2&column=3" in kept
 
 
-def test_in_a_long_list_the_ticked_columns_are_named(app: Flask, as_alice: FlaskClient) -> None:
-    document_id = upload(as_alice, b"a;b;c;d;e;f;g;Tel <1>\n1;2;3;4;5;6;7;611111111\n", "ancho.csv")
-    read(app, document_id)
-    assert "Ticked: D · d, H · Tel &lt;1&gt;<" in as_alice.get(f"/documents/{document_id}?column=7&column=3").text
-
-
 def test_the_limit_is_one_of_rows(app: Flask, as_alice: FlaskClient, document_id: int) -> None:
     app.config["MAX_ROWS"] = 4  # seven cells in four rows
     assert as_alice.post(f"/documents/{document_id}/jobs", data={"column": ["1", "2"]}).status_code == 303

@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 
 from portal.accounts import User
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.jobs import commands
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
@@ -30,7 +31,7 @@ OWN = {
     "auth.two_step_set_up", "auth.confirm_two_step", "auth.renew_recovery_codes", "auth.switch_two_step_off",
     "auth.reset", "auth.setup", "auth.sign_in", "documents.example", "documents.index",
     "documents.upload", "metrics.own", "metrics.own_table", "health.healthz", "health.readyz", "health.outage_banner",
-    "jobs.live_list", "locale.look", "numbers.look_up", "numbers.paste", "static",
+    "events.follow", "jobs.live_list", "locale.look", "numbers.look_up", "numbers.paste", "static",
     "webhook.choose", "webhook.renew", "webhook.show", "webhook.send_test",
     "notification_settings.save", "notification_settings.ask_unsubscribe", "notification_settings.unsubscribe",
 }  # fmt: skip
@@ -90,14 +91,16 @@ def everything() -> list[Any]:
 def job(request: pytest.FixtureRequest, alice: User, app: Flask) -> ScrapingJob:
     """A job of alice's, so that neither page nor button could be refused for another reason than hers."""
     document = cast.make_document(app, alice, [cast.mobile(n) for n in range(5)], NAME)
-    choice = commands.Choice(0, 1, 0, "ES", "offline")
+    choice = SheetChoice(0, 1, (0,), "ES")
     sent = Notice(
         dedupe="a", kind="webhook_test", channel=Channel.WEBHOOK, user_id=alice.id, state=Delivery.SENT,
         created_at=cast.NOW, due_at=cast.NOW,
     )  # fmt: skip
     db.session.add(sent)
     db.session.commit()
-    return scenes.in_status(commands.start(document, choice, alice, cast.NOW, push=False), Status(request.param))
+    return scenes.in_status(
+        commands.start(document, choice, "offline", alice, cast.NOW, push=False), Status(request.param)
+    )
 
 
 def test_every_address_is_somebodys_an_admins_or_ones_own(app: Flask) -> None:

@@ -5,7 +5,7 @@ names telephone numbers outranks a column without one that happens to have more 
 doubt it finds no header: a title taken for data is shown as a bad row, but data taken for a header would be lost.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -82,6 +82,13 @@ def guess_sheet(sheet_path: Path, country: str) -> SheetGuess:
     return Table([cells for _, cells in islice(_clipped(sheet_path), ROWS_READ)], country).guess()
 
 
+def guess_country_of(sheet_path: Path, header_row: int, columns: Collection[int], country: str) -> CountryGuess:
+    """Guess the country of the numbers without a prefix in these columns, below this header (0 = none). `country` is
+    the portal's own."""
+    table = Table([cells for _, cells in islice(_clipped(sheet_path), ROWS_READ)], country)
+    return table.country_of(header_row, columns)
+
+
 def _clipped(sheet_path: Path) -> Iterator[tuple[int, list[Cell]]]:
     for row_no, cells in rows(sheet_path):
         yield row_no, [cell[:_CLIPPED] if isinstance(cell, str) else cell for cell in cells]
@@ -144,6 +151,18 @@ class Table:
         """Guess the country from the numbers of the likeliest columns."""
         listed = [column for column in ranked if column.looks_like_numbers]
         best = [column for column in listed if column.heading in NUMBERS] or listed[:1] or list(ranked[:1])
+        return self._country_of(best, languages, named)
+
+    def country_of(self, header: int, wanted: Collection[int]) -> CountryGuess:
+        """Guess the country from the numbers of these columns."""
+        texts = self.headings(header)
+        columns = [one for one in self.columns(header, texts, self.country) if one.position in wanted]
+        languages = languages_of(texts, LANGUAGE_OF.get(self.country, ""))
+        return self._country_of(columns, languages, self._named_countries(header, texts)[0])
+
+    def _country_of(
+        self, best: Sequence[NumberColumn], languages: Sequence[str], named: NamedCountries | None
+    ) -> CountryGuess:
         texts = [text_of(cell).strip() for column in best for _, cell in column.with_digits]
         numbers = [text for text in texts if not text.startswith(("+", "00"))]
         if named is None and not numbers:

@@ -95,15 +95,9 @@ class SheetFacts:
         """The columns that are ticked as long as nobody has chosen others, in the sheet's order."""
         return tuple(sorted({self.number_column, *self.number_columns}))
 
-    def left_out(self, hidden: bool = False, totals: bool = True) -> str:
-        """Return the code of a choice of rows to leave alone: `hidden`, `totals`, both, or empty."""
-        codes = [("hidden", hidden and self.hidden_rows), ("totals", totals and self.total_rows)]
-        return " ".join(code for code, is_left in codes if is_left)
-
-    def left_rows(self, code: str) -> LeftOut:
-        """Return the rows that the code of `left_out` names."""
-        codes = code.split()
-        return LeftOut("hidden" in codes, frozenset(self.total_rows if "totals" in codes else ()))
+    def left_out(self, hidden: bool = False, totals: bool = True) -> LeftOut:
+        """Return the rows to leave alone: the hidden ones, if there are any, and those with totals."""
+        return LeftOut(hidden and self.hidden_rows > 0, frozenset(self.total_rows if totals else ()))
 
     def has_header_row(self, row: int) -> bool:
         """Return whether `row` (0: no header) can be the header: there are rows below it."""

@@ -179,7 +179,12 @@ class LeftOut:
     """Rows of a sheet that a person leaves alone: the hidden ones, and those with these numbers."""
 
     hidden: bool = False
-    numbers: frozenset[int] = frozenset()
+    numbers: frozenset[int] = frozenset()  # of rows with totals and footers
+
+    @property
+    def code(self) -> str:
+        """`hidden`, `totals`, both, or empty."""
+        return " ".join(code for code, is_left in (("hidden", self.hidden), ("totals", self.numbers)) if is_left)
 
 
 def rows_to_check(sheet_path: Path, left: LeftOut = LeftOut()) -> Iterator[tuple[int, list[Cell]]]:
@@ -215,6 +220,11 @@ def header_of(sheet_path: Path, header_row: int, width: int = 0) -> list[str]:
     for _, cells in islice(rows(sheet_path, width), header_row - 1, header_row):
         return [text_of(cell)[:DISPLAY_CHARACTERS] for cell in cells]
     return []
+
+
+def first_rows(sheet_path: Path, header_row: int, count: int) -> list[list[Cell]]:
+    """Return the first `count` rows below the header; they begin at `header_row + 1`."""
+    return [cells for _, cells in islice(rows(sheet_path), header_row, header_row + count)]
 
 
 def sample(sheet_path: Path, header_row: int, count: int = 10, width: int = 0) -> list[list[str]]:

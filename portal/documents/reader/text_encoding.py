@@ -7,7 +7,7 @@ beyond ASCII, and the one in which they look most like words of its languages wi
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from portal.documents.reader.file_type import HEAD_BYTES, wide_encoding
@@ -24,6 +24,13 @@ MENDED = "portal-mended"  # the name of the error handler by which bytes that ar
 _MARGIN = 1.0  # of another encoding's words over those of the usual one
 _JUDGED_BYTES = 4 * 1024 * 1024
 _MOST_WORDS = 5_000
+# Those of other scripts, as charset-normalizer and as a person's choice call them.
+_OTHER_SCRIPTS = {
+    "cp932": "shift_jis", "shift_jis": "shift_jis", "euc_jp": "euc_jp", "cp949": "euc_kr", "euc_kr": "euc_kr",
+    "gb18030": "gb18030", "big5": "big5", "cp1251": "cp1251",
+}  # fmt: skip
+_GREEK = ("cp1253", "iso8859_7")
+_WORD_BYTES, _FEW_WORDS, _MOST_FOREIGN = 4, 3, 500
 _BETWEEN_WORDS = re.compile(rb"[\s,;|\"]+")
 _LONGEST_WORD = 100
 _UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
@@ -85,9 +92,24 @@ def _of_words(judged: bytes, from_bad: bytes) -> str:
     # A long run of ASCII (a picture in base64) is no word, and a pattern of words would go through it again and again.
     counted = Counter(word for word in _BETWEEN_WORDS.split(judged) if not word.isascii() and len(word) < _LONGEST_WORD)
     words = [word for word, _ in counted.most_common(_MOST_WORDS)]
+    if (other := _of_other_scripts(words)) is not None:
+        return other
     scores = {encoding: _score(words, encoding) for encoding in _CANDIDATES}
     best = max(scores, key=lambda encoding: scores[encoding])
     return best if scores[best] > scores[WESTERN] + _MARGIN else WESTERN
+
+
+def _of_other_scripts(words: Sequence[bytes]) -> str | None:
+    """The encoding of words that are written wholly in letters beyond ASCII, as in Japanese or Russian; None for words
+    of Latin letters and of Greek, which are judged by themselves."""
+    long = [word for word in words if len(word) >= _WORD_BYTES]
+    foreign = [word for word in long if 2 * len(word.translate(None, _HIGH)) <= len(word)]
+    if len(foreign) < _FEW_WORDS or 2 * len(foreign) <= len(long):
+        return None
+    from charset_normalizer import from_bytes  # takes a fiftieth of a second, and few files need it
+
+    best = from_bytes(b" ".join(foreign[:_MOST_FOREIGN]), cp_isolation=[*_OTHER_SCRIPTS, *_GREEK]).best()
+    return _OTHER_SCRIPTS.get(best.encoding) if best is not None else None
 
 
 def _score(words: Iterable[bytes], encoding: str) -> float:

@@ -74,8 +74,11 @@ class XlsxNotes:
         if part is None:
             return notes
         notes.part = part
+        row_no = 0
         for prefix, piece in self._pieces(part):
             patterns = _patterns(prefix, self._limits.max_columns)
+            if patterns.no_place.search(piece):
+                piece, row_no = _placed(piece, patterns, row_no)
             _measure(piece, patterns, notes)
             _look(piece, patterns, self._times, notes, self._limits)
         if 0 < notes.far <= _FEW_FAR or notes.last_row * self._limits.max_columns > _DENSE_CELLS:
@@ -110,6 +113,8 @@ def row_pieces(file: Any) -> Iterator[tuple[bytes, bytes]]:
 class _Patterns:
     cell: bytes
     row: re.Pattern[bytes]
+    no_place: re.Pattern[bytes]
+    placed: re.Pattern[bytes]
     error: re.Pattern[bytes]
     formula: re.Pattern[bytes]
     number: re.Pattern[bytes]
@@ -131,6 +136,8 @@ def _patterns(prefix: bytes, most_columns: int) -> _Patterns:
         known = _compiled[prefix, most_columns] = _Patterns(
             cell=b"<" + p + b"c ",
             row=re.compile(b"<" + p + rb"row\b([^<>]*)>"),
+            no_place=re.compile(b"<" + p + rb"c(?! r=)(?=[\s/>])(?![^<>]*\br=)"),
+            placed=re.compile(b"<" + p + rb"(?:row|(?P<cell>c))\b(?P<attributes>[^<>]*?)/?>"),
             error=re.compile(
                 start + rb'([^<>]*\bt="e"[^<>]*)>(?:(?!' + end + rb").){0,4000}?" + v + rb">([^<]*)<", re.DOTALL
             ),
@@ -177,6 +184,27 @@ def _look(piece: bytes, patterns: _Patterns, times: dict[bytes, str], notes: She
             write = writer_of(code) if code and (kind is None or kind[1] == b"n") else None
             if write is not None and (text := write(_days(found[5]))) is not None:
                 _note(notes, found[1], text, limits)
+
+
+def _placed(piece: bytes, patterns: _Patterns, row_no: int) -> tuple[bytes, int]:
+    """Give each row and cell the place that it may leave out: it follows the one before. Returns the number of the last
+    row too; `row_no` is that of the piece before."""
+    column = 0
+
+    def place(found: re.Match[bytes]) -> bytes:
+        nonlocal row_no, column
+        if found["cell"]:
+            ref = _REF.search(found["attributes"])
+            column = column_no(ref[1]) + 1 if ref else column + 1
+            said = b"" if ref else b' r="%s%d"' % (column_letter(column - 1).encode(), row_no)
+        else:
+            number = _ROW_NO.search(found["attributes"])
+            row_no, column = int(number[1]) if number else row_no + 1, 0
+            said = b"" if number else b' r="%d"' % row_no
+        at = found.start("attributes") - found.start()
+        return found[0][:at] + said + found[0][at:]
+
+    return patterns.placed.sub(place, piece), row_no
 
 
 def _measure(piece: bytes, patterns: _Patterns, notes: SheetNotes) -> None:

@@ -47,6 +47,7 @@ class HeldShares(Mapping[str, WaitingNumber]):
         self._clock, self._saved, self._began = clock, 0, clock()
         self._last_no: int | None = None
         self.more = False  # whether the last share left numbers that nobody has had
+        self.suspects_left = False  # whether the last take has left nothing but suspects
 
     def __getitem__(self, e164: str) -> WaitingNumber:
         return self._numbers[e164]
@@ -58,17 +59,26 @@ class HeldShares(Mapping[str, WaitingNumber]):
         return len(self._numbers)
 
     def take(
-        self, now: datetime, *, group: int, window: int, whole: bool = False, repeated: bool = False
+        self,
+        now: datetime,
+        *,
+        group: int,
+        window: int,
+        whole: bool = False,
+        suspects: bool = False,
+        repeated: bool = False,
     ) -> dict[str, WaitingNumber]:
         """Take the next share and commit. Empty: there is none. `whole`: all that nobody has had, for sources that
-        have to see a file's numbers in an order of their own. `repeated`: the same take failed before, perhaps only
-        after its commit. Raises AttemptTaken."""
+        have to see a file's numbers in an order of their own. `suspects`: also numbers with which another worker was
+        lost; nothing may be in flight then. `repeated`: the same take failed before, perhaps only after its commit.
+        Raises AttemptTaken."""
         taken = shares.taken_already(self.holding, self._left.keys()) if repeated else None
         if taken is None:
             size = None if whole else self._size(group, window)
-            taken = shares.take(self.holding, size, now, self._lease_seconds)
+            taken = shares.take(self.holding, size, now, self._lease_seconds, suspects=suspects)
         db.session.commit()
-        if taken is None:
+        self.suspects_left = taken is shares.SUSPECTS_LEFT
+        if taken is None or self.suspects_left:
             return {}
         self.more = taken.more
         self._left[taken.first_no] = len(taken.numbers)

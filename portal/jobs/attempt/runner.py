@@ -24,7 +24,7 @@ from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.held_shares import HeldShares
-from portal.jobs.attempt.lookup_window import stream
+from portal.jobs.attempt.lookup_window import Lookup, stream
 from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.attempt.turn import Turn
@@ -202,14 +202,14 @@ class _Attempt(AttemptOutcome):
         self.has_found = self.finds or outage.has_found_before(source_name)
         db.session.commit()  # no transaction is open during lookups
 
-    def _take_share(self, source: Source, group: int) -> list[str]:
+    def _take_share(self, source: Source, group: int, *, suspects: bool = False) -> list[str]:
         """Take the next share and use kept answers for it. Returns the numbers that the source has to be asked about;
         none once nothing is left to take, or the attempt is to stop."""
         while not self._interrupted():
             if len(self.held) and self.turn.should_leave(self.conditions.clock()):
                 self.gives_way = True
                 break
-            taken = until_back(partial(self._take, group, source.concurrency))
+            taken = until_back(partial(self._take, group, source.concurrency, suspects))
             if not taken:
                 break
             if self.held.more:
@@ -221,9 +221,9 @@ class _Attempt(AttemptOutcome):
                 return self.tickets.paid_first(asked)
         return []
 
-    def _take(self, group: int, window: int, repeated: bool) -> dict[str, WaitingNumber]:
-        now = self.conditions.clock()
-        return self.held.take(now, group=group, window=window, whole=self.whole, repeated=repeated)
+    def _take(self, group: int, window: int, suspects: bool, repeated: bool) -> dict[str, WaitingNumber]:
+        how = {"whole": self.whole, "suspects": suspects, "repeated": repeated}
+        return self.held.take(self.conditions.clock(), group=group, window=window, **how)
 
     def _without_kept_answers(self, numbers: Mapping[str, WaitingNumber]) -> list[str]:
         """Use answers of earlier files that are still good, and return the numbers that have none."""
@@ -268,7 +268,23 @@ class _Attempt(AttemptOutcome):
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
         queue = NumberQueue(first, group_size, tries, more=lambda: self._take_share(source, group_size))
-        for received in stream(guarded, queue, source.concurrency, interrupted, drain_seconds(source)):
+        self._stream(guarded, queue, source)
+        while held.suspects_left and not interrupted():
+            buffer.save()  # so that what stops the process is looked for among as few numbers as possible
+            share = self._take_share(source, group_size, suspects=True)
+            self._stream(guarded, NumberQueue(share, group_size, tries), source)
+            held.suspects_left = bool(share)
+        # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
+        if session.silent and self.exhausted and not interrupted():
+            self.silent_seconds = until_back(lambda _: self._silent_seconds())
+        if self.silent_seconds is None:
+            for e164, answer in self.exhausted:
+                buffer.add(e164, held[e164], answer)
+
+    def _stream(self, lookup: Lookup, queue: NumberQueue, source: Source) -> None:
+        """Look up the numbers of the queue, and save their answers as they come in."""
+        buffer = self.buffer
+        for received in stream(lookup, queue, source.concurrency, self._interrupted, drain_seconds(source)):
             if received is not None:
                 group, answers = received
                 for e164 in group:
@@ -283,7 +299,7 @@ class _Attempt(AttemptOutcome):
                     cause = cause_for(answer.reason)
                     if not cause.asks_again:
                         queue.settle()
-                        buffer.add(e164, held[e164], answer, fresh=True)
+                        buffer.add(e164, self.held[e164], answer, fresh=True)
                     # Only a definite answer is written: a number that will be looked up again stays waiting.
                     elif not queue.retry(e164, free=cause.free, late=cause.late):
                         queue.settle()
@@ -293,12 +309,6 @@ class _Attempt(AttemptOutcome):
             if since_save >= SAVE_SECONDS or (buffer.unsaved >= SAVE_NUMBERS and since_save >= SAVES_APART_SECONDS):
                 buffer.save()
             self.gives_way = self.gives_way or self.turn.is_over(self.conditions.clock())
-        # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
-        if session.silent and self.exhausted and not interrupted():
-            self.silent_seconds = until_back(lambda _: self._silent_seconds())
-        if self.silent_seconds is None:
-            for e164, answer in self.exhausted:
-                buffer.add(e164, held[e164], answer)
 
     def _silent_seconds(self) -> float | None:
         others = shares.others_answered(self.holding)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Dialect, Table, bindparam, func, literal_colu
 from sqlalchemy.types import TypeEngine
 
 from portal.database import db
+from portal.jobs.core import changes
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.models import ScrapingJob
@@ -127,6 +128,7 @@ def save(
         db.session.rollback()
         raise LedgerMismatch(f"job {job_id}: {len(looked_up)} numbers to write, {written} were waiting")
     also_write()
+    changes.note(job_id, at_once=False)
     db.session.commit()
     return Seen(held.paused_at is not None, held.not_before is not None)
 

@@ -36,7 +36,8 @@ class JobColumns:
     header_row: Mapped[int] = mapped_column(default=1)  # row number as Excel counts, 0 = the sheet has none
     column: Mapped[int] = mapped_column(default=0)  # position in the row, from 0; the first of those with numbers
     more_columns: Mapped[tuple[int, ...]] = mapped_column(Positions(100), default=(), server_default="")  # the others
-    country: Mapped[str] = mapped_column(String(2), default="ES")
+    country: Mapped[str] = mapped_column(String(2), default="ES")  # of numbers without a prefix
+    country_column: Mapped[int | None]  # that names the country of each row's numbers
     # rows that the person left alone: `hidden`, `totals`, or both
     left_out: Mapped[str] = mapped_column(String(40), default="", server_default="")
 

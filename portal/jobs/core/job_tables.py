@@ -33,6 +33,7 @@ class Number(Model):
     answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int | None]  # the attempt that wrote the answer
+    suspicion: Mapped[int] = mapped_column(default=0, server_default="0")  # see `poison_numbers`; 0: none
 
     __table_args__ = (
         enum_check("outcome", Outcome),
@@ -161,6 +162,7 @@ class EventKind(StrEnum):
     LIMITS_SET = "limits_set"
     PUT_FIRST = "put_first"
     TICKETS_LOST = "tickets_lost"
+    NUMBER_GIVEN_UP = "number_given_up"
     DOWNLOADED = "downloaded"
     DELETED = "deleted"
     EXPIRED = "expired"

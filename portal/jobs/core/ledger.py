@@ -19,6 +19,7 @@ class WaitingNumber(NamedTuple):
     no: int
     cells: int
     first_row: int
+    suspicion: int = 0  # see `poison_numbers`
 
 
 @dataclass
@@ -73,13 +74,13 @@ def waiting(
 ) -> dict[str, WaitingNumber]:
     """Return the numbers still to be looked up, by their E.164 form, in the file's order: those between two of them,
     and `most` at most."""
-    query = select(Number.e164, Number.no, Number.cells, Number.first_row).where(
+    query = select(Number.e164, Number.no, Number.cells, Number.first_row, Number.suspicion).where(
         Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.no >= first_no
     )
     if last_no is not None:
         query = query.where(Number.no <= last_no)
     rows = db.session.execute(query.order_by(Number.no).limit(most))
-    return {e164: WaitingNumber(no, cells, first_row) for e164, no, cells, first_row in rows}
+    return {e164: WaitingNumber(*number) for e164, *number in rows}
 
 
 def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:

@@ -36,3 +36,4 @@ class Share(Model):
     first_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     last_no: Mapped[int]
     holder: Mapped[int | None]  # the holder's token; empty: its worker left or was lost, and another may take it
+    suspicion: Mapped[int] = mapped_column(default=0, server_default="0")  # of its numbers, see `poison_numbers`

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from portal.database import changed_rows, db
+from portal.jobs.core import changes
 from portal.jobs.core.job_tables import AnswerSample, Attempt, AttemptEnd, Event, EventKind
 
 
@@ -16,6 +17,7 @@ def record(job_id: int, kind: EventKind, now: datetime, actor: str | None = None
     """Add one event. `actor` is a person's email address, or None for the portal. Facts that are None are left out."""
     shown = {name: value for name, value in facts.items() if value is not None}
     db.session.add(Event(job_id=job_id, at=now, kind=kind, actor=actor, facts=shown))
+    changes.note(job_id)
 
 
 def open_attempt(job_id: int, attempt: int, worker: str, processed: int, now: datetime) -> None:

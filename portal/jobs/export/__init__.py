@@ -46,16 +46,18 @@ from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, fields_of_job, plan_for
 from portal.jobs.export.names import download_name, group_title
 from portal.jobs.export.preview import preview_columns
+from portal.jobs.export.result_preview import ResultPreview, preview_result
 from portal.jobs.export.summary import summary_sheet
 from portal.jobs.export.xlsx import CellFormats, write_xlsx
 from portal.jobs.models import ScrapingJob
 
 __all__ = [
     "LONGEST_NAME", "MIMETYPES", "OF_ENDING", "Column", "ColumnChoice", "ColumnsRefused", "Download", "FileFormat",
-    "Group", "NotTheirFormat", "Pick", "RowChoice", "RowFilter", "UnknownGroup", "answers_added", "checked",
-    "choice_from", "columns_of", "comes_back_as_it_was", "download_name", "empty_columns", "export", "fields_of_job",
-    "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default", "loss_words",
-    "open_download", "own_format", "own_names", "preview_columns", "titles_of", "values_of", "write_export",
+    "Group", "NotTheirFormat", "Pick", "ResultPreview", "RowChoice", "RowFilter", "UnknownGroup", "answers_added",
+    "checked", "choice_from", "columns_of", "comes_back_as_it_was", "download_name", "empty_columns", "export",
+    "fields_of_job", "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default",
+    "loss_words", "open_download", "own_format", "own_names", "preview_columns", "preview_result", "titles_of",
+    "values_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024

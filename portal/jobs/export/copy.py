@@ -3,7 +3,7 @@
 A workbook in one of Excel's older formats was converted when it was read; that is the one that is copied.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +29,7 @@ from portal.jobs.export.in_place.workbook import OpenWorkbook, Place
 from portal.jobs.export.lines import ExportPlan
 from portal.jobs.models import ScrapingJob
 
+NEXT_HEADING = 5  # columns further on it may stand: some headings of a list are empty
 LARGE_ROWS = 20_000  # looked through in a tenth of a second
 WORKBOOKS = frozenset({".xlsx", ".xlsm"})
 OLD_WORKBOOKS = frozenset({".xls", ".xlsb"})  # come back as xlsx
@@ -75,7 +76,9 @@ def look_ahead(document: Document, storage: Storage) -> None:
         return
     for facts in document.sheets:
         if facts["rows"] >= LARGE_ROWS and facts["problem"] is None:
-            place = Place(facts["index"], facts["name"], facts["columns"], facts["header_row"], 0)
+            head = facts["header_row"]
+            table = _table_width(head, facts["header"], {facts["number_column"], *facts["number_columns"]})
+            place = Place(facts["index"], facts["name"], facts["columns"], head, 0, table)
             with suppress(CannotWriteInPlace):
                 open_at(path, document.file_name, place, dialect=dialect_of(document)).close()
 
@@ -171,7 +174,8 @@ def open_copy(
     if not comes_back_as_it_was(job, kind) or path is None or (plan.selects and kind != "xlsx"):
         return None
     try:
-        place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()))
+        table = _table_width(plan.header_row, plan.own_headings, plan.number_columns)
+        place = Place(job.sheet, plan.sheet_name, plan.width, plan.header_row, len(plan.labels()), table)
         locale = get_locale()
         usual = ",;\t|" if locale is not None and locale.language == "en" else ";,\t|"
         dialect = dialect_of(job.document)
@@ -182,6 +186,18 @@ def open_copy(
         return found
     found.close()
     return None
+
+
+def _table_width(header_row: int, header: Sequence[str], numbers: Collection[int]) -> int | None:
+    """The columns of the table with the numbers: up to the last heading that follows on the others. None without
+    headings."""
+    if not header_row:
+        return None
+    width = max(numbers) + 1
+    for column, text in enumerate(header):
+        if width <= column < width + NEXT_HEADING and text.strip():
+            width = column + 1
+    return width
 
 
 def dialect_of(document: Document) -> TextDialect | None:

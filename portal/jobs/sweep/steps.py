@@ -31,6 +31,8 @@ from portal.jobs.dispatch import (
     push_document,
     push_job,
     push_operation,
+    queue_is_empty,
+    ring_to_join,
 )
 from portal.jobs.erasure import erase_files, erase_orphans
 from portal.jobs.health import hosts
@@ -43,6 +45,7 @@ from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
 from portal.jobs.sweep.history import delete_history
 from portal.jobs.sweep.outage_watch import watch
 from portal.jobs.sweep.overdue import BATCH, anything_due, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
+from portal.jobs.turns import next_to_join
 from portal.notices.delivery import send_due
 from portal.notices.models import Notice
 from portal.sources import catalogue, stats
@@ -104,8 +107,8 @@ def retry_due(now: datetime, *, at_once: bool = False, actor: str | None = None)
 
 
 def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
-    """Push waiting jobs that are not in Redis again, under a new generation; of a source that is down only one. Raises
-    RedisError when Redis is away."""
+    """Push waiting jobs that are not in Redis again, under a new generation; of a source that is down only one. When
+    none waits, ring for a job that a free worker may join. Raises RedisError when Redis is away."""
     connection().ping()  # one failed ping instead of five hundred failed pushes
     waiting.release(now)
     waiting.hold_back(now)
@@ -116,6 +119,8 @@ def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
             db.session.commit()
         elif push_job(job_id, now, generation):
             yield job
+    if (more := next_to_join(now)) is not None and queue_is_empty("scrape"):  # the ring of its first worker may be lost
+        ring_to_join(more.job_id, more.attempt, now)
 
 
 def start_due(now: datetime) -> None:

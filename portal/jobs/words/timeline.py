@@ -160,6 +160,11 @@ def _tickets_lost(facts: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
+def _given_up(facts: dict[str, Any]) -> str:
+    row = format_decimal(_whole(facts, "row"))
+    return gettext("The portal’s process stopped three times at the number in row %(row)s: it is left out.", row=row)
+
+
 def _notified(facts: dict[str, Any]) -> str:
     """What was sent, by which channel and to whom, or why it was not."""
     what = kind_words(str(facts.get("what") or "–"))
@@ -203,5 +208,6 @@ LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
     EventKind.PUT_FIRST: ("run", lambda facts: gettext("Put first: the first free worker takes it.")),
     EventKind.DOWNLOADED: ("idle", _downloaded),
     EventKind.TICKETS_LOST: ("warn", _tickets_lost),
+    EventKind.NUMBER_GIVEN_UP: ("warn", _given_up),
     EventKind.NOTIFIED: ("idle", _notified),
 }

@@ -103,7 +103,14 @@ def facts_of(recipe: Recipe) -> SourceFacts:
         batch=recipe.batch.size if recipe.batch else 1,
         cache_days=recipe.limits.cache_days,
         workers=_most_workers(recipe),
+        example=_example_of(recipe),
     )
+
+
+def _example_of(recipe: Recipe) -> Callable[[str], Mapping[str, str]] | None:
+    """The fields that the recipe's first test with an answer expects, for any number."""
+    found = next((case.expect for case in recipe.tests if case.expect and case.outcome in ("", Outcome.FOUND)), None)
+    return None if found is None else lambda _: found
 
 
 def _most_workers(recipe: Recipe) -> int:

@@ -1,6 +1,7 @@
 """What a person sees in a workbook is read: errors, times as they are shown, formulas without a result, hidden rows."""
 
 import datetime
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import xlsxwriter
 from openpyxl import Workbook
 
 from portal.documents.check import check, check_facts
+from portal.documents.choice import SheetChoice
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sheet_file import LeftOut
 from portal.documents.reader.time_text import writer_of
@@ -61,9 +63,9 @@ def test_errors_times_and_hidden_rows(tmp_path: Path, files: Path, ending: str) 
     assert [row[1] for row in cells[1:5]] == list(ERRORS.values())
     assert [row[2] for row in cells[5:]] == SHOWN
     assert (facts.hidden_rows, facts.rows) == (4, 11)
-    checked = list(check(sheet_of(path), 1, [1], "ES"))
+    checked = list(check(sheet_of(path), SheetChoice(0, 1, (1,), "ES")))
     assert [row.reason for row in checked[:4]] == [Reason.ERROR_CELL] * 4
-    left = check_facts(sheet_of(path), 1, [1], "ES", LeftOut(hidden=True))
+    left = check_facts(sheet_of(path), SheetChoice(0, 1, (1,), "ES", left=LeftOut(hidden=True)))
     assert (left.total, left.to_look_up, left.invalid) == (6, 6, 0)
 
 
@@ -77,10 +79,33 @@ def test_a_formula_without_a_result_is_called_that(tmp_path: Path) -> None:
     ]
     path = xlsx(tmp_path / "a.xlsx", [["Teléfono", "Nota"], *([formula, "x"] for formula in formulas)])
     read_file(path)
-    checked = list(check(sheet_of(path), 1, [0], "ES"))
+    checked = list(check(sheet_of(path), SheetChoice(0, 1, (0,), "ES")))
     assert [row.text for row in checked] == formulas
     assert [row.phone_e164 for row in checked] == [None, "+34612345678", None, None, None]
     assert {row.reason for row in checked if row.row_no != 3} == {Reason.NO_RESULT}
+
+
+@pytest.mark.parametrize("without", [rb' r="[A-Z]+\d+"', rb' r="[A-Z]*\d+"', rb' r="[B-Z]\d+"'])
+def test_errors_and_formulas_of_an_xlsx_whose_cells_do_not_say_where_they_are(tmp_path: Path, without: bytes) -> None:
+    path, whole = tmp_path / "a.xlsx", tmp_path / "whole.xlsx"
+    with xlsxwriter.Workbook(whole) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["Nombre", "Teléfono"])
+        sheet.write_row(1, 0, ["Ana", 612345678])
+        for row, (formula, result) in enumerate((("=NA()", "#N/A"), ("=A1&A2", None)), start=2):
+            sheet.write(row, 0, "Luis")
+            sheet.write_formula(row, 1, formula, None, result)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if "sheet1" in name:
+                content = re.sub(without, b"", content).replace(b"<v>None</v>", b"")
+            new.writestr(name, content)
+    read_file(path)
+    checked = list(check(sheet_of(path), SheetChoice(0, 1, (1,), "ES")))
+    assert [(cell.text, cell.reason) for cell in checked] == [
+        ("612345678", None), ("#N/A", Reason.ERROR_CELL), ("=A1&A2", Reason.NO_RESULT),
+    ]  # fmt: skip
 
 
 def test_a_formula_of_an_ods_without_a_result(tmp_path: Path) -> None:
@@ -103,7 +128,7 @@ def test_a_formula_of_an_ods_without_a_result(tmp_path: Path) -> None:
         package.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         package.writestr("content.xml", content)
     read_file(path)
-    checked = next(check(sheet_of(path), 1, [0], "ES"))
+    checked = next(check(sheet_of(path), SheetChoice(0, 1, (0,), "ES")))
     assert (checked.text, checked.reason) == ("=[.B9]&[.C9]", Reason.NO_RESULT)
 
 
@@ -116,7 +141,7 @@ def test_a_formula_whose_result_is_an_empty_text_is_blank(tmp_path: Path) -> Non
         sheet.write(1, 1, "x")
         sheet.write_row(2, 0, [612345678, "y"])
     read_file(path)
-    assert next(check(sheet_of(path), 1, [0], "ES")).reason == Reason.BLANK
+    assert next(check(sheet_of(path), SheetChoice(0, 1, (0,), "ES"))).reason == Reason.BLANK
 
 
 def test_elements_with_a_prefix_and_attributes_in_any_order(tmp_path: Path) -> None:
@@ -176,7 +201,7 @@ def test_a_stray_cell_makes_no_file_too_large(tmp_path: Path, where: str, text: 
     assert cells_of(tmp_path / "a.xlsx")[25] == ["Ana", 612345694]
     assert facts.columns == (3 if where.startswith("C") and text == "x" else 2)
     assert facts.far == int(far)
-    found = check_facts(sheet_of(tmp_path / "a.xlsx"), 1, [1], "ES")
+    found = check_facts(sheet_of(tmp_path / "a.xlsx"), SheetChoice(0, 1, (1,), "ES"))
     stray = int(text == "x" and not far)
     assert (found.to_look_up, found.total - stray) == (25, 25)
     assert facts.data_rows == 25 + stray
@@ -190,7 +215,7 @@ def test_rows_with_wide_gaps_are_all_there(tmp_path: Path) -> None:
     workbook.save(tmp_path / "a.xlsx")
     facts = read_file(tmp_path / "a.xlsx")[0]
     assert (facts.rows, facts.columns, facts.data_rows) == (1_000_000, 200, 3)
-    checked = list(check(sheet_of(tmp_path / "a.xlsx"), 1, [1], "ES"))
+    checked = list(check(sheet_of(tmp_path / "a.xlsx"), SheetChoice(0, 1, (1,), "ES")))
     assert [(row.row_no, row.text) for row in checked] == [
         (row, str(612345678 + row)) for row in (5_000, 500_000, 1_000_000)
     ]
@@ -199,7 +224,7 @@ def test_rows_with_wide_gaps_are_all_there(tmp_path: Path) -> None:
 def test_a_few_empty_rows_are_no_gap(tmp_path: Path) -> None:
     path = xlsx(tmp_path / "a.xlsx", [["tel"], [612345678], *[[None]] * 20, [612345679]])
     assert read_file(path)[0].data_rows == 22
-    assert check_facts(sheet_of(path), 1, [0], "ES").blank == 20
+    assert check_facts(sheet_of(path), SheetChoice(0, 1, (0,), "ES")).blank == 20
 
 
 def test_the_limit_counts_filled_rows(tmp_path: Path) -> None:

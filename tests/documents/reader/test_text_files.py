@@ -119,6 +119,24 @@ def test_a_backslash_escapes_where_that_keeps_the_columns(tmp_path: Path, text: 
     assert rows_of(tmp_path, text.encode()) == expected
 
 
+OTHER_SCRIPTS = {
+    "shift_jis euc_jp": "氏名;電話番号;住所\n山田太郎;090-1234-5678;東京都新宿区\n佐藤花子;03-1234-5678;ヨコハマ市\n",
+    "euc_kr": "이름;전화번호;주소\n김철수;010-1234-5678;서울특별시\n이영희;02-123-4567;부산광역시\n",
+    "gb18030": "姓名;电话号码;地址\n张伟;13812345678;北京市海淀区\n李娜;13912345678;上海市浦东新区\n",
+    "big5": "姓名;電話號碼;地址\n陳大文;0912345678;台北市信義區\n林小美;0223456789;高雄市\n",
+    "cp1251": "Имя;Телефон;Город\nИван Петров;+79161234567;Москва\nМария Иванова;1;Казань\n",
+    "cp1253": "Όνομα;Τηλέφωνο\nΆννα Νικολάου;2101234567\nΓιώργος;6941234567\n",
+}
+
+
+@pytest.mark.parametrize("encodings", OTHER_SCRIPTS)
+def test_the_encodings_of_other_scripts_are_recognised(tmp_path: Path, encodings: str) -> None:
+    text = OTHER_SCRIPTS[encodings]
+    for encoding in encodings.split():
+        rows = rows_of(tmp_path, text.encode(encoding))
+        assert rows == [line.split(";") for line in text.splitlines()], encoding
+
+
 def test_what_a_person_chooses_is_taken(tmp_path: Path) -> None:
     content = PEOPLE.encode("cp1252")
     assert rows_of(tmp_path, content, choice=TextChoice("cp1250", ""))[1][0] == "José Muńoz"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from portal.documents.check import check_facts
+from portal.documents.choice import SheetChoice
 from portal.documents.reader.sheet_file import LeftOut
 from portal.documents.reader.total_rows import total_rows
 from tests.documents.sheets import read_file, sheet_of, written, xlsx
@@ -48,6 +49,6 @@ def test_they_are_found_when_a_file_is_read_and_left_out_when_chosen(tmp_path: P
     path = xlsx(tmp_path / "a.xlsx", [HEAD, *PEOPLE, ["Total", 8, 80]])
     (facts,) = read_file(path)
     assert facts.total_rows == [10]
-    assert check_facts(sheet_of(path), 1, [1], "ES").invalid == 1
-    left = check_facts(sheet_of(path), 1, [1], "ES", LeftOut(numbers=frozenset(facts.total_rows)))
+    assert check_facts(sheet_of(path), SheetChoice(0, 1, (1,), "ES")).invalid == 1
+    left = check_facts(sheet_of(path), SheetChoice(0, 1, (1,), "ES", left=LeftOut(numbers=frozenset(facts.total_rows))))
     assert (left.total, left.invalid) == (8, 0)

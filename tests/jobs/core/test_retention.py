@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from portal.accounts import User, set_retention
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document
 from portal.jobs import commands, erasure, queries
 from portal.jobs.core import retention
@@ -97,8 +98,10 @@ def test_a_persons_own_days_go_before_the_portals(app, alice, bob, ada, make_job
 def test_a_file_stays_while_another_job_of_it_does(app, alice, make_job) -> None:
     old = scenes.completed(make_job(alice))
     document = db.session.get_one(Document, old.document_id)
-    choice = commands.Choice(0, 1, 0, "ES", "offline")
-    young = scenes.completed(commands.start(document, choice, alice, NOW + 20 * DAY, push=False), NOW + 20 * DAY)
+    choice = SheetChoice(0, 1, (0,), "ES")
+    young = scenes.completed(
+        commands.start(document, choice, "offline", alice, NOW + 20 * DAY, push=False), NOW + 20 * DAY
+    )
     assert steps.sweep(NOW + 31 * DAY).expired == 1
     assert stored(app, young) and rows(young) == 5
     assert steps.sweep(NOW + 51 * DAY).expired == 1

@@ -13,6 +13,7 @@ from openpyxl import load_workbook
 
 from portal.accounts import User
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
 from portal.documents.reader.sheet_file import cell_of
 from portal.jobs import commands
@@ -89,7 +90,7 @@ def job_on(
     )  # fmt: skip
     db.session.add(document)
     db.session.commit()
-    return commands.start(document, commands.Choice(0, header_row, column, "ES", source), user, now, push=False)
+    return commands.start(document, SheetChoice(0, header_row, (column,), "ES"), source, user, now, push=False)
 
 
 def ran(job: ScrapingJob, now: datetime.datetime = NOW) -> ScrapingJob:

@@ -20,11 +20,12 @@ from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents import intake
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
 from portal.documents.reader.limits import ReadLimits
 from portal.jobs import commands
 from portal.jobs.core.job_tables import NumberCell
-from portal.jobs.export import RowChoice, download_name, export, open_download, write_export
+from portal.jobs.export import RowChoice, RowFilter, download_name, export, open_download, write_export
 from portal.jobs.export.copy import dialect_of, look_ahead, open_at
 from portal.jobs.export.in_place.workbook import Place
 from portal.jobs.models import ScrapingJob
@@ -74,7 +75,7 @@ def job_of(
 ) -> ScrapingJob:  # fmt: skip
     """A job on such a file."""
     document = document_of(app, user, content, name, max_rows)
-    return commands.start(document, commands.Choice(0, header_row, column, "ES", "ranges"), user, utcnow(), push=False)
+    return commands.start(document, SheetChoice(0, header_row, (column,), "ES"), "ranges", user, utcnow(), push=False)
 
 
 def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> None:
@@ -93,6 +94,36 @@ def test_all_rows_come_in_the_persons_own_workbook(app: Flask, alice: User) -> N
     assert [sheet.cell(row, 5).value for row in range(4, 8)] == ["Found", "Invalid", "No answer", "Invalid"]
     assert sheet["J4"].is_date
     assert [sheet.cell(row, 5).fill.fgColor.rgb for row in (4, 6)] == ["FFE4F2E7", "FFFBE9D9"]
+
+
+STRAYS: dict[str, tuple[dict[str, object], str | None, str]] = {  # cells, merged ones, and where the answers begin
+    "one beside a row": ({"AX5": "x"}, None, "E"),
+    "above, beside the headings and below": ({"Z1": 1, "Z3": "note", "AA5": 2.5, "Z40": "=1+1"}, None, "E"),
+    "no room before it": ({"G5": "x"}, None, "H"),
+    "a column that is used": ({f"Z{n}": n for n in range(1, 40)}, None, "AA"),
+    "merged cells with it": ({"E5": "x"}, "E5:Z6", "AA"),
+}
+
+
+@pytest.mark.parametrize("kind", STRAYS)
+def test_a_cell_far_from_the_list_stays_and_pushes_no_answer_away(kind: str, app: Flask, alice: User) -> None:
+    cells, merged, begins = STRAYS[kind]
+    book = load_workbook(io.BytesIO(content_of(ROWS)))
+    for place, value in cells.items():
+        book["Lista"][place] = value
+    if merged:
+        book["Lista"].merge_cells(merged)
+    book.save(given := io.BytesIO())
+    job = ran(job_of(app, alice, given.getvalue()))
+    for rows in (RowFilter.ALL, RowFilter.FAILED):
+        with force_locale("en"), export(job, app.extensions["storage"], rows=rows) as file:
+            content = file.read()
+        assert faults_of_workbook(content) == []
+        if rows is RowFilter.ALL:
+            sheet = load_workbook(io.BytesIO(content))["Lista"]
+            assert {place: sheet[place].value for place in cells} == cells
+            assert [sheet[f"{begins}3"].value, sheet[f"{begins}4"].value] == ["Status", "Found"]
+            assert [cell.value for cell in sheet[4]][:4] == ROWS[3]
 
 
 def test_without_headings_a_sheet_names_the_columns(app: Flask, alice: User) -> None:

@@ -17,6 +17,7 @@ from portal import sources
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.jobs import commands
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.status import Status
@@ -59,8 +60,8 @@ def job_of(
     document = document_of(app, alice, content, name)
     first, *others = columns
     sheet = 1 if name.endswith(".ods") else 0
-    choice = commands.Choice(sheet, 1, first, "ES", source, tuple(others))
-    return commands.start(document, choice, alice, utcnow(), push=False)
+    choice = SheetChoice(sheet, 1, (first, *others), "ES")
+    return commands.start(document, choice, source, alice, utcnow(), push=False)
 
 
 def workbook_of(rows: list[list[Any]]) -> bytes:

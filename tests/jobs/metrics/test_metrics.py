@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select, update
 
 from portal.accounts import User
 from portal.database import db
+from portal.documents.choice import SheetChoice
 from portal.jobs import commands, status_counts
 from portal.jobs.core.status import Status
 from portal.jobs.metrics import periods
@@ -50,8 +51,8 @@ def _live(app: Flask, count: int) -> None:
     for n in range(count):
         at = BEGIN + timedelta(minutes=draw.randrange(HOURS * 60))
         person = draw.choice(people)
-        choice = commands.Choice(0, 1, 0, "ES", "offline")
-        job = commands.start(document[person.id], choice, person, at - timedelta(hours=1), push=False)
+        choice = SheetChoice(0, 1, (0,), "ES")
+        job = commands.start(document[person.id], choice, "offline", person, at - timedelta(hours=1), push=False)
         job.source = draw.choice(["offline", "offline", "elsewhere"])
         _play(job, n % 8, at, timedelta(seconds=draw.choice([0, 1, 40, 700, 5000])), app)
 

@@ -179,6 +179,22 @@ def test_only_a_lost_message_is_pushed_again(tmp_path: Path, valkey: str) -> Non
         db.engine.dispose()
 
 
+def test_a_lost_ring_for_a_job_that_may_be_joined_is_made_up_for(tmp_path: Path, valkey: str) -> None:
+    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+    with app.app_context():
+        job = claimed(cast.make_job(app, cast.make_user("alice@example.com"), 2))
+        hold(job, NOW, 10**6)
+        steps.sweep(NOW)
+        assert queue("scrape").job_ids == [], "its worker ends it sooner alone"
+        job.total_numbers = 10**6
+        db.session.commit()
+        steps.sweep(NOW + minutes(1))
+        steps.sweep(NOW + minutes(2))
+        assert [name.rpartition("-")[0] for name in queue("scrape").job_ids] == [f"sj-{job.id}-0-join"]
+        db.session.remove()
+        db.engine.dispose()
+
+
 def test_a_job_is_not_pushed_before_its_source_is_due(tmp_path: Path, valkey: str) -> None:
     app = cast.make_app(tmp_path, REDIS_URL=valkey)
     with app.app_context():

@@ -4,12 +4,15 @@ import json
 import os
 import pickle
 import zlib
+from datetime import timedelta
 from pathlib import Path
 
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
+from sqlalchemy import update
 
 from portal.clock import utcnow
+from portal.database import db
 from portal.jobs import source_trial
 from portal.jobs.dispatch import (
     EARLIER_ROOM,
@@ -24,7 +27,9 @@ from portal.jobs.dispatch import (
     push_trial,
     queue,
 )
+from portal.jobs.health.hosts import Host
 from portal.jobs.health.processes import LONGEST_TASK
+from portal.jobs.worker import tasks
 from tests.services import wait_until
 from tests.support import cast
 from tests.support.world import World, once_each
@@ -52,6 +57,33 @@ def test_every_task_but_an_attempt_has_a_time_limit(tmp_path: Path, valkey: str)
     assert limits.pop("scrape") == -1
     assert limits.keys() == {"read_document", "try_number", "operate"}
     assert all(0 < seconds < LONGEST_TASK.total_seconds() for seconds in limits.values()), limits
+
+
+def test_a_message_for_a_source_that_only_another_machine_offers_is_passed_on(tmp_path, valkey, monkeypatch) -> None:
+    monkeypatch.setattr(tasks, "PASS_ON_SECONDS", 0.0)
+    app, now = cast.make_app(tmp_path, REDIS_URL=valkey), utcnow()
+    with app.app_context():
+        alice = cast.make_user("alice@example.com")
+        here, there = cast.make_job(app, alice, 1), cast.make_job(app, alice, 1)
+        there.source = "elsewhere"
+        facts = {"role": "worker", "disk_free": 1, "disk_total": 1, "key_mark": "k", "missing": [], "skew_seconds": 0}
+        db.session.add(Host(name="other", first_seen_at=now, seen_at=now, sources=["elsewhere"], **facts))
+        db.session.commit()
+        for job in (there, here):
+            push_job(job.id, now)
+        queue("scrape").empty()
+        tasks.scrape(there.id, 0)
+        assert (here.status, there.status) == ("completed", "pending")
+        assert queue("scrape").job_ids == [f"sj-{there.id}-0-2"], "its own message was used up here"
+        tasks.scrape(there.id, 0)
+        assert queue("scrape").job_ids == [f"sj-{there.id}-0-2"], "one is enough"
+        db.session.execute(update(Host).values(seen_at=now - timedelta(hours=1)))
+        db.session.commit()
+        queue("scrape").empty()
+        tasks.pass_on(now)
+        assert queue("scrape").job_ids == [], "there is no such machine any more"
+        db.session.remove()
+        db.engine.dispose()
 
 
 def forge(place: World, message: str, **fields: object) -> None:

@@ -164,7 +164,7 @@ def test_a_fault_that_lasts_ends_in_its_cause(
 ) -> None:
     server.plan = always(fault)
     with registered(recipe(tmp_path, kind, server.url)):
-        job = make_job(alice, 500, source=f"{kind}-test")
+        job = make_job(alice, 150, source=f"{kind}-test")
         attempts = to_the_end(job)
     assert (job.status, job.last_error) == (Status.FAILED, LASTING[fault])
     assert attempts == 1 + job.max_retries

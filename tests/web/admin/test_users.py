@@ -17,6 +17,7 @@ from portal.accounts.admin import AccountStatus, NotAnAdmin, account_status
 from portal.audit import AuditEntry
 from portal.clock import utcnow
 from portal.database import db, reading, writing
+from portal.documents.choice import SheetChoice
 from portal.documents.models import Document, Reading
 from portal.jobs import commands
 from portal.jobs.models import ScrapingJob
@@ -304,7 +305,7 @@ def test_a_limit_that_came_after_the_reading_holds_at_the_start(app: Flask, alic
     alice.max_rows = 7
     db.session.commit()
     with pytest.raises(commands.CannotStart, match="too_many_rows"):
-        commands.start(document, commands.Choice(0, 1, 0, "ES", "offline"), alice, now, push=False)
+        commands.start(document, SheetChoice(0, 1, (0,), "ES"), "offline", alice, now, push=False)
 
 
 def test_as_many_files_a_day_as_they_may_and_more_after_their_midnight(

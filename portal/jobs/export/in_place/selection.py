@@ -7,6 +7,7 @@ cells below the headings, rules, tables, filters, drawings, comments, links) is 
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +46,8 @@ class OpenSelection:
     def __init__(self, path: Path, place: Place, survey_file: Path | None = None) -> None:
         """Open the workbook and look through the sheet. Raises CannotWriteInPlace."""
         self._place = place
-        self._workbook = OpenWorkbook(path, place, survey_file)
+        # Its rows are written anew up to the added columns: those come behind every cell.
+        self._workbook = OpenWorkbook(path, replace(place, table=None), survey_file)
         self._strings: SharedStrings | None = None
         try:
             self._package: Package = self._workbook.package

@@ -4,6 +4,7 @@ A look costs an eighth of the copy. What it finds wrong is said before the first
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from operator import ge
@@ -16,18 +17,27 @@ from portal.jobs.export.in_place.sheet_text import MAX_COLUMNS, SheetText, Token
 
 MOST_ODD_BYTES = 64 * 1024 * 1024  # read tag by tag, which takes about 10 s
 MOST_TAGS_BEHIND = 2_000_000
+FEW_STRAYS = 20  # cells that are no part of the table, wherever they stand
 
 
 @dataclass
 class Survey:
     """What is known of a sheet before it is copied."""
 
-    used: int  # columns in use, so that the added ones begin at this position
+    used: int  # columns in use, so that the added ones may begin at this position
     plain: bool  # rows and cells carry their numbers, ascend, and nothing stands between them
     in_order: bool = True
     styled_beyond: bool = False  # empty cells with a format where the added ones come
     after: list[str] = field(default_factory=list)  # names of the elements that follow the rows
     filter_ref: str | None = None
+    near: int = 0  # the first column in use from `width` on; 0: none
+    strays: int = 0  # cells in use from `width` on
+
+    def first_free(self, width: int, count: int) -> int:
+        """The first of so many free columns: behind the table of `width` columns, if only a few cells stand further to
+        the right, and with room for them all in between; else behind every cell."""
+        fits = 0 < self.strays <= FEW_STRAYS and width + count <= self.near
+        return width if fits else self.used
 
 
 def survey(pieces: Callable[[], Iterator[bytes]], width: int, first_row: int, size: int = 0) -> Survey:
@@ -43,7 +53,7 @@ def survey(pieces: Callable[[], Iterator[bytes]], width: int, first_row: int, si
         sheet = SheetText(pieces())
         found = _odd(sheet, width)
         after = sheet.tokens.left()
-    _look_behind(found, sheet, after, first_row)
+    _look_behind(found, sheet, after, first_row, width)
     return found
 
 
@@ -66,9 +76,15 @@ def _plain(sheet: SheetText, width: int) -> Survey | None:
             if patterns.odd.search(piece):
                 return None
             found.styled_beyond = True
-            for letters in patterns.beyond.findall(patterns.empty.sub(b"", piece)):
-                found.used = max(found.used, column_of(letters) + 1)
+            for letters, cells in Counter(patterns.beyond.findall(patterns.empty.sub(b"", piece))).items():
+                _mind_cells(found, column_of(letters), cells)
     return found
+
+
+def _mind_cells(found: Survey, column: int, cells: int) -> None:
+    found.used = max(found.used, column + 1)
+    found.near = min(found.near or column, column)
+    found.strays += cells
 
 
 class _Patterns:
@@ -105,12 +121,14 @@ def _odd(sheet: SheetText, width: int) -> Survey:
     rows = OddRows(sheet, width, AddedRows(iter(())), None, lambda tag: tag)
     for _ in rows.pieces():
         pass
-    found.used = max(width, rows.used)
+    if rows.used > width:
+        _mind_cells(found, width, FEW_STRAYS + 1)  # these rows are only added to at their end
+        found.used = rows.used
     found.in_order, found.styled_beyond = rows.in_order, rows.styled_beyond
     return found
 
 
-def _look_behind(found: Survey, sheet: SheetText, after: Iterator[bytes], first_row: int) -> None:
+def _look_behind(found: Survey, sheet: SheetText, after: Iterator[bytes], first_row: int, width: int) -> None:
     """What follows the rows: the filter, and merged cells, behind which the added columns must begin."""
     depth, p = 1, sheet.prefix
     tokens = Tokens(after)
@@ -134,14 +152,16 @@ def _look_behind(found: Survey, sheet: SheetText, after: Iterator[bytes], first_
             if name == p + b"autoFilter":
                 found.filter_ref = attributes_of(token["attributes"]).get("ref")
         if name == p + b"mergeCell":
-            _mind_merge(found, attributes_of(token["attributes"]).get("ref", ""), first_row)
+            _mind_merge(found, attributes_of(token["attributes"]).get("ref", ""), first_row, width)
         if not token["attributes"].endswith(b"/"):
             depth += 1
     raise CannotWriteInPlace(Obstacle.ODD_MARKUP, "a sheet that does not end")
 
 
-def _mind_merge(found: Survey, ref: str, first_row: int) -> None:
+def _mind_merge(found: Survey, ref: str, first_row: int, width: int) -> None:
     """A cell that was added inside merged ones would not be shown."""
     box = corners(ref)
-    if box is not None and box[3] >= first_row and found.used <= box[1] < MAX_COLUMNS - 1:
-        found.used = box[1] + 1
+    if box is None or box[3] < first_row or not width <= box[1] < MAX_COLUMNS - 1:
+        return
+    found.used = max(found.used, box[1] + 1)
+    found.near = min(found.near or box[1], max(box[0], width))

@@ -14,7 +14,7 @@ from portal.jobs.export.in_place.cells import CellWriter
 from portal.jobs.export.in_place.markup import TOKEN, attributes_of, with_attribute
 from portal.jobs.export.in_place.odd_rows import OddRows, Spans, heading_style
 from portal.jobs.export.in_place.sheet_survey import Survey, empty_cells
-from portal.jobs.export.in_place.sheet_text import SheetText, Tokens, column_letter, corners, ref_of
+from portal.jobs.export.in_place.sheet_text import SheetText, Tokens, column_letter, columns_from, corners, ref_of
 
 _SPANS = re.compile(rb'(\bspans=")(\d+):(\d+)(")')
 _KNOWN_TAGS = 4096
@@ -67,6 +67,9 @@ def _plain_rows(
     p, end_of_row = sheet.prefix, sheet.end_of_row
     row_tag = re.compile(b"<" + p + rb'row r="(\d+)"[^>]*>')
     empty = empty_cells(p, columns.first) if survey.styled_beyond else None
+    stray = None
+    if columns.first < survey.used:
+        stray = re.compile(b"<" + p + b'c r="(?:' + columns_from(columns.first) + rb")\d")
     wider = _wider_spans(columns)
     for piece, is_last in sheet.plain_pieces():
         out: list[bytes] = []
@@ -93,13 +96,20 @@ def _plain_rows(
                 neighbour = heading_style(own, p, columns.first) if row.tone is Tone.HEADING else None
                 if empty is not None:
                     own = empty.sub(b"", own)
-                out += [piece[done : tag.start()], whole, own, cells.cells(row, neighbour)]
+                own, behind = _split(own, stray)
+                out += [piece[done : tag.start()], whole, own, cells.cells(row, neighbour), behind]
                 done = end
             added.advance()
         out.append(piece[done:])
         if is_last:
             out += [cells.whole_row(row) for row in added.rest()]
         yield b"".join(out)
+
+
+def _split(own: bytes, stray: re.Pattern[bytes] | None) -> tuple[bytes, bytes]:
+    """The cells of a row before the added ones and those behind: a row's cells ascend."""
+    found = stray.search(own) if stray is not None else None
+    return (own, b"") if found is None else (own[: found.start()], own[found.start() :])
 
 
 def _wider_spans(columns: AddedColumns) -> Spans:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-VERSION = 1  # of what the answers mean
+VERSION = 2  # of what the answers mean
 
 Found = TypeVar("Found")
 

@@ -38,6 +38,7 @@ class Place:
     width: int  # columns in use, as the reader saw them
     header_row: int
     added: int  # columns to add
+    table: int | None = None  # columns of the table by its headings; cells behind it may be none of the list
 
 
 class OpenWorkbook:
@@ -50,7 +51,7 @@ class OpenWorkbook:
         try:
             self.parts: WorkbookParts = find_parts(self.package, place.sheet, place.name)
             self._tables = {name: self.package.text(name) for name in self.parts.tables}
-            self.survey = self._looked_through()
+            self.survey, self._first = self._looked_through()
         except BaseException:
             self.close()
             raise
@@ -67,16 +68,20 @@ class OpenWorkbook:
     @property
     def first_added(self) -> int:
         """The position (from 0) of the first added column."""
-        return self.survey.used
+        return self._first
 
-    def _looked_through(self) -> Survey:
-        first_row = max(self._place.header_row, 1)
+    def _looked_through(self) -> tuple[Survey, int]:
+        """What is known of the sheet, and the first column that is added."""
+        place = self._place
+        first_row = max(place.header_row, 1)
         edges = [table_right_edge(xml, first_row) + 1 for xml in self._tables.values()]
-        sheet, width = self.parts.sheet, max([self._place.width, *edges])
-        found = self._survey_of(sheet, width, first_row)
-        if found.used + self._place.added > MAX_COLUMNS:
+        width = max([place.width if place.table is None else place.table, *edges])
+        found = self._survey_of(self.parts.sheet, width, first_row)
+        found.used = max(found.used, place.width)
+        first = found.used if place.table is None else found.first_free(width, place.added)
+        if first + place.added > MAX_COLUMNS:
             raise CannotWriteInPlace(Obstacle.NO_ROOM)
-        return found
+        return found, first
 
     def _survey_of(self, sheet: str, width: int, first_row: int) -> Survey:
         entry = self.package.entry(sheet)
@@ -97,7 +102,7 @@ class OpenWorkbook:
             added.close()
 
     def _copy(self, added: AddedRows, sheets: Sequence[ExtraSheet]) -> Iterator[bytes]:
-        columns = AddedColumns(self.survey.used, shown_widths(added.first_rows, self._place.added))
+        columns = AddedColumns(self._first, shown_widths(added.first_rows, self._place.added))
         changed, gone = without_signature(self.package) if self.parts.is_signed else ({}, [])
         changed_parts: dict[str, Content] = {**changed, **self._followers(columns, added)}
         styles = Styles()

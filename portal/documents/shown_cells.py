@@ -1,0 +1,35 @@
+"""A cell's value as a spreadsheet shows it in the reader's language, when its format is not known. Knows no page."""
+
+from datetime import datetime
+from typing import cast
+
+from babel import Locale
+from babel.dates import format_skeleton, format_time
+from flask_babel import format_decimal, get_locale, gettext
+
+from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, text_of
+
+_DECIMALS = "0.##########"  # as Excel shows a number without a format: no thousands, no zeros at the end
+
+
+def shown_cell(cell: Cell) -> str:
+    """The cell's text, cut to what a table can hold: `1081,34`, `9/9/2024 8:30`."""
+    match cell:
+        case bool():
+            return gettext("TRUE") if cell else gettext("FALSE")
+        case float() if 1e-6 < abs(cell) < 1e15:
+            return format_decimal(cell, format=_DECIMALS)
+        case {"d": moment}:
+            return _date(moment)
+        case _:
+            return text_of(cell)[:DISPLAY_CHARACTERS]
+
+
+def _date(moment: str) -> str:
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    locale = cast(Locale, get_locale())
+    day = format_skeleton("yMd", at, locale=locale)
+    return day if (at.hour, at.minute, at.second) == (0, 0, 0) else f"{day} {format_time(at, 'short', locale=locale)}"

@@ -1,0 +1,13 @@
+/* The check page's sentence (details with data-part): the part that is open stays so when a choice brings the page anew.
+   Without this file each choice closes its part. */
+(() => {
+  "use strict";
+
+  document.addEventListener("toggle", (event) => {
+    const part = event.target.closest?.("details[data-part]");
+    const kept = part?.closest("form")?.elements.open_part;
+    if (!kept) return;
+    if (part.open) kept.value = part.dataset.part;
+    else if (kept.value === part.dataset.part) kept.value = "";
+  }, true); // a toggle does not bubble
+})();
