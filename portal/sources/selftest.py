@@ -12,8 +12,9 @@ from portal.sources.http.batch import MISSING, by_number
 from portal.sources.http.classify import Verdict, classify, classify_item, classify_whole, search
 from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.recipes.model import AnswerFormat, Case, Difference, Recipe
+from portal.sources.recipes.model import Case, Difference, Recipe
 
+TYPES = {"html": "text/html", "xml": "text/xml", "csv": "text/csv", "text": "text/plain"}
 OUTCOMES = {
     Verdict.OK: Outcome.FOUND,
     Verdict.NOT_FOUND: Outcome.NOT_FOUND,
@@ -51,7 +52,7 @@ def run_tests(recipe: Recipe) -> tuple[TestResult, ...]:
 
 
 def _run(recipe: Recipe, case: Case) -> TestResult:
-    default = "text/html" if recipe.kind == AnswerFormat.HTML else "application/json"
+    default = TYPES.get(recipe.request.reading.format, "application/json")
     response = SourceResponse(
         case.status,
         {"content-type": case.content_type or default},
@@ -75,7 +76,7 @@ def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
             verdict = classify_whole(response, recipe.outcomes)
             content: Any = None
             if verdict == Verdict.OK:
-                items = search(recipe.batch.items, response.json)
+                items = search(recipe.batch.items, response.content)
                 item_of, _ = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
                 if number not in item_of and isinstance(items, list) and recipe.batch.missing in MISSING:
                     return ReadAnswer(OUTCOMES[MISSING[recipe.batch.missing]])

@@ -128,6 +128,9 @@ def value_words(field: str, value: str) -> str:
 UNUSABLE: dict[str, LazyString] = {
     "not JSON": _("The answer is not JSON."),
     "empty": _("The answer is empty."),
+    "not XML": _("The answer is not XML."),
+    "not CSV": _("The answer is not CSV."),
+    "not a text": _("The answer is a web page, and not the plain text or the CSV that the recipe expects."),
     "not a page": _("The answer is not a web page."),
     "not in its charset": _("The answer is not in the charset that it declares. Set [answer] charset in the recipe."),
     "longer than its limit": _("The answer is longer than the recipe allows."),

@@ -35,7 +35,7 @@ def answers_in(
     if same_for_all := answers_for_all(session, numbers, response):
         return same_for_all
     try:
-        items = search(batch.items, response.json)
+        items = search(batch.items, response.content)
     except UnreadableResponse as error:
         return dict.fromkeys(numbers, session.unreadable(response, str(error), len(numbers)))
     if not isinstance(items, list):

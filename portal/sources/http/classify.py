@@ -147,9 +147,9 @@ def _holds(rule: Rule, response: SourceResponse) -> bool:
     if rule.text and rule.text.lower() not in response.lower:
         return False
     try:
-        if rule.json and not _is_true(rule.json, response.json):
+        if rule.json and not _is_true(rule.json, response.content):
             return False
-        return not rule.css or bool(response.page.css(rule.css))
+        return not rule.css or bool(response.content.css(rule.css))
     except UnreadableResponse:
         return False
 

@@ -289,7 +289,7 @@ class SourceSession:
         """The seconds that the answer itself asks us to wait, where the recipe says where they are."""
         rules = [rule for rule in self.recipe.outcomes.get("limited", ()) if rule.wait]
         try:
-            seconds = asked_wait(rules, response.json if content is None else content) if rules else None
+            seconds = asked_wait(rules, response.content if content is None else content) if rules else None
         except UnreadableResponse:
             return None
         return None if seconds is None else min(seconds, BELIEVED_SECONDS)

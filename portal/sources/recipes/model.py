@@ -36,12 +36,20 @@ class Rule:
 RULE_NAMES = (*REFUSALS, "limited", "not_found", "rejected", "retry", "success")
 
 
+VALUES = ("json", "csv")  # formats whose values JMESPath finds
+TREES = ("html", "xml")  # formats whose elements CSS and XPath find
+FORMATS = (*VALUES, *TREES, "text")
+
+
 @dataclass(frozen=True)
 class AnswerReading:
     """How the bytes of an answer are read."""
 
-    format: str = "json"  # or html
+    format: str = "json"  # one of FORMATS
     charset: str = ""  # a codec of Python; empty: as the answer itself says
+    delimiter: str = ""  # of CSV; empty: the one that its first line has most of
+    header: bool = True  # of CSV: whether its first line names the columns
+    namespaces: Mapping[str, str] = field(default_factory=dict)  # of XML, by the prefix that the recipe's XPath uses
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Request:
     timeout_seconds: float = 10.0  # for the whole exchange, not for each of its parts
     max_body_bytes: int = 1_000_000
     redirects: int = 0
-    reading: AnswerReading = AnswerReading()  # of its response
+    reading: AnswerReading = field(default_factory=AnswerReading)  # of its response
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,7 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class FieldRule:
-    """Where the value of one column comes from. Exactly one of path, css and xpath is given."""
+    """Where the value of one column comes from: exactly one of path, css and xpath, or only `regex` for plain text."""
 
     name: str
     path: str = ""  # JMESPath

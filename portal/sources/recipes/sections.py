@@ -5,7 +5,7 @@ Each function records the mistakes that it finds and continues. Opens no file: `
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,9 @@ from parsel import Selector
 from w3lib.encoding import resolve_encoding
 
 from portal.sources.recipes.model import (
+    FORMATS,
+    TREES,
+    VALUES,
     AnswerFormat,
     AnswerReading,
     Batch,
@@ -188,7 +191,7 @@ def poll(table: TomlTable) -> Poll:
     url = address(table, "url")
     if url and ("ticket" not in {name for _, name in placeholders(url)}):
         table.wrong("url", "no_number", known="{ticket}")
-    ready = tuple(rule(one, AnswerFormat.BATCH) for one in table.tables("ready"))
+    ready = tuple(rule(one, "json") for one in table.tables("ready"))
     if not ready:
         table.wrong("ready", "missing")
     found = Poll(
@@ -198,39 +201,47 @@ def poll(table: TomlTable) -> Poll:
         interval_seconds=table.number("interval", 2.0, 0.01, 600),
         limit_seconds=table.number("limit", 300.0, 1, 86_400),
         keep_hours=table.number("keep_hours", 24.0, 0.01, 720),
-        gone=tuple(rule(one, AnswerFormat.BATCH) for one in table.tables("gone")),
+        gone=tuple(rule(one, "json") for one in table.tables("gone")),
     )
     table.end()
     return found
 
 
 def answer(table: TomlTable | None, kind: AnswerFormat) -> AnswerReading:
-    """How the answer's bytes are read."""
+    """How the answer's bytes are read. Without a word of it, as the source's kind says."""
     form = "html" if kind == AnswerFormat.HTML else "json"
     if table is None:
         return AnswerReading(form)
+    form = table.one_of("format", FORMATS, form)
+    if kind == AnswerFormat.BATCH and form not in VALUES:
+        table.wrong("format", "not_for_batch")
+    delimiter, namespaces = table.text("delimiter"), table.texts("namespaces")
+    if table.has("delimiter") and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        table.wrong("delimiter", "bad_delimiter")
+        delimiter = ""
+    header = table.yes_no("header", True)
+    for key, its_format in (("delimiter", "csv"), ("header", "csv"), ("namespaces", "xml")):
+        if table.has(key) and form != its_format:
+            table.wrong(key, "not_in_format", format=form)
     charset = table.text("charset")
     codec = resolve_encoding(charset) if charset else ""
     if codec is None or (codec and not codecs.lookup(codec)._is_text_encoding):
         table.wrong("charset", "bad_charset")
         codec = ""
     table.end()
-    return AnswerReading(form, codec)
+    return AnswerReading(form, codec, delimiter, header, namespaces)
 
 
-def rule(table: TomlTable, kind: AnswerFormat, *, may_wait: bool = False) -> Rule:
-    """One rule; `css` is for pages only, `json` and `wait` for all other kinds."""
+def rule(table: TomlTable, form: str, *, may_wait: bool = False) -> Rule:
+    """One rule on an answer in this format; `css` is for trees only, `json` and `wait` for values."""
     status = table.raw("status")
     numbers = status if isinstance(status, list) else [status] if status is not None else []
     if not all(type(one) is int and 100 <= one <= 599 for one in numbers):
         table.wrong("status", "bad_status")
         numbers = []
-    if table.has("css") and kind != AnswerFormat.HTML:
-        table.wrong("css", "html_only")
-    if table.has("json") and kind == AnswerFormat.HTML:
-        table.wrong("json", "json_only")
-    if may_wait and table.has("wait") and kind == AnswerFormat.HTML:
-        table.wrong("wait", "json_only")
+    for key, formats in (("css", TREES), ("json", VALUES), ("wait", VALUES)):
+        if table.has(key) and form not in formats and (may_wait or key != "wait"):
+            table.wrong(key, "not_in_format", format=form)
     if filled := filled_names(table.text("text")):
         table.wrong("text", "not_filled_here", name=filled[0])
     found = Rule(
@@ -246,8 +257,14 @@ def rule(table: TomlTable, kind: AnswerFormat, *, may_wait: bool = False) -> Rul
     return found
 
 
-def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
-    """One field, with exactly one of `path`, `css` and `xpath`."""
+def field(table: TomlTable, name: str, reading: AnswerReading) -> FieldRule:
+    """One field of an answer that is read so, with exactly one of `path`, `css` and `xpath`; of plain text, with
+    `regex` alone."""
+
+    def xpath(text: str) -> None:
+        check_xpath(text, reading.namespaces)
+
+    allowed = {"path": VALUES, "css": TREES, "xpath": TREES}
     found = FieldRule(
         name=name,
         path=expression(table, "path", path),
@@ -265,12 +282,14 @@ def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
     for key, its_type in (("decimal", "number"), ("format", "date")):
         if table.has(key) and value_type != its_type:
             table.wrong(key, "only_for_type", type=its_type)
-    if sum(map(table.has, ("path", "css", "xpath"))) != 1:
+    given = [key for key in allowed if table.has(key)]
+    for key in given:
+        if reading.format not in allowed[key]:
+            table.wrong(key, "not_in_format", format=reading.format)
+    if reading.format == "text" and not given and not table.has("regex"):
+        table.wrong("", "needs_regex")
+    elif reading.format != "text" and len(given) != 1:
         table.wrong("", "one_selector")
-    elif table.has("path") and kind == AnswerFormat.HTML:
-        table.wrong("path", "json_only")
-    elif not table.has("path") and kind != AnswerFormat.HTML:
-        table.wrong("css" if table.has("css") else "xpath", "html_only")
     table.end()
     return found
 
@@ -312,11 +331,11 @@ def date_format(text: str) -> None:
         raise ValueError("not a whole date")
 
 
-def xpath(text: str) -> None:
+def check_xpath(text: str, namespaces: Mapping[str, str]) -> None:
     """Raises ValueError, also for the pattern functions of EXSLT: they would run a pattern without any bound."""
     if re.search(r"\bre\s*:", text):
         raise ValueError("re: in an XPath")
-    Selector("<p/>").xpath(text)
+    Selector("<p/>", type="xml", namespaces=dict(namespaces) or None).xpath(text)
 
 
 def regex(text: str) -> None:

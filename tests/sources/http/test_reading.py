@@ -117,6 +117,74 @@ def test_a_date_is_a_date(written: object, form: str, read: str) -> None:
     assert extract_fields([FieldRule("x", path="x", type="date", format=form)], {"x": written}).get("x", "") == read
 
 
+SOAP = """<?xml version="1.0" encoding="ISO-8859-1"?>
+<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><r xmlns="urn:hlr"><Operator>Telefónica
+ Móviles</Operator><ported code="1"/></r></s:Body></s:Envelope>""".encode("latin-1")
+NAMESPACES = {"h": "urn:hlr"}
+
+
+@pytest.mark.parametrize(
+    ("reading", "body", "fields", "found"),
+    [
+        (
+            AnswerReading("xml", namespaces=NAMESPACES),
+            SOAP,
+            [FieldRule("a", xpath="//h:Operator"), FieldRule("b", xpath="//h:ported/@code", type="bool")],
+            {"a": "Telefónica Móviles", "b": "yes"},
+        ),
+        (
+            AnswerReading("csv"),
+            'número;red;"precio, €"\r\n34612345678;"Orange; ""ES""";0,5\r\n\r\n'.encode("utf-8-sig"),
+            [FieldRule("a", path="[0].red"), FieldRule("b", path='[0]."precio, €"', type="number")],
+            {"a": 'Orange; "ES"', "b": "0.5"},
+        ),
+        (
+            AnswerReading("csv", header=False),
+            b"34612345678,21407, Movistar \n",
+            [FieldRule("a", path="[0][2]")],
+            {"a": "Movistar"},
+        ),
+        (AnswerReading("csv", delimiter=":"), b"a:b\n1,2:3", [FieldRule("a", path="[0].a")], {"a": "1,2"}),
+        (
+            AnswerReading("text"),
+            b"OK 21407 ported=1",
+            [FieldRule("a", regex=r"OK (\d+)"), FieldRule("b", regex="ported=(.)", type="bool")],
+            {"a": "21407", "b": "yes"},
+        ),
+        (AnswerReading("html"), b"<p>Orange</p>", [FieldRule("a", css="p")], {"a": "Orange"}),
+    ],
+)
+def test_an_answer_in_any_format(
+    reading: AnswerReading, body: bytes, fields: list[FieldRule], found: dict[str, str]
+) -> None:
+    kind = {"xml": "text/xml", "html": "text/html"}.get(reading.format, "text/html; charset=utf-8")  # as PHP says it
+    response = SourceResponse(200, {"content-type": kind}, body, reading=reading)
+    assert extract_fields(fields, response.content) == found
+    assert not response.has_other_format
+
+
+BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><x>&b;</x>'
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        ("xml", BOMB),
+        ("xml", b"<a><b></a>"),
+        ("xml", b"<a" + b"".join(b" a%d='1'" % n for n in range(5000)) + b"/>"),
+        ("xml", b"<a>" * 100_000),
+        ("xml", b"not at all"),
+        ("csv", b"<!DOCTYPE html><html><body>Error</body></html>"),
+        ("csv", b'a,b\n"' + b"x" * 200_000),
+        ("text", b" <html><body>404</body></html>"),
+        ("text", b" "),
+    ],
+)
+def test_what_is_not_in_its_format_cannot_be_used(form: str, body: bytes) -> None:
+    with pytest.raises(UnreadableResponse):
+        _ = SourceResponse(404, {}, body, reading=AnswerReading(form)).content
+
+
 # ── too many requests, inside an answer ─────────────────────────────────────────────────────────────────────────────
 
 BUSY = {"status": "error", "error": {"code": 106, "seconds": "0.05"}}

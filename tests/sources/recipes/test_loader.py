@@ -97,11 +97,11 @@ WRONG = [
     ("concurrency = 8", "robots = true", "limits.robots", "html_only"),
     ("[404]", '["404"]', "outcome.not_found.status", "bad_status"),
     ("status == 'unknown'", "status ==", "outcome.not_found.json", "bad_path"),
-    ("{ json = \"status == 'unknown'\" }", '{ css = "p" }', "outcome.not_found.css", "html_only"),
+    ("{ json = \"status == 'unknown'\" }", '{ css = "p" }', "outcome.not_found.css", "not_in_format"),
     ("{ json = \"status == 'unknown'\" }", "{ }", "outcome.not_found", "no_rule"),
     ("not_found = [", "lost = [", "outcome.lost", "unknown_key"),
     ('"data.carrier.current"', '"data..current"', "fields.operator.path", "bad_path"),
-    ('path = "data.kind"', 'css = "p"', "fields.kind.css", "html_only"),
+    ('path = "data.kind"', 'css = "p"', "fields.kind.css", "not_in_format"),
     ('path = "data.kind"', 'path = "data.kind", css = "p"', "fields.kind", "one_selector"),
     ("required = true", 'required = "yes"', "fields.kind.required", "not_yes_no"),
     ("required = true", 'regex = "("', "fields.kind.regex", "bad_regex"),
@@ -111,6 +111,10 @@ WRONG = [
     ("{ json = \"status == 'unknown'\" }", '{ text = "{e164}" }', "outcome.not_found.text", "not_filled_here"),
     ("required = true", 'type = "date", format = "%d/%m"', "fields.kind.format", "bad_date_format"),
     ("required = true", 'type = "text", decimal = ","', "fields.kind.decimal", "only_for_type"),
+    ("[limits]", "[answer]\nformat = 'soap'\n[limits]", "answer.format", "not_one_of"),
+    ("[limits]", "[answer]\nformat = 'csv'\ndelimiter = ';;'\n[limits]", "answer.delimiter", "bad_delimiter"),
+    ("[limits]", "[answer]\nheader = false\n[limits]", "answer.header", "not_in_format"),
+    ("[limits]", "[answer]\nnamespaces = { t = 'urn:t' }\n[limits]", "answer.namespaces", "not_in_format"),
     ("[limits]", "[answer]\ncharset = 'klingon'\n[limits]", "answer.charset", "bad_charset"),
     ("[limits]", "[answer]\ncharset = 'base64'\n[limits]", "answer.charset", "bad_charset"),
     ("not_found = [", "limited = [{ text = 'slow', wait = '..' }]\nnot_found = [", "outcome.limited.wait", "bad_path"),
@@ -124,9 +128,9 @@ def test_a_mistake_is_named_with_its_key_and_line(tmp_path: Path, right: str, wr
     assert text != GOOD
     found = mistakes(tmp_path, text)
     assert (key, code) in [(one.key, one.code) for one in found]
-    changed = next(n for n, line in enumerate(text.split("\n"), 1) if line not in GOOD.split("\n"))
-    changed += wrong.startswith("[answer]")  # the line after the table's head
-    assert changed in [one.line for one in found if one.code == code]
+    new = {n: line for n, line in enumerate(text.split("\n"), 1) if line not in GOOD.split("\n")}
+    named = {n for n, line in new.items() if line.startswith(key.rpartition(".")[2])} or set(new)
+    assert named & {one.line for one in found if one.code == code}
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
@@ -140,6 +144,28 @@ def test_invalid_toml_says_where(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(BadRecipe):
         read_recipe(tmp_path / "bytes.toml")
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "key", "code"),
+    [
+        ("xml", '"//t:operator"', "fields.operator.xpath", "bad_xpath"),
+        ("xml", '{ path = "operator" }', "fields.operator.path", "not_in_format"),
+        ("csv", '{ css = "b" }', "fields.operator.css", "not_in_format"),
+        ("text", '{ type = "bool" }', "fields.operator", "needs_regex"),
+        ("text", '{ path = "operator" }', "fields.operator.path", "not_in_format"),
+        ("html", '{ regex = "x" }', "fields.operator", "one_selector"),
+    ],
+)
+def test_a_field_goes_with_the_format_of_the_answer(tmp_path: Path, form: str, value: str, key: str, code: str) -> None:
+    begin = GOOD.partition("[outcome]")[0].replace("[limits]", f"[answer]\nformat = '{form}'\n[limits]")
+    (mistake,) = mistakes(tmp_path, f"{begin}[fields]\noperator = {value}\n")
+    assert (mistake.key, mistake.code, mistake.line) == (key, code, begin.count("\n") + 2)
+
+
+def test_many_answers_are_json_or_csv(tmp_path: Path) -> None:
+    text = MANY.replace("[batch]", "[answer]\nformat = 'xml'\n[batch]").replace('x = "x"', 'x = "//x"')
+    assert [(one.key, one.code) for one in mistakes(tmp_path, text)] == [("answer.format", "not_for_batch")]
 
 
 POLLED = """\
@@ -179,7 +205,7 @@ def test_a_ticket_has_its_rules_and_its_time(tmp_path: Path) -> None:
     [
         (POLLED.partition("[batch.poll]")[0] + "[fields]\noperator = 'x'\n", "batch.poll", "key_needs_poll"),
         (POLLED.replace("keep_hours = 48", "keep_hours = 0"), "batch.poll.keep_hours", "not_between"),
-        (POLLED.replace("gone = [{ json", "gone = [{ css"), "batch.poll.gone.css", "html_only"),
+        (POLLED.replace("gone = [{ json", "gone = [{ css"), "batch.poll.gone.css", "not_in_format"),
         (POLLED.replace("{batch_key}", "{batch_kee}"), "request.headers", "bad_placeholder"),
         (GOOD.replace("Bearer {secret:OPERATOR_KEY}", "{batch_key}"), "request.headers", "bad_placeholder"),
     ],
@@ -292,7 +318,7 @@ def test_a_failed_test_names_the_field(
 ) -> None:
     (tmp_path / "samples").mkdir()
     for path in [EXAMPLES / f"{name}.toml", *(EXAMPLES / "samples").iterdir()]:
-        (tmp_path / path.relative_to(EXAMPLES)).write_text(path.read_text())
+        (tmp_path / path.relative_to(EXAMPLES)).write_bytes(path.read_bytes())
     changed = tmp_path / "samples" / sample
     assert before in changed.read_text()
     changed.write_text(changed.read_text().replace(before, after))
