@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal.sources.base import Outcome
-from portal.sources.http.batch import MISSING, by_number
-from portal.sources.http.classify import Verdict, classify, classify_item, classify_whole, search
+from portal.sources.http.batch import MISSING, by_number, items_in
+from portal.sources.http.classify import Verdict, classify, classify_item, classify_whole
 from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.recipes.model import Case, Difference, Recipe
@@ -76,7 +76,7 @@ def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
             verdict = classify_whole(response, recipe.outcomes)
             content: Any = None
             if verdict == Verdict.OK:
-                items = search(recipe.batch.items, response.content)
+                items = items_in(recipe.batch.items, response.content)
                 item_of, _ = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
                 if number not in item_of and isinstance(items, list) and recipe.batch.missing in MISSING:
                     return ReadAnswer(OUTCOMES[MISSING[recipe.batch.missing]])

@@ -13,7 +13,7 @@ from portal.sources.http.client import NoResponse
 from portal.sources.http.exchange import Exchange
 from portal.sources.http.number_keys import NumberKeys
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.recipes.model import Batch
+from portal.sources.recipes.model import MAP, Batch
 
 MISSING = {"not_found": Verdict.NOT_FOUND, "rejected": Verdict.REJECTED}  # by `missing` of the recipe
 
@@ -35,7 +35,7 @@ def answers_in(
     if same_for_all := answers_for_all(session, numbers, response):
         return same_for_all
     try:
-        items = search(batch.items, response.content)
+        items = items_in(batch.items, response.content)
     except UnreadableResponse as error:
         return dict.fromkeys(numbers, session.unreadable(response, str(error), len(numbers)))
     if not isinstance(items, list):
@@ -61,6 +61,16 @@ def answers_in(
     if ended:
         raise ended.with_answers(answers)
     return answers
+
+
+def items_in(path: str, content: Any) -> Any:
+    """What `items` of a recipe finds; of an object with a member for each number, items with `key` and `value`."""
+    if not path.startswith(MAP):
+        return search(path, content)
+    members = search(path.removeprefix(MAP).strip() or "@", content)
+    if not isinstance(members, dict):
+        return None
+    return [{"key": name, "value": value} for name, value in members.items()]
 
 
 def by_number(items: Sequence[Any], key: str, numbers: Sequence[str]) -> tuple[dict[str, Any], bool]:

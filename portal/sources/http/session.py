@@ -136,9 +136,10 @@ class SourceSession:
         return self.answer(number, Verdict(response.verdict), response)
 
     def filled(self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "") -> FilledRequest:
-        form = self.recipe.batch.number if self.recipe.batch else "e164"
+        batch = self.recipe.batch
+        written = {"number_form": batch.number, "each": batch.each, "join": batch.join} if batch else {}
         try:
-            return fill(request, numbers, self._environ, number_form=form, ticket=ticket, batch_key=key)
+            return fill(request, numbers, self._environ, ticket=ticket, batch_key=key, **written)
         except MissingSecret as error:
             raise SourceStopped(CauseCode.SECRET_MISSING) from error
         except BadValue:

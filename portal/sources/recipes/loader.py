@@ -32,6 +32,7 @@ from portal.sources.recipes.toml_table import BadRecipe, Lines, Mistake, TomlTab
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 SHORT_FORMS = {"html": "css", "xml": "xpath", "text": "regex"}  # what a field is that is only a text
+BATCH_PLACEHOLDER = re.compile(r"\{numbers(?:_json)?\}")
 RESERVED_NAMES = frozenset({"offline"})  # ships with the portal
 PORTAL_SETTINGS = frozenset(setting.name for setting in SETTINGS)
 
@@ -101,7 +102,7 @@ def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | No
     if request_table is None:
         table.wrong("request", "missing")
         return Request(""), None
-    alone = kind != AnswerFormat.BATCH and not (batch_table and "{numbers_json}" in str(request_table.values))
+    alone = kind != AnswerFormat.BATCH and not (batch_table and BATCH_PLACEHOLDER.search(str(request_table.values)))
     request = sections.request(request_table, sections.ONE_NUMBER if alone else sections.MANY_NUMBERS, PORTAL_SETTINGS)
     request_table.end()
     if batch_table is None:

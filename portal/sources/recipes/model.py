@@ -83,15 +83,20 @@ class Poll:
         return self.keep_hours * 3600
 
 
+MAP = "@map"  # before a JMESPath in `items`: its members become items with `key` and `value`
+
+
 @dataclass(frozen=True)
 class Batch:
     """Many numbers in one request."""
 
     request: Request
     size: int
-    items: str  # JMESPath to the list of answers
+    items: str  # JMESPath to the list of answers; after MAP to an object with a member for each number
     key: str  # JMESPath within an item to its number
     number: str = "e164"  # the form of a number in {numbers_json}
+    each: str = ""  # one number in {numbers}, with its placeholders
+    join: str = ","  # what stands between two of them
     missing: str = "retry"  # what it means that an answer has no item for a number: retry | not_found | rejected
     poll: Poll | None = None
 

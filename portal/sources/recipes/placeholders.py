@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape as xml_escape
 
@@ -89,10 +89,13 @@ def fill(
     environ: Mapping[str, str],
     *,
     number_form: str = "e164",
+    each: str = "",
+    join: str = ",",
     ticket: str = "",
     batch_key: str = "",
 ) -> FilledRequest:
     """The request for these numbers (E.164). Raises MissingSecret and BadValue."""
+    each = each or f"{{{number_form}}}"
     used: list[str] = []
     values = {**(forms_of(numbers[0]) if numbers else {}), "ticket": ticket, "batch_key": batch_key}
 
@@ -108,7 +111,12 @@ def fill(
                 return escape(secret)
             if match[2] == "numbers_json":
                 return escape_json(json.dumps([forms_of(number)[number_form] for number in numbers]))
+            if match[2] == "numbers":  # `each` and `join` are the recipe's own text: only values are escaped
+                return join.join(PLACEHOLDER.sub(partial(one_form, forms_of(number)), each) for number in numbers)
             return escape(values[match[2]]) if match[2] in values else match[0]
+
+        def one_form(forms: Mapping[str, str], match: re.Match[str]) -> str:
+            return escape(forms[match[2]]) if match[2] in forms else match[0][1:-1] if not match[2] else match[0]
 
         return PLACEHOLDER.sub(value, text)
 

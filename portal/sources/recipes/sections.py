@@ -18,6 +18,7 @@ from w3lib.encoding import resolve_encoding
 
 from portal.sources.recipes.model import (
     FORMATS,
+    MAP,
     TREES,
     VALUES,
     AnswerFormat,
@@ -34,7 +35,7 @@ from portal.sources.recipes.placeholders import FORMS, PLACEHOLDER, names_in, pl
 from portal.sources.recipes.toml_table import TomlTable
 
 ONE_NUMBER = ("e164", "national", "digits")  # a request for one number needs one of these
-MANY_NUMBERS = ("numbers_json",)
+MANY_NUMBERS = ("numbers_json", "numbers")
 WITH_MANY_NUMBERS = ("batch_key",)  # allowed beside them
 SIZES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000}
 SPANS = {"s": 1, "min": 60, "m": 60, "h": 3600}
@@ -175,15 +176,31 @@ def batch(table: TomlTable, base: Request, base_table: TomlTable, settings: froz
     found = Batch(
         request=batch_request,
         size=table.whole("size", 100, 1, 10_000),
-        items=expression(table, "items", path, None),
+        items=expression(table, "items", items, None),
         key=expression(table, "key", path, None),
         number=table.one_of("number", ("e164", "digits", "national"), "e164"),
+        each=each(table, batch_request),
+        join=table.text("join", ","),
         missing=table.one_of("missing", ("retry", "not_found", "rejected"), "retry"),
         poll=poll(poll_table) if poll_table else None,
     )
     check_batch_numbers(found, (table, base_table))
     table.end()
     return found
+
+
+def each(table: TomlTable, batch_request: Request) -> str:
+    """How one number is written in {numbers}."""
+    text = table.text("each")
+    for is_secret, name in placeholders(text):
+        if is_secret or name not in FORMS:
+            table.wrong("each", "bad_placeholder", name=name, known=", ".join(FORMS))
+    if text and not any(name in FORMS for _, name in placeholders(text)):
+        table.wrong("each", "no_number", known=_in_braces(FORMS))
+    for key in ("each", "join"):
+        if table.has(key) and "numbers" not in names_in(batch_request):
+            table.wrong(key, "needs_numbers")
+    return text
 
 
 def poll(table: TomlTable) -> Poll:
@@ -317,6 +334,11 @@ def filled_names(text: str) -> list[str]:
 def path(text: str) -> None:
     """Raises JMESPathError."""
     jmespath.compile(text)
+
+
+def items(text: str) -> None:
+    """Raises JMESPathError, also for what follows MAP."""
+    jmespath.compile((text.removeprefix(MAP).strip() or "@") if text.startswith(MAP) else text)
 
 
 def css(text: str) -> None:

@@ -30,6 +30,8 @@ SENTENCES: dict[str, LazyString] = {
         " size = 1."),
     "not_filled_here": _("The placeholder “%(name)s” is filled in only in a request’s address, headers and"
         " body."),
+    "needs_numbers": _("This is for the placeholder numbers, which this request does not have."),
+    "bad_items": _("This is not a valid JMESPath expression."),
     "no_number": _("This request needs one of these placeholders: %(known)s."),
     "key_needs_poll": _("The placeholder batch_key is for sources that answer later. Add [batch.poll] or remove it."),
     "secret_is_setting": _("%(name)s is a setting of the portal. Choose a different name for the secret."),

@@ -11,7 +11,11 @@ from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.sources.base import NoTickets, Outcome, SourceStopped
+from portal.sources.http.batch import by_number, items_in
+from portal.sources.http.classify import search
 from portal.sources.http.number_keys import NumberKeys
+from portal.sources.recipes.model import Request
+from portal.sources.recipes.placeholders import fill
 from tests.support.cast import NOW, mobile
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
@@ -121,3 +125,37 @@ def test_a_batch_that_fitted_before_is_not_stopped_by_one_that_does_not(tmp_path
             assert session.lookup_many([second])[second].reason == CauseCode.SOURCE_ERROR
             with pytest.raises(SourceStopped):
                 source.open_session(lambda: False, NoTickets()).lookup_many([second])
+
+
+# ── how the numbers are written, and how the answers come back ──────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("each", "join", "content_type", "body", "sent"),
+    [
+        ("", "", "application/json", '["{numbers}"]', '["+34612345678,+442079460018"]'),
+        ("{digits}", "|", "text/plain", "{numbers}", "34612345678|442079460018"),
+        ("{e164}", "&n=", "application/x-www-form-urlencoded", "n={numbers}", "n=%2B34612345678&n=%2B442079460018"),
+        (
+            '{"tel": "{national}", "cc": {country_code}}', ",", "application/json", '{"q": [{numbers}]}',
+            '{"q": [{"tel": "612345678", "cc": 34},{"tel": "2079460018", "cc": 44}]}',
+        ),
+        ("<t>{e164}</t>", "", "text/xml", "<q>{numbers}</q>", "<q><t>+34612345678</t><t>+442079460018</t></q>"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_as_the_recipe_says(each: str, join: str, content_type: str, body: str, sent: str) -> None:
+    request = Request("https://h.example/?n={numbers}", "POST", {"Content-Type": content_type}, body)
+    written = {"each": each, "join": join} if each else {}
+    filled = fill(request, ASKED[:2], {}, **written)
+    assert (filled.body or b"").decode() == sent
+    if not each:
+        assert filled.url.endswith("?n=%2B34612345678,%2B442079460018")
+
+
+@pytest.mark.parametrize("path", ["@map", "@map body.results"])
+def test_an_object_with_a_member_for_each_number(path: str) -> None:
+    members = {"34612345678": {"found": True}, "0044 20 7946 0018": {"found": False}}
+    content = members if path == "@map" else {"body": {"results": members}}
+    found, fits_all = by_number(items_in(path, content), "key", ASKED[:2])
+    assert fits_all and [search("value.found", found[number]) for number in ASKED[:2]] == [True, False]
+    assert items_in(path, {"body": {"results": []}} if path != "@map" else []) is None

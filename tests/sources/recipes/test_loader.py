@@ -163,6 +163,13 @@ def test_a_field_goes_with_the_format_of_the_answer(tmp_path: Path, form: str, v
     assert (mistake.key, mistake.code, mistake.line) == (key, code, begin.count("\n") + 2)
 
 
+@pytest.mark.parametrize("each", ["{secret:K}", "{phone}", "x", "{numbers}"])
+def test_each_is_one_number(tmp_path: Path, each: str) -> None:
+    text = MANY.replace("{numbers_json}", "[{numbers}]").replace("[batch]", f"[batch]\neach = '{each}'")
+    assert {(one.key, one.line) for one in mistakes(tmp_path, text)} == {("batch.each", 9)}
+    assert read(tmp_path, text.replace(f"each = '{each}'", 'each = \'{"tel": "{e164}"}\'')).batch
+
+
 def test_many_answers_are_json_or_csv(tmp_path: Path) -> None:
     text = MANY.replace("[batch]", "[answer]\nformat = 'xml'\n[batch]").replace('x = "x"', 'x = "//x"')
     assert [(one.key, one.code) for one in mistakes(tmp_path, text)] == [("answer.format", "not_for_batch")]
@@ -238,6 +245,9 @@ x = "x"
         ("{secret:K}", "{digits}", "request.headers", "one_of_many", 5),
         ('key = "n"', 'key = "n"\nurl = "https://api.example.com/{national}"', "batch.url", "one_of_many", 11),
         ("com/many", "com/{phone}", "request.url", "bad_placeholder", 4),
+        ('key = "n"', "key = 'n'\neach = '{e164}'", "batch.each", "needs_numbers", 11),
+        ('key = "n"', "key = 'n'\njoin = ';'", "batch.join", "needs_numbers", 11),
+        ('items = "r"', "items = '@map r['", "batch.items", "bad_items", 9),
     ],
 )
 def test_a_mistake_in_the_request_of_a_batch_is_named_once(
