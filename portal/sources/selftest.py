@@ -93,7 +93,7 @@ def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
             content = response.content
         fields = extract_fields(recipe.fields, content)
         return ReadAnswer(Outcome.FOUND if fields else Outcome.FAILED, fields)
-    except UnreadableResponse:
-        return ReadAnswer(Outcome.FAILED, difference=Difference("not_readable"))
+    except UnreadableResponse as error:
+        return ReadAnswer(Outcome.FAILED, difference=Difference("not_readable", found=str(error)))
     except FieldMissing as error:
         return ReadAnswer(Outcome.FAILED, difference=Difference("field_missing", str(error)))

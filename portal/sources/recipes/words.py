@@ -5,6 +5,7 @@ from flask_babel import lazy_gettext as _
 
 from portal.sources.recipes.model import Difference
 from portal.sources.recipes.toml_table import Mistake
+from portal.sources.words import sample_words
 
 SENTENCES: dict[str, LazyString] = {
     "not_toml": _("This is not valid TOML: %(why)s"),
@@ -85,5 +86,7 @@ DIFFERENCES: dict[str, LazyString] = {
 
 def difference_words(difference: Difference) -> str:
     """One difference that a test found, as a part of a sentence."""
+    if difference.code == "not_readable" and difference.found:
+        return f"{DIFFERENCES[difference.code]}: {sample_words(difference.found)}"
     facts = {"field": difference.field, "expected": difference.expected, "found": difference.found}
     return str(DIFFERENCES[difference.code]) % facts

@@ -318,6 +318,7 @@ CHANGED = [
     ("hlr-batch", "hlr-done.json", "34612345678", "34612345670", "", "no_item"),
     ("number-pages", "register-found.html", 'class="operator"', 'class="op"', "operator_on_record", "field_missing"),
     ("number-pages", "register-found.html", "marzo de 2019", "marzo de 2020", "since", "field_differs"),
+    ("operator-soap", "soap-found.xml", "</r:network>", "", "", "not_readable"),
     ("number-pages", "register-none.html", "no-result", "none", "operator_on_record", "field_missing"),
 ]  # fmt: skip
 
