@@ -41,6 +41,8 @@ class CauseCode(StrEnum):
     CREDENTIALS = "credentials"
     NO_CREDIT = "no_credit"
     PAGE_CHANGED = "page_changed"
+    ANSWERS_UNUSABLE = "answers_unusable"  # the same, and no answer of it was ever usable
+    NOTHING_THERE = "nothing_there"  # 404 for every number
     RECIPE_BROKEN = "recipe_broken"
     SECRET_MISSING = "secret_missing"  # noqa: S105
     ADDRESS_REFUSED = "address_refused"
@@ -246,7 +248,7 @@ _TABLE = (
         N_("The source does not accept our credentials."),
         _ONCE_FIXED,
         _ADMINS_KNOW,
-        N_("Correct the source’s credentials in the environment and restart. Then retry these."),
+        N_("Set the source’s right key. Waiting files then continue automatically; retry those that have stopped."),
         for_admin=True,
         refusal=True,
         waits=True,
@@ -278,6 +280,27 @@ _TABLE = (
         for_admin=True,
     ),
     Cause(
+        CauseCode.ANSWERS_UNUSABLE,
+        Side.ADMIN,
+        N_("The source answers, but we cannot read any of its answers."),
+        _NOT_UNTIL_FIXED,
+        _RETRY_ONCE_FIXED,
+        N_("Compare the recipe with the sample of an answer on the file’s page, and fix it. Then retry these."),
+        for_admin=True,
+    ),
+    Cause(
+        CauseCode.NOTHING_THERE,
+        Side.ADMIN,
+        N_("The source answered 404 (not found) for every number. Its address may be wrong."),
+        _NOT_UNTIL_FIXED,
+        _RETRY_ONCE_FIXED,
+        N_(
+            "Check the address in the source’s recipe. If 404 is how it says that it does not know a number, add a rule"
+            " not_found with status 404. Then retry these."
+        ),
+        for_admin=True,
+    ),
+    Cause(
         CauseCode.RECIPE_BROKEN,
         Side.ADMIN,
         N_("The source rejected our request. Its recipe needs fixing."),
@@ -292,7 +315,7 @@ _TABLE = (
         N_("The API key for this source is missing."),
         _ONCE_FIXED,
         _ADMINS_KNOW,
-        N_("Set the source’s API key in the environment and restart. Then retry these."),
+        N_("Set the source’s API key. Waiting files then continue automatically; retry those that have stopped."),
         for_admin=True,
         waits=True,
         shared=True,

@@ -100,7 +100,8 @@ def test_every_code_has_one_record_and_every_record_is_complete() -> None:
 
 
 def test_the_rules_are_those_of_the_sets_that_this_table_replaces() -> None:
-    admins = {"page_changed", "recipe_broken", "secret_missing", "address_refused", "robots_refuse", "source_unknown"}
+    admins = {"page_changed", "answers_unusable", "nothing_there", "recipe_broken", "secret_missing", "address_refused"}
+    admins |= {"robots_refuse", "source_unknown"}
     refusals = {"blocked", "credentials", "no_credit"}
     assert flags("for_admin") == admins | refusals
     assert flags("refusal") == set(REFUSALS) == refusals

@@ -25,7 +25,7 @@ from portal.sources.recipes.folder import EXAMPLES, RecipeFile
 from portal.sources.recipes.words import difference_words, mistake_words
 from portal.sources.selftest import TestResult, run_tests
 from portal.sources.trial import Trial, try_number
-from portal.sources.words import field_label, source_pace, source_title
+from portal.sources.words import field_label, sample_words, source_pace, source_title
 
 group = AppGroup("source", help="The sources: list them, test their recipes, try one number.")
 
@@ -171,7 +171,7 @@ def _show(trial: Trial, name: str) -> None:
     if trial.answer is None:
         echo(reason_words(trial.reason))
         return
-    reason = reason_words(trial.reason)
+    reason = sample_words(trial.why) if trial.why else reason_words(trial.reason)
     echo(" · ".join(filter(None, (trial.number, str(outcome_words(trial.answer.outcome)), reason))))
     for field, value in trial.answer.fields.items():
         echo(f"  {field_label(field, name)}: {value}")

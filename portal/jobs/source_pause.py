@@ -60,7 +60,7 @@ def resume_source(name: str, actor: str, now: datetime) -> bool:
 
 
 def _release_jobs(name: str, now: datetime) -> None:
-    """Make the source's waiting jobs due; the next sweep pushes them."""
+    """Make the source's waiting jobs due; the scheduler pushes them within a second."""
     waiting = (ScrapingJob.source == name, ScrapingJob.status.in_(WAITING), ScrapingJob.deleted_at.is_(None))
-    freed = {"not_before": None, "wait_cause": None, "waits_since": None, "enqueued_at": None, "updated_at": now}
+    freed = {"not_before": now, "wait_cause": None, "waits_since": None, "enqueued_at": None, "updated_at": now}
     changed_rows(update(ScrapingJob).where(*waiting).values(**freed))

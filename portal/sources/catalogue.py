@@ -18,13 +18,15 @@ from typing import Protocol
 import structlog
 from redis import Redis
 
+from portal.causes import REFUSALS
 from portal.clock import utcnow
 from portal.sources import registry
 from portal.sources.http.source import HttpSource, facts_of
+from portal.sources.limits.circuit_breaker import CircuitBreaker
 from portal.sources.recipes import folder as recipe_folder
 from portal.sources.recipes.folder import RecipeFile, Stamp
 from portal.sources.recipes.model import Recipe
-from portal.sources.recipes.placeholders import masked
+from portal.sources.recipes.placeholders import masked, secrets_mark
 
 log = structlog.get_logger(__name__)
 
@@ -165,8 +167,33 @@ def read_file(path: Path) -> RecipeFile:
 def make(recipe: Recipe, **parts: object) -> HttpSource:
     """A recipe's source with the configuration of this process. `parts` are more arguments for HttpSource."""
     return HttpSource(
-        recipe, _state.all_secrets, _state.redis, _state.allow_private, _state.ports, **parts  # type: ignore[arg-type]
+        recipe, _state.all_secrets, _state.redis, _state.allow_private, _state.ports,
+        **{"present_secrets": present_secrets, **parts},  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def present_secrets() -> Mapping[str, str]:
+    """All secrets as they are now."""
+    refresh()
+    return _state.all_secrets
+
+
+def mark_of(source: str) -> str:
+    """A mark that changes with the source's secrets, as `placeholders.secrets_mark`; empty when it has none, or one of
+    them is not set here."""
+    recipe = next((one.offered for one in _state.found if one.usable and one.name == source), None)
+    secrets = present_secrets()
+    if recipe is None or recipe_folder.missing_secrets(recipe, secrets):
+        return ""
+    return secrets_mark(recipe.secrets, secrets)
+
+
+def notice_new_secrets(source: str) -> None:
+    """Let a source be asked again that refused us, if its secrets are others now."""
+    breaker = CircuitBreaker(_state.redis, source)
+    mark, state = mark_of(source), breaker.state()
+    if mark and state.is_open and state.reason in REFUSALS and not breaker.knows_secret(mark):
+        breaker.close()
 
 
 def without_secrets(text: str) -> str:

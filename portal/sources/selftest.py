@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal.sources.base import Outcome
-from portal.sources.http.batch import by_number
-from portal.sources.http.classify import Verdict, classify, classify_item, classify_whole, search
+from portal.sources.http.batch import MISSING, by_number, items_in
+from portal.sources.http.classify import Verdict, classify, classify_item, classify_whole
 from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.recipes.model import AnswerFormat, Case, Difference, Recipe
+from portal.sources.recipes.model import Case, Difference, Recipe
 
+TYPES = {"html": "text/html", "xml": "text/xml", "csv": "text/csv", "text": "text/plain"}
 OUTCOMES = {
     Verdict.OK: Outcome.FOUND,
     Verdict.NOT_FOUND: Outcome.NOT_FOUND,
@@ -51,7 +52,7 @@ def run_tests(recipe: Recipe) -> tuple[TestResult, ...]:
 
 
 def _run(recipe: Recipe, case: Case) -> TestResult:
-    default = "text/html" if recipe.kind == AnswerFormat.HTML else "application/json"
+    default = TYPES.get(recipe.request.reading.format, "application/json")
     response = SourceResponse(
         case.status,
         {"content-type": case.content_type or default},
@@ -75,8 +76,10 @@ def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
             verdict = classify_whole(response, recipe.outcomes)
             content: Any = None
             if verdict == Verdict.OK:
-                items = search(recipe.batch.items, response.json)
-                item_of = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
+                items = items_in(recipe.batch.items, response.content)
+                item_of, _ = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
+                if number not in item_of and isinstance(items, list) and recipe.batch.missing in MISSING:
+                    return ReadAnswer(OUTCOMES[MISSING[recipe.batch.missing]])
                 if number not in item_of:
                     return ReadAnswer(Outcome.FAILED, difference=Difference("no_item", expected=number))
                 content = item_of[number]
@@ -87,10 +90,10 @@ def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
         if verdict != Verdict.OK:
             return ReadAnswer(OUTCOMES.get(verdict, Outcome.FAILED))
         if content is None:
-            content = response.page if recipe.kind == AnswerFormat.HTML else response.json
+            content = response.content
         fields = extract_fields(recipe.fields, content)
         return ReadAnswer(Outcome.FOUND if fields else Outcome.FAILED, fields)
-    except UnreadableResponse:
-        return ReadAnswer(Outcome.FAILED, difference=Difference("not_readable"))
+    except UnreadableResponse as error:
+        return ReadAnswer(Outcome.FAILED, difference=Difference("not_readable", found=str(error)))
     except FieldMissing as error:
         return ReadAnswer(Outcome.FAILED, difference=Difference("field_missing", str(error)))

@@ -47,6 +47,7 @@ class Trial:
     reason: str | None = None
     late: bool = False
     held: bool = False
+    why: str = ""  # why the answer could not be used, as `words.sample_words` knows it
 
 
 class _RecordingClient(SourceClient):
@@ -70,6 +71,7 @@ def try_source(name: str, number: str) -> Trial:
     """Look up one number (E.164) at the source with this name. Raises UnknownSource."""
     recipe = next((one.offered for one in catalogue.recipe_files() if one.usable and one.name == name), None)
     if recipe is not None:
+        catalogue.notice_new_secrets(name)
         return try_number(recipe, number)
     answer = registry.get(name).lookup(number)
     return Trial(number, answer=answer, reason=answer.reason)
@@ -81,14 +83,16 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
     source = catalogue.make(_with_time_limit(recipe, seconds))
     source.wrap_client(lambda client: _RecordingClient(client, trial))
     until = time.monotonic() + seconds
+    session = source.open_session(lambda: time.monotonic() > until, NoTickets())
     try:
-        with closing(source.open_session(lambda: time.monotonic() > until, NoTickets())) as session:
+        with closing(session):
             answers = session.lookup_many([number])
         trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:
         trial.reason = error.reason
         trial.held = isinstance(error, SourceBusy) and not trial.exchanges
+    trial.why = next((sample.why for sample in session.samples.since(0)), "")
     trial.late = time.monotonic() > until
     return trial
 
@@ -99,7 +103,7 @@ def to_dict(trial: Trial) -> dict[str, Any]:
     exchanges = [asdict(exchange) for exchange in trial.exchanges]
     return {
         "number": trial.number, "reason": trial.reason, "late": trial.late, "held": trial.held,
-        "answer": answer, "exchanges": exchanges,
+        "why": trial.why, "answer": answer, "exchanges": exchanges,
     }  # fmt: skip
 
 
@@ -108,7 +112,15 @@ def from_dict(plain: Mapping[str, Any]) -> Trial:
     stored = plain["answer"]
     answer = Answer(Outcome(stored["outcome"]), stored["fields"], plain["reason"]) if stored else None
     exchanges = [ShownExchange(**exchange) for exchange in plain["exchanges"]]
-    return Trial(plain["number"], exchanges, answer, plain["reason"], plain["late"], plain.get("held", False))
+    return Trial(
+        plain["number"],
+        exchanges,
+        answer,
+        plain["reason"],
+        plain["late"],
+        plain.get("held", False),
+        plain.get("why", ""),
+    )
 
 
 def _with_time_limit(recipe: Recipe, seconds: float) -> Recipe:

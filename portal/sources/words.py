@@ -127,6 +127,10 @@ def value_words(field: str, value: str) -> str:
 
 UNUSABLE: dict[str, LazyString] = {
     "not JSON": _("The answer is not JSON."),
+    "empty": _("The answer is empty."),
+    "not XML": _("The answer is not XML."),
+    "not CSV": _("The answer is not CSV."),
+    "not a text": _("The answer is a web page, and not the plain text or the CSV that the recipe expects."),
     "not a page": _("The answer is not a web page."),
     "not in its charset": _("The answer is not in the charset that it declares. Set [answer] charset in the recipe."),
     "longer than its limit": _("The answer is longer than the recipe allows."),
@@ -135,25 +139,25 @@ UNUSABLE: dict[str, LazyString] = {
 }
 
 
+# The same, where a part of it is known only then: by the beginning of `Sample.why`.
+UNUSABLE_PARTS: dict[str, LazyString] = {
+    "no list at ": _("The answer has no list at %(part)s."),
+    "no ticket at ": _("The answer has no ticket at %(part)s."),
+    "no field ": _("The answer does not contain the required field %(part)s."),
+    "none of the numbers at ": _("None of the numbers at %(part)s is one that we asked about. Check [batch] key."),
+    "unreadable characters in ": _("The field %(part)s has unreadable characters. Set [answer] charset in the recipe."),
+    "compressed with ": _("The answer is compressed with %(part)s, which we did not ask for."),
+    "status 3": _("The source leads to another address (status 3%(part)s). Correct the address, or set redirects."),
+    "status 404": _("The source says that there is nothing at this address (status 404)."),
+    "status ": _("The source answered with status %(part)s."),
+}
+
+
 def sample_words(why: str) -> str:
     """Why a response is unusable (`Sample.why`), as a sentence, with the place in the response where it is known."""
     if why in UNUSABLE:
         return str(UNUSABLE[why])
-    for prefix, what in (("no list at ", "list"), ("no ticket at ", "ticket"), ("no field ", "field")):
-        if why.startswith(prefix):
-            return _missing(what, why.removeprefix(prefix))
-    if why.startswith("unreadable characters in "):
-        field = why.removeprefix("unreadable characters in ")
-        return gettext(
-            "The field %(field)s has unreadable characters. Set [answer] charset in the recipe.",
-            field=field,
-        )
+    for beginning, sentence in UNUSABLE_PARTS.items():
+        if why.startswith(beginning):
+            return str(sentence) % {"part": why.removeprefix(beginning)}
     return gettext("The answer could not be read.")
-
-
-def _missing(what: str, name: str) -> str:
-    if what == "list":
-        return gettext("The answer has no list at %(path)s.", path=name)
-    if what == "ticket":
-        return gettext("The answer has no ticket at %(path)s.", path=name)
-    return gettext("The answer does not contain the required field %(field)s.", field=name)

@@ -5,10 +5,13 @@ import time
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask_babel import force_locale
 
 from portal.sources import catalogue
 from portal.sources.base import Outcome
 from portal.sources.trial import ShownExchange, Trial, from_dict, to_dict, try_number
+from portal.sources.words import sample_words
 from tests.support.misbehaving import always, misbehaving
 from tests.support.recipes import LOOPBACK, SECRETS, recipe
 
@@ -22,6 +25,30 @@ def test_a_try_ends_in_time(kind: str, tmp_path: Path) -> None:
         trial = try_number(recipe(tmp_path, kind, server.url, timeout=60), "+34612345678", seconds=0.3)
     assert time.monotonic() - begun < 5
     assert trial.late and trial.answer is not None and trial.answer.outcome == Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "body", "why"),
+    [
+        (302, "application/json", b"{}", "leads to another address (status 302)"),
+        (404, "text/html", b"<h1>Not Found</h1>", "nothing at this address"),
+        (418, "text/plain", b"teapot", "status 418"),
+        (204, "application/json", b"", "is empty"),
+        (200, "text/html", b"<p>Hello</p>", "is not JSON"),
+        (200, "application/json; charset=utf-8", b'{"x": "\xf3"}', "charset"),
+        (200, "application/json", b'{"status": "ok", "data": {}}', "required field operator"),
+        (200, "application/json", b'{"status": "new"}', "none of the recipe’s success rules"),
+    ],
+)
+def test_a_try_says_why_the_answer_is_of_no_use(
+    app: Flask, tmp_path: Path, status: int, content_type: str, body: bytes, why: str
+) -> None:
+    catalogue.configure(None, tmp_path / "none", SECRETS, LOOPBACK)
+    with misbehaving() as server, force_locale("en"):
+        server.raw[""] = (status, content_type, body)
+        trial = from_dict(to_dict(try_number(recipe(tmp_path, "json", server.url), "+34612345678")))
+        assert trial.answer and trial.answer.outcome == Outcome.FAILED
+        assert why in sample_words(trial.why)
 
 
 def test_it_survives_json() -> None:

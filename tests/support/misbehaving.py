@@ -258,6 +258,8 @@ class Handler(BaseHTTPRequestHandler):
     def _many(self, numbers: list[str]) -> None:
         fault = self._first_fault(numbers)
         if not self._goes_wrong(fault):
+            if raw := self.state.raw.get(""):
+                return self._send(raw[0], raw[2], raw[1])
             self._items(numbers, fault, {}, self.state.pay(numbers))
 
     def _items(self, numbers: list[str], fault: str | None, around: dict[str, Any], refused: Set[str]) -> None:

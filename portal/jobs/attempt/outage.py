@@ -17,12 +17,14 @@ from sqlalchemy import exists, func, select, update
 from portal.causes import CauseCode
 from portal.database import changed_rows, db
 from portal.jobs.core.job_tables import Attempt, Number
+from portal.jobs.models import ScrapingJob
 from portal.sources import stats
 from portal.sources.base import Outcome
 
 MAX_PAUSES = 8  # pauses within a day: with these waits, three hours
 FIRST_SECONDS, LONGEST_SECONDS = 60.0, 3600.0
 PERIOD = timedelta(days=1)
+LATELY = timedelta(minutes=10)
 
 
 def wait_seconds(job_id: int, now: datetime) -> float | None:
@@ -59,6 +61,17 @@ def has_answered_since_block(job_id: int, source: str) -> bool:
     refused_at = db.session.scalar(select(func.max(Attempt.ended_at)).where(*refused))
     answered_at = stats.last_answers([source]).get(source)
     return bool(refused_at and answered_at and answered_at >= refused_at)
+
+
+def finds_now(source: str, now: datetime) -> bool:
+    """Whether the source has found something in the last minutes, so that its "not found" is to be believed."""
+    return stats.since([source], now - LATELY).get(source, {}).get(Outcome.FOUND, 0) > 0
+
+
+def has_found_before(source: str) -> bool:
+    """Whether the source has found something for any file."""
+    found = select(ScrapingJob.id).where(ScrapingJob.source == source, ScrapingJob.found_count > 0)
+    return db.session.scalar(found.limit(1)) is not None
 
 
 def judge_last(numbers: Iterable[str], blocked: Iterable[str], attempt: int) -> list[str]:

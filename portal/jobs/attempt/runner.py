@@ -149,6 +149,7 @@ class _Attempt(AttemptOutcome):
         self.timeout_seconds = 0.0
         self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
         self.answers_others = False  # whether it has answered for other numbers since
+        self.finds, self.has_found = True, True  # whether the source found something just now, or at any time
 
     def work(self, source_name: str) -> Status | None:
         """Look up what waits, and leave the attempt. Returns the job's status; None: it was taken away."""
@@ -200,6 +201,8 @@ class _Attempt(AttemptOutcome):
         self.timeout_seconds = (minutes or 0) * 60
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
+        self.finds = outage.finds_now(source_name, self.conditions.clock())
+        self.has_found = self.finds or outage.has_found_before(source_name)
         db.session.commit()  # no transaction is open during lookups
 
     def _take_share(self, source: Source, group: int, *, suspects: bool = False) -> list[str]:
@@ -252,6 +255,8 @@ class _Attempt(AttemptOutcome):
         buffer.samples = getattr(session, "samples", buffer.samples)
         if self.blocked and (remember := getattr(session, "remember_blocked", None)):
             remember(self.blocked, answers_others=self.answers_others)
+        if not self.finds and (doubt := getattr(session, "doubt_not_found", None)):
+            doubt(has_found_before=self.has_found)
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:

@@ -126,7 +126,7 @@ def push_waiting(now: datetime) -> Iterator[ScrapingJob]:
 def start_due(now: datetime) -> None:
     """Retry and push the jobs whose time has come since the last sweep. Cheap when there are none; the scheduler calls
     it every second, and the sweep does the same once a minute. Raises RedisError when Redis is away."""
-    if not anything_due(now):
+    if not waiting.release_restored(now) and not anything_due(now):
         return
     try:
         for _ in (*retry_due(now), *push_waiting(now)):

@@ -9,19 +9,24 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from flask import current_app
 from sqlalchemy import ColumnElement, func, literal, select, update
 
-from portal.causes import SHARED, CauseCode
-from portal.database import UtcDateTime, among, changed_rows, db
+from portal.causes import REFUSALS, SHARED, CauseCode
+from portal.database import UtcDateTime, among, changed_rows, db, reading
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.dispatch import connection
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep.overdue import overlong_waits
-from portal.sources import stats
+from portal.sources import catalogue, stats
 from portal.sources.limits.circuit_breaker import CircuitBreaker
+from portal.sources.pause import paused_source_names
+
+log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 60  # how long the others wait for the file that tries
+ENDED_EARLY = (CauseCode.SOURCE_DOWN, CauseCode.SECRET_MISSING, *REFUSALS)  # see `release_restored`
 # A worker elsewhere may have what is missing here, so no breaker knows of these.
 BY_CAUSE = (CauseCode.SOURCE_UNKNOWN, CauseCode.SECRET_MISSING)
 
@@ -42,13 +47,44 @@ def release(now: datetime) -> int:
         among(ScrapingJob.status, WAITING), ScrapingJob.wait_cause.in_(SHARED), ScrapingJob.not_before > now
     )  # fmt: skip
     sources = db.session.scalars(select(ScrapingJob.source).where(*waiting).distinct()).all()
-    freed = {"not_before": None, "wait_cause": None, "waits_since": None, "enqueued_at": None, "updated_at": now}
     released = 0
     for source, answered_at in stats.last_answers(sources).items():
         since = (*waiting, ScrapingJob.source == source, ScrapingJob.updated_at < answered_at)
-        released += changed_rows(update(ScrapingJob).where(*since).values(**freed))
+        released += changed_rows(update(ScrapingJob).where(*since).values(**freed(now)))
     db.session.commit()
     return released
+
+
+def release_restored(now: datetime) -> int:
+    """Make the jobs due that need not wait until their time: their source's breaker has closed, or the source refused
+    us and its secrets are others now; returns how many. Cheap when none waits; called every second."""
+    waiting = (
+        among(ScrapingJob.status, WAITING), ScrapingJob.wait_cause.in_(ENDED_EARLY),
+        ScrapingJob.not_before > now, ScrapingJob.source.not_in(paused_source_names()),
+    )  # fmt: skip
+    with reading() as session:
+        waits = session.execute(select(ScrapingJob.source, ScrapingJob.wait_cause).where(*waiting).distinct()).all()
+    released = 0
+    for source, cause in waits:
+        breaker = CircuitBreaker(connection(), source)
+        if cause == CauseCode.SOURCE_DOWN:
+            state = breaker.state()
+            restored = state.known and not state.is_open
+        elif restored := bool(mark := catalogue.mark_of(source)) and breaker.note_secret(mark):
+            if cause in REFUSALS:
+                breaker.close()
+            log.info("the source has new secrets, and is asked again", source=source)
+        if restored:
+            those = (*waiting, ScrapingJob.source == source, ScrapingJob.wait_cause == cause)
+            released += changed_rows(update(ScrapingJob).where(*those).values(**freed(now)))
+    if released:
+        db.session.commit()
+    return released
+
+
+def freed(now: datetime) -> dict[str, Any]:
+    """The values of a job whose wait is over."""
+    return {"not_before": None, "wait_cause": None, "waits_since": None, "enqueued_at": None, "updated_at": now}
 
 
 def hold_back(now: datetime) -> int:

@@ -17,6 +17,7 @@ from portal.sources.recipes.placeholders import MASK, forms_of, masked
 
 SAMPLES = 3  # of one attempt
 CHARACTERS = 2000
+LONGEST_WHY = 200  # characters, as the database has room for
 MASKED_CHARACTERS = 20_000  # masked before the text is clipped: a number that is cut in two would be missed
 DIGITS = re.compile(r"\+?\d(?:[ ().\-/]{0,2}\d){6,}")
 
@@ -40,6 +41,10 @@ class Samples:
         self._lock = threading.Lock()
         self._kept: list[Sample] = []
 
+    def mask_also(self, secrets: Iterable[str]) -> None:
+        """Mask these values too, from now on."""
+        self._secrets = (*self._secrets, *secrets)
+
     def __len__(self) -> int:
         return len(self._kept)
 
@@ -55,7 +60,7 @@ class Samples:
             return None
         is_json = isinstance(content, dict | list)
         text = json.dumps(content, ensure_ascii=False, indent=1) if is_json else response.text
-        sample = Sample(number, response.status, why, cleaned(text, number, self._secrets))
+        sample = Sample(number, response.status, why[:LONGEST_WHY], cleaned(text, number, self._secrets))
         with self._lock:
             if len(self._kept) >= SAMPLES or sample in self._kept:
                 return None

@@ -6,7 +6,7 @@ tickets are stored, nor how a request is sent.
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 DRAIN_SECONDS = 2.0  # after a stop, answers that are nearly ready are still fetched; the next attempt fetches the rest
 STEP_SECONDS = 0.2
 UNKNOWN, GONE = 404, 410  # 410 is final; 404 may also mean "not yet"
+UNREADABLE = (CauseCode.PAGE_CHANGED, CauseCode.ANSWERS_UNUSABLE)
 
 Answers = Mapping[str, Answer]
 
@@ -44,9 +45,16 @@ class PollResult:
 
 
 def poll(
-    session: Exchange, batch: Batch, rules: Poll, filled: FilledRequest, until: float, *, at_once: bool
+    session: Exchange,
+    batch: Batch,
+    rules: Poll,
+    fill: Callable[[Request], FilledRequest],
+    until: float,
+    *,
+    at_once: bool,
 ) -> PollResult:
-    """Poll until that moment (monotonic), at least once. Raises what `Exchange.exchange` raises, except NoResponse."""
+    """Poll until that moment (monotonic), at least once. `fill` is asked for each poll, as a secret may be replaced
+    meanwhile. Raises what `Exchange.exchange` raises, except NoResponse."""
     request = poll_request(batch, rules)
     not_yet = session.recipe.outcomes.get("retry", ())
     result = PollResult()
@@ -57,7 +65,7 @@ def poll(
         if session.stop() and not result.stopped:
             result.stopped, until = True, min(until, time.monotonic() + DRAIN_SECONDS)
         try:
-            response = session.exchange(filled, request, fetching=True)
+            response = session.exchange(fill(request), request, fetching=True)
         except NoResponse:
             pass  # the ticket remains valid
         else:
@@ -168,7 +176,7 @@ class AsyncBatches:
         except LookupEnded as ended:
             pending.answers, pending.ended = ended.answers, ended
         unreadable = CauseCode.SOURCE_ERROR in {answer.reason for answer in pending.answers.values()} or (
-            pending.ended is not None and pending.ended.reason == CauseCode.PAGE_CHANGED
+            pending.ended is not None and pending.ended.reason in UNREADABLE
         )
         # Answers that are paid for and cannot be read keep their ticket: a fixed recipe fetches them at no cost.
         if unreadable and pending.age_seconds <= self._poll.keep_seconds:
@@ -225,14 +233,15 @@ class AsyncBatches:
         """The response with the answers; None when they were not in time or will never come. In the second case
         `pending.answers` is set."""
         keep_seconds = self._poll.keep_seconds
-        filled = session.filled(
-            poll_request(self._batch, self._poll), (), ticket=pending.batch.ticket or "", key=pending.batch.key
-        )
+
+        def fill(request: Request) -> FilledRequest:
+            return session.filled(request, (), ticket=pending.batch.ticket or "", key=pending.batch.key)
+
         if pending.until is None:
             limit = min(self._poll.limit_seconds, self._tickets.longest_poll_seconds)
             span = min(limit, max(0.0, keep_seconds - pending.age_seconds))
             pending.until = time.monotonic() + span
-        result = poll(session, self._batch, self._poll, filled, pending.until, at_once=pending.earlier)
+        result = poll(session, self._batch, self._poll, fill, pending.until, at_once=pending.earlier)
         if result.ready is not None or (result.stopped and not result.gone):
             return result.ready
         numbers = pending.batch.numbers

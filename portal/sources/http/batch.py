@@ -1,20 +1,21 @@
 """Many numbers in one request, answered at once: matches each item of the response to its number.
 
-An item about a number that was not requested is ignored; a number without an item is looked up again. Batches that are
-answered later are in `async_batch`.
+An item about a number that was not requested is ignored; a number without an item is looked up again, or is what the
+recipe says of it. Batches that are answered later are in `async_batch`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portal.sources.base import Answer, LookupEnded
-from portal.sources.http.classify import Verdict, classify_item, classify_whole, search
+from portal.sources.http.classify import Verdict, classify_item, classify_whole, search, why_unreadable
 from portal.sources.http.client import NoResponse
 from portal.sources.http.exchange import Exchange
+from portal.sources.http.number_keys import NumberKeys
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.recipes.model import Batch
-from portal.sources.recipes.placeholders import FORMS, forms_of
-from portal.sources.recipes.toml_table import plain
+from portal.sources.recipes.model import MAP, Batch
+
+MISSING = {"not_found": Verdict.NOT_FOUND, "rejected": Verdict.REJECTED}  # by `missing` of the recipe
 
 
 def lookup_batch(session: Exchange, batch: Batch, numbers: Sequence[str]) -> Mapping[str, Answer]:
@@ -34,12 +35,15 @@ def answers_in(
     if same_for_all := answers_for_all(session, numbers, response):
         return same_for_all
     try:
-        items = search(batch.items, response.json)
+        items = items_in(batch.items, response.content)
     except UnreadableResponse as error:
         return dict.fromkeys(numbers, session.unreadable(response, str(error), len(numbers)))
     if not isinstance(items, list):
         return dict.fromkeys(numbers, session.unreadable(response, f"no list at {batch.items}", len(numbers)))
-    item_of = by_number(items, batch.key, numbers)
+    item_of, fits_all = by_number(items, batch.key, numbers)
+    if items and not item_of:
+        why = f"none of the numbers at {batch.key}"
+        return dict.fromkeys(numbers, session.unreadable(response, why, len(numbers), stops=True))
     outcomes = session.recipe.outcomes
     answers: dict[str, Answer] = {}
     ended: LookupEnded | None = None
@@ -48,6 +52,8 @@ def answers_in(
             if number in item_of:
                 item = item_of[number]
                 answers[number] = session.answer(number, classify_item(item, outcomes), response, item)
+            elif fits_all and batch.missing in MISSING:
+                answers[number] = session.answer(number, MISSING[batch.missing], response)
             else:
                 answers[number] = session.temporary()
         except LookupEnded as error:  # the other items are here and paid for: what they say counts all the same
@@ -57,34 +63,41 @@ def answers_in(
     return answers
 
 
-def by_number(items: Sequence[Any], key: str, numbers: Sequence[str]) -> dict[str, Any]:
-    """The first item about each requested number, in whichever form the item writes the number.
+def items_in(path: str, content: Any) -> Any:
+    """What `items` of a recipe finds; of an object with a member for each number, items with `key` and `value`."""
+    if not path.startswith(MAP):
+        return search(path, content)
+    members = search(path.removeprefix(MAP).strip() or "@", content)
+    if not isinstance(members, dict):
+        return None
+    return [{"key": name, "value": value} for name, value in members.items()]
 
-    `key` is the JMESPath to the number within an item. A form that two requested numbers share, such as the national
-    one of two countries, identifies neither.
+
+def by_number(items: Sequence[Any], key: str, numbers: Sequence[str]) -> tuple[dict[str, Any], bool]:
+    """The first item about each requested number, in whichever form the item writes the number; and whether every item
+    is about one of them. Where one is not, a number without an item may be the one that could not be recognised.
+
+    `key` is the JMESPath to the number within an item.
     """
-    number_of: dict[str, str | None] = {}
-    for number in numbers:
-        forms = forms_of(number)
-        for text in {forms[form] for form in FORMS if form != "country_code"}:
-            number_of[text] = number if text not in number_of else None
+    keys = NumberKeys(numbers)
     found: dict[str, Any] = {}
+    fits_all = True
     for item in items:
-        written = search(key, item)
-        requested = number_of.get(plain(written).strip()) if written is not None else None
+        requested = keys.find(search(key, item))
+        fits_all &= requested is not None
         if requested is not None:
             found.setdefault(requested, item)
-    return found
+    return found, fits_all
 
 
 def answers_for_all(session: Exchange, numbers: Sequence[str], response: SourceResponse) -> Mapping[str, Answer] | None:
     """The answers when the response concerns all numbers (too many requests, an error, a refusal); None when each
     number has its own."""
-    verdict = classify_whole(response, session.recipe.outcomes)
+    verdict = Verdict(response.verdict or classify_whole(response, session.recipe.outcomes))
     if verdict == Verdict.OK:
         return None
-    if verdict in (Verdict.UNREADABLE, Verdict.NOT_FOUND):
-        return dict.fromkeys(numbers, session.unreadable(response, f"status {response.status}", len(numbers)))
+    if verdict == Verdict.UNREADABLE:
+        return dict.fromkeys(numbers, session.unreadable(response, why_unreadable(response), len(numbers)))
     if verdict == Verdict.REJECTED:
         verdict = Verdict.UNSURE
     return {number: session.answer(number, verdict, response) for number in numbers}

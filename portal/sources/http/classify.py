@@ -72,7 +72,7 @@ def classify_whole(response: SourceResponse, outcomes: Mapping[str, tuple[Rule, 
     `rejected` and `success` are about one number, and are checked on its item."""
     rules_for_all = {name: outcomes[name] for name in (*REFUSALS, "limited", "retry") if name in outcomes}
     verdict = classify(response, rules_for_all)
-    return Verdict.TEMPORARY if verdict == Verdict.NOT_FOUND else verdict
+    return Verdict.UNREADABLE if verdict == Verdict.NOT_FOUND else verdict
 
 
 def classify_item(item: Any, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
@@ -112,6 +112,17 @@ def is_rate_limited(response: SourceResponse) -> bool:
     return response.status == 429 or (response.status == 503 and "retry-after" in response.headers)
 
 
+def why_unreadable(response: SourceResponse) -> str:
+    """Why no answer can be read from a response that no rule is about, in a form that `words.sample_words` knows."""
+    if not _is_2xx(response):
+        return f"status {response.status}"
+    try:
+        _ = response.content
+    except UnreadableResponse as error:
+        return str(error)
+    return "no rule for success holds"
+
+
 def _is_2xx(response: SourceResponse) -> bool:
     return 200 <= response.status < 300
 
@@ -124,7 +135,10 @@ def _by_status(response: SourceResponse, has_success_rule: bool) -> Verdict:
         return Verdict.LIMITED
     if response.status >= 500:
         return Verdict.TEMPORARY
-    return BY_STATUS.get(response.status, Verdict.UNREADABLE)
+    verdict = BY_STATUS.get(response.status, Verdict.UNREADABLE)
+    if verdict == Verdict.NOT_FOUND and response.has_other_format:
+        return Verdict.UNREADABLE  # a server's page for an address that does not exist, not the source's answer
+    return verdict
 
 
 def _holds(rule: Rule, response: SourceResponse) -> bool:
@@ -133,9 +147,9 @@ def _holds(rule: Rule, response: SourceResponse) -> bool:
     if rule.text and rule.text.lower() not in response.lower:
         return False
     try:
-        if rule.json and not _is_true(rule.json, response.json):
+        if rule.json and not _is_true(rule.json, response.content):
             return False
-        return not rule.css or bool(response.page.css(rule.css))
+        return not rule.css or bool(response.content.css(rule.css))
     except UnreadableResponse:
         return False
 

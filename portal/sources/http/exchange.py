@@ -33,6 +33,14 @@ class Exchange(Protocol):
         """One number's answer. `content` is its item in a response about many numbers."""
 
     def unreadable(
-        self, response: SourceResponse, why: str, rows: int = 1, number: str = "", content: Any = None
+        self,
+        response: SourceResponse,
+        why: str,
+        rows: int = 1,
+        number: str = "",
+        content: Any = None,
+        *,
+        stops: bool = False,
     ) -> Answer:
-        """The answer for numbers whose response cannot be used. Raises SourceStopped when there are too many."""
+        """The answer for numbers whose response cannot be used. Raises SourceStopped when there are too many; `stops`:
+        for the first one, if the source has not answered before."""

@@ -1,4 +1,5 @@
-"""Extracts the fields of one answer: by JMESPath from JSON, by CSS or XPath from a page.
+"""Extracts the fields of one answer: by JMESPath from JSON and CSV, by CSS or XPath from a page or XML,
+by a pattern from plain text.
 
 Checks only for required fields that are missing and for characters that could not be read.
 """
@@ -7,8 +8,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from lxml import etree
 from parsel import Selector
 
+from portal.sources.http import field_values
 from portal.sources.http.classify import search
 from portal.sources.http.clean import clean_text
 from portal.sources.http.response import UnreadableResponse
@@ -16,8 +19,6 @@ from portal.sources.recipes.model import FieldRule
 from portal.sources.recipes.patterns import first_group
 from portal.sources.recipes.toml_table import plain
 
-YES = {"true", "yes", "y", "1", "si", "sí", "on", "oui", "ja"}
-NO = {"false", "no", "n", "0", "off", "non", "nein"}
 MAX_LENGTH = 1000  # characters in one value, which goes into a cell of the file
 
 
@@ -26,8 +27,8 @@ class FieldMissing(ValueError):
 
 
 def extract_fields(fields: Iterable[FieldRule], content: Any) -> dict[str, str]:
-    """The values that are not empty, by field. `content` is a page's Selector or a JSON value. Raises FieldMissing
-    and UnreadableResponse."""
+    """The values that are not empty, by field. `content` is `SourceResponse.content`, or one item of it.
+    Raises FieldMissing and UnreadableResponse."""
     found = {}
     for field in fields:
         value = _value(field, content)
@@ -39,7 +40,12 @@ def extract_fields(fields: Iterable[FieldRule], content: Any) -> dict[str, str]:
 
 
 def _value(field: FieldRule, content: Any) -> str:
-    raw = _from_page(field, content) if isinstance(content, Selector) else _from_json(field, content)
+    if isinstance(content, Selector):
+        raw = _from_tree(field, content)
+    elif field.path:
+        raw = _from_values(field, content)
+    else:
+        raw = str(content)  # plain text, of which `regex` takes a part
     if raw is None:
         return ""
     text = clean_text(raw)
@@ -50,15 +56,16 @@ def _value(field: FieldRule, content: Any) -> str:
         raise UnreadableResponse(f"unreadable characters in {field.name}")
     if field.map:
         text = field.map.get(text, field.map.get("*", text))
-    elif field.type == "bool" and text:
-        word = text.lower()
-        text = "yes" if word in YES else "no" if word in NO else ""
+    elif field.type == "bool":
+        text = field_values.yes_or_no(text)
     elif field.type == "number":
-        text = text if _is_number(text) else ""
+        text = field_values.number(text, field.decimal)
+    elif field.type == "date":
+        text = field_values.day(text, field.format)
     return text
 
 
-def _from_json(field: FieldRule, content: Any) -> str | None:
+def _from_values(field: FieldRule, content: Any) -> str | None:
     value = search(field.path, content)
     if value is None:
         return None
@@ -67,16 +74,14 @@ def _from_json(field: FieldRule, content: Any) -> str | None:
     return None if isinstance(value, dict) else plain(value)
 
 
-def _from_page(field: FieldRule, page: Selector) -> str | None:
+def _from_tree(field: FieldRule, page: Selector) -> str | None:
     if field.css:
         found = page.css(field.css)
         if "::" not in field.css:  # an element: all its text
             return re.sub(r"\s+", " ", str(found[0].xpath("string(.)").get())) if found else None
     else:
         found = page.xpath(field.xpath)
+        if page.type == "xml" and found and isinstance(found[0].root, etree._Element):
+            return re.sub(r"\s+", " ", str(found[0].xpath("string(.)").get()))
     value = found.get()
     return None if value is None else str(value)
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[+-]?\d+(?:[.,]\d+)?", text) is not None

@@ -4,13 +4,16 @@ The same class holds a response from the network and a saved sample, so that a r
 """
 
 import codecs
+import csv
+import io
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from lxml import etree
 from parsel import Selector
 from w3lib.encoding import html_to_unicode, http_content_type_encoding
 
@@ -18,6 +21,7 @@ from portal.sources.http.clean import clean_json, clean_text
 from portal.sources.recipes.model import AnswerReading
 
 MOST_ATTRIBUTES = 1000  # of one element: the parser's time grows with their square
+DECODED = ("", "identity", "gzip", "x-gzip", "deflate")  # what a body may be compressed with: we ask for no other
 FALLBACK = "cp1252"  # for bytes that say nothing and are no UTF-8: Latin-1, as browsers read it
 
 
@@ -33,7 +37,7 @@ class SourceResponse:
     headers: Mapping[str, str]
     body: bytes
     whole: bool = True  # False: longer than the limit, and cut there
-    reading: AnswerReading = AnswerReading()
+    reading: AnswerReading = field(default_factory=AnswerReading)
     verdict: str = ""  # set once it is classified, so that the rules are checked once
     about: tuple[str, ...] = ()  # the numbers, or the ticket, that were asked about
     sent_at: int = 0  # the moment of its request, as `refusals` counts
@@ -68,11 +72,20 @@ class SourceResponse:
     def lower(self) -> str:
         return self.text.lower()
 
+    def _check_body(self) -> None:
+        """Raises UnreadableResponse for a body that no format can be read from."""
+        if not self.whole:
+            raise UnreadableResponse("longer than its limit")
+        if not self.body.strip():
+            raise UnreadableResponse("empty")
+        encoding = self.headers.get("content-encoding", "").lower()
+        if encoding not in DECODED:
+            raise UnreadableResponse(f"compressed with {encoding}")
+
     @cached_property
     def json(self) -> Any:
         """The body as JSON. Raises UnreadableResponse."""
-        if not self.whole:
-            raise UnreadableResponse("longer than its limit")
+        self._check_body()
         try:
             text = self.body.decode(self._charset()).removeprefix("\ufeff")
         except UnicodeError as error:
@@ -82,15 +95,78 @@ class SourceResponse:
         except (ValueError, RecursionError) as error:
             raise UnreadableResponse("not JSON") from error
 
+    @property
+    def content(self) -> Any:
+        """The body in the format of the source: a JSON value, the rows of CSV, the tree of a page or of XML, or a text.
+        Raises UnreadableResponse."""
+        match self.reading.format:
+            case "html":
+                return self.page
+            case "xml":
+                return self.xml
+            case "csv":
+                return self.rows
+            case "text":
+                return self.plain_text
+            case _:
+                return self.json
+
+    @property
+    def has_other_format(self) -> bool:
+        """Whether there is a body, and it is not in the format of the source."""
+        try:
+            return bool(self.body.strip()) and self.content is None
+        except UnreadableResponse:
+            return True
+
     @cached_property
     def page(self) -> Selector:
         """The body as a page. Raises UnreadableResponse."""
+        self._check_body()
         kind = self.headers.get("content-type", "").lower()
-        if not self.whole or not self.text.strip() or (kind and "html" not in kind and "xml" not in kind):
+        if not self.text.strip() or (kind and "html" not in kind and "xml" not in kind):
             raise UnreadableResponse("not a page")
         if most_attributes(self.text) > MOST_ATTRIBUTES:
             raise UnreadableResponse("not a page")  # to read it would take a core for many seconds
         return Selector(self.text)
+
+    @cached_property
+    def xml(self) -> Selector:
+        """The body as XML. Raises UnreadableResponse, also for XML that is not well-formed or defines entities."""
+        self._check_body()
+        text = _XML_DECLARATION.sub("", self.text.lstrip())
+        # Entities can be made to grow without end, and no API needs them.
+        if "<!ENTITY" in text or most_attributes(text) > MOST_ATTRIBUTES:
+            raise UnreadableResponse("not XML")
+        parser = etree.XMLParser(encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False)
+        try:
+            root = etree.fromstring(text.encode(), parser)
+        except etree.XMLSyntaxError as error:
+            raise UnreadableResponse("not XML") from error
+        return Selector(root=root, type="xml", namespaces=dict(self.reading.namespaces) or None)
+
+    @cached_property
+    def rows(self) -> list[Any]:
+        """The rows of CSV: by the names of its header, or lists of texts without one. Raises UnreadableResponse."""
+        text = self.plain_text
+        first = text.lstrip().partition("\n")[0]
+        delimiter = self.reading.delimiter or max(DELIMITERS, key=first.count)
+        try:
+            rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
+        except csv.Error as error:
+            raise UnreadableResponse("not CSV") from error
+        rows = [[cell.strip() for cell in row] for row in rows]
+        if not self.reading.header:
+            return rows
+        return [dict(zip(rows[0], row, strict=False)) for row in rows[1:]]
+
+    @cached_property
+    def plain_text(self) -> str:
+        """The body as plain text, whatever its type says. Raises UnreadableResponse for a page."""
+        self._check_body()
+        if _PAGE.match(self.text):
+            raise UnreadableResponse("not a text")
+        return self.text
 
 
 def _guessed(body: bytes) -> str:
@@ -102,6 +178,9 @@ def _guessed(body: bytes) -> str:
     return "utf-8"
 
 
+DELIMITERS = ",;\t|"
+_XML_DECLARATION = re.compile(r"<\?xml\b[^>]*\?>")
+_PAGE = re.compile(r"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 # As parsers read it: a quote begins a value only after "=", and a slash parts attributes as a space does.
 _TAG = re.compile(r"<[a-zA-Z](?:[^>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')|=)*+")
 _QUOTED = re.compile(r"=\s*+(?:\"[^\"]*+\"|'[^']*+')")

@@ -20,7 +20,7 @@ from portal.sources.base import Answer, LookupEnded, Outcome, SourceBusy, Source
 from portal.sources.http.answer_samples import Samples
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
-from portal.sources.http.classify import Verdict, asked_wait, classify, classify_whole
+from portal.sources.http.classify import Verdict, any_holds, asked_wait, classify, classify_whole, why_unreadable
 from portal.sources.http.client import NoResponse, RequestInterrupted, SourceClient
 from portal.sources.http.disguised import refusal_in
 from portal.sources.http.extract import FieldMissing, extract_fields
@@ -30,14 +30,16 @@ from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.http.robots import Robots
 from portal.sources.limits.interfaces import Breaker, Limiter, Places
 from portal.sources.limits.rate_limiter import WaitInterrupted
-from portal.sources.recipes.model import AnswerFormat, Recipe, Request
-from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill
+from portal.sources.recipes.model import Recipe, Request
+from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill, secrets_mark
 
 log = structlog.get_logger(__name__)
 
 BELIEVED_SECONDS = 3600.0  # no Retry-After is believed for longer: a mistake in one would stop a source for years
 LIMITED_SECONDS = 60.0  # how long "too many requests" may last before the worker is freed
+BARE = (404, 410)
 BROKEN_AFTER = 20  # numbers refused with 400 in a row; one more means that the recipe is wrong
+NOTHING_THERE_AFTER = 20  # numbers that got a bare 404, and no other answer came; one more means a wrong address
 CHANGED_ROWS, CHANGED_SHARE = 20, 0.05
 
 
@@ -59,10 +61,12 @@ class SourceSession:
         stop: Callable[[], bool],
         tickets: Tickets,
         places: Places,
+        present_secrets: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self.recipe = recipe
         self._environ, self._client, self._breaker, self._robots = environ, client, breaker, robots
         self._places = places
+        self._present_secrets = present_secrets or (lambda: environ)
         self._make_limiter = make_limiter
         self._per_second = recipe.limits.per_second
         self._limiter = make_limiter(self._per_second)
@@ -76,8 +80,10 @@ class SourceSession:
         self._bad_requests: set[str] = set()  # numbers refused with 400 since the last answer of another kind
         self._refused_before: set[str] = set()  # numbers that were refused with 400 at any time
         self._has_answered = False
+        self._doubts_not_found, self._has_found_before = False, False
+        self._bare: set[str] = set()  # numbers that got a bare 404 before any other answer had come
         self._rows = self._unreadable_rows = 0
-        self.samples = Samples(filter(None, (environ.get(name, "").strip() for name in recipe.secrets)))
+        self.samples = Samples(self._secrets_in(environ))
         self.silent = True
         batch = recipe.batch
         self._async_batches = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
@@ -94,6 +100,11 @@ class SourceSession:
         numbers = set(numbers)
         self._doubted.update(numbers)
         self._refusals.remember(((number,) for number in numbers), own=answers_others)
+
+    def doubt_not_found(self, *, has_found_before: bool) -> None:
+        """Believe a 404 that no rule of the recipe is about only once the source has answered otherwise: until then it
+        may be a wrong address. `has_found_before`: this source has found something in an earlier file."""
+        self._doubts_not_found, self._has_found_before = True, has_found_before
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers. A number that is missing was not looked up: the attempt was stopped."""
@@ -125,9 +136,10 @@ class SourceSession:
         return self.answer(number, Verdict(response.verdict), response)
 
     def filled(self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "") -> FilledRequest:
-        form = self.recipe.batch.number if self.recipe.batch else "e164"
+        batch = self.recipe.batch
+        written = {"number_form": batch.number, "each": batch.each, "join": batch.join} if batch else {}
         try:
-            return fill(request, numbers, self._environ, number_form=form, ticket=ticket, batch_key=key)
+            return fill(request, numbers, self._environ, ticket=ticket, batch_key=key, **written)
         except MissingSecret as error:
             raise SourceStopped(CauseCode.SECRET_MISSING) from error
         except BadValue:
@@ -159,8 +171,24 @@ class SourceSession:
             finally:
                 self._places.give_back()
             response.about, response.sent_at = filled.about, sent_at
-            self._apply_to_all(response, fetching)
+            self._apply_to_all(response, filled, fetching)
             return response
+
+    def _secrets_in(self, environ: Mapping[str, str]) -> list[str]:
+        return [value for name in self.recipe.secrets if (value := environ.get(name, "").strip())]
+
+    def _is_outdated(self, filled: FilledRequest) -> bool:
+        """Whether a secret in this request has been replaced since: then the next requests take the present ones."""
+        if not filled.secrets:
+            return False
+        present = self._present_secrets()
+        values = self._secrets_in(present)
+        if len(values) < len(self.recipe.secrets) or set(filled.secrets) <= set(values):
+            return False
+        if present != self._environ:
+            self.samples.mask_also(values)
+            self._environ = present
+        return True
 
     def _take_place(self, stop: Callable[[], bool]) -> None:
         try:
@@ -177,12 +205,16 @@ class SourceSession:
         if stop():
             raise RequestInterrupted
 
-    def _apply_to_all(self, response: SourceResponse, fetching: bool) -> None:
+    def _apply_to_all(self, response: SourceResponse, filled: FilledRequest, fetching: bool) -> None:
         """Apply what a response means for every number: the breaker, the limiter, a refusal."""
         if response.status < 500:
             self.silent = False
         verdict = (classify_whole if self.recipe.batch else classify)(response, self.recipe.outcomes)
         response.verdict = verdict
+        if verdict in REFUSALS and self._is_outdated(filled):
+            response.verdict = Verdict.TEMPORARY  # of the secret that was replaced while the request was on its way
+            self._breaker.succeeded()
+            return
         # A refusal inside an answer that is fetched may be the batch's answer and not this request's: see `poll`.
         if verdict in REFUSALS and not (fetching and response.status < 400):
             self._consider_refusal(verdict, response.about, response)
@@ -205,6 +237,7 @@ class SourceSession:
 
     def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
         """Stop the source once two questions in a row were refused. After the first, the next one goes alone."""
+        self._breaker.note_secret(secrets_mark(self.recipe.secrets, self._environ))
         if self._refusals.refused(about, response.sent_at):
             self._stop_source(verdict)
         if not self._refusals.is_own(about):
@@ -261,7 +294,7 @@ class SourceSession:
         """The seconds that the answer itself asks us to wait, where the recipe says where they are."""
         rules = [rule for rule in self.recipe.outcomes.get("limited", ()) if rule.wait]
         try:
-            seconds = asked_wait(rules, response.json if content is None else content) if rules else None
+            seconds = asked_wait(rules, response.content if content is None else content) if rules else None
         except UnreadableResponse:
             return None
         return None if seconds is None else min(seconds, BELIEVED_SECONDS)
@@ -301,16 +334,15 @@ class SourceSession:
             return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)
         if verdict == Verdict.NOT_FOUND:
             self._answered(response)
+            if content is None and self._is_bare(response):
+                return self._nothing_there(number)
             self._count_rows(readable=True)
             return Answer(Outcome.NOT_FOUND)
         fields: dict[str, str] = {}
         try:
             if verdict == Verdict.UNREADABLE:
-                raise UnreadableResponse("no rule for success holds")
-            answered = content
-            if answered is None:
-                answered = response.page if self.recipe.kind == AnswerFormat.HTML else response.json
-            fields = extract_fields(self.recipe.fields, answered)
+                raise UnreadableResponse(why_unreadable(response))
+            fields = extract_fields(self.recipe.fields, response.content if content is None else content)
             if not fields:
                 raise UnreadableResponse("no field at all")
         except (UnreadableResponse, FieldMissing) as error:
@@ -333,12 +365,24 @@ class SourceSession:
         return self._refused(number, Verdict(meaning), response, content)
 
     def unreadable(
-        self, response: SourceResponse, why: str, rows: int = 1, number: str = "", content: Any = None
+        self,
+        response: SourceResponse,
+        why: str,
+        rows: int = 1,
+        number: str = "",
+        content: Any = None,
+        *,
+        stops: bool = False,
     ) -> Answer:
         """The answer for numbers whose response cannot be used. Raises SourceStopped when there are too many: the page
-        has changed. `number`: the only one that the response is about; `content`: its item in a response about many."""
+        has changed, or the recipe never fitted. `number`: the only one that the response is about; `content`: its item
+        in a response about many; `stops`: the next ones would cost as much and be no better."""
         if self.samples.add(response, why, number, content):
             log.warning("answer not usable", source=self.recipe.name, why=why, status=response.status)
+        if stops and not self._has_answered:
+            ended = SourceStopped(CauseCode.ANSWERS_UNUSABLE)
+            self._gate.close(ended)
+            raise ended
         self._count_rows(rows, readable=False)
         return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
 
@@ -349,7 +393,23 @@ class SourceSession:
             self._has_answered |= readable
             changed = self._rows >= CHANGED_ROWS and self._unreadable_rows > CHANGED_SHARE * self._rows
         if changed and not readable:
-            raise SourceStopped(CauseCode.PAGE_CHANGED)
+            raise SourceStopped(CauseCode.PAGE_CHANGED if self._has_answered else CauseCode.ANSWERS_UNUSABLE)
+
+    def _is_bare(self, response: SourceResponse) -> bool:
+        """Whether a 404 may come from a wrong address as well."""
+        if not self._doubts_not_found or self._has_answered or response.status not in BARE:
+            return False
+        return not any_holds(self.recipe.outcomes.get("not_found", ()), response)
+
+    def _nothing_there(self, number: str) -> Answer:
+        """The answer for a bare 404: looked up once more after the others. Raises SourceStopped when the source says
+        nothing else."""
+        with self._lock:
+            again = number not in self._bare
+            self._bare.add(number)
+            if len(self._bare) > NOTHING_THERE_AFTER or not (again or self._has_found_before):
+                raise SourceStopped(CauseCode.NOTHING_THERE)
+        return Answer(Outcome.FAILED, reason=CauseCode.UNSURE) if again else Answer(Outcome.NOT_FOUND)
 
     def _bad_request(self, number: str) -> Answer:
         """The answer after a 400. Where the source has answered other numbers, this number is rejected; else the recipe

@@ -27,8 +27,8 @@ PLACES_OF_A_WORKER, REQUESTS_OF_A_WORKER = 32, 300.0
 class HttpSource:
     """An API or a web page, as its recipe describes it.
 
-    `environ` has the secrets; `allow_private` and `ports` are what the server's configuration opens to sources. The
-    other arguments replace parts in tests.
+    `environ` has the secrets, and `present_secrets` gives those that have been changed since; `allow_private` and
+    `ports` are what the server's configuration opens to sources. The other arguments replace parts in tests.
     """
 
     tries = TRIES
@@ -43,13 +43,14 @@ class HttpSource:
         client: SourceClient | None = None,
         make_limiter: Callable[[float | None], Limiter] | None = None,
         breaker: Breaker | None = None,
+        present_secrets: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         facts = facts_of(recipe)
         self.recipe = recipe
         self.name, self.fields = recipe.name, facts.fields
         self.concurrency, self.data_version, self.batch = facts.concurrency, facts.data_version, facts.batch
         self.seconds_for = facts.seconds_for
-        self._environ = environ
+        self._environ, self._present_secrets = environ, present_secrets
         requests = [recipe.request, *([recipe.batch.request] if recipe.batch else [])]
         self.answer_seconds = max(request.timeout_seconds for request in requests)
         redirects = max(request.redirects for request in requests)
@@ -78,6 +79,7 @@ class HttpSource:
             stop,
             tickets,
             self._make_places(),
+            self._present_secrets,
         )
 
     def lookup(self, e164: str) -> Answer:

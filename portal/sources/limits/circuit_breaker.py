@@ -72,6 +72,7 @@ class CircuitBreaker:
         self.name = name
         self._clock = clock or utcnow
         self._moves_clock = clock is not None or self.clock_moves
+        self._redis = redis
         self._script = redis.register_script(SCRIPT) if redis is not None else None
         self._key = f"{prefix_of(redis)}breaker:{name}"
         self._changed = threading.Condition()
@@ -134,6 +135,25 @@ class CircuitBreaker:
         with self._changed:
             self._call("trip", reason)
             self._end_probe()
+
+    def note_secret(self, mark: str) -> bool:
+        """Note the mark of the secrets with which the source is asked, or refused us; return whether it is another than
+        those of the last day. False while Redis is away."""
+        key = f"{self._key}:secrets"
+        try:
+            if self._redis is None or not self._redis.sadd(key, mark):
+                return False
+            self._redis.expire(key, FORGET_SECONDS)
+        except (RedisError, OSError):
+            return False
+        return True
+
+    def knows_secret(self, mark: str) -> bool:
+        """Whether these secrets were noted. True while Redis is away."""
+        try:
+            return self._redis is None or bool(self._redis.sismember(f"{self._key}:secrets", mark))
+        except (RedisError, OSError):
+            return True
 
     def close(self) -> None:
         """Close it because a person says that the source works again."""

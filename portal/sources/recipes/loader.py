@@ -17,6 +17,7 @@ from portal.sources.recipes import sections
 from portal.sources.recipes.model import (
     RULE_NAMES,
     AnswerFormat,
+    AnswerReading,
     Batch,
     Case,
     FieldRule,
@@ -30,6 +31,8 @@ from portal.sources.recipes.toml_table import BadRecipe, Lines, Mistake, TomlTab
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+SHORT_FORMS = {"html": "css", "xml": "xpath", "text": "regex"}  # what a field is that is only a text
+BATCH_PLACEHOLDER = re.compile(r"\{numbers(?:_json)?\}")
 RESERVED_NAMES = frozenset({"offline"})  # ships with the portal
 PORTAL_SETTINGS = frozenset(setting.name for setting in SETTINGS)
 
@@ -69,11 +72,10 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         table.wrong("name", "name_taken")
     kind = AnswerFormat(table.one_of("kind", tuple(AnswerFormat), None))
     request, batch = _requests(table, kind)
-    if (answer_table := table.table("answer")) is not None:
-        reading = sections.answer(answer_table)
-        request = replace(request, reading=reading)
-        batch = batch and replace(batch, request=replace(batch.request, reading=reading))
-    fields = _fields(table, kind)
+    reading = sections.answer(table.table("answer"), kind)
+    fields = _fields(table, reading)
+    request = replace(request, reading=reading)
+    batch = batch and replace(batch, request=replace(batch.request, reading=reading))
     limits_table, outcome_table = table.table("limits"), table.table("outcome")
     recipe = Recipe(
         name=name,
@@ -83,7 +85,7 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         request=request,
         batch=batch,
         limits=sections.limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
-        outcomes=_outcomes(outcome_table, kind) if outcome_table else {},
+        outcomes=_outcomes(outcome_table, reading.format) if outcome_table else {},
         fields=fields,
         tests=tuple(_case(one, path, fields) for one in table.tables("test")),
         path=path,
@@ -100,7 +102,7 @@ def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | No
     if request_table is None:
         table.wrong("request", "missing")
         return Request(""), None
-    alone = kind != AnswerFormat.BATCH and not (batch_table and "{numbers_json}" in str(request_table.values))
+    alone = kind != AnswerFormat.BATCH and not (batch_table and BATCH_PLACEHOLDER.search(str(request_table.values)))
     request = sections.request(request_table, sections.ONE_NUMBER if alone else sections.MANY_NUMBERS, PORTAL_SETTINGS)
     request_table.end()
     if batch_table is None:
@@ -109,19 +111,19 @@ def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | No
         return request, None
     if kind == AnswerFormat.HTML:
         table.wrong("batch", "json_only")
-    return request, sections.batch(batch_table, request, PORTAL_SETTINGS)
+    return request, sections.batch(batch_table, request, request_table, PORTAL_SETTINGS)
 
 
-def _outcomes(table: TomlTable, kind: AnswerFormat) -> dict[str, tuple[Rule, ...]]:
+def _outcomes(table: TomlTable, form: str) -> dict[str, tuple[Rule, ...]]:
     found = {
-        name: tuple(sections.rule(one, kind, may_wait=name == "limited") for one in table.tables(name))
+        name: tuple(sections.rule(one, form, may_wait=name == "limited") for one in table.tables(name))
         for name in RULE_NAMES
     }
     table.end()
     return {name: rules for name, rules in found.items() if rules}
 
 
-def _fields(table: TomlTable, kind: AnswerFormat) -> tuple[FieldRule, ...]:
+def _fields(table: TomlTable, reading: AnswerReading) -> tuple[FieldRule, ...]:
     fields = table.table("fields")
     if fields is None or not fields.values:
         table.wrong("fields", "no_fields")
@@ -131,10 +133,10 @@ def _fields(table: TomlTable, kind: AnswerFormat) -> tuple[FieldRule, ...]:
         if not FIELD.fullmatch(name):
             fields.wrong(name, "bad_name")
         if isinstance(value, str):  # the short form: only where the value is
-            fields.values[name] = {"css" if kind == AnswerFormat.HTML else "path": value}
+            fields.values[name] = {SHORT_FORMS.get(reading.format, "path"): value}
         field_table = fields.table(name)
         if field_table is not None:
-            found.append(sections.field(field_table, name, kind))
+            found.append(sections.field(field_table, name, reading))
     return tuple(found)
 
 

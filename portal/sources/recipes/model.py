@@ -36,11 +36,20 @@ class Rule:
 RULE_NAMES = (*REFUSALS, "limited", "not_found", "rejected", "retry", "success")
 
 
+VALUES = ("json", "csv")  # formats whose values JMESPath finds
+TREES = ("html", "xml")  # formats whose elements CSS and XPath find
+FORMATS = (*VALUES, *TREES, "text")
+
+
 @dataclass(frozen=True)
 class AnswerReading:
     """How the bytes of an answer are read."""
 
+    format: str = "json"  # one of FORMATS
     charset: str = ""  # a codec of Python; empty: as the answer itself says
+    delimiter: str = ""  # of CSV; empty: the one that its first line has most of
+    header: bool = True  # of CSV: whether its first line names the columns
+    namespaces: Mapping[str, str] = field(default_factory=dict)  # of XML, by the prefix that the recipe's XPath uses
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Request:
     timeout_seconds: float = 10.0  # for the whole exchange, not for each of its parts
     max_body_bytes: int = 1_000_000
     redirects: int = 0
-    reading: AnswerReading = AnswerReading()  # of its response
+    reading: AnswerReading = field(default_factory=AnswerReading)  # of its response
 
 
 @dataclass(frozen=True)
@@ -74,15 +83,21 @@ class Poll:
         return self.keep_hours * 3600
 
 
+MAP = "@map"  # before a JMESPath in `items`: its members become items with `key` and `value`
+
+
 @dataclass(frozen=True)
 class Batch:
     """Many numbers in one request."""
 
     request: Request
     size: int
-    items: str  # JMESPath to the list of answers
+    items: str  # JMESPath to the list of answers; after MAP to an object with a member for each number
     key: str  # JMESPath within an item to its number
     number: str = "e164"  # the form of a number in {numbers_json}
+    each: str = ""  # one number in {numbers}, with its placeholders
+    join: str = ","  # what stands between two of them
+    missing: str = "retry"  # what it means that an answer has no item for a number: retry | not_found | rejected
     poll: Poll | None = None
 
 
@@ -98,13 +113,15 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class FieldRule:
-    """Where the value of one column comes from. Exactly one of path, css and xpath is given."""
+    """Where the value of one column comes from: exactly one of path, css and xpath, or only `regex` for plain text."""
 
     name: str
     path: str = ""  # JMESPath
     css: str = ""
     xpath: str = ""
-    type: str = "text"  # text | bool | number
+    type: str = "text"  # text | bool | number | date
+    decimal: str = ""  # of a number: its decimal separator; empty: as `field_values.number` finds it
+    format: str = ""  # of a date: its form for strptime
     map: Mapping[str, str] = field(default_factory=dict)
     regex: str = ""
     strip: bool = True

@@ -5,7 +5,8 @@ Each function records the mistakes that it finds and continues. Opens no file: `
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,10 @@ from parsel import Selector
 from w3lib.encoding import resolve_encoding
 
 from portal.sources.recipes.model import (
+    FORMATS,
+    MAP,
+    TREES,
+    VALUES,
     AnswerFormat,
     AnswerReading,
     Batch,
@@ -30,7 +35,7 @@ from portal.sources.recipes.placeholders import FORMS, PLACEHOLDER, names_in, pl
 from portal.sources.recipes.toml_table import TomlTable
 
 ONE_NUMBER = ("e164", "national", "digits")  # a request for one number needs one of these
-MANY_NUMBERS = ("numbers_json",)
+MANY_NUMBERS = ("numbers_json", "numbers")
 WITH_MANY_NUMBERS = ("batch_key",)  # allowed beside them
 SIZES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000}
 SPANS = {"s": 1, "min": 60, "m": 60, "h": 3600}
@@ -51,19 +56,17 @@ def request(
             table.wrong("headers", "bad_header")
     if body and method == "GET":
         table.wrong("method", "body_with_get")
+    # What a table takes from `base` was checked there.
     texts = {"url": url, "body": body, "headers": " ".join(headers.values())}
+    texts = {key: text for key, text in texts.items() if base is None or table.has(key)}
     known = tuple(dict.fromkeys((*wanted, *(WITH_MANY_NUMBERS if wanted == MANY_NUMBERS else ()), *FORMS)))
-    found: set[str] = set()
     for key, text in texts.items():
         for is_secret, name in placeholders(text):
-            found.add(name)
             if is_secret and name in settings:
                 table.wrong(key, "secret_is_setting", name=name)
             elif not is_secret and name not in known:
                 table.wrong(key, "bad_placeholder", name=name, known=", ".join(known))
-    if url and not found & set(wanted):
-        table.wrong("url", "no_number", known=", ".join(f"{{{name}}}" for name in wanted))
-    return Request(
+    found = Request(
         url=url,
         method=method,
         headers=headers,
@@ -72,6 +75,30 @@ def request(
         max_body_bytes=size(table, "max_body", base.max_body_bytes if base else 1_000_000),
         redirects=table.whole("redirects", base.redirects if base else 0, 0, 5),
     )
+    if url and wanted == ONE_NUMBER and not names_in(found) & set(wanted):
+        table.wrong("url", "no_number", known=_in_braces(wanted))
+    return found
+
+
+def _in_braces(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{{{name}}}" for name in names)
+
+
+def check_batch_numbers(found: Batch, tables: tuple[TomlTable, TomlTable]) -> None:
+    """Record that a batch's request names no numbers, or one of many. `tables`: [batch], and [request] that it takes
+    the rest from."""
+    asked = found.request
+    names = names_in(asked)
+    own, base = tables
+    if asked.url and not names & set(MANY_NUMBERS):
+        key = "body" if asked.body or asked.method == "POST" else "url"
+        (own if own.has(key) or not base.has(key) else base).wrong(key, "no_number", known=_in_braces(MANY_NUMBERS))
+    if found.size == 1:
+        return
+    for key, text in {"url": asked.url, "body": asked.body, "headers": " ".join(asked.headers.values())}.items():
+        for _, name in placeholders(text):
+            if name in FORMS:
+                (own if own.has(key) else base).wrong(key, "one_of_many", name=name)
 
 
 def address(table: TomlTable, key: str, default: str | None = None) -> str:
@@ -81,7 +108,9 @@ def address(table: TomlTable, key: str, default: str | None = None) -> str:
         return ""
     parts = urlsplit(PLACEHOLDER.sub("x", url))
     host = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
-    if parts.scheme not in ("http", "https") or not parts.netloc or "{" in host or "@" in host:
+    if "@" in host:
+        table.wrong(key, "user_in_address")
+    elif parts.scheme not in ("http", "https") or not parts.netloc or "{" in host:
         table.wrong(key, "bad_address")
     return url
 
@@ -138,7 +167,7 @@ def _days(table: TomlTable) -> float:
     return float(match[1])
 
 
-def batch(table: TomlTable, base: Request, settings: frozenset[str]) -> Batch:
+def batch(table: TomlTable, base: Request, base_table: TomlTable, settings: frozenset[str]) -> Batch:
     """The batch in a table. Its request takes from `base`, which is [request], what the table leaves out."""
     batch_request = request(table, MANY_NUMBERS, settings, base)
     poll_table = table.table("poll")
@@ -147,13 +176,31 @@ def batch(table: TomlTable, base: Request, settings: frozenset[str]) -> Batch:
     found = Batch(
         request=batch_request,
         size=table.whole("size", 100, 1, 10_000),
-        items=expression(table, "items", path, None),
+        items=expression(table, "items", items, None),
         key=expression(table, "key", path, None),
         number=table.one_of("number", ("e164", "digits", "national"), "e164"),
+        each=each(table, batch_request),
+        join=table.text("join", ","),
+        missing=table.one_of("missing", ("retry", "not_found", "rejected"), "retry"),
         poll=poll(poll_table) if poll_table else None,
     )
+    check_batch_numbers(found, (table, base_table))
     table.end()
     return found
+
+
+def each(table: TomlTable, batch_request: Request) -> str:
+    """How one number is written in {numbers}."""
+    text = table.text("each")
+    for is_secret, name in placeholders(text):
+        if is_secret or name not in FORMS:
+            table.wrong("each", "bad_placeholder", name=name, known=", ".join(FORMS))
+    if text and not any(name in FORMS for _, name in placeholders(text)):
+        table.wrong("each", "no_number", known=_in_braces(FORMS))
+    for key in ("each", "join"):
+        if table.has(key) and "numbers" not in names_in(batch_request):
+            table.wrong(key, "needs_numbers")
+    return text
 
 
 def poll(table: TomlTable) -> Poll:
@@ -161,7 +208,7 @@ def poll(table: TomlTable) -> Poll:
     url = address(table, "url")
     if url and ("ticket" not in {name for _, name in placeholders(url)}):
         table.wrong("url", "no_number", known="{ticket}")
-    ready = tuple(rule(one, AnswerFormat.BATCH) for one in table.tables("ready"))
+    ready = tuple(rule(one, "json") for one in table.tables("ready"))
     if not ready:
         table.wrong("ready", "missing")
     found = Poll(
@@ -171,36 +218,49 @@ def poll(table: TomlTable) -> Poll:
         interval_seconds=table.number("interval", 2.0, 0.01, 600),
         limit_seconds=table.number("limit", 300.0, 1, 86_400),
         keep_hours=table.number("keep_hours", 24.0, 0.01, 720),
-        gone=tuple(rule(one, AnswerFormat.BATCH) for one in table.tables("gone")),
+        gone=tuple(rule(one, "json") for one in table.tables("gone")),
     )
     table.end()
     return found
 
 
-def answer(table: TomlTable) -> AnswerReading:
-    """How the answer's bytes are read."""
+def answer(table: TomlTable | None, kind: AnswerFormat) -> AnswerReading:
+    """How the answer's bytes are read. Without a word of it, as the source's kind says."""
+    form = "html" if kind == AnswerFormat.HTML else "json"
+    if table is None:
+        return AnswerReading(form)
+    form = table.one_of("format", FORMATS, form)
+    if kind == AnswerFormat.BATCH and form not in VALUES:
+        table.wrong("format", "not_for_batch")
+    delimiter, namespaces = table.text("delimiter"), table.texts("namespaces")
+    if table.has("delimiter") and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        table.wrong("delimiter", "bad_delimiter")
+        delimiter = ""
+    header = table.yes_no("header", True)
+    for key, its_format in (("delimiter", "csv"), ("header", "csv"), ("namespaces", "xml")):
+        if table.has(key) and form != its_format:
+            table.wrong(key, "not_in_format", format=form)
     charset = table.text("charset")
     codec = resolve_encoding(charset) if charset else ""
     if codec is None or (codec and not codecs.lookup(codec)._is_text_encoding):
         table.wrong("charset", "bad_charset")
         codec = ""
     table.end()
-    return AnswerReading(codec)
+    return AnswerReading(form, codec, delimiter, header, namespaces)
 
 
-def rule(table: TomlTable, kind: AnswerFormat, *, may_wait: bool = False) -> Rule:
-    """One rule; `css` is for pages only, `json` and `wait` for all other kinds."""
+def rule(table: TomlTable, form: str, *, may_wait: bool = False) -> Rule:
+    """One rule on an answer in this format; `css` is for trees only, `json` and `wait` for values."""
     status = table.raw("status")
     numbers = status if isinstance(status, list) else [status] if status is not None else []
     if not all(type(one) is int and 100 <= one <= 599 for one in numbers):
         table.wrong("status", "bad_status")
         numbers = []
-    if table.has("css") and kind != AnswerFormat.HTML:
-        table.wrong("css", "html_only")
-    if table.has("json") and kind == AnswerFormat.HTML:
-        table.wrong("json", "json_only")
-    if may_wait and table.has("wait") and kind == AnswerFormat.HTML:
-        table.wrong("wait", "json_only")
+    for key, formats in (("css", TREES), ("json", VALUES), ("wait", VALUES)):
+        if table.has(key) and form not in formats and (may_wait or key != "wait"):
+            table.wrong(key, "not_in_format", format=form)
+    if filled := filled_names(table.text("text")):
+        table.wrong("text", "not_filled_here", name=filled[0])
     found = Rule(
         tuple(numbers),
         expression(table, "json", path),
@@ -214,26 +274,39 @@ def rule(table: TomlTable, kind: AnswerFormat, *, may_wait: bool = False) -> Rul
     return found
 
 
-def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
-    """One field, with exactly one of `path`, `css` and `xpath`."""
+def field(table: TomlTable, name: str, reading: AnswerReading) -> FieldRule:
+    """One field of an answer that is read so, with exactly one of `path`, `css` and `xpath`; of plain text, with
+    `regex` alone."""
+
+    def xpath(text: str) -> None:
+        check_xpath(text, reading.namespaces)
+
+    allowed = {"path": VALUES, "css": TREES, "xpath": TREES}
     found = FieldRule(
         name=name,
         path=expression(table, "path", path),
         css=expression(table, "css", css),
         xpath=expression(table, "xpath", xpath),
-        type=table.one_of("type", ("text", "bool", "number"), "text"),
+        type=(value_type := table.one_of("type", ("text", "bool", "number", "date"), "text")),
+        decimal=table.one_of("decimal", (".", ","), ",") if table.has("decimal") else "",
+        format=expression(table, "format", date_format),
         map=table.texts("map"),
         regex=expression(table, "regex", regex),
         strip=table.yes_no("strip", True),
         required=table.yes_no("required", False),
         label=table.texts_by_language("label"),
     )
-    if sum(map(table.has, ("path", "css", "xpath"))) != 1:
+    for key, its_type in (("decimal", "number"), ("format", "date")):
+        if table.has(key) and value_type != its_type:
+            table.wrong(key, "only_for_type", type=its_type)
+    given = [key for key in allowed if table.has(key)]
+    for key in given:
+        if reading.format not in allowed[key]:
+            table.wrong(key, "not_in_format", format=reading.format)
+    if reading.format == "text" and not given and not table.has("regex"):
+        table.wrong("", "needs_regex")
+    elif reading.format != "text" and len(given) != 1:
         table.wrong("", "one_selector")
-    elif table.has("path") and kind == AnswerFormat.HTML:
-        table.wrong("path", "json_only")
-    elif not table.has("path") and kind != AnswerFormat.HTML:
-        table.wrong("css" if table.has("css") else "xpath", "html_only")
     table.end()
     return found
 
@@ -241,6 +314,8 @@ def field(table: TomlTable, name: str, kind: AnswerFormat) -> FieldRule:
 def expression(table: TomlTable, key: str, check: Callable[[str], Any], default: str | None = "") -> str:
     """A text that `check` accepts; else a mistake with a code made of the name of `check`, such as `bad_path`."""
     text = table.text(key, default)
+    if filled := filled_names(text):
+        table.wrong(key, "not_filled_here", name=filled[0])
     if text:
         try:
             check(text)
@@ -250,9 +325,20 @@ def expression(table: TomlTable, key: str, check: Callable[[str], Any], default:
     return text
 
 
+def filled_names(text: str) -> list[str]:
+    """The placeholders in a text that is not part of a request, where none is filled in."""
+    known = {*FORMS, *MANY_NUMBERS, *WITH_MANY_NUMBERS, "ticket"}
+    return [name for is_secret, name in placeholders(text) if is_secret or name in known]
+
+
 def path(text: str) -> None:
     """Raises JMESPathError."""
     jmespath.compile(text)
+
+
+def items(text: str) -> None:
+    """Raises JMESPathError, also for what follows MAP."""
+    jmespath.compile((text.removeprefix(MAP).strip() or "@") if text.startswith(MAP) else text)
 
 
 def css(text: str) -> None:
@@ -260,11 +346,18 @@ def css(text: str) -> None:
     Selector("<p/>").css(text)
 
 
-def xpath(text: str) -> None:
+def date_format(text: str) -> None:
+    """Raises ValueError for what is no form of a whole date."""
+    sample = datetime(2001, 12, 31)  # noqa: DTZ001
+    if datetime.strptime(sample.strftime(text), text).date() != sample.date():  # noqa: DTZ007
+        raise ValueError("not a whole date")
+
+
+def check_xpath(text: str, namespaces: Mapping[str, str]) -> None:
     """Raises ValueError, also for the pattern functions of EXSLT: they would run a pattern without any bound."""
     if re.search(r"\bre\s*:", text):
         raise ValueError("re: in an XPath")
-    Selector("<p/>").xpath(text)
+    Selector("<p/>", type="xml", namespaces=dict(namespaces) or None).xpath(text)
 
 
 def regex(text: str) -> None:

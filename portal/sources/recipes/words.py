@@ -5,6 +5,7 @@ from flask_babel import lazy_gettext as _
 
 from portal.sources.recipes.model import Difference
 from portal.sources.recipes.toml_table import Mistake
+from portal.sources.words import sample_words
 
 SENTENCES: dict[str, LazyString] = {
     "not_toml": _("This is not valid TOML: %(why)s"),
@@ -22,7 +23,16 @@ SENTENCES: dict[str, LazyString] = {
     "name_taken": _("Another source already has this name. Choose a different one."),
     "bad_address": _("The address must start with http:// or https:// and a host name. The host name cannot contain"
         " placeholders."),
-    "bad_placeholder": _("The placeholder “%(name)s” does not exist here. You can use: %(known)s."),
+    "user_in_address": _("Leave user and password out of the address. Send the header Authorization with Basic and a"
+        " secret, which is user:password in base64."),
+    "bad_placeholder": _("The placeholder “%(name)s” does not exist here. You can use: %(known)s. Double the"
+        " braces where they are part of the text, as in GraphQL."),
+    "one_of_many": _("The placeholder “%(name)s” is one number, and this batch has many. Use numbers_json or"
+        " size = 1."),
+    "not_filled_here": _("The placeholder “%(name)s” is filled in only in a request’s address, headers and"
+        " body."),
+    "needs_numbers": _("This is for the placeholder numbers, which this request does not have."),
+    "bad_items": _("This is not a valid JMESPath expression."),
     "no_number": _("This request needs one of these placeholders: %(known)s."),
     "key_needs_poll": _("The placeholder batch_key is for sources that answer later. Add [batch.poll] or remove it."),
     "secret_is_setting": _("%(name)s is a setting of the portal. Choose a different name for the secret."),
@@ -37,9 +47,15 @@ SENTENCES: dict[str, LazyString] = {
         " used."),
     "bad_regex": _("This is not a valid regular expression, or it uses look-ahead, look-behind or back-references,"
         " which cannot be used here."),
+    "bad_date_format": _("Write the form of a whole date, with the marks of strptime for day, month and year."),
+    "only_for_type": _("Only a field of type %(type)s can use this."),
     "no_rule": _("A rule needs at least one of status, json, css and text."),
     "html_only": _("Only sources of kind html can use this."),
     "json_only": _("Only sources of kind json or batch can use this."),
+    "not_in_format": _("This does not go with an answer in the format %(format)s."),
+    "not_for_batch": _("Only json and csv have many answers in one. Use kind json for one number at a time."),
+    "bad_delimiter": _("Write one character, such as ; or a tab."),
+    "needs_regex": _("A field of a plain text needs regex."),
     "one_selector": _("A field needs exactly one of path, css and xpath."),
     "no_fields": _("Add at least one field."),
     "sample_missing": _("The file %(file)s is not next to the recipe."),
@@ -70,5 +86,7 @@ DIFFERENCES: dict[str, LazyString] = {
 
 def difference_words(difference: Difference) -> str:
     """One difference that a test found, as a part of a sentence."""
+    if difference.code == "not_readable" and difference.found:
+        return f"{DIFFERENCES[difference.code]}: {sample_words(difference.found)}"
     facts = {"field": difference.field, "expected": difference.expected, "found": difference.found}
     return str(DIFFERENCES[difference.code]) % facts

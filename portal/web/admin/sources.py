@@ -20,13 +20,13 @@ from portal.phone import parse
 from portal.sources import catalogue
 from portal.sources.recipes.words import difference_words, mistake_words
 from portal.sources.selftest import TestResult, run_tests
-from portal.sources.words import field_label, value_words
+from portal.sources.words import field_label, sample_words, value_words
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin import secrets
 from portal.web.admin.blueprint import blueprint
 from portal.web.request_fields import reason
 
-ANSWER_WORDS = {"field_label": field_label, "value_words": value_words}
+ANSWER_WORDS = {"field_label": field_label, "value_words": value_words, "sample_words": sample_words}
 
 
 @blueprint.get("/admin/sources", endpoint="sources")

@@ -86,7 +86,7 @@ def test_an_unreadable_batch_has_no_row_and_no_number(app: Flask, run: Callable[
 
 def test_the_one_by_which_the_file_stopped_is_kept_too(app: Flask, run: Callable[..., ScrapingJob]) -> None:
     job = run("many", lambda filled: '{"other": []}', count=60)
-    assert job.last_error == "page_changed" and len(answer_samples.of_job(job.id)) >= 1
+    assert job.last_error == "answers_unusable" and len(answer_samples.of_job(job.id)) >= 1
 
 
 def test_only_admins_see_them_on_the_files_page(

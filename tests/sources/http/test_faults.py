@@ -151,7 +151,8 @@ def test_all_faults_together_cost_no_answer(
 
 # Lasting faults, and the cause that the file shows.
 LASTING = {
-    "wrong_type": "page_changed", "changed": "page_changed", "endless": "page_changed", "redirect": "page_changed",
+    "wrong_type": "answers_unusable", "changed": "answers_unusable", "endless": "answers_unusable",
+    "redirect": "answers_unusable",
     "bad_request": "recipe_broken",
 }  # fmt: skip
 

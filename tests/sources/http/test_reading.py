@@ -55,10 +55,134 @@ def test_half_an_emoji_is_taken_out_and_not_unreadable() -> None:
 def test_an_answer_that_is_not_in_its_charset_says_so() -> None:
     for response in (
         SourceResponse(200, {"content-type": "application/json; charset=utf-8"}, b'{"x": "\xf3"}'),
-        SourceResponse(200, {}, b'{"x": "\xf3"}', reading=AnswerReading("utf-8")),
+        SourceResponse(200, {}, b'{"x": "\xf3"}', reading=AnswerReading(charset="utf-8")),
     ):
         with pytest.raises(UnreadableResponse, match="not in its charset"):
             _ = response.json
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "read"),
+    [
+        (0.0045, {}, "0.0045"),
+        ("0,0045", {}, "0.0045"),
+        ("0.00500000", {}, "0.005"),
+        (0.00001, {}, "0.00001"),
+        ("1.234,56", {}, "1234.56"),
+        ("1,234.56", {}, "1234.56"),
+        ("1.234.567", {}, "1234567"),
+        ("1 234,5", {}, "1234.5"),
+        ("1'234.50", {}, "1234.5"),
+        ("1.234", {}, "1.234"),
+        ("1.234", {"decimal": ","}, "1234"),
+        ("1,234", {"decimal": "."}, "1234"),
+        ("5 €", {}, "5"),
+        ("EUR 5,50", {}, "5.5"),
+        ("-0,50", {}, "-0.5"),
+        ("\u22125", {}, "-5"),
+        ("100", {}, "100"),
+        (100.0, {}, "100"),
+        (True, {}, ""),
+        ("5 of 10", {}, ""),
+        ("1,2.3,4", {}, ""),
+        ("n/a", {}, ""),
+        ("1e999999999", {}, ""),
+    ],
+)
+def test_a_number_is_a_number(written: object, field: dict[str, str], read: str) -> None:
+    rule = FieldRule("x", path="x", type="number", **field)
+    assert extract_fields([rule], {"x": written}).get("x", "") == read
+
+
+@pytest.mark.parametrize(
+    ("written", "form", "read"),
+    [
+        ("2026-05-31", "", "2026-05-31"),
+        ("2026-05-31T22:30:00Z", "", "2026-05-31"),
+        ("20260531", "", "2026-05-31"),
+        ("31/5/2026", "", "2026-05-31"),
+        ("31.05.2026 10:00", "", "2026-05-31"),
+        ("31 de mayo de 2026", "", "2026-05-31"),
+        ("1st May 2026", "", "2026-05-01"),
+        ("3 sept. 2026", "", "2026-09-03"),
+        (1780272000, "", "2026-06-01"),
+        (1780272000000, "", "2026-06-01"),
+        ("05/31/2026", "", ""),
+        ("05/31/2026", "%m/%d/%Y", "2026-05-31"),
+        ("31/02/2026", "", ""),
+        ("never", "", ""),
+    ],
+)
+def test_a_date_is_a_date(written: object, form: str, read: str) -> None:
+    assert extract_fields([FieldRule("x", path="x", type="date", format=form)], {"x": written}).get("x", "") == read
+
+
+SOAP = """<?xml version="1.0" encoding="ISO-8859-1"?>
+<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><r xmlns="urn:hlr"><Operator>Telefónica
+ Móviles</Operator><ported code="1"/></r></s:Body></s:Envelope>""".encode("latin-1")
+NAMESPACES = {"h": "urn:hlr"}
+
+
+@pytest.mark.parametrize(
+    ("reading", "body", "fields", "found"),
+    [
+        (
+            AnswerReading("xml", namespaces=NAMESPACES),
+            SOAP,
+            [FieldRule("a", xpath="//h:Operator"), FieldRule("b", xpath="//h:ported/@code", type="bool")],
+            {"a": "Telefónica Móviles", "b": "yes"},
+        ),
+        (
+            AnswerReading("csv"),
+            'número;red;"precio, €"\r\n34612345678;"Orange; ""ES""";0,5\r\n\r\n'.encode("utf-8-sig"),
+            [FieldRule("a", path="[0].red"), FieldRule("b", path='[0]."precio, €"', type="number")],
+            {"a": 'Orange; "ES"', "b": "0.5"},
+        ),
+        (
+            AnswerReading("csv", header=False),
+            b"34612345678,21407, Movistar \n",
+            [FieldRule("a", path="[0][2]")],
+            {"a": "Movistar"},
+        ),
+        (AnswerReading("csv", delimiter=":"), b"a:b\n1,2:3", [FieldRule("a", path="[0].a")], {"a": "1,2"}),
+        (
+            AnswerReading("text"),
+            b"OK 21407 ported=1",
+            [FieldRule("a", regex=r"OK (\d+)"), FieldRule("b", regex="ported=(.)", type="bool")],
+            {"a": "21407", "b": "yes"},
+        ),
+        (AnswerReading("html"), b"<p>Orange</p>", [FieldRule("a", css="p")], {"a": "Orange"}),
+    ],
+)
+def test_an_answer_in_any_format(
+    reading: AnswerReading, body: bytes, fields: list[FieldRule], found: dict[str, str]
+) -> None:
+    kind = {"xml": "text/xml", "html": "text/html"}.get(reading.format, "text/html; charset=utf-8")  # as PHP says it
+    response = SourceResponse(200, {"content-type": kind}, body, reading=reading)
+    assert extract_fields(fields, response.content) == found
+    assert not response.has_other_format
+
+
+BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><x>&b;</x>'
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        ("xml", BOMB),
+        ("xml", b"<a><b></a>"),
+        ("xml", b"<a" + b"".join(b" a%d='1'" % n for n in range(5000)) + b"/>"),
+        ("xml", b"<a>" * 100_000),
+        ("xml", b"not at all"),
+        ("csv", b"<!DOCTYPE html><html><body>Error</body></html>"),
+        ("csv", b'a,b\n"' + b"x" * 200_000),
+        ("text", b" <html><body>404</body></html>"),
+        ("text", b" "),
+    ],
+)
+def test_what_is_not_in_its_format_cannot_be_used(form: str, body: bytes) -> None:
+    with pytest.raises(UnreadableResponse):
+        _ = SourceResponse(404, {}, body, reading=AnswerReading(form)).content
 
 
 # ── too many requests, inside an answer ─────────────────────────────────────────────────────────────────────────────

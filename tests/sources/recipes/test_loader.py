@@ -97,15 +97,24 @@ WRONG = [
     ("concurrency = 8", "robots = true", "limits.robots", "html_only"),
     ("[404]", '["404"]', "outcome.not_found.status", "bad_status"),
     ("status == 'unknown'", "status ==", "outcome.not_found.json", "bad_path"),
-    ("{ json = \"status == 'unknown'\" }", '{ css = "p" }', "outcome.not_found.css", "html_only"),
+    ("{ json = \"status == 'unknown'\" }", '{ css = "p" }', "outcome.not_found.css", "not_in_format"),
     ("{ json = \"status == 'unknown'\" }", "{ }", "outcome.not_found", "no_rule"),
     ("not_found = [", "lost = [", "outcome.lost", "unknown_key"),
     ('"data.carrier.current"', '"data..current"', "fields.operator.path", "bad_path"),
-    ('path = "data.kind"', 'css = "p"', "fields.kind.css", "html_only"),
+    ('path = "data.kind"', 'css = "p"', "fields.kind.css", "not_in_format"),
     ('path = "data.kind"', 'path = "data.kind", css = "p"', "fields.kind", "one_selector"),
     ("required = true", 'required = "yes"', "fields.kind.required", "not_yes_no"),
     ("required = true", 'regex = "("', "fields.kind.regex", "bad_regex"),
     ("operator = ", "Operator = ", "fields.Operator", "bad_name"),
+    ("https://api", "https://me:pass@api", "request.url", "user_in_address"),
+    ('"data.carrier.current"', '"data.\\"{digits}\\".current"', "fields.operator.path", "not_filled_here"),
+    ("{ json = \"status == 'unknown'\" }", '{ text = "{e164}" }', "outcome.not_found.text", "not_filled_here"),
+    ("required = true", 'type = "date", format = "%d/%m"', "fields.kind.format", "bad_date_format"),
+    ("required = true", 'type = "text", decimal = ","', "fields.kind.decimal", "only_for_type"),
+    ("[limits]", "[answer]\nformat = 'soap'\n[limits]", "answer.format", "not_one_of"),
+    ("[limits]", "[answer]\nformat = 'csv'\ndelimiter = ';;'\n[limits]", "answer.delimiter", "bad_delimiter"),
+    ("[limits]", "[answer]\nheader = false\n[limits]", "answer.header", "not_in_format"),
+    ("[limits]", "[answer]\nnamespaces = { t = 'urn:t' }\n[limits]", "answer.namespaces", "not_in_format"),
     ("[limits]", "[answer]\ncharset = 'klingon'\n[limits]", "answer.charset", "bad_charset"),
     ("[limits]", "[answer]\ncharset = 'base64'\n[limits]", "answer.charset", "bad_charset"),
     ("not_found = [", "limited = [{ text = 'slow', wait = '..' }]\nnot_found = [", "outcome.limited.wait", "bad_path"),
@@ -119,9 +128,9 @@ def test_a_mistake_is_named_with_its_key_and_line(tmp_path: Path, right: str, wr
     assert text != GOOD
     found = mistakes(tmp_path, text)
     assert (key, code) in [(one.key, one.code) for one in found]
-    changed = next(n for n, line in enumerate(text.split("\n"), 1) if line not in GOOD.split("\n"))
-    changed += wrong.startswith("[answer]")  # the line after the table's head
-    assert changed in [one.line for one in found if one.code == code]
+    new = {n: line for n, line in enumerate(text.split("\n"), 1) if line not in GOOD.split("\n")}
+    named = {n for n, line in new.items() if line.startswith(key.rpartition(".")[2])} or set(new)
+    assert named & {one.line for one in found if one.code == code}
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
@@ -135,6 +144,35 @@ def test_invalid_toml_says_where(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(BadRecipe):
         read_recipe(tmp_path / "bytes.toml")
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "key", "code"),
+    [
+        ("xml", '"//t:operator"', "fields.operator.xpath", "bad_xpath"),
+        ("xml", '{ path = "operator" }', "fields.operator.path", "not_in_format"),
+        ("csv", '{ css = "b" }', "fields.operator.css", "not_in_format"),
+        ("text", '{ type = "bool" }', "fields.operator", "needs_regex"),
+        ("text", '{ path = "operator" }', "fields.operator.path", "not_in_format"),
+        ("html", '{ regex = "x" }', "fields.operator", "one_selector"),
+    ],
+)
+def test_a_field_goes_with_the_format_of_the_answer(tmp_path: Path, form: str, value: str, key: str, code: str) -> None:
+    begin = GOOD.partition("[outcome]")[0].replace("[limits]", f"[answer]\nformat = '{form}'\n[limits]")
+    (mistake,) = mistakes(tmp_path, f"{begin}[fields]\noperator = {value}\n")
+    assert (mistake.key, mistake.code, mistake.line) == (key, code, begin.count("\n") + 2)
+
+
+@pytest.mark.parametrize("each", ["{secret:K}", "{phone}", "x", "{numbers}"])
+def test_each_is_one_number(tmp_path: Path, each: str) -> None:
+    text = MANY.replace("{numbers_json}", "[{numbers}]").replace("[batch]", f"[batch]\neach = '{each}'")
+    assert {(one.key, one.line) for one in mistakes(tmp_path, text)} == {("batch.each", 9)}
+    assert read(tmp_path, text.replace(f"each = '{each}'", 'each = \'{"tel": "{e164}"}\'')).batch
+
+
+def test_many_answers_are_json_or_csv(tmp_path: Path) -> None:
+    text = MANY.replace("[batch]", "[answer]\nformat = 'xml'\n[batch]").replace('x = "x"', 'x = "//x"')
+    assert [(one.key, one.code) for one in mistakes(tmp_path, text)] == [("answer.format", "not_for_batch")]
 
 
 POLLED = """\
@@ -174,7 +212,7 @@ def test_a_ticket_has_its_rules_and_its_time(tmp_path: Path) -> None:
     [
         (POLLED.partition("[batch.poll]")[0] + "[fields]\noperator = 'x'\n", "batch.poll", "key_needs_poll"),
         (POLLED.replace("keep_hours = 48", "keep_hours = 0"), "batch.poll.keep_hours", "not_between"),
-        (POLLED.replace("gone = [{ json", "gone = [{ css"), "batch.poll.gone.css", "html_only"),
+        (POLLED.replace("gone = [{ json", "gone = [{ css"), "batch.poll.gone.css", "not_in_format"),
         (POLLED.replace("{batch_key}", "{batch_kee}"), "request.headers", "bad_placeholder"),
         (GOOD.replace("Bearer {secret:OPERATOR_KEY}", "{batch_key}"), "request.headers", "bad_placeholder"),
     ],
@@ -183,14 +221,51 @@ def test_a_mistake_about_tickets_is_named(tmp_path: Path, text: str, key: str, c
     assert (key, code) in [(one.key, one.code) for one in mistakes(tmp_path, text)]
 
 
+MANY = """\
+name = "many"
+kind = "batch"
+[request]
+url = "https://api.example.com/many"
+headers = { X-Key = "{secret:K}" }
+method = "POST"
+body = '{"n": {numbers_json}}'
+[batch]
+items = "r"
+key = "n"
+[fields]
+x = "x"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key", "code", "line"),
+    [
+        ("{numbers_json}", "1", "request.body", "no_number", 7),
+        ("com/many", "com/{e164}", "request.url", "one_of_many", 4),
+        ("{secret:K}", "{digits}", "request.headers", "one_of_many", 5),
+        ('key = "n"', 'key = "n"\nurl = "https://api.example.com/{national}"', "batch.url", "one_of_many", 11),
+        ("com/many", "com/{phone}", "request.url", "bad_placeholder", 4),
+        ('key = "n"', "key = 'n'\neach = '{e164}'", "batch.each", "needs_numbers", 11),
+        ('key = "n"', "key = 'n'\njoin = ';'", "batch.join", "needs_numbers", 11),
+        ('items = "r"', "items = '@map r['", "batch.items", "bad_items", 9),
+    ],
+)
+def test_a_mistake_in_the_request_of_a_batch_is_named_once(
+    tmp_path: Path, before: str, after: str, key: str, code: str, line: int
+) -> None:
+    text = MANY.replace(before, after, 1)
+    assert [(one.key, one.code, one.line) for one in mistakes(tmp_path, text)] == [(key, code, line)]
+    if code == "one_of_many":
+        assert read(tmp_path, text.replace("[batch]", "[batch]\nsize = 1")).batch
+
+
 def test_a_batch_needs_numbers_items_and_key(tmp_path: Path) -> None:
     text = GOOD.replace('"json"', '"batch"', 1)
-    assert {(one.key, one.code) for one in mistakes(tmp_path, text)} >= {
-        ("batch", "missing"),
-        ("request.url", "no_number"),
-    }
-    text = text.replace("[limits]", "[batch]\nsize = 10\n[limits]").replace(
-        "timeout", "method = 'POST'\nbody = '{numbers_json}'\ntimeout"
+    assert [(one.key, one.code) for one in mistakes(tmp_path, text)] == [("batch", "missing")]
+    text = (
+        text.replace("/{e164}", "")
+        .replace("[limits]", "[batch]\nsize = 10\n[limits]")
+        .replace("timeout", "method = 'POST'\nbody = '{numbers_json}'\ntimeout")
     )
     assert {one.key for one in mistakes(tmp_path, text)} >= {"batch.items", "batch.key"}
     assert read(tmp_path, text.replace("size = 10", 'size = 10\nitems = "r"\nkey = "n"')).batch
@@ -243,6 +318,7 @@ CHANGED = [
     ("hlr-batch", "hlr-done.json", "34612345678", "34612345670", "", "no_item"),
     ("number-pages", "register-found.html", 'class="operator"', 'class="op"', "operator_on_record", "field_missing"),
     ("number-pages", "register-found.html", "marzo de 2019", "marzo de 2020", "since", "field_differs"),
+    ("operator-soap", "soap-found.xml", "</r:network>", "", "", "not_readable"),
     ("number-pages", "register-none.html", "no-result", "none", "operator_on_record", "field_missing"),
 ]  # fmt: skip
 
@@ -253,7 +329,7 @@ def test_a_failed_test_names_the_field(
 ) -> None:
     (tmp_path / "samples").mkdir()
     for path in [EXAMPLES / f"{name}.toml", *(EXAMPLES / "samples").iterdir()]:
-        (tmp_path / path.relative_to(EXAMPLES)).write_text(path.read_text())
+        (tmp_path / path.relative_to(EXAMPLES)).write_bytes(path.read_bytes())
     changed = tmp_path / "samples" / sample
     assert before in changed.read_text()
     changed.write_text(changed.read_text().replace(before, after))

@@ -4,6 +4,7 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from lxml import etree
 
 from portal.sources.recipes.model import Request
 from portal.sources.recipes.placeholders import MASK, BadValue, MissingSecret, fill, forms_of, masked, secret_names
@@ -77,3 +78,50 @@ def test_a_secret_is_masked_in_every_form(secret: str) -> None:
         filled = fill(request, ["+34612345678"], {"K": secret})
         shown = masked(f"{filled.url} {(filled.body or b'').decode()}", filled.secrets)
         assert MASK in shown and secret not in shown
+
+
+TYPES = {
+    "application/json": '"{s}"',
+    "Application/X-WWW-Form-Urlencoded; charset=utf-8": "k={s}",
+    "text/xml": "<k>{s}</k>",
+    "application/soap+xml; charset=utf-8": "<k>{s}</k>",
+    "text/plain": "{s}",
+}
+
+
+def read_back(kind: str, body: str) -> str:
+    """The value as a server of that kind reads it."""
+    if "form" in kind.lower():
+        return parse_qs(body, strict_parsing=True)["k"][0]
+    if "xml" in kind:
+        return str(etree.fromstring(body).text)
+    return str(json.loads(body)) if "json" in kind else body
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("value", ["a&b<c>", "'q\" +%=", "]]>", "ñ"])
+def test_a_body_is_escaped_by_its_content_type(kind: str, value: str) -> None:
+    request = Request("https://h.example", "POST", {"content-type": kind}, TYPES[kind].replace("{s}", "{secret:K}"))
+    filled = fill(request, ["+34612345678"], {"K": value})
+    assert read_back(kind, (filled.body or b"").decode()) == value
+    assert value == "ñ" or MASK in masked((filled.body or b"").decode(), filled.secrets)
+
+
+def test_a_list_of_numbers_is_escaped_too() -> None:
+    numbers = ["+34612345678", "+34612345679"]
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    asked = fill(Request("https://h.example/?n={numbers_json}", "POST", form, "n={numbers_json}"), numbers, {})
+    for text in (asked.url.partition("?")[2], (asked.body or b"").decode()):
+        assert json.loads(parse_qs(text)["n"][0]) == numbers
+
+
+def test_a_word_in_doubled_braces_is_no_placeholder() -> None:
+    query = '{"query": "{ lookup(n: \\"{e164}\\") { carrier{{name}} } }"}'
+    filled = fill(Request("https://h.example", "POST", body=query), ["+34612345678"], {})
+    assert json.loads(filled.body or b"")["query"] == '{ lookup(n: "+34612345678") { carrier{name} } }'
+
+
+def test_a_short_secret_does_not_shred_what_is_shown() -> None:
+    assert (
+        masked('{"json": "s", "api_secret": 1} ?k=s&x', ["s"]) == f'{{"json": "{MASK}", "api_secret": 1}} ?k={MASK}&x'
+    )

@@ -274,8 +274,10 @@ def test_the_offline_source_can_be_tried_too(as_ada: FlaskClient, folder: Path) 
 def test_a_try_at_a_source_that_is_not_asked_says_that_nothing_was_sent(
     as_ada: FlaskClient, folder: Path, redis: Redis
 ) -> None:
-    """The key was put right meanwhile: its old refusal would send the admin looking for a second fault."""
-    CircuitBreaker(redis, "operators").trip("credentials")
+    """What the key could not do was put right at the source: its old refusal would suggest a second fault."""
+    breaker = CircuitBreaker(redis, "operators")
+    breaker.note_secret(catalogue.mark_of("operators"))
+    breaker.trip("credentials")
     _, seen = tried(as_ada)
     assert "Nothing was sent." in seen and "press “Use it again now” first" in seen
     pressed(as_ada, "resume")
