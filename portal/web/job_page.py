@@ -182,7 +182,6 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
         "bars": bars,
         "chosen_values": result_page.chosen_values(job, row_filter["values"]),
         **result_page.table_of(job, found.rows, bars),
-        "has_reasons": derived.is_unfinished(job) or any(number.reason or number.duplicate_of for number in found.rows),
         "rows_open": any(number.outcome == Outcome.WAITING for number in found.rows),
     }
 

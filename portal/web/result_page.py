@@ -92,12 +92,15 @@ def as_answered(asked: dict[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def bars_of(job: ScrapingJob, asked: dict[str, str]) -> list[FieldBars]:
-    """The bars of each field with a few values; none while the job runs."""
+    """The bars of each field that tells rows apart, and of those that are chosen by; none while the job runs."""
     if derived.is_unfinished(job):
         return []
+    useful = {column.field for column in columns_of(fields_of_job(job)) if column.is_useful}
+    fields = [field for field in choosable(job) if field in useful or field in asked]
     return [
         FieldBars(field, field_label(field, job.source), list(_bars(field, counted, asked)))
-        for field, counted in counts_by_value(job, choosable(job)).items()
+        for field, counted in counts_by_value(job, fields).items()
+        if len(counted) > 1 or field in asked
     ]
 
 
@@ -131,8 +134,8 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], bars: list[FieldBars])
     fields = [column.field for column in columns_of(fields_of_job(job)) if column.field and column.is_useful]
     if not derived.is_unfinished(job):
         seen = {field for number in numbers for field, value in (number.answer or {}).items() if value}
-        known = {one.field for one in bars}
-        fields = [field for field in fields if field in seen or field in known]
+        told = {one.field for one in bars}
+        fields = [field for field in fields if field in seen or field in told]
     own = _own_table(job, {number.row_no for number in numbers})
     return {
         "answer_fields": [(field, field_label(field, job.source)) for field in fields[:MOST_ANSWERS]],

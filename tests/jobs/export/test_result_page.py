@@ -66,7 +66,7 @@ def test_the_table_is_the_persons_own_with_a_column_for_each_answer(as_alice: Fl
     table = page[page.index('id="job-rows"') :]
     heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', table)
     assert heads[:5] == ["Row", "Nombre", "Ciudad", "Number", "Status"]
-    assert {"Line type", "Reason"} <= set(heads)
+    assert {"Line type"} <= set(heads)
     assert table.count('data-label="Line type">mobile<') == 4
     assert names(table) == NAMES
 
