@@ -15,7 +15,7 @@ from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import columns_of, counts_by_value, fields_of_job, own_names
 from portal.jobs.models import ScrapingJob
-from portal.sources.words import field_label, value_words
+from portal.sources.words import heading_of, value_words
 
 NO_VALUE = "\u2013"  # stands in an address for answers without a value
 ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
@@ -98,7 +98,7 @@ def bars_of(job: ScrapingJob, asked: dict[str, str]) -> list[FieldBars]:
     useful = {column.field for column in columns_of(fields_of_job(job)) if column.is_useful}
     fields = [field for field in choosable(job) if field in useful or field in asked]
     return [
-        FieldBars(field, field_label(field, job.source), list(_bars(field, counted, asked)))
+        FieldBars(field, heading_of(field, job.source), list(_bars(field, counted, asked)))
         for field, counted in counts_by_value(job, fields).items()
         if len(counted) > 1 or field in asked
     ]
@@ -120,7 +120,7 @@ def chosen_values(job: ScrapingJob, asked: dict[str, str]) -> list[ChosenValue]:
     """By which values the rows are chosen, for a line above them."""
     return [
         ChosenValue(
-            field_label(field, job.source),
+            heading_of(field, job.source),
             gettext("without data") if value == NO_VALUE else value_words(field, value),
             {name: one for name, one in asked.items() if name != field},
         )
@@ -138,7 +138,7 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], bars: list[FieldBars])
         fields = [field for field in fields if field in seen or field in told]
     own = _own_table(job, {number.row_no for number in numbers})
     return {
-        "answer_fields": [(field, field_label(field, job.source)) for field in fields[:MOST_ANSWERS]],
+        "answer_fields": [(field, heading_of(field, job.source)) for field in fields[:MOST_ANSWERS]],
         "more_fields": len(fields) > MOST_ANSWERS,
         **own,
     }
