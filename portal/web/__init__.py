@@ -22,7 +22,6 @@ from portal.web import (
     job_actions,
     jobs,
     locale,
-    metrics,
     numbers,
     outage_banner,
     request_fields,
@@ -38,6 +37,7 @@ from portal.web.account import (
 )
 from portal.web.corrections import of_document, of_download, of_job
 from portal.web.live import stream
+from portal.web.metrics import own as metrics
 
 
 def register(app: Flask) -> None:

@@ -20,26 +20,23 @@ from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import (
     comes_back_as_it_was,
-    fields_of_job,
     groups_of,
     loss_words,
     own_format,
     own_names,
-    values_of,
 )
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import reason_words
 from portal.phone import Reason
 from portal.sources.base import Outcome
-from portal.sources.words import field_label, sample_words, value_words
+from portal.sources.words import sample_words
+from portal.web import result_page
 from portal.web.request_fields import whole
 
 ALL = "all"
 SEARCHES = "row_searches"
 MOST_SEARCHES = 5  # of one browser, in its cookie
-NO_VALUE = "\u2013"  # stands in an address for answers without a value
-ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
 TONES = {
     Outcome.FOUND: "ok",
     Outcome.NOT_FOUND: "idle",
@@ -110,7 +107,11 @@ def row_filter_of(job: ScrapingJob) -> dict[str, Any]:
     after = max(0, request.values.get("after", default=0, type=whole))
     find = request.values.get("find", "")
     text = session.get(SEARCHES, {}).get(find, "")
-    return {"outcome": outcome, "q": text, "find": find if text else "", "after": after}
+    values = result_page.values_asked(job)
+    if values and outcome == Outcome.FAILED and "outcome" not in request.values:
+        outcome = ALL  # only what is found has values
+    found = {"outcome": outcome, "q": text, "find": find if text else "", "after": after, "values": values}
+    return {**found, "kept": {"outcome": outcome, "find": found["find"] or None, **values}}
 
 
 def keep_search(text: str) -> str | None:
@@ -200,10 +201,12 @@ def _fix_groups(found: corrections.Fixes | None) -> list[dict[str, Any]]:
 
 
 def rows_of(job: ScrapingJob) -> dict[str, Any]:
-    """The filtered rows, and the groups that can be downloaded once the job has ended."""
+    """The filtered rows, and once the job has ended the bars and the groups that can be downloaded."""
     row_filter = row_filter_of(job)
     outcome = None if row_filter["outcome"] == ALL else row_filter["outcome"]
-    found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["after"])
+    values = result_page.as_answered(row_filter["values"])
+    found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["after"], values=values)
+    bars = result_page.bars_of(job, row_filter["values"])
     attempts = queries.attempts(job)
     kept = {(number.row_no, number.column, number.place): queries.kept_at(number, attempts) for number in found.rows}
     return {
@@ -211,20 +214,11 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
         "kept_at": {place: at for place, at in kept.items() if at},
         "column_names": own_names(job.columns, _header_of(job)) if job.more_columns else {},
         "groups": [] if derived.is_unfinished(job) else groups_of(job),
-        "choices": _choices(job),
+        "bars": bars,
+        "chosen_values": result_page.chosen_values(job, row_filter["values"]),
+        **result_page.table_of(job, found.rows, bars),
         "rows_open": any(number.outcome == Outcome.WAITING for number in found.rows),
     }
-
-
-def _choices(job: ScrapingJob) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """By which fields the rows can be chosen: each field with its label and its values in words."""
-    if derived.is_unfinished(job):
-        return []
-    found = values_of(job, [field for field in fields_of_job(job) if field not in ONE_PER_NUMBER])
-    return [
-        (field, field_label(field, job.source), [(value or NO_VALUE, value_words(field, value)) for value in values])
-        for field, values in found.items()
-    ]
 
 
 def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | None = None) -> str:
@@ -281,4 +275,4 @@ def number_row(job: ScrapingJob, number: CellAnswer, rows: dict[str, Any]) -> st
 def shows_all(job: ScrapingJob) -> bool:
     """Whether the page shows rows whatever their outcome, so that an answer changes none but its own row."""
     row_filter = row_filter_of(job)
-    return row_filter["outcome"] == ALL and not row_filter["q"]
+    return row_filter["outcome"] == ALL and not row_filter["q"] and not row_filter["values"]

@@ -41,7 +41,7 @@ from portal.jobs.export.columns import (
 )
 from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_format, own_formats
 from portal.jobs.export.csv_file import csv_pieces
-from portal.jobs.export.download_groups import Group, RowChoice, UnknownGroup, groups_of, is_group, values_of
+from portal.jobs.export.download_groups import Group, RowChoice, UnknownGroup, counts_by_value, groups_of, is_group
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, fields_of_job, plan_for
 from portal.jobs.export.names import download_name, group_title
@@ -54,10 +54,10 @@ from portal.jobs.models import ScrapingJob
 __all__ = [
     "LONGEST_NAME", "MIMETYPES", "OF_ENDING", "Column", "ColumnChoice", "ColumnsRefused", "Download", "FileFormat",
     "Group", "NotTheirFormat", "Pick", "ResultPreview", "RowChoice", "RowFilter", "UnknownGroup", "answers_added",
-    "checked", "choice_from", "columns_of", "comes_back_as_it_was", "download_name", "empty_columns", "export",
-    "fields_of_job", "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default",
-    "loss_words", "open_download", "own_format", "own_names", "preview_columns", "preview_result", "titles_of",
-    "values_of", "write_export",
+    "checked", "choice_from", "columns_of", "comes_back_as_it_was", "counts_by_value", "download_name", "empty_columns",
+    "export", "fields_of_job", "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice",
+    "kept_or_default", "loss_words", "open_download", "own_format", "own_names", "preview_columns", "preview_result",
+    "titles_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024
