@@ -4,16 +4,18 @@ it is open. Read-only: it uses `queries` and words.
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app, render_template, request, session
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext
 from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
-from portal.jobs import queries, shares, turns
+from portal.documents.words import fix_words
+from portal.jobs import corrections, queries, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import (
@@ -25,7 +27,10 @@ from portal.jobs.export import (
     own_names,
     values_of,
 )
+from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
+from portal.jobs.words.statuses import reason_words
+from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import field_label, sample_words, value_words
 from portal.web.request_fields import whole
@@ -120,6 +125,13 @@ def keep_search(text: str) -> str | None:
     return key
 
 
+def _starts_at(job: ScrapingJob, now: datetime) -> datetime | None:
+    workers = alive_workers(WorkerKind.SCRAPE, now)
+    limit = turns.limit_of_one_person(current_app.config["PORTAL_WORKERS_PER_PERSON"], workers)
+    seconds = turns.starts_in_seconds(job, now, workers, limit)
+    return now + timedelta(seconds=seconds) if seconds is not None else None
+
+
 def version_of(job: ScrapingJob) -> str:
     """A text that changes with what the page shows."""
     now = utcnow()
@@ -144,6 +156,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
         "ahead": ahead,
+        "starts_at": _starts_at(job, now) if ahead is not None else None,
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now, ahead),
@@ -161,7 +174,29 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
+        **fixes_of(job),
     }
+
+
+def fixes_of(job: ScrapingJob) -> dict[str, Any]:
+    """The cells that can be corrected, for their part of the page."""
+    found = corrections.fixes_of(job)
+    names = own_names(job.columns, _header_of(job)) if job.more_columns else {}
+    return {"fixes": found, "fix_groups": _fix_groups(found), "fix_columns": names}
+
+
+def _fix_groups(found: corrections.Fixes | None) -> list[dict[str, Any]]:
+    """The groups as the template of the check page takes them."""
+    groups = []
+    for group in found.groups if found else ():
+        offers = len(group.offered)
+        fix = fix_words(Reason(group.reason), offers) if offers else ""
+        groups.append({
+            "code": group.reason, "cells": group.cells,
+            "sentence": reason_words(group.reason) or gettext("No reason was given."),
+            "fix": fix, "first": group.first, "rows": group.rows,
+        })  # fmt: skip
+    return groups
 
 
 def rows_of(job: ScrapingJob) -> dict[str, Any]:
@@ -192,10 +227,10 @@ def _choices(job: ScrapingJob) -> list[tuple[str, str, list[tuple[str, str]]]]:
     ]
 
 
-def page(job: ScrapingJob) -> str:
-    """The whole page."""
+def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | None = None) -> str:
+    """The whole page. `refused` is what was typed beside cells and not kept, each with the reason."""
     chosen = request.args.getlist("reasons") if "chosen" in request.args else None
-    own: dict[str, Any] = {"duplicates": queries.duplicates(job)}
+    own: dict[str, Any] = {"duplicates": queries.duplicates(job), "refused": refused or {}}
     if current_user.is_admin:
         own["attempt_rows"] = queries.attempt_rows(job)
     return render_template("jobs/job.html", **facts_of(job, chosen), **rows_of(job), **own)

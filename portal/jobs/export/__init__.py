@@ -10,7 +10,7 @@ once, side by side, and neither is ever whole in memory.
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
@@ -144,15 +144,17 @@ def open_download(
     sheets = extra_sheets(own, plan) if own is not None else []
     totals = [summary_sheet(job, plan, utcnow())] if columns.with_summary and not plan.selects else []
     db.session.commit()
+    # What is written in the terminal has a job that ends with the command.
+    mark = plan.mark if extension is None else ""
     if own is not None:
-        return Download(own.copy(added_rows(plan), [*sheets, *totals]), own.close, own.extension)
+        return Download(own.copy(added_rows(plan), [*sheets, *totals], mark), own.close, own.extension)
     if extension not in (None, kind.value) or kind == FileFormat.ODS:
         raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)
     if kind == FileFormat.CSV:
         return Download(csv_pieces(plan), lambda: None, kind.value)
-    file = _written(plan, formats, totals)
+    file = _written(replace(plan, mark=mark), formats, totals)
     size = file.seek(0, 2)
     file.seek(0)
     return Download(_pieces(file), file.close, kind.value, size, is_replacement)

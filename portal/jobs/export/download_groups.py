@@ -111,13 +111,13 @@ def groups_of(job: ScrapingJob) -> list[Group]:
 
     Reads all rows of the job: use it when a page is opened, not on every poll.
     """
-    unique = db.session.scalar(select(func.count()).where(Number.job_id == job.id)) or 0
+    unique = db.session.scalar(select(func.count()).where(Number.job_id == job.id, Number.cells > 0)) or 0
     kind = Number.answer["line_type"].as_string().label("kind_of_line")
     operator = Number.answer["original_operator"].as_string().label("range_holder")
     # Grouped by label: for PostgreSQL the same expression with another bind parameter is another expression.
     counted = (
         select(kind, operator, func.count())
-        .where(Number.job_id == job.id, Number.outcome == Outcome.FOUND)
+        .where(Number.job_id == job.id, Number.outcome == Outcome.FOUND, Number.cells > 0)
         .group_by("kind_of_line", "range_holder")
     )
     operators: dict[str, int] = {}

@@ -33,7 +33,7 @@ def summary_sheet(job: ScrapingJob, plan: ExportPlan, now: datetime) -> ExtraShe
 
 def _values(job_id: int, field: str, source: str) -> list[Row]:
     value = Number.answer[field].as_string().label("one_value")
-    answered = (Number.job_id == job_id, Number.outcome == Outcome.FOUND)
+    answered = (Number.job_id == job_id, Number.outcome == Outcome.FOUND, Number.cells > 0)
     counted = select(value, func.sum(Number.cells)).where(*answered).group_by("one_value").limit(MOST_VALUES + 1)
     found = {value or "": count for value, count in db.session.execute(counted)}
     if not any(found) or len(found) > MOST_VALUES:
