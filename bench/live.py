@@ -31,17 +31,21 @@ from portal.accounts import User, start_session
 from portal.clock import utcnow
 from portal.config import ROOT
 from portal.database import db
+from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core import changes
+from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.runner import valkey
+from portal.sources.offline import warm
 
 WATCHERS = int(os.environ.get("LIVE_WATCHERS") or (200 if SHORT else 1000))
 JOBS = 50  # each of another user, and followed by as many pages
-ROWS = 500
+ROWS, MAX_ROWS = 500, 5000
 EVENTS_A_SECOND = 20
 SECONDS = 6.0 if SHORT else 12.0  # of each phase
 LATENCY_MS = 100.0
+LONG, DONE_MS = 5000, 500.0
 PAGE_RATIO = 1.5
 START_SECONDS = 60.0
 SESSIONS = max(1, -(-WATCHERS // JOBS // 50))  # of each user: one session may have 60 pages
@@ -73,6 +77,7 @@ def goals() -> Iterator[Goal]:
             for received in moments
             if what in sent and began <= sent[what] <= ended
         )
+        done = _done_after(app, port, cookies)
     expected = sum(began <= at <= ended for at in sent.values()) * (WATCHERS // JOBS)
     yield Goal(
         f"live: a change at {WATCHERS:,} open pages, ms (p95)",
@@ -87,6 +92,12 @@ def goals() -> Iterator[Goal]:
         f"{_p95(watched) * 1000:.1f} and {_p95(alone) * 1000:.1f} ms",
         ceiling=PAGE_RATIO,
     )
+    yield Goal(
+        f"live: a page says that its file of {LONG:,} rows is done, ms after its end",
+        done * 1000,
+        "an offline source",
+        ceiling=DONE_MS,
+    )
 
 
 def _p95(values: list[float]) -> float:
@@ -100,14 +111,14 @@ def _running() -> Iterator[tuple[Flask, int, psutil.Process]]:
         redis = f"unix://{folder}/valkey.sock"
         conf = valkey.write_conf(Path(folder) / "data", Path(folder) / "valkey.sock")
         stack.enter_context(_process([str(valkey.server_binary()), str(conf)], {}))
-        app = stack.enter_context(portal(ROWS, REDIS_URL=redis, LIVE="stream"))
+        app = stack.enter_context(portal(MAX_ROWS, REDIS_URL=redis, LIVE="stream"))
         app.config["EVENTS_SOCKET"].parent.mkdir(exist_ok=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         given = {
             "PORTAL_DATA_DIR": str(app.config["PORTAL_DATA_DIR"]), "REDIS_URL": redis, "PORTAL_PORT": str(port),
-            "LOG_LEVEL": "ERROR", "MAX_ROWS": str(ROWS),
+            "LOG_LEVEL": "ERROR", "MAX_ROWS": str(MAX_ROWS),
         }  # fmt: skip
         gunicorn = [sys.executable, "-m", "gunicorn", "app:app", "-c"]
         stack.enter_context(_process([*gunicorn, "deploy/gunicorn.conf.py"], given))
@@ -179,6 +190,40 @@ def _people(app: Flask) -> tuple[list[list[str]], list[int]]:
         job_ids.append(job.id)
     db.session.rollback()
     return cookies, job_ids
+
+
+def _done_after(app: Flask, port: int, cookies: list[list[str]]) -> float:
+    """Look up a long file while its page is open; return the seconds from its end until the page says so."""
+    warm()
+    job = make_job(app, numbers(LONG))
+    job.user_id = db.session.query(User.id).filter_by(email="user0@example.com").scalar()
+    job_id, attempt = job.id, job.attempt
+    db.session.commit()
+    done = threading.Event()
+
+    def watch() -> None:
+        with socket.create_connection(("127.0.0.1", port)) as page:
+            head = (
+                f"GET /events?job={job_id}&outcome=all HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies[0][0]}\r\n\r\n"
+            )
+            page.sendall(head.encode())
+            last = b""
+            while data := page.recv(1 << 16):
+                if b'data-status="completed"' in last + data:
+                    done.set()
+                    return
+                last = data[-100:]
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    time.sleep(0.5)
+    run(job_id, attempt, Conditions("bench:1", 60, Backoff()))
+    ended = time.perf_counter()
+    done.wait(START_SECONDS)
+    took = time.perf_counter() - ended
+    thread.join()
+    db.session.rollback()
+    return took
 
 
 @contextlib.contextmanager

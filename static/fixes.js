@@ -3,6 +3,8 @@
 (() => {
   "use strict";
 
+  const GOES_ON = "#start-bar button, #fix-bar button"; // what comes after the last cell
+
   const replace = (page, selector) => {
     const old = document.querySelector(selector);
     const fresh = page.querySelector(selector);
@@ -26,10 +28,11 @@
       const hadFocus = document.activeElement === input;
       replace(page, row);
       if (hadFocus) document.querySelector(`${row} input`)?.focus();
-      const isAtStart = document.activeElement?.closest("#start-bar");
+      const isAtStart = document.activeElement?.closest("#start-bar, #fix-bar");
       replace(page, "#figures");
       replace(page, "#start-bar");
-      if (isAtStart) document.querySelector("#start-bar button")?.focus();
+      replace(page, "#fix-bar");
+      if (isAtStart) document.querySelector(GOES_ON)?.focus();
       for (const title of form.parentElement.querySelectorAll("#fix-title, [data-fix-group] > h3")) replace(page, `#${title.id}`);
     } catch {
       form.requestSubmit(form.querySelector("[data-fix-save]")); // the browser says what is the matter
@@ -48,6 +51,7 @@
     const inputs = [...form.querySelectorAll("input[data-fix]")];
     const next = inputs[inputs.indexOf(input) + 1];
     if (input.value.trim()) queue = queue.then(() => save(form, input));
-    (next ?? document.querySelector("#start-bar button"))?.focus();
+    if (next) next.focus();
+    else queue = queue.then(() => document.querySelector(GOES_ON)?.focus());
   });
 })();

@@ -59,7 +59,8 @@
       const part = document.getElementById(id);
       const itself = part?.matches("a, button, input, select, textarea, summary") && part;
       const heir = itself || (part?.dataset.refocus && part.querySelector(part.dataset.refocus));
-      if (!heir || heir.disabled) continue;
+      if (heir?.disabled) return; // its request is still on its way
+      if (!heir) continue;
       heir.focus({ preventScroll: true });
       return;
     }

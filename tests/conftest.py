@@ -30,6 +30,7 @@ from tests.support.turns import (
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
 
 write_in_memory()
+gc.disable()  # until the tests are collected
 
 
 def pytest_collection_finish() -> None:
@@ -38,6 +39,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 class Browser(FlaskClient):

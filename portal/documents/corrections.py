@@ -89,12 +89,19 @@ def corrections_of(document_id: int, sheet: int) -> dict[Cell, str]:
 
 
 def correct(
-    document_id: int, storage_key: str, sheet: int, cells: Mapping[Cell, tuple[str, str]], now: datetime
+    document_id: int,
+    storage_key: str,
+    sheet: int,
+    cells: Mapping[Cell, tuple[str, str]],
+    now: datetime,
+    *,
+    instead_of: Mapping[Cell, str] | None = None,
 ) -> set[Cell]:
     """Keep corrections: for each cell its text in the file, and its numbers. Commits in pieces.
 
-    Returns the cells that now have the correction given here; another one that was there first stays. None is kept when
-    the document was deleted or read again meanwhile (then its file has another `storage_key`).
+    Returns the cells that now have the correction given here; another one that was there first stays, unless it is the
+    one in `instead_of`. None is kept when the document was deleted or read again meanwhile (then its file has another
+    `storage_key`).
     """
     kept: set[Cell] = set()
     waiting = list(cells.items())
@@ -105,6 +112,11 @@ def correct(
         if db.session.scalar(select(Document.id).where(*there).with_for_update()) is None:
             db.session.rollback()
             return kept
+        for (row_no, column), _ in piece:
+            if (before := (instead_of or {}).get((row_no, column))) is not None:
+                these = (Correction.document_id == document_id, Correction.sheet == sheet)
+                own = (Correction.row_no == row_no, Correction.column == column, Correction.corrected == before)
+                changed_rows(delete(Correction).where(*these, *own))
         rows = [
             {"document_id": document_id, "sheet": sheet, "row_no": row_no, "column": column, "text": text[:200],
              "corrected": corrected, "made_at": now}

@@ -23,7 +23,7 @@ from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import header_of
 from portal.documents.remembered import remember
 from portal.documents.storage import Storage, sheet_part
-from portal.jobs import opening
+from portal.jobs import corrections, opening
 from portal.jobs.core import changes, ledger, timeline
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import EventKind
@@ -192,6 +192,13 @@ def retry(
         db.session.rollback()
         return None
     return _commit(job, now, "retry", actor, why, push=True)
+
+
+def correct(job_id: int, seen_round: int, actor: str, now: datetime) -> ScrapingJob | None:
+    """Give the ended job the numbers that were written beside its cells, and look up those that it does not know."""
+    written = corrections.written_beside(job_id)
+    job = ScrapingJob.correct(job_id, seen_round, written, actor, now) if written else None
+    return _commit(job, now, "correct", actor, push=True)
 
 
 def cancel(job_id: int, actor: str, now: datetime, *, why: str | None = None) -> ScrapingJob | None:

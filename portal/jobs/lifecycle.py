@@ -6,7 +6,7 @@ The event, the attempt's end and the notice are written in the same transaction.
 commit, and push to Redis only after that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -16,15 +16,26 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from portal.causes import CauseCode
 from portal.database import among, db
 from portal.jobs import retries
-from portal.jobs.core import changes, ledger, poison_numbers, timeline
+from portal.jobs.core import changes, corrected_cells, ledger, poison_numbers, timeline
+from portal.jobs.core.corrected_cells import Place
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import AttemptEnd, EventKind
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, statuses_before
-from portal.jobs.metrics.record import record_deletion, update_metrics
+from portal.jobs.metrics.record import record_deletion, recount, update_metrics
 from portal.jobs.notify import send
+from portal.sources.base import FINAL, Outcome
 from portal.sources.pause import paused_source_names
+
+_COUNTERS = {
+    Outcome.FOUND: "found_count", Outcome.NOT_FOUND: "not_found_count", Outcome.INVALID: "invalid_count",
+    Outcome.REJECTED: "rejected_count", Outcome.FAILED: "failed_count",
+}  # fmt: skip
+# What a person's press gives a job that waits for a worker from then on.
+_FRESH: dict[str, Any] = dict.fromkeys(
+    ("next_retry_at", "not_before", "wait_cause", "waits_since", "paused_at", "enqueued_at", "last_error")
+) | {"retry_count": 0}
 
 
 class Lifecycle(JobColumns):
@@ -250,22 +261,54 @@ class Lifecycle(JobColumns):
             job_id,
             Status.RETRYING,
             now,
-            cls.status != Status.PROCESSING,
+            cls.status.not_in((Status.PROCESSING, Status.COMPLETED)),
             cls.round == seen_round,
-            retry_count=0,
+            **_FRESH,
             round=cls.round + 1,
-            next_retry_at=None,
-            not_before=None,
-            wait_cause=None,
-            waits_since=None,
-            paused_at=None,
-            enqueued_at=None,
-            last_error=None,
         )
         if job:
             job.failed_count -= ledger.reopen(job.id, reasons)
             update_metrics(job, now)  # after the rows: it locks the metrics until the commit
             timeline.record(job.id, EventKind.RETRIED, now, actor, numbers=job.waiting_numbers, why=why)
+            send.job_moved_on(job, now)
+        return job
+
+    @classmethod
+    def correct(
+        cls, job_id: int, seen_round: int, cells: Mapping[Place, str], actor: str, now: datetime
+    ) -> Self | None:
+        """Give cells of an ended job the numbers that a person wrote for them, and look up those that have no answer
+        in the job yet, with a fresh budget. `cells` has the numbers of each, as `documents.corrections` keeps them;
+        cells with an answer stay as they are. A complete job without a new number stays complete.
+
+        `seen_round` is the round that the page showed, so that a second press adds nothing. None: somebody was first,
+        the job is not at its end, or there is nothing to change.
+        """
+        # Locked before the cells are written: the row's own UPDATE comes last, when it is known what it counts.
+        seen = db.session.get(cls, job_id, populate_existing=True, with_for_update={"key_share": True, "of": cls})
+        has_ended = seen is not None and seen.status in ENDED and seen.next_retry_at is None
+        if seen is None or not has_ended or seen.round != seen_round or seen.deleted_at is not None:
+            return None
+        change = corrected_cells.write(job_id, cells)
+        if not change.cells:
+            return None
+        values: dict[str, Any] = {
+            counter: getattr(seen, counter) + change.counts[outcome] for outcome, counter in _COUNTERS.items()
+        }
+        values["total_numbers"] = seen.total_numbers + change.counts.total()
+        values["processed_numbers"] = seen.processed_numbers + sum(change.counts[outcome] for outcome in FINAL)
+        stays = seen.status == Status.COMPLETED and values["processed_numbers"] == values["total_numbers"]
+        if not stays:
+            values |= {"status": Status.RETRYING, "completed_at": None, **_FRESH}
+        guards = (cls.id == job_id, cls.status.in_(statuses_before(Status.RETRYING)), cls.round == seen_round)
+        job = cls._change(guards, now, round=cls.round + 1, **values)
+        if job:
+            if stays:
+                recount(job)
+            else:
+                update_metrics(job, now)  # after the rows: it locks the metrics until the commit
+            facts = {"cells": change.cells, "numbers": job.waiting_numbers}
+            timeline.record(job.id, EventKind.CORRECTED, now, actor, **facts)
             send.job_moved_on(job, now)
         return job
 

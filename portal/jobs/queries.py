@@ -4,7 +4,7 @@ A job or document that belongs to somebody else, or was deleted, is None, and th
 reader's filters and say how many jobs have each status.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -170,13 +170,23 @@ def states_of(job_ids: list[int], now: datetime) -> dict[int, tuple[str, bool]]:
 
 
 def numbers_page(
-    job: ScrapingJob, outcome: str | None = None, q: str = "", after_row: int = 0, limit: int = 50
+    job: ScrapingJob,
+    outcome: str | None = None,
+    q: str = "",
+    after_row: int = 0,
+    limit: int = 50,
+    values: Sequence[tuple[str, str]] = (),
 ) -> NumbersPage:
-    """Return numbers of the job after a row number, in the file's order: those of one outcome, or with `q` in the
-    number. `limit` is passed only by the numbers of a single row."""
+    """Return numbers of the job after a row number, in the file's order: those of one outcome, with `q` in the number,
+    and with these values of their answers, each a field and a value; an empty one is for answers without it. `limit`
+    is passed only by the numbers of a single row."""
     found: Select[CellAnswer] = select(CellAnswer).where(CellAnswer.job_id == job.id, CellAnswer.row_no > after_row)
     if outcome in tuple(Outcome):
         found = found.where(CellAnswer.outcome == Outcome(outcome))
+    for field, value in values:
+        said = CellAnswer.answer[field].as_string()
+        without = or_(said.is_(None), said == "")
+        found = found.where(CellAnswer.outcome == Outcome.FOUND, said == value if value else without)
     if q := q.strip():
         ways = [containing(CellAnswer.text, q)]
         if digits := "".join(character for character in q if character.isdecimal()):

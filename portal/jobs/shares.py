@@ -24,7 +24,7 @@ from portal.jobs.core.poison_numbers import share_size
 from portal.jobs.core.share_tables import Holder, Share
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.sources.base import FINAL
+from portal.sources.base import FINAL, Outcome
 
 
 class AttemptTaken(Exception):
@@ -206,6 +206,13 @@ def renew(holding: Holding, now: datetime, lease_seconds: float) -> None:
     if changed_rows(update(Holder).where(*holding.fence).values(lease_until=until)) != 1:
         db.session.rollback()
         raise AttemptTaken
+
+
+def acquit(holding: Holding, first_nos: Collection[int], nos: Collection[int]) -> None:
+    """Suspect these numbers, and the shares in which they are, no more of stopping the process that looks them up."""
+    mine = (Number.job_id == holding.job_id, Number.no.in_(nos), Number.outcome == Outcome.WAITING)
+    changed_rows(update(Number).where(*mine).values(suspicion=0))
+    changed_rows(update(Share).where(*holding.shares, Share.first_no.in_(first_nos)).values(suspicion=0))
 
 
 def finish(holding: Holding, first_nos: Sequence[int]) -> None:

@@ -6,6 +6,7 @@ those that an administrator put first, then those whose worker was taken away, t
 changes nothing; the claim decides between two workers that choose the same job.
 """
 
+import heapq
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -24,9 +25,11 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.retries import goes_first
 from portal.jobs.shares import may_be_joined
 
+TURN_SECONDS = 60.0  # after which a file gives its worker to another person's file that waits
 LONG_SECONDS = 60.0  # a job that is expected to take longer counts towards a person's limit of workers
 WORTH_SECONDS = 1.0  # a file that its workers end sooner gets no further one
 SHORT_WAIT = timedelta(seconds=2)  # a worker that is free takes a job sooner
+MOST_AHEAD = 50  # jobs, beyond which nobody knows when one starts
 MOST_JOINED = 100  # attempts looked at for one to join
 LOOKED_BACK = 500  # attempts: whoever has none among them was served longest ago
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,26 +130,89 @@ def someone_has_fewer(job_id: int, attempt: int, now: datetime) -> bool:
         return any(held.get(user_id, 0) + 1 < held.get(owner or 0, 0) for user_id in others)
 
 
+def limit_of_one_person(setting: int, workers: int) -> int:
+    """How many of these workers one person's long files may have: by default (0) all but one."""
+    return setting or max(1, workers - 1)
+
+
 def jobs_ahead(job: ScrapingJob, now: datetime) -> int | None:
     """Count the jobs that workers take before this one, if nothing else is started. None: it does not wait for a
     worker."""
     if job.status not in WAITING:  # most pages: no need to ask the database
         return None
     with reading() as session:
-        claimable = ScrapingJob.claimable(now)
-        if session.scalar(select(ScrapingJob.id).where(ScrapingJob.id == job.id, *claimable)) is None:
+        ahead = _ahead(session, job, now)
+        return sum(count for _, count in ahead) if ahead is not None else None
+
+
+def starts_in_seconds(job: ScrapingJob, now: datetime, workers: int, limit: int) -> float | None:
+    """Estimate in how many seconds a job that waits for a worker starts: when the workers have ended the files that
+    they have and those ahead, or their turns are over. `workers` are alive, and `limit` of them may have one person's
+    long files. None: it does not wait for a worker, none is alive, or so many files are ahead that nobody knows."""
+    if job.status not in WAITING or workers < 1:
+        return None
+    with reading() as session:
+        ahead = _ahead(session, job, now)
+        if ahead is None or sum(count for _, count in ahead) > MOST_AHEAD:
             return None
-        put_first = ScrapingJob.put_first_at.is_not(None)
-        if job.put_first_at is not None:
-            sooner = (*claimable, put_first, ScrapingJob.put_first_at < job.put_first_at)
-            return session.scalar(select(func.count()).where(*sooner)) or 0
-        place = func.row_number().over(order_by=own_order()).label("place")
-        own = select(ScrapingJob.id, place).where(ScrapingJob.user_id == job.user_id, *claimable, ~put_first).subquery()
-        before = (session.scalar(select(own.c.place).where(own.c.id == job.id)) or 1) - 1
-        people = _people(session, now)
-        me = next((one for one in people if one.user_id == job.user_id), Person(job.user_id, 1, 0, NEVER))
-        others = sum(min(one.jobs, before + (one.order < me.order)) for one in people if one.user_id != job.user_id)
-        return before + others + (session.scalar(select(func.count()).where(*claimable, put_first)) or 0)
+        free_at: list[float] = []
+        own: list[float] = []  # seconds to the end of the person's own files, for each of their workers
+        for running in session.execute(_running_jobs()):
+            left = _seconds_for(running.source, running.waiting) / running.workers
+            turn = TURN_SECONDS - (now - running.started_at).total_seconds()
+            if running.user_id == job.user_id:
+                own += [left] * running.workers
+            free_at += [left if running.user_id == job.user_id else min(left, max(0.0, turn))] * running.workers
+        free_at = sorted([*free_at, *[0.0] * (workers - len(free_at))])
+        for where, count in ahead:
+            sooner = select(ScrapingJob.source, ScrapingJob.waiting_numbers.label("waiting")).where(*where)
+            for one in session.execute(sooner.order_by(*own_order()).limit(count)):
+                seconds = min(_seconds_for(one.source, one.waiting), TURN_SECONDS)
+                heapq.heappush(free_at, heapq.heappop(free_at) + seconds)
+        is_long = _seconds_for(job.source, job.waiting_numbers) > LONG_SECONDS
+        at_least = sorted(own)[len(own) - limit] if is_long and len(own) >= limit else 0.0
+        return max(free_at[0], at_least)
+
+
+def _running_jobs() -> Any:
+    workers = func.count(Holder.token).label("workers")
+    columns = (ScrapingJob.user_id, ScrapingJob.source, ScrapingJob.started_at)
+    query = select(*columns, ScrapingJob.waiting_numbers.label("waiting"), workers).join(Holder, _of_attempt)
+    return query.where(among(ScrapingJob.status, (Status.PROCESSING,))).group_by(ScrapingJob.id)
+
+
+def _seconds_for(source: str, numbers: int) -> float:
+    try:
+        return sources.seconds_for(source, numbers)
+    except sources.UnknownSource:  # only another machine offers it
+        return TURN_SECONDS
+
+
+def _ahead(session: Session, job: ScrapingJob, now: datetime) -> list[tuple[list[ColumnElement[bool]], int]] | None:
+    """Whose jobs workers take before this one: conditions, and how many of those that they hold for, in a person's own
+    order. None: the job does not wait for a worker."""
+    claimable = ScrapingJob.claimable(now)
+    if session.scalar(select(ScrapingJob.id).where(ScrapingJob.id == job.id, *claimable)) is None:
+        return None
+    put_first = ScrapingJob.put_first_at.is_not(None)
+    sooner = [*claimable, put_first]
+    if job.put_first_at is not None:
+        sooner.append(ScrapingJob.put_first_at < job.put_first_at)
+    first = (sooner, session.scalar(select(func.count()).where(*sooner)) or 0)
+    if job.put_first_at is not None:
+        return [first]
+
+    def of(user_id: int) -> list[ColumnElement[bool]]:
+        return [ScrapingJob.user_id == user_id, *claimable, ~put_first]
+
+    place = func.row_number().over(order_by=own_order()).label("place")
+    own = select(ScrapingJob.id, place).where(*of(job.user_id)).subquery()
+    before = (session.scalar(select(own.c.place).where(own.c.id == job.id)) or 1) - 1
+    people = _people(session, now)
+    me = next((one for one in people if one.user_id == job.user_id), Person(job.user_id, 1, 0, NEVER))
+    others = [one for one in people if one.user_id != job.user_id]
+    theirs = [(of(one.user_id), min(one.jobs, before + (one.order < me.order))) for one in others]
+    return [first, (of(job.user_id), before), *[(where, count) for where, count in theirs if count]]
 
 
 def _in_queue(now: datetime) -> tuple[ColumnElement[bool], ...]:

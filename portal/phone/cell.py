@@ -28,7 +28,7 @@ from portal.phone.surroundings import (
 from portal.phone.whole_value import SPACED_DATE, offers, whole_value
 
 # Raise it with every change of what `parse` returns: counts that were made with another version are counted again.
-PARSER_VERSION = 4
+PARSER_VERSION = 5
 
 _LONGEST_TEXT = 200  # characters, as many as are kept of a cell; a longer one is prose
 _MOST_DIGITS = 60  # of a cell

@@ -16,7 +16,7 @@ _FORMULA = re.compile(r"=(?![\d\s]+$)", re.DOTALL)
 _TIME = re.compile(r"\d{1,4}:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,3})?)?(?: ?[AP]\.?M\.?)?", re.I)
 _SCIENTIFIC = re.compile(r"\+?(\d)(?:[.,](\d+))?[eE](\+?)(\d{1,3})")
 _NEGATIVE = re.compile(r"-(\d[\d., ]*)|(\d+)-")
-_ZERO_FRACTION = re.compile(r"(\+?\d{6,})[.,]0{1,2}")  # 612345678.0, as pandas writes a column with blanks
+_ZERO_FRACTION = re.compile(r"(\+?\d{6,})[.,](0{1,2})")  # 612345678.0, as pandas writes a column with blanks
 _DECIMAL = re.compile(r"(?:\+?(?=\d{4})|)(\d+)[.,](\d+)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:([., '])\d{3})+(?!\1)[.,]\d{1,3}|\d([.,])\d{3}(?:\2\d{3})+|\d\d([.,])\d{3}\3\d{3}")
 _FOUR_BYTES = re.compile(r"(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])(?:\.(?:\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])){3}")
@@ -37,7 +37,9 @@ def whole_value(text: str, country: str) -> Phone | None:
         return _scientific(scientific, country) if scientific else None
     if fraction := _ZERO_FRACTION.fullmatch(text):
         digits = fraction[1]
-        return read(digits.lstrip("+"), digits.startswith("+"), country)
+        phone = read(digits.lstrip("+"), digits.startswith("+"), country)
+        is_price = phone.reason is not None and not phone.offered and len(fraction[2]) == 2
+        return failed(Reason.AMOUNT) if is_price else phone
     if negative := _NEGATIVE.fullmatch(text):
         return _negative(negative[1] or negative[2], country)
     if (decimal := _DECIMAL.fullmatch(text)) and min(len(decimal[1]), len(decimal[2])) < SHORTEST:

@@ -6,6 +6,7 @@ Takes little more than TRY_SECONDS, whatever the recipe allows, as a person is w
 import json
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -84,7 +85,8 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
     until = time.monotonic() + seconds
     session = source.open_session(lambda: time.monotonic() > until, NoTickets())
     try:
-        answers = session.lookup_many([number])
+        with closing(session):
+            answers = session.lookup_many([number])
         trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:

@@ -15,7 +15,6 @@ from portal.web import (
     access,
     admin,
     columns,
-    corrections,
     documents,
     errors,
     headers,
@@ -23,7 +22,6 @@ from portal.web import (
     job_actions,
     jobs,
     locale,
-    metrics,
     numbers,
     outage_banner,
     request_fields,
@@ -37,7 +35,9 @@ from portal.web.account import (
     two_step,  # noqa: F401 - the same
     webhook,
 )
+from portal.web.corrections import of_document, of_download, of_job
 from portal.web.live import stream
+from portal.web.metrics import own as metrics
 
 
 def register(app: Flask) -> None:
@@ -51,8 +51,9 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading, corrections)
-    for module in (auth, *about_files, admin, health, locale, notification_settings, webhook):
+    about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading)
+    about_cells = (of_document, of_job, of_download)
+    for module in (auth, *about_files, *about_cells, admin, health, locale, notification_settings, webhook):
         app.register_blueprint(module.blueprint)
 
 

@@ -25,6 +25,7 @@ from portal.sources.words import source_description, source_pace, source_title
 from portal.web import guess_words
 from portal.web.countries import country_name, country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
+from portal.web.returned_download import returned_download
 from portal.web.text_reading import text_reading_of
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
@@ -68,6 +69,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
             page["sentence"] = gettext("The content of this file is no longer available. Upload it again.")
         else:
             page |= _chosen(document, look, fields, remembered=bool(kept))
+            page["returned"] = returned_download(document) if page["mine"] else None
             page["source_in_trouble"] = is_in_trouble(page["source"], now)
             page["text_reading"] = text_reading_of(document, {})
     return page

@@ -4,37 +4,39 @@ it is open. Read-only: it uses `queries` and words.
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app, render_template, request, session
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext
 from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
-from portal.jobs import queries, shares, turns
+from portal.documents.words import fix_words
+from portal.jobs import corrections, queries, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import (
     comes_back_as_it_was,
-    fields_of_job,
     groups_of,
     loss_words,
     own_format,
     own_names,
-    values_of,
 )
+from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
+from portal.jobs.words.statuses import reason_words
+from portal.phone import Reason
 from portal.sources.base import Outcome
-from portal.sources.words import field_label, sample_words, value_words
+from portal.sources.words import sample_words
+from portal.web import result_page
 from portal.web.request_fields import whole
 
 ALL = "all"
 SEARCHES = "row_searches"
 MOST_SEARCHES = 5  # of one browser, in its cookie
-NO_VALUE = "\u2013"  # stands in an address for answers without a value
-ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
 TONES = {
     Outcome.FOUND: "ok",
     Outcome.NOT_FOUND: "idle",
@@ -105,7 +107,11 @@ def row_filter_of(job: ScrapingJob) -> dict[str, Any]:
     after = max(0, request.values.get("after", default=0, type=whole))
     find = request.values.get("find", "")
     text = session.get(SEARCHES, {}).get(find, "")
-    return {"outcome": outcome, "q": text, "find": find if text else "", "after": after}
+    values = result_page.values_asked(job)
+    if values and outcome == Outcome.FAILED and "outcome" not in request.values:
+        outcome = ALL  # only what is found has values
+    found = {"outcome": outcome, "q": text, "find": find if text else "", "after": after, "values": values}
+    return {**found, "kept": {"outcome": outcome, "find": found["find"] or None, **values}}
 
 
 def keep_search(text: str) -> str | None:
@@ -118,6 +124,13 @@ def keep_search(text: str) -> str | None:
     kept = list(session.get(SEARCHES, {}).items())[1 - MOST_SEARCHES :]
     session[SEARCHES] = {**dict(kept), key: text}
     return key
+
+
+def _starts_at(job: ScrapingJob, now: datetime) -> datetime | None:
+    workers = alive_workers(WorkerKind.SCRAPE, now)
+    limit = turns.limit_of_one_person(current_app.config["PORTAL_WORKERS_PER_PERSON"], workers)
+    seconds = turns.starts_in_seconds(job, now, workers, limit)
+    return now + timedelta(seconds=seconds) if seconds is not None else None
 
 
 def version_of(job: ScrapingJob) -> str:
@@ -144,6 +157,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
         "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
         "ahead": ahead,
+        "starts_at": _starts_at(job, now) if ahead is not None else None,
         "summary_code": derived.summary_sentence(job, now).value,
         "cause_code": derived.cause_of(job, now),
         "version": queries.page_version(job, now, ahead),
@@ -161,14 +175,38 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "loss": loss_words(job.document, current_app.extensions["storage"]),
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
+        **fixes_of(job),
     }
 
 
+def fixes_of(job: ScrapingJob) -> dict[str, Any]:
+    """The cells that can be corrected, for their part of the page."""
+    found = corrections.fixes_of(job)
+    names = own_names(job.columns, _header_of(job)) if job.more_columns else {}
+    return {"fixes": found, "fix_groups": _fix_groups(found), "fix_columns": names}
+
+
+def _fix_groups(found: corrections.Fixes | None) -> list[dict[str, Any]]:
+    """The groups as the template of the check page takes them."""
+    groups = []
+    for group in found.groups if found else ():
+        offers = len(group.offered)
+        fix = fix_words(Reason(group.reason), offers) if offers else ""
+        groups.append({
+            "code": group.reason, "cells": group.cells,
+            "sentence": reason_words(group.reason) or gettext("No reason was given."),
+            "fix": fix, "first": group.first, "rows": group.rows,
+        })  # fmt: skip
+    return groups
+
+
 def rows_of(job: ScrapingJob) -> dict[str, Any]:
-    """The filtered rows, and the groups that can be downloaded once the job has ended."""
+    """The filtered rows, and once the job has ended the bars and the groups that can be downloaded."""
     row_filter = row_filter_of(job)
     outcome = None if row_filter["outcome"] == ALL else row_filter["outcome"]
-    found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["after"])
+    values = result_page.as_answered(row_filter["values"])
+    found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["after"], values=values)
+    bars = result_page.bars_of(job, row_filter["values"])
     attempts = queries.attempts(job)
     kept = {(number.row_no, number.column, number.place): queries.kept_at(number, attempts) for number in found.rows}
     return {
@@ -176,26 +214,17 @@ def rows_of(job: ScrapingJob) -> dict[str, Any]:
         "kept_at": {place: at for place, at in kept.items() if at},
         "column_names": own_names(job.columns, _header_of(job)) if job.more_columns else {},
         "groups": [] if derived.is_unfinished(job) else groups_of(job),
-        "choices": _choices(job),
+        "bars": bars,
+        "chosen_values": result_page.chosen_values(job, row_filter["values"]),
+        **result_page.table_of(job, found.rows, bars),
         "rows_open": any(number.outcome == Outcome.WAITING for number in found.rows),
     }
 
 
-def _choices(job: ScrapingJob) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """By which fields the rows can be chosen: each field with its label and its values in words."""
-    if derived.is_unfinished(job):
-        return []
-    found = values_of(job, [field for field in fields_of_job(job) if field not in ONE_PER_NUMBER])
-    return [
-        (field, field_label(field, job.source), [(value or NO_VALUE, value_words(field, value)) for value in values])
-        for field, values in found.items()
-    ]
-
-
-def page(job: ScrapingJob) -> str:
-    """The whole page."""
+def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | None = None) -> str:
+    """The whole page. `refused` is what was typed beside cells and not kept, each with the reason."""
     chosen = request.args.getlist("reasons") if "chosen" in request.args else None
-    own: dict[str, Any] = {"duplicates": queries.duplicates(job)}
+    own: dict[str, Any] = {"duplicates": queries.duplicates(job), "refused": refused or {}}
     if current_user.is_admin:
         own["attempt_rows"] = queries.attempt_rows(job)
     return render_template("jobs/job.html", **facts_of(job, chosen), **rows_of(job), **own)
@@ -246,4 +275,4 @@ def number_row(job: ScrapingJob, number: CellAnswer, rows: dict[str, Any]) -> st
 def shows_all(job: ScrapingJob) -> bool:
     """Whether the page shows rows whatever their outcome, so that an answer changes none but its own row."""
     row_filter = row_filter_of(job)
-    return row_filter["outcome"] == ALL and not row_filter["q"]
+    return row_filter["outcome"] == ALL and not row_filter["q"] and not row_filter["values"]

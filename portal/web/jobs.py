@@ -3,6 +3,7 @@ admins see all; any other job is a 404. Views that change a job are in `job_acti
 """
 
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -25,7 +26,7 @@ from portal.jobs.export import (
 )
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from portal.web import job_page
+from portal.web import job_page, result_page
 from portal.web.access import login_required
 from portal.web.errors import refuse
 from portal.web.locale import in_readers_language
@@ -33,7 +34,6 @@ from portal.web.request_fields import id_list
 
 blueprint = Blueprint("jobs", __name__)
 MAX_IDS_PER_POLL = 100  # a list's page has 25
-COLUMN_FIELDS = ("columns", "summary")  # of an address, about what is added and not which rows
 OFF = ("0", "no")
 
 
@@ -60,7 +60,8 @@ def search_rows(job_id: int) -> Response:
     """Search the rows for a number; the address of the page that follows does not contain it."""
     job = visible_job(job_id)
     key = job_page.keep_search(request.form.get("q", ""))
-    there = url_for("jobs.show", job_id=job.id, outcome=request.form.get("outcome"), find=key, _anchor="rows")
+    kept: dict[str, Any] = {"outcome": request.form.get("outcome"), "find": key, **result_page.values_asked(job)}
+    there = url_for("jobs.show", job_id=job.id, **kept, _anchor="rows")
     return make_response(redirect(there, 303))
 
 
@@ -130,9 +131,7 @@ def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
 def _chosen_rows(job: ScrapingJob) -> RowChoice:
     """What the address chooses: Raises ValueError for an unknown outcome."""
     outcome = request.args.get("outcome", "")
-    fields = [field for field in fields_of_job(job) if field not in COLUMN_FIELDS]
-    wanted = {field: request.args[field] for field in fields if request.args.get(field)}
-    values = tuple((field, "" if value == job_page.NO_VALUE else value) for field, value in wanted.items())
+    values = result_page.as_answered(result_page.values_asked(job))
     return RowChoice(Outcome(outcome) if outcome else None, values)
 
 

@@ -18,12 +18,9 @@ from portal.documents.shown_cells import shown_cell
 from portal.jobs.admin import words
 from portal.jobs.admin.job_list import CappedCount
 from portal.jobs.core import derived, retention
-from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import group_title
 from portal.jobs.words import statuses
 from portal.sources.words import source_title, value_words
-
-NUMBER_FIELDS = ("e164", "national")
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "status_word": statuses.status_words,
@@ -91,10 +88,9 @@ def enumerated(texts: Iterable[Any]) -> Markup:
     return Markup(format_list([Markup("<b>{}</b>").format(text) for text in texts], locale=get_locale()))  # noqa: S704
 
 
-def answer_words(number: CellAnswer) -> str:
-    """One row's answer on one line, without the number itself, which has its own column."""
-    shown = {name: value for name, value in (number.answer or {}).items() if value and name not in NUMBER_FIELDS}
-    return " · ".join(value_words(name, value) for name, value in shown.items())
+def value_word(field: str, value: str) -> str:
+    """One value of an answer in the reader's words; empty without one."""
+    return value_words(field, value) if value else ""
 
 
 def summary_word(job: Any) -> str:
@@ -131,7 +127,7 @@ def set_up(app: Flask) -> None:
         "enumerated": enumerated,
         "summary": summary_word,
         "waits": waits_word,
-        "answer_word": answer_words,
+        "value_word": value_word,
     }
     app.jinja_env.filters.update({name: _at_every_rendering(words_of) for name, words_of in filters.items()})
     app.jinja_env.tests["job_moving"] = derived.is_unfinished

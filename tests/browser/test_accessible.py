@@ -93,7 +93,7 @@ def test_what_unfolds_is_as_good_as_what_is_seen_at_once(portal: Gallery, cookie
             page = profile(tabs, portal, cookies[person], theme, "es").new_page()
             page.set_viewport_size({"width": NARROW, "height": 900})
             page.goto(path)
-            for place, fold in enumerate(page.locator("details:visible > summary").all()):
+            for place, fold in enumerate(page.locator("details > summary:visible").all()):
                 fold.click()
                 keep(page, f"open-{name}-{place}-{theme}")
                 found = [

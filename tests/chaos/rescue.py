@@ -1,4 +1,5 @@
-"""How soon work goes on after a worker's death, against the promise: within one lease and one interval of the sweep.
+"""How soon work goes on after the death of all workers of a file, against the promise: within one lease and one
+interval of the sweep.
 
 Measured in calm weather with a worker to spare: in a storm a job may have to wait for a free worker as well.
 """
@@ -22,7 +23,7 @@ AT_ONCE = 2
 
 
 def ratios(forks: Preloaded, kills: int, seed: int, postgresql: PostgresServer | None = None) -> list[float]:
-    """Seconds from each kill -9 of a worker to the next saved row of its job, over lease + interval."""
+    """Seconds from each kill -9 of a job's workers to its next saved row, over lease + interval."""
     draw = random.Random(seed)
     spans = {
         "SCRAPING_LEASE_SECONDS": str(LEASE_SECONDS), "SCRAPING_CHECK_INTERVAL": str(INTERVAL_SECONDS / 60),
@@ -46,7 +47,7 @@ def ratios(forks: Preloaded, kills: int, seed: int, postgresql: PostgresServer |
 def _round(place: World, jobs: list[int], draw: random.Random) -> list[float]:
     rows = {job_id: place.job(job_id, "processed_numbers") + draw.randint(1, 60) for job_id in jobs}
     wait_until(lambda: all(place.job(job_id, "processed_numbers") > rows[job_id] for job_id in jobs), 60)
-    killed = {job_id: _kill_worker_of(place, job_id) for job_id in jobs}
+    killed = {job_id: _kill_workers_of(place, job_id) for job_id in jobs}
     while len(place.of("scrape")) < 2 * AT_ONCE:
         place.start("scrape")
     gone_on: dict[int, float] = {}
@@ -61,9 +62,11 @@ def _round(place: World, jobs: list[int], draw: random.Random) -> list[float]:
     return [(gone_on[job_id] - at) / PROMISE for job_id, (at, _) in killed.items()]
 
 
-def _kill_worker_of(place: World, job_id: int) -> tuple[float, int]:
-    horse = int(place.job(job_id, "worker").rsplit(":", 1)[1])
-    worker = next(worker for worker in place.of("scrape") if horse in worker.horses())
+def _kill_workers_of(place: World, job_id: int) -> tuple[float, int]:
+    held = "SELECT worker FROM holders WHERE job_id = ? AND attempt = ?"
+    horses = {int(name.rsplit(":", 1)[1]) for (name,) in place.query(held, job_id, place.job(job_id, "attempt"))}
     at = time.monotonic()
-    worker.kill()
+    for worker in place.of("scrape"):
+        if horses & {*worker.horses()}:
+            worker.kill()
     return at, int(place.job(job_id, "processed_numbers"))

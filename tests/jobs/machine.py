@@ -20,7 +20,7 @@ from portal.jobs.attempt import save as saving
 from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.core import ledger
-from portal.jobs.core.job_tables import CellAnswer, Event, EventKind
+from portal.jobs.core.job_tables import CellAnswer, Event, EventKind, Number, NumberCell
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.share_tables import Share
 from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
@@ -66,7 +66,7 @@ class JobMachine(RuleBasedStateMachine):
         self.final_rounds: set[int] = set()  # rounds in which the job failed for good
         self.seen_silent: list[tuple[int, datetime | None]] = []  # what a sweep read and has not acted on yet
         self.before: tuple[Status, int] = (Status.PENDING, 0)
-        self.completions = 0
+        self.completions = self.corrections = 0
         self.lost_alone: Counter[int] = Counter()  # number → workers lost with nothing else in hand
         self.by_hand = False  # whether the last step was an admin's time-out
 
@@ -340,6 +340,34 @@ class JobMachine(RuleBasedStateMachine):
         may = job.status in (*RETRYABLE, Status.CANCELLED) and not stale and unanswered > 0
         assert self.done(commands.retry(self.id, job.round - stale, "alice", self.now)) is may
 
+    @precondition(lambda self: self.before[0] in ENDED)  # most runs are for the workers
+    @rule(stale=st.booleans(), row=st.integers(2, 13), known=st.booleans(), twice=st.booleans())
+    def correct(self, stale: bool, row: int, known: bool, twice: bool) -> None:
+        """A person writes a number beside a cell: a new one or one of the job's, alone or with another."""
+        job = self.job()
+        at = self.rows_to_fix()
+        ends = job.status in ENDED and job.next_retry_at is None
+        own = cast.mobile(row % 9) if known else cast.mobile(20 + self.corrections)
+        numbers = f"+34{own}" + (f" / +34{cast.mobile(40 + self.corrections)}" if twice else "")
+        asked = {one.e164 for one in self.numbers() if one.outcome not in FINAL}
+        may = ends and not stale and row in at and at[row] != numbers
+        moved = ScrapingJob.correct(self.id, job.round - stale, {(row, 0): numbers}, "alice", self.now)
+        assert self.done(moved) is may
+        if may:
+            self.corrections += 1
+            new = {one.e164 for one in self.numbers() if one.outcome not in FINAL} - asked
+            assert new <= {*numbers.split(" / ")}, "a number that nobody wrote is looked up"
+
+    def numbers(self) -> list[Number]:
+        query = select(Number).where(Number.job_id == self.id)
+        return list(db.session.scalars(query, execution_options={"populate_existing": True}))
+
+    def rows_to_fix(self) -> dict[int, str | None]:
+        """The rows that can be corrected, with their corrections so far."""
+        bad = CellAnswer.outcome.in_((Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED))
+        found = db.session.scalars(select(CellAnswer).where(CellAnswer.job_id == self.id, bad))
+        return {one.row_no: one.corrected for one in found}
+
     @rule()
     def cancel(self) -> None:
         may = Status.CANCELLED in MOVES[self.job().status]
@@ -396,8 +424,18 @@ class JobMachine(RuleBasedStateMachine):
         assert [job.found_count, job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count] == [
             counts[o] for o in (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED, Outcome.FAILED)
         ]
-        kept = {r.number_no: f"{r.outcome} by {r.answer['by']}" for r in rows if r.answer and r.outcome in FINAL}
+        kept = {
+            one.no: f"{one.outcome} by {one.answer['by']}"
+            for one in self.numbers()
+            if one.answer and one.outcome in FINAL
+        }
         assert kept == self.saved, "a saved answer changed or is gone"
+        cells = select(NumberCell.number_no, NumberCell.row_no, NumberCell.repeats).where(NumberCell.job_id == self.id)
+        standing = [tuple(row) for row in db.session.execute(cells) if row.number_no]
+        for one in self.numbers():
+            of_one = [(row_no, repeats) for no, row_no, repeats in standing if no == one.no]
+            assert len(of_one) == one.cells and (one.cells or one.outcome in FINAL)
+            assert not one.cells or [row_no for row_no, repeats in of_one if not repeats] == [one.first_row]
         db.session.commit()
 
     @invariant()
@@ -428,7 +466,7 @@ class JobMachine(RuleBasedStateMachine):
     @invariant()
     def it_is_completed_once(self) -> None:
         written = select(func.count()).where(Event.job_id == self.id, Event.kind == EventKind.COMPLETED)
-        assert db.session.scalar(written) == self.completions <= 1
+        assert db.session.scalar(written) == self.completions <= 1 + self.corrections
         db.session.commit()
 
     @invariant()

@@ -200,6 +200,34 @@ def test_the_page_counts_those_who_are_really_ahead(
     assert turns.jobs_ahead(jobs[0], NOW) is None
 
 
+@pytest.mark.parametrize(
+    ("workers", "running", "ahead", "later", "seconds"),
+    [
+        (2, [("a", 6000)], [], 0, 0),  # one is free
+        (1, [("a", 500)], [], 0, 5),  # 100 a second
+        (1, [("a", 90_000)], [], 0, 60),  # it gives way after its turn
+        (1, [("a", 90_000)], [], 45, 15),
+        (1, [("c", 9000)], [], 0, 90),  # but not to its own person's
+        (1, [("a", 1000)], [("b", 10), ("a", 1000)], 0, 10.1),
+        (2, [("a", 1000), ("b", 2000)], [("b", 10), ("b", 3000)], 0, 10),
+        (0, [], [], 0, None),
+    ],
+)
+def test_the_page_says_when_a_file_starts(app, counting, workers, running, ahead, later, seconds) -> None:
+    people = {name: make_user(f"{name}@example.com") for name in "abc"}
+    for name, left in running:
+        job = queued(app, people[name], left=left)
+        assert taken(NOW)
+        hold(job)
+    for name, left in ahead:
+        queued(app, people[name], left=left)
+    mine = queued(app, people["c"], left=20_000)
+    said = turns.starts_in_seconds(mine, NOW + later * SECOND, workers, limit=ANY)
+    assert said == (pytest.approx(seconds) if seconds is not None else None)
+    short = turns.starts_in_seconds(queued(app, people["c"], left=5), NOW, 2, limit=1)
+    assert short is not None and (said is None or short <= said + later)
+
+
 def test_a_message_whose_job_had_to_give_way_is_made_up_for(
     app: Flask, alice: User, counting: Any, monkeypatch
 ) -> None:

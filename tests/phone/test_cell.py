@@ -86,6 +86,8 @@ def test_other_types_and_countries(text: str, country: str, e164: str, national:
         ("200000000", Reason.UNKNOWN_RANGE),
         ("+999 612345678", Reason.UNKNOWN_COUNTRY),
         ("00999612345678", Reason.UNKNOWN_COUNTRY),
+        ("6000000.00", Reason.AMOUNT),
+        ("6000000,0", Reason.TOO_SHORT),
         ("6,12E+08", Reason.EXCEL_DAMAGED),
         ("4.41E+11", Reason.EXCEL_DAMAGED),
         ("3.46E+10", Reason.EXCEL_DAMAGED),

@@ -13,7 +13,7 @@ from portal.jobs.core.status import Status
 from portal.jobs.metrics.periods import Span
 from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import expiry
-from portal.web.charts import Series, nice, stacked
+from portal.web.metrics.charts import Series, nice, stacked
 from portal.web.tables import Column, Table
 from tests.support import cast, scenes
 

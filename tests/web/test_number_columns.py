@@ -106,7 +106,9 @@ def ended(app: Flask, as_alice: FlaskClient, document_id: int) -> str:
 
 def rows_on(page: str) -> list[tuple[str, str, str]]:
     """Row, column and number of each line of the table."""
-    found = re.findall(r'data-label="Row">(\d+)</td>\s*<td data-label="Column">(.*?)</td>\s*<td[^>]*>(.*?)</td>', page)
+    page = page.partition('id="job-rows"')[2]
+    line = r'data-label="Row">(\d+)</td>.*?data-label="Column">(.*?)</td>\s*<td[^>]*>(.*?)</td>'
+    found = re.findall(line, page, re.S)
     return [(row, column, " ".join(re.sub("<[^>]*>", " ", cell).split())) for row, column, cell in found]
 
 

@@ -3,8 +3,8 @@
 It limits its own memory, time and file size first, and dies with its parent. A crash in here does not harm the portal:
 a hostile workbook of 1.4 KiB aborts the parser, and no `try` catches that. It writes one JSON object to stdout:
 {"sheets": [...]} or {"problem": code, "facts": {...}}. It must not know the database. The parsers are imported inside
-functions, so that they too are loaded under the limits. TASK is `read`, for the rows of each sheet, or `convert`, for
-an old workbook as `converted.xlsx`.
+functions, so that they too are loaded under the limits. TASK is `read`, for the rows of each sheet, `convert`, for
+an old workbook as `converted.xlsx`, or `convert_and_read`.
 """
 
 import errno
@@ -53,7 +53,7 @@ def confine(limits: ReadLimits, parent: int, path: Path, folder: Path) -> None:
 
 def read_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
     """Write each sheet's rows to `<n>.jsonl` in `folder`; return one dictionary of facts a sheet. Raises Unreadable."""
-    from portal.documents.reader import file_type, sheet_file
+    from portal.documents.reader import file_mark, file_type, sheet_file
 
     kind = file_type.file_type_of(path, said["name"])
     budget = sheet_file.Budget(limits)
@@ -72,6 +72,8 @@ def read_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits
                 raise
             facts |= {"problem": error.problem, "problem_facts": error.facts}  # the other sheets may still be usable
         found.append(facts)
+    if found and kind == file_type.FileType.ZIP:
+        found[0]["mark"] = file_mark.mark_of(path)
     return found
 
 
@@ -105,7 +107,13 @@ def convert_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLim
     return [{"name": name} for name in convert.convert(path, said["name"], folder / CONVERTED, limits)]
 
 
-TASKS = {"read": read_into, "convert": convert_into}
+def convert_and_read(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
+    """Do both tasks. For small files: what both need of the memory counts together."""
+    convert_into(path, said, folder, limits)
+    return read_into(folder / CONVERTED, said, folder, limits)
+
+
+TASKS = {"read": read_into, "convert": convert_into, "convert_and_read": convert_and_read}
 
 
 def _report(task: str, path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> dict[str, Any]:

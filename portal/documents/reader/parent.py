@@ -40,6 +40,7 @@ runpy.run_module("portal.documents.reader.child", run_name="__main__", alter_sys
 """
 _PORTAL = Path(__file__).resolve().parents[2]
 _REPORT_BYTES = 1024 * 1024
+TOGETHER_BYTES = 4 * 1024 * 1024  # old workbooks up to it are converted and read by one process
 STEP_SECONDS = 0.25  # how soon a stop is noticed
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class SheetFacts:
     total_rows: list[int] = field(default_factory=list)  # that sum up the list or end it, as Excel counts
     far: int = 0  # cells far to the right that are left aside
     text: dict[str, Any] = field(default_factory=dict)  # of a text file: the fields of its csv_text.TextDialect
+    mark: str = ""  # of the portal's own download that this is, on the first sheet: see file_mark
 
     @property
     def data_rows(self) -> int:
@@ -168,6 +170,8 @@ def _read_by_xlsx(
     """Read the xlsx that the file is converted to, or the file itself; return the reports and which one was read."""
     if is_converted(path, file_name):
         try:
+            if path.stat().st_size <= TOGETHER_BYTES:
+                return _run_child("convert_and_read", path, file_name, folder, limits, stopped), folder / CONVERTED
             _run_child("convert", path, file_name, folder, limits, stopped)
             return _run_child("read", folder / CONVERTED, file_name, folder, limits, stopped), folder / CONVERTED
         except MachineFailed:

@@ -9,7 +9,7 @@ import datetime
 import json
 import math
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -211,6 +211,16 @@ def rows(sheet_path: Path, width: int = 0) -> Iterator[tuple[int, list[Cell]]]:
             if len(cells) < width:
                 cells += [None] * (width - len(cells))
             yield row_no, cells
+
+
+def rows_at(sheet_path: Path, numbers: Collection[int]) -> dict[int, list[Cell]]:
+    """Read only the rows with these numbers, as Excel counts; those after the last row are left out."""
+    if not numbers:
+        return {}
+    first, last = min(numbers), max(numbers)
+    with sheet_path.open("rb") as file:
+        lines = enumerate(islice(file, first - 1, last), start=first)
+        return {row_no: json.loads(line) for row_no, line in lines if row_no in numbers}
 
 
 def header_of(sheet_path: Path, header_row: int, width: int = 0) -> list[str]:

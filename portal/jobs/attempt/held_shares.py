@@ -122,6 +122,12 @@ class HeldShares(Mapping[str, WaitingNumber]):
 
         return committed
 
+    def acquit(self, numbers: Iterable[WaitingNumber]) -> None:
+        """Suspect these numbers no more of stopping the process, and commit."""
+        nos = [number.no for number in numbers]
+        shares.acquit(self.holding, {self._share_of[no] for no in nos if no in self._share_of}, nos)
+        db.session.commit()
+
     def forget(self, e164s: Iterable[str]) -> None:
         """Forget numbers whose answers are saved."""
         for e164 in e164s:

@@ -178,6 +178,9 @@ class _Attempt(AttemptOutcome):
             self.buffer.save()
             blocked = getattr(self.session, "blocked_numbers", ())
             return self._end_refused(source_name, stopped.reason, blocked)
+        finally:
+            if close := getattr(self.session, "close", None):  # others may be waiting for its places
+                close()
         self.buffer.save()
         if self.buffer.paused or self.buffer.ends or self.conditions.stopped():
             return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
@@ -269,11 +272,18 @@ class _Attempt(AttemptOutcome):
 
         queue = NumberQueue(first, group_size, tries, more=lambda: self._take_share(source, group_size))
         self._stream(guarded, queue, source)
-        while held.suspects_left and not interrupted():
+        late: list[str] = []  # went alone and were refused: whose fault it is shows when another one is answered
+        if held.suspects_left:
             buffer.save()  # so that what stops the process is looked for among as few numbers as possible
+        while held.suspects_left and not interrupted():
             share = self._take_share(source, group_size, suspects=True)
-            self._stream(guarded, NumberQueue(share, group_size, tries), source)
+            self._stream(guarded, NumberQueue(share, group_size, tries), source, late if len(share) == 1 else None)
+            buffer.save()
+            if not interrupted() and (left := [held[number] for number in share if number in held]):
+                until_back(partial(self._acquit, left))
             held.suspects_left = bool(share)
+        if late:
+            self._stream(guarded, NumberQueue(late, group_size, tries), source)
         # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
         if session.silent and self.exhausted and not interrupted():
             self.silent_seconds = until_back(lambda _: self._silent_seconds())
@@ -281,8 +291,13 @@ class _Attempt(AttemptOutcome):
             for e164, answer in self.exhausted:
                 buffer.add(e164, held[e164], answer)
 
-    def _stream(self, lookup: Lookup, queue: NumberQueue, source: Source) -> None:
-        """Look up the numbers of the queue, and save their answers as they come in."""
+    def _acquit(self, numbers: Sequence[WaitingNumber], _repeated: bool) -> None:
+        """Suspect numbers no more that are left without an answer: the process has outlived them."""
+        self.held.acquit(numbers)
+
+    def _stream(self, lookup: Lookup, queue: NumberQueue, source: Source, late: list[str] | None = None) -> None:
+        """Look up the numbers of the queue, and save their answers as they come in. Those that have to be asked about
+        after all others are added to `late`, if it is given."""
         buffer = self.buffer
         for received in stream(lookup, queue, source.concurrency, self._interrupted, drain_seconds(source)):
             if received is not None:
@@ -300,6 +315,9 @@ class _Attempt(AttemptOutcome):
                     if not cause.asks_again:
                         queue.settle()
                         buffer.add(e164, self.held[e164], answer, fresh=True)
+                    elif cause.late and late is not None:
+                        queue.settle()
+                        late.append(e164)
                     # Only a definite answer is written: a number that will be looked up again stays waiting.
                     elif not queue.retry(e164, free=cause.free, late=cause.late):
                         queue.settle()

@@ -15,7 +15,6 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import Holding
 from portal.jobs.turns import someone_has_fewer
 
-TURN_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 WAITED = timedelta(seconds=10)  # a worker that is free takes a job sooner: its owner does not wait
 

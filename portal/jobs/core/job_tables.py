@@ -16,9 +16,11 @@ from portal.sources.base import Outcome
 
 
 class Number(Model):
-    """One distinct telephone number of a job, and its answer. While the job exists, none is added or removed.
+    """One distinct telephone number of a job, and its answer. While a worker has the job, none is added or removed;
+    corrections of a job that has ended add some.
 
-    It is looked up once, wherever it stands: `NumberCell` says where.
+    It is looked up once, wherever it stands: `NumberCell` says where. One with an answer stays also when its only cell
+    was corrected, so that it is not paid for twice.
     """
 
     __tablename__ = "numbers"
@@ -26,7 +28,7 @@ class Number(Model):
     job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
     no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # in the order of the file, from 1
     e164: Mapped[str] = mapped_column(String(20))
-    cells: Mapped[int]  # how many cells it stands in; the job's counters count cells
+    cells: Mapped[int]  # how many cells it stands in, 0 after a correction; the job's counters count cells
     first_row: Mapped[int]  # the row of the first of them, as Excel counts, from 1
     outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome), default=Outcome.WAITING)
     reason: Mapped[str | None] = mapped_column(String(40))  # a CauseCode
@@ -156,6 +158,7 @@ class EventKind(StrEnum):
     LOST = "lost"
     RETRY_DUE = "retry_due"
     RETRIED = "retried"
+    CORRECTED = "corrected"
     CANCELLED = "cancelled"
     PAUSED = "paused"
     RESUMED = "resumed"

@@ -27,7 +27,8 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.TIMEOUT: frozenset({Status.RETRYING, Status.CANCELLED}),
     # only rows without an answer are looked up
     Status.CANCELLED: frozenset({Status.RETRYING}),
-    Status.COMPLETED: frozenset(),
+    # corrected cells are looked up
+    Status.COMPLETED: frozenset({Status.RETRYING}),
 }
 
 WAITING = (Status.PENDING, Status.RETRYING)  # a worker may claim these

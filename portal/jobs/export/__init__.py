@@ -10,7 +10,7 @@ once, side by side, and neither is ever whole in memory.
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
@@ -41,7 +41,7 @@ from portal.jobs.export.columns import (
 )
 from portal.jobs.export.copy import comes_back_as_it_was, extra_sheets, loss_words, open_copy, own_format, own_formats
 from portal.jobs.export.csv_file import csv_pieces
-from portal.jobs.export.download_groups import Group, RowChoice, UnknownGroup, groups_of, is_group, values_of
+from portal.jobs.export.download_groups import Group, RowChoice, UnknownGroup, counts_by_value, groups_of, is_group
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
 from portal.jobs.export.lines import ExportPlan, RowFilter, added_rows, fields_of_job, plan_for
 from portal.jobs.export.names import download_name, group_title
@@ -54,10 +54,10 @@ from portal.jobs.models import ScrapingJob
 __all__ = [
     "LONGEST_NAME", "MIMETYPES", "OF_ENDING", "Column", "ColumnChoice", "ColumnsRefused", "Download", "FileFormat",
     "Group", "NotTheirFormat", "Pick", "ResultPreview", "RowChoice", "RowFilter", "UnknownGroup", "answers_added",
-    "checked", "choice_from", "columns_of", "comes_back_as_it_was", "download_name", "empty_columns", "export",
-    "fields_of_job", "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice", "kept_or_default",
-    "loss_words", "open_download", "own_format", "own_names", "preview_columns", "preview_result", "titles_of",
-    "values_of", "write_export",
+    "checked", "choice_from", "columns_of", "comes_back_as_it_was", "counts_by_value", "download_name", "empty_columns",
+    "export", "fields_of_job", "forget_choice", "group_title", "groups_of", "keep_choice", "kept_choice",
+    "kept_or_default", "loss_words", "open_download", "own_format", "own_names", "preview_columns", "preview_result",
+    "titles_of", "write_export",
 ]  # fmt: skip
 
 PIECE_BYTES = 256 * 1024
@@ -144,15 +144,17 @@ def open_download(
     sheets = extra_sheets(own, plan) if own is not None else []
     totals = [summary_sheet(job, plan, utcnow())] if columns.with_summary and not plan.selects else []
     db.session.commit()
+    # What is written in the terminal has a job that ends with the command.
+    mark = plan.mark if extension is None else ""
     if own is not None:
-        return Download(own.copy(added_rows(plan), [*sheets, *totals]), own.close, own.extension)
+        return Download(own.copy(added_rows(plan), [*sheets, *totals], mark), own.close, own.extension)
     if extension not in (None, kind.value) or kind == FileFormat.ODS:
         raise NotTheirFormat(extension)
     if not plan.sheet_path.is_file():
         raise FileNotFoundError(plan.sheet_path)
     if kind == FileFormat.CSV:
         return Download(csv_pieces(plan), lambda: None, kind.value)
-    file = _written(plan, formats, totals)
+    file = _written(replace(plan, mark=mark), formats, totals)
     size = file.seek(0, 2)
     file.seek(0)
     return Download(_pieces(file), file.close, kind.value, size, is_replacement)

@@ -49,8 +49,8 @@ class Copy(Protocol):
     def first_added(self) -> int:
         """The position (from 0) of the first added column."""
 
-    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
-        """The copy with these rows and more sheets, piece by piece."""
+    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = (), mark: str = "") -> Iterator[bytes]:
+        """The copy with these rows, more sheets and the job's mark, piece by piece. A text has no place for a mark."""
 
     def close(self) -> None:
         """Close the person's file. Closing twice is fine."""

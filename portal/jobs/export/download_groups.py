@@ -91,18 +91,22 @@ def in_group(key: str, row: Row) -> bool:
     return key == MOBILES or answer.get("original_operator", "") == operator_of(key)
 
 
-def values_of(job: ScrapingJob, fields: Sequence[str]) -> dict[str, list[str]]:
-    """The values that each field has in this job's answers, for fields with a few of them: at least two, at most 60.
+def counts_by_value(job: ScrapingJob, fields: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    """In how many cells of the file each value of a field stands, for fields with at most 60 values of which one is
+    not empty: the most frequent first, and "" for answers without one last.
 
     Reads all answers: use it when a page is opened, not on every poll.
     """
     found = {}
     for field in fields:
         value = Number.answer[field].as_string().label("one_value")
-        answered = (Number.job_id == job.id, Number.outcome == Outcome.FOUND)
-        values = db.session.scalars(select(value).where(*answered).group_by("one_value").limit(MOST_VALUES + 1)).all()
-        if 1 < len(values) <= MOST_VALUES:
-            found[field] = sorted({one or "" for one in values})
+        answered = (Number.job_id == job.id, Number.outcome == Outcome.FOUND, Number.cells > 0)
+        counted = select(value, func.sum(Number.cells)).where(*answered).group_by("one_value").limit(MOST_VALUES + 1)
+        cells: dict[str, int] = {}
+        for one, count in db.session.execute(counted):
+            cells[one or ""] = cells.get(one or "", 0) + int(count)
+        if any(cells) and len(cells) <= MOST_VALUES:
+            found[field] = sorted(cells.items(), key=lambda item: (not item[0], -item[1], item[0]))
     return found
 
 
@@ -111,13 +115,13 @@ def groups_of(job: ScrapingJob) -> list[Group]:
 
     Reads all rows of the job: use it when a page is opened, not on every poll.
     """
-    unique = db.session.scalar(select(func.count()).where(Number.job_id == job.id)) or 0
+    unique = db.session.scalar(select(func.count()).where(Number.job_id == job.id, Number.cells > 0)) or 0
     kind = Number.answer["line_type"].as_string().label("kind_of_line")
     operator = Number.answer["original_operator"].as_string().label("range_holder")
     # Grouped by label: for PostgreSQL the same expression with another bind parameter is another expression.
     counted = (
         select(kind, operator, func.count())
-        .where(Number.job_id == job.id, Number.outcome == Outcome.FOUND)
+        .where(Number.job_id == job.id, Number.outcome == Outcome.FOUND, Number.cells > 0)
         .group_by("kind_of_line", "range_holder")
     )
     operators: dict[str, int] = {}

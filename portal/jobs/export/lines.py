@@ -23,6 +23,7 @@ from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import CellAnswer, Number
+from portal.jobs.download_mark import written_mark
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.answer_cells import TO_FIX, AnswerCells, NumberResult
 from portal.jobs.export.column_templates import empty_beside, empty_columns
@@ -85,6 +86,7 @@ class ExportPlan:
     own_headings: tuple[str, ...] = ()  # the person's, which no added one repeats
     more_columns: tuple[int, ...] = ()  # with numbers, besides `column`
     left_out: frozenset[tuple[int, str]] = frozenset()  # beside which of them which added column is not wanted
+    mark: str = ""  # by which the file is recognised when it comes back
 
     @property
     def selects(self) -> bool:
@@ -166,6 +168,7 @@ def plan_for(
         time_zone=str(get_timezone()),
         about=f"{source_title(job.source)} {version}".strip(),
         own_headings=tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else (),
+        mark=written_mark(job.id, next((name for one, name in zip(added, names, strict=True) if one.id == ROW), "")),
     )
 
 

@@ -15,6 +15,7 @@ from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet, _preserve_whitespace
 
+from portal.documents.reader.file_mark import PROPERTY
 from portal.documents.reader.sheet_file import MAX_CELL_CHARACTERS, Cell, column_letter, text_of
 from portal.jobs.export.formats import Shows
 from portal.jobs.export.lines import ExportPlan, Line, lines
@@ -63,6 +64,8 @@ def write_lines(
     """The same with the lines given."""
     workbook = Workbook(out, {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False})
     workbook.set_properties({"comments": plan.about})
+    if plan.mark:
+        workbook.set_custom_property(PROPERTY, plan.mark, "text")
     sheet = _add_sheet(workbook, plan.sheet_name)
     _Writer(workbook, sheet, plan, formats or {}).write(all_lines)
     if plan.header_row == 0:

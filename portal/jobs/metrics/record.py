@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
@@ -155,6 +155,20 @@ def _update_now(job: JobColumns, now: datetime) -> None:
         db.session.add(JobEnd(**end.as_row()))
     write(changes)
     _set_ended_at(job, now if ended else None)
+
+
+def recount(job: JobColumns) -> None:
+    """Count the end of a job anew whose cells were corrected without a new attempt. The moment of its end stays."""
+    before = db.session.get(JobEnd, job.id, populate_existing=True)
+    if before is None:
+        return
+    old = CountedEnd.from_row(before)
+    names: dict[str, Any] = {"found": job.found_count, "not_found": job.not_found_count, "invalid": job.invalid_count,
+             "rejected": job.rejected_count, "failed": job.failed_count}  # fmt: skip
+    new = replace(old, **names)
+    for name, count in names.items():
+        setattr(before, name, count)
+    write([(old, -1), (new, 1)])
 
 
 def record_deletion(job: JobColumns, now: datetime) -> None:

@@ -138,6 +138,15 @@ def _retried(facts: dict[str, Any]) -> str:
     return _joined(requested, _why(facts))
 
 
+def _corrected(facts: dict[str, Any]) -> str:
+    cells, numbers = _whole(facts, "cells"), _whole(facts, "numbers")
+    corrected = ngettext(
+        "%(n)s cell was corrected.", "%(n)s cells were corrected.", cells, n=format_decimal(cells)
+    )  # fmt: skip
+    asked = ngettext("%(n)s number to look up.", "%(n)s numbers to look up.", numbers, n=format_decimal(numbers))
+    return _joined(corrected, asked if numbers else None)
+
+
 def _cancelled(facts: dict[str, Any]) -> str:
     return _joined(gettext("Cancelled. What is ready is kept."), _ready(facts), _why(facts))
 
@@ -199,6 +208,7 @@ LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
     EventKind.LOST: ("warn", _lost),
     EventKind.RETRY_DUE: ("run", _retry_due),
     EventKind.RETRIED: ("run", _retried),
+    EventKind.CORRECTED: ("run", _corrected),
     EventKind.CANCELLED: ("idle", _cancelled),
     EventKind.PAUSED: ("idle", lambda facts: gettext("Paused.")),
     EventKind.RESUMED: ("run", lambda facts: gettext("Resumed.")),

@@ -13,11 +13,10 @@ from portal.database import db
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
-from portal.jobs import source_trial
+from portal.jobs import source_trial, turns
 from portal.jobs.admin import operation_runner
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.attempt.runner import Conditions, run
-from portal.jobs.attempt.turn import TURN_SECONDS
 from portal.jobs.core.status import Status
 from portal.jobs.dispatch import push_job, push_operation, queue_is_empty, ring_to_join
 from portal.jobs.export.copy import look_ahead
@@ -26,7 +25,7 @@ from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
 from portal.jobs.quotas import rows_for_document
 from portal.jobs.sweep import steps
-from portal.jobs.turns import Chosen, next_job
+from portal.jobs.turns import TURN_SECONDS, Chosen, next_job
 
 STOP = threading.Event()  # set when the worker has to stop: finish what is in flight, save, hand back
 FENCED_EXIT = 3
@@ -101,8 +100,8 @@ class _Bell:
 
 def limit_of_one_person(now: datetime) -> int:
     """How many workers one person's long files may have: by default all that are alive but one."""
-    limit: int = current_app.config["PORTAL_WORKERS_PER_PERSON"]
-    return limit or max(1, alive_workers(WorkerKind.SCRAPE, now) - 1)
+    setting: int = current_app.config["PORTAL_WORKERS_PER_PERSON"]
+    return setting or turns.limit_of_one_person(setting, alive_workers(WorkerKind.SCRAPE, now))
 
 
 def ring_for_the_next(now: datetime) -> None:

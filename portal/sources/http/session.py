@@ -138,6 +138,10 @@ class SourceSession:
         except BadValue:
             raise SourceStopped(CauseCode.RECIPE_BROKEN) from None
 
+    def close(self) -> None:
+        """Let others have this session's places at the source."""
+        self._places.close()
+
     def exchange(self, filled: FilledRequest, request: Request, *, fetching: bool = False) -> SourceResponse:
         """Send within the rate limit. Raises NoResponse, RequestInterrupted, SourceBusy or SourceStopped.
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 
 from redis import Redis
 
@@ -83,9 +84,8 @@ class HttpSource:
 
     def lookup(self, e164: str) -> Answer:
         """The answer for one number, from a single try."""
-        return self.open_session(lambda: False, NoTickets()).lookup_many([e164]).get(e164) or Answer(
-            Outcome.FAILED, reason=CauseCode.TEMPORARY
-        )
+        with closing(self.open_session(lambda: False, NoTickets())) as session:
+            return session.lookup_many([e164]).get(e164) or Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
 
 
 def facts_of(recipe: Recipe) -> SourceFacts:

@@ -2,9 +2,9 @@
 
 A request needs a place. Each attempt holds a share of the source's places in Redis and hands them to its threads, so
 that most requests cost no call: Redis is asked when the share is too small, once a second to keep it, and when the
-attempt needs no place any more. Attempts that want places get equal shares; where there are more attempts than places,
-they take turns. Knows no job and no request. The step that runs inside Redis is `concurrency_limiter.lua`, and
-is used only here.
+attempt has needed no place for a moment or is closed. Attempts that want places get equal shares; where there are more
+attempts than places, they take turns. Knows no job and no request. The step that runs inside Redis is
+`concurrency_limiter.lua`, and is used only here.
 
 Where its promise ends: the places of a worker that was killed come back after LEASE_SECONDS. A worker that stood still
 for longer than that, and a Redis that was emptied, may let a source have too many requests for a moment. With Redis
@@ -32,10 +32,13 @@ SCRIPT = Path(__file__).with_suffix(".lua").read_text(encoding="utf-8")
 
 LEASE_SECONDS = 10.0
 RENEW_SECONDS = 1.0
+IDLE_SECONDS = 0.25  # without any request, until the places are given back: one at a time would ask twice for each
+GATHER_SECONDS = 0.005  # in which the threads that start together come to want a place, and are asked for together
 # Between two questions of a process that wants more places than it got. One that has some asks more and more rarely
 # while the answer stays the same, until renewing its share does: at 40 requests a second, three processes would else
 # ask almost as often as they send requests.
 ASK_SECONDS, RAREST_ASK_SECONDS = 0.1, 2.0
+RAREST_FIRST_SECONDS = 0.4  # while it has none: a small file should not wait for long behind a large one
 PATIENCE_SECONDS = 2.0  # a waiting process that has not asked for so long is gone
 TURN_SECONDS = 2.0  # how long a process may hold its place while others have none
 LONGEST_WAIT = 60.0  # without any place, after which the worker is freed
@@ -56,6 +59,8 @@ class ConcurrencyLimiter:
         self._peak = 0  # the most places that could have been used since Redis was last asked
         self._known = False  # whether Redis has ever said how many places these are
         self._satisfied = True  # whether the last answer was all that was wanted
+        self._gathering = False  # whether a thread is about to ask for all
+        self._idle_since = 0.0
         self._asked_at = self._away_until = 0.0
         self._ask_seconds = ASK_SECONDS
         self._without_place_since: float | None = None
@@ -81,7 +86,7 @@ class ConcurrencyLimiter:
                     raise WaitInterrupted
             finally:
                 self._waiting -= 1
-                if not self._in_flight and not self._waiting:
+                if self._is_idle():
                     self._ask()
             self._keep_renewing()
 
@@ -89,13 +94,26 @@ class ConcurrencyLimiter:
         """End what `take` began."""
         with self._changed:
             self._in_flight -= 1
-            idle = not self._in_flight and not self._waiting
-            if idle or (self._in_flight >= self._granted and (not self._in_flight or self._may_ask())):
+            if self._in_flight >= self._granted and (not self._in_flight or self._may_ask()):
                 self._ask()  # other attempts may be waiting for it
+            self._idle_since = time.monotonic()
             self._changed.notify()
 
+    def close(self) -> None:
+        """Give all places back: no request follows, as far as is known."""
+        with self._changed:
+            if self._granted and self._is_idle():
+                self._ask()
+
+    def _is_idle(self) -> bool:
+        return not self._in_flight and not self._waiting
+
     def _has_place(self) -> bool:
-        if self._in_flight >= self._granted and self._granted < self.limit and self._may_ask():
+        if self._in_flight >= self._granted and self._granted < self.limit and self._may_ask() and not self._gathering:
+            if self._granted:
+                self._gathering = True
+                self._changed.wait(GATHER_SECONDS)
+                self._gathering = False
             self._ask()
         return self._in_flight < self._granted
 
@@ -132,8 +150,9 @@ class ConcurrencyLimiter:
             self._granted = max(self._granted, 1 if self._known else self.limit)
             log.warning("redis is away; the attempt keeps its places", source=self.name, error=str(error))
         self._satisfied = self._granted >= wanted
-        same = not self._satisfied and self._granted == before > 0
-        self._ask_seconds = min(2 * self._ask_seconds, RAREST_ASK_SECONDS) if same else ASK_SECONDS
+        same = not self._satisfied and self._granted == before
+        rarest = RAREST_ASK_SECONDS if self._granted else RAREST_FIRST_SECONDS
+        self._ask_seconds = min(2 * self._ask_seconds, rarest) if same else ASK_SECONDS
         if self._granted > self._in_flight:
             self._changed.notify(self._granted - self._in_flight)
 
@@ -144,9 +163,14 @@ class ConcurrencyLimiter:
 
     def _renew(self) -> None:
         while True:
-            time.sleep(RENEW_SECONDS)
+            time.sleep(min(RENEW_SECONDS, IDLE_SECONDS))
             with self._changed:
-                if not self._in_flight and not self._waiting:
+                now = time.monotonic()
+                if not self._is_idle():
+                    if now - self._asked_at >= RENEW_SECONDS:
+                        self._ask()
+                elif now - self._idle_since >= IDLE_SECONDS:
+                    if self._granted:
+                        self._ask()
                     self._renewer = None
                     return
-                self._ask()

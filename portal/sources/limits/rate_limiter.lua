@@ -11,7 +11,8 @@
 --   2 rate to start at   3 ceiling   4 floor, in requests a second
 --   5 slot: the longest wait; pause: its length, in microseconds
 --   6 factor of a cut    7 factor of growth   8 microseconds within which all refusals count as one
---   9 seconds of slots that one call may take   10 seconds after which an unused source is forgotten
+--   9 seconds of slots that one call may take ahead   10 seconds after which an unused source is forgotten
+--   11 how many slots are wanted now; those are taken that are not too far away
 --
 -- Returns the wait and the rest of a pause, both in microseconds, the rate, and how many slots were taken. A negative
 -- wait is longer than allowed; no slot was taken then.
@@ -57,8 +58,10 @@ else
   if wait > span then
     wait = -wait
   else
-    -- Several slots at once only at the full rate: while the rate is being found, waiting requests make it rise.
-    if wait == 0 and rate >= ceiling then taken = math.max(1, math.floor(rate * block_seconds)) end
+    -- More slots than are wanted only at the full rate: while the rate is being found, waiting requests make it rise.
+    local near = math.floor((span - wait) * rate / 1000000) + 1
+    taken = math.max(1, math.min(tonumber(ARGV[11]), near))
+    if wait == 0 and rate >= ceiling then taken = math.max(taken, math.floor(rate * block_seconds)) end
     set('free', whole(slot + taken * 1000000 / rate))
   end
 end

@@ -1,6 +1,7 @@
 """Rate limiter of one source, shared by all workers and machines: a request takes the next slot and sleeps until it.
 
-Taking a slot is one call to Redis, without polling; while no request waits, one call takes several slots. A rate that
+Taking a slot is one call to Redis, without polling; one call takes the slots of all threads that want one at that
+moment, and several ahead while no request waits. A rate that
 the recipe declares is kept from the start. Without one, the rate rises until the source refuses. A source that refuses
 its declared rate is also asked less often, and then slowly more often again. Knows no job and no request. The step that
 runs inside Redis is `rate_limiter.lua`, and is used only here.
@@ -97,7 +98,8 @@ class RateLimiter:
         self._sleep = sleep
         self._script = redis.register_script(SCRIPT) if redis is not None else None
         self._key = f"{prefix_of(redis)}pace:{name}"
-        self._lock = threading.Lock()
+        self._lock, self._asking = threading.Lock(), threading.Lock()
+        self._wanted = 0  # slots, by threads of this process
         self._paused_until = 0.0  # like the moments below, on this process's own clock
         self._slots: deque[float] = deque()  # taken, and not yet handed to a thread
         self._free_at = 0.0  # the next slot while Redis is away
@@ -149,23 +151,38 @@ class RateLimiter:
 
     def _reserve(self) -> float:
         """Take a slot and return its moment. Raises SourceBusy."""
+        if (slot := self._next_slot()) is not None:
+            return slot
+        with self._lock:
+            self._wanted += 1
+        try:
+            with self._asking:  # while one thread asks, others come, and the next one asks for all of them
+                if (slot := self._next_slot()) is not None:
+                    return slot
+                answer = self._call("slot", self._max_wait_seconds, self._wanted)
+                if answer is not None:
+                    wait, paused, rate, taken = answer
+                    now = time.monotonic()  # after the call: from before it, the slot would come early by its latency
+                    with self._lock:
+                        self._paused_until = max(self._paused_until, now + paused)
+                        self._slots.extend(now + wait + n / rate for n in range(1, taken))
+        finally:
+            with self._lock:
+                self._wanted -= 1
+        if answer is None:
+            return self._reserve_without_redis()
+        if wait < 0:
+            self._raise_busy(-wait, paused=paused >= self._max_wait_seconds)
+        return now + wait
+
+    def _next_slot(self) -> float | None:
+        """Take a slot that this process has already."""
         with self._lock:
             now = time.monotonic()
             while self._slots:
                 if (slot := self._slots.popleft()) > now - BLOCK_SECONDS:  # an older slot has expired
                     return slot
-        answer = self._call("slot", self._max_wait_seconds)
-        if answer is None:
-            return self._reserve_without_redis()
-        wait, paused, rate, taken = answer
-        now = time.monotonic()  # after the call: counted from before it, the slot would come early by its latency
-        if paused or taken > 1:
-            with self._lock:
-                self._paused_until = max(self._paused_until, now + paused)
-                self._slots.extend(now + n / rate for n in range(1, taken))
-        if wait < 0:
-            self._raise_busy(-wait, paused=paused >= self._max_wait_seconds)
-        return now + wait
+        return None
 
     def _reserve_without_redis(self) -> float:
         """Do the same for this process alone."""
@@ -181,14 +198,14 @@ class RateLimiter:
     def _raise_busy(self, seconds: float, paused: bool) -> NoReturn:
         raise SourceBusy(CauseCode.RATE_LIMITED if paused else CauseCode.SOURCE_BUSY, seconds)
 
-    def _call(self, command: str, seconds: float) -> tuple[float, float, float, int] | None:
+    def _call(self, command: str, seconds: float, slots: int = 1) -> tuple[float, float, float, int] | None:
         """Run the script once: wait and pause in seconds, the rate, and how many slots were taken. None while Redis is
         away."""
         if self._script is None or time.monotonic() < self._away_until:
             return None
         arguments: list[Any] = [
             command, self._start_rate, self._ceiling, self._floor, _microseconds(seconds),
-            CUT, GROWTH, _microseconds(CUT_SECONDS), BLOCK_SECONDS, FORGET_SECONDS,
+            CUT, GROWTH, _microseconds(CUT_SECONDS), BLOCK_SECONDS, FORGET_SECONDS, slots,
         ]  # fmt: skip
         try:
             wait, paused, rate, taken = self._script(keys=[self._key], args=arguments)

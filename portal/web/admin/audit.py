@@ -14,6 +14,7 @@ from portal.web.request_fields import whole
 # reactivated one.
 VERBS: dict[str, LazyString] = {
     "retry": _("retried the file"),
+    "correct": _("corrected cells of the file"),
     "cancel": _("cancelled the file"),
     "pause": _("paused the file"),
     "resume": _("resumed the file"),

@@ -4,10 +4,10 @@ from flask import Response, make_response, render_template, request
 
 from portal.clock import utcnow
 from portal.jobs.metrics.models import EVERYBODY
-from portal.web import metrics_page
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
-from portal.web.metrics_page import MetricsQuery, table_file
+from portal.web.metrics import page as metrics_page
+from portal.web.metrics.page import MetricsQuery, table_file
 
 
 @blueprint.get("/admin/metrics")

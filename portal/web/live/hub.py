@@ -8,7 +8,7 @@ session has ended, and ends their streams. No transaction is open while a stream
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -30,7 +30,7 @@ WHOLE_SECONDS = 20.0  # and of all that it shows, counts in menus too, while it 
 LOOK_SECONDS = 5.0  # between two looks at the database
 DEAF_SECONDS = 1.0  # the same while no message can come from Redis
 AHEAD_AT_ONCE = 20  # waiting jobs whose place in the queue is found out anew in one look
-MOST_WATCHERS = 4000  # more open pages poll; gunicorn takes some more, to tell them so
+MOST_WATCHERS = 10_000  # more open pages poll; gunicorn takes some more, to tell them so
 MOST_OF_ONE = 60  # of one session
 
 
@@ -58,6 +58,7 @@ class Hub:
         self._by_job: dict[int, set[Watch]] = defaultdict(set)
         self._by_owner: dict[int, set[Watch]] = defaultdict(set)
         self._seen: dict[int, str] = {}  # each watched job as it was when it was rendered, or looked at
+        self._open_pages: Counter[str] = Counter()  # of each session
         self._ahead_from = 0
         self._looked_at = self._checked_at = clock()
         self._lock, self._wake = threading.RLock(), threading.Event()
@@ -69,8 +70,8 @@ class Hub:
     def has_room(self, session_id: str) -> bool:
         """Whether one more page of this session may follow something."""
         with self._lock:
-            every = [watcher.session_id for followed in self._followed.values() for watcher in followed.watchers]
-        return not self._closed and len(every) < MOST_WATCHERS and every.count(session_id) < MOST_OF_ONE
+            room = self._open_pages.total() < MOST_WATCHERS and self._open_pages[session_id] < MOST_OF_ONE
+        return room and not self._closed
 
     def add(self, watch: Watch, watcher: Watcher) -> None:
         """Let a page follow from now on; what it does not show yet is sent first."""
@@ -83,6 +84,7 @@ class Hub:
                 if watch.owner_id is not None:
                     self._by_owner[watch.owner_id].add(watch)
             followed.watchers.add(watcher)
+            self._open_pages[watcher.session_id] += 1
             followed.came.add(watcher)
             followed.due_at = self._clock()
         self._wake.set()
@@ -91,9 +93,10 @@ class Hub:
         """Forget a page that was closed."""
         with self._lock:
             followed = self._followed.get(watch)
-            if followed is None:
+            if followed is None or watcher not in followed.watchers:
                 return
             followed.watchers.discard(watcher)
+            self._open_pages -= Counter([watcher.session_id])  # and forgets a session without any
             followed.came.discard(watcher)
             if followed.watchers:
                 return

@@ -24,7 +24,9 @@ from tests.services import wait_until
 from tests.support import cast
 from tests.support.cast import NOW, hold, mobile
 from tests.support.databases import ON_BOTH
+from tests.support.misbehaving import misbehaving
 from tests.support.preloaded import Preloaded
+from tests.support.recipes import recipe, registered
 from tests.support.sources import CountingSource, found
 from tests.support.world import world
 
@@ -150,6 +152,17 @@ def test_suspects_go_last_and_with_nothing_else_in_hand(app, alice, make_job, co
 
     assert [taken(False) for _ in range(4)] == [[1, 2], [5, 6, 7], [9], []]
     assert [taken(True) for _ in range(4)] == [[3], [4], [8], None]
+
+
+def test_a_suspect_that_the_source_refuses_is_judged_by_the_next_one(app, alice, make_job, tmp_path) -> None:
+    """One that goes alone: else it would stop the source for everybody."""
+    with misbehaving() as server, registered(recipe(tmp_path, "json", server.url)):
+        server.plan = lambda number, nth: "forbidden" if number.endswith(mobile(3)) else None
+        job = make_job(alice, 9, source="json-test")
+        suspected = Number.__table__.update().where(Number.no.in_((3, 4, 8)))
+        db.session.execute(suspected.values(suspicion=poison_numbers.ALONE))
+        work(job, NOW)
+        assert (job.status, reasons(job)) == (Status.COMPLETED, {4: CauseCode.REJECTED})
 
 
 @pytest.mark.slow

@@ -11,8 +11,8 @@ def test_every_status_has_its_line_of_moves() -> None:
     assert set(MOVES) == set(Status)
 
 
-def test_a_completed_job_moves_nowhere() -> None:
-    assert not any(may_move(Status.COMPLETED, after) for after in Status)
+def test_a_completed_job_moves_only_when_its_cells_are_corrected() -> None:
+    assert [after for after in Status if may_move(Status.COMPLETED, after)] == [Status.RETRYING]
 
 
 def test_a_worker_claims_what_waits_and_nothing_else() -> None:

@@ -1,33 +1,55 @@
 """People take turns at real workers: nobody waits behind another person's long files."""
 
+from pathlib import Path
+
 import pytest
 
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.dispatch import push_job
-from portal.jobs.models import ScrapingJob
 from tests.services import wait_until
 from tests.support import cast
-from tests.support.world import World
+from tests.support.misbehaving import misbehaving
+from tests.support.preloaded import Preloaded
+from tests.support.recipes import recipe
+from tests.support.world import World, world
 
 pytestmark = pytest.mark.slow
 MANY = 100_000  # numbers take more than a minute
+RATE = 40  # requests a second
 
 
-def test_a_short_file_is_done_before_anothers_long_files(place: World) -> None:
-    """One person's long files, more than there are workers, leave one to the next person."""
-    alice, bob = cast.make_user("alice@example.com"), cast.make_user("bob@example.com")
-    long = [place.make_job(alice, 400, push=False) for _ in range(2)]
-    for job_id in long:
-        db.session.get_one(ScrapingJob, job_id).total_numbers = MANY
-        db.session.commit()
-        push_job(job_id, utcnow())
-    for _ in range(2):
-        place.start("scrape", JOURNAL_SECONDS="0.5")
-    wait_until(lambda: place.job(long[0], "processed_numbers") > 0, what="the first long file has answers")
-    short = place.make_job(bob, 10)
-    place.wait_status(short, "completed")
-    assert [place.job(job_id, "status") for job_id in long] == ["processing", "pending"]
+def test_ten_numbers_do_not_wait_for_ten_long_files_at_a_slow_source(tmp_path: Path, forks: Preloaded) -> None:
+    """Neither at another source, nor at the same one: they are done before the others' second hundred. The long files,
+    more than there are workers, leave one to the next person."""
+    (folder := tmp_path / "sources").mkdir()
+    with misbehaving() as slow:
+        secret = 'headers = { Authorization = "Bearer {secret:TEST_KEY}" }'
+        recipe(folder, "json", slow.url, rate=f"{RATE}/s", concurrency=8, changed=(secret, ""))
+        settings = {"SOURCES_DIR": str(folder), "SOURCES_ALLOW_PRIVATE": "127.0.0.0/8"}
+        settings |= {"SOURCES_PORTS": slow.url.rpartition(":")[2]}
+        with world(tmp_path / "portal", forks, **settings) as place:
+            alice, bob = cast.make_user("alice@example.com"), cast.make_user("bob@example.com")
+            for n in range(10):
+                job = cast.make_job(
+                    place.app, alice, [cast.mobile(1000 * n + m) for m in range(300)], source="json-test"
+                )
+                job.total_numbers = MANY
+                db.session.commit()
+                push_job(job.id, utcnow())
+            for _ in range(3):
+                place.start("scrape")
+            wait_until(lambda: len(slow.calls) >= 20, what="the long files are under way")
+            before = len(slow.calls)
+            elsewhere = place.make_job(bob, 10)
+            place.wait_status(elsewhere, "completed")
+            assert len(slow.calls) - before <= 3 * RATE, "within three seconds, by the source's clock"
+            ten = [cast.mobile(90_000 + m) for m in range(10)]
+            same = cast.make_job(place.app, bob, ten, source="json-test").id
+            push_job(same, utcnow())
+            place.wait_status(same, "completed")
+            assert sum(number[-9:] not in ten for number in slow.calls) < 200
+            assert place.query("SELECT count(*) FROM scraping_jobs WHERE status = 'processing'") == [(2,)]
 
 
 def test_a_file_that_had_to_wait_for_its_owners_turn_is_taken_without_a_sweep(place: World) -> None:

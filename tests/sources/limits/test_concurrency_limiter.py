@@ -121,14 +121,25 @@ def test_an_attempt_that_needs_few_leaves_the_rest_to_the_others(opened: Opened)
 
 def test_most_requests_cost_no_call(redis: Redis, opened: Opened) -> None:
     limiter = opened("one", 8)
-    limiter.take()
-    before = scripts(redis)
-    for _ in range(7):
+    for _ in range(100):  # one at a time: as at a source that allows no more
         limiter.take()
+        limiter.give_back()
+    limiter.take()
+    assert scripts(redis) <= 2
+    with ThreadPoolExecutor(7) as pool:
+        list(pool.map(lambda _: limiter.take(), range(7)))
     for _ in range(200):
         limiter.give_back()
         limiter.take()
-    assert scripts(redis) - before <= 7 + 3
+    assert scripts(redis) <= 2 + 3
+
+
+def test_an_attempt_that_has_ended_leaves_its_places_to_others_at_once(opened: Opened) -> None:
+    first, second = opened("one", 1), opened("one", 1)
+    first.take()
+    first.give_back()
+    first.close()
+    second.take(stops_after(0.0001))
 
 
 def test_the_places_of_a_killed_worker_come_back(redis: Redis, opened: Opened) -> None:

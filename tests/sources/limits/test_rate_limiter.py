@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,23 @@ def test_an_unreached_rate_takes_slots_in_blocks(redis: Redis) -> None:
     for _ in range(15):
         limiter.wait()
     assert calls(redis) - before <= 2, "one block, and perhaps the next"
+
+
+def test_threads_that_come_together_take_their_slots_together(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "crowd", 100.0)
+    limiter.wait()
+    before, begun, together = scripts(redis), time.monotonic(), threading.Barrier(30)
+
+    def wait(_: int) -> float:
+        together.wait()
+        limiter.wait()
+        return time.monotonic()
+
+    with ThreadPoolExecutor(30) as pool:
+        came = sorted(pool.map(wait, range(30)))
+    assert scripts(redis) - before <= 15
+    assert came[-1] - begun >= 0.29, "each has its own"
+    assert RateLimiter(redis, "crowd", 100.0).state().ahead_seconds <= 0.02, "and none is left over"
 
 
 def test_each_source_has_its_own_slots(redis: Redis) -> None:
@@ -274,10 +292,14 @@ def test_a_slow_call_to_redis_makes_no_slot_come_early(redis: Redis, monkeypatch
     limiter.wait()
     real = limiter._call
 
-    def slow(command: str, seconds: float) -> object:
+    def slow(*arguments: object) -> object:
         time.sleep(0.1)
-        return real(command, seconds)
+        return real(*arguments)
 
     monkeypatch.setattr(limiter, "_call", slow)
     limiter.wait()
     assert time.monotonic() - begun >= 0.2
+
+
+def scripts(redis: Redis) -> int:
+    return int(redis.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0))

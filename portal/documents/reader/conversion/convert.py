@@ -6,12 +6,8 @@ Runs in the reading process only.
 import os
 from pathlib import Path
 
-from portal.documents.reader.conversion.html_tables import read_html
 from portal.documents.reader.conversion.old_workbook import OldWorkbook
 from portal.documents.reader.conversion.package import write_package
-from portal.documents.reader.conversion.xls import read_xls
-from portal.documents.reader.conversion.xlsb import read_xlsb
-from portal.documents.reader.conversion.xml_2003 import read_xml_2003
 from portal.documents.reader.file_type import FileType, file_type_of
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.ole_check import check_ole
@@ -29,17 +25,26 @@ def convert(path: Path, file_name: str, target: Path, limits: ReadLimits) -> lis
 
 
 def _opened(path: Path, file_name: str, limits: ReadLimits) -> OldWorkbook:
+    # Each reader is imported when its kind comes: together they take longer to load than a small file to read.
     match file_type_of(path, file_name):
         case FileType.OLE:
+            from portal.documents.reader.conversion.xls import read_xls
+
             check_ole(path)
             return read_xls(path)
         case FileType.ZIP:
+            from portal.documents.reader.conversion.xlsb import read_xlsb
+
             check_zip(path, limits)
             check_xlsb(path)
             return read_xlsb(path)
         case FileType.HTML:
+            from portal.documents.reader.conversion.html_tables import read_html
+
             return read_html(path)
         case FileType.XML_2003:
+            from portal.documents.reader.conversion.xml_2003 import read_xml_2003
+
             return read_xml_2003(path)
         case _:
             raise Unreadable(FileProblem.WRONG_TYPE)

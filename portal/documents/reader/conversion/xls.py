@@ -82,8 +82,7 @@ def _rows(sheet: Any) -> Iterator[OldRow]:
     described = sheet.rowinfo_map
     for row in range(max(sheet.nrows, max(described, default=-1) + 1)):
         info = described.get(row)
-        cells = sheet.row(row) if row < sheet.nrows else []
-        found = [(column, cell.xf_index or 0, _value(cell)) for column, cell in enumerate(cells) if cell.ctype]
+        found = _cells(sheet, row) if row < sheet.nrows else []
         if info is None:
             yield OldRow(row, found)
         else:
@@ -92,16 +91,25 @@ def _rows(sheet: Any) -> Iterator[OldRow]:
             yield OldRow(row, found, height, bool(info.hidden), look)
 
 
-def _value(cell: Any) -> Value:
-    match cell.ctype:
-        case xlrd.XL_CELL_TEXT:
-            return str(cell.value)
+def _cells(sheet: Any, row: int) -> list[tuple[int, int, Value]]:
+    """The cells of a row that have something: column, look and value."""
+    # xlrd's own lists: a Cell for each of them would take as long as all the rest.
+    kinds, values, looks = sheet._cell_types[row], sheet._cell_values[row], sheet._cell_xf_indexes[row]
+    return [
+        (column, look, value if kind == xlrd.XL_CELL_TEXT else _value(kind, value))
+        for column, (kind, value, look) in enumerate(zip(kinds, values, looks, strict=True))
+        if kind
+    ]
+
+
+def _value(kind: int, value: Any) -> Value:
+    match kind:
         case xlrd.XL_CELL_NUMBER | xlrd.XL_CELL_DATE:
-            return float(cell.value)
+            return float(value)
         case xlrd.XL_CELL_BOOLEAN:
-            return bool(cell.value)
+            return bool(value)
         case xlrd.XL_CELL_ERROR:
-            return CellError(ERRORS.get(cell.value, "#VALUE!"))
+            return CellError(ERRORS.get(value, "#VALUE!"))
         case _:
             return None
 

@@ -16,6 +16,7 @@ from portal.jobs.export.in_place.added_rows import AddedRows
 from portal.jobs.export.in_place.cells import CellWriter, Styles, shown_widths
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 from portal.jobs.export.in_place.extra_sheet import Additions, ExtraSheet
+from portal.jobs.export.in_place.mark import new_properties, with_relation, with_type
 from portal.jobs.export.in_place.markup import TOKEN, attributes_of, quoted
 from portal.jobs.export.in_place.odd_rows import heading_style
 from portal.jobs.export.in_place.package import Content, Package, copied, plain_name
@@ -35,6 +36,7 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _OF_PLACE = re.compile(rb'\s(?:r|spans)="[^"]*"')
 _HIDING = re.compile(rb'\s(?:hidden|collapsed|outlineLevel)="[^"]*"')  # of rows that were filtered out or folded away
 _VIEW = ("showGridLines", "showRowColHeaders", "showZeros", "rightToLeft", "zoomScale", "zoomScaleNormal")
+PROPERTIES = "docProps/custom.xml"
 _SHOWN_NAME = 31  # characters of a sheet's name
 
 
@@ -78,8 +80,9 @@ class OpenSelection:
         found = (one.target for one in self._related.values() if one.kind == kind)
         return next((target for target in found if target in self._package), None)
 
-    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
-        """The workbook with the headings and these rows, each with what is added to it, piece by piece."""
+    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = (), mark: str = "") -> Iterator[bytes]:
+        """The workbook with the headings and these rows, each with what is added to it, and with the job's mark, piece
+        by piece."""
         added, parts = AddedRows(rows), self._workbook.parts
         kept = {"worksheet": parts.sheet, "styles": parts.styles, "theme": self._part("theme")}
         present = {kind: part for kind, part in kept.items() if part is not None}
@@ -93,6 +96,11 @@ class OpenSelection:
         if parts.styles is not None:
             changed[parts.styles], styles = self._workbook.formats(parts.styles)
         more: dict[str, bytes] = {}
+        if mark:
+            changed[CONTENT_TYPES] = with_type(_content_types({"workbook": parts.workbook, **present}), PROPERTIES)
+            changed[ROOT_RELATIONS] = with_relation(_relations({"officeDocument": parts.workbook}), PROPERTIES)
+            if PROPERTIES in self._package:
+                changed[PROPERTIES] = new_properties(mark)
         if sheets:
             read = {name: content for name, content in changed.items() if isinstance(content, bytes)}
             additions = Additions(self._package, parts, read)
@@ -100,6 +108,8 @@ class OpenSelection:
                 additions.add(sheet)
             changed |= additions.changed
             more = additions.new
+        if mark and PROPERTIES not in self._package:
+            more[PROPERTIES] = new_properties(mark)
         changed[parts.sheet] = partial(self._sheet, added, styles)
         wanted = {plain_name(name) for name in (*changed, *present.values())}
         gone = [entry.filename for entry in self._package.entries if plain_name(entry.filename) not in wanted]

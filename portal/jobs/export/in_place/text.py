@@ -162,8 +162,8 @@ class OpenText:
         """The position (from 0) of the first added column."""
         return self._width
 
-    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
-        """The copy with these rows, piece by piece. A text file has no room for more sheets."""
+    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = (), mark: str = "") -> Iterator[bytes]:
+        """The copy with these rows, piece by piece. A text file has no room for more sheets and a mark."""
         added = AddedRows(rows)
         piece = bytearray()
         for row_no, record in self._records.rows():

@@ -12,6 +12,7 @@ from portal.jobs.export.in_place.cells import CellWriter, Styles, shown_widths
 from portal.jobs.export.in_place.drawings import moved
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 from portal.jobs.export.in_place.extra_sheet import Additions, ExtraSheet
+from portal.jobs.export.in_place.mark import mark_workbook
 from portal.jobs.export.in_place.package import Content, Package, copied
 from portal.jobs.export.in_place.parts import (
     WorkbookParts,
@@ -91,32 +92,33 @@ class OpenWorkbook:
             self._survey_file, question, Survey, lambda: survey(pieces, width, first_row, entry.file_size)
         )
 
-    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
-        """The copy with these rows, piece by piece, each with as many cells as `Place.added` says, and more sheets."""
+    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = (), mark: str = "") -> Iterator[bytes]:
+        """The copy with these rows, piece by piece, each with as many cells as `Place.added` says, with more sheets and
+        with the job's mark."""
         added = AddedRows(rows)
         if not self.survey.in_order:
             added = SpooledRows(added)
         try:
-            yield from self._copy(added, sheets)
+            yield from self._copy(added, sheets, mark)
         finally:
             added.close()
 
-    def _copy(self, added: AddedRows, sheets: Sequence[ExtraSheet]) -> Iterator[bytes]:
+    def _copy(self, added: AddedRows, sheets: Sequence[ExtraSheet], mark: str) -> Iterator[bytes]:
         columns = AddedColumns(self._first, shown_widths(added.first_rows, self._place.added))
         changed, gone = without_signature(self.package) if self.parts.is_signed else ({}, [])
-        changed_parts: dict[str, Content] = {**changed, **self._followers(columns, added)}
+        marked, more = mark_workbook(self.package, changed, mark) if mark else ({}, {})
+        changed_parts: dict[str, Content] = {**changed, **marked, **self._followers(columns, added)}
         styles = Styles()
         if self.parts.styles is not None:
             changed_parts[self.parts.styles], styles = self.formats(self.parts.styles)
         changed_parts[self.parts.sheet] = partial(self._sheet, columns, added, styles)
-        more: dict[str, bytes] = {}
         if sheets:
             read = {name: content for name, content in changed_parts.items() if isinstance(content, bytes)}
             additions = Additions(self.package, self.parts, read)
             for sheet in sheets:
                 additions.add(sheet)
             changed_parts |= additions.changed
-            more = additions.new
+            more |= additions.new
         yield from copied(self.package, changed_parts, added=more, dropped=gone)
 
     def formats(self, part: str) -> tuple[bytes, Styles]:

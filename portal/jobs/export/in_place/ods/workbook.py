@@ -1,6 +1,7 @@
 """An ods with cells added to one sheet: decides what changes, then streams the copy. Pure."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from portal.jobs.export.in_place.added_rows import AddedRows
 from portal.jobs.export.in_place.cells import shown_widths
 from portal.jobs.export.in_place.errors import CannotWriteInPlace, Obstacle
 from portal.jobs.export.in_place.extra_sheet import ExtraSheet
+from portal.jobs.export.in_place.mark import mark_ods
 from portal.jobs.export.in_place.markup import as_utf8, attributes_of
 from portal.jobs.export.in_place.ods.cells import OdsCells
 from portal.jobs.export.in_place.ods.columns import Columns
@@ -26,6 +28,7 @@ from portal.jobs.export.in_place.workbook import Place
 
 SIGNATURES = "meta-inf/documentsignatures.xml"
 CONTENT = "content.xml"
+META = "meta.xml"
 
 
 @dataclass
@@ -57,11 +60,16 @@ class OpenOds:
         """Close the file."""
         self._package.close()
 
-    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = ()) -> Iterator[bytes]:
-        """The copy with these rows and more sheets, piece by piece, and without a signature, which would be wrong."""
+    def copy(self, rows: Iterator[AddedRow], sheets: Sequence[ExtraSheet] = (), mark: str = "") -> Iterator[bytes]:
+        """The copy with these rows, more sheets and the job's mark, piece by piece, and without a signature, which
+        would be wrong."""
         gone = [entry.filename for entry in self._package.entries if plain_name(entry.filename) == SIGNATURES]
         content = partial(self._content, AddedRows(rows), sheets)
-        yield from copied(self._package, {CONTENT: content}, dropped=gone)
+        changed: dict[str, bytes | partial[Iterator[bytes]]] = {CONTENT: content}
+        if mark and META in self._package:
+            with suppress(CannotWriteInPlace):  # one that is too large stays
+                changed[META] = mark_ods(self._package.text(META), mark)
+        yield from copied(self._package, changed, dropped=gone)
 
     def _read(self) -> Content:
         return Content(as_utf8(self._package.pieces(CONTENT)), self._place.sheet, self._place.name)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from flask_login import current_user, login_required
 
 from portal.clock import utcnow
@@ -19,10 +18,9 @@ from portal.jobs import queries
 from portal.phone import Reason
 from portal.web import check_page
 from portal.web.access import wants_fragment
+from portal.web.corrections.typed_cells import already_words, cell_of, typed_cells, used_offer
 
 blueprint = Blueprint("corrections", __name__)
-LONGEST_TYPED = 200  # characters
-TYPED = "cell-"  # before a field's row and column: `cell-12-1`
 
 
 @blueprint.post("/documents/<id:document_id>/corrections")
@@ -50,7 +48,7 @@ def _save_typed(document: Document, look: Preview) -> dict[Cell, tuple[str, str]
     there = {(one.row_no, one.column): one.corrected for one in look.corrections}
     refused: dict[Cell, tuple[str, str]] = {}
     wanted: dict[Cell, tuple[str, str]] = {}
-    typed_over = _typed_over()
+    typed_over = dict(typed_cells())
     choice = look.picked.choice
     countries = countries_of_rows(look.path, choice, {row_no for row_no, _ in typed_over})
     for cell, typed in typed_over.items():
@@ -60,19 +58,12 @@ def _save_typed(document: Document, look: Preview) -> dict[Cell, tuple[str, str]
         elif cell in known:
             wanted[cell] = (known[cell], read)
         elif there.get(cell) != read:
-            refused[cell] = (typed, _already_words())
+            refused[cell] = (typed, already_words())
     document_id, key = document.id, document.storage_key
     if wanted:
         kept = corrections.correct(document_id, key, look.picked.sheet.index, wanted, utcnow())
-        refused |= {cell: (numbers, _already_words()) for cell, (_, numbers) in wanted.items() if cell not in kept}
+        refused |= {cell: (numbers, already_words()) for cell, (_, numbers) in wanted.items() if cell not in kept}
     return refused
-
-
-def _typed_over() -> dict[Cell, str]:
-    """What the form has for each cell, where it has something."""
-    named = {_cell_of(name.removeprefix(TYPED)): value.strip()[:LONGEST_TYPED]
-             for name, value in request.form.items() if name.startswith(TYPED)}  # fmt: skip
-    return {cell: typed for cell, typed in named.items() if cell is not None and typed}
 
 
 def _press(document: Document, look: Preview) -> None:
@@ -86,32 +77,20 @@ def _press(document: Document, look: Preview) -> None:
         cells = dict(corrections.offers(path, picked.choice, made, reason))
         corrections.correct(document_id, key, sheet, cells, now)
     elif "use" in form:
-        place, _, number = form["use"].partition("+")
-        cell = _cell_of(place.rstrip("-")) or abort(400)
+        cell, number = used_offer()
+        cell = cell or abort(400)
         offered = {(row_no, column): (text, numbers) for row_no, text, _, numbers, column in look.figures.bad_rows}
         text, numbers = offered.get(cell, ("", ()))
-        if f"+{number}" in numbers:  # else it was corrected in another tab meanwhile
-            corrections.correct(document_id, key, sheet, {cell: (text, f"+{number}")}, now)
+        if number in numbers:  # else it was corrected in another tab meanwhile
+            corrections.correct(document_id, key, sheet, {cell: (text, number)}, now)
     elif form.get("take_back") == "all":
         corrections.take_back(document_id, sheet, None)
     elif "take_back" in form:
-        corrections.take_back(document_id, sheet, _cell_of(form["take_back"]) or abort(400))
-
-
-def _already_words() -> str:
-    return gettext("This cell was corrected meanwhile, perhaps in another tab. Take that back first to write another.")
+        corrections.take_back(document_id, sheet, cell_of(form["take_back"]) or abort(400))
 
 
 def _reason(code: str) -> Reason:
     return Reason(code) if code in set(Reason) else abort(400)
-
-
-def _cell_of(text: str) -> Cell | None:
-    """The row and column in `12-1`."""
-    row_no, _, column = text.partition("-")
-    if not all(part.isascii() and part.isdecimal() and len(part) < 9 for part in (row_no, column)):
-        return None
-    return int(row_no), int(column)
 
 
 def _own_document(document_id: int) -> Document:

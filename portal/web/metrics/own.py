@@ -4,9 +4,9 @@ from flask import Blueprint, Response, render_template
 from flask_login import current_user
 
 from portal.clock import utcnow
-from portal.web import metrics_page
 from portal.web.access import login_required
-from portal.web.metrics_page import MetricsQuery, table_file
+from portal.web.metrics import page as metrics_page
+from portal.web.metrics.page import MetricsQuery, table_file
 
 blueprint = Blueprint("metrics", __name__)
 

@@ -18,9 +18,9 @@ from portal.jobs.metrics.models import EVERYBODY
 from portal.jobs.metrics.periods import Span
 from portal.jobs.metrics.summary import Sums, total
 from portal.jobs.words.statuses import outcome_count_words, status_words
-from portal.web import metrics_tables
-from portal.web.charts import Chart, Series, stacked
 from portal.web.locale import reader_zone
+from portal.web.metrics import tables as metrics_tables
+from portal.web.metrics.charts import Chart, Series, stacked
 from portal.web.tables import Table, short_span
 
 RANGES: dict[str, Callable[[datetime], Span]] = {
