@@ -25,6 +25,7 @@ from portal.sources.http.client import NoResponse, RequestInterrupted, SourceCli
 from portal.sources.http.disguised import refusal_in
 from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.first_request import FirstRequestGate
+from portal.sources.http.recipe_doubts import RecipeDoubts
 from portal.sources.http.refusals import Refusals
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.http.robots import Robots
@@ -38,9 +39,6 @@ log = structlog.get_logger(__name__)
 BELIEVED_SECONDS = 3600.0  # no Retry-After is believed for longer: a mistake in one would stop a source for years
 LIMITED_SECONDS = 60.0  # how long "too many requests" may last before the worker is freed
 BARE = (404, 410)
-BROKEN_AFTER = 20  # numbers refused with 400 in a row; one more means that the recipe is wrong
-NOTHING_THERE_AFTER = 20  # numbers that got a bare 404, and no other answer came; one more means a wrong address
-CHANGED_ROWS, CHANGED_SHARE = 20, 0.05
 
 
 def _never() -> bool:
@@ -77,12 +75,7 @@ class SourceSession:
         self._blocked: set[str] = set()
         self._lock = threading.Lock()
         self._limited_since: float | None = None
-        self._bad_requests: set[str] = set()  # numbers refused with 400 since the last answer of another kind
-        self._refused_before: set[str] = set()  # numbers that were refused with 400 at any time
-        self._has_answered = False
-        self._doubts_not_found, self._has_found_before = False, False
-        self._bare: set[str] = set()  # numbers that got a bare 404 before any other answer had come
-        self._rows = self._unreadable_rows = 0
+        self._doubts = RecipeDoubts()
         self.samples = Samples(self._secrets_in(environ))
         self.silent = True
         batch = recipe.batch
@@ -104,7 +97,7 @@ class SourceSession:
     def doubt_not_found(self, *, has_found_before: bool) -> None:
         """Believe a 404 that no rule of the recipe is about only once the source has answered otherwise: until then it
         may be a wrong address. `has_found_before`: this source has found something in an earlier file."""
-        self._doubts_not_found, self._has_found_before = True, has_found_before
+        self._doubts.doubt_not_found(has_found_before)
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers. A number that is missing was not looked up: the attempt was stopped."""
@@ -317,9 +310,8 @@ class SourceSession:
     def answer(self, number: str, verdict: Verdict, response: SourceResponse, content: Any = None) -> Answer:
         """One number's answer by its verdict. `content` is its item in a response about many numbers."""
         if verdict == Verdict.UNSURE:
-            return self._bad_request(number)
-        with self._lock:
-            self._bad_requests.clear()
+            return self._doubts.bad_request(number)
+        self._doubts.not_bad_request()
         if verdict == Verdict.LIMITED:
             if response.verdict != Verdict.LIMITED:  # found in one number's item: slow down once for each response
                 response.verdict = Verdict.LIMITED
@@ -335,8 +327,8 @@ class SourceSession:
         if verdict == Verdict.NOT_FOUND:
             self._answered(response)
             if content is None and self._is_bare(response):
-                return self._nothing_there(number)
-            self._count_rows(readable=True)
+                return self._doubts.bare_not_found(number)
+            self._doubts.readable()
             return Answer(Outcome.NOT_FOUND)
         fields: dict[str, str] = {}
         try:
@@ -349,7 +341,7 @@ class SourceSession:
             why = f"no field {error}" if isinstance(error, FieldMissing) else str(error)
             return self._without_fields(number, response, why, content)
         self._answered(response)
-        self._count_rows(readable=True)
+        self._doubts.readable()
         return Answer(Outcome.FOUND, fields)
 
     def _without_fields(self, number: str, response: SourceResponse, why: str, content: Any) -> Answer:
@@ -379,47 +371,15 @@ class SourceSession:
         in a response about many; `stops`: the next ones would cost as much and be no better."""
         if self.samples.add(response, why, number, content):
             log.warning("answer not usable", source=self.recipe.name, why=why, status=response.status)
-        if stops and not self._has_answered:
-            ended = SourceStopped(CauseCode.ANSWERS_UNUSABLE)
-            self._gate.close(ended)
-            raise ended
-        self._count_rows(rows, readable=False)
-        return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
-
-    def _count_rows(self, rows: int = 1, *, readable: bool) -> None:
-        with self._lock:
-            self._rows += rows
-            self._unreadable_rows += 0 if readable else rows
-            self._has_answered |= readable
-            changed = self._rows >= CHANGED_ROWS and self._unreadable_rows > CHANGED_SHARE * self._rows
-        if changed and not readable:
-            raise SourceStopped(CauseCode.PAGE_CHANGED if self._has_answered else CauseCode.ANSWERS_UNUSABLE)
+        try:
+            return self._doubts.unreadable(rows, stops=stops)
+        except SourceStopped as ended:
+            if stops:
+                self._gate.close(ended)
+            raise
 
     def _is_bare(self, response: SourceResponse) -> bool:
         """Whether a 404 may come from a wrong address as well."""
-        if not self._doubts_not_found or self._has_answered or response.status not in BARE:
+        if not self._doubts.doubts_not_found or response.status not in BARE:
             return False
         return not any_holds(self.recipe.outcomes.get("not_found", ()), response)
-
-    def _nothing_there(self, number: str) -> Answer:
-        """The answer for a bare 404: looked up once more after the others. Raises SourceStopped when the source says
-        nothing else."""
-        with self._lock:
-            again = number not in self._bare
-            self._bare.add(number)
-            if len(self._bare) > NOTHING_THERE_AFTER or not (again or self._has_found_before):
-                raise SourceStopped(CauseCode.NOTHING_THERE)
-        return Answer(Outcome.FAILED, reason=CauseCode.UNSURE) if again else Answer(Outcome.NOT_FOUND)
-
-    def _bad_request(self, number: str) -> Answer:
-        """The answer after a 400. Where the source has answered other numbers, this number is rejected; else the recipe
-        may be wrong, and the number is looked up once more. Raises SourceStopped after too many in a row."""
-        with self._lock:
-            self._bad_requests.add(number)
-            if len(self._bad_requests) > BROKEN_AFTER:
-                raise SourceStopped(CauseCode.RECIPE_BROKEN)
-            again = not self._has_answered and number not in self._refused_before
-            self._refused_before.add(number)
-        if again:
-            return Answer(Outcome.FAILED, reason=CauseCode.UNSURE)
-        return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)

@@ -21,7 +21,7 @@ from portal.jobs.export import write_export
 from portal.jobs.models import ScrapingJob
 from portal.jobs.retries import REFUSED_SECONDS
 from portal.sources.base import FINAL, Outcome
-from portal.sources.http import session, source
+from portal.sources.http import recipe_doubts, source
 from tests.support.cast import NOW, mobile
 from tests.support.misbehaving import Misbehaving, always, misbehaving, seeded
 from tests.support.recipes import KINDS, SECRETS, recipe, registered
@@ -170,7 +170,7 @@ def test_a_fault_that_lasts_ends_in_its_cause(
     assert attempts == 1 + job.max_retries
     assert job.processed_numbers == 0, "a refusal that may be the recipe's fault is no final answer"
     a_call = 10 if kind == "many" else 1
-    assert sum(server.calls.values()) <= attempts * (session.CHANGED_ROWS + 1 + 2 * IN_FLIGHT) * a_call
+    assert sum(server.calls.values()) <= attempts * (recipe_doubts.CHANGED_ROWS + 1 + 2 * IN_FLIGHT) * a_call
 
 
 REFUSALS = {"unauthorized": "credentials", "no_credit": "no_credit", "forbidden": "blocked", "captcha": "blocked"}

@@ -11,7 +11,7 @@ from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.sources.base import Outcome
-from portal.sources.http import session
+from portal.sources.http import recipe_doubts
 from tests.support.cast import NOW, mobile
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
@@ -68,10 +68,12 @@ def test_a_file_of_nothing_but_404_stops_and_nothing_is_kept(
             job = make_job(alice, rows, source=made.name)
             assert runner.run(job.id, 0, given()) == Status.FAILED
     causes = {NGINX: CauseCode.ANSWERS_UNUSABLE, JSON_404: CauseCode.NOTHING_THERE}
-    few = rows < session.NOTHING_THERE_AFTER and body == NGINX  # each of them failed, for its own reason
+    few = rows < recipe_doubts.NOTHING_THERE_AFTER and body == NGINX  # each of them failed, for its own reason
     assert job.last_error == (CauseCode.NUMBERS_UNANSWERED if few else causes[body])
     assert job.not_found_count == 0
-    assert sum(server.calls.values()) <= 2 * rows and sum(server.calls.values()) <= session.NOTHING_THERE_AFTER + 10
+    assert (
+        sum(server.calls.values()) <= 2 * rows and sum(server.calls.values()) <= recipe_doubts.NOTHING_THERE_AFTER + 10
+    )
 
 
 @pytest.mark.parametrize("found_before", [True, False])
