@@ -19,19 +19,15 @@ from portal.jobs import retries
 from portal.jobs.core import changes, corrected_cells, ledger, poison_numbers, timeline
 from portal.jobs.core.corrected_cells import Place
 from portal.jobs.core.hand_edits import plan_retry
-from portal.jobs.core.job_columns import JobColumns
+from portal.jobs.core.job_columns import COUNTERS, JobColumns
 from portal.jobs.core.job_tables import AttemptEnd, EventKind
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, statuses_before
 from portal.jobs.metrics.record import record_deletion, recount, update_metrics
 from portal.jobs.notify import send
-from portal.sources.base import FINAL, Outcome
+from portal.sources.base import FINAL
 from portal.sources.pause import paused_source_names
 
-_COUNTERS = {
-    Outcome.FOUND: "found_count", Outcome.NOT_FOUND: "not_found_count", Outcome.INVALID: "invalid_count",
-    Outcome.REJECTED: "rejected_count", Outcome.FAILED: "failed_count",
-}  # fmt: skip
 # What a person's press gives a job that waits for a worker from then on.
 _FRESH: dict[str, Any] = dict.fromkeys(
     ("next_retry_at", "not_before", "wait_cause", "waits_since", "paused_at", "enqueued_at", "last_error")
@@ -293,7 +289,7 @@ class Lifecycle(JobColumns):
         if not change.cells:
             return None
         values: dict[str, Any] = {
-            counter: getattr(seen, counter) + change.counts[outcome] for outcome, counter in _COUNTERS.items()
+            counter: getattr(seen, counter) + change.counts[outcome] for outcome, counter in COUNTERS.items()
         }
         values["total_numbers"] = seen.total_numbers + change.counts.total()
         values["processed_numbers"] = seen.processed_numbers + sum(change.counts[outcome] for outcome in FINAL)

@@ -15,7 +15,7 @@ from portal.cli.seed import ADA, ANA, LUIS
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.models import Document, Reading
-from portal.jobs.attempt.save import COUNTERS
+from portal.jobs.core.job_columns import COUNTERS
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob

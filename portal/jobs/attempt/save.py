@@ -17,19 +17,12 @@ from sqlalchemy.types import TypeEngine
 
 from portal.database import db
 from portal.jobs.core import changes
+from portal.jobs.core.job_columns import COUNTERS
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding, renew
 from portal.sources.base import FINAL, Answer, Outcome
-
-COUNTERS = {
-    Outcome.FOUND: "found_count",
-    Outcome.NOT_FOUND: "not_found_count",
-    Outcome.INVALID: "invalid_count",
-    Outcome.REJECTED: "rejected_count",
-    Outcome.FAILED: "failed_count",
-}
 
 _NUMBERS = cast(Table, Number.__table__)
 _WRITE_NUMBER = (

@@ -10,7 +10,7 @@ from enum import StrEnum
 from hashlib import blake2s
 
 from portal.causes import CauseCode, cause_for
-from portal.jobs.core.job_columns import JobColumns
+from portal.jobs.core.job_columns import COUNTERS, JobColumns
 from portal.jobs.core.status import ENDED, RETRYABLE, STOPPABLE, WAITING, Status
 from portal.sources.base import Outcome
 
@@ -98,11 +98,7 @@ def actions(job: JobColumns) -> frozenset[Action]:
 def outcome_counts(job: JobColumns) -> dict[Outcome, int]:
     """Count the rows by outcome, from the job's counters. Their sum is the job's total."""
     return {
-        Outcome.FOUND: job.found_count,
-        Outcome.NOT_FOUND: job.not_found_count,
-        Outcome.INVALID: job.invalid_count,
-        Outcome.REJECTED: job.rejected_count,
-        Outcome.FAILED: job.failed_count,
+        **{outcome: getattr(job, name) for outcome, name in COUNTERS.items()},
         Outcome.WAITING: max(0, job.total_numbers - job.processed_numbers - job.failed_count),
     }
 

@@ -8,6 +8,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.clock import utcnow
 from portal.database import ClippedText, EnumColumn, Positions, UtcDateTime
 from portal.jobs.core.status import Status
+from portal.sources.base import Outcome
+
+COUNTERS = {
+    Outcome.FOUND: "found_count",
+    Outcome.NOT_FOUND: "not_found_count",
+    Outcome.INVALID: "invalid_count",
+    Outcome.REJECTED: "rejected_count",
+    Outcome.FAILED: "failed_count",
+}
+"""The column that counts the cells of each outcome; those without one wait."""
 
 
 class JobColumns:
