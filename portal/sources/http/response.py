@@ -20,6 +20,7 @@ from w3lib.encoding import html_to_unicode, http_content_type_encoding
 from portal.sources.http.clean import clean_json, clean_text
 from portal.sources.recipes.model import AnswerReading
 
+LONGEST_CELL = 100_000  # characters, in CSV
 MOST_ATTRIBUTES = 1000  # of one element: the parser's time grows with their square
 DECODED = ("", "identity", "gzip", "x-gzip", "deflate")  # what a body may be compressed with: we ask for no other
 FALLBACK = "cp1252"  # for bytes that say nothing and are no UTF-8: Latin-1, as browsers read it
@@ -155,6 +156,10 @@ class SourceResponse:
             rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(row)]
         except csv.Error as error:
             raise UnreadableResponse("not CSV") from error
+        # A quote that is never closed swallows the rest. The module's own limit is the process's, and readers of files
+        # have set it higher.
+        if any(len(cell) > LONGEST_CELL for row in rows for cell in row):
+            raise UnreadableResponse("not CSV")
         rows = [[cell.strip() for cell in row] for row in rows]
         if not self.reading.header:
             return rows
