@@ -34,8 +34,8 @@ def open_hidden(job: ScrapingJob, new: ledger.NewLedger, now: datetime) -> int:
     piece = PIECE_ROWS if alone else COPIED_ROWS
     for first in range(0, len(new.cells), piece):
         began = time.monotonic()
-        ledger.write(job_id, Number, new.numbers[first : first + piece])  # never more than there are cells
-        ledger.write(job_id, NumberCell, new.cells[first : first + piece])
+        ledger.write_numbers(job_id, new.numbers[first : first + piece])  # never more than there are cells
+        ledger.write_cells(job_id, new.cells[first : first + piece])
         db.session.commit()
         if alone and first + piece < len(new.cells):  # SQLite has no queue: without a pause nobody else gets its lock
             time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_SECONDS))

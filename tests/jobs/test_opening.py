@@ -174,17 +174,16 @@ def test_what_stands_in_the_cells_is_kept_as_it_is_however_it_is_written(app: Fl
     job_id = begin(make_document(app, alice, [mobile(1)]), alice).id
     event.listen(db.engine, "before_cursor_execute", note)
     cells = [
-        {"row_no": row, "column": 1, "place": 1, "text": text, "number_no": row % 2 or None, "repeats": row > 1,
-         "reason": None if row % 2 else "letters",
-         "corrected": "+34612345678" if row % 3 else None}
+        ledger.NewCell(row, 1, 1, text, row % 2 or None, repeats=row > 1, reason=None if row % 2 else "letters",
+                       corrected="+34612345678" if row % 3 else None)
         for row, text in enumerate(ODD)
     ]  # fmt: skip
-    ledger.write(job_id, NumberCell, cells)
-    ledger.write(job_id, Number, [{"no": 2, "e164": "+34612345678", "cells": 1, "first_row": 9}])
+    ledger.write_cells(job_id, cells)
+    ledger.write_numbers(job_id, [ledger.NewNumber(2, "+34612345678", 1, 9)])
     db.session.commit()
     event.remove(db.engine, "before_cursor_execute", note)
     kept = db.session.execute(select(NumberCell.__table__).where(NumberCell.column == 1).order_by(NumberCell.row_no))
-    assert [dict(row) for row in kept.mappings()] == [{"job_id": job_id, **cell} for cell in cells]
+    assert [dict(row) for row in kept.mappings()] == [{"job_id": job_id, **cell._asdict()} for cell in cells]
     number = db.session.get_one(Number, (job_id, 2))
     assert (number.e164, number.outcome, number.answer) == ("+34612345678", Outcome.WAITING, None)
     assert any(statement.startswith("INSERT") for statement in sent) == (db.engine.dialect.name == "sqlite")
@@ -193,9 +192,9 @@ def test_what_stands_in_the_cells_is_kept_as_it_is_however_it_is_written(app: Fl
 @ON_POSTGRESQL
 def test_a_copy_that_is_refused_quotes_no_value(app: Flask, alice: User) -> None:
     job_id = begin(make_document(app, alice, [mobile(1)]), alice).id
-    rows = [{"no": 1, "e164": "612345678 and much more than fits", "cells": 1, "first_row": 1}]
+    numbers = [ledger.NewNumber(1, "612345678 and much more than fits", 1, 1)]
     with pytest.raises(DataError) as refused:
-        ledger.write(job_id, Number, rows)
+        ledger.write_numbers(job_id, numbers)
     assert "612345678" not in str(refused.value) and "too long" in str(refused.value)
     db.session.rollback()
     assert db.session.scalar(select(func.count()).select_from(Number)) == 1

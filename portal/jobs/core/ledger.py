@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import delete, exists, func, select, update
 
@@ -22,12 +22,36 @@ class WaitingNumber(NamedTuple):
     suspicion: int = 0  # see `poison_numbers`
 
 
+@dataclass(slots=True)
+class NewNumber:
+    """A row of `numbers` for a job that is being started."""
+
+    no: int
+    e164: str
+    cells: int
+    first_row: int
+
+
+class NewCell(NamedTuple):
+    """A row of `cells` for a job that is being started."""
+
+    row_no: int
+    column: int
+    place: int
+    text: str
+    number_no: int | None
+    repeats: bool
+    reason: str | None
+    corrected: str | None
+
+
 @dataclass
 class NewLedger:
-    """The rows of both tables for a job that is being started, without its id."""
+    """The rows of both tables for a job that is being started, without its id. A million of each are in memory at
+    once, so they are no dicts."""
 
-    numbers: list[dict[str, Any]] = field(default_factory=list)
-    cells: list[dict[str, Any]] = field(default_factory=list)
+    numbers: list[NewNumber] = field(default_factory=list)
+    cells: list[NewCell] = field(default_factory=list)
     invalid: int = 0  # cells without a number
     rows: int = 0
 
@@ -35,32 +59,41 @@ class NewLedger:
 def build(checked: Iterable[CheckedCell]) -> NewLedger:
     """Return the ledger of checked cells, in the order of their rows: each distinct number once, and each cell."""
     new = NewLedger()
-    known: dict[str, dict[str, Any]] = {}
+    known: dict[str, NewNumber] = {}
     last_row = 0
     for cell in checked:
         number = known.get(cell.phone_e164) if cell.phone_e164 else None
         repeats = number is not None
         if cell.phone_e164 and number is None:
-            number = {"no": len(known) + 1, "e164": cell.phone_e164, "cells": 0, "first_row": cell.row_no}
+            number = NewNumber(len(known) + 1, cell.phone_e164, 0, cell.row_no)
             known[cell.phone_e164] = number
             new.numbers.append(number)
         if number:
-            number["cells"] += 1
+            number.cells += 1
         else:
             new.invalid += 1
-        new.cells.append({
-            "row_no": cell.row_no, "column": cell.column, "place": cell.place, "text": cell.text[:200],
-            "number_no": number["no"] if number else None, "repeats": repeats, "reason": cell.reason,
-            "corrected": cell.corrected,
-        })  # fmt: skip
+        no = number.no if number else None
+        new.cells.append(
+            NewCell(
+                cell.row_no, cell.column, cell.place, cell.text[:200], no, repeats, cell.reason, cell.corrected,
+            )
+        )  # fmt: skip
         new.rows += cell.row_no != last_row
         last_row = cell.row_no
     return new
 
 
-def write(job_id: int, table: type[Number] | type[NumberCell], rows: Sequence[dict[str, Any]]) -> None:
-    """Write some rows of a new job in the session's transaction."""
-    insert_many(table, [{"job_id": job_id, **row} for row in rows])
+def write_numbers(job_id: int, numbers: Sequence[NewNumber]) -> None:
+    """Write some numbers of a new job in the session's transaction."""
+    insert_many(
+        Number,
+        [{"job_id": job_id, "no": n.no, "e164": n.e164, "cells": n.cells, "first_row": n.first_row} for n in numbers],
+    )
+
+
+def write_cells(job_id: int, cells: Sequence[NewCell]) -> None:
+    """Write some cells of a new job in the session's transaction."""
+    insert_many(NumberCell, [{"job_id": job_id, **cell._asdict()} for cell in cells])
 
 
 def has_corrections(job_id: int) -> bool:
