@@ -10,7 +10,7 @@ from flask import current_app, request
 from flask_babel import gettext
 
 from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, header_of, rows_at, text_of
-from portal.documents.storage import StorageAway, sheet_part
+from portal.documents.storage import sheet_part
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import columns_of, counts_by_value, fields_of_job, own_names
@@ -139,7 +139,6 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], bars: list[FieldBars])
     own = _own_table(job, {number.row_no for number in numbers})
     return {
         "answer_fields": [(field, heading_of(field, job.source)) for field in fields[:MOST_ANSWERS]],
-        "more_fields": len(fields) > MOST_ANSWERS,
         **own,
     }
 
@@ -150,7 +149,7 @@ def _own_table(job: ScrapingJob, row_numbers: set[int]) -> dict[str, Any]:
         path = current_app.extensions["storage"].fetch(job.document.storage_key, sheet_part(job.sheet))
         heads = header_of(path, job.header_row)
         cells = rows_at(path, row_numbers)
-    except (OSError, StorageAway):  # the answers are here, and they are what the page is for
+    except OSError:  # the answers are here, and they are what the page is for
         return nothing
     width = max((len(row) for row in cells.values()), default=0)
     others = [column for column in range(max(len(heads), width)) if column not in job.columns]
