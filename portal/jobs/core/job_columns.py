@@ -72,9 +72,8 @@ class JobColumns:
     # waiting: why and until when
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own
     enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: not in Redis yet
-    not_before: Mapped[datetime | None] = mapped_column(
-        UtcDateTime
-    )  # the source is busy or down until then, or the person chose it
+    # it is not looked up before: its source is busy or down, or its person chose the moment
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a CauseCode
     # since when it waits for its source without a new answer; empty while it does not
     waits_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
