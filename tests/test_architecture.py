@@ -78,7 +78,7 @@ INTERNAL = {
 # Of jobs.core: words of a job, what is derived from its row, and the rows that queries return.
 CORE_FOR_PAGES = {
     "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.answer_samples", "jobs.core.job_tables",
-    "jobs.core.bulk_tables", "jobs.core.changes",
+    "jobs.core.bulk_tables", "jobs.core.changes", "jobs.core.repeat_rule", "jobs.core.answer_changes",
 }  # fmt: skip
 # Views that use the database themselves: `access` opens a page's transaction for reading.
 MAY_USE_THE_DATABASE = {"web.access"}

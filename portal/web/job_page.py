@@ -15,9 +15,11 @@ from portal import sources
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import fix_words
-from portal.jobs import corrections, queries, shares, turns
+from portal.jobs import corrections, queries, repeats, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.core.job_tables import CellAnswer
+from portal.jobs.core.repeat_rule import LAST_DAY
+from portal.jobs.core.status import Status
 from portal.jobs.export import (
     comes_back_as_it_was,
     groups_of,
@@ -27,7 +29,8 @@ from portal.jobs.export import (
 )
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
-from portal.jobs.words.statuses import reason_words
+from portal.jobs.words.repeats import rule_words, weekday_words
+from portal.jobs.words.statuses import cannot_start_words, reason_words
 from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
@@ -176,6 +179,21 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
         **fixes_of(job),
+        **_repeat_facts(job),
+    }
+
+
+def _repeat_facts(job: ScrapingJob) -> dict[str, Any]:
+    """What the page shows of the job's repeat: the rule in words, and the job that it is compared with."""
+    repeat = repeats.of_job(job)
+    return {
+        "repeat": repeat,
+        "repeat_words": rule_words(repeat.rule) if repeat else "",
+        "repeat_problem": cannot_start_words(repeat.problem) if repeat and repeat.problem else "",
+        "may_repeat": job.status == Status.COMPLETED and job.user_id == current_user.id,
+        "weekdays": [(day, weekday_words(day)) for day in range(7)],
+        "last_day": LAST_DAY,
+        "before": repeats.job_before_of(job) if job.status == Status.COMPLETED else None,
     }
 
 
