@@ -84,7 +84,7 @@ def _addresses(sides: dict[str, tuple[Flask, FlaskClient, int, float]]) -> Itera
 
 
 def _ended_job(app: Flask, rows: int) -> int:
-    """Make a completed job with so many rows, of which one in fifty has no number."""
+    """Make a completed job with so many rows, of which one in ten has no number."""
     job = make_job(app, numbers(3))
     storage = app.extensions["storage"]
     db.session.execute(text("DELETE FROM cells"))
@@ -95,7 +95,7 @@ def _ended_job(app: Flask, rows: int) -> int:
         for n in range(rows):
             name = f"Cliente {n} {_NAMES[n % 10]} {_LAST_NAMES[n % 11]}"
             sheet.write(json.dumps([name, f"6{n:08}", _CITIES[n % 7], n % 991 / 4], ensure_ascii=False) + "\n")
-            is_number = n % 50 != 9
+            is_number = n % 10 != 9
             cells.append((job.id, n + 2, 1, 1, f"6{n:08}", n + 1 if is_number else None, False,
                           None if is_number else "too_short"))  # fmt: skip
             if is_number:

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
 from portal.causes import cause_for
-from portal.database import db
+from portal.database import among, db
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER, id_in
 from portal.jobs.core.derived import outcome_counts, summary_sentence, version
@@ -28,6 +28,7 @@ from portal.sources.base import Outcome
 
 PER_PAGE = 25
 NUMBERS_PER_PAGE = 50
+LOOKED_AT = 2000  # numbers that an administrator's page looks through
 MOST_COUNTED = 10_000  # numbers that a page counts
 EVENTS_SHOWN = 200
 
@@ -278,14 +279,21 @@ def kept_at(number: CellAnswer, attempts: Iterable[Attempt]) -> datetime | None:
 
 
 def attempt_rows(job: ScrapingJob, each: int = 5) -> dict[int, list[Number]]:
-    """Return some numbers that each attempt wrote, for admins: those without an answer first."""
-    last = case((Number.outcome == Outcome.FAILED, 0), else_=1)
-    place = func.row_number().over(partition_by=Number.attempt, order_by=(last, Number.no)).label("place")
-    ranked = select(Number.no, place).where(Number.job_id == job.id, Number.attempt.is_not(None)).subquery()
-    first = select(ranked.c.no).where(ranked.c.place <= each)
+    """Return some numbers that each attempt wrote, for admins: those without an answer first, then some of the first
+    numbers of the file."""
+    place = func.row_number().over(partition_by=Number.attempt, order_by=Number.no).label("place")
+    written = (Number.job_id == job.id, Number.attempt.is_not(None))
     found: dict[int, list[Number]] = {}
-    for number in db.session.scalars(select(Number).where(Number.job_id == job.id, Number.no.in_(first))):
-        found.setdefault(number.attempt or 0, []).append(number)
+    for some in (
+        (among(Number.outcome, (Outcome.FAILED,)),),
+        (Number.outcome != Outcome.FAILED, Number.no <= LOOKED_AT),
+    ):
+        ranked = select(Number.no, place).where(*written, *some).subquery()
+        first = select(ranked.c.no).where(ranked.c.place <= each)
+        for number in db.session.scalars(select(Number).where(Number.job_id == job.id, Number.no.in_(first))):
+            of_attempt = found.setdefault(number.attempt or 0, [])
+            if len(of_attempt) < each:
+                of_attempt.append(number)
     return found
 
 
@@ -296,7 +304,7 @@ def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
     rows = func.sum(Number.cells)
     grouped = (
         select(Number.reason, rows)
-        .where(Number.job_id == job.id, Number.outcome == Outcome.FAILED)
+        .where(Number.job_id == job.id, among(Number.outcome, (Outcome.FAILED,)))
         .group_by(Number.reason)
         .order_by(rows.desc(), Number.reason)
     )

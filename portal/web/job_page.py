@@ -185,7 +185,8 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None, find: str | None
 
 def fixes_of(job: ScrapingJob) -> dict[str, Any]:
     """The cells that can be corrected, for their part of the page."""
-    found = corrections.fixes_of(job)
+    with open_index(job, current_app.extensions["storage"], make=False) or nullcontext() as index:
+        found = corrections.fixes_of(job, result_page.places_to_fix(index) if index is not None else None)
     names = own_names(job.columns, _header_of(job)) if job.more_columns else {}
     return {"fixes": found, "fix_groups": _fix_groups(found), "fix_columns": names}
 
@@ -218,7 +219,7 @@ def rows_of(job: ScrapingJob, *, now: bool = True, find: str | None = None) -> d
             found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["page"], values)
         bars = result_page.bars_of(job, index, row_filter["values"])
         table = result_page.table_of(job, found.rows, index, row_filter["sort"])
-        facts = index.facts if index is not None else {"groups": ()}
+        facts: dict[str, Any] = index.facts if index is not None else {"groups": (), "duplicates": 0}
     attempts = queries.attempts(job)
     kept = {(number.row_no, number.column, number.place): queries.kept_at(number, attempts) for number in found.rows}
     return {
@@ -226,6 +227,7 @@ def rows_of(job: ScrapingJob, *, now: bool = True, find: str | None = None) -> d
         "row_filter": row_filter,
         "kept_at": {place: at for place, at in kept.items() if at},
         "column_names": own_names(job.columns, _header_of(job)) if job.more_columns else {},
+        "duplicates": facts["duplicates"],
         "groups": [Group(**group) for group in facts["groups"]],
         "preparing": index is None and not derived.is_unfinished(job),
         "bars": bars,
@@ -244,7 +246,7 @@ def found_part(job: ScrapingJob, find: str | None = None) -> str:
 def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | None = None) -> str:
     """The whole page. `refused` is what was typed beside cells and not kept, each with the reason."""
     chosen = request.args.getlist("reasons") if "chosen" in request.args else None
-    own: dict[str, Any] = {"duplicates": queries.duplicates(job), "refused": refused or {}}
+    own: dict[str, Any] = {"refused": refused or {}}
     if current_user.is_admin:
         own["attempt_rows"] = queries.attempt_rows(job)
     return render_template("jobs/job.html", **{**facts_of(job, chosen), **rows_of(job)}, **own)

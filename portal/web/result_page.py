@@ -13,10 +13,11 @@ from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, header_of, ro
 from portal.jobs import queries
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
+from portal.jobs.corrections import MOST_READ, TO_FIX
 from portal.jobs.export import columns_of, fields_of_job, own_names
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.builder import NUMBER, OWN, own_columns, sheet_of
-from portal.jobs.result.index_file import STATUS, ResultIndex, Wanted
+from portal.jobs.result.index_file import STATUS, Place, ResultIndex, Wanted
 from portal.sources.base import Outcome
 from portal.sources.words import heading_of, value_words
 
@@ -169,6 +170,12 @@ def found_rows(job: ScrapingJob, index: ResultIndex, row_filter: dict[str, Any])
         page = max(1, -(-found.total // per_page))
         found = index.find(wanted, (page - 1) * per_page, per_page, _seen)
     return queries.numbers_at(job, index.places(found.positions), page, found.total, more=found.more)
+
+
+def places_to_fix(index: ResultIndex) -> list[Place]:
+    """Where the first cells stand that can be corrected: as many of each status as a page looks through."""
+    wanted = [Wanted(((STATUS, outcome.value),)) for outcome in TO_FIX]
+    return [place for one in wanted for place in index.places(index.find(one, 0, MOST_READ).positions)]
 
 
 def _seen(column: str, value: str) -> str:
