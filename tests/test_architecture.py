@@ -51,6 +51,7 @@ FLOORS_OF_JOBS = (
     {"jobs.export.in_place.ods"},
     {"jobs.export.copy", "jobs.export.summary"},
     {"jobs.export.__init__"},
+    {"jobs.result"},
     {"jobs.sweep"},
     {"jobs.worker"},
 )

@@ -30,7 +30,7 @@ from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.dispatch import push_job
-from portal.jobs.erasure import delete_file, erase
+from portal.jobs.erasure import delete_file, delete_index, erase
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.quotas import quota_of
 from portal.jobs.uploads import jobs_of, jobs_started
@@ -275,4 +275,6 @@ def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> Scraping
     db.session.commit()
     if unused:
         delete_file(storage, unused)  # after the commit: an extra file is harmless, a row without its file is not
+    else:
+        delete_index(storage, job, job.document.storage_key)
     return job
