@@ -88,13 +88,15 @@ def job_started_since(document: Document, seen: int | None) -> ScrapingJob | Non
     return next(iter(jobs_of(document.id)), None)
 
 
-def discard(document_id: int, now: datetime, storage: Storage) -> bool:
-    """Delete a document without a job, with its file. False when it has a job or is already deleted. Commits."""
+def discard(document_id: int, now: datetime, storage: Storage, *, in_trash: bool = False) -> bool:
+    """Delete a document without a job, with its file: one that is there, or one in the trash. False when it has a job
+    or is already deleted. Commits."""
     # Locked first: an UPDATE alone would not see the job of somebody who is confirming right now.
     db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
     in_use = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
-    unused = (Document.id == document_id, Document.deleted_at.is_(None), ~in_use)
-    gone = update(Document).where(*unused).values(deleted_at=now, sheets=[], checks={}).returning(Document.storage_key)
+    there = Document.purge_at.is_not(None) if in_trash else Document.deleted_at.is_(None)
+    gone = update(Document).where(Document.id == document_id, there, ~in_use).returning(Document.storage_key)
+    gone = gone.values(deleted_at=now, purge_at=None, sheets=[], checks={})
     key = db.session.scalar(gone, execution_options={"synchronize_session": False})
     if key is not None:
         corrections.erase(document_id)
