@@ -6,7 +6,7 @@ The check page and the front page use it, as other pages use `queries`. It must 
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 
 from portal.database import db
 from portal.documents import corrections
@@ -17,7 +17,6 @@ from portal.jobs.dispatch import push_document
 from portal.jobs.erasure import delete_file
 from portal.jobs.models import ScrapingJob
 
-UNSTARTED_SHOWN = 20
 EARLIER_SHOWN = 3
 
 
@@ -37,11 +36,12 @@ def store_upload(
     return document
 
 
-def unstarted_documents(user_id: int) -> list[Document]:
-    """Return the person's documents that have no job, newest first."""
+def not_started(user_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of the person's documents that have no job. The first ones have an index; a job that was added in
+    the shell has not set `first_job_at`."""
     started = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.total_numbers > 0)
-    mine = (Document.user_id == user_id, Document.deleted_at.is_(None), ~started)
-    return list(db.session.scalars(select(Document).where(*mine).order_by(Document.id.desc()).limit(UNSTARTED_SHOWN)))
+    there = (Document.deleted_at.is_(None), Document.first_job_at.is_(None))
+    return (Document.user_id == user_id, *there, ~started)
 
 
 def jobs_of(document_id: int) -> list[ScrapingJob]:

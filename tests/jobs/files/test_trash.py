@@ -9,10 +9,11 @@ from sqlalchemy import func, select
 from portal.accounts import User
 from portal.database import db
 from portal.documents.models import Document
-from portal.jobs import commands, queries, uploads
+from portal.jobs import commands, queries
 from portal.jobs.core.job_tables import Event, EventKind, Number, NumberCell
 from portal.jobs.core.status import Status
 from portal.jobs.files import trash
+from portal.jobs.files.file_list import ListFilters, list_files
 from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
@@ -106,10 +107,10 @@ def test_a_document_that_was_never_started(app: Flask, alice: User) -> None:
     now = NOW + timedelta(days=5)
     assert trash.put_document(document_id, now)
     assert trash.put_document(document_id, now) is None
-    assert not uploads.unstarted_documents(alice.id)
+    assert not list_files(alice, ListFilters(), now).entries
     assert [one.id for one in trash.contents(alice.id).documents] == [document_id]
     assert trash.restore_document(document_id, now)
-    assert [one.id for one in uploads.unstarted_documents(alice.id)] == [document_id]
+    assert len(list_files(alice, ListFilters(), now).entries) == 1
     trash.put_document(document_id, now)
     assert purge(app, NOW + WEEK) == [document_id], "not kept for longer than without the trash"
     assert not stored(app, key)
