@@ -41,6 +41,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     shares.erase(job.id)
     answer_samples.erase(job.id)
     outbox.forget_file_name(job.id)
+    job.note, job.labels, job.search_text = "", [], ""
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     # One that is just being started needs it too, and so does one that can be restored.
@@ -50,6 +51,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
         return None
     corrections.erase(document.id)
     document.deleted_at, document.purge_at, document.sheets, document.checks = now, None, [], {}
+    document.note, document.labels, document.search_text = "", [], ""
     return document.storage_key
 
 

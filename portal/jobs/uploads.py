@@ -96,7 +96,7 @@ def discard(document_id: int, now: datetime, storage: Storage, *, in_trash: bool
     in_use = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
     there = Document.purge_at.is_not(None) if in_trash else Document.deleted_at.is_(None)
     gone = update(Document).where(Document.id == document_id, there, ~in_use).returning(Document.storage_key)
-    gone = gone.values(deleted_at=now, purge_at=None, sheets=[], checks={})
+    gone = gone.values(deleted_at=now, purge_at=None, sheets=[], checks={}, note="", labels=[], search_text="")
     key = db.session.scalar(gone, execution_options={"synchronize_session": False})
     if key is not None:
         corrections.erase(document_id)

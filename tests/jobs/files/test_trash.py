@@ -12,7 +12,7 @@ from portal.documents.models import Document
 from portal.jobs import commands, queries
 from portal.jobs.core.job_tables import Event, EventKind, Number, NumberCell
 from portal.jobs.core.status import Status
-from portal.jobs.files import trash
+from portal.jobs.files import naming, trash
 from portal.jobs.files.file_list import ListFilters, list_files
 from portal.jobs.metrics.models import EVER, EVERYBODY, Metric
 from portal.jobs.models import ScrapingJob
@@ -68,6 +68,7 @@ def test_a_running_job_is_cancelled_and_hidden_and_comes_back_whole(app: Flask, 
 def test_what_was_there_for_a_week_is_really_gone(app: Flask, alice: User) -> None:
     job = make_job(app, alice, 3)
     job_id, key = job.id, job.document.storage_key
+    naming.name_job(job, naming.Naming.of("", "Private", "mine", job.file_name), ALICE, NOW)
     trash.put_job(job_id, ALICE, NOW)
     swept = steps.sweep(NOW + WEEK - SECOND)
     assert (swept.purged, swept.erased, swept.faults) == (0, 0, 0)
@@ -78,6 +79,8 @@ def test_what_was_there_for_a_week_is_really_gone(app: Flask, alice: User) -> No
     assert rows_of(job_id) == 0
     assert not stored(app, key)
     assert not trash.contents(alice.id).jobs
+    gone = db.session.get_one(ScrapingJob, job_id)
+    assert (gone.note, gone.labels, gone.search_text) == ("", [], "")
     assert trash.restore_job(job_id, ALICE, NOW + WEEK) is None
     assert deleted_jobs() == 1
     kinds = set(db.session.scalars(select(Event.kind).where(Event.job_id == job_id)))
