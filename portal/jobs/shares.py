@@ -281,6 +281,7 @@ def may_be_joined(now: datetime) -> tuple[ColumnElement[bool], ...]:
         ScrapingJob.deleted_at.is_(None),
         exists().where(alive).correlate(ScrapingJob),
         or_(ScrapingJob.next_no.is_not(None), has_left()),
+        ScrapingJob.is_open(),
     )
 
 

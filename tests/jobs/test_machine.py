@@ -12,9 +12,10 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from sqlalchemy import true
 
 from portal.database import db
-from portal.jobs import shares
+from portal.jobs import opening, shares
 from portal.jobs.attempt import save
 from portal.jobs.core import poison_numbers
 from portal.jobs.models import ScrapingJob
@@ -47,6 +48,12 @@ def either_app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask
         db.session.remove()
         db.drop_all()
         db.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "PIECE_ROWS", 3)
+    monkeypatch.setattr(opening, "COPIED_ROWS", 3)
 
 
 def run_machine(app: Flask, steps: settings = STEPS) -> None:
@@ -88,8 +95,15 @@ def hasty_verdict(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(poison_numbers, "DEADLY", 2)
 
 
+def early_joining(patch: pytest.MonkeyPatch) -> None:
+    """A worker looks numbers up while another still opens the ledger."""
+    patch.setattr(ScrapingJob, "is_open", classmethod(lambda cls: true()))
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("mutant", [share_without_fence, job_without_fence, two_completions, hasty_verdict])
+@pytest.mark.parametrize(
+    "mutant", [share_without_fence, job_without_fence, two_completions, hasty_verdict, early_joining]
+)
 def test_the_model_catches_a_portal_without_one_of_its_promises(
     app: Flask, monkeypatch: pytest.MonkeyPatch, mutant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
