@@ -113,10 +113,16 @@ def cells_of(
             continue
         blank = None
         is_blank = True
-        of_row = _country_of_row(cells, country, choice.country_column)
+        of_row = country if choice.country_column is None else _country_of_row(cells, country, choice.country_column)
         for column in choice.columns:
             cell: Cell = cells[column] if column < len(cells) else None
-            corrected = corrections.get((row_no, column))
+            corrected = corrections.get((row_no, column)) if corrections else None
+            if corrected is None and of_row is not None and type(cell) is str:  # nearly all cells have one number
+                phone = parse(cell, of_row)
+                if phone.e164 is not None:
+                    is_blank = False
+                    yield CheckedCell(row_no, column, 1, cell[:DISPLAY_CHARACTERS], phone.e164, None, None)
+                    continue
             for one in _numbers_of(row_no, column, cell, of_row or country, corrected, surely=of_row is not None):
                 if one.reason is Reason.BLANK:
                     blank = blank or one
@@ -138,9 +144,9 @@ def countries_of_rows(sheet_path: Path, choice: SheetChoice, row_nos: Collection
             for row_no, cells in below if row_no in row_nos}  # fmt: skip
 
 
-def _country_of_row(cells: Sequence[Cell], country: str, country_column: int | None) -> str | None:
+def _country_of_row(cells: Sequence[Cell], country: str, country_column: int) -> str | None:
     """The country of a row's numbers without a prefix; None when the row names one that is not known."""
-    if country_column is None or country_column >= len(cells):
+    if country_column >= len(cells):
         return country
     named = text_of(cells[country_column]).strip()
     return country_of(named) if named else country
