@@ -7,6 +7,7 @@ statement, and checking a password takes a sixth of a second in which everybody 
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 from flask import has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
@@ -301,13 +303,22 @@ def _on_begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+def _from_json(text: str) -> Any:
+    """Read a JSON column in a quarter of the usual time; what orjson does not take, such as half a surrogate pair, as
+    before."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text)
+
+
 def engine_options(url: str) -> dict[str, Any]:
     """Return the engine's options for this URL: short timeouts on PostgreSQL, so that a hung query ends automatically.
 
     Errors leave out the values of their statement: otherwise telephone numbers, keys and password hashes would get into
     the log and into the tracebacks that admins read.
     """
-    quiet = {"hide_parameters": True}
+    quiet = {"hide_parameters": True, "json_deserializer": _from_json}
     if url.startswith("sqlite"):
         return {**quiet, "connect_args": {"timeout": 30, "check_same_thread": False}}
     limits = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000"
