@@ -7,37 +7,33 @@ lookup: the reason of an Answer says whether the attempt should look the number 
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import structlog
 
 from portal.causes import REFUSALS, CauseCode
-from portal.net.retry_after import rate_limit_seconds, retry_after_seconds
-from portal.sources.base import Answer, LookupEnded, Outcome, SourceBusy, SourceStopped, Tickets
+from portal.sources.base import Answer, LookupEnded, Outcome, SourceStopped, Tickets
 from portal.sources.http.answer_samples import Samples
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
-from portal.sources.http.classify import Verdict, any_holds, asked_wait, classify, classify_whole, why_unreadable
+from portal.sources.http.classify import Verdict, any_holds, classify, classify_whole, why_unreadable
 from portal.sources.http.client import NoResponse, RequestInterrupted, SourceClient
+from portal.sources.http.current_secrets import CurrentSecrets
 from portal.sources.http.disguised import refusal_in
 from portal.sources.http.extract import FieldMissing, extract_fields
 from portal.sources.http.first_request import FirstRequestGate
+from portal.sources.http.pace import Pace
 from portal.sources.http.recipe_doubts import RecipeDoubts
 from portal.sources.http.refusals import Refusals
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.http.robots import Robots
 from portal.sources.limits.interfaces import Breaker, Limiter, Places
-from portal.sources.limits.rate_limiter import WaitInterrupted
 from portal.sources.recipes.model import Recipe, Request
-from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill, secrets_mark
+from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill
 
 log = structlog.get_logger(__name__)
 
-BELIEVED_SECONDS = 3600.0  # no Retry-After is believed for longer: a mistake in one would stop a source for years
-LIMITED_SECONDS = 60.0  # how long "too many requests" may last before the worker is freed
 BARE = (404, 410)
 
 
@@ -62,21 +58,17 @@ class SourceSession:
         present_secrets: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self.recipe = recipe
-        self._environ, self._client, self._breaker, self._robots = environ, client, breaker, robots
-        self._places = places
-        self._present_secrets = present_secrets or (lambda: environ)
-        self._make_limiter = make_limiter
-        self._per_second = recipe.limits.per_second
-        self._limiter = make_limiter(self._per_second)
+        self._client, self._breaker = client, breaker
+        self._secrets = CurrentSecrets(recipe.secrets, environ, present_secrets)
+        self._pace = Pace(recipe, make_limiter, places, robots)
         self.stop = stop
         self._gate = FirstRequestGate(stop)
         self._refusals = Refusals()
         self._doubted: set[str] = set()  # numbers that were refused, and are asked about once more
         self._blocked: set[str] = set()
         self._lock = threading.Lock()
-        self._limited_since: float | None = None
         self._doubts = RecipeDoubts()
-        self.samples = Samples(self._secrets_in(environ))
+        self.samples = Samples(self._secrets.values())
         self.silent = True
         batch = recipe.batch
         self._async_batches = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
@@ -122,7 +114,7 @@ class SourceSession:
         request = self.recipe.request
         try:
             filled = self.filled(request, [number])
-            self._obey_robots(filled)
+            self._pace.obey_robots(filled.url)
             response = self.exchange(filled, request)
         except NoResponse:
             return self.temporary()
@@ -132,7 +124,7 @@ class SourceSession:
         batch = self.recipe.batch
         written = {"number_form": batch.number, "each": batch.each, "join": batch.join} if batch else {}
         try:
-            return fill(request, numbers, self._environ, ticket=ticket, batch_key=key, **written)
+            return fill(request, numbers, self._secrets.environ, ticket=ticket, batch_key=key, **written)
         except MissingSecret as error:
             raise SourceStopped(CauseCode.SECRET_MISSING) from error
         except BadValue:
@@ -140,7 +132,7 @@ class SourceSession:
 
     def close(self) -> None:
         """Let others have this session's places at the source."""
-        self._places.close()
+        self._pace.close()
 
     def exchange(self, filled: FilledRequest, request: Request, *, fetching: bool = False) -> SourceResponse:
         """Send within the rate limit. Raises NoResponse, RequestInterrupted, SourceBusy or SourceStopped.
@@ -151,9 +143,9 @@ class SourceSession:
         """
         stop = _never if fetching else self.stop
         with self._gate:
-            self._take_place(stop)  # first: a slot that waited for a place would be used too late
+            self._pace.take_place(stop)  # first: a slot that waited for a place would be used too late
             try:
-                self._wait_for_slot(stop)
+                self._pace.wait_for_slot(stop)
                 self._breaker.check()  # last: a thread that it lets through as a probe has to report an outcome
                 sent_at = self._refusals.send()
                 try:
@@ -162,41 +154,10 @@ class SourceSession:
                     self._breaker.failed()
                     raise
             finally:
-                self._places.give_back()
+                self._pace.give_back()
             response.about, response.sent_at = filled.about, sent_at
             self._apply_to_all(response, filled, fetching)
             return response
-
-    def _secrets_in(self, environ: Mapping[str, str]) -> list[str]:
-        return [value for name in self.recipe.secrets if (value := environ.get(name, "").strip())]
-
-    def _is_outdated(self, filled: FilledRequest) -> bool:
-        """Whether a secret in this request has been replaced since: then the next requests take the present ones."""
-        if not filled.secrets:
-            return False
-        present = self._present_secrets()
-        values = self._secrets_in(present)
-        if len(values) < len(self.recipe.secrets) or set(filled.secrets) <= set(values):
-            return False
-        if present != self._environ:
-            self.samples.mask_also(values)
-            self._environ = present
-        return True
-
-    def _take_place(self, stop: Callable[[], bool]) -> None:
-        try:
-            self._places.take(stop)
-        except WaitInterrupted:
-            raise RequestInterrupted from None
-
-    def _wait_for_slot(self, stop: Callable[[], bool]) -> None:
-        try:
-            self._limiter.wait(stop)
-        except SourceBusy:
-            if not stop():
-                raise
-        if stop():
-            raise RequestInterrupted
 
     def _apply_to_all(self, response: SourceResponse, filled: FilledRequest, fetching: bool) -> None:
         """Apply what a response means for every number: the breaker, the limiter, a refusal."""
@@ -204,7 +165,8 @@ class SourceSession:
             self.silent = False
         verdict = (classify_whole if self.recipe.batch else classify)(response, self.recipe.outcomes)
         response.verdict = verdict
-        if verdict in REFUSALS and self._is_outdated(filled):
+        if verdict in REFUSALS and self._secrets.is_outdated(filled):
+            self.samples.mask_also(self._secrets.values())
             response.verdict = Verdict.TEMPORARY  # of the secret that was replaced while the request was on its way
             self._breaker.succeeded()
             return
@@ -217,20 +179,18 @@ class SourceSession:
             return
         if verdict == Verdict.LIMITED:
             self._breaker.succeeded()  # the source is alive
-            self._slow_down(response)
+            self._pace.slow_down(response)
             return
         # While fetching, "not yet" shows that the source is alive.
         if verdict == Verdict.TEMPORARY and not (fetching and response.status < 500):
             self._breaker.failed()
             return
         self._breaker.succeeded()
-        self._limiter.report("ok")
-        if seconds := rate_limit_seconds(response.headers):
-            self._limiter.pause(seconds)
+        self._pace.note_success(response)
 
     def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
         """Stop the source once two questions in a row were refused. After the first, the next one goes alone."""
-        self._breaker.note_secret(secrets_mark(self.recipe.secrets, self._environ))
+        self._breaker.note_secret(self._secrets.mark)
         if self._refusals.refused(about, response.sent_at):
             self._stop_source(verdict)
         if not self._refusals.is_own(about):
@@ -264,43 +224,8 @@ class SourceSession:
 
     def _answered(self, response: SourceResponse) -> None:
         """Note that the source has answered."""
-        self._limited_since = None
+        self._pace.note_answer()
         self._refusals.answered(response.sent_at)
-
-    def _slow_down(self, response: SourceResponse, content: Any = None) -> None:
-        """Slow down every worker after "too many requests", which `content`, one number's item, may say as well. Raises
-        SourceBusy when that lasts too long."""
-        now = time.monotonic()
-        with self._lock:
-            since = self._limited_since = self._limited_since or now
-        wanted = retry_after_seconds(response.headers, datetime.now(UTC), BELIEVED_SECONDS)
-        if wanted is None:
-            wanted = self._asked_wait(response, content)
-        # Without a Retry-After: as long again as the source has been saying so.
-        seconds = wanted if wanted is not None else min(max(1.0, now - since), LIMITED_SECONDS)
-        self._limiter.report(CauseCode.RATE_LIMITED)
-        if seconds > LIMITED_SECONDS or now - since > LIMITED_SECONDS:
-            raise SourceBusy(CauseCode.RATE_LIMITED, max(seconds, 1.0))
-        self._limiter.pause(seconds)
-
-    def _asked_wait(self, response: SourceResponse, content: Any) -> float | None:
-        """The seconds that the answer itself asks us to wait, where the recipe says where they are."""
-        rules = [rule for rule in self.recipe.outcomes.get("limited", ()) if rule.wait]
-        try:
-            seconds = asked_wait(rules, response.content if content is None else content) if rules else None
-        except UnreadableResponse:
-            return None
-        return None if seconds is None else min(seconds, BELIEVED_SECONDS)
-
-    def _obey_robots(self, filled: FilledRequest) -> None:
-        if not self.recipe.limits.robots:
-            return
-        if not self._robots.allow(filled.url):
-            raise SourceStopped(CauseCode.ROBOTS_REFUSE)
-        delay = self._robots.delay_seconds(filled.url)
-        if delay and (self._per_second is None or self._per_second > 1 / delay):
-            self._per_second = 1 / delay
-            self._limiter = self._make_limiter(self._per_second)
 
     def temporary(self) -> Answer:
         """The answer for a number that got none this time. Raises SourceBusy when the source now counts as down."""
@@ -315,7 +240,7 @@ class SourceSession:
         if verdict == Verdict.LIMITED:
             if response.verdict != Verdict.LIMITED:  # found in one number's item: slow down once for each response
                 response.verdict = Verdict.LIMITED
-                self._slow_down(response, content)
+                self._pace.slow_down(response, content)
             return Answer(Outcome.FAILED, reason=CauseCode.RATE_LIMITED)
         if verdict == Verdict.TEMPORARY:
             return self.temporary()
@@ -350,7 +275,7 @@ class SourceSession:
         if meaning is None:
             return self.unreadable(response, why, number=number, content=content)
         if meaning == CauseCode.RATE_LIMITED:
-            self._slow_down(response)
+            self._pace.slow_down(response)
             return Answer(Outcome.FAILED, reason=meaning)
         if content is None:
             self._consider_refusal(Verdict(meaning), response.about, response)

@@ -13,7 +13,9 @@ import phonenumbers
 
 from portal.config import SETTINGS
 from portal.sources.base import Outcome
-from portal.sources.recipes import sections
+from portal.sources.recipes.answer_section import read_answer, read_field, read_rule
+from portal.sources.recipes.batch_section import read_batch
+from portal.sources.recipes.limits_section import read_limits
 from portal.sources.recipes.model import (
     RULE_NAMES,
     AnswerFormat,
@@ -26,7 +28,8 @@ from portal.sources.recipes.model import (
     RequestLimits,
     Rule,
 )
-from portal.sources.recipes.placeholders import secret_names
+from portal.sources.recipes.placeholders import MANY_NUMBERS, ONE_NUMBER, secret_names
+from portal.sources.recipes.request_section import read_request
 from portal.sources.recipes.toml_table import BadRecipe, Lines, Mistake, TomlTable
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -72,7 +75,7 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         table.wrong("name", "name_taken")
     kind = AnswerFormat(table.one_of("kind", tuple(AnswerFormat), None))
     request, batch = _requests(table, kind)
-    reading = sections.answer(table.table("answer"), kind)
+    reading = read_answer(table.table("answer"), kind)
     fields = _fields(table, reading)
     request = replace(request, reading=reading)
     batch = batch and replace(batch, request=replace(batch.request, reading=reading))
@@ -84,7 +87,7 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         description=table.texts_by_language("description"),
         request=request,
         batch=batch,
-        limits=sections.limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
+        limits=read_limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
         outcomes=_outcomes(outcome_table, reading.format) if outcome_table else {},
         fields=fields,
         tests=tuple(_case(one, path, fields) for one in table.tables("test")),
@@ -103,7 +106,7 @@ def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | No
         table.wrong("request", "missing")
         return Request(""), None
     alone = kind != AnswerFormat.BATCH and not (batch_table and BATCH_PLACEHOLDER.search(str(request_table.values)))
-    request = sections.request(request_table, sections.ONE_NUMBER if alone else sections.MANY_NUMBERS, PORTAL_SETTINGS)
+    request = read_request(request_table, ONE_NUMBER if alone else MANY_NUMBERS, PORTAL_SETTINGS)
     request_table.end()
     if batch_table is None:
         if kind == AnswerFormat.BATCH:
@@ -111,12 +114,12 @@ def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | No
         return request, None
     if kind == AnswerFormat.HTML:
         table.wrong("batch", "json_only")
-    return request, sections.batch(batch_table, request, request_table, PORTAL_SETTINGS)
+    return request, read_batch(batch_table, request, request_table, PORTAL_SETTINGS)
 
 
 def _outcomes(table: TomlTable, form: str) -> dict[str, tuple[Rule, ...]]:
     found = {
-        name: tuple(sections.rule(one, form, may_wait=name == "limited") for one in table.tables(name))
+        name: tuple(read_rule(one, form, may_wait=name == "limited") for one in table.tables(name))
         for name in RULE_NAMES
     }
     table.end()
@@ -136,7 +139,7 @@ def _fields(table: TomlTable, reading: AnswerReading) -> tuple[FieldRule, ...]:
             fields.values[name] = {SHORT_FORMS.get(reading.format, "path"): value}
         field_table = fields.table(name)
         if field_table is not None:
-            found.append(sections.field(field_table, name, reading))
+            found.append(read_field(field_table, name, reading))
     return tuple(found)
 
 

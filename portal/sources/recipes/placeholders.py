@@ -18,6 +18,9 @@ import phonenumbers
 from portal.sources.recipes.model import Request
 
 FORMS = ("e164", "national", "country_code", "digits")  # of one number
+ONE_NUMBER = ("e164", "national", "digits")  # a request for one number needs one of these
+MANY_NUMBERS = ("numbers_json", "numbers")  # a request for many needs one of these
+WITH_MANY_NUMBERS = ("batch_key",)  # allowed beside them
 # With its braces doubled it is no placeholder, but the word in braces itself.
 PLACEHOLDER = re.compile(r"\{\{[A-Za-z_][A-Za-z0-9_]*\}\}|\{(secret:)?([A-Za-z_][A-Za-z0-9_]*)\}")
 MASK = "•••"
