@@ -15,8 +15,9 @@ from portal.sources import catalogue, registry
 from portal.sources.base import Answer, NoTickets, Outcome, SourceBusy, SourceStopped
 from portal.sources.http.client import NoResponse, SourceClient
 from portal.sources.http.response import SourceResponse
+from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Recipe, Request
-from portal.sources.recipes.placeholders import FilledRequest, masked
+from portal.sources.recipes.placeholders import masked
 
 SHOWN_CHARACTERS = 4000
 TRY_SECONDS = 20.0

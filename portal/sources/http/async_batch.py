@@ -19,8 +19,9 @@ from portal.sources.http.classify import Verdict, any_holds, search
 from portal.sources.http.client import NoResponse, RequestInterrupted
 from portal.sources.http.exchange import Exchange
 from portal.sources.http.response import SourceResponse, UnreadableResponse
+from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Batch, Poll, Request
-from portal.sources.recipes.placeholders import FilledRequest, names_in
+from portal.sources.recipes.placeholders import names_in
 from portal.sources.recipes.toml_table import plain
 
 log = structlog.get_logger(__name__)

@@ -17,8 +17,8 @@ from portal.net.address_policy import AddressRefused
 from portal.net.deadline import deadline
 from portal.sources.base import SourceStopped
 from portal.sources.http.response import SourceResponse
+from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import FilledRequest
 
 PIECE_BYTES = 16_384
 # Does not name the portal's address, and does not pretend to be a browser.

@@ -3,7 +3,8 @@ replaced."""
 
 from collections.abc import Callable, Mapping, Sequence
 
-from portal.sources.recipes.placeholders import FilledRequest, secrets_mark
+from portal.sources.recipes.filling import FilledRequest
+from portal.sources.recipes.placeholders import secrets_mark
 
 
 class CurrentSecrets:
@@ -26,11 +27,11 @@ class CurrentSecrets:
 
     def is_outdated(self, filled: FilledRequest) -> bool:
         """Whether a secret in this request has been replaced since: then `environ` has the present ones from now on."""
-        if not filled.secrets:
+        if not filled.keys:
             return False
         present = self._present()
         values = self._values_in(present)
-        if len(values) < len(self._names) or set(filled.secrets) <= set(values):
+        if len(values) < len(self._names) or set(filled.keys) <= set(values):
             return False
         self.environ = present
         return True

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from portal.sources.base import Answer
 from portal.sources.http.classify import Verdict
 from portal.sources.http.response import SourceResponse
+from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Recipe, Request
-from portal.sources.recipes.placeholders import FilledRequest
 
 
 class Exchange(Protocol):

@@ -29,8 +29,8 @@ from portal.sources.http.refusals import Refusals
 from portal.sources.http.response import SourceResponse, UnreadableResponse
 from portal.sources.http.robots import Robots
 from portal.sources.limits.interfaces import Breaker, Limiter, Places
+from portal.sources.recipes.filling import BadValue, FilledRequest, MissingSecret, fill
 from portal.sources.recipes.model import Recipe, Request
-from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill
 
 log = structlog.get_logger(__name__)
 
@@ -121,10 +121,8 @@ class SourceSession:
         return self.answer(number, Verdict(response.verdict), response)
 
     def filled(self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "") -> FilledRequest:
-        batch = self.recipe.batch
-        written = {"number_form": batch.number, "each": batch.each, "join": batch.join} if batch else {}
         try:
-            return fill(request, numbers, self._secrets.environ, ticket=ticket, batch_key=key, **written)
+            return fill(request, numbers, self._secrets.environ, batch=self.recipe.batch, ticket=ticket, batch_key=key)
         except MissingSecret as error:
             raise SourceStopped(CauseCode.SECRET_MISSING) from error
         except BadValue:

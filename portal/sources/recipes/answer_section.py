@@ -16,6 +16,8 @@ from portal.sources.recipes.expressions import (
 from portal.sources.recipes.model import FORMATS, TREES, VALUES, AnswerFormat, AnswerReading, FieldRule, Rule
 from portal.sources.recipes.toml_table import TomlTable
 
+SHORT_FORMS = {"html": "css", "xml": "xpath", "text": "regex"}  # what a field is that is only a text
+
 
 def read_answer(table: TomlTable | None, kind: AnswerFormat) -> AnswerReading:
     """How the answer's bytes are read. Without a word of it, as the source's kind says."""

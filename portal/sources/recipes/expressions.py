@@ -10,9 +10,9 @@ from jmespath.exceptions import JMESPathError
 from lxml import etree
 from parsel import Selector
 
-from portal.sources.recipes.model import MAP
+from portal.sources.recipes.model import EACH, MAP
 from portal.sources.recipes.patterns import pattern
-from portal.sources.recipes.placeholders import FORMS, MANY_NUMBERS, WITH_MANY_NUMBERS, placeholders
+from portal.sources.recipes.placeholders import ANYWHERE, FORMS, MANY_NUMBERS, WITH_MANY_NUMBERS, placeholders
 from portal.sources.recipes.toml_table import TomlTable
 
 
@@ -32,8 +32,8 @@ def expression(table: TomlTable, key: str, check: Callable[[str], Any], default:
 
 def filled_names(text: str) -> list[str]:
     """The placeholders in a text that is not part of a request, where none is filled in."""
-    known = {*FORMS, *MANY_NUMBERS, *WITH_MANY_NUMBERS, "ticket"}
-    return [name for is_secret, name in placeholders(text) if is_secret or name in known]
+    known = {*FORMS, *MANY_NUMBERS, *WITH_MANY_NUMBERS, "ticket", *ANYWHERE}
+    return [one.name for one in placeholders(text) if one.is_secret or one.name in known]
 
 
 def path(text: str) -> None:
@@ -44,6 +44,11 @@ def path(text: str) -> None:
 def items(text: str) -> None:
     """Raises JMESPathError, also for what follows MAP."""
     jmespath.compile((text.removeprefix(MAP).strip() or "@") if text.startswith(MAP) else text)
+
+
+def item_key(text: str) -> None:
+    """Raises JMESPathError, also for what follows EACH."""
+    jmespath.compile((text.removeprefix(EACH).strip() or "@") if text.startswith(EACH) else text)
 
 
 def css(text: str) -> None:

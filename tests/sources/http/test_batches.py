@@ -14,8 +14,8 @@ from portal.sources.base import NoTickets, Outcome, SourceStopped
 from portal.sources.http.batch import by_number, items_in
 from portal.sources.http.classify import search
 from portal.sources.http.number_keys import NumberKeys
-from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import fill
+from portal.sources.recipes.filling import fill
+from portal.sources.recipes.model import Batch, Request
 from tests.support.cast import NOW, mobile
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
@@ -145,8 +145,8 @@ def test_a_batch_that_fitted_before_is_not_stopped_by_one_that_does_not(tmp_path
 )  # fmt: skip
 def test_numbers_are_written_as_the_recipe_says(each: str, join: str, content_type: str, body: str, sent: str) -> None:
     request = Request("https://h.example/?n={numbers}", "POST", {"Content-Type": content_type}, body)
-    written = {"each": each, "join": join} if each else {}
-    filled = fill(request, ASKED[:2], {}, **written)
+    batch = Batch(request, 100, "@", "@", each=each, join=join) if each else None
+    filled = fill(request, ASKED[:2], {}, batch=batch)
     assert (filled.body or b"").decode() == sent
     if not each:
         assert filled.url.endswith("?n=%2B34612345678,%2B442079460018")
