@@ -58,6 +58,7 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
         settings["SOURCES_ALLOW_PRIVATE"],
         settings["SOURCES_PORTS"],
         settings["PORTAL_DATA_DIR"] / "secrets.env",
+        settings["SIGNING_KEYS"],
     )
     web.register(app)
     cli.register(app)

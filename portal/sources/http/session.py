@@ -7,70 +7,37 @@ lookup: the reason of an Answer says whether the attempt should look the number 
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
 from portal.causes import REFUSALS, CauseCode
 from portal.sources.base import Answer, LookupEnded, Outcome, SourceStopped, Tickets
-from portal.sources.http.answer_samples import Samples
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
-from portal.sources.http.classify import Verdict, any_holds, classify, classify_whole, why_unreadable
-from portal.sources.http.client import NoResponse, RequestInterrupted, SourceClient
-from portal.sources.http.current_secrets import CurrentSecrets
+from portal.sources.http.classify import Verdict, any_holds, why_unreadable
+from portal.sources.http.client import NoResponse, RequestInterrupted
 from portal.sources.http.disguised import refusal_in
 from portal.sources.http.extract import FieldMissing, extract_fields
-from portal.sources.http.first_request import FirstRequestGate
-from portal.sources.http.pace import Pace
 from portal.sources.http.recipe_doubts import RecipeDoubts
-from portal.sources.http.refusals import Refusals
+from portal.sources.http.request_sender import RequestSender
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.http.robots import Robots
-from portal.sources.limits.interfaces import Breaker, Limiter, Places
-from portal.sources.recipes.filling import BadValue, FilledRequest, MissingSecret, fill
-from portal.sources.recipes.model import Recipe, Request
 
 log = structlog.get_logger(__name__)
 
 BARE = (404, 410)
 
 
-def _never() -> bool:
-    return False
-
-
-class SourceSession:
+class SourceSession(RequestSender):
     """See the module. Its methods may be called from many threads at once."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        environ: Mapping[str, str],
-        client: SourceClient,
-        make_limiter: Callable[[float | None], Limiter],
-        breaker: Breaker,
-        robots: Robots,
-        stop: Callable[[], bool],
-        tickets: Tickets,
-        places: Places,
-        present_secrets: Callable[[], Mapping[str, str]] | None = None,
-    ) -> None:
-        self.recipe = recipe
-        self._client, self._breaker = client, breaker
-        self._secrets = CurrentSecrets(recipe.secrets, environ, present_secrets)
-        self._pace = Pace(recipe, make_limiter, places, robots)
-        self.stop = stop
-        self._gate = FirstRequestGate(stop)
-        self._refusals = Refusals()
-        self._doubted: set[str] = set()  # numbers that were refused, and are asked about once more
-        self._blocked: set[str] = set()
+    def __init__(self, *parts: Any, tickets: Tickets, **more: Any) -> None:
+        super().__init__(*parts, **more)
         self._lock = threading.Lock()
+        self._blocked: set[str] = set()
         self._doubts = RecipeDoubts()
-        self.samples = Samples(self._secrets.values())
-        self.silent = True
-        batch = recipe.batch
+        batch = self.recipe.batch
         self._async_batches = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
 
     @property
@@ -111,88 +78,11 @@ class SourceSession:
         return answers
 
     def _lookup(self, number: str) -> Answer:
-        request = self.recipe.request
         try:
-            filled = self.filled(request, [number])
-            self._pace.obey_robots(filled.url)
-            response = self.exchange(filled, request)
+            response = self.ask(self.recipe.request, [number])
         except NoResponse:
             return self.temporary()
         return self.answer(number, Verdict(response.verdict), response)
-
-    def filled(self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "") -> FilledRequest:
-        try:
-            return fill(request, numbers, self._secrets.environ, batch=self.recipe.batch, ticket=ticket, batch_key=key)
-        except MissingSecret as error:
-            raise SourceStopped(CauseCode.SECRET_MISSING) from error
-        except BadValue:
-            raise SourceStopped(CauseCode.RECIPE_BROKEN) from None
-
-    def close(self) -> None:
-        """Let others have this session's places at the source."""
-        self._pace.close()
-
-    def exchange(self, filled: FilledRequest, request: Request, *, fetching: bool = False) -> SourceResponse:
-        """Send within the rate limit. Raises NoResponse, RequestInterrupted, SourceBusy or SourceStopped.
-
-        Until the first response has come, and after a refusal, requests go one at a time: wrong credentials are then
-        refused twice, and not once for each number in flight. `fetching`: fetch what was submitted, and may be paid
-        for, although the attempt was stopped.
-        """
-        stop = _never if fetching else self.stop
-        with self._gate:
-            self._pace.take_place(stop)  # first: a slot that waited for a place would be used too late
-            try:
-                self._pace.wait_for_slot(stop)
-                self._breaker.check()  # last: a thread that it lets through as a probe has to report an outcome
-                sent_at = self._refusals.send()
-                try:
-                    response = self._client.send(filled, request)
-                except (NoResponse, SourceStopped):
-                    self._breaker.failed()
-                    raise
-            finally:
-                self._pace.give_back()
-            response.about, response.sent_at = filled.about, sent_at
-            self._apply_to_all(response, filled, fetching)
-            return response
-
-    def _apply_to_all(self, response: SourceResponse, filled: FilledRequest, fetching: bool) -> None:
-        """Apply what a response means for every number: the breaker, the limiter, a refusal."""
-        if response.status < 500:
-            self.silent = False
-        verdict = (classify_whole if self.recipe.batch else classify)(response, self.recipe.outcomes)
-        response.verdict = verdict
-        if verdict in REFUSALS and self._secrets.is_outdated(filled):
-            self.samples.mask_also(self._secrets.values())
-            response.verdict = Verdict.TEMPORARY  # of the secret that was replaced while the request was on its way
-            self._breaker.succeeded()
-            return
-        # A refusal inside an answer that is fetched may be the batch's answer and not this request's: see `poll`.
-        if verdict in REFUSALS and not (fetching and response.status < 400):
-            self._consider_refusal(verdict, response.about, response)
-            self._breaker.refused()
-            if fetching:  # there is no other ticket to judge it by: this attempt ends, the other files continue
-                raise SourceStopped(verdict.value)
-            return
-        if verdict == Verdict.LIMITED:
-            self._breaker.succeeded()  # the source is alive
-            self._pace.slow_down(response)
-            return
-        # While fetching, "not yet" shows that the source is alive.
-        if verdict == Verdict.TEMPORARY and not (fetching and response.status < 500):
-            self._breaker.failed()
-            return
-        self._breaker.succeeded()
-        self._pace.note_success(response)
-
-    def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
-        """Stop the source once two questions in a row were refused. After the first, the next one goes alone."""
-        self._breaker.note_secret(self._secrets.mark)
-        if self._refusals.refused(about, response.sent_at):
-            self._stop_source(verdict)
-        if not self._refusals.is_own(about):
-            self._gate.hold()
 
     def _refused(self, number: str, verdict: Verdict, response: SourceResponse, content: Any) -> Answer:
         """The answer for a number that was refused. It is asked about once more, after all others: by then it is known
@@ -212,13 +102,6 @@ class SourceSession:
         if len(about) == 1:
             return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)
         return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)  # of many numbers, the one at fault is unknown
-
-    def _stop_source(self, verdict: Verdict) -> NoReturn:
-        """Stop all requests of this attempt and of every other worker, as the source refuses us."""
-        refusal = SourceStopped(verdict.value)
-        self._gate.close(refusal)
-        self._breaker.trip(verdict.value)
-        raise refusal
 
     def _answered(self, response: SourceResponse) -> None:
         """Note that the source has answered."""

@@ -156,6 +156,6 @@ def test_numbers_are_written_as_the_recipe_says(each: str, join: str, content_ty
 def test_an_object_with_a_member_for_each_number(path: str) -> None:
     members = {"34612345678": {"found": True}, "0044 20 7946 0018": {"found": False}}
     content = members if path == "@map" else {"body": {"results": members}}
-    found, fits_all = by_number(items_in(path, content), "key", ASKED[:2])
+    found, fits_all = by_number(items_in(path, content), Batch(Request(""), 2, path, "key"), ASKED[:2])
     assert fits_all and [search("value.found", found[number]) for number in ASKED[:2]] == [True, False]
     assert items_in(path, {"body": {"results": []}} if path != "@map" else []) is None
