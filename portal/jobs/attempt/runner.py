@@ -54,10 +54,10 @@ __all__ = ["Conditions", "run"]
 log = structlog.get_logger(__name__)
 
 # What a kill -9 can make us look up again: 500 rows, or those of half a second. A source so fast that 500 rows take
-# less than a tenth of a second costs nothing to ask again, and would spend its time on commits.
+# less than a quarter of a second costs nothing to ask again, and would spend its time on commits.
 SAVE_NUMBERS = 500
 SAVE_SECONDS = 0.5
-SAVES_APART_SECONDS = 0.1
+SAVES_APART_SECONDS = 0.25
 # A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
 # supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
 DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
