@@ -8,6 +8,7 @@ lookup: the reason of an Answer says whether the attempt should look the number 
 import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -20,9 +21,12 @@ from portal.sources.http.classify import Verdict, any_holds, why_unreadable
 from portal.sources.http.client import NoResponse, RequestInterrupted
 from portal.sources.http.disguised import refusal_in
 from portal.sources.http.extract import FieldMissing, extract_fields
+from portal.sources.http.pricing import amount_at, price_of
 from portal.sources.http.recipe_doubts import RecipeDoubts
 from portal.sources.http.request_sender import RequestSender
 from portal.sources.http.response import SourceResponse, UnreadableResponse
+from portal.sources.limits.balance import BalanceNote
+from portal.sources.recipes.coverage import is_covered
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +36,14 @@ BARE = (404, 410)
 class SourceSession(RequestSender):
     """See the module. Its methods may be called from many threads at once."""
 
-    def __init__(self, *parts: Any, tickets: Tickets, **more: Any) -> None:
+    def __init__(self, *parts: Any, tickets: Tickets, balance: BalanceNote | None = None, **more: Any) -> None:
         super().__init__(*parts, **more)
         self._lock = threading.Lock()
         self._blocked: set[str] = set()
         self._doubts = RecipeDoubts()
+        self._costs: dict[str, int] = {}  # of numbers that are asked about again: what they have cost so far
+        self._balance = balance
+        self._low_credit = False
         batch = self.recipe.batch
         self._async_batches = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
 
@@ -60,6 +67,23 @@ class SourceSession(RequestSender):
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers. A number that is missing was not looked up: the attempt was stopped."""
+        only = self.recipe.only
+        not_covered = [one for one in numbers if only and not is_covered(one, only)]
+        answers = {one: Answer(Outcome.REJECTED, reason=CauseCode.NOT_COVERED) for one in not_covered}
+        asked = [one for one in numbers if one not in answers] if answers else numbers
+        if asked:
+            try:
+                answers.update(self._lookup_many(asked))
+            except LookupEnded as ended:
+                raise ended.with_answers(answers) from None
+        if self._low_credit and asked:
+            self._breaker.note_secret(self._secrets.mark)
+            self._gate.close(SourceStopped(Verdict.NO_CREDIT.value))
+            self._breaker.trip(Verdict.NO_CREDIT.value)
+            raise SourceStopped(Verdict.NO_CREDIT.value, answers)
+        return answers
+
+    def _lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         try:
             if self._async_batches:
                 return self._async_batches.lookup_many(self, numbers)
@@ -114,7 +138,23 @@ class SourceSession(RequestSender):
         return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
 
     def answer(self, number: str, verdict: Verdict, response: SourceResponse, content: Any = None) -> Answer:
-        """One number's answer by its verdict. `content` is its item in a response about many numbers."""
+        """One number's answer by its verdict, with what it cost. `content` is its item in a response about many."""
+        answer = self._answer(number, verdict, response, content)
+        cost = self.recipe.cost
+        if cost is None:
+            return answer
+        if cost.balance and (left := amount_at(cost.balance, response)) is not None:
+            if self._balance is not None:
+                self._balance.note(left)
+            self._low_credit |= cost.stop_below is not None and left < cost.stop_below
+        price = price_of(cost, verdict, response, content, found=answer.outcome == Outcome.FOUND)
+        with self._lock:
+            price += self._costs.pop(number, 0)
+            if price and answer.outcome == Outcome.FAILED:
+                self._costs[number] = price
+        return replace(answer, cost=price) if price else answer
+
+    def _answer(self, number: str, verdict: Verdict, response: SourceResponse, content: Any) -> Answer:
         if verdict == Verdict.UNSURE:
             return self._doubts.bad_request(number)
         self._doubts.not_bad_request()

@@ -13,6 +13,7 @@ from portal.sources.http.before_requests import BeforeRequests
 from portal.sources.http.client import SourceClient
 from portal.sources.http.robots import Robots
 from portal.sources.http.session import SourceSession
+from portal.sources.limits.balance import BalanceNote
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from portal.sources.limits.concurrency_limiter import ConcurrencyLimiter
 from portal.sources.limits.interfaces import Breaker, Limiter
@@ -66,6 +67,7 @@ class HttpSource:
         self._make_places = lambda: ConcurrencyLimiter(redis, recipe.name, recipe.limits.concurrency)
         self._breaker: Breaker = breaker or CircuitBreaker(redis, recipe.name)
         self._robots = Robots(self._client.send)
+        self._balance = BalanceNote(redis, recipe.name)
         self._before = BeforeRequests(recipe, KeptValues(redis, recipe.name, cipher))
 
     def wrap_client(self, wrap: Callable[[SourceClient], SourceClient]) -> None:
@@ -86,6 +88,7 @@ class HttpSource:
             self._make_places(),
             self._present_secrets,
             self._before,
+            balance=self._balance,
             tickets=tickets,
         )
 
@@ -110,6 +113,11 @@ def facts_of(recipe: Recipe) -> SourceFacts:
         batch=recipe.batch.size if recipe.batch else 1,
         cache_days=recipe.limits.cache_days,
         workers=_most_workers(recipe),
+        price=recipe.cost.price if recipe.cost and not recipe.cost.price_path else None,
+        price_per=recipe.cost.per if recipe.cost else "asked",
+        currency=recipe.cost.currency if recipe.cost else "",
+        countries=recipe.only.countries if recipe.only else frozenset(),
+        lines=recipe.only.lines if recipe.only else frozenset(),
         example=_example_of(recipe),
     )
 

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
@@ -188,6 +189,26 @@ class RequestLimits:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a lookup costs: a figure for each answer, or what the answer says."""
+
+    price: Decimal = Decimal(0)
+    price_path: str = ""  # JMESPath in the answer, or in one number's item, to what it cost
+    per: str = "asked"  # of a figure: asked | found
+    currency: str = ""  # as ISO 4217 writes it, or "credits"
+    balance: str = ""  # JMESPath in the answer to the credit that is left
+    stop_below: Decimal | None = None  # the source is not asked with less than this
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which numbers a source is asked about; an empty set is all."""
+
+    countries: frozenset[str] = frozenset()
+    lines: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class FieldRule:
     """Where the value of one column comes from: exactly one of path, css and xpath, or only `regex` for plain text."""
 
@@ -242,6 +263,8 @@ class Recipe:
     version: str
     batch: Batch | None = None
     before: tuple[Before, ...] = ()
+    cost: Cost | None = None
+    only: Coverage | None = None
     title: ValueWords = field(default_factory=dict)
     description: ValueWords = field(default_factory=dict)
     tests: tuple[Case, ...] = ()

@@ -19,7 +19,8 @@ SENTENCES: dict[str, LazyString] = {
     "not_tables": _("Write a list of tables."),
     "not_one_of": _("Use one of these: %(known)s."),
     "not_between": _("Use a number from %(low)s to %(high)s."),
-    "bad_name": _("Use only small letters, digits and hyphens (underscores in a field’s name), 40 characters at most."),
+    "bad_name": _("Use only small letters, digits and hyphens (underscores in a field’s name), 40 characters at"
+        " most."),
     "name_taken": _("Another source already has this name. Choose a different one."),
     "bad_address": _("The address must start with http:// or https:// and a host name. The host name cannot contain"
         " placeholders."),
@@ -43,14 +44,16 @@ SENTENCES: dict[str, LazyString] = {
     "pipe_value": _("The pipe “%(name)s” cannot use this value."),
     "pipe_on_many": _("“%(name)s” has no pipes. Put them into each."),
     "not_for_method": _("The method %(method)s does not use this."),
-    "no_signature": _("Say where the signature goes, as in into = { X-Signature = \"{signature}\" }."),
+    "no_signature": _("Say where the signature goes: name a header in into whose text has the placeholder"
+        " signature."),
     "bad_scope": _("Write the region and the service, such as eu-west-1/execute-api."),
     "bad_aws_key": _("Write the key’s name and its secret with a colon between them: two secrets, or one that has"
         " both."),
     "bad_claims": _("Write the claims as a JSON object."),
     "bad_certificate": _("Write the name of a file in the folder secrets, without .pem: letters, digits, - and _."),
     "certificate_redirects": _("A request with a certificate follows no redirects: leave redirects out."),
-    "bad_keep": _("Write a time such as 25 min or 12 h, or where the answer says its seconds: { path = \"…\" }."),
+    "bad_keep": _("Write a time such as 25 min or 12 h, or a table whose path says where the answer has its"
+        " seconds."),
     "keep_first": _("Put the requests with keep before those without."),
     "keep_about_number": _("A request with keep is the same for all numbers: it cannot have the placeholder"
         " “%(name)s”."),
@@ -63,6 +66,14 @@ SENTENCES: dict[str, LazyString] = {
     "each_of_file": _("The file has an each of its own. Leave this out."),
     "bad_line": _("This cannot have line breaks."),
     "bad_item_key": _("This is not a valid JMESPath expression."),
+    "per_for_figure": _("The answer itself says what it cost: leave this out."),
+    "bad_currency": _("Write a currency such as EUR or USD, or credits."),
+    "bad_amount": _("Write an amount such as 0.0045, without quotes, with nine decimals at most."),
+    "needs_balance": _("Say where the answer has the credit that is left: balance = \"…\"."),
+    "not_list": _("Write a list of texts, such as [\"ES\"]."),
+    "bad_country": _("“%(name)s” is not a country. Write two capital letters, such as ES."),
+    "bad_line_type": _("“%(name)s” is not a kind of line. You can use: %(known)s."),
+    "empty_only": _("Write countries or lines, or both."),
     "bad_size": _("Write a size such as 500 kB or 1 MB, 20 MB at most."),
     "bad_rate": _("Write a rate such as 10/s, 600/min or 5000/h."),
     "bad_days": _("Write a time such as 30 days."),
