@@ -61,7 +61,12 @@ class SourceClient:
                 cookies=jar_of(filled.cookies),
             ).prepare()
             response = self._session().send(
-                prepared, stream=True, timeout=request.timeout_seconds, allow_redirects=request.redirects > 0
+                prepared,
+                stream=True,
+                timeout=request.timeout_seconds,
+                allow_redirects=request.redirects > 0,
+                # Twice, as one file has both: an encrypted key is then refused, instead of asked for at a terminal.
+                cert=(filled.certificate, filled.certificate) if filled.certificate else None,
             )
         except AddressRefused:
             raise SourceStopped(CauseCode.ADDRESS_REFUSED) from None

@@ -49,6 +49,7 @@ class HttpSource:
         breaker: Breaker | None = None,
         present_secrets: Callable[[], Mapping[str, str]] | None = None,
         cipher: Cipher | None = None,
+        proxy: str = "",
     ) -> None:
         facts = facts_of(recipe)
         self.recipe = recipe
@@ -61,7 +62,7 @@ class HttpSource:
         self.answer_seconds += sum(one.request.timeout_seconds for one in recipe.before)
         redirects = max(request.redirects for request in recipe.requests)
         self._client = client or SourceClient(
-            lambda: guarded_session.session(allow_private, pool_size=self.concurrency, redirects=redirects, ports=ports)
+            lambda: guarded_session.session(allow_private, self.concurrency, redirects, ports, proxy)
         )
         self._make_limiter = make_limiter or (lambda rate: RateLimiter(redis, recipe.name, rate))
         self._make_places = lambda: ConcurrencyLimiter(redis, recipe.name, recipe.limits.concurrency)

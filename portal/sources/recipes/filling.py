@@ -20,7 +20,15 @@ from portal.clock import utcnow
 from portal.sources.recipes import signing
 from portal.sources.recipes.model import Batch, Request
 from portal.sources.recipes.pipes import BadPipe, Value, apply, written
-from portal.sources.recipes.placeholders import PLACEHOLDER, SIGNATURE, forms_of, in_json, in_xml, placeholder
+from portal.sources.recipes.placeholders import (
+    PLACEHOLDER,
+    SIGNATURE,
+    certificate_name,
+    forms_of,
+    in_json,
+    in_xml,
+    placeholder,
+)
 
 Escape = Callable[[str], str]
 
@@ -47,6 +55,7 @@ class FilledRequest:
     about: tuple[str, ...] = ()
     cookies: tuple[Mapping[str, Any], ...] = ()
     keys: tuple[str, ...] = ()
+    certificate: str = ""  # the path of a client certificate with its key
 
 
 @dataclass
@@ -168,8 +177,19 @@ def fill(
         url, headers = signing.signed(request.sign, filler, request.method, url, headers, body or b"")
     about = tuple(numbers) or (ticket,)
     used = tuple(dict.fromkeys(one for one in filler.used if one))
+    certificate = filler.secret(certificate_name(request.certificate)) if request.certificate else ""
     keys = tuple(dict.fromkeys(filler.keys))
-    return FilledRequest(request.method, url, headers, body, used, about, tuple(cookies), keys)
+    return FilledRequest(
+        request.method,
+        url,
+        headers,
+        body,
+        used,
+        about,
+        tuple(cookies),
+        keys,
+        certificate.rpartition("?")[0],
+    )
 
 
 def each_of(each: str, number: str, escape: Escape = str) -> str:

@@ -76,8 +76,15 @@ def names_in(request: Request) -> set[str]:
 
 def secret_names(requests: Iterable[Request]) -> tuple[str, ...]:
     """The names of the secrets in these requests, each once."""
+    requests = list(requests)
     found = [one.secrets for request in requests for text in request.texts for one in placeholders(text)]
-    return tuple(dict.fromkeys(name for names in found for name in names))
+    files = [certificate_name(request.certificate) for request in requests if request.certificate]
+    return tuple(dict.fromkeys([*(name for names in found for name in names), *files]))
+
+
+def certificate_name(name: str) -> str:
+    """The name of a client certificate among the secrets."""
+    return f"secrets/{name}.pem"
 
 
 def secrets_mark(names: Iterable[str], environ: Mapping[str, str]) -> str:
