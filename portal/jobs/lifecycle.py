@@ -17,6 +17,7 @@ from portal.causes import CauseCode
 from portal.database import among, db
 from portal.jobs import retries
 from portal.jobs.core import changes, corrected_cells, ledger, poison_numbers, timeline
+from portal.jobs.core.answer_changes import MOST_COUNTED, count_changes, job_before
 from portal.jobs.core.corrected_cells import Place
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import COUNTERS, JobColumns
@@ -107,7 +108,9 @@ class Lifecycle(JobColumns):
             ledger.delete_tickets(job.id)
             update_metrics(job, now)
             timeline.record(job.id, EventKind.COMPLETED, now, attempt=job.attempt, total=job.total_numbers)
-            send.job_completed(job, now)
+            before = job_before(job)
+            changed = None if before is None else count_changes(before, job.id, MOST_COUNTED)
+            send.job_completed(job, now, changed=changed)
         return job
 
     @classmethod

@@ -38,6 +38,7 @@ from portal.web.account import (
 from portal.web.corrections import of_document, of_download, of_job
 from portal.web.live import stream
 from portal.web.metrics import own as metrics
+from portal.web.repeats import pages as repeats
 
 
 def register(app: Flask) -> None:
@@ -52,7 +53,7 @@ def register(app: Flask) -> None:
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
     about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading)
-    about_cells = (of_document, of_job, of_download)
+    about_cells = (of_document, of_job, of_download, repeats)
     for module in (auth, *about_files, *about_cells, admin, health, locale, notification_settings, webhook):
         app.register_blueprint(module.blueprint)
 

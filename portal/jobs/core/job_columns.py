@@ -83,6 +83,10 @@ class JobColumns:
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     put_first_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # an admin lets it go before everybody's jobs
 
+    # the repeat that its document has, and the time that it was started for; empty: a person started it
+    repeat_id: Mapped[int | None]
+    repeat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
     source_paused = False  # not a column: `queries` sets it on each job that it returns to a page
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
