@@ -52,6 +52,7 @@ class CauseCode(StrEnum):
     ROBOTS_REFUSE = "robots_refuse"
     UNSURE = "unsure"
     REJECTED = "rejected"
+    NOT_COVERED = "not_covered"  # the source is not for such numbers, and was not asked
     STOPS_WORKER = "stops_worker"
 
 
@@ -371,6 +372,13 @@ _TABLE = (
         N_("The source does not accept this number."),
         NEVER,
         N_("Check the number, or leave the row as it is."),
+    ),
+    Cause(
+        CauseCode.NOT_COVERED,
+        Side.NOBODY,
+        N_("We did not ask about this number: the source is not for its country or kind of line. It was free."),
+        NEVER,
+        N_("Choose another source for numbers like this one."),
     ),
     Cause(
         CauseCode.STOPS_WORKER,

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, and_, case, func, literal, select
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, and_, case, func, literal, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
@@ -35,6 +35,8 @@ class Number(Model):
     answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int | None]  # the attempt that wrote the answer
+    # What the source has charged for it in all attempts, in billionths of its currency.
+    cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     suspicion: Mapped[int] = mapped_column(default=0, server_default="0")  # see `poison_numbers`; 0: none
 
     __table_args__ = (
