@@ -8,6 +8,7 @@ an old workbook as `converted.xlsx`, or `convert_and_read`.
 """
 
 import errno
+import gc
 import json
 import resource
 import signal
@@ -166,6 +167,7 @@ def main(arguments: list[str]) -> None:
     task, path, folder, limits_json, parent = arguments
     limits, said = ReadLimits.from_json(limits_json), json.load(sys.stdin)
     confine(limits, int(parent), Path(path), Path(folder))
+    gc.disable()  # it would look through all rows again and again, and the process ends soon
     json.dump(_report(task, Path(path), said, Path(folder), limits), sys.stdout)
 
 

@@ -23,7 +23,9 @@ MAX_CELL_CHARACTERS = 32_767  # Excel's own limit
 DISPLAY_CHARACTERS = 200
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
 _HIDDEN = " \n"
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: `dumps` would make one a row
+# Made once: `dumps` would make one a row, and `loads` takes as long to look at a line's ends as to read it.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 
 
 FORMULA_MARK = "\ue000"  # before a formula in a text of the parser, as nobody writes it
@@ -162,7 +164,7 @@ def write_sheet(
                 raise Unreadable(FileProblem.TOO_MANY_COLUMNS, {"columns": width, "limit": limits.max_columns})
             if counted > limits.max_lines:
                 continue
-            line = _encode([cell_of(value) for value in row[:end]])
+            line = _encode([_text_cell(value) if type(value) is str else cell_of(value) for value in row[:end]])
             is_hidden = row_no in hidden
             not_shown += is_hidden
             line = "[]\n" * (row_no - written - 1) + line + (_HIDDEN if is_hidden else "\n")
@@ -200,14 +202,14 @@ def rows_to_check(sheet_path: Path, left: LeftOut = LeftOut()) -> Iterator[tuple
             if len(empty) < GAP_ROWS:
                 yield from ((one, []) for one in empty)
             empty.clear()
-            yield row_no, json.loads(line)
+            yield row_no, _decode(line)[0]
 
 
 def rows(sheet_path: Path, width: int = 0) -> Iterator[tuple[int, list[Cell]]]:
     """Read the rows, each with its number as Excel counts and padded with None to at least `width` cells."""
     with sheet_path.open(encoding="utf-8", newline="\n") as file:
         for row_no, line in enumerate(file, start=1):
-            cells = json.loads(line)
+            cells = _decode(line)[0]
             if len(cells) < width:
                 cells += [None] * (width - len(cells))
             yield row_no, cells
