@@ -168,7 +168,7 @@ def write_sheet(
                 raise Unreadable(FileProblem.TOO_MANY_COLUMNS, {"columns": width, "limit": limits.max_columns})
             if counted > limits.max_lines:
                 continue
-            line = _encode([cell_of(value) for value in row[:end]])
+            line = _encode([_text_cell(value) if type(value) is str else cell_of(value) for value in row[:end]])
             is_hidden = row_no in hidden
             not_shown += is_hidden
             line = "[]\n" * (row_no - written - 1) + line + (_HIDDEN if is_hidden else "\n")
