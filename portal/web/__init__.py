@@ -39,6 +39,7 @@ from portal.web.corrections import of_document, of_download, of_job
 from portal.web.files import about, download, several, trash
 from portal.web.live import stream
 from portal.web.metrics import own as metrics
+from portal.web.repeats import pages as repeats
 
 
 def register(app: Flask) -> None:
@@ -54,7 +55,7 @@ def register(app: Flask) -> None:
     outage_banner.set_up(app)
     about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading)
     whole_files = (trash, several, download, about)
-    about_cells = (of_document, of_job, of_download)
+    about_cells = (of_document, of_job, of_download, repeats)
     for module in (
         auth,
         *about_files,

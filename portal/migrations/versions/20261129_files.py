@@ -1,7 +1,7 @@
 """a person's files: the trash, their notes and labels, what a search looks in, and which documents were never started
 
 Revision ID: 0098
-Revises: 0094
+Revises: 0096
 """
 
 import unicodedata
@@ -13,7 +13,7 @@ from portal.migrations.indexes import create_index
 
 
 revision = '0098'
-down_revision = '0094'
+down_revision = '0096'
 branch_labels = None
 depends_on = None
 
