@@ -34,6 +34,7 @@ class CauseCode(StrEnum):
     SOURCE_SILENT = "source_silent"
     NOT_READY = "not_ready"  # the source has taken the number and not answered yet: another attempt fetches it
     SOURCE_PAUSED = "source_paused"
+    FILE_AWAY = "file_away"  # the stored file cannot be read now, or not on this machine
     # why a row has no answer; those that concern the whole source end the attempt too
     SOURCE_ERROR = "source_error"  # an answer came, and could not be used
     NEVER_READY = "never_ready"
@@ -214,6 +215,15 @@ _TABLE = (
         N_("An administrator has paused the source."),
         N_("We will continue once the source is resumed. This does not use a retry."),
         todo="",
+    ),
+    Cause(
+        CauseCode.FILE_AWAY,
+        Side.PORTAL,
+        N_("The portal cannot open your file right now. There is nothing wrong with it."),
+        _CONTINUES,
+        todo="",
+        remedy=N_("Check the place where uploads are stored, on this machine too. Then retry these."),
+        temporary=True,
     ),
     Cause(
         CauseCode.SOURCE_ERROR,

@@ -36,6 +36,7 @@ from portal.web.account import (
     webhook,
 )
 from portal.web.corrections import of_document, of_download, of_job
+from portal.web.files import about, download, several, trash
 from portal.web.live import stream
 from portal.web.metrics import own as metrics
 from portal.web.repeats import pages as repeats
@@ -53,8 +54,19 @@ def register(app: Flask) -> None:
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
     about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading)
+    whole_files = (trash, several, download, about)
     about_cells = (of_document, of_job, of_download, repeats)
-    for module in (auth, *about_files, *about_cells, admin, health, locale, notification_settings, webhook):
+    for module in (
+        auth,
+        *about_files,
+        *whole_files,
+        *about_cells,
+        admin,
+        health,
+        locale,
+        notification_settings,
+        webhook,
+    ):
         app.register_blueprint(module.blueprint)
 
 

@@ -8,6 +8,7 @@ an old workbook as `converted.xlsx`, or `convert_and_read`.
 """
 
 import errno
+import gc
 import json
 import resource
 import signal
@@ -108,7 +109,16 @@ def convert_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLim
 
 
 def convert_and_read(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
-    """Do both tasks. For small files: what both need of the memory counts together."""
+    """Do both tasks. For small files: what both need of the memory counts together. An xls of which the parser sees all
+    is only read: it is converted when its person waits for nothing."""
+    from portal.documents.reader import file_type
+
+    if file_type.file_type_of(path, said["name"]) == file_type.FileType.OLE:
+        from portal.documents.reader import ole_check, xls_check
+
+        ole_check.check_ole(path)
+        if xls_check.is_plain(path):
+            return read_into(path, said, folder, limits)
     convert_into(path, said, folder, limits)
     return read_into(folder / CONVERTED, said, folder, limits)
 
@@ -157,6 +167,7 @@ def main(arguments: list[str]) -> None:
     task, path, folder, limits_json, parent = arguments
     limits, said = ReadLimits.from_json(limits_json), json.load(sys.stdin)
     confine(limits, int(parent), Path(path), Path(folder))
+    gc.disable()  # it would look through all rows again and again, and the process ends soon
     json.dump(_report(task, Path(path), said, Path(folder), limits), sys.stdout)
 
 

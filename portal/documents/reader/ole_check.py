@@ -52,6 +52,15 @@ def check_ole(path: Path) -> None:
         raise Unreadable(FileProblem.ENCRYPTED)
 
 
+def workbook_stream(path: Path) -> bytes:
+    """Return the stream with the sheets of a file that `check_ole` was satisfied with. Raises ValueError when there is
+    none, or several."""
+    raw = path.read_bytes()
+    sectors = _Sectors(raw, _header(raw))
+    sectors.check()
+    return sectors.workbook()
+
+
 def _header(raw: bytes) -> _Header:
     (shift,) = struct.unpack_from("<H", raw, 30)
     directory, fat, start = struct.unpack_from("<3I", raw, 40)
@@ -115,6 +124,14 @@ class _Sectors:
                     if at + 4 > len(head):
                         break
         return False
+
+    def workbook(self) -> bytes:
+        """Return the stream with the sheets. Raises ValueError for a short one, and when there are several."""
+        ((start, length),) = [(first, size) for name, kind, first, size in self._entries()
+                              if kind == _STREAM and name.lower() in _WORKBOOKS]  # fmt: skip
+        if length < _SHORT_STREAM:
+            raise ValueError("a short stream")
+        return b"".join(map(self._sector, _walk(start, self.fat)))[:length]
 
     def _head(self, start: int, length: int) -> bytes:
         """The first bytes of a stream: one sector, or the rest of the one that holds a short stream."""

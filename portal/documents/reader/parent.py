@@ -167,11 +167,13 @@ def _read_by_xlsx(
     stopped: Callable[[], bool],
     choice: TextChoice,
 ) -> tuple[list[dict[str, Any]], Path]:
-    """Read the xlsx that the file is converted to, or the file itself; return the reports and which one was read."""
+    """Read the xlsx that the file is converted to, or the file itself, when that is as good or cannot be helped; return
+    the reports and which one was read."""
     if is_converted(path, file_name):
         try:
             if path.stat().st_size <= TOGETHER_BYTES:
-                return _run_child("convert_and_read", path, file_name, folder, limits, stopped), folder / CONVERTED
+                reports = _run_child("convert_and_read", path, file_name, folder, limits, stopped)
+                return reports, folder / CONVERTED if (folder / CONVERTED).exists() else path
             _run_child("convert", path, file_name, folder, limits, stopped)
             return _run_child("read", folder / CONVERTED, file_name, folder, limits, stopped), folder / CONVERTED
         except MachineFailed:
@@ -179,6 +181,28 @@ def _read_by_xlsx(
         except (Unreadable, ReadingFailed) as error:
             _log.info("%s is not converted: %s", path.name, error)
     return _run_child("read", path, file_name, folder, limits, stopped, choice), path
+
+
+def convert(path: Path, file_name: str, target: Path, limits: ReadLimits) -> bool:
+    """Write a workbook that was read as it is again as xlsx; return whether there is one at `target` now.
+
+    False for a file that is not converted, or cannot be. Raises MachineFailed or OSError as `read` does.
+    """
+    if not is_converted(path, file_name):
+        return False
+    folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=target.parent))
+    try:
+        _run_child("convert", path, file_name, folder, limits)
+        os.replace(folder / CONVERTED, target)
+    except MachineFailed:
+        raise
+    except (Unreadable, ReadingFailed) as error:
+        _log.info("%s is not converted: %s", path.name, error)
+        return False
+    else:
+        return True
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:

@@ -85,6 +85,7 @@ def test_one_that_could_not_be_converted_comes_back_as_a_new_workbook(
     job = job_on_fixture(app, alice, "xls")
     storage = app.extensions["storage"]
     storage.converted_path(job.document.storage_key).unlink()
+    storage.path(job.document.storage_key).write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 no workbook")
     with force_locale("en"):
         download = open_download(job, storage)
         assert download.is_replacement
