@@ -35,9 +35,13 @@ from portal.web.account import (
     two_step,  # noqa: F401 - the same
     webhook,
 )
+from portal.web.admin import desk_counts, first_steps
 from portal.web.corrections import of_document, of_download, of_job
+from portal.web.help import sample
+from portal.web.help import views as help_pages
 from portal.web.live import stream
 from portal.web.metrics import own as metrics
+from portal.web.navigation import palette, places
 
 
 def register(app: Flask) -> None:
@@ -51,9 +55,22 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading)
+    for module in (places, desk_counts, help_pages, first_steps):
+        module.set_up(app)
+    about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading, sample)
     about_cells = (of_document, of_job, of_download)
-    for module in (auth, *about_files, *about_cells, admin, health, locale, notification_settings, webhook):
+    for module in (
+        auth,
+        *about_files,
+        *about_cells,
+        help_pages,
+        palette,
+        admin,
+        health,
+        locale,
+        notification_settings,
+        webhook,
+    ):
         app.register_blueprint(module.blueprint)
 
 

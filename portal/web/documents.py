@@ -58,7 +58,7 @@ def upload() -> ResponseReturnValue:
             file.stream if file else None, file.filename if file else None, current_user.id, _storage(), limit, utcnow()
         )
     except UploadRefused as error:
-        return _refused(error.refusal)
+        return refused(error.refusal)
     address = url_for("documents.show", document_id=document.id)
     if request.headers.get("HX-Request") == "true":
         return Response(headers={"HX-Redirect": address})
@@ -69,13 +69,22 @@ def upload() -> ResponseReturnValue:
 def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
     """The request was so large that Flask did not even parse it."""
     drain_request()
-    return _refused(UploadRefusal.TOO_LARGE) if current_user.is_authenticated else unauthorized()
+    return refused(UploadRefusal.TOO_LARGE) if current_user.is_authenticated else unauthorized()
 
 
 @blueprint.get("/example.xlsx")
 @login_required
 def example() -> ResponseReturnValue:
     """A small file for trying the portal."""
+    name, content = example_file()
+    answer = make_response(content)
+    answer.mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    answer.headers["Content-Disposition"] = f"attachment; filename={name}"
+    return answer
+
+
+def example_file() -> tuple[str, bytes]:
+    """The name and the content of the example, in the reader's language."""
     head = [gettext("Name"), gettext("Phone"), gettext("Note")]
     rows = [
         ["Ana", "612 345 678", gettext("A mobile")],
@@ -86,11 +95,7 @@ def example() -> ResponseReturnValue:
         ["Sam", "555", gettext("Too short: you will see the reason")],
         ["Leo", "", gettext("Blank: left as it is")],
     ]
-    answer = make_response(example_workbook(gettext("Contacts"), head, rows))
-    answer.mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    name = gettext("example")
-    answer.headers["Content-Disposition"] = f"attachment; filename={name}.xlsx"
-    return answer
+    return f"{gettext('example')}.xlsx", example_workbook(gettext("Contacts"), head, rows)
 
 
 @blueprint.get("/documents/<id:document_id>")
@@ -110,7 +115,7 @@ def show(document_id: int) -> ResponseReturnValue:
 @login_required
 def live(document_id: int) -> ResponseReturnValue:
     """The check page once something changed; 204 while the page is up to date."""
-    page = _check(_document(document_id), MultiDict())
+    page = _check(_document(document_id), MultiDict({"source": request.args.get("source", "")}))
     if request.args.get("v") == page["version"]:
         return "", 204
     return render_template("documents/_live.html", **page)
@@ -198,7 +203,7 @@ def home(problem: str = "", **refused: str) -> ResponseReturnValue:
     return text, status
 
 
-def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
+def refused(refusal: UploadRefusal) -> ResponseReturnValue:
     """Show what was wrong with an upload: as a fragment for the script, else on the same page."""
     sentences = {
         UploadRefusal.NO_FILE: gettext("Choose a file first: the spreadsheet with your numbers."),
