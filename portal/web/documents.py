@@ -95,7 +95,8 @@ def example_file() -> tuple[str, bytes]:
         ["Sam", "555", gettext("Too short: you will see the reason")],
         ["Leo", "", gettext("Blank: left as it is")],
     ]
-    return f"{gettext('example')}.xlsx", example_workbook(gettext("Contacts"), head, rows)
+    name = gettext("example")
+    return f"{name}.xlsx", example_workbook(gettext("Contacts"), head, rows)
 
 
 @blueprint.get("/documents/<id:document_id>")

@@ -6,7 +6,17 @@ from typing import Any
 
 from babel.lists import format_list
 from flask import Flask
-from flask_babel import LazyString, format_decimal, format_timedelta, get_locale, gettext, ngettext
+from flask_babel import (
+    LazyString,
+    format_date,
+    format_decimal,
+    format_time,
+    format_timedelta,
+    get_locale,
+    gettext,
+    ngettext,
+    to_user_timezone,
+)
 from flask_babel import lazy_gettext as _
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -78,6 +88,16 @@ def in_words(at: datetime | None, now: datetime | None = None) -> str:
     return gettext("in a moment") if seconds < 1 else gettext("in %(span)s", span=span_words(seconds))
 
 
+def day_time(at: datetime, now: datetime | None = None) -> str:
+    """A moment as short as it can be understood: its time of today or yesterday, else its day."""
+    here, today = to_user_timezone(at), to_user_timezone(now or utcnow()).date()
+    if here.date() == today:
+        return gettext("today %(time)s", time=format_time(at, "short"))
+    if here.date() == today - timedelta(days=1):
+        return gettext("yesterday %(time)s", time=format_time(at, "short"))
+    return format_date(at, "d MMM" if here.year == today.year else "d MMM y")
+
+
 def whole(number: int | float) -> str:
     """A number with the separators of the reader's language."""
     return format_decimal(round(number))
@@ -122,6 +142,7 @@ def set_up(app: Flask) -> None:
         "left": left_words,
         "ago": ago_words,
         "until": in_words,
+        "day_time": day_time,
         "whole": whole,
         "cell": shown_cell,
         "enumerated": enumerated,
