@@ -26,10 +26,6 @@ class Place:
 
 
 PLACES = (
-    Place(_("Files"), "documents.index", "g f"),
-    Place(_("Your statistics"), "metrics.own", "g e"),
-    Place(_("Your account"), "auth.account", "g c"),
-    Place(_("Help"), "help.index", "g h"),
     Place(_("Overview"), "admin.overview", "g r", admin=True),
     Place(_("All files"), "admin.jobs", "g t", admin=True),
     Place(_("Needs attention"), "admin.triage", "g i", admin=True),
@@ -40,6 +36,10 @@ PLACES = (
     Place(_("Bulk operations"), "admin.operations", "g b", admin=True),
     Place(_("Activity"), "admin.audit", "g a", admin=True),
     Place(_("Health"), "admin.health", "g p", admin=True),
+    Place(_("Files"), "documents.index", "g f"),
+    Place(_("Your statistics"), "metrics.own", "g e"),
+    Place(_("Your account"), "auth.account", "g c"),
+    Place(_("Help"), "help.index", "g h"),
 )
 # Keys that do something on the page that is open. The script has the same ones.
 SHORTCUTS: dict[str, LazyString] = {
