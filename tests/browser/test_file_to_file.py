@@ -268,7 +268,8 @@ def test_what_is_no_spreadsheet_is_told_on_the_spot(page: Page, tabs: Tabs, tmp_
     assert page.locator("[role=alert]").inner_text().strip()
 
 
-def test_the_sample_walks_through_with_one_press(page: Page) -> None:
+def test_the_sample_walks_through_with_one_press(tabs: Tabs, here: str, signed_in: Any) -> None:
+    page = tabs.open(here, storage_state=signed_in, reduced_motion="no-preference")  # else it waits for a press
     page.goto("/help/first-file")
     page.click("form[action='/documents/sample'] button")
     page.wait_for_url(re.compile(r"/documents/\d+\?"))
