@@ -27,6 +27,8 @@ class CauseCode(StrEnum):
     RESTART = "restart"
     TURN = "turn"
     PAUSED = "paused"
+    FIRST_READY = "first_ready"  # its person wanted to see the first answers before the others are looked up
+    STARTS_LATER = "starts_later"  # its person chose when it starts
     SOURCE_BUSY = "source_busy"
     SOURCE_DOWN = "source_down"
     SOURCE_SILENT = "source_silent"
@@ -167,6 +169,14 @@ _TABLE = (
         N_("We will continue when it is resumed."),
         N_("Press Resume when you want to continue."),
     ),
+    Cause(
+        CauseCode.FIRST_READY,
+        Side.NOBODY,
+        N_("The first numbers are ready."),
+        N_("We will continue when it is resumed."),
+        N_("Look at the first answers and press Continue."),
+    ),
+    Cause(CauseCode.STARTS_LATER, Side.NOBODY, N_("The file starts later."), _CONTINUES, todo=""),
     Cause(
         CauseCode.SOURCE_BUSY,
         Side.SOURCE,

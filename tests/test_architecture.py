@@ -51,6 +51,7 @@ FLOORS_OF_JOBS = (
     {"jobs.export.in_place.ods"},
     {"jobs.export.copy", "jobs.export.summary"},
     {"jobs.export.__init__"},
+    {"jobs.result"},
     {"jobs.sweep"},
     {"jobs.worker"},
 )
@@ -78,7 +79,7 @@ INTERNAL = {
 # Of jobs.core: words of a job, what is derived from its row, and the rows that queries return.
 CORE_FOR_PAGES = {
     "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.answer_samples", "jobs.core.job_tables",
-    "jobs.core.bulk_tables", "jobs.core.changes",
+    "jobs.core.bulk_tables", "jobs.core.changes", "jobs.core.repeat_rule", "jobs.core.answer_changes",
 }  # fmt: skip
 # Views that use the database themselves: `access` opens a page's transaction for reading.
 MAY_USE_THE_DATABASE = {"web.access"}

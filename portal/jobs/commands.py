@@ -12,6 +12,7 @@ from flask import current_app
 
 from portal import audit, sources
 from portal.accounts import User
+from portal.causes import CauseCode
 from portal.database import db
 from portal.database_errors import DatabaseError
 from portal.documents.check import check
@@ -29,7 +30,7 @@ from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.dispatch import push_job
-from portal.jobs.erasure import delete_file, erase
+from portal.jobs.erasure import delete_file, delete_index, erase
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.quotas import quota_of
 from portal.jobs.uploads import jobs_of, jobs_started
@@ -54,12 +55,17 @@ def start(
     *,
     push: bool = True,
     begun: int | None = None,
+    first: int | None = None,
+    start_at: datetime | None = None,
+    repeats: tuple[int, datetime] | None = None,
     remembered: bool = True,
     same: Callable[[], int | None] = lambda: None,
 ) -> ScrapingJob:
     """Create a job that looks the chosen cells up at a source, with its whole ledger. Raises CannotStart, with nothing
     left behind. Commits.
 
+    `first`: pause once so many numbers are looked up. `start_at`: look none up before that moment.
+    `repeats`: the repeat that starts it, and the time that it is for.
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
     twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
     same choice. `same` gives the id of a job that makes this one needless; it is asked while no other file of this
@@ -87,6 +93,11 @@ def start(
         country=choice.country,
         country_column=choice.country_column,
         left_out=choice.left.code,
+        pause_after=first,
+        repeat_id=repeats[0] if repeats else None,
+        repeat_at=repeats[1] if repeats else None,
+        not_before=start_at,
+        wait_cause=CauseCode.STARTS_LATER if start_at else None,
     )
     storage: Storage = current_app.extensions["storage"]
     key = document.storage_key
@@ -117,7 +128,7 @@ def start(
     if newer is not None:
         opening.remove_hidden(job_id)
         return db.session.get_one(ScrapingJob, newer)
-    if push:
+    if push and not start_at:
         push_job(job_id, now)
     return db.session.get_one(ScrapingJob, job_id)
 
@@ -212,7 +223,7 @@ def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
 
 
 def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
-    """Let a paused job continue."""
+    """Let a paused job continue, or start one now that was to start later."""
     return _commit(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
 
 
@@ -264,4 +275,6 @@ def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> Scraping
     db.session.commit()
     if unused:
         delete_file(storage, unused)  # after the commit: an extra file is harmless, a row without its file is not
+    else:
+        delete_index(storage, job, job.document.storage_key)
     return job

@@ -14,7 +14,7 @@ from sqlalchemy import and_, func, or_, select, update
 from portal.database import changed_rows, db, reading
 from portal.documents import corrections
 from portal.documents.models import Document
-from portal.documents.storage import Storage, StorageAway
+from portal.documents.storage import Storage, StorageAway, result_part
 from portal.jobs import shares
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.job_columns import JobColumns
@@ -61,6 +61,15 @@ def delete_file(storage: Storage, key: str) -> bool:
         log.warning("a stored file cannot be deleted", error=str(error))
         return False
     return True
+
+
+def delete_index(storage: Storage, job: JobColumns, key: str) -> None:
+    """Delete the index of a removed job's result, whose file (`key`) another job still needs. It names people, so a
+    storage that does not answer is warned of; the index goes with the file in the end."""
+    try:
+        storage.delete_derived(key, result_part(job.id))
+    except OSError as error:
+        log.warning("the index of a result cannot be deleted", job=job.id, error=str(error))
 
 
 def erase_files(now: datetime, storage: Storage) -> Iterator[int]:

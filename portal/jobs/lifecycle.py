@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.ext.hybrid import hybrid_property
 
 from portal.causes import CauseCode
 from portal.database import among, db
 from portal.jobs import retries
 from portal.jobs.core import changes, corrected_cells, ledger, poison_numbers, timeline
+from portal.jobs.core.answer_changes import MOST_COUNTED, count_changes, job_before
 from portal.jobs.core.corrected_cells import Place
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import COUNTERS, JobColumns
@@ -107,7 +108,9 @@ class Lifecycle(JobColumns):
             ledger.delete_tickets(job.id)
             update_metrics(job, now)
             timeline.record(job.id, EventKind.COMPLETED, now, attempt=job.attempt, total=job.total_numbers)
-            send.job_completed(job, now)
+            before = job_before(job)
+            changed = None if before is None else count_changes(before, job.id, MOST_COUNTED)
+            send.job_completed(job, now, changed=changed)
         return job
 
     @classmethod
@@ -134,6 +137,15 @@ class Lifecycle(JobColumns):
             facts = timeline.fold_attempts(job.id, job.attempt) if folds else {}
             until = not_before.isoformat() if not_before else None
             timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until, **facts)
+        return job
+
+    @classmethod
+    def pause_after_first(cls, job_id: int, attempt: int, now: datetime) -> Self | None:
+        """Pause a job whose first numbers have been looked up, as its person wished, until that person goes on."""
+        job = cls.hand_back(job_id, attempt, CauseCode.FIRST_READY, now)
+        if job:
+            values = {"paused_at": now, "pause_after": None, "wait_cause": CauseCode.FIRST_READY}
+            job = cls._change((cls.id == job_id,), now, **values)
         return job
 
     # ── verbs of the sweep ──────────────────────────────────────────────────────────────────────────────────────
@@ -346,9 +358,14 @@ class Lifecycle(JobColumns):
 
     @classmethod
     def resume(cls, job_id: int, actor: str, now: datetime) -> Self | None:
-        """Let a paused job continue."""
-        freed = {"paused_at": None, "enqueued_at": None, "waits_since": None}
-        job = cls._change((cls.id == job_id, cls.paused_at.is_not(None)), now, **freed)
+        """Let a paused job continue, or start one now that was to start later."""
+        later = func.coalesce(cls.wait_cause, "") == CauseCode.STARTS_LATER
+        freed = {
+            "paused_at": None, "enqueued_at": None, "waits_since": None,
+            "not_before": case((later, None), else_=cls.not_before),
+            "wait_cause": case((later, None), else_=cls.wait_cause),
+        }  # fmt: skip
+        job = cls._change((cls.id == job_id, or_(cls.paused_at.is_not(None), later)), now, **freed)
         if job:
             timeline.record(job.id, EventKind.RESUMED, now, actor)
         return job

@@ -54,6 +54,7 @@ class ScrapingJob(Lifecycle, Model):
             "ix_jobs_waiting", "enqueued_at", where="status IN ('pending', 'retrying') AND paused_at IS NULL"
         ),
         partial_index("ix_jobs_in_turn", "user_id", where="status IN ('pending', 'retrying') AND paused_at IS NULL"),
+        partial_index("ix_jobs_of_repeat", "repeat_id", "repeat_at", where="repeat_id IS NOT NULL"),
         partial_index("ix_jobs_hidden", "created_at", where=_HIDDEN),
         partial_index(
             "ix_jobs_waits_since", "waits_since", where="status IN ('pending', 'retrying') AND waits_since IS NOT NULL"

@@ -42,6 +42,7 @@ from portal.web.help import views as help_pages
 from portal.web.live import stream
 from portal.web.metrics import own as metrics
 from portal.web.navigation import palette, places
+from portal.web.repeats import pages as repeats
 
 
 def register(app: Flask) -> None:
@@ -58,19 +59,9 @@ def register(app: Flask) -> None:
     for module in (places, desk_counts, help_pages, first_steps):
         module.set_up(app)
     about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading, sample)
-    about_cells = (of_document, of_job, of_download)
-    for module in (
-        auth,
-        *about_files,
-        *about_cells,
-        help_pages,
-        palette,
-        admin,
-        health,
-        locale,
-        notification_settings,
-        webhook,
-    ):
+    about_cells = (of_document, of_job, of_download, repeats)
+    about_oneself = (auth, notification_settings, webhook)
+    for module in (*about_files, *about_cells, *about_oneself, help_pages, palette, admin, health, locale):
         app.register_blueprint(module.blueprint)
 
 

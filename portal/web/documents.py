@@ -33,6 +33,7 @@ from portal.sources.words import source_title
 from portal.web import check_page
 from portal.web.access import unauthorized, wants_fragment
 from portal.web.errors import drain_request
+from portal.web.start_options import StartRefused, read_start
 
 blueprint = Blueprint("documents", __name__)
 MB = 1024 * 1024
@@ -151,13 +152,19 @@ def start(document_id: int) -> ResponseReturnValue:
         return render_template("documents/check.html", **page), 422
     if "recount" in request.form or page["look"].picked.sheet_changed:
         return redirect(url_for("documents.show", document_id=document.id, **page["fields"]), 303)
+    try:
+        options = read_start(request.form, utcnow())
+    except StartRefused as error:
+        page["problems"] = [str(error)]
+        return render_template("documents/check.html", **page), 422
     begun = request.form.get("begun", type=int)
     job = uploads.job_started_since(document, begun)
     if job is None:
         try:
             job = commands.start(
-                document, page["look"].picked.choice, page["source"], current_user, utcnow(), begun=begun
-            )
+                document, page["look"].picked.choice, page["source"], current_user, utcnow(), begun=begun,
+                first=options.first, start_at=options.at,
+            )  # fmt: skip
         except commands.CannotStart as error:
             page["problems"] = [cannot_start_words(error.code)]
             return render_template("documents/check.html", **page), 422

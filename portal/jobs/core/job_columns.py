@@ -65,18 +65,25 @@ class JobColumns:
     processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
     worker: Mapped[str | None] = mapped_column(String(80))  # that claimed it; `core.share_tables` has all of them
     next_no: Mapped[int | None]  # the first number that no worker of this attempt has had; empty: each was given out
+    # after the numbers up to this one it pauses, so that its person can look at the first answers; empty: it does not
+    pause_after: Mapped[int | None]
     last_token: Mapped[int] = mapped_column(default=0, server_default="0")  # of the attempt's holders
 
     # waiting: why and until when
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own
     enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: not in Redis yet
-    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the source is busy or down until then
+    # it is not looked up before: its source is busy or down, or its person chose the moment
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a CauseCode
     # since when it waits for its source without a new answer; empty while it does not
     waits_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     next_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty on failed/timeout: final
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     put_first_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # an admin lets it go before everybody's jobs
+
+    # the repeat that its document has, and the time that it was started for; empty: a person started it
+    repeat_id: Mapped[int | None]
+    repeat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     source_paused = False  # not a column: `queries` sets it on each job that it returns to a page
 

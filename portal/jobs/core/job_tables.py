@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, and_, case, func, literal, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, enum_check
+from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
 from portal.sources.base import Outcome
 
 
@@ -41,6 +41,7 @@ class Number(Model):
         enum_check("outcome", Outcome),
         # Also for the search of one number in everybody's jobs, hence this order.
         Index("ix_numbers_e164_job_id", "e164", "job_id", unique=True),
+        partial_index("ix_numbers_failed", "job_id", "attempt", "no", where="outcome IN ('failed')"),
     )
 
 

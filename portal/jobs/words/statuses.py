@@ -180,6 +180,11 @@ _PLAIN: dict[Summary, LazyString] = {
     ),
     Summary.PAUSING: _("Pausing. Numbers already being looked up will be finished and saved."),
     Summary.PAUSED: _("Paused. Press Resume to continue; what is ready is kept."),
+    Summary.FIRST_READY: _(
+        "The first numbers are ready: look at their answers below. Press Continue to look up the others; "
+        "nothing is looked up until then."
+    ),
+    Summary.STARTS_LATER: _("The file will start automatically at the time you chose. You can close this page."),
     Summary.RETRY_PLANNED: _(
         "Some numbers have no answer yet. We will try again automatically; you do not need to do anything."
     ),

@@ -1,15 +1,15 @@
 """what administrators set on pages: whom to ask, and whether the first steps are hidden
 
-Revision ID: 0107
-Revises: 0094
+Revision ID: 0120
+Revises: 0096
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 
-revision = '0107'
-down_revision = '0094'
+revision = '0120'
+down_revision = '0096'
 branch_labels = None
 depends_on = None
 

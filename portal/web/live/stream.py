@@ -72,7 +72,7 @@ def _watch() -> Watch | None:
             abort(404)
         find = fields.get("find", "")
         searched = session.get(job_page.SEARCHES, {}).get(find, "")
-        shown = {"outcome": fields.get("outcome", ""), "after": fields.get("after", "")}
+        shown = {"outcome": fields.get("outcome", ""), "page": fields.get("page", "")}
         return JobWatch(_reader(shared=True), job_id, **shown, find=find if searched else "", searched=searched)
     if "jobs" not in fields:
         return None

@@ -105,7 +105,7 @@ class JobWatch:
     reader: Reader
     job_id: int
     outcome: str = ""
-    after: str = ""
+    page: str = ""
     find: str = ""
     searched: str = ""
 
@@ -122,7 +122,7 @@ class JobWatch:
         """Return the page's parts, and those of its visible rows that have changed; with `whole` all that have an
         answer. `light`: only what changes with every answer, if that is all that changed. `shows`: the versions that
         the pages show; nothing is rendered if that is the present one."""
-        query = {"outcome": self.outcome, "after": self.after, "find": self.find}
+        query = {"outcome": self.outcome, "page": self.page, "find": self.find}
         with _as(app, self.reader, f"/jobs/{self.job_id}", query, {self.find: self.searched} if self.find else {}):
             job = queries.find_job(current_user, self.job_id)
             if job is None:
@@ -141,7 +141,7 @@ class JobWatch:
             rows: dict[str, Any] = {}
             numbers: dict[str, bytes] = {}
             if not facts["moving"]:
-                rows = job_page.rows_of(job)
+                rows = job_page.rows_of(job, now=False)
             elif job_page.shows_all(job):
                 rows = job_page.rows_of(job)
                 numbers = self._numbers(job, rows, memory, whole=whole)
