@@ -46,7 +46,7 @@ FLOORS_OF_JOBS = (
     {"jobs.words", "jobs.metrics"},
     {"jobs.notify"},
     {"jobs"},
-    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health"},
+    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files"},
     {"jobs.export.in_place"},
     {"jobs.export.in_place.ods"},
     {"jobs.export.copy", "jobs.export.summary"},

@@ -23,6 +23,7 @@ from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import header_of
 from portal.documents.remembered import remember
+from portal.documents.search_text import search_text
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs import corrections, opening
 from portal.jobs.core import changes, ledger, timeline
@@ -98,10 +99,13 @@ def start(
         repeat_at=repeats[1] if repeats else None,
         not_before=start_at,
         wait_cause=CauseCode.STARTS_LATER if start_at else None,
+        note=document.note,
+        labels=document.labels,
     )
     storage: Storage = current_app.extensions["storage"]
     key = document.storage_key
     facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
+    job.search_text = search_text(document.file_name, document.labels, facts.name, document.note)
     corrections = corrections_of(document_id, choice.sheet)
     db.session.commit()  # nobody waits while the file is read
     path = storage.fetch(key, sheet_part(choice.sheet))
@@ -157,6 +161,7 @@ def _show(
         raise CannotStart("files_spent")
     if not opening.show(job_id, new, now):
         raise CannotStart("not_ready")
+    document.first_job_at = document.first_job_at or now
     return None
 
 

@@ -24,7 +24,7 @@ from portal.jobs.core.job_columns import COUNTERS, JobColumns
 from portal.jobs.core.job_tables import AttemptEnd, EventKind
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, statuses_before
-from portal.jobs.metrics.record import record_deletion, recount, update_metrics
+from portal.jobs.metrics.record import record_deletion, record_restoration, recount, update_metrics
 from portal.jobs.notify import send
 from portal.sources.base import FINAL
 from portal.sources.pause import paused_source_names
@@ -420,11 +420,44 @@ class Lifecycle(JobColumns):
             timeline.record(job.id, EventKind.EXPIRED, now, ready=job.processed_numbers)
         return job
 
+    @classmethod
+    def trash(cls, job_id: int, purge_at: datetime, actor: str, now: datetime) -> Self | None:
+        """Remove the job from every page but the trash, where it can be restored until `purge_at`. A job that a worker
+        has must be cancelled first."""
+        guards = (cls.id == job_id, cls.status != Status.PROCESSING)
+        job = cls._change(guards, now, deleted_at=now, purge_at=purge_at, enqueued_at=None, next_retry_at=None)
+        if job:
+            record_deletion(job, now)
+            timeline.record(job.id, EventKind.TRASHED, now, actor)
+            send.job_moved_on(job, now)
+        return job
+
+    @classmethod
+    def restore(cls, job_id: int, actor: str, now: datetime) -> Self | None:
+        """Take the job out of the trash, as it was when it was put there."""
+        job = cls._change_any((cls.id == job_id, cls.purge_at.is_not(None)), now, deleted_at=None, purge_at=None)
+        if job:
+            record_restoration(job)
+            timeline.record(job.id, EventKind.RESTORED, now, actor)
+        return job
+
+    @classmethod
+    def purge(cls, job_id: int, actor: str | None, now: datetime) -> Self | None:
+        """Remove the job from the trash for good; no actor: its days there are over."""
+        job = cls._change_any((cls.id == job_id, cls.purge_at.is_not(None)), now, deleted_at=now, purge_at=None)
+        if job:
+            timeline.record(job.id, EventKind.DELETED, now, actor, file_name=job.file_name, ready=job.processed_numbers)
+        return job
+
     # ── shared by the verbs ─────────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
     def _change(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
-        statement = update(cls).where(*guards, cls.deleted_at.is_(None)).values(updated_at=now, **values).returning(cls)
+        return cls._change_any((*guards, cls.deleted_at.is_(None)), now, **values)
+
+    @classmethod
+    def _change_any(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
+        statement = update(cls).where(*guards).values(updated_at=now, **values).returning(cls)
         options = {"populate_existing": True, "synchronize_session": False}
         job = db.session.scalars(statement, execution_options=options).one_or_none()
         if job:

@@ -22,8 +22,10 @@ BY_HAND = "shell"  # the worker's name in an attempt that was begun by hand
 
 _HIDDEN = "deleted_at IS NOT NULL AND total_numbers = 0"  # being opened, by `jobs.opening`
 _NOT_DELETED = "deleted_at IS NULL"
+_IN_TRASH = "purge_at IS NOT NULL"
 _FAILED = "status IN ('failed', 'timeout')"
 
+_STOPPED = "status IN ('failed', 'timeout') AND next_retry_at IS NULL AND deleted_at IS NULL"
 _GOING_ON = "ended_at IS NULL AND deleted_at IS NULL"
 _UNCOUNTED = "status IN ('completed', 'failed', 'timeout', 'cancelled') AND next_retry_at IS NULL AND ended_at IS NULL"
 _REOPENED = "status IN ('pending', 'processing', 'retrying') AND ended_at IS NOT NULL"
@@ -75,6 +77,13 @@ class ScrapingJob(Lifecycle, Model):
         partial_index("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", where=_NOT_DELETED),
         partial_index("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", where=_NOT_DELETED),
         partial_index("ix_jobs_by_updated", "updated_at", "id", where=_NOT_DELETED),
+        # A person's own list: what stopped, by status, by name, and what a search looks in; then the trash.
+        partial_index("ix_jobs_stopped", "user_id", "created_at", "id", where=_STOPPED),
+        partial_index("ix_jobs_of_user_status", "user_id", "status", "created_at", "id", where=_NOT_DELETED),
+        partial_index("ix_jobs_of_user_name", "user_id", "search_text", "id", where=_NOT_DELETED),
+        partial_index("ix_jobs_of_user_text", "user_id", "created_at", "id", "search_text", where=_NOT_DELETED),
+        partial_index("ix_jobs_in_trash", "user_id", "purge_at", where=_IN_TRASH),
+        partial_index("ix_jobs_to_purge", "purge_at", where=_IN_TRASH),
         partial_index("ix_jobs_by_name", "file_name", "id", where=_NOT_DELETED),
         partial_index(
             "ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", where=_FAILED

@@ -37,6 +37,7 @@ from portal.web.account import (
 )
 from portal.web.admin import desk_counts, first_steps
 from portal.web.corrections import of_document, of_download, of_job
+from portal.web.files import about, download, several, trash
 from portal.web.help import sample
 from portal.web.help import views as help_pages
 from portal.web.live import stream
@@ -59,9 +60,11 @@ def register(app: Flask) -> None:
     for module in (places, desk_counts, help_pages, first_steps):
         module.set_up(app)
     about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading, sample)
+    whole_files = (trash, several, download, about)
     about_cells = (of_document, of_job, of_download, repeats)
     about_oneself = (auth, notification_settings, webhook)
-    for module in (*about_files, *about_cells, *about_oneself, help_pages, palette, admin, health, locale):
+    everywhere = (help_pages, palette, admin, health, locale)
+    for module in (*about_files, *whole_files, *about_cells, *about_oneself, *everywhere):
         app.register_blueprint(module.blueprint)
 
 

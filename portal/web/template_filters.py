@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from babel.dates import format_skeleton
 from babel.lists import format_list
 from flask import Flask
 from flask_babel import (
@@ -88,14 +89,22 @@ def in_words(at: datetime | None, now: datetime | None = None) -> str:
     return gettext("in a moment") if seconds < 1 else gettext("in %(span)s", span=span_words(seconds))
 
 
-def day_time(at: datetime, now: datetime | None = None) -> str:
-    """A moment as short as it can be understood: its time of today or yesterday, else its day."""
-    here, today = to_user_timezone(at), to_user_timezone(now or utcnow()).date()
-    if here.date() == today:
-        return gettext("today %(time)s", time=format_time(at, "short"))
-    if here.date() == today - timedelta(days=1):
-        return gettext("yesterday %(time)s", time=format_time(at, "short"))
-    return format_date(at, "d MMM" if here.year == today.year else "d MMM y")
+def day_and_time(at: datetime | None) -> str:
+    """A moment in the reader's time zone, as people say it: today and yesterday by name, the year only when it is
+    another one."""
+    if at is None:
+        return ""
+    local, today = to_user_timezone(at), to_user_timezone(utcnow()).date()
+    time, day = format_time(at, "short"), local.date()
+    if day == today:
+        return str(gettext("today %(time)s", time=time))
+    if day == today - timedelta(days=1):
+        return str(gettext("yesterday %(time)s", time=time))
+    if day == today + timedelta(days=1):
+        return str(gettext("tomorrow %(time)s", time=time))
+    if day.year == today.year:
+        return f"{format_skeleton('MMMd', local, locale=get_locale())} {time}"
+    return f"{format_date(at, 'medium')} {time}"
 
 
 def whole(number: int | float) -> str:
@@ -142,8 +151,8 @@ def set_up(app: Flask) -> None:
         "left": left_words,
         "ago": ago_words,
         "until": in_words,
-        "day_time": day_time,
         "whole": whole,
+        "day_and_time": day_and_time,
         "cell": shown_cell,
         "enumerated": enumerated,
         "summary": summary_word,

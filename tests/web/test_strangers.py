@@ -32,7 +32,9 @@ OWN = {
     "auth.reset", "auth.setup", "auth.sign_in", "documents.example", "help.index", "help.show",
     "navigation.palette", "sample.begin", "documents.index",
     "documents.upload", "metrics.own", "metrics.own_table", "health.healthz", "health.readyz", "health.outage_banner",
-    "events.follow", "jobs.live_list", "locale.look", "numbers.look_up", "numbers.paste", "static",
+    "trash.show", "trash.delete_several", "trash.restore_several", "trash.purge_several", "files.download",
+    "several.check", "several.start", "events.follow", "jobs.live_list", "locale.look", "numbers.look_up",
+    "numbers.paste", "static",
     "webhook.choose", "webhook.renew", "webhook.show", "webhook.send_test",
     "notification_settings.save", "notification_settings.ask_unsubscribe", "notification_settings.unsubscribe",
 }  # fmt: skip

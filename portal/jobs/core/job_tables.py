@@ -168,6 +168,8 @@ class EventKind(StrEnum):
     TICKETS_LOST = "tickets_lost"
     NUMBER_GIVEN_UP = "number_given_up"
     DOWNLOADED = "downloaded"
+    TRASHED = "trashed"
+    RESTORED = "restored"
     DELETED = "deleted"
     EXPIRED = "expired"
     NOTIFIED = "told"  # never written: `notify.history` makes it from a notice

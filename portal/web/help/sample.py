@@ -15,7 +15,8 @@ from portal.jobs import uploads
 from portal.jobs.quotas import uploads_spent
 from portal.jobs.words.statuses import cannot_start_words
 from portal.web.access import login_required
-from portal.web.documents import MB, example_file, home, refused
+from portal.web.documents import MB, example_file, refusal_words
+from portal.web.home import home
 
 blueprint = Blueprint("sample", __name__)
 FREE = "offline"
@@ -33,5 +34,5 @@ def begin() -> ResponseReturnValue:
     try:
         document = uploads.store_upload(BytesIO(content), name, current_user.id, storage, limit, now)
     except UploadRefused as error:
-        return refused(error.refusal)
+        return home(refusal_words(error.refusal))
     return redirect(url_for("documents.show", document_id=document.id, source=FREE, sample=1), 303)

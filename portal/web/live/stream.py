@@ -23,7 +23,7 @@ from portal.web.request_fields import id_list
 blueprint = Blueprint("events", __name__)
 
 MOST_IDS = 100  # a list's page has 25
-FILTERS = ("status", "q", "page")  # of the home page's list
+FILTERS = ("status", "q", "sort", "after", "before", "page")  # of the home page's list
 RETRY_SECONDS = "5"
 
 
@@ -78,7 +78,7 @@ def _watch() -> Watch | None:
         return None
     everybody = "everybody" in fields and bool(current_user.is_admin)
     ids = tuple(id_list(fields["jobs"])[:MOST_IDS])
-    query = tuple((name, fields[name][:200]) for name in FILTERS if fields.get(name)) if not everybody else ()
+    query = tuple((name, fields[name][:2000]) for name in FILTERS if fields.get(name)) if not everybody else ()
     return ListWatch(_reader(shared=everybody), ids, everybody, query)
 
 

@@ -10,8 +10,8 @@ from flask import Blueprint, current_app, render_template, request
 from flask_login import current_user
 
 from portal.clock import utcnow
-from portal.jobs import queries
 from portal.jobs.admin import job_list, phone_search
+from portal.jobs.files.file_list import ListFilters, Sort, list_files
 from portal.jobs.models import ScrapingJob
 from portal.web.access import login_required
 from portal.web.admin.filters import ID, REFERENCE, ListQuery
@@ -53,7 +53,7 @@ def _help(text: str) -> list[tuple[str, str]]:
 
 def _jobs(text: str) -> list[ScrapingJob]:
     if not current_user.is_admin:
-        return queries.list_jobs(current_user, q=text).jobs[:MOST_FILES]
+        return list_files(current_user, ListFilters(q=text, sort=Sort.CREATED), utcnow()).jobs[:MOST_FILES]
     if match := REFERENCE.fullmatch(text):
         text = f"#{match[1]}"
     asked = ListQuery(q=text)

@@ -37,6 +37,7 @@ PLACES = (
     Place(_("Activity"), "admin.audit", "g a", admin=True),
     Place(_("Health"), "admin.health", "g p", admin=True),
     Place(_("Files"), "documents.index", "g f"),
+    Place(_("Trash"), "trash.show"),
     Place(_("Your statistics"), "metrics.own", "g e"),
     Place(_("Your account"), "auth.account", "g c"),
     Place(_("Help"), "help.index", "g h"),
