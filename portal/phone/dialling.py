@@ -7,6 +7,7 @@ valid when its type is known, or when `spanish_plan` has its range; is_valid_num
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 from phonenumbers import (
     COUNTRY_CODE_TO_REGION_CODE,
@@ -59,11 +60,17 @@ class Phone:
     @property
     def national(self) -> str | None:
         """The digits as dialled within the country, including the leading 0 in countries that use one."""
-        if self._parsed is None:
+        if self.e164 is None:
             return None
-        return re.sub(r"\D", "", format_number(self._parsed, PhoneNumberFormat.NATIONAL))
+        parsed = self._parsed or _parse(self.e164, None)
+        return re.sub(r"\D", "", format_number(parsed, PhoneNumberFormat.NATIONAL))
 
 
+# Of libphonenumber's metadata of a country: the patterns by which `number_type` tells numbers apart.
+_TYPES = (
+    "premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail", "fixed_line",
+    "mobile",
+)  # fmt: skip
 _BY_ERROR = {
     NumberParseException.INVALID_COUNTRY_CODE: Reason.UNKNOWN_COUNTRY,
     NumberParseException.NOT_A_NUMBER: Reason.NOT_A_NUMBER,
@@ -160,11 +167,21 @@ def _shortest(country: str) -> int:
 
 
 def _spanish(digits: str) -> Phone | None:
-    """Read nine digits as a Spanish number; None unless it is valid. Takes a quarter of libphonenumber's time."""
-    number = PhoneNumber(SPAIN, int(digits))
-    if digits[0] < "5" or number_type(number) == PhoneNumberType.UNKNOWN:
+    """Read nine digits as a Spanish number; None unless it is valid. Takes a twentieth of libphonenumber's time."""
+    if digits[0] < "5" or _spanish_types().fullmatch(digits) is None:
         return None
-    return Phone("+34" + digits, SPAIN, None, number)
+    return Phone("+34" + digits, SPAIN)
+
+
+@cache
+def _spanish_types() -> re.Pattern[str]:
+    """What `number_type` asks of nine Spanish digits, one pattern of libphonenumber after the other, in one: whether it
+    knows the type."""
+    metadata: Any = PhoneMetadata.metadata_for_region("ES", None)
+    types = [getattr(metadata, name) for name in _TYPES]
+    of_nine = [one for one in types if one and (not one.possible_length or 9 in one.possible_length)]
+    known = [one.national_number_pattern for one in of_nine if one.national_number_pattern]
+    return re.compile(rf"(?=(?:{metadata.general_desc.national_number_pattern})\Z)(?:{'|'.join(known)})")
 
 
 def _with_plus(digits: str, country: str, code_apart: bool) -> Phone:

@@ -42,7 +42,7 @@ from portal.web.help import sample
 from portal.web.help import views as help_pages
 from portal.web.live import stream
 from portal.web.metrics import own as metrics
-from portal.web.navigation import palette, places
+from portal.web.navigation import back, palette, places
 from portal.web.repeats import pages as repeats
 
 
@@ -57,7 +57,7 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    for module in (places, desk_counts, help_pages, first_steps):
+    for module in (places, back, desk_counts, help_pages, first_steps):
         module.set_up(app)
     about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading, sample)
     whole_files = (trash, several, download, about)

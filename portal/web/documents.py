@@ -181,8 +181,9 @@ def start(document_id: int) -> ResponseReturnValue:
     job = uploads.job_started_since(document, begun)
     if job is None:
         try:
+            look = page["look"]
             job = commands.start(
-                document, page["look"].picked.choice, page["source"], current_user, utcnow(), begun=begun,
+                document, look.picked.choice, page["source"], current_user, utcnow(), begun=begun, found=look.figures,
                 first=options.first, start_at=options.at,
             )  # fmt: skip
         except commands.CannotStart as error:

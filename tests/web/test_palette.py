@@ -56,3 +56,18 @@ def test_a_telephone_number_is_not_looked_for_as_it_is_typed(as_ada: FlaskClient
     )
     assert db.session.scalars(select(AuditEntry)).all() == []
     assert 'action="/lookups"' in as_bob.post("/palette", data={"q": "612 345 678"}).text
+
+
+def test_the_way_back_leads_to_the_list_as_it_was_left(
+    app: Flask, as_alice: FlaskClient, as_ada: FlaskClient, alice: User
+) -> None:
+    here = f"/jobs/{cast.make_job(app, alice, 2).id}"
+    assert as_ada.get("/admin/jobs?status=pending&q=cli").status_code == 200
+    page = as_ada.get(here).text
+    assert '<a href="/admin/jobs?status=pending&amp;q=cli">All files</a>' in page
+    assert re.search(r'href="/admin" aria-current="true"', page), "an administrator's own files are another place"
+    assert as_alice.get("/?status=pending", headers={"HX-Request": "true"}).status_code == 200
+    assert '<a href="/?status=pending">Files</a>' in as_alice.get(here).text
+    *_, back = re.findall(r'name="next" value="([^"]+)"', as_ada.get(f"{here}/delete").text)
+    gone = as_ada.post(f"{here}/delete", data={"next": back.replace("&amp;", "&")})
+    assert gone.location == "/admin/jobs?status=pending&q=cli"

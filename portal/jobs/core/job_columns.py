@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
@@ -40,6 +40,8 @@ class JobColumns:
     last_error: Mapped[str | None] = mapped_column(ClippedText(500))  # a CauseCode, or a text written by hand
     total_numbers: Mapped[int] = mapped_column(default=0)
     processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
+    # what its numbers have cost, in billionths of the source's currency, written with the answers
+    cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     timeout_minutes: Mapped[int] = mapped_column(default=30)
 
     # what is looked up, and at which source

@@ -16,7 +16,7 @@ from portal.database import Model, among, changed_rows, db
 from portal.documents.models import Document
 from portal.documents.remembered import RememberedChoice
 from portal.jobs.core.bulk_tables import UNDER_WAY, ChosenJob, Operation
-from portal.jobs.core.job_tables import AnswerSample, Attempt, Event, Number, NumberCell, Ticket
+from portal.jobs.core.job_tables import AnswerSample, Attempt, Event, Number, NumberCell, Opening, Ticket
 from portal.jobs.core.share_tables import Holder, Share
 from portal.jobs.metrics.models import JobEnd
 from portal.jobs.models import ScrapingJob
@@ -90,7 +90,7 @@ def _deleted_jobs(before: datetime) -> int:
     ids = list(db.session.scalars(old.order_by(ScrapingJob.deleted_at).limit(JOBS)))
     if not ids:
         return 0
-    for table in (NumberCell, Number, Ticket, AnswerSample, Attempt, Event, JobEnd, Holder, Share):
+    for table in (NumberCell, Number, Opening, Ticket, AnswerSample, Attempt, Event, JobEnd, Holder, Share):
         _delete(table, table.job_id.in_(ids))
     return _delete(ScrapingJob, ScrapingJob.id.in_(ids))
 

@@ -1,7 +1,7 @@
 """what administrators set on pages: whom to ask, and whether the first steps are hidden
 
 Revision ID: 0120
-Revises: 0098
+Revises: 0104
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0120'
-down_revision = '0098'
+down_revision = '0104'
 branch_labels = None
 depends_on = None
 
