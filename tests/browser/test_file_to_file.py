@@ -321,3 +321,14 @@ def test_what_is_no_spreadsheet_is_told_on_the_spot(page: Page, tabs: Tabs, tmp_
     page.set_input_files("#file", tmp_path / "really_a_png.xlsx")
     expect(page.locator("[role=alert]")).to_be_visible()
     assert page.locator("[role=alert]").inner_text().strip()
+
+
+def test_the_sample_walks_through_with_one_press(tabs: Tabs, here: str, signed_in: Any) -> None:
+    page = tabs.open(here, storage_state=signed_in, reduced_motion="no-preference")  # else it waits for a press
+    page.goto("/help/first-file")
+    page.click("form[action='/documents/sample'] button")
+    page.wait_for_url(re.compile(r"/documents/\d+\?"))
+    expect(page.locator("[data-sample]")).to_be_visible()
+    page.wait_for_url(re.compile(r"/jobs/\d+"))
+    wait_for(page, "completed")
+    expect(page.locator("h1")).to_have_text("example.xlsx")

@@ -279,7 +279,7 @@ def test_what_solves_the_matter_is_beside_the_headline_and_the_rest_is_folded(
     as_alice: FlaskClient, alice: User, make_job: MakeJob
 ) -> None:
     page = text_of(as_alice, f"/jobs/{scenes.failed(make_job(alice, 5), final=True).id}")
-    head = page[page.index("<header class=\"page-head\"") : page.index("</header>", page.index("page-head"))]
+    head = page[page.index('<header class="page-head"') : page.index("</header>", page.index("page-head"))]
     primary = re.findall(r'data-kind="primary"[^>]*>(?:<svg.*?</svg>)?(.*?)<', head, re.S)
     assert primary == ["Retry 4 numbers"] and 'form="retry"' in head
     assert "/delete" in head[head.index('id="job-more"') :]
