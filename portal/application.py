@@ -58,6 +58,8 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
         settings["SOURCES_ALLOW_PRIVATE"],
         settings["SOURCES_PORTS"],
         settings["PORTAL_DATA_DIR"] / "secrets.env",
+        settings["SIGNING_KEYS"],
+        settings["SOURCES_PROXY"],
     )
     web.register(app)
     cli.register(app)

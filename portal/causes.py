@@ -34,6 +34,7 @@ class CauseCode(StrEnum):
     SOURCE_SILENT = "source_silent"
     NOT_READY = "not_ready"  # the source has taken the number and not answered yet: another attempt fetches it
     SOURCE_PAUSED = "source_paused"
+    FILE_AWAY = "file_away"  # the stored file cannot be read now, or not on this machine
     # why a row has no answer; those that concern the whole source end the attempt too
     SOURCE_ERROR = "source_error"  # an answer came, and could not be used
     NEVER_READY = "never_ready"
@@ -51,6 +52,7 @@ class CauseCode(StrEnum):
     ROBOTS_REFUSE = "robots_refuse"
     UNSURE = "unsure"
     REJECTED = "rejected"
+    NOT_COVERED = "not_covered"  # the source is not for such numbers, and was not asked
     STOPS_WORKER = "stops_worker"
 
 
@@ -215,6 +217,15 @@ _TABLE = (
         todo="",
     ),
     Cause(
+        CauseCode.FILE_AWAY,
+        Side.PORTAL,
+        N_("The portal cannot open your file right now. There is nothing wrong with it."),
+        _CONTINUES,
+        todo="",
+        remedy=N_("Check the place where uploads are stored, on this machine too. Then retry these."),
+        temporary=True,
+    ),
+    Cause(
         CauseCode.SOURCE_ERROR,
         Side.SOURCE,
         N_("We could not use the source’s answer for this number."),
@@ -361,6 +372,13 @@ _TABLE = (
         N_("The source does not accept this number."),
         NEVER,
         N_("Check the number, or leave the row as it is."),
+    ),
+    Cause(
+        CauseCode.NOT_COVERED,
+        Side.NOBODY,
+        N_("We did not ask about this number: the source is not for its country or kind of line. It was free."),
+        NEVER,
+        N_("Choose another source for numbers like this one."),
     ),
     Cause(
         CauseCode.STOPS_WORKER,

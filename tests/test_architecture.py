@@ -46,7 +46,7 @@ FLOORS_OF_JOBS = (
     {"jobs.words", "jobs.metrics"},
     {"jobs.notify"},
     {"jobs"},
-    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health"},
+    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files"},
     {"jobs.export.in_place"},
     {"jobs.export.in_place.ods"},
     {"jobs.export.copy", "jobs.export.summary"},
@@ -65,6 +65,7 @@ ASSEMBLES = {
     "documents.reader.child",  # reads a file, or converts an old workbook
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them
+    "sources.shelf",  # puts a recipe that ships with the portal among the others
     "sources.selftest",  # reads a recipe's saved answers as an HTTP source would
     "sources.trial",  # looks up one number at a recipe's source, and shows all that was sent
 }

@@ -17,32 +17,19 @@ from portal.accounts import User
 from portal.causes import cause_for
 from portal.database import among, db
 from portal.documents.models import Document
-from portal.ids import MAX_INTEGER, id_in
+from portal.ids import MAX_INTEGER
 from portal.jobs.core.derived import outcome_counts, summary_sentence, version
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
-from portal.jobs.core.status import WAITING, Status
+from portal.jobs.core.status import WAITING
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
 from portal.sources.base import Outcome
 
-PER_PAGE = 25
 NUMBERS_PER_PAGE = 50
 LOOKED_AT = 2000  # numbers that an administrator's page looks through
 MOST_COUNTED = 10_000  # numbers that a page counts
 EVENTS_SHOWN = 200
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a list of jobs, newest first. `counts` has every status, and `all`, under the same filters except the
-    status: the numbers on the filter tabs."""
-
-    jobs: list[ScrapingJob]
-    page: int  # from 1
-    pages: int
-    total: int
-    counts: dict[str, int]
 
 
 def visible_to(
@@ -65,40 +52,6 @@ def with_source_pauses(jobs: list[ScrapingJob]) -> list[ScrapingJob]:
 def containing(column: Any, text: str) -> ColumnElement[bool]:
     text = text.replace("\0", "").strip()  # PostgreSQL refuses a text with a NUL
     return column.icontains(text, autoescape=True)
-
-
-def _filters(user: User, q: str) -> list[ColumnElement[bool]]:
-    where = visible_to(user, ScrapingJob, everybody=False)
-    if q := q.strip():
-        ways = [containing(ScrapingJob.file_name, q)]
-        if (named := id_in(q.lstrip("#"))) is not None:
-            ways.append(ScrapingJob.id == named)
-        where.append(or_(*ways))
-    return where
-
-
-def _status(word: str | None) -> Status | None:
-    return Status(word) if word in tuple(Status) else None
-
-
-def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int = 1) -> Page:
-    """Return this person's own jobs, newest first, 25 a page; `admin.job_list` lists everybody's for admins.
-
-    `q` is part of a file's name or a job's id. An unknown status does not filter; a page past the end is the last one.
-    """
-    where = _filters(user, q)
-    by_status = select(ScrapingJob.status, func.count()).where(*where).group_by(ScrapingJob.status)
-    counted = {row[0]: row[1] for row in db.session.execute(by_status)}
-    counts = {"all": sum(counted.values()), **{word.value: counted.get(word, 0) for word in Status}}
-    wanted = _status(status)
-    if wanted is not None:
-        where.append(ScrapingJob.status == wanted)
-    total = counts[wanted.value if wanted else "all"]
-    pages = max(1, -(-total // PER_PAGE))
-    page = min(max(1, page), pages)
-    found = select(ScrapingJob).where(*where).options(joinedload(ScrapingJob.user)).order_by(ScrapingJob.id.desc())
-    jobs = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
-    return Page(with_source_pauses(list(jobs)), page, pages, total, counts)
 
 
 @dataclass(frozen=True)

@@ -298,6 +298,7 @@ def may_be_joined(now: datetime) -> tuple[ColumnElement[bool], ...]:
         ScrapingJob.deleted_at.is_(None),
         exists().where(alive).correlate(ScrapingJob),
         or_(_has_fresh(), has_left()),
+        ScrapingJob.is_open(),
     )
 
 

@@ -13,9 +13,10 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from sqlalchemy import true
 
 from portal.database import db
-from portal.jobs import shares
+from portal.jobs import opening, shares
 from portal.jobs.attempt import save
 from portal.jobs.core import poison_numbers
 from portal.jobs.models import ScrapingJob
@@ -49,6 +50,12 @@ def either_app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask
         db.session.remove()
         db.drop_all()
         db.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "PIECE_ROWS", 3)
+    monkeypatch.setattr(opening, "COPIED_ROWS", 3)
 
 
 def machine_for(app: Flask) -> type[JobMachine]:
@@ -94,19 +101,24 @@ def hasty_verdict(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(poison_numbers, "DEADLY", 2)
 
 
+def early_joining(patch: pytest.MonkeyPatch) -> None:
+    """A worker looks numbers up while another still opens the ledger."""
+    patch.setattr(ScrapingJob, "is_open", classmethod(lambda cls: true()))
+
+
 def late_save(machine: JobMachine) -> None:
-    machine.begin(rows=3, retries=0, twice=False, workers=2)
+    machine.begin(rows=3, retries=0, twice=False, workers=2, large=False)
     machine.one_falls_silent("first", "saves")
 
 
 def save_after_the_end(machine: JobMachine) -> None:
-    machine.begin(rows=1, retries=1, twice=False, workers=1)
+    machine.begin(rows=1, retries=1, twice=False, workers=1, large=False)
     machine.cancel()
     machine.save("first", [Outcome.FOUND])
 
 
 def both_find_nothing_left(machine: JobMachine) -> None:
-    machine.begin(rows=2, retries=0, twice=False, workers=2)
+    machine.begin(rows=2, retries=0, twice=False, workers=2, large=False)
     for worker in ("first", "second"):
         machine.save(worker, [Outcome.FOUND])
     for worker in ("first", "second"):
@@ -114,9 +126,14 @@ def both_find_nothing_left(machine: JobMachine) -> None:
 
 
 def killed_again_and_again(machine: JobMachine) -> None:
-    machine.begin(rows=3, retries=2, twice=False, workers=2)
+    machine.begin(rows=3, retries=2, twice=False, workers=2, large=False)
     machine.one_is_killed_by_what_it_looks_up("first")
     machine.all_holds()
+
+
+def joined_while_it_opens(machine: JobMachine) -> None:
+    machine.begin(rows=6, retries=0, twice=False, workers=1, large=True)
+    machine.join("second")
 
 
 # What a portal would have to be without for the model to catch it, and the shortest way there.
@@ -125,6 +142,7 @@ MUTANTS = {
     job_without_fence: save_after_the_end,
     two_completions: both_find_nothing_left,
     hasty_verdict: killed_again_and_again,
+    early_joining: joined_while_it_opens,
 }
 
 

@@ -167,10 +167,11 @@ def hold(job: ScrapingJob, now: datetime = NOW, lease_seconds: float = 60, *, wo
 
 
 def make_job(
-    app: Flask, user: User, cells: list[Any] | int = 5, *, source: str = "offline", now: datetime = NOW
+    app: Flask, user: User, cells: list[Any] | int = 5, *, source: str = "offline", now: datetime = NOW, **more: Any
 ) -> ScrapingJob:
-    """A pending job with that many numbers, or with these cells, made as a page makes it."""
+    """A pending job with that many numbers, or with these cells, made as a page makes it. `at_once=0`: its first worker
+    opens its ledger."""
     if isinstance(cells, int):
         cells = [mobile(n) for n in range(cells)]
     document = make_document(app, user, cells, now=now)
-    return commands.start(document, SheetChoice(0, 1, (0,), "ES"), source, user, now, push=False)
+    return commands.start(document, SheetChoice(0, 1, (0,), "ES"), source, user, now, push=False, **more)

@@ -17,6 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.time_text import plain_text
 
@@ -25,7 +27,9 @@ MAX_CELL_CHARACTERS = 32_767  # Excel's own limit
 DISPLAY_CHARACTERS = 200
 MARKED_ROWS = 64
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
+FORMAT_ROWS = 30  # at the top of a sheet, whose cells are shown in their own formats: headings and first rows
 _HIDDEN = " \n"
+_HIDDEN_BYTES = _HIDDEN.encode()
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: `dumps` would make one a row
 
 
@@ -86,6 +90,7 @@ class RawSheet:
     hidden_rows: Container[int] = ()
     far: int = 0  # cells far to the right that are left aside
     text: dict[str, Any] = field(default_factory=dict)  # how a text file is written
+    formats: dict[int, dict[int, str]] = field(default_factory=dict)  # of the first rows: a format's code by place
 
 
 def text_of(cell: Cell) -> str:
@@ -165,7 +170,7 @@ def write_sheet(
                 raise Unreadable(FileProblem.TOO_MANY_COLUMNS, {"columns": width, "limit": limits.max_columns})
             if counted > limits.max_lines:
                 continue
-            line = _encode([cell_of(value) for value in row[:end]])
+            line = _encode([_text_cell(value) if type(value) is str else cell_of(value) for value in row[:end]])
             is_hidden = row_no in hidden
             not_shown += is_hidden
             line = "[]\n" * (row_no - written - 1) + line + (_HIDDEN if is_hidden else "\n")
@@ -193,24 +198,24 @@ class LeftOut:
 def rows_to_check(sheet_path: Path, left: LeftOut = LeftOut()) -> Iterator[tuple[int, list[Cell]]]:
     """Read the rows as `rows` does, without those that are left out and without gaps of GAP_ROWS or more."""
     empty: list[int] = []
-    with sheet_path.open(encoding="utf-8", newline="\n") as file:
+    with sheet_path.open("rb") as file:
         for row_no, line in enumerate(file, start=1):
-            if row_no in left.numbers or (left.hidden and line.endswith(_HIDDEN)):
+            if row_no in left.numbers or (left.hidden and line.endswith(_HIDDEN_BYTES)):
                 continue
-            if line == "[]\n":
+            if line == b"[]\n":
                 empty.append(row_no)
                 continue
             if len(empty) < GAP_ROWS:
                 yield from ((one, []) for one in empty)
             empty.clear()
-            yield row_no, json.loads(line)
+            yield row_no, orjson.loads(line)
 
 
 def rows(sheet_path: Path, width: int = 0) -> Iterator[tuple[int, list[Cell]]]:
     """Read the rows, each with its number as Excel counts and padded with None to at least `width` cells."""
-    with sheet_path.open(encoding="utf-8", newline="\n") as file:
+    with sheet_path.open("rb") as file:
         for row_no, line in enumerate(file, start=1):
-            cells = json.loads(line)
+            cells = orjson.loads(line)
             if len(cells) < width:
                 cells += [None] * (width - len(cells))
             yield row_no, cells
@@ -235,7 +240,7 @@ def rows_at(sheet_path: Path, numbers: Collection[int]) -> dict[int, list[Cell]]
             while at < row_no:
                 line, at = file.readline(), at + 1
             if line:
-                found[row_no] = json.loads(line)
+                found[row_no] = orjson.loads(line)
     return found
 
 

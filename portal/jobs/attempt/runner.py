@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.database_errors import is_away
-from portal.jobs import shares
+from portal.jobs import opening, shares
 from portal.jobs.attempt import outage, outcome
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
@@ -29,7 +29,7 @@ from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import timeline
-from portal.jobs.core.ledger import WaitingNumber
+from portal.jobs.core.ledger import NewLedger, WaitingNumber
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding
@@ -62,6 +62,7 @@ SAVES_APART_SECONDS = 0.25
 # supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
 DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
 POLL_SHARE = 0.5  # of the time without an answer after which a job times out
+FILE_AWAY_SECONDS = 60.0  # before the file of a job is asked for again
 BEYOND_SECONDS = 2.0  # from the source's own time limit to the end of the wait
 
 
@@ -159,6 +160,9 @@ class _Attempt(AttemptOutcome):
             source = get_source(source_name)
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
+        if (stopped_by := self._open_ledger()) is not None:
+            waits = self._after(FILE_AWAY_SECONDS) if stopped_by == CauseCode.FILE_AWAY else None
+            return self._end_handed_back(stopped_by, waits)
         until_back(lambda _: self._prepare(source_name))
         self.cache = CachePolicy.of(source_name)
         pace = source.seconds_for(1000) / 1000
@@ -193,6 +197,26 @@ class _Attempt(AttemptOutcome):
             seconds = until_back(lambda _: self.tickets.wait_seconds(self.conditions.clock()))
             return self._end_handed_back(CauseCode.NOT_READY, self._after(seconds))
         return self._end_complete() or self._end_failed(CauseCode.NUMBERS_UNANSWERED)
+
+    def _open_ledger(self) -> CauseCode | None:
+        """Open what is left of the ledger; return what stopped it before its end."""
+        try:
+            rest = until_back(lambda _: opening.left_to_open(self.job_id))
+            after_row = rest.row_no if rest else 0
+            for piece in rest.pieces() if rest else ():
+                if until_back(partial(self._write_piece, after_row, piece)):
+                    return CauseCode.PAUSED
+                if self.conditions.stopped() and not piece.is_last:
+                    return CauseCode.RESTART
+                after_row = piece.last_row
+        except OSError as error:
+            log.warning("the file cannot be read", error=str(error))
+            return CauseCode.FILE_AWAY
+        return None
+
+    def _write_piece(self, after_row: int, piece: NewLedger, repeated: bool) -> bool:
+        now, lease = self.conditions.clock(), self.conditions.lease_seconds
+        return opening.write_piece(self.holding, after_row, piece, now, lease, repeated=repeated)
 
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
 from portal.database import ClippedText, EnumColumn, Positions, UtcDateTime
+from portal.documents.models import NOTE_LENGTH, Folded
+from portal.documents.search_text import of_new_row
 from portal.jobs.core.status import Status
 from portal.sources.base import Outcome
 
@@ -38,6 +40,8 @@ class JobColumns:
     last_error: Mapped[str | None] = mapped_column(ClippedText(500))  # a CauseCode, or a text written by hand
     total_numbers: Mapped[int] = mapped_column(default=0)
     processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
+    # what its numbers have cost, in billionths of the source's currency, written with the answers
+    cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     timeout_minutes: Mapped[int] = mapped_column(default=30)
 
     # what is looked up, and at which source
@@ -91,7 +95,13 @@ class JobColumns:
     # the end that the metrics count; empty while the job is unfinished
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     expired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # deleted because its retention period ended
-    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # set too while it is in the trash
+    purge_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # in the trash until then; empty: not in it
+
+    # what its owner wrote about the file, and what a search looks in
+    note: Mapped[str] = mapped_column(String(NOTE_LENGTH), default="", server_default="")
+    labels: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    search_text: Mapped[str] = mapped_column(Folded, default=of_new_row, server_default="")
 
     @property
     def columns(self) -> tuple[int, ...]:

@@ -35,6 +35,7 @@ from portal.jobs.dispatch import (
     ring_to_join,
 )
 from portal.jobs.erasure import erase_files, erase_orphans
+from portal.jobs.files.trash import purge_due
 from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
@@ -75,6 +76,7 @@ class SweepReport:
     expired: int = 0
     left_behind: int = 0  # jobs that a killed process had not finished to open
     unstarted: int = 0
+    purged: int = 0  # files that were in the trash for their days
     erased: int = 0
     counted: int = 0
     notified: int = 0
@@ -216,6 +218,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
         "left_behind": lambda: remove_left_behind(now),
         "unstarted": lambda: expire_unstarted(now),
+        "purged": lambda: purge_due(now, current_app.extensions["storage"]),
         "erased": lambda: erase_files(now, current_app.extensions["storage"]),
         "orphans": lambda: erase_orphans(now, current_app.extensions["storage"]),
         "history": lambda: delete_history(now),

@@ -19,8 +19,9 @@ from portal.jobs import queries
 from portal.jobs.core import derived
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from portal.web import documents, job_page
+from portal.web import job_page
 from portal.web.access import begin_reading
+from portal.web.home import files_list
 from portal.web.live.watcher import CSRF_MARK, data_lines
 
 _PARTIAL = re.compile(r'(?=<hx-partial hx-target="([^"]+)")')
@@ -223,7 +224,7 @@ class ListWatch:
     def with_new_jobs(self, app: Flask) -> dict[str, bytes]:
         """Return the whole list, which has other jobs than those shown."""
         with _as(app, self.reader, "/", dict(self.query), {}):
-            return {"#jobs": _partial("#jobs", "innerMorph", documents.jobs_list())}
+            return {"#jobs": _partial("#jobs", "innerMorph", files_list())}
 
 
 Watch = JobWatch | ListWatch
