@@ -3,7 +3,19 @@
 import sys
 from collections.abc import Iterator
 
-from bench import admin_pages, files, in_place, large_file, live, many_workers, metrics_pages, offline, sources, sweep
+from bench import (
+    admin_pages,
+    files,
+    in_place,
+    large_file,
+    live,
+    many_workers,
+    metrics_pages,
+    offline,
+    own_list,
+    sources,
+    sweep,
+)
 from bench.measure import SHORT, Goal, going_first
 
 
@@ -17,6 +29,7 @@ def goals() -> Iterator[Goal]:
     yield from in_place.measure()
     yield from sweep.goals()
     yield from admin_pages.goals()
+    yield from own_list.goals()
     yield from metrics_pages.goals()
     yield from live.goals()
     yield from sources.measure()

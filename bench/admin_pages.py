@@ -74,21 +74,23 @@ def goals() -> Iterator[Goal]:
     yield operated
 
 
-def against_few(pages: Mapping[str, str], prepare: Prepare) -> Iterator[Goal]:
+def against_few(pages: Mapping[str, str], prepare: Prepare, *, few: int = FEW, many: int = MANY) -> Iterator[Goal]:
     """Measure one goal a page and database: its time with many jobs against its time with few. Without PostgreSQL on
     the machine, print that its pages were skipped."""
-    yield from _compare(pages, prepare, "sqlite", "")
+    yield from _compare(pages, prepare, "sqlite", "", few, many)
     if postgres_programs() is None:
         print("     PostgreSQL is not on this machine: its pages were not measured")
     else:
         with postgres() as server:
-            yield from _compare(pages, prepare, "postgresql", server)
+            yield from _compare(pages, prepare, "postgresql", server, few, many)
 
 
-def _compare(pages: Mapping[str, str], prepare: Prepare, dialect: str, server: str) -> Iterator[Goal]:
+def _compare(
+    pages: Mapping[str, str], prepare: Prepare, dialect: str, server: str, few_jobs: int, many_jobs: int
+) -> Iterator[Goal]:
     with ExitStack() as stack:
         sides: dict[str, tuple[Flask, FlaskClient]] = {}
-        for side, jobs in (("few", FEW), ("many", MANY)):
+        for side, jobs in (("few", few_jobs), ("many", many_jobs)):
             app = stack.enter_context(_portal(dialect, server))
             sides[side] = app, prepare(app, dialect, jobs)
         for name, path in pages.items():
@@ -96,13 +98,13 @@ def _compare(pages: Mapping[str, str], prepare: Prepare, dialect: str, server: s
                 _page_seconds(app, client, path)  # warm up: one-time work does not count
             best = best_of(ROUNDS, **{side: partial(_page_seconds, *of, path) for side, of in sides.items()})
             few, many = best["few"], best["many"]
-            detail = f"{many * 1000:.1f} ms with {MANY:,} jobs, {few * 1000:.1f} ms with {FEW:,}"
+            detail = f"{many * 1000:.1f} ms with {many_jobs:,} jobs, {few * 1000:.1f} ms with {few_jobs:,}"
             ceiling = 2.5 if SHORT else 1.5
             yield Goal(f"{name} on {dialect}, many jobs / few jobs", many / few, detail, ceiling=ceiling)
 
 
 def _prepare(app: Flask, dialect: str, jobs: int) -> FlaskClient:
-    _make_jobs(app, dialect, jobs)
+    make_jobs(app, dialect, jobs)
     return _signed_in(app)
 
 
@@ -122,7 +124,7 @@ def _page_seconds(app: Flask, client: FlaskClient, path: str) -> float:
     with app.app_context():
         began = time.process_time() + _database_seconds()
         for _ in range(TIMES):
-            answer = _request(client, "GET", path)
+            answer = request(client, "GET", path)
             if answer.status_code != 200:
                 raise RuntimeError(f"{path}: {answer.status_code}")
         return (time.process_time() + _database_seconds() - began) / TIMES
@@ -146,16 +148,17 @@ def _cpu_seconds(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def _request(client: FlaskClient, method: str, path: str, **form: str) -> TestResponse:
+def request(client: FlaskClient, method: str, path: str, **form: str) -> TestResponse:
     """Send a request outside our application context and transaction, as Browser in the tests' conftest does."""
     db.session.rollback()
     return contextvars.Context().run(client.open, path, method=method, data=form or None)
 
 
-def _make_jobs(app: Flask, dialect: str, jobs: int, days: int = 365) -> None:
+def make_jobs(app: Flask, dialect: str, jobs: int, days: int = 365, people: int = PEOPLE) -> None:
+    """Add so many jobs of so many people, spread over the days, as copies of one."""
     model = make_job(app, numbers(3))
     first = 1000  # explicit ids: the first user has one that PostgreSQL's sequence does not know
-    for n in range(PEOPLE):
+    for n in range(people):
         db.session.add(User(id=first + n, email=f"person{n}@example.com", password_hash="-", created_at=NOW))
     db.session.flush()
     ended = ("completed", "completed", "completed", "failed", "cancelled", "timeout")
@@ -164,8 +167,9 @@ def _make_jobs(app: Flask, dialect: str, jobs: int, days: int = 365) -> None:
     values = {
         "status": f"CASE n % {len(ended)} {statuses} END",
         "last_error": f"CASE WHEN n % 6 IN (3, 5) THEN CASE n / 7 % {len(_CAUSES)} {causes} END END",
-        "user_id": f"{first} + n % {PEOPLE}",
+        "user_id": f"{first} + n % {people}",
         "file_name": "'file ' || (n * 7919 % 1000003) || '.xlsx'",
+        "search_text": "'file ' || (n * 7919 % 1000003) || '.xlsx'",
         "created_at": _MINUTES_AGO[dialect],
         "updated_at": _MINUTES_AGO[dialect],
         "ended_at": _MINUTES_AGO[dialect],
@@ -200,7 +204,7 @@ def _signed_in(app: Flask) -> FlaskClient:
     db.session.add(admin)
     db.session.commit()
     client = app.test_client()
-    _request(client, "POST", "/login", email=ADMIN, password=PASSWORD)
+    request(client, "POST", "/login", email=ADMIN, password=PASSWORD)
     return client
 
 

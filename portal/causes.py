@@ -27,6 +27,8 @@ class CauseCode(StrEnum):
     RESTART = "restart"
     TURN = "turn"
     PAUSED = "paused"
+    FIRST_READY = "first_ready"  # its person wanted to see the first answers before the others are looked up
+    STARTS_LATER = "starts_later"  # its person chose when it starts
     SOURCE_BUSY = "source_busy"
     SOURCE_DOWN = "source_down"
     SOURCE_SILENT = "source_silent"
@@ -50,6 +52,7 @@ class CauseCode(StrEnum):
     ROBOTS_REFUSE = "robots_refuse"
     UNSURE = "unsure"
     REJECTED = "rejected"
+    NOT_COVERED = "not_covered"  # the source is not for such numbers, and was not asked
     STOPS_WORKER = "stops_worker"
 
 
@@ -168,6 +171,14 @@ _TABLE = (
         N_("We will continue when it is resumed."),
         N_("Press Resume when you want to continue."),
     ),
+    Cause(
+        CauseCode.FIRST_READY,
+        Side.NOBODY,
+        N_("The first numbers are ready."),
+        N_("We will continue when it is resumed."),
+        N_("Look at the first answers and press Continue."),
+    ),
+    Cause(CauseCode.STARTS_LATER, Side.NOBODY, N_("The file starts later."), _CONTINUES, todo=""),
     Cause(
         CauseCode.SOURCE_BUSY,
         Side.SOURCE,
@@ -361,6 +372,13 @@ _TABLE = (
         N_("The source does not accept this number."),
         NEVER,
         N_("Check the number, or leave the row as it is."),
+    ),
+    Cause(
+        CauseCode.NOT_COVERED,
+        Side.NOBODY,
+        N_("We did not ask about this number: the source is not for its country or kind of line. It was free."),
+        NEVER,
+        N_("Choose another source for numbers like this one."),
     ),
     Cause(
         CauseCode.STOPS_WORKER,

@@ -12,6 +12,7 @@ from flask import current_app
 
 from portal import audit, sources
 from portal.accounts import User
+from portal.causes import CauseCode
 from portal.database import db
 from portal.database_errors import DatabaseError
 from portal.documents.check import CheckFacts
@@ -22,6 +23,7 @@ from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import header_of
 from portal.documents.remembered import remember
+from portal.documents.search_text import search_text
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs import corrections, opening
 from portal.jobs.core import changes, timeline
@@ -29,10 +31,12 @@ from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.dispatch import push_job
-from portal.jobs.erasure import delete_file, erase
+from portal.jobs.erasure import delete_file, delete_index, erase
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.quotas import quota_of
 from portal.jobs.uploads import jobs_of, jobs_started
+from portal.notices.kinds import NoticeKind
+from portal.notices.outbox import drop_seen
 
 ADMIN_ONLY = frozenset({"time_out", "limits", "put_first"})
 
@@ -54,6 +58,9 @@ def start(
     *,
     push: bool = True,
     begun: int | None = None,
+    first: int | None = None,
+    start_at: datetime | None = None,
+    repeats: tuple[int, datetime] | None = None,
     remembered: bool = True,
     same: Callable[[], int | None] = lambda: None,
     found: CheckFacts | None = None,
@@ -64,6 +71,8 @@ def start(
     A small file is opened here; the ledger of one with more than `at_once` cells by the job's first worker, so that
     nobody waits for it. `found` are the counts of the same check, where they are known.
 
+    `first`: pause once so many numbers are looked up. `start_at`: look none up before that moment.
+    `repeats`: the repeat that starts it, and the time that it is for.
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
     twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
     same choice. `same` gives the id of a job that makes this one needless; it is asked while no other file of this
@@ -75,6 +84,12 @@ def start(
     document_id, user_id, email, key = document.id, user.id, user.email, document.storage_key
     job = _new_job(document, choice, source, user_id, now)
     facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
+    job.search_text = search_text(document.file_name, document.labels, facts.name, document.note)
+    job.pause_after = first
+    if start_at:
+        job.not_before, job.wait_cause = start_at, CauseCode.STARTS_LATER
+    if repeats:
+        job.repeat_id, job.repeat_at = repeats
     corrections = corrections_of(document_id, choice.sheet)
     db.session.commit()  # nobody waits while the file is read
     path = current_app.extensions["storage"].fetch(key, sheet_part(choice.sheet))
@@ -102,7 +117,7 @@ def start(
         raise
     if newer is not None:
         new.undo()
-    elif push:
+    elif push and not start_at:
         push_job(job.id, now)
     return db.session.get_one(ScrapingJob, job.id if newer is None else newer)
 
@@ -126,6 +141,8 @@ def _new_job(document: Document, choice: SheetChoice, source: str, user_id: int,
         country=choice.country,
         country_column=choice.country_column,
         left_out=choice.left.code,
+        note=document.note,
+        labels=document.labels,
     )
 
 
@@ -145,6 +162,7 @@ def _newer_job(
         return needless
     if quota.spent:
         raise CannotStart("files_spent")
+    document.first_job_at = document.first_job_at or now
     return None
 
 
@@ -211,7 +229,7 @@ def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
 
 
 def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
-    """Let a paused job continue."""
+    """Let a paused job continue, or start one now that was to start later."""
     return _commit(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
 
 
@@ -228,6 +246,15 @@ def put_first(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Change how many retries and minutes one job has, as an admin."""
     return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
+
+
+def note_seen(job_id: int, user_id: int) -> bool:
+    """Note that the job's owner has seen it end on an open page: the mail that says so is not sent, if it is not under
+    way. A mail about a failure is sent all the same. Returns whether there was one."""
+    job = db.session.get(ScrapingJob, job_id)
+    seen = job is not None and job.user_id == user_id and drop_seen(job_id, NoticeKind.JOB_COMPLETED) > 0
+    db.session.commit()
+    return seen
 
 
 def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> None:
@@ -263,4 +290,6 @@ def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> Scraping
     db.session.commit()
     if unused:
         delete_file(storage, unused)  # after the commit: an extra file is harmless, a row without its file is not
+    else:
+        delete_index(storage, job, job.document.storage_key)
     return job

@@ -427,8 +427,18 @@ class JobMachine(RuleBasedStateMachine):
     # ── invariants ──────────────────────────────────────────────────────────────────────────────────────────────
 
     @invariant()
-    def holds_together(self) -> None:
+    def all_holds(self) -> None:
         job = self.job()
+        self.holds_together(job)
+        self.every_row_is_accounted_for(job)
+        self.the_figures_count_it_once_and_as_it_stands(job)
+        self.only_what_stopped_its_worker_alone_is_given_up()
+        self.people_are_told_once()
+        self.it_is_completed_once()
+        self.no_number_of_an_attempt_is_forgotten_or_held_twice(job)
+        db.session.commit()
+
+    def holds_together(self, job: ScrapingJob) -> None:
         status, attempt = self.before
         assert job.status == status or job.status in MOVES[status] or self._two_moves(status, job.status)
         assert job.attempt >= attempt
@@ -441,15 +451,12 @@ class JobMachine(RuleBasedStateMachine):
         assert (job.status == Status.COMPLETED) <= (job.processed_numbers == job.total_numbers)
         if job.status in RETRYABLE and job.next_retry_at is None:
             self.final_rounds.add(job.round)
-        db.session.commit()
 
     def _two_moves(self, before: Status, after: Status) -> bool:
         """One sweep may time a job out and retry one that was due: two moves in one step."""
         return any(after in MOVES[between] for between in MOVES[before])
 
-    @invariant()
-    def every_row_is_accounted_for(self) -> None:
-        job = self.job()
+    def every_row_is_accounted_for(self, job: ScrapingJob) -> None:
         rows = db.session.execute(
             select(CellAnswer.number_no, CellAnswer.outcome, CellAnswer.answer).where(CellAnswer.job_id == self.id)
         ).all()
@@ -476,42 +483,30 @@ class JobMachine(RuleBasedStateMachine):
             of_one = [(row_no, repeats) for no, row_no, repeats in standing if no == one.no]
             assert len(of_one) == one.cells and (one.cells or one.outcome in FINAL)
             assert not one.cells or [row_no for row_no, repeats in of_one if not repeats] == [one.first_row]
-        db.session.commit()
 
-    @invariant()
-    def the_figures_count_it_once_and_as_it_stands(self) -> None:
-        job = self.job()
+    def the_figures_count_it_once_and_as_it_stands(self, job: ScrapingJob) -> None:
         ended = job.status in ENDED and job.next_retry_at is None
         sums = select(Metric.outcome, Metric.jobs, Metric.found).where(Metric.user_id == 0, Metric.grain == 0)
         counted = [tuple(row) for row in db.session.execute(sums) if row.jobs]
         assert counted == ([(job.status, 1, job.found_count)] if ended else [])
         assert (job.ended_at is not None) == ended
         assert count_by_status() == {status: int(status == job.status) for status in Status}
-        db.session.commit()
 
-    @invariant()
     def only_what_stopped_its_worker_alone_is_given_up(self) -> None:
         given_up = select(CellAnswer.number_no).where(
             CellAnswer.job_id == self.id, CellAnswer.reason == CauseCode.STOPS_WORKER
         )
         assert all(self.lost_alone[no] >= 3 for no in db.session.scalars(given_up)), "an innocent number is given up"
-        db.session.commit()
 
-    @invariant()
     def people_are_told_once(self) -> None:
         told = select(func.count()).where(Notice.job_id == self.id, Notice.kind == "job_failed")
         assert db.session.scalar(told) == len(self.final_rounds)
-        db.session.commit()
 
-    @invariant()
     def it_is_completed_once(self) -> None:
         written = select(func.count()).where(Event.job_id == self.id, Event.kind == EventKind.COMPLETED)
         assert db.session.scalar(written) == self.completions <= 1 + self.corrections
-        db.session.commit()
 
-    @invariant()
-    def no_number_of_an_attempt_is_forgotten_or_held_twice(self) -> None:
-        job = self.job()
+    def no_number_of_an_attempt_is_forgotten_or_held_twice(self, job: ScrapingJob) -> None:
         if job.status == Status.PROCESSING:
             waits = {number.no for number in ledger.waiting(self.id).values()}
             of_attempt = select(Share.first_no, Share.last_no).where(
@@ -520,4 +515,3 @@ class JobMachine(RuleBasedStateMachine):
             given = [no for first, last in db.session.execute(of_attempt) for no in range(first, last + 1)]
             assert len(given) == len(set(given)), "two shares have the same number"
             assert all(no in given or (job.next_no is not None and no >= job.next_no) for no in waits)
-        db.session.commit()

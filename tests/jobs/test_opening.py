@@ -19,6 +19,7 @@ from portal.documents.choice import SheetChoice
 from portal.jobs import commands, opening, queries, uploads
 from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import Event, Number, NumberCell
+from portal.jobs.files.file_list import ListFilters, list_files
 from portal.jobs.models import ScrapingJob
 from portal.jobs.quotas import quota_of
 from portal.jobs.sweep.steps import sweep
@@ -115,7 +116,7 @@ def test_a_start_that_is_killed_shows_nothing_and_is_removed(
     db.session.rollback()
     assert db.session.scalar(select(func.count()).select_from(Number)) == 50
     assert uploads.jobs_of(document_id) == [] and uploads.jobs_started(document_id) == 0
-    assert [one.id for one in uploads.unstarted_documents(alice_id)] == [document_id]
+    assert [one.document.id for one in list_files(alice, ListFilters(), NOW).entries if one.document] == [document_id]
     assert not quota_of(alice_id, NOW).spent
     assert queries.find_job(alice, db.session.scalar(select(ScrapingJob.id)) or 0) is None
     db.session.rollback()

@@ -9,8 +9,10 @@ import datetime
 import json
 import math
 import os
+from array import array
 from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,9 @@ from portal.documents.reader.time_text import plain_text
 Cell = str | int | float | bool | dict[str, str] | None
 MAX_CELL_CHARACTERS = 32_767  # Excel's own limit
 DISPLAY_CHARACTERS = 200
+MARKED_ROWS = 64
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
+FORMAT_ROWS = 30  # at the top of a sheet, whose cells are shown in their own formats: headings and first rows
 _HIDDEN = " \n"
 _HIDDEN_BYTES = _HIDDEN.encode()
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: `dumps` would make one a row
@@ -86,6 +90,7 @@ class RawSheet:
     hidden_rows: Container[int] = ()
     far: int = 0  # cells far to the right that are left aside
     text: dict[str, Any] = field(default_factory=dict)  # how a text file is written
+    formats: dict[int, dict[int, str]] = field(default_factory=dict)  # of the first rows: a format's code by place
 
 
 def text_of(cell: Cell) -> str:
@@ -165,7 +170,7 @@ def write_sheet(
                 raise Unreadable(FileProblem.TOO_MANY_COLUMNS, {"columns": width, "limit": limits.max_columns})
             if counted > limits.max_lines:
                 continue
-            line = _encode([cell_of(value) for value in row[:end]])
+            line = _encode([_text_cell(value) if type(value) is str else cell_of(value) for value in row[:end]])
             is_hidden = row_no in hidden
             not_shown += is_hidden
             line = "[]\n" * (row_no - written - 1) + line + (_HIDDEN if is_hidden else "\n")
@@ -217,13 +222,38 @@ def rows(sheet_path: Path, width: int = 0) -> Iterator[tuple[int, list[Cell]]]:
 
 
 def rows_at(sheet_path: Path, numbers: Collection[int]) -> dict[int, list[Cell]]:
-    """Read only the rows with these numbers, as Excel counts; those after the last row are left out."""
-    if not numbers:
-        return {}
-    first, last = min(numbers), max(numbers)
+    """Read only the rows with these numbers, as Excel counts; those after the last row are left out. Where the rows lie
+    in the file is remembered, so that rows far down come as fast as the first ones."""
+    found: dict[int, list[Cell]] = {}
     with sheet_path.open("rb") as file:
-        lines = enumerate(islice(file, first - 1, last), start=first)
-        return {row_no: orjson.loads(line) for row_no, line in lines if row_no in numbers}
+        facts = os.fstat(file.fileno())
+        starts = _starts(sheet_path, facts.st_size, facts.st_mtime_ns)
+        at = 0  # the number of the row that was read last
+        for row_no in sorted(numbers):
+            mark = (row_no - 1) // MARKED_ROWS
+            if row_no < 1 or mark >= len(starts):
+                continue
+            if at < mark * MARKED_ROWS or not at:
+                file.seek(starts[mark])
+                at = mark * MARKED_ROWS
+            line = b""
+            while at < row_no:
+                line, at = file.readline(), at + 1
+            if line:
+                found[row_no] = orjson.loads(line)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _starts(sheet_path: Path, size: int, changed_ns: int) -> array:
+    """Return where in the file every 64th row begins. `size` and `changed_ns` tell a file from one of the same name."""
+    starts, at = array("Q"), 0
+    with sheet_path.open("rb") as file:
+        for place, line in enumerate(file):
+            if not place % MARKED_ROWS:
+                starts.append(at)
+            at += len(line)
+    return starts
 
 
 def header_of(sheet_path: Path, header_row: int, width: int = 0) -> list[str]:

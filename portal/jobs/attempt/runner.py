@@ -54,10 +54,10 @@ __all__ = ["Conditions", "run"]
 log = structlog.get_logger(__name__)
 
 # What a kill -9 can make us look up again: 500 rows, or those of half a second. A source so fast that 500 rows take
-# less than a tenth of a second costs nothing to ask again, and would spend its time on commits.
+# less than a quarter of a second costs nothing to ask again, and would spend its time on commits.
 SAVE_NUMBERS = 500
 SAVE_SECONDS = 0.5
-SAVES_APART_SECONDS = 0.1
+SAVES_APART_SECONDS = 0.25
 # A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
 # supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
 DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
@@ -148,6 +148,7 @@ class _Attempt(AttemptOutcome):
         self.gives_way = False  # its turn is over
         self.session: LookupSession | None = None
         self.timeout_seconds = 0.0
+        self.asks_anew = False  # answers of earlier files do not count
         self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
         self.answers_others = False  # whether it has answered for other numbers since
         self.finds, self.has_found = True, True  # whether the source found something just now, or at any time
@@ -221,8 +222,10 @@ class _Attempt(AttemptOutcome):
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
 
     def _prepare(self, source_name: str) -> None:
-        minutes = db.session.scalar(select(ScrapingJob.timeout_minutes).where(ScrapingJob.id == self.job_id))
-        self.timeout_seconds = (minutes or 0) * 60
+        known = select(ScrapingJob.timeout_minutes, ScrapingJob.repeat_at).where(ScrapingJob.id == self.job_id)
+        minutes, repeat_at = db.session.execute(known).one()
+        self.timeout_seconds = minutes * 60
+        self.asks_anew = repeat_at is not None  # a file is repeated to see what has changed
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         self.finds = outage.finds_now(source_name, self.conditions.clock())
@@ -254,7 +257,7 @@ class _Attempt(AttemptOutcome):
 
     def _without_kept_answers(self, numbers: Mapping[str, WaitingNumber]) -> list[str]:
         """Use answers of earlier files that are still good, and return the numbers that have none."""
-        if not self.cache.days:
+        if not self.cache.days or self.asks_anew:
             return list(numbers)
         asked: list[str] = []
         in_order = list(numbers)

@@ -8,10 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, and_, case, func, literal, select
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, and_, case, func, literal, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, enum_check
+from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
 from portal.sources.base import Outcome
 
 
@@ -35,12 +35,15 @@ class Number(Model):
     answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int | None]  # the attempt that wrote the answer
+    # What the source has charged for it in all attempts, in billionths of its currency.
+    cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     suspicion: Mapped[int] = mapped_column(default=0, server_default="0")  # see `poison_numbers`; 0: none
 
     __table_args__ = (
         enum_check("outcome", Outcome),
         # Also for the search of one number in everybody's jobs, hence this order.
         Index("ix_numbers_e164_job_id", "e164", "job_id", unique=True),
+        partial_index("ix_numbers_failed", "job_id", "attempt", "no", where="outcome IN ('failed')"),
     )
 
 
@@ -181,6 +184,8 @@ class EventKind(StrEnum):
     TICKETS_LOST = "tickets_lost"
     NUMBER_GIVEN_UP = "number_given_up"
     DOWNLOADED = "downloaded"
+    TRASHED = "trashed"
+    RESTORED = "restored"
     DELETED = "deleted"
     EXPIRED = "expired"
     NOTIFIED = "told"  # never written: `notify.history` makes it from a notice

@@ -151,8 +151,8 @@ def waiting(
     )
     if last_no is not None:
         query = query.where(Number.no <= last_no)
-    rows = db.session.execute(query.order_by(Number.no).limit(most))
-    return {e164: WaitingNumber(*number) for e164, *number in rows}
+    rows = db.session.connection().execute(query.order_by(Number.no).limit(most)).all()
+    return {e164: WaitingNumber(no, cells, row, suspicion) for e164, no, cells, row, suspicion in rows}
 
 
 def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:

@@ -85,7 +85,8 @@ def _notices(before: datetime) -> int:
 
 def _deleted_jobs(before: datetime) -> int:
     """Delete what is left of jobs that were deleted long ago: their owner could still read the totals until now."""
-    old = select(ScrapingJob.id).where(ScrapingJob.deleted_at.is_not(None), ScrapingJob.deleted_at < before)
+    gone = (ScrapingJob.deleted_at.is_not(None), ScrapingJob.purge_at.is_(None))
+    old = select(ScrapingJob.id).where(*gone, ScrapingJob.deleted_at < before)
     ids = list(db.session.scalars(old.order_by(ScrapingJob.deleted_at).limit(JOBS)))
     if not ids:
         return 0

@@ -24,6 +24,7 @@ from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
 from portal.jobs.quotas import rows_for_document
+from portal.jobs.result import kept
 from portal.jobs.sweep import steps
 from portal.jobs.turns import TURN_SECONDS, Chosen, next_job
 
@@ -65,6 +66,8 @@ def scrape(job_id: int, attempt: int) -> None:
         if ended is not None:
             if ended == Status.RETRYING:
                 push_job(chosen.job_id, utcnow())  # another worker may continue at once, unless it must wait
+            else:
+                kept.ask_for(chosen.job_id)
             break
     ring_for_the_next(utcnow())
     pass_on(utcnow())
@@ -131,6 +134,11 @@ def _limits_of(document_id: int) -> ReadLimits:
     return ReadLimits(max_rows=rows_for_document(document_id))
 
 
+def prepare_result(job_id: int) -> None:
+    """Prepare a large result for its page."""
+    kept.prepare(job_id, current_app.extensions["storage"])
+
+
 def try_number(token: str) -> None:
     """Ask a source for one number, for an admin who waits for the result."""
     source_trial.run(token)
@@ -147,4 +155,4 @@ def operate(operation_id: int) -> None:
         push_operation(operation_id, utcnow())
 
 
-__all__ = ["STOP", "operate", "read_document", "scrape", "sweep", "try_number"]
+__all__ = ["STOP", "operate", "prepare_result", "read_document", "scrape", "sweep", "try_number"]

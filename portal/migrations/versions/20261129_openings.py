@@ -1,7 +1,7 @@
 """jobs whose ledger a worker opens, and how far it has come
 
 Revision ID: 0095
-Revises: 0094
+Revises: 0098
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0095'
-down_revision = '0094'
+down_revision = '0098'
 branch_labels = None
 depends_on = None
 
