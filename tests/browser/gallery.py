@@ -102,7 +102,8 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         db.session.get_one(ScrapingJob, jobs["completed"]),
         naming.Naming.of("", "Para Luis, antes del martes", "norte, urgente", "clientes.xlsx"), ALICE, utcnow(),
     )  # fmt: skip
-    for made in (scenes.completed(cast.make_job(app, alice, 5)), cast.make_job(app, alice, 2)):
+    owner = db.session.get_one(User, alice_id)
+    for made in (scenes.completed(cast.make_job(app, owner, 5)), cast.make_job(app, owner, 2)):
         trash.put_job(made.id, ALICE, utcnow())
     ended, begun = _operations([jobs["pending"], jobs["completed"]])
     pages = {
