@@ -39,9 +39,11 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_shelf_says_where_each_recipe_comes_from(name: str) -> None:
-    shelf = read_recipe(SHELF / f"{name}.toml").shelf
+    recipe = read_recipe(SHELF / f"{name}.toml")
+    shelf = recipe.shelf
     assert shelf is not None and shelf.documentation.startswith("https://") and shelf.read
     assert {"en", "es"} == set(shelf.coverage) == set(shelf.price)
+    assert set(shelf.keys) == set(recipe.secrets)
 
 
 def test_fifty_numbers_come_out_right_and_at_the_right_cost(name: str, tmp_path: Path) -> None:

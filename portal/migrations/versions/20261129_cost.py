@@ -1,7 +1,7 @@
 """what each number, and each job, has cost at its source, in billionths of the source's currency
 
 Revision ID: 0104
-Revises: 0096
+Revises: 0095
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0104'
-down_revision = '0096'
+down_revision = '0095'
 branch_labels = None
 depends_on = None
 
