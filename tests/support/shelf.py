@@ -188,15 +188,15 @@ class ShelfFake:
 
     def _hlrlookup(self, asked: Asked) -> Answered:
         sent = asked.json
+        if self.key_is_wrong or (sent["api_key"], sent["api_secret"]) != (KEY, SECRET):
+            return Answered({"error": "UNAUTHORIZED", "message": "Invalid api_key or api_secret"}, 401)
         if self._throttles():
-            return Answered({"error": "too many requests"}, 429, [("Retry-After", "0")])
+            return Answered({"error": "TOO_MANY_REQUESTS", "message": "Please try again later"}, 429)
         items = []
         for one in sent["requests"]:
             number = one["telephone_number"].lstrip("+")
             item = {"request_parameters": {"telephone_number": one["telephone_number"]}, "credits_spent": 0}
-            if self.key_is_wrong or (sent["api_key"], sent["api_secret"]) != (KEY, SECRET):
-                item |= {"error": "INVALID_API_KEY"}
-            elif self.no_credit:
+            if self.no_credit:
                 item |= {"error": "INSUFFICIENT_CREDIT"}
             elif number.endswith(("7", "9")):
                 self._charge(number, "0")
