@@ -65,6 +65,7 @@ ASSEMBLES = {
     "documents.reader.child",  # reads a file, or converts an old workbook
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them
+    "sources.shelf",  # puts a recipe that ships with the portal among the others
     "sources.selftest",  # reads a recipe's saved answers as an HTTP source would
     "sources.trial",  # looks up one number at a recipe's source, and shows all that was sent
 }

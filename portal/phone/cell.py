@@ -28,7 +28,7 @@ from portal.phone.surroundings import (
 from portal.phone.whole_value import SPACED_DATE, offers, whole_value
 
 # Raise it with every change of what `parse` returns: counts that were made with another version are counted again.
-PARSER_VERSION = 5
+PARSER_VERSION = 6
 
 _LONGEST_TEXT = 200  # characters, as many as are kept of a cell; a longer one is prose
 _MOST_DIGITS = 60  # of a cell
@@ -58,7 +58,7 @@ def parse(cell_text: str, country: str) -> Phone:
     if len(text) > _LONGEST_TEXT:
         return failed(Reason.LONG_TEXT)
     if text.isascii() and text.isdigit():
-        return read(text, False, country)
+        return _read_digits(text, country)
     whole = whole_value(text, country)
     if whole is not None:
         return whole
@@ -75,7 +75,7 @@ def _quick(text: str, country: str) -> Phone | None:
     if not text.isascii():
         return None
     if text.isdigit():
-        return read(text, False, country)
+        return _read_digits(text, country)
     if _SIMPLE.fullmatch(text) is None:
         return None
     digits, plus = digits_of(text), text[0] == "+"
@@ -86,6 +86,16 @@ def _quick(text: str, country: str) -> Phone | None:
         phone = read(digits, plus, country, code_apart=plus and text.partition(" ")[0][1:] == code_of(digits))
         return phone if phone.e164 else None
     return None
+
+
+def _read_digits(digits: str, country: str) -> Phone:
+    """Read digits alone. Two numbers without a space between them are offered."""
+    phone = read(digits, False, country)
+    if phone.reason is Reason.TOO_LONG and not phone.offered and len(digits) % 2 == 0:
+        halves = [read(half, False, country) for half in (digits[: len(digits) // 2], digits[len(digits) // 2 :])]
+        if all(half.e164 for half in halves):
+            return _several(tuple(dict.fromkeys(str(half.e164) for half in halves)))
+    return phone
 
 
 class _Piece(NamedTuple):
@@ -178,7 +188,7 @@ class _Cell:
         poisoned = sorted((run for run in runs if run.poison), key=lambda run: -run.digits)
         if poisoned and poisoned[0].poison and all(run.digits <= poisoned[0].digits for run in clean):
             phone = poisoned[0].phone
-            return failed(poisoned[0].poison, (phone.e164,) if phone.e164 else ())
+            return failed(poisoned[0].poison, (phone.e164,) if phone.e164 else phone.offered)
         longest = max(clean, key=lambda run: run.digits, default=None)
         if longest is None or (longest.digits < SHORTEST and self.has_words and longest.digits < SHORTEST - 1):
             return failed(Reason.DATE if self.aside and not self.has_words else Reason.NOT_A_NUMBER)

@@ -21,10 +21,26 @@ LABELS = _set(
 )
 # The number behind one of these is not a telephone number.
 IDENTIFIERS = _set(
-    "dni nif nie cif iban id ids ref refs referencia reference pedido order factura invoice fra expediente exp cuenta "
-    "account ccc imei iccid imsi sku isbn issn ean upc nss matricula lote poliza contrato contract albaran ticket "
-    "pasaporte passport vat swift bic serie serial nserie tarjeta card visa codigo code cp zip nuss siret siren cpf "
-    "cnpj rfc curp cups uuid bastidor vin isin bin pin"
+    "dni nif nie cif iban id ids ref refs referencia reference iccid imei imsi sku isbn issn ean upc vat swift bic "
+    "pin "
+    # people and what they have
+    "nss nuss niss cpf cnpj rfc curp cuit cuil cbu cvu clabe siret siren insee secu piva iva cf tva ein ssn "
+    "contribuinte cidadao cartao utente colegiado catastral cups uuid bastidor vin isin pasaporte passport visa "
+    "licencia licence matricula matricola immatriculation tessera carte card tarjeta expediente expte exp historia "
+    "nhc legajo empleado empregado employee member adherent adherente afiliado afiliacion socio abonado abonne "
+    "abbonato cliente client customer kunde kundennummer kundennr kdnr usuario user titular dossier pratica processo "
+    "protocollo prot cuenta account conta compte conto konto ccc nib policy poliza polizza apolice claim caso case "
+    # papers and goods
+    "pedido ped order ordine orden commande cde encomenda auftrag bestellung factura fatura fattura facture rechnung "
+    "invoice fra albaran ddt bolla recibo receipt presupuesto preventivo devis quote contrato contrat contract "
+    "contratto vertrag ticket folio guia tracking envio colis reserva booking localizador operacion transaccion "
+    "incidencia remesa lote registro registo inventario articulo artikel serie serial nserie codigo codice code cod "
+    "cp zip "
+)
+# The number behind one of these is an amount.
+AMOUNTS = _set(
+    "importe importo montant monto amount betrag total totale subtotal saldo solde precio preco prezzo prix price "
+    "preis valor valore coste costo cost cuota deuda suma somme somma summe "
 )
 # A number beside one of these is an amount or a measure.
 UNITS = _set(

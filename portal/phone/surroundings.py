@@ -2,7 +2,7 @@
 
 import re
 
-from portal.phone.cell_words import COUNTRIES, IDENTIFIERS, LABELS, UNITS, codes
+from portal.phone.cell_words import AMOUNTS, COUNTRIES, IDENTIFIERS, LABELS, UNITS, codes
 from portal.phone.plain_text import digits_of, folded
 from portal.phone.reasons import Reason
 
@@ -21,6 +21,7 @@ _WHATSAPP = re.compile(
     re.I,
 )
 _AND = re.compile(r"(?<=\d)\s+\+\s+(?=\d)")  # 600123123 + 911234567 has no prefix
+_ENDING = re.compile(r"(\d)\s+(?:al?|y|e|o|ou|et|ed|und|and)\s+(\d{2,3})(?![\d:ºª]|\s?[\dh.-])")  # 912345678 y 79
 _CONTEXT = re.compile(r";phone-context=\S*", re.I)
 _EXTENSION = re.compile(
     r"(?<=[\d)\s,;.(])\s*\(?(?:extensi[oó]n|ext|extn|extens|interno|int|anexo|poste|durchwahl|x|#|;ext=)"
@@ -29,7 +30,17 @@ _EXTENSION = re.compile(
 )
 _MASK = re.compile(r"\d[\s\-.]*(?:[xX]{2,}(?![a-z])|[*•●?#]{2,})|(?:[xX]{2,}|[*•●?]{2,})[\s\-.]*\d")
 _NUMBER_SIGN = r"(?:\b(?:n(?:[º°o]|\.\s?º|\.|\b)|n[uú]m(?:ero|\.)?|number)[\s.:]*)?"
-_WORD_BEFORE = re.compile(rf"([^\W\d_]+)[\s.:#=\-/]*{_NUMBER_SIGN}$", re.I)
+_WORDS_BEFORE = re.compile(rf"(?:([^\W\d_]+)[\s.]+)?([^\W\d_]+)[\s.:#=\-/]*{_NUMBER_SIGN}$", re.I)
+_ABBREVIATION = re.compile(r"(?<![^\W\d_])([^\W\d_])\.\s?(?=[^\W\d_])")  # D.N.I. and P. IVA are DNI and PIVA
+_HOUR = r"\d{1,2}(?:[:.][0-5]\d)?"
+_HOURS = re.compile(
+    rf"(?<![\d+.\-/]){_HOUR}\s?(?:h(?:s|rs|oras?)?\b\.?\s?)?(?:-|–|a|à|to|y)\s?{_HOUR}\s?h(?:s|rs|oras?)?\b\.?"
+    rf"|(?<![\d+.\-/]){_HOUR}\s?h(?:s|rs|oras?)?\b\.?",
+    re.I,
+)
+_ORDINAL = re.compile(r"(?<!\w)\d{1,2}\s?[ºª](?:\s?[A-Z]\b)?")  # of a floor, with its door
+_LETTER_BEFORE = re.compile(r"(?:(?<![^\W_])[^\W\d_][-/]|#)$")
+_LETTER_BEHIND = re.compile(r"[-/][^\W\d_](?![^\W_])")
 MARKER = re.compile(r"(?:\d{1,2}\)|\(\d{1,2}\)|#\d{1,3}[.):]?|\d{1,2}(?:\.-|[.:ºª]|\s?-))\s+(?=\S)|\d{1,2}\)(?=\S)")
 _LABEL_DIGIT = re.compile(r"([^\W\d_]{1,12})\.?[\s_]?\d(?=\s*[:)\]=]|\.-|\.(?!\d))")
 _UNITS_BEHIND = re.compile(r"\s*([€$£¥%‰°]|[^\W\d_]+\d?)")
@@ -49,6 +60,7 @@ def set_aside_text(text: str) -> tuple[str, Reason | None]:
     """Return a text without links, addresses, dates, times, identifiers, extensions and the numbers of labels; and what
     the most telling of them was: an identifier, a date, or neither."""
     told = None
+    text = _ENDING.sub(r"\1/\2", text)
     if " + " in text:
         text = _AND.sub(_GAP, text)
     if any(mark in text for mark in "@/?;") or "www." in text:
@@ -59,6 +71,7 @@ def set_aside_text(text: str) -> tuple[str, Reason | None]:
         told = Reason.DATE if dateless != text else None
         text = dateless
     if WORD.search(text):
+        text = _HOURS.sub(_GAP, _ORDINAL.sub(_GAP, text))
         plain = _IDENTITY.sub(_GAP, text)
         told = Reason.IDENTIFIER if plain != text else told
         return _LABEL_DIGIT.sub(_label, _EXTENSION.sub(_GAP, plain)), told
@@ -80,9 +93,11 @@ def with_digits_for_letters(text: str) -> str | None:
 
 def why_no_number(text: str, start: int, end: int) -> Reason | None:
     """Why the digits from `start` to `end` are no telephone number, by what is written directly beside them."""
-    before, behind = text[:start], text[end:]
-    if (word_before := _WORD_BEFORE.search(before)) and folded(word_before[1]) in IDENTIFIERS:
-        return Reason.IDENTIFIER
+    before, behind = text[:start].rstrip("(["), text[end:]
+    if reason := _why_by_words(before):
+        return reason
+    if _LETTER_BEFORE.search(before) or _LETTER_BEHIND.match(behind):
+        return Reason.IDENTIFIER  # M-600123123 may be a mobile, and A-600123123 a company
     if attached := re.search(r"[^\W\d_]+$", before):
         if folded(attached[0]) not in LABELS:
             return Reason.LETTERS
@@ -97,6 +112,17 @@ def why_no_number(text: str, start: int, end: int) -> Reason | None:
     if behind.startswith(("*", "?", "#", "•")):
         return Reason.MASKED
     return None
+
+
+def _why_by_words(before: str) -> Reason | None:
+    """Why the digits behind these words are no telephone number: `pedido`, `contrato luz`, `P. IVA`, `total`."""
+    found = _WORDS_BEFORE.search(_ABBREVIATION.sub(r"\1", before))
+    if found is None:
+        return None
+    first, last = folded(found[1] or ""), folded(found[2])
+    if last in IDENTIFIERS or (first in IDENTIFIERS and last not in LABELS):
+        return Reason.IDENTIFIER
+    return Reason.AMOUNT if last in AMOUNTS else None
 
 
 def _label(found: re.Match[str]) -> str:

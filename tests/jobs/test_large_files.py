@@ -2,8 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import tracemalloc
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep.steps import sweep
+from portal.jobs.worker import tasks
 from portal.sources.base import Outcome
 from tests.support.cast import NOW, hold, make_document, make_job, mobile
 from tests.support.databases import ON_BOTH
@@ -173,6 +177,21 @@ def test_what_stops_it_costs_nothing(app: Flask, alice: User, monkeypatch: pytes
     assert work(job_id, LATER) == Status.COMPLETED
     assert counts(job_id) == (76, 76, 74, 2)
     assert db.session.get_one(ScrapingJob, job_id).retry_count == 0
+
+
+def test_nobody_waits_while_a_sheet_is_looked_through(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    document_id = make_document(app, alice, CELLS).id
+    db.session.commit()
+    looked: list[str] = []
+
+    def look_ahead(document: Document, _storage: Any) -> None:
+        with closing(sqlite3.connect(Path(app.config["PORTAL_DATA_DIR"]) / "masterfilter.db", timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        looked.append(document.file_name)
+
+    monkeypatch.setattr(tasks, "look_ahead", look_ahead)
+    tasks.read_document(document_id)
+    assert looked == ["clientes.xlsx"]
 
 
 def test_no_correction_is_taken_in_before_the_ledger_is_whole(app: Flask, alice: User) -> None:

@@ -3,13 +3,22 @@
 import subprocess
 import sys
 import time
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from phonenumbers import PhoneNumber, PhoneNumberType, number_type
+from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
+    PhoneNumber,
+    PhoneNumberType,
+    example_number,
+    national_significant_number,
+    number_type,
+)
 
-from portal.phone import Reason, countries, dialling, parse
+from portal.phone import Reason, countries, parse
+from portal.phone.dialling import is_given_out
 
 MOBILE = "+34612345678"
 
@@ -224,9 +233,54 @@ def test_several_numbers_that_are_certain(text: str, country: str, numbers: tupl
     assert set(numbers) <= set(phone.offered)
 
 
-def test_a_spanish_number_is_valid_when_libphonenumber_knows_its_type() -> None:
-    """In one pattern instead of ten."""
-    for head in range(5000, 10_000):
-        digits = f"{head}{head * 7919 % 100_000:05d}"
-        known = number_type(PhoneNumber(34, int(digits))) != PhoneNumberType.UNKNOWN
-        assert (dialling._spanish(digits) is not None) == known, digits
+@pytest.mark.parametrize(
+    ("country", "number", "texts"),
+    [
+        (
+            "ES", "+34612345678",
+            "Ped. {} | nº cliente {} | Socio {} | cod cliente: {} | Ref.catastral {} | contrato luz {} | D.N.I. {} | "
+            "#{} | A-{} | {}-A | {}/B | Importe {} | Total: {} | Saldo {}",
+        ),
+        ("PT", "+351212345678", "Contribuinte {} | cartão cidadão {} | nº sócio {} | fatura {} | utente {}"),
+        ("FR", "+33612345678", "n° client {} | dossier {} | commande n°{} | cde {} | facture {} | prix {}"),
+        ("IT", "+390612345678", "P. IVA {} | partita iva {} | C.F. {} | fattura n. {} | pratica {} | tessera {}"),
+        ("MX", "+525512345678", "folio {} | guía {} | no. empleado {} | cuenta {} | monto {}"),
+        ("AR", "+541141234567", "legajo {} | CUIT {} | socio nº {} | expediente {}"),
+    ],
+)  # fmt: skip
+def test_what_a_word_calls_something_else_is_only_offered(country: str, number: str, texts: str) -> None:
+    digits = parse(number, country).national or ""
+    for text in texts.split(" | "):
+        phone = parse(text.format(digits), country)
+        assert (phone.e164, phone.numbers, phone.offered) == (None, (), (number,)), text
+        assert phone.reason in (Reason.IDENTIFIER, Reason.AMOUNT), text
+
+
+@pytest.mark.parametrize("text", ["{} 2ºB", "{} - 3ª", "{} 9-14h", "{} (de 9 a 14 h)", "{} 17h", "{} 9h-12h", "1º {}"])
+def test_floors_and_hours_are_left_aside(text: str) -> None:
+    assert parse(text.format("612 34 56 78"), "ES").e164 == "+34612345678"
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("912345678 y 79", ("+34912345678", "+34912345679")),
+        ("912345678 al 80", ("+34912345678", "+34912345680")),
+        ("612345678912345678", ("+34612345678", "+34912345678")),
+    ],
+)
+def test_two_numbers_that_are_not_written_out_are_offered(text: str, numbers: tuple[str, ...]) -> None:
+    phone = parse(text, "ES")
+    assert (phone.reason, phone.offered, phone.numbers) == (Reason.SEVERAL_NUMBERS, numbers, ())
+
+
+def test_validity_is_that_of_libphonenumber() -> None:
+    random = Random(1)
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items():
+        for _ in range(12):
+            example = example_number(random.choice(regions))
+            digits = list(national_significant_number(example) if example else "1234567")
+            digits[random.randrange(1, len(digits))] = random.choice("0123456789")
+            number = PhoneNumber(code, int("".join(digits)), italian_leading_zero=digits[0] == "0" or None)
+            national = national_significant_number(number)
+            assert is_given_out(code, national) == (number_type(number) != PhoneNumberType.UNKNOWN), (code, national)

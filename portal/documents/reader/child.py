@@ -8,6 +8,7 @@ an old workbook as `converted.xlsx`, or `convert_and_read`.
 """
 
 import errno
+import gc
 import json
 import resource
 import signal
@@ -25,6 +26,7 @@ from portal.tether import die_with
 if TYPE_CHECKING:
     from portal.documents.reader.sheet_file import RawSheet
 
+SHEETS_WITH_FORMATS = 5  # so that the report stays small
 MACHINE_FAULTS = (
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
@@ -60,7 +62,7 @@ def read_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits
     found = []
     for index, sheet in enumerate(_sheets(path, said, folder, kind, limits)):
         facts = {"index": index, "name": sheet.name[:100], "hidden": sheet.hidden, "far": sheet.far,
-                 "text": sheet.text}  # fmt: skip
+                 "text": sheet.text, "formats": sheet.formats if index < SHEETS_WITH_FORMATS else {}}  # fmt: skip
         try:
             written = sheet_file.write_sheet(
                 folder / f"{index}.jsonl", sheet.rows, limits, budget, sheet.hidden_rows
@@ -108,7 +110,20 @@ def convert_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLim
 
 
 def convert_and_read(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits) -> list[dict[str, Any]]:
-    """Do both tasks. For small files: what both need of the memory counts together."""
+    """Do both tasks. For small files: what both need of the memory counts together. An xls of which the parser sees all
+    is only read: it is converted when its person waits for nothing."""
+    from portal.documents.reader import file_type
+
+    if file_type.file_type_of(path, said["name"]) == file_type.FileType.OLE:
+        from portal.documents.reader import ole_check, xls_check
+
+        ole_check.check_ole(path)
+        formats = xls_check.formats_if_plain(path)
+        if formats is not None:
+            reports = read_into(path, said, folder, limits)
+            for report, found in zip(reports[:SHEETS_WITH_FORMATS], formats, strict=False):
+                report["formats"] = found
+            return reports
     convert_into(path, said, folder, limits)
     return read_into(folder / CONVERTED, said, folder, limits)
 
@@ -157,6 +172,7 @@ def main(arguments: list[str]) -> None:
     task, path, folder, limits_json, parent = arguments
     limits, said = ReadLimits.from_json(limits_json), json.load(sys.stdin)
     confine(limits, int(parent), Path(path), Path(folder))
+    gc.disable()  # it would look through all rows again and again, and the process ends soon
     json.dump(_report(task, Path(path), said, Path(folder), limits), sys.stdout)
 
 

@@ -80,12 +80,17 @@ class SheetFacts:
     total_rows: list[int] = field(default_factory=list)  # that sum up the list or end it, as Excel counts
     far: int = 0  # cells far to the right that are left aside
     text: dict[str, Any] = field(default_factory=dict)  # of a text file: the fields of its csv_text.TextDialect
+    formats: dict[str, dict[str, str]] = field(default_factory=dict)  # of the first rows: code by row and column
     mark: str = ""  # of the portal's own download that this is, on the first sheet: see file_mark
 
     @property
     def data_rows(self) -> int:
         """Number of rows below the guessed header, without those in wide gaps."""
         return max((self.rows if self.counted is None else self.counted) - self.header_row, 0)
+
+    def format_at(self, row_no: int, column: int) -> str:
+        """Return the number format's code of a cell in the first rows; empty when it has none, or it is not known."""
+        return self.formats.get(str(row_no), {}).get(str(column), "")
 
     @property
     def usable(self) -> bool:
@@ -167,11 +172,13 @@ def _read_by_xlsx(
     stopped: Callable[[], bool],
     choice: TextChoice,
 ) -> tuple[list[dict[str, Any]], Path]:
-    """Read the xlsx that the file is converted to, or the file itself; return the reports and which one was read."""
+    """Read the xlsx that the file is converted to, or the file itself, when that is as good or cannot be helped; return
+    the reports and which one was read."""
     if is_converted(path, file_name):
         try:
             if path.stat().st_size <= TOGETHER_BYTES:
-                return _run_child("convert_and_read", path, file_name, folder, limits, stopped), folder / CONVERTED
+                reports = _run_child("convert_and_read", path, file_name, folder, limits, stopped)
+                return reports, folder / CONVERTED if (folder / CONVERTED).exists() else path
             _run_child("convert", path, file_name, folder, limits, stopped)
             return _run_child("read", folder / CONVERTED, file_name, folder, limits, stopped), folder / CONVERTED
         except MachineFailed:
@@ -179,6 +186,28 @@ def _read_by_xlsx(
         except (Unreadable, ReadingFailed) as error:
             _log.info("%s is not converted: %s", path.name, error)
     return _run_child("read", path, file_name, folder, limits, stopped, choice), path
+
+
+def convert(path: Path, file_name: str, target: Path, limits: ReadLimits) -> bool:
+    """Write a workbook that was read as it is again as xlsx; return whether there is one at `target` now.
+
+    False for a file that is not converted, or cannot be. Raises MachineFailed or OSError as `read` does.
+    """
+    if not is_converted(path, file_name):
+        return False
+    folder = Path(tempfile.mkdtemp(prefix=f"{path.name}.reading-", dir=target.parent))
+    try:
+        _run_child("convert", path, file_name, folder, limits)
+        os.replace(folder / CONVERTED, target)
+    except MachineFailed:
+        raise
+    except (Unreadable, ReadingFailed) as error:
+        _log.info("%s is not converted: %s", path.name, error)
+        return False
+    else:
+        return True
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def add_guesses(facts: SheetFacts, path: Path, limits: ReadLimits, country: str) -> None:

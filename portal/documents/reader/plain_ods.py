@@ -31,10 +31,13 @@ _MOST_SPACES = 32_767
 _WHITE = re.compile("[ \t\r\n]+")
 _WRITE_BYTES = 256 * 1024
 _LONGEST_TAG = 2_000  # of a cell, that is found when it stands in two pieces
-_NOT_PLAIN = re.compile(
-    rb'calcext:value-type="error"|office:value-type="time"|table:visibility="(?:filter|collapse)"'
-    rb"|<table:table-cell(?=[^<>]*\stable:formula=)(?![^<>]*\soffice:value-type=)"
-)
+# Plain bytes: an expression of several alternatives takes forty times as long to find nothing.
+_NOT_PLAIN = (
+    b'calcext:value-type="error"', b'office:value-type="time"', b'table:visibility="filter"',
+    b'table:visibility="collapse"',
+)  # fmt: skip
+_FORMULA = b" table:formula="
+_NO_RESULT = re.compile(rb"<table:table-cell(?=[^<>]*\stable:formula=)(?![^<>]*\soffice:value-type=)")
 _MOST_REPEATED = 1000  # hidden rows that are one in the XML; more of them are the empty rest of a sheet
 _CALC = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0 value-type"
 
@@ -52,9 +55,10 @@ def is_plain(path: Path, content: str) -> bool:
     with zipfile.ZipFile(path) as package, package.open(content) as source:
         while piece := source.read(_WRITE_BYTES):
             # One character is found a hundred times faster than two, and most files have none.
-            if b"!" in piece and b"<!" in before + piece:
+            seen = before + piece
+            if b"!" in piece and b"<!" in seen:
                 return False
-            if _NOT_PLAIN.search(before + piece):
+            if any(sign in seen for sign in _NOT_PLAIN) or (_FORMULA in seen and _NO_RESULT.search(seen)):
                 return False
             before = piece[-_LONGEST_TAG:]
     return True

@@ -1,6 +1,6 @@
 """Which file can be given back as a copy of the person's own, with the answers added, and what it then loses.
 
-A workbook in one of Excel's older formats was converted when it was read; that is the one that is copied.
+A workbook in one of Excel's older formats is converted; that is the one that is copied.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -10,11 +10,12 @@ from typing import Protocol
 
 from flask_babel import get_locale, gettext
 
+from portal.documents.converted import comes_as_xlsx, converted_path
 from portal.documents.models import Document, Reading
 from portal.documents.reader.csv_text import TextDialect
 from portal.documents.reader.file_type import TEXTS, extension_of, markup_type_of
 from portal.documents.reader.sheet_file import column_letter
-from portal.documents.storage import CONVERTED, Storage, StorageAway
+from portal.documents.storage import Storage, StorageAway
 from portal.jobs.export.added import AddedRow
 from portal.jobs.export.formats import Shows
 from portal.jobs.export.in_place.column_formats import formats_of
@@ -87,21 +88,17 @@ def workbook_path(document: Document, storage: Storage) -> Path | None:
     """The workbook to which answers are added: the stored file, or what an older one was converted to. None for other
     kinds of files, and while it is not there."""
     known = extension_of(document.file_name) in WORKBOOKS | OLD_WORKBOOKS  # what says .xls may well be an xlsx
-    return _converted_path(document, storage) or (_fetched(document, storage) if known else None)
+    return converted_path(document, storage) or (_fetched(document, storage) if known else None)
 
 
 def _stored_path(document: Document, storage: Storage) -> Path | None:
-    return _converted_path(document, storage) or _fetched(document, storage)
+    return converted_path(document, storage) or _fetched(document, storage)
 
 
-def _converted_path(document: Document, storage: Storage) -> Path | None:
-    return _fetched(document, storage, CONVERTED)
-
-
-def _fetched(document: Document, storage: Storage, part: str = "") -> Path | None:
-    """The file or a part of it, fetched to this machine; None when it is nowhere. Raises StorageAway."""
+def _fetched(document: Document, storage: Storage) -> Path | None:
+    """The file, fetched to this machine; None when it is nowhere. Raises StorageAway."""
     try:
-        return storage.fetch(document.storage_key, part)
+        return storage.fetch(document.storage_key)
     except FileNotFoundError:
         return None
 
@@ -118,7 +115,7 @@ def loss_words(document: Document, storage: Storage) -> str:
     """
     extension = extension_of(document.file_name)
     try:
-        converted, path = _converted_path(document, storage), _fetched(document, storage)
+        converted, path = comes_as_xlsx(document, storage), _fetched(document, storage)
     except StorageAway:
         return ""
     if converted:

@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
-from portal.database import db
+from portal.database import db, reading
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
@@ -123,9 +123,11 @@ def read_document(document_id: int) -> None:
     storage = current_app.extensions["storage"]
     country = current_app.config["DEFAULT_COUNTRY"]
     document_id = intake.read_next(storage, _limits_of, utcnow, country, STOP.is_set) or document_id
-    if (document := db.session.get(Document, document_id)) is not None:
-        look_ahead(document, storage)
     db.session.remove()
+    with reading() as session:  # no transaction goes on: it takes seconds, and SQLite would keep everybody else waiting
+        document = session.get(Document, document_id)
+    if document is not None:
+        look_ahead(document, storage)
 
 
 def _limits_of(document_id: int) -> ReadLimits:

@@ -1,4 +1,4 @@
-"""Reads [cost] and `only` of a recipe: what a lookup costs, and which numbers the source is asked about."""
+"""Reads [cost], `only` and [shelf] of a recipe: what a lookup costs, and which numbers the source is asked about."""
 
 import re
 from decimal import Decimal, InvalidOperation
@@ -7,7 +7,8 @@ import phonenumbers
 
 from portal.sources.offline_facts import LINE_TYPES, SPANISH_LINE_TYPES
 from portal.sources.recipes.expressions import expression, path
-from portal.sources.recipes.model import Cost, Coverage
+from portal.sources.recipes.model import Cost, Coverage, ShelfEntry
+from portal.sources.recipes.request_section import read_address
 from portal.sources.recipes.toml_table import TomlTable
 
 LINES = (*dict.fromkeys(LINE_TYPES.values()), *SPANISH_LINE_TYPES)
@@ -54,6 +55,18 @@ def _amount(table: TomlTable, key: str) -> Decimal:
         table.wrong(key, "bad_amount")
         return Decimal(0)
     return amount
+
+
+def read_shelf(table: TomlTable | None) -> ShelfEntry | None:
+    """What the shelf says of a recipe."""
+    if table is None:
+        return None
+    found = ShelfEntry(
+        table.text("provider", None), read_address(table, "documentation"), table.text("read", None),
+        table.texts_by_language("coverage"), table.texts_by_language("price"),
+    )  # fmt: skip
+    table.end()
+    return found
 
 
 def read_only(table: TomlTable | None) -> Coverage | None:

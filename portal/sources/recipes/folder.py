@@ -17,6 +17,7 @@ from portal.sources.recipes.placeholders import certificate_name
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
 
 EXAMPLES = Path(__file__).with_name("examples")  # shipped to be read and copied, and never offered as sources
+SHELF = Path(__file__).with_name("shelf")  # recipes of providers, which an administrator may use as they are
 MAX_FILES = 2000
 
 Stamp = tuple[tuple[str, int, int], ...]  # of each file: path, time of change in ns, bytes

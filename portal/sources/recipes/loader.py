@@ -16,7 +16,7 @@ from portal.sources.base import Outcome
 from portal.sources.recipes.answer_section import SHORT_FORMS, read_answer, read_field, read_rule
 from portal.sources.recipes.batch_section import read_batch
 from portal.sources.recipes.before_section import read_before
-from portal.sources.recipes.cost_section import read_cost, read_only
+from portal.sources.recipes.cost_section import read_cost, read_only, read_shelf
 from portal.sources.recipes.limits_section import read_limits
 from portal.sources.recipes.model import (
     RULE_NAMES,
@@ -92,6 +92,7 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         before=before,
         cost=read_cost(table.table("cost")),
         only=read_only(table.table("only")),
+        shelf=read_shelf(table.table("shelf")),
         limits=read_limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
         outcomes=_outcomes(outcome_table, reading.format) if outcome_table else {},
         fields=fields,

@@ -209,6 +209,17 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class ShelfEntry:
+    """What the shelf says of a provider before anybody uses its recipe."""
+
+    provider: str
+    documentation: str  # the address of the page that the recipe was made from
+    read: str  # the day on which it was read
+    coverage: ValueWords = field(default_factory=dict)
+    price: ValueWords = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class FieldRule:
     """Where the value of one column comes from: exactly one of path, css and xpath, or only `regex` for plain text."""
 
@@ -265,6 +276,7 @@ class Recipe:
     before: tuple[Before, ...] = ()
     cost: Cost | None = None
     only: Coverage | None = None
+    shelf: ShelfEntry | None = None
     title: ValueWords = field(default_factory=dict)
     description: ValueWords = field(default_factory=dict)
     tests: tuple[Case, ...] = ()

@@ -29,6 +29,7 @@ from portal.notices.preferences import preferences_of
 from portal.web.access import DEVICE_COOKIE, keep_cookie, safe_next, visitor
 
 blueprint = Blueprint("auth", __name__)
+LOGIN_COOKIE_KEY = "_user_id"  # of Flask-Login
 WAITING = "waiting"  # in the session data: who has given the password and not yet the code
 TIME_ZONES = tuple(sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")))
 
@@ -39,7 +40,8 @@ def login() -> ResponseReturnValue:
     goal = safe_next(request.args.get("next"))
     if current_user.is_authenticated:
         return redirect(goal)
-    return render_template("auth/login.html", goal=goal, anybody=accounts.any_user_exists())
+    has_ended = LOGIN_COOKIE_KEY in session  # it names a session that is over
+    return render_template("auth/login.html", goal=goal, anybody=accounts.any_user_exists(), has_ended=has_ended)
 
 
 @blueprint.post("/login")

@@ -10,6 +10,7 @@ from portal.web.admin import (
     notices,
     operations,
     overview,
+    shelf,
     sources,
     triage,
     users,
@@ -18,5 +19,5 @@ from portal.web.admin.blueprint import blueprint
 
 __all__ = [
     "audit", "blueprint", "bulk", "first_steps", "health", "jobs", "metrics", "notices", "operations", "overview",
-    "sources", "triage", "users",
+    "shelf", "sources", "triage", "users",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ VERBS: dict[str, LazyString] = {
     "source_paused": _("paused the source"),
     "secret_set": _("saved the secret"),
     "secret_deleted": _("deleted the secret"),
+    "source_used": _("took the provider from the shelf"),
     "user_invite": _("invited"),
     "user_password_reset": _("sent a password reset link to"),
     "user_shut_out": _("deactivated the account of"),

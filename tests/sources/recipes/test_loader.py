@@ -12,7 +12,7 @@ from portal import sources
 from portal.config import LOCALES
 from portal.sources import catalogue
 from portal.sources.catalogue import read_file
-from portal.sources.recipes.folder import EXAMPLES
+from portal.sources.recipes.folder import EXAMPLES, SHELF
 from portal.sources.recipes.loader import read_recipe
 from portal.sources.recipes.model import AnswerFormat, Recipe, Rule
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
@@ -317,7 +317,7 @@ def test_a_sample_of_the_documentation_is_a_recipe(sample: str, tmp_path: Path) 
 # ── the recipes that ship ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted([*EXAMPLES.glob("*.toml"), *SHELF.glob("*.toml")]), ids=lambda path: path.stem)
 def test_a_recipe_that_ships_passes_its_own_tests(path: Path) -> None:
     recipe = read_recipe(path)
     results = run_tests(recipe)
