@@ -39,9 +39,9 @@ def choice_of(job: ScrapingJob) -> SheetChoice:
     return _choice(job.document, kept)
 
 
-def set_repeat(job: ScrapingJob, rule: RepeatRule, now: datetime) -> Repeat:
+def set_repeat(job: ScrapingJob, rule: RepeatRule, actor: str, now: datetime) -> Repeat:
     """Look the job's document up again by this rule, in place of any rule that it has. Commits."""
-    stop(job, now)
+    stop(job, actor, now)
     choice = choice_of(job)
     repeat = Repeat(
         document_id=job.document_id, user_id=job.user_id, source=job.source, choice=_kept(choice), created_at=now,
@@ -51,19 +51,25 @@ def set_repeat(job: ScrapingJob, rule: RepeatRule, now: datetime) -> Repeat:
     db.session.add(repeat)
     db.session.flush()
     changed_rows(update(ScrapingJob).where(ScrapingJob.id == job.id).values(repeat_id=repeat.id))
-    announced.note(job.id, job.user_id)
+    _announce(job, "repeat", actor, now)
     db.session.commit()
     return repeat
 
 
-def stop(job: ScrapingJob, now: datetime) -> bool:
+def stop(job: ScrapingJob, actor: str, now: datetime) -> bool:
     """Repeat the job's document no more. False: it was not repeated. Commits."""
     own = (Repeat.document_id == job.document_id, Repeat.ended_at.is_(None))
     stopped = changed_rows(update(Repeat).where(*own).values(ended_at=now)) > 0
     if stopped:
-        announced.note(job.id, job.user_id)
+        _announce(job, "repeat_stopped", actor, now)
     db.session.commit()
     return stopped
+
+
+def _announce(job: ScrapingJob, verb: str, actor: str, now: datetime) -> None:
+    announced.note(job.id, job.user_id)
+    if actor != job.user.email:
+        commands.audit_act(job, verb, actor, None, now)
 
 
 def of_job(job: ScrapingJob) -> Repeat | None:

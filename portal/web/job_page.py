@@ -196,7 +196,7 @@ def _repeat_facts(job: ScrapingJob) -> dict[str, Any]:
         "repeat": repeat,
         "repeat_words": rule_words(repeat.rule) if repeat else "",
         "repeat_problem": cannot_start_words(repeat.problem) if repeat and repeat.problem else "",
-        "may_repeat": job.status == Status.COMPLETED and job.user_id == current_user.id,
+        "may_repeat": job.status == Status.COMPLETED,
         "weekdays": [(day, weekday_words(day)) for day in range(7)],
         "last_day": LAST_DAY,
         "before": repeats.job_before_of(job) if job.status == Status.COMPLETED else None,

@@ -77,7 +77,7 @@ def passes(since: datetime, until: datetime, step: timedelta) -> Iterator[dateti
 @ON_BOTH
 class TestStarting:
     def test_each_monday_starts_one_job_and_a_day_off_is_made_up_for_once(self, done: ScrapingJob) -> None:
-        repeats.set_repeat(done, MONDAYS, NOW)
+        repeats.set_repeat(done, MONDAYS, "alice@example.com", NOW)
         ids: list[int] = []
         for now in passes(NOW, NOW + timedelta(days=29), timedelta(hours=3)):
             if timedelta(days=8) < now - NOW < timedelta(days=18):
@@ -92,7 +92,7 @@ class TestStarting:
     def test_a_sweep_that_dies_before_it_notes_the_next_time_starts_none_twice(
         self, done: ScrapingJob, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        repeat = repeats.set_repeat(done, MONDAYS, NOW)
+        repeat = repeats.set_repeat(done, MONDAYS, "alice@example.com", NOW)
         due = repeat.next_at
 
         def dies(*_: object, **__: object) -> None:
@@ -110,7 +110,7 @@ class TestStarting:
         self, done: ScrapingJob, counting: CountingSource, alice: User
     ) -> None:
         counting.script = lambda e164: Answer(Outcome.FOUND, {"seen": f"{e164}{'!' if e164.endswith('1') else ''}"})
-        due = repeats.set_repeat(done, MONDAYS, NOW).next_at
+        due = repeats.set_repeat(done, MONDAYS, "alice@example.com", NOW).next_at
         (job_id,) = repeats.run_due(due)
         job = db.session.get_one(ScrapingJob, job_id)
         complete(job, due)
@@ -121,17 +121,17 @@ class TestStarting:
         assert mails_of(job) == 1
 
     def test_nothing_changed_sends_no_email(self, done: ScrapingJob) -> None:
-        due = repeats.set_repeat(done, MONDAYS, NOW).next_at
+        due = repeats.set_repeat(done, MONDAYS, "alice@example.com", NOW).next_at
         (job_id,) = repeats.run_due(due)
         job = db.session.get_one(ScrapingJob, job_id)
         complete(job, due)
         assert mails_of(done) == 1 and mails_of(job) == 0
 
     def test_it_ends_when_a_person_says_so_or_the_document_is_gone(self, done: ScrapingJob) -> None:
-        due = repeats.set_repeat(done, MONDAYS, NOW).next_at
-        assert repeats.stop(done, NOW) and not repeats.stop(done, NOW)
+        due = repeats.set_repeat(done, MONDAYS, "alice@example.com", NOW).next_at
+        assert repeats.stop(done, "alice@example.com", NOW) and not repeats.stop(done, "alice@example.com", NOW)
         assert list(repeats.run_due(due)) == []
-        repeats.set_repeat(done, MONDAYS, NOW)
+        repeats.set_repeat(done, MONDAYS, "alice@example.com", NOW)
         done.deleted_at = NOW  # the trash has it
         db.session.commit()
         assert list(repeats.run_due(due)) == [] and repeats.of_job(done) is None

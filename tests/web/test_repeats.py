@@ -56,10 +56,16 @@ def test_a_rule_that_says_no_time_is_explained(as_alice: FlaskClient, job: Scrap
     assert repeats.of_job(job) is None
 
 
-def test_nobody_else_repeats_or_sees_it(as_bob: FlaskClient, as_ada: FlaskClient, job: ScrapingJob) -> None:
-    for client in (as_bob, as_ada):
-        assert client.post(f"/jobs/{job.id}/repeat", data=WEEKLY).status_code == 404
+def test_no_stranger_repeats_or_sees_it(as_bob: FlaskClient, job: ScrapingJob) -> None:
+    assert as_bob.post(f"/jobs/{job.id}/repeat", data=WEEKLY).status_code == 404
     assert as_bob.get(f"/jobs/{job.id}/changes").status_code == 404
+
+
+def test_an_administrator_may_and_the_activity_says_so(as_ada: FlaskClient, job: ScrapingJob) -> None:
+    as_ada.post(f"/jobs/{job.id}/repeat", data=WEEKLY)
+    as_ada.post(f"/jobs/{job.id}/repeat/stop")
+    page = as_ada.get("/admin/audit").text
+    assert "set when the file is looked up again" in page and "stopped repeating the file" in page
 
 
 def test_what_changed_is_a_page_and_a_file(as_alice: FlaskClient, job: ScrapingJob, counting: CountingSource) -> None:
@@ -72,4 +78,4 @@ def test_what_changed_is_a_page_and_a_file(as_alice: FlaskClient, job: ScrapingJ
     assert "1 number is not the same" in page and "=1+1" in page and f"+34{mobile(2)}" not in page
     (head, row) = csv.reader(as_alice.get(f"/jobs/{again.id}/changes.csv").text.lstrip("\ufeff").splitlines())
     assert row[1:] == [f"+34{mobile(1)}", "seen", f"+34{mobile(1)}", "'=1+1"] and len(head) == 5
-    assert as_alice.get(f"/jobs/{job.id}/changes").status_code == 404  # nobody knows what was before
+    assert "Nothing to compare with yet" in as_alice.get(f"/jobs/{job.id}/changes").text

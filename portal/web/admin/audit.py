@@ -22,6 +22,8 @@ VERBS: dict[str, LazyString] = {
     "time_out": _("marked the attempt as timed out"),
     "limits": _("changed the limits of the file"),
     "put_first": _("put the file first"),
+    "repeat": _("set when the file is looked up again"),
+    "repeat_stopped": _("stopped repeating the file"),
     "operation_begun": _("started a bulk operation"),
     "operation_stopped": _("stopped the bulk operation"),
     "source_paused": _("paused the source"),

@@ -3,7 +3,7 @@
 from datetime import time
 from typing import Any
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from flask_babel import gettext
 from flask_login import current_user
 
@@ -12,7 +12,6 @@ from portal.jobs import repeats
 from portal.jobs.core.answer_changes import AnswerChange
 from portal.jobs.core.repeat_rule import LAST_DAY, Every, RepeatRule
 from portal.jobs.core.status import Status
-from portal.jobs.models import ScrapingJob
 from portal.jobs.words.repeats import rule_words
 from portal.jobs.words.statuses import outcome_words
 from portal.sources.words import field_label, value_words
@@ -31,13 +30,13 @@ ON_THE_PAGE = 200  # changed numbers; the file has them all
 @login_required
 def set_rule(job_id: int) -> Response:
     """Look the file up again at fixed times."""
-    job = _own_job(job_id)
+    job = visible_job(job_id)
     if job.status != Status.COMPLETED:
         return already_changed(job_id)
     rule = _rule()
     if rule is None:
         return invalid_input(job_id, gettext("Choose how often and at what time the file is looked up again."))
-    repeat = repeats.set_repeat(job, rule, utcnow())
+    repeat = repeats.set_repeat(job, rule, current_user.email, utcnow())
     return respond(job_id, gettext("The file is looked up again %(when)s.", when=rule_words(repeat.rule)))
 
 
@@ -45,7 +44,7 @@ def set_rule(job_id: int) -> Response:
 @login_required
 def stop(job_id: int) -> Response:
     """Look the file up again no more."""
-    if not repeats.stop(_own_job(job_id), utcnow()):
+    if not repeats.stop(visible_job(job_id), current_user.email, utcnow()):
         return already_changed(job_id)
     return respond(job_id, gettext("The file is not looked up again."))
 
@@ -54,9 +53,10 @@ def stop(job_id: int) -> Response:
 @login_required
 def changes(job_id: int) -> str:
     """What is not the same as the last time that the file was looked up."""
-    job, before = _pair(job_id)
-    rows = [_row(change) for change in repeats.changes_since(before, job, ON_THE_PAGE)]
-    count = len(rows) if len(rows) < ON_THE_PAGE else repeats.count_since(before, job)
+    job = visible_job(job_id)
+    before = repeats.job_before_of(job)
+    rows = [_row(change) for change in repeats.changes_since(before, job, ON_THE_PAGE)] if before else []
+    count = repeats.count_since(before, job) if before and len(rows) == ON_THE_PAGE else len(rows)
     return render_template("jobs/changes.html", job=job, before=before, rows=rows, count=count)
 
 
@@ -64,7 +64,8 @@ def changes(job_id: int) -> str:
 @login_required
 def changes_file(job_id: int) -> Response:
     """The same as a CSV file, with all of them."""
-    job, before = _pair(job_id)
+    job = visible_job(job_id)
+    before = repeats.job_before_of(job)
     columns = [
         Column("row", gettext("Row"), "word"), Column("number", gettext("Number"), "word"),
         Column("what", gettext("What changed"), "word"), Column("before", gettext("Last time"), "word"),
@@ -72,7 +73,7 @@ def changes_file(job_id: int) -> Response:
     ]  # fmt: skip
     rows: list[list[Value]] = [
         [str(row["row"]), row["number"], *line]
-        for row in map(_row, repeats.changes_since(before, job))
+        for row in map(_row, repeats.changes_since(before, job) if before else ())
         for line in row["lines"]
     ]
     answer = make_response(Table("changes", gettext("What changed"), columns, rows).as_csv())
@@ -93,17 +94,6 @@ def _rule() -> RepeatRule | None:
         return None
     fits = {Every.DAY: True, Every.WEEK: 0 <= day <= 6, Every.MONTH: 1 <= day <= LAST_DAY}
     return RepeatRule(every, day, at, chosen_time_zone()) if fits[every] else None
-
-
-def _own_job(job_id: int) -> ScrapingJob:
-    """Only its owner decides when it is looked up, because the jobs will be the owner's."""
-    job = visible_job(job_id)
-    return job if job.user_id == current_user.id else abort(404)
-
-
-def _pair(job_id: int) -> tuple[ScrapingJob, ScrapingJob]:
-    job = visible_job(job_id)
-    return job, repeats.job_before_of(job) or abort(404)
 
 
 def _row(change: AnswerChange) -> dict[str, Any]:
