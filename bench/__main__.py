@@ -13,6 +13,7 @@ from bench import (
     metrics_pages,
     offline,
     own_list,
+    result_pages,
     sources,
     sweep,
 )
@@ -31,6 +32,7 @@ def goals() -> Iterator[Goal]:
     yield from admin_pages.goals()
     yield from own_list.goals()
     yield from metrics_pages.goals()
+    yield from result_pages.goals()
     yield from live.goals()
     yield from sources.measure()
 

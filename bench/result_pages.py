@@ -21,7 +21,7 @@ from portal.database import db
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result import kept
 
-FEW, MANY = 60_000, 200_000 if SHORT else 1_000_000
+FEW, MANY = (25_000, 60_000) if SHORT else (60_000, 1_000_000)  # both are more than a page prepares itself
 ROUNDS = 3 if SHORT else 4
 CEILING = 1.5
 PAGES = {
@@ -51,6 +51,11 @@ def goals() -> Iterator[Goal]:
             db.session.commit()
             sides[side] = app, _signed_in(app), job_id, taken
         for name, address in _addresses(sides):
+            if name in SEARCHES:
+                app, client, *_ = sides["many"]
+                found = best_of(ROUNDS, many=partial(_page_seconds, app, client, address["many"]))["many"]
+                yield Goal(f"result, {name}, of {MANY:,} rows, seconds", found, "of a processor", ceiling=1.0)
+                continue
             for side, (app, client, _, _) in sides.items():
                 _page_seconds(app, client, address[side])  # warm up: one-time work does not count
             timed = {

@@ -13,7 +13,7 @@ from portal.accounts import User
 from portal.database import db
 from portal.jobs.export import UnknownGroup, export, groups_of
 from portal.jobs.words.statuses import outcome_words
-from portal.sources.base import Outcome
+from portal.sources.base import Answer, Outcome, SourceFacts
 from tests import services
 from tests.jobs.export.exporting import (
     HEADER,
@@ -28,6 +28,7 @@ from tests.jobs.export.exporting import (
     sheet_of,
 )
 from tests.support import cast
+from tests.support.sources import CountingSource
 
 pytestmark = pytest.mark.usefixtures("ranges")
 
@@ -200,3 +201,15 @@ def test_postgresql_gives_the_same_file_and_groups(
             db.engine.dispose()
 
     assert found == expected
+
+
+def test_yes_and_no_are_written_in_the_language_of_the_reader(app: Flask, alice: User) -> None:
+    facts = SourceFacts(("ported",), 1, "1", 0.001, yes_no=frozenset({"ported"}))
+    source = CountingSource(lambda e164: Answer(Outcome.FOUND, {"ported": "yes" if e164.endswith("1") else "no"}))
+    sources.register("ported", lambda: source, facts)
+    try:
+        job = ran(job_on(app, alice, [["Tel"], ["612345671"], ["612345672"]], source="ported"))
+        for read in (sheet_of, csv_of):
+            assert [row[-1] for row in read(app, job, "es")[1:]] == ["sí", "no"]
+    finally:
+        sources.unregister("ported")
