@@ -187,7 +187,8 @@ def test_cancel_says_what_is_kept(as_alice: FlaskClient, alice: User, make_job: 
     scenes.claim(job)
     scenes.answer(job, [Outcome.FOUND] * 2)
     assert "2 numbers are ready: they are kept" in page_of(as_alice, job)
-    as_alice.post(f"/jobs/{job.id}/cancel")
+    answer = as_alice.post(f"/jobs/{job.id}/cancel", headers={"HX-Request": "true"})
+    assert 'class="toast" data-kind="info"' in answer.get_data(as_text=True), "it is no success"
     assert standing(job).processed_numbers == 2
 
 
