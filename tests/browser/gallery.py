@@ -134,6 +134,7 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         "admin-operation": (ADA, f"/admin/operations/{ended}"),
         "admin-operation-begun": (ADA, f"/admin/operations/{begun}"),
         "admin-audit": (ADA, "/admin/audit"),
+        "admin-shelf": (ADA, "/admin/shelf"),
         "admin-a-failed-job": (ADA, f"/jobs/{jobs['failed']}"),
         "admin-figures": (ADA, "/admin/metrics?range=30d"),
         "admin-figures-wrong-days": (ADA, "/admin/metrics?from=2026-05-05&to=2026-05-01"),

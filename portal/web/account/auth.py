@@ -54,9 +54,14 @@ def sign_in() -> ResponseReturnValue:
         return _login_again(email, goal, wait_words(error.seconds), 429, error.seconds)
     if found is None:
         return _login_again(email, goal, gettext("The email address or password is wrong."), 401)
+    return go_on(found, goal)
+
+
+def go_on(found: accounts.SignedIn, goal: str) -> Response:
+    """After the right password: sign in, or ask for the code of the second step first."""
     if found.token is None:
         _wait_for_code(found.user, goal)
-        return redirect(url_for("auth.code"), 303)
+        return make_response(redirect(url_for("auth.code"), 303))
     return signed_in(found.user, found.token, goal)
 
 
