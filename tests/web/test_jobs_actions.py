@@ -73,7 +73,8 @@ def test_it_works_and_is_noted_with_who_did_it(
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/jobs/{job.id}")
     assert standing(job).status == after
     assert queries.timeline(job)[0].actor == who
-    assert 'class="alert" data-kind="ok"' in client.get(f"/jobs/{job.id}").get_data(as_text=True)
+    kind = "info" if action == "cancel" else "ok"
+    assert f'class="alert" data-kind="{kind}"' in client.get(f"/jobs/{job.id}").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("action", [action for action in POSTS if action != "delete"])
