@@ -3,7 +3,7 @@ but a message. htmx gets the current parts of the page, everyone else is redirec
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 
 from flask import Blueprint, Response, current_app, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import format_decimal, gettext, ngettext
@@ -47,13 +47,13 @@ def invalid_input(job_id: int, message: str) -> Response:
     return make_response(job_page.page(visible_job(job_id)), 422)
 
 
-def _action(verb: Callable[[ScrapingJob], str | None]) -> Callable[[int], Response]:
+def _action(verb: Callable[[ScrapingJob], str | None], kind: str = "ok") -> Callable[[int], Response]:
     """Make a view from a verb that returns the message for what it did, or None if the job had already changed."""
 
     @wraps(verb)
     def view(job_id: int) -> Response:
         message = verb(visible_job(job_id))
-        return respond(job_id, message) if message else already_changed(job_id)
+        return respond(job_id, message, kind) if message else already_changed(job_id)
 
     return login_required(view)
 
@@ -93,7 +93,7 @@ def _recounted(job: ScrapingJob, chosen: list[str]) -> Response:
 
 
 @blueprint.post("/jobs/<id:job_id>/cancel")
-@_action
+@partial(_action, kind="info")
 def cancel(job: ScrapingJob) -> str | None:
     """Stop the job; what is ready is kept."""
     done = commands.cancel(job.id, current_user.email, utcnow())

@@ -73,7 +73,8 @@ def test_it_works_and_is_noted_with_who_did_it(
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/jobs/{job.id}")
     assert standing(job).status == after
     assert queries.timeline(job)[0].actor == who
-    assert 'class="alert" data-kind="ok"' in client.get(f"/jobs/{job.id}").get_data(as_text=True)
+    kind = "info" if action == "cancel" else "ok"
+    assert f'class="alert" data-kind="{kind}"' in client.get(f"/jobs/{job.id}").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("action", [action for action in POSTS if action != "delete"])
@@ -187,7 +188,8 @@ def test_cancel_says_what_is_kept(as_alice: FlaskClient, alice: User, make_job: 
     scenes.claim(job)
     scenes.answer(job, [Outcome.FOUND] * 2)
     assert "2 numbers are ready: they are kept" in page_of(as_alice, job)
-    as_alice.post(f"/jobs/{job.id}/cancel")
+    answer = as_alice.post(f"/jobs/{job.id}/cancel", headers={"HX-Request": "true"})
+    assert 'class="toast" data-kind="info"' in answer.get_data(as_text=True), "it is no success"
     assert standing(job).processed_numbers == 2
 
 

@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, ngettext
+from flask_babel import get_locale, gettext, ngettext
 from flask_login import current_user, login_required
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable
@@ -18,6 +18,7 @@ from portal.jobs.words.statuses import cannot_start_words
 from portal.web import check_page
 from portal.web.access import begin_reading
 from portal.web.files.items import documents_in, items_of_form
+from portal.web.guess_words import warnings_of
 from portal.web.request_fields import id_list
 
 blueprint = Blueprint("several", __name__)
@@ -97,7 +98,11 @@ def _card(document: Document, *, counts: bool) -> Card:
         return Card(document, check_page.page_of(document, MultiDict(), utcnow()), document.state.value)
     if counts:
         try:
-            return Card(document, check_page.page_of(document, MultiDict(), utcnow()), "counted")
+            page = check_page.page_of(document, MultiDict(), utcnow())
+            if look := page["look"]:  # that numbers may be another country's is no doubt about the portal's own
+                own = look.picked.choice.country == current_app.config["DEFAULT_COUNTRY"]
+                page["warnings"] = warnings_of(look, str(get_locale()), sure=own or page["remembered"])
+            return Card(document, page, "counted")
         except ServiceUnavailable:  # another of this person's files is being counted
             pass
     return Card(document, {}, "counting")
