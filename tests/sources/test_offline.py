@@ -144,13 +144,14 @@ from portal.sources import words
 assert sources.fields_of("offline") and sources.data_version("offline") and sources.seconds_for("offline", 5000) > 0
 assert sources.names() and sources.facts_of("offline").concurrency == 1 and words.FIELDS
 create_app()
+assert not {"alembic", "mako", "portal.cli.doctor"} & {*sys.modules}, "only a command needs them"
 print(",".join(name for name in ("geocoder", "carrier", "timezone") if "phonenumbers." + name in sys.modules))
 sources.warm()
 print(",".join(name for name in ("geocoder", "carrier", "timezone") if "phonenumbers." + name in sys.modules))
 """
 
 
-def test_a_web_process_never_loads_the_tables(tmp_path: Path) -> None:
+def test_a_web_process_never_loads_the_tables_nor_the_commands(tmp_path: Path) -> None:
     environ = {"PORTAL_DATA_DIR": str(tmp_path), "PATH": ""}
     program = [sys.executable, "-c", IN_A_WEB_PROCESS]
     done = subprocess.run(program, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)

@@ -18,7 +18,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
-from portal.database import db
+from portal.database import db, upsert
 from portal.documents.models import Document, Reading
 from portal.jobs import shares, source_trial
 from portal.jobs.admin import operation_runner, phone_search
@@ -266,8 +266,6 @@ def _delete_old_shares() -> None:
 
 
 def _save_state(**moments: datetime) -> None:
-    state = db.session.get(SweepState, 1) or SweepState(id=1)
-    for name, moment in moments.items():
-        setattr(state, name, moment)
-    db.session.add(state)
+    # Two machines may both begin their first sweep.
+    db.session.execute(upsert(SweepState, ("id",), replace=tuple(moments)), {"id": 1, **moments})
     db.session.commit()

@@ -12,6 +12,7 @@ from portal.jobs.sweep.daily_summary import write_summaries
 from portal.notices.models import Notice
 from portal.notices.preferences import save_preferences
 from tests.support import scenes
+from tests.support.databases import ON_SQLITE
 
 YESTERDAY = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
 MORNING = datetime(2026, 5, 5, 6, 30, tzinfo=UTC)  # half past eight in Madrid
@@ -40,6 +41,7 @@ def test_nobody_who_did_not_ask_gets_it(app: Flask, ada: User) -> None:
     assert list(write_summaries(MORNING)) == []
 
 
+@ON_SQLITE  # its way to explain a query
 def test_no_figure_of_it_reads_all_jobs(app: Flask) -> None:
     asked: list[tuple[str, object]] = []
 

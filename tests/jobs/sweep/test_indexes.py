@@ -9,10 +9,12 @@ from portal.jobs import erasure, status_counts, turns
 from portal.jobs.sweep import expiry, metrics_backfill, overdue, steps, waiting
 from tests.support import scenes
 from tests.support.cast import NOW
+from tests.support.databases import ON_SQLITE
 
 TABLES = ("scraping_jobs", "notices", "documents")
 
 
+@ON_SQLITE  # its way to explain a query
 def test_no_step_of_the_sweep_reads_all_jobs(app, alice, make_job) -> None:
     app.config["RETENTION_DAYS"] = 30
     job = make_job(alice)

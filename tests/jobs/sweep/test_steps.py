@@ -23,6 +23,7 @@ from portal.notices.models import Notice
 from tests import services
 from tests.support import cast
 from tests.support.cast import NOW, hold
+from tests.support.databases import ON_BOTH
 from tests.support.sources import found
 
 BACKOFF = Backoff(base_seconds=100, spread=0)
@@ -75,6 +76,7 @@ def test_silence_counts_from_the_last_row_that_came_in(alice, make_job, seconds:
     assert (job.status == Status.TIMEOUT) is timed_out
 
 
+@ON_BOTH
 def test_two_sweeps_time_a_silent_job_out_once(app: Flask, alice, make_job) -> None:
     job = claimed(make_job(alice))
     late = NOW + minutes(31)
