@@ -82,7 +82,8 @@ def guess_country(numbers: Sequence[str], languages: Sequence[str], usual: str) 
     if at_home and own >= _FITS:  # the headings may be in another language as well
         own_language = countries_of(languages[:1])
         foreign = [country for country in spoken if country not in own_language]
-        alike = _LOOK_ALIKE if len(set(tried.numbers)) >= _ENOUGH else ()
+        enough = len(set(tried.numbers)) >= _ENOUGH and all(text.lstrip()[:1] == "9" for text in tried.numbers)
+        alike = _LOOK_ALIKE if enough else ()
         return CountryGuess(usual, tried.also(usual, [*foreign, *alike]))
     speaks = not at_home and bool(spoken) and "en" not in languages  # English headings are common everywhere
     enough = speaks and max(map(tried.fit, spoken)) >= _FITS

@@ -23,6 +23,8 @@ MAX_CELL_CHARACTERS = 32_767  # Excel's own limit
 DISPLAY_CHARACTERS = 200
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
 FORMAT_ROWS = 30  # at the top of a sheet, whose cells are shown in their own formats: headings and first rows
+FEW_FAR = 20  # cells so far to the right that they are left aside
+FAR_COLUMNS = 20  # empty columns between them and the others
 _HIDDEN = " \n"
 # Made once: `dumps` would make one a row, and `loads` takes as long to look at a line's ends as to read it.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
