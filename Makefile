@@ -4,9 +4,9 @@
 PYTHON := .venv/bin/python
 FLASK := $(PYTHON) -m flask --app app
 ARGS ?=
-# Three workers for two cores, each with whole files: tests spend two fifths of their time waiting for processes and
+# Four workers for two cores, each with whole files: tests spend half of their time waiting for processes and
 # browsers. ARGS="-n 0" runs all in one process, as a debugger needs.
-PYTEST = $(PYTHON) -m pytest $(if $(findstring no:xdist,$(ARGS))$(findstring pdb,$(ARGS)),,-n 3 --dist loadfile --no-loadscope-reorder)
+PYTEST = env PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest $(if $(findstring no:xdist,$(ARGS))$(findstring pdb,$(ARGS)),,-n 4 --dist loadfile --no-loadscope-reorder)
 
 # The first Python that is new enough. `make run PY=/path/to/python3.12` chooses another.
 PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -42,7 +42,7 @@ bench: set-up-bench ## measure how fast it is; BENCH_SHORT=1 for a short round
 # First all actors act on one job in random order, ten thousand steps on each database; then real processes are killed,
 # half of the times on SQLite, half on PostgreSQL.
 chaos: set-up-test ## break the portal on purpose, on both databases, and count what is lost; CHAOS_FAULTS=20 MACHINE_STEPS=500 for a short round
-	@MACHINE_STEPS=$${MACHINE_STEPS:-10000} $(PYTHON) -m pytest -q tests/jobs/test_machine.py -k forbidden
+	@$(if $(MACHINE_STEPS),,MACHINE_SEARCH=1) MACHINE_STEPS=$${MACHINE_STEPS:-10000} $(PYTHON) -m pytest -q tests/jobs/test_machine.py -k "forbidden or search"
 	@KILL_STRIDE=$${KILL_STRIDE:-1} $(PYTHON) -m pytest -q -s tests/notices/test_sender_kills.py
 	@WAITING_FILES=1000 $(PYTHON) -m pytest -q -n0 tests/jobs/sweep/test_waiting.py -k a_day_at
 	@LIBREOFFICE_WORKBOOKS=$${LIBREOFFICE_WORKBOOKS:-24} $(PYTHON) -m pytest -q -n0 tests/jobs/export/test_libreoffice_workbooks.py

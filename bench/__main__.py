@@ -3,7 +3,19 @@
 import sys
 from collections.abc import Iterator
 
-from bench import admin_pages, files, in_place, live, many_workers, metrics_pages, offline, sources, sweep
+from bench import (
+    admin_pages,
+    files,
+    in_place,
+    large_file,
+    live,
+    many_workers,
+    metrics_pages,
+    offline,
+    own_list,
+    sources,
+    sweep,
+)
 from bench.measure import SHORT, Goal, going_first
 
 
@@ -11,11 +23,13 @@ def goals() -> Iterator[Goal]:
     """Measure every goal, one by one."""
     yield from offline.measure()
     yield from many_workers.measure()
+    yield from large_file.measure()
     yield files.measure_reading()
     yield from files.measure_export()
     yield from in_place.measure()
     yield from sweep.goals()
     yield from admin_pages.goals()
+    yield from own_list.goals()
     yield from metrics_pages.goals()
     yield from live.goals()
     yield from sources.measure()

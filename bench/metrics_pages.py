@@ -43,7 +43,7 @@ def goals() -> Iterator[Goal]:
 
 
 def _prepare(app: Flask, dialect: str, jobs: int) -> FlaskClient:
-    admin_pages._make_jobs(app, dialect, jobs, DAYS)
+    admin_pages.make_jobs(app, dialect, jobs, DAYS)
     _sum_up(dialect)
     return admin_pages._signed_in(app)
 
@@ -75,7 +75,7 @@ def _counting() -> Goal:
     """Let the sweep's step count jobs of an older version, each with one attempt."""
     count = 1_000 if SHORT else 20_000
     with admin_pages._portal("sqlite", "") as app:
-        admin_pages._make_jobs(app, "sqlite", count)
+        admin_pages.make_jobs(app, "sqlite", count)
         db.session.execute(delete(Metric))
         db.session.execute(update(ScrapingJob).values(ended_at=None, updated_at=ScrapingJob.updated_at))
         db.session.execute(

@@ -9,7 +9,7 @@ from portal import cli, logs, web
 from portal.config import ROOT, environment, read_settings
 from portal.database import db, engine_options
 from portal.documents.storage_choice import storage_of
-from portal.extensions import babel, csrf, htmx, login, mail, migrate
+from portal.extensions import Migrations, babel, csrf, htmx, login, mail
 from portal.redis_client import quick_redis
 from portal.sources import catalogue
 from portal.sources.recipe_store import RecipeStore
@@ -44,7 +44,7 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
         hops = settings["TRUSTED_PROXIES"]
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "portal" / "migrations"))
+    app.extensions["migrate"] = Migrations(db, ROOT / "portal" / "migrations")
     csrf.init_app(app)
     htmx.init_app(app)
     mail.init_app(app)
@@ -58,6 +58,8 @@ def build(settings: dict[str, Any] | None = None) -> Flask:
         settings["SOURCES_ALLOW_PRIVATE"],
         settings["SOURCES_PORTS"],
         settings["PORTAL_DATA_DIR"] / "secrets.env",
+        settings["SIGNING_KEYS"],
+        settings["SOURCES_PROXY"],
     )
     web.register(app)
     cli.register(app)

@@ -27,11 +27,14 @@ class CauseCode(StrEnum):
     RESTART = "restart"
     TURN = "turn"
     PAUSED = "paused"
+    FIRST_READY = "first_ready"  # its person wanted to see the first answers before the others are looked up
+    STARTS_LATER = "starts_later"  # its person chose when it starts
     SOURCE_BUSY = "source_busy"
     SOURCE_DOWN = "source_down"
     SOURCE_SILENT = "source_silent"
     NOT_READY = "not_ready"  # the source has taken the number and not answered yet: another attempt fetches it
     SOURCE_PAUSED = "source_paused"
+    FILE_AWAY = "file_away"  # the stored file cannot be read now, or not on this machine
     # why a row has no answer; those that concern the whole source end the attempt too
     SOURCE_ERROR = "source_error"  # an answer came, and could not be used
     NEVER_READY = "never_ready"
@@ -49,6 +52,7 @@ class CauseCode(StrEnum):
     ROBOTS_REFUSE = "robots_refuse"
     UNSURE = "unsure"
     REJECTED = "rejected"
+    NOT_COVERED = "not_covered"  # the source is not for such numbers, and was not asked
     STOPS_WORKER = "stops_worker"
 
 
@@ -168,6 +172,14 @@ _TABLE = (
         N_("Press Resume when you want to continue."),
     ),
     Cause(
+        CauseCode.FIRST_READY,
+        Side.NOBODY,
+        N_("The first numbers are ready."),
+        N_("We will continue when it is resumed."),
+        N_("Look at the first answers and press Continue."),
+    ),
+    Cause(CauseCode.STARTS_LATER, Side.NOBODY, N_("The file starts later."), _CONTINUES, todo=""),
+    Cause(
         CauseCode.SOURCE_BUSY,
         Side.SOURCE,
         N_("The source is busy or is not responding."),
@@ -203,6 +215,15 @@ _TABLE = (
         N_("An administrator has paused the source."),
         N_("We will continue once the source is resumed. This does not use a retry."),
         todo="",
+    ),
+    Cause(
+        CauseCode.FILE_AWAY,
+        Side.PORTAL,
+        N_("The portal cannot open your file right now. There is nothing wrong with it."),
+        _CONTINUES,
+        todo="",
+        remedy=N_("Check the place where uploads are stored, on this machine too. Then retry these."),
+        temporary=True,
     ),
     Cause(
         CauseCode.SOURCE_ERROR,
@@ -351,6 +372,13 @@ _TABLE = (
         N_("The source does not accept this number."),
         NEVER,
         N_("Check the number, or leave the row as it is."),
+    ),
+    Cause(
+        CauseCode.NOT_COVERED,
+        Side.NOBODY,
+        N_("We did not ask about this number: the source is not for its country or kind of line. It was free."),
+        NEVER,
+        N_("Choose another source for numbers like this one."),
     ),
     Cause(
         CauseCode.STOPS_WORKER,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -145,6 +146,13 @@ def _ports(text: str) -> tuple[int, ...]:
     return tuple(_whole(1, 65535)(part) for part in text.replace(",", " ").split())
 
 
+def _proxy(text: str) -> str:
+    parts = urlsplit(text)
+    if text and not (parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")):
+        raise ValueError
+    return text
+
+
 def _chat_addresses(text: str) -> tuple[str, ...]:
     """Split Apprise addresses at commas, spaces or line breaks; an address may itself contain commas."""
     parts = [part.strip(" ,\t\r\n") for part in re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)", text)]
@@ -212,6 +220,7 @@ SETTINGS = (
     Setting("DEFAULT_SOURCE", "offline", str, "the name of a source"),
     Setting("SOURCES_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, separated by commas"),
     Setting("SOURCES_PORTS", "", _ports, "ports separated by commas"),
+    Setting("SOURCES_PROXY", "", _proxy, "an address such as http://proxy.example:3128"),
     Setting("MAX_ROWS", "5000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"),
     Setting("MAX_UPLOAD_MB", "20", _whole(1, 500), "megabytes from 1 to 500"),
     Setting("RETENTION_DAYS", "0", _whole(0, 36_500), "days from 0 (keep) to 36500"),

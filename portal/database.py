@@ -7,13 +7,15 @@ statement, and checking a password takes a sixth of a second in which everybody 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 from flask import has_request_context
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
@@ -31,7 +33,6 @@ from sqlalchemy import (
     Update,
     bindparam,
     event,
-    insert,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -149,26 +150,54 @@ def changed_rows(statement: Update | Delete | Insert) -> int:
 
 
 def insert_many(table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all name the same columns, in the session's transaction. PostgreSQL gets them by COPY, in a
-    tenth of the time. Raises SQLAlchemy's errors."""
+    """Insert rows that all name the same columns, in the session's transaction. Raises SQLAlchemy's errors."""
+    if rows:
+        columns = tuple(rows[0])
+        insert_rows(table, columns, [tuple(row[name] for name in columns) for row in rows])
+
+
+def insert_rows(table: type[Base], columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows with values for these columns, in the session's transaction; others get their usual value. Raises
+    SQLAlchemy's errors.
+
+    It goes straight to the driver, as SQLAlchemy's work on each row costs more than the database's. PostgreSQL gets the
+    rows by COPY, in a tenth of the time.
+    """
     if not rows:
         return
-    if db.engine.dialect.name != "postgresql":
-        db.session.execute(insert(table), rows)
-        return
-    columns = [column for column in table.__table__.columns if column.name in rows[0] or column.default is not None]
-    usual = {
-        column.name: column.default.arg for column in columns if isinstance(column.default, ScalarElementColumnDefault)
-    }
     connection = db.session.connection()
-    processed = {column.name: column.type.bind_processor(connection.dialect) for column in columns}
+    statement, names, usual, converted = _insert(table, columns, connection.dialect)
+    if usual or converted:
+        rows = [_converted([*row, *usual], converted) for row in rows]
+    if connection.dialect.name == "postgresql":
+        copy_rows(connection, table.__tablename__, names, rows)
+    else:
+        connection.exec_driver_sql(statement, list(map(tuple, rows)))
 
-    def values() -> Iterator[list[Any]]:
-        for row in rows:
-            whole = {**usual, **row}
-            yield [process(whole[name]) if process else whole[name] for name, process in processed.items()]
 
-    copy_rows(connection, table.__tablename__, list(processed), values())
+@cache
+def _insert(
+    table: type[Base], columns: tuple[str, ...], dialect: Dialect
+) -> tuple[str, list[str], tuple[Any, ...], dict[int, Callable[[Any], Any]]]:
+    """Return an INSERT for the driver, all its columns, the values of those that are not given, and what converts the
+    value at a position, where something has to."""
+    known = table.__table__.columns
+    defaults = {column.name: column.default.arg for column in known
+                if column.name not in columns and isinstance(column.default, ScalarElementColumnDefault)}  # fmt: skip
+    names = [*columns, *defaults]
+    processors = [known[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
+    converted = {place: process for place, process in enumerate(processors) if process and place < len(columns)}
+    usual = tuple(process(value) if process else value
+                  for process, value in zip(processors[len(columns) :], defaults.values(), strict=True))  # fmt: skip
+    quoted = dialect.identifier_preparer.quote
+    into = f"{quoted(table.__tablename__)} ({', '.join(map(quoted, names))})"
+    return f"INSERT INTO {into} VALUES ({', '.join('?' * len(names))})", names, usual, converted  # noqa: S608
+
+
+def _converted(row: list[Any], converters: Mapping[int, Callable[[Any], Any]]) -> list[Any]:
+    for place, convert in converters.items():
+        row[place] = convert(row[place])
+    return row
 
 
 def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -274,13 +303,22 @@ def _on_begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+def _from_json(text: str) -> Any:
+    """Read a JSON column in a quarter of the usual time; what orjson does not take, such as half a surrogate pair, as
+    before."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text)
+
+
 def engine_options(url: str) -> dict[str, Any]:
     """Return the engine's options for this URL: short timeouts on PostgreSQL, so that a hung query ends automatically.
 
     Errors leave out the values of their statement: otherwise telephone numbers, keys and password hashes would get into
     the log and into the tracebacks that admins read.
     """
-    quiet = {"hide_parameters": True}
+    quiet = {"hide_parameters": True, "json_deserializer": _from_json}
     if url.startswith("sqlite"):
         return {**quiet, "connect_args": {"timeout": 30, "check_same_thread": False}}
     limits = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000"

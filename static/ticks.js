@@ -3,7 +3,8 @@
    The form works without this file. It must not know what the rows are. */
 (() => {
   "use strict";
-  const boxesOf = (form) => [...form.querySelectorAll("tbody input[type=checkbox]")];
+  const BOX = "tbody input[type=checkbox], li > input[type=checkbox]";
+  const boxesOf = (form) => [...form.querySelectorAll(BOX)];
   let last = null; // the box that was ticked last: a range begins there
 
   const count = (form) => {
@@ -16,7 +17,7 @@
   const formOf = (node) => node?.closest?.("form[data-ticks]");
 
   document.addEventListener("click", (event) => {
-    const box = event.target.closest?.("tbody input[type=checkbox]");
+    const box = event.target.closest?.(BOX);
     const form = formOf(box);
     if (!form) return;
     const boxes = boxesOf(form);
@@ -35,7 +36,7 @@
 
   document.addEventListener("keydown", (event) => {
     const form = formOf(event.target);
-    if (!form || !event.target.matches("tbody input[type=checkbox]")) return;
+    if (!form || !event.target.matches(BOX)) return;
     const boxes = boxesOf(form);
     if (event.key === "Escape") {
       boxes.forEach((box) => { box.checked = false; });

@@ -46,11 +46,12 @@ FLOORS_OF_JOBS = (
     {"jobs.words", "jobs.metrics"},
     {"jobs.notify"},
     {"jobs"},
-    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health"},
+    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files"},
     {"jobs.export.in_place"},
     {"jobs.export.in_place.ods"},
     {"jobs.export.copy", "jobs.export.summary"},
     {"jobs.export.__init__"},
+    {"jobs.result"},
     {"jobs.sweep"},
     {"jobs.worker"},
 )
@@ -64,6 +65,7 @@ ASSEMBLES = {
     "documents.reader.child",  # reads a file, or converts an old workbook
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them
+    "sources.shelf",  # puts a recipe that ships with the portal among the others
     "sources.selftest",  # reads a recipe's saved answers as an HTTP source would
     "sources.trial",  # looks up one number at a recipe's source, and shows all that was sent
 }
@@ -78,7 +80,7 @@ INTERNAL = {
 # Of jobs.core: words of a job, what is derived from its row, and the rows that queries return.
 CORE_FOR_PAGES = {
     "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.answer_samples", "jobs.core.job_tables",
-    "jobs.core.bulk_tables", "jobs.core.changes",
+    "jobs.core.bulk_tables", "jobs.core.changes", "jobs.core.repeat_rule", "jobs.core.answer_changes",
 }  # fmt: skip
 # Views that use the database themselves: `access` opens a page's transaction for reading.
 MAY_USE_THE_DATABASE = {"web.access"}

@@ -15,7 +15,8 @@ from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, rows, r
 from portal.phone import Reason, parse
 from portal.phone.country_names import country_of
 
-__all__ = ["CheckFacts", "CheckedCell", "Corrections", "accepted_offer", "check", "check_facts", "rows", "summarise"]
+__all__ = ["CheckFacts", "CheckedCell", "Corrections", "accepted_offer", "cells_of", "check", "check_facts", "rows",
+           "summarise"]  # fmt: skip
 
 BAD_ROWS_SHOWN = 200
 OFFERS_SHOWN = 3  # of each reason
@@ -88,29 +89,46 @@ def check(sheet_path: Path, choice: SheetChoice, corrections: Corrections = NO_C
     A cell of the country column names the country of its row's numbers; where it names none that is known, a number
     without a prefix is only offered. A cell with a correction has the numbers of that.
     """
-    first_rows: dict[str, int] = {}
-    country = choice.country
+    first_rows: dict[int, int] = {}
+    for one in cells_of(sheet_path, choice, corrections):
+        if one.phone_e164 is None:
+            yield one
+            continue
+        digits = int(one.phone_e164)  # a million of these take half the memory of as many texts
+        if (first := first_rows.get(digits)) is None:
+            first_rows[digits] = one.row_no
+            yield one
+        else:
+            yield one._replace(duplicate_of=first)
+
+
+def cells_of(
+    sheet_path: Path, choice: SheetChoice, corrections: Corrections = NO_CORRECTIONS, after_row: int = 0
+) -> Iterator[CheckedCell]:
+    """The same cells, without looking for numbers that are in several of them: nothing of a row is kept in memory.
+    `after_row`: those of the rows below this one."""
+    country, begins_after = choice.country, max(choice.header_row, after_row)
     for row_no, cells in rows_to_check(sheet_path, choice.left):
-        if row_no <= choice.header_row:
+        if row_no <= begins_after:
             continue
         blank = None
         is_blank = True
-        of_row = _country_of_row(cells, country, choice.country_column)
+        of_row = country if choice.country_column is None else _country_of_row(cells, country, choice.country_column)
         for column in choice.columns:
             cell: Cell = cells[column] if column < len(cells) else None
-            corrected = corrections.get((row_no, column))
+            corrected = corrections.get((row_no, column)) if corrections else None
+            if corrected is None and of_row is not None and type(cell) is str:  # nearly all cells have one number
+                phone = parse(cell, of_row)
+                if phone.e164 is not None:
+                    is_blank = False
+                    yield CheckedCell(row_no, column, 1, cell[:DISPLAY_CHARACTERS], phone.e164, None, None)
+                    continue
             for one in _numbers_of(row_no, column, cell, of_row or country, corrected, surely=of_row is not None):
                 if one.reason is Reason.BLANK:
                     blank = blank or one
                     continue
                 is_blank = False
-                if one.phone_e164 is None:
-                    yield one
-                elif (first := first_rows.get(one.phone_e164)) is not None:
-                    yield one._replace(duplicate_of=first)
-                else:
-                    first_rows[one.phone_e164] = row_no
-                    yield one
+                yield one
         if is_blank and blank is not None:
             yield blank
 
@@ -126,9 +144,9 @@ def countries_of_rows(sheet_path: Path, choice: SheetChoice, row_nos: Collection
             for row_no, cells in below if row_no in row_nos}  # fmt: skip
 
 
-def _country_of_row(cells: Sequence[Cell], country: str, country_column: int | None) -> str | None:
+def _country_of_row(cells: Sequence[Cell], country: str, country_column: int) -> str | None:
     """The country of a row's numbers without a prefix; None when the row names one that is not known."""
-    if country_column is None or country_column >= len(cells):
+    if country_column >= len(cells):
         return country
     named = text_of(cells[country_column]).strip()
     return country_of(named) if named else country

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
 from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
+from portal.documents.search_text import LONGEST, of_new_row
 
 
 class Reading(StrEnum):
@@ -17,6 +18,12 @@ class Reading(StrEnum):
     READING = "reading"  # waits for the intake worker, or is being read
     READY = "ready"  # its sheets are known, so it can be checked
     REFUSED = "refused"  # it cannot be read; `problem` says why
+
+
+NOTE_LENGTH = 200
+# Compared by code points on every database, as Python compares: pages of a list are merged from several queries.
+Folded = String(LONGEST).with_variant(String(LONGEST, collation="C"), "postgresql")
+_NOT_STARTED = "deleted_at IS NULL AND first_job_at IS NULL"
 
 
 class Document(Model):
@@ -45,7 +52,12 @@ class Document(Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    first_job_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: never started
+    note: Mapped[str] = mapped_column(String(NOTE_LENGTH), default="", server_default="")
+    labels: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    search_text: Mapped[str] = mapped_column(Folded, default=of_new_row, server_default="")
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # set too while it is in the trash
+    purge_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # in the trash until then; empty: not in it
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when its stored file was certainly gone
 
     __table_args__ = (
@@ -54,5 +66,8 @@ class Document(Model):
         partial_index("ix_documents_to_read", "created_at", where="state = 'reading'"),
         partial_index("ix_documents_there", "user_id", "created_at", where="deleted_at IS NULL"),
         partial_index("ix_documents_to_erase", "id", where="deleted_at IS NOT NULL AND erased_at IS NULL"),
+        partial_index("ix_documents_not_started", "user_id", "created_at", "id", where=_NOT_STARTED),
+        partial_index("ix_documents_in_trash", "user_id", "purge_at", where="purge_at IS NOT NULL"),
+        partial_index("ix_documents_to_purge", "purge_at", where="purge_at IS NOT NULL"),
         partial_index("ix_documents_erased", "deleted_at", where="erased_at IS NOT NULL"),
     )

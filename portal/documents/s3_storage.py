@@ -112,6 +112,21 @@ class S3Storage(LocalStorage):
         self._bound()
         return path
 
+    def replace_derived(self, key: str, part: str) -> Path:
+        """Fetch a part anew, whatever copy is here. Raises FileNotFoundError, which is not remembered, and
+        StorageAway."""
+        path = self.path(key, part)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._download(self._name(key, part), path)
+        self._bound()
+        return path
+
+    def delete_derived(self, key: str, part: str) -> None:
+        """Delete a part in the bucket, and the copy here. Raises StorageAway."""
+        with _answering("delete"):
+            self._client().delete_object(Bucket=self.bucket.name, Key=self._name(key, part))
+        super().delete_derived(key, part)
+
     def exists(self, key: str) -> bool:
         """Return whether the bucket has the file. Raises StorageAway."""
         return any(name == self._name(key) for name, _ in self._objects(self._name(key)))

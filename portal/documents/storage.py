@@ -63,6 +63,11 @@ def sheet_part(index: int) -> str:
     return f"sheet-{int(index)}.jsonl"
 
 
+def result_part(job_id: int) -> str:
+    """Return the name of the part with the index of a job's result."""
+    return f"result-{int(job_id)}"
+
+
 class Storage(Protocol):
     """What the portal asks of a storage. Every method with a key raises BadKey for anything but a key of ours.
 
@@ -82,6 +87,12 @@ class Storage(Protocol):
 
     def fetch(self, key: str, part: str = "") -> Path:
         """Return the path of a file that is here now, fetched if need be. Raises FileNotFoundError."""
+
+    def replace_derived(self, key: str, part: str) -> Path:
+        """Return the path of a part that other machines write anew, as it is stored now. Raises FileNotFoundError."""
+
+    def delete_derived(self, key: str, part: str) -> None:
+        """Delete a part. Deleting twice is fine."""
 
     def exists(self, key: str) -> bool:
         """Return whether the file is stored."""
@@ -169,6 +180,14 @@ class LocalStorage:
         if not path.is_file():
             raise FileNotFoundError(path)
         return path
+
+    def replace_derived(self, key: str, part: str) -> Path:
+        """Return the path of a part: what is here is what is stored. Raises FileNotFoundError."""
+        return self.fetch(key, part)
+
+    def delete_derived(self, key: str, part: str) -> None:
+        """Delete a part. Deleting twice is fine."""
+        self.path(key, part).unlink(missing_ok=True)
 
     def exists(self, key: str) -> bool:
         """Return whether the file exists."""

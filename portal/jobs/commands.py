@@ -12,9 +12,10 @@ from flask import current_app
 
 from portal import audit, sources
 from portal.accounts import User
+from portal.causes import CauseCode
 from portal.database import db
 from portal.database_errors import DatabaseError
-from portal.documents.check import check
+from portal.documents.check import CheckFacts
 from portal.documents.choice import SheetChoice
 from portal.documents.corrections import corrections_of
 from portal.documents.models import Document, Reading
@@ -22,17 +23,20 @@ from portal.documents.preview import choice_problem
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import header_of
 from portal.documents.remembered import remember
+from portal.documents.search_text import search_text
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs import corrections, opening
-from portal.jobs.core import changes, ledger, timeline
+from portal.jobs.core import changes, timeline
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.dispatch import push_job
-from portal.jobs.erasure import delete_file, erase
+from portal.jobs.erasure import delete_file, delete_index, erase
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.quotas import quota_of
 from portal.jobs.uploads import jobs_of, jobs_started
+from portal.notices.kinds import NoticeKind
+from portal.notices.outbox import drop_seen
 
 ADMIN_ONLY = frozenset({"time_out", "limits", "put_first"})
 
@@ -54,12 +58,21 @@ def start(
     *,
     push: bool = True,
     begun: int | None = None,
+    first: int | None = None,
+    start_at: datetime | None = None,
+    repeats: tuple[int, datetime] | None = None,
     remembered: bool = True,
     same: Callable[[], int | None] = lambda: None,
+    found: CheckFacts | None = None,
+    at_once: int = opening.AT_ONCE_CELLS,
 ) -> ScrapingJob:
-    """Create a job that looks the chosen cells up at a source, with its whole ledger. Raises CannotStart, with nothing
-    left behind. Commits.
+    """Create a job that looks the chosen cells up at a source. Raises CannotStart, with nothing left behind. Commits.
 
+    A small file is opened here; the ledger of one with more than `at_once` cells by the job's first worker, so that
+    nobody waits for it. `found` are the counts of the same check, where they are known.
+
+    `first`: pause once so many numbers are looked up. `start_at`: look none up before that moment.
+    `repeats`: the repeat that starts it, and the time that it is for.
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
     twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
     same choice. `same` gives the id of a job that makes this one needless; it is asked while no other file of this
@@ -68,10 +81,51 @@ def start(
     _validate(document, choice, source)
     if quota_of(user.id, now).spent:
         raise CannotStart("files_spent")
+    document_id, user_id, email, key = document.id, user.id, user.email, document.storage_key
+    job = _new_job(document, choice, source, user_id, now)
+    facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
+    job.search_text = search_text(document.file_name, document.labels, facts.name, document.note)
+    job.pause_after = first
+    if start_at:
+        job.not_before, job.wait_cause = start_at, CauseCode.STARTS_LATER
+    if repeats:
+        job.repeat_id, job.repeat_at = repeats
+    corrections = corrections_of(document_id, choice.sheet)
+    db.session.commit()  # nobody waits while the file is read
+    path = current_app.extensions["storage"].fetch(key, sheet_part(choice.sheet))
+    new = opening.new_ledger(path, choice, corrections, found or facts.rows * len(choice.columns), at_once)
+    if not new.total:
+        raise CannotStart("no_rows")
+    if new.rows > quota_of(user_id, now).rows:
+        raise CannotStart("too_many_rows")
+    new.prepare(job, now)
+    try:
+        newer = _newer_job(document_id, user_id, begun, same, now)
+        if newer is None:
+            job_id = new.show(job, now)
+            if job_id is None:
+                raise CannotStart("not_ready")
+            timeline.record(job_id, EventKind.CREATED, now, email, total=new.total, source=source)
+            changes.note(job_id, user_id)
+            if remembered:
+                remember(user_id, facts, header_of(path, choice.header_row, facts.columns), choice, source, now)
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        with suppress(DatabaseError):  # else the sweep does it
+            new.undo()
+        raise
+    if newer is not None:
+        new.undo()
+    elif push and not start_at:
+        push_job(job.id, now)
+    return db.session.get_one(ScrapingJob, job.id if newer is None else newer)
+
+
+def _new_job(document: Document, choice: SheetChoice, source: str, user_id: int, now: datetime) -> ScrapingJob:
     settings = current_app.config
-    document_id, user_id, email = document.id, user.id, user.email
-    job = ScrapingJob(
-        document_id=document_id,
+    return ScrapingJob(
+        document_id=document.id,
         user_id=user_id,
         file_name=document.file_name,
         status=Status.PENDING,
@@ -87,52 +141,16 @@ def start(
         country=choice.country,
         country_column=choice.country_column,
         left_out=choice.left.code,
+        note=document.note,
+        labels=document.labels,
     )
-    storage: Storage = current_app.extensions["storage"]
-    key = document.storage_key
-    facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
-    corrections = corrections_of(document_id, choice.sheet)
-    db.session.commit()  # nobody waits while the file is read
-    path = storage.fetch(key, sheet_part(choice.sheet))
-    new = ledger.build(check(path, choice, corrections))
-    total = len(new.cells)
-    if not total:
-        raise CannotStart("no_rows")
-    if new.rows > quota_of(user_id, now).rows:
-        raise CannotStart("too_many_rows")
-    job_id = opening.open_hidden(job, new, now)
-    try:
-        newer = _show(job_id, new, document_id, user_id, begun, same, now)
-        if newer is None:
-            timeline.record(job_id, EventKind.CREATED, now, email, total=total, source=source)
-            changes.note(job_id, user_id)
-            if remembered:
-                remember(user_id, facts, header_of(path, choice.header_row, facts.columns), choice, source, now)
-        db.session.commit()
-    except BaseException:
-        db.session.rollback()
-        with suppress(DatabaseError):  # else the sweep does it
-            opening.remove_hidden(job_id)
-        raise
-    if newer is not None:
-        opening.remove_hidden(job_id)
-        return db.session.get_one(ScrapingJob, newer)
-    if push:
-        push_job(job_id, now)
-    return db.session.get_one(ScrapingJob, job_id)
 
 
-def _show(
-    job_id: int,
-    new: ledger.NewLedger,
-    document_id: int,
-    user_id: int,
-    begun: int | None,
-    same: Callable[[], int | None],
-    now: datetime,
+def _newer_job(
+    document_id: int, user_id: int, begun: int | None, same: Callable[[], int | None], now: datetime
 ) -> int | None:
-    """Show the job whose ledger is open, if it may still begin; does not commit. Returns the id of the job that the
-    same form has started meanwhile, or that makes this one needless, if there is one. Raises CannotStart."""
+    """Return the id of the job that the same form has started meanwhile, or that makes this one needless, if there is
+    one; None when the job may begin, until the transaction ends. Raises CannotStart."""
     # The document is locked: of two forms sent at once, the second waits and finds the first one's job.
     document = db.session.get(Document, document_id, with_for_update=True, populate_existing=True)
     if document is None or document.deleted_at is not None:
@@ -144,8 +162,7 @@ def _show(
         return needless
     if quota.spent:
         raise CannotStart("files_spent")
-    if not opening.show(job_id, new, now):
-        raise CannotStart("not_ready")
+    document.first_job_at = document.first_job_at or now
     return None
 
 
@@ -212,7 +229,7 @@ def pause(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
 
 
 def resume(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
-    """Let a paused job continue."""
+    """Let a paused job continue, or start one now that was to start later."""
     return _commit(ScrapingJob.resume(job_id, actor, now), now, "resume", actor, push=True)
 
 
@@ -229,6 +246,15 @@ def put_first(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Change how many retries and minutes one job has, as an admin."""
     return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
+
+
+def note_seen(job_id: int, user_id: int) -> bool:
+    """Note that the job's owner has seen it end on an open page: the mail that says so is not sent, if it is not under
+    way. A mail about a failure is sent all the same. Returns whether there was one."""
+    job = db.session.get(ScrapingJob, job_id)
+    seen = job is not None and job.user_id == user_id and drop_seen(job_id, NoticeKind.JOB_COMPLETED) > 0
+    db.session.commit()
+    return seen
 
 
 def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> None:
@@ -264,4 +290,6 @@ def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> Scraping
     db.session.commit()
     if unused:
         delete_file(storage, unused)  # after the commit: an extra file is harmless, a row without its file is not
+    else:
+        delete_index(storage, job, job.document.storage_key)
     return job

@@ -4,7 +4,7 @@ A correction waits beside its cell until it is looked up (`commands.correct`), a
 kept with the document, by `documents.corrections`: the next job of the same file begins with it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -67,15 +67,16 @@ def may_be_corrected(job: ScrapingJob) -> bool:
     return not is_unfinished(job)
 
 
-def fixes_of(job: ScrapingJob) -> Fixes | None:
-    """Return what can be corrected in the job; None when there is nothing, or it is not at its end."""
+def fixes_of(job: ScrapingJob, places: Sequence[tuple[int, int, int]] | None = None) -> Fixes | None:
+    """Return what can be corrected in the job; None when there is nothing, or it is not at its end. `places` are the
+    cells that need it, each a row, a column and a place, where they are known: otherwise all cells are read."""
     if not may_be_corrected(job) or not job.failed_count + job.invalid_count + job.rejected_count:
         return None
     written = _written(job)
     there = {(one.row_no, one.column) for one in written}
     groups: dict[str, FixGroup] = {}
     seen = set(there)
-    found = db.session.execute(_to_fix(job)).all()
+    found = db.session.execute(_to_fix(job)).all() if places is None else _read(job, places)
     countries = countries_of(job, {one.row_no for one in found if one.e164 is None})
     for one in found:
         if (cell := (one.row_no, one.column)) in seen:
@@ -103,6 +104,16 @@ def _to_fix(job: ScrapingJob) -> Any:
     columns = (CellAnswer.row_no, CellAnswer.column, CellAnswer.text, CellAnswer.reason, CellAnswer.e164)
     order = (CellAnswer.e164.is_not(None), CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
     return select(*columns).where(*bad, not_blank).order_by(*order).limit(MOST_READ)
+
+
+def _read(job: ScrapingJob, places: Sequence[tuple[int, int, int]]) -> list[Any]:
+    """The same of these cells alone."""
+    row_nos = sorted({row_no for row_no, _, _ in places})
+    found: list[Any] = []
+    for first in range(0, len(row_nos), 500):
+        some = _to_fix(job).where(CellAnswer.row_no.in_(row_nos[first : first + 500]))
+        found += db.session.execute(some).all()
+    return sorted(found, key=lambda one: (one.e164 is not None, one.row_no, one.column))[:MOST_READ]
 
 
 def _offered(text: str, reason: str | None, country: str) -> tuple[str, ...]:

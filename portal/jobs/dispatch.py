@@ -34,10 +34,10 @@ ROOM = "portal.tasks"
 EARLIER_ROOM = "portal.jobs.tasks"  # in messages and schedules from before the rooms; accepted, never written
 TASKS = "portal.jobs.worker.tasks"  # the module with the functions
 # The only functions of TASKS that a message can name.
-FUNCTIONS = frozenset({"operate", "read_document", "scrape", "sweep", "try_number"})
+FUNCTIONS = frozenset({"operate", "prepare_result", "read_document", "scrape", "sweep", "try_number"})
 # Seconds until RQ interrupts a task, and a minute later kills its fork. An attempt has none: a large file takes hours,
 # and its lease, its time without progress and the watchdog end it. The sweep's limit is in its schedule.
-TIME_LIMITS = {"read_document": 300, "try_number": 120, "operate": 300, "scrape": -1}
+TIME_LIMITS = {"read_document": 300, "prepare_result": 1800, "try_number": 120, "operate": 300, "scrape": -1}
 KEPT_SECONDS = 60  # how long Redis keeps a finished message
 
 
@@ -178,6 +178,12 @@ def push_operation(operation_id: int, now: datetime) -> bool:
         changed_rows(update(Operation).where(own).values(enqueued_at=None))
         db.session.commit()
     return pushed
+
+
+def push_result(job_id: int, version: str) -> bool:
+    """Push a large job whose result is to be prepared for its page to the intake worker, once for each version of its
+    answers while it waits. False: Redis is away; the page asks again."""
+    return _enqueue("intake", "prepare_result", [job_id], f"result-{job_id}-{version}")
 
 
 def document_message(document_id: int, enqueued_at: datetime) -> str:

@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from portal.database import changed_rows, db, reading
 from portal.documents import corrections
 from portal.documents.models import Document
-from portal.documents.storage import Storage, StorageAway
+from portal.documents.storage import Storage, StorageAway, result_part
 from portal.jobs import shares
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.job_columns import JobColumns
+from portal.jobs.core.repeat_tables import Repeat
 from portal.jobs.models import ScrapingJob
 from portal.jobs.opening import is_hidden
 from portal.notices import outbox
@@ -41,14 +42,18 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     shares.erase(job.id)
     answer_samples.erase(job.id)
     outbox.forget_file_name(job.id)
+    job.note, job.labels, job.search_text = "", [], ""
     # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
-    there = or_(ScrapingJob.deleted_at.is_(None), and_(*is_hidden()))  # one that is just being started needs it too
+    # One that is just being started needs it too, and so does one that can be restored.
+    there = or_(ScrapingJob.deleted_at.is_(None), ScrapingJob.purge_at.is_not(None), and_(*is_hidden()))
     others = (ScrapingJob.document_id == job.document_id, ScrapingJob.id != job.id, there)
     if db.session.scalar(select(func.count()).where(*others)):
         return None
     corrections.erase(document.id)
-    document.deleted_at, document.sheets, document.checks = now, [], {}
+    changed_rows(delete(Repeat).where(Repeat.document_id == document.id))
+    document.deleted_at, document.purge_at, document.sheets, document.checks = now, None, [], {}
+    document.note, document.labels, document.search_text = "", [], ""
     return document.storage_key
 
 
@@ -63,13 +68,22 @@ def delete_file(storage: Storage, key: str) -> bool:
     return True
 
 
+def delete_index(storage: Storage, job: JobColumns, key: str) -> None:
+    """Delete the index of a removed job's result, whose file (`key`) another job still needs. It names people, so a
+    storage that does not answer is warned of; the index goes with the file in the end."""
+    try:
+        storage.delete_derived(key, result_part(job.id))
+    except OSError as error:
+        log.warning("the index of a result cannot be deleted", job=job.id, error=str(error))
+
+
 def erase_files(now: datetime, storage: Storage) -> Iterator[int]:
     """Delete the stored files of deleted documents, and record that they are gone. A step of the sweep; it commits.
 
     A file that this machine cannot see is not recorded as gone: another machine may have it, or its disk is not there.
     """
     left = select(Document.id, Document.storage_key).where(
-        Document.deleted_at.is_not(None), Document.erased_at.is_(None)
+        Document.deleted_at.is_not(None), Document.erased_at.is_(None), Document.purge_at.is_(None)
     )
     waiting = db.session.execute(left.order_by(Document.id).limit(LOOKED_AT)).all()
     db.session.commit()

@@ -10,20 +10,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
 from sqlalchemy.ext.hybrid import hybrid_property
 
 from portal.causes import CauseCode
 from portal.database import among, db
 from portal.jobs import retries
 from portal.jobs.core import changes, corrected_cells, ledger, poison_numbers, timeline
+from portal.jobs.core.answer_changes import MOST_COUNTED, count_changes, job_before
 from portal.jobs.core.corrected_cells import Place
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import COUNTERS, JobColumns
-from portal.jobs.core.job_tables import AttemptEnd, EventKind
+from portal.jobs.core.job_tables import AttemptEnd, EventKind, Opening
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import ENDED, RETRYABLE, WAITING, Status, statuses_before
-from portal.jobs.metrics.record import record_deletion, recount, update_metrics
+from portal.jobs.metrics.record import record_deletion, record_restoration, recount, update_metrics
 from portal.jobs.notify import send
 from portal.sources.base import FINAL
 from portal.sources.pause import paused_source_names
@@ -63,6 +64,11 @@ class Lifecycle(JobColumns):
         """Rows not looked up yet, without the rows that failed. The class has it as SQL."""
         return self.total_numbers - self.processed_numbers - self.failed_count
 
+    @classmethod
+    def is_open(cls) -> ColumnElement[bool]:
+        """Whether, as SQL, the job's ledger is whole: the first worker of a large file opens it."""
+        return ~exists().where(Opening.job_id == cls.id).correlate(cls)
+
     # ── verbs of a worker ───────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
@@ -97,7 +103,7 @@ class Lifecycle(JobColumns):
     @classmethod
     def complete(cls, job_id: int, attempt: int, now: datetime) -> Self | None:
         """Complete a job whose every row has a final answer. None when rows are left, or the attempt is over."""
-        guards = (*cls.held_by(job_id, attempt), cls.processed_numbers == cls.total_numbers)
+        guards = (*cls.held_by(job_id, attempt), cls.processed_numbers == cls.total_numbers, cls.is_open())
         job = cls._change(
             guards, now, status=Status.COMPLETED, completed_at=now, lease_until=None, last_error=None, paused_at=None,
             waits_since=None, not_before=None, wait_cause=None,
@@ -107,7 +113,9 @@ class Lifecycle(JobColumns):
             ledger.delete_tickets(job.id)
             update_metrics(job, now)
             timeline.record(job.id, EventKind.COMPLETED, now, attempt=job.attempt, total=job.total_numbers)
-            send.job_completed(job, now)
+            before = job_before(job)
+            changed = None if before is None else count_changes(before, job.id, MOST_COUNTED)
+            send.job_completed(job, now, changed=changed)
         return job
 
     @classmethod
@@ -134,6 +142,15 @@ class Lifecycle(JobColumns):
             facts = timeline.fold_attempts(job.id, job.attempt) if folds else {}
             until = not_before.isoformat() if not_before else None
             timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until, **facts)
+        return job
+
+    @classmethod
+    def pause_after_first(cls, job_id: int, attempt: int, now: datetime) -> Self | None:
+        """Pause a job whose first numbers have been looked up, as its person wished, until that person goes on."""
+        job = cls.hand_back(job_id, attempt, CauseCode.FIRST_READY, now)
+        if job:
+            values = {"paused_at": now, "pause_after": None, "wait_cause": CauseCode.FIRST_READY}
+            job = cls._change((cls.id == job_id,), now, **values)
         return job
 
     # ── verbs of the sweep ──────────────────────────────────────────────────────────────────────────────────────
@@ -283,6 +300,7 @@ class Lifecycle(JobColumns):
         # Locked before the cells are written: the row's own UPDATE comes last, when it is known what it counts.
         seen = db.session.get(cls, job_id, populate_existing=True, with_for_update={"key_share": True, "of": cls})
         has_ended = seen is not None and seen.status in ENDED and seen.next_retry_at is None
+        has_ended = has_ended and db.session.get(Opening, job_id) is None
         if seen is None or not has_ended or seen.round != seen_round or seen.deleted_at is not None:
             return None
         change = corrected_cells.write(job_id, cells)
@@ -346,9 +364,14 @@ class Lifecycle(JobColumns):
 
     @classmethod
     def resume(cls, job_id: int, actor: str, now: datetime) -> Self | None:
-        """Let a paused job continue."""
-        freed = {"paused_at": None, "enqueued_at": None, "waits_since": None}
-        job = cls._change((cls.id == job_id, cls.paused_at.is_not(None)), now, **freed)
+        """Let a paused job continue, or start one now that was to start later."""
+        later = func.coalesce(cls.wait_cause, "") == CauseCode.STARTS_LATER
+        freed = {
+            "paused_at": None, "enqueued_at": None, "waits_since": None,
+            "not_before": case((later, None), else_=cls.not_before),
+            "wait_cause": case((later, None), else_=cls.wait_cause),
+        }  # fmt: skip
+        job = cls._change((cls.id == job_id, or_(cls.paused_at.is_not(None), later)), now, **freed)
         if job:
             timeline.record(job.id, EventKind.RESUMED, now, actor)
         return job
@@ -403,11 +426,44 @@ class Lifecycle(JobColumns):
             timeline.record(job.id, EventKind.EXPIRED, now, ready=job.processed_numbers)
         return job
 
+    @classmethod
+    def trash(cls, job_id: int, purge_at: datetime, actor: str, now: datetime) -> Self | None:
+        """Remove the job from every page but the trash, where it can be restored until `purge_at`. A job that a worker
+        has must be cancelled first."""
+        guards = (cls.id == job_id, cls.status != Status.PROCESSING)
+        job = cls._change(guards, now, deleted_at=now, purge_at=purge_at, enqueued_at=None, next_retry_at=None)
+        if job:
+            record_deletion(job, now)
+            timeline.record(job.id, EventKind.TRASHED, now, actor)
+            send.job_moved_on(job, now)
+        return job
+
+    @classmethod
+    def restore(cls, job_id: int, actor: str, now: datetime) -> Self | None:
+        """Take the job out of the trash, as it was when it was put there."""
+        job = cls._change_any((cls.id == job_id, cls.purge_at.is_not(None)), now, deleted_at=None, purge_at=None)
+        if job:
+            record_restoration(job)
+            timeline.record(job.id, EventKind.RESTORED, now, actor)
+        return job
+
+    @classmethod
+    def purge(cls, job_id: int, actor: str | None, now: datetime) -> Self | None:
+        """Remove the job from the trash for good; no actor: its days there are over."""
+        job = cls._change_any((cls.id == job_id, cls.purge_at.is_not(None)), now, deleted_at=now, purge_at=None)
+        if job:
+            timeline.record(job.id, EventKind.DELETED, now, actor, file_name=job.file_name, ready=job.processed_numbers)
+        return job
+
     # ── shared by the verbs ─────────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
     def _change(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
-        statement = update(cls).where(*guards, cls.deleted_at.is_(None)).values(updated_at=now, **values).returning(cls)
+        return cls._change_any((*guards, cls.deleted_at.is_(None)), now, **values)
+
+    @classmethod
+    def _change_any(cls, guards: Sequence[ColumnElement[bool]], now: datetime, **values: Any) -> Self | None:
+        statement = update(cls).where(*guards).values(updated_at=now, **values).returning(cls)
         options = {"populate_existing": True, "synchronize_session": False}
         job = db.session.scalars(statement, execution_options=options).one_or_none()
         if job:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import Index
+from sqlalchemy import Connection, Index, event, update
 from sqlalchemy.orm import Mapped, relationship
 
 from portal.accounts import User
@@ -22,8 +22,10 @@ BY_HAND = "shell"  # the worker's name in an attempt that was begun by hand
 
 _HIDDEN = "deleted_at IS NOT NULL AND total_numbers = 0"  # being opened, by `jobs.opening`
 _NOT_DELETED = "deleted_at IS NULL"
+_IN_TRASH = "purge_at IS NOT NULL"
 _FAILED = "status IN ('failed', 'timeout')"
 
+_STOPPED = "status IN ('failed', 'timeout') AND next_retry_at IS NULL AND deleted_at IS NULL"
 _GOING_ON = "ended_at IS NULL AND deleted_at IS NULL"
 _UNCOUNTED = "status IN ('completed', 'failed', 'timeout', 'cancelled') AND next_retry_at IS NULL AND ended_at IS NULL"
 _REOPENED = "status IN ('pending', 'processing', 'retrying') AND ended_at IS NOT NULL"
@@ -54,6 +56,7 @@ class ScrapingJob(Lifecycle, Model):
             "ix_jobs_waiting", "enqueued_at", where="status IN ('pending', 'retrying') AND paused_at IS NULL"
         ),
         partial_index("ix_jobs_in_turn", "user_id", where="status IN ('pending', 'retrying') AND paused_at IS NULL"),
+        partial_index("ix_jobs_of_repeat", "repeat_id", "repeat_at", where="repeat_id IS NOT NULL"),
         partial_index("ix_jobs_hidden", "created_at", where=_HIDDEN),
         partial_index(
             "ix_jobs_waits_since", "waits_since", where="status IN ('pending', 'retrying') AND waits_since IS NOT NULL"
@@ -74,6 +77,15 @@ class ScrapingJob(Lifecycle, Model):
         partial_index("ix_jobs_by_user", "user_id", "created_at", "id", "status", "deleted_at", where=_NOT_DELETED),
         partial_index("ix_jobs_by_source", "source", "created_at", "id", "status", "deleted_at", where=_NOT_DELETED),
         partial_index("ix_jobs_by_updated", "updated_at", "id", where=_NOT_DELETED),
+        # A person's own list: what stopped, by status, by name, and what a search looks in; then the trash.
+        partial_index("ix_jobs_stopped", "user_id", "created_at", "id", where=_STOPPED),
+        partial_index(
+            "ix_jobs_of_user_status", "user_id", "status", "created_at", "id", "search_text", where=_NOT_DELETED
+        ),
+        partial_index("ix_jobs_of_user_name", "user_id", "search_text", "id", where=_NOT_DELETED),
+        partial_index("ix_jobs_of_user_text", "user_id", "created_at", "id", "search_text", where=_NOT_DELETED),
+        partial_index("ix_jobs_in_trash", "user_id", "purge_at", where=_IN_TRASH),
+        partial_index("ix_jobs_to_purge", "purge_at", where=_IN_TRASH),
         partial_index("ix_jobs_by_name", "file_name", "id", where=_NOT_DELETED),
         partial_index(
             "ix_jobs_open", "updated_at", "id", "last_error", "next_retry_at", "status", "deleted_at", where=_FAILED
@@ -141,6 +153,14 @@ class ScrapingJob(Lifecycle, Model):
     def _by_hand(self, moved: object) -> bool:
         db.session.commit()
         return moved is not None
+
+
+@event.listens_for(ScrapingJob, "after_insert")
+def _mark_started(_: object, connection: Connection, job: ScrapingJob) -> None:
+    """Mark the document of a job that was added in the shell. One that a page makes is hidden until it is open."""
+    if job.total_numbers:
+        new = (Document.id == job.document_id, Document.first_job_at.is_(None))
+        connection.execute(update(Document).where(*new).values(first_job_at=job.created_at))
 
 
 def backoff() -> Backoff:

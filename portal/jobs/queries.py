@@ -10,36 +10,26 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
 from portal.causes import cause_for
-from portal.database import db
+from portal.database import among, db
 from portal.documents.models import Document
-from portal.ids import MAX_INTEGER, id_in
-from portal.jobs.core.derived import summary_sentence, version
+from portal.ids import MAX_INTEGER
+from portal.jobs.core.derived import outcome_counts, summary_sentence, version
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
-from portal.jobs.core.status import WAITING, Status
+from portal.jobs.core.status import WAITING
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
 from portal.sources.base import Outcome
 
-PER_PAGE = 25
+NUMBERS_PER_PAGE = 50
+LOOKED_AT = 2000  # numbers that an administrator's page looks through
+MOST_COUNTED = 10_000  # numbers that a page counts
 EVENTS_SHOWN = 200
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a list of jobs, newest first. `counts` has every status, and `all`, under the same filters except the
-    status: the numbers on the filter tabs."""
-
-    jobs: list[ScrapingJob]
-    page: int  # from 1
-    pages: int
-    total: int
-    counts: dict[str, int]
 
 
 def visible_to(
@@ -64,48 +54,37 @@ def containing(column: Any, text: str) -> ColumnElement[bool]:
     return column.icontains(text, autoescape=True)
 
 
-def _filters(user: User, q: str) -> list[ColumnElement[bool]]:
-    where = visible_to(user, ScrapingJob, everybody=False)
-    if q := q.strip():
-        ways = [containing(ScrapingJob.file_name, q)]
-        if (named := id_in(q.lstrip("#"))) is not None:
-            ways.append(ScrapingJob.id == named)
-        where.append(or_(*ways))
-    return where
-
-
-def _status(word: str | None) -> Status | None:
-    return Status(word) if word in tuple(Status) else None
-
-
-def list_jobs(user: User, *, status: str | None = None, q: str = "", page: int = 1) -> Page:
-    """Return this person's own jobs, newest first, 25 a page; `admin.job_list` lists everybody's for admins.
-
-    `q` is part of a file's name or a job's id. An unknown status does not filter; a page past the end is the last one.
-    """
-    where = _filters(user, q)
-    by_status = select(ScrapingJob.status, func.count()).where(*where).group_by(ScrapingJob.status)
-    counted = {row[0]: row[1] for row in db.session.execute(by_status)}
-    counts = {"all": sum(counted.values()), **{word.value: counted.get(word, 0) for word in Status}}
-    wanted = _status(status)
-    if wanted is not None:
-        where.append(ScrapingJob.status == wanted)
-    total = counts[wanted.value if wanted else "all"]
-    pages = max(1, -(-total // PER_PAGE))
-    page = min(max(1, page), pages)
-    found = select(ScrapingJob).where(*where).options(joinedload(ScrapingJob.user)).order_by(ScrapingJob.id.desc())
-    jobs = db.session.scalars(found.limit(PER_PAGE).offset((page - 1) * PER_PAGE)).all()
-    return Page(with_source_pauses(list(jobs)), page, pages, total, counts)
-
-
 @dataclass(frozen=True)
 class NumbersPage:
-    """The numbers of some rows of a job in the file's order, those of each row together. The next page comes after row
-    `next_after`; None on the last page. `shared` are the row and column of each cell that has several numbers."""
+    """A page of a job's numbers, 50 a page. There are `total` under the same filter, with `more` at least so many, and
+    only the pages of these can be asked for. `shared` are the row and column of each cell that has several numbers."""
 
     rows: list[CellAnswer]
-    next_after: int | None
+    page: int  # from 1
+    total: int
+    more: bool = False
     shared: frozenset[tuple[int, int]] = frozenset()
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, 1 at least."""
+        return max(1, -(-self.total // NUMBERS_PER_PAGE))
+
+    @property
+    def first(self) -> int:
+        """The place of the page's first number among all, from 1."""
+        return (self.page - 1) * NUMBERS_PER_PAGE + 1
+
+    @property
+    def near(self) -> list[int | None]:
+        """The pages to offer: the first, those around this one, and the last; None where some are left out."""
+        offered = sorted({1, self.pages, *range(max(1, self.page - 1), min(self.pages, self.page + 1) + 1)})
+        found: list[int | None] = []
+        for page in offered:
+            if found and (found[-1] or 0) + 1 < page:
+                found.append(None)
+            found.append(page)
+        return found
 
 
 @dataclass(frozen=True)
@@ -173,34 +152,48 @@ def numbers_page(
     job: ScrapingJob,
     outcome: str | None = None,
     q: str = "",
-    after_row: int = 0,
-    limit: int = 50,
+    page: int = 1,
     values: Sequence[tuple[str, str]] = (),
 ) -> NumbersPage:
-    """Return numbers of the job after a row number, in the file's order: those of one outcome, with `q` in the number,
-    and with these values of their answers, each a field and a value; an empty one is for answers without it. `limit`
-    is passed only by the numbers of a single row."""
-    found: Select[CellAnswer] = select(CellAnswer).where(CellAnswer.job_id == job.id, CellAnswer.row_no > after_row)
+    """Return a page of the job's numbers in the file's order: those of one outcome, with `q` in the number, and with
+    these values of their answers, each a field and a value; an empty one is for answers without it. A page past the
+    end is the last one."""
+    where: list[ColumnElement[bool]] = [CellAnswer.job_id == job.id]
+    total, more = job.total_numbers, False
     if outcome in tuple(Outcome):
-        found = found.where(CellAnswer.outcome == Outcome(outcome))
+        where.append(CellAnswer.outcome == Outcome(outcome))
+        total = outcome_counts(job)[Outcome(outcome)]
     for field, value in values:
         said = CellAnswer.answer[field].as_string()
         without = or_(said.is_(None), said == "")
-        found = found.where(CellAnswer.outcome == Outcome.FOUND, said == value if value else without)
+        where += [CellAnswer.outcome == Outcome.FOUND, said == value if value else without]
     if q := q.strip():
         ways = [containing(CellAnswer.text, q)]
         if digits := "".join(character for character in q if character.isdecimal()):
             ways.append(containing(CellAnswer.e164, digits))
-        found = found.where(or_(*ways))
-    found = found.order_by(CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
-    rows = list(db.session.scalars(found.limit(limit + 1)))
-    if len(rows) <= limit:
-        return NumbersPage(rows, None, _shared_cells(job, rows))
-    cut = rows[-1].row_no  # the row that may go on: it comes on the next page, unless the page has no other
-    whole = [one for one in rows if one.row_no < cut]
-    if not whole:
-        whole = list(db.session.scalars(found.where(CellAnswer.row_no == cut).limit(None)))
-    return NumbersPage(whole, whole[-1].row_no, _shared_cells(job, whole))
+        where.append(or_(*ways))
+    if q or values:
+        some = select(CellAnswer.row_no).where(*where).limit(MOST_COUNTED + 1).subquery()
+        total = db.session.scalar(select(func.count()).select_from(some)) or 0
+        total, more = min(total, MOST_COUNTED), total > MOST_COUNTED
+    page = min(max(1, page), max(1, -(-total // NUMBERS_PER_PAGE)))
+    of: type[NumberCell] | type[CellAnswer] = CellAnswer
+    if len(where) == 1:  # all: the page is found in the index of the cells alone
+        of, where = NumberCell, [NumberCell.job_id == job.id]
+    places = select(of.row_no, of.column, of.place).where(*where).order_by(of.row_no, of.column, of.place)
+    found = db.session.execute(places.limit(NUMBERS_PER_PAGE).offset((page - 1) * NUMBERS_PER_PAGE))
+    return numbers_at(job, [(row_no, column, place) for row_no, column, place in found], page, total, more=more)
+
+
+def numbers_at(
+    job: ScrapingJob, places: Sequence[tuple[int, int, int]], page: int, total: int, *, more: bool = False
+) -> NumbersPage:
+    """Return a page with the numbers at these places, each a row, a column and a place in the cell, in their order."""
+    row_nos = {row_no for row_no, _, _ in places}
+    found = select(CellAnswer).where(CellAnswer.job_id == job.id, CellAnswer.row_no.in_(row_nos))
+    by_place = {(one.row_no, one.column, one.place): one for one in db.session.scalars(found)}
+    rows = [by_place[place] for place in places if place in by_place]
+    return NumbersPage(rows, page, total, more, _shared_cells(job, row_nos))
 
 
 def outcomes_between(job: ScrapingJob, first_row: int, last_row: int) -> list[Outcome]:
@@ -212,11 +205,9 @@ def outcomes_between(job: ScrapingJob, first_row: int, last_row: int) -> list[Ou
     return list(db.session.scalars(found))
 
 
-def _shared_cells(job: ScrapingJob, rows: list[CellAnswer]) -> frozenset[tuple[int, int]]:
-    if not rows:
-        return frozenset()
+def _shared_cells(job: ScrapingJob, row_nos: set[int]) -> frozenset[tuple[int, int]]:
     second = select(NumberCell.row_no, NumberCell.column).where(
-        NumberCell.job_id == job.id, NumberCell.row_no.between(rows[0].row_no, rows[-1].row_no), NumberCell.place == 2
+        NumberCell.job_id == job.id, NumberCell.row_no.in_(row_nos), NumberCell.place == 2
     )
     return frozenset((row_no, column) for row_no, column in db.session.execute(second))
 
@@ -241,14 +232,21 @@ def kept_at(number: CellAnswer, attempts: Iterable[Attempt]) -> datetime | None:
 
 
 def attempt_rows(job: ScrapingJob, each: int = 5) -> dict[int, list[Number]]:
-    """Return some numbers that each attempt wrote, for admins: those without an answer first."""
-    last = case((Number.outcome == Outcome.FAILED, 0), else_=1)
-    place = func.row_number().over(partition_by=Number.attempt, order_by=(last, Number.no)).label("place")
-    ranked = select(Number.no, place).where(Number.job_id == job.id, Number.attempt.is_not(None)).subquery()
-    first = select(ranked.c.no).where(ranked.c.place <= each)
+    """Return some numbers that each attempt wrote, for admins: those without an answer first, then some of the first
+    numbers of the file."""
+    place = func.row_number().over(partition_by=Number.attempt, order_by=Number.no).label("place")
+    written = (Number.job_id == job.id, Number.attempt.is_not(None))
     found: dict[int, list[Number]] = {}
-    for number in db.session.scalars(select(Number).where(Number.job_id == job.id, Number.no.in_(first))):
-        found.setdefault(number.attempt or 0, []).append(number)
+    for some in (
+        (among(Number.outcome, (Outcome.FAILED,)),),
+        (Number.outcome != Outcome.FAILED, Number.no <= LOOKED_AT),
+    ):
+        ranked = select(Number.no, place).where(*written, *some).subquery()
+        first = select(ranked.c.no).where(ranked.c.place <= each)
+        for number in db.session.scalars(select(Number).where(Number.job_id == job.id, Number.no.in_(first))):
+            of_attempt = found.setdefault(number.attempt or 0, [])
+            if len(of_attempt) < each:
+                of_attempt.append(number)
     return found
 
 
@@ -259,7 +257,7 @@ def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
     rows = func.sum(Number.cells)
     grouped = (
         select(Number.reason, rows)
-        .where(Number.job_id == job.id, Number.outcome == Outcome.FAILED)
+        .where(Number.job_id == job.id, among(Number.outcome, (Outcome.FAILED,)))
         .group_by(Number.reason)
         .order_by(rows.desc(), Number.reason)
     )

@@ -124,7 +124,7 @@ def take(
     """
     renew(holding, now, lease_seconds)
     job = db.session.execute(
-        select(ScrapingJob.next_no, ScrapingJob.paused_at, ScrapingJob.not_before)
+        select(ScrapingJob.next_no, ScrapingJob.pause_after, ScrapingJob.paused_at, ScrapingJob.not_before)
         .where(*holding.fence_of_job)
         .with_for_update(key_share=True)
     ).one_or_none()
@@ -133,16 +133,19 @@ def take(
         raise AttemptTaken
     if job.paused_at is not None or job.not_before is not None:
         return None
-    if job.next_no is not None and (taken := _take_fresh(holding, job.next_no, size)):
+    if job.next_no is not None and (taken := _take_fresh(holding, job.next_no, size, job.pause_after)):
         return taken
     return _take_left(holding, suspects=suspects)
 
 
-def _take_fresh(holding: Holding, next_no: int | None, size: int | None) -> Taken | None:
-    """Take the next numbers that nobody has had, and set suspects before them aside."""
+def _take_fresh(holding: Holding, next_no: int | None, size: int | None, last_no: int | None) -> Taken | None:
+    """Take the next numbers that nobody has had, up to the one after which the job pauses, and set suspects before them
+    aside."""
     taken = None
+    if last_no is not None and next_no is not None and next_no > last_no:
+        return None
     while next_no is not None and taken is None:
-        waiting = ledger.waiting(holding.job_id, next_no, most=None if size is None else size + 1)
+        waiting = ledger.waiting(holding.job_id, next_no, last_no, None if size is None else size + 1)
         suspicion = next((number.suspicion for number in waiting.values()), 0) if size is not None else 0
         alike = waiting if size is None else _alike(waiting, suspicion, size)
         next_no = next((number.no for e164, number in waiting.items() if e164 not in alike), None)
@@ -150,6 +153,8 @@ def _take_fresh(holding: Holding, next_no: int | None, size: int | None) -> Take
             nos = [number.no for number in alike.values()]
             _add_share(holding, nos[0], nos[-1], suspicion, holder=None if suspicion else holding.token)
             taken = None if suspicion else Taken(nos[0], alike, next_no is not None)
+    if next_no is None and last_no is not None:
+        next_no = next((number.no for number in ledger.waiting(holding.job_id, last_no + 1, most=1).values()), None)
     changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(next_no=next_no))
     return taken
 
@@ -261,8 +266,20 @@ def count_holders(job_id: int, attempt: int) -> int:
 
 def anything_left(job_id: int, attempt: int) -> bool:
     """Whether the attempt has numbers that no worker has now."""
-    job = (ScrapingJob.id == job_id, ScrapingJob.attempt == attempt, or_(ScrapingJob.next_no.is_not(None), has_left()))
+    job = (ScrapingJob.id == job_id, ScrapingJob.attempt == attempt, or_(_has_fresh(), has_left()))
     return db.session.scalar(select(ScrapingJob.id).where(*job)) is not None
+
+
+def pauses_here(job_id: int, attempt: int) -> bool:
+    """Whether the attempt has had all numbers up to the one after which the job pauses, and others are left."""
+    beyond = ScrapingJob.next_no > ScrapingJob.pause_after
+    return db.session.scalar(select(ScrapingJob.id).where(*ScrapingJob.held_by(job_id, attempt), beyond)) is not None
+
+
+def _has_fresh() -> ColumnElement[bool]:
+    """Whether, as SQL, a job's attempt has numbers to look up now that no worker has had."""
+    within = or_(ScrapingJob.pause_after.is_(None), ScrapingJob.next_no <= ScrapingJob.pause_after)
+    return and_(ScrapingJob.next_no.is_not(None), within)
 
 
 def has_left() -> ColumnElement[bool]:
@@ -280,7 +297,8 @@ def may_be_joined(now: datetime) -> tuple[ColumnElement[bool], ...]:
         ScrapingJob.not_before.is_(None),
         ScrapingJob.deleted_at.is_(None),
         exists().where(alive).correlate(ScrapingJob),
-        or_(ScrapingJob.next_no.is_not(None), has_left()),
+        or_(_has_fresh(), has_left()),
+        ScrapingJob.is_open(),
     )
 
 

@@ -7,7 +7,7 @@ source, and no retry is used. With Redis away, busy workers finish their attempt
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from portal import audit
 from portal.causes import SHARED, CauseCode
@@ -61,6 +61,9 @@ def resume_source(name: str, actor: str, now: datetime) -> bool:
 
 def _release_jobs(name: str, now: datetime) -> None:
     """Make the source's waiting jobs due; the scheduler pushes them within a second."""
-    waiting = (ScrapingJob.source == name, ScrapingJob.status.in_(WAITING), ScrapingJob.deleted_at.is_(None))
+    waiting = (
+        ScrapingJob.source == name, ScrapingJob.status.in_(WAITING), ScrapingJob.deleted_at.is_(None),
+        func.coalesce(ScrapingJob.wait_cause, "") != CauseCode.STARTS_LATER,
+    )  # fmt: skip
     freed = {"not_before": now, "wait_cause": None, "waits_since": None, "enqueued_at": None, "updated_at": now}
     changed_rows(update(ScrapingJob).where(*waiting).values(**freed))

@@ -6,7 +6,7 @@ The check page and the front page use it, as other pages use `queries`. It must 
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 
 from portal.database import db
 from portal.documents import corrections
@@ -17,7 +17,6 @@ from portal.jobs.dispatch import push_document
 from portal.jobs.erasure import delete_file
 from portal.jobs.models import ScrapingJob
 
-UNSTARTED_SHOWN = 20
 EARLIER_SHOWN = 3
 
 
@@ -37,11 +36,9 @@ def store_upload(
     return document
 
 
-def unstarted_documents(user_id: int) -> list[Document]:
-    """Return the person's documents that have no job, newest first."""
-    started = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.total_numbers > 0)
-    mine = (Document.user_id == user_id, Document.deleted_at.is_(None), ~started)
-    return list(db.session.scalars(select(Document).where(*mine).order_by(Document.id.desc()).limit(UNSTARTED_SHOWN)))
+def not_started(user_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of the person's documents that have no job, which have a small index."""
+    return Document.user_id == user_id, Document.deleted_at.is_(None), Document.first_job_at.is_(None)
 
 
 def jobs_of(document_id: int) -> list[ScrapingJob]:
@@ -88,13 +85,15 @@ def job_started_since(document: Document, seen: int | None) -> ScrapingJob | Non
     return next(iter(jobs_of(document.id)), None)
 
 
-def discard(document_id: int, now: datetime, storage: Storage) -> bool:
-    """Delete a document without a job, with its file. False when it has a job or is already deleted. Commits."""
+def discard(document_id: int, now: datetime, storage: Storage, *, in_trash: bool = False) -> bool:
+    """Delete a document without a job, with its file: one that is there, or one in the trash. False when it has a job
+    or is already deleted. Commits."""
     # Locked first: an UPDATE alone would not see the job of somebody who is confirming right now.
     db.session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
     in_use = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.deleted_at.is_(None))
-    unused = (Document.id == document_id, Document.deleted_at.is_(None), ~in_use)
-    gone = update(Document).where(*unused).values(deleted_at=now, sheets=[], checks={}).returning(Document.storage_key)
+    there = Document.purge_at.is_not(None) if in_trash else Document.deleted_at.is_(None)
+    gone = update(Document).where(Document.id == document_id, there, ~in_use).returning(Document.storage_key)
+    gone = gone.values(deleted_at=now, purge_at=None, sheets=[], checks={}, note="", labels=[], search_text="")
     key = db.session.scalar(gone, execution_options={"synchronize_session": False})
     if key is not None:
         corrections.erase(document_id)

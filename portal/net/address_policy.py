@@ -99,6 +99,20 @@ class AddressPolicy:
         if scheme == "http" and self._https_only and not self.allowed_address(host, port).private:
             raise AddressRefused(AddressRefusal.SCHEME, scheme)
 
+    def goes_by_proxy(self, url: str) -> bool:
+        """Judge an address that a proxy is to reach; return whether it is: an opened network is reached directly.
+
+        A name that is not known here may be known to the proxy, as in networks whose names are all their own. Raises
+        AddressRefused.
+        """
+        _, host, port = self._parts(url)
+        try:
+            return not self.allowed_address(host, port).private
+        except requests.ConnectionError:
+            if port not in self._ports:
+                raise AddressRefused(AddressRefusal.PORT, str(port)) from None
+            return True
+
     @staticmethod
     def _parts(url: str) -> tuple[str, str, int]:
         try:

@@ -5,6 +5,8 @@ differently the second time (DNS rebinding) gains nothing. Every redirect is che
 requests-hardened, which pins but checks the first address only, and knows no ports, pool sizes or networks that an
 operator opened. It must not know what is fetched, or why.
 
+With a proxy, the name is judged here and then resolved again by the proxy, which has to have the same rules.
+
 Where its promise ends: the owner of a public address still decides what it answers. Limits on size and time are up to
 the caller.
 """
@@ -37,6 +39,18 @@ class PinnedAdapter(IPFilterAdapter):
         self.init_poolmanager(pool_size, pool_size)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        request.by_proxy = bool(proxies)  # type: ignore[attr-defined]
+        return super().get_connection_with_tls_context(request, verify, proxies, cert)
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        """The connections through a proxy, within the same deadlines."""
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> Any:
@@ -47,6 +61,8 @@ class PinnedAdapter(IPFilterAdapter):
         host, port = str(host_params["host"] or ""), host_params["port"]
         if not host:
             raise requests.exceptions.InvalidURL("the address has no host")
+        if getattr(request, "by_proxy", False):  # judged by `GuardedSession.send`
+            return host_params, pool_kwargs
         allowed = self._policy.allowed_address(host, int(port or DEFAULT_PORTS[self._scheme]))
         request.headers["Host"] = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
         if self._scheme == "https":
@@ -56,9 +72,10 @@ class PinnedAdapter(IPFilterAdapter):
 
 
 class GuardedSession(HTTPSession):
-    """A Session without cookies, proxies or settings from the environment, which connects to checked addresses only."""
+    """A Session without cookies or settings from the environment, which connects to checked addresses only: directly,
+    or through the proxy of the server's configuration."""
 
-    def __init__(self, policy: AddressPolicy, pool_size: int, redirects: int) -> None:
+    def __init__(self, policy: AddressPolicy, pool_size: int, redirects: int, proxy: str = "") -> None:
         super().__init__(
             Config(
                 ip_filter_enable=False,  # ours is mounted below
@@ -67,7 +84,7 @@ class GuardedSession(HTTPSession):
                 default_timeout=TIMEOUT_SECONDS,
             )
         )
-        self._policy = policy
+        self._policy, self._proxy = policy, proxy
         self.trust_env = False  # a proxy would resolve the name itself
         self.max_redirects = max(redirects, 1)
         self.cookies.set_policy(
@@ -79,7 +96,8 @@ class GuardedSession(HTTPSession):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Check the address, then send. Raises AddressRefused."""
         self._policy.check(str(request.url))
-        kwargs["proxies"] = {}
+        by_proxy = bool(self._proxy) and self._policy.goes_by_proxy(str(request.url))
+        kwargs["proxies"] = dict.fromkeys(DEFAULT_PORTS, self._proxy) if by_proxy else {}
         try:
             return super().send(request, **kwargs)
         except requests.TooManyRedirects as error:
@@ -100,8 +118,16 @@ class GuardedSession(HTTPSession):
             raise AddressRefused(AddressRefusal.REDIRECTS, after[1])
         if after[0] not in DEFAULT_PORTS:
             return  # `send` will refuse it
-        if self._policy.allowed_address(*after[1:]).private and not self._policy.allowed_address(*before[1:]).private:
+        if self._is_private(*after[1:]) and not self._is_private(*before[1:]):
             raise AddressRefused(AddressRefusal.PRIVATE, after[1])
+
+    def _is_private(self, host: str, port: int) -> bool:
+        try:
+            return self._policy.allowed_address(host, port).private
+        except requests.ConnectionError:
+            if not self._proxy:
+                raise
+            return False  # known to the proxy alone
 
 
 def _origin(address: str) -> tuple[str, str, int]:
@@ -111,11 +137,15 @@ def _origin(address: str) -> tuple[str, str, int]:
 
 
 def session(
-    allow_private: Sequence[str] = (), pool_size: int = 10, redirects: int = 0, ports: Sequence[int] = ()
+    allow_private: Sequence[str] = (),
+    pool_size: int = 10,
+    redirects: int = 0,
+    ports: Sequence[int] = (),
+    proxy: str = "",
 ) -> GuardedSession:
     """Return a session that keeps `pool_size` connections and follows up to `redirects` redirects.
 
     `allow_private` are networks from the server's own settings, such as 10.1.2.0/24: never from a recipe or a form.
-    Raises ValueError for a text that is not a network.
+    `proxy`, from there too, is the way to all others. Raises ValueError for a text that is not a network.
     """
-    return GuardedSession(AddressPolicy(allow_private, ports), pool_size, redirects)
+    return GuardedSession(AddressPolicy(allow_private, ports), pool_size, redirects, proxy)

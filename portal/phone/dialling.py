@@ -203,7 +203,7 @@ def _table(country_code: int, region: str) -> tuple[re.Pattern[str] | None, _Len
         if one is not None and one.national_number_pattern:
             for length in one.possible_length or general.possible_length:
                 patterns.setdefault(length, []).append(f"(?:{one.national_number_pattern})")
-    every = re.compile(general.national_number_pattern)
+    every = re.compile(general.national_number_pattern or "")
     lengths = {length: (every, re.compile("|".join(found))) for length, found in patterns.items()
                if not general.possible_length or length in general.possible_length}  # fmt: skip
     return re.compile(metadata.leading_digits) if metadata.leading_digits else None, lengths

@@ -16,6 +16,7 @@ from typing import Any, Self
 from sqlalchemy import delete, func, select
 
 from portal import sources
+from portal.causes import CauseCode
 from portal.database import changed_rows, db, upsert
 from portal.sources.base import FINAL, Answer
 from portal.sources.models import CachedAnswer
@@ -62,7 +63,7 @@ def remember(source: str, version: str, answers: Mapping[str, Answer], now: date
             "answered_at": now,
         }
         for e164, answer in sorted(answers.items())
-        if answer.outcome in FINAL and answer.asked_at is None
+        if answer.outcome in FINAL and answer.asked_at is None and answer.reason != CauseCode.NOT_COVERED
     ]
     if kept:
         db.session.execute(upsert(CachedAnswer.__table__, ("source", "e164"), replace=REPLACED), kept)

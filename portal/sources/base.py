@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -38,14 +39,15 @@ OPEN = (Outcome.WAITING, Outcome.FAILED)
 class Answer:
     """One number's answer. `fields` has the source's field names as keys; `reason`: a `CauseCode` or a `phone.Reason`.
 
-    `asked_at` is set only for an answer from the cache: when the source was asked for it. It does not take part in
-    comparisons.
+    `asked_at` is set only for an answer from the cache: when the source was asked for it. `cost`: what this attempt's
+    requests about the number cost, in billionths of the source's currency. Neither takes part in comparisons.
     """
 
     outcome: Outcome
     fields: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
     asked_at: datetime | None = field(default=None, compare=False)
+    cost: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class SourceFacts:
     batch: int = 1  # numbers in one request
     cache_days: float = 0.0
     workers: int | None = None  # how many may look up one file's numbers at once; None: as many as are free
+    price: Decimal | None = None  # of a lookup; None: not known before, or free
+    price_per: str = "asked"  # asked | found
+    currency: str = ""  # empty: the source says nothing of money
+    countries: frozenset[str] = frozenset()  # which numbers it is asked about; empty: all
+    lines: frozenset[str] = frozenset()
     example: Callable[[str], Mapping[str, str]] | None = None  # an answer as it may look for that number; not true
 
     def seconds_for(self, numbers: int) -> float:

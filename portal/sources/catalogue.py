@@ -21,6 +21,7 @@ from redis import Redis
 from portal.causes import REFUSALS
 from portal.clock import utcnow
 from portal.sources import registry
+from portal.sources.cipher import TAKEN, Cipher
 from portal.sources.http.source import HttpSource, facts_of
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from portal.sources.recipes import folder as recipe_folder
@@ -61,6 +62,8 @@ class _State:
     secrets_file: Path | None = None
     allow_private: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    proxy: str = ""
+    cipher: Cipher | None = None  # of what all workers share
     environ: Mapping[str, str] = field(default_factory=dict)  # of the start of the process
     secrets: Mapping[str, str] = field(default_factory=dict)  # of `secrets_file`
     found: tuple[RecipeFile, ...] = ()
@@ -76,9 +79,14 @@ class _State:
     secrets_asked_at: float = 0.0
 
     @property
+    def certificate_folder(self) -> Path | None:
+        return self.secrets_file and self.secrets_file.parent / "secrets"
+
+    @property
     def all_secrets(self) -> dict[str, str]:
         """This machine's own win, and of these the file's, as it can be changed while the portal runs."""
         own = {name: value for name, value in {**self.environ, **self.secrets}.items() if value.strip()}
+        own |= recipe_folder.certificates(self.certificate_folder)
         return {**self.kept_secrets, **own}
 
 
@@ -93,18 +101,20 @@ def configure(
     allow_private: Sequence[str] = (),
     ports: Sequence[int] = (),
     secrets_file: Path | None = None,
+    keys: Sequence[str] = (),
+    proxy: str = "",
 ) -> tuple[RecipeFile, ...]:
     """Read the folder's recipes, offer the usable ones and return all. What an earlier call offered is withdrawn.
 
-    `environ` has the secrets; `secrets_file`, if given, has more of them. `allow_private` and `ports` are what the
-    server's configuration opens to sources.
+    `environ` has the secrets; `secrets_file`, if given, has more of them; `keys` encrypt what sources give for a while.
+    `allow_private` and `ports` are what the server's configuration opens to sources, and `proxy` is their way out.
     """
     global _state
     with _lock:
         for earlier in _state.found:
             if earlier.usable:
                 registry.unregister(earlier.name)
-        _state = _State(redis, folder, secrets_file, tuple(allow_private), tuple(ports), environ)
+        _state = _State(redis, folder, secrets_file, tuple(allow_private), tuple(ports), proxy, _cipher(keys), environ)
         _read(_stamp())
         _state.checked_at = time.monotonic()
     return _state.found
@@ -168,7 +178,7 @@ def make(recipe: Recipe, **parts: object) -> HttpSource:
     """A recipe's source with the configuration of this process. `parts` are more arguments for HttpSource."""
     return HttpSource(
         recipe, _state.all_secrets, _state.redis, _state.allow_private, _state.ports,
-        **{"present_secrets": present_secrets, **parts},  # type: ignore[arg-type]
+        **{"present_secrets": present_secrets, "cipher": _state.cipher, "proxy": _state.proxy, **parts},  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -205,6 +215,8 @@ def without_secrets(text: str) -> str:
 
 def _stamp() -> Stamp:
     more = [_state.secrets_file] if _state.secrets_file else []
+    if (folder := _state.certificate_folder) and folder.is_dir():
+        more += folder.glob("*.pem")
     return recipe_folder.stamp(_state.folder, *more) if _state.folder else ()
 
 
@@ -319,6 +331,10 @@ def _secrets() -> Mapping[str, str]:
     except (OSError, ValueError):
         log.warning("the file of secrets cannot be read; those known go on", file=str(_state.secrets_file))
         return _state.secrets
+
+
+def _cipher(keys: Sequence[str]) -> Cipher | None:
+    return Cipher(keys, TAKEN) if keys else None
 
 
 def _maker(recipe: Recipe) -> registry.Maker:

@@ -33,16 +33,21 @@ SPANISH_LINE_TYPES = ("internet_access", "m2m", "commercial")
 _PLACE = {"ES": ("Madrid", "Movistar")}  # a province and an operator, as an example
 
 
-def example_of(e164: str) -> dict[str, str]:
-    """An answer as it may look for this number: its line type and country, with a made-up province or operator."""
+def country_and_line(e164: str) -> tuple[str, str]:
+    """The country of a number, such as ES, and its line type; each empty where nobody knows it."""
     try:
         number = parse(e164, None)
     except NumberParseException:
-        return {}
+        return "", ""
     spanish = spanish_range(number)
     kind = PhoneNumberType.to_string(number_type(number)).lower()
     line_type = spanish.line_type if spanish else LINE_TYPES.get(kind, "")
-    country = "ES" if spanish else region_code_for_number(number) or ""
+    return "ES" if spanish else region_code_for_number(number) or "", line_type
+
+
+def example_of(e164: str) -> dict[str, str]:
+    """An answer as it may look for this number: its line type and country, with a made-up province or operator."""
+    country, line_type = country_and_line(e164)
     province, operator = _PLACE.get(country, ("", ""))
     fields = {
         "line_type": line_type,

@@ -5,27 +5,22 @@ nobody who can write to the table can give one secret another's name. They can b
 command shows one again. A secret in the environment or in a machine's `secrets.env` wins over one that is kept here.
 """
 
-import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import String, Text, delete, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal import audit
 from portal.database import READ_ONLY, Model, UtcDateTime, changed_rows, db, reading, upsert
+from portal.sources.cipher import Cipher
 from portal.sources.recipe_store import RecipeStore
 
 log = structlog.get_logger(__name__)
 
-PURPOSE = b"masterfilter: secrets of sources"  # keys derived for another purpose cannot read them
 LONGEST_NAME, LONGEST_VALUE = 100, 10_000  # characters
 
 
@@ -48,25 +43,6 @@ class KeptFacts:
     set_at: datetime
     set_by: str
     is_readable: bool
-
-
-class Cipher:
-    """Encrypts under the last of the keys and reads what was encrypted under any of them, as SIGNING_KEYS has them."""
-
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._fernet = MultiFernet([Fernet(_derived(key)) for key in reversed(keys)])
-
-    def encrypt(self, name: str, value: str) -> str:
-        """Return the token of a secret."""
-        return self._fernet.encrypt(json.dumps([name, value]).encode()).decode()
-
-    def decrypt(self, name: str, token: str) -> str | None:
-        """Return the value; None when it was encrypted under another key, or for another name."""
-        try:
-            named, value = json.loads(self._fernet.decrypt(token.encode()))
-        except InvalidToken:
-            return None
-        return str(value) if named == name else None
 
 
 class SecretStore(RecipeStore):
@@ -129,7 +105,3 @@ def encrypt_again(keys: Sequence[str]) -> tuple[int, list[str]]:
             done += 1
     db.session.commit()
     return done, unreadable
-
-
-def _derived(key: str) -> bytes:
-    return base64.urlsafe_b64encode(HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(key.encode()))

@@ -77,7 +77,7 @@ def _read(recipe: Recipe, number: str, response: SourceResponse) -> ReadAnswer:
             content: Any = None
             if verdict == Verdict.OK:
                 items = items_in(recipe.batch.items, response.content)
-                item_of, _ = by_number(items if isinstance(items, list) else [], recipe.batch.key, [number])
+                item_of, _ = by_number(items if isinstance(items, list) else [], recipe.batch, [number])
                 if number not in item_of and isinstance(items, list) and recipe.batch.missing in MISSING:
                     return ReadAnswer(OUTCOMES[MISSING[recipe.batch.missing]])
                 if number not in item_of:

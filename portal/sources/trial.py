@@ -5,7 +5,7 @@ Takes little more than TRY_SECONDS, whatever the recipe allows, as a person is w
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -15,8 +15,9 @@ from portal.sources import catalogue, registry
 from portal.sources.base import Answer, NoTickets, Outcome, SourceBusy, SourceStopped
 from portal.sources.http.client import NoResponse, SourceClient
 from portal.sources.http.response import SourceResponse
+from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Recipe, Request
-from portal.sources.recipes.placeholders import FilledRequest, masked
+from portal.sources.recipes.placeholders import masked
 
 SHOWN_CHARACTERS = 4000
 TRY_SECONDS = 20.0
@@ -51,19 +52,20 @@ class Trial:
 
 
 class _RecordingClient(SourceClient):
-    """Sends through another client and records each exchange."""
+    """Sends through another client and records each exchange: the request, its response or None, and the seconds."""
 
-    def __init__(self, client: SourceClient, trial: Trial) -> None:
-        self._client, self._trial = client, trial
+    def __init__(self, client: SourceClient) -> None:
+        self._client = client
+        self.exchanges: list[tuple[FilledRequest, SourceResponse | None, float]] = []
 
     def send(self, filled: FilledRequest, request: Request) -> SourceResponse:
         started = time.monotonic()
         try:
             response = self._client.send(filled, request)
         except NoResponse:
-            self._trial.exchanges.append(_shown(filled, None, time.monotonic() - started))
+            self.exchanges.append((filled, None, time.monotonic() - started))
             raise
-        self._trial.exchanges.append(_shown(filled, response, time.monotonic() - started))
+        self.exchanges.append((filled, response, time.monotonic() - started))
         return response
 
 
@@ -81,7 +83,13 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
     """Look up one number (E.164), within the source's rate limit and through its breaker."""
     trial = Trial(number)
     source = catalogue.make(_with_time_limit(recipe, seconds))
-    source.wrap_client(lambda client: _RecordingClient(client, trial))
+    recorders: list[_RecordingClient] = []
+
+    def record(client: SourceClient) -> SourceClient:
+        recorders.append(_RecordingClient(client))
+        return recorders[0]
+
+    source.wrap_client(record)
     until = time.monotonic() + seconds
     session = source.open_session(lambda: time.monotonic() > until, NoTickets())
     try:
@@ -91,7 +99,9 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
         trial.reason = trial.answer.reason
     except (SourceBusy, SourceStopped) as error:
         trial.reason = error.reason
-        trial.held = isinstance(error, SourceBusy) and not trial.exchanges
+        trial.held = isinstance(error, SourceBusy) and not recorders[0].exchanges
+    # Masked at the end: a token that the source gave is known only after the exchange in which it did.
+    trial.exchanges = [_shown(*one, session.samples.masks) for one in recorders[0].exchanges]
     trial.why = next((sample.why for sample in session.samples.since(0)), "")
     trial.late = time.monotonic() > until
     return trial
@@ -133,12 +143,15 @@ def _with_time_limit(recipe: Recipe, seconds: float) -> Recipe:
     if batch is not None:
         poll = batch.poll and replace(batch.poll, limit_seconds=min(batch.poll.limit_seconds, seconds))
         batch = replace(batch, request=limited(batch.request), poll=poll)
-    return replace(recipe, request=limited(recipe.request), batch=batch)
+    before = tuple(replace(one, request=limited(one.request)) for one in recipe.before)
+    return replace(recipe, request=limited(recipe.request), batch=batch, before=before)
 
 
-def _shown(filled: FilledRequest, response: SourceResponse | None, seconds: float) -> ShownExchange:
+def _shown(
+    filled: FilledRequest, response: SourceResponse | None, seconds: float, masks: Sequence[str]
+) -> ShownExchange:
     def hide(text: str) -> str:
-        return masked(text, filled.secrets)
+        return masked(text, {*filled.secrets, *masks})
 
     return ShownExchange(
         method=filled.method,

@@ -29,7 +29,11 @@ __all__ = [
 ]
 
 View = TypeVar("View", bound=Callable[..., Any])
-READ_FIRST = ("documents.start", "columns.change")  # read a whole file before they write, in transactions of their own
+READ_FIRST = (
+    "documents.start",
+    "several.start",
+    "columns.change",
+)  # read a whole file before they write, in transactions of their own
 YEAR_SECONDS = 365 * 24 * 3600
 DEVICE_COOKIE = "device"
 LONGEST_NEXT = 2000  # characters; a proxy refuses longer addresses

@@ -26,6 +26,7 @@ from portal.web import guess_words
 from portal.web.countries import country_name, country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
 from portal.web.returned_download import returned_download
+from portal.web.start_options import FIRST_NUMBERS, earliest_start
 from portal.web.text_reading import text_reading_of
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
@@ -51,7 +52,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
     if document.state == Reading.READY:
         kept = recalled(document, current_app.extensions["storage"], fields, document.user_id)
         if kept:
-            known = {"source": kept.source} if kept.source in sources.names() else {}
+            known = {"source": kept.source} if kept.source in sources.names() and not fields.get("source") else {}
             fields = MultiDict({**fields.to_dict(flat=False), **kept.choice.fields(), **known})
         page["remembered"] = bool(kept)
         try:
@@ -71,6 +72,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
             page |= _chosen(document, look, fields, remembered=bool(kept))
             page["returned"] = returned_download(document) if page["mine"] else None
             page["source_in_trouble"] = is_in_trouble(page["source"], now)
+            page |= {"first_numbers": FIRST_NUMBERS, "earliest_start": fields.get("start_at") or earliest_start(now)}
             page["text_reading"] = text_reading_of(document, {})
     return page
 

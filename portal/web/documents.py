@@ -17,22 +17,23 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user, login_required
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from portal import sources
 from portal.clock import utcnow
 from portal.documents import words as document_words
 from portal.documents.example import example_workbook
-from portal.documents.models import Document
-from portal.documents.upload import UploadRefusal, UploadRefused
+from portal.documents.models import Document, Reading
+from portal.documents.upload import UploadRefusal, UploadRefused, clean_name
 from portal.jobs import commands, queries, uploads
-from portal.jobs.quotas import quota_of, uploads_spent
+from portal.jobs.files import trash
+from portal.jobs.quotas import uploads_spent
 from portal.jobs.words.statuses import cannot_start_words
-from portal.sources.words import source_title
 from portal.web import check_page
 from portal.web.access import unauthorized, wants_fragment
 from portal.web.errors import drain_request
+from portal.web.home import files_list, flash_deleted, home
+from portal.web.start_options import StartRefused, read_start
 
 blueprint = Blueprint("documents", __name__)
 MB = 1024 * 1024
@@ -41,25 +42,35 @@ MB = 1024 * 1024
 @blueprint.get("/")
 @login_required
 def index() -> ResponseReturnValue:
-    """The upload form, the files not started yet, and the person's jobs, filtered by the query string."""
-    return jobs_list() if wants_fragment() else home()
+    """The upload form and the person's files, filtered by the query string."""
+    return files_list() if wants_fragment() else home()
 
 
 @blueprint.post("/documents")
 @login_required
 def upload() -> ResponseReturnValue:
-    """Receive a file and redirect to its check page; problems are shown on the same page."""
-    file = request.files.get("file")
+    """Receive a file, or several, and redirect to its check page, or to the page with a card for each; problems are
+    shown on the same page."""
+    files: list[FileStorage | None] = [*request.files.getlist("file")] or [None]
     limit = current_app.config["MAX_UPLOAD_MB"] * MB
-    if uploads_spent(current_user.id, utcnow()):
-        return _refused_with(cannot_start_words("files_spent"))
-    try:
-        document = uploads.store_upload(
-            file.stream if file else None, file.filename if file else None, current_user.id, _storage(), limit, utcnow()
-        )
-    except UploadRefused as error:
-        return _refused(error.refusal)
-    address = url_for("documents.show", document_id=document.id)
+    stored: list[int] = []
+    refused: list[str] = []
+    for file in files:
+        if uploads_spent(current_user.id, utcnow()):
+            refused.append(cannot_start_words("files_spent"))
+            break
+        stream, name = (file.stream, file.filename) if file else (None, None)
+        try:
+            stored.append(uploads.store_upload(stream, name, current_user.id, _storage(), limit, utcnow()).id)
+        except UploadRefused as error:
+            sentence = refusal_words(error.refusal)
+            refused.append(f"{clean_name(file.filename)}: {sentence}" if file and len(files) > 1 else sentence)
+    if not stored:
+        return _refused_with(" ".join(refused))
+    for sentence in refused:
+        flash(sentence, "bad")
+    several = url_for("several.check", ids=",".join(map(str, stored)))
+    address = url_for("documents.show", document_id=stored[0]) if len(stored) == 1 else several
     if request.headers.get("HX-Request") == "true":
         return Response(headers={"HX-Redirect": address})
     return redirect(address, 303)
@@ -69,13 +80,22 @@ def upload() -> ResponseReturnValue:
 def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
     """The request was so large that Flask did not even parse it."""
     drain_request()
-    return _refused(UploadRefusal.TOO_LARGE) if current_user.is_authenticated else unauthorized()
+    return _refused_with(refusal_words(UploadRefusal.TOO_LARGE)) if current_user.is_authenticated else unauthorized()
 
 
 @blueprint.get("/example.xlsx")
 @login_required
 def example() -> ResponseReturnValue:
     """A small file for trying the portal."""
+    name, content = example_file()
+    answer = make_response(content)
+    answer.mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    answer.headers["Content-Disposition"] = f"attachment; filename={name}"
+    return answer
+
+
+def example_file() -> tuple[str, bytes]:
+    """The name and the content of the example, in the reader's language."""
     head = [gettext("Name"), gettext("Phone"), gettext("Note")]
     rows = [
         ["Ana", "612 345 678", gettext("A mobile")],
@@ -86,11 +106,8 @@ def example() -> ResponseReturnValue:
         ["Sam", "555", gettext("Too short: you will see the reason")],
         ["Leo", "", gettext("Blank: left as it is")],
     ]
-    answer = make_response(example_workbook(gettext("Contacts"), head, rows))
-    answer.mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     name = gettext("example")
-    answer.headers["Content-Disposition"] = f"attachment; filename={name}.xlsx"
-    return answer
+    return f"{name}.xlsx", example_workbook(gettext("Contacts"), head, rows)
 
 
 @blueprint.get("/documents/<id:document_id>")
@@ -110,20 +127,30 @@ def show(document_id: int) -> ResponseReturnValue:
 @login_required
 def live(document_id: int) -> ResponseReturnValue:
     """The check page once something changed; 204 while the page is up to date."""
-    page = _check(_document(document_id), MultiDict())
+    page = _check(_document(document_id), MultiDict({"source": request.args.get("source", "")}))
     if request.args.get("v") == page["version"]:
         return "", 204
     return render_template("documents/_live.html", **page)
 
 
+@blueprint.get("/documents/<id:document_id>/row")
+@login_required
+def row(document_id: int) -> ResponseReturnValue:
+    """The document as a row of the list; 204 while it is being read."""
+    document = _document(document_id)
+    if document.state == Reading.READING:
+        return "", 204
+    return render_template("documents/_row.html", document=document)
+
+
 @blueprint.post("/documents/<id:document_id>/delete")
 @login_required
 def delete(document_id: int) -> ResponseReturnValue:
-    """Remove a document that has not been started."""
+    """Move a document that has not been started to the trash."""
     document = _own_document(document_id)
     name = document.file_name
-    if uploads.discard(document.id, utcnow(), _storage()):
-        flash(gettext("%(name)s was removed.", name=name), "ok")
+    if trash.put_document(document.id, utcnow()):
+        flash_deleted([name], [f"document-{document_id}"])
     else:
         flash(
             gettext(
@@ -145,13 +172,20 @@ def start(document_id: int) -> ResponseReturnValue:
         return render_template("documents/check.html", **page), 422
     if "recount" in request.form or page["look"].picked.sheet_changed:
         return redirect(url_for("documents.show", document_id=document.id, **page["fields"]), 303)
+    try:
+        options = read_start(request.form, utcnow())
+    except StartRefused as error:
+        page["problems"] = [str(error)]
+        return render_template("documents/check.html", **page), 422
     begun = request.form.get("begun", type=int)
     job = uploads.job_started_since(document, begun)
     if job is None:
         try:
+            look = page["look"]
             job = commands.start(
-                document, page["look"].picked.choice, page["source"], current_user, utcnow(), begun=begun
-            )
+                document, look.picked.choice, page["source"], current_user, utcnow(), begun=begun, found=look.figures,
+                first=options.first, start_at=options.at,
+            )  # fmt: skip
         except commands.CannotStart as error:
             page["problems"] = [cannot_start_words(error.code)]
             return render_template("documents/check.html", **page), 422
@@ -172,34 +206,8 @@ def _own_document(document_id: int) -> Document:
     return document if document.user_id == current_user.id else abort(404)
 
 
-def _jobs() -> dict[str, Any]:
-    """The person's jobs, filtered by the query string."""
-    status, q = request.args.get("status", ""), request.args.get("q", "").strip()[:200]
-    found = queries.list_jobs(current_user, status=status, q=q, page=request.args.get("page", 1, type=int))
-    status = status if status in found.counts and status != "all" else ""
-    return {"found": found, "status": status, "q": q, "statuses": [word for word in found.counts if word != "all"]}
-
-
-def jobs_list() -> str:
-    """The person's jobs under the filters of the query string, as they are on the home page."""
-    return render_template("documents/_jobs.html", **_jobs())
-
-
-def home(problem: str = "", **refused: str) -> ResponseReturnValue:
-    """The home page; with what was wrong with a form, and what was in it, as a refusal."""
-    status = 422 if problem or refused else 200
-    page = _jobs() | refused | {"number_sources": [(name, source_title(name)) for name in _sources()]}
-    unstarted = uploads.unstarted_documents(current_user.id)
-    new_here = not (page["found"].counts["all"] or unstarted or page["q"])
-    limits = {"rows": quota_of(current_user.id, utcnow()).rows, "megabytes": current_app.config["MAX_UPLOAD_MB"]}
-    text = render_template(
-        "documents/home.html", problem=problem, unstarted=unstarted, new_here=new_here, **limits, **page
-    )
-    return text, status
-
-
-def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
-    """Show what was wrong with an upload: as a fragment for the script, else on the same page."""
+def refusal_words(refusal: UploadRefusal) -> str:
+    """What was wrong with an upload, and what to do about it."""
     sentences = {
         UploadRefusal.NO_FILE: gettext("Choose a file first: the spreadsheet with your numbers."),
         UploadRefusal.TOO_LARGE: gettext(
@@ -214,18 +222,14 @@ def _refused(refusal: UploadRefusal) -> ResponseReturnValue:
             "Ask an administrator to free some, and try again."
         ),
     }
-    return _refused_with(sentences.get(refusal) or document_words.problem_words(refusal.value))
+    return sentences.get(refusal) or document_words.problem_words(refusal.value)
 
 
 def _refused_with(sentence: str) -> ResponseReturnValue:
+    """Show what was wrong with an upload: as a fragment for the script, else on the same page."""
     if request.headers.get("HX-Request") == "true":
         return render_template("documents/_problem.html", problem=sentence), 422
     return home(sentence)
-
-
-def _sources() -> list[str]:
-    """The names of the sources, the portal's own choice first."""
-    return sorted(sources.names(), key=lambda name: name != current_app.config["DEFAULT_SOURCE"])
 
 
 def _check(document: Document, fields: MultiDict[str, str]) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from portal.clock import utcnow
 from portal.config import MAX_RETRIES, MAX_TIMEOUT_MINUTES
 from portal.jobs import commands, queries
 from portal.jobs.core import derived
+from portal.jobs.files import trash
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import status_words
 from portal.web import job_page
-from portal.web.access import admin_required, login_required, wants_fragment
+from portal.web.access import admin_required, login_required, safe_next, wants_fragment
+from portal.web.home import flash_deleted
 from portal.web.jobs import visible_job
 from portal.web.request_fields import reason, whole
 
@@ -119,19 +121,25 @@ def resume(job: ScrapingJob) -> str | None:
 def ask_delete(job_id: int) -> str:
     """The confirmation page: what is deleted, and the button that does it."""
     job = visible_job(job_id)
-    return render_template("jobs/delete.html", job=job, moving=derived.is_unfinished(job))
+    return render_template("jobs/delete.html", job=job, moving=derived.is_unfinished(job), days=trash.KEPT.days)
 
 
 @blueprint.post("/jobs/<id:job_id>/delete")
 @login_required
 def delete(job_id: int) -> Response:
-    """Delete the job with its rows. Its page is gone then, so this redirects to the list."""
+    """Move the job to the trash, or with `now` delete it for good. Its page is gone then, so this redirects to the
+    list."""
     job = visible_job(job_id)
     name = job.file_name
-    if commands.delete(job_id, current_user.email, utcnow(), current_app.extensions["storage"]) is None:
-        return already_changed(job_id)
-    flash(gettext("%(name)s was deleted.", name=name), "ok")
-    return make_response(redirect("/", 303))
+    if "now" in request.form:
+        if commands.delete(job_id, current_user.email, utcnow(), current_app.extensions["storage"]) is None:
+            return already_changed(job_id)
+        flash(gettext("%(name)s was deleted permanently.", name=name), "ok")
+    else:
+        if trash.put_job(job_id, current_user.email, utcnow()) is None:
+            return already_changed(job_id)
+        flash_deleted([name], [f"job-{job_id}"])
+    return make_response(redirect(safe_next(request.form.get("next")), 303))
 
 
 @blueprint.post("/jobs/<id:job_id>/time-out")

@@ -3,6 +3,7 @@ it is open. Read-only: it uses `queries` and words.
 """
 
 import secrets
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,26 +16,30 @@ from portal import sources
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import fix_words
-from portal.jobs import corrections, queries, shares, turns
+from portal.jobs import corrections, queries, repeats, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.core.job_tables import CellAnswer
+from portal.jobs.core.repeat_rule import LAST_DAY
+from portal.jobs.core.status import Status
 from portal.jobs.export import (
+    Group,
     comes_back_as_it_was,
-    groups_of,
     loss_words,
     own_format,
     own_names,
 )
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
-from portal.jobs.words.statuses import reason_words
+from portal.jobs.result.kept import open_index
+from portal.jobs.words.repeats import rule_words, weekday_words
+from portal.jobs.words.statuses import cannot_start_words, reason_words
 from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
 from portal.web import result_page
 from portal.web.request_fields import whole
+from portal.web.result_page import ALL
 
-ALL = "all"
 SEARCHES = "row_searches"
 MOST_SEARCHES = 5  # of one browser, in its cookie
 TONES = {
@@ -98,20 +103,24 @@ def _causes(job: ScrapingJob, chosen: list[str] | None) -> list[CauseChoice]:
     ]
 
 
-def row_filter_of(job: ScrapingJob) -> dict[str, Any]:
-    """The row filter from the request. By default all rows, or those without an answer if an ended job has any."""
+def row_filter_of(job: ScrapingJob, find: str | None = None) -> dict[str, Any]:
+    """The row filter from the request, with `find` instead of its key of a search. By default all rows, or those
+    without an answer if an ended job has any."""
     outcome = request.values.get("outcome", "")
     if outcome not in (*Outcome, ALL):
         bad_first = job.failed_count and not derived.is_unfinished(job)
         outcome = Outcome.FAILED.value if bad_first else ALL
-    after = max(0, request.values.get("after", default=0, type=whole))
-    find = request.values.get("find", "")
+    page = max(1, request.values.get("page", default=1, type=whole))
+    sort = request.values.get("sort", "")
+    find = request.values.get("find", "") if find is None else find
     text = session.get(SEARCHES, {}).get(find, "")
+    if outcome != ALL and not derived.is_unfinished(job) and not derived.outcome_counts(job)[Outcome(outcome)]:
+        outcome = ALL  # a retry has answered them: what it found is not hidden behind the filter of what it was for
     values = result_page.values_asked(job)
     if values and outcome == Outcome.FAILED and "outcome" not in request.values:
         outcome = ALL  # only what is found has values
-    found = {"outcome": outcome, "q": text, "find": find if text else "", "after": after, "values": values}
-    return {**found, "kept": {"outcome": outcome, "find": found["find"] or None, **values}}
+    found = {"outcome": outcome, "q": text, "find": find if text else "", "page": page, "sort": sort, "values": values}
+    return {**found, "kept": {"outcome": outcome, "find": found["find"] or None, "sort": sort or None, **values}}
 
 
 def keep_search(text: str) -> str | None:
@@ -139,12 +148,12 @@ def version_of(job: ScrapingJob) -> str:
     return queries.page_version(job, now, turns.jobs_ahead(job, now))
 
 
-def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any]:
+def facts_of(job: ScrapingJob, chosen: list[str] | None = None, find: str | None = None) -> dict[str, Any]:
     """Everything that the parts of the page need. `chosen` are the reasons ticked for a retry, if any."""
     now = utcnow()
     causes = _causes(job, chosen)
     counts = derived.outcome_counts(job)
-    row_filter = row_filter_of(job)
+    row_filter = row_filter_of(job, find)
     ahead = turns.jobs_ahead(job, now)
     return {
         "job": job,
@@ -176,12 +185,28 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None) -> dict[str, Any
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
         **fixes_of(job),
+        **_repeat_facts(job),
+    }
+
+
+def _repeat_facts(job: ScrapingJob) -> dict[str, Any]:
+    """What the page shows of the job's repeat: the rule in words, and the job that it is compared with."""
+    repeat = repeats.of_job(job)
+    return {
+        "repeat": repeat,
+        "repeat_words": rule_words(repeat.rule) if repeat else "",
+        "repeat_problem": cannot_start_words(repeat.problem) if repeat and repeat.problem else "",
+        "may_repeat": job.status == Status.COMPLETED and job.user_id == current_user.id,
+        "weekdays": [(day, weekday_words(day)) for day in range(7)],
+        "last_day": LAST_DAY,
+        "before": repeats.job_before_of(job) if job.status == Status.COMPLETED else None,
     }
 
 
 def fixes_of(job: ScrapingJob) -> dict[str, Any]:
     """The cells that can be corrected, for their part of the page."""
-    found = corrections.fixes_of(job)
+    with open_index(job, current_app.extensions["storage"], make=False) or nullcontext() as index:
+        found = corrections.fixes_of(job, result_page.places_to_fix(index) if index is not None else None)
     names = own_names(job.columns, _header_of(job)) if job.more_columns else {}
     return {"fixes": found, "fix_groups": _fix_groups(found), "fix_columns": names}
 
@@ -200,34 +225,51 @@ def _fix_groups(found: corrections.Fixes | None) -> list[dict[str, Any]]:
     return groups
 
 
-def rows_of(job: ScrapingJob) -> dict[str, Any]:
-    """The filtered rows, and once the job has ended the bars and the groups that can be downloaded."""
-    row_filter = row_filter_of(job)
-    outcome = None if row_filter["outcome"] == ALL else row_filter["outcome"]
-    values = result_page.as_answered(row_filter["values"])
-    found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["after"], values=values)
-    bars = result_page.bars_of(job, row_filter["values"])
+def rows_of(job: ScrapingJob, *, now: bool = True, find: str | None = None) -> dict[str, Any]:
+    """The filtered rows, and once the job has ended the bars and the groups that can be downloaded. Without `now`, what
+    has to be prepared for them comes later: the page asks for it."""
+    row_filter = row_filter_of(job, find)
+    with open_index(job, current_app.extensions["storage"], make=now) or nullcontext() as index:
+        row_filter["sort"] = row_filter["kept"]["sort"] = result_page.sort_asked(index, row_filter["sort"])
+        if index is not None:
+            found = result_page.found_rows(job, index, row_filter)
+        else:
+            outcome = None if row_filter["outcome"] == ALL else row_filter["outcome"]
+            values = result_page.as_answered(row_filter["values"])
+            found = queries.numbers_page(job, outcome, row_filter["q"], row_filter["page"], values)
+        bars = result_page.bars_of(job, index, row_filter["values"])
+        table = result_page.table_of(job, found.rows, index, row_filter["sort"])
+        facts: dict[str, Any] = index.facts if index is not None else {"groups": (), "duplicates": 0}
     attempts = queries.attempts(job)
     kept = {(number.row_no, number.column, number.place): queries.kept_at(number, attempts) for number in found.rows}
     return {
         "numbers": found,
+        "row_filter": row_filter,
         "kept_at": {place: at for place, at in kept.items() if at},
         "column_names": own_names(job.columns, _header_of(job)) if job.more_columns else {},
-        "groups": [] if derived.is_unfinished(job) else groups_of(job),
+        "duplicates": facts["duplicates"],
+        "groups": [Group(**group) for group in facts["groups"]],
+        "preparing": index is None and not derived.is_unfinished(job),
         "bars": bars,
         "chosen_values": result_page.chosen_values(job, row_filter["values"]),
-        **result_page.table_of(job, found.rows, bars),
+        **table,
         "rows_open": any(number.outcome == Outcome.WAITING for number in found.rows),
     }
+
+
+def found_part(job: ScrapingJob, find: str | None = None) -> str:
+    """The rows and the bars under another filter, or on another page: what a link of theirs changes. `find` is the key
+    of a search that has just been kept."""
+    return render_template("jobs/_found.html", **{**facts_of(job, find=find), **rows_of(job, find=find)})
 
 
 def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | None = None) -> str:
     """The whole page. `refused` is what was typed beside cells and not kept, each with the reason."""
     chosen = request.args.getlist("reasons") if "chosen" in request.args else None
-    own: dict[str, Any] = {"duplicates": queries.duplicates(job), "refused": refused or {}}
+    own: dict[str, Any] = {"refused": refused or {}}
     if current_user.is_admin:
         own["attempt_rows"] = queries.attempt_rows(job)
-    return render_template("jobs/job.html", **facts_of(job, chosen), **rows_of(job), **own)
+    return render_template("jobs/job.html", **{**facts_of(job, chosen), **rows_of(job)}, **own)
 
 
 def expired(job: ScrapingJob) -> str:
@@ -241,14 +283,14 @@ def parts(job: ScrapingJob, toast: str = "", kind: str = "info", chosen: list[st
     long as some of these wait for an answer: a poll then carries `rows`."""
     facts = facts_of(job, chosen)
     rows = rows_of(job) if not facts["moving"] or ("rows" in request.args and shows_all(job)) else {}
-    return render_template("jobs/_parts.html", **facts, **rows, toast=toast, toast_kind=kind)
+    return render_template("jobs/_parts.html", **{**facts, **rows}, toast=toast, toast_kind=kind)
 
 
 def streamed_parts(job: ScrapingJob, facts: dict[str, Any], rows: dict[str, Any]) -> str:
     """The same for the stream, which sends the visible rows one by one while the job runs: `rows` only says then
     whether some of them wait."""
     shown = rows if not facts["moving"] else {"rows_open": rows.get("rows_open", False)}
-    return render_template("jobs/_parts.html", **facts, **shown, streamed=True)
+    return render_template("jobs/_parts.html", **{**facts, **shown}, streamed=True)
 
 
 def moved_parts(job: ScrapingJob) -> str:

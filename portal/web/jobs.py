@@ -27,7 +27,7 @@ from portal.jobs.export import (
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.web import job_page, result_page
-from portal.web.access import login_required
+from portal.web.access import login_required, wants_fragment
 from portal.web.errors import refuse
 from portal.web.locale import in_readers_language
 from portal.web.request_fields import id_list
@@ -51,7 +51,10 @@ def _unchanged() -> Response:
 def show(job_id: int) -> str:
     """The job's page, or its totals if its retention period has ended."""
     gone = queries.find_expired(current_user, job_id)
-    return job_page.expired(gone) if gone else job_page.page(visible_job(job_id))
+    if gone:
+        return job_page.expired(gone)
+    job = visible_job(job_id)
+    return job_page.found_part(job) if wants_fragment() else job_page.page(job)
 
 
 @blueprint.post("/jobs/<id:job_id>/rows")
@@ -60,9 +63,14 @@ def search_rows(job_id: int) -> Response:
     """Search the rows for a number; the address of the page that follows does not contain it."""
     job = visible_job(job_id)
     key = job_page.keep_search(request.form.get("q", ""))
-    kept: dict[str, Any] = {"outcome": request.form.get("outcome"), "find": key, **result_page.values_asked(job)}
-    there = url_for("jobs.show", job_id=job.id, **kept, _anchor="rows")
-    return make_response(redirect(there, 303))
+    sort = request.form.get("sort") or None
+    kept: dict[str, Any] = {"outcome": request.form.get("outcome"), "find": key, "sort": sort}
+    address = {"job_id": job.id, **kept, **result_page.values_asked(job), "_anchor": "rows"}
+    if not wants_fragment():
+        return make_response(redirect(url_for("jobs.show", **address), 303))
+    answer = make_response(job_page.found_part(job, find=key or ""))
+    answer.headers["HX-Push-Url"] = url_for("jobs.show", **address)
+    return answer
 
 
 @blueprint.get("/jobs/<id:job_id>/live")

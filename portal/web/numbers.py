@@ -20,7 +20,8 @@ from portal.jobs.quotas import uploads_spent
 from portal.jobs.words.statuses import cannot_start_words, summary_words
 from portal.sources.words import field_label, source_title, value_words
 from portal.web.access import wants_fragment
-from portal.web.documents import MB, home
+from portal.web.documents import MB
+from portal.web.home import home
 
 blueprint = Blueprint("numbers", __name__)
 SLOW_SECONDS = 8  # then the page says where the answer will be found

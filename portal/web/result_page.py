@@ -10,11 +10,15 @@ from flask import current_app, request
 from flask_babel import gettext
 
 from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, header_of, rows_at, text_of
-from portal.documents.storage import sheet_part
+from portal.jobs import queries
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
-from portal.jobs.export import columns_of, counts_by_value, fields_of_job, own_names
+from portal.jobs.corrections import MOST_READ, TO_FIX
+from portal.jobs.export import columns_of, fields_of_job, own_names
 from portal.jobs.models import ScrapingJob
+from portal.jobs.result.builder import NUMBER, OWN, own_columns, sheet_of
+from portal.jobs.result.index_file import STATUS, Place, ResultIndex, Wanted
+from portal.sources.base import Outcome
 from portal.sources.words import heading_of, value_words
 
 NO_VALUE = "\u2013"  # stands in an address for answers without a value
@@ -22,7 +26,10 @@ ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
 NOT_FIELDS = (
     "outcome",
     "find",
-    "after",
+    "page",
+    "sort",
+    STATUS,
+    NUMBER,
     "rows",
     "group",
     "columns",
@@ -32,7 +39,10 @@ NOT_FIELDS = (
     "v",
 )  # of addresses
 MOST_BARS = 6  # of a field, before those that are folded away
-MOST_OWN, MOST_ANSWERS = 4, 8  # columns of the table
+MOST_VALUES = 60  # of a field that tells rows apart
+MOST_ANSWERS = 8  # columns of the table
+ALL = "all"
+OUTCOMES_IN_ORDER = [outcome.value for outcome in Outcome]
 
 
 @dataclass(frozen=True)
@@ -91,17 +101,21 @@ def as_answered(asked: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((field, "" if value == NO_VALUE else value) for field, value in asked.items())
 
 
-def bars_of(job: ScrapingJob, asked: dict[str, str]) -> list[FieldBars]:
-    """The bars of each field that tells rows apart, and of those that are chosen by; none while the job runs."""
-    if derived.is_unfinished(job):
+def bars_of(job: ScrapingJob, index: ResultIndex | None, asked: dict[str, str]) -> list[FieldBars]:
+    """The bars of each field that tells rows apart, and of those that are chosen by; none without an index."""
+    if index is None:
         return []
     useful = {column.field for column in columns_of(fields_of_job(job)) if column.is_useful}
-    fields = [field for field in choosable(job) if field in useful or field in asked]
-    return [
-        FieldBars(field, heading_of(field, job.source), list(_bars(field, counted, asked)))
-        for field, counted in counts_by_value(job, fields).items()
-        if len(counted) > 1 or field in asked
-    ]
+    found = []
+    for field in choosable(job):
+        if (field not in useful and field not in asked) or field not in index.columns:
+            continue
+        counts = {value: count for value, count in (index.counts(field) or {}).items() if value is not None}
+        if not any(counts) or len(counts) > MOST_VALUES or (len(counts) == 1 and field not in asked):
+            continue
+        counted = sorted(counts.items(), key=lambda item: (not item[0], -item[1], item[0]))
+        found.append(FieldBars(field, heading_of(field, job.source), list(_bars(field, counted, asked))))
+    return found
 
 
 def _bars(field: str, counted: list[tuple[str, int]], asked: dict[str, str]) -> Iterable[ValueBar]:
@@ -128,40 +142,95 @@ def chosen_values(job: ScrapingJob, asked: dict[str, str]) -> list[ChosenValue]:
     ]
 
 
-def table_of(job: ScrapingJob, numbers: list[CellAnswer], bars: list[FieldBars]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Heading:
+    """The heading of a column by which the rows can be put in order. `sort` is what an address needs to do so; where
+    they are in its order already, the other way round."""
+
+    words: str
+    sort: str
+    order: str = ""  # as aria-sort has it
+
+
+def sort_asked(index: ResultIndex | None, text: str) -> str:
+    """The column by which the address puts the rows in order, with `-` before it for the other way round; empty for
+    one that there is not."""
+    return text if index is not None and text.removeprefix("-") in index.columns else ""
+
+
+def found_rows(job: ScrapingJob, index: ResultIndex, row_filter: dict[str, Any]) -> queries.NumbersPage:
+    """The page of rows that the address asks for; the last one for a page past the end."""
+    outcome, sort = row_filter["outcome"], row_filter["sort"]
+    values = as_answered(row_filter["values"]) + (() if outcome == ALL else ((STATUS, outcome),))
+    wanted = Wanted(values, row_filter["q"], sort.removeprefix("-"), sort.startswith("-"))
+    per_page = queries.NUMBERS_PER_PAGE
+    page = row_filter["page"]
+    found = index.find(wanted, (page - 1) * per_page, per_page, _seen)
+    if not found.positions and page > 1:
+        page = max(1, -(-found.total // per_page))
+        found = index.find(wanted, (page - 1) * per_page, per_page, _seen)
+    return queries.numbers_at(job, index.places(found.positions), page, found.total, more=found.more)
+
+
+def places_to_fix(index: ResultIndex) -> list[Place]:
+    """Where the first cells stand that can be corrected: as many of each status as a page looks through."""
+    wanted = [Wanted(((STATUS, outcome.value),)) for outcome in TO_FIX]
+    return [place for one in wanted for place in index.places(index.find(one, 0, MOST_READ).positions)]
+
+
+def _seen(column: str, value: str) -> str:
+    if column == STATUS:
+        return str(OUTCOMES_IN_ORDER.index(value))
+    return value if column.startswith(OWN) or column == NUMBER else value_words(column, value)
+
+
+def table_of(job: ScrapingJob, numbers: list[CellAnswer], index: ResultIndex | None, sort: str) -> dict[str, Any]:
     """The columns of the table beside number and status: the person's own first ones, by their position, and the
-    fields of the answers, without those that are empty throughout; and the own cells of each row."""
+    fields of the answers, without those that are empty throughout; the own cells of each row; and the headings."""
     fields = [column.field for column in columns_of(fields_of_job(job)) if column.field and column.is_useful]
-    if not derived.is_unfinished(job):
+    if index is not None:
+        fields = [field for field in fields if _has_values(index, field)]
+    elif not derived.is_unfinished(job):
         seen = {field for number in numbers for field, value in (number.answer or {}).items() if value}
-        told = {one.field for one in bars}
-        fields = [field for field in fields if field in seen or field in told]
-    own = _own_table(job, {number.row_no for number in numbers})
+        fields = [field for field in fields if field in seen]
+    fields = fields[:MOST_ANSWERS]
+    own, cells = _own_table(job, {number.row_no for number in numbers})
+    labels = {
+        **{f"{OWN}{column}": name for column, name in own.items()},
+        NUMBER: gettext("Number"), STATUS: gettext("Status"),
+        **{field: heading_of(field, job.source) for field in fields},
+    }  # fmt: skip
     return {
-        "answer_fields": [(field, heading_of(field, job.source)) for field in fields[:MOST_ANSWERS]],
-        **own,
+        "answer_fields": [(field, labels[field]) for field in fields],
+        "own_columns": own,
+        "own_cells": cells,
+        "headings": {name: _heading(name, words, sort, index) for name, words in labels.items()},
     }
 
 
-def _own_table(job: ScrapingJob, row_numbers: set[int]) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"own_columns": {}, "own_cells": {}}
-    try:
-        path = current_app.extensions["storage"].fetch(job.document.storage_key, sheet_part(job.sheet))
-        heads = header_of(path, job.header_row)
-        cells = rows_at(path, row_numbers)
-    except OSError:  # the answers are here, and they are what the page is for
-        return nothing
-    width = max((len(row) for row in cells.values()), default=0)
-    others = [column for column in range(max(len(heads), width)) if column not in job.columns]
+def _has_values(index: ResultIndex, field: str) -> bool:
+    if field not in index.columns:
+        return False
+    counts = index.counts(field)
+    return counts is None or any(counts)
+
+
+def _heading(name: str, words: str, sort: str, index: ResultIndex | None) -> Heading:
+    if index is None or name not in index.columns:
+        return Heading(words, "")
+    if sort == name:
+        return Heading(words, f"-{name}", "ascending")
+    return Heading(words, name, "descending" if sort == f"-{name}" else "")
+
+
+def _own_table(job: ScrapingJob, row_numbers: set[int]) -> tuple[dict[int, str], dict[int, dict[int, str]]]:
+    """The names of the person's own columns that are shown, and their texts in each row."""
+    sheet = sheet_of(job, current_app.extensions["storage"])
+    if sheet is None:  # the answers are here, and they are what the page is for
+        return {}, {}
+    shown = own_columns(job, sheet)
     texts = {
-        row_no: {column: text_of(row[column])[:DISPLAY_CHARACTERS] for column in others if column < len(row)}
-        for row_no, row in cells.items()
+        row_no: {column: text_of(row[column])[:DISPLAY_CHARACTERS] for column in shown if column < len(row)}
+        for row_no, row in rows_at(sheet, row_numbers).items()
     }
-    filled = [column for column in others if (column < len(heads) and heads[column]) or _is_filled(texts, column)]
-    shown = filled[:MOST_OWN]
-    names = own_names(shown, heads)
-    return {"own_columns": names, "own_cells": texts}
-
-
-def _is_filled(texts: dict[int, dict[int, str]], column: int) -> bool:
-    return any(row.get(column) for row in texts.values())
+    return own_names(shown, header_of(sheet, job.header_row)), texts

@@ -4,9 +4,20 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from babel.dates import format_skeleton
 from babel.lists import format_list
 from flask import Flask
-from flask_babel import LazyString, format_decimal, format_timedelta, get_locale, gettext, ngettext
+from flask_babel import (
+    LazyString,
+    format_date,
+    format_decimal,
+    format_time,
+    format_timedelta,
+    get_locale,
+    gettext,
+    ngettext,
+    to_user_timezone,
+)
 from flask_babel import lazy_gettext as _
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -22,8 +33,10 @@ from portal.jobs.export import group_title
 from portal.jobs.words import statuses
 from portal.sources.words import source_title, value_words
 
+QUIET = timedelta(seconds=15)
 FILTERS: dict[str, Callable[..., Any]] = {
     "status_word": statuses.status_words,
+    "badge_word": lambda job: statuses.badge_words(job, utcnow()),
     "outcome_word": statuses.outcome_words,
     "outcome_count_word": statuses.outcome_count_words,
     "explain": statuses.explain,
@@ -70,12 +83,35 @@ def ago_words(at: datetime | None, now: datetime | None = None) -> str:
     return gettext("just now") if seconds < 2 else gettext("%(span)s ago", span=span_words(seconds))
 
 
+def is_quiet(at: datetime) -> bool:
+    """Whether a moment is so long ago that a reader wonders. static/live.js has the same span."""
+    return utcnow() - at > QUIET
+
+
 def in_words(at: datetime | None, now: datetime | None = None) -> str:
     """How long it is until a moment."""
     if at is None:
         return ""
     seconds = (at - (now or utcnow())).total_seconds()
     return gettext("in a moment") if seconds < 1 else gettext("in %(span)s", span=span_words(seconds))
+
+
+def day_and_time(at: datetime | None) -> str:
+    """A moment in the reader's time zone, as people say it: today and yesterday by name, the year only when it is
+    another one."""
+    if at is None:
+        return ""
+    local, today = to_user_timezone(at), to_user_timezone(utcnow()).date()
+    time, day = format_time(at, "short"), local.date()
+    if day == today:
+        return str(gettext("today %(time)s", time=time))
+    if day == today - timedelta(days=1):
+        return str(gettext("yesterday %(time)s", time=time))
+    if day == today + timedelta(days=1):
+        return str(gettext("tomorrow %(time)s", time=time))
+    if day.year == today.year:
+        return f"{format_skeleton('MMMd', local, locale=get_locale())} {time}"
+    return f"{format_date(at, 'medium')} {time}"
 
 
 def whole(number: int | float) -> str:
@@ -120,9 +156,11 @@ def set_up(app: Flask) -> None:
         **FILTERS,
         "span": span_words,
         "left": left_words,
+        "is_quiet": is_quiet,
         "ago": ago_words,
         "until": in_words,
         "whole": whole,
+        "day_and_time": day_and_time,
         "cell": shown_cell,
         "enumerated": enumerated,
         "summary": summary_word,

@@ -141,14 +141,14 @@ def test_a_document_stays_whose_second_job_is_being_started(app: Flask, monkeypa
     alice = cast.make_user("alice@example.com")
     job = scenes.completed(cast.make_job(app, alice, 2))
     job_id, document, storage = job.id, db.session.get_one(Document, job.document_id), app.extensions["storage"]
-    show = opening.show
+    show = opening.AtOnce.show
 
-    def deleted_meanwhile(*args: Any) -> bool:
+    def deleted_meanwhile(*args: Any) -> int | None:
         db.session.commit()
         commands.delete(job_id, alice.email, NOW, storage)
         return show(*args)
 
-    monkeypatch.setattr(opening, "show", deleted_meanwhile)
+    monkeypatch.setattr(opening.AtOnce, "show", deleted_meanwhile)
     again = commands.start(document, SheetChoice(0, 1, (0,), "ES"), "offline", alice, NOW, push=False)
     db.session.refresh(document)
     assert document.deleted_at is None and storage.path(document.storage_key).exists(), f"job {again.id} needs it"

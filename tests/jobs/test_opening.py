@@ -19,6 +19,7 @@ from portal.documents.choice import SheetChoice
 from portal.jobs import commands, opening, queries, uploads
 from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import Event, Number, NumberCell
+from portal.jobs.files.file_list import ListFilters, list_files
 from portal.jobs.models import ScrapingJob
 from portal.jobs.quotas import quota_of
 from portal.jobs.sweep.steps import sweep
@@ -82,11 +83,11 @@ def test_others_can_write_while_a_file_is_parsed_and_between_its_pieces(
         wrote.append(when)
 
     def parsed(*args: Any, **more: Any) -> Iterator[checking.CheckedCell]:
-        for row in checking.check(*args, **more):
+        for row in checking.cells_of(*args, **more):
             somebody_else("parsed")
             yield row
 
-    monkeypatch.setattr(commands, "check", parsed)
+    monkeypatch.setattr(opening, "cells_of", parsed)
     monkeypatch.setattr(opening.time, "sleep", lambda seconds: somebody_else("pieces"))
     choice = {"sheet": 0, "header_row": 1, "column": 0, "country": "ES", "source": "offline", "begun": 0}
     assert as_alice.post(f"/documents/{document_id}/jobs", data=choice).status_code == 303
@@ -108,14 +109,14 @@ def test_a_start_that_is_killed_shows_nothing_and_is_removed(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(commands, "_show", killed)
+        patch.setattr(commands, "_newer_job", killed)
         patch.setattr(opening, "remove_hidden", killed)
         with pytest.raises(Killed):
             begin(document, alice)
     db.session.rollback()
     assert db.session.scalar(select(func.count()).select_from(Number)) == 50
     assert uploads.jobs_of(document_id) == [] and uploads.jobs_started(document_id) == 0
-    assert [one.id for one in uploads.unstarted_documents(alice_id)] == [document_id]
+    assert [one.document.id for one in list_files(alice, ListFilters(), NOW).entries if one.document] == [document_id]
     assert not quota_of(alice_id, NOW).spent
     assert queries.find_job(alice, db.session.scalar(select(ScrapingJob.id)) or 0) is None
     db.session.rollback()
@@ -130,14 +131,14 @@ def test_a_start_that_is_killed_shows_nothing_and_is_removed(
 @ON_BOTH
 def test_of_two_forms_sent_at_once_one_starts_a_job(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     document = make_document(app, alice, [mobile(n) for n in range(50)])
-    show, other = commands._show, []
+    newer_job, other = commands._newer_job, []
 
     def overtaken(*args: Any) -> int | None:
-        monkeypatch.setattr(commands, "_show", show)
+        monkeypatch.setattr(commands, "_newer_job", newer_job)
         other.append(begin(document, alice, begun=0).id)
-        return show(*args)
+        return newer_job(*args)
 
-    monkeypatch.setattr(commands, "_show", overtaken)
+    monkeypatch.setattr(commands, "_newer_job", overtaken)
     assert begin(document, alice, begun=0).id == other[0]
     assert db.session.scalar(select(func.count()).select_from(Number)) == 50
     assert [job.id for job in uploads.jobs_of(document.id)] == other
@@ -147,14 +148,13 @@ def test_a_document_that_is_removed_meanwhile_starts_nothing(
     app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = make_document(app, alice, [mobile(n) for n in range(50)])
-    document_id, open_hidden = document.id, opening.open_hidden
+    document_id, prepare = document.id, opening.AtOnce.prepare
 
-    def removed(*args: Any) -> int:
-        job_id = open_hidden(*args)
+    def removed(*args: Any) -> None:
+        prepare(*args)
         assert uploads.discard(document_id, NOW, app.extensions["storage"])
-        return job_id
 
-    monkeypatch.setattr(opening, "open_hidden", removed)
+    monkeypatch.setattr(opening.AtOnce, "prepare", removed)
     with pytest.raises(commands.CannotStart):
         begin(document, alice)
     assert db.session.scalar(select(func.count()).select_from(ScrapingJob)) == 0

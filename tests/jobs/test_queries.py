@@ -13,16 +13,12 @@ from portal.jobs import commands, queries
 from portal.jobs.admin import job_list
 from portal.jobs.admin.filters import Filters
 from portal.jobs.core.job_tables import SweepState
-from portal.jobs.core.status import Status
+from portal.jobs.files.file_list import ListFilters, list_files
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from tests.support import scenes
 
 MakeJob = Callable[..., ScrapingJob]
-
-
-def names(page: queries.Page) -> list[int]:
-    return [job.id for job in page.jobs]
 
 
 def test_everybody_finds_their_own_and_an_admin_all(alice: User, bob: User, ada: User, make_job: MakeJob) -> None:
@@ -44,7 +40,7 @@ def test_what_was_deleted_is_found_by_nobody(
     assert queries.find_job(alice, job.id) is None
     assert queries.find_job(ada, job.id) is None
     assert queries.find_document(alice, job.document_id) is None
-    assert queries.list_jobs(alice).total == 0
+    assert not list_files(alice, ListFilters(), now).entries
     assert queries.find_jobs(ada, [job.id]) == []
 
 
@@ -53,46 +49,6 @@ def test_a_number_that_no_job_can_have_finds_nothing(alice: User, number: int) -
     assert queries.find_job(alice, number) is None
     assert queries.find_document(alice, number) is None
     assert queries.find_jobs(alice, [number]) == []
-
-
-def test_the_list_is_newest_first_and_25_a_page(alice: User, bob: User, make_job: MakeJob) -> None:
-    ids = [make_job(alice, 1).id for _ in range(27)]
-    make_job(bob, 1)
-    first = queries.list_jobs(alice)
-    assert names(first) == ids[:1:-1]
-    assert (first.page, first.pages, first.total) == (1, 2, 27)
-    assert names(queries.list_jobs(alice, page=2)) == ids[1::-1]
-    assert queries.list_jobs(alice, page=99).page == 2
-    assert queries.list_jobs(alice, page=-3).page == 1
-
-
-def test_the_list_filters_by_status_and_counts_all(alice: User, make_job: MakeJob) -> None:
-    done, _waiting = scenes.completed(make_job(alice, 2)), make_job(alice, 2)
-    found = queries.list_jobs(alice, status="completed")
-    assert names(found) == [done.id]
-    assert found.counts["all"] == 2
-    assert {word: n for word, n in found.counts.items() if n} == {"all": 2, "completed": 1, "pending": 1}
-    assert set(found.counts) == {"all", *Status}
-    assert queries.list_jobs(alice, status="no such").total == 2
-
-
-def test_the_list_searches_names_without_wildcards(alice: User, make_job: MakeJob) -> None:
-    job = make_job(alice, 1)
-    job.file_name = "100%_Clientes.xlsx"
-    db.session.commit()
-    make_job(alice, 1)
-    for text in ("clientes", "0%", "%_c", " CLIENTES "):
-        assert job.id in names(queries.list_jobs(alice, q=text)), text
-    assert names(queries.list_jobs(alice, q="0%_C")) == [job.id]
-    assert names(queries.list_jobs(alice, q=f"#{job.id}")) == [job.id]
-    assert queries.list_jobs(alice, q="\0nothing").total == 0
-    assert queries.list_jobs(alice, q="9" * 40).total == 0
-
-
-def test_an_admins_own_list_has_only_their_own(alice: User, ada: User, make_job: MakeJob) -> None:
-    make_job(alice, 1)
-    own = make_job(ada, 1)
-    assert names(queries.list_jobs(ada)) == [own.id]
 
 
 def test_a_lists_queries_do_not_grow_with_its_jobs(alice: User, ada: User, make_job: MakeJob) -> None:
@@ -121,9 +77,6 @@ def test_rows_come_by_outcome_by_number_and_in_pages(alice: User, make_job: Make
     assert [row.row_no for row in queries.numbers_page(job, "invalid").rows] == [4, 5]
     assert [row.row_no for row in queries.numbers_page(job, q="+34 612000001").rows] == [2, 6]
     assert [row.row_no for row in queries.numbers_page(job, q="55").rows] == [4]
-    first = queries.numbers_page(job, limit=2)
-    assert ([row.row_no for row in first.rows], first.next_after) == ([2, 3], 3)
-    assert queries.numbers_page(job, after_row=4, limit=2).next_after is None
     assert len(queries.numbers_page(job, "no such").rows) == 5
     assert queries.duplicates(job) == 1
 

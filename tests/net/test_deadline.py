@@ -9,8 +9,8 @@ import pytest
 
 from portal.net import guarded_session
 from portal.sources.http.client import NoResponse, SourceClient
+from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import FilledRequest
 from tests.support.misbehaving import Misbehaving, always, misbehaving
 from tests.support.recipes import LOOPBACK
 

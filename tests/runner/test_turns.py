@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from portal.config import ROOT
-from tests.support.turns import in_order
+from tests.support.turns import in_order, next_of
 
 
 def could_have(turn: int) -> bool:
@@ -40,3 +40,12 @@ def test_slow_first_measuring_last_files_whole() -> None:
     ordered = in_order(collected)  # type: ignore[type-var]
     assert [one.location[0] for one in ordered] == ["c", "c", "a", "d", "b", "b"]
     assert ordered[:2] == collected[3:5]
+
+
+def test_half_of_the_workers_begin_with_slow_files() -> None:
+    units = ["slow 1", "slow 2", "quick"]
+    order = []
+    for begins_with_slow in (True, False, False):
+        order.append(next_of(units, lambda unit: unit.startswith("slow"), begins_with_slow))
+        units.remove(order[-1])
+    assert order == ["slow 1", "quick", "slow 2"]

@@ -89,12 +89,14 @@ def _empty_tables() -> bytes:
         return (Path(folder) / "empty.db").read_bytes()
 
 
-def make_app(folder: Path, **environ: str) -> Flask:
-    """An application with its tables and its own data directory. `environ` has settings by name."""
+def make_app(folder: Path, *, tables: bool = True, **environ: str) -> Flask:
+    """An application with its own data directory, and with its tables. `environ` has settings by name."""
     given = {"PORTAL_DATA_DIR": str(folder / "data"), "REDIS_URL": DEAD_REDIS, "PUBLIC_URL": "http://localhost"}
     app = build(read_settings({**given, **environ}))
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     app.jinja_env.bytecode_cache = _COMPILED
+    if not tables:
+        return app
     database = Path(app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
     if app.config["DATABASE_URL"] == f"sqlite:///{database}" and not database.exists():
         database.write_bytes(_empty_tables())
@@ -167,10 +169,11 @@ def hold(job: ScrapingJob, now: datetime = NOW, lease_seconds: float = 60, *, wo
 
 
 def make_job(
-    app: Flask, user: User, cells: list[Any] | int = 5, *, source: str = "offline", now: datetime = NOW
+    app: Flask, user: User, cells: list[Any] | int = 5, *, source: str = "offline", now: datetime = NOW, **more: Any
 ) -> ScrapingJob:
-    """A pending job with that many numbers, or with these cells, made as a page makes it."""
+    """A pending job with that many numbers, or with these cells, made as a page makes it. `at_once=0`: its first worker
+    opens its ledger."""
     if isinstance(cells, int):
         cells = [mobile(n) for n in range(cells)]
     document = make_document(app, user, cells, now=now)
-    return commands.start(document, SheetChoice(0, 1, (0,), "ES"), source, user, now, push=False)
+    return commands.start(document, SheetChoice(0, 1, (0,), "ES"), source, user, now, push=False, **more)

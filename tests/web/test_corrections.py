@@ -138,6 +138,8 @@ def test_corrections_go_with_the_document(app: Flask, as_alice: FlaskClient, doc
     document = db.session.get_one(Document, document_id)
     key = document.storage_key
     as_alice.post(f"/documents/{document_id}/delete")
+    assert made(document_id), "it can still be restored"
+    as_alice.post(f"/trash/document/{document_id}/delete")
     assert made(document_id) == {}
     late = correct(document_id, key, 0, {(3, 1): ("6OO123124", "+34600123124")}, utcnow())
     assert late == set() and made(document_id) == {}  # nor does a slow press bring one back

@@ -128,8 +128,9 @@ def test_unstarted_files_are_listed_until_removed(app: Flask, as_alice: FlaskCli
     assert "Not started" in page and f'href="/documents/{document.id}"' in page
     answer = as_alice.post(f"/documents/{document.id}/delete")
     assert (answer.status_code, answer.location) == (303, "/")
-    assert "clientes.csv was removed." in as_alice.get("/").text
+    assert "clientes.csv is in the trash." in as_alice.get("/").text
     assert as_alice.get(f"/documents/{document.id}").status_code == 404
+    assert as_alice.post(f"/trash/document/{document.id}/delete").status_code == 303
     assert stored_files(app) == 0
 
 
@@ -145,17 +146,13 @@ def test_the_list_is_filtered_by_status_name_and_page(app: Flask, as_alice: Flas
     for _ in range(27):
         cast.make_job(app, alice, 1)
     job = db.session.scalars(db.select(ScrapingJob)).first()
-    job.file_name = "verano.xlsx"
-    db.session.commit()
-    assert "verano.xlsx" in as_alice.get("/?q=VERANO").text
-    assert "verano.xlsx" not in as_alice.get("/").text  # the oldest is on page 2
-    assert "verano.xlsx" in as_alice.get("/?page=2").text
+    as_alice.post(f"/jobs/{job.id}/name", data={"name": "Verano"})
+    assert "Verano.xlsx" in as_alice.get("/?q=VERANO").text
+    assert "Verano.xlsx" not in as_alice.get("/").text  # the oldest is on page 2
+    assert "Verano.xlsx" in as_alice.get("/?page=2").text
     assert as_alice.get("/?status=pending").text.count('data-status="pending"') == 2 * 25
     nothing = as_alice.get("/?status=failed&q=verano").text
-    assert (
-        "No files with “verano” in their name have status “Failed”." in nothing
-        and "1 file has a different status." in nothing
-    )
+    assert "No file with “verano” in its name, note, labels or sheet has this status." in nothing
     assert as_alice.get("/?status=nonsense&page=x").status_code == 200
 
 
@@ -179,7 +176,7 @@ def test_a_stranger_goes_to_the_login(client: FlaskClient, address: str) -> None
     assert answer.status_code == 302 and answer.location.startswith("/login")
 
 
-@pytest.mark.parametrize("address", ["/documents", "/documents/1/jobs", "/documents/1/delete"])
+@pytest.mark.parametrize("address", ["/documents/1/jobs", "/documents/1/delete", "/jobs/delete", "/jobs/download"])
 def test_actions_are_for_people_who_are_signed_in_and_never_for_a_get(
     client: FlaskClient, as_alice: FlaskClient, address: str
 ) -> None:

@@ -9,11 +9,15 @@ import datetime
 import json
 import math
 import os
+from array import array
 from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.time_text import plain_text
@@ -21,14 +25,14 @@ from portal.documents.reader.time_text import plain_text
 Cell = str | int | float | bool | dict[str, str] | None
 MAX_CELL_CHARACTERS = 32_767  # Excel's own limit
 DISPLAY_CHARACTERS = 200
+MARKED_ROWS = 64
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
 FORMAT_ROWS = 30  # at the top of a sheet, whose cells are shown in their own formats: headings and first rows
 FEW_FAR = 20  # cells so far to the right that they are left aside
 FAR_COLUMNS = 20  # empty columns between them and the others
 _HIDDEN = " \n"
-# Made once: `dumps` would make one a row, and `loads` takes as long to look at a line's ends as to read it.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder().raw_decode
+_HIDDEN_BYTES = _HIDDEN.encode()
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: `dumps` would make one a row
 
 
 FORMULA_MARK = "\ue000"  # before a formula in a text of the parser, as nobody writes it
@@ -196,37 +200,62 @@ class LeftOut:
 def rows_to_check(sheet_path: Path, left: LeftOut = LeftOut()) -> Iterator[tuple[int, list[Cell]]]:
     """Read the rows as `rows` does, without those that are left out and without gaps of GAP_ROWS or more."""
     empty: list[int] = []
-    with sheet_path.open(encoding="utf-8", newline="\n") as file:
+    with sheet_path.open("rb") as file:
         for row_no, line in enumerate(file, start=1):
-            if row_no in left.numbers or (left.hidden and line.endswith(_HIDDEN)):
+            if row_no in left.numbers or (left.hidden and line.endswith(_HIDDEN_BYTES)):
                 continue
-            if line == "[]\n":
+            if line == b"[]\n":
                 empty.append(row_no)
                 continue
             if len(empty) < GAP_ROWS:
                 yield from ((one, []) for one in empty)
             empty.clear()
-            yield row_no, _decode(line)[0]
+            yield row_no, orjson.loads(line)
 
 
 def rows(sheet_path: Path, width: int = 0) -> Iterator[tuple[int, list[Cell]]]:
     """Read the rows, each with its number as Excel counts and padded with None to at least `width` cells."""
-    with sheet_path.open(encoding="utf-8", newline="\n") as file:
+    with sheet_path.open("rb") as file:
         for row_no, line in enumerate(file, start=1):
-            cells = _decode(line)[0]
+            cells = orjson.loads(line)
             if len(cells) < width:
                 cells += [None] * (width - len(cells))
             yield row_no, cells
 
 
 def rows_at(sheet_path: Path, numbers: Collection[int]) -> dict[int, list[Cell]]:
-    """Read only the rows with these numbers, as Excel counts; those after the last row are left out."""
-    if not numbers:
-        return {}
-    first, last = min(numbers), max(numbers)
+    """Read only the rows with these numbers, as Excel counts; those after the last row are left out. Where the rows lie
+    in the file is remembered, so that rows far down come as fast as the first ones."""
+    found: dict[int, list[Cell]] = {}
     with sheet_path.open("rb") as file:
-        lines = enumerate(islice(file, first - 1, last), start=first)
-        return {row_no: json.loads(line) for row_no, line in lines if row_no in numbers}
+        facts = os.fstat(file.fileno())
+        starts = _starts(sheet_path, facts.st_size, facts.st_mtime_ns)
+        at = 0  # the number of the row that was read last
+        for row_no in sorted(numbers):
+            mark = (row_no - 1) // MARKED_ROWS
+            if row_no < 1 or mark >= len(starts):
+                continue
+            if at < mark * MARKED_ROWS or not at:
+                file.seek(starts[mark])
+                at = mark * MARKED_ROWS
+            line = b""
+            while at < row_no:
+                line, at = file.readline(), at + 1
+            if line:
+                found[row_no] = orjson.loads(line)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _starts(sheet_path: Path, size: int, changed_ns: int) -> array:
+    """Return where in the file every 64th row begins. `size` and `changed_ns` tell a file from one of the same name."""
+    starts, at = array("Q"), 0
+    with sheet_path.open("rb") as file:
+        for place, line in enumerate(file):
+            if not place % MARKED_ROWS:
+                starts.append(at)
+            at += len(line)
+    return starts
 
 
 def header_of(sheet_path: Path, header_row: int, width: int = 0) -> list[str]:

@@ -90,6 +90,8 @@ class KeptTickets:
 
     def paid_first(self, rows: Iterable[str]) -> list[str]:
         """Order the numbers for lookup: those already paid for are fetched before more are handed in."""
+        if not self.open():
+            return list(rows)
         rows = dict.fromkeys(rows)
         paid = dict.fromkeys(number for batch in self.open() for number in batch.numbers if number in rows)
         return [*paid, *(number for number in rows if number not in paid)]

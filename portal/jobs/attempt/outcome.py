@@ -153,6 +153,8 @@ class AttemptOutcome:
             # A worker that was lost or left just now may have left numbers that nobody has looked up.
             if shares.anything_left(self.job_id, self.attempt):
                 return self._hand_back(CauseCode.RESTART, now)
+            if shares.pauses_here(self.job_id, self.attempt):
+                return ScrapingJob.pause_after_first(self.job_id, self.attempt, now)
             return self._fail(cause, now)
 
         return self._end(failed)

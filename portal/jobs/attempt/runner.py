@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.database_errors import is_away
-from portal.jobs import shares
+from portal.jobs import opening, shares
 from portal.jobs.attempt import outage, outcome
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
@@ -29,7 +29,7 @@ from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import timeline
-from portal.jobs.core.ledger import WaitingNumber
+from portal.jobs.core.ledger import NewLedger, WaitingNumber
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding
@@ -54,14 +54,15 @@ __all__ = ["Conditions", "run"]
 log = structlog.get_logger(__name__)
 
 # What a kill -9 can make us look up again: 500 rows, or those of half a second. A source so fast that 500 rows take
-# less than a tenth of a second costs nothing to ask again, and would spend its time on commits.
+# less than a quarter of a second costs nothing to ask again, and would spend its time on commits.
 SAVE_NUMBERS = 500
 SAVE_SECONDS = 0.5
-SAVES_APART_SECONDS = 0.1
+SAVES_APART_SECONDS = 0.25
 # A worker that has to stop waits for what is in flight as long as the source itself may take: it is paid for. The
 # supervisor waits longer than the longest of these (`worker.rq_worker.LAST_CALL_SECONDS`).
 DRAIN_SECONDS, LONGEST_DRAIN_SECONDS = 7.0, 35.0
 POLL_SHARE = 0.5  # of the time without an answer after which a job times out
+FILE_AWAY_SECONDS = 60.0  # before the file of a job is asked for again
 BEYOND_SECONDS = 2.0  # from the source's own time limit to the end of the wait
 
 
@@ -147,6 +148,7 @@ class _Attempt(AttemptOutcome):
         self.gives_way = False  # its turn is over
         self.session: LookupSession | None = None
         self.timeout_seconds = 0.0
+        self.asks_anew = False  # answers of earlier files do not count
         self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
         self.answers_others = False  # whether it has answered for other numbers since
         self.finds, self.has_found = True, True  # whether the source found something just now, or at any time
@@ -158,6 +160,9 @@ class _Attempt(AttemptOutcome):
             source = get_source(source_name)
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
+        if (stopped_by := self._open_ledger()) is not None:
+            waits = self._after(FILE_AWAY_SECONDS) if stopped_by == CauseCode.FILE_AWAY else None
+            return self._end_handed_back(stopped_by, waits)
         until_back(lambda _: self._prepare(source_name))
         self.cache = CachePolicy.of(source_name)
         pace = source.seconds_for(1000) / 1000
@@ -193,12 +198,34 @@ class _Attempt(AttemptOutcome):
             return self._end_handed_back(CauseCode.NOT_READY, self._after(seconds))
         return self._end_complete() or self._end_failed(CauseCode.NUMBERS_UNANSWERED)
 
+    def _open_ledger(self) -> CauseCode | None:
+        """Open what is left of the ledger; return what stopped it before its end."""
+        try:
+            rest = until_back(lambda _: opening.left_to_open(self.job_id))
+            after_row = rest.row_no if rest else 0
+            for piece in rest.pieces() if rest else ():
+                if until_back(partial(self._write_piece, after_row, piece)):
+                    return CauseCode.PAUSED
+                if self.conditions.stopped() and not piece.is_last:
+                    return CauseCode.RESTART
+                after_row = piece.last_row
+        except OSError as error:
+            log.warning("the file cannot be read", error=str(error))
+            return CauseCode.FILE_AWAY
+        return None
+
+    def _write_piece(self, after_row: int, piece: NewLedger, repeated: bool) -> bool:
+        now, lease = self.conditions.clock(), self.conditions.lease_seconds
+        return opening.write_piece(self.holding, after_row, piece, now, lease, repeated=repeated)
+
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
 
     def _prepare(self, source_name: str) -> None:
-        minutes = db.session.scalar(select(ScrapingJob.timeout_minutes).where(ScrapingJob.id == self.job_id))
-        self.timeout_seconds = (minutes or 0) * 60
+        known = select(ScrapingJob.timeout_minutes, ScrapingJob.repeat_at).where(ScrapingJob.id == self.job_id)
+        minutes, repeat_at = db.session.execute(known).one()
+        self.timeout_seconds = minutes * 60
+        self.asks_anew = repeat_at is not None  # a file is repeated to see what has changed
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         self.finds = outage.finds_now(source_name, self.conditions.clock())
@@ -230,7 +257,7 @@ class _Attempt(AttemptOutcome):
 
     def _without_kept_answers(self, numbers: Mapping[str, WaitingNumber]) -> list[str]:
         """Use answers of earlier files that are still good, and return the numbers that have none."""
-        if not self.cache.days:
+        if not self.cache.days or self.asks_anew:
             return list(numbers)
         asked: list[str] = []
         in_order = list(numbers)

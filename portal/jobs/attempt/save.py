@@ -35,6 +35,7 @@ _WRITE_NUMBER = (
         answer=bindparam("new_answer"),
         checked_at=bindparam("now"),
         attempt=bindparam("by_attempt"),
+        cost=_NUMBERS.c.cost + bindparam("new_cost"),
     )
 )
 
@@ -48,6 +49,7 @@ _COUNT = (
         {
             "processed_numbers": _JOBS.c.processed_numbers + bindparam("final"),
             "lease_until": bindparam("until"),
+            "cost": _JOBS.c.cost + bindparam("new_cost"),
             "updated_at": bindparam("now"),
             # Name the type: coalesce() has none, so the moment would be stored in another form and never compare equal.
             "last_progress_at": func.coalesce(bindparam("progress_at", type_=_MOMENT), _JOBS.c.last_progress_at),
@@ -56,7 +58,7 @@ _COUNT = (
     )
     .returning(_JOBS.c.paused_at, _JOBS.c.not_before)
 )
-_IN_ORDER = ("new_outcome", "new_reason", "new_answer", "now", "by_attempt", "of_job", "of_no")
+_IN_ORDER = ("new_outcome", "new_reason", "new_answer", "now", "by_attempt", "new_cost", "of_job", "of_no")
 
 
 class LedgerMismatch(RuntimeError):
@@ -112,7 +114,8 @@ def save(
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
     until = now + timedelta(seconds=lease_seconds)
     progress_at = now if looked_up else None
-    of_all = {**moved, "final": final, "now": now, "until": until, "progress_at": progress_at}
+    cost = sum(one.answer.cost for one in looked_up)
+    of_all = {**moved, "new_cost": cost, "final": final, "now": now, "until": until, "progress_at": progress_at}
     held = connection.execute(_COUNT.where(*holding.fence_of_job), of_all).one_or_none()
     if held is None:
         db.session.rollback()
@@ -146,7 +149,7 @@ def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequenc
     for number, answer, *_ in looked_up:
         fields = orjson.dumps(answer.fields).decode() if answer.fields else None
         asked_at = at if answer.asked_at is None else moment(answer.asked_at)  # the cache's keep their own date
-        rows.append((words[answer.outcome], answer.reason, fields, asked_at, attempt, job_id, number.no))
+        rows.append((words[answer.outcome], answer.reason, fields, asked_at, attempt, answer.cost, job_id, number.no))
     return connection.exec_driver_sql(sql, arranged(rows) if arranged else rows).rowcount
 
 

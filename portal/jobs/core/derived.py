@@ -43,6 +43,8 @@ class Summary(StrEnum):
     WORKER_AWAY = "worker_away"  # its worker has stopped beating; the sweep takes the job back
     PAUSING = "pausing"  # paused by a person, a worker still has it
     PAUSED = "paused"
+    FIRST_READY = "first_ready"  # paused after its first numbers, as its person wished
+    STARTS_LATER = "starts_later"  # waits for the moment that its person chose
     SOURCE_BUSY = "source_busy"
     SOURCE_REFUSES = "source_refuses"  # waits for an administrator to fix the source, and retries automatically
     SOURCE_PAUSED = "source_paused"  # an administrator has paused the source
@@ -82,7 +84,7 @@ def actions(job: JobColumns) -> frozenset[Action]:
         allowed.add(Action.RETRY)
     if job.status in STOPPABLE and (planned or job.status not in RETRYABLE):
         allowed.add(Action.CANCEL)
-    if job.paused_at is not None:
+    if job.paused_at is not None or (job.status in WAITING and job.wait_cause == CauseCode.STARTS_LATER):
         allowed.add(Action.RESUME)
     elif planned or job.status in WAITING or job.status == Status.PROCESSING:
         allowed.add(Action.PAUSE)
@@ -174,12 +176,14 @@ def summary_sentence(job: JobColumns, now: datetime) -> Summary:
     if job.status == Status.PROCESSING:
         return _processing_summary(job, now)
     if job.paused_at is not None:
-        return Summary.PAUSED
+        return Summary.FIRST_READY if job.wait_cause == CauseCode.FIRST_READY else Summary.PAUSED
     if job.status in RETRYABLE:
         return Summary.RETRY_FOR_ADMIN if cause_for(job.last_error).for_admin else Summary.RETRY_PLANNED
     if job.source_paused:
         return Summary.SOURCE_PAUSED
     if _is_later(job.not_before, now):
+        if job.wait_cause == CauseCode.STARTS_LATER:
+            return Summary.STARTS_LATER
         return Summary.SOURCE_REFUSES if cause_for(job.wait_cause).for_admin else Summary.SOURCE_BUSY
     if job.wait_cause == CauseCode.TURN:
         return Summary.GIVES_WAY

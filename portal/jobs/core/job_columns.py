@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.clock import utcnow
 from portal.database import ClippedText, EnumColumn, Positions, UtcDateTime
+from portal.documents.models import NOTE_LENGTH, Folded
+from portal.documents.search_text import of_new_row
 from portal.jobs.core.status import Status
 from portal.sources.base import Outcome
 
@@ -38,6 +40,8 @@ class JobColumns:
     last_error: Mapped[str | None] = mapped_column(ClippedText(500))  # a CauseCode, or a text written by hand
     total_numbers: Mapped[int] = mapped_column(default=0)
     processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
+    # what its numbers have cost, in billionths of the source's currency, written with the answers
+    cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     timeout_minutes: Mapped[int] = mapped_column(default=30)
 
     # what is looked up, and at which source
@@ -65,12 +69,15 @@ class JobColumns:
     processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
     worker: Mapped[str | None] = mapped_column(String(80))  # that claimed it; `core.share_tables` has all of them
     next_no: Mapped[int | None]  # the first number that no worker of this attempt has had; empty: each was given out
+    # after the numbers up to this one it pauses, so that its person can look at the first answers; empty: it does not
+    pause_after: Mapped[int | None]
     last_token: Mapped[int] = mapped_column(default=0, server_default="0")  # of the attempt's holders
 
     # waiting: why and until when
     generation: Mapped[int] = mapped_column(default=0)  # of the Redis message; each push has its own
     enqueued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty: not in Redis yet
-    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the source is busy or down until then
+    # it is not looked up before: its source is busy or down, or its person chose the moment
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
     wait_cause: Mapped[str | None] = mapped_column(String(40))  # why it waits until then: a CauseCode
     # since when it waits for its source without a new answer; empty while it does not
     waits_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -78,13 +85,23 @@ class JobColumns:
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     put_first_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # an admin lets it go before everybody's jobs
 
+    # the repeat that its document has, and the time that it was started for; empty: a person started it
+    repeat_id: Mapped[int | None]
+    repeat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
     source_paused = False  # not a column: `queries` sets it on each job that it returns to a page
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
     # the end that the metrics count; empty while the job is unfinished
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     expired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # deleted because its retention period ended
-    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # set too while it is in the trash
+    purge_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # in the trash until then; empty: not in it
+
+    # what its owner wrote about the file, and what a search looks in
+    note: Mapped[str] = mapped_column(String(NOTE_LENGTH), default="", server_default="")
+    labels: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    search_text: Mapped[str] = mapped_column(Folded, default=of_new_row, server_default="")
 
     @property
     def columns(self) -> tuple[int, ...]:

@@ -1,5 +1,5 @@
-"""The tables beside a job's row: the ledger (its numbers and the cells where they stand), tickets, attempts, timeline
-events, samples of unusable answers, and the sweep's state.
+"""The tables beside a job's row: the ledger (its numbers, the cells where they stand, how far it is opened), tickets,
+attempts, timeline events, samples of unusable answers, and the sweep's state.
 
 They name the job by its id and must not know its verbs.
 """
@@ -8,10 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, and_, case, func, literal, select
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, and_, case, func, literal, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import EnumColumn, Model, UtcDateTime, enum_check
+from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
 from portal.sources.base import Outcome
 
 
@@ -35,12 +35,15 @@ class Number(Model):
     answer: Mapped[dict[str, str] | None] = mapped_column(JSON)  # the source's fields
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int | None]  # the attempt that wrote the answer
+    # What the source has charged for it in all attempts, in billionths of its currency.
+    cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     suspicion: Mapped[int] = mapped_column(default=0, server_default="0")  # see `poison_numbers`; 0: none
 
     __table_args__ = (
         enum_check("outcome", Outcome),
         # Also for the search of one number in everybody's jobs, hence this order.
         Index("ix_numbers_e164_job_id", "e164", "job_id", unique=True),
+        partial_index("ix_numbers_failed", "job_id", "attempt", "no", where="outcome IN ('failed')"),
     )
 
 
@@ -58,6 +61,20 @@ class NumberCell(Model):
     repeats: Mapped[bool] = mapped_column(default=False)  # the number stands in an earlier cell already
     reason: Mapped[str | None] = mapped_column(String(40))  # why it is not a number: a phone.Reason
     corrected: Mapped[str | None] = mapped_column(String(200))  # its numbers, where a person wrote them
+
+
+class Opening(Model):
+    """A job whose ledger is not whole yet: a worker opens the rest before it looks anything up (`jobs.opening`). The
+    row is deleted with the last cell."""
+
+    __tablename__ = "openings"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("scraping_jobs.id"), primary_key=True)
+    row_no: Mapped[int] = mapped_column(default=0)  # the last row of the file whose cells are in the ledger
+    cells: Mapped[int] = mapped_column(default=0)  # that are in it, and of these the ones without a number
+    invalid: Mapped[int] = mapped_column(default=0)
+    # row, column and numbers of each cell that was corrected when the job was started
+    corrections: Mapped[list[tuple[int, int, str]]] = mapped_column(JSON, default=list)
 
 
 _NO_NUMBER = literal(Outcome.INVALID, EnumColumn(Outcome))
@@ -167,6 +184,8 @@ class EventKind(StrEnum):
     TICKETS_LOST = "tickets_lost"
     NUMBER_GIVEN_UP = "number_given_up"
     DOWNLOADED = "downloaded"
+    TRASHED = "trashed"
+    RESTORED = "restored"
     DELETED = "deleted"
     EXPIRED = "expired"
     NOTIFIED = "told"  # never written: `notify.history` makes it from a notice

@@ -1,16 +1,19 @@
 """The ledger: a job's distinct numbers, and the cells of the file where they stand. It must not know a job's verbs;
 `attempt.save` writes answers, fenced."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import Table, bindparam, delete, exists, func, select, update
 
-from portal.database import changed_rows, db, insert_many
+from portal.database import changed_rows, db, insert_rows
 from portal.documents.check import CheckedCell
-from portal.jobs.core.job_tables import Attempt, Number, NumberCell, Ticket
+from portal.jobs.core.job_tables import Attempt, Number, NumberCell, Opening, Ticket
 from portal.sources.base import Outcome
+
+_NUMBERS = cast(Table, Number.__table__)
 
 
 class WaitingNumber(NamedTuple):
@@ -47,53 +50,89 @@ class NewCell(NamedTuple):
 
 @dataclass
 class NewLedger:
-    """The rows of both tables for a job that is being started, without its id. A million of each are in memory at
-    once, so they are no dicts."""
+    """A piece of a new ledger, or all of it: rows of both tables, without the job's id."""
 
     numbers: list[NewNumber] = field(default_factory=list)
     cells: list[NewCell] = field(default_factory=list)
+    # by `no`: in how many of these cells each number stands that an earlier piece has
+    more_cells: Counter[int] = field(default_factory=Counter)
     invalid: int = 0  # cells without a number
     rows: int = 0
+    last_row: int = 0
+    is_last: bool = False
 
 
 def build(checked: Iterable[CheckedCell]) -> NewLedger:
     """Return the ledger of checked cells, in the order of their rows: each distinct number once, and each cell."""
+    (whole,) = pieces(checked, {}, None)
+    return whole
+
+
+def pieces(checked: Iterable[CheckedCell], known: dict[int, int], size: int | None) -> Iterator[NewLedger]:
+    """Yield the ledger of checked cells in pieces of whole rows, each of about `size` cells; without a size, in one. At
+    least one comes, and the last one says so.
+
+    `known` has the `no` of each number that earlier pieces have, by its digits, and grows: the only thing that is kept
+    of a piece, in a tenth of what its rows take.
+    """
     new = NewLedger()
-    known: dict[str, NewNumber] = {}
-    last_row = 0
     for cell in checked:
-        number = known.get(cell.phone_e164) if cell.phone_e164 else None
-        repeats = number is not None
-        if cell.phone_e164 and number is None:
-            number = NewNumber(len(known) + 1, cell.phone_e164, 0, cell.row_no)
-            known[cell.phone_e164] = number
-            new.numbers.append(number)
-        if number:
-            number.cells += 1
-        else:
+        row_no, e164 = cell.row_no, cell.phone_e164
+        if row_no != new.last_row:
+            if size is not None and len(new.cells) >= size:
+                yield new
+                new = NewLedger()
+            new.rows += 1
+            new.last_row = row_no
+        no, repeats = None, False
+        if e164 is None:
             new.invalid += 1
-        no = number.no if number else None
-        new.cells.append(
-            NewCell(
-                cell.row_no, cell.column, cell.place, cell.text[:200], no, repeats, cell.reason, cell.corrected,
-            )
-        )  # fmt: skip
-        new.rows += cell.row_no != last_row
-        last_row = cell.row_no
-    return new
+        else:
+            digits = int(e164)
+            no = known.get(digits)
+            if no is None:
+                no = known[digits] = len(known) + 1
+                new.numbers.append(NewNumber(no, e164, 1, row_no))
+            else:
+                repeats = True
+                if new.numbers and no >= (first := new.numbers[0].no):
+                    new.numbers[no - first].cells += 1
+                else:
+                    new.more_cells[no] += 1
+        reason = cell.reason.value if cell.reason is not None else None
+        new.cells.append(NewCell(row_no, cell.column, cell.place, cell.text[:200], no, repeats, reason, cell.corrected))
+    new.is_last = True
+    yield new
+
+
+def known_numbers(job_id: int) -> dict[int, int]:
+    """Return the `no` of each number that is in a job's ledger, by its digits, as `pieces` takes them."""
+    rows = db.session.execute(select(Number.e164, Number.no).where(Number.job_id == job_id).order_by(Number.no))
+    return {int(e164): no for e164, no in rows.yield_per(10_000)}
+
+
+_NUMBER = ("job_id", "no", "e164", "cells", "first_row")
+_CELL = ("job_id", *NewCell._fields)
 
 
 def write_numbers(job_id: int, numbers: Sequence[NewNumber]) -> None:
     """Write some numbers of a new job in the session's transaction."""
-    insert_many(
-        Number,
-        [{"job_id": job_id, "no": n.no, "e164": n.e164, "cells": n.cells, "first_row": n.first_row} for n in numbers],
-    )
+    insert_rows(Number, _NUMBER, [(job_id, one.no, one.e164, one.cells, one.first_row) for one in numbers])
 
 
 def write_cells(job_id: int, cells: Sequence[NewCell]) -> None:
     """Write some cells of a new job in the session's transaction."""
-    insert_many(NumberCell, [{"job_id": job_id, **cell._asdict()} for cell in cells])
+    insert_rows(NumberCell, _CELL, [(job_id, *cell) for cell in cells])
+
+
+def write_piece(job_id: int, piece: NewLedger) -> None:
+    """Write a piece of a new ledger in the session's transaction."""
+    write_numbers(job_id, piece.numbers)
+    write_cells(job_id, piece.cells)
+    if piece.more_cells:
+        more = update(_NUMBERS).where(_NUMBERS.c.job_id == job_id, _NUMBERS.c.no == bindparam("of_no"))
+        given = [{"of_no": no, "more": more_cells} for no, more_cells in piece.more_cells.items()]
+        db.session.connection().execute(more.values(cells=_NUMBERS.c.cells + bindparam("more")), given)
 
 
 def has_corrections(job_id: int) -> bool:
@@ -112,8 +151,8 @@ def waiting(
     )
     if last_no is not None:
         query = query.where(Number.no <= last_no)
-    rows = db.session.execute(query.order_by(Number.no).limit(most))
-    return {e164: WaitingNumber(*number) for e164, *number in rows}
+    rows = db.session.connection().execute(query.order_by(Number.no).limit(most)).all()
+    return {e164: WaitingNumber(no, cells, row, suspicion) for e164, no, cells, row, suspicion in rows}
 
 
 def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
@@ -130,6 +169,7 @@ def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
 def erase(job_id: int) -> None:
     """Delete the ledger of a job that is being deleted, and its attempts' tracebacks, which may quote numbers."""
     delete_tickets(job_id)
+    changed_rows(delete(Opening).where(Opening.job_id == job_id))
     changed_rows(delete(NumberCell).where(NumberCell.job_id == job_id))
     changed_rows(delete(Number).where(Number.job_id == job_id))
     changed_rows(update(Attempt).where(Attempt.job_id == job_id).values(traceback=None))

@@ -34,6 +34,8 @@ def secrets_listed(keys: Sequence[str]) -> list[ListedSecret]:
     for found in catalogue.recipe_files():
         recipe = found.recipe or found.offered
         for name in recipe.secrets if recipe else ():
+            if "/" in name:  # a client certificate: a file of each machine, which is set on no page
+                continue
             users.setdefault(name, []).append(found.name)
     return [ListedSecret(name, tuple(users[name]), _place(name, of_name.get(name)), of_name.get(name))
             for name in sorted(users)]  # fmt: skip

@@ -178,6 +178,12 @@ def record_deletion(job: JobColumns, now: datetime) -> None:
         write([], deleted=[CountedEnd.from_row(db.session.get_one(JobEnd, job.id))])
 
 
+def record_restoration(job: JobColumns) -> None:
+    """Take back `record_deletion`: the job is there again."""
+    if job.ended_at is not None:
+        write([], restored=[CountedEnd.from_row(db.session.get_one(JobEnd, job.id))])
+
+
 def _set_ended_at(job: JobColumns, ended_at: datetime | None) -> None:
     """Set `ended_at` without the object's attribute: SQLAlchemy's own UPDATE would also change `updated_at`."""
     model: Any = type(job)
@@ -186,8 +192,12 @@ def _set_ended_at(job: JobColumns, ended_at: datetime | None) -> None:
     set_committed_value(job, "ended_at", ended_at)
 
 
-def write(changes: Iterable[tuple[CountedEnd, int]], deleted: Iterable[CountedEnd] = ()) -> None:
-    """Add ends to the sums (1) or subtract them (-1), and count those of deleted jobs."""
+def write(
+    changes: Iterable[tuple[CountedEnd, int]],
+    deleted: Iterable[CountedEnd] = (),
+    restored: Iterable[CountedEnd] = (),
+) -> None:
+    """Add ends to the sums (1) or subtract them (-1), and count those of jobs that are deleted, or there again."""
     metrics: Additions = {}
     histograms: Additions = {}
     for end, sign in changes:
@@ -198,10 +208,10 @@ def write(changes: Iterable[tuple[CountedEnd, int]], deleted: Iterable[CountedEn
             sums["jobs"] += sign
             for kind, bin_number in end.bins():
                 histograms.setdefault((*place, end.source, kind, bin_number), Counter())["jobs"] += sign
-    for end in deleted:
+    for end, sign in (*((end, 1) for end in deleted), *((end, -1) for end in restored)):
         for person in (EVERYBODY, end.user_id):
             gone = metrics.setdefault((person, EVER, 0, 0, end.source, end.outcome), Counter())
-            gone["deleted_jobs"] += 1
+            gone["deleted_jobs"] += sign
     if metrics and db.session.connection().dialect.name == "postgresql":
         db.session.execute(_LOCK)
     _add(Metric, metrics)

@@ -59,15 +59,21 @@ def job_failed(job: JobColumns, now: datetime) -> None:
     _notify_owner(NoticeKind.JOB_FAILED, job, job_facts(job), now)
 
 
-def job_completed(job: JobColumns, now: datetime) -> None:
-    """The job is complete: notify its owner, as fixed when an earlier failure was emailed."""
+def job_completed(job: JobColumns, now: datetime, *, changed: int | None = None) -> None:
+    """The job is complete: notify its owner, as fixed when an earlier failure was emailed. `changed`: how many answers
+    are others than before, where the file is repeated; of one in which nothing changed its owner gets no email."""
     drop_held(job.id, NoticeKind.JOB_FAILED, now)
     notified = select(Notice.id).where(
         Notice.job_id == job.id, Notice.kind == NoticeKind.JOB_FAILED, Notice.channel == Channel.MAIL,
         Notice.state != Delivery.DROPPED,
     )  # fmt: skip
     fixed = db.session.scalar(notified.limit(1)) is not None
-    _notify_owner(NoticeKind.JOB_FIXED if fixed else NoticeKind.JOB_COMPLETED, job, job_facts(job), now)
+    facts = job_facts(job) | ({} if changed is None else {"changed": changed})
+    kind = NoticeKind.JOB_FIXED if fixed else NoticeKind.JOB_COMPLETED
+    if changed == 0 and not fixed:
+        announce_job(kind, job, facts, now)
+    else:
+        _notify_owner(kind, job, facts, now)
 
 
 def job_moved_on(job: JobColumns, now: datetime) -> None:

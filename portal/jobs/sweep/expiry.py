@@ -15,7 +15,7 @@ from portal.database import db
 from portal.documents.models import Document
 from portal.documents.storage import Storage
 from portal.jobs.core.retention import UNSTARTED_DAYS
-from portal.jobs.erasure import delete_file, erase
+from portal.jobs.erasure import delete_file, delete_index, erase
 from portal.jobs.models import ScrapingJob
 
 BATCH = 100  # jobs, and documents, in one pass of the sweep
@@ -47,6 +47,8 @@ def expire_jobs(now: datetime, storage: Storage) -> Iterator[ScrapingJob]:
         db.session.commit()
         if unused:
             delete_file(storage, unused)  # if the process dies here, `erasure.erase_files` does it
+        else:
+            delete_index(storage, job, job.document.storage_key)
         yield job
 
 

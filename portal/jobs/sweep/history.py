@@ -16,7 +16,7 @@ from portal.database import Model, among, changed_rows, db
 from portal.documents.models import Document
 from portal.documents.remembered import RememberedChoice
 from portal.jobs.core.bulk_tables import UNDER_WAY, ChosenJob, Operation
-from portal.jobs.core.job_tables import AnswerSample, Attempt, Event, Number, NumberCell, Ticket
+from portal.jobs.core.job_tables import AnswerSample, Attempt, Event, Number, NumberCell, Opening, Ticket
 from portal.jobs.core.share_tables import Holder, Share
 from portal.jobs.metrics.models import JobEnd
 from portal.jobs.models import ScrapingJob
@@ -85,11 +85,12 @@ def _notices(before: datetime) -> int:
 
 def _deleted_jobs(before: datetime) -> int:
     """Delete what is left of jobs that were deleted long ago: their owner could still read the totals until now."""
-    old = select(ScrapingJob.id).where(ScrapingJob.deleted_at.is_not(None), ScrapingJob.deleted_at < before)
+    gone = (ScrapingJob.deleted_at.is_not(None), ScrapingJob.purge_at.is_(None))
+    old = select(ScrapingJob.id).where(*gone, ScrapingJob.deleted_at < before)
     ids = list(db.session.scalars(old.order_by(ScrapingJob.deleted_at).limit(JOBS)))
     if not ids:
         return 0
-    for table in (NumberCell, Number, Ticket, AnswerSample, Attempt, Event, JobEnd, Holder, Share):
+    for table in (NumberCell, Number, Opening, Ticket, AnswerSample, Attempt, Event, JobEnd, Holder, Share):
         _delete(table, table.job_id.in_(ids))
     return _delete(ScrapingJob, ScrapingJob.id.in_(ids))
 

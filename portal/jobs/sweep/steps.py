@@ -35,10 +35,12 @@ from portal.jobs.dispatch import (
     ring_to_join,
 )
 from portal.jobs.erasure import erase_files, erase_orphans
+from portal.jobs.files.trash import purge_due
 from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.opening import remove_left_behind
+from portal.jobs.repeats import run_due
 from portal.jobs.sweep import metrics_backfill, waiting
 from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
@@ -64,6 +66,7 @@ class SweepReport:
     left: int = 0  # workers that were lost while others went on with their files
     timed_out: int = 0
     retried: int = 0
+    repeated: int = 0  # files whose time to be looked up again had come
     stopped: int = 0  # jobs that waited for their source for too long
     pushed: int = 0
     documents: int = 0
@@ -73,6 +76,7 @@ class SweepReport:
     expired: int = 0
     left_behind: int = 0  # jobs that a killed process had not finished to open
     unstarted: int = 0
+    purged: int = 0  # files that were in the trash for their days
     erased: int = 0
     counted: int = 0
     notified: int = 0
@@ -201,6 +205,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "left": lambda: shares.take_back_lost(now),
         "timed_out": lambda: time_out_silent(now, actor=actor),
         "retried": lambda: retry_due(now, actor=actor),
+        "repeated": lambda: run_due(now),
         "stopped": lambda: waiting.end_overlong(now),
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
@@ -213,6 +218,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "expired": lambda: expire_jobs(now, current_app.extensions["storage"]),
         "left_behind": lambda: remove_left_behind(now),
         "unstarted": lambda: expire_unstarted(now),
+        "purged": lambda: purge_due(now, current_app.extensions["storage"]),
         "erased": lambda: erase_files(now, current_app.extensions["storage"]),
         "orphans": lambda: erase_orphans(now, current_app.extensions["storage"]),
         "history": lambda: delete_history(now),

@@ -212,6 +212,8 @@ LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
     EventKind.CANCELLED: ("idle", _cancelled),
     EventKind.PAUSED: ("idle", lambda facts: gettext("Paused.")),
     EventKind.RESUMED: ("run", lambda facts: gettext("Resumed.")),
+    EventKind.TRASHED: ("idle", lambda facts: gettext("Moved to the trash.")),
+    EventKind.RESTORED: ("idle", lambda facts: gettext("Restored from the trash.")),
     EventKind.DELETED: ("idle", lambda facts: gettext("Deleted.")),
     EventKind.EXPIRED: ("idle", lambda facts: gettext("Deleted because its retention period ended.")),
     EventKind.LIMITS_SET: ("idle", _limits),

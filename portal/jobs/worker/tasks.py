@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
-from portal.database import db
+from portal.database import db, reading
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
@@ -25,6 +25,7 @@ from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
 from portal.jobs.quotas import rows_for_document
+from portal.jobs.result import kept
 from portal.jobs.sweep import steps
 from portal.jobs.turns import TURN_SECONDS, Chosen, next_job
 
@@ -66,6 +67,8 @@ def scrape(job_id: int, attempt: int) -> None:
         if ended is not None:
             if ended == Status.RETRYING:
                 push_job(chosen.job_id, utcnow())  # another worker may continue at once, unless it must wait
+            else:
+                kept.ask_for(chosen.job_id)
             break
     ring_for_the_next(utcnow())
     pass_on(utcnow())
@@ -121,15 +124,22 @@ def read_document(document_id: int) -> None:
     storage = current_app.extensions["storage"]
     country = current_app.config["DEFAULT_COUNTRY"]
     document_id = intake.read_next(storage, _limits_of, utcnow, country, STOP.is_set) or document_id
-    if (document := db.session.get(Document, document_id)) is not None:
+    db.session.remove()
+    with reading() as session:  # no transaction goes on: it takes seconds, and SQLite would keep everybody else waiting
+        document = session.get(Document, document_id)
+    if document is not None:
         with suppress(OSError):  # the storage is away: the corrections stay in their column
             keep_written(document, storage, country, utcnow())
         look_ahead(document, storage)
-    db.session.remove()
 
 
 def _limits_of(document_id: int) -> ReadLimits:
     return ReadLimits(max_rows=rows_for_document(document_id))
+
+
+def prepare_result(job_id: int) -> None:
+    """Prepare a large result for its page."""
+    kept.prepare(job_id, current_app.extensions["storage"])
 
 
 def try_number(token: str) -> None:
@@ -148,4 +158,4 @@ def operate(operation_id: int) -> None:
         push_operation(operation_id, utcnow())
 
 
-__all__ = ["STOP", "operate", "read_document", "scrape", "sweep", "try_number"]
+__all__ = ["STOP", "operate", "prepare_result", "read_document", "scrape", "sweep", "try_number"]

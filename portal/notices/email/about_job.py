@@ -172,6 +172,11 @@ def _all_rows(facts: Facts, recipient: Recipient) -> str:
 
 def _done_parts(facts: Facts, recipient: Recipient) -> tuple[EmailSection, ...]:
     lines = []
+    if changed := facts.get("changed"):
+        lines.append(
+            ngettext("%(n)s answer is not the same as last time.", "%(n)s answers are not the same as last time.",
+                     changed, n=recipient.count(changed))
+        )  # fmt: skip
     if found := facts.get("found", 0):
         lines.append(ngettext("%(n)s number was found.", "%(n)s numbers were found.", found, n=recipient.count(found)))
     if missing := facts.get("not_found", 0):

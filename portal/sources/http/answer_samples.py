@@ -8,6 +8,7 @@ harm than showing a number.
 import json
 import re
 import threading
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from portal.sources.recipes.placeholders import MASK, forms_of, masked
 
 SAMPLES = 3  # of one attempt
 CHARACTERS = 2000
+MOST_MASKS = 256  # beside the secrets of the start
 LONGEST_WHY = 200  # characters, as the database has room for
 MASKED_CHARACTERS = 20_000  # masked before the text is clipped: a number that is cut in two would be missed
 DIGITS = re.compile(r"\+?\d(?:[ ().\-/]{0,2}\d){6,}")
@@ -38,12 +40,20 @@ class Samples:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = tuple(secrets)
+        self._more: deque[str] = deque(maxlen=MOST_MASKS)
         self._lock = threading.Lock()
         self._kept: list[Sample] = []
 
     def mask_also(self, secrets: Iterable[str]) -> None:
-        """Mask these values too, from now on."""
-        self._secrets = (*self._secrets, *secrets)
+        """Mask these values too, from now on; of very many the last ones."""
+        with self._lock:
+            self._more.extend(one for one in secrets if one not in self._more)
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """The values that are masked."""
+        with self._lock:
+            return (*self._secrets, *self._more)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -60,7 +70,7 @@ class Samples:
             return None
         is_json = isinstance(content, dict | list)
         text = json.dumps(content, ensure_ascii=False, indent=1) if is_json else response.text
-        sample = Sample(number, response.status, why[:LONGEST_WHY], cleaned(text, number, self._secrets))
+        sample = Sample(number, response.status, why[:LONGEST_WHY], cleaned(text, number, self.masks))
         with self._lock:
             if len(self._kept) >= SAMPLES or sample in self._kept:
                 return None

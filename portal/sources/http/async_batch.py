@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urljoin
 from uuid import uuid4
 
 import structlog
@@ -19,8 +20,8 @@ from portal.sources.http.classify import Verdict, any_holds, search
 from portal.sources.http.client import NoResponse, RequestInterrupted
 from portal.sources.http.exchange import Exchange
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.recipes.model import Batch, Poll, Request
-from portal.sources.recipes.placeholders import FilledRequest, names_in
+from portal.sources.recipes.model import AnswerReading, Batch, Poll, Request
+from portal.sources.recipes.placeholders import names_in
 from portal.sources.recipes.toml_table import plain
 
 log = structlog.get_logger(__name__)
@@ -48,13 +49,13 @@ def poll(
     session: Exchange,
     batch: Batch,
     rules: Poll,
-    fill: Callable[[Request], FilledRequest],
+    ask: Callable[[Request], SourceResponse],
     until: float,
     *,
     at_once: bool,
 ) -> PollResult:
-    """Poll until that moment (monotonic), at least once. `fill` is asked for each poll, as a secret may be replaced
-    meanwhile. Raises what `Exchange.exchange` raises, except NoResponse."""
+    """Poll until that moment (monotonic), at least once. `ask` sends each poll. Raises what `Exchange.ask`
+    raises, except NoResponse."""
     request = poll_request(batch, rules)
     not_yet = session.recipe.outcomes.get("retry", ())
     result = PollResult()
@@ -65,17 +66,19 @@ def poll(
         if session.stop() and not result.stopped:
             result.stopped, until = True, min(until, time.monotonic() + DRAIN_SECONDS)
         try:
-            response = session.exchange(fill(request), request, fetching=True)
+            response = ask(request)
         except NoResponse:
             pass  # the ticket remains valid
         else:
-            if any_holds(rules.ready, response):
-                result.ready = response
-                return result
-            if response.status == GONE or any_holds(rules.gone, response):
+            is_ready = any_holds(rules.ready, response)
+            if is_ready:
+                result.ready = _results(session, batch, rules, response) if rules.results else response
+                if result.ready is not None:
+                    return result
+            if not is_ready and (response.status == GONE or any_holds(rules.gone, response)):
                 result.gone = True
                 return result
-            if response.verdict in REFUSALS:  # not of the batch, which is not ready: of us
+            if not is_ready and response.verdict in REFUSALS:  # not of the batch, which is not ready: of us
                 session.answer("", Verdict(response.verdict), response)
             if response.status < 500:
                 result.responded = True
@@ -83,6 +86,23 @@ def poll(
         if time.monotonic() >= until:
             result.unknown &= result.responded
             return result
+
+
+def _results(session: Exchange, batch: Batch, rules: Poll, response: SourceResponse) -> SourceResponse | None:
+    """The answers from the address in a response that is ready. None when it did not give them this time: the next
+    poll may bring another address."""
+    try:
+        address = search(rules.results, response.json)
+    except UnreadableResponse:
+        address = None
+    if not isinstance(address, str) or not address.strip():
+        response.why, response.verdict = f"no address at {rules.results}", Verdict.UNREADABLE
+        return response
+    try:
+        found = session.fetch(urljoin(rules.url, address.strip()), batch.request)
+    except NoResponse:
+        return None
+    return found if found.status < 400 else None
 
 
 def poll_request(batch: Batch, rules: Poll) -> Request:
@@ -93,7 +113,9 @@ def poll_request(batch: Batch, rules: Poll) -> Request:
         timeout_seconds=batch.request.timeout_seconds,
         max_body_bytes=batch.request.max_body_bytes,
         redirects=batch.request.redirects,
-        reading=batch.request.reading,
+        reading=AnswerReading() if rules.results else batch.request.reading,
+        sign=batch.request.sign,
+        certificate=batch.request.certificate,
     )
 
 
@@ -198,7 +220,7 @@ class AsyncBatches:
         if self._has_key and not pending.saved:  # saved before it is sent: the next attempt can repeat it exactly
             self._save(pending)
         try:
-            response = session.exchange(session.filled(request, numbers, key=pending.batch.key), request)
+            response = session.ask(request, numbers, key=pending.batch.key)
         except NoResponse:
             return self._not_submitted(pending, {number: session.temporary() for number in numbers}, certain=False)
         if same_for_all := answers_for_all(session, numbers, response):
@@ -234,14 +256,15 @@ class AsyncBatches:
         `pending.answers` is set."""
         keep_seconds = self._poll.keep_seconds
 
-        def fill(request: Request) -> FilledRequest:
-            return session.filled(request, (), ticket=pending.batch.ticket or "", key=pending.batch.key)
+        def ask(request: Request) -> SourceResponse:
+            batch = pending.batch
+            return session.ask(request, (), ticket=batch.ticket or "", key=batch.key, fetching=True)
 
         if pending.until is None:
             limit = min(self._poll.limit_seconds, self._tickets.longest_poll_seconds)
             span = min(limit, max(0.0, keep_seconds - pending.age_seconds))
             pending.until = time.monotonic() + span
-        result = poll(session, self._batch, self._poll, fill, pending.until, at_once=pending.earlier)
+        result = poll(session, self._batch, self._poll, ask, pending.until, at_once=pending.earlier)
         if result.ready is not None or (result.stopped and not result.gone):
             return result.ready
         numbers = pending.batch.numbers

@@ -4,7 +4,7 @@ An item about a number that was not requested is ignored; a number without an it
 recipe says of it. Batches that are answered later are in `async_batch`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from portal.sources.base import Answer, LookupEnded
@@ -13,7 +13,9 @@ from portal.sources.http.client import NoResponse
 from portal.sources.http.exchange import Exchange
 from portal.sources.http.number_keys import NumberKeys
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.recipes.model import MAP, Batch
+from portal.sources.recipes.filling import each_of
+from portal.sources.recipes.model import EACH, MAP, Batch
+from portal.sources.recipes.toml_table import plain
 
 MISSING = {"not_found": Verdict.NOT_FOUND, "rejected": Verdict.REJECTED}  # by `missing` of the recipe
 
@@ -21,7 +23,7 @@ MISSING = {"not_found": Verdict.NOT_FOUND, "rejected": Verdict.REJECTED}  # by `
 def lookup_batch(session: Exchange, batch: Batch, numbers: Sequence[str]) -> Mapping[str, Answer]:
     """The answers for these numbers, by number. Raises what `Exchange.exchange` raises, except NoResponse."""
     try:
-        response = session.exchange(session.filled(batch.request, numbers), batch.request)
+        response = session.ask(batch.request, numbers)
     except NoResponse:
         return {number: session.temporary() for number in numbers}
     return answers_in(session, batch, numbers, response)
@@ -40,7 +42,7 @@ def answers_in(
         return dict.fromkeys(numbers, session.unreadable(response, str(error), len(numbers)))
     if not isinstance(items, list):
         return dict.fromkeys(numbers, session.unreadable(response, f"no list at {batch.items}", len(numbers)))
-    item_of, fits_all = by_number(items, batch.key, numbers)
+    item_of, fits_all = by_number(items, batch, numbers)
     if items and not item_of:
         why = f"none of the numbers at {batch.key}"
         return dict.fromkeys(numbers, session.unreadable(response, why, len(numbers), stops=True))
@@ -73,21 +75,39 @@ def items_in(path: str, content: Any) -> Any:
     return [{"key": name, "value": value} for name, value in members.items()]
 
 
-def by_number(items: Sequence[Any], key: str, numbers: Sequence[str]) -> tuple[dict[str, Any], bool]:
+def by_number(items: Sequence[Any], batch: Batch, numbers: Sequence[str]) -> tuple[dict[str, Any], bool]:
     """The first item about each requested number, in whichever form the item writes the number; and whether every item
     is about one of them. Where one is not, a number without an item may be the one that could not be recognised.
 
-    `key` is the JMESPath to the number within an item.
+    `batch.key` is the JMESPath to the number within an item; after EACH, to the number as `each` writes it.
     """
-    keys = NumberKeys(numbers)
+    key = batch.key
+    find: Callable[[Any], str | None] = NumberKeys(numbers).find
+    if key.startswith(EACH):
+        key = key.removeprefix(EACH).strip() or ("key" if batch.items.startswith(MAP) else "@")
+        find = _finder_of_written(batch.each or (batch.file.each if batch.file else ""), numbers)
     found: dict[str, Any] = {}
     fits_all = True
     for item in items:
-        requested = keys.find(search(key, item))
+        requested = find(search(key, item))
         fits_all &= requested is not None
         if requested is not None:
             found.setdefault(requested, item)
     return found, fits_all
+
+
+def _finder_of_written(each: str, numbers: Sequence[str]) -> Callable[[Any], str | None]:
+    """Finds a number by what was sent for it, in capitals or not. What two numbers share finds neither."""
+    written: dict[str, str | None] = {}
+    for number in numbers:
+        text = each_of(each, number).lower()
+        written[text] = number if text not in written else None
+
+    def find(value: Any) -> str | None:
+        is_scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
+        return written.get(plain(value).strip().lower()) if is_scalar else None
+
+    return find
 
 
 def answers_for_all(session: Exchange, numbers: Sequence[str], response: SourceResponse) -> Mapping[str, Answer] | None:

@@ -16,7 +16,7 @@ from jmespath.exceptions import JMESPathError
 from portal.causes import REFUSALS, CauseCode
 from portal.sources.http.disguised import is_challenge
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.recipes.model import RULE_NAMES, Rule
+from portal.sources.recipes.model import RULE_NAMES, Before, Recipe, Rule
 
 
 class Verdict(StrEnum):
@@ -75,6 +75,22 @@ def classify_whole(response: SourceResponse, outcomes: Mapping[str, tuple[Rule, 
     return Verdict.UNREADABLE if verdict == Verdict.NOT_FOUND else verdict
 
 
+def verdict_on(response: SourceResponse, recipe: Recipe, before: Before | None = None) -> Verdict:
+    """The verdict on a response, as far as it concerns all numbers that it is about. `before`: it answers this request,
+    which asks for no number's data: what was kept of it can only be right or wrong."""
+    if before is None or not before.is_kept:
+        outcomes = recipe.outcomes
+        if before is not None:  # what success looks like is said of the last answer
+            outcomes = {name: rules for name, rules in outcomes.items() if name != "success"}
+        return (classify_whole if recipe.batch else classify)(response, outcomes)
+    rules = {name: recipe.outcomes[name] for name in (*REFUSALS, "limited", "retry") if name in recipe.outcomes}
+    rules["credentials"] = (*rules.get("credentials", ()), *before.credentials)
+    verdict = classify(response, rules)
+    if verdict in (Verdict.UNSURE, Verdict.REJECTED):  # as OAuth says of a client that it does not know
+        return Verdict.CREDENTIALS
+    return Verdict.UNREADABLE if verdict == Verdict.NOT_FOUND else verdict
+
+
 def classify_item(item: Any, outcomes: Mapping[str, tuple[Rule, ...]]) -> Verdict:
     """The verdict on one number's item in a response about many, by the rules on JSON only."""
     for name in RULE_NAMES:
@@ -114,6 +130,8 @@ def is_rate_limited(response: SourceResponse) -> bool:
 
 def why_unreadable(response: SourceResponse) -> str:
     """Why no answer can be read from a response that no rule is about, in a form that `words.sample_words` knows."""
+    if response.why:
+        return response.why
     if not _is_2xx(response):
         return f"status {response.status}"
     try:

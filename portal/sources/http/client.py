@@ -16,9 +16,10 @@ from portal.causes import CauseCode
 from portal.net.address_policy import AddressRefused
 from portal.net.deadline import deadline
 from portal.sources.base import SourceStopped
+from portal.sources.http.cookies import cookies_of, jar_of
 from portal.sources.http.response import SourceResponse
+from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import FilledRequest
 
 PIECE_BYTES = 16_384
 # Does not name the portal's address, and does not pretend to be a browser.
@@ -53,10 +54,19 @@ class SourceClient:
         until = self._clock() + request.timeout_seconds
         try:
             prepared = requests.Request(
-                filled.method, filled.url, headers={**OWN_HEADERS, **filled.headers}, data=filled.body
+                filled.method,
+                filled.url,
+                headers={**OWN_HEADERS, **filled.headers},
+                data=filled.body,
+                cookies=jar_of(filled.cookies),
             ).prepare()
             response = self._session().send(
-                prepared, stream=True, timeout=request.timeout_seconds, allow_redirects=request.redirects > 0
+                prepared,
+                stream=True,
+                timeout=request.timeout_seconds,
+                allow_redirects=request.redirects > 0,
+                # Twice, as one file has both: an encrypted key is then refused, instead of asked for at a terminal.
+                cert=(filled.certificate, filled.certificate) if filled.certificate else None,
             )
         except AddressRefused:
             raise SourceStopped(CauseCode.ADDRESS_REFUSED) from None
@@ -68,7 +78,9 @@ class SourceClient:
         except (requests.RequestException, HTTPError, OSError) as error:
             response.close()
             raise NoResponse(type(error).__name__) from None
-        return SourceResponse(response.status_code, dict(response.headers), body, whole, request.reading)
+        return SourceResponse(
+            response.status_code, dict(response.headers), body, whole, request.reading, cookies_of(response)
+        )
 
     def _read_body(self, response: requests.Response, limit: int, until: float) -> tuple[bytes, bool]:
         """The body, and whether it is complete. Stops at the limit, as a body may be endless."""

@@ -11,7 +11,6 @@ from portal.sources.base import Answer
 from portal.sources.http.classify import Verdict
 from portal.sources.http.response import SourceResponse
 from portal.sources.recipes.model import Recipe, Request
-from portal.sources.recipes.placeholders import FilledRequest
 
 
 class Exchange(Protocol):
@@ -20,11 +19,14 @@ class Exchange(Protocol):
     recipe: Recipe
     stop: Callable[[], bool]
 
-    def filled(self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "") -> FilledRequest:
-        """The request with its placeholders filled in. Raises SourceStopped when a secret is missing."""
+    def ask(
+        self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "", fetching: bool = False
+    ) -> SourceResponse:
+        """Send a request about these numbers, or this ticket, and what has to be sent before it, within the rate limit.
+        Raises NoResponse, RequestInterrupted, SourceBusy or SourceStopped."""
 
-    def exchange(self, filled: FilledRequest, request: Request, *, fetching: bool = False) -> SourceResponse:
-        """Send within the rate limit. Raises NoResponse, RequestInterrupted, SourceBusy or SourceStopped."""
+    def fetch(self, url: str, request: Request) -> SourceResponse:
+        """Fetch the answers from an address that the source gave. Raises as `ask`."""
 
     def temporary(self) -> Answer:
         """The answer for a number that got none this time. Raises SourceBusy when the source now counts as down."""

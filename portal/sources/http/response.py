@@ -39,8 +39,11 @@ class SourceResponse:
     body: bytes
     whole: bool = True  # False: longer than the limit, and cut there
     reading: AnswerReading = field(default_factory=AnswerReading)
+    cookies: tuple[Mapping[str, Any], ...] = ()  # that it set, as `cookies` writes them
+    why: str = ""  # why it cannot be used, where its verdict does not come from its content
     verdict: str = ""  # set once it is classified, so that the rules are checked once
     about: tuple[str, ...] = ()  # the numbers, or the ticket, that were asked about
+    is_outdated: bool = False  # it refuses a value that was kept for too long
     sent_at: int = 0  # the moment of its request, as `refusals` counts
 
     def __post_init__(self) -> None:

@@ -9,8 +9,8 @@ from protego import Protego
 
 from portal.sources.http.client import NoResponse
 from portal.sources.http.response import SourceResponse
+from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import FilledRequest
 
 AGENT = "masterfilter"
 CACHE_SECONDS = 86_400.0

@@ -7,78 +7,44 @@ lookup: the reason of an Answer says whether the attempt should look the number 
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from portal.causes import REFUSALS, CauseCode
-from portal.net.retry_after import rate_limit_seconds, retry_after_seconds
-from portal.sources.base import Answer, LookupEnded, Outcome, SourceBusy, SourceStopped, Tickets
-from portal.sources.http.answer_samples import Samples
+from portal.sources.base import Answer, LookupEnded, Outcome, SourceStopped, Tickets
 from portal.sources.http.async_batch import AsyncBatches
 from portal.sources.http.batch import lookup_batch
-from portal.sources.http.classify import Verdict, any_holds, asked_wait, classify, classify_whole, why_unreadable
-from portal.sources.http.client import NoResponse, RequestInterrupted, SourceClient
+from portal.sources.http.classify import Verdict, any_holds, why_unreadable
+from portal.sources.http.client import NoResponse, RequestInterrupted
 from portal.sources.http.disguised import refusal_in
 from portal.sources.http.extract import FieldMissing, extract_fields
-from portal.sources.http.first_request import FirstRequestGate
+from portal.sources.http.pricing import amount_at, price_of
 from portal.sources.http.recipe_doubts import RecipeDoubts
-from portal.sources.http.refusals import Refusals
+from portal.sources.http.request_sender import RequestSender
 from portal.sources.http.response import SourceResponse, UnreadableResponse
-from portal.sources.http.robots import Robots
-from portal.sources.limits.interfaces import Breaker, Limiter, Places
-from portal.sources.limits.rate_limiter import WaitInterrupted
-from portal.sources.recipes.model import Recipe, Request
-from portal.sources.recipes.placeholders import BadValue, FilledRequest, MissingSecret, fill, secrets_mark
+from portal.sources.limits.balance import BalanceNote
+from portal.sources.recipes.coverage import is_covered
 
 log = structlog.get_logger(__name__)
 
-BELIEVED_SECONDS = 3600.0  # no Retry-After is believed for longer: a mistake in one would stop a source for years
-LIMITED_SECONDS = 60.0  # how long "too many requests" may last before the worker is freed
 BARE = (404, 410)
 
 
-def _never() -> bool:
-    return False
-
-
-class SourceSession:
+class SourceSession(RequestSender):
     """See the module. Its methods may be called from many threads at once."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        environ: Mapping[str, str],
-        client: SourceClient,
-        make_limiter: Callable[[float | None], Limiter],
-        breaker: Breaker,
-        robots: Robots,
-        stop: Callable[[], bool],
-        tickets: Tickets,
-        places: Places,
-        present_secrets: Callable[[], Mapping[str, str]] | None = None,
-    ) -> None:
-        self.recipe = recipe
-        self._environ, self._client, self._breaker, self._robots = environ, client, breaker, robots
-        self._places = places
-        self._present_secrets = present_secrets or (lambda: environ)
-        self._make_limiter = make_limiter
-        self._per_second = recipe.limits.per_second
-        self._limiter = make_limiter(self._per_second)
-        self.stop = stop
-        self._gate = FirstRequestGate(stop)
-        self._refusals = Refusals()
-        self._doubted: set[str] = set()  # numbers that were refused, and are asked about once more
-        self._blocked: set[str] = set()
+    def __init__(self, *parts: Any, tickets: Tickets, balance: BalanceNote | None = None, **more: Any) -> None:
+        super().__init__(*parts, **more)
         self._lock = threading.Lock()
-        self._limited_since: float | None = None
+        self._blocked: set[str] = set()
         self._doubts = RecipeDoubts()
-        self.samples = Samples(self._secrets_in(environ))
-        self.silent = True
-        batch = recipe.batch
+        self._costs: dict[str, int] = {}  # of numbers that are asked about again: what they have cost so far
+        self._balance = balance
+        self._low_credit = False
+        batch = self.recipe.batch
         self._async_batches = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
 
     @property
@@ -101,6 +67,23 @@ class SourceSession:
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers. A number that is missing was not looked up: the attempt was stopped."""
+        only = self.recipe.only
+        not_covered = [one for one in numbers if only and not is_covered(one, only)]
+        answers = {one: Answer(Outcome.REJECTED, reason=CauseCode.NOT_COVERED) for one in not_covered}
+        asked = [one for one in numbers if one not in answers] if answers else numbers
+        if asked:
+            try:
+                answers.update(self._lookup_many(asked))
+            except LookupEnded as ended:
+                raise ended.with_answers(answers) from None
+        if self._low_credit and asked:
+            self._breaker.note_secret(self._secrets.mark)
+            self._gate.close(SourceStopped(Verdict.NO_CREDIT.value))
+            self._breaker.trip(Verdict.NO_CREDIT.value)
+            raise SourceStopped(Verdict.NO_CREDIT.value, answers)
+        return answers
+
+    def _lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         try:
             if self._async_batches:
                 return self._async_batches.lookup_many(self, numbers)
@@ -119,122 +102,11 @@ class SourceSession:
         return answers
 
     def _lookup(self, number: str) -> Answer:
-        request = self.recipe.request
         try:
-            filled = self.filled(request, [number])
-            self._obey_robots(filled)
-            response = self.exchange(filled, request)
+            response = self.ask(self.recipe.request, [number])
         except NoResponse:
             return self.temporary()
         return self.answer(number, Verdict(response.verdict), response)
-
-    def filled(self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "") -> FilledRequest:
-        batch = self.recipe.batch
-        written = {"number_form": batch.number, "each": batch.each, "join": batch.join} if batch else {}
-        try:
-            return fill(request, numbers, self._environ, ticket=ticket, batch_key=key, **written)
-        except MissingSecret as error:
-            raise SourceStopped(CauseCode.SECRET_MISSING) from error
-        except BadValue:
-            raise SourceStopped(CauseCode.RECIPE_BROKEN) from None
-
-    def close(self) -> None:
-        """Let others have this session's places at the source."""
-        self._places.close()
-
-    def exchange(self, filled: FilledRequest, request: Request, *, fetching: bool = False) -> SourceResponse:
-        """Send within the rate limit. Raises NoResponse, RequestInterrupted, SourceBusy or SourceStopped.
-
-        Until the first response has come, and after a refusal, requests go one at a time: wrong credentials are then
-        refused twice, and not once for each number in flight. `fetching`: fetch what was submitted, and may be paid
-        for, although the attempt was stopped.
-        """
-        stop = _never if fetching else self.stop
-        with self._gate:
-            self._take_place(stop)  # first: a slot that waited for a place would be used too late
-            try:
-                self._wait_for_slot(stop)
-                self._breaker.check()  # last: a thread that it lets through as a probe has to report an outcome
-                sent_at = self._refusals.send()
-                try:
-                    response = self._client.send(filled, request)
-                except (NoResponse, SourceStopped):
-                    self._breaker.failed()
-                    raise
-            finally:
-                self._places.give_back()
-            response.about, response.sent_at = filled.about, sent_at
-            self._apply_to_all(response, filled, fetching)
-            return response
-
-    def _secrets_in(self, environ: Mapping[str, str]) -> list[str]:
-        return [value for name in self.recipe.secrets if (value := environ.get(name, "").strip())]
-
-    def _is_outdated(self, filled: FilledRequest) -> bool:
-        """Whether a secret in this request has been replaced since: then the next requests take the present ones."""
-        if not filled.secrets:
-            return False
-        present = self._present_secrets()
-        values = self._secrets_in(present)
-        if len(values) < len(self.recipe.secrets) or set(filled.secrets) <= set(values):
-            return False
-        if present != self._environ:
-            self.samples.mask_also(values)
-            self._environ = present
-        return True
-
-    def _take_place(self, stop: Callable[[], bool]) -> None:
-        try:
-            self._places.take(stop)
-        except WaitInterrupted:
-            raise RequestInterrupted from None
-
-    def _wait_for_slot(self, stop: Callable[[], bool]) -> None:
-        try:
-            self._limiter.wait(stop)
-        except SourceBusy:
-            if not stop():
-                raise
-        if stop():
-            raise RequestInterrupted
-
-    def _apply_to_all(self, response: SourceResponse, filled: FilledRequest, fetching: bool) -> None:
-        """Apply what a response means for every number: the breaker, the limiter, a refusal."""
-        if response.status < 500:
-            self.silent = False
-        verdict = (classify_whole if self.recipe.batch else classify)(response, self.recipe.outcomes)
-        response.verdict = verdict
-        if verdict in REFUSALS and self._is_outdated(filled):
-            response.verdict = Verdict.TEMPORARY  # of the secret that was replaced while the request was on its way
-            self._breaker.succeeded()
-            return
-        # A refusal inside an answer that is fetched may be the batch's answer and not this request's: see `poll`.
-        if verdict in REFUSALS and not (fetching and response.status < 400):
-            self._consider_refusal(verdict, response.about, response)
-            self._breaker.refused()
-            if fetching:  # there is no other ticket to judge it by: this attempt ends, the other files continue
-                raise SourceStopped(verdict.value)
-            return
-        if verdict == Verdict.LIMITED:
-            self._breaker.succeeded()  # the source is alive
-            self._slow_down(response)
-            return
-        # While fetching, "not yet" shows that the source is alive.
-        if verdict == Verdict.TEMPORARY and not (fetching and response.status < 500):
-            self._breaker.failed()
-            return
-        self._breaker.succeeded()
-        self._limiter.report("ok")
-        if seconds := rate_limit_seconds(response.headers):
-            self._limiter.pause(seconds)
-
-    def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
-        """Stop the source once two questions in a row were refused. After the first, the next one goes alone."""
-        self._breaker.note_secret(secrets_mark(self.recipe.secrets, self._environ))
-        if self._refusals.refused(about, response.sent_at):
-            self._stop_source(verdict)
-        if not self._refusals.is_own(about):
-            self._gate.hold()
 
     def _refused(self, number: str, verdict: Verdict, response: SourceResponse, content: Any) -> Answer:
         """The answer for a number that was refused. It is asked about once more, after all others: by then it is known
@@ -255,52 +127,10 @@ class SourceSession:
             return Answer(Outcome.REJECTED, reason=CauseCode.REJECTED)
         return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)  # of many numbers, the one at fault is unknown
 
-    def _stop_source(self, verdict: Verdict) -> NoReturn:
-        """Stop all requests of this attempt and of every other worker, as the source refuses us."""
-        refusal = SourceStopped(verdict.value)
-        self._gate.close(refusal)
-        self._breaker.trip(verdict.value)
-        raise refusal
-
     def _answered(self, response: SourceResponse) -> None:
         """Note that the source has answered."""
-        self._limited_since = None
+        self._pace.note_answer()
         self._refusals.answered(response.sent_at)
-
-    def _slow_down(self, response: SourceResponse, content: Any = None) -> None:
-        """Slow down every worker after "too many requests", which `content`, one number's item, may say as well. Raises
-        SourceBusy when that lasts too long."""
-        now = time.monotonic()
-        with self._lock:
-            since = self._limited_since = self._limited_since or now
-        wanted = retry_after_seconds(response.headers, datetime.now(UTC), BELIEVED_SECONDS)
-        if wanted is None:
-            wanted = self._asked_wait(response, content)
-        # Without a Retry-After: as long again as the source has been saying so.
-        seconds = wanted if wanted is not None else min(max(1.0, now - since), LIMITED_SECONDS)
-        self._limiter.report(CauseCode.RATE_LIMITED)
-        if seconds > LIMITED_SECONDS or now - since > LIMITED_SECONDS:
-            raise SourceBusy(CauseCode.RATE_LIMITED, max(seconds, 1.0))
-        self._limiter.pause(seconds)
-
-    def _asked_wait(self, response: SourceResponse, content: Any) -> float | None:
-        """The seconds that the answer itself asks us to wait, where the recipe says where they are."""
-        rules = [rule for rule in self.recipe.outcomes.get("limited", ()) if rule.wait]
-        try:
-            seconds = asked_wait(rules, response.content if content is None else content) if rules else None
-        except UnreadableResponse:
-            return None
-        return None if seconds is None else min(seconds, BELIEVED_SECONDS)
-
-    def _obey_robots(self, filled: FilledRequest) -> None:
-        if not self.recipe.limits.robots:
-            return
-        if not self._robots.allow(filled.url):
-            raise SourceStopped(CauseCode.ROBOTS_REFUSE)
-        delay = self._robots.delay_seconds(filled.url)
-        if delay and (self._per_second is None or self._per_second > 1 / delay):
-            self._per_second = 1 / delay
-            self._limiter = self._make_limiter(self._per_second)
 
     def temporary(self) -> Answer:
         """The answer for a number that got none this time. Raises SourceBusy when the source now counts as down."""
@@ -308,14 +138,30 @@ class SourceSession:
         return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
 
     def answer(self, number: str, verdict: Verdict, response: SourceResponse, content: Any = None) -> Answer:
-        """One number's answer by its verdict. `content` is its item in a response about many numbers."""
+        """One number's answer by its verdict, with what it cost. `content` is its item in a response about many."""
+        answer = self._answer(number, verdict, response, content)
+        cost = self.recipe.cost
+        if cost is None:
+            return answer
+        if cost.balance and (left := amount_at(cost.balance, response)) is not None:
+            if self._balance is not None:
+                self._balance.note(left)
+            self._low_credit |= cost.stop_below is not None and left < cost.stop_below
+        price = price_of(cost, verdict, response, content, found=answer.outcome == Outcome.FOUND)
+        with self._lock:
+            price += self._costs.pop(number, 0)
+            if price and answer.outcome == Outcome.FAILED:
+                self._costs[number] = price
+        return replace(answer, cost=price) if price else answer
+
+    def _answer(self, number: str, verdict: Verdict, response: SourceResponse, content: Any) -> Answer:
         if verdict == Verdict.UNSURE:
             return self._doubts.bad_request(number)
         self._doubts.not_bad_request()
         if verdict == Verdict.LIMITED:
             if response.verdict != Verdict.LIMITED:  # found in one number's item: slow down once for each response
                 response.verdict = Verdict.LIMITED
-                self._slow_down(response, content)
+                self._pace.slow_down(response, content)
             return Answer(Outcome.FAILED, reason=CauseCode.RATE_LIMITED)
         if verdict == Verdict.TEMPORARY:
             return self.temporary()
@@ -350,7 +196,7 @@ class SourceSession:
         if meaning is None:
             return self.unreadable(response, why, number=number, content=content)
         if meaning == CauseCode.RATE_LIMITED:
-            self._slow_down(response)
+            self._pace.slow_down(response)
             return Answer(Outcome.FAILED, reason=meaning)
         if content is None:
             self._consider_refusal(Verdict(meaning), response.about, response)

@@ -9,12 +9,15 @@ from redis import Redis
 from portal.causes import CauseCode
 from portal.net import guarded_session
 from portal.sources.base import Answer, NoTickets, Outcome, SourceFacts, Tickets
+from portal.sources.http.before_requests import BeforeRequests
 from portal.sources.http.client import SourceClient
 from portal.sources.http.robots import Robots
 from portal.sources.http.session import SourceSession
+from portal.sources.limits.balance import BalanceNote
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from portal.sources.limits.concurrency_limiter import ConcurrencyLimiter
 from portal.sources.limits.interfaces import Breaker, Limiter
+from portal.sources.limits.kept_values import Cipher, KeptValues
 from portal.sources.limits.rate_limiter import RateLimiter
 from portal.sources.recipes.model import Recipe
 
@@ -27,7 +30,8 @@ PLACES_OF_A_WORKER, REQUESTS_OF_A_WORKER = 32, 300.0
 class HttpSource:
     """An API or a web page, as its recipe describes it.
 
-    `environ` has the secrets, and `present_secrets` gives those that have been changed since; `allow_private` and
+    `environ` has the secrets, and `present_secrets` gives those that have been changed since; `cipher` encrypts what
+    all workers share; `allow_private` and
     `ports` are what the server's configuration opens to sources. The other arguments replace parts in tests.
     """
 
@@ -44,6 +48,8 @@ class HttpSource:
         make_limiter: Callable[[float | None], Limiter] | None = None,
         breaker: Breaker | None = None,
         present_secrets: Callable[[], Mapping[str, str]] | None = None,
+        cipher: Cipher | None = None,
+        proxy: str = "",
     ) -> None:
         facts = facts_of(recipe)
         self.recipe = recipe
@@ -51,16 +57,19 @@ class HttpSource:
         self.concurrency, self.data_version, self.batch = facts.concurrency, facts.data_version, facts.batch
         self.seconds_for = facts.seconds_for
         self._environ, self._present_secrets = environ, present_secrets
-        requests = [recipe.request, *([recipe.batch.request] if recipe.batch else [])]
-        self.answer_seconds = max(request.timeout_seconds for request in requests)
-        redirects = max(request.redirects for request in requests)
+        asked = [recipe.request, *([recipe.batch.request] if recipe.batch else [])]
+        self.answer_seconds = max(request.timeout_seconds for request in asked)
+        self.answer_seconds += sum(one.request.timeout_seconds for one in recipe.before)
+        redirects = max(request.redirects for request in recipe.requests)
         self._client = client or SourceClient(
-            lambda: guarded_session.session(allow_private, pool_size=self.concurrency, redirects=redirects, ports=ports)
+            lambda: guarded_session.session(allow_private, self.concurrency, redirects, ports, proxy)
         )
         self._make_limiter = make_limiter or (lambda rate: RateLimiter(redis, recipe.name, rate))
         self._make_places = lambda: ConcurrencyLimiter(redis, recipe.name, recipe.limits.concurrency)
         self._breaker: Breaker = breaker or CircuitBreaker(redis, recipe.name)
         self._robots = Robots(self._client.send)
+        self._balance = BalanceNote(redis, recipe.name)
+        self._before = BeforeRequests(recipe, KeptValues(redis, recipe.name, cipher))
 
     def wrap_client(self, wrap: Callable[[SourceClient], SourceClient]) -> None:
         """Put another client around the one that sends, for example to record what it sends."""
@@ -77,9 +86,11 @@ class HttpSource:
             self._breaker,
             self._robots,
             stop,
-            tickets,
             self._make_places(),
             self._present_secrets,
+            self._before,
+            balance=self._balance,
+            tickets=tickets,
         )
 
     def lookup(self, e164: str) -> Answer:
@@ -103,6 +114,11 @@ def facts_of(recipe: Recipe) -> SourceFacts:
         batch=recipe.batch.size if recipe.batch else 1,
         cache_days=recipe.limits.cache_days,
         workers=_most_workers(recipe),
+        price=recipe.cost.price if recipe.cost and not recipe.cost.price_path else None,
+        price_per=recipe.cost.per if recipe.cost else "asked",
+        currency=recipe.cost.currency if recipe.cost else "",
+        countries=recipe.only.countries if recipe.only else frozenset(),
+        lines=recipe.only.lines if recipe.only else frozenset(),
         example=_example_of(recipe),
     )
 

@@ -5,6 +5,7 @@ Remembers nothing between calls; `catalogue` does.
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from dotenv import dotenv_values
 
 from portal.sources.recipes.loader import read_recipe, recipe_of
 from portal.sources.recipes.model import Recipe
+from portal.sources.recipes.placeholders import certificate_name
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
 
 EXAMPLES = Path(__file__).with_name("examples")  # shipped to be read and copied, and never offered as sources
+SHELF = Path(__file__).with_name("shelf")  # recipes of providers, which an administrator may use as they are
 MAX_FILES = 2000
 
 Stamp = tuple[tuple[str, int, int], ...]  # of each file: path, time of change in ns, bytes
@@ -124,6 +127,18 @@ def stamp(folder: Path, *more: Path) -> Stamp:
             continue
         marks.append((str(path), facts.st_mtime_ns, facts.st_size))
     return tuple(marks)
+
+
+def certificates(folder: Path | None) -> dict[str, str]:
+    """The client certificates in a folder, as secrets: each by its name there, such as `secrets/one.pem`, with its path
+    and a mark that changes with the file."""
+    if folder is None or not folder.is_dir():
+        return {}
+    found = {}
+    for path in folder.glob("*.pem"):
+        with suppress(OSError):  # deleted meanwhile
+            found[certificate_name(path.stem)] = f"{path}?{path.stat().st_mtime_ns}"
+    return found
 
 
 def read_secrets(path: Path) -> dict[str, str]:

@@ -13,12 +13,17 @@ import phonenumbers
 
 from portal.config import SETTINGS
 from portal.sources.base import Outcome
-from portal.sources.recipes import sections
+from portal.sources.recipes.answer_section import SHORT_FORMS, read_answer, read_field, read_rule
+from portal.sources.recipes.batch_section import read_batch
+from portal.sources.recipes.before_section import read_before
+from portal.sources.recipes.cost_section import read_cost, read_only, read_shelf
+from portal.sources.recipes.limits_section import read_limits
 from portal.sources.recipes.model import (
     RULE_NAMES,
     AnswerFormat,
     AnswerReading,
     Batch,
+    Before,
     Case,
     FieldRule,
     Recipe,
@@ -26,12 +31,12 @@ from portal.sources.recipes.model import (
     RequestLimits,
     Rule,
 )
-from portal.sources.recipes.placeholders import secret_names
+from portal.sources.recipes.placeholders import MANY_NUMBERS, ONE_NUMBER, secret_names
+from portal.sources.recipes.request_section import read_request
 from portal.sources.recipes.toml_table import BadRecipe, Lines, Mistake, TomlTable
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
-SHORT_FORMS = {"html": "css", "xml": "xpath", "text": "regex"}  # what a field is that is only a text
 BATCH_PLACEHOLDER = re.compile(r"\{numbers(?:_json)?\}")
 RESERVED_NAMES = frozenset({"offline"})  # ships with the portal
 PORTAL_SETTINGS = frozenset(setting.name for setting in SETTINGS)
@@ -71,8 +76,8 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
     if name in RESERVED_NAMES:
         table.wrong("name", "name_taken")
     kind = AnswerFormat(table.one_of("kind", tuple(AnswerFormat), None))
-    request, batch = _requests(table, kind)
-    reading = sections.answer(table.table("answer"), kind)
+    before, request, batch = _requests(table, kind)
+    reading = read_answer(table.table("answer"), kind)
     fields = _fields(table, reading)
     request = replace(request, reading=reading)
     batch = batch and replace(batch, request=replace(batch.request, reading=reading))
@@ -84,39 +89,45 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         description=table.texts_by_language("description"),
         request=request,
         batch=batch,
-        limits=sections.limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
+        before=before,
+        cost=read_cost(table.table("cost")),
+        only=read_only(table.table("only")),
+        shelf=read_shelf(table.table("shelf")),
+        limits=read_limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
         outcomes=_outcomes(outcome_table, reading.format) if outcome_table else {},
         fields=fields,
         tests=tuple(_case(one, path, fields) for one in table.tables("test")),
         path=path,
         text=text,
         version=hashlib.sha256(text.encode()).hexdigest()[:8],
-        secrets=secret_names([request, *([batch.request] if batch else [])]),
+        secrets=secret_names([*(one.request for one in before), request, *([batch.request] if batch else [])]),
     )
     table.end()
     return recipe
 
 
-def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[Request, Batch | None]:
+def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[tuple[Before, ...], Request, Batch | None]:
     request_table, batch_table = table.table("request"), table.table("batch")
+    has_poll = bool(batch_table and batch_table.has("poll"))
+    before, words = read_before(table.tables("before"), PORTAL_SETTINGS, kind, has_poll=has_poll)
     if request_table is None:
         table.wrong("request", "missing")
-        return Request(""), None
+        return before, Request(""), None
     alone = kind != AnswerFormat.BATCH and not (batch_table and BATCH_PLACEHOLDER.search(str(request_table.values)))
-    request = sections.request(request_table, sections.ONE_NUMBER if alone else sections.MANY_NUMBERS, PORTAL_SETTINGS)
+    request = read_request(request_table, ONE_NUMBER if alone else MANY_NUMBERS, words, sign_in=table)
     request_table.end()
     if batch_table is None:
         if kind == AnswerFormat.BATCH:
             table.wrong("batch", "missing")
-        return request, None
+        return before, request, None
     if kind == AnswerFormat.HTML:
         table.wrong("batch", "json_only")
-    return request, sections.batch(batch_table, request, request_table, PORTAL_SETTINGS)
+    return before, request, read_batch(batch_table, request, request_table, words)
 
 
 def _outcomes(table: TomlTable, form: str) -> dict[str, tuple[Rule, ...]]:
     found = {
-        name: tuple(sections.rule(one, form, may_wait=name == "limited") for one in table.tables(name))
+        name: tuple(read_rule(one, form, may_wait=name == "limited") for one in table.tables(name))
         for name in RULE_NAMES
     }
     table.end()
@@ -136,7 +147,7 @@ def _fields(table: TomlTable, reading: AnswerReading) -> tuple[FieldRule, ...]:
             fields.values[name] = {SHORT_FORMS.get(reading.format, "path"): value}
         field_table = fields.table(name)
         if field_table is not None:
-            found.append(sections.field(field_table, name, reading))
+            found.append(read_field(field_table, name, reading))
     return tuple(found)
 
 

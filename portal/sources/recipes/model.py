@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
@@ -53,8 +54,39 @@ class AnswerReading:
 
 
 @dataclass(frozen=True)
+class Sign:
+    """How a request is signed. Its texts have placeholders; `signature` is one of them in `headers` and `query`."""
+
+    method: str  # one of SIGN_METHODS
+    key: str
+    text: str = ""  # what is signed, of a digest or an HMAC
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    place: str = "header"  # of aws4: header | query
+    scope: str = ""  # of aws4: its region and service, as in eu-west-1/execute-api
+    session: str = ""  # of aws4: the token of a temporary key
+    claims: str = ""  # of a token: JSON
+    token_header: Mapping[str, str] = field(default_factory=dict)  # of a token: beside alg and typ
+
+    @property
+    def is_token(self) -> bool:
+        return self.method.startswith("jwt-")
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts that may have placeholders."""
+        return (self.key, self.text, self.session, self.claims,
+                *self.headers.values(), *self.query.values(), *self.token_header.values())  # fmt: skip
+
+
+DIGESTS = ("md5", "sha1", "sha256", "sha512")
+TOKENS = ("jwt-rs256", "jwt-es256", "jwt-hs256")
+SIGN_METHODS = (*(f"hmac-{name}" for name in DIGESTS), *DIGESTS, "aws4", *TOKENS)
+
+
+@dataclass(frozen=True)
 class Request:
-    """A request to send. Its texts have placeholders, which `placeholders.fill` fills in, escaped by where they are."""
+    """A request to send. Its texts have placeholders, which `filling.fill` fills in, escaped by where they are."""
 
     url: str
     method: str = "GET"
@@ -64,6 +96,36 @@ class Request:
     max_body_bytes: int = 1_000_000
     redirects: int = 0
     reading: AnswerReading = field(default_factory=AnswerReading)  # of its response
+    sign: Sign | None = None
+    certificate: str = ""  # the name of the client certificate that it presents
+    form: Mapping[str, str] = field(default_factory=dict)  # of an upload: the fields beside the file
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts that may have placeholders."""
+        return (
+            self.url,
+            self.body,
+            *self.headers.values(),
+            *self.form.values(),
+            *(self.sign.texts if self.sign else ()),
+        )
+
+
+@dataclass(frozen=True)
+class Before:
+    """A request whose answer gives values to the ones after it. What is kept is shared by all workers."""
+
+    request: Request
+    take: tuple["FieldRule", ...]
+    keep_seconds: float | None = None
+    keep_path: str = ""  # JMESPath in its answer to the seconds
+    cookies: bool = False  # the cookies of its answer go with the requests after it
+    credentials: tuple[Rule, ...] = ()  # answers that say that the access data is wrong
+
+    @property
+    def is_kept(self) -> bool:
+        return self.keep_seconds is not None or bool(self.keep_path)
 
 
 @dataclass(frozen=True)
@@ -77,12 +139,26 @@ class Poll:
     limit_seconds: float = 300.0  # in one attempt
     keep_hours: float = 24.0  # in total: after that the ticket is dropped and its numbers are submitted again
     gone: tuple[Rule, ...] = ()  # the source no longer has the answers
+    results: str = ""  # JMESPath in the response that is ready to the address of the answers
 
     @property
     def keep_seconds(self) -> float:
         return self.keep_hours * 3600
 
 
+@dataclass(frozen=True)
+class Upload:
+    """The numbers as a file of one line for each, uploaded as a form (multipart) does it. `Request.form` has the fields
+    beside it."""
+
+    field: str
+    each: str = "{e164}"  # one line, with its placeholders
+    header: str = ""  # the first line
+    name: str = "numbers.csv"
+    type: str = "text/csv"
+
+
+EACH = "@each"  # before a JMESPath in `key`: what it finds is the number as `each` writes it
 MAP = "@map"  # before a JMESPath in `items`: its members become items with `key` and `value`
 
 
@@ -99,6 +175,7 @@ class Batch:
     join: str = ","  # what stands between two of them
     missing: str = "retry"  # what it means that an answer has no item for a number: retry | not_found | rejected
     poll: Poll | None = None
+    file: Upload | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +186,38 @@ class RequestLimits:
     concurrency: int = 4
     cache_days: float = 0.0
     robots: bool = False
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a lookup costs: a figure for each answer, or what the answer says."""
+
+    price: Decimal = Decimal(0)
+    price_path: str = ""  # JMESPath in the answer, or in one number's item, to what it cost
+    per: str = "asked"  # of a figure: asked | found
+    currency: str = ""  # as ISO 4217 writes it, or "credits"
+    balance: str = ""  # JMESPath in the answer to the credit that is left
+    stop_below: Decimal | None = None  # the source is not asked with less than this
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which numbers a source is asked about; an empty set is all."""
+
+    countries: frozenset[str] = frozenset()
+    lines: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class ShelfEntry:
+    """What the shelf says of a provider before anybody uses its recipe."""
+
+    provider: str
+    documentation: str  # the address of the page that the recipe was made from
+    read: str  # the day on which it was read
+    coverage: ValueWords = field(default_factory=dict)
+    price: ValueWords = field(default_factory=dict)
+    keys: Mapping[str, ValueWords] = field(default_factory=dict)  # what the provider calls each secret
 
 
 @dataclass(frozen=True)
@@ -165,14 +274,24 @@ class Recipe:
     text: str  # the file as it was read, to show to administrators
     version: str
     batch: Batch | None = None
+    before: tuple[Before, ...] = ()
+    cost: Cost | None = None
+    only: Coverage | None = None
+    shelf: ShelfEntry | None = None
     title: ValueWords = field(default_factory=dict)
     description: ValueWords = field(default_factory=dict)
     tests: tuple[Case, ...] = ()
     secrets: tuple[str, ...] = ()  # the names in {secret:…}
 
     @property
+    def requests(self) -> tuple[Request, ...]:
+        """All requests that it sends, without those that poll."""
+        return (*(one.request for one in self.before), self.request, *([self.batch.request] if self.batch else []))
+
+    @property
     def seconds_per_number(self) -> float:
         """About how long one number takes: at the declared rate, or at half a second a request where that is slower."""
         size = self.batch.size if self.batch else 1
         per_request = 0.5 / self.limits.concurrency
-        return max(per_request, 1 / self.limits.per_second if self.limits.per_second else 0.0) / size
+        requests = 1 + sum(not one.is_kept for one in self.before)  # of one lookup
+        return requests * max(per_request, 1 / self.limits.per_second if self.limits.per_second else 0.0) / size

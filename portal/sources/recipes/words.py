@@ -19,7 +19,8 @@ SENTENCES: dict[str, LazyString] = {
     "not_tables": _("Write a list of tables."),
     "not_one_of": _("Use one of these: %(known)s."),
     "not_between": _("Use a number from %(low)s to %(high)s."),
-    "bad_name": _("Use only small letters, digits and hyphens (underscores in a field’s name), 40 characters at most."),
+    "bad_name": _("Use only small letters, digits and hyphens (underscores in a field’s name), 40 characters at"
+        " most."),
     "name_taken": _("Another source already has this name. Choose a different one."),
     "bad_address": _("The address must start with http:// or https:// and a host name. The host name cannot contain"
         " placeholders."),
@@ -36,6 +37,43 @@ SENTENCES: dict[str, LazyString] = {
     "no_number": _("This request needs one of these placeholders: %(known)s."),
     "key_needs_poll": _("The placeholder batch_key is for sources that answer later. Add [batch.poll] or remove it."),
     "secret_is_setting": _("%(name)s is a setting of the portal. Choose a different name for the secret."),
+    "bad_pipe": _("The pipe “%(name)s” does not exist. You can use: %(known)s."),
+    "pipe_argument": _("The pipe “%(name)s” needs a value after a colon, as in prefix:00."),
+    "pipe_no_argument": _("The pipe “%(name)s” takes no value after a colon."),
+    "pipe_of_time": _("The pipe “%(name)s” is only for now, before any other pipe."),
+    "pipe_value": _("The pipe “%(name)s” cannot use this value."),
+    "pipe_on_many": _("“%(name)s” has no pipes. Put them into each."),
+    "not_for_method": _("The method %(method)s does not use this."),
+    "no_signature": _("Say where the signature goes: name a header in into whose text has the placeholder"
+        " signature."),
+    "bad_scope": _("Write the region and the service, such as eu-west-1/execute-api."),
+    "bad_aws_key": _("Write the key’s name and its secret with a colon between them: two secrets, or one that has"
+        " both."),
+    "bad_claims": _("Write the claims as a JSON object."),
+    "bad_certificate": _("Write the name of a file in the folder secrets, without .pem: letters, digits, - and _."),
+    "certificate_redirects": _("A request with a certificate follows no redirects: leave redirects out."),
+    "bad_keep": _("Write a time such as 25 min or 12 h, or a table whose path says where the answer has its"
+        " seconds."),
+    "keep_first": _("Put the requests with keep before those without."),
+    "keep_about_number": _("A request with keep is the same for all numbers: it cannot have the placeholder"
+        " “%(name)s”."),
+    "poll_needs_keep": _("A source that answers later needs keep here, as its answers are fetched with the same"
+        " values."),
+    "bad_taken_name": _("“%(name)s” cannot be the name of a value: use small letters, digits and _, and no name that"
+        " is a placeholder already."),
+    "key_needs_each": _("@each needs each, which says how a number is written."),
+    "file_or_body": _("A file takes the place of the body: leave one of them out."),
+    "each_of_file": _("The file has an each of its own. Leave this out."),
+    "bad_line": _("This cannot have line breaks."),
+    "bad_item_key": _("This is not a valid JMESPath expression."),
+    "per_for_figure": _("The answer itself says what it cost: leave this out."),
+    "bad_currency": _("Write a currency such as EUR or USD, or credits."),
+    "bad_amount": _("Write an amount such as 0.0045, without quotes, with nine decimals at most."),
+    "needs_balance": _("Say where the answer has the credit that is left: balance = \"…\"."),
+    "not_list": _("Write a list of texts, such as [\"ES\"]."),
+    "bad_country": _("“%(name)s” is not a country. Write two capital letters, such as ES."),
+    "bad_line_type": _("“%(name)s” is not a kind of line. You can use: %(known)s."),
+    "empty_only": _("Write countries or lines, or both."),
     "bad_size": _("Write a size such as 500 kB or 1 MB, 20 MB at most."),
     "bad_rate": _("Write a rate such as 10/s, 600/min or 5000/h."),
     "bad_days": _("Write a time such as 30 days."),

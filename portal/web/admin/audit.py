@@ -27,6 +27,7 @@ VERBS: dict[str, LazyString] = {
     "source_paused": _("paused the source"),
     "secret_set": _("saved the secret"),
     "secret_deleted": _("deleted the secret"),
+    "source_used": _("took the provider from the shelf"),
     "user_invite": _("invited"),
     "user_password_reset": _("sent a password reset link to"),
     "user_shut_out": _("deactivated the account of"),
@@ -48,6 +49,7 @@ VERBS: dict[str, LazyString] = {
     "two_step_on": _("switched their two-step sign-in on"),
     "two_step_off": _("switched their two-step sign-in off"),
     "recovery_codes": _("made new recovery codes"),
+    "contact_set": _("changed who to ask"),
     "recovery_code_used": _("used a recovery code to sign in"),
 }
 

@@ -10,7 +10,7 @@ from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
 
 from portal.accounts import session_id
-from portal.jobs import queries
+from portal.jobs import commands, queries
 from portal.web import job_page
 from portal.web.access import login_required
 from portal.web.live.hub import Hub
@@ -23,7 +23,7 @@ from portal.web.request_fields import id_list
 blueprint = Blueprint("events", __name__)
 
 MOST_IDS = 100  # a list's page has 25
-FILTERS = ("status", "q", "page")  # of the home page's list
+FILTERS = ("status", "q", "sort", "after", "before", "page")  # of the home page's list
 RETRY_SECONDS = "5"
 
 
@@ -50,17 +50,22 @@ def follow() -> Response:
     if not hub.has_room(watcher.session_id):
         return Response(status=503, headers={"Retry-After": RETRY_SECONDS})
     hub.add(watch, watcher)
-    answer = Response(_messages(hub, watch, watcher), mimetype="text/event-stream")
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    answer = Response(_messages(app, hub, watch, watcher, current_user.id), mimetype="text/event-stream")
     answer.headers["X-Accel-Buffering"] = "no"  # nginx passes each message on at once
     answer.call_on_close(lambda: hub.remove(watch, watcher))
     return answer
 
 
-def _messages(hub: Hub, watch: Watch, watcher: Watcher) -> Iterator[bytes]:
+def _messages(app: Flask, hub: Hub, watch: Watch, watcher: Watcher, user_id: int) -> Iterator[bytes]:
+    """The messages. A page that is hidden has no stream: whoever gets the end of a job's sees it end."""
     try:
         yield from watcher.messages()
     finally:
         hub.remove(watch, watcher)
+    if isinstance(watch, JobWatch) and watcher.has_seen_the_end:
+        with app.app_context():
+            commands.note_seen(watch.job_id, user_id)
 
 
 def _watch() -> Watch | None:
@@ -72,13 +77,13 @@ def _watch() -> Watch | None:
             abort(404)
         find = fields.get("find", "")
         searched = session.get(job_page.SEARCHES, {}).get(find, "")
-        shown = {"outcome": fields.get("outcome", ""), "after": fields.get("after", "")}
+        shown = {"outcome": fields.get("outcome", ""), "page": fields.get("page", "")}
         return JobWatch(_reader(shared=True), job_id, **shown, find=find if searched else "", searched=searched)
     if "jobs" not in fields:
         return None
     everybody = "everybody" in fields and bool(current_user.is_admin)
     ids = tuple(id_list(fields["jobs"])[:MOST_IDS])
-    query = tuple((name, fields[name][:200]) for name in FILTERS if fields.get(name)) if not everybody else ()
+    query = tuple((name, fields[name][:2000]) for name in FILTERS if fields.get(name)) if not everybody else ()
     return ListWatch(_reader(shared=everybody), ids, everybody, query)
 
 

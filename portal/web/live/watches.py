@@ -19,8 +19,9 @@ from portal.jobs import queries
 from portal.jobs.core import derived
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
-from portal.web import documents, job_page
+from portal.web import job_page
 from portal.web.access import begin_reading
+from portal.web.home import files_list
 from portal.web.live.watcher import CSRF_MARK, data_lines
 
 _PARTIAL = re.compile(r'(?=<hx-partial hx-target="([^"]+)")')
@@ -105,7 +106,7 @@ class JobWatch:
     reader: Reader
     job_id: int
     outcome: str = ""
-    after: str = ""
+    page: str = ""
     find: str = ""
     searched: str = ""
 
@@ -122,7 +123,7 @@ class JobWatch:
         """Return the page's parts, and those of its visible rows that have changed; with `whole` all that have an
         answer. `light`: only what changes with every answer, if that is all that changed. `shows`: the versions that
         the pages show; nothing is rendered if that is the present one."""
-        query = {"outcome": self.outcome, "after": self.after, "find": self.find}
+        query = {"outcome": self.outcome, "page": self.page, "find": self.find}
         with _as(app, self.reader, f"/jobs/{self.job_id}", query, {self.find: self.searched} if self.find else {}):
             job = queries.find_job(current_user, self.job_id)
             if job is None:
@@ -141,7 +142,7 @@ class JobWatch:
             rows: dict[str, Any] = {}
             numbers: dict[str, bytes] = {}
             if not facts["moving"]:
-                rows = job_page.rows_of(job)
+                rows = job_page.rows_of(job, now=False)
             elif job_page.shows_all(job):
                 rows = job_page.rows_of(job)
                 numbers = self._numbers(job, rows, memory, whole=whole)
@@ -223,7 +224,7 @@ class ListWatch:
     def with_new_jobs(self, app: Flask) -> dict[str, bytes]:
         """Return the whole list, which has other jobs than those shown."""
         with _as(app, self.reader, "/", dict(self.query), {}):
-            return {"#jobs": _partial("#jobs", "innerMorph", documents.jobs_list())}
+            return {"#jobs": _partial("#jobs", "innerMorph", files_list())}
 
 
 Watch = JobWatch | ListWatch

@@ -22,8 +22,9 @@ from portal.jobs.models import ScrapingJob
 from portal.sources.http.answer_samples import CHARACTERS, cleaned
 from portal.sources.http.client import SourceClient
 from portal.sources.http.response import SourceResponse
+from portal.sources.recipes.filling import FilledRequest
 from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import MASK, FilledRequest
+from portal.sources.recipes.placeholders import MASK
 from tests.support.cast import NOW, mobile
 from tests.support.recipes import SECRETS, recipe, registered
 

@@ -14,8 +14,8 @@ from portal.sources.base import NoTickets, Outcome, SourceStopped
 from portal.sources.http.batch import by_number, items_in
 from portal.sources.http.classify import search
 from portal.sources.http.number_keys import NumberKeys
-from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import fill
+from portal.sources.recipes.filling import fill
+from portal.sources.recipes.model import Batch, Request
 from tests.support.cast import NOW, mobile
 from tests.support.misbehaving import misbehaving
 from tests.support.recipes import recipe, registered
@@ -145,8 +145,8 @@ def test_a_batch_that_fitted_before_is_not_stopped_by_one_that_does_not(tmp_path
 )  # fmt: skip
 def test_numbers_are_written_as_the_recipe_says(each: str, join: str, content_type: str, body: str, sent: str) -> None:
     request = Request("https://h.example/?n={numbers}", "POST", {"Content-Type": content_type}, body)
-    written = {"each": each, "join": join} if each else {}
-    filled = fill(request, ASKED[:2], {}, **written)
+    batch = Batch(request, 100, "@", "@", each=each, join=join) if each else None
+    filled = fill(request, ASKED[:2], {}, batch=batch)
     assert (filled.body or b"").decode() == sent
     if not each:
         assert filled.url.endswith("?n=%2B34612345678,%2B442079460018")
@@ -156,6 +156,6 @@ def test_numbers_are_written_as_the_recipe_says(each: str, join: str, content_ty
 def test_an_object_with_a_member_for_each_number(path: str) -> None:
     members = {"34612345678": {"found": True}, "0044 20 7946 0018": {"found": False}}
     content = members if path == "@map" else {"body": {"results": members}}
-    found, fits_all = by_number(items_in(path, content), "key", ASKED[:2])
+    found, fits_all = by_number(items_in(path, content), Batch(Request(""), 2, path, "key"), ASKED[:2])
     assert fits_all and [search("value.found", found[number]) for number in ASKED[:2]] == [True, False]
     assert items_in(path, {"body": {"results": []}} if path != "@map" else []) is None

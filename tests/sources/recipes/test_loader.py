@@ -1,6 +1,7 @@
 """Recipes from their files: what is read, and a sentence with file, line and key for each mistake."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from portal import sources
 from portal.config import LOCALES
 from portal.sources import catalogue
 from portal.sources.catalogue import read_file
-from portal.sources.recipes.folder import EXAMPLES
+from portal.sources.recipes.folder import EXAMPLES, SHELF
 from portal.sources.recipes.loader import read_recipe
 from portal.sources.recipes.model import AnswerFormat, Recipe, Rule
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
@@ -279,9 +280,8 @@ def test_a_sample_outside_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_mistake_has_a_sentence(app: Flask, tmp_path: Path) -> None:
-    written = (Path(sources.__file__).parent / "recipes" / "sections.py").read_text()
-    written += (Path(sources.__file__).parent / "recipes" / "loader.py").read_text()
-    written += (Path(sources.__file__).parent / "recipes" / "toml_table.py").read_text()
+    folder = Path(sources.__file__).parent / "recipes"
+    written = "".join(path.read_text() for path in folder.glob("*.py"))
     codes = set(re.findall(r'wrong\([^"\n]*"[a-z_]*", "([a-z_]+)"', written)) | set(
         re.findall(r'wrong\(key, "([a-z_]+)"', written)
     )
@@ -293,10 +293,31 @@ def test_every_mistake_has_a_sentence(app: Flask, tmp_path: Path) -> None:
                 assert "my.toml" in text and str(one.line) in text and one.key in text and "%(" not in text
 
 
+# What the documentation leaves out of its samples, as it stands in other parts of them.
+AROUND = {"name": 'name = "sample"\nkind = "json"\n', "[fields]": '[fields]\noperator = "op"\n'}
+
+
+def samples_of_the_documentation() -> list[str]:
+    text = (Path(sources.__file__).parents[2] / "docs" / "sources.md").read_text()
+    return re.findall(r"^ *```toml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("sample", samples_of_the_documentation(), ids=lambda text: text.strip().splitlines()[0])
+def test_a_sample_of_the_documentation_is_a_recipe(sample: str, tmp_path: Path) -> None:
+    sample = textwrap.dedent(sample).partition("[[test]]")[0]
+    if "name =" not in sample:
+        sample = AROUND["name"] + sample
+    if "[request]" not in sample:
+        sample += '[request]\nurl = "https://h.example/{e164}"\n'
+    if "[fields]" not in sample:
+        sample += AROUND["[fields]"]
+    read(tmp_path, sample)
+
+
 # ── the recipes that ship ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted([*EXAMPLES.glob("*.toml"), *SHELF.glob("*.toml")]), ids=lambda path: path.stem)
 def test_a_recipe_that_ships_passes_its_own_tests(path: Path) -> None:
     recipe = read_recipe(path)
     results = run_tests(recipe)

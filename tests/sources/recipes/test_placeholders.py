@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from lxml import etree
 
-from portal.sources.recipes.model import Request
-from portal.sources.recipes.placeholders import MASK, BadValue, MissingSecret, fill, forms_of, masked, secret_names
+from portal.sources.recipes.filling import BadValue, MissingSecret, fill
+from portal.sources.recipes.model import Batch, Request
+from portal.sources.recipes.placeholders import MASK, forms_of, masked, secret_names
 
 NASTY = 'a"b\\c/d?e&f=g%h#i é\u2028}{'
 
@@ -28,7 +29,9 @@ def test_in_an_address_a_value_stays_one_part() -> None:
 
 def test_in_a_json_body_a_value_stays_a_text() -> None:
     request = Request("https://h.example", "POST", body='{"k": "{secret:K}", "n": {numbers_json}, "d": {digits}}')
-    filled = fill(request, ["+34612345678", "+34612345679"], {"K": NASTY}, number_form="national")
+    filled = fill(
+        request, ["+34612345678", "+34612345679"], {"K": NASTY}, batch=Batch(request, 100, "@", "@", number="national")
+    )
     assert json.loads(filled.body or b"") == {"k": NASTY, "n": ["612345678", "612345679"], "d": 34612345678}
     assert filled.headers["Content-Type"] == "application/json"
 
