@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from portal.documents.choice import SheetChoice
 from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, rows, rows_to_check, text_of
-from portal.phone import Reason, parse
+from portal.phone import Phone, Reason, parse
 from portal.phone.country_names import country_of
 
 __all__ = ["CheckFacts", "CheckedCell", "Corrections", "accepted_offer", "cells_of", "check", "check_facts", "rows",
@@ -117,13 +117,15 @@ def cells_of(
         for column in choice.columns:
             cell: Cell = cells[column] if column < len(cells) else None
             corrected = corrections.get((row_no, column)) if corrections else None
+            phone = None
             if corrected is None and of_row is not None and type(cell) is str:  # nearly all cells have one number
                 phone = parse(cell, of_row)
                 if phone.e164 is not None:
                     is_blank = False
                     yield CheckedCell(row_no, column, 1, cell[:DISPLAY_CHARACTERS], phone.e164, None, None)
                     continue
-            for one in _numbers_of(row_no, column, cell, of_row or country, corrected, surely=of_row is not None):
+            surely = of_row is not None
+            for one in _numbers_of(row_no, column, cell, of_row or country, corrected, phone, surely=surely):
                 if one.reason is Reason.BLANK:
                     blank = blank or one
                     continue
@@ -159,9 +161,16 @@ def accepted_offer(reason: Reason, offered: Sequence[str]) -> tuple[str, ...]:
 
 
 def _numbers_of(
-    row_no: int, column: int, cell: Cell, country: str, corrected: str | None, *, surely: bool
+    row_no: int,
+    column: int,
+    cell: Cell,
+    country: str,
+    corrected: str | None,
+    phone: Phone | None,
+    *,
+    surely: bool,
 ) -> Iterator[CheckedCell]:
-    """The numbers of one cell, or why it has none. Not `surely`: the country may be another one."""
+    """The numbers of one cell, or why it has none; `phone` when it was parsed already. Not `surely`: the country may be another one."""
     text = text_of(cell)
     shown = text[:DISPLAY_CHARACTERS]
     if corrected is not None:
@@ -176,7 +185,7 @@ def _numbers_of(
         reason = Reason.DATE if isinstance(cell, dict) else Reason.NOT_A_NUMBER
         yield CheckedCell(row_no, column, 1, shown, None, reason, None)
         return
-    phone = parse(text, country)
+    phone = phone or parse(text, country)
     numbers = phone.numbers or ((phone.e164,) if phone.e164 else ())
     if numbers and not surely and not text.lstrip().startswith(("+", "00")):
         yield CheckedCell(row_no, column, 1, shown, None, Reason.OTHER_COUNTRY, None, numbers)

@@ -60,7 +60,8 @@ def set_aside_text(text: str) -> tuple[str, Reason | None]:
     """Return a text without links, addresses, dates, times, identifiers, extensions and the numbers of labels; and what
     the most telling of them was: an identifier, a date, or neither."""
     told = None
-    text = _ENDING.sub(r"\1/\2", text)
+    if not text.isascii() or text.upper() != text.lower():  # with a letter
+        text = _ENDING.sub(r"\1/\2", text)
     if " + " in text:
         text = _AND.sub(_GAP, text)
     if any(mark in text for mark in "@/?;") or "www." in text:
@@ -71,7 +72,8 @@ def set_aside_text(text: str) -> tuple[str, Reason | None]:
         told = Reason.DATE if dateless != text else None
         text = dateless
     if WORD.search(text):
-        text = _HOURS.sub(_GAP, _ORDINAL.sub(_GAP, text))
+        text = _ORDINAL.sub(_GAP, text) if "º" in text or "ª" in text else text
+        text = _HOURS.sub(_GAP, text) if "h" in text or "H" in text else text
         plain = _IDENTITY.sub(_GAP, text)
         told = Reason.IDENTIFIER if plain != text else told
         return _LABEL_DIGIT.sub(_label, _EXTENSION.sub(_GAP, plain)), told
@@ -116,7 +118,7 @@ def why_no_number(text: str, start: int, end: int) -> Reason | None:
 
 def _why_by_words(before: str) -> Reason | None:
     """Why the digits behind these words are no telephone number: `pedido`, `contrato luz`, `P. IVA`, `total`."""
-    found = _WORDS_BEFORE.search(_ABBREVIATION.sub(r"\1", before))
+    found = _WORDS_BEFORE.search(_ABBREVIATION.sub(r"\1", before) if "." in before else before) if before else None
     if found is None:
         return None
     first, last = folded(found[1] or ""), folded(found[2])

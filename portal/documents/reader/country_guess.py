@@ -23,6 +23,7 @@ _LIKELY = (
     "ES", "PT", "FR", "GB", "US", "MX", "AR", "BR", "CO", "CL", "PE", "AD", "BO", "CR", "CU", "DO", "EC", "GT", "HN",
     "NI", "PA", "PY", "SV", "UY", "VE", "MA", "CH", "BE", "RO", "IT", "DE",
 )  # fmt: skip
+_ENOUGH = 3  # numbers that have to look alike before it is said
 _LOOK_ALIKE = ("PT", "PE", "CL")  # whose mobile numbers look like Spanish landlines
 _NAMED = 0.6  # share of a column's cells that name a country
 
@@ -81,7 +82,9 @@ def guess_country(numbers: Sequence[str], languages: Sequence[str], usual: str) 
     if at_home and own >= _FITS:  # the headings may be in another language as well
         own_language = countries_of(languages[:1])
         foreign = [country for country in spoken if country not in own_language]
-        return CountryGuess(usual, tried.also(usual, [*foreign, *_LOOK_ALIKE]))
+        enough = len(set(tried.numbers)) >= _ENOUGH and all(text.lstrip()[:1] == "9" for text in tried.numbers)
+        alike = _LOOK_ALIKE if enough else ()
+        return CountryGuess(usual, tried.also(usual, [*foreign, *alike]))
     speaks = not at_home and bool(spoken) and "en" not in languages  # English headings are common everywhere
     enough = speaks and max(map(tried.fit, spoken)) >= _FITS
     candidates = tuple(dict.fromkeys((usual, *spoken, *(() if enough else _LIKELY))))
@@ -117,10 +120,13 @@ class _Tried:
     def _fit(self, country: str) -> tuple[float, float]:
         if country not in self._fits:
             valid = plain = 0
+            code = country_code_for_region(country)
             for n, text in enumerate(self.numbers):
                 if n == _FIRST and not valid:
                     break
                 phone = parse(text, country)
+                if phone.reason is None and phone.country_code != code:  # 0034… is valid everywhere
+                    continue
                 valid += phone.reason is None or (phone.reason is Reason.LEADING_ZERO and text[0] != "0")
                 if phone.reason is None:
                     digits = "".join(filter(str.isdigit, text))

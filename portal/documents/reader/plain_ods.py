@@ -9,11 +9,11 @@ Format: OpenDocument 1.3 part 3, 6.1.2 (white space), 9 (tables).
 import re
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 from xml.parsers import expat
 
 from portal.documents.reader.limits import FileProblem, Unreadable
-from portal.documents.reader.sheet_file import FORMULA_MARK
+from portal.documents.reader.sheet_file import FAR_COLUMNS, FEW_FAR, FORMULA_MARK
 
 _MIMETYPE = "application/vnd.oasis.opendocument.spreadsheet"
 _MANIFEST = '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
@@ -36,6 +36,7 @@ _NOT_PLAIN = (
     b'calcext:value-type="error"', b'office:value-type="time"', b'table:visibility="filter"',
     b'table:visibility="collapse"',
 )  # fmt: skip
+_BEHIND_A_GAP = re.compile(rb'table:number-columns-repeated="\d{3,}"[^<>]*/>\s*<table:(?:covered-)?table-cell')
 _FORMULA = b" table:formula="
 _NO_RESULT = re.compile(rb"<table:table-cell(?=[^<>]*\stable:formula=)(?![^<>]*\soffice:value-type=)")
 _MOST_REPEATED = 1000  # hidden rows that are one in the XML; more of them are the empty rest of a sheet
@@ -60,34 +61,52 @@ def is_plain(path: Path, content: str) -> bool:
                 return False
             if any(sign in seen for sign in _NOT_PLAIN) or (_FORMULA in seen and _NO_RESULT.search(seen)):
                 return False
+            if _BEHIND_A_GAP.search(seen):
+                return False
             before = piece[-_LONGEST_TAG:]
     return True
 
 
-def write_plain(path: Path, content: str, out: Path) -> list[set[int]]:
-    """Write the sheets of the ods at `path` to `out`; return the hidden rows of each (from 1). Raises Unreadable when
-    its XML is not well-formed."""
+class PlainSheet(NamedTuple):
+    """What the parser does not say of a sheet: its hidden rows (from 1), and how many cells far to the right of all
+    others were left out."""
+
+    hidden: set[int]
+    far: int
+
+
+def write_plain(path: Path, content: str, out: Path, most_columns: int) -> list[PlainSheet]:
+    """Write the sheets of the ods at `path` to `out`, without a few cells far to the right of all others, behind
+    `most_columns`. Raises Unreadable when its XML is not well-formed."""
+    plain = _written(path, content, out, most_columns)
+    if any(far > FEW_FAR or 0 < first < width + FAR_COLUMNS for far, first, width in plain.far):
+        plain = _written(path, content, out, None)  # they belong to the list, which is too wide
+    return [PlainSheet(hidden, far) for hidden, (far, _, _) in zip(plain.hidden, plain.far, strict=True)]
+
+
+def _written(path: Path, content: str, out: Path, most_columns: int | None) -> "_Plain":
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
         new.writestr("mimetype", _MIMETYPE, zipfile.ZIP_STORED)
         new.writestr("META-INF/manifest.xml", _MANIFEST)
         with old.open(content) as source, new.open("content.xml", "w", force_zip64=True) as target:
-            plain = _Plain(target)
+            plain = _Plain(target, most_columns)
             plain.write(source)
-            return plain.hidden
+            return plain
 
 
 class _Plain:
     """Takes what expat sees and writes what is kept of it."""
 
-    def __init__(self, out: IO[bytes]) -> None:
-        self._out = out
+    def __init__(self, out: IO[bytes], most_columns: int | None) -> None:
+        self._out, self._most_columns = out, most_columns
         self._written: list[str] = ['<?xml version="1.0" encoding="UTF-8"?>']
         self._size = 0
         self._open: list[str] = []  # kept elements
         self._skipped = 0  # elements inside each other that are not kept
         self._paragraph: list[str] | None = None
         self.hidden: list[set[int]] = []
-        self._row = 0
+        self.far: list[tuple[int, int, int]] = []  # cells left out, the first of their columns, the width of the others
+        self._row = self._column = 0
 
     def write(self, source: IO[bytes]) -> None:
         """Read XML and write it. Raises Unreadable."""
@@ -122,20 +141,40 @@ class _Plain:
             if tag in _KEPT:
                 said = {_usual(key): value for key, value in attributes.items()}
                 if tag in _CELLS:
+                    if self._is_far(said):
+                        self._open.pop()
+                        self._skipped = 1
+                        return
                     said = _as_shown(said, is_error=attributes.get(_CALC) == "error")
                 elif tag == "table:table":
                     self.hidden.append(set())
+                    self.far.append((0, 0, 0))
                     self._row = 0
                 elif tag == "table:table-row":
                     self._count_row(said)
+                    self._column = 0
                 written = "".join(f" {key}={_quoted(value)}" for key, value in said.items() if key)
                 self._put(f"<{tag}{written}{self._spaces()}>")
         else:
             self._skipped = 1
 
+    def _is_far(self, said: dict[str, str]) -> bool:
+        """Whether this cell is behind the most columns. Counts it; empty ones are nothing that is left out."""
+        column, is_filled = self._column, "office:value-type" in said or "table:formula" in said
+        self._column += _repeated(said, "table:number-columns-repeated")
+        if not self.far or self._most_columns is None:
+            return False
+        count, first, width = self.far[-1]
+        if column < self._most_columns:
+            if is_filled:
+                self.far[-1] = (count, first, max(width, min(self._column, self._most_columns)))
+            return False
+        if is_filled:
+            self.far[-1] = (count + self._column - column, min(first or column, column), width)
+        return True
+
     def _count_row(self, said: dict[str, str]) -> None:
-        text = said.get("table:number-rows-repeated", "1")
-        repeated = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+        repeated = _repeated(said, "table:number-rows-repeated")
         if self.hidden and said.get("table:visibility") in ("filter", "collapse") and repeated <= _MOST_REPEATED:
             self.hidden[-1].update(range(self._row + 1, self._row + repeated + 1))
         self._row += repeated
@@ -173,6 +212,11 @@ class _Plain:
     def _flush(self) -> None:
         self._out.write("".join(self._written).encode("utf-8", "replace"))
         self._written, self._size = [], 0
+
+
+def _repeated(said: dict[str, str], name: str) -> int:
+    text = said.get(name, "1")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
 def _escaped(text: str) -> str:

@@ -28,6 +28,8 @@ DISPLAY_CHARACTERS = 200
 MARKED_ROWS = 64
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
 FORMAT_ROWS = 30  # at the top of a sheet, whose cells are shown in their own formats: headings and first rows
+FEW_FAR = 20  # cells so far to the right that they are left aside
+FAR_COLUMNS = 20  # empty columns between them and the others
 _HIDDEN = " \n"
 _HIDDEN_BYTES = _HIDDEN.encode()
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: `dumps` would make one a row

@@ -20,7 +20,7 @@ from python_calamine import (
 )
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.plain_ods import content_name, is_plain, write_plain
+from portal.documents.reader.plain_ods import PlainSheet, content_name, is_plain, write_plain
 from portal.documents.reader.sheet_file import RawSheet
 from portal.documents.reader.thin_sheet import write_near
 from portal.documents.reader.xlsx_notes import SheetNotes, XlsxNotes
@@ -34,7 +34,7 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
 
     What had to be written again for the parser is in `folder` for a moment.
     """
-    workbook, hidden_rows = _opened(path, folder)
+    workbook, plain_sheets = _opened(path, folder, limits)
     with workbook:
         found = [(n, meta) for n, meta in enumerate(workbook.sheets_metadata) if meta.typ == SheetTypeEnum.WorkSheet]
         if len(found) > limits.max_sheets:
@@ -49,8 +49,10 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
             if noted.cells:
                 rows = _with(noted.cells, rows, limits)
             hidden = meta.visible != SheetVisibleEnum.Visible
-            not_shown = hidden_rows[position] if position < len(hidden_rows) else noted.hidden
-            yield RawSheet(meta.name, hidden, rows, not_shown, noted.far if noted.has_far else 0, formats=noted.formats)
+            not_shown, far = noted.hidden, noted.far if noted.has_far else 0
+            if position < len(plain_sheets):
+                not_shown, far = plain_sheets[position]
+            yield RawSheet(meta.name, hidden, rows, not_shown, far, formats=noted.formats)
 
 
 def _notes(path: Path, limits: ReadLimits) -> XlsxNotes | None:
@@ -91,9 +93,9 @@ def _thin_rows(path: Path, folder: Path, place: int, notes: SheetNotes, limits: 
         near.unlink(missing_ok=True)
 
 
-def _opened(path: Path, folder: Path) -> tuple[CalamineWorkbook, list[set[int]]]:
+def _opened(path: Path, folder: Path, limits: ReadLimits) -> tuple[CalamineWorkbook, list[PlainSheet]]:
     """Open the workbook. An ods that the parser refuses, or does not wholly see, is written again as it expects: then
-    the hidden rows of each sheet are known."""
+    more is known of each sheet."""
     content = content_name(path) if zipfile.is_zipfile(path) else None
     if content is None:
         return CalamineWorkbook.from_path(str(path)), []
@@ -105,8 +107,8 @@ def _opened(path: Path, folder: Path) -> tuple[CalamineWorkbook, list[set[int]]]
             workbook.close()
     plain = folder / "plain.ods"
     try:
-        hidden = write_plain(path, content, plain)
-        return CalamineWorkbook.from_path(str(plain)), hidden
+        sheets = write_plain(path, content, plain, limits.max_columns)
+        return CalamineWorkbook.from_path(str(plain)), sheets
     finally:
         plain.unlink(missing_ok=True)
 

@@ -15,14 +15,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 from portal.documents.reader.limits import ReadLimits
-from portal.documents.reader.sheet_file import FORMAT_ROWS, Formula, column_letter
+from portal.documents.reader.sheet_file import FAR_COLUMNS, FEW_FAR, FORMAT_ROWS, Formula, column_letter
 from portal.documents.reader.time_text import code_of, writer_of
 
 _PIECE_BYTES = 1024 * 1024
 _LARGEST_PART = 16 * 1024 * 1024  # of the workbook's own parts; sheets come in pieces
 _LONGEST_ROW = 16 * 1024 * 1024
-_FEW_FAR = 20  # cells so far to the right that they are left aside
-_FAR_COLUMNS = 20  # empty columns between them and the others
 FORMAT_COLUMNS = 100
 _DENSE_CELLS = 3_000_000  # that the parser may hold: it holds the empty ones between the others as well
 _THIN = 20  # times fewer cells than places for them
@@ -51,7 +49,7 @@ class SheetNotes:
     @property
     def has_far(self) -> bool:
         """Whether a few cells stand far to the right of all others, and may be left aside."""
-        return 0 < self.far <= _FEW_FAR and 0 < self.width <= self.far_from - _FAR_COLUMNS
+        return 0 < self.far <= FEW_FAR and 0 < self.width <= self.far_from - FAR_COLUMNS
 
 
 class XlsxNotes:
@@ -86,7 +84,7 @@ class XlsxNotes:
             _look(piece, patterns, self._times, notes, self._limits)
             if self._codes and not notes.formats:
                 notes.formats = _formats(piece, patterns, self._codes)
-        if 0 < notes.far <= _FEW_FAR or notes.last_row * self._limits.max_columns > _DENSE_CELLS:
+        if 0 < notes.far <= FEW_FAR or notes.last_row * self._limits.max_columns > _DENSE_CELLS:
             for prefix, piece in self._pieces(part):
                 _measure_width(piece, _patterns(prefix, self._limits.max_columns), notes, self._limits)
         return notes

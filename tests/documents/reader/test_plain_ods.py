@@ -83,3 +83,18 @@ def test_entities_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Unreadable) as refused:
         read_file(path)
     assert refused.value.problem in (FileProblem.UNSAFE, FileProblem.DAMAGED)
+
+
+def test_a_few_cells_far_to_the_right_are_left_aside_and_counted(tmp_path: Path) -> None:
+    far = '<table:table-cell office:value-type="string"><text:p>x</text:p></table:table-cell></table:table-row>'
+
+    def with_gap(columns: int) -> Callable[[str], str]:
+        gap = f'<table:table-cell table:number-columns-repeated="{columns}"/>'
+        return lambda xml: xml.replace("</table:table-row>", gap + far, 1)
+
+    known = sheets_of(Path(shutil.copy(OWN, tmp_path / "a.ods")))
+    found = sheets_of(changed(tmp_path / "b.ods", with_gap(16_000)))
+    assert [cells for _, cells in found] == [cells for _, cells in known]
+    assert [facts.far for facts, _ in found] == [1, *(0 for _ in known[1:])]
+    near = sheets_of(changed(tmp_path / "c.ods", with_gap(120)))[0][0]
+    assert (near.far, near.columns > 120) == (0, True)
