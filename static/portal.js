@@ -23,6 +23,18 @@
     if (event.target.closest("[data-closes]")) event.target.closest("dialog")?.close();
   });
 
+  // <button hidden data-reveals="id"> shows the password in that field, until it is pressed again or sent.
+  document.querySelectorAll("[data-reveals]").forEach((button) => { button.hidden = false; });
+  const reveal = (button, shown) => {
+    button.setAttribute("aria-pressed", shown);
+    document.getElementById(button.dataset.reveals).type = shown ? "text" : "password";
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-reveals]");
+    if (button) reveal(button, button.getAttribute("aria-pressed") !== "true");
+  });
+  document.addEventListener("submit", (event) => event.target.querySelectorAll("[data-reveals]").forEach((button) => reveal(button, false)));
+
   // <button hidden data-copies="id"> copies the value of that field, and says so.
   document.querySelectorAll("[data-copies]").forEach((button) => { button.hidden = false; });
   document.addEventListener("click", async (event) => {
