@@ -102,7 +102,8 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         db.session.get_one(ScrapingJob, jobs["completed"]),
         naming.Naming.of("", "Para Luis, antes del martes", "norte, urgente", "clientes.xlsx"), ALICE, utcnow(),
     )  # fmt: skip
-    for made in (scenes.completed(cast.make_job(app, alice, 5)), cast.make_job(app, alice, 2)):
+    owner = db.session.get_one(User, alice_id)
+    for made in (scenes.completed(cast.make_job(app, owner, 5)), cast.make_job(app, owner, 2)):
         trash.put_job(made.id, ALICE, utcnow())
     ended, begun = _operations([jobs["pending"], jobs["completed"]])
     pages = {
@@ -133,6 +134,7 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         "admin-operation": (ADA, f"/admin/operations/{ended}"),
         "admin-operation-begun": (ADA, f"/admin/operations/{begun}"),
         "admin-audit": (ADA, "/admin/audit"),
+        "admin-shelf": (ADA, "/admin/shelf"),
         "admin-a-failed-job": (ADA, f"/jobs/{jobs['failed']}"),
         "admin-figures": (ADA, "/admin/metrics?range=30d"),
         "admin-figures-wrong-days": (ADA, "/admin/metrics?from=2026-05-05&to=2026-05-01"),

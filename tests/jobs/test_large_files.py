@@ -41,7 +41,7 @@ CELLS = [
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "PIECE_ROWS", 10)
+    monkeypatch.setattr(opening, "WORKER_ROWS", 10)
     monkeypatch.setattr(opening, "COPIED_ROWS", 10)
 
 
@@ -223,8 +223,8 @@ def peak_of_opening(app: Flask, alice: User, rows: int) -> int:
 
 
 def test_memory_holds_no_rows_of_the_file(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "PIECE_ROWS", 200)
+    monkeypatch.setattr(opening, "WORKER_ROWS", 200)
     app.config["MAX_ROWS"] = 10_000
-    peak_of_opening(app, alice, 1000)  # what is loaded only once
-    few, many = (peak_of_opening(app, alice, rows) for rows in (1000, 7000))
-    assert (many - few) / 6000 < 200, "bytes for each row of the file"
+    peak_of_opening(app, alice, 500)  # what is loaded only once
+    few, many = (peak_of_opening(app, alice, rows) for rows in (500, 3500))
+    assert (many - few) / 3000 < 200, "bytes for each row of the file"

@@ -16,9 +16,9 @@ from tests.support.recipes import LOOPBACK
 from tests.support.shelf import NAMES, SECRETS, ShelfFake, recipe_at
 
 NUMBERS = [f"+346123456{n:02d}" for n in range(50)]
-NOT_FOUND = {"twilio", "hlr-lookups", "hlrlookup"}  # that say so of a number
+NOT_FOUND = {"messagebird", "twilio", "hlr-lookups", "hlrlookup"}  # that say so of a number
 NO_REJECTED = {"lista-robinson"}
-NO_CREDIT = ("vonage", "hlr-lookups", "numverify", "infobip", "hlrlookup")
+NO_CREDIT = ("messagebird", "vonage", "hlr-lookups", "numverify", "infobip", "hlrlookup")
 
 
 def ask(source: HttpSource, numbers: list[str]) -> dict[str, Answer]:
@@ -39,9 +39,11 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_shelf_says_where_each_recipe_comes_from(name: str) -> None:
-    shelf = read_recipe(SHELF / f"{name}.toml").shelf
+    recipe = read_recipe(SHELF / f"{name}.toml")
+    shelf = recipe.shelf
     assert shelf is not None and shelf.documentation.startswith("https://") and shelf.read
     assert {"en", "es"} == set(shelf.coverage) == set(shelf.price)
+    assert set(shelf.keys) == set(recipe.secrets)
 
 
 def test_fifty_numbers_come_out_right_and_at_the_right_cost(name: str, tmp_path: Path) -> None:

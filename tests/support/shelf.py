@@ -24,7 +24,7 @@ BASIC = "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
 SECRETS = {
     "TWILIO_KEY": KEY, "TWILIO_SECRET": SECRET, "VONAGE_KEY": KEY, "VONAGE_SECRET": SECRET, "INFOBIP_KEY": KEY,
     "HLRLOOKUP_KEY": KEY, "HLRLOOKUP_SECRET": SECRET, "HLRLOOKUPS_KEY": KEY, "HLRLOOKUPS_SECRET": SECRET,
-    "ROBINSON_KEY": KEY, "ROBINSON_SECRET": SECRET, "NUMVERIFY_KEY": KEY,
+    "ROBINSON_KEY": KEY, "ROBINSON_SECRET": SECRET, "NUMVERIFY_KEY": KEY, "MESSAGEBIRD_KEY": KEY, "TELNYX_KEY": KEY,
 }  # fmt: skip
 NAMES = tuple(sorted(path.stem for path in SHELF.glob("*.toml")))
 
@@ -35,7 +35,8 @@ def recipe_at(name: str, url: str, folder: Path) -> Recipe:
     real = read_recipe(SHELF / f"{name}.toml").request.url
     parts = urlsplit(real)
     path = folder / f"{name}.toml"
-    path.write_text(text.replace(f"{parts.scheme}://{parts.netloc}", url).partition("[[test]]")[0])
+    text = text.replace("interval = 2\n", "interval = 0.01\n").partition("[[test]]")[0]
+    path.write_text(text.replace(f"{parts.scheme}://{parts.netloc}", url))
     return read_recipe(path)
 
 
@@ -49,6 +50,7 @@ class ShelfFake:
         self.key_is_wrong = self.no_credit = self.down = False
         self.spent = 0
         self.answers: Counter[str] = Counter()  # answers that were given for each number, by its digits
+        self._polls: Counter[str] = Counter()
         self._answer: Callable[[Asked], Answered] = getattr(self, f"_{name.replace('-', '_')}")
 
     def __call__(self, asked: Asked) -> Answered:
@@ -132,6 +134,36 @@ class ShelfFake:
         country = "ES" if valid else ""
         return Answered({"valid": valid, "country_code": country, "carrier": "Movistar", "line_type": "mobile"})
 
+    def _telnyx(self, asked: Asked) -> Answered:
+        if self.key_is_wrong or asked.headers["Authorization"] != f"Bearer {KEY}":
+            return Answered({"errors": [{"code": "10009", "title": "Authentication failed"}]}, 401)
+        if self._throttles():
+            return Answered({"errors": [{"code": "10011", "title": "Too many requests"}]}, 429, [("Retry-After", "0")])
+        number = asked.path.rpartition("/%2B")[2]
+        if number.endswith("9"):
+            return Answered({"errors": [{"code": "10015", "title": "Bad Request"}]}, 422)
+        self._charge(number, "0")
+        carrier = {"name": "Movistar", "type": "mobile"}
+        return Answered({"data": {"phone_number": f"+{number}", "country_code": "ES", "carrier": carrier}})
+
+    def _messagebird(self, asked: Asked) -> Answered:
+        if self.key_is_wrong or asked.headers["Authorization"] != f"AccessKey {KEY}":
+            return Answered({"errors": [{"code": 2, "description": "Request not allowed"}]}, 401)
+        if asked.method == "POST":
+            if self.no_credit:
+                return Answered({"errors": [{"code": 25, "description": "Not enough balance"}]}, 402)
+            if self._throttles():
+                return Answered({"errors": [{"code": 98}]}, 429, [("Retry-After", "0")])
+            number = str(asked.json["msisdn"])
+            if number.endswith("9"):
+                return Answered({"errors": [{"code": 10, "description": "msisdn is invalid"}]}, 422)
+            self._charge(number, "0")
+            return Answered({"id": f"id{number}", "msisdn": int(number), "status": "sent"}, 201)
+        number = asked.path.rpartition("/id")[2]
+        self._polls[number] += 1
+        status = "sent" if self._polls[number] == 1 else "unknown" if number.endswith("7") else "active"
+        return Answered({"id": f"id{number}", "msisdn": int(number), "network": 21403, "status": status})
+
     # ── many numbers ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _infobip(self, asked: Asked) -> Answered:
@@ -156,15 +188,15 @@ class ShelfFake:
 
     def _hlrlookup(self, asked: Asked) -> Answered:
         sent = asked.json
+        if self.key_is_wrong or (sent["api_key"], sent["api_secret"]) != (KEY, SECRET):
+            return Answered({"error": "UNAUTHORIZED", "message": "Invalid api_key or api_secret"}, 401)
         if self._throttles():
-            return Answered({"error": "too many requests"}, 429, [("Retry-After", "0")])
+            return Answered({"error": "TOO_MANY_REQUESTS", "message": "Please try again later"}, 429)
         items = []
         for one in sent["requests"]:
             number = one["telephone_number"].lstrip("+")
             item = {"request_parameters": {"telephone_number": one["telephone_number"]}, "credits_spent": 0}
-            if self.key_is_wrong or (sent["api_key"], sent["api_secret"]) != (KEY, SECRET):
-                item |= {"error": "INVALID_API_KEY"}
-            elif self.no_credit:
+            if self.no_credit:
                 item |= {"error": "INSUFFICIENT_CREDIT"}
             elif number.endswith(("7", "9")):
                 self._charge(number, "0")

@@ -20,6 +20,7 @@ from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.status import Status
 from portal.jobs.dispatch import push_job, push_operation, queue_is_empty, ring_to_join
 from portal.jobs.export.copy import look_ahead
+from portal.jobs.export.corrected_column import keep_written
 from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
@@ -127,6 +128,8 @@ def read_document(document_id: int) -> None:
     with reading() as session:  # no transaction goes on: it takes seconds, and SQLite would keep everybody else waiting
         document = session.get(Document, document_id)
     if document is not None:
+        with suppress(OSError):  # the storage is away: the corrections stay in their column
+            keep_written(document, storage, country, utcnow())
         look_ahead(document, storage)
 
 

@@ -61,9 +61,11 @@ def read_shelf(table: TomlTable | None) -> ShelfEntry | None:
     """What the shelf says of a recipe."""
     if table is None:
         return None
+    keys = table.table("keys")
     found = ShelfEntry(
         table.text("provider", None), read_address(table, "documentation"), table.text("read", None),
         table.texts_by_language("coverage"), table.texts_by_language("price"),
+        {name: keys.texts_by_language(name) for name in keys.values} if keys else {},
     )  # fmt: skip
     table.end()
     return found

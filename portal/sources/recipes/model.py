@@ -217,6 +217,7 @@ class ShelfEntry:
     read: str  # the day on which it was read
     coverage: ValueWords = field(default_factory=dict)
     price: ValueWords = field(default_factory=dict)
+    keys: Mapping[str, ValueWords] = field(default_factory=dict)  # what the provider calls each secret
 
 
 @dataclass(frozen=True)
