@@ -23,17 +23,16 @@
     if (event.target.closest("[data-closes]")) event.target.closest("dialog")?.close();
   });
 
-  // <button hidden data-reveals="id"> shows the password in that field, until it is pressed again or sent.
-  document.querySelectorAll("[data-reveals]").forEach((button) => { button.hidden = false; });
-  const reveal = (button, shown) => {
-    button.setAttribute("aria-pressed", shown);
-    document.getElementById(button.dataset.reveals).type = shown ? "text" : "password";
+  // <input type="checkbox" data-reveals="id"> in a hidden label shows the password in that field, until the form is sent.
+  const reveal = (box, shown) => {
+    box.checked = shown;
+    document.getElementById(box.dataset.reveals).type = shown ? "text" : "password";
   };
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-reveals]");
-    if (button) reveal(button, button.getAttribute("aria-pressed") !== "true");
+  document.querySelectorAll("[data-reveals]").forEach((box) => { box.closest("label").hidden = false; });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-reveals]")) reveal(event.target, event.target.checked);
   });
-  document.addEventListener("submit", (event) => event.target.querySelectorAll("[data-reveals]").forEach((button) => reveal(button, false)));
+  document.addEventListener("submit", (event) => event.target.querySelectorAll("[data-reveals]").forEach((box) => reveal(box, false)));
 
   // <button hidden data-copies="id"> copies the value of that field, and says so.
   document.querySelectorAll("[data-copies]").forEach((button) => { button.hidden = false; });

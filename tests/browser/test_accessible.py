@@ -129,7 +129,7 @@ def test_the_mistakes_that_people_make_are_announced(portal: Gallery, tabs: Tabs
     page.goto("/login")
     page.fill("[name=email]", "nobody@example.com")
     page.fill("[name=password]", "wrong")
-    page.click("[data-reveals]")
+    page.check("[data-reveals]")
     expect(page.locator("[name=password]")).to_have_attribute("type", "text")
     page.click("main form button.btn")
     expect(page.locator("[role=alert]")).to_be_visible()
