@@ -23,6 +23,17 @@
     if (event.target.closest("[data-closes]")) event.target.closest("dialog")?.close();
   });
 
+  // <input type="checkbox" data-reveals="id"> in a hidden label shows the password in that field, until the form is sent.
+  const reveal = (box, shown) => {
+    box.checked = shown;
+    document.getElementById(box.dataset.reveals).type = shown ? "text" : "password";
+  };
+  document.querySelectorAll("[data-reveals]").forEach((box) => { box.closest("label").hidden = false; });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-reveals]")) reveal(event.target, event.target.checked);
+  });
+  document.addEventListener("submit", (event) => event.target.querySelectorAll("[data-reveals]").forEach((box) => reveal(box, false)));
+
   // <button hidden data-copies="id"> copies the value of that field, and says so.
   document.querySelectorAll("[data-copies]").forEach((button) => { button.hidden = false; });
   document.addEventListener("click", async (event) => {

@@ -25,6 +25,11 @@
 
   // The arrows go from the field through what was found and back; Enter in the field takes the first.
   palette.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { // in a search field with a text the browser would only empty it
+      event.preventDefault();
+      palette.close();
+      return;
+    }
     const found = [...palette.querySelectorAll("#palette-found :is(a, button)")];
     if (!found.length) return;
     const here = found.indexOf(document.activeElement);

@@ -61,7 +61,7 @@ def signed_in(portal: Portal, set_up_address: str, chromium: Browser) -> Any:
         page.goto(set_up_address)
         page.fill("[name=email]", EMAIL)
         page.fill("[name=password]", PASSWORD)
-        page.click("main form button")
+        page.click("main form button.btn")
         page.wait_for_url(address_of(portal) + "/")
         expect(page.locator(".alert[data-kind=ok]")).to_contain_text("Welcome")
         return page.context.storage_state()

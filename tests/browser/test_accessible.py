@@ -40,7 +40,7 @@ def cookies(portal: Gallery, chromium: Browser) -> dict[str, Any]:
             page.goto("/login")
             page.fill("[name=email]", email)
             page.fill("[name=password]", PASSWORD)
-            page.click("main form button")
+            page.click("main form button.btn")
             page.wait_for_url(portal.address + "/")
             found[email] = page.context.storage_state()
     return found
@@ -129,7 +129,9 @@ def test_the_mistakes_that_people_make_are_announced(portal: Gallery, tabs: Tabs
     page.goto("/login")
     page.fill("[name=email]", "nobody@example.com")
     page.fill("[name=password]", "wrong")
-    page.click("main form button")
+    page.check("[data-reveals]")
+    expect(page.locator("[name=password]")).to_have_attribute("type", "text")
+    page.click("main form button.btn")
     expect(page.locator("[role=alert]")).to_be_visible()
     keep(page, "login-wrong-es-light-1280")
     assert violations(page) == []

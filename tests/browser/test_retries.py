@@ -53,7 +53,7 @@ def signed_in(tabs: Tabs, address: str) -> Page:
     page.goto("/login")
     page.fill("[name=email]", ALICE)
     page.fill("[name=password]", cast.PASSWORD)
-    page.click("main form button")
+    page.click("main form button.btn")
     page.wait_for_url(address + "/")
     return page
 

@@ -37,20 +37,21 @@ def test_the_sample_goes_the_way_of_any_file_and_costs_nothing(
         assert went.status_code == 303
         document = db.session.scalars(select(Document).order_by(Document.id.desc())).first()
         assert document is not None and document.user_id == alice_id
+        document_id = document.id
         reading = as_alice.get(went.location).text
         poll = re.search(r'hx-get="([^"]+/live[^"]+)"', reading)
         assert poll and "This is a sample." in reading
-        tasks.read_document(document.id)
+        tasks.read_document(document_id)
         for page in (as_alice.get(went.location).text, as_alice.get(poll[1].replace("&amp;", "&")).text):
             assert '<option value="offline" selected>' in page
         chosen = {"sheet": "0", "header_row": "1", "column": "1", "country": "ES", "source": "offline", "begun": "0"}
-        started = as_alice.post(f"/documents/{document.id}/jobs", data=chosen)
+        started = as_alice.post(f"/documents/{document_id}/jobs", data=chosen)
         assert started.status_code == 303
         job = db.session.scalars(select(ScrapingJob).order_by(ScrapingJob.id.desc())).first()
         assert job is not None and job.source == "offline"
         chosen["source"] = "counting"
         db.session.commit()
-        again = as_alice.post(f"/documents/{document.id}/jobs", data=chosen | {"begun": "1"})
+        again = as_alice.post(f"/documents/{document_id}/jobs", data=chosen | {"begun": "1"})
         assert again.status_code == 303
     assert not counting.calls
 

@@ -18,14 +18,18 @@ from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 
+NAMED = 10
+
 
 @dataclass(frozen=True)
 class BulkPlan:
-    """The counts, by the jobs' present status. `gone`: ids whose job no longer exists."""
+    """The counts, by the jobs' present status. `gone`: ids whose job no longer exists. `first`: some of the jobs that
+    it is about, NAMED at most."""
 
     moved: dict[Status, CappedCount]
     skipped: dict[Status, CappedCount]
     gone: int = 0
+    first: tuple[ScrapingJob, ...] = ()
 
     @property
     def to_move(self) -> CappedCount:
@@ -53,6 +57,7 @@ def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[
         counts = status_counts(wanted, CHOSEN_AT_ONCE)
         if wanted.status is not None:
             counts = {wanted.status: counts[wanted.status]}
+        jobs = some_matching(admin, wanted, NAMED)
     else:
         jobs = selected(admin, job_ids)
         gone = len(job_ids) - len(jobs)
@@ -63,6 +68,7 @@ def plan_for(admin: User, verb: Verb, wanted: Filters | None, job_ids: Sequence[
         {status: one for status, one in there.items() if status in can},
         {status: one for status, one in there.items() if status not in can},
         gone,
+        tuple(jobs[:NAMED]),
     )
 
 

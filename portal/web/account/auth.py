@@ -16,7 +16,8 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, ngettext
+from flask_babel import LazyString, gettext, ngettext
+from flask_babel import lazy_gettext as _
 from flask_login import current_user, login_required, login_user, logout_user
 
 from portal import accounts
@@ -30,8 +31,13 @@ from portal.web.access import DEVICE_COOKIE, keep_cookie, safe_next, visitor
 
 blueprint = Blueprint("auth", __name__)
 LOGIN_COOKIE_KEY = "_user_id"  # of Flask-Login
+REGIONS: dict[str, LazyString] = {  # the first part of a time zone's name
+    "Europe": _("Europe"), "America": _("America"), "Africa": _("Africa"), "Asia": _("Asia"),
+    "Atlantic": _("Atlantic"), "Australia": _("Australia"), "Indian": _("Indian Ocean"), "Pacific": _("Pacific"),
+    "Antarctica": _("Antarctica"), "Arctic": _("Arctic"),
+}  # fmt: skip
 WAITING = "waiting"  # in the session data: who has given the password and not yet the code
-TIME_ZONES = tuple(sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")))
+TIME_ZONES = tuple(sorted(zone for zone in available_timezones() if zone.partition("/")[0] in REGIONS and "/" in zone))
 
 
 @blueprint.get("/login")
@@ -211,7 +217,7 @@ def account_page(**more: Any) -> str:
     """The account page; `problem` and `wait` belong to the password, `two_step_problem` to two-step sign-in."""
     return render_template(
         "auth/account.html",
-        zones=TIME_ZONES,
+        regions={REGIONS[code]: [z for z in TIME_ZONES if z.startswith(f"{code}/")] for code in REGIONS},
         portal_zone=current_app.config["DEFAULT_TIME_ZONE"],
         words=PROBLEMS,
         wishes=preferences_of(current_user.id),

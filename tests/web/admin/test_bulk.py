@@ -42,6 +42,7 @@ def test_the_plan_counts_and_changes_nothing(as_ada: FlaskClient, alice: User, m
         assert figures(page) == {"to-move": str(moved), "to-skip": str(3 - moved)}, verb
     page = as_ada.post("/admin/jobs/plan", data={"verb": "retry", "ids": [stopped.id, done.id, 999_999]}).text
     assert figures(page) == {"to-move": "1", "to-skip": "1"} and "1 of the selected files no longer exists" in page
+    assert page.count(f'<a class="long" href="/jobs/{stopped.id}">') == 1, "the plan names the files"
     assert [status_of(job) for job in (stopped, done, held)] == ["failed", "completed", "processing"]
     assert "No files selected" in told(as_ada, "/admin/jobs/plan", verb="retry")
 
