@@ -170,7 +170,8 @@ def _numbers_of(
     *,
     surely: bool,
 ) -> Iterator[CheckedCell]:
-    """The numbers of one cell, or why it has none; `phone` when it was parsed already. Not `surely`: the country may be another one."""
+    """The numbers of one cell, or why it has none; `phone` when it was parsed already. Not `surely`: the
+    country may be another one."""
     text = text_of(cell)
     shown = text[:DISPLAY_CHARACTERS]
     if corrected is not None:
