@@ -6,7 +6,7 @@ FLASK := $(PYTHON) -m flask --app app
 ARGS ?=
 # Four workers for two cores, each with whole files: tests spend half of their time waiting for processes and
 # browsers. ARGS="-n 0" runs all in one process, as a debugger needs.
-PYTEST = $(PYTHON) -m pytest $(if $(findstring no:xdist,$(ARGS))$(findstring pdb,$(ARGS)),,-n 4 --dist loadfile --no-loadscope-reorder)
+PYTEST = env PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest $(if $(findstring no:xdist,$(ARGS))$(findstring pdb,$(ARGS)),,-n 4 --dist loadfile --no-loadscope-reorder)
 
 # The first Python that is new enough. `make run PY=/path/to/python3.12` chooses another.
 PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \

@@ -15,7 +15,7 @@ from portal.sources.offline import warm
 
 ROWS = 40_000
 AIM, FLOOR = 1.7, 1.3  # two processors that nobody else uses; a neighbour takes a part of the second one first
-ROUNDS = 4 if SHORT else 6
+ROUNDS, MOST_ROUNDS = (2, 12) if SHORT else (6, 18)
 PATIENCE_SECONDS = 60.0
 
 
@@ -43,7 +43,7 @@ def measure() -> list[Goal]:
 
         best = best_of(
             ROUNDS,
-            most=3 * ROUNDS,
+            most=MOST_ROUNDS,
             enough=lambda best: best["one"] / best["two"] >= FLOOR,
             one=lambda: on(1),
             two=lambda: on(2),

@@ -29,7 +29,7 @@ from portal.sources import catalogue
 from tests.services import valkey
 
 NUMBERS = 1000 if SHORT else 5000
-ROUNDS, MOST_ROUNDS = (5, 15) if SHORT else (3, 9)  # more than the first ones only where a goal is missed after them
+ROUNDS, MOST_ROUNDS = (2, 15) if SHORT else (3, 9)  # more than the first ones only where a goal is missed after them
 IN_FLIGHT = 32
 # The first request goes alone (a refusal may concern all numbers) and the last round is half empty. With 1,000 numbers
 # both weigh five times as much as with 5,000.

@@ -20,7 +20,7 @@ from portal.jobs.sweep import steps
 from tests.services import new_database, postgres, postgres_programs, valkey
 
 FEW, MANY = 1_000, 100_000 if SHORT else 1_000_000
-SWEEPS = 15
+SWEEPS = 7 if SHORT else 15
 WORK = 20  # jobs of each kind that each sweep repairs
 
 _SERIES = {

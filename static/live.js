@@ -165,6 +165,7 @@
   const relative = new Intl.RelativeTimeFormat(root.lang || "en", { numeric: "always" });
   const now = new Intl.RelativeTimeFormat(root.lang || "en", { numeric: "auto" }).format(0, "second"); // not "in 0 seconds"
   const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const QUIET_MS = 15000;
   const tick = () => {
     for (const time of document.querySelectorAll("time[data-relative]")) {
       const seconds = Math.round((Date.parse(time.dateTime) - Date.now()) / 1000);
@@ -172,6 +173,8 @@
       const text = seconds ? relative.format(Math.trunc(seconds / size), unit) : now;
       if (time.textContent !== text) time.textContent = text;
     }
+    // What is worth a word only once it is a while ago.
+    for (const part of document.querySelectorAll("[data-quiet]")) part.hidden = Date.now() - Date.parse(part.dataset.quiet) < QUIET_MS;
   };
   setInterval(tick, 1000);
 })();

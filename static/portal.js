@@ -23,6 +23,17 @@
     if (event.target.closest("[data-closes]")) event.target.closest("dialog")?.close();
   });
 
+  // <button hidden data-copies="id"> copies the value of that field, and says so.
+  document.querySelectorAll("[data-copies]").forEach((button) => { button.hidden = false; });
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copies]");
+    if (!button) return;
+    const field = document.getElementById(button.dataset.copies);
+    field.select();
+    try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); } // not on http
+    button.textContent = button.dataset.copied;
+  });
+
   // A form is sent once: a second press while the answer is on its way does nothing. htmx and upload.js send their own.
   document.addEventListener("submit", (event) => {
     const form = event.target;

@@ -61,6 +61,12 @@ def list_users(q: str = "", page: int = 1) -> UsersPage:
     return UsersPage(list(db.session.scalars(found)), page, pages, total)
 
 
+def active_admins() -> list[str]:
+    """Return the email addresses of the administrators who can sign in."""
+    query = select(User.email).where(User.id > 0, User.is_admin, User.is_active).order_by(User.email)
+    return list(db.session.scalars(query))
+
+
 def find_user(user_id: int) -> User | None:
     """Return the user, read again from the database."""
     if user_id <= 0:

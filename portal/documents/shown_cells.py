@@ -1,5 +1,6 @@
-"""A cell's value as a spreadsheet shows it in the reader's language, when its format is not known. Knows no page."""
+"""A cell's value as a spreadsheet shows it in the reader's language. Knows no page."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import cast
 
@@ -7,13 +8,17 @@ from babel import Locale
 from babel.dates import format_skeleton, format_time
 from flask_babel import format_decimal, get_locale, gettext
 
+from portal.documents.number_format import shown_date, shown_number
 from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, text_of
 
 _DECIMALS = "0.##########"  # as Excel shows a number without a format: no thousands, no zeros at the end
 
 
-def shown_cell(cell: Cell) -> str:
-    """The cell's text, cut to what a table can hold: `1081,34`, `9/9/2024 8:30`."""
+def shown_cell(cell: Cell, code: str = "") -> str:
+    """The cell's text, cut to what a table can hold, in its number format if the code of that is known: `1.081,34 €`,
+    `08002`, `09/09/2024`; else `1081,34`, `9/9/2024 8:30`."""
+    if code and (shown := _by_format(cell, code)) is not None:
+        return shown[:DISPLAY_CHARACTERS]
     match cell:
         case bool():
             return gettext("TRUE") if cell else gettext("FALSE")
@@ -23,6 +28,19 @@ def shown_cell(cell: Cell) -> str:
             return _date(moment)
         case _:
             return text_of(cell)[:DISPLAY_CHARACTERS]
+
+
+def _by_format(cell: Cell, code: str) -> str | None:
+    locale = cast(Locale, get_locale())
+    match cell:
+        case bool():
+            return None
+        case int() | float():
+            return shown_number(cell, code, locale)
+        case {"d": moment}:
+            with suppress(ValueError):
+                return shown_date(datetime.fromisoformat(moment), code, locale)
+    return None
 
 
 def _date(moment: str) -> str:

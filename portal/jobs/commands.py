@@ -35,6 +35,8 @@ from portal.jobs.erasure import delete_file, delete_index, erase
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.quotas import quota_of
 from portal.jobs.uploads import jobs_of, jobs_started
+from portal.notices.kinds import NoticeKind
+from portal.notices.outbox import drop_seen
 
 ADMIN_ONLY = frozenset({"time_out", "limits", "put_first"})
 
@@ -244,6 +246,15 @@ def put_first(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Change how many retries and minutes one job has, as an admin."""
     return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
+
+
+def note_seen(job_id: int, user_id: int) -> bool:
+    """Note that the job's owner has seen it end on an open page: the mail that says so is not sent, if it is not under
+    way. A mail about a failure is sent all the same. Returns whether there was one."""
+    job = db.session.get(ScrapingJob, job_id)
+    seen = job is not None and job.user_id == user_id and drop_seen(job_id, NoticeKind.JOB_COMPLETED) > 0
+    db.session.commit()
+    return seen
 
 
 def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> None:

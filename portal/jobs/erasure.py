@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from portal.database import changed_rows, db, reading
 from portal.documents import corrections
@@ -18,6 +18,7 @@ from portal.documents.storage import Storage, StorageAway, result_part
 from portal.jobs import shares
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.job_columns import JobColumns
+from portal.jobs.core.repeat_tables import Repeat
 from portal.jobs.models import ScrapingJob
 from portal.jobs.opening import is_hidden
 from portal.notices import outbox
@@ -50,6 +51,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     if db.session.scalar(select(func.count()).where(*others)):
         return None
     corrections.erase(document.id)
+    changed_rows(delete(Repeat).where(Repeat.document_id == document.id))
     document.deleted_at, document.purge_at, document.sheets, document.checks = now, None, [], {}
     document.note, document.labels, document.search_text = "", [], ""
     return document.storage_key

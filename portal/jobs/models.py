@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import Index
+from sqlalchemy import Connection, Index, event, update
 from sqlalchemy.orm import Mapped, relationship
 
 from portal.accounts import User
@@ -79,7 +79,9 @@ class ScrapingJob(Lifecycle, Model):
         partial_index("ix_jobs_by_updated", "updated_at", "id", where=_NOT_DELETED),
         # A person's own list: what stopped, by status, by name, and what a search looks in; then the trash.
         partial_index("ix_jobs_stopped", "user_id", "created_at", "id", where=_STOPPED),
-        partial_index("ix_jobs_of_user_status", "user_id", "status", "created_at", "id", where=_NOT_DELETED),
+        partial_index(
+            "ix_jobs_of_user_status", "user_id", "status", "created_at", "id", "search_text", where=_NOT_DELETED
+        ),
         partial_index("ix_jobs_of_user_name", "user_id", "search_text", "id", where=_NOT_DELETED),
         partial_index("ix_jobs_of_user_text", "user_id", "created_at", "id", "search_text", where=_NOT_DELETED),
         partial_index("ix_jobs_in_trash", "user_id", "purge_at", where=_IN_TRASH),
@@ -151,6 +153,14 @@ class ScrapingJob(Lifecycle, Model):
     def _by_hand(self, moved: object) -> bool:
         db.session.commit()
         return moved is not None
+
+
+@event.listens_for(ScrapingJob, "after_insert")
+def _mark_started(_: object, connection: Connection, job: ScrapingJob) -> None:
+    """Mark the document of a job that was added in the shell. One that a page makes is hidden until it is open."""
+    if job.total_numbers:
+        new = (Document.id == job.document_id, Document.first_job_at.is_(None))
+        connection.execute(update(Document).where(*new).values(first_job_at=job.created_at))
 
 
 def backoff() -> Backoff:

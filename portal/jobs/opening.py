@@ -32,6 +32,7 @@ from portal.jobs.shares import AttemptTaken, Holding, renew
 
 AT_ONCE_CELLS = 10_000  # a file with more is opened by its first worker; so many take a fifth of a second
 PIECE_ROWS = 1000  # in one transaction: a few hundredths of a second
+WORKER_ROWS = 4000  # the same for a worker, which reads so long before each that others get the lock between two
 COPIED_ROWS = 10_000  # in one transaction on PostgreSQL, where writers do not wait for each other
 LONGEST_PAUSE_SECONDS = 0.05
 LEFT_BEHIND = timedelta(hours=1)  # a hidden job is so old only when the process that opened it is gone
@@ -54,7 +55,7 @@ class AtOnce:
         db.session.flush()
         job_id = self._job_id = job.id
         db.session.commit()
-        piece = _piece_rows()
+        piece = PIECE_ROWS if _is_alone() else COPIED_ROWS
         for first in range(0, len(new.cells), piece):
             began = time.monotonic()
             ledger.write_numbers(job_id, new.numbers[first : first + piece])  # never more than there are cells
@@ -117,10 +118,6 @@ def _is_alone() -> bool:
     return db.engine.dialect.name == "sqlite"
 
 
-def _piece_rows() -> int:
-    return PIECE_ROWS if _is_alone() else COPIED_ROWS
-
-
 def remove_hidden(job_id: int) -> None:
     """Delete a hidden job with its ledger, in pieces. A job that is shown keeps it: the commit that failed may have
     been made, when the connection broke before its confirmation. Commits."""
@@ -173,7 +170,7 @@ class Unopened:
     def pieces(self) -> Iterator[ledger.NewLedger]:
         """The pieces to write, read from the file one after the other. Raises OSError."""
         found = cells_of(self.path, self.choice, self.corrections, self.row_no)
-        return ledger.pieces(found, self.known, _piece_rows())
+        return ledger.pieces(found, self.known, WORKER_ROWS if _is_alone() else COPIED_ROWS)
 
 
 def left_to_open(job_id: int) -> Unopened | None:

@@ -105,7 +105,7 @@ def _run(repeat_id: int, now: datetime) -> int | None:
         return None
     at, next_at = repeat.next_at, repeat.rule.next_after(now)
     document, user = db.session.get(Document, repeat.document_id), db.session.get(User, repeat.user_id)
-    if document is None or document.deleted_at is not None or user is None or not user.is_active:
+    if document is None or not _has_jobs(document) or user is None or not user.is_active:
         _note(repeat_id, at, ended_at=now)
         return None
     choice, source = _choice(document, repeat.choice), repeat.source
@@ -122,6 +122,12 @@ def _run(repeat_id: int, now: datetime) -> int | None:
             problem = error.code
     _note(repeat_id, at, next_at=next_at, problem=problem)
     return job_id
+
+
+def _has_jobs(document: Document) -> bool:
+    """Whether a person still sees the document: one whose jobs are all in the trash is not looked up again."""
+    seen = (ScrapingJob.document_id == document.id, ScrapingJob.deleted_at.is_(None))
+    return document.deleted_at is None and db.session.scalar(select(ScrapingJob.id).where(*seen).limit(1)) is not None
 
 
 def started(repeat_id: int, at: datetime) -> int | None:

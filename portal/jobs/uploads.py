@@ -37,11 +37,8 @@ def store_upload(
 
 
 def not_started(user_id: int) -> tuple[ColumnElement[bool], ...]:
-    """The conditions of the person's documents that have no job. The first ones have an index; a job that was added in
-    the shell has not set `first_job_at`."""
-    started = exists().where(ScrapingJob.document_id == Document.id, ScrapingJob.total_numbers > 0)
-    there = (Document.deleted_at.is_(None), Document.first_job_at.is_(None))
-    return (Document.user_id == user_id, *there, ~started)
+    """The conditions of the person's documents that have no job, which have a small index."""
+    return Document.user_id == user_id, Document.deleted_at.is_(None), Document.first_job_at.is_(None)
 
 
 def jobs_of(document_id: int) -> list[ScrapingJob]:

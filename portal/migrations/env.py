@@ -18,6 +18,7 @@ import portal.accounts
 import portal.documents.corrections
 import portal.documents.models
 import portal.documents.remembered
+import portal.jobs.admin.portal_settings
 import portal.jobs.core.bulk_tables
 import portal.jobs.core.job_tables
 import portal.jobs.export.column_templates

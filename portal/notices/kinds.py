@@ -23,6 +23,7 @@ class NoticeKind(StrEnum):
     WORKERS_BACK = "workers_back"
     WEBHOOK_TEST = "webhook_test"  # only proves that webhooks arrive
     WEBHOOK_OFF = "webhook_off"
+    MAIL_TEST = "mail_test"  # only proves that emails arrive
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a kind, not a password
     INVITE = "invite"
     ACCOUNT_CHANGED = "account_changed"  # a new password, or two-step sign-in switched on or off
@@ -74,6 +75,7 @@ RULES: dict[NoticeKind, NoticeRule] = {
     NoticeKind.WORKERS_BACK: NoticeRule(),
     NoticeKind.WEBHOOK_TEST: NoticeRule(),
     NoticeKind.WEBHOOK_OFF: NoticeRule(),
+    NoticeKind.MAIL_TEST: NoticeRule(),
     NoticeKind.PASSWORD_RESET: NoticeRule(private=True),
     NoticeKind.INVITE: NoticeRule(private=True),
     NoticeKind.ACCOUNT_CHANGED: NoticeRule(),

@@ -107,6 +107,16 @@ def drop_held(job_id: int, kind: NoticeKind, now: datetime) -> int:
     return changed_rows(update(Notice).where(*held).values(state=Delivery.DROPPED))
 
 
+def drop_seen(job_id: int, kind: NoticeKind) -> int:
+    """Cancel the job's mails of this kind that no sender has taken yet: the person has just seen what they say. Returns
+    how many. Does not commit."""
+    unsent = (
+        Notice.job_id == job_id, Notice.kind == kind, Notice.channel == Channel.MAIL, Notice.state == Delivery.DUE,
+        Notice.tries == 0,
+    )  # fmt: skip
+    return changed_rows(update(Notice).where(*unsent).values(state=Delivery.DROPPED))
+
+
 def delete_old(before: datetime, most: int) -> int:
     """Delete ended notices that were written before a moment, at most `most`, and return how many. Ids grow with time,
     so only the lowest are read. Does not commit."""

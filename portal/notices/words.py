@@ -34,6 +34,7 @@ KINDS: dict[NoticeKind, LazyString] = {
     NoticeKind.WORKERS_BACK: _("Files are being processed again"),
     NoticeKind.WEBHOOK_TEST: _("Webhook test"),
     NoticeKind.WEBHOOK_OFF: _("Webhook switched off"),
+    NoticeKind.MAIL_TEST: _("Test email"),
     NoticeKind.PASSWORD_RESET: _("Password reset"),
     NoticeKind.INVITE: _("Invitation"),
     NoticeKind.ACCOUNT_CHANGED: _("Account security"),

@@ -195,9 +195,9 @@ def _table(country_code: int, region: str) -> tuple[re.Pattern[str] | None, _Len
     """The digits by which a region is known among those with the same code; and for each length the patterns of all its
     numbers and of those with a type."""
     metadata = PhoneMetadata.metadata_for_region_or_calling_code(country_code, region)
-    if metadata is None or metadata.general_desc is None:
+    general = metadata.general_desc if metadata else None
+    if metadata is None or general is None or general.national_number_pattern is None:
         return None, {}
-    general = metadata.general_desc
     patterns: dict[int, list[str]] = {}
     for one in (getattr(metadata, name) for name in _TYPES):
         if one is not None and one.national_number_pattern:

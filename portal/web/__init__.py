@@ -35,10 +35,14 @@ from portal.web.account import (
     two_step,  # noqa: F401 - the same
     webhook,
 )
+from portal.web.admin import desk_counts, first_steps
 from portal.web.corrections import of_document, of_download, of_job
 from portal.web.files import about, download, several, trash
+from portal.web.help import sample
+from portal.web.help import views as help_pages
 from portal.web.live import stream
 from portal.web.metrics import own as metrics
+from portal.web.navigation import back, palette, places
 from portal.web.repeats import pages as repeats
 
 
@@ -53,20 +57,14 @@ def register(app: Flask) -> None:
     template_filters.set_up(app)
     template_filters.set_up_admin(app)
     outage_banner.set_up(app)
-    about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading)
+    for module in (places, back, desk_counts, help_pages, first_steps):
+        module.set_up(app)
+    about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading, sample)
     whole_files = (trash, several, download, about)
     about_cells = (of_document, of_job, of_download, repeats)
-    for module in (
-        auth,
-        *about_files,
-        *whole_files,
-        *about_cells,
-        admin,
-        health,
-        locale,
-        notification_settings,
-        webhook,
-    ):
+    about_oneself = (auth, notification_settings, webhook)
+    everywhere = (help_pages, palette, admin, health, locale)
+    for module in (*about_files, *whole_files, *about_cells, *about_oneself, *everywhere):
         app.register_blueprint(module.blueprint)
 
 

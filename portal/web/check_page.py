@@ -52,7 +52,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
     if document.state == Reading.READY:
         kept = recalled(document, current_app.extensions["storage"], fields, document.user_id)
         if kept:
-            known = {"source": kept.source} if kept.source in sources.names() else {}
+            known = {"source": kept.source} if kept.source in sources.names() and not fields.get("source") else {}
             fields = MultiDict({**fields.to_dict(flat=False), **kept.choice.fields(), **known})
         page["remembered"] = bool(kept)
         try:

@@ -63,7 +63,7 @@ def upload() -> ResponseReturnValue:
         try:
             stored.append(uploads.store_upload(stream, name, current_user.id, _storage(), limit, utcnow()).id)
         except UploadRefused as error:
-            sentence = _refusal_words(error.refusal)
+            sentence = refusal_words(error.refusal)
             refused.append(f"{clean_name(file.filename)}: {sentence}" if file and len(files) > 1 else sentence)
     if not stored:
         return _refused_with(" ".join(refused))
@@ -80,13 +80,22 @@ def upload() -> ResponseReturnValue:
 def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
     """The request was so large that Flask did not even parse it."""
     drain_request()
-    return _refused_with(_refusal_words(UploadRefusal.TOO_LARGE)) if current_user.is_authenticated else unauthorized()
+    return _refused_with(refusal_words(UploadRefusal.TOO_LARGE)) if current_user.is_authenticated else unauthorized()
 
 
 @blueprint.get("/example.xlsx")
 @login_required
 def example() -> ResponseReturnValue:
     """A small file for trying the portal."""
+    name, content = example_file()
+    answer = make_response(content)
+    answer.mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    answer.headers["Content-Disposition"] = f"attachment; filename={name}"
+    return answer
+
+
+def example_file() -> tuple[str, bytes]:
+    """The name and the content of the example, in the reader's language."""
     head = [gettext("Name"), gettext("Phone"), gettext("Note")]
     rows = [
         ["Ana", "612 345 678", gettext("A mobile")],
@@ -97,11 +106,8 @@ def example() -> ResponseReturnValue:
         ["Sam", "555", gettext("Too short: you will see the reason")],
         ["Leo", "", gettext("Blank: left as it is")],
     ]
-    answer = make_response(example_workbook(gettext("Contacts"), head, rows))
-    answer.mimetype = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     name = gettext("example")
-    answer.headers["Content-Disposition"] = f"attachment; filename={name}.xlsx"
-    return answer
+    return f"{name}.xlsx", example_workbook(gettext("Contacts"), head, rows)
 
 
 @blueprint.get("/documents/<id:document_id>")
@@ -121,7 +127,7 @@ def show(document_id: int) -> ResponseReturnValue:
 @login_required
 def live(document_id: int) -> ResponseReturnValue:
     """The check page once something changed; 204 while the page is up to date."""
-    page = _check(_document(document_id), MultiDict())
+    page = _check(_document(document_id), MultiDict({"source": request.args.get("source", "")}))
     if request.args.get("v") == page["version"]:
         return "", 204
     return render_template("documents/_live.html", **page)
@@ -200,7 +206,8 @@ def _own_document(document_id: int) -> Document:
     return document if document.user_id == current_user.id else abort(404)
 
 
-def _refusal_words(refusal: UploadRefusal) -> str:
+def refusal_words(refusal: UploadRefusal) -> str:
+    """What was wrong with an upload, and what to do about it."""
     sentences = {
         UploadRefusal.NO_FILE: gettext("Choose a file first: the spreadsheet with your numbers."),
         UploadRefusal.TOO_LARGE: gettext(

@@ -17,7 +17,7 @@ from portal.jobs.files import trash
 from portal.jobs.models import ScrapingJob
 from portal.jobs.words.statuses import status_words
 from portal.web import job_page
-from portal.web.access import admin_required, login_required, wants_fragment
+from portal.web.access import admin_required, login_required, safe_next, wants_fragment
 from portal.web.home import flash_deleted
 from portal.web.jobs import visible_job
 from portal.web.request_fields import reason, whole
@@ -139,7 +139,7 @@ def delete(job_id: int) -> Response:
         if trash.put_job(job_id, current_user.email, utcnow()) is None:
             return already_changed(job_id)
         flash_deleted([name], [f"job-{job_id}"])
-    return make_response(redirect("/", 303))
+    return make_response(redirect(safe_next(request.form.get("next")), 303))
 
 
 @blueprint.post("/jobs/<id:job_id>/time-out")

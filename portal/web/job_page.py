@@ -114,6 +114,8 @@ def row_filter_of(job: ScrapingJob, find: str | None = None) -> dict[str, Any]:
     sort = request.values.get("sort", "")
     find = request.values.get("find", "") if find is None else find
     text = session.get(SEARCHES, {}).get(find, "")
+    if outcome != ALL and not derived.is_unfinished(job) and not derived.outcome_counts(job)[Outcome(outcome)]:
+        outcome = ALL  # a retry has answered them: what it found is not hidden behind the filter of what it was for
     values = result_page.values_asked(job)
     if values and outcome == Outcome.FAILED and "outcome" not in request.values:
         outcome = ALL  # only what is found has values

@@ -33,8 +33,10 @@ from portal.jobs.export import group_title
 from portal.jobs.words import statuses
 from portal.sources.words import source_title, value_words
 
+QUIET = timedelta(seconds=15)
 FILTERS: dict[str, Callable[..., Any]] = {
     "status_word": statuses.status_words,
+    "badge_word": lambda job: statuses.badge_words(job, utcnow()),
     "outcome_word": statuses.outcome_words,
     "outcome_count_word": statuses.outcome_count_words,
     "explain": statuses.explain,
@@ -79,6 +81,11 @@ def ago_words(at: datetime | None, now: datetime | None = None) -> str:
         return ""
     seconds = ((now or utcnow()) - at).total_seconds()
     return gettext("just now") if seconds < 2 else gettext("%(span)s ago", span=span_words(seconds))
+
+
+def is_quiet(at: datetime) -> bool:
+    """Whether a moment is so long ago that a reader wonders. static/live.js has the same span."""
+    return utcnow() - at > QUIET
 
 
 def in_words(at: datetime | None, now: datetime | None = None) -> str:
@@ -149,6 +156,7 @@ def set_up(app: Flask) -> None:
         **FILTERS,
         "span": span_words,
         "left": left_words,
+        "is_quiet": is_quiet,
         "ago": ago_words,
         "until": in_words,
         "whole": whole,

@@ -25,6 +25,7 @@ from portal.jobs.admin.filters import Filters
 from portal.jobs.core import timeline
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
+from portal.jobs.files import naming, trash
 from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
@@ -97,6 +98,13 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
     steps.sweep(utcnow())
     jobs = _jobs(app, alice)
     documents = _documents(app, alice.id, folder)
+    naming.name_job(
+        db.session.get_one(ScrapingJob, jobs["completed"]),
+        naming.Naming.of("", "Para Luis, antes del martes", "norte, urgente", "clientes.xlsx"), ALICE, utcnow(),
+    )  # fmt: skip
+    owner = db.session.get_one(User, alice_id)
+    for made in (scenes.completed(cast.make_job(app, owner, 5)), cast.make_job(app, owner, 2)):
+        trash.put_job(made.id, ALICE, utcnow())
     ended, begun = _operations([jobs["pending"], jobs["completed"]])
     pages = {
         "login": ("", "/login"),
@@ -107,9 +115,16 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         "404-stranger": ("", "/nothing"),
         "home-first-visit": (BOB, "/"),
         "home": (ALICE, "/"),
+        "trash": (ALICE, "/trash"),
+        "trash-empty": (BOB, "/trash"),
+        "several": (ALICE, "/documents?ids=" + ",".join(map(str, documents.values()))),
         "home-nothing-found": (ALICE, "/?q=nobody&status=completed"),
         "404": (ALICE, "/nothing"),
         "account": (ALICE, "/account"),
+        "help": (ALICE, "/help"),
+        "help-statuses": (ALICE, "/help/statuses"),
+        "help-contact": (ADA, "/help/contact"),
+        "admin": (ADA, "/admin"),
         "admin-jobs": (ADA, "/admin/jobs"),
         "admin-nothing-found": (ADA, "/admin/jobs?q=nobody"),
         "admin-triage": (ADA, "/admin/triage"),

@@ -175,7 +175,10 @@ def test_many_are_ticked_by_shift_and_by_the_keyboard_and_a_plan_comes_first(
     page = tabs.open(portal.address, storage_state=cookies[ADA], locale="es-ES")
     page.goto("/admin/jobs")
     boxes, ticked = page.locator("tbody input[type=checkbox]"), page.locator("tbody input:checked")
+    bar = page.locator(".bulk-bar")
+    expect(bar).to_be_hidden()
     boxes.nth(1).click()
+    expect(bar).to_be_visible()
     boxes.nth(3).click(modifiers=["Shift"])
     expect(ticked).to_have_count(3)
     page.keyboard.press("Shift+ArrowDown")
@@ -189,6 +192,47 @@ def test_many_are_ticked_by_shift_and_by_the_keyboard_and_a_plan_comes_first(
     expect(page.locator("h1")).to_have_text("Marcar como interrumpidos")
     keep(page, "admin-plan-es-light-1280")
     assert [*violations(page), *sticking_out(page)] == []
+
+
+def test_pages_and_files_are_reached_by_the_keyboard_and_never_while_typing(
+    portal: Gallery, cookies: dict[str, Any], tabs: Tabs
+) -> None:
+    page = tabs.open(portal.address, storage_state=cookies[ADA], locale="es-ES")
+    page.goto("/help/shortcuts")
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    expect(page.locator("h1")).to_have_text("Estadísticas")
+    heights = page.locator(".plot .segment").evaluate_all("bars => bars.map(bar => bar.getBoundingClientRect().height)")
+    assert heights and all(height > 1 for height in heights), "the bars can be seen"
+    page.keyboard.press("Control+k")
+    field, found = page.locator("#palette-q"), page.locator("#palette-found a")
+    expect(found.first).to_be_visible()
+    page.keyboard.type("? g f lista")  # none of these keys leads anywhere now
+    field.fill("lista de esp")
+    expect(found.first).to_contain_text("lista de espera.csv")
+    keep(page, "palette-es-light-1280")
+    assert violations(page, within="#palette") == []
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.closest('#palette-found a') !== null")
+    page.keyboard.press("ArrowUp")
+    expect(field).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#palette")).to_be_hidden()
+    page.keyboard.press("Control+k")
+    expect(found.first).to_contain_text("Resumen")
+    field.fill("lista de esp")
+    expect(found.first).to_contain_text("lista de espera.csv")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("lista de espera.csv")
+    page.keyboard.press("?")
+    page.locator("[data-shortcut-switch]").uncheck()
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    expect(page.locator("#palette")).to_be_hidden()
+    page.locator("[data-shortcut-switch]").check()
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    expect(field).to_be_focused()
 
 
 def test_an_operations_page_follows_it_to_its_end_and_then_asks_no_more(

@@ -258,6 +258,61 @@ def test_without_a_script_a_file_is_walked_through_by_forms(
     assert len(rows_of(download_excel(page))) == 6
 
 
+DROP = """(names) => {
+  const dropped = new DataTransfer();
+  for (const [name, text] of names) dropped.items.add(new File([text], name));
+  const event = (kind) => new DragEvent(kind, {dataTransfer: dropped, bubbles: true, cancelable: true});
+  document.body.dispatchEvent(event("dragenter"));
+  document.body.dispatchEvent(event("drop"));
+}"""
+
+
+def test_several_files_dropped_on_any_page_are_checked_and_started_together(page: Page, tabs: Tabs) -> None:
+    tabs.forgive("status of 422")
+    page.goto("/account")
+    texts = [[f"{zone}.csv", f"Nombre;Teléfono\nAna;{lists.mobile(n)}\n"] for n, zone in enumerate(("norte", "sur"))]
+    page.evaluate(DROP, [*texts, ["fotos.png", "x"]])
+    expect(page.locator("#drop-dialog [role=alert]")).to_contain_text("fotos.png")
+    page.click("#drop-dialog [role=alert] a")
+    page.wait_for_url(re.compile(r"/documents\?ids=\d+,\d+$"))
+    expect(page.locator(".check-card input:checked")).to_have_count(2)  # once both are read
+    page.click(".start-bar button")
+    page.wait_for_url(re.compile("/$"))
+    rows = page.locator("#jobs tr", has_text=re.compile("norte|sur"))
+    expect(rows).to_have_count(2)
+    for n in range(2):
+        expect(rows.nth(n)).to_have_attribute("data-status", "completed")
+        rows.nth(n).locator("input").check()
+    with page.expect_download() as coming:
+        page.click(".bulk .for-jobs")
+    assert coming.value.suggested_filename.endswith(".zip")
+    page.click(".bulk [formaction='/jobs/delete']")
+    expect(rows).to_have_count(0)
+    page.click(".undo button")
+    page.wait_for_url(re.compile("/$"))
+    expect(rows).to_have_count(2)
+
+
+def test_without_a_script_several_files_are_uploaded_and_started(
+    tabs: Tabs, here: str, signed_in: Any, tmp_path: Path
+) -> None:
+    page = tabs.open(here, storage_state=signed_in, java_script_enabled=False)
+    page.goto("/")
+    page.set_input_files("#file", [lists.delimited(tmp_path / f"{name}.csv", ";", "utf-8") for name in ("uno", "dos")])
+    page.click("form[enctype] button")
+    page.wait_for_url(re.compile(r"/documents\?ids="))
+    expect(page.locator(".check-card .btn")).to_have_count(2)
+    for box in page.locator(".check-card input").all():
+        box.check()
+    page.click(".start-bar button")
+    page.wait_for_url(re.compile("/$"))
+    page.click("#jobs tr:has-text('dos') th a")
+    page.click(".edit > summary")
+    page.fill("[name=labels]", "prueba")
+    page.click(".edit form button")
+    expect(page.locator(".about .label")).to_have_text("prueba")
+
+
 def test_what_is_no_spreadsheet_is_told_on_the_spot(page: Page, tabs: Tabs, tmp_path: Path) -> None:
     (tmp_path / "really_a_png.xlsx").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\x00" * 400)
     tabs.forgive("status of 422")
@@ -266,3 +321,14 @@ def test_what_is_no_spreadsheet_is_told_on_the_spot(page: Page, tabs: Tabs, tmp_
     page.set_input_files("#file", tmp_path / "really_a_png.xlsx")
     expect(page.locator("[role=alert]")).to_be_visible()
     assert page.locator("[role=alert]").inner_text().strip()
+
+
+def test_the_sample_walks_through_with_one_press(tabs: Tabs, here: str, signed_in: Any) -> None:
+    page = tabs.open(here, storage_state=signed_in, reduced_motion="no-preference")  # else it waits for a press
+    page.goto("/help/first-file")
+    page.click("form[action='/documents/sample'] button")
+    page.wait_for_url(re.compile(r"/documents/\d+\?"))
+    expect(page.locator("[data-sample]")).to_be_visible()
+    page.wait_for_url(re.compile(r"/jobs/\d+"))
+    wait_for(page, "completed")
+    expect(page.locator("h1")).to_have_text("example.xlsx")

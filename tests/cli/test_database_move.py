@@ -38,9 +38,8 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SQLite's file of a portal in use: jobs in every status, and what a database may hold that is odd."""
     folder = tmp_path_factory.mktemp("used")
     (folder / "data").mkdir(mode=0o700)
-    app = cast.make_app(folder, DATABASE_URL=f"sqlite:///{folder}/data/in-use.db")
+    app = cast.make_app(folder, tables=False, DATABASE_URL=f"sqlite:///{folder}/data/in-use.db")
     with app.app_context():
-        db.drop_all()
         upgrade()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LC_ALL", "en_US.UTF-8")
@@ -63,9 +62,8 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def empty(postgres_server: str, tmp_path: Path) -> Iterator[Flask]:
     """The portal with an empty PostgreSQL, in another folder."""
     with services.new_database(postgres_server) as url:
-        app = cast.make_app(tmp_path, DATABASE_URL=url)
+        app = cast.make_app(tmp_path, tables=False, DATABASE_URL=url)
         with app.app_context():
-            db.drop_all()
             yield app
             db.session.remove()
             db.engine.dispose()
@@ -185,8 +183,9 @@ def test_a_row_that_arrives_different_ends_the_move(
     code, output = move(empty, used)
     assert (code, "came out different. Nothing was moved." in output) == (1, True), output
     assert left_in(empty) == 0
-    monkeypatch.undo()
-    assert move(empty, used)[0] == 0, "it can be tried again"
+    if kept == "text":
+        monkeypatch.undo()
+        assert move(empty, used)[0] == 0, "it can be tried again"
 
 
 def test_a_running_portal_is_stopped_first(empty: Flask, used: Path) -> None:

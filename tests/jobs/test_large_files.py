@@ -2,8 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import tracemalloc
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep.steps import sweep
+from portal.jobs.worker import tasks
 from portal.sources.base import Outcome
 from tests.support.cast import NOW, hold, make_document, make_job, mobile
 from tests.support.databases import ON_BOTH
@@ -37,7 +41,7 @@ CELLS = [
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "PIECE_ROWS", 10)
+    monkeypatch.setattr(opening, "WORKER_ROWS", 10)
     monkeypatch.setattr(opening, "COPIED_ROWS", 10)
 
 
@@ -175,6 +179,21 @@ def test_what_stops_it_costs_nothing(app: Flask, alice: User, monkeypatch: pytes
     assert db.session.get_one(ScrapingJob, job_id).retry_count == 0
 
 
+def test_nobody_waits_while_a_sheet_is_looked_through(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    document_id = make_document(app, alice, CELLS).id
+    db.session.commit()
+    looked: list[str] = []
+
+    def look_ahead(document: Document, _storage: Any) -> None:
+        with closing(sqlite3.connect(Path(app.config["PORTAL_DATA_DIR"]) / "masterfilter.db", timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        looked.append(document.file_name)
+
+    monkeypatch.setattr(tasks, "look_ahead", look_ahead)
+    tasks.read_document(document_id)
+    assert looked == ["clientes.xlsx"]
+
+
 def test_no_correction_is_taken_in_before_the_ledger_is_whole(app: Flask, alice: User) -> None:
     job = make_job(app, alice, CELLS, at_once=0)
     commands.cancel(job.id, alice.email, NOW)
@@ -204,8 +223,8 @@ def peak_of_opening(app: Flask, alice: User, rows: int) -> int:
 
 
 def test_memory_holds_no_rows_of_the_file(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "PIECE_ROWS", 200)
+    monkeypatch.setattr(opening, "WORKER_ROWS", 200)
     app.config["MAX_ROWS"] = 10_000
-    peak_of_opening(app, alice, 1000)  # what is loaded only once
-    few, many = (peak_of_opening(app, alice, rows) for rows in (1000, 7000))
-    assert (many - few) / 6000 < 200, "bytes for each row of the file"
+    peak_of_opening(app, alice, 500)  # what is loaded only once
+    few, many = (peak_of_opening(app, alice, rows) for rows in (500, 3500))
+    assert (many - few) / 3000 < 200, "bytes for each row of the file"

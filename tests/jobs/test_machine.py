@@ -54,7 +54,7 @@ def either_app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "PIECE_ROWS", 3)
+    monkeypatch.setattr(opening, "WORKER_ROWS", 3)
     monkeypatch.setattr(opening, "COPIED_ROWS", 3)
 
 

@@ -132,7 +132,7 @@ class TestStarting:
         assert repeats.stop(done, NOW) and not repeats.stop(done, NOW)
         assert list(repeats.run_due(due)) == []
         repeats.set_repeat(done, MONDAYS, NOW)
-        done.document.deleted_at = NOW
+        done.deleted_at = NOW  # the trash has it
         db.session.commit()
         assert list(repeats.run_due(due)) == [] and repeats.of_job(done) is None
 

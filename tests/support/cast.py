@@ -89,12 +89,14 @@ def _empty_tables() -> bytes:
         return (Path(folder) / "empty.db").read_bytes()
 
 
-def make_app(folder: Path, **environ: str) -> Flask:
-    """An application with its tables and its own data directory. `environ` has settings by name."""
+def make_app(folder: Path, *, tables: bool = True, **environ: str) -> Flask:
+    """An application with its own data directory, and with its tables. `environ` has settings by name."""
     given = {"PORTAL_DATA_DIR": str(folder / "data"), "REDIS_URL": DEAD_REDIS, "PUBLIC_URL": "http://localhost"}
     app = build(read_settings({**given, **environ}))
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     app.jinja_env.bytecode_cache = _COMPILED
+    if not tables:
+        return app
     database = Path(app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
     if app.config["DATABASE_URL"] == f"sqlite:///{database}" and not database.exists():
         database.write_bytes(_empty_tables())

@@ -97,7 +97,10 @@ def test_the_browser_is_sent_to_the_login_after_twelve_idle_hours(app: Flask, al
         clock.shift(MAX_IDLE - SECOND)
         assert client.get("/account").status_code == 200
         clock.shift(MAX_IDLE)
-        assert client.get("/account").location == "/login?next=/account"
+        there = client.get("/account").location
+        assert there == "/login?next=/account"
+        assert "Tu sesión ha terminado" in client.get(there).text
+    assert "Tu sesión ha terminado" not in app.test_client().get(there).text
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(client: FlaskClient, alice: User) -> None:

@@ -107,4 +107,15 @@ def test_cells_are_shown_as_a_spreadsheet_shows_them(app: Flask) -> None:
     assert shown["es"] == [
         "1081,34", "1,5", "612345678", "0,1", "VERDADERO", "30/9/2024", "30/9/2024 8:05", "", "x",
     ]  # fmt: skip
+    formats = {
+        '#,##0.00 "€"': (1081.34, "1.081,34 €"), "00000": (8002, "08002"), "0.0%": (0.789, "78,9%"),
+        "dd/mm/yyyy": ({"d": "2024-09-09T00:00:00"}, "09/09/2024"), "00 00 00 00 00": (612345678, "06 12 34 56 78"),
+        "#,##0.00;[Red](#,##0.00)": (-5.5, "(5,50)"), "d-mmm-yy": ({"d": "2024-05-09T00:00:00"}, "9-may-24"),
+        "# ?/?": (1.5, "1,5"), "[<100]0;0.0": (1.5, "1,5"), "0.00E+00": (12345.678, "1,23E+04"), "@": ("x", "x"),
+        "yyyy-mm-dd hh:mm": ({"d": "2024-09-09T18:05:00"}, "2024-09-09 18:05"), "0": (True, "VERDADERO"),
+    }  # fmt: skip
+    with app.test_request_context(), force_locale("es"):
+        assert {code: shown_cell(cell, code) for code, (cell, _) in formats.items()} == {
+            code: text for code, (_, text) in formats.items()
+        }
     assert shown["en"][:4] == ["1081.34", "1.5", "612345678", "0.1"] and shown["en"][4:6] == ["TRUE", "9/30/2024"]

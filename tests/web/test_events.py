@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from portal.accounts import LoginSession, User
 from portal.clock import utcnow
@@ -18,6 +18,8 @@ from portal.jobs import commands
 from portal.jobs.core import changes
 from portal.jobs.core.changes import Announcer, Change
 from portal.jobs.models import ScrapingJob
+from portal.notices.kinds import NoticeKind
+from portal.notices.models import Channel, Delivery, Notice
 from portal.sources.base import Outcome
 from portal.web.live import hub as hub_module
 from portal.web.live.hub import Hub
@@ -169,6 +171,25 @@ def test_a_page_follows_by_the_address_that_it_carries(
     assert 'data-status="processing"' in sent and len(hub._followed) == 1
     answer.close()
     assert not hub._followed
+
+
+def test_who_has_seen_it_end_gets_no_mail_that_says_so(
+    app: Flask, hub: Hub, as_alice: FlaskClient, as_ada: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    ids = [make_job(alice, 2).id for _ in range(2)]
+    app.extensions["streams"] = hub
+    for client, job_id in zip((as_ada, as_alice), ids, strict=True):
+        answer = client.get(f"/events?job={job_id}", buffered=False)
+        messages = iter(answer.response)
+        assert next(messages) == HEARTBEAT
+        scenes.completed(db.session.get_one(ScrapingJob, job_id), utcnow())
+        hub.heard([Change(job_id)])
+        turn(hub)
+        assert b"event: end" in b"".join(messages)
+    mails = select(Notice.job_id, Notice.state).where(Notice.kind == NoticeKind.JOB_COMPLETED)
+    assert dict(db.session.execute(mails.where(Notice.channel == Channel.MAIL)).all()) == {
+        ids[0]: Delivery.DUE, ids[1]: Delivery.DROPPED,
+    }, "an administrator's looking is not the owner's"  # fmt: skip
 
 
 # ── what is sent ──

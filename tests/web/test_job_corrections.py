@@ -179,3 +179,31 @@ def test_a_failed_number_and_a_cancelled_job(
     assert (again(job).failed_count, again(job).waiting_numbers) == (0, 2)
     ran(again(job))
     assert (again(job).status, counts(again(job))) == (Status.COMPLETED, (7, 7, 4, 2))
+
+
+def test_numbers_of_other_countries_are_offered_with_one_press_before_and_after_the_job(
+    app: Flask, as_alice: FlaskClient, counting: CountingSource
+) -> None:
+    given = ["447911123456", "351912345678", "447911123457", "5215512345678", *(f"61234567{n}" for n in range(10))]
+    document_id = upload(as_alice, "\n".join(["Teléfono", *given]).encode(), "clientes.csv")
+    read(app, document_id)
+    page = as_alice.get(f"/documents/{document_id}").text
+    group = re.search(r'data-fix-group="other_country".*?</table>', page, re.S)
+    assert group and "4 cells" in group[0] and 'name="accept" value="other_country"' in group[0]
+    assert 'value="3-0-+351912345678"' in group[0] and "too many digits" not in page
+    action = f"/documents/{document_id}/corrections"
+    as_alice.post(action, data={**form_of(page, action), "use": "2-0-+447911123456"})  # a single cell
+    page = as_alice.get(f"/documents/{document_id}").text
+    assert "1 corrected cell" in page
+    action = f"/documents/{document_id}/jobs"
+    as_alice.post(action, data={**form_of(page, action), "source": "counting"})
+    job = again(ran(jobs()[-1]))
+    assert counts(job)[2:] == (11, 3)
+    page = page_of(as_alice, job)
+    assert 'name="accept" value="other_country"' in page and 'value="5-0-+525512345678"' in page
+    assert press(as_alice, job, accept="other_country") == 303
+    assert press(as_alice, job, look_up="1") == 303
+    job = again(ran(again(job)))
+    assert counts(job)[2:] == (14, 0) and set(counting.calls.values()) == {1}
+    abroad = {number for number in counting.calls if not number.startswith("+34")}
+    assert abroad == {"+447911123456", "+447911123457", "+351912345678", "+525512345678"}

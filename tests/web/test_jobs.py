@@ -111,16 +111,9 @@ def test_a_stopped_job_shows_the_rows_without_an_answer_first(
         assert re.findall(r'data-label="Row">(\d+)<', page) == rows
 
 
-def test_rows_come_fifty_at_a_time(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
-    job = make_job(alice, 60)
-    page = text_of(as_alice, f"/jobs/{job.id}")
-    more = re.search(r'rel="next" href="([^"]+)"', page)
-    assert more is not None
-    assert len(re.findall(r'data-label="Row">', page)) == 50
-    assert len(re.findall(r'data-label="Row">', text_of(as_alice, more[1].split("#")[0]))) == 10
-
-
-@pytest.mark.parametrize("nonsense", ["?after=x", "?after=-5", "?after=99999999999999", "?outcome=%00", "?q=%00%25"])
+@pytest.mark.parametrize(
+    "nonsense", ["?page=x", "?page=-5", "?page=99999999999999", "?sort=-nothing", "?outcome=%00", "?q=%00%25"]
+)
 def test_nonsense_in_the_address_breaks_nothing(
     as_alice: FlaskClient, alice: User, make_job: MakeJob, nonsense: str
 ) -> None:
@@ -247,3 +240,55 @@ def test_a_deleted_job_has_no_page(app: object, as_alice: FlaskClient, alice: Us
     job = make_job(alice)
     commands.delete(job.id, alice.email, utcnow() + timedelta(0), app.extensions["storage"])  # type: ignore[attr-defined]
     assert as_alice.get(f"/jobs/{job.id}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("scene", "tone", "words"),
+    [
+        (lambda job: job, "wait", "Queued"),
+        (lambda job: scenes.claim(job), "busy", "In progress"),
+        (lambda job: commands.pause(scenes.claim(job).id, "alice", utcnow()), "warn", "Paused"),
+        (lambda job: commands.pause(job.id, "alice", utcnow()), "warn", "Paused"),
+        (lambda job: scenes.busy(job, utcnow()), "soon", "Waiting"),
+        (lambda job: scenes.failed(job, utcnow()), "soon", "Incomplete, retries at "),
+        (lambda job: scenes.failed(job, utcnow(), final=True), "bad", "Incomplete"),
+        (lambda job: scenes.timed_out(job), "warn", "Interrupted"),
+        (lambda job: commands.cancel(job.id, "alice", utcnow()), "off", "Cancelled"),
+    ],
+)
+def test_a_file_has_one_badge_that_does_not_contradict_itself(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob, scene: Callable[[ScrapingJob], object], tone: str, words: str
+) -> None:
+    job = make_job(alice, 5)
+    scene(job)
+    for address, where in ((f"/jobs/{job.id}", r"<h1 .*?</header>"), ("/", r'<tr id="job-row.*?</tr>')):
+        part = re.search(where, text_of(as_alice, address), re.S)
+        assert part
+        badges = re.findall(r'class="badge" data-tone="(\w+)"[^>]*>(.*?)<', part[0])
+        assert len(badges) == 1 and badges[0][0] == tone and badges[0][1].startswith(words), badges
+
+
+def test_what_solves_the_matter_is_beside_the_headline_and_the_rest_is_folded(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    page = text_of(as_alice, f"/jobs/{scenes.failed(make_job(alice, 5), final=True).id}")
+    head = page[page.index('<header class="page-head"') : page.index("</header>", page.index("page-head"))]
+    primary = re.findall(r'data-kind="primary"[^>]*>(?:<svg.*?</svg>)?(.*?)<', head, re.S)
+    assert primary == ["Retry 4 numbers"] and 'form="retry"' in head
+    assert "/delete" in head[head.index('id="job-more"') :]
+    assert '<details id="job-history"' in page and '<details class="card" id="job-file"' in page
+    waiting = text_of(as_alice, f"/jobs/{make_job(alice, 5).id}")
+    assert "/results" not in waiting, "nothing is ready to be downloaded"
+
+
+def test_a_retry_that_found_all_is_not_hidden_behind_the_filter_of_what_it_was_for(
+    as_alice: FlaskClient, alice: User, make_job: MakeJob
+) -> None:
+    job = scenes.failed(make_job(alice, 3), found=2, final=True)
+    commands.retry(job.id, job.round, alice.email, utcnow())
+    scenes.claim(job, utcnow())
+    scenes.answer(job, [Outcome.FOUND], utcnow())
+    ScrapingJob.complete(job.id, job.attempt, utcnow())
+    db.session.commit()
+    page = text_of(as_alice, f"/jobs/{job.id}/live?v=old&outcome=failed")
+    assert len(re.findall(r'data-label="Row">', page)) == 3 and "No matching rows" not in page

@@ -1,5 +1,6 @@
 """The job's page in a real browser, while its job moves. alice owns the file."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 
@@ -268,3 +269,26 @@ def test_the_figures_stay_within_the_page_when_each_of_them_is_a_few_words(
     for width in (1280, 800, 360):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
+def test_rows_are_searched_ordered_and_paged_without_losing_the_focus_and_printed_on_two_sheets(
+    page: Page, alice: User, make_job: MakeJob
+) -> None:
+    job = scenes.completed(make_job(alice, 120))
+    visit(page, job)
+    page.evaluate("window.notReloaded = true")
+    page.press("#sort-number", "Enter")
+    expect(page.locator("th[aria-sort=ascending] #sort-number")).to_be_focused()
+    page.press("#rows-next", "Enter")
+    expect(page.locator(".pager p")).to_have_text("Rows 51–100 of 120")
+    expect(page.locator("#rows-next")).to_be_focused()
+    assert page.url.endswith("sort=number&page=2#rows")
+    page.press("#rows-last", "Enter")
+    expect(page.locator("#rows-found :focus")).to_have_count(1)  # there is no last page after the last one
+    page.locator("#rows-q").press_sequentially("6120000")
+    expect(page.locator(".pager p")).to_contain_text("Rows 1–")
+    expect(page.locator("#rows-q")).to_be_focused()
+    assert page.input_value("#rows-q") == "6120000" and "612" not in page.url
+    assert page.evaluate("window.notReloaded")
+    page.goto(page.url.partition("?")[0])
+    assert len(re.findall(rb"/Type /Page\b", page.pdf(format="A4"))) <= 2

@@ -3,13 +3,15 @@
 import csv
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.status import Status
+from portal.jobs.metrics import periods
 from portal.jobs.metrics.periods import Span
 from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import expiry
@@ -114,9 +116,29 @@ def test_a_charts_bars_are_as_high_as_their_values() -> None:
     drawn = stacked("x", "", "", [Series("a", "good", [1, 3, 0]), Series("b", "bad", [0, 1, 0])], "xyz", list("xyz"))
     assert drawn.marks == [4, 2, 0] and drawn.width == 30
     assert [[part.height for part in bar.parts] for bar in drawn.bars] == [[25], [75, 25], []]
-    assert [bar.words for bar in drawn.bars] == ["x: 1 × a", "y: 3 × a, 1 × b", "z: 0"]
+    assert [bar.words for bar in drawn.bars] == ["x\na: 1", "y\na: 3, b: 1", "z\n0"] and not drawn.before
+    drawn = stacked("x", "", "", [Series("a", "good", [1, 3, 0])], "xyz", list("xyz"), [0, 8, 2])
+    assert drawn.marks == [8, 4, 0] and drawn.before == "0,100.0 10,100.0 10,0.0 20,0.0 20,75.0 30,75.0"
+    assert drawn.bars[1].words == "y\na: 3, before: 8"
+    assert not stacked("x", "", "", [], "xyz", list("xyz"), [1, 2]).before, "a period of other pieces is no line"
     assert [nice(n) for n in (0, 1, 3, 9, 11, 41, 120, 999)] == [1, 1, 4, 10, 20, 50, 200, 1000]
     assert Span("hour", ()).starts == ()
+
+
+def test_the_period_before_ends_where_this_one_begins_also_when_the_clock_changes() -> None:
+    zone, now = ZoneInfo("Europe/Madrid"), datetime(2026, 10, 25, 12, 20, tzinfo=UTC)
+    for span in (periods.last_hours(now, zone), periods.last_days(now, zone, 7), periods.last_days(now, zone, 90)):
+        before = periods.preceding(span)
+        assert before.borders[-1] == span.borders[0] and before.step == span.step
+        assert span.step == "month" or len(before.borders) == len(span.borders)
+
+
+def test_figures_say_what_they_were_in_the_period_before(as_alice, alice, make_job) -> None:
+    for days in (1, 8, 9):
+        scenes.completed(make_job(alice), utcnow() - timedelta(days=days))
+    page = text_of(as_alice, "/figures?range=7d")
+    assert '<li class="tile"><b>1</b><span>files finished</span><small>before: 2</small></li>' in page
+    assert 'class="before" points="' in page
 
 
 def test_the_day_on_which_a_file_goes_is_shown_before(app, as_alice, alice, make_job) -> None:

@@ -69,7 +69,8 @@ def test_alice_gets_a_letter_chooses_a_password_and_is_signed_out_everywhere(
     link = link_in(app)
     assert 'autocomplete="new-password"' in client.get(link).text
     answer = client.post(link, data={"password": NEW})
-    assert (answer.status_code, answer.location) == (303, "/login")
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert "Your password has been saved." in client.get("/").text, "nobody types it twice"
     assert as_alice.get("/account").status_code == 302, "the open session is over"
     assert not signs_in(client, alice.email, PASSWORD)
     assert signs_in(client, alice.email, NEW)

@@ -3,6 +3,7 @@
 import csv
 import re
 from io import BytesIO, StringIO
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -17,8 +18,10 @@ from portal.documents.row_match import Row, match_rows
 from portal.jobs import commands
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.status import Status
+from portal.jobs.export.corrected_column import keep_written
 from portal.jobs.models import ScrapingJob
 from tests.jobs.export.exporting import ran
+from tests.support.libreoffice import converted
 from tests.support.sources import CountingSource
 from tests.web.check_page import form_of, jobs, read, upload
 
@@ -143,6 +146,36 @@ def test_a_text_is_known_by_its_headings_and_rows(app: Flask, as_alice: FlaskCli
         [["Nombre", "Teléfono", "Nota", "Estado"], ["Bea", "677777777", "z", ""]]
     )
     assert check(app, as_alice, other.getvalue().encode(), "otra.csv")[1] == ""
+
+
+def test_what_is_written_in_the_column_of_corrections_wins(app: Flask, as_alice: FlaskClient, job: ScrapingJob) -> None:
+    file = corrected(downloaded(as_alice, f"/jobs/{job.id}/results.xlsx"), {"B6": "611222333"})
+    go_on(as_alice, check(app, as_alice, file)[0])
+    ran(jobs()[0])
+    came = downloaded(as_alice, f"/jobs/{job.id}/results.xlsx")
+    head = [cell.value for cell in load_workbook(BytesIO(came)).worksheets[0][1]]
+    letter = chr(ord("A") + head.index("Corrected number"))
+    file = corrected(came, {f"{letter}7": "622 333 444"})
+    document_id, said = check(app, as_alice, file)
+    assert "7 of 7 rows belong to clientes.xlsx, and 1 cell was corrected" in said
+    assert "1 cell has this correction already" in said
+    keep_written(db.session.get_one(Document, document_id), app.extensions["storage"], "ES", utcnow())
+    page = as_alice.get(f"/documents/{document_id}").text  # as a new file
+    assert "2 corrected cells" in page and "+34622333444" in page and "6OO" in page
+    go_on(as_alice, document_id)
+    assert numbers(ran(jobs()[0])) == {6: "+34611222333", 7: "+34622333444"}
+
+
+def test_a_download_that_excel_saved_as_xls_is_known_by_its_rows(
+    app: Flask, as_alice: FlaskClient, job: ScrapingJob, tmp_path: Path
+) -> None:
+    path = tmp_path / "clientes (completo).xlsx"
+    path.write_bytes(corrected(downloaded(as_alice, f"/jobs/{job.id}/results.xlsx"), {"B6": "611222333"}))
+    old = converted(path, "xls")
+    document_id, said = check(app, as_alice, old.read_bytes(), old.name)
+    assert "7 of 7 rows belong to clientes.xlsx, and 1 cell was corrected" in said
+    go_on(as_alice, document_id)
+    assert numbers(ran(jobs()[0])) == {6: "+34611222333"}
 
 
 def test_nobody_reaches_another_persons_job(

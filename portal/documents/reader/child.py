@@ -26,6 +26,7 @@ from portal.tether import die_with
 if TYPE_CHECKING:
     from portal.documents.reader.sheet_file import RawSheet
 
+SHEETS_WITH_FORMATS = 5  # so that the report stays small
 MACHINE_FAULTS = (
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
@@ -61,7 +62,7 @@ def read_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits
     found = []
     for index, sheet in enumerate(_sheets(path, said, folder, kind, limits)):
         facts = {"index": index, "name": sheet.name[:100], "hidden": sheet.hidden, "far": sheet.far,
-                 "text": sheet.text}  # fmt: skip
+                 "text": sheet.text, "formats": sheet.formats if index < SHEETS_WITH_FORMATS else {}}  # fmt: skip
         try:
             written = sheet_file.write_sheet(
                 folder / f"{index}.jsonl", sheet.rows, limits, budget, sheet.hidden_rows
@@ -117,8 +118,12 @@ def convert_and_read(path: Path, said: dict[str, str], folder: Path, limits: Rea
         from portal.documents.reader import ole_check, xls_check
 
         ole_check.check_ole(path)
-        if xls_check.is_plain(path):
-            return read_into(path, said, folder, limits)
+        formats = xls_check.formats_if_plain(path)
+        if formats is not None:
+            reports = read_into(path, said, folder, limits)
+            for report, found in zip(reports[:SHEETS_WITH_FORMATS], formats, strict=False):
+                report["formats"] = found
+            return reports
     convert_into(path, said, folder, limits)
     return read_into(folder / CONVERTED, said, folder, limits)
 

@@ -18,7 +18,12 @@ from portal.phone.country_names import country_of
 TRIED = 16  # numbers
 _FIRST = 5  # when none of them is valid in a country, it does not fit
 _FITS = 0.8  # share of numbers that are valid in a country
-_LIKELY = ("ES", "PT", "FR", "IT", "DE", "GB", "US", "MX", "AR", "BR", "CO", "CL", "PE")
+# In this order when they fit alike: in Italy and Germany, numbers of nearly all lengths are valid.
+_LIKELY = (
+    "ES", "PT", "FR", "GB", "US", "MX", "AR", "BR", "CO", "CL", "PE", "AD", "BO", "CR", "CU", "DO", "EC", "GT", "HN",
+    "NI", "PA", "PY", "SV", "UY", "VE", "MA", "CH", "BE", "RO", "IT", "DE",
+)  # fmt: skip
+_LOOK_ALIKE = ("PT", "PE", "CL")  # whose mobile numbers look like Spanish landlines
 _NAMED = 0.6  # share of a column's cells that name a country
 
 
@@ -75,7 +80,8 @@ def guess_country(numbers: Sequence[str], languages: Sequence[str], usual: str) 
     own, at_home = tried.fit(usual), usual in spoken
     if at_home and own >= _FITS:  # the headings may be in another language as well
         own_language = countries_of(languages[:1])
-        return CountryGuess(usual, tried.also(usual, [country for country in spoken if country not in own_language]))
+        foreign = [country for country in spoken if country not in own_language]
+        return CountryGuess(usual, tried.also(usual, [*foreign, *_LOOK_ALIKE]))
     speaks = not at_home and bool(spoken) and "en" not in languages  # English headings are common everywhere
     enough = speaks and max(map(tried.fit, spoken)) >= _FITS
     candidates = tuple(dict.fromkeys((usual, *spoken, *(() if enough else _LIKELY))))

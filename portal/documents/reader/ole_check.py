@@ -75,6 +75,7 @@ class _Sectors:
         self.count = -(-(len(raw) - self.size) // self.size)  # the header takes the place of the first one
         self.numbers = f"<{self.size // 4}I"  # a sector as a table
         self.fat: list[int] = []
+        self.mini_fat: list[int] = []  # of the sectors of 64 bytes
 
     def check(self) -> None:
         """Raise ValueError, IndexError or struct.error for a table that cannot be true."""
@@ -83,16 +84,15 @@ class _Sectors:
             raise ValueError("a count")
         for number in self._fat_sectors():
             self.fat += struct.unpack(self.numbers, self._sector(number))
-        mini_fat: list[int] = []
         for number in _walk(header.mini_fat_start, self.fat):
-            mini_fat += struct.unpack(self.numbers, self._sector(number))
+            self.mini_fat += struct.unpack(self.numbers, self._sector(number))
         for _, kind, start, length in self._entries():
             if kind not in (_STREAM, _ROOT):
                 continue
             if length > len(self.raw):
                 raise ValueError("a stream's length")
             in_root = kind == _STREAM and length < _SHORT_STREAM
-            _walk(start, mini_fat if in_root else self.fat)
+            _walk(start, self.mini_fat if in_root else self.fat)
 
     def _fat_sectors(self) -> Iterator[int]:
         """The sectors of the FAT: those in the header, then those that the DIFAT lists, each at most once."""
@@ -126,12 +126,15 @@ class _Sectors:
         return False
 
     def workbook(self) -> bytes:
-        """Return the stream with the sheets. Raises ValueError for a short one, and when there are several."""
+        """Return the stream with the sheets. Raises ValueError when there is none, or several."""
         ((start, length),) = [(first, size) for name, kind, first, size in self._entries()
                               if kind == _STREAM and name.lower() in _WORKBOOKS]  # fmt: skip
-        if length < _SHORT_STREAM:
-            raise ValueError("a short stream")
-        return b"".join(map(self._sector, _walk(start, self.fat)))[:length]
+        if length >= _SHORT_STREAM:
+            return b"".join(map(self._sector, _walk(start, self.fat)))[:length]
+        root = next(first for _, kind, first, _ in self._entries() if kind == _ROOT)
+        raw = b"".join(map(self._sector, _walk(root, self.fat)))
+        places = (number * _SHORT_SECTOR for number in _walk(start, self.mini_fat))
+        return b"".join(raw[place : place + _SHORT_SECTOR] for place in places)[:length]
 
     def _head(self, start: int, length: int) -> bytes:
         """The first bytes of a stream: one sector, or the rest of the one that holds a short stream."""

@@ -80,12 +80,17 @@ class SheetFacts:
     total_rows: list[int] = field(default_factory=list)  # that sum up the list or end it, as Excel counts
     far: int = 0  # cells far to the right that are left aside
     text: dict[str, Any] = field(default_factory=dict)  # of a text file: the fields of its csv_text.TextDialect
+    formats: dict[str, dict[str, str]] = field(default_factory=dict)  # of the first rows: code by row and column
     mark: str = ""  # of the portal's own download that this is, on the first sheet: see file_mark
 
     @property
     def data_rows(self) -> int:
         """Number of rows below the guessed header, without those in wide gaps."""
         return max((self.rows if self.counted is None else self.counted) - self.header_row, 0)
+
+    def format_at(self, row_no: int, column: int) -> str:
+        """Return the number format's code of a cell in the first rows; empty when it has none, or it is not known."""
+        return self.formats.get(str(row_no), {}).get(str(column), "")
 
     @property
     def usable(self) -> bool:

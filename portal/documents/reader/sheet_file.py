@@ -27,6 +27,7 @@ MAX_CELL_CHARACTERS = 32_767  # Excel's own limit
 DISPLAY_CHARACTERS = 200
 MARKED_ROWS = 64
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
+FORMAT_ROWS = 30  # at the top of a sheet, whose cells are shown in their own formats: headings and first rows
 _HIDDEN = " \n"
 _HIDDEN_BYTES = _HIDDEN.encode()
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: `dumps` would make one a row
@@ -89,6 +90,7 @@ class RawSheet:
     hidden_rows: Container[int] = ()
     far: int = 0  # cells far to the right that are left aside
     text: dict[str, Any] = field(default_factory=dict)  # how a text file is written
+    formats: dict[int, dict[int, str]] = field(default_factory=dict)  # of the first rows: a format's code by place
 
 
 def text_of(cell: Cell) -> str:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import cache
 
 DAY_SECONDS = 86_400
-_BUILT_IN = {
+_BUILT_IN = {  # 14, a date, is shown as the reader's country writes it
+    1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 15: "d-mmm-yy", 16: "d-mmm",
+    17: "mmm-yy", 37: "#,##0;-#,##0", 38: "#,##0;-#,##0", 39: "#,##0.00;-#,##0.00", 40: "#,##0.00;-#,##0.00",
     18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0",
 }  # fmt: skip
 _TOKEN = re.compile(
@@ -22,7 +24,7 @@ _OTHER_UNITS = frozenset("dyegb#0?%")
 
 
 def code_of(number: int, codes: dict[int, str]) -> str:
-    """Return the code of a format's number: the workbook's own, or a built-in one of a time; else empty."""
+    """Return the code of a format's number: the workbook's own, or a built-in one; empty for one that is not known."""
     return codes.get(number) or _BUILT_IN.get(number, "")
 
 

@@ -50,7 +50,7 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
                 rows = _with(noted.cells, rows, limits)
             hidden = meta.visible != SheetVisibleEnum.Visible
             not_shown = hidden_rows[position] if position < len(hidden_rows) else noted.hidden
-            yield RawSheet(meta.name, hidden, rows, not_shown, noted.far if noted.has_far else 0)
+            yield RawSheet(meta.name, hidden, rows, not_shown, noted.far if noted.has_far else 0, formats=noted.formats)
 
 
 def _notes(path: Path, limits: ReadLimits) -> XlsxNotes | None:

@@ -15,7 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from portal.documents.reader.limits import ReadLimits
-from portal.documents.reader.sheet_file import Formula, column_letter
+from portal.documents.reader.sheet_file import FORMAT_ROWS, Formula, column_letter
 from portal.documents.reader.time_text import code_of, writer_of
 
 _PIECE_BYTES = 1024 * 1024
@@ -23,6 +23,7 @@ _LARGEST_PART = 16 * 1024 * 1024  # of the workbook's own parts; sheets come in 
 _LONGEST_ROW = 16 * 1024 * 1024
 _FEW_FAR = 20  # cells so far to the right that they are left aside
 _FAR_COLUMNS = 20  # empty columns between them and the others
+FORMAT_COLUMNS = 100
 _DENSE_CELLS = 3_000_000  # that the parser may hold: it holds the empty ones between the others as well
 _THIN = 20  # times fewer cells than places for them
 
@@ -39,6 +40,7 @@ class SheetNotes:
     far: int = 0  # cells to the right of the most columns that are allowed
     far_from: int = 0  # the first of their columns
     part: str = ""
+    formats: dict[int, dict[int, str]] = field(default_factory=dict)  # of the first rows: the format's code by place
 
     @property
     def is_thin(self) -> bool:
@@ -65,7 +67,8 @@ class XlsxNotes:
                 raise KeyError("no workbook")
             self.parts = _sheets(package, names, workbook)
             styles = _target(package, names, workbook, "/styles")
-            self._times = _time_styles(_parsed(package, styles)) if styles else {}
+            self._codes = _codes_of_styles(_parsed(package, styles)) if styles else {}
+            self._times = {style: code for style, code in self._codes.items() if writer_of(code) is not None}
 
     def of(self, place: int) -> SheetNotes:
         """Look through one sheet. Returns empty notes when it is not there."""
@@ -81,6 +84,8 @@ class XlsxNotes:
                 piece, row_no = _placed(piece, patterns, row_no)
             _measure(piece, patterns, notes)
             _look(piece, patterns, self._times, notes, self._limits)
+            if self._codes and not notes.formats:
+                notes.formats = _formats(piece, patterns, self._codes)
         if 0 < notes.far <= _FEW_FAR or notes.last_row * self._limits.max_columns > _DENSE_CELLS:
             for prefix, piece in self._pieces(part):
                 _measure_width(piece, _patterns(prefix, self._limits.max_columns), notes, self._limits)
@@ -120,6 +125,7 @@ class _Patterns:
     number: re.Pattern[bytes]
     far: re.Pattern[bytes]
     wide: re.Pattern[bytes]
+    styled: re.Pattern[bytes]
 
 
 _compiled: dict[tuple[bytes, int], _Patterns] = {}
@@ -145,6 +151,7 @@ def _patterns(prefix: bytes, most_columns: int) -> _Patterns:
             number=re.compile(start + rb'([^<>]*\bs="(\d+)"[^<>]*)>(?:' + formula + rb")?" + v + rb">([^<]*)<"),
             far=re.compile(b"<" + p + rb'c r="(' + _beyond(most_columns) + rb')\d+"[^<>]*(?<!/)>'),
             wide=re.compile(b"<" + p + rb'c r="([A-Z]+)\d+"[^<>]*(?<!/)>'),
+            styled=re.compile(start + rb'([^<>]*\bs="(\d+)"[^<>]*)(?<!/)>'),
         )  # fmt: skip
     return known
 
@@ -184,6 +191,19 @@ def _look(piece: bytes, patterns: _Patterns, times: dict[bytes, str], notes: She
             write = writer_of(code) if code and (kind is None or kind[1] == b"n") else None
             if write is not None and (text := write(_days(found[5]))) is not None:
                 _note(notes, found[1], text, limits)
+
+
+def _formats(piece: bytes, patterns: _Patterns, codes: dict[bytes, str]) -> dict[int, dict[int, str]]:
+    """The formats of the cells in the first rows, by row (from 1) and column (from 0)."""
+    formats: dict[int, dict[int, str]] = {}
+    for found in patterns.styled.finditer(piece):
+        ref = _REF.search(found[1])
+        if ref is not None and int(ref[2]) > FORMAT_ROWS:
+            break
+        code = codes.get(found[2])
+        if ref is not None and code and (column := column_no(ref[1])) < FORMAT_COLUMNS:
+            formats.setdefault(int(ref[2]), {})[column] = code
+    return formats
 
 
 def _placed(piece: bytes, patterns: _Patterns, row_no: int) -> tuple[bytes, int]:
@@ -295,8 +315,8 @@ def _sheets(package: zipfile.ZipFile, names: dict[str, str], workbook: str) -> l
     return found
 
 
-def _time_styles(root: ElementTree.Element) -> dict[bytes, str]:
-    """The format's code by the number of each cell style that shows a time or a duration."""
+def _codes_of_styles(root: ElementTree.Element) -> dict[bytes, str]:
+    """The format's code by the number of each cell style that does not show a value as it is."""
     codes: dict[int, str] = {}
     found: dict[bytes, str] = {}
     for group in root:
@@ -306,6 +326,6 @@ def _time_styles(root: ElementTree.Element) -> dict[bytes, str]:
         elif name == "cellXfs":
             for number, one in enumerate(group):
                 code = code_of(int(one.get("numFmtId", "0")), codes)
-                if code and writer_of(code) is not None:
+                if code and code not in ("General", "@"):
                     found[b"%d" % number] = code
     return found

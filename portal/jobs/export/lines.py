@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_babel import get_timezone
-from sqlalchemy import select
+from sqlalchemy import String, null, select, type_coerce
 
 from portal import sources
 from portal.database import READ_ONLY, db
@@ -28,6 +28,7 @@ from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.answer_cells import TO_FIX, AnswerCells, NumberResult
 from portal.jobs.export.column_templates import empty_beside, empty_columns
 from portal.jobs.export.columns import (
+    CHECKED_AT,
     CORRECTED,
     DEFAULT,
     ROW,
@@ -237,7 +238,8 @@ def added_rows(plan: ExportPlan) -> Iterator[AddedRow]:
 
 def _rows_of(plan: ExportPlan) -> Iterator[tuple[int, list[NumberResult]]]:
     """The rows of the ledger, each with the results of its cells."""
-    for row_no, results in groupby(_results(plan.job_id), key=itemgetter(0)):
+    has_moment = any(column.id == CHECKED_AT for column in plan.columns)
+    for row_no, results in groupby(_results(plan.job_id, has_moment=has_moment), key=itemgetter(0)):
         yield row_no, list(results)
 
 
@@ -254,12 +256,15 @@ def _is_wanted(plan: ExportPlan, result: NumberResult) -> bool:
     return plan.group is None or in_group(plan.group, result)
 
 
-def _results(job_id: int) -> Iterator[NumberResult]:
-    """The ledger by row, column and place. Each chunk has its own transaction, so that workers can write in between.
-    A chunk ends with a whole row."""
+def _results(job_id: int, *, has_moment: bool) -> Iterator[NumberResult]:
+    """The ledger by row, column and place; `has_moment`: with when each number was looked up. Each chunk has its own
+    transaction, so that workers can write in between. A chunk ends with a whole row."""
+    # Words and moments are converted in Python, which takes as long as all the rest of a row.
+    outcome = type_coerce(CellAnswer.outcome, String).label("outcome")
+    checked_at = CellAnswer.checked_at if has_moment else null()
     columns = (
-        CellAnswer.row_no, CellAnswer.column, CellAnswer.e164, CellAnswer.duplicate_of, CellAnswer.outcome,
-        CellAnswer.reason, CellAnswer.answer, CellAnswer.checked_at, CellAnswer.text, CellAnswer.corrected,
+        CellAnswer.row_no, CellAnswer.column, CellAnswer.e164, CellAnswer.duplicate_of, outcome, CellAnswer.reason,
+        CellAnswer.answer, checked_at, CellAnswer.text, CellAnswer.corrected,
     )  # fmt: skip
     in_order = (CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
     after = 0
@@ -269,12 +274,14 @@ def _results(job_id: int) -> Iterator[NumberResult]:
             chunk = select(*columns).where(CellAnswer.job_id == job_id, CellAnswer.row_no > after)
             found = connection.execute(chunk.order_by(*in_order).limit(CHUNK)).all()
             connection.rollback()
-            if len(found) < CHUNK:
-                yield from (NumberResult._make(row) for row in found)
+            last = found[-1].row_no if len(found) == CHUNK else None
+            for row_no, column, e164, duplicate_of, word, *rest in found:
+                if row_no != last:
+                    yield NumberResult(row_no, column, e164, duplicate_of, _OUTCOMES[word], *rest)
+            if last is None:
                 return
-            last = found[-1].row_no
-            yield from (NumberResult._make(row) for row in found if row.row_no != last)
             after = last - 1
 
 
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _END: tuple[float, list[NumberResult]] = (inf, [])

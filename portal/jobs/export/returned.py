@@ -29,6 +29,7 @@ from portal.jobs.core.corrected_cells import TO_FIX
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.download_mark import Mark, read_mark
 from portal.jobs.export.columns import ROW, STATUS, TITLES
+from portal.jobs.export.corrected_column import corrected_columns
 from portal.jobs.models import ScrapingJob
 
 MOST_ROWS = 50_000  # of a file that is compared while its check page is made
@@ -147,9 +148,10 @@ def _compared(job: ScrapingJob, document: Document, facts: SheetFacts, mark: Mar
             return None
         columns = found_columns
         row_at = next((n for n in range(len(given) - 1, -1, -1) if given[n] == mark.row_heading), None)
+        places = corrected_columns(given, [columns[column] for column in job.columns])
     else:
-        row_at = None
-    return _Comparison(job, path, header_row, columns, row_at if mark.row_heading else None).result(
+        row_at, places = None, {}
+    return _Comparison(job, path, header_row, columns, row_at if mark.row_heading else None, places).result(
         _path_of(job, storage), is_whole=not mark.row_heading
     )
 
@@ -170,12 +172,21 @@ class _Comparison:
     """The rows of a file beside those of its job."""
 
     def __init__(
-        self, job: ScrapingJob, path: Path, header_row: int, columns: dict[int, int], row_at: int | None
+        self,
+        job: ScrapingJob,
+        path: Path,
+        header_row: int,
+        columns: dict[int, int],
+        row_at: int | None,
+        corrected_at: dict[int, int],
     ) -> None:
-        """`columns`: the place in the file of each column of the job; `row_at`: of the one with the rows' numbers."""
+        """`columns`: the place in the file of each column of the job; `row_at`: of the one with the rows' numbers;
+        `corrected_at`: by the place of a column with numbers, that of its corrections."""
         self.job, self.path, self.header_row, self.row_at = job, path, header_row, row_at
         self.numbers = [(column, columns[column]) for column in job.columns if column in columns]
         self.others = [(own, there) for own, there in columns.items() if own not in job.columns]
+        self.corrected_at = corrected_at
+        self.written: dict[tuple[int, int], str] = {}  # in the column of corrections, by row and place of the number
         self.countries: dict[int, str | None] = {}  # by row of the job
         self.named: dict[int, int] = {}  # row of the file → the row that it names itself
 
@@ -208,6 +219,9 @@ class _Comparison:
                 row_no, tuple(at(there) for _, there in self.numbers), tuple(at(there) for _, there in self.others)
             )
             if any(row.numbers) or any(row.others):
+                self.written |= {
+                    (row_no, number): at(place) for number, place in self.corrected_at.items() if at(place)
+                }
                 if self.row_at is not None and at(self.row_at).isdecimal() and len(at(self.row_at)) < 9:
                     self.named[row_no] = int(at(self.row_at))
                 yield row
@@ -230,9 +244,11 @@ class _Comparison:
         return found
 
     def _compare(self, result: Returned, row: Row, row_no: int, cells: list[CellAnswer]) -> None:
-        for (column, _), text in zip(self.numbers, row.numbers, strict=True):
+        for (column, place), in_cell in zip(self.numbers, row.numbers, strict=True):
             of_cell = [cell for cell in cells if cell.column == column]
-            if not text or (of_cell and text[:DISPLAY_CHARACTERS] == _plain(of_cell[0].text)):
+            beside = self.written.get((row.row_no, place))
+            text = beside or in_cell
+            if not text or (not beside and of_cell and text[:DISPLAY_CHARACTERS] == _plain(of_cell[0].text)):
                 continue
             read = read_typed(text, self.countries.get(row_no), self.job.country)
             written = "" if isinstance(read, Refused) else read

@@ -20,11 +20,11 @@ from portal.documents.search_text import fold
 from portal.ids import id_in
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
-from portal.jobs.queries import containing, with_source_pauses
+from portal.jobs.queries import with_source_pauses
 from portal.jobs.uploads import not_started
 
 PER_PAGE = 25
-WINDOW = 20_000
+WINDOW = 10_000
 MOST_PAGES = 400  # that an address may ask for by number
 ON_TOP = timedelta(days=14)  # a file that stopped earlier than that has its place among the others
 REFUSED_SHOWN = timedelta(days=1)  # a file that cannot be used; after that it only waits to be deleted
@@ -124,7 +124,7 @@ def list_files(
     """Return the page after or before a place, or the page with a number; a place of another order is ignored."""
     feeds = _feeds(user, wanted, now)
     after, before = (one if one and _fits(one, wanted) else None for one in (after, before))
-    searched = _Search(wanted.q, feeds, wanted.descending) if wanted.q else None
+    searched = _Search(wanted.q) if wanted.q else None
     if before is not None:
         places, more, full = _places(feeds, wanted, before, PER_PAGE, forward=False, search=searched)
         if len(places) == PER_PAGE or more or full:
@@ -162,7 +162,7 @@ def _feeds(user: User, wanted: ListFilters, now: datetime) -> list[_Feed]:
         return [documents, _Feed(0, 0, ScrapingJob, job_key, (*mine, stopped))]
     if wanted.status in tuple(Status):  # any other does not filter
         return [_Feed(0, 0, ScrapingJob, job_key, (*mine, ScrapingJob.status == Status(wanted.status)))]
-    if wanted.sort is not Sort.ATTENTION:
+    if wanted.sort is not Sort.ATTENTION or wanted.q:  # a search looks in an index that has no statuses
         return [documents, _Feed(0, 0, ScrapingJob, job_key, mine)]
     # From midnight, so that no file changes its part while somebody turns the pages.
     recent = ScrapingJob.created_at >= (now - ON_TOP).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -177,22 +177,20 @@ def _feeds(user: User, wanted: ListFilters, now: datetime) -> list[_Feed]:
 class _Search:
     """A text to look for in the next files of each kind. `reached` is the last place that was looked at."""
 
-    def __init__(self, q: str, feeds: Sequence[_Feed], descending: bool) -> None:
+    def __init__(self, q: str) -> None:
         self.text, self.named = fold(q).strip(), id_in(q.strip().lstrip("#"))
-        self.descending = descending
         self.reached: Place | None = None
 
-    def narrowed(self, found: Select[Any], feed: _Feed) -> tuple[Select[Any], bool]:
+    def narrowed(self, found: Select[Any], feed: _Feed, descending: bool) -> tuple[Select[Any], bool]:
         """The query limited to the window and the text, and whether there are more files than the window has."""
         last = db.session.execute(found.offset(WINDOW - 1).limit(1)).first()
-        here = containing(feed.model.search_text, self.text)
+        here = feed.model.search_text.contains(self.text, autoescape=True)
         if feed.kind == 0 and self.named is not None:
             here = or_(here, feed.model.id == self.named)
         if last is None:
             return found.where(here), False
         self.reached = Place(feed.part, last[0], feed.kind, last[1])
-        ids = found.limit(WINDOW).subquery()
-        return found.where(here, feed.model.id.in_(select(ids.c.id))), True
+        return found.where(here, _up_to(feed, self.reached, descending)), True
 
 
 def _places(
@@ -215,7 +213,7 @@ def _places(
         for feed in (one for one in feeds if one.part == part):
             query = _ordered(feed, start if start and start.part == part else None, descending)
             if search is not None:
-                query, more = search.narrowed(query, feed)
+                query, more = search.narrowed(query, feed, descending)
                 full = full or more
             rows = db.session.execute(query.limit(most + 1 - len(found)))
             here += [Place(part, key, feed.kind, its_id) for key, its_id in rows]
@@ -248,6 +246,13 @@ def _beyond(feed: _Feed, start: Place, descending: bool) -> ColumnElement[bool]:
     else:
         condition = or_same(feed.key, start.key) if further(feed.kind, start.kind) else further(feed.key, start.key)
     return condition
+
+
+def _up_to(feed: _Feed, last: Place, descending: bool) -> ColumnElement[bool]:
+    """The condition of what comes before a place of the same feed, and of the place itself; a range of its index."""
+    if descending:
+        return and_(feed.key >= last.key, or_(feed.key > last.key, feed.model.id >= last.its_id))
+    return and_(feed.key <= last.key, or_(feed.key < last.key, feed.model.id <= last.its_id))
 
 
 def _loaded(places: Sequence[Place]) -> list[FileEntry]:

@@ -62,6 +62,19 @@ def between(first: date, last: date, zone: tzinfo) -> Span:
     return Span("month", tuple(_midnight(day, zone) for day in cuts))
 
 
+def preceding(span: Span) -> Span:
+    """Return the period of the same length just before this one. Of a span in months it may have one piece more or
+    less, as its days may begin within other months."""
+    first, end = span.borders[0], span.borders[-1]
+    if span.step == "hour":
+        back = timedelta(hours=len(span.starts))
+        moments = (border.astimezone(UTC) - back for border in span.borders)
+        return Span("hour", tuple(moment.astimezone(first.tzinfo) for moment in moments))
+    days = (end.date() - first.date()).days
+    zone = first.tzinfo or UTC
+    return between(first.date() - timedelta(days=days), first.date() - timedelta(days=1), zone)
+
+
 def _firsts_of_months(first: date, last: date) -> Iterator[date]:
     """Yield the first days of months after `first`, up to `last`."""
     day = (first.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -5,7 +5,7 @@ Causes are in `causes`, timeline sentences in `timeline`. Nothing here queries t
 
 from datetime import datetime
 
-from flask_babel import LazyString, format_decimal, gettext, lazy_pgettext, ngettext
+from flask_babel import LazyString, format_decimal, format_time, gettext, lazy_pgettext, ngettext
 from flask_babel import lazy_gettext as _
 
 from portal.jobs.core.derived import Summary, cause_of, retryable_numbers, summary_sentence
@@ -18,7 +18,7 @@ from portal.sources.base import Outcome
 
 __all__ = [
     "ATTEMPT_ENDS", "CANNOT_START", "OUTCOMES", "OUTCOME_COUNTS", "STATUSES", "Explained", "Side", "attempt_end_words",
-    "cannot_start_words", "event_tone", "event_words", "explain", "outcome_count_words", "outcome_words",
+    "badge_words", "cannot_start_words", "event_tone", "event_words", "explain", "outcome_count_words", "outcome_words",
     "reason_words", "row_reason_words", "status_words", "summary_words", "waits_words",
 ]  # fmt: skip
 
@@ -26,9 +26,9 @@ STATUSES: dict[Status, LazyString] = {
     Status.PENDING: _("Queued"),
     Status.PROCESSING: _("In progress"),
     Status.COMPLETED: _("Completed"),
-    Status.FAILED: _("Failed"),
-    Status.TIMEOUT: _("Timed out"),
-    Status.RETRYING: _("Retrying"),
+    Status.FAILED: _("Incomplete"),
+    Status.TIMEOUT: _("Interrupted"),
+    Status.RETRYING: _("Waiting"),
     Status.CANCELLED: _("Cancelled"),
 }
 
@@ -81,6 +81,24 @@ CANNOT_START: dict[str, LazyString] = {
 def status_words(status: Status | str) -> str:
     """A status in a word or two."""
     return str(STATUSES[Status(status)])
+
+
+def badge_words(job: JobColumns, now: datetime) -> tuple[str, str]:
+    """The one badge of a file: its tone and its words, made of the status and of what it waits for."""
+    summary = summary_sentence(job, now)
+    if summary == Summary.DONE:
+        to_fix = job.invalid_count + job.rejected_count
+        completed = str(STATUSES[Status.COMPLETED])
+        fix = ngettext("Completed, %(n)s to fix", "Completed, %(n)s to fix", to_fix, n=format_decimal(to_fix))
+        return "ok", fix if to_fix else completed
+    if summary in (Summary.RETRY_PLANNED, Summary.RETRY_FOR_ADMIN) and job.next_retry_at:
+        return "soon", gettext("Incomplete, retries at %(time)s", time=format_time(job.next_retry_at, "short"))
+    if summary in (Summary.STOPPED, Summary.STOPPED_FOR_ADMIN):
+        return ("warn" if job.status == Status.TIMEOUT else "bad"), status_words(job.status)
+    if summary in _BADGES:
+        tone, words = _BADGES[summary]
+        return tone, str(words)
+    return "soon", gettext("Waiting")
 
 
 def outcome_words(outcome: Outcome | str) -> str:
@@ -166,6 +184,17 @@ def _done(job: JobColumns) -> str:
     return f"{found} {fix}" if to_fix else found
 
 
+_BADGES: dict[Summary, tuple[str, LazyString]] = {
+    Summary.QUEUED: ("wait", STATUSES[Status.PENDING]),
+    Summary.GOING_ON: ("wait", STATUSES[Status.PENDING]),
+    Summary.STARTING: ("busy", STATUSES[Status.PROCESSING]),
+    Summary.WORKING: ("busy", STATUSES[Status.PROCESSING]),
+    Summary.WORKER_AWAY: ("busy", STATUSES[Status.PROCESSING]),
+    Summary.PAUSING: ("warn", _("Paused")),
+    Summary.PAUSED: ("warn", _("Paused")),
+    Summary.FIRST_READY: ("warn", _("Paused")),
+    Summary.CANCELLED: ("off", STATUSES[Status.CANCELLED]),
+}  # all others wait for a moment, a source or a turn
 _PLAIN: dict[Summary, LazyString] = {
     Summary.QUEUED: _("The file is in the queue. You can close this page."),
     Summary.STARTING: _("Starting. You can close this page."),

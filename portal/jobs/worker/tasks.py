@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
-from portal.database import db
+from portal.database import db, reading
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
@@ -20,6 +20,7 @@ from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.status import Status
 from portal.jobs.dispatch import push_job, push_operation, queue_is_empty, ring_to_join
 from portal.jobs.export.copy import look_ahead
+from portal.jobs.export.corrected_column import keep_written
 from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
@@ -123,9 +124,13 @@ def read_document(document_id: int) -> None:
     storage = current_app.extensions["storage"]
     country = current_app.config["DEFAULT_COUNTRY"]
     document_id = intake.read_next(storage, _limits_of, utcnow, country, STOP.is_set) or document_id
-    if (document := db.session.get(Document, document_id)) is not None:
-        look_ahead(document, storage)
     db.session.remove()
+    with reading() as session:  # no transaction goes on: it takes seconds, and SQLite would keep everybody else waiting
+        document = session.get(Document, document_id)
+    if document is not None:
+        with suppress(OSError):  # the storage is away: the corrections stay in their column
+            keep_written(document, storage, country, utcnow())
+        look_ahead(document, storage)
 
 
 def _limits_of(document_id: int) -> ReadLimits:

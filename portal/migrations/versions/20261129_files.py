@@ -27,7 +27,7 @@ INDEXES = [
     ('ix_documents_in_trash', 'documents', ['user_id', 'purge_at'], IN_TRASH),
     ('ix_documents_to_purge', 'documents', ['purge_at'], IN_TRASH),
     ('ix_jobs_stopped', 'scraping_jobs', ['user_id', 'created_at', 'id'], STOPPED),
-    ('ix_jobs_of_user_status', 'scraping_jobs', ['user_id', 'status', 'created_at', 'id'], THERE),
+    ('ix_jobs_of_user_status', 'scraping_jobs', ['user_id', 'status', 'created_at', 'id', 'search_text'], THERE),
     ('ix_jobs_of_user_name', 'scraping_jobs', ['user_id', 'search_text', 'id'], THERE),
     ('ix_jobs_of_user_text', 'scraping_jobs', ['user_id', 'created_at', 'id', 'search_text'], THERE),
     ('ix_jobs_in_trash', 'scraping_jobs', ['user_id', 'purge_at'], IN_TRASH),

@@ -39,6 +39,19 @@ def source_stopped(notice: Notice, recipient: Recipient, home: str) -> EmailCont
     )
 
 
+def mail_test(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
+    """An administrator asked whether emails arrive."""
+    return EmailContent(
+        subject=gettext("Test email"),
+        heading=gettext("Emails arrive"),
+        tone="ok",
+        state=gettext("Test"),
+        lead=gettext("The portal can send email. You do not need to do anything."),
+        button=(gettext("Open the overview"), f"{home}/admin"),
+        why=gettext("You received this email because you asked for a test at %(home)s.", home=home),
+    )
+
+
 def webhook_off(notice: Notice, recipient: Recipient, home: str) -> EmailContent:
     """The address answered 410 Gone, so its webhook was switched off."""
     at = f"{recipient.moment(notice.created_at)} ({recipient.zone_words(notice.created_at)})"

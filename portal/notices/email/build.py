@@ -17,7 +17,7 @@ from flask_mail import Message
 
 from portal.accounts import User
 from portal.database import db
-from portal.notices.email.about_admin import source_stopped, webhook_off
+from portal.notices.email.about_admin import mail_test, source_stopped, webhook_off
 from portal.notices.email.about_job import job_completed, job_failed, job_fixed
 from portal.notices.email.about_many import daily_summary, failed_digest, good_digest
 from portal.notices.email.about_password import account_changed, invite, password_reset
@@ -39,6 +39,7 @@ WRITERS: dict[NoticeKind, Writer] = {
     NoticeKind.SOURCE_STOPPED: source_stopped,
     NoticeKind.DAILY_SUMMARY: daily_summary,
     NoticeKind.WEBHOOK_OFF: webhook_off,
+    NoticeKind.MAIL_TEST: mail_test,
     NoticeKind.PASSWORD_RESET: password_reset,
     NoticeKind.INVITE: invite,
     NoticeKind.ACCOUNT_CHANGED: account_changed,

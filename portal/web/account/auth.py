@@ -29,6 +29,7 @@ from portal.notices.preferences import preferences_of
 from portal.web.access import DEVICE_COOKIE, keep_cookie, safe_next, visitor
 
 blueprint = Blueprint("auth", __name__)
+LOGIN_COOKIE_KEY = "_user_id"  # of Flask-Login
 WAITING = "waiting"  # in the session data: who has given the password and not yet the code
 TIME_ZONES = tuple(sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")))
 
@@ -39,7 +40,8 @@ def login() -> ResponseReturnValue:
     goal = safe_next(request.args.get("next"))
     if current_user.is_authenticated:
         return redirect(goal)
-    return render_template("auth/login.html", goal=goal, anybody=accounts.any_user_exists())
+    has_ended = LOGIN_COOKIE_KEY in session  # it names a session that is over
+    return render_template("auth/login.html", goal=goal, anybody=accounts.any_user_exists(), has_ended=has_ended)
 
 
 @blueprint.post("/login")
@@ -52,9 +54,14 @@ def sign_in() -> ResponseReturnValue:
         return _login_again(email, goal, wait_words(error.seconds), 429, error.seconds)
     if found is None:
         return _login_again(email, goal, gettext("The email address or password is wrong."), 401)
+    return go_on(found, goal)
+
+
+def go_on(found: accounts.SignedIn, goal: str) -> Response:
+    """After the right password: sign in, or ask for the code of the second step first."""
     if found.token is None:
         _wait_for_code(found.user, goal)
-        return redirect(url_for("auth.code"), 303)
+        return make_response(redirect(url_for("auth.code"), 303))
     return signed_in(found.user, found.token, goal)
 
 

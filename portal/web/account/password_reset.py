@@ -13,7 +13,7 @@ from portal.accounts.errors import PROBLEMS
 from portal.clock import utcnow
 from portal.notices.password_mails import announce_password, request_reset
 from portal.web.access import visitor
-from portal.web.account.auth import blueprint, wait_words
+from portal.web.account.auth import blueprint, go_on, wait_words
 
 
 @blueprint.get("/forgot")
@@ -43,13 +43,24 @@ def reset(token: str) -> Response:
 
 @blueprint.post("/reset/<token>")
 def choose(token: str) -> Response:
-    """Set the password. This uses the link up and ends every session of the person."""
+    """Set the password and sign in with it, by the same steps as the login page. This uses the link up and ends every
+    other session of the person."""
+    password, now = request.form.get("password", ""), utcnow()
     try:
-        password_links.choose_password(token, request.form.get("password", ""), visitor(), utcnow(), announce_password)
+        user = password_links.choose_password(token, password, visitor(), now, announce_password)
     except accounts.AccountError as error:
         return _page(token, None if error.problem is accounts.AccountProblem.LINK_EXPIRED else error.problem)
-    flash(gettext("Your password has been saved. Sign in with it."), "ok")
-    return make_response(redirect(url_for("auth.login"), 303))
+    try:
+        found = accounts.sign_in(user.email, password, visitor(), now)
+    except accounts.TooManyTries:
+        found = None
+    if found is None:
+        flash(gettext("Your password has been saved. Sign in with it."), "ok")
+        return make_response(redirect(url_for("auth.login"), 303))
+    answer = go_on(found, "/")
+    if found.token is not None:
+        flash(gettext("Your password has been saved."), "ok")
+    return answer
 
 
 def _page(token: str, problem: accounts.AccountProblem | None = None) -> Response:

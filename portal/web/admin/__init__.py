@@ -1,9 +1,23 @@
 """The administrators' pages, all on one blueprint. For other users these pages do not exist (404)."""
 
-from portal.web.admin import audit, bulk, health, jobs, metrics, notices, operations, shelf, sources, triage, users
+from portal.web.admin import (
+    audit,
+    bulk,
+    first_steps,
+    health,
+    jobs,
+    metrics,
+    notices,
+    operations,
+    overview,
+    shelf,
+    sources,
+    triage,
+    users,
+)
 from portal.web.admin.blueprint import blueprint
 
 __all__ = [
-    "audit", "blueprint", "bulk", "health", "jobs", "metrics", "notices", "operations", "shelf", "sources",
-    "triage", "users",
+    "audit", "blueprint", "bulk", "first_steps", "health", "jobs", "metrics", "notices", "operations", "overview",
+    "shelf", "sources", "triage", "users",
 ]  # fmt: skip

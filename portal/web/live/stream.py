@@ -10,7 +10,7 @@ from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
 
 from portal.accounts import session_id
-from portal.jobs import queries
+from portal.jobs import commands, queries
 from portal.web import job_page
 from portal.web.access import login_required
 from portal.web.live.hub import Hub
@@ -50,17 +50,22 @@ def follow() -> Response:
     if not hub.has_room(watcher.session_id):
         return Response(status=503, headers={"Retry-After": RETRY_SECONDS})
     hub.add(watch, watcher)
-    answer = Response(_messages(hub, watch, watcher), mimetype="text/event-stream")
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    answer = Response(_messages(app, hub, watch, watcher, current_user.id), mimetype="text/event-stream")
     answer.headers["X-Accel-Buffering"] = "no"  # nginx passes each message on at once
     answer.call_on_close(lambda: hub.remove(watch, watcher))
     return answer
 
 
-def _messages(hub: Hub, watch: Watch, watcher: Watcher) -> Iterator[bytes]:
+def _messages(app: Flask, hub: Hub, watch: Watch, watcher: Watcher, user_id: int) -> Iterator[bytes]:
+    """The messages. A page that is hidden has no stream: whoever gets the end of a job's sees it end."""
     try:
         yield from watcher.messages()
     finally:
         hub.remove(watch, watcher)
+    if isinstance(watch, JobWatch) and watcher.has_seen_the_end:
+        with app.app_context():
+            commands.note_seen(watch.job_id, user_id)
 
 
 def _watch() -> Watch | None:

@@ -49,6 +49,11 @@ class Watcher:
     def has_ended(self) -> bool:
         return bool(self._last_words)
 
+    @property
+    def has_seen_the_end(self) -> bool:
+        """Whether the stream was sent up to the end of what it follows."""
+        return self._last_words == event("end") and not self._pending
+
     def messages(self) -> Iterator[bytes]:
         """Yield what is to be sent, and a sign of life when there is nothing for a while."""
         yield HEARTBEAT  # at once: a page that gets no byte takes the stream for held up by a proxy

@@ -6,6 +6,8 @@ A chart is 100 high and each bar is 10 wide; the stylesheet stretches the drawin
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flask_babel import format_decimal, gettext
+
 WIDE, HIGH = 10, 100
 GAP = 1.5
 TICKS = 5
@@ -43,7 +45,8 @@ class Bar:
 @dataclass(frozen=True)
 class Chart:
     """What a template needs. `sentence` sums the chart up; `marks` are the labels of the vertical axis, from the top;
-    `ticks` those of the horizontal axis, from left to right."""
+    `ticks` those of the horizontal axis, from left to right; `before` is the line of the totals of the period before,
+    as the points of a polyline; empty without any."""
 
     name: str
     title: str
@@ -52,6 +55,7 @@ class Chart:
     bars: list[Bar]
     marks: list[int]
     ticks: list[str]
+    before: str = ""
 
     @property
     def width(self) -> int:
@@ -60,15 +64,25 @@ class Chart:
 
 
 def stacked(
-    name: str, title: str, sentence: str, series: Sequence[Series], bars: Sequence[str], ticks: list[str]
+    name: str,
+    title: str,
+    sentence: str,
+    series: Sequence[Series],
+    bars: Sequence[str],
+    ticks: list[str],
+    before: Sequence[int] = (),
 ) -> Chart:
     """A stacked bar chart; a series without any value is left out. `bars` has the name of each bar, `ticks` a short
-    form of it."""
+    form of it, and `before` the total of each bar in the period before, if that has as many."""
     shown = [one for one in series if any(one.values)]
-    top = nice(max((sum(values) for values in zip(*(one.values for one in shown), strict=True)), default=0))
-    drawn = [_bar(place, bar, shown, top) for place, bar in enumerate(bars)]
+    before = before if len(before) == len(bars) and any(before) else ()
+    sums = [sum(values) for values in zip(*(one.values for one in shown), strict=True)]
+    top = nice(max([*sums, *before], default=0))
+    drawn = [_bar(place, bar, shown, top, before[place] if before else None) for place, bar in enumerate(bars)]
     marks = [top, top // 2, 0] if top % 2 == 0 else [top, 0]
-    return Chart(name, title, sentence, shown, drawn, marks, _few(ticks))
+    heights = [round(HIGH - value / top * HIGH, 2) for value in before]
+    line = " ".join(f"{place * WIDE},{y} {place * WIDE + WIDE},{y}" for place, y in enumerate(heights))
+    return Chart(name, title, sentence, shown, drawn, marks, _few(ticks), line)
 
 
 def nice(value: int) -> int:
@@ -77,7 +91,7 @@ def nice(value: int) -> int:
     return next(step * size for step in (1, 2, 4, 5, 6, 8, 10) if step * size >= value)
 
 
-def _bar(place: int, name: str, shown: Sequence[Series], top: int) -> Bar:
+def _bar(place: int, name: str, shown: Sequence[Series], top: int, before: int | None) -> Bar:
     parts, below = [], 0.0
     for one in shown:
         height = one.values[place] / top * HIGH
@@ -85,8 +99,10 @@ def _bar(place: int, name: str, shown: Sequence[Series], top: int) -> Bar:
             y = round(HIGH - below - height, 2)
             parts.append(BarSegment(one.tone, place * WIDE + GAP / 2, y, WIDE - GAP, round(height, 2)))
         below += height
-    described = ", ".join(f"{one.values[place]} × {one.name}" for one in shown if one.values[place])
-    return Bar(place * WIDE, f"{name}: {described or 0}", parts)
+    described = [f"{one.name}: {format_decimal(one.values[place])}" for one in shown if one.values[place]] or ["0"]
+    if before is not None:
+        described.append(gettext("before: %(n)s", n=format_decimal(before)))
+    return Bar(place * WIDE, f"{name}\n{', '.join(described)}", parts)
 
 
 def _few(ticks: list[str]) -> list[str]:

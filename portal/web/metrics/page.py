@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from flask import Response, abort, make_response, request
 from flask_babel import format_decimal, format_percent, gettext, ngettext
+from flask_babel import lazy_gettext as _
 
 from portal.jobs import status_counts
 from portal.jobs.core.status import Status
@@ -121,6 +122,9 @@ def _page(query: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
     parts = queries.by_source(span, user_id, source)
     pieces = queries.by_time(span, user_id, source)
     whole = total(parts)
+    earlier = periods.preceding(span)
+    whole_before = total(queries.by_source(earlier, user_id, source))
+    pieces_before = queries.by_time(earlier, user_id, source)
     made = [
         metrics_tables.files_table(span, pieces), metrics_tables.numbers_table(span, pieces),
         metrics_tables.times_table(parts, whole), metrics_tables.retries_table(whole),
@@ -130,46 +134,59 @@ def _page(query: MetricsQuery, now: datetime, user_id: int) -> dict[str, Any]:
         "span": span,
         "problem": problem,
         "whole": whole,
-        "facts": _facts(whole),
+        "facts": _facts(whole, whole_before),
         "tables": {one.name: one for one in made},
-        "charts": [_files_chart(span, pieces, whole), _numbers_chart(span, pieces, whole)],
+        "charts": [
+            _files_chart(span, pieces, whole, pieces_before),
+            _numbers_chart(span, pieces, whole, pieces_before),
+        ],
         "behind": status_counts.has_uncounted(),
     }
 
 
-def _facts(whole: Sums) -> list[tuple[str, str]]:
-    """The key figures: pairs of value and label."""
+def _facts(whole: Sums, before: Sums) -> list[tuple[str, str, str]]:
+    """The key figures: value, label, and the value in the period before; that is empty when no file ended in it."""
+    now, then = _figures(whole), _figures(before) if before.jobs() else [""] * len(_LABELS)
+    return [(value, str(label), earlier) for value, label, earlier in zip(now, _LABELS, then, strict=True)]
 
+
+_LABELS = (
+    _("files finished"), _("success rate"), _("numbers with an answer"), _("numbers per minute"),
+    _("average time per file"), _("median time per file"), _("95th percentile per file"), _("needed a retry"),
+)  # fmt: skip
+
+
+def _figures(whole: Sums) -> list[str]:
     def span_of(seconds: float | None) -> str:
         return "–" if seconds is None else short_span(seconds)
 
     success, rate = whole.success, whole.per_minute
     return [
-        (format_decimal(whole.jobs()), gettext("files finished")),
-        ("–" if success is None else format_percent(success), gettext("success rate")),
-        (format_decimal(whole.answered), gettext("numbers with an answer")),
-        ("–" if rate is None else format_decimal(round(rate)), gettext("numbers per minute")),
-        (span_of(whole.mean_seconds), gettext("average time per file")),
-        (span_of(whole.percentile_seconds(0.5)), gettext("median time per file")),
-        (span_of(whole.percentile_seconds(0.95)), gettext("95th percentile per file")),
-        (format_decimal(whole.retried), gettext("needed a retry")),
+        format_decimal(whole.jobs()),
+        "–" if success is None else format_percent(success),
+        format_decimal(whole.answered),
+        "–" if rate is None else format_decimal(round(rate)),
+        span_of(whole.mean_seconds),
+        span_of(whole.percentile_seconds(0.5)),
+        span_of(whole.percentile_seconds(0.95)),
+        format_decimal(whole.retried),
     ]
 
 
-def _files_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
+def _files_chart(span: Span, pieces: list[Sums], whole: Sums, before: list[Sums]) -> Chart:
     count = whole.jobs()
     sentence = ngettext("%(n)s file finished", "%(n)s files finished", count, n=format_decimal(count))
     parts = [
-        f"{format_decimal(whole.jobs(end))} × {status_words(end)}"
+        f"{status_words(end)}: {format_decimal(whole.jobs(end))}"
         for end in metrics_tables.ENDS
         if whole.jobs(end)
     ]  # fmt: skip
     series = [Series(status_words(end), TONES[end], [one.jobs(end) for one in pieces]) for end in metrics_tables.ENDS]
     words = f"{sentence}: {', '.join(parts)}." if parts else gettext("No files finished in this period.")
-    return _chart("files", gettext("Finished files"), words, series, span)
+    return _chart("files", gettext("Finished files"), words, series, span, [one.jobs() for one in before])
 
 
-def _numbers_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
+def _numbers_chart(span: Span, pieces: list[Sums], whole: Sums, before: list[Sums]) -> Chart:
     def values(*names: str) -> list[int]:
         return [sum(one.of(name) for name in names) for one in pieces]
 
@@ -187,13 +204,13 @@ def _numbers_chart(span: Span, pieces: list[Sums], whole: Sums) -> Chart:
         n=format_decimal(count),
         answered=format_decimal(whole.answered),
     )
-    return _chart("numbers", gettext("Numbers in these files"), words, series, span)
+    return _chart("numbers", gettext("Numbers in these files"), words, series, span, [one.numbers for one in before])
 
 
-def _chart(name: str, title: str, sentence: str, series: list[Series], span: Span) -> Chart:
+def _chart(name: str, title: str, sentence: str, series: list[Series], span: Span, before: list[int]) -> Chart:
     named = [metrics_tables.moment_words(start, span.step) for start in span.starts]
     ticks = [metrics_tables.tick_words(start, span.step) for start in span.starts]
-    return stacked(name, title, sentence, series, named, ticks)
+    return stacked(name, title, sentence, series, named, ticks, before)
 
 
 def table_file(table: Table | None) -> Response:

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from portal.documents.reader.country_guess import guess_country
 from portal.documents.reader.header_guess import SheetGuess, guess, guess_sheet, number_columns
+from portal.phone import parse
 from tests.documents.sheets import written
 
 NUMBERS = [[f"61234567{n}"] for n in range(10)]
@@ -139,3 +142,27 @@ def test_a_column_may_name_the_country_of_each_row(tmp_path: Path, names: tuple[
     lines = [["Iker", name, "612345678"] for name in names * 4]
     guessed = facts_of(tmp_path, [["Nombre", head, "Teléfono"], *lines])
     assert (guessed.country_column, guessed.country.country, guessed.column) == (1, "ES", 2)
+
+
+@pytest.mark.parametrize(
+    ("country", "beginnings", "length"),
+    [
+        ("IT", ("333", "347", "06"), 10), ("MX", ("55", "33", "81"), 10), ("CO", ("300", "315", "601"), 10),
+        ("US", ("212", "305", "415"), 10), ("DO", ("809", "829"), 10), ("VE", ("414", "212"), 10),
+        ("AR", ("11", "351"), 10), ("EC", ("99", "98"), 9), ("UY", ("99", "91"), 8), ("BO", ("7",), 8),
+        ("CR", ("8", "2"), 8), ("PE", ("9",), 9), ("CL", ("93", "96"), 9), ("PT", ("91", "93"), 9), ("PA", ("6",), 8),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("languages", [("es",), ("en",), ()])
+def test_the_country_is_right_or_one_of_those_that_are_named(
+    country: str, beginnings: tuple[str, ...], length: int, languages: tuple[str, ...]
+) -> None:
+    random = Random(f"{country}{languages}")
+    numbers: list[str] = []
+    while len(numbers) < 8:
+        start = random.choice(beginnings)
+        text = start + "".join(random.choices("0123456789", k=length - len(start)))
+        if parse(text, country).reason is None:
+            numbers.append(text)
+    guess = guess_country(numbers, languages, "ES")
+    assert country in (guess.country, *guess.rivals), (guess, numbers)

@@ -8,16 +8,20 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_babel import force_locale
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from portal.accounts import User
+from portal.database import db
+from portal.documents.models import Document
 from portal.jobs.export import export, loss_words, open_download
 from portal.jobs.export.copy import workbook_path
 from portal.jobs.models import ScrapingJob
 from tests.jobs.export.exporting import ran
 from tests.jobs.export.sheet_order import faults_of_workbook
 from tests.jobs.export.test_in_place import ROWS, content_of, job_of
+from tests.support.libreoffice import converted
 from tests.support.xlsb import Sheet, write_xlsb
+from tests.web.check_page import read, upload
 
 pytestmark = pytest.mark.usefixtures("ranges")
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -84,7 +88,7 @@ def test_one_that_could_not_be_converted_comes_back_as_a_new_workbook(
 ) -> None:
     job = job_on_fixture(app, alice, "xls")
     storage = app.extensions["storage"]
-    storage.converted_path(job.document.storage_key).unlink()
+    storage.converted_path(job.document.storage_key).unlink(missing_ok=True)
     storage.path(job.document.storage_key).write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 no workbook")
     with force_locale("en"):
         download = open_download(job, storage)
@@ -93,6 +97,28 @@ def test_one_that_could_not_be_converted_comes_back_as_a_new_workbook(
         download.close()
     page = as_alice.get(f"/documents/{job.document_id}", headers=ENGLISH).get_data(as_text=True)
     assert "We cannot add columns to this workbook." in page
+
+
+def test_a_plain_xls_is_read_as_it_is_and_converted_for_what_comes_back(
+    app: Flask, as_alice: FlaskClient, tmp_path: Path
+) -> None:
+    book = Workbook()
+    sheet: Any = book.active
+    for row in [["Nombre", "Teléfono", "Importe", "CP"], *(["Ana", 612345670 + n, 1081.34, 8002] for n in range(9))]:
+        sheet.append(row)
+    sheet["C2"].number_format, sheet["D2"].number_format = '#,##0.00 "€"', "00000"
+    book.save(tmp_path / "a.xlsx")
+    content = converted(tmp_path / "a.xlsx", "xls").read_bytes()
+    document_id = upload(as_alice, content, "a.xls")
+    read(app, document_id)
+    document, storage = db.session.get_one(Document, document_id), app.extensions["storage"]
+    path = storage.converted_path(document.storage_key)
+    page = as_alice.get(f"/documents/{document_id}", headers=ENGLISH).text
+    assert not path.exists()
+    assert SAID["en"] in page and "1,081.34 €" in page.replace("\xa0", " ") and "08002" in page
+    document = db.session.get_one(Document, document_id)
+    assert workbook_path(document, storage) == path
+    assert load_workbook(path).active["B3"].value == 612345671
 
 
 def test_what_was_converted_is_deleted_with_the_file(app: Flask, alice: User) -> None:

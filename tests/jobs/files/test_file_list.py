@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
 
 from portal.accounts import User
 from portal.database import db
@@ -123,10 +122,11 @@ def test_a_search_stops_at_its_window_and_goes_on(
     assert (jobs_of(second), second.more_to_search) == ([oldest.id], False)
 
 
-def test_a_job_from_the_shell_is_started_and_found(app: Flask, alice: User, make_job: MakeJob) -> None:
+def test_a_job_from_the_shell_is_started_and_found(app: Flask, alice: User) -> None:
     """The seed's scripts add rows, which know nothing of the columns for the list."""
-    job = make_job(alice, 1)
-    db.session.execute(update(Document).values(first_job_at=None))
+    document = make_document(app, alice, ["612345678"])
+    made = ScrapingJob(document_id=document.id, user_id=alice.id, file_name="Del shell.xlsx", total_numbers=1)
+    db.session.add(made)
     db.session.commit()
-    assert jobs_of(asked(alice, q="CLIENTES")) == [job.id]
-    assert len(asked(alice).entries) == 1
+    assert [(one.place.kind, one.place.its_id) for one in asked(alice).entries] == [(0, made.id)]
+    assert jobs_of(asked(alice, q="DEL SHELL")) == [made.id]

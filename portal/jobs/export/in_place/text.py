@@ -5,9 +5,10 @@ reader's rows, and the bytes of a record are those of the lines that it took. Pu
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ _BOM = "\ufeff"
 _TO_QUOTE = frozenset(',;|\t"\r\n')  # whatever the file's delimiter: a program may split at another
 _DELIMITERS = ";,\t|"
 _ENDS = ("\r\n", "\n", "\r")
+# Encodings in which a byte that looks like a delimiter or quote is one.
+_BYTE_BY_BYTE = ("utf-8", "cp", "iso8859", "mac")
 _KNOWN = 8192  # texts kept: statuses and operators repeat, numbers do not
 
 
@@ -59,6 +62,11 @@ class TextSurvey:
         )  # fmt: skip
 
 
+def _record(text: str, fields: int) -> Record:
+    end = next((end for end in _ENDS if text.endswith(end)), "")
+    return Record(fields, text[: len(text) - len(end)], end)
+
+
 class _Records:
     """The records of a text file."""
 
@@ -71,25 +79,39 @@ class _Records:
 
     def rows(self) -> Iterator[tuple[int, Record]]:
         """The records with their numbers as the reader counts; `sep=;` is 0."""
+        return enumerate(self._records(), start=0 if self.dialect.has_hint else 1)
+
+    def _records(self) -> Iterator[Record]:
+        dialect, is_first = self.dialect, True
+        by_line = not (dialect.has_strays or dialect.has_escapes) and dialect.encoding.startswith(_BYTE_BY_BYTE)
+        errors = "surrogatepass" if self.is_wide else "strict"
+        with self._path.open(encoding=self.codec, errors=errors, newline="") as file:
+            if not by_line:
+                yield from self._parsed(file, is_first=True)
+                return
+            for line in file:
+                if is_first or (dialect.has_quotes and '"' in line):  # the record may go on in further lines
+                    yield next(self._parsed(chain([line], file), is_first=is_first))
+                    is_first = False
+                else:  # nearly all: the parser would only split it at each delimiter
+                    yield _record(line, line.count(dialect.delimiter) + 1 if line[0] not in "\r\n" else 0)
+
+    def _parsed(self, lines: Iterable[str], *, is_first: bool) -> Iterator[Record]:
+        """The records of these lines, by the reader's parser."""
         taken: list[str] = []
-        first = 0 if self.dialect.has_hint else 1
-        records = self.dialect.records(self._lines(taken))
-        for row_no, fields in enumerate(records, start=first):
+        records = self.dialect.records(self._read_lines(lines, taken, is_first=is_first))
+        for fields in records:
             own = len(taken) - lines_ahead(records)
             text = "".join(taken[:own])
             del taken[:own]
-            end = next((end for end in _ENDS if text.endswith(end)), "")
-            yield row_no, Record(len(fields), text[: len(text) - len(end)], end)
+            yield _record(text, len(fields))
 
-    def _lines(self, taken: list[str]) -> Iterator[str]:
+    def _read_lines(self, lines: Iterable[str], taken: list[str], *, is_first: bool) -> Iterator[str]:
         """The lines as the reader sees them; each is put into `taken` as it can be encoded again."""
-        errors = "surrogatepass" if self.is_wide else "strict"
-        with self._path.open(encoding=self.codec, errors=errors, newline="") as file:
-            is_first = True
-            for line in file:
-                taken.append(line)
-                yield self._read(line, is_first=is_first)
-                is_first = False
+        for line in lines:
+            taken.append(line)
+            yield self._read(line, is_first=is_first)
+            is_first = False
 
     def _read(self, line: str, *, is_first: bool) -> str:
         if self.is_wide:
