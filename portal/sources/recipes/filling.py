@@ -21,6 +21,8 @@ from portal.sources.recipes import signing
 from portal.sources.recipes.model import Batch, Request
 from portal.sources.recipes.pipes import BadPipe, Value, apply, written
 from portal.sources.recipes.placeholders import (
+    ANYWHERE,
+    MANY_NUMBERS,
     PLACEHOLDER,
     SIGNATURE,
     certificate_name,
@@ -75,10 +77,11 @@ class _Filler:
             one = placeholder(match)
             if one is None:
                 return match[0][1:-1]
-            many = None if one.is_secret else self.many(one.name, escape, escape_json)
-            if many is not None:
-                return many
-            if not one.is_secret and one.name not in self.values:
+            if not one.is_secret and one.name in MANY_NUMBERS:
+                many = self.many(one.name, escape, escape_json)
+                if many is not None:
+                    return many
+            if not one.is_secret and one.name not in self.values and one.name not in ANYWHERE:
                 return match[0]
             return escape(written(self._value(one.is_secret, one.name, one.pipes)))
 
@@ -88,7 +91,7 @@ class _Filler:
         """A text for a signature, with nothing escaped. A single placeholder whose value is bytes stays bytes."""
         match = PLACEHOLDER.fullmatch(text.strip())
         one = placeholder(match) if match else None
-        if one is not None and (one.is_secret or one.name in self.values):
+        if one is not None and (one.is_secret or one.name in self.values or one.name in ANYWHERE):
             value = self._value(one.is_secret, one.name, one.pipes)
             return value if isinstance(value, bytes) else written(value).encode()
         return self.text(text, str).encode()
@@ -102,14 +105,22 @@ class _Filler:
         self.keys.append(value)
         return value
 
+    def value(self, name: str) -> Value:
+        """A value by its name. The moment and the random word are made once they are wanted."""
+        if name not in self.values:
+            self.values[name] = utcnow() if name == "now" else random_secrets.token_hex(16)
+        return self.values[name]
+
     def _value(self, is_secret: bool, name: str, pipes: Sequence[tuple[str, str | None]]) -> Value:
         before = len(self.used)
-        value: Value = self.secret(name) if is_secret else self.values[name]
+        value = self.secret(name) if is_secret else self.value(name)
+        if not pipes:
+            return value
         try:
             value = apply(value, pipes, self.secret)
         except BadPipe as error:
             raise BadValue(str(error)) from None
-        if pipes and len(self.used) > before:  # what a pipe makes of a secret is as secret
+        if len(self.used) > before:  # what a pipe makes of a secret is as secret
             self.used.append(written(value))
         return value
 
@@ -143,9 +154,9 @@ def fill(
         **(forms_of(numbers[0]) if numbers else {}),
         "ticket": ticket,
         "batch_key": batch_key,
-        "now": now or utcnow(),
-        "nonce": random_secrets.token_hex(16),
     }
+    if now is not None:
+        values["now"] = now
     filler = _Filler(environ, values, many, [*(taken or {}).values(), *(str(one["value"]) for one in cookies)])
     if request.sign is not None and request.sign.is_token:
         values[SIGNATURE] = signing.token(request.sign, filler)
@@ -163,7 +174,7 @@ def fill(
         lines = [each_of(batch.file.each, number, in_line) for number in numbers]
         lines = [batch.file.header, *lines] if batch.file.header else lines
         parts[batch.file.field] = (batch.file.name, "".join(f"{line}\n" for line in lines), batch.file.type)
-        body, headers["Content-Type"] = encode_multipart_formdata(parts, boundary=str(values["nonce"]))
+        body, headers["Content-Type"] = encode_multipart_formdata(parts, boundary=str(filler.value("nonce")))
     if request.sign is not None:
         at = urlsplit(url)
         values |= {

@@ -61,7 +61,12 @@ def forms_of(e164: str) -> Mapping[str, str]:
 
 def placeholder(match: re.Match[str]) -> Placeholder | None:
     """The placeholder that was matched; None for a word in doubled braces."""
-    return Placeholder(bool(match[1]), match[2], parse(match[3])) if match[2] else None
+    return _placeholder(match[1] is not None, match[2], match[3]) if match[2] else None
+
+
+@lru_cache(maxsize=512)
+def _placeholder(is_secret: bool, name: str, pipes: str) -> Placeholder:
+    return Placeholder(is_secret, name, parse(pipes))
 
 
 def placeholders(text: str) -> list[Placeholder]:
