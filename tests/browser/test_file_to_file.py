@@ -205,7 +205,7 @@ def test_a_sheet_among_others_with_a_title_hidden_rows_and_merged_cells(page: Pa
     if page.locator("#sheet option:checked").inner_text().strip() != "Contactos":
         page.click("[data-part=sheet] > summary")
         page.select_option("#sheet", label="Contactos")
-    expect(page.locator("#sample-title + p")).to_contain_text("Contactos")
+    expect(page.locator(".card-head:has(#sample-title) p")).to_contain_text("Contactos")
     expect(page.locator("#header_row")).to_have_value("4")
     expect(page.locator("[name=column]:checked")).to_have_value("1")
     assert figures(page) == {"to_look_up": 3, "duplicates": 1, "invalid": 0, "blank": 1}

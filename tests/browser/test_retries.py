@@ -106,6 +106,7 @@ def test_a_job_that_fails_twice_and_then_succeeds_is_followed_from_attempt_to_at
     wait_for(page, "completed")
     assert page.evaluate("window.notReloaded"), "the page was never loaded anew"
     expect(page.locator("#job-cause")).to_have_count(0)
+    page.click("#job-history > summary")
     page.click("#job-attempts > summary")
     assert attempt_lines(page) == ["Attempt 3: completed", "Attempt 2: failed", "Attempt 1: failed"]
     assert sums(page) == {"Found": ROWS}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from html.parser import HTMLParser
+from zoneinfo import available_timezones
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
@@ -66,8 +67,9 @@ def english_left(page: str) -> list[str]:
     """The English texts of a page: untranslated sentences of the catalogue, and texts with an English word."""
     untranslated = {english for message in messages() for english, spanish in both_texts(message) if english != spanish}
     zone = re.compile(r"\w+/[\w /-]+")  # America/Port of Spain
+    places = {name.partition("/")[2].replace("_", " ").replace("/", ", ") for name in available_timezones()}
     return [
         text
         for text in PageTexts(page).texts
-        if text in untranslated or (ENGLISH.search(text) and not zone.fullmatch(text))
+        if text in untranslated or (ENGLISH.search(text) and not zone.fullmatch(text) and text not in places)
     ]

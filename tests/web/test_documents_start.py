@@ -18,7 +18,7 @@ def test_confirming_starts_a_job(as_alice: FlaskClient, document_id: int) -> Non
     assert (answer.status_code, answer.location) == (303, f"/jobs/{job.id}")
     assert (job.sheet, job.header_row, job.column, job.country, job.source) == (0, 3, 1, "ES", "offline")
     assert job.total_numbers == 7
-    assert "Not started" not in as_alice.get("/").text
+    assert f"/documents/{document_id}" not in as_alice.get("/").text
 
 
 @pytest.mark.parametrize(

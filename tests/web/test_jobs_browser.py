@@ -119,6 +119,7 @@ def test_the_page_follows_the_job_to_its_end_without_disturbing_its_reader(
     expect(page).to_have_title("✓ Done · clientes.xlsx · Masterfilter")
     expect(page.locator("#job-says")).to_contain_text("Completed")
     assert page.get_attribute("#job-poll", "hx-trigger") is None
+    expect(page.locator("#rows-preparing")).to_have_count(0)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(2300)  # what must not come cannot be waited for

@@ -394,7 +394,7 @@ def test_a_text_file_comes_back_byte_for_byte_in_its_own_format(
     job = ran(job_of(app, alice, CSV.encode("cp1252"), f"clientes.{ending}", header_row=1))
     english = {"Accept-Language": "en"}
     page = as_alice.get(f"/jobs/{job.id}", headers=english).get_data(as_text=True)
-    assert f'data-kind="primary" href="/jobs/{job.id}/results"' in page
+    assert f'id="job-download" href="/jobs/{job.id}/results"' in page
     answer = as_alice.get(f"/jobs/{job.id}/results", headers=english, buffered=True)
     assert answer.headers["Content-Disposition"].rstrip('"').endswith(f".{ending}")
     lines = answer.data.split(b"\r\n")

@@ -90,10 +90,12 @@ def test_sent_again_it_goes_out_once_more_under_the_same_name(told: Notice, as_a
 
 
 def test_those_given_up_are_counted_where_an_admin_looks(told: Notice, as_ada: FlaskClient) -> None:
-    assert "given up" not in shown(as_ada, "/admin/jobs")
+    count = '<span class="num">1</span>'
+    assert count not in shown(as_ada, "/admin/jobs")
     told.state, told.answer = Delivery.DEAD, "550 5.1.1 <script>"
     db.session.commit()
-    assert "1 message not delivered" in shown(as_ada, "/admin/jobs")
+    as_ada.application.extensions["desk_counts"].counted_at = None  # it is kept for some seconds
+    assert count in shown(as_ada, "/admin/jobs")
     page = shown(as_ada, "/admin/notices")
     assert "1 message could not be delivered." in page and "<script>" not in page.replace('<script src="', "")
 
