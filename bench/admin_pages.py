@@ -97,8 +97,8 @@ def _compare(
             sides[side] = app, prepare(app, dialect, jobs)
         for name, path in pages.items():
             for app, client in sides.values():
-                _page_seconds(app, client, path)  # warm up: one-time work does not count
-            timed = {side: partial(_page_seconds, *of, path) for side, of in sides.items()}
+                page_seconds(app, client, path)  # warm up: one-time work does not count
+            timed = {side: partial(page_seconds, *of, path) for side, of in sides.items()}
             best = best_of(ROUNDS, most=MOST_ROUNDS, enough=lambda best: best["many"] / best["few"] <= CEILING, **timed)
             few, many = best["few"], best["many"]
             detail = f"{many * 1000:.1f} ms with {many_jobs:,} jobs, {few * 1000:.1f} ms with {few_jobs:,}"
@@ -107,7 +107,7 @@ def _compare(
 
 def _prepare(app: Flask, dialect: str, jobs: int) -> FlaskClient:
     make_jobs(app, dialect, jobs)
-    return _signed_in(app)
+    return signed_in(app)
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _portal(dialect: str, server: str) -> Iterator[Flask]:
             yield app
 
 
-def _page_seconds(app: Flask, client: FlaskClient, path: str) -> float:
+def page_seconds(app: Flask, client: FlaskClient, path: str) -> float:
     """Measure the CPU seconds of one request, here and in the database's processes. Other programs on the machine do
     not count."""
     with app.app_context():
@@ -200,7 +200,7 @@ def make_jobs(app: Flask, dialect: str, jobs: int, days: int = 365, people: int 
             connection.execute(text("VACUUM ANALYZE"))
 
 
-def _signed_in(app: Flask) -> FlaskClient:
+def signed_in(app: Flask) -> FlaskClient:
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     admin = User(id=2, email=ADMIN, password_hash=hash_password(PASSWORD), is_admin=True, created_at=NOW)
     db.session.add(admin)

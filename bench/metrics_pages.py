@@ -45,7 +45,7 @@ def goals() -> Iterator[Goal]:
 def _prepare(app: Flask, dialect: str, jobs: int) -> FlaskClient:
     admin_pages.make_jobs(app, dialect, jobs, DAYS)
     _sum_up(dialect)
-    return admin_pages._signed_in(app)
+    return admin_pages.signed_in(app)
 
 
 def _sum_up(dialect: str) -> None:
