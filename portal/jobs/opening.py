@@ -23,7 +23,6 @@ from sqlalchemy import delete, select, text, update
 from portal.database import changed_rows, db
 from portal.documents.check import CheckFacts, Corrections, cells_of, check_facts
 from portal.documents.choice import SheetChoice
-from portal.documents.reader.parent import SheetFacts
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs.core import changes, ledger
 from portal.jobs.core.job_tables import Number, NumberCell, Opening
@@ -182,9 +181,7 @@ def left_to_open(job_id: int) -> Unopened | None:
         return None
     job = db.session.get_one(ScrapingJob, job_id)
     key, row_no = job.document.storage_key, begun.row_no
-    facts = next(SheetFacts.from_dict(one) for one in job.document.sheets if one["index"] == job.sheet)
-    left = facts.left_out("hidden" in job.left_out, "totals" in job.left_out)
-    choice = SheetChoice(job.sheet, job.header_row, job.columns, job.country, job.country_column, left)
+    choice = job.choice
     corrections = {(row, column): numbers for row, column, numbers in begun.corrections}
     known = ledger.known_numbers(job_id) if row_no else {}
     db.session.commit()  # nobody waits while a storage elsewhere gives the file

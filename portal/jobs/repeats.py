@@ -30,19 +30,10 @@ log = structlog.get_logger(__name__)
 BATCH = 50  # started in one pass of the sweep
 
 
-def choice_of(job: ScrapingJob) -> SheetChoice:
-    """Return the choice that the job was started with."""
-    kept = {
-        "sheet": job.sheet, "header_row": job.header_row, "columns": list(job.columns), "country": job.country,
-        "country_column": job.country_column, "left": job.left_out,
-    }  # fmt: skip
-    return _choice(job.document, kept)
-
-
 def set_repeat(job: ScrapingJob, rule: RepeatRule, actor: str, now: datetime) -> Repeat:
     """Look the job's document up again by this rule, in place of any rule that it has. Commits."""
     stop(job, actor, now)
-    choice = choice_of(job)
+    choice = job.choice
     repeat = Repeat(
         document_id=job.document_id, user_id=job.user_id, source=job.source, choice=_kept(choice), created_at=now,
         every=rule.every, day=rule.day, at_minute=rule.at.hour * 60 + rule.at.minute, time_zone=rule.zone,

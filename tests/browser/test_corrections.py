@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.tabs import Tabs
 from tests.browser.walking import download_csv, figures, start, upload, wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 BAD = 40
 
 
