@@ -80,4 +80,4 @@ def make_job(app: Flask, e164s: list[str], source: str = "offline") -> ScrapingJ
     db.session.add(document)
     db.session.commit()
     choice = SheetChoice(0, 1, (1,), "ES")
-    return commands.start(document, choice, source, db.session.get_one(User, 1), NOW, push=False, at_once=len(e164s))
+    return commands.start(document, choice, source, db.session.get_one(User, 1), NOW, push=False, at_once=len(rows))
