@@ -29,6 +29,7 @@ LOOKUP_SECONDS = 0.2
 FAULT_SECONDS = (0.3, 1.0)  # between two faults
 LOOK_SECONDS = 0.04
 SETTLE_SECONDS = 240.0
+WAITS_SECONDS = 90.0  # of settling, after which a wait for a source that refused two numbers is over
 SLOW_MAIL_SECONDS = 33.0  # longer than all of a message may take where nobody has the time to wait
 LETTERS_SECONDS = 60.0
 
@@ -67,14 +68,25 @@ class Storm:
         self.mail.script.clear()
         self.visitor.leave()
         self.faults.calm()
+        passed_at = begun
         while not self.settled and time.monotonic() < begun + SETTLE_SECONDS:
             self.faults.keep_up()
+            if time.monotonic() > passed_at + WAITS_SECONDS:
+                passed_at = time.monotonic()
+                self._let_waits_pass()
             every = judging.jobs(self.world)
             ended = len(every) >= at_least and all(job.final for job in every)
             self.settled = ended and not self.visitor.is_alive()
             time.sleep(0.2)
         self.settle_seconds = time.monotonic() - begun
         self._collect_letters()
+
+    def _let_waits_pass(self) -> None:
+        """As if the minutes had passed after which a file at a source that refused two numbers is tried again."""
+        now = utcnow() if self.world.postgresql_url else utcnow().replace(tzinfo=None)
+        waits = "UPDATE scraping_jobs SET not_before = :now WHERE status = 'retrying' AND not_before > :now"
+        db.session.execute(text(waits), {"now": now})
+        db.session.commit()
 
     def _collect_letters(self) -> None:
         """Wait until every notice is sent, as if the minutes had passed after which those in a digest are due, and
