@@ -4,8 +4,9 @@ The same choice is previewed, counted, corrected, remembered for the next file a
 sources: which one is asked is no matter of the sheet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from portal.documents.reader.parent import SheetFacts
 from portal.documents.reader.sheet_file import LeftOut
@@ -53,6 +54,22 @@ def guessed(facts: SheetFacts, country: str) -> SheetChoice:
         facts.country_column,
         facts.left_out(),
     )
+
+
+def restored(
+    sheets: Iterable[Mapping[str, Any]],
+    sheet: int,
+    header_row: int,
+    columns: Iterable[int],
+    country: str,
+    country_column: int | None,
+    left: str,
+) -> SheetChoice:
+    """Return a choice that was kept as these values. `sheets` are the facts of the document's; `left` is the code of
+    the rows that are left alone, whose numbers the sheet's facts have."""
+    facts = next(SheetFacts.from_dict(dict(one)) for one in sheets if one["index"] == sheet)
+    rows = facts.left_out("hidden" in left, "totals" in left)
+    return SheetChoice(sheet, header_row, tuple(columns), country, country_column, rows)
 
 
 def left_out(facts: SheetFacts, fields: Mapping[str, str]) -> LeftOut:

@@ -9,9 +9,8 @@ from sqlalchemy.orm import Mapped, relationship
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import Model, db, enum_check, partial_index
-from portal.documents.choice import SheetChoice
+from portal.documents.choice import SheetChoice, restored
 from portal.documents.models import Document
-from portal.documents.reader.parent import SheetFacts
 from portal.jobs.core.hand_edits import reconcile
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
@@ -100,9 +99,9 @@ class ScrapingJob(Lifecycle, Model):
     @property
     def choice(self) -> SheetChoice:
         """What was chosen on the check page of the job's document, which must still be there."""
-        facts = next(SheetFacts.from_dict(one) for one in self.document.sheets if one["index"] == self.sheet)
-        left = facts.left_out("hidden" in self.left_out, "totals" in self.left_out)
-        return SheetChoice(self.sheet, self.header_row, self.columns, self.country, self.country_column, left)
+        sheets = self.document.sheets
+        where = (self.sheet, self.header_row, self.columns)
+        return restored(sheets, *where, self.country, self.country_column, self.left_out)
 
     def is_timed_out(self, now: datetime | None = None, timeout_minutes: int | None = None) -> bool:
         """Whether a worker has the job while no row came in for `timeout_minutes` (default: the job's own), counted

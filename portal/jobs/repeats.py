@@ -14,9 +14,8 @@ from sqlalchemy import and_, not_, select, update
 
 from portal.accounts import User
 from portal.database import changed_rows, db
-from portal.documents.choice import SheetChoice
+from portal.documents.choice import SheetChoice, restored
 from portal.documents.models import Document
-from portal.documents.reader.parent import SheetFacts
 from portal.jobs import commands
 from portal.jobs.core import changes as announced
 from portal.jobs.core.answer_changes import AnswerChange, changes, count_changes, job_before
@@ -105,7 +104,7 @@ def _run(repeat_id: int, now: datetime) -> int | None:
     if document is None or not _has_jobs(document) or user is None or not user.is_active:
         _note(repeat_id, at, ended_at=now)
         return None
-    choice, source = _choice(document, repeat.choice), repeat.source
+    choice, source = restored(document.sheets, **repeat.choice), repeat.source
     problem, job_id = None, started(repeat_id, at)
     if job_id is None:
         try:
@@ -145,10 +144,3 @@ def _kept(choice: SheetChoice) -> dict[str, Any]:
         "sheet": choice.sheet, "header_row": choice.header_row, "columns": list(choice.columns),
         "country": choice.country, "country_column": choice.country_column, "left": choice.left.code,
     }  # fmt: skip
-
-
-def _choice(document: Document, kept: dict[str, Any]) -> SheetChoice:
-    facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == kept["sheet"])
-    left = facts.left_out("hidden" in kept["left"], "totals" in kept["left"])
-    columns = tuple(kept["columns"])
-    return SheetChoice(kept["sheet"], kept["header_row"], columns, kept["country"], kept["country_column"], left)
