@@ -39,8 +39,6 @@ def set_repeat(job: ScrapingJob, rule: RepeatRule, actor: str, now: datetime) ->
         next_at=rule.next_after(now),
     )  # fmt: skip
     db.session.add(repeat)
-    db.session.flush()
-    changed_rows(update(ScrapingJob).where(ScrapingJob.id == job.id).values(repeat_id=repeat.id))
     _announce(job, "repeat", actor, now)
     db.session.commit()
     return repeat
