@@ -18,7 +18,8 @@ PORTAL = ROOT / "portal"
 
 # Single files that every room may import, with what each may import itself.
 GROUND: dict[str, set[str]] = {
-    "causes": set(), "clock": set(), "config": set(), "extensions": set(), "ids": set(), "logs": set(), "phone": set(),
+    "causes": set(), "clock": set(), "config": {"setting_types"}, "setting_types": set(),
+    "extensions": set(), "ids": set(), "logs": set(), "phone": set(),
     "tether": set(), "database": set(), "database_clock": {"database", "clock"}, "database_errors": set(),
     "database_move": {"database"}, "redis_client": set(),
     "audit": {"database"}, "seed_compat": {"database"},
@@ -91,7 +92,7 @@ MAY_USE_THE_DATABASE = {"web.access"}
 # Rooms and files that work without Flask and without the database, whatever they import: the child that reads uploads
 # starts with some of them in hundredths of a second, and all can be tested as plain functions.
 PURE = {
-    "causes", "clock", "config", "ids", "phone", "tether", "net", "runner",
+    "causes", "clock", "config", "setting_types", "ids", "phone", "tether", "net", "runner",
     "documents.reader", "documents.check", "documents.storage", "documents.s3_storage",
     "documents.storage_choice",
     "sources.base", "sources.catalogue", "sources.offline", "sources.selftest", "sources.trial",
