@@ -1,6 +1,6 @@
 """Read a workbook's sheets with python-calamine. Only for the child process: a hostile file can abort it.
 
-What the parser does not say of an xlsx is added from `xlsx_notes`.
+What the parser does not say of an xlsx is added from `xlsx.notes`.
 """
 
 import zipfile
@@ -20,10 +20,10 @@ from python_calamine import (
 )
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.plain_ods import PlainSheet, content_name, is_plain, write_plain
+from portal.documents.reader.ods.plain import PlainSheet, content_name, is_plain, write_plain
 from portal.documents.reader.sheet_file import RawSheet
-from portal.documents.reader.thin_sheet import write_near
-from portal.documents.reader.xlsx_notes import SheetNotes, XlsxNotes
+from portal.documents.reader.xlsx.notes import SheetNotes, XlsxNotes
+from portal.documents.reader.xlsx.thin_sheet import write_near
 
 _NO_NOTES = SheetNotes()
 MOST_ROWS = 1_048_576

@@ -14,7 +14,7 @@ from openpyxl import Workbook
 from portal.documents.check import check, check_facts
 from portal.documents.choice import SheetChoice
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.sheet_file import LeftOut
+from portal.documents.reader.sheet_file import LeftOut, column_letter
 from portal.documents.reader.time_text import writer_of
 from portal.phone import Reason
 from tests.documents import hostile
@@ -205,6 +205,24 @@ def test_a_stray_cell_makes_no_file_too_large(tmp_path: Path, where: str, text: 
     stray = int(text == "x" and not far)
     assert (found.to_look_up, found.total - stray) == (25, 25)
     assert facts.data_rows == 25 + stray
+
+
+@pytest.mark.parametrize("row", ["<row>", '<row spans="1:2">', '<row r="{}">'])
+@pytest.mark.parametrize("cell", ["<c", '<c t="n"', '<c r="{}{}"'])
+def test_a_far_cell_of_an_xlsx_whose_cells_do_not_say_where_they_are(tmp_path: Path, row: str, cell: str) -> None:
+    def written(number: int, values: list[int | None]) -> str:
+        cells = (
+            cell.format(column_letter(column), number) + ("/>" if value is None else f"><v>{value}</v></c>")
+            for column, value in enumerate(values)
+        )
+        return f"{row.format(number)}{''.join(cells)}</row>"
+
+    rows = [written(1 + n, [n, 612345678 + n]) for n in range(25)]
+    rows[7] = written(8, [7, 612345685, *[None] * 16_381, 9])
+    path = hostile.workbook(tmp_path / "a.xlsx", hostile.rows_of("".join(rows)))
+    facts = read_file(path)[0]
+    assert (facts.columns, facts.far, facts.rows) == (2, 1, 25)
+    assert cells_of(path) == [[n, 612345678 + n] for n in range(25)]
 
 
 def test_rows_with_wide_gaps_are_all_there(tmp_path: Path) -> None:
