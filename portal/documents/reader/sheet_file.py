@@ -28,6 +28,7 @@ DISPLAY_CHARACTERS = 200
 MARKED_ROWS = 64
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
 FORMAT_ROWS = 30  # at the top of a sheet, whose cells are shown in their own formats: headings and first rows
+SHEETS_WITH_FORMATS = 5  # so that what is reported of a file stays small
 FEW_FAR = 20  # cells so far to the right that they are left aside
 FAR_COLUMNS = 20  # empty columns between them and the others
 _HIDDEN = b" \n"
@@ -35,6 +36,7 @@ _encode_any = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 FORMULA_MARK = "\ue000"  # before a formula in a text of the parser, as nobody writes it
+SHOWN_MARK = "\ue001"  # in the place of a format's code: the text behind it is how the file itself shows the value
 
 
 class Formula(str):

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import xlsxwriter
+from flask import Flask
+from flask_babel import force_locale
 from openpyxl import Workbook
 
 from portal.documents.check import check, check_facts
@@ -16,6 +18,7 @@ from portal.documents.choice import SheetChoice
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
 from portal.documents.reader.sheet_file import LeftOut, column_letter
 from portal.documents.reader.time_text import writer_of
+from portal.documents.shown_cells import shown_cell
 from portal.phone import Reason
 from tests.documents import hostile
 from tests.documents.sheets import cells_of, read_file, sheet_of, xlsx
@@ -46,11 +49,30 @@ def made(path: Path) -> Path:
     return path
 
 
+NUMBER_FORMATS = {
+    '#,##0.00 "€"': (1081.34, "1,081.34 €"), "00000": (8002, "08002"), "0%": (0.79, "79%"), "# ?/?": (1.5, "1 1/2"),
+    "dd/mm/yyyy": (45544, "09/09/2024"), "[<100]0;0.0": (250.5, "250.5"), "General": (612345678, "612345678"),
+    '#,##0 "<&>"': (1234, "1,234 <&>"), "[hh]:mm": (1.5, "36:00"),
+}  # fmt: skip
+
+
+def in_many_formats(path: Path) -> Path:
+    """A workbook with two sheets of values in many formats, one with a note."""
+    with xlsxwriter.Workbook(path) as workbook:
+        for name in ("Datos", "Más & más"):
+            sheet = workbook.add_worksheet(name)
+            for column, (code, (value, _)) in enumerate(NUMBER_FORMATS.items()):
+                sheet.write_string(0, column, f"Columna {column}")
+                sheet.write_number(1, column, value, workbook.add_format({"num_format": code}))
+            sheet.write_comment(1, 1, "una nota")
+    return path
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shown")
     source = made(folder / "a.xlsx")
-    convert([source], "ods", folder)
+    convert([source, in_many_formats(folder / "formats.xlsx")], "ods", folder)
     convert([source], "xls", folder)
     return folder
 
@@ -67,6 +89,23 @@ def test_errors_times_and_hidden_rows(tmp_path: Path, files: Path, ending: str) 
     assert [row.reason for row in checked[:4]] == [Reason.ERROR_CELL] * 4
     left = check_facts(sheet_of(path), SheetChoice(0, 1, (1,), "ES", left=LeftOut(hidden=True)))
     assert (left.total, left.to_look_up, left.invalid) == (6, 6, 0)
+
+
+@pytest.mark.parametrize("is_rewritten", [False, True])
+def test_values_of_an_ods_are_shown_as_its_program_showed_them(
+    app: Flask, tmp_path: Path, files: Path, is_rewritten: bool
+) -> None:
+    path = Path(shutil.copy(files / "formats.ods", tmp_path))
+    if is_rewritten:  # by its comments: the parser would not see the rest
+        with zipfile.ZipFile(files / "formats.ods") as old, zipfile.ZipFile(path, "w") as new:
+            for name in old.namelist():
+                content = old.read(name)
+                new.writestr(name, content.replace(b"<table:table-row", b"<!-- x --><table:table-row"))
+    for facts in read_file(path):
+        row = cells_of(path, facts.index)[1]
+        with app.test_request_context(), force_locale("en"):
+            texts = [shown_cell(cell, facts.format_at(2, column)) for column, cell in enumerate(row)]
+        assert texts == [text for _, text in NUMBER_FORMATS.values()], facts.name
 
 
 def test_a_formula_without_a_result_is_called_that(tmp_path: Path) -> None:
