@@ -52,7 +52,8 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
             hidden = meta.visible != SheetVisibleEnum.Visible
             not_shown, far = noted.hidden, noted.far if noted.has_far else 0
             if position < len(plain_sheets):
-                not_shown, far = plain_sheets[position]
+                not_shown, far = plain_sheets[position].hidden, plain_sheets[position].far
+                rows = plain_sheets[position].with_gaps(rows)
             yield RawSheet(meta.name, hidden, rows, not_shown, far, formats=shown.get(meta.name, noted.formats))
 
 

@@ -68,11 +68,29 @@ def in_many_formats(path: Path) -> Path:
     return path
 
 
+FAR = ("XFD6", "XFD4", "IU60001")  # in a row that is shown, in a hidden one, and far below
+
+
+def with_hidden_rows_and_far_cells(path: Path, where: str) -> Path:
+    """A list of which a filter hides every third row, with one cell far away."""
+    with xlsxwriter.Workbook(path) as workbook:
+        sheet = workbook.add_worksheet("Datos")
+        sheet.write_row(0, 0, ["Nombre", "Teléfono"])
+        for row in range(1, 31):
+            sheet.write_row(row, 0, ["Ana" if row % 3 else "Luis", 612345600 + row])
+            sheet.set_row(row, options={"hidden": row % 3 == 0})
+        sheet.autofilter(0, 0, 30, 1)
+        sheet.filter_column(0, "x == Ana")
+        sheet.write(where, "x")
+    return path
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shown")
     source = made(folder / "a.xlsx")
-    convert([source, in_many_formats(folder / "formats.xlsx")], "ods", folder)
+    filtered = [with_hidden_rows_and_far_cells(folder / f"{where}.xlsx", where) for where in FAR]
+    convert([source, in_many_formats(folder / "formats.xlsx"), *filtered], "ods", folder)
     convert([source], "xls", folder)
     return folder
 
@@ -262,6 +280,22 @@ def test_a_far_cell_of_an_xlsx_whose_cells_do_not_say_where_they_are(tmp_path: P
     facts = read_file(path)[0]
     assert (facts.columns, facts.far, facts.rows) == (2, 1, 25)
     assert cells_of(path) == [[n, 612345678 + n] for n in range(25)]
+
+
+@pytest.mark.parametrize("where", FAR)
+@pytest.mark.parametrize("ending", ["xlsx", "ods"])
+def test_hidden_rows_are_taken_or_left_beside_far_cells(tmp_path: Path, files: Path, where: str, ending: str) -> None:
+    path = Path(shutil.copy(files / f"{where}.{ending}", tmp_path))
+    facts = read_file(path)[0]
+    far_right, far_below = where in ("XFD6", "XFD4"), where == "IU60001"
+    assert (facts.hidden_rows, facts.far, facts.data_rows) == (10, int(far_right), 31 if far_below else 30)
+    taken, left = (
+        [row.text for row in check(sheet_of(path), SheetChoice(0, 1, (1,), "ES", left=LeftOut(hidden=is_left)))]
+        for is_left in (False, True)
+    )
+    numbers = [str(612345600 + n) for n in range(1, 31)]
+    assert taken == [*numbers, *[""] * far_below]
+    assert left == [*(text for n, text in enumerate(numbers, start=1) if n % 3), *[""] * far_below]
 
 
 def test_rows_with_wide_gaps_are_all_there(tmp_path: Path) -> None:
