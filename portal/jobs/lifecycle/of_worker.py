@@ -40,7 +40,7 @@ class WorkerVerbs(Guards):
             next_retry_at=None,
             put_first_at=None,
             next_no=1,
-            last_token=0,
+            last_token=1,  # of the worker that claims it
         )
         if job:
             timeline.open_attempt(job.id, job.attempt, worker, job.processed_numbers, now)
