@@ -21,8 +21,8 @@ from portal.database import among, reading
 from portal.jobs.core.job_tables import Attempt
 from portal.jobs.core.share_tables import Holder
 from portal.jobs.core.status import WAITING, Status
+from portal.jobs.lifecycle.retries import goes_first
 from portal.jobs.models import ScrapingJob
-from portal.jobs.retries import goes_first
 from portal.jobs.shares import may_be_joined
 
 TURN_SECONDS = 60.0  # after which a file gives its worker to another person's file that waits

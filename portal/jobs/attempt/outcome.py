@@ -16,9 +16,9 @@ from portal.jobs.attempt import outage
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
+from portal.jobs.lifecycle.retries import REFUSED_SECONDS
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
-from portal.jobs.retries import REFUSED_SECONDS
 from portal.jobs.shares import Holding
 from portal.logs import redact_text
 from portal.sources.catalogue import without_secrets

@@ -18,7 +18,7 @@ from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.database_errors import is_away
 from portal.jobs import opening, shares
-from portal.jobs.attempt import outage, outcome
+from portal.jobs.attempt import entry, outage, outcome
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.database_wait import roll_back, until_back
@@ -33,7 +33,7 @@ from portal.jobs.core.ledger import NewLedger, WaitingNumber
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding
-from portal.sources import UnknownSource, most_workers
+from portal.sources import UnknownSource
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import (
@@ -72,7 +72,7 @@ def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False
 
     None: there was nothing to claim (a stale or duplicate message), or the job was taken away on the way.
     """
-    begin = _join if join else _claim
+    begin = entry.join if join else entry.claim
     begun = until_back(lambda repeated: begin(job_id, attempt, conditions, repeated), stopped=conditions.stopped)
     if begun is None:
         return None
@@ -99,41 +99,6 @@ def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False
         raise
     finally:
         structlog.contextvars.unbind_contextvars("job", "attempt")
-
-
-def _claim(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> tuple[Holding, str] | None:
-    """Claim the job, and return the worker's hold on it and the source. None: there is nothing to claim.
-
-    `repeated`: this very worker may have claimed it already, in a transaction that was committed before the connection
-    broke.
-    """
-    now, worker, lease = conditions.clock(), conditions.worker, conditions.lease_seconds
-    job = ScrapingJob.claim(job_id, attempt, now, worker=worker, lease_seconds=lease)
-    claimed = (shares.hold(job, worker, now, lease), job.source) if job else None
-    db.session.commit()
-    return claimed or (_held_already(job_id, attempt + 1, worker) if repeated else None)
-
-
-def _join(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> tuple[Holding, str] | None:
-    """Join the attempt after number `attempt`, and return the same. None: nobody may join it any more."""
-    now, worker, current = conditions.clock(), conditions.worker, attempt + 1
-    job = db.session.get(ScrapingJob, job_id, populate_existing=True)
-    source = job.source if job else None
-    if source is None or (repeated and (held := _held_already(job_id, current, worker))):
-        db.session.commit()
-        return held if source else None
-    most = most_workers(source)
-    holding = shares.join(job_id, current, now, worker=worker, lease_seconds=conditions.lease_seconds, most=most)
-    db.session.commit()
-    return (holding, source) if holding else None
-
-
-def _held_already(job_id: int, attempt: int, worker: str) -> tuple[Holding, str] | None:
-    """Return this very worker's hold on an attempt, if it has one."""
-    holding = shares.held_by_worker(job_id, attempt, worker)
-    job = db.session.get(ScrapingJob, job_id) if holding else None
-    db.session.commit()
-    return (holding, job.source) if holding and job else None
 
 
 class _Attempt(AttemptOutcome):
