@@ -53,6 +53,7 @@ class CauseCode(StrEnum):
     UNSURE = "unsure"
     REJECTED = "rejected"
     NOT_COVERED = "not_covered"  # the source is not for such numbers, and was not asked
+    ERASED = "erased"  # at the request of the person whose number it was
     STOPS_WORKER = "stops_worker"
 
 
@@ -379,6 +380,13 @@ _TABLE = (
         N_("We did not ask about this number: the source is not for its country or kind of line. It was free."),
         NEVER,
         N_("Choose another source for numbers like this one."),
+    ),
+    Cause(
+        CauseCode.ERASED,
+        Side.NOBODY,
+        N_("This number was erased from the portal, at the request of the person whose it is."),
+        NEVER,
+        N_("You do not need to do anything: the row stays as it is, without its number."),
     ),
     Cause(
         CauseCode.STOPS_WORKER,
