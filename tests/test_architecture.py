@@ -53,7 +53,7 @@ FLOORS_OF_JOBS = (
     {"jobs.export.in_place.ods"},
     {"jobs.export.copy", "jobs.export.summary"},
     {"jobs.export.__init__"},
-    {"jobs.result"},
+    {"jobs.result", "jobs.number_erasure"},
     {"jobs.sweep"},
     {"jobs.worker"},
 )
@@ -82,7 +82,8 @@ INTERNAL = {
 # Of jobs.core: words of a job, what is derived from its row, and the rows that queries return.
 CORE_FOR_PAGES = {
     "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.answer_samples", "jobs.core.job_tables",
-    "jobs.core.bulk_tables", "jobs.core.changes", "jobs.core.repeat_rule", "jobs.core.answer_changes",
+    "jobs.core.bulk_tables", "jobs.core.changes", "jobs.core.erasure_tables", "jobs.core.repeat_rule",
+    "jobs.core.answer_changes",
 }  # fmt: skip
 # Views that use the database themselves: `access` opens a page's transaction for reading.
 MAY_USE_THE_DATABASE = {"web.access"}

@@ -41,4 +41,5 @@ class CauseCode(StrEnum):
     UNSURE = "unsure"
     REJECTED = "rejected"
     NOT_COVERED = "not_covered"  # the source is not for such numbers, and was not asked
+    ERASED = "erased"  # at the request of the person whose number it was
     STOPS_WORKER = "stops_worker"

@@ -272,6 +272,13 @@ TABLE = (
         N_("Choose another source for numbers like this one."),
     ),
     Cause(
+        CauseCode.ERASED,
+        Side.NOBODY,
+        N_("This number was erased from the portal, at the request of the person whose it is."),
+        NEVER,
+        N_("You do not need to do anything: the row stays as it is, without its number."),
+    ),
+    Cause(
         CauseCode.STOPS_WORKER,
         Side.PORTAL,
         N_("This number could not be looked up: the portal’s process stopped three times at it."),

@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
-from portal.database import db, reading
+from portal.database import begin_reading, db, reading
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
@@ -19,12 +19,13 @@ from portal.jobs.admin import operation_runner
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.status import Status
-from portal.jobs.dispatch import push_job, push_operation, queue_is_empty, ring_to_join
+from portal.jobs.dispatch import push_erasure, push_job, push_operation, queue_is_empty, ring_to_join
 from portal.jobs.export.copy import look_ahead
 from portal.jobs.export.corrected_column import keep_written
 from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
+from portal.jobs.number_erasure import runner as erasure_runner
 from portal.jobs.quotas import rows_for_document
 from portal.jobs.result import kept
 from portal.jobs.sweep import steps
@@ -155,7 +156,8 @@ def _limits_of(document_id: int) -> ReadLimits:
 
 
 def prepare_result(job_id: int) -> None:
-    """Prepare a large result for its page."""
+    """Prepare a large result for its page. It reads for seconds, and writes nothing into the database."""
+    begin_reading()
     kept.prepare(job_id, current_app.extensions["storage"])
 
 
@@ -175,4 +177,10 @@ def operate(operation_id: int) -> None:
         push_operation(operation_id, utcnow())
 
 
-__all__ = ["STOP", "operate", "prepare_result", "read_document", "scrape", "sweep", "try_number"]
+def erase_number(order_id: int) -> None:
+    """Run a slice of an order to erase a number. The next slice queues behind files that wait to be read."""
+    if erasure_runner.work(order_id, current_app.extensions["storage"], stopped=STOP.is_set):
+        push_erasure(order_id, utcnow())
+
+
+__all__ = ["STOP", "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "try_number"]
