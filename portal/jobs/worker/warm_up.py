@@ -7,7 +7,7 @@ afterwards, and compiles what it has seen for the portal's database, where nothi
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -61,7 +61,9 @@ def _statements_of_a_job() -> list[Seen]:
     def note(_: Any, statement: Any, several: Any, one: Any, options: Any) -> None:
         if hasattr(statement, "_compile_w_cache"):
             values = several or ([one] if one else [])
-            seen.append((statement, sorted(values[0]) if values else [], len(values) > 1, options.get("compiled_cache")))
+            seen.append(
+                (statement, sorted(values[0]) if values else [], len(values) > 1, options.get("compiled_cache"))
+            )
 
     with _other_database() as engine:
         now = utcnow()
