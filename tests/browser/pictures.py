@@ -1,5 +1,5 @@
-"""Takes the pictures of docs/design.md: `python -m tests.browser.pictures`, or `make pictures`. They show the pages of the
-gallery, so that they are the same each time but for the dates."""
+"""Takes the pictures of docs/design.md: `make pictures`. They show the pages of the gallery, so that they are the same
+each time but for the dates."""
 
 import sys
 from pathlib import Path

@@ -7,11 +7,12 @@ afterwards, and compiles what it has seen for the portal's database, where nothi
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from flask import Flask, current_app
@@ -32,52 +33,44 @@ log = structlog.get_logger(__name__)
 
 NUMBER = "+34600000000"  # looked up offline
 
-# A statement, the names of its values, whether it has several rows of them, and the cache that its compiled form is in;
-# None: the engine's.
-Seen = tuple[Any, list[str], bool, Any]
-
 
 def warm_up(app: Flask) -> None:
-    """Compile the statements of a job. Without it, if it fails, jobs are only slower."""
+    """Compile the statements of a job. If that fails, jobs are only slower."""
     try:
         with app.app_context():
-            engine = db.engine
-            for statement, names, many, cache in _statements_of_a_job():
-                statement._compile_w_cache(
-                    engine.dialect,
-                    compiled_cache=engine._compiled_cache if cache is None else cache,
-                    column_keys=names,
-                    for_executemany=many,
-                    linting=engine.dialect.compiler_linting | compiler.WARN_LINTING,
-                )
-            save.prepare(engine.dialect)
+            save.prepare(db.engine.dialect)
+            _run_a_job(partial(_compile, db.engine))
     except Exception:
         log.warning("the first job of each fork will be slower", exc_info=True)
 
 
-def _statements_of_a_job() -> list[Seen]:
-    seen: list[Seen] = []
+def _compile(engine: Engine, _: Any, statement: Any, several: Any, one: Any, options: Any) -> None:
+    """Compile a statement that another engine is about to execute, as this one would, and keep it where this one looks
+    for it. Not later: executing a statement changes by which key its compiled form is found."""
+    if not hasattr(statement, "_compile_w_cache"):  # text
+        return
+    values = several or ([one] if one else [])
+    statement._compile_w_cache(
+        engine.dialect,
+        compiled_cache=options.get("compiled_cache", engine._compiled_cache),
+        column_keys=sorted(values[0]) if values else [],
+        for_executemany=len(values) > 1,
+        linting=engine.dialect.compiler_linting | compiler.WARN_LINTING,
+    )
 
-    def note(_: Any, statement: Any, several: Any, one: Any, options: Any) -> None:
-        if hasattr(statement, "_compile_w_cache"):
-            values = several or ([one] if one else [])
-            seen.append(
-                (statement, sorted(values[0]) if values else [], len(values) > 1, options.get("compiled_cache"))
-            )
 
+def _run_a_job(before_execute: Callable[..., None]) -> None:
     with _other_database() as engine:
-        now = utcnow()
-        job_id = _make_job(now)
-        event.listen(engine, "before_execute", note)
+        job_id = _make_job(utcnow())
+        event.listen(engine, "before_execute", before_execute)
         tasks.scrape(job_id, 0)
         job = db.session.get(ScrapingJob, job_id, populate_existing=True)
         if job is None or job.status != Status.COMPLETED:
             log.warning("the job that warms the worker up did not end", status=str(job and job.status))
-    return seen
 
 
 def _make_job(now: datetime) -> int:
-    db.session.add(User(id=1, email="-", password_hash="-", created_at=now))
+    db.session.add(User(id=1, email="-", password_hash="-", created_at=now))  # noqa: S106
     file = {"user_id": 1, "file_name": "-", "storage_key": "-", "sha256": "-", "size_bytes": 0, "created_at": now}
     db.session.add(Document(id=1, state=Reading.READY, sheets=[], **file))
     db.session.flush()
@@ -99,7 +92,7 @@ class _Silent:
 @contextmanager
 def _other_database() -> Iterator[Engine]:
     """Let everything in this application context use an empty database in a file that is deleted afterwards."""
-    engines, extensions = db.engines, current_app.extensions
+    engines, extensions = cast("dict[str | None, Engine]", db.engines), current_app.extensions
     ours, announcer = engines[None], extensions.get("announcer")
     with tempfile.TemporaryDirectory(prefix="masterfilter-") as folder:
         url = f"sqlite:///{Path(folder) / 'warm.db'}"
