@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from portal.sources.base import Outcome
 from portal.sources.recipes.folder import SHELF
 from portal.sources.recipes.loader import read_recipe
 from portal.sources.recipes.model import Recipe
@@ -30,6 +31,38 @@ SECRETS = {
     "BUDGETSMS_USER": "user", "BUDGETSMS_ID": "21547", "BUDGETSMS_HANDLE": KEY,
 }  # fmt: skip
 NAMES = tuple(sorted(path.stem for path in SHELF.glob("*.toml")))
+
+NUMBERS = [f"+346123456{n:02d}" for n in range(50)]
+NOT_FOUND = {"messagebird", "twilio", "hlr-lookups", "hlrlookup", "sinch", "tyntec", "bind"}  # that say so of a number
+NO_REJECTED = {"lista-robinson", "tyntec"}
+NO_CREDIT = (
+    "abstract", "bind", "budgetsms", "hlr-lookups", "hlrlookup", "infobip", "messagebird", "numverify", "sinch",
+    "vonage",
+)  # fmt: skip
+
+
+def outcomes_of(name: str) -> Counter[Outcome]:
+    """What the fifty numbers come to at a provider."""
+    return Counter(
+        Outcome.NOT_FOUND if one.endswith("7") and name in NOT_FOUND
+        else Outcome.REJECTED if one.endswith("9") and name not in NO_REJECTED
+        else Outcome.FOUND
+        for one in NUMBERS
+    )  # fmt: skip
+
+
+class Pausing:
+    """A limiter that waits for nobody and notes what it was told."""
+
+    def __init__(self) -> None:
+        self.reports: list[str] = []
+
+    def wait(self, stop: Any) -> None: ...
+
+    def report(self, reason: str) -> None:
+        self.reports.append(reason)
+
+    def pause(self, seconds: float) -> None: ...
 
 
 def recipe_at(name: str, url: str, folder: Path) -> Recipe:
