@@ -226,7 +226,7 @@ class RequestSender:
         if verdict == Verdict.TEMPORARY and not (fetching and response.status < 500):
             self._breaker.failed()
             return
-        self._breaker.succeeded()
+        self._breaker.succeeded(answers=True)
         self._pace.note_success(response)
 
     def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
