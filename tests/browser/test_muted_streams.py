@@ -1,5 +1,5 @@
-"""A proxy with TLS that holds every stream back until it ends, as some companies have one: the page hears nothing of its
-stream, and asks instead."""
+"""A proxy with TLS that holds every stream back until it ends, as some companies have one: the page hears nothing of
+its stream, and asks instead."""
 
 import threading
 from collections.abc import Iterator
