@@ -173,6 +173,11 @@ def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequenc
     return connection.exec_driver_sql(sql, arranged(rows) if arranged else rows).rowcount
 
 
+def prepare(dialect: Dialect) -> None:
+    """Compile what writes the numbers, once for this process and its forks."""
+    _prepared(dialect)
+
+
 @cache
 def _prepared(
     dialect: Dialect,
