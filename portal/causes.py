@@ -28,6 +28,7 @@ class CauseCode(StrEnum):
     TURN = "turn"
     PAUSED = "paused"
     FIRST_READY = "first_ready"  # its person wanted to see the first answers before the others are looked up
+    CAP_REACHED = "cap_reached"  # no cap on what may be spent has room for one more number
     STARTS_LATER = "starts_later"  # its person chose when it starts
     SOURCE_BUSY = "source_busy"
     SOURCE_DOWN = "source_down"
@@ -177,6 +178,14 @@ _TABLE = (
         N_("The first numbers are ready."),
         N_("We will continue when it is resumed."),
         N_("Look at the first answers and press Continue."),
+    ),
+    Cause(
+        CauseCode.CAP_REACHED,
+        Side.NOBODY,
+        N_("The spending cap is reached."),
+        N_("We will continue automatically once the cap is raised, or when a new month begins if it is a monthly cap."),
+        N_("Ask an administrator to raise the cap, or wait. What is ready is kept."),
+        N_("Raise the cap on the page of spending, or let the files wait for the next month."),
     ),
     Cause(CauseCode.STARTS_LATER, Side.NOBODY, N_("The file starts later."), _CONTINUES, todo=""),
     Cause(

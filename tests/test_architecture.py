@@ -46,6 +46,7 @@ FLOORS_OF_JOBS = (
     {"jobs.words", "jobs.metrics"},
     {"jobs.notify"},
     {"jobs"},
+    {"jobs.spending"},
     {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files"},
     {"jobs.export.in_place"},
     {"jobs.export.in_place.ods"},

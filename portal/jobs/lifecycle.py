@@ -153,6 +153,15 @@ class Lifecycle(JobColumns):
             job = cls._change((cls.id == job_id,), now, **values)
         return job
 
+    @classmethod
+    def pause_at_cap(cls, job_id: int, attempt: int, now: datetime) -> Self | None:
+        """Pause a job because no cap on what may be spent has room for one more number. `lift_cap` ends it."""
+        job = cls.hand_back(job_id, attempt, CauseCode.CAP_REACHED, now)
+        if job:
+            values = {"paused_at": now, "not_before": None, "wait_cause": CauseCode.CAP_REACHED}
+            job = cls._change((cls.id == job_id,), now, **values)
+        return job
+
     # ── verbs of the sweep ──────────────────────────────────────────────────────────────────────────────────────
 
     @classmethod
@@ -236,6 +245,16 @@ class Lifecycle(JobColumns):
             timeline.record(job.id, EventKind.FAILED, now, ready=job.processed_numbers, **facts)
             update_metrics(job, now)
             send.job_failed(job, now)
+        return job
+
+    @classmethod
+    def lift_cap(cls, job_id: int, now: datetime) -> Self | None:
+        """Let a job continue that `pause_at_cap` has paused: there is room again."""
+        guards = (cls.id == job_id, cls.status.in_(WAITING), cls.wait_cause == CauseCode.CAP_REACHED)
+        freed = dict.fromkeys(("paused_at", "not_before", "wait_cause", "enqueued_at", "waits_since"))
+        job = cls._change((*guards, cls.paused_at.is_not(None)), now, **freed)
+        if job:
+            timeline.record(job.id, EventKind.RESUMED, now)
         return job
 
     @classmethod

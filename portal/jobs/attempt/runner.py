@@ -6,7 +6,7 @@ ledger, never "after row n", so the next attempt continues one that was interrup
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -21,6 +21,7 @@ from portal.jobs import opening, shares
 from portal.jobs.attempt import outage, outcome
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
+from portal.jobs.attempt.budget import Budget, BudgetedQueue
 from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.held_shares import HeldShares
@@ -33,7 +34,8 @@ from portal.jobs.core.ledger import NewLedger, WaitingNumber
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding
-from portal.sources import UnknownSource, most_workers
+from portal.jobs.spending.reservations import Account
+from portal.sources import UnknownSource, facts_of, most_workers
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import (
@@ -48,6 +50,7 @@ from portal.sources.base import (
     open_session,
 )
 from portal.sources.catalogue import refresh as refresh_sources
+from portal.sources.money import billionths
 
 __all__ = ["Conditions", "run"]
 
@@ -85,9 +88,10 @@ def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False
         clock=conditions.clock,
         on_fenced=conditions.on_fenced,
     )
+    working = _Attempt(holding, conditions, heartbeat.let_go)
     try:
         with heartbeat:
-            return _Attempt(holding, conditions, heartbeat.let_go).work(source_name)
+            return working.work(source_name)
     except AttemptTaken:
         log.info("attempt fenced")
         return None
@@ -98,6 +102,8 @@ def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False
             db.session.commit()
         raise
     finally:
+        if working.budget is not None:
+            working.budget.end()
         structlog.contextvars.unbind_contextvars("job", "attempt")
 
 
@@ -174,6 +180,7 @@ class _Attempt(AttemptOutcome):
         # Numbers that were paid for or refused before have a place of their own in the order of the whole file.
         self.whole = bool(self.blocked) or until_back(lambda _: self.tickets.any_kept())
         self.buffer = AnswerBuffer(self.conditions, self.cache, self.tickets, self.held)
+        self.budget = self.buffer.budget = until_back(lambda _: self._budget_at(source_name, source.concurrency))
         try:
             self._look_up(source)
         except SourceBusy as busy:
@@ -189,6 +196,8 @@ class _Attempt(AttemptOutcome):
         self.buffer.save()
         if self.buffer.paused or self.buffer.ends or self.conditions.stopped():
             return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
+        if self.budget is not None and self.budget.capped:
+            return self._end_complete() or self._end_capped()
         if self.gives_way:
             return self._end_complete() or self._end_handed_back(CauseCode.TURN)
         if self.silent_seconds is not None:
@@ -219,7 +228,28 @@ class _Attempt(AttemptOutcome):
         return opening.write_piece(self.holding, after_row, piece, now, lease, repeated=repeated)
 
     def _interrupted(self) -> bool:
+        if self.budget is not None and self.budget.capped:
+            return True
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
+
+    def _budget_at(self, source_name: str, window: int) -> Budget | None:
+        """The money of this part of the attempt; None at a source that says nothing of it."""
+        facts = facts_of(source_name)
+        if not facts.is_priced:
+            return None
+        user_id = db.session.scalar(select(ScrapingJob.user_id).where(ScrapingJob.id == self.job_id)) or 0
+        db.session.commit()
+        account = Account(user_id, source_name, facts.currency)
+        most = None if facts.most is None else billionths(facts.most)
+        conditions, step = self.conditions, 2 * window * facts.batch
+        return Budget(
+            self.holding, account, most, self.held, conditions.clock, conditions.lease_seconds, conditions.journal, step
+        )
+
+    def _queue(self, numbers: Iterable[str], group: int, tries: int, **more: Callable[[], Iterable[str]]) -> NumberQueue:
+        queue = BudgetedQueue(numbers, group, tries, **more)
+        queue.budget = self.budget
+        return queue
 
     def _prepare(self, source_name: str) -> None:
         known = select(ScrapingJob.timeout_minutes, ScrapingJob.repeat_at).where(ScrapingJob.id == self.job_id)
@@ -282,6 +312,10 @@ class _Attempt(AttemptOutcome):
         buffer.samples = getattr(session, "samples", buffer.samples)
         if self.blocked and (remember := getattr(session, "remember_blocked", None)):
             remember(self.blocked, answers_others=self.answers_others)
+        if self.budget is not None:
+            if hasattr(session, "note_sent"):
+                session.note_sent, self.budget.marks_at_once = self.budget.note_sent, False
+            self.budget.adopt([number for batch in self.tickets.open() for number in batch.numbers])
         if not self.finds and (doubt := getattr(session, "doubt_not_found", None)):
             doubt(has_found_before=self.has_found)
 
@@ -297,20 +331,20 @@ class _Attempt(AttemptOutcome):
                 buffer.note_fault(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
-        queue = NumberQueue(first, group_size, tries, more=lambda: self._take_share(source, group_size))
+        queue = self._queue(first, group_size, tries, more=lambda: self._take_share(source, group_size))
         self._stream(guarded, queue, source)
         late: list[str] = []  # went alone and were refused: whose fault it is shows when another one is answered
         if held.suspects_left:
             buffer.save()  # so that what stops the process is looked for among as few numbers as possible
         while held.suspects_left and not interrupted():
             share = self._take_share(source, group_size, suspects=True)
-            self._stream(guarded, NumberQueue(share, group_size, tries), source, late if len(share) == 1 else None)
+            self._stream(guarded, self._queue(share, group_size, tries), source, late if len(share) == 1 else None)
             buffer.save()
             if not interrupted() and (left := [held[number] for number in share if number in held]):
                 until_back(partial(self._acquit, left))
             held.suspects_left = bool(share)
         if late:
-            self._stream(guarded, NumberQueue(late, group_size, tries), source)
+            self._stream(guarded, self._queue(late, group_size, tries), source)
         # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
         if session.silent and self.exhausted and not interrupted():
             self.silent_seconds = until_back(lambda _: self._silent_seconds())
@@ -339,6 +373,8 @@ class _Attempt(AttemptOutcome):
                         continue
                     buffer.note_response(e164)
                     cause = cause_for(answer.reason)
+                    if cause.asks_again and self.budget is not None:
+                        self.budget.came_back(e164, answer)
                     if not cause.asks_again:
                         queue.settle()
                         buffer.add(e164, self.held[e164], answer, fresh=True)

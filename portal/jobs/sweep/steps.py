@@ -41,7 +41,9 @@ from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.opening import remove_left_behind
 from portal.jobs.repeats import run_due
+from portal.jobs.spending.reservations import close_lost
 from portal.jobs.sweep import metrics_backfill, waiting
+from portal.jobs.sweep.capped import lift_caps
 from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
 from portal.jobs.sweep.history import delete_history
@@ -63,6 +65,8 @@ class SweepReport:
     """How many things each step repaired."""
 
     lost: int = 0
+    settled: int = 0  # reservations of workers that were lost with their machine
+    uncapped: int = 0  # files whose spending cap has room again
     left: int = 0  # workers that were lost while others went on with their files
     timed_out: int = 0
     retried: int = 0
@@ -203,6 +207,8 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),
         "left": lambda: shares.take_back_lost(now),
+        "settled": lambda: close_lost(now),
+        "uncapped": lambda: lift_caps(now),
         "timed_out": lambda: time_out_silent(now, actor=actor),
         "retried": lambda: retry_due(now, actor=actor),
         "repeated": lambda: run_due(now),

@@ -15,6 +15,7 @@ from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
 from portal.jobs import source_trial, turns
 from portal.jobs.admin import operation_runner
+from portal.jobs.attempt.ask_journal import AskJournal
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.status import Status
@@ -39,6 +40,9 @@ def on_chosen(job_id: int, attempt: int) -> None:
     """Called with the job that is about to be claimed, and its last attempt. The worker sets its own in its fork."""
 
 
+JOURNAL: AskJournal | None = None  # the worker's own, in its fork
+
+
 def _end_process() -> None:
     # Runs in the heartbeat's thread. It skips every `except` and hung lookup, because another attempt has the job now.
     os._exit(FENCED_EXIT)
@@ -57,6 +61,7 @@ def scrape(job_id: int, attempt: int) -> None:
         turn_seconds=TURN_SECONDS,
         workers=min(limit_of_one_person(now), workers),
         on_taken=_Bell().ring_once,
+        journal=JOURNAL,
     )
     for _ in range(LOST_RACES):
         chosen = until_back(lambda _: next_job_here(utcnow()), stopped=STOP.is_set)

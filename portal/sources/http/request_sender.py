@@ -18,6 +18,7 @@ from portal.sources.http.client import NoResponse, RequestInterrupted, SourceCli
 from portal.sources.http.current_secrets import CurrentSecrets
 from portal.sources.http.first_request import FirstRequestGate
 from portal.sources.http.pace import Pace
+from portal.sources.http.pricing import NOT_CHARGED
 from portal.sources.http.refusals import Refusals
 from portal.sources.http.response import SourceResponse
 from portal.sources.http.robots import Robots
@@ -31,6 +32,10 @@ from portal.sources.recipes.signing import BadKey
 
 def _never() -> bool:
     return False
+
+
+def _always(_: Sequence[str], _sent: bool) -> bool:
+    return True
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -64,6 +69,9 @@ class RequestSender:
         self._doubted: set[str] = set()  # numbers that were refused, and are asked about once more
         self.samples = Samples(self._secrets.values())
         self.silent = True
+        # Called with the numbers that a request asks about a moment before it is sent, and once more with False when
+        # it turns out that it cost nothing. Returns whether it may be sent.
+        self.note_sent: Callable[[Sequence[str], bool], bool] = _always
 
     def ask(
         self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "", fetching: bool = False
@@ -170,10 +178,15 @@ class RequestSender:
             try:
                 self._pace.wait_for_slot(stop)
                 self._breaker.check()  # last: a thread that it lets through as a probe has to report an outcome
+                asks = before is None and not fetching
+                if asks and not self.note_sent(filled.about, True):
+                    raise RequestInterrupted
                 sent_at = self._refusals.send()
                 try:
                     response = self._client.send(filled, request)
-                except (NoResponse, SourceStopped):
+                except (NoResponse, SourceStopped) as error:
+                    if asks and not getattr(error, "may_have_come", False):
+                        self.note_sent(filled.about, False)
                     self._breaker.failed()
                     raise
             finally:
@@ -196,6 +209,8 @@ class RequestSender:
             self.silent = False
         verdict = verdict_on(response, self.recipe, before)
         response.verdict = verdict
+        if verdict in NOT_CHARGED and before is None and not fetching:
+            self.note_sent(filled.about, False)
         if verdict in REFUSALS and self._secrets.is_outdated(filled):
             self.samples.mask_also(self._secrets.values())
             response.verdict = Verdict.TEMPORARY  # of the secret that was replaced while the request was on its way

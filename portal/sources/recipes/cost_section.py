@@ -20,17 +20,22 @@ def read_cost(table: TomlTable | None) -> Cost | None:
     if table is None:
         return None
     price, price_path = Decimal(0), ""
+    most: Decimal | None = None
     if isinstance(table.raw("price"), str):
         price_path = expression(table, "price", path, None)
+        most = _amount(table, "most") if table.has("most") else None
         if table.has("per"):
             table.wrong("per", "per_for_figure")
     elif table.has("price"):
-        price = _amount(table, "price")
+        price = most = _amount(table, "price")
+        if table.has("most"):
+            table.wrong("most", "most_for_path")
     elif not table.has("balance"):
         table.wrong("price", "missing")
     found = Cost(
         price=price,
         price_path=price_path,
+        most=most or None,
         per=table.one_of("per", ("asked", "found"), "asked"),
         currency=table.text("currency", None if table.has("price") else ""),
         balance=expression(table, "balance", path),

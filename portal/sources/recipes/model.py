@@ -194,6 +194,7 @@ class Cost:
 
     price: Decimal = Decimal(0)
     price_path: str = ""  # JMESPath in the answer, or in one number's item, to what it cost
+    most: Decimal | None = None  # of what the answer says: no lookup costs more; of a figure: the figure
     per: str = "asked"  # of a figure: asked | found
     currency: str = ""  # as ISO 4217 writes it, or "credits"
     balance: str = ""  # JMESPath in the answer to the credit that is left
