@@ -183,7 +183,7 @@ class BudgetedQueue(NumberQueue):
     budget: Budget | None = None
 
     def take(self) -> tuple[str, ...]:
-        if self.budget is None or not self.left:
+        if self.budget is None or not super().left:
             return super().take()
         count = self.budget.ready(self._group)
         if count < 1:
@@ -195,3 +195,7 @@ class BudgetedQueue(NumberQueue):
             self._group = whole
         self.budget.give(taken)
         return taken
+
+    @property
+    def left(self) -> bool:
+        return super().left and not (self.budget is not None and self.budget.capped)

@@ -196,7 +196,7 @@ class _Attempt(AttemptOutcome):
         self.buffer.save()
         if self.buffer.paused or self.buffer.ends or self.conditions.stopped():
             return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
-        if self.budget is not None and self.budget.capped:
+        if self._is_capped():
             return self._end_complete() or self._end_capped()
         if self.gives_way:
             return self._end_complete() or self._end_handed_back(CauseCode.TURN)
@@ -227,9 +227,10 @@ class _Attempt(AttemptOutcome):
         now, lease = self.conditions.clock(), self.conditions.lease_seconds
         return opening.write_piece(self.holding, after_row, piece, now, lease, repeated=repeated)
 
+    def _is_capped(self) -> bool:
+        return self.budget is not None and self.budget.capped
+
     def _interrupted(self) -> bool:
-        if self.budget is not None and self.budget.capped:
-            return True
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
 
     def _budget_at(self, source_name: str, window: int) -> Budget | None:
@@ -246,8 +247,10 @@ class _Attempt(AttemptOutcome):
             self.holding, account, most, self.held, conditions.clock, conditions.lease_seconds, conditions.journal, step
         )
 
-    def _queue(self, numbers: Iterable[str], group: int, tries: int, **more: Callable[[], Iterable[str]]) -> NumberQueue:
-        queue = BudgetedQueue(numbers, group, tries, **more)
+    def _queue(
+        self, numbers: Iterable[str], group: int, tries: int, more: Callable[[], Iterable[str]] | None = None
+    ) -> NumberQueue:
+        queue = BudgetedQueue(numbers, group, tries, more=more)
         queue.budget = self.budget
         return queue
 
@@ -265,7 +268,7 @@ class _Attempt(AttemptOutcome):
     def _take_share(self, source: Source, group: int, *, suspects: bool = False) -> list[str]:
         """Take the next share and use kept answers for it. Returns the numbers that the source has to be asked about;
         none once nothing is left to take, or the attempt is to stop."""
-        while not self._interrupted():
+        while not self._interrupted() and not self._is_capped():
             if len(self.held) and self.turn.should_leave(self.conditions.clock()):
                 self.gives_way = True
                 break
@@ -336,7 +339,7 @@ class _Attempt(AttemptOutcome):
         late: list[str] = []  # went alone and were refused: whose fault it is shows when another one is answered
         if held.suspects_left:
             buffer.save()  # so that what stops the process is looked for among as few numbers as possible
-        while held.suspects_left and not interrupted():
+        while held.suspects_left and not interrupted() and not self._is_capped():
             share = self._take_share(source, group_size, suspects=True)
             self._stream(guarded, self._queue(share, group_size, tries), source, late if len(share) == 1 else None)
             buffer.save()

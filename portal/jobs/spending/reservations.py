@@ -197,7 +197,12 @@ def _in_batches(job_id: int, asked: Mapping[int, int]) -> set[int]:
 
 
 def _answered(job_id: int, attempt: int, asked: Mapping[int, int]) -> set[int]:
-    known = (Number.job_id == job_id, Number.no.in_(asked), Number.outcome != Outcome.WAITING, Number.attempt == attempt)
+    known = (
+        Number.job_id == job_id,
+        Number.no.in_(asked),
+        Number.outcome != Outcome.WAITING,
+        Number.attempt == attempt,
+    )
     return set(db.session.scalars(select(Number.no).where(*known)))
 
 

@@ -228,7 +228,9 @@ _AFTER_CAUSE: dict[Summary, LazyString] = {
         "you do not need to do anything."
     ),
     Summary.SOURCE_PAUSED: _("The lookup will continue automatically once the source is resumed."),
-    Summary.CAP_REACHED: _("The file is paused and will continue automatically once it may spend more; nothing is lost."),
+    Summary.CAP_REACHED: _(
+        "The file is paused and will continue automatically once it may spend more; nothing is lost."
+    ),
     Summary.RETRY_FOR_ADMIN: _(
         "The administrators have been notified. We will try again automatically; you do not need to do anything."
     ),

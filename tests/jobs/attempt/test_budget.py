@@ -1,35 +1,38 @@
 """No cap is exceeded, and what is shown as spent is what the source has counted: whoever is killed when."""
 
+import os
 import random
+import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
 from portal.causes import CauseCode
 from portal.database import db
+from portal.jobs import shares
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.ask_journal import AskJournal
+from portal.jobs.attempt.budget import Budget
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.derived import Summary, summary_sentence
-from portal.jobs.core.job_tables import Number
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.spending_tables import CapScope, Reservation, Spending
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.spending import caps, reservations
-from portal.jobs.sweep import steps
+from portal.jobs.spending.reservations import Account
 from portal.jobs.sweep.capped import lift_caps
-from portal.sources.base import Outcome
-from tests.support.cast import NOW, mobile
+from tests import services
+from tests.sources.http.test_cost import recipe_of
+from tests.support.cast import NOW, hold, mobile
 from tests.support.provider import Answered, Asked, Provider, provider
 from tests.support.recipes import registered
-from tests.sources.http.test_cost import recipe_of
 
 CENT = 10**7
 LOW = Conditions(worker="w", lease_seconds=60, backoff=Backoff(), clock=lambda: NOW)
@@ -116,52 +119,104 @@ class Killed(BaseException):
 def test_killed_at_random_no_cap_is_exceeded_and_what_is_shown_was_counted(
     app, alice, make_job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Kills at both sides of a save and at a question, each followed by what the worker's parent does with its
-    journal. `RUNS` more in `make chaos`."""
+    """Killed before or after any commit; then its worker's parent settles by the journal. `make chaos` has more."""
     luck = random.Random(7)
     journal = AskJournal()
     conditions = replace(LOW, journal=journal)
-    counts = {"saves": 0, "kill_at": 0}
-    real = db.session.commit
+    commits, kill_at = 0, 0
+    commit, end = db.session.commit, Budget.end
 
-    def commit() -> None:
-        counts["saves"] += 1
-        before = luck.random() < 0.5
-        if counts["saves"] == counts["kill_at"] and before:
+    def killing() -> None:
+        nonlocal commits
+        commits += 1
+        if commits >= kill_at and luck.random() < 0.5:
             db.session.rollback()
             raise Killed
-        real()
-        if counts["saves"] == counts["kill_at"]:
+        commit()
+        if commits >= kill_at:
             raise Killed
 
+    monkeypatch.setattr(Budget, "end", lambda self: end(self) if commits < kill_at else None)
     with priced(tmp_path) as server:
-        for run in range(30):
+        for run in range(int(os.environ.get("BUDGET_RUNS", "8"))):
             server.asked.clear()
-            known = spent()
-            job = make_job(alice, numbers(40), source="priced")
-            job.cost_cap = luck.randint(1, 60) * CENT
-            real()
-            for _ in range(20):
-                if job.status in (Status.COMPLETED, Status.FAILED) or job.paused_at:
-                    break
-                counts.update(saves=0, kill_at=luck.randint(1, 14))
-                monkeypatch.setattr(db.session, "commit", commit)
-                try:
+            before = spent()
+            job = make_job(alice, numbers(24), source="priced")
+            job.cost_cap = luck.randint(1, 36) * CENT
+            commit()
+            while job.status not in (Status.COMPLETED, Status.FAILED) and not job.paused_at:
+                commits, kill_at = 0, luck.randint(1, 30)
+                monkeypatch.setattr(db.session, "commit", killing)
+                with suppress(Killed):
                     runner.run(job.id, job.attempt, conditions)
-                except Killed:
-                    pass
-                finally:
-                    monkeypatch.setattr(db.session, "commit", real)
-                    db.session.rollback()
-                if (of := journal.of()) is not None:
-                    reservations.close_dead(*of, journal.marked(), NOW)
-                    journal.end()
+                monkeypatch.setattr(db.session, "commit", commit)
+                db.session.rollback()
+                settle_dead(journal)
                 job = db.session.get_one(ScrapingJob, job.id, populate_existing=True)
                 if job.status == Status.PROCESSING:
                     ScrapingJob.hand_back(job.id, job.attempt, CauseCode.RESTART, NOW)
-                    real()
+                    commit()
             asked = len(server.asked) * CENT
-            assert asked <= job.cost_cap, f"run {run}"
-            assert job.cost + job.cost_unsure == asked, f"run {run}"
             now = spent()
-            assert sum(now) - sum(known) == asked and now[2] == 0
+            assert asked <= job.cost_cap, f"run {run}"
+            assert job.cost + job.cost_unsure == asked == sum(now) - sum(before), f"run {run}"
+            assert now[2] == 0, f"run {run}"
+
+
+def settle_dead(journal: AskJournal) -> None:
+    if (of := journal.of()) is not None:
+        reservations.close_dead(*of, journal.marked(), NOW)
+        journal.end()
+
+
+def test_a_worker_that_is_really_killed_has_spent_what_it_had_sent(app, alice, make_job, tmp_path: Path) -> None:
+    killed = threading.Event()
+
+    def hold_from_the_tenth(asked: Asked) -> Answered:
+        if int(asked.query["n"][-3:]) >= int(mobile(9)[-3:]):
+            killed.wait(30)
+        return answer(asked)
+
+    journal = AskJournal()
+    with priced(tmp_path, say=hold_from_the_tenth) as server:
+        job = make_job(alice, numbers(20), source="priced")
+        job.cost_cap = 19 * CENT
+        db.session.commit()
+        pid = os.fork()
+        if not pid:
+            db.engine.dispose(close=False)
+            runner.run(job.id, 0, replace(LOW, journal=journal))
+            os._exit(1)
+        # Nine are answered, and those in flight have all arrived: what is asked then is known exactly.
+        services.wait_until(lambda: len(server.asked) == 9 + 4 and saved(job) == 9)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        killed.set()
+        settle_dead(journal)
+        job = db.session.get_one(ScrapingJob, job.id, populate_existing=True)
+        assert (job.cost, job.cost_unsure, spent()) == (9 * CENT, 4 * CENT, (9 * CENT, 4 * CENT, 0))
+        ScrapingJob.hand_back(job.id, job.attempt, CauseCode.RESTART, NOW)
+        db.session.commit()
+        assert runner.run(job.id, 1, LOW) == Status.RETRYING and job.paused_at
+        assert len(server.asked) == 19 and job.cost + job.cost_unsure == 19 * CENT
+
+
+def saved(job: ScrapingJob) -> int:
+    db.session.rollback()
+    return db.session.get_one(ScrapingJob, job.id, populate_existing=True).processed_numbers
+
+
+def test_what_a_lost_machine_had_reserved_counts_as_spent_after_a_while(app, alice, make_job, tmp_path: Path) -> None:
+    with priced(tmp_path):
+        job = make_job(alice, numbers(3), source="priced")
+        account = Account(alice.id, "priced", "EUR")
+        ScrapingJob.claim(job.id, 0, NOW, worker="w", lease_seconds=60)
+        holding = hold(job)
+        assert reservations.reserve(holding, account, CENT, 3, NOW, 60)[0] == 3
+        db.session.commit()
+        shares.remove(holding)
+        db.session.commit()
+        assert not list(reservations.close_lost(NOW + timedelta(minutes=9)))
+        assert spent() == (0, 0, 3 * CENT)
+        assert len(list(reservations.close_lost(NOW + timedelta(minutes=11)))) == 1
+        assert spent() == (0, 3 * CENT, 0) and job.cost_unsure == 3 * CENT
