@@ -155,6 +155,7 @@ class _Attempt(AttemptOutcome):
         self.session: LookupSession | None = None
         self.timeout_seconds = 0.0
         self.asks_anew = False  # answers of earlier files do not count
+        self.known_days: float | None = None  # how old these may be; None: as the recipe says
         self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
         self.answers_others = False  # whether it has answered for other numbers since
         self.finds, self.has_found = True, True  # whether the source found something just now, or at any time
@@ -255,10 +256,11 @@ class _Attempt(AttemptOutcome):
         return queue
 
     def _prepare(self, source_name: str) -> None:
-        known = select(ScrapingJob.timeout_minutes, ScrapingJob.repeat_at).where(ScrapingJob.id == self.job_id)
-        minutes, repeat_at = db.session.execute(known).one()
+        known = select(ScrapingJob.timeout_minutes, ScrapingJob.repeat_at, ScrapingJob.known_days)
+        minutes, repeat_at, self.known_days = db.session.execute(known.where(ScrapingJob.id == self.job_id)).one()
         self.timeout_seconds = minutes * 60
-        self.asks_anew = repeat_at is not None  # a file is repeated to see what has changed
+        # A file is repeated to see what has changed.
+        self.asks_anew = repeat_at is not None or self.known_days == 0
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         self.finds = outage.finds_now(source_name, self.conditions.clock())
@@ -305,7 +307,7 @@ class _Attempt(AttemptOutcome):
         return asked
 
     def _known(self, numbers: Sequence[str], _repeated: bool) -> dict[str, Answer]:
-        return self.cache.known(numbers, self.conditions.clock())
+        return self.cache.known(numbers, self.conditions.clock(), self.known_days)
 
     def _look_up(self, source: Source) -> None:
         buffer, interrupted, held = self.buffer, self._interrupted, self.held
