@@ -182,10 +182,12 @@ _TABLE = (
     Cause(
         CauseCode.CAP_REACHED,
         Side.NOBODY,
-        N_("The spending cap is reached."),
-        N_("We will continue automatically once the cap is raised, or when a new month begins if it is a monthly cap."),
-        N_("Ask an administrator to raise the cap, or wait. What is ready is kept."),
-        N_("Raise the cap on the page of spending, or let the files wait for the next month."),
+        N_("The spending limit is reached."),
+        N_(
+            "We will continue automatically once the limit is raised or, with a monthly limit, when a new month begins."
+        ),
+        N_("Ask an administrator to raise the limit, or wait. What is ready is kept."),
+        N_("Raise the limit on the page of spending, or let the files wait for the next month."),
     ),
     Cause(CauseCode.STARTS_LATER, Side.NOBODY, N_("The file starts later."), _CONTINUES, todo=""),
     Cause(

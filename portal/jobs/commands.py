@@ -61,7 +61,7 @@ def start(
     first: int | None = None,
     start_at: datetime | None = None,
     cost_cap: int | None = None,
-    known_days: float | None = None,
+    known_days: int | None = None,
     repeats: tuple[int, datetime] | None = None,
     remembered: bool = True,
     same: Callable[[], int | None] = lambda: None,

@@ -75,6 +75,7 @@ class SourceFacts:
     is_priced: bool = False  # whether a lookup may cost something
     has_balance: bool = False  # whether the source tells what is left of its credit
     currency: str = ""  # empty: the source says nothing of money
+    warn_below: Decimal | None = None  # credit below which the administrators are warned
     countries: frozenset[str] = frozenset()  # which numbers it is asked about; empty: all
     lines: frozenset[str] = frozenset()
     example: Callable[[str], Mapping[str, str]] | None = None  # an answer as it may look for that number; not true

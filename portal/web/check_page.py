@@ -113,7 +113,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
         "fields": {
             **picked.choice.fields(),
             "source": source,
-            **({} if known_days is None else {"known_days": f"{known_days:.0f}"}),
+            **({} if known_days is None else {"known_days": f"{known_days}"}),
         },
         "country_column": _country_column(picked),
         "country_name": country_name(picked.choice.country, str(get_locale())),

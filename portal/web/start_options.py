@@ -25,7 +25,7 @@ class StartOptions:
     first: int | None = None
     at: datetime | None = None
     cost_cap: int | None = None
-    known_days: float | None = None
+    known_days: int | None = None
 
 
 def read_start(fields: Mapping[str, str], now: datetime) -> StartOptions:
@@ -56,10 +56,10 @@ def cost_cap_in(fields: Mapping[str, str]) -> int | None:
         raise StartRefused(gettext("Write the limit as an amount, such as 25.00, or leave it empty.")) from None
 
 
-def known_days_in(fields: Mapping[str, str]) -> float | None:
+def known_days_in(fields: Mapping[str, str]) -> int | None:
     """How old the answer of an earlier file may be, in days; 0: none is taken; None: as the recipe says."""
     text = fields.get("known_days", "").strip()
-    return float(text) if text.isdecimal() and len(text) < 5 else None
+    return int(text) if text.isdecimal() and len(text) < 5 else None
 
 
 def earliest_start(now: datetime) -> str:

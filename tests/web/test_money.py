@@ -14,7 +14,9 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.core.spending_tables import CapScope
 from portal.jobs.models import ScrapingJob
-from portal.jobs.spending import caps
+from portal.jobs.shares import Holding
+from portal.jobs.spending import caps, reservations
+from portal.jobs.spending.reservations import Account
 from portal.sources import answer_cache
 from portal.sources.base import Answer, Outcome
 from tests.sources.http.test_cost import recipe_of
@@ -89,8 +91,26 @@ def test_a_paused_file_says_which_limit_and_how_much_is_spent(
     job.cost, job.cost_unsure, job.cost_cap, job.attempt = 3 * CENT, CENT, 4 * CENT, 1
     db.session.commit()
     page = as_alice.get(f"/jobs/{job.id}").text
-    assert "Cost so far: €0.04" in page and "of which perhaps €0.01" in page and "The spending cap is reached" in page
+    assert "Cost so far: €0.04" in page and "of which perhaps €0.01" in page and "The spending limit is reached" in page
     assert "€0.04 for this file, of which €0.04 are spent" in page
     assert "€0.04" in as_alice.get("/").text
     check = as_alice.get(f"/documents/{job.document_id}?source=priced").text
     assert "This month €0.02 may still be spent" in check
+
+
+def test_admins_see_what_was_spent_and_set_limits(as_ada: FlaskClient, as_alice: FlaskClient, alice, priced) -> None:
+    account, month = Account(alice.id, "priced", "EUR"), reservations.month_of(utcnow())
+    reservations.settle(Holding(0, 0, 0), account, month, released=0, spent=1430 * CENT, unsure=0)
+    db.session.commit()
+    fields = {"for": f"person:{alice.id}", "amount": "25", "currency": "EUR"}
+    assert as_ada.post("/admin/spending/caps", data=fields).status_code == 303
+    page = as_ada.get("/admin/spending").text
+    assert "14.30" in page and "alice@example.com" in page and "€25.00" in page and "€14.30" in page
+    table = as_ada.get("/admin/spending.csv").text
+    assert "alice@example.com" in table and "14.3" in table
+    assert "14.30" in as_alice.get("/figures").text and "priced" in as_alice.get("/figures/spending.csv").text
+    assert as_alice.get("/admin/spending").status_code == 404
+    assert as_ada.post("/admin/spending/caps", data={**fields, "amount": "x"}).status_code == 422
+    assert as_ada.post("/admin/spending/caps", data={**fields, "for": "person:x"}).status_code == 422
+    assert as_ada.post("/admin/spending/caps", data={**fields, "amount": ""}).status_code == 303
+    assert "€25.00" not in as_ada.get("/admin/spending").text

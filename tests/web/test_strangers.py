@@ -31,7 +31,7 @@ OWN = {
     "auth.two_step_set_up", "auth.confirm_two_step", "auth.renew_recovery_codes", "auth.switch_two_step_off",
     "auth.reset", "auth.setup", "auth.sign_in", "documents.example", "help.index", "help.show",
     "navigation.palette", "sample.begin", "documents.index",
-    "documents.upload", "metrics.own", "metrics.own_table", "health.healthz", "health.readyz", "health.outage_banner",
+    "documents.upload", "metrics.own", "metrics.own_spending", "metrics.own_table", "health.healthz", "health.readyz", "health.outage_banner",
     "trash.show", "trash.delete_several", "trash.restore_several", "trash.purge_several", "files.download",
     "several.check", "several.start", "events.follow", "jobs.live_list", "locale.look", "numbers.look_up",
     "numbers.paste", "static",

@@ -155,7 +155,7 @@ class _Attempt(AttemptOutcome):
         self.session: LookupSession | None = None
         self.timeout_seconds = 0.0
         self.asks_anew = False  # answers of earlier files do not count
-        self.known_days: float | None = None  # how old these may be; None: as the recipe says
+        self.known_days: int | None = None  # how old these may be; None: as the recipe says
         self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
         self.answers_others = False  # whether it has answered for other numbers since
         self.finds, self.has_found = True, True  # whether the source found something just now, or at any time

@@ -88,7 +88,7 @@ class JobColumns:
     next_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty on failed/timeout: final
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # how old an answer of an earlier file may be, in days; 0: all are asked again; empty: as the source's recipe says
-    known_days: Mapped[float | None]
+    known_days: Mapped[int | None]
     put_first_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # an admin lets it go before everybody's jobs
 
     # the repeat that its document has, and the time that it was started for; empty: a person started it

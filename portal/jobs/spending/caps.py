@@ -83,5 +83,5 @@ def set_cap(scope: CapScope, whose: str, currency: str, amount: int | None, by: 
         row = {"scope": scope, "whose": whose, "currency": currency, "amount": amount, "set_by": by, "set_at": now}
         key = ("scope", "whose", "currency")
         db.session.execute(upsert(SpendingCap, key, replace=("amount", "set_by", "set_at")).values(row))
-    audit.note(by, "cap_set", str(scope), None, None, now, whose=whose, amount=amount, currency=currency)
+    audit.note(by, "cap_set", "setting", None, None, now, scope=scope, whose=whose, amount=amount, currency=currency)
     db.session.commit()

@@ -15,11 +15,10 @@ Rows of `spending` are locked last, in one order: person, source, portal. Nothin
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 
 from portal.database import changed_rows, db, upsert
 from portal.jobs.core.job_tables import Number, Ticket
@@ -224,7 +223,7 @@ def close_lost(now: datetime) -> Iterator[tuple[int, int, int]]:
                            ScrapingJob.next_retry_at.is_(None)).correlate(Reservation)  # fmt: skip
     tickets = exists().where(Ticket.job_id == Reservation.job_id).correlate(Reservation)
     over = select(*key).where(Reservation.attempt == 0, ended, ~tickets)
-    rows: list[Row[Any]] = [*db.session.execute(lost.limit(500)), *db.session.execute(over.limit(500))]
+    rows = [tuple(row) for query in (lost, over) for row in db.session.execute(query.limit(500))]
     for job_id, attempt, token in rows:
         close(job_id, attempt, token, None, now)
         db.session.commit()

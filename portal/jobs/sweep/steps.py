@@ -41,6 +41,7 @@ from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.opening import remove_left_behind
 from portal.jobs.repeats import run_due
+from portal.jobs.spending.balances import warn
 from portal.jobs.spending.reservations import close_lost
 from portal.jobs.sweep import metrics_backfill, waiting
 from portal.jobs.sweep.capped import lift_caps
@@ -77,6 +78,7 @@ class SweepReport:
     operations: int = 0
     summaries: int = 0
     alerts: int = 0
+    warned: int = 0  # of credit or a cap that is running out
     expired: int = 0
     left_behind: int = 0  # jobs that a killed process had not finished to open
     unstarted: int = 0
@@ -218,6 +220,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "operations": lambda: push_operations(now),
         "summaries": lambda: write_summaries(now),
         "alerts": lambda: watch(now),
+        "warned": lambda: warn(now),
         # With the time by now: otherwise the lease of a notice taken for sending would begin in the past.
         "notified": lambda: send_notices(now + timedelta(seconds=int(monotonic() - began))),
         "forgotten": lambda: delete_expired(now),

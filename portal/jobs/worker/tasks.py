@@ -27,6 +27,7 @@ from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import backoff
 from portal.jobs.quotas import rows_for_document
 from portal.jobs.result import kept
+from portal.jobs.spending import balances
 from portal.jobs.sweep import steps
 from portal.jobs.turns import TURN_SECONDS, Chosen, next_job
 
@@ -69,6 +70,7 @@ def scrape(job_id: int, attempt: int) -> None:
             break
         on_chosen(chosen.job_id, chosen.attempt)
         ended = run(chosen.job_id, chosen.attempt, conditions, join=chosen.join)
+        balances.ask_after(chosen.job_id, utcnow())
         if ended is not None:
             if ended == Status.RETRYING:
                 push_job(chosen.job_id, utcnow())  # another worker may continue at once, unless it must wait

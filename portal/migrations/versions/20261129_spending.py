@@ -54,7 +54,7 @@ def upgrade() -> None:
     op.add_column('scraping_jobs', sa.Column('cost_unsure', sa.BigInteger(), server_default='0', nullable=False))
     op.add_column('scraping_jobs', sa.Column('cost_cap', sa.BigInteger(), nullable=True))
     op.add_column('scraping_jobs', sa.Column('currency', sa.String(length=8), server_default='', nullable=False))
-    op.add_column('scraping_jobs', sa.Column('known_days', sa.Float(), nullable=True))
+    op.add_column('scraping_jobs', sa.Column('known_days', sa.Integer(), nullable=True))
 
 
 def downgrade() -> None:

@@ -12,6 +12,7 @@ from portal.web.admin import (
     overview,
     shelf,
     sources,
+    spending,
     triage,
     users,
 )
@@ -19,5 +20,5 @@ from portal.web.admin.blueprint import blueprint
 
 __all__ = [
     "audit", "blueprint", "bulk", "first_steps", "health", "jobs", "metrics", "notices", "operations", "overview",
-    "shelf", "sources", "triage", "users",
+    "shelf", "sources", "spending", "triage", "users",
 ]  # fmt: skip
