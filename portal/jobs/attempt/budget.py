@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from portal.database import db
 from portal.jobs.attempt.ask_journal import AskJournal
 from portal.jobs.attempt.database_wait import until_back
+from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.save import LookedUp
 from portal.jobs.core.ledger import WaitingNumber
@@ -23,7 +24,9 @@ from portal.jobs.shares import Holding
 from portal.jobs.spending import reservations
 from portal.jobs.spending.caps import caps_of
 from portal.jobs.spending.reservations import Account, month_of
+from portal.sources import facts_of
 from portal.sources.base import Answer
+from portal.sources.money import billionths
 
 T = TypeVar("T")
 
@@ -62,7 +65,14 @@ class Budget:
         self._lock = threading.Lock()
         self._closed = False
 
-    def adopt(self, paid: Iterable[str]) -> None:
+    def serve(self, session: object, paid: Iterable[str]) -> None:
+        """Let the session say what it sends, and take over what is reserved for the numbers that are paid for."""
+        if hasattr(session, "note_sent"):
+            session.note_sent, self.marks_at_once = self.note_sent, False
+        if paid := list(paid):
+            self._adopt(paid)
+
+    def _adopt(self, paid: Iterable[str]) -> None:
         """Take over what is reserved for these numbers, which the source has accepted already."""
         count = until_back(lambda _: self._commit(lambda: reservations.adopt(self.holding, self._clock())))
         for e164 in paid:
@@ -177,10 +187,30 @@ class Budget:
         self._journal.end()
 
 
+def budget_at(
+    source: str,
+    user_id: int,
+    held: HeldShares,
+    clock: Callable[[], datetime],
+    lease_seconds: float,
+    journal: AskJournal | None,
+) -> Budget | None:
+    """The money of a worker's part of an attempt at a source; None: it says nothing of money."""
+    facts = facts_of(source)
+    if not facts.is_priced:
+        return None
+    account = Account(user_id, source, facts.currency)
+    most = None if facts.most is None else billionths(facts.most)
+    step = 2 * facts.concurrency * facts.batch
+    return Budget(held.holding, account, most, held, clock, lease_seconds, journal, step)
+
+
 class BudgetedQueue(NumberQueue):
     """Gives out only numbers for which a question is reserved. Once a cap is reached it gives out none."""
 
-    budget: Budget | None = None
+    def __init__(self, budget: Budget | None, *of_all: Any, **more: Any) -> None:
+        super().__init__(*of_all, **more)
+        self.budget = budget
 
     def take(self) -> tuple[str, ...]:
         if self.budget is None or not super().left:

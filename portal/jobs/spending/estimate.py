@@ -35,7 +35,7 @@ class Estimate:
     to_ask: int
     known: int = 0
     median_days: float = 0.0  # how old the known answers are
-    known_days: int | None = None  # the age that is accepted; None: answers are not kept
+    known_days: float | None = None  # the age that is accepted; None: answers are not kept
     ages: tuple[int, ...] = ()  # that can be chosen
     counted: bool = True  # False: some may be known, it is not counted how many
     cost: int | None = None
