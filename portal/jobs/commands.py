@@ -253,6 +253,13 @@ def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, 
     return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
 
 
+def set_cost_cap(job_id: int, cost_cap: int | None, actor: str, now: datetime) -> ScrapingJob | None:
+    """Change the most that a job may cost. One that is paused at a cap continues; it pauses again at the next one."""
+    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now)
+    lifted = ScrapingJob.lift_cap(job_id, now) if job is not None else None
+    return _commit(job, now, "cost_cap", actor, push=lifted is not None)
+
+
 def note_seen(job_id: int, user_id: int) -> bool:
     """Note that the job's owner has seen it end on an open page: the mail that says so is not sent, if it is not under
     way. A mail about a failure is sent all the same. Returns whether there was one."""

@@ -114,3 +114,19 @@ def test_admins_see_what_was_spent_and_set_limits(as_ada: FlaskClient, as_alice:
     assert as_ada.post("/admin/spending/caps", data={**fields, "for": "person:x"}).status_code == 422
     assert as_ada.post("/admin/spending/caps", data={**fields, "amount": ""}).status_code == 303
     assert "€25.00" not in as_ada.get("/admin/spending").text
+
+
+def test_the_owner_of_a_paused_file_raises_its_limit_and_it_goes_on(
+    as_alice: FlaskClient, as_bob: FlaskClient, alice, make_job, priced: str
+) -> None:
+    job: ScrapingJob = make_job(alice, 5, source="priced")
+    job.status, job.paused_at, job.wait_cause, job.attempt = "retrying", utcnow(), CauseCode.CAP_REACHED, 1
+    job.cost_cap = CENT
+    db.session.commit()
+    assert "Save the limit and go on" in as_alice.get(f"/jobs/{job.id}").text
+    assert as_bob.post(f"/jobs/{job.id}/cost-cap", data={"cost_cap": "9"}).status_code == 404
+    assert as_alice.post(f"/jobs/{job.id}/cost-cap", data={"cost_cap": "x"}).status_code == 422
+    assert as_alice.post(f"/jobs/{job.id}/cost-cap", data={"cost_cap": "0.05"}).status_code == 303
+    db.session.refresh(job)
+    assert (job.cost_cap, job.paused_at, job.wait_cause) == (5 * CENT, None, None)
+    assert "limit is now €0.05" in as_alice.get(f"/jobs/{job.id}").text
