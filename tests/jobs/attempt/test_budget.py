@@ -5,12 +5,14 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import func, select
 
 from portal.causes import CauseCode
@@ -31,6 +33,7 @@ from portal.jobs.sweep.capped import lift_caps
 from tests import services
 from tests.sources.http.test_cost import recipe_of
 from tests.support.cast import NOW, hold, mobile
+from tests.support.databases import ON_BOTH
 from tests.support.provider import Answered, Asked, Provider, provider
 from tests.support.recipes import registered
 
@@ -161,6 +164,35 @@ def test_killed_at_random_no_cap_is_exceeded_and_what_is_shown_was_counted(
             assert asked <= job.cost_cap, f"run {run}"
             assert job.cost + job.cost_unsure == asked == sum(now) - sum(before), f"run {run}"
             assert now[2] == 0, f"run {run}"
+
+
+@ON_BOTH
+def test_many_files_at_once_with_several_workers_each_stay_below_one_cap(
+    app: Flask, alice, bob, make_job, tmp_path: Path
+) -> None:
+    caps.set_cap(CapScope.PORTAL, "", "EUR", 70 * CENT, "ada", NOW)
+    with priced(tmp_path) as server:
+        # Two workers for each of three files; who joins comes once the first has taken a share.
+        job_ids = [make_job(owner, numbers(40), source="priced").id for owner in (alice, bob, alice)]
+        db.session.commit()
+
+        def work(job_id: int, join: bool) -> None:
+            with app.app_context():
+                given = replace(LOW, worker=f"w{job_id}{join}", workers=2)
+                services.wait_until(lambda: not join or len(server.asked) > 3)
+                runner.run(job_id, 0, given, join=join)
+                db.session.remove()
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(work, [*job_ids, *job_ids], [False] * 3 + [True] * 3))
+        db.session.rollback()
+        for _ in range(5):  # what one had reserved and not used is there for the others
+            for job in list(lift_caps(NOW)):
+                runner.run(job.id, job.attempt, LOW)
+        cost = db.session.scalar(select(func.sum(ScrapingJob.cost + ScrapingJob.cost_unsure)))
+        assert len(server.asked) == 70 and cost == 70 * CENT == sum(spent())
+    jobs = [db.session.get_one(ScrapingJob, job_id, populate_existing=True) for job_id in job_ids]
+    assert all(job.status == Status.COMPLETED or job.wait_cause == CauseCode.CAP_REACHED for job in jobs)
 
 
 def settle_dead(journal: AskJournal) -> None:
