@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from portal.database import changed_rows, db, upsert
 from portal.jobs.core.job_tables import Number, Ticket
@@ -219,10 +219,12 @@ def close_lost(now: datetime) -> Iterator[tuple[int, int, int]]:
     key = (Reservation.job_id, Reservation.attempt, Reservation.token)
     held = exists().where(*holder).correlate(Reservation)
     lost = select(*key).where(Reservation.attempt > 0, ~held, Reservation.at < now - UNCLAIMED)
-    ended = exists().where(ScrapingJob.id == Reservation.job_id, ScrapingJob.status.in_(ENDED),
-                           ScrapingJob.next_retry_at.is_(None)).correlate(Reservation)  # fmt: skip
+    goes_on = exists().where(
+        ScrapingJob.id == Reservation.job_id,
+        or_(ScrapingJob.status.not_in(ENDED), ScrapingJob.next_retry_at.is_not(None)),
+    )
     tickets = exists().where(Ticket.job_id == Reservation.job_id).correlate(Reservation)
-    over = select(*key).where(Reservation.attempt == 0, ended, ~tickets)
+    over = select(*key).where(Reservation.attempt == 0, ~goes_on.correlate(Reservation), ~tickets)
     rows = [tuple(row) for query in (lost, over) for row in db.session.execute(query.limit(500))]
     for job_id, attempt, token in rows:
         close(job_id, attempt, token, None, now)
