@@ -13,7 +13,7 @@ from portal.database import db, reading
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
-from portal.jobs import source_trial, turns
+from portal.jobs import draft_samples, source_trial, turns
 from portal.jobs.admin import operation_runner
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.attempt.runner import Conditions, run
@@ -147,6 +147,11 @@ def try_number(token: str) -> None:
     source_trial.run(token)
 
 
+def take_sample(sample_id: int) -> None:
+    """Ask a source whose recipe is being written for one number."""
+    draft_samples.run(sample_id)
+
+
 def sweep() -> None:
     """Run one pass of the sweep."""
     steps.sweep(utcnow())
@@ -158,4 +163,4 @@ def operate(operation_id: int) -> None:
         push_operation(operation_id, utcnow())
 
 
-__all__ = ["STOP", "operate", "prepare_result", "read_document", "scrape", "sweep", "try_number"]
+__all__ = ["STOP", "operate", "prepare_result", "read_document", "scrape", "sweep", "take_sample", "try_number"]

@@ -1,5 +1,5 @@
 """Shows an answer as rows that a person can choose from: the values of JSON and CSV, the elements of XML and of a page,
-the lines of a text, each with where a recipe finds it. Bounded in rows, depth and letters; never runs or loads anything.
+the lines of a text, each with where a recipe finds it. Bounded in rows, depth and letters; runs and loads nothing.
 """
 
 import json
@@ -26,7 +26,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class TreeRow:
-    """One row. `place`: the keys of a field that reads it, such as {"path": "a.b"}; empty for what only holds others."""
+    """One row. `place`: the keys of a field that reads it, as {"path": "a.b"}; empty for what only holds others."""
 
     depth: int
     label: str
@@ -37,7 +37,7 @@ class TreeRow:
 
 @dataclass(frozen=True)
 class AnswerTree:
-    """An answer to choose from. `is_cut`: there is more than is shown; `why`: it cannot be read, as `words` knows it."""
+    """An answer to choose from. `is_cut`: there is more than is shown; `why`: it cannot be read, for `words`."""
 
     format: str
     rows: tuple[TreeRow, ...] = ()
@@ -134,7 +134,12 @@ def _values(content: Any, numbers: tuple[str, ...]) -> Iterator[TreeRow | None]:
         else:
             shown = {"dict": "{}", "list": "[]", "NoneType": "null"}.get(type(value).__name__) or clipped(plain(value))
             yield TreeRow(depth, clipped(label, 60), shown, {"path": path or "@"}, keys)
-        if isinstance(value, list) and value and all(not isinstance(one, dict | list) for one in value[:50]) and len(value) > 1:
+        if (
+            isinstance(value, list)
+            and value
+            and all(not isinstance(one, dict | list) for one in value[:50])
+            and len(value) > 1
+        ):
             whole = ", ".join(plain(one) for one in value[:20])
             yield TreeRow(depth + 1, "[…]", clipped(whole), {"path": path or "@"}, keys)
 
@@ -143,7 +148,9 @@ def _members(
     value: Any, path: str, keys: tuple[str, ...], numbers: tuple[str, ...], depth: int
 ) -> list[tuple[int, str, Any, str, tuple[str, ...]]]:
     if isinstance(value, list):
-        return [(depth, f"[{place}]", one, f"{path}[{place}]", keys) for place, one in enumerate(value[: MOST_ROWS + 1])]
+        return [
+            (depth, f"[{place}]", one, f"{path}[{place}]", keys) for place, one in enumerate(value[: MOST_ROWS + 1])
+        ]
     found = []
     for key in list(value)[: MOST_ROWS + 1]:
         digits = re.sub(r"\D", "", key)
@@ -196,16 +203,23 @@ def _csv(rows: list[Any]) -> AnswerTree:
     if not rows:
         return AnswerTree("csv", why="empty")
     first = rows[0]
-    names = [str(name) for name in first][:60] if isinstance(first, dict) else [str(place) for place in range(len(first))][:60]
+    names = (
+        [str(name) for name in first][:60]
+        if isinstance(first, dict)
+        else [str(place) for place in range(len(first))][:60]
+    )
     shown = []
     for name in names:
         path = step("[0]", name) if isinstance(first, dict) else f"[0][{name}]"
         value = first[name] if isinstance(first, dict) else first[int(name)]
         shown.append(TreeRow(0, clipped(name, 60), clipped(str(value)), {"path": path}, (name,)))
     table = tuple(
-        tuple(clipped(str(one), 60) for one in (row.values() if isinstance(row, dict) else row))[:60] for row in rows[:5]
+        tuple(clipped(str(one), 60) for one in (row.values() if isinstance(row, dict) else row))[:60]
+        for row in rows[:5]
     )
-    return AnswerTree("csv", tuple(shown), len(rows) > 5, columns=tuple(clipped(name, 60) for name in names), table=table)
+    return AnswerTree(
+        "csv", tuple(shown), len(rows) > 5, columns=tuple(clipped(name, 60) for name in names), table=table
+    )
 
 
 def _lines(text: str, *, choosable: bool = False) -> Iterator[TreeRow]:

@@ -22,9 +22,9 @@ NOISE = re.compile(
 # Options by what they mean, those without a value first.
 QUIET = frozenset((
     "-s", "--silent", "-S", "--show-error", "-i", "--include", "-v", "--verbose", "--compressed", "-g", "--globoff",
-    "-#", "--progress-bar", "-f", "--fail", "--fail-with-body", "-N", "--no-buffer", "--http1.1", "--http2", "--http1.0",
-    "--http3", "-O", "--remote-name", "-4", "--ipv4", "-6", "--ipv6", "--tlsv1.2", "--tlsv1.3", "--basic", "-q",
-    "--no-keepalive", "--path-as-is", "--http2-prior-knowledge", "--ssl-reqd", "--tr-encoding", "-J", "-1",
+    "-#", "--progress-bar", "-f", "--fail", "--fail-with-body", "-N", "--no-buffer", "--http1.1", "--http2",
+    "--http1.0", "--http3", "-O", "--remote-name", "-4", "--ipv4", "-6", "--ipv6", "--tlsv1.2", "--tlsv1.3", "--basic",
+    "-q", "--no-keepalive", "--path-as-is", "--http2-prior-knowledge", "--ssl-reqd", "--tr-encoding", "-J", "-1",
 ))  # fmt: skip
 QUIET_WITH_VALUE = frozenset((
     "-o", "--output", "-w", "--write-out", "--retry", "--retry-delay", "--retry-max-time", "-D", "--dump-header", "-c",
@@ -36,9 +36,9 @@ SHORT_WITH_VALUE = "XHdubmoweADcFTxEKQyYzC"
 ENDS = {  # options that a recipe has no words for in this form
     "-F": "upload", "--form": "upload", "--form-string": "upload", "-T": "upload", "--upload-file": "upload",
     "-x": "proxy", "--proxy": "proxy", "--socks5": "proxy", "--digest": "digest", "--ntlm": "digest",
-    "--negotiate": "digest", "--anyauth": "digest", "--aws-sigv4": "signed", "-E": "certificate", "--cert": "certificate",
-    "--key": "certificate", "-K": "config", "--config": "config", "-I": "head", "--head": "head", "-n": "config",
-    "--netrc": "config", "--next": "two_requests",
+    "--negotiate": "digest", "--anyauth": "digest", "--aws-sigv4": "signed", "-E": "certificate",
+    "--cert": "certificate", "--key": "certificate", "-K": "config", "--config": "config", "-I": "head",
+    "--head": "head", "-n": "config", "--netrc": "config", "--next": "two_requests",
 }  # fmt: skip
 
 
@@ -92,8 +92,8 @@ class _Reader:
     """Goes through the words of a command."""
 
     def __init__(self, words: list[str], after: str) -> None:
-        self.words, self.found, self.data, self.get = words, PastedRequest(), [], False
-        self.data: list[str]
+        self.words, self.found, self.get = words, PastedRequest(), False
+        self.data: list[str] = []
         self.addresses: list[str] = []
         if after:
             self.found.left_out.append(("after", after.split("\n")[0][:60]))

@@ -64,7 +64,7 @@ class RecipeDocument:
                 plain_text = "".join(body[: place + 1])
                 try:
                     plain = tomlkit.parse(plain_text)
-                except Exception:  # noqa: BLE001, S112 - the middle of a value
+                except Exception:  # noqa: S112 - the middle of a value
                     continue
                 if last in plain and not any(isinstance(one, Table | AoT) for one in plain.values()):
                     line = place + 1

@@ -19,7 +19,9 @@ from portal.sources.recipes.placeholders import forms_of
 FORMS = {  # how a request can have one number, by the word on the page
     "e164": "{e164}", "digits": "{digits}", "national": "{national}", "00": "00{digits}", "0": "0{national}",
 }  # fmt: skip
-_NAMED = re.compile(r"phone|msisdn|mobile|movil|tel|number|numero|^n$|^to$|^q$|^num$|recipient|subscriber|dest", re.IGNORECASE)
+_NAMED = re.compile(
+    r"phone|msisdn|mobile|movil|tel|number|numero|^n$|^to$|^q$|^num$|recipient|subscriber|dest", re.IGNORECASE
+)
 _CODE_NAMED = re.compile(r"prefix|country_?code|calling|^cc$|prefijo|dial", re.IGNORECASE)
 _TEMPLATE = re.compile(
     r"(?:\{\{?\s*[\w-]*(?:phone|msisdn|number|numero|telefono|mobile|tel)[\w-]*\s*\}\}?|"
@@ -92,7 +94,9 @@ def change_form(text: str, form: str) -> str:
 def _e164(text: str, country: str) -> str:
     compact = re.sub(r"[ ().\-]", "", unquote(text))
     compact = f"+{compact[2:]}" if compact.startswith("00") else compact
-    tries = [(compact, None)] if compact.startswith("+") else [(compact, country), (f"+{compact}", None)]
+    tries: list[tuple[str, str | None]] = (
+        [(compact, None)] if compact.startswith("+") else [(compact, country), (f"+{compact}", None)]
+    )
     tries += [] if compact.startswith("+") else [(compact, region) for region in _REGIONS if region != country]
     for one, region in tries:
         try:
@@ -135,9 +139,17 @@ def _candidates(request: PastedRequest, country: str) -> Iterator[_Candidate]:
 
 def _put(request: PastedRequest, one: _Candidate, form: str) -> PastedRequest:
     """The request with placeholders wherever it has this number, and the country's code that stands apart from it."""
-    literal = {one.text, one.text.replace("+", "%2B"), one.text.replace("+", "%2b"), one.text.replace(" ", "%20"), one.text.replace(" ", "+")}
+    literal = {
+        one.text,
+        one.text.replace("+", "%2B"),
+        one.text.replace("+", "%2b"),
+        one.text.replace(" ", "%20"),
+        one.text.replace(" ", "+"),
+    }
     template = FORMS[form].replace("{", OPEN).replace("}", CLOSE)
-    pattern = re.compile(rf"(?<!\d)(?:{'|'.join(re.escape(text) for text in sorted(literal, key=len, reverse=True))})(?!\d)")
+    pattern = re.compile(
+        rf"(?<!\d)(?:{'|'.join(re.escape(text) for text in sorted(literal, key=len, reverse=True))})(?!\d)"
+    )
 
     def put(text: str) -> str:
         parts = re.split(f"({OPEN}[^{CLOSE}]*{CLOSE})", text)
@@ -146,12 +158,19 @@ def _put(request: PastedRequest, one: _Candidate, form: str) -> PastedRequest:
             code = forms_of(one.e164)["country_code"]
             text = re.sub(
                 rf"([\w-]+)([\"']?\s*[=:]\s*[\"']?(?:\+|%2B)?){code}(?=[\"'&\s,}}]|$)",
-                lambda match: f"{match[1]}{match[2]}{mark('country_code')}" if _CODE_NAMED.search(match[1]) else match[0],
+                lambda match: (
+                    f"{match[1]}{match[2]}{mark('country_code')}" if _CODE_NAMED.search(match[1]) else match[0]
+                ),
                 text,
             )
         return text
 
-    return replace(request, url=put(request.url), body=put(request.body), headers=[(name, put(text)) for name, text in request.headers])
+    return replace(
+        request,
+        url=put(request.url),
+        body=put(request.body),
+        headers=[(name, put(text)) for name, text in request.headers],
+    )
 
 
 def _templates(request: PastedRequest) -> FoundNumber | None:
@@ -182,11 +201,16 @@ def _many(request: PastedRequest, country: str) -> FoundNumber | None:
             return _batch(request, _span_of(request.body, lists), mark("numbers_json"), "numbers_json", numbers, form)
         objects = [one for one in lists if isinstance(one, dict)]
         if len(objects) > 1 and len(objects) == len(lists):
-            texts = [next((str(v) for v in one.values() if isinstance(v, str | int) and _e164(str(v), country)), "") for one in objects]
+            texts = [
+                next((str(v) for v in one.values() if isinstance(v, str | int) and _e164(str(v), country)), "")
+                for one in objects
+            ]
             if all(texts):
                 first, numbers = json.dumps(objects[0]), [_e164(text, country) for text in texts]
                 each = first.replace(texts[0], FORMS[form_of(texts[0], numbers[0])])
-                found = _batch(request, _span_of(request.body, lists), f"[{mark('numbers')}]", "numbers", numbers, "e164")
+                found = _batch(
+                    request, _span_of(request.body, lists), f"[{mark('numbers')}]", "numbers", numbers, "e164"
+                )
                 return replace(found, each=each, form=form_of(texts[0], numbers[0]))
     for text in (request.url, request.body):
         for match in re.finditer(r"(?:\+|%2B)?\d{7,15}(?:(?:,|%2C|;)(?:\+|%2B)?\d{7,15})+", text):
@@ -195,10 +219,20 @@ def _many(request: PastedRequest, country: str) -> FoundNumber | None:
             numbers = [_e164(one, country) for one in texts]
             if all(numbers):
                 made = replace(
-                    request, url=request.url.replace(match[0], mark("numbers")), body=request.body.replace(match[0], mark("numbers"))
+                    request,
+                    url=request.url.replace(match[0], mark("numbers")),
+                    body=request.body.replace(match[0], mark("numbers")),
                 )
                 form = form_of(texts[0], numbers[0])
-                return FoundNumber(made, numbers[0], form, "numbers", "" if form in ("e164", "digits", "national") else FORMS[form], join, tuple(numbers[1:]))
+                return FoundNumber(
+                    made,
+                    numbers[0],
+                    form,
+                    "numbers",
+                    "" if form in ("e164", "digits", "national") else FORMS[form],
+                    join,
+                    tuple(numbers[1:]),
+                )
     return None
 
 

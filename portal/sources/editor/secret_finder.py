@@ -27,12 +27,15 @@ _USER_NAME = re.compile(r"(?:user(?:name)?|login|usuario|account|client[-_]?id|a
 # What documentation has in a key's place.
 _TO_FILL_IN = re.compile(
     r"<[^<>]*(?:key|token|secret|pass|user|sid|clave|auth)[^<>]*>|\{+[A-Za-z_]*(?:key|token|secret|pass|user|sid|auth)[A-Za-z_]*\}+|"
-    r"\[[^\[\]]*(?:key|token|secret|password)[^\[\]]*\]|(?:your|my|tu|mi)[-_ ]?[a-z_-]*(?:key|token|secret|password|sid|user|clave)[a-z_-]*|x{6,}|\*{4,}",
+    r"\[[^\[\]]*(?:key|token|secret|password)[^\[\]]*\]|"
+    r"(?:your|my|tu|mi)[-_ ]?[a-z_-]*(?:key|token|secret|password|sid|user|clave)[a-z_-]*|x{6,}|\*{4,}",
     re.IGNORECASE,
 )
 _LOOKS_LIKE_ONE = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=[^0-9]*[0-9])[A-Za-z0-9_\-+/=.~]{20,}")
 _ENV = re.compile(f"{ENV}(\\w+){END}")
-_PLAIN_WORDS = re.compile(r"(?:application|text)/.*|true|false|null|none|json|xml|[a-z]{2}([-_][A-Z]{2})?", re.IGNORECASE)
+_PLAIN_WORDS = re.compile(
+    r"(?:application|text)/.*|true|false|null|none|json|xml|[a-z]{2}([-_][A-Z]{2})?", re.IGNORECASE
+)
 
 
 def mark(inside: str) -> str:
@@ -42,7 +45,9 @@ def mark(inside: str) -> str:
 
 def finished(text: str) -> str:
     """The text of a recipe: braces of its own are doubled where they would be a placeholder, marks are in braces."""
-    return _MARK.sub(r"{\1}", PLACEHOLDER.sub(lambda match: match[0] if match[0].startswith("{{") else f"{{{match[0]}}}", text))
+    return _MARK.sub(
+        r"{\1}", PLACEHOLDER.sub(lambda match: match[0] if match[0].startswith("{{") else f"{{{match[0]}}}", text)
+    )
 
 
 class SecretFinder:

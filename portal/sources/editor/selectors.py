@@ -1,6 +1,6 @@
-"""Writes where an element of a page or of XML is, as shortly and as stably as it can: by an id, a class, the label beside
-it, or the way to it. Each finds that element first. Nothing is
-evaluated here: an answer that is made to be slow costs one walk over it."""
+"""Writes where an element of a page or of XML is, as shortly and as stably as it can: by an id, a class, the label
+beside it, or the way to it. Each finds that element first. Nothing is evaluated here: an answer that is made to be slow
+costs one walk over it."""
 
 import re
 from collections import Counter
@@ -8,7 +8,9 @@ from typing import Any
 
 from lxml import etree
 
-HIDDEN = frozenset(("script", "style", "noscript", "template", "svg", "iframe", "object", "head", "link", "meta", "nav"))
+HIDDEN = frozenset(
+    ("script", "style", "noscript", "template", "svg", "iframe", "object", "head", "link", "meta", "nav")
+)
 _WORD = re.compile(r"[A-Za-z_][\w-]{0,60}")
 # Names that a program has made, and makes anew.
 _MADE = re.compile(r"\d{3,}|[a-z]+-[0-9a-f]{5,}|^(?:css|sc|jss|ng|_)-?[\w-]*\d", re.IGNORECASE)
@@ -84,7 +86,7 @@ class PageSelectors(_Selectors):
     @staticmethod
     def _field(expression: str, attribute: str) -> dict[str, str]:
         if expression.startswith("/"):
-            return {"xpath": f"{expression}/@{attribute}" if attribute else expression}
+            return {"xpath": f"{expression}/@{attribute}" if attribute else f"normalize-space({expression})"}
         return {"css": f"{expression}::attr({attribute})" if attribute else expression}
 
     def _way(self, element: Any) -> str:
@@ -101,7 +103,7 @@ class PageSelectors(_Selectors):
     def _step(element: Any) -> str:
         parent, tag = element.getparent(), local_name(element)
         before = 0
-        for one in element.itersiblings(element.tag, preceding=True):
+        for _ in element.itersiblings(element.tag, preceding=True):
             before += 1
             if before > MOST_SIBLINGS:
                 break
@@ -116,7 +118,9 @@ class PageSelectors(_Selectors):
         for attribute in ("itemprop", "data-field", "data-testid", "name"):
             if _WORD.fullmatch(value := element.get(attribute) or ""):
                 found.append(f'{tag}[{attribute}="{value}"]')
-        classes = [one for one in (element.get("class") or "")[:500].split() if _WORD.fullmatch(one) and not _MADE.search(one)]
+        classes = [
+            one for one in (element.get("class") or "")[:500].split() if _WORD.fullmatch(one) and not _MADE.search(one)
+        ]
         return found + [f"{tag}.{one}" for one in classes[:8]]
 
     @staticmethod
@@ -153,7 +157,13 @@ class XmlSelectors(_Selectors):
         """The keys of a field that reads the element, or an attribute of it; empty for one too many."""
         if not self._may_try():
             return {}
-        end = f"/@*[local-name()={_literal(local(attribute))}]" if "}" in attribute else f"/@{attribute}" if attribute else ""
+        end = (
+            f"/@*[local-name()={_literal(local(attribute))}]"
+            if "}" in attribute
+            else f"/@{attribute}"
+            if attribute
+            else ""
+        )
         way = ""
         for one in (element, *element.iterancestors()):
             before = 0

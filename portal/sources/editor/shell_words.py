@@ -100,7 +100,7 @@ class _Bash:
 
     def _quoted(self) -> str:
         self.at += 1
-        parts = []
+        parts: list[str] = []
         while self.at < len(self.text):
             rest, letter = self.text[self.at :], self.text[self.at]
             if letter == '"':
