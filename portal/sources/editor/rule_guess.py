@@ -117,11 +117,8 @@ def _success(
     """What all good answers say of themselves, where bad ones come with the same status."""
     good = [one for one in samples if one.meaning == "exists"]
     bad = [one for one in samples if one.meaning != "exists" and one.meaning in WANTED]
-    if (
-        not good
-        or recipe.request.reading.format not in VALUES
-        or not any(200 <= one.response.status < 300 for one in bad)
-    ):
+    with_2xx = [one for one in bad if 200 <= one.response.status < 300]
+    if not good or not with_2xx or recipe.request.reading.format not in VALUES:
         return None
     clear = {number for one in found for number in one.catches} | {one.id for one in bad if by_itself(one, recipe)}
     for condition in sorted(_conditions(contents[good[0].id], digits_of(good[0].number))):

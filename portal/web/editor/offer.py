@@ -42,7 +42,7 @@ def offer(token: str) -> Response:
         return make_response(render(page, "offer", problem=problem), 422)
     name = page.document.value("name")
     if not _place(page):
-        said = gettext("The recipe could not be put into the folder of recipes.")
+        said = gettext("The configuration could not be put into its folder.")
         return make_response(render(page, "offer", problem=said), 500)
     drafts.change(token, page.draft.text, current_user.email, now, source=name, file=page.draft.file or f"{name}.toml")
     drafts.note_offer(current_user.email, name, now)

@@ -34,7 +34,7 @@ def edit(name: str) -> Response:
         token = drafts.create(text, current_user.email, now, source=name, file=found.path.name)
         return to(token, "answers")
     if known.text.strip() != text.strip() and recipe.text == text:
-        flash(gettext("This draft differs from the source as it is now: nobody has offered it yet."), "info")
+        flash(gettext("This draft differs from the source as it is now: it has not been offered yet."), "info")
     return to(known.token, "answers")
 
 
@@ -62,7 +62,7 @@ def go_back(name: str, version_id: int) -> Response:
     try:
         shelf.place_text(found.path.name, version.text, folder, url, current_user.email, now)
     except shelf.NotPlaced:
-        flash(gettext("The recipe could not be put into the folder of recipes."), "bad")
+        flash(gettext("The configuration could not be put into its folder."), "bad")
     else:
         drafts.note_offer(current_user.email, name, now)
         catalogue.ask_again()

@@ -27,13 +27,13 @@ NOT_READ: dict[str, LazyString] = {
     "no_value": _("The option %(what)s has nothing after it."),
     "broken_header": _("A header cannot be read: %(what)s"),
     "file_of_data": _("The data is in a file (%(what)s), which we cannot open. Put what is in it into the command."),
-    "upload": _("The request uploads a file or a form with files (%(what)s). That cannot be done here; the documentation"
-        " says how it is written as text."),
+    "upload": _("The request uploads a file or a form with files (%(what)s). That cannot be done here; the"
+        " documentation says how it is written as text."),
     "proxy": _("The request goes through a proxy (%(what)s). The proxy is a setting of the server: remove it here."),
     "digest": _("This way to sign in (%(what)s) is not supported. Many providers also accept a key or Basic."),
     "signed": _("The request is signed (%(what)s). Write the signature as text: the documentation says how."),
-    "certificate": _("The request uses a client certificate (%(what)s). It goes into the server’s folder “secrets”; remove it"
-        " here and add its name as text."),
+    "certificate": _("The request uses a client certificate (%(what)s). It goes into the server’s folder “secrets”; "
+        "remove it here and add its name as text."),
     "config": _("The option %(what)s reads a file of your machine, which we cannot open."),
     "head": _("The request asks for the headers only (%(what)s), so there would be nothing to read."),
     "method": _("The method %(what)s is not supported: a lookup is a GET or a POST."),
