@@ -131,7 +131,10 @@ def rule_words(rule: Mapping[str, Any]) -> str:
         parts.append(gettext("the answer has the element %(element)s", element=rule["css"]))
     if "text" in rule:
         parts.append(gettext("the answer says “%(text)s”", text=rule["text"]))
-    return gettext(" and ").join(parts)
+    said = parts[0]
+    for part in parts[1:]:
+        said = gettext("%(one)s and %(other)s", one=said, other=part)
+    return said
 
 
 def why_words(why: str) -> str:
