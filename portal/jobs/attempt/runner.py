@@ -163,7 +163,7 @@ class _Attempt(AttemptOutcome):
         if (stopped_by := self._open_ledger()) is not None:
             waits = self._after(FILE_AWAY_SECONDS) if stopped_by == CauseCode.FILE_AWAY else None
             return self._end_handed_back(stopped_by, waits)
-        until_back(lambda _: self._prepare(source_name))
+        until_back(lambda _: self._prepare(source_name, source.data_version))
         self.cache = CachePolicy.of(source_name)
         pace = source.seconds_for(1000) / 1000
         self.held = HeldShares(self.holding, self.conditions.lease_seconds, pace, self.conditions.workers)
@@ -221,9 +221,10 @@ class _Attempt(AttemptOutcome):
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
 
-    def _prepare(self, source_name: str) -> None:
-        known = select(ScrapingJob.timeout_minutes, ScrapingJob.repeat_at).where(ScrapingJob.id == self.job_id)
-        minutes, repeat_at = db.session.execute(known).one()
+    def _prepare(self, source_name: str, version: str) -> None:
+        known = select(ScrapingJob.timeout_minutes, ScrapingJob.repeat_at, ScrapingJob.source_versions)
+        minutes, repeat_at, versions = db.session.execute(known.where(ScrapingJob.id == self.job_id)).one()
+        source_version.note(self.job_id, self.attempt, versions, version)
         self.timeout_seconds = minutes * 60
         self.asks_anew = repeat_at is not None  # a file is repeated to see what has changed
         self.blocked = outage.blocked_before(self.job_id)

@@ -50,9 +50,11 @@ def upgrade() -> None:
         sa.Column('author', sa.String(255), nullable=False),
     )
     op.create_index('ix_recipe_versions_file', 'recipe_versions', ['file'])
+    op.add_column('scraping_jobs', sa.Column('source_versions', sa.String(200), server_default='', nullable=False))
 
 
 def downgrade() -> None:
+    op.drop_column('scraping_jobs', 'source_versions')
     op.drop_table('recipe_versions')
     op.drop_table('draft_samples')
     op.drop_table('source_drafts')

@@ -1,7 +1,7 @@
 """What the editor's pages show of a draft: its recipe, its answers, what each field reads in each of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -138,6 +138,11 @@ class DraftPage:
         if read is None or wanted is None:
             return False
         return read.verdict == wanted[1] or (read.verdict == "unsure" and wanted[0] == "rejected")
+
+    def labels(self, names: Iterable[str], language: str) -> list[str]:
+        """What fields are called on the page."""
+        known = {rule.name: rule.label for rule in self.recipe.fields} if self.recipe else {}
+        return [known.get(name, {}).get(language) or name for name in names]
 
     @property
     def all_right(self) -> bool:

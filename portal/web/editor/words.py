@@ -7,7 +7,7 @@ from flask_babel import LazyString, gettext
 from flask_babel import lazy_gettext as _
 
 from portal.jobs.words.causes import reason_words
-from portal.sources.words import sample_words
+from portal.sources.words import YES_NO, sample_words
 
 # Why a pasted text is no request.
 NOT_READ: dict[str, LazyString] = {
@@ -135,6 +135,11 @@ def rule_words(rule: Mapping[str, Any]) -> str:
     for part in parts[1:]:
         said = gettext("%(one)s and %(other)s", one=said, other=part)
     return said
+
+
+def value_words(kind: str | None, value: str) -> str:
+    """A value as people read it."""
+    return str(YES_NO.get(value, value)) if kind == "bool" else value
 
 
 def why_words(why: str) -> str:
