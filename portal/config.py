@@ -1,247 +1,105 @@
 """The settings: read once at start from the environment and `.env`, converted and checked; an error names the variable.
 
-It must not know Flask. `SETTINGS` is the complete list; a test compares the README's table with it.
+It must not know Flask. `SETTINGS` is the complete list; a test compares the README's table with it. `setting_types`
+reads the text of each.
 """
 
 import hashlib
-import ipaddress
 import os
-import re
 import secrets
-import socket
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 
+from portal import setting_types as types
+from portal.setting_types import SHORTEST_KEY, Setting, SettingError
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ("es", "en")  # the languages of the portal
-SHORTEST_KEY = 32  # characters
 MAX_RETRIES = 100
 MAX_TIMEOUT_MINUTES = 10_080  # a week
 
 
-class SettingError(Exception):
-    """An invalid setting. The message names the variable and says what it must be."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One variable: its name, default text, function that converts a text, and a description of its values."""
-
-    name: str
-    default: str
-    read: Callable[[str], Any]
-    takes: str
-    secret: bool = False  # an error message must not repeat its value
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = int(text)
-        if not low <= value <= high:
-            raise ValueError
-        return value
-
-    return read
-
-
-def _days_of_history(text: str) -> int:
-    days = int(text)
-    return days and _whole(30, 36_500)(text)  # a shorter history would forget who was already notified of what
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise ValueError
-        return value
-
-    return read
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError
-        return text
-
-    return read
-
-
-def _yes_no(text: str) -> bool:
-    return {"1": True, "true": True, "yes": True, "": False, "0": False, "false": False, "no": False}[text.lower()]
-
-
-def _prefix(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{0,20}", text):
-        raise ValueError
-    return text
-
-
-def _machine(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]{0,80}", text):
-        raise ValueError
-    return text or socket.gethostname()[:80]
-
-
-def _key(text: str) -> str:
-    if text and len(text) < SHORTEST_KEY:
-        raise ValueError
-    return text
-
-
-def _keys(text: str) -> list[str]:
-    return [_key(part) for part in text.replace(",", " ").split()]
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, OSError) as error:
-        raise ValueError from error
-    return text
-
-
-def _sender(text: str) -> str:
-    """Accept a name with an address, or only an address."""
-    name, at, host = parseaddr(text)[1].rpartition("@")
-    if not (name and at and host) or not text.isprintable():
-        raise ValueError
-    return text
-
-
-def _country(text: str) -> str:
-    if len(text) != 2 or not text.isalpha():
-        raise ValueError
-    return text.upper()
-
-
-def _database(text: str) -> str:
-    if text and not text.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-        raise ValueError
-    return text.replace("postgresql://", "postgresql+psycopg://", 1) if text.startswith("postgresql://") else text
-
-
-def _storage(text: str) -> str:
-    """Accept s3://bucket/prefix and a folder that begins with /."""
-    if text and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/?#\s]+)*/?|/\S.*", text):
-        raise ValueError
-    return text if text == "/" else text.rstrip("/")
-
-
-def _networks(text: str) -> tuple[str, ...]:
-    return tuple(str(ipaddress.ip_network(part)) for part in text.replace(",", " ").split())
-
-
-def _ports(text: str) -> tuple[int, ...]:
-    return tuple(_whole(1, 65535)(part) for part in text.replace(",", " ").split())
-
-
-def _proxy(text: str) -> str:
-    parts = urlsplit(text)
-    if text and not (parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")):
-        raise ValueError
-    return text
-
-
-def _chat_addresses(text: str) -> tuple[str, ...]:
-    """Split Apprise addresses at commas, spaces or line breaks; an address may itself contain commas."""
-    parts = [part.strip(" ,\t\r\n") for part in re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)", text)]
-    addresses = tuple(part for part in parts if part)
-    if not all(re.fullmatch(r"[A-Za-z][A-Za-z0-9]*://\S+", address) for address in addresses):
-        raise ValueError
-    return addresses
-
-
-def _address(*schemes: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text and not text.startswith(schemes):
-            raise ValueError
-        return text.rstrip("/")
-
-    return read
-
-
 SETTINGS = (
-    Setting("PORTAL_PORT", "8000", _whole(1, 65535), "a port from 1 to 65535"),
+    Setting("PORTAL_PORT", "8000", types.whole(1, 65535), "a port from 1 to 65535"),
     Setting("PORTAL_HOST", "127.0.0.1", str, "the address to listen on"),
     Setting("PORTAL_DATA_DIR", "var", str, "a folder"),
-    Setting("PORTAL_ROLE", "all", _one_of("all", "web", "worker"), "all, web or worker"),
-    Setting("PORTAL_MACHINE", "", _machine, "up to 80 letters, digits, dots, - or _"),
-    Setting("PORTAL_INTAKE_WORKERS", "1", _whole(1, 64), "a whole number from 1 to 64"),
-    Setting("PORTAL_WORKERS", "3", _whole(1, 64), "a whole number from 1 to 64"),
-    Setting("PORTAL_WORKERS_PER_PERSON", "0", _whole(0, 64), "a whole number from 0 to 64; 0: all but one"),
-    Setting("LIVE", "stream", _one_of("stream", "poll"), "stream or poll"),
-    Setting("PUBLIC_URL", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
-    Setting("SECRET_KEY", "", _key, f"a random text of at least {SHORTEST_KEY} characters", secret=True),
+    Setting("PORTAL_ROLE", "all", types.one_of("all", "web", "worker"), "all, web or worker"),
+    Setting("PORTAL_MACHINE", "", types.machine, "up to 80 letters, digits, dots, - or _"),
+    Setting("PORTAL_INTAKE_WORKERS", "1", types.whole(1, 64), "a whole number from 1 to 64"),
+    Setting("PORTAL_WORKERS", "3", types.whole(1, 64), "a whole number from 1 to 64"),
+    Setting("PORTAL_WORKERS_PER_PERSON", "0", types.whole(0, 64), "a whole number from 0 to 64; 0: all but one"),
+    Setting("LIVE", "stream", types.one_of("stream", "poll"), "stream or poll"),
+    Setting("PUBLIC_URL", "", types.address("http://", "https://"), "an address that starts with http:// or https://"),
+    Setting("SECRET_KEY", "", types.key, f"a random text of at least {SHORTEST_KEY} characters", secret=True),
     Setting(
         "SECRET_KEY_FALLBACKS",
         "",
-        _keys,
+        types.keys,
         f"earlier keys of at least {SHORTEST_KEY} characters, separated by commas",
         True,
     ),
-    Setting("DATABASE_URL", "", _database, "an address that starts with postgresql:// or sqlite:///", secret=True),
+    Setting("DATABASE_URL", "", types.database, "an address that starts with postgresql:// or sqlite:///", secret=True),
     Setting(
-        "REDIS_URL", "", _address("redis://", "rediss://", "unix://"), "an address that starts with redis://", True
+        "REDIS_URL", "", types.address("redis://", "rediss://", "unix://"), "an address that starts with redis://", True
     ),
-    Setting("STORAGE_URL", "", _storage, "a folder that begins with /, or s3://bucket/prefix"),
-    Setting("STORAGE_ENDPOINT", "", _address("http://", "https://"), "an address that starts with http:// or https://"),
+    Setting("STORAGE_URL", "", types.storage, "a folder that begins with /, or s3://bucket/prefix"),
+    Setting(
+        "STORAGE_ENDPOINT", "", types.address("http://", "https://"), "an address that starts with http:// or https://"
+    ),
     Setting("STORAGE_REGION", "", str, "the name of a region"),
     Setting("STORAGE_ACCESS_KEY", "", str, "an access key", secret=True),
     Setting("STORAGE_SECRET_KEY", "", str, "a secret key", secret=True),
     Setting(
         "STORAGE_ENCRYPTION",
         "",
-        _one_of("", "AES256", "aws:kms", "aws:kms:dsse"),
+        types.one_of("", "AES256", "aws:kms", "aws:kms:dsse"),
         "AES256, aws:kms or aws:kms:dsse",
     ),
     Setting("STORAGE_KMS_KEY", "", str, "the id of a key of KMS"),
-    Setting("STORAGE_CACHE_MB", "2048", _whole(10, 1_000_000), "megabytes from 10 to 1000000"),
-    Setting("REDIS_PREFIX", "", _prefix, "up to 20 letters, digits, - or _"),
+    Setting("STORAGE_CACHE_MB", "2048", types.whole(10, 1_000_000), "megabytes from 10 to 1000000"),
+    Setting("REDIS_PREFIX", "", types.prefix, "up to 20 letters, digits, - or _"),
     Setting(
-        "SCRAPING_TIMEOUT_MINUTES", "30", _whole(1, MAX_TIMEOUT_MINUTES), f"minutes from 1 to {MAX_TIMEOUT_MINUTES}"
+        "SCRAPING_TIMEOUT_MINUTES",
+        "30",
+        types.whole(1, MAX_TIMEOUT_MINUTES),
+        f"minutes from 1 to {MAX_TIMEOUT_MINUTES}",
     ),
-    Setting("SCRAPING_MAX_RETRIES", "3", _whole(0, MAX_RETRIES), f"a whole number from 0 to {MAX_RETRIES}"),
-    Setting("SCRAPING_CHECK_INTERVAL", "1", _number(0.01, 1440), "minutes from 0.01 to 1440"),
-    Setting("SCRAPING_LEASE_SECONDS", "60", _whole(1, 3600), "seconds from 1 to 3600"),
-    Setting("SCRAPING_RETRY_SECONDS", "120", _whole(0, 86400), "seconds from 0 to 86400"),
-    Setting("SCRAPING_WAIT_HOURS", "24", _number(0.1, 8760), "hours from 0.1 to 8760"),
+    Setting("SCRAPING_MAX_RETRIES", "3", types.whole(0, MAX_RETRIES), f"a whole number from 0 to {MAX_RETRIES}"),
+    Setting("SCRAPING_CHECK_INTERVAL", "1", types.number(0.01, 1440), "minutes from 0.01 to 1440"),
+    Setting("SCRAPING_LEASE_SECONDS", "60", types.whole(1, 3600), "seconds from 1 to 3600"),
+    Setting("SCRAPING_RETRY_SECONDS", "120", types.whole(0, 86400), "seconds from 0 to 86400"),
+    Setting("SCRAPING_WAIT_HOURS", "24", types.number(0.1, 8760), "hours from 0.1 to 8760"),
     Setting("SOURCES_DIR", "", str, "a folder"),
     Setting("DEFAULT_SOURCE", "offline", str, "the name of a source"),
-    Setting("SOURCES_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, separated by commas"),
-    Setting("SOURCES_PORTS", "", _ports, "ports separated by commas"),
-    Setting("SOURCES_PROXY", "", _proxy, "an address such as http://proxy.example:3128"),
-    Setting("MAX_ROWS", "5000", _whole(1, 1_000_000), "a whole number from 1 to 1000000"),
-    Setting("MAX_UPLOAD_MB", "20", _whole(1, 500), "megabytes from 1 to 500"),
-    Setting("RETENTION_DAYS", "0", _whole(0, 36_500), "days from 0 (keep) to 36500"),
-    Setting("HISTORY_DAYS", "365", _days_of_history, "0 (keep) or days from 30 to 36500"),
-    Setting("DEFAULT_COUNTRY", "ES", _country, "a country's two letters, such as ES"),
-    Setting("DEFAULT_LOCALE", "es", _one_of(*LOCALES), " or ".join(LOCALES)),
-    Setting("DEFAULT_TIME_ZONE", "Europe/Madrid", _zone, "a time zone's name, such as Europe/Madrid"),
+    Setting("SOURCES_ALLOW_PRIVATE", "", types.networks, "networks such as 10.1.2.0/24, separated by commas"),
+    Setting("SOURCES_PORTS", "", types.ports, "ports separated by commas"),
+    Setting("SOURCES_PROXY", "", types.proxy, "an address such as http://proxy.example:3128"),
+    Setting("MAX_ROWS", "5000", types.whole(1, 1_000_000), "a whole number from 1 to 1000000"),
+    Setting("MAX_UPLOAD_MB", "20", types.whole(1, 500), "megabytes from 1 to 500"),
+    Setting("RETENTION_DAYS", "0", types.whole(0, 36_500), "days from 0 (keep) to 36500"),
+    Setting("HISTORY_DAYS", "365", types.days_of_history, "0 (keep) or days from 30 to 36500"),
+    Setting("DEFAULT_COUNTRY", "ES", types.country, "a country's two letters, such as ES"),
+    Setting("DEFAULT_LOCALE", "es", types.one_of(*LOCALES), " or ".join(LOCALES)),
+    Setting("DEFAULT_TIME_ZONE", "Europe/Madrid", types.zone, "a time zone's name, such as Europe/Madrid"),
     Setting("MAIL_SERVER", "", str, "a host name"),
-    Setting("MAIL_PORT", "25", _whole(1, 65535), "a port from 1 to 65535"),
+    Setting("MAIL_PORT", "25", types.whole(1, 65535), "a port from 1 to 65535"),
     Setting("MAIL_USERNAME", "", str, "a user name"),
     Setting("MAIL_PASSWORD", "", str, "a password"),
-    Setting("MAIL_USE_TLS", "", _yes_no, "1 or 0"),
-    Setting("MAIL_USE_SSL", "", _yes_no, "1 or 0"),
-    Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", _sender, "an address to send from"),
+    Setting("MAIL_USE_TLS", "", types.yes_no, "1 or 0"),
+    Setting("MAIL_USE_SSL", "", types.yes_no, "1 or 0"),
+    Setting("MAIL_DEFAULT_SENDER", "Masterfilter <masterfilter@localhost>", types.sender, "an address to send from"),
     Setting("MAIL_CA_FILE", "", str, "a file with certificates"),
     Setting(
-        "NOTIFY_URLS", "", _chat_addresses, "Apprise addresses such as slack://…, separated by commas", secret=True
+        "NOTIFY_URLS", "", types.chat_addresses, "Apprise addresses such as slack://…, separated by commas", secret=True
     ),
-    Setting("WEBHOOKS_ALLOW_PRIVATE", "", _networks, "networks such as 10.1.2.0/24, separated by commas"),
-    Setting("TRUSTED_PROXIES", "0", _whole(0, 5), "the number of proxies in front, from 0 to 5"),
-    Setting("LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
+    Setting("WEBHOOKS_ALLOW_PRIVATE", "", types.networks, "networks such as 10.1.2.0/24, separated by commas"),
+    Setting("TRUSTED_PROXIES", "0", types.whole(0, 5), "the number of proxies in front, from 0 to 5"),
+    Setting("LOG_LEVEL", "INFO", types.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "DEBUG, INFO, WARNING or ERROR"),
 )
 
 

@@ -332,6 +332,13 @@ def reading() -> Iterator[Session]:
         yield session
 
 
+def begin_reading() -> None:
+    """Begin the session's transaction as one that only reads. For what takes long or ends none of its own: on SQLite a
+    usual one keeps every other writer waiting from its first statement. It does nothing inside a transaction."""
+    if db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
+        db.session.connection(execution_options=READ_ONLY)
+
+
 @contextmanager
 def writing() -> Iterator[Session]:
     """Open a session that commits at its end. The objects it made stay usable afterwards, detached."""

@@ -4,7 +4,7 @@ A correction waits beside its cell until it is looked up (`commands.correct`), a
 kept with the document, by `documents.corrections`: the next job of the same file begins with it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -26,20 +26,22 @@ from portal.jobs.models import ScrapingJob
 from portal.phone import Reason, parse
 from portal.sources.base import Outcome
 
-MOST_READ = 5000  # cells that one page looks through for what they may mean
+MOST_READ = 5000  # cells that are looked through for what they may mean
 ROWS_SHOWN = 100  # of each reason
+ROWS_KEPT = 150  # of each reason, with the result: some of them may be corrected before the page is looked at again
 OFFERS_SHOWN = 3
 
 
 @dataclass
 class FixGroup:
     """The cells that have no answer for the same reason. `rows` are the first ones: row, text, reason, the numbers that
-    it may mean, and column."""
+    it may mean, and column. `offers` of all cells have one clear offer; `offered` are the first of them, or all."""
 
     reason: str
     cells: int = 0
     rows: list[tuple[int, str, str, tuple[str, ...], int]] = field(default_factory=list)
-    offered: dict[Cell, tuple[str, str]] = field(default_factory=dict)  # of those with one clear offer: text, numbers
+    offers: int = 0
+    offered: dict[Cell, tuple[str, str]] = field(default_factory=dict)  # text, numbers
 
     @property
     def first(self) -> list[tuple[str, str]]:
@@ -67,13 +69,94 @@ def may_be_corrected(job: ScrapingJob) -> bool:
     return not is_unfinished(job)
 
 
-def fixes_of(job: ScrapingJob, places: Sequence[tuple[int, int, int]] | None = None) -> Fixes | None:
-    """Return what can be corrected in the job; None when there is nothing, or it is not at its end. `places` are the
-    cells that need it, each a row, a column and a place, where they are known: otherwise all cells are read."""
+Places = Sequence[tuple[int, int, int]]
+"""Cells, each a row, a column and a place."""
+
+
+def fixes_of(
+    job: ScrapingJob, kept: list[dict[str, Any]] | None = None, places: Callable[[], Places] | None = None
+) -> Fixes | None:
+    """Return what can be corrected in the job; None when there is nothing, or it is not at its end. `kept` is what
+    `to_keep` returned for the same answers. Without it, or when most of it is corrected, the cells are read: those
+    that `places` returns, or all."""
     if not may_be_corrected(job) or not job.failed_count + job.invalid_count + job.rejected_count:
         return None
     written = _written(job)
+    groups = _left(job, kept, written) if kept is not None else None
+    if groups is None:
+        there = {(one.row_no, one.column) for one in written}
+        groups = _groups(job, places() if places is not None else None, there)
+    if not groups and not written:
+        return None
+    to_ask = numbers_to_look_up(job, {(one.row_no, one.column): one.corrected for one in written})
+    return Fixes(sorted(groups, key=lambda group: -group.cells), written, to_ask)
+
+
+def written_in(job: ScrapingJob) -> list[CorrectedCell]:
+    """Return what is written beside the cells of an ended job and not looked up yet."""
+    return _written(job) if may_be_corrected(job) else []
+
+
+def to_keep(job: ScrapingJob, counts: Mapping[str, int], places: Places) -> list[dict[str, Any]]:
+    """Return the cells of an ended job that can be corrected as its result keeps them, so that no page has to read them
+    all: for each reason the count, from `counts`, and the first rows with what they may mean. `places` are the first
+    cells, in the file's order."""
+    return [
+        {
+            "reason": group.reason, "cells": counts[group.reason], "offers": group.offers,
+            "rows": group.rows[:ROWS_KEPT],
+            "offered": [[*cell, *offer] for cell, offer in list(group.offered.items())[:ROWS_KEPT]],
+        }
+        for group in _groups(job, places, set(), ROWS_KEPT)
+    ]  # fmt: skip
+
+
+def _left(
+    job: ScrapingJob, kept: Iterable[Mapping[str, Any]], written: Collection[CorrectedCell]
+) -> list[FixGroup] | None:
+    """The kept groups without the cells beside which something is written. None: too few rows of one are left."""
+    groups = {
+        one["reason"]: FixGroup(
+            one["reason"], one["cells"],
+            [(row_no, text, reason, tuple(offered), column) for row_no, text, reason, offered, column in one["rows"]],
+            one["offers"],
+            {(row_no, column): (text, numbers) for row_no, column, text, numbers in one["offered"]},
+        )
+        for one in kept
+    }  # fmt: skip
     there = {(one.row_no, one.column) for one in written}
+    countries = countries_of(job, {row_no for row_no, _ in there}) if there else {}
+    for cell, (text, reason) in _reasons_of(job, there).items():
+        if (group := groups.get(reason)) is None:
+            return None
+        group.cells -= 1
+        if group.offers:
+            group.offers -= bool(_clear_offer(text, reason, countries.get(cell[0]) or job.country))
+    for group in groups.values():
+        group.rows = [row for row in group.rows if (row[0], row[4]) not in there][:ROWS_SHOWN]
+        group.offered = {cell: offer for cell, offer in group.offered.items() if cell not in there}
+        if len(group.rows) < min(group.cells, ROWS_SHOWN) or len(group.offered) < min(group.offers, OFFERS_SHOWN):
+            return None
+    return [group for group in groups.values() if group.cells > 0]
+
+
+def _reasons_of(job: ScrapingJob, cells: Collection[Cell]) -> dict[Cell, tuple[str, str]]:
+    """The text and the reason of cells that can be corrected."""
+    if not cells:
+        return {}
+    places = [(row_no, column, 1) for row_no, column in cells]
+    found = (
+        (one.row_no, one.column, one.text, one.reason or "") for one in reversed(_read(job, places, len(cells) * 99))
+    )
+    return {(row_no, column): (text, reason) for row_no, column, text, reason in found if (row_no, column) in cells}
+
+
+def _clear_offer(text: str, reason: str, country: str) -> tuple[str, ...]:
+    return accepted_offer(Reason(reason), _offered(text, reason, country)) if reason in tuple(Reason) else ()
+
+
+def _groups(job: ScrapingJob, places: Places | None, there: set[Cell], most: int = ROWS_SHOWN) -> list[FixGroup]:
+    """The cells that can be corrected, by reason: those at `places`, or all, without those that are `there`."""
     groups: dict[str, FixGroup] = {}
     seen = set(there)
     found = db.session.execute(_to_fix(job)).all() if places is None else _read(job, places)
@@ -85,15 +168,13 @@ def fixes_of(job: ScrapingJob, places: Sequence[tuple[int, int, int]] | None = N
         group = groups.setdefault(one.reason or "", FixGroup(one.reason or ""))
         country = countries.get(one.row_no) or job.country
         offered = _offered(one.text, one.reason, country) if one.e164 is None else ()
-        if len(group.rows) < ROWS_SHOWN:
+        if len(group.rows) < most:
             group.rows.append((one.row_no, one.text, one.reason or "", offered, one.column))
         if one.reason in tuple(Reason) and (numbers := accepted_offer(Reason(one.reason), offered)):
             group.offered[cell] = (one.text, BETWEEN.join(numbers))
+            group.offers += 1
         group.cells += 1
-    if not groups and not written:
-        return None
-    to_ask = numbers_to_look_up(job, {(one.row_no, one.column): one.corrected for one in written})
-    return Fixes(sorted(groups.values(), key=lambda group: -group.cells), written, to_ask)
+    return list(groups.values())
 
 
 def _to_fix(job: ScrapingJob) -> Any:
@@ -106,14 +187,14 @@ def _to_fix(job: ScrapingJob) -> Any:
     return select(*columns).where(*bad, not_blank).order_by(*order).limit(MOST_READ)
 
 
-def _read(job: ScrapingJob, places: Sequence[tuple[int, int, int]]) -> list[Any]:
+def _read(job: ScrapingJob, places: Places, most: int = MOST_READ) -> list[Any]:
     """The same of these cells alone."""
     row_nos = sorted({row_no for row_no, _, _ in places})
     found: list[Any] = []
     for first in range(0, len(row_nos), 500):
         some = _to_fix(job).where(CellAnswer.row_no.in_(row_nos[first : first + 500]))
         found += db.session.execute(some).all()
-    return sorted(found, key=lambda one: (one.e164 is not None, one.row_no, one.column))[:MOST_READ]
+    return sorted(found, key=lambda one: (one.e164 is not None, one.row_no, one.column))[:most]
 
 
 def _offered(text: str, reason: str | None, country: str) -> tuple[str, ...]:

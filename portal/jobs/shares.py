@@ -9,7 +9,7 @@ Every transaction takes its locks in one order: the holder's row, its numbers, t
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -41,6 +41,11 @@ class Holding:
     token: int
 
     @property
+    def is_first(self) -> bool:
+        """Whether nobody has worked on the job before."""
+        return self.attempt == 1 and self.token == 1
+
+    @property
     def fence(self) -> tuple[ColumnElement[bool], ...]:
         """Conditions that hold only while this very worker has its part of the attempt. Every write carries them,
         beside those of the attempt (`ScrapingJob.held_by`)."""
@@ -59,11 +64,13 @@ class Holding:
 
 @dataclass(frozen=True)
 class Taken:
-    """A share that was taken, and its numbers in the file's order. `more`: others are left that nobody has had."""
+    """A share that was taken, and its numbers in the file's order. `more`: others are left that nobody has had. `last`:
+    nobody else has a number of the job, and none is left."""
 
     first_no: int
     numbers: dict[str, WaitingNumber]
     more: bool = False
+    last: bool = False
 
 
 SUSPECTS_LEFT = Taken(0, {})  # nothing but suspects is left, which a worker takes with nothing else in hand
@@ -71,7 +78,7 @@ SUSPECTS_LEFT = Taken(0, {})  # nothing but suspects is left, which a worker tak
 
 def hold(job: ScrapingJob, worker: str, now: datetime, lease_seconds: float) -> Holding:
     """Become the first holder of an attempt that has just been claimed, in the same transaction."""
-    return _enter(job.id, job.attempt, 1, worker, now, lease_seconds)
+    return _enter(job.id, job.attempt, 1, worker, now, lease_seconds)  # `claim` has written the token
 
 
 def join(
@@ -85,11 +92,12 @@ def join(
     ).one_or_none()
     if found is None or (most is not None and count_holders(job_id, attempt) >= most):
         return None
-    return _enter(job_id, attempt, found.last_token + 1, worker, now, lease_seconds)
+    token = found.last_token + 1
+    changed_rows(update(ScrapingJob).where(*job).values(last_token=token))
+    return _enter(job_id, attempt, token, worker, now, lease_seconds)
 
 
 def _enter(job_id: int, attempt: int, token: int, worker: str, now: datetime, lease_seconds: float) -> Holding:
-    changed_rows(update(ScrapingJob).where(*ScrapingJob.held_by(job_id, attempt)).values(last_token=token))
     until = now + timedelta(seconds=lease_seconds)
     row = {"job_id": job_id, "attempt": attempt, "token": token, "worker": worker, "joined_at": now}
     db.session.execute(insert(Holder).values(lease_until=until, **row))
@@ -124,17 +132,22 @@ def take(
     """
     renew(holding, now, lease_seconds)
     job = db.session.execute(
-        select(ScrapingJob.next_no, ScrapingJob.pause_after, ScrapingJob.paused_at, ScrapingJob.not_before)
+        select(
+            ScrapingJob.next_no, ScrapingJob.pause_after, ScrapingJob.last_token, ScrapingJob.paused_at,
+            ScrapingJob.not_before,
+        )
         .where(*holding.fence_of_job)
         .with_for_update(key_share=True)
-    ).one_or_none()
+    ).one_or_none()  # fmt: skip
     if job is None:
         db.session.rollback()
         raise AttemptTaken
     if job.paused_at is not None or job.not_before is not None:
         return None
     if job.next_no is not None and (taken := _take_fresh(holding, job.next_no, size, job.pause_after)):
-        return taken
+        # Nobody joins an attempt that has nothing left to take, and in the first one no number is suspected yet.
+        is_last = not taken.more and job.last_token == 1 and holding.attempt == 1
+        return replace(taken, last=is_last)
     return _take_left(holding, suspects=suspects)
 
 

@@ -4,7 +4,8 @@ import re
 
 from phonenumbers import country_code_for_region
 
-from portal.phone.dialling import LONGEST, SHORTEST, Phone, failed, read
+from portal.phone.dialling import LONGEST, SHORTEST, read
+from portal.phone.plain_reading import Phone, failed
 from portal.phone.plain_text import digits_of
 from portal.phone.reasons import Reason
 

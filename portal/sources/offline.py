@@ -28,7 +28,7 @@ from phonenumbers import (
 from phonenumbers.phonenumberutil import is_number_type_geographical
 
 from portal.phone import reason_of_error, reason_of_length
-from portal.phone.dialling import spanish_range
+from portal.phone.plain_reading import spanish_range
 from portal.sources.base import Answer, Outcome
 from portal.sources.offline_facts import FACTS, LINE_TYPES
 

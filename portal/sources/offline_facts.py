@@ -9,7 +9,7 @@ from phonenumbers import (
     region_code_for_number,
 )
 
-from portal.phone.dialling import spanish_range
+from portal.phone.plain_reading import spanish_range
 from portal.phone.spanish_plan import DATE as SPANISH_PLAN
 from portal.sources.base import SourceFacts
 

@@ -13,10 +13,11 @@ from flask_login import current_user, login_required
 
 from portal.accounts import User, Visitor, session_user
 from portal.clock import utcnow
-from portal.database import READ_ONLY, db
+from portal.database import begin_reading
 from portal.extensions import login
 
 __all__ = [
+    "begin_reading",
     "DEVICE_COOKIE",
     "admin_required",
     "cookie_name",
@@ -33,6 +34,7 @@ READ_FIRST = (
     "documents.start",
     "several.start",
     "columns.change",
+    "files.download",
 )  # read a whole file before they write, in transactions of their own
 YEAR_SECONDS = 365 * 24 * 3600
 DEVICE_COOKIE = "device"
@@ -77,12 +79,6 @@ def _before_request() -> None:
         structlog.contextvars.bind_contextvars(user_id=current_user.id)
     if request.method in ("GET", "HEAD") or request.endpoint in READ_FIRST:
         begin_reading()
-
-
-def begin_reading() -> None:
-    """Begin a transaction that takes no write lock on SQLite."""
-    if db.engine.dialect.name == "sqlite" and not db.session().in_transaction():
-        db.session.connection(execution_options=READ_ONLY)
 
 
 def unauthorized() -> Response:

@@ -132,7 +132,7 @@ def answer_error(error: HTTPException) -> Response:
     if isinstance(error, FilesAway):
         title, advice = STORAGE_AWAY
     if isinstance(error, InternalServerError | ServiceUnavailable):
-        _forget_person()  # the database may be down, and the page header would query it for the person
+        _read_nothing()  # the database may be away, and the page's head would ask it
     else:
         log.info("refused", status=status, method=request.method, path=request.path)
     if isinstance(error, RequestEntityTooLarge):
@@ -183,7 +183,8 @@ def _unknown_host(error: SecurityError) -> Response:
     return answer
 
 
-def _forget_person() -> None:
+def _read_nothing() -> None:
+    g.reads_nothing = True
     if not hasattr(g, "_login_user"):
         g._login_user = AnonymousUserMixin()
 

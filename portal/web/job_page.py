@@ -6,6 +6,7 @@ import secrets
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from flask import current_app, render_template, request, session
@@ -148,8 +149,11 @@ def version_of(job: ScrapingJob) -> str:
     return queries.page_version(job, now, turns.jobs_ahead(job, now))
 
 
-def facts_of(job: ScrapingJob, chosen: list[str] | None = None, find: str | None = None) -> dict[str, Any]:
-    """Everything that the parts of the page need. `chosen` are the reasons ticked for a retry, if any."""
+def facts_of(
+    job: ScrapingJob, chosen: list[str] | None = None, find: str | None = None, *, whole: bool = False
+) -> dict[str, Any]:
+    """Everything that the parts of the page need, and with `whole` what only the page itself has. `chosen` are the
+    reasons ticked for a retry, if any."""
     now = utcnow()
     causes = _causes(job, chosen)
     counts = derived.outcome_counts(job)
@@ -185,7 +189,7 @@ def facts_of(job: ScrapingJob, chosen: list[str] | None = None, find: str | None
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
         **fixes_of(job),
-        **_repeat_facts(job),
+        **(_repeat_facts(job) if whole or not derived.is_unfinished(job) else {}),
     }
 
 
@@ -206,7 +210,9 @@ def _repeat_facts(job: ScrapingJob) -> dict[str, Any]:
 def fixes_of(job: ScrapingJob) -> dict[str, Any]:
     """The cells that can be corrected, for their part of the page."""
     with open_index(job, current_app.extensions["storage"], make=False) or nullcontext() as index:
-        found = corrections.fixes_of(job, result_page.places_to_fix(index) if index is not None else None)
+        kept = index.facts["to_fix"] if index is not None else None
+        places = partial(result_page.places_to_fix, index) if index is not None else None
+        found = corrections.fixes_of(job, kept, places)
     names = own_names(job.columns, _header_of(job)) if job.more_columns else {}
     return {"fixes": found, "fix_groups": _fix_groups(found), "fix_columns": names}
 
@@ -215,7 +221,7 @@ def _fix_groups(found: corrections.Fixes | None) -> list[dict[str, Any]]:
     """The groups as the template of the check page takes them."""
     groups = []
     for group in found.groups if found else ():
-        offers = len(group.offered)
+        offers = group.offers
         fix = fix_words(Reason(group.reason), offers) if offers else ""
         groups.append({
             "code": group.reason, "cells": group.cells,
@@ -269,7 +275,7 @@ def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | Non
     own: dict[str, Any] = {"refused": refused or {}}
     if current_user.is_admin:
         own["attempt_rows"] = queries.attempt_rows(job)
-    return render_template("jobs/job.html", **{**facts_of(job, chosen), **rows_of(job)}, **own)
+    return render_template("jobs/job.html", **{**facts_of(job, chosen, whole=True), **rows_of(job)}, **own)
 
 
 def expired(job: ScrapingJob) -> str:

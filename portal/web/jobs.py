@@ -27,7 +27,7 @@ from portal.jobs.export import (
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.web import job_page, result_page
-from portal.web.access import login_required, wants_fragment
+from portal.web.access import begin_reading, login_required, wants_fragment
 from portal.web.errors import refuse
 from portal.web.locale import in_readers_language
 from portal.web.request_fields import id_list
@@ -123,7 +123,16 @@ def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
         )
     except (ValueError, UnknownGroup, FileNotFoundError):
         abort(404)
-    name = download_name(job, download.extension, rows, group, choice=choice, is_replacement=download.is_replacement)
+    begin_reading()  # opening it has ended the transaction
+    try:
+        name = download_name(
+            job, download.extension, rows, group, choice=choice, is_replacement=download.is_replacement
+        )
+        if request.method != "HEAD":
+            commands.note_download(job.id, current_user.email, name, utcnow())
+    except BaseException:
+        download.close()  # nobody else will: no answer has it
+        raise
     pieces = in_readers_language(current_app._get_current_object(), download.pieces)  # type: ignore[attr-defined]
     answer = Response(pieces, content_type=download.mimetype)
     answer.call_on_close(download.close)
@@ -131,8 +140,6 @@ def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
     answer.cache_control.no_cache = True
     if download.size is not None:
         answer.content_length = download.size
-    if request.method != "HEAD":
-        commands.note_download(job.id, current_user.email, name, utcnow())
     return answer
 
 

@@ -6,7 +6,7 @@ Each process caches the answer for a few seconds, so that a hundred open pages c
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 
 from portal.clock import utcnow
 from portal.jobs.health.processes import is_stalled
@@ -38,4 +38,6 @@ def set_up(app: Flask) -> None:
 def lookups_stopped() -> bool:
     """Whether the banner is shown now."""
     state: BannerState = current_app.extensions["standstill"]
+    if g.get("reads_nothing"):  # the page of an error, when the database may be away
+        return state.answer
     return state.stopped(utcnow(), timedelta(minutes=current_app.config["SCRAPING_CHECK_INTERVAL"]))

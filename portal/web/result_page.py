@@ -56,6 +56,7 @@ class ValueBar:
     is_chosen: bool
     address: dict[str, str]
     only: dict[str, str]
+    is_none: bool = False  # of the cells without this field
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,13 @@ def _bars(field: str, counted: list[tuple[str, int]], asked: dict[str, str]) -> 
         is_chosen = asked.get(field) == only[field]
         words = value_words(field, value) if value else gettext("without data")
         yield ValueBar(
-            words, count, -(-count * 100 // most), is_chosen, others if is_chosen else {**others, **only}, only
+            words,
+            count,
+            -(-count * 100 // most),
+            is_chosen,
+            others if is_chosen else {**others, **only},
+            only,
+            not value,
         )
 
 

@@ -2,9 +2,7 @@
 
 import os
 import signal
-import sqlite3
 import tracemalloc
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,11 +23,14 @@ from portal.jobs.core.job_tables import CellAnswer, Number, NumberCell, Opening
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from portal.jobs.result import builder, kept
+from portal.jobs.result.index_file import NewIndex
 from portal.jobs.sweep.steps import sweep
 from portal.jobs.worker import tasks
 from portal.sources.base import Outcome
+from tests.support import scenes
 from tests.support.cast import NOW, hold, make_document, make_job, mobile
-from tests.support.databases import ON_BOTH
+from tests.support.databases import ON_BOTH, ON_SQLITE, write_beside
 
 LEASE = 60
 LATER = NOW + timedelta(minutes=10)
@@ -185,13 +186,31 @@ def test_nobody_waits_while_a_sheet_is_looked_through(app: Flask, alice: User, m
     looked: list[str] = []
 
     def look_ahead(document: Document, _storage: Any) -> None:
-        with closing(sqlite3.connect(Path(app.config["PORTAL_DATA_DIR"]) / "masterfilter.db", timeout=0)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        write_beside(app)
         looked.append(document.file_name)
 
     monkeypatch.setattr(tasks, "look_ahead", look_ahead)
     tasks.read_document(document_id)
     assert looked == ["clientes.xlsx"]
+
+
+@ON_SQLITE
+def test_nobody_waits_while_a_result_is_prepared(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = scenes.completed(make_job(app, alice, CELLS))
+    monkeypatch.setattr(kept, "SMALL", 0)
+    written = builder.NewIndex.write
+
+    def write(index: NewIndex, path: Path) -> None:
+        write_beside(app)
+        written(index, path)
+
+    monkeypatch.setattr(builder.NewIndex, "write", write)
+    job_id = job.id
+    db.session.remove()
+    tasks.prepare_result(job_id)
+    index = kept.open_index(db.session.get_one(ScrapingJob, job_id), app.extensions["storage"], make=False)
+    assert index is not None and index.facts["duplicates"]
+    index.__exit__()
 
 
 def test_no_correction_is_taken_in_before_the_ledger_is_whole(app: Flask, alice: User) -> None:

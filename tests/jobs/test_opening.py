@@ -1,10 +1,7 @@
 """A large file is opened in pieces: nobody's answers wait for it, and it begins whole or not at all."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +22,7 @@ from portal.jobs.quotas import quota_of
 from portal.jobs.sweep.steps import sweep
 from portal.sources.base import Outcome
 from tests.support.cast import NOW, make_document, mobile
-from tests.support.databases import ON_BOTH, ON_POSTGRESQL, ON_SQLITE
+from tests.support.databases import ON_BOTH, ON_POSTGRESQL, ON_SQLITE, write_beside
 
 CHOICE = SheetChoice(0, 1, (0,), "ES")
 
@@ -73,13 +70,10 @@ def test_others_can_write_while_a_file_is_parsed_and_between_its_pieces(
     app: Flask, as_alice: Any, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document_id = make_document(app, alice, [mobile(n) for n in range(100)]).id
-    path = Path(app.config["PORTAL_DATA_DIR"]) / "masterfilter.db"
     wrote = []
 
     def somebody_else(when: str) -> None:
-        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            other.execute("ROLLBACK")
+        write_beside(app)
         wrote.append(when)
 
     def parsed(*args: Any, **more: Any) -> Iterator[checking.CheckedCell]:

@@ -12,13 +12,15 @@ from phonenumbers import (
     COUNTRY_CODE_TO_REGION_CODE,
     PhoneNumber,
     PhoneNumberType,
+    country_code_for_region,
     example_number,
     national_significant_number,
     number_type,
 )
 
 from portal.phone import Reason, countries, parse
-from portal.phone.dialling import is_given_out
+from portal.phone.number_tables import is_given_out
+from portal.phone.plain_reading import by_library, plain, plain_abroad
 
 MOBILE = "+34612345678"
 
@@ -284,3 +286,15 @@ def test_validity_is_that_of_libphonenumber() -> None:
             number = PhoneNumber(code, int("".join(digits)), italian_leading_zero=digits[0] == "0" or None)
             national = national_significant_number(number)
             assert is_given_out(code, national) == (number_type(number) != PhoneNumberType.UNKNOWN), (code, national)
+
+
+def test_digits_are_read_as_libphonenumber_reads_them() -> None:
+    random = Random(2)
+    for country in (*countries(), *countries()):
+        example = example_number(random.choice((country, "ES", "DE", "BR")))
+        digits = list(national_significant_number(example) if example else "1234567")
+        digits[random.randrange(1, len(digits))] = random.choice("0123456789")
+        for prefix in ("", "0", "00", "011", str(country_code_for_region(country)), "44", "1"):
+            text = prefix + "".join(digits)[: random.choice((4, 20, 20))]
+            assert plain(text, country) == by_library(text, country), (text, country)
+            assert plain_abroad(text) == by_library("+" + text, None), text

@@ -108,6 +108,16 @@ def test_every_page_answers_during_a_lock(
 
 
 @ON_SQLITE
+def test_an_administrator_is_told_too(app: Flask, as_ada: FlaskClient, ada: User, make_job: Any) -> None:
+    job_id = scenes.failed(make_job(ada, 3)).id
+    with locked(app, "BEGIN IMMEDIATE"), waits() as given_up:
+        answers = [as_ada.get(f"/jobs/{job_id}/results.{kind}") for kind in ("csv", "xlsx")]  # noted on the timeline
+        answers.append(retry(as_ada, job_id, 0))
+    assert [(answer.status_code, 'data-error="503"' in answer.text) for answer in answers] == [(503, True)] * 3
+    assert len(given_up) == 3, "neither the page of the file nor that of the error waits as well"
+
+
+@ON_SQLITE
 def test_the_sentence_comes_in_spanish_and_to_htmx_as_a_message(app: Flask, client: FlaskClient) -> None:
     with locked(app, "BEGIN EXCLUSIVE"):
         spanish = {"Accept-Language": "es", "HX-Request": "true"}

@@ -1,8 +1,10 @@
 """Several files at once, what is written about them, and the trash, as the pages offer it."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -14,16 +16,30 @@ from openpyxl import load_workbook
 from portal.accounts import User
 from portal.database import db
 from portal.documents.models import Document
+from portal.jobs import export
 from portal.jobs.core.status import Status
 from portal.jobs.files import trash
 from portal.jobs.models import ScrapingJob
+from portal.web.files import download
 from portal.web.template_filters import day_and_time
 from tests.support import cast, scenes
+from tests.support.databases import write_beside
 from tests.web.check_page import read
 
 
 def csv(n: int) -> bytes:
     return f"Nombre;Teléfono\nAna;{cast.mobile(n)}\nLuis;{cast.mobile(n + 50)}\n".encode()
+
+
+def beside(app: Flask, work: Callable[..., Any]) -> Callable[..., Any]:
+    """The same work, which fails when nobody else can write while it is done."""
+
+    def working(*args: Any, **more: Any) -> Any:
+        done = work(*args, **more)
+        write_beside(app)
+        return done
+
+    return working
 
 
 def send(client: FlaskClient, files: dict[str, bytes]) -> str:
@@ -103,7 +119,11 @@ def test_an_admin_deletes_into_the_owners_trash_or_for_good(
     assert as_alice.post(f"/trash/job/{ids[0]}/restore").location == f"/jobs/{ids[0]}"
 
 
-def test_several_results_come_in_one_zip(app: Flask, as_alice: FlaskClient, alice: User, bob: User) -> None:
+def test_several_results_come_in_one_zip(
+    app: Flask, as_alice: FlaskClient, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, slow in ((export, "plan_for"), (export, "open_copy"), (download, "download_name")):
+        monkeypatch.setattr(module, slow, beside(app, getattr(module, slow)))
     jobs = [scenes.completed(cast.make_job(app, alice, n)) for n in (1, 2)]
     theirs = cast.make_job(app, bob, 1)
     items = [f"job-{one.id}" for one in (*jobs, theirs)]

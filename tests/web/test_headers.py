@@ -14,7 +14,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-EVERY_ADDRESS = ["/login", "/account", "/nowhere", "/healthz", "/static/portal.css"]
+EVERY_ADDRESS = ["/login", "/account", "/nowhere", "/healthz", "/static/favicon.svg"]
 
 
 @pytest.mark.parametrize("address", EVERY_ADDRESS)
@@ -29,6 +29,14 @@ def test_every_answer_carries_the_headers(client: FlaskClient, address: str) -> 
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "camera=()" in headers["Permissions-Policy"]
     assert "Strict-Transport-Security" not in headers
+
+
+def test_a_file_that_is_part_of_a_page_carries_only_what_browsers_obey_there(client: FlaskClient) -> None:
+    with client.get("/static/portal.css") as answer:
+        headers = answer.headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Content-Security-Policy" not in headers
 
 
 @pytest.mark.parametrize("address", ["/reset/", "/setup/", "/notices/stop/"])

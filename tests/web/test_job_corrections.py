@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.event import listen
 
 from portal.accounts import User
 from portal.audit import AuditEntry
@@ -15,6 +16,7 @@ from portal.database import db
 from portal.jobs import commands
 from portal.jobs.core.job_tables import CellAnswer, Event, EventKind
 from portal.jobs.core.status import Status
+from portal.jobs.corrections import ROWS_SHOWN
 from portal.jobs.metrics.models import JobEnd
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Answer, Outcome
@@ -207,3 +209,35 @@ def test_numbers_of_other_countries_are_offered_with_one_press_before_and_after_
     assert counts(job)[2:] == (14, 0) and set(counting.calls.values()) == {1}
     abroad = {number for number in counting.calls if not number.startswith("+34")}
     assert abroad == {"+447911123456", "+447911123457", "+351912345678", "+525512345678"}
+
+
+def statements_of_a_view(client: FlaskClient, job: ScrapingJob) -> tuple[int, str]:
+    """How many statements a view of the job's page takes, and its card of cells to fix."""
+    seen: list[str] = []
+    listen(db.engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: seen.append(statement))
+    page = page_of(client, job)
+    card = re.search(r'<div id="job-fixes">.*?</section>', page, re.S)
+    assert card
+    return len(seen), card[0]
+
+
+def test_a_view_costs_as_much_with_many_bad_cells_as_with_few(app: Flask, as_alice: FlaskClient) -> None:
+    app.config["MAX_ROWS"] = 5000
+    taken = []
+    for bad in (150, 1500):
+        lines = ["Teléfono", "612345678", *(f"6OO1{n:05}" if n % 2 else f"pedir {n}" for n in range(bad))]
+        document_id = upload(as_alice, "\n".join(lines).encode(), f"{bad}.csv")
+        read(app, document_id)
+        form = form_of(as_alice.get(f"/documents/{document_id}").text, f"/documents/{document_id}/jobs")
+        as_alice.post(f"/documents/{document_id}/jobs", data=form)
+        made = again(ran(jobs()[-1]))
+        page_of(as_alice, made)  # makes the result
+        few, card = statements_of_a_view(as_alice, made)
+        assert f"digits for the letters: {bad // 2:,} cells" in card and f"Fix {bad:,} cells" in card
+        assert card.count("data-fix>") == 2 * ROWS_SHOWN or bad == 150
+        press(as_alice, made, **{"cell-4-0": "699123124"})
+        after, card = statements_of_a_view(as_alice, again(made))
+        assert f"digits for the letters: {bad // 2 - 1:,} cells" in card and f"Fix {bad - 1:,} cells" in card
+        assert 'id="cell-row-4-0"' in card.split('id="corrected"')[1], "it has left its group"
+        taken.append((few, after))
+    assert taken[0] == taken[1]

@@ -16,9 +16,9 @@ from portal.jobs.attempt import outage
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
+from portal.jobs.lifecycle.retries import REFUSED_SECONDS
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify import send
-from portal.jobs.retries import REFUSED_SECONDS
 from portal.jobs.shares import Holding
 from portal.logs import redact_text
 from portal.sources.catalogue import without_secrets
@@ -121,15 +121,16 @@ class AttemptOutcome:
         return until_back(self._complete_once)
 
     def _complete_once(self, repeated: bool) -> Status | None:
+        shares.remove(self.holding)  # before the job's row is locked, in the order in which a beat locks them
         job = ScrapingJob.complete(self.job_id, self.attempt, self.conditions.clock())
-        if job is None and repeated:
-            known = db.session.get(ScrapingJob, self.job_id, populate_existing=True)
-            job = known if known and known.attempt == self.attempt and known.status == Status.COMPLETED else None
+        if job is None:
+            db.session.rollback()
+            if not repeated:
+                return None
+            job = db.session.get(ScrapingJob, self.job_id, populate_existing=True)
+            job = job if job and job.attempt == self.attempt and job.status == Status.COMPLETED else None
         status = job.status if job else None
         db.session.commit()
-        if status:  # apart, because a beat locks the holder's row before the job's
-            shares.remove(self.holding)
-            db.session.commit()
         return status
 
     def _end_handed_back(self, cause: str, not_before: datetime | None = None) -> Status | None:

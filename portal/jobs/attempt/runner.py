@@ -11,17 +11,17 @@ from contextlib import suppress
 from functools import partial
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.database_errors import is_away
 from portal.jobs import opening, shares
-from portal.jobs.attempt import outage, outcome
+from portal.jobs.attempt import entry, outage, outcome, source_version
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.database_wait import roll_back, until_back
+from portal.jobs.attempt.entry import Entered
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.lookup_window import Lookup, stream
@@ -31,9 +31,8 @@ from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import timeline
 from portal.jobs.core.ledger import NewLedger, WaitingNumber
 from portal.jobs.core.status import Status
-from portal.jobs.models import ScrapingJob
-from portal.jobs.shares import AttemptTaken, Holding
-from portal.sources import UnknownSource, most_workers
+from portal.jobs.shares import AttemptTaken
+from portal.sources import UnknownSource
 from portal.sources import get as get_source
 from portal.sources.answer_cache import CachePolicy
 from portal.sources.base import (
@@ -72,11 +71,11 @@ def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False
 
     None: there was nothing to claim (a stale or duplicate message), or the job was taken away on the way.
     """
-    begin = _join if join else _claim
-    begun = until_back(lambda repeated: begin(job_id, attempt, conditions, repeated), stopped=conditions.stopped)
-    if begun is None:
+    begin = entry.join if join else entry.claim
+    entered = until_back(lambda repeated: begin(job_id, attempt, conditions, repeated), stopped=conditions.stopped)
+    if entered is None:
         return None
-    holding, source_name = begun
+    holding = entered.holding
     structlog.contextvars.bind_contextvars(job=job_id, attempt=holding.attempt)
     heartbeat = Heartbeat(
         db.engine,
@@ -87,7 +86,7 @@ def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False
     )
     try:
         with heartbeat:
-            return _Attempt(holding, conditions, heartbeat.let_go).work(source_name)
+            return _Attempt(entered, conditions, heartbeat.let_go).work()
     except AttemptTaken:
         log.info("attempt fenced")
         return None
@@ -101,75 +100,42 @@ def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False
         structlog.contextvars.unbind_contextvars("job", "attempt")
 
 
-def _claim(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> tuple[Holding, str] | None:
-    """Claim the job, and return the worker's hold on it and the source. None: there is nothing to claim.
-
-    `repeated`: this very worker may have claimed it already, in a transaction that was committed before the connection
-    broke.
-    """
-    now, worker, lease = conditions.clock(), conditions.worker, conditions.lease_seconds
-    job = ScrapingJob.claim(job_id, attempt, now, worker=worker, lease_seconds=lease)
-    claimed = (shares.hold(job, worker, now, lease), job.source) if job else None
-    db.session.commit()
-    return claimed or (_held_already(job_id, attempt + 1, worker) if repeated else None)
-
-
-def _join(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> tuple[Holding, str] | None:
-    """Join the attempt after number `attempt`, and return the same. None: nobody may join it any more."""
-    now, worker, current = conditions.clock(), conditions.worker, attempt + 1
-    job = db.session.get(ScrapingJob, job_id, populate_existing=True)
-    source = job.source if job else None
-    if source is None or (repeated and (held := _held_already(job_id, current, worker))):
-        db.session.commit()
-        return held if source else None
-    most = most_workers(source)
-    holding = shares.join(job_id, current, now, worker=worker, lease_seconds=conditions.lease_seconds, most=most)
-    db.session.commit()
-    return (holding, source) if holding else None
-
-
-def _held_already(job_id: int, attempt: int, worker: str) -> tuple[Holding, str] | None:
-    """Return this very worker's hold on an attempt, if it has one."""
-    holding = shares.held_by_worker(job_id, attempt, worker)
-    job = db.session.get(ScrapingJob, job_id) if holding else None
-    db.session.commit()
-    return (holding, job.source) if holding and job else None
-
-
 class _Attempt(AttemptOutcome):
     """The state of one worker's part of an attempt."""
 
-    def __init__(self, holding: Holding, conditions: Conditions, let_go: Callable[[], None]) -> None:
-        super().__init__(holding, conditions, let_go)
+    def __init__(self, entered: Entered, conditions: Conditions, let_go: Callable[[], None]) -> None:
+        super().__init__(entered.holding, conditions, let_go)
+        self.entered = entered
         self.exhausted: list[tuple[str, Answer]] = []  # numbers whose tries are used up
         self.not_ready = 0  # numbers that the source has accepted and not answered
         self.silent_seconds: float | None = None  # how long to wait for a source that gave no answer at all
-        self.turn = Turn(holding, conditions.turn_seconds, conditions.clock())
+        self.turn = Turn(entered.holding, conditions.turn_seconds, conditions.clock())
         self.gives_way = False  # its turn is over
         self.session: LookupSession | None = None
-        self.timeout_seconds = 0.0
-        self.asks_anew = False  # answers of earlier files do not count
         self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
         self.answers_others = False  # whether it has answered for other numbers since
-        self.finds, self.has_found = True, True  # whether the source found something just now, or at any time
 
-    def work(self, source_name: str) -> Status | None:
+    def work(self) -> Status | None:
         """Look up what waits, and leave the attempt. Returns the job's status; None: it was taken away."""
+        source_name = self.entered.source
         refresh_sources()
         try:
             source = get_source(source_name)
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
-        if (stopped_by := self._open_ledger()) is not None:
+        if not self.entered.is_open and (stopped_by := self._open_ledger()) is not None:
             waits = self._after(FILE_AWAY_SECONDS) if stopped_by == CauseCode.FILE_AWAY else None
             return self._end_handed_back(stopped_by, waits)
-        until_back(lambda _: self._prepare(source_name, source.data_version))
+        self._note_version(source.data_version)
+        if not self.holding.is_first:
+            until_back(lambda _: self._see_refusals(source_name))
         self.cache = CachePolicy.of(source_name)
         pace = source.seconds_for(1000) / 1000
         self.held = HeldShares(self.holding, self.conditions.lease_seconds, pace, self.conditions.workers)
         self.tickets = KeptTickets(
             self.job_id, self.attempt, source_name, self.cache.version, self.held, self.conditions.clock,
-            self.conditions.lease_seconds, self._interrupted, self.timeout_seconds * POLL_SHARE,
+            self.conditions.lease_seconds, self._interrupted, self.entered.timeout_seconds * POLL_SHARE,
+            is_new=self.holding.is_first,
         )  # fmt: skip
         # Numbers that were paid for or refused before have a place of their own in the order of the whole file.
         self.whole = bool(self.blocked) or until_back(lambda _: self.tickets.any_kept())
@@ -221,22 +187,28 @@ class _Attempt(AttemptOutcome):
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
 
-    def _prepare(self, source_name: str, version: str) -> None:
-        known = select(ScrapingJob.timeout_minutes, ScrapingJob.repeat_at, ScrapingJob.source_versions)
-        minutes, repeat_at, versions = db.session.execute(known.where(ScrapingJob.id == self.job_id)).one()
-        source_version.note(self.job_id, self.attempt, versions, version)
-        self.timeout_seconds = minutes * 60
-        self.asks_anew = repeat_at is not None  # a file is repeated to see what has changed
+    def _note_version(self, version: str) -> None:
+        """Note with which version of the source's data it works, where the job does not know it yet."""
+        if not source_version.is_last(self.entered.versions, version):
+            until_back(lambda _: source_version.note(self.job_id, self.attempt, self.entered.versions, version))
+
+    def _see_refusals(self, source_name: str) -> None:
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
-        self.finds = outage.finds_now(source_name, self.conditions.clock())
-        self.has_found = self.finds or outage.has_found_before(source_name)
         db.session.commit()  # no transaction is open during lookups
+
+    def _doubt_not_found(self, source_name: str, doubt: Callable[..., None], _repeated: bool) -> None:
+        """Let the session doubt the source's "not found", unless it has found something just now."""
+        if not outage.finds_now(source_name, self.conditions.clock()):
+            doubt(has_found_before=outage.has_found_before(source_name))
+        db.session.commit()
 
     def _take_share(self, source: Source, group: int, *, suspects: bool = False) -> list[str]:
         """Take the next share and use kept answers for it. Returns the numbers that the source has to be asked about;
         none once nothing is left to take, or the attempt is to stop."""
         while not self._interrupted():
+            if self.held.is_last:
+                break
             if len(self.held) and self.turn.should_leave(self.conditions.clock()):
                 self.gives_way = True
                 break
@@ -258,7 +230,7 @@ class _Attempt(AttemptOutcome):
 
     def _without_kept_answers(self, numbers: Mapping[str, WaitingNumber]) -> list[str]:
         """Use answers of earlier files that are still good, and return the numbers that have none."""
-        if not self.cache.days or self.asks_anew:
+        if not self.cache.days or self.entered.asks_anew:
             return list(numbers)
         asked: list[str] = []
         in_order = list(numbers)
@@ -283,8 +255,8 @@ class _Attempt(AttemptOutcome):
         buffer.samples = getattr(session, "samples", buffer.samples)
         if self.blocked and (remember := getattr(session, "remember_blocked", None)):
             remember(self.blocked, answers_others=self.answers_others)
-        if not self.finds and (doubt := getattr(session, "doubt_not_found", None)):
-            doubt(has_found_before=self.has_found)
+        if doubt := getattr(session, "doubt_not_found", None):
+            until_back(partial(self._doubt_not_found, source.name, doubt))
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:

@@ -21,6 +21,8 @@ COUNTERS = {
 }
 """The column that counts the cells of each outcome; those without one wait."""
 
+VERSION_LENGTH = 38  # letters of one version of a source's data; five of them are kept
+
 
 class JobColumns:
     """The columns of `scraping_jobs`."""

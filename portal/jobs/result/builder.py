@@ -1,5 +1,6 @@
 """Makes the index of a result: every cell with its answer beside the rest of its row."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -13,12 +14,14 @@ from portal.config import LOCALES
 from portal.database import db
 from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, header_of, rows, text_of
 from portal.documents.storage import Storage, result_part, sheet_part
-from portal.jobs import queries
+from portal.jobs import corrections, queries
+from portal.jobs.core.corrected_cells import TO_FIX
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import fields_of_job, groups_of
 from portal.jobs.models import ScrapingJob
-from portal.jobs.result.index_file import STATUS, Column, NewIndex
+from portal.jobs.result.index_file import STATUS, Column, NewIndex, Place
 from portal.jobs.result.texts import fold, number_key, order_key
+from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import value_words
 
@@ -81,7 +84,15 @@ def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
     beside, said = _Beside(sheet), _Said(fields)
     own_values = [(column, index.columns[f"{OWN}{column}"]) for column in own]
     answers = [(field, index.columns[field]) for field in fields]
-    for row_no, column, place, text, e164, outcome, answer in _cells(job):
+    bad: Counter[str] = Counter()
+    bad_places: list[Place] = []
+    last = (0, 0)
+    for row_no, column, place, text, e164, outcome, answer, reason in _cells(job):
+        if outcome in TO_FIX and reason != Reason.BLANK and last != (row_no, column):
+            last = row_no, column
+            bad[reason or ""] += 1
+            if len(bad_places) < corrections.MOST_READ:
+                bad_places.append((row_no, column, place))
         cells, own_text = beside.row(row_no)
         status.add(outcome.value, str)
         number.add(e164 or text, str)
@@ -97,6 +108,7 @@ def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
             values.add(values_of(field, "") if is_found else None, order_key)
         searched = fold(f"{own_text}\x1f{text}\x1f{e164 or ''}")
         index.add((row_no, column, place), f"{searched}\x1f{said.of(answer)}" if answer else searched)
+    facts["to_fix"] = corrections.to_keep(job, bad, bad_places)
     return index
 
 
@@ -134,7 +146,7 @@ def _words(field: str, value: str) -> str:
 def _cells(job: ScrapingJob) -> Iterator[Any]:
     read = select(
         CellAnswer.row_no, CellAnswer.column, CellAnswer.place, CellAnswer.text, CellAnswer.e164, CellAnswer.outcome,
-        CellAnswer.answer,
+        CellAnswer.answer, CellAnswer.reason,
     ).where(CellAnswer.job_id == job.id)  # fmt: skip
     in_order = read.order_by(CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
     yield from db.session.execute(in_order.execution_options(yield_per=READ_AT_ONCE))

@@ -29,6 +29,7 @@ from portal.jobs.dispatch import (
     in_queue,
     job_message,
     push_document,
+    push_erasure,
     push_job,
     push_operation,
     queue_is_empty,
@@ -39,6 +40,7 @@ from portal.jobs.files.trash import purge_due
 from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
+from portal.jobs.number_erasure import runner as erasure_runner
 from portal.jobs.opening import remove_left_behind
 from portal.jobs.repeats import run_due
 from portal.jobs.sweep import metrics_backfill, waiting
@@ -71,6 +73,7 @@ class SweepReport:
     pushed: int = 0
     documents: int = 0
     operations: int = 0
+    erasures: int = 0  # orders to erase a number that were pushed again
     summaries: int = 0
     alerts: int = 0
     expired: int = 0
@@ -170,6 +173,18 @@ def push_operations(now: datetime) -> Iterator[int]:
             yield operation_id
 
 
+def push_erasures(now: datetime) -> Iterator[int]:
+    """Push orders to erase a number that no worker has: their message may be lost, or they waited for a file. Raises
+    RedisError when Redis is away."""
+    waiting = erasure_runner.idle(now)
+    db.session.commit()
+    if waiting:
+        connection().ping()
+    for order_id in waiting:
+        if push_erasure(order_id, now):
+            yield order_id
+
+
 def send_notices(now: datetime) -> Iterator[Notice]:
     """Send the due notices, unless the scheduler's process is alive: it sends them, and can wait for longer."""
     if not is_kind_alive(WorkerKind.SCHEDULER, now):
@@ -211,6 +226,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
         "operations": lambda: push_operations(now),
+        "erasures": lambda: push_erasures(now),
         "summaries": lambda: write_summaries(now),
         "alerts": lambda: watch(now),
         # With the time by now: otherwise the lease of a notice taken for sending would begin in the past.

@@ -169,6 +169,14 @@ def _tickets_lost(facts: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
+def _number_erased(facts: dict[str, Any]) -> str:
+    return ngettext(
+        "A number was erased at its owner’s request. It was in %(n)s cell, which now says so.",
+        "A number was erased at its owner’s request. It was in %(n)s cells, which now say so.",
+        _whole(facts, "cells"), n=format_decimal(_whole(facts, "cells")),
+    )  # fmt: skip
+
+
 def _given_up(facts: dict[str, Any]) -> str:
     row = format_decimal(_whole(facts, "row"))
     return gettext("The portal’s process stopped three times at the number in row %(row)s: it is left out.", row=row)
@@ -221,5 +229,6 @@ LINES: dict[EventKind, tuple[str, Callable[[dict[str, Any]], str]]] = {
     EventKind.DOWNLOADED: ("idle", _downloaded),
     EventKind.TICKETS_LOST: ("warn", _tickets_lost),
     EventKind.NUMBER_GIVEN_UP: ("warn", _given_up),
+    EventKind.NUMBER_ERASED: ("idle", _number_erased),
     EventKind.NOTIFIED: ("idle", _notified),
 }

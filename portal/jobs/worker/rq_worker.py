@@ -33,6 +33,7 @@ from portal.jobs.health.processes import Reporter
 from portal.jobs.worker import tasks
 from portal.jobs.worker.redis_repair import GuardedWorker
 from portal.jobs.worker.tasks import STOP
+from portal.jobs.worker.warm_up import warm_up
 from portal.jobs.worker.watchdog import Watchdog
 from portal.sources import catalogue
 from portal.tether import die_with
@@ -223,6 +224,8 @@ def work(app: Flask, queue_name: str) -> None:
             worker_ttl=30, maintenance_interval=60, job_monitoring_interval=5,
         )  # fmt: skip
         worker.app, worker.reporter = app, reporter
+        if queue_name == "scrape":
+            warm_up(app)
         worker.watchdog = Watchdog(app.config["DATABASE_URL"], app.config["SCRAPING_LEASE_SECONDS"])
         freeze_memory()
         db.session.remove()

@@ -2,7 +2,7 @@
 with its author; with which versions of its source's recipe a job was looked up
 
 Revision ID: 0128
-Revises: 0120
+Revises: 0131
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 
 
 revision = '0128'
-down_revision = '0120'
+down_revision = '0131'
 branch_labels = None
 depends_on = None
 

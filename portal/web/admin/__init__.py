@@ -3,6 +3,7 @@
 from portal.web.admin import (
     audit,
     bulk,
+    erasures,
     first_steps,
     health,
     jobs,
@@ -18,6 +19,6 @@ from portal.web.admin import (
 from portal.web.admin.blueprint import blueprint
 
 __all__ = [
-    "audit", "blueprint", "bulk", "first_steps", "health", "jobs", "metrics", "notices", "operations", "overview",
-    "shelf", "sources", "triage", "users",
+    "audit", "blueprint", "bulk", "erasures", "first_steps", "health", "jobs", "metrics", "notices", "operations",
+    "overview", "shelf", "sources", "triage", "users",
 ]  # fmt: skip

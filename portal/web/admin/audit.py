@@ -39,6 +39,8 @@ VERBS: dict[str, LazyString] = {
     "user_no_admin": _("removed the administrator role from"),
     "user_limits": _("changed the limits of"),
     "source_resumed": _("resumed the source"),
+    "number_erased": _("ordered that a number is erased everywhere, record"),
+    "number_is_erased": _("had a number erased everywhere, record"),
     "number_tried": _("tried a number at the source"),
     "phone_searched": _("searched for a telephone number"),
     "notice_resent": _("sent again the notice"),

@@ -46,11 +46,11 @@ def save(job_id: int) -> ResponseReturnValue:
 
 def _look_up(job: ScrapingJob, seen_round: int) -> ResponseReturnValue:
     """Look up the numbers that are written. A page that was open before another press finds nothing to do."""
-    fixes = corrections.fixes_of(job)
-    if fixes is None or not fixes.written:
+    written = corrections.written_in(job)
+    if not written:
         flash(gettext("Nothing was written yet. Write the right number beside a cell first."), "info")
         return redirect(url_for("jobs.show", job_id=job.id, _anchor="fix"), 303)
-    cells = len(fixes.written)
+    cells = len(written)
     changed = commands.correct(job.id, seen_round, current_user.email, utcnow())
     if changed is None:
         return already_changed(job.id)

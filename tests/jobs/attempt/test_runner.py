@@ -18,8 +18,8 @@ from portal.jobs.core import ledger
 from portal.jobs.core.job_tables import Attempt, AttemptEnd, CellAnswer
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
+from portal.jobs.lifecycle.retries import REFUSED_SECONDS
 from portal.jobs.models import ScrapingJob
-from portal.jobs.retries import REFUSED_SECONDS
 from portal.jobs.worker import rq_worker
 from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome, SourceBusy, SourceStopped

@@ -18,8 +18,8 @@ from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.export import write_export
+from portal.jobs.lifecycle.retries import REFUSED_SECONDS
 from portal.jobs.models import ScrapingJob
-from portal.jobs.retries import REFUSED_SECONDS
 from portal.sources.base import FINAL, Outcome
 from portal.sources.http import recipe_doubts, source
 from tests.support.cast import NOW, mobile
