@@ -52,10 +52,10 @@ def format_of(response: SourceResponse) -> str:
     kind, begin = response.headers.get("content-type", "").lower(), response.body[:2000].lstrip().lower()
     if begin[:1] in (b"{", b"[") or "json" in kind:
         return "json"
-    if begin.startswith((b"<!doctype html", b"<html")) or "html" in kind:
+    if begin.startswith((b"<!doctype html", b"<html")) or "text/html" in kind or "xhtml" in kind:
         return "html"
     if begin.startswith((b"<?xml", b"<soap")) or "xml" in kind or begin[:1] == b"<":
-        return "xml" if "<!doctype" not in response.text[:200].lower() else "html"
+        return "xml"
     lines = [line for line in response.text[:20_000].splitlines() if line.strip()][:5]
     for mark in ";,\t|":
         if "csv" in kind or (len(lines) > 1 and lines[0].count(mark) and lines[0].count(mark) == lines[1].count(mark)):

@@ -140,11 +140,9 @@ def _candidates(request: PastedRequest, country: str) -> Iterator[_Candidate]:
 def _put(request: PastedRequest, one: _Candidate, form: str) -> PastedRequest:
     """The request with placeholders wherever it has this number, and the country's code that stands apart from it."""
     literal = {
-        one.text,
-        one.text.replace("+", "%2B"),
-        one.text.replace("+", "%2b"),
-        one.text.replace(" ", "%20"),
-        one.text.replace(" ", "+"),
+        one.text.replace(" ", space).replace("+", plus, 1)
+        for plus in ("+", "%2B", "%2b")
+        for space in (" ", "%20", "+")
     }
     template = FORMS[form].replace("{", OPEN).replace("}", CLOSE)
     pattern = re.compile(

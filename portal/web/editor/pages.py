@@ -80,6 +80,8 @@ def delete(token: str) -> Response:
         if name not in others and not any(name in text for text in texts):
             secret_store.forget(name, current_user.email, now)
     drafts.remove(token)
+    catalogue.ask_again()
+    catalogue.refresh()
     flash(gettext("The draft was deleted, with its answers."), "ok")
     return make_response(redirect(url_for("editor.index"), 303))
 
