@@ -10,9 +10,10 @@ from portal.sources.http import field_values
 # What fields are called, the special before the general: name, label in English and in Spanish, and what its keys say.
 KNOWN: tuple[tuple[str, str, str, str], ...] = (
     ("original_operator", "Original operator", "Operador original",
-     r"original.*(?:operator|operador|carrier|network|provider)(?:.*name)?|"
+     r".*original.*(?:operator|operador|carrier|network|provider)(?:.*name)?|.*(?:network|carrier) original name|"
      r"(?:range|assigned).*(?:operator|holder)|operador.*(?:origen|asignatario)"),
     ("operator", "Operator", "Operador",
+     r"(?:operator|operador|carrier|network|compania) (?:current|actual)|"
      r"(?:^|.* )(?:operator|operador|carrier|network name|network|provider|company|compania|telco|issuer)"
      r"(?: name| nombre)?$|.*(?:operator|operador|carrier|network|provider|company)(?:.*name)?$"),
     ("mcc_mnc", "Network code (MCC/MNC)", "Código de red (MCC/MNC)", r".*mcc ?mnc|.*imsi|.*network code"),
@@ -72,16 +73,17 @@ def guess(keys: Sequence[str], values: Collection[str], taken: Collection[str] =
 
 
 def _known(words: list[str]) -> tuple[str, str, str, str] | None:
-    last = words[-1] if words else ""
-    for text in filter(None, (last, " ".join(words[-2:]))):
-        for one in KNOWN:
-            if re.fullmatch(one[3], text):
-                two = " ".join(words[-2:])
-                if one[0] in ("name", "status", "line_type", "operator") and text == last and len(words) > 1:
-                    better = next((other for other in KNOWN if re.fullmatch(other[3], two)), one)
-                    return better
-                return one
-    return None
+    """What the last words say. A word that says little, such as name or type, is read together with those before it."""
+    little = {"name", "status", "line_type", "operator"}
+    found: tuple[str, str, str, str] | None = None
+    for many in range(1, min(len(words), 3) + 1):
+        text = " ".join(words[-many:])
+        known = next((one for one in KNOWN if re.fullmatch(one[3], text)), None)
+        if known is not None and (found is None or (found[0] in little and known[0] != found[0])):
+            found = known
+        if found is not None and found[0] not in little:
+            break
+    return found
 
 
 def _words(key: str) -> str:

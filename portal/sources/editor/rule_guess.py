@@ -30,6 +30,11 @@ _TELLING = re.compile(
     r"status|code|error|result|message|success|valid|found|exists|reason|state|outcome|detail|ok$", re.IGNORECASE
 )
 _CODE = re.compile(r"code|type|status|success|valid|found|exists|ok$", re.IGNORECASE)
+_SUCCESS = re.compile(
+    r"(?:\w+\.)*(?:status|success|ok|result|code|state|found|error|error_?code|errno|statusCode) == "
+    r"(?:'(?:ok|success|successful|found|done|completed|valid|0|200)'|`(?:0|200|true|false)`)",
+    re.IGNORECASE,
+)
 MOST_LEAVES = 400
 MOST_TRIED = 60
 MOST_TOGETHER = 12  # conditions of which two together are tried
@@ -122,7 +127,7 @@ def _success(
         return None
     clear = {number for one in found for number in one.catches} | {one.id for one in bad if by_itself(one, recipe)}
     for condition in sorted(_conditions(contents[good[0].id], digits_of(good[0].number))):
-        if not _TELLING.search(_name_in(condition[1])) or "==" not in condition[1]:
+        if not _SUCCESS.fullmatch(condition[1]):  # what else one good answer says, another may not
             continue
         rule = Rule(json=condition[1])
         caught = set(_caught(rule, recipe, samples, contents))
@@ -130,11 +135,6 @@ def _success(
         if tells and all(one.id in caught for one in good) and not any(one.id in caught - clear for one in bad):
             return ProposedRule("success", _plain(rule), tuple(sorted(caught)))
     return None
-
-
-def _name_in(condition: str) -> str:
-    """The last key in a condition."""
-    return re.split(r"[.\[]", re.split(r" [=!><]=? ", condition)[0])[-1]
 
 
 def _best(

@@ -137,12 +137,25 @@ class DraftPage:
         read, wanted = self.read.get(sample.id), rule_guess.WANTED.get(sample.meaning)
         if read is None or wanted is None:
             return False
+        if self.ignores_key(sample):
+            return True
         return read.verdict == wanted[1] or (read.verdict == "unsure" and wanted[0] == "rejected")
 
     def labels(self, names: Iterable[str], language: str) -> list[str]:
         """What fields are called on the page."""
         known = {rule.name: rule.label for rule in self.recipe.fields} if self.recipe else {}
         return [known.get(name, {}).get(language) or name for name in names]
+
+    def ignores_key(self, sample: SampleAnswer) -> bool:
+        """Whether the source has answered with a wrong key as it does with the right one: it does not check it."""
+        read = self.read.get(sample.id)
+        same = [one for one in self.answers if one.number == sample.number and one.meaning == "exists"]
+        return bool(
+            read
+            and sample.meaning == "key"
+            and read.fields
+            and any(self.read[one.id].fields == read.fields for one in same)
+        )
 
     @property
     def all_right(self) -> bool:
@@ -155,7 +168,8 @@ class DraftPage:
         if recipe is None:
             return [], []
         left = [one for one in self.answers if not (one.meaning != "exists" and self.is_right(one))]
-        found, unclear = rule_guess.proposals(recipe, self.answers)
+        telling = [one for one in self.answers if not self.ignores_key(one)]
+        found, unclear = rule_guess.proposals(recipe, telling)
         wanted = {rule_guess.WANTED[one.meaning][0] for one in left if one.meaning in rule_guess.WANTED}
         known = {(name, json.dumps(rule, sort_keys=True)) for name, rule in self.rules_of}
         new = [one for one in found if (one.name, json.dumps(one.rule, sort_keys=True)) not in known]

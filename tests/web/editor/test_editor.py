@@ -149,7 +149,7 @@ def test_an_address_inside_the_network_gets_no_request(app: Flask, as_ada: Flask
         ask(as_ada, here)
         assert server.asked == []
     page = as_ada.get(f"{here}/answers").get_data(as_text=True)
-    assert 'data-tone="bad"' in page, re.findall(r'data-sample.*?</li>', page, re.DOTALL)
+    assert 'data-tone="bad"' in page, re.findall(r"data-sample.*?</li>", page, re.DOTALL)
     assert "line 6" in as_ada.get(f"{here}/text").get_data(as_text=True)
 
 
