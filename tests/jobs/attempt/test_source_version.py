@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from flask.testing import FlaskClient
 
+from portal.accounts import User
 from portal.database import db
 from portal.jobs.attempt import source_version
 from portal.jobs.models import ScrapingJob
 
 
-def test_a_job_remembers_its_versions(make_job: Callable[..., ScrapingJob], as_alice: FlaskClient) -> None:
-    job = make_job()
+def test_a_job_remembers_its_versions(make_job: Callable[..., ScrapingJob], alice: User, as_alice: FlaskClient) -> None:
+    job = make_job(alice)
     job.source_versions, job.attempt = "recipe aaaa1111", 2
     db.session.commit()
     assert source_version.is_last(job.source_versions, "recipe aaaa1111")
