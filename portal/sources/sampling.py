@@ -7,7 +7,7 @@ Only the breaker is left out, as a recipe that nobody uses yet has no other file
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -87,10 +87,11 @@ def ask_once(recipe: Recipe, number: str, *, spoilt: bool = False, seconds: floa
     sent = shown(filled, response, took, tuple(masks))
     if response is None:
         return SampleResult(seconds=took, reason=reason or CauseCode.TEMPORARY, sent=sent)
+    asked = replace(sent, answer_headers=(), answer_body="")  # which are kept apart
     headers = {name: clean_text(text)[:500] for name, text in sent.answer_headers if name in KEPT_HEADERS}
     body = _without(response.body, masks)
     return SampleResult(
-        response.status, headers, body[:KEPT_BYTES], response.whole and len(body) <= KEPT_BYTES, took, sent=sent
+        response.status, headers, body[:KEPT_BYTES], response.whole and len(body) <= KEPT_BYTES, took, sent=asked
     )
 
 

@@ -80,7 +80,7 @@ def place(one: ShelfRecipe, folder: Path, database_url: str, now: datetime, acto
         for sample in sorted(set(re.findall(r'^response = "(samples/[^"]+)"', one.recipe.text, re.MULTILINE))):
             (folder / "samples").mkdir(exist_ok=True)
             (folder / sample).write_bytes((SHELF / sample).read_bytes())
-        _write(target, one.recipe.text)
+        _write(target, one.recipe.text, actor, now)
     except OSError as error:
         raise NotPlaced from error
 
@@ -93,13 +93,14 @@ def place_text(file: str, text: str, folder: Path, database_url: str, actor: str
             raise NotPlaced
         return
     try:
-        _write(folder / file, text)
+        _write(folder / file, text, actor, now)
     except OSError as error:
         raise NotPlaced from error
-    note_version(file, text, actor, now)
 
 
-def _write(target: Path, text: str) -> None:
+def _write(target: Path, text: str, actor: str, now: datetime) -> None:
+    """Write a recipe's file as a version of `actor`, noted before another process can see it. Commits."""
     half = target.with_suffix(".new")
     half.write_text(text, encoding="utf-8")
+    note_version(target.name, text, actor, now)
     half.replace(target)  # the catalogue never reads half a file

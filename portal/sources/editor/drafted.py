@@ -11,6 +11,7 @@ from typing import Any
 
 import tomlkit
 from parsel import Selector
+from tomlkit.exceptions import TOMLKitError
 
 from portal.net.address_policy import AddressPolicy, AddressRefused
 from portal.sources.base import Outcome
@@ -61,6 +62,9 @@ def mistakes_in(text: str, allow_private: Sequence[str] = (), ports: Sequence[in
     the network, and expressions that could take very long."""
     try:
         recipe_of(text, Path(FILE), tests=False)
+        tomlkit.parse(text)
+    except TOMLKitError as error:
+        return (Mistake(FILE, "", getattr(error, "line", 1), "not_toml", {"why": str(error)}),)
     except BadRecipe as error:
         found = list(error.mistakes)
         if any(one.code in ("not_toml", "not_readable") for one in found):
@@ -83,6 +87,12 @@ def mistakes_in(text: str, allow_private: Sequence[str] = (), ports: Sequence[in
         if is_heavy(expression):
             found.append(Mistake(FILE, f"{table}.{key}", lines.of(table, key), "heavy_expression", {}))
     return tuple(sorted(found, key=lambda one: one.line))
+
+
+def name_in(text: str) -> str:
+    """The name in a recipe's text; empty where it has none."""
+    match = re.search(r"^name\s*=\s*[\"']([^\"'\n]*)", text, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def stops(mistakes: Sequence[Mistake]) -> list[Mistake]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from portal.config import SETTINGS
 from portal.sources.editor import curl, number_finder
-from portal.sources.editor.document import new_document
+from portal.sources.editor.document import RecipeDocument, new_document
 from portal.sources.editor.secret_finder import CLOSE, OPEN, SecretFinder, finished, prefix_of
 
 BATCH_SIZE = 50
@@ -40,6 +40,16 @@ def read(command: str, country: str, taken_secrets: Collection[str] = (), number
     numbers = tuple(dict.fromkeys(one for one in (numbered.number, *numbered.others) if one))
     document = new_document(name, name.replace("-", " ").title(), request, batch)
     return Pasted(document.text, name, finder.values, numbers, tuple(found.left_out))
+
+
+def named(found: Pasted, taken: Collection[str]) -> str:
+    """The text with a name that no other source has."""
+    name, number = found.name, 2
+    while name in taken:
+        name, number = f"{found.name}-{number}", number + 1
+    document = RecipeDocument(found.text)
+    document.set("", "name", name)
+    return document.text
 
 
 def _hidden(finder: SecretFinder, found: curl.PastedRequest, number: str) -> curl.PastedRequest:

@@ -7,11 +7,12 @@ from flask import Response, abort, current_app, flash, make_response, redirect, 
 from flask_babel import gettext
 from flask_login import current_user
 
+from portal import sources
 from portal.clock import utcnow
 from portal.sources import catalogue, drafts, secret_store
 from portal.sources.editor import pasting
 from portal.sources.editor.curl import NotRead
-from portal.sources.editor.drafted import FILE
+from portal.sources.editor.drafted import FILE, mistakes_in, name_in, stops
 from portal.sources.recipes.words import mistake_words
 from portal.web.access import admin_required
 from portal.web.editor import words
@@ -26,7 +27,7 @@ LONGEST_TEXT = 200_000
 @admin_required
 def index() -> str:
     """Show the box for a command, and the drafts that there are."""
-    return render_template("editor/new.html", drafts=drafts.listed(), command="", number="", problem="")
+    return _new()
 
 
 @blueprint.post("/admin/editor")
@@ -38,17 +39,14 @@ def create() -> Response:
         found = pasting.read(command, current_app.config["DEFAULT_COUNTRY"], catalogue.known_secrets(), number)
     except NotRead as error:
         problem = words.not_read_words(error.code, error.what)
-        page = render_template(
-            "editor/new.html", drafts=drafts.listed(), command=command, number=number, problem=problem,
-            asks_number=error.code == "no_number",
-        )  # fmt: skip
+        page = _new(command=command, number=number, problem=problem, asks_number=error.code == "no_number")
         return make_response(page, 422)
     now, notes = utcnow(), [list(one) for one in found.left_out]
     if "[batch]" in found.text:
         notes.append(["size", ""])
     _keep_secrets(found.secrets, now)
     number = found.numbers[0] if found.numbers else ""
-    token = drafts.create(found.text, current_user.email, now, notes=notes, number=number)
+    token = drafts.create(pasting.named(found, sources.names()), current_user.email, now, notes=notes, number=number)
     return to(token, "answers")
 
 
@@ -99,6 +97,7 @@ def render(page: DraftPage, step: str, **more: Any) -> str:
             "token": page.draft.token,
             "document": page.document,
             "sample": sample,
+            "facts": next((one.facts for one in page.samples if sample and one.row.id == sample.id), {}),
             "tree": page.tree(sample) if sample and step == "answers" else None,
             "words": words,
             "mistake_words": lambda one: mistake_words(one).removeprefix(f"{FILE}, "),
@@ -112,8 +111,16 @@ def to(token: str, step: str, anchor: str | None = None, **more: Any) -> Respons
     return make_response(redirect(url_for("editor.show", token=token, step=step, _anchor=anchor, **more), 303))
 
 
+def _new(**more: Any) -> str:
+    known = [(one, name_in(one.text)) for one in drafts.listed()]
+    return render_template("editor/new.html", drafts=known, **more)
+
+
 def save(page: DraftPage, now: datetime) -> None:
-    """Keep the document as it is now."""
+    """Keep the document as it is now, unless the change would have broken it."""
+    if broken := stops(mistakes_in(page.document.text, *catalogue.opened())):
+        flash(mistake_words(broken[0]).removeprefix(f"{FILE}, "), "bad")
+        return
     drafts.change(page.draft.token, page.document.text, current_user.email, now)
 
 

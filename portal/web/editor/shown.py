@@ -76,6 +76,13 @@ class DraftPage:
         return sha256(self.draft.text.encode()).hexdigest()
 
     @property
+    def differs(self) -> bool:
+        """Whether the source is another now: the draft has changes of its own, or it was changed elsewhere."""
+        files = [one for one in catalogue.recipe_files() if one.path.name == self.draft.file]
+        present = next((one.offered or one.recipe for one in files), None)
+        return bool(self.draft.source and present and present.text.strip() != self.draft.text.strip())
+
+    @property
     def is_waiting(self) -> bool:
         return any(one.is_waiting for one in self.samples)
 

@@ -1,7 +1,7 @@
 """The versions of a source's recipe: who has written each and what it changed, and the way back; and the draft that
 changes a source which is there."""
 
-from flask import Response, abort, current_app, flash, make_response, redirect, render_template, url_for
+from flask import Response, abort, current_app, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 
@@ -29,12 +29,11 @@ def edit(name: str) -> Response:
     if recipe is None:
         abort(404)
     known = drafts.of_source(name)
-    text = recipe.text.partition("[[test]]")[0].rstrip() + "\n"  # a draft has answers of its own
     if known is None:
-        token = drafts.create(text, current_user.email, now, source=name, file=found.path.name)
+        token = drafts.create(recipe.text, current_user.email, now, source=name, file=found.path.name)
         return to(token, "answers")
-    if known.text.strip() != text.strip() and recipe.text == text:
-        flash(gettext("This draft differs from the source as it is now: it has not been offered yet."), "info")
+    if request.form.get("anew"):
+        drafts.change(known.token, recipe.text, current_user.email, now)
     return to(known.token, "answers")
 
 
