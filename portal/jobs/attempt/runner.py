@@ -22,6 +22,7 @@ from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.entry import Entered
+from portal.jobs.attempt.exclusion_watch import ExclusionWatch
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.lookup_window import Lookup, stream
@@ -130,6 +131,7 @@ class _Attempt(AttemptOutcome):
         if not self.holding.is_first:
             until_back(lambda _: self._see_refusals(source_name))
         self.cache = CachePolicy.of(source_name)
+        self.watch = until_back(lambda _: ExclusionWatch(source_name))
         pace = source.seconds_for(1000) / 1000
         self.held = HeldShares(self.holding, self.conditions.lease_seconds, pace, self.conditions.workers)
         self.tickets = KeptTickets(
@@ -217,7 +219,7 @@ class _Attempt(AttemptOutcome):
                 break
             if self.held.more:
                 self.conditions.on_taken()
-            asked = self._without_kept_answers(taken)
+            asked = self._without_kept_answers(self._without_excluded(taken))
             if asked:
                 if self.blocked:
                     asked = outage.judge_last(asked, self.blocked, self.attempt)
@@ -227,6 +229,16 @@ class _Attempt(AttemptOutcome):
     def _take(self, group: int, window: int, suspects: bool, repeated: bool) -> dict[str, WaitingNumber]:
         how = {"whole": self.whole, "suspects": suspects, "repeated": repeated}
         return self.held.take(self.conditions.clock(), group=group, window=window, **how)
+
+    def _without_excluded(self, numbers: Mapping[str, WaitingNumber]) -> Mapping[str, WaitingNumber]:
+        """Answer for numbers that are on a list of excluded ones, and return the others."""
+        excluded = until_back(lambda _: self.watch.taken(numbers, self.conditions.clock()))
+        if not excluded:
+            return numbers
+        for e164, answer in excluded.items():
+            self.buffer.add(e164, numbers[e164], answer)
+        self.buffer.save()
+        return {e164: number for e164, number in numbers.items() if e164 not in excluded}
 
     def _without_kept_answers(self, numbers: Mapping[str, WaitingNumber]) -> list[str]:
         """Use answers of earlier files that are still good, and return the numbers that have none."""
@@ -260,7 +272,10 @@ class _Attempt(AttemptOutcome):
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
-                return session.lookup_many(numbers)
+                excluded = self.watch.asked(numbers, self.conditions.clock())
+                asked = [one for one in numbers if one not in excluded] if excluded else numbers
+                answers = session.lookup_many(asked) if asked else {}
+                return {**excluded, **answers} if excluded else answers
             except (LookupEnded, AttemptTaken):
                 raise
             except Exception as error:  # a fault of the source fails these numbers, never the file
