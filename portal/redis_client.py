@@ -19,7 +19,13 @@ def quick_redis(url: str, prefix: str = "", *, seconds: float = 5) -> PortalRedi
     """Return a client with short timeouts, because a page must not hang when Redis does: `seconds` for an answer, two
     at most to connect. It connects at first use."""
     redis: PortalRedis = PortalRedis.from_url(
-        url, socket_timeout=seconds, socket_connect_timeout=min(2, seconds), retry=Retry(NoBackoff(), 1)
+        url,
+        socket_timeout=seconds,
+        socket_connect_timeout=min(2, seconds),
+        retry=Retry(NoBackoff(), 1),
+        # Else each new connection reads the library's version from its package, to tell the server: a worker's fork
+        # would spend as long on that as on the SQL of a small file.
+        driver_info=None,
     )  # type: ignore[assignment]
     redis.key_prefix = f"{prefix}-" if prefix else ""
     return redis

@@ -9,7 +9,7 @@ from babel.dates import format_skeleton, format_time
 from flask_babel import format_decimal, get_locale, gettext
 
 from portal.documents.number_format import shown_date, shown_number
-from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, text_of
+from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, SHOWN_MARK, Cell, text_of
 
 _DECIMALS = "0.##########"  # as Excel shows a number without a format: no thousands, no zeros at the end
 
@@ -31,6 +31,8 @@ def shown_cell(cell: Cell, code: str = "") -> str:
 
 
 def _by_format(cell: Cell, code: str) -> str | None:
+    if code.startswith(SHOWN_MARK):  # an ods has the text that was shown
+        return code.removeprefix(SHOWN_MARK)
     locale = cast(Locale, get_locale())
     match cell:
         case bool():

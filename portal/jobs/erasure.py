@@ -17,6 +17,7 @@ from portal.documents.models import Document
 from portal.documents.storage import Storage, StorageAway, result_part
 from portal.jobs import shares
 from portal.jobs.core import answer_samples, ledger
+from portal.jobs.core.erasure_tables import ReplacedFile
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.repeat_tables import Repeat
 from portal.jobs.models import ScrapingJob
@@ -136,6 +137,8 @@ def forget_copies(now: datetime, storage: Storage) -> int:
         kept = select(Document.storage_key, Document.deleted_at).where(Document.storage_key.in_(keys))
         with reading() as session:
             deleted_at = {row.storage_key: row.deleted_at for row in session.execute(kept)}
+            anew = select(ReplacedFile.storage_key, ReplacedFile.at).where(ReplacedFile.storage_key.in_(keys))
+            deleted_at.update({row.storage_key: row.at for row in session.execute(anew)})
         for key in keys:
             unknown = key not in deleted_at and copies[key] < (now - ORPHAN_AGE).timestamp()
             if unknown or deleted_at.get(key):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
 from portal.database import changed_rows, db
 from portal.documents.check import CheckFacts, Corrections, cells_of, check_facts
@@ -28,6 +28,7 @@ from portal.jobs.core import changes, ledger
 from portal.jobs.core.job_tables import Number, NumberCell, Opening
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding, renew
+from portal.sources.base import Outcome
 
 AT_ONCE_CELLS = 10_000  # a file with more is opened by its first worker; so many take a fifth of a second
 PIECE_ROWS = 1000  # in one transaction: a few hundredths of a second
@@ -226,5 +227,8 @@ def _finish(holding: Holding, begun: Opening) -> None:
         "processed_numbers": none,
         "processed_at_claim": none,
     }
+    mine = (Number.job_id == holding.job_id, Number.outcome == Outcome.REJECTED)  # erased meanwhile
+    if erased := db.session.scalar(select(func.sum(Number.cells)).where(*mine)):
+        counts |= {"rejected_count": int(erased), "processed_numbers": none + int(erased)}
     changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(**counts))
     db.session.delete(begun)

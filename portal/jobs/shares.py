@@ -9,7 +9,7 @@ Every transaction takes its locks in one order: the holder's row, its numbers, t
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -41,6 +41,11 @@ class Holding:
     token: int
 
     @property
+    def is_first(self) -> bool:
+        """Whether nobody has worked on the job before."""
+        return self.attempt == 1 and self.token == 1
+
+    @property
     def fence(self) -> tuple[ColumnElement[bool], ...]:
         """Conditions that hold only while this very worker has its part of the attempt. Every write carries them,
         beside those of the attempt (`ScrapingJob.held_by`)."""
@@ -59,11 +64,14 @@ class Holding:
 
 @dataclass(frozen=True)
 class Taken:
-    """A share that was taken, and its numbers in the file's order. `more`: others are left that nobody has had."""
+    """A share that was taken, and its numbers in the file's order. `more`: others are left that nobody has had. `last`:
+    nobody else has a number of the job, and none is left but suspects. `aside`: some of these were met on the way."""
 
     first_no: int
     numbers: dict[str, WaitingNumber]
     more: bool = False
+    last: bool = False
+    aside: bool = False
 
 
 SUSPECTS_LEFT = Taken(0, {})  # nothing but suspects is left, which a worker takes with nothing else in hand
@@ -71,7 +79,7 @@ SUSPECTS_LEFT = Taken(0, {})  # nothing but suspects is left, which a worker tak
 
 def hold(job: ScrapingJob, worker: str, now: datetime, lease_seconds: float) -> Holding:
     """Become the first holder of an attempt that has just been claimed, in the same transaction."""
-    return _enter(job.id, job.attempt, 1, worker, now, lease_seconds)
+    return _enter(job.id, job.attempt, 1, worker, now, lease_seconds)  # `claim` has written the token
 
 
 def join(
@@ -85,11 +93,12 @@ def join(
     ).one_or_none()
     if found is None or (most is not None and count_holders(job_id, attempt) >= most):
         return None
-    return _enter(job_id, attempt, found.last_token + 1, worker, now, lease_seconds)
+    token = found.last_token + 1
+    changed_rows(update(ScrapingJob).where(*job).values(last_token=token))
+    return _enter(job_id, attempt, token, worker, now, lease_seconds)
 
 
 def _enter(job_id: int, attempt: int, token: int, worker: str, now: datetime, lease_seconds: float) -> Holding:
-    changed_rows(update(ScrapingJob).where(*ScrapingJob.held_by(job_id, attempt)).values(last_token=token))
     until = now + timedelta(seconds=lease_seconds)
     row = {"job_id": job_id, "attempt": attempt, "token": token, "worker": worker, "joined_at": now}
     db.session.execute(insert(Holder).values(lease_until=until, **row))
@@ -124,24 +133,27 @@ def take(
     """
     renew(holding, now, lease_seconds)
     job = db.session.execute(
-        select(ScrapingJob.next_no, ScrapingJob.pause_after, ScrapingJob.paused_at, ScrapingJob.not_before)
+        select(
+            ScrapingJob.next_no, ScrapingJob.pause_after, ScrapingJob.last_token, ScrapingJob.paused_at,
+            ScrapingJob.not_before,
+        )
         .where(*holding.fence_of_job)
         .with_for_update(key_share=True)
-    ).one_or_none()
+    ).one_or_none()  # fmt: skip
     if job is None:
         db.session.rollback()
         raise AttemptTaken
     if job.paused_at is not None or job.not_before is not None:
         return None
     if job.next_no is not None and (taken := _take_fresh(holding, job.next_no, size, job.pause_after)):
-        return taken
+        return replace(taken, last=not taken.more and job.last_token == 1)  # nobody joins when nothing is left
     return _take_left(holding, suspects=suspects)
 
 
 def _take_fresh(holding: Holding, next_no: int | None, size: int | None, last_no: int | None) -> Taken | None:
     """Take the next numbers that nobody has had, up to the one after which the job pauses, and set suspects before them
     aside."""
-    taken = None
+    taken, aside = None, False
     if last_no is not None and next_no is not None and next_no > last_no:
         return None
     while next_no is not None and taken is None:
@@ -152,7 +164,8 @@ def _take_fresh(holding: Holding, next_no: int | None, size: int | None, last_no
         if alike:
             nos = [number.no for number in alike.values()]
             _add_share(holding, nos[0], nos[-1], suspicion, holder=None if suspicion else holding.token)
-            taken = None if suspicion else Taken(nos[0], alike, next_no is not None)
+            aside = aside or bool(suspicion)
+            taken = None if suspicion else Taken(nos[0], alike, next_no is not None, aside=aside)
     if next_no is None and last_no is not None:
         next_no = next((number.no for number in ledger.waiting(holding.job_id, last_no + 1, most=1).values()), None)
     changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(next_no=next_no))

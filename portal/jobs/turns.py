@@ -8,7 +8,7 @@ changes nothing; the claim decides between two workers that choose the same job.
 
 import heapq
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,6 +45,7 @@ class Person:
     jobs: int  # that wait for a worker
     held: int  # workers that these have
     served_at: datetime  # when a worker last took a job of theirs
+    put_first: bool = False  # whether they have a job that was put first
 
     @property
     def order(self) -> tuple[int, datetime, int]:
@@ -68,20 +69,19 @@ def next_job(now: datetime, limit: int, elsewhere: Collection[str] = ()) -> Chos
     and this one does not, whose jobs are left to it.
     """
     in_queue = (*_in_queue(now), *([ScrapingJob.source.not_in(elsewhere)] if elsewhere else []))
+    columns = (ScrapingJob.id, ScrapingJob.attempt)
     with reading() as session:
-        first = session.execute(
-            select(ScrapingJob.id, ScrapingJob.attempt)
-            .where(*in_queue, ScrapingJob.put_first_at.is_not(None))
-            .order_by(ScrapingJob.put_first_at)
-            .limit(1)
-        ).one_or_none()
-        if first is not None:
-            return Chosen(first.id, first.attempt)
-        for person in sorted(_people(session, now), key=lambda one: one.order):
+        people = _people(session, in_queue)
+        if any(person.put_first for person in people):
+            put_first = select(*columns).where(*in_queue, ScrapingJob.put_first_at.is_not(None))
+            first = session.execute(put_first.order_by(ScrapingJob.put_first_at).limit(1)).one_or_none()
+            if first is not None:
+                return Chosen(first.id, first.attempt)
+        for person in sorted(people, key=lambda one: one.order):
             mine = [ScrapingJob.user_id == person.user_id, *in_queue]
             if person.held >= limit:
                 mine.append(_is_short(session.scalars(select(ScrapingJob.source).where(*mine).distinct())))
-            query = select(ScrapingJob.id, ScrapingJob.attempt).where(*mine).order_by(*own_order()).limit(1)
+            query = select(*columns).where(*mine).order_by(*own_order()).limit(1)
             if (job := session.execute(query).one_or_none()) is not None:
                 return Chosen(job.id, job.attempt)
         return _job_to_join(session, now, limit)
@@ -208,7 +208,7 @@ def _ahead(session: Session, job: ScrapingJob, now: datetime) -> list[tuple[list
     place = func.row_number().over(order_by=own_order()).label("place")
     own = select(ScrapingJob.id, place).where(*of(job.user_id)).subquery()
     before = (session.scalar(select(own.c.place).where(own.c.id == job.id)) or 1) - 1
-    people = _people(session, now)
+    people = _people(session, claimable)
     me = next((one for one in people if one.user_id == job.user_id), Person(job.user_id, 1, 0, NEVER))
     others = [one for one in people if one.user_id != job.user_id]
     theirs = [(of(one.user_id), min(one.jobs, before + (one.order < me.order))) for one in others]
@@ -225,22 +225,31 @@ def own_order() -> tuple[Any, ...]:
     return case((goes_first(ScrapingJob), 0), else_=1), ScrapingJob.waiting_numbers, ScrapingJob.id
 
 
-def _people(session: Session, now: datetime) -> list[Person]:
+def _people(session: Session, waits: Sequence[ColumnElement[bool]]) -> list[Person]:
+    """Return whose jobs wait for a worker: those for which the conditions hold."""
     by_person = ScrapingJob.user_id
     put_first = ScrapingJob.put_first_at
     waiting = select(by_person, func.count() - func.count(put_first), func.max(put_first))
-    waiting = waiting.where(*ScrapingJob.claimable(now)).group_by(by_person)
+    found = session.execute(waiting.where(*waits).group_by(by_person)).all()
+    if not found:
+        return []
+    holds = _held_by_person(session)
+    served_at = _last_served(session) if len(found) > 1 else {}  # one person alone is next anyway
+    # Whoever has a job that was put first is served before anybody else, and so comes after the others then.
+    return [
+        Person(user_id, jobs, holds.get(user_id, 0), put_first_at or served_at.get(user_id, NEVER), bool(put_first_at))
+        for user_id, jobs, put_first_at in found
+    ]
+
+
+def _last_served(session: Session) -> dict[int, datetime]:
+    """Return when a worker last took a job of each person, if it was lately."""
+    by_person = ScrapingJob.user_id
     latest = select(Attempt.job_id, Attempt.started_at).order_by(Attempt.started_at.desc())
     latest_ones = latest.limit(LOOKED_BACK).subquery()
     begun_at = func.max(latest_ones.c.started_at)
     served = select(by_person, begun_at).join(latest_ones, latest_ones.c.job_id == ScrapingJob.id).group_by(by_person)
-    holds = _held_by_person(session)
-    served_at: dict[int, datetime] = {row[0]: row[1] for row in session.execute(served)}
-    # Whoever has a job that was put first is served before anybody else, and so comes after the others then.
-    return [
-        Person(user_id, jobs, holds.get(user_id, 0), put_first_at or served_at.get(user_id, NEVER))
-        for user_id, jobs, put_first_at in session.execute(waiting)
-    ]
+    return {row[0]: row[1] for row in session.execute(served)}
 
 
 def _held_by_person(session: Session) -> dict[int, int]:

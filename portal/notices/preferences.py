@@ -24,16 +24,17 @@ def preferences_of(user_id: int) -> NoticeSettings:
     return kept or NoticeSettings(user_id=user_id, **DEFAULTS)
 
 
-def wants(user_id: int, kind: NoticeKind) -> bool:
-    """Whether to e-mail this person notices of this kind. A deactivated person gets none."""
+def wants(user_id: int, kind: NoticeKind, settings: NoticeSettings | None = None) -> bool:
+    """Whether to e-mail this person notices of this kind. A deactivated person gets none. `settings` are the person's,
+    if they are known."""
     preference = rule_of(kind).preference
     active = db.session.scalar(select(User.is_active).where(User.id == user_id))
-    return bool(active) and (preference is None or bool(getattr(preferences_of(user_id), preference)))
+    return bool(active) and (preference is None or bool(getattr(settings or preferences_of(user_id), preference)))
 
 
-def webhook_is_on(user_id: int) -> bool:
-    """Whether this person has a working webhook."""
-    kept = preferences_of(user_id)
+def webhook_is_on(user_id: int, settings: NoticeSettings | None = None) -> bool:
+    """Whether this person has a working webhook. `settings` are the person's, if they are known."""
+    kept = settings or preferences_of(user_id)
     return bool(kept.webhook_url) and kept.webhook_off_at is None
 
 

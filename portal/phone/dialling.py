@@ -5,10 +5,10 @@ It is given digits only, so that libphonenumber cannot turn letters into digits 
 
 from dataclasses import replace
 
-from phonenumbers import PhoneNumber, country_code_for_region
+from phonenumbers import PhoneNumber
 from phonenumbers.shortnumberinfo import is_valid_short_number_for_region
 
-from portal.phone.number_tables import code_of, lengths_of, shortest_of
+from portal.phone.number_tables import calling_code, code_of, lengths_of, shortest_of
 from portal.phone.plain_reading import Phone, failed, plain, plain_abroad, spanish
 from portal.phone.reasons import Reason
 
@@ -39,7 +39,12 @@ def read(digits: str, plus: bool, country: str, *, code_apart: bool = False) -> 
         if abroad.reason is None:
             return abroad
         home = _national(digits, country)
-        return home if home.reason in (None, Reason.UNKNOWN_RANGE) else abroad
+        if home.reason is None:
+            return home
+        bare = plain(digits.lstrip("0"), country)
+        if bare.e164 and not abroad.offered:  # 00600123123
+            return failed(Reason.LEADING_ZERO, (bare.e164,))
+        return home if home.reason is Reason.UNKNOWN_RANGE else abroad
     return _national(digits, country)
 
 
@@ -49,7 +54,7 @@ def may_be_valid(digits: str, country: str) -> bool:
         return False
     if digits.startswith("00"):
         return True
-    code = str(country_code_for_region(country) or "")
+    code = str(calling_code(country) or "")
     lengths, rest = lengths_of(country), digits.lstrip("0")
     if len(digits) in lengths or len(rest) in lengths:
         return True
@@ -112,7 +117,7 @@ def _national(digits: str, country: str) -> Phone:
         return own
     if len(digits) < shortest_of(country):
         return failed(Reason.SHORT_NUMBER if _is_short(digits, country) else Reason.TOO_SHORT)
-    code = str(country_code_for_region(country) or "")
+    code = str(calling_code(country) or "")
     home = plain(digits, country)
     if home.e164:
         own = _own(digits, code, home)
@@ -151,7 +156,7 @@ def _is_short(digits: str, country: str) -> bool:
         return False
     zero = digits.startswith("0")
     number = PhoneNumber(
-        country_code_for_region(country), int(digits), italian_leading_zero=zero or None,
+        calling_code(country), int(digits), italian_leading_zero=zero or None,
         number_of_leading_zeros=len(digits) - len(digits.lstrip("0")) if digits.startswith("00") else None,
     )  # fmt: skip
     return is_valid_short_number_for_region(number, country)

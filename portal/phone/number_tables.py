@@ -7,18 +7,21 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, PhoneMetadata
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, PhoneMetadata, country_code_for_region
 
 from portal.phone.spanish_plan import COUNTRY_CODE as SPAIN
 from portal.phone.spanish_plan import RANGES
 
+_NOTHING = r"(?!)"
+
 
 class Dialled(NamedTuple):
-    """What is dialled in a country before a number: the prefix of its own towns, and that of other countries."""
+    """What may stand before a national number and be no part of it: behind the country's code, and at home, where it
+    may be the prefix of other countries or the country's own code as well."""
 
     country_code: int
-    home: re.Pattern[str] | None
-    abroad: re.Pattern[str] | None
+    behind_code: re.Pattern[str]
+    at_home: re.Pattern[str]
 
 
 @cache
@@ -37,8 +40,15 @@ def dialled_behind(country_code: int) -> Dialled | None:
 def _dialled(metadata: PhoneMetadata | None) -> Dialled | None:
     if metadata is None or metadata.country_code is None:
         return None
-    home, abroad = metadata.national_prefix_for_parsing, metadata.international_prefix
-    return Dialled(metadata.country_code, re.compile(home) if home else None, re.compile(abroad) if abroad else None)
+    home, abroad = metadata.national_prefix_for_parsing or _NOTHING, metadata.international_prefix or _NOTHING
+    everything = f"(?:{home})|(?:{abroad})|{metadata.country_code}"
+    return Dialled(metadata.country_code, re.compile(home), re.compile(everything))
+
+
+@cache
+def calling_code(country: str) -> int:
+    """Return the code that is dialled from abroad; 0 for a country that is not known."""
+    return country_code_for_region(country) or 0
 
 
 @cache

@@ -121,7 +121,7 @@ def _of_coded(digits: str) -> Phone | None:
     if code is None or dialled is None:
         return None
     national = digits[len(code) :]
-    if not _FEWEST <= len(national) <= _MOST or (dialled.home is not None and dialled.home.match(national)):
+    if not _FEWEST <= len(national) <= _MOST or dialled.behind_code.match(national):
         return None
     return _valid_or_why(int(code), national)
 
@@ -129,9 +129,7 @@ def _of_coded(digits: str) -> Phone | None:
 def _of_national(digits: str, country: str) -> Phone | None:
     """The number of a country; None when digits may have to be taken off it: a prefix, or the country's code."""
     dialled = dialled_in(country)
-    if dialled is None or not _FEWEST <= len(digits) <= _MOST or digits.startswith(str(dialled.country_code)):
-        return None
-    if any(prefix is not None and prefix.match(digits) for prefix in (dialled.home, dialled.abroad)):
+    if dialled is None or not _FEWEST <= len(digits) <= _MOST or dialled.at_home.match(digits):
         return None
     return _valid_or_why(dialled.country_code, digits)
 

@@ -32,5 +32,6 @@ def pauses() -> dict[str, SourcePause]:
 
 
 def paused_source_names() -> Select[tuple[str]]:
-    """The names of paused sources, as a subquery."""
-    return select(SourcePause.source)
+    """The names of paused sources, as a subquery. Of the table, not of the class: compiling the statement around one of
+    a class changes it, and with it where the compiled form of the next statement is looked for."""
+    return select(SourcePause.__table__.c.source)

@@ -238,18 +238,18 @@ def test_a_message_whose_job_had_to_give_way_is_made_up_for(
     monkeypatch.setattr(tasks, "push_job", lambda job_id, now: pushed.append(job_id))
     job = queued(app, alice)
     monkeypatch.setattr(tasks, "queue_is_empty", lambda name: False)
-    tasks.ring_for_the_next(NOW)
+    tasks.ring_for_the_next(NOW, tasks.look_around(NOW))
     monkeypatch.setattr(tasks, "queue_is_empty", lambda name: True)
-    tasks.ring_for_the_next(NOW)
+    tasks.ring_for_the_next(NOW, tasks.look_around(NOW))
     assert pushed == [job.id]
 
 
 def test_how_many_workers_one_person_may_have(app: Flask) -> None:
     from portal.jobs.worker import tasks
 
-    assert tasks.limit_of_one_person(NOW) == 1
+    assert tasks.look_around(NOW).limit_of_one_person == 1
     app.config["PORTAL_WORKERS_PER_PERSON"] = 5
-    assert tasks.limit_of_one_person(NOW) == 5
+    assert tasks.look_around(NOW).limit_of_one_person == 5
 
 
 # ── several workers on one file ─────────────────────────────────────────────────────────────────────────────────────

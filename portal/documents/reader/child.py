@@ -26,7 +26,6 @@ from portal.tether import die_with
 if TYPE_CHECKING:
     from portal.documents.reader.sheet_file import RawSheet
 
-SHEETS_WITH_FORMATS = 5  # so that the report stays small
 MACHINE_FAULTS = (
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
@@ -61,8 +60,8 @@ def read_into(path: Path, said: dict[str, str], folder: Path, limits: ReadLimits
     budget = sheet_file.Budget(limits)
     found = []
     for index, sheet in enumerate(_sheets(path, said, folder, kind, limits)):
-        facts = {"index": index, "name": sheet.name[:100], "hidden": sheet.hidden, "far": sheet.far,
-                 "text": sheet.text, "formats": sheet.formats if index < SHEETS_WITH_FORMATS else {}}  # fmt: skip
+        facts = {"index": index, "name": sheet.name[:100], "hidden": sheet.hidden, "far": sheet.far, "text": sheet.text,
+                 "formats": sheet.formats if index < sheet_file.SHEETS_WITH_FORMATS else {}}  # fmt: skip
         try:
             written = sheet_file.write_sheet(
                 folder / f"{index}.jsonl", sheet.rows, limits, budget, sheet.hidden_rows
@@ -115,13 +114,13 @@ def convert_and_read(path: Path, said: dict[str, str], folder: Path, limits: Rea
     from portal.documents.reader import file_type
 
     if file_type.file_type_of(path, said["name"]) == file_type.FileType.OLE:
-        from portal.documents.reader import ole_check, xls_check
+        from portal.documents.reader import ole_check, sheet_file, xls_check
 
         ole_check.check_ole(path)
         formats = xls_check.formats_if_plain(path)
         if formats is not None:
             reports = read_into(path, said, folder, limits)
-            for report, found in zip(reports[:SHEETS_WITH_FORMATS], formats, strict=False):
+            for report, found in zip(reports[: sheet_file.SHEETS_WITH_FORMATS], formats, strict=False):
                 report["formats"] = found
             return reports
     convert_into(path, said, folder, limits)

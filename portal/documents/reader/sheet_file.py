@@ -28,14 +28,15 @@ DISPLAY_CHARACTERS = 200
 MARKED_ROWS = 64
 GAP_ROWS = 100  # so many empty rows one after the other are no rows of the list: a stray cell stands far below it
 FORMAT_ROWS = 30  # at the top of a sheet, whose cells are shown in their own formats: headings and first rows
+SHEETS_WITH_FORMATS = 5  # so that what is reported of a file stays small
 FEW_FAR = 20  # cells so far to the right that they are left aside
 FAR_COLUMNS = 20  # empty columns between them and the others
-_HIDDEN = " \n"
-_HIDDEN_BYTES = _HIDDEN.encode()
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: `dumps` would make one a row
+_HIDDEN = b" \n"
+_encode_any = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 FORMULA_MARK = "\ue000"  # before a formula in a text of the parser, as nobody writes it
+SHOWN_MARK = "\ue001"  # in the place of a format's code: the text behind it is how the file itself shows the value
 
 
 class Formula(str):
@@ -157,7 +158,7 @@ def write_sheet(
     columns or too much text.
     """
     row_count = width = written = counted = not_shown = 0
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with path.open("wb") as file:
         for row_no, row in enumerate(values, start=1):
             end = len(row)
             while end and (row[end - 1] is None or (isinstance(row[end - 1], str) and not row[end - 1].strip())):
@@ -175,13 +176,20 @@ def write_sheet(
             line = _encode([_text_cell(value) if type(value) is str else cell_of(value) for value in row[:end]])
             is_hidden = row_no in hidden
             not_shown += is_hidden
-            line = "[]\n" * (row_no - written - 1) + line + (_HIDDEN if is_hidden else "\n")
+            line = b"[]\n" * (row_no - written - 1) + line + (_HIDDEN if is_hidden else b"\n")
             budget.spend(len(line))
             file.write(line)
             written = row_no
         file.flush()
         os.fsync(file.fileno())
     return Written(row_count, width, counted, not_shown)
+
+
+def _encode(cells: list[Cell]) -> bytes:
+    try:
+        return orjson.dumps(cells)
+    except TypeError:  # a number of more than 64 bits
+        return _encode_any(cells).encode()
 
 
 @dataclass(frozen=True)
@@ -202,7 +210,7 @@ def rows_to_check(sheet_path: Path, left: LeftOut = LeftOut()) -> Iterator[tuple
     empty: list[int] = []
     with sheet_path.open("rb") as file:
         for row_no, line in enumerate(file, start=1):
-            if row_no in left.numbers or (left.hidden and line.endswith(_HIDDEN_BYTES)):
+            if row_no in left.numbers or (left.hidden and line.endswith(_HIDDEN)):
                 continue
             if line == b"[]\n":
                 empty.append(row_no)

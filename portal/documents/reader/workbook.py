@@ -1,6 +1,6 @@
 """Read a workbook's sheets with python-calamine. Only for the child process: a hostile file can abort it.
 
-What the parser does not say of an xlsx is added from `xlsx_notes`.
+What the parser does not say of an xlsx is added from `xlsx.notes`.
 """
 
 import zipfile
@@ -20,10 +20,11 @@ from python_calamine import (
 )
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.plain_ods import PlainSheet, content_name, is_plain, write_plain
-from portal.documents.reader.sheet_file import RawSheet
-from portal.documents.reader.thin_sheet import write_near
-from portal.documents.reader.xlsx_notes import SheetNotes, XlsxNotes
+from portal.documents.reader.ods.plain import PlainSheet, content_name, is_plain, write_plain
+from portal.documents.reader.ods.shown_texts import Formats, shown_texts
+from portal.documents.reader.sheet_file import SHEETS_WITH_FORMATS, RawSheet
+from portal.documents.reader.xlsx.notes import SheetNotes, XlsxNotes
+from portal.documents.reader.xlsx.thin_sheet import write_near
 
 _NO_NOTES = SheetNotes()
 MOST_ROWS = 1_048_576
@@ -34,7 +35,7 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
 
     What had to be written again for the parser is in `folder` for a moment.
     """
-    workbook, plain_sheets = _opened(path, folder, limits)
+    workbook, plain_sheets, shown = _opened(path, folder, limits)
     with workbook:
         found = [(n, meta) for n, meta in enumerate(workbook.sheets_metadata) if meta.typ == SheetTypeEnum.WorkSheet]
         if len(found) > limits.max_sheets:
@@ -51,8 +52,9 @@ def read_sheets(path: Path, folder: Path, limits: ReadLimits) -> Iterator[RawShe
             hidden = meta.visible != SheetVisibleEnum.Visible
             not_shown, far = noted.hidden, noted.far if noted.has_far else 0
             if position < len(plain_sheets):
-                not_shown, far = plain_sheets[position]
-            yield RawSheet(meta.name, hidden, rows, not_shown, far, formats=noted.formats)
+                not_shown, far = plain_sheets[position].hidden, plain_sheets[position].far
+                rows = plain_sheets[position].with_gaps(rows)
+            yield RawSheet(meta.name, hidden, rows, not_shown, far, formats=shown.get(meta.name, noted.formats))
 
 
 def _notes(path: Path, limits: ReadLimits) -> XlsxNotes | None:
@@ -93,22 +95,29 @@ def _thin_rows(path: Path, folder: Path, place: int, notes: SheetNotes, limits: 
         near.unlink(missing_ok=True)
 
 
-def _opened(path: Path, folder: Path, limits: ReadLimits) -> tuple[CalamineWorkbook, list[PlainSheet]]:
+def _opened(
+    path: Path, folder: Path, limits: ReadLimits
+) -> tuple[CalamineWorkbook, list[PlainSheet], dict[str, Formats]]:
     """Open the workbook. An ods that the parser refuses, or does not wholly see, is written again as it expects: then
-    more is known of each sheet."""
+    more is known of each sheet. With it comes how an ods shows its values."""
     content = content_name(path) if zipfile.is_zipfile(path) else None
     if content is None:
-        return CalamineWorkbook.from_path(str(path)), []
+        return CalamineWorkbook.from_path(str(path)), [], {}
     if is_plain(path, content):
         with suppress(CalamineError, OSError):  # the machine would fail again below
             workbook = CalamineWorkbook.from_path(str(path))
             if workbook.sheet_names:
-                return workbook, []
+                return workbook, [], shown_texts(path, content, workbook.sheet_names[:SHEETS_WITH_FORMATS])
             workbook.close()
     plain = folder / "plain.ods"
     try:
         sheets = write_plain(path, content, plain, limits.max_columns)
-        return CalamineWorkbook.from_path(str(plain)), sheets
+        workbook = CalamineWorkbook.from_path(str(plain))
+        return (
+            workbook,
+            sheets,
+            shown_texts(plain, content_name(plain) or "", workbook.sheet_names[:SHEETS_WITH_FORMATS]),
+        )
     finally:
         plain.unlink(missing_ok=True)
 

@@ -20,6 +20,7 @@ _BIFF8 = 0x0600
 _ROW_HIDDEN = 0x20
 _MOST_PLACES = 3_000_000  # of a sheet, that the parser may hold
 _head_of = struct.Struct("<HH").unpack_from
+_row_of = struct.Struct("<H").unpack_from
 
 
 Formats = dict[int, dict[int, str]]
@@ -53,7 +54,9 @@ class _Records:
             return None
         while at <= end:
             record, size = _head_of(stream, at)
-            if record in _LOOKED_AT and not self._is_plain(record, stream[at + 4 : at + 4 + size]):
+            if record in _NUMBERS and _row_of(stream, at + 4)[0] >= FORMAT_ROWS:
+                pass  # nearly all records
+            elif record in _LOOKED_AT and not self._is_plain(record, stream[at + 4 : at + 4 + size]):
                 return None
             at += 4 + size
         if self._last_row * self._width > _MOST_PLACES or any(map(writer_of, map(self._code, self._looks))):
@@ -65,7 +68,7 @@ class _Records:
             self._last_row, self._width = max(self._last_row, _word(body, 0)), max(self._width, _word(body, 4))
             return not body[12] & _ROW_HIDDEN
         if record in _NUMBERS:
-            if _word(body, 0) < FORMAT_ROWS and self._sheets:
+            if self._sheets:
                 self._note(record, body)
         elif record == _BOF:
             if _word(body, 2) == _WORKSHEET:

@@ -6,7 +6,7 @@ that cannot be saved fails alone. It must not know how an attempt ends.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
 
@@ -15,6 +15,7 @@ import structlog
 from portal.causes import CauseCode
 from portal.jobs.attempt import outcome
 from portal.jobs.attempt.batch_tickets import KeptTickets
+from portal.jobs.attempt.budget import Budget
 from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.outcome import Conditions
@@ -45,6 +46,7 @@ class AnswerBuffer:
         self._samples_saved = 0  # how many of `samples` are saved
         self._fault: str | None = None  # first traceback; "" once saved, so that later ones are ignored
         self._unsaved_cells = 0
+        self.budget: Budget | None = None
         self.saved_at = time.monotonic()
         self.paused = False  # by a person, as the last save has seen
         self.ends = False  # because of what another worker has met, as the last save has seen
@@ -105,7 +107,7 @@ class AnswerBuffer:
                 return
             (one,) = unsaved
             log.exception("an answer cannot be saved", row=one.number.first_row)
-            failed = Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
+            failed = Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR, cost=one.answer.cost)
             self._write([LookedUp(one.number, failed, one.e164)], also=False)
 
     def _write_rest(self) -> None:
@@ -127,18 +129,22 @@ class AnswerBuffer:
         def write(repeated: bool) -> Seen:
             now = self._conditions.clock()
 
-            def with_answers() -> None:
+            def with_answers(erased: Collection[str]) -> None:
                 nonlocal committed
                 from_source = unsaved
                 finished = self._held.finish([one.number.no for one in unsaved])
                 if self._cache.days:
-                    self._cache.remember({one.e164: one.answer for one in unsaved if one.fresh}, now)
+                    self._cache.remember(
+                        {one.e164: one.answer for one in unsaved if one.fresh and one.e164 not in erased}, now
+                    )
                     from_source = [one for one in unsaved if one.answer.asked_at is None]
-                beside = self._write_beside(now) if also else _nothing
+                beside = self._write_beside(now, erased) if also else _nothing
+                settled = self.budget.settle(unsaved) if self.budget is not None else _nothing
 
                 def both() -> None:
                     beside()
                     finished()
+                    settled()
 
                 committed = both
                 # Last, because other workers of the same source wait for these rows until the commit.
@@ -149,14 +155,16 @@ class AnswerBuffer:
         self.paused, self.ends = until_back(write)
         committed()
 
-    def _write_beside(self, now: datetime) -> Callable[[], None]:
-        """Write samples, the traceback and used-up tickets. Call what it returns after the commit."""
+    def _write_beside(self, now: datetime, erased: Collection[str]) -> Callable[[], None]:
+        """Write samples, the traceback and used-up tickets, and nothing of numbers that were erased meanwhile. Call
+        what it returns after the commit."""
         job_id, attempt = self._holding.job_id, self._holding.attempt
         settled = self._tickets.settle(self._responded, now)
         taken, fault = self.samples.since(self._samples_saved), self._fault
         if taken:
             first = (self._holding.token - 1) * SAMPLES_OF_A_WORKER + self._samples_saved
-            answer_samples.write(job_id, attempt, first, taken, self._held, now)
+            kept = [one for one in taken if one.number not in erased]
+            answer_samples.write(job_id, attempt, first, kept, self._held, now)
         if fault:
             timeline.note_fault(job_id, attempt, fault)
 

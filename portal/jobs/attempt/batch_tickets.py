@@ -51,7 +51,10 @@ class KeptTickets:
         lease_seconds: float,
         interrupted: Callable[[], bool] = lambda: False,
         longest_poll_seconds: float = math.inf,
+        *,
+        is_new: bool = False,
     ) -> None:
+        """`is_new`: nobody has worked on the job before, so that it has no ticket."""
         self.longest_poll_seconds = longest_poll_seconds
         self._engine = db.engine
         self._job_id, self._attempt = job_id, attempt
@@ -60,12 +63,15 @@ class KeptTickets:
         self._lease = timedelta(seconds=lease_seconds)
         self._interrupted = interrupted
         self._lock = threading.Lock()
-        self._open: list[SubmittedBatch] | None = None
+        self._is_new = is_new
+        self._open: list[SubmittedBatch] | None = [] if is_new else None
         self._fetched: dict[str, set[str]] = {}  # by ticket key: numbers with an answer that is not saved yet
         self._lost_numbers = 0  # not on the timeline yet
 
     def any_kept(self) -> bool:
         """Whether the job has a ticket at all."""
+        if self._is_new:
+            return False
         with self._engine.connect().execution_options(**READ_ONLY) as connection:
             return (
                 connection.execute(select(Ticket.key).where(Ticket.job_id == self._job_id).limit(1)).first() is not None

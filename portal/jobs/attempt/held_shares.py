@@ -46,6 +46,8 @@ class HeldShares(Mapping[str, WaitingNumber]):
         self._left: Counter[int] = Counter()  # by share: numbers whose answers are not saved
         self._clock, self._saved, self._began = clock, 0, clock()
         self._last_no: int | None = None
+        self.is_last = False  # whether nothing is left to take, nor will be
+        self._aside = False  # whether it has set suspects aside
         self.more = False  # whether the last share left numbers that nobody has had
         self.suspects_left = False  # whether the last take has left nothing but suspects
 
@@ -80,7 +82,8 @@ class HeldShares(Mapping[str, WaitingNumber]):
         self.suspects_left = taken is shares.SUSPECTS_LEFT
         if taken is None or self.suspects_left:
             return {}
-        self.more = taken.more
+        self._aside = self._aside or taken.aside
+        self.more, self.is_last = taken.more, taken.last and not self._aside
         self._left[taken.first_no] = len(taken.numbers)
         self._numbers.update(taken.numbers)
         self._share_of.update((number.no, taken.first_no) for number in taken.numbers.values())

@@ -5,9 +5,9 @@ The job's row comes late, because the attempt's other workers wait for it until 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import Connection, Dialect, Table, bindparam, func, literal_column, select, update
 from sqlalchemy.types import TypeEngine
 
+from portal.causes import CauseCode
 from portal.database import db
 from portal.jobs.core import changes
 from portal.jobs.core.job_columns import COUNTERS
@@ -75,7 +76,7 @@ class LookedUp(NamedTuple):
     fresh: bool = False
 
 
-def _nothing() -> None:
+def _nothing(_: Collection[str]) -> None:
     return None
 
 
@@ -92,11 +93,16 @@ def save(
     looked_up: Sequence[LookedUp],
     now: datetime,
     lease_seconds: float,
-    also_write: Callable[[], object] = _nothing,
+    also_write: Callable[[Collection[str]], object] = _nothing,
     *,
     repeated: bool = False,
+    erased: Collection[str] = (),
+    erased_cost: int = 0,
 ) -> Seen:
     """Write the answers and whatever `also_write` writes with them, and commit.
+
+    A number that was erased while it was being looked up is left out; `also_write` is told which these are, and writes
+    nothing of them. `erased` are those that are known already, and `erased_cost` is what these cost all the same.
 
     `repeated`: the same save failed before, perhaps only after its commit; what it has written then is not written
     again. Raises AttemptTaken and LedgerMismatch, with nothing written.
@@ -114,7 +120,7 @@ def save(
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
     until = now + timedelta(seconds=lease_seconds)
     progress_at = now if looked_up else None
-    cost = sum(one.answer.cost for one in looked_up)
+    cost = erased_cost + sum(one.answer.cost for one in looked_up)
     of_all = {**moved, "new_cost": cost, "final": final, "now": now, "until": until, "progress_at": progress_at}
     held = connection.execute(_COUNT.where(*holding.fence_of_job), of_all).one_or_none()
     if held is None:
@@ -122,11 +128,28 @@ def save(
         raise AttemptTaken
     if written != len(looked_up):
         db.session.rollback()
+        if not erased and (gone := _erased(job_id, looked_up)):
+            kept = [one for one in looked_up if one.e164 not in gone]
+            cost -= sum(one.answer.cost for one in kept)
+            again = partial(save, holding, kept, now, lease_seconds, also_write, repeated=repeated)
+            return again(erased=gone, erased_cost=cost)
         raise LedgerMismatch(f"job {job_id}: {len(looked_up)} numbers to write, {written} were waiting")
-    also_write()
+    also_write(erased)
     changes.note(job_id, at_once=False)
     db.session.commit()
     return Seen(held.paused_at is not None, held.not_before is not None)
+
+
+def _erased(job_id: int, looked_up: Sequence[LookedUp]) -> set[str]:
+    """Return those of the numbers that were erased since they were taken. What they cost is theirs all the same."""
+    by_no = {one.number.no: one for one in looked_up}
+    gone = (_NUMBERS.c.job_id == job_id, _NUMBERS.c.reason == CauseCode.ERASED)
+    found: set[str] = set()
+    for no in list(by_no):
+        if db.session.scalar(select(_NUMBERS.c.no).where(*gone, _NUMBERS.c.no == no)) is not None:
+            found.add(by_no[no].e164)
+    db.session.rollback()
+    return found
 
 
 def _was_written(connection: Connection, job_id: int, attempt: int, no: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, and_, case, func, literal, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal.causes import CauseCode
 from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
 from portal.sources.base import Outcome
 
@@ -43,6 +44,7 @@ class Number(Model):
         enum_check("outcome", Outcome),
         # Also for the search of one number in everybody's jobs, hence this order.
         Index("ix_numbers_e164_job_id", "e164", "job_id", unique=True),
+        partial_index("ix_numbers_excluded", "job_id", where="reason = 'excluded'"),
         partial_index("ix_numbers_failed", "job_id", "attempt", "no", where="outcome IN ('failed')"),
     )
 
@@ -77,11 +79,12 @@ class Opening(Model):
     corrections: Mapped[list[tuple[int, int, str]]] = mapped_column(JSON, default=list)
 
 
+_E164 = case((func.coalesce(Number.reason, "") == CauseCode.ERASED, None), else_=Number.e164).label("e164")
 _NO_NUMBER = literal(Outcome.INVALID, EnumColumn(Outcome))
 _answers = (
     select(
         NumberCell.job_id, NumberCell.row_no, NumberCell.column, NumberCell.place, NumberCell.text,
-        NumberCell.number_no, Number.e164, case((NumberCell.repeats, Number.first_row)).label("duplicate_of"),
+        NumberCell.number_no, _E164, case((NumberCell.repeats, Number.first_row)).label("duplicate_of"),
         func.coalesce(Number.outcome, _NO_NUMBER, type_=EnumColumn(Outcome)).label("outcome"),
         func.coalesce(NumberCell.reason, Number.reason).label("reason"),
         Number.answer, Number.checked_at, Number.attempt, NumberCell.corrected,
@@ -183,6 +186,7 @@ class EventKind(StrEnum):
     PUT_FIRST = "put_first"
     TICKETS_LOST = "tickets_lost"
     NUMBER_GIVEN_UP = "number_given_up"
+    NUMBER_ERASED = "number_erased"
     DOWNLOADED = "downloaded"
     TRASHED = "trashed"
     RESTORED = "restored"

@@ -107,7 +107,8 @@ def pieces(checked: Iterable[CheckedCell], known: dict[int, int], size: int | No
 
 def known_numbers(job_id: int) -> dict[int, int]:
     """Return the `no` of each number that is in a job's ledger, by its digits, as `pieces` takes them."""
-    rows = db.session.execute(select(Number.e164, Number.no).where(Number.job_id == job_id).order_by(Number.no))
+    query = select(Number.e164, Number.no).where(Number.job_id == job_id, Number.e164.not_like("erased-%"))
+    rows = db.session.execute(query.order_by(Number.no))
     return {int(e164): no for e164, no in rows.yield_per(10_000)}
 
 

@@ -8,22 +8,25 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from portal.accounts import User
 from portal.database import db
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.notify.facts import job_facts, source_facts
 from portal.notices.kinds import NoticeKind
-from portal.notices.models import Channel, Delivery, Notice
+from portal.notices.models import Channel, Delivery, Notice, NoticeSettings
 from portal.notices.outbox import drop_held, write
-from portal.notices.preferences import wants, webhook_is_on
+from portal.notices.preferences import preferences_of, wants, webhook_is_on
 
 
-def announce_job(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
-    """Write the job's notices to webhook and chat. `kind` is job_failed, job_completed, or job_fixed in its place."""
+def announce_job(
+    kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime, settings: NoticeSettings | None = None
+) -> None:
+    """Write the job's notices to webhook and chat. `kind` is job_failed, job_completed, or job_fixed in its place;
+    `settings` are the owner's, if they are known."""
     key = f"{kind.key}.{job.id}.{job.round}"
-    if webhook_is_on(job.user_id):
+    if webhook_is_on(job.user_id, settings):
         more = {"status": job.status, "fixed": _had_failed(job.id)}
         write(key, kind, job.user_id, job.id, {**facts, **more}, now, Channel.WEBHOOK)
     if kind == NoticeKind.JOB_FAILED and current_app.config["NOTIFY_URLS"]:
@@ -48,9 +51,13 @@ def _last_notice_id(kind: NoticeKind, source: str) -> int:
     return db.session.scalar(notified.where(Notice.facts["source"].as_string() == source)) or 0
 
 
+def _of_failure(job_id: int) -> tuple[ColumnElement[bool], ...]:
+    return Notice.job_id == job_id, Notice.kind == NoticeKind.JOB_FAILED
+
+
 def _had_failed(job_id: int) -> bool:
     """Whether the webhook announced an earlier failure of the job, so that this end fixes it."""
-    earlier = (Notice.job_id == job_id, Notice.kind == NoticeKind.JOB_FAILED, Notice.channel == Channel.WEBHOOK)
+    earlier = (*_of_failure(job_id), Notice.channel == Channel.WEBHOOK)
     return db.session.scalar(select(Notice.id).where(*earlier).limit(1)) is not None
 
 
@@ -62,12 +69,11 @@ def job_failed(job: JobColumns, now: datetime) -> None:
 def job_completed(job: JobColumns, now: datetime, *, changed: int | None = None) -> None:
     """The job is complete: notify its owner, as fixed when an earlier failure was emailed. `changed`: how many answers
     are others than before, where the file is repeated; of one in which nothing changed its owner gets no email."""
-    drop_held(job.id, NoticeKind.JOB_FAILED, now)
-    notified = select(Notice.id).where(
-        Notice.job_id == job.id, Notice.kind == NoticeKind.JOB_FAILED, Notice.channel == Channel.MAIL,
-        Notice.state != Delivery.DROPPED,
-    )  # fmt: skip
-    fixed = db.session.scalar(notified.limit(1)) is not None
+    fixed = False
+    if db.session.scalar(select(Notice.id).where(*(of_failure := _of_failure(job.id))).limit(1)) is not None:
+        drop_held(job.id, NoticeKind.JOB_FAILED, now)
+        notified = (*of_failure, Notice.channel == Channel.MAIL, Notice.state != Delivery.DROPPED)
+        fixed = db.session.scalar(select(Notice.id).where(*notified).limit(1)) is not None
     facts = job_facts(job) | ({} if changed is None else {"changed": changed})
     kind = NoticeKind.JOB_FIXED if fixed else NoticeKind.JOB_COMPLETED
     if changed == 0 and not fixed:
@@ -82,9 +88,10 @@ def job_moved_on(job: JobColumns, now: datetime) -> None:
 
 
 def _notify_owner(kind: NoticeKind, job: JobColumns, facts: dict[str, Any], now: datetime) -> None:
-    if wants(job.user_id, kind):
+    settings = preferences_of(job.user_id)
+    if wants(job.user_id, kind, settings):
         write(f"{kind.key}.{job.id}.{job.round}", kind, job.user_id, job.id, facts, now)
-    announce_job(kind, job, facts, now)
+    announce_job(kind, job, facts, now, settings)
 
 
 def source_stopped(source: str, cause: str, now: datetime) -> None:
@@ -94,3 +101,14 @@ def source_stopped(source: str, cause: str, now: datetime) -> None:
         if wants(admin, NoticeKind.SOURCE_STOPPED):
             write(f"source-{source}.{cause}.{now:%Y%m%d}.{admin}", NoticeKind.SOURCE_STOPPED, admin, None, facts, now)
     announce_source(NoticeKind.SOURCE_STOPPED, facts, now)
+
+
+def money_low(key: str, facts: dict[str, Any], now: datetime) -> bool:
+    """Money is running out: notify every admin, once for each key. Returns whether it was not notified before."""
+    first = f"{NoticeKind.MONEY_LOW.key}.{key}"
+    if db.session.scalar(select(Notice.id).where(Notice.dedupe.startswith(f"{first}.", autoescape=True)).limit(1)):
+        return False
+    for admin in db.session.scalars(select(User.id).where(User.is_admin)):
+        if wants(admin, NoticeKind.MONEY_LOW):
+            write(f"{first}.{admin}", NoticeKind.MONEY_LOW, admin, None, facts, now)
+    return True

@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
+from sqlalchemy import select
 
-from portal.database import db
+from portal.database import db, reading
 from portal.documents.storage import Storage, result_part
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.dispatch import push_result
@@ -46,10 +47,11 @@ def open_index(job: ScrapingJob, storage: Storage, *, make: bool = True) -> Resu
 
 def ask_for(job_id: int) -> None:
     """Let a worker prepare the result of a large job that has just ended."""
-    job = db.session.get(ScrapingJob, job_id, populate_existing=True)
-    if job is not None and job.total_numbers > SMALL and not is_unfinished(job):
+    with reading() as session:
+        large = (ScrapingJob.id == job_id, ScrapingJob.total_numbers > SMALL)
+        job = session.scalar(select(ScrapingJob).where(*large))
+    if job is not None and not is_unfinished(job):
         push_result(job.id, version_of(job))
-    db.session.commit()
 
 
 def prepare(job_id: int, storage: Storage) -> None:

@@ -16,6 +16,7 @@ from portal.database import Model, among, changed_rows, db
 from portal.documents.models import Document
 from portal.documents.remembered import RememberedChoice
 from portal.jobs.core.bulk_tables import UNDER_WAY, ChosenJob, Operation
+from portal.jobs.core.erasure_tables import Erasure, ReplacedFile
 from portal.jobs.core.job_tables import AnswerSample, Attempt, Event, Number, NumberCell, Opening, Ticket
 from portal.jobs.core.share_tables import Holder, Share
 from portal.jobs.metrics.models import JobEnd
@@ -34,7 +35,7 @@ def delete_history(now: datetime) -> Iterator[int]:
         return
     before = now - timedelta(days=days)
     parts: tuple[Callable[[datetime], int], ...] = (
-        _attempts, _events, _operations, _audit, _notices, _deleted_jobs, _deleted_documents, _email_files,
+        _attempts, _events, _operations, _erasures, _audit, _notices, _deleted_jobs, _deleted_documents, _email_files,
         _unused_choices,
     )  # fmt: skip
     for part in parts:
@@ -73,6 +74,12 @@ def _operations(before: datetime) -> int:
     ids = _oldest(Operation.id, Operation.created_at < before, ~among(Operation.state, UNDER_WAY))
     _delete(ChosenJob, ChosenJob.operation_id.in_(ids))
     return _delete(Operation, Operation.id.in_(ids))
+
+
+def _erasures(before: datetime) -> int:
+    """Delete the records of erased numbers, and which files were written anew for them."""
+    files = _delete(ReplacedFile, (ReplacedFile.at < before) & ReplacedFile.gone_at.is_not(None))
+    return files + _delete(Erasure, Erasure.ended_at < before)
 
 
 def _audit(before: datetime) -> int:

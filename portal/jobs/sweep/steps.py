@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import db, upsert
 from portal.documents.models import Document, Reading
-from portal.jobs import shares, source_trial
+from portal.jobs import draft_samples, shares, source_trial
 from portal.jobs.admin import operation_runner, phone_search
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
@@ -29,6 +29,7 @@ from portal.jobs.dispatch import (
     in_queue,
     job_message,
     push_document,
+    push_erasure,
     push_job,
     push_operation,
     queue_is_empty,
@@ -39,9 +40,13 @@ from portal.jobs.files.trash import purge_due
 from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, delete_old, is_kind_alive
 from portal.jobs.models import ScrapingJob, backoff
+from portal.jobs.number_erasure import runner as erasure_runner
 from portal.jobs.opening import remove_left_behind
 from portal.jobs.repeats import run_due
+from portal.jobs.spending.balances import warn
+from portal.jobs.spending.reservations import close_lost
 from portal.jobs.sweep import metrics_backfill, waiting
+from portal.jobs.sweep.capped import lift_caps
 from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
 from portal.jobs.sweep.history import delete_history
@@ -63,6 +68,8 @@ class SweepReport:
     """How many things each step repaired."""
 
     lost: int = 0
+    settled: int = 0  # reservations of workers that were lost with their machine
+    uncapped: int = 0  # files whose spending cap has room again
     left: int = 0  # workers that were lost while others went on with their files
     timed_out: int = 0
     retried: int = 0
@@ -71,8 +78,10 @@ class SweepReport:
     pushed: int = 0
     documents: int = 0
     operations: int = 0
+    erasures: int = 0  # orders to erase a number that were pushed again
     summaries: int = 0
     alerts: int = 0
+    warned: int = 0  # of credit or a cap that is running out
     expired: int = 0
     left_behind: int = 0  # jobs that a killed process had not finished to open
     unstarted: int = 0
@@ -170,6 +179,18 @@ def push_operations(now: datetime) -> Iterator[int]:
             yield operation_id
 
 
+def push_erasures(now: datetime) -> Iterator[int]:
+    """Push orders to erase a number that no worker has: their message may be lost, or they waited for a file. Raises
+    RedisError when Redis is away."""
+    waiting = erasure_runner.idle(now)
+    db.session.commit()
+    if waiting:
+        connection().ping()
+    for order_id in waiting:
+        if push_erasure(order_id, now):
+            yield order_id
+
+
 def send_notices(now: datetime) -> Iterator[Notice]:
     """Send the due notices, unless the scheduler's process is alive: it sends them, and can wait for longer."""
     if not is_kind_alive(WorkerKind.SCHEDULER, now):
@@ -182,6 +203,7 @@ def delete_expired(now: datetime) -> Iterator[int]:
     stats.forget(now)
     phone_search.forget(now)
     source_trial.forget(now)
+    draft_samples.forget(now)
     yield from range(forget_old(now))
 
 
@@ -203,6 +225,8 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),
         "left": lambda: shares.take_back_lost(now),
+        "settled": lambda: close_lost(now),
+        "uncapped": lambda: lift_caps(now),
         "timed_out": lambda: time_out_silent(now, actor=actor),
         "retried": lambda: retry_due(now, actor=actor),
         "repeated": lambda: run_due(now),
@@ -210,8 +234,10 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "pushed": lambda: push_waiting(now),
         "documents": lambda: push_unread(now),
         "operations": lambda: push_operations(now),
+        "erasures": lambda: push_erasures(now),
         "summaries": lambda: write_summaries(now),
         "alerts": lambda: watch(now),
+        "warned": lambda: warn(now),
         # With the time by now: otherwise the lease of a notice taken for sending would begin in the past.
         "notified": lambda: send_notices(now + timedelta(seconds=int(monotonic() - began))),
         "forgotten": lambda: delete_expired(now),

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 import xlsxwriter
+from flask import Flask
+from flask_babel import force_locale
 from openpyxl import Workbook
 
 from portal.documents.check import check, check_facts
 from portal.documents.choice import SheetChoice
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.sheet_file import LeftOut
+from portal.documents.reader.sheet_file import LeftOut, column_letter
 from portal.documents.reader.time_text import writer_of
+from portal.documents.shown_cells import shown_cell
 from portal.phone import Reason
 from tests.documents import hostile
 from tests.documents.sheets import cells_of, read_file, sheet_of, xlsx
@@ -46,11 +49,48 @@ def made(path: Path) -> Path:
     return path
 
 
+NUMBER_FORMATS = {
+    '#,##0.00 "€"': (1081.34, "1,081.34 €"), "00000": (8002, "08002"), "0%": (0.79, "79%"), "# ?/?": (1.5, "1 1/2"),
+    "dd/mm/yyyy": (45544, "09/09/2024"), "[<100]0;0.0": (250.5, "250.5"), "General": (612345678, "612345678"),
+    '#,##0 "<&>"': (1234, "1,234 <&>"), "[hh]:mm": (1.5, "36:00"),
+}  # fmt: skip
+
+
+def in_many_formats(path: Path) -> Path:
+    """A workbook with two sheets of values in many formats, one with a note."""
+    with xlsxwriter.Workbook(path) as workbook:
+        for name in ("Datos", "Más & más"):
+            sheet = workbook.add_worksheet(name)
+            for column, (code, (value, _)) in enumerate(NUMBER_FORMATS.items()):
+                sheet.write_string(0, column, f"Columna {column}")
+                sheet.write_number(1, column, value, workbook.add_format({"num_format": code}))
+            sheet.write_comment(1, 1, "una nota")
+    return path
+
+
+FAR = ("XFD6", "XFD4", "IU60001")  # in a row that is shown, in a hidden one, and far below
+
+
+def with_hidden_rows_and_far_cells(path: Path, where: str) -> Path:
+    """A list of which a filter hides every third row, with one cell far away."""
+    with xlsxwriter.Workbook(path) as workbook:
+        sheet = workbook.add_worksheet("Datos")
+        sheet.write_row(0, 0, ["Nombre", "Teléfono"])
+        for row in range(1, 31):
+            sheet.write_row(row, 0, ["Ana" if row % 3 else "Luis", 612345600 + row])
+            sheet.set_row(row, options={"hidden": row % 3 == 0})
+        sheet.autofilter(0, 0, 30, 1)
+        sheet.filter_column(0, "x == Ana")
+        sheet.write(where, "x")
+    return path
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shown")
     source = made(folder / "a.xlsx")
-    convert([source], "ods", folder)
+    filtered = [with_hidden_rows_and_far_cells(folder / f"{where}.xlsx", where) for where in FAR]
+    convert([source, in_many_formats(folder / "formats.xlsx"), *filtered], "ods", folder)
     convert([source], "xls", folder)
     return folder
 
@@ -67,6 +107,23 @@ def test_errors_times_and_hidden_rows(tmp_path: Path, files: Path, ending: str) 
     assert [row.reason for row in checked[:4]] == [Reason.ERROR_CELL] * 4
     left = check_facts(sheet_of(path), SheetChoice(0, 1, (1,), "ES", left=LeftOut(hidden=True)))
     assert (left.total, left.to_look_up, left.invalid) == (6, 6, 0)
+
+
+@pytest.mark.parametrize("is_rewritten", [False, True])
+def test_values_of_an_ods_are_shown_as_its_program_showed_them(
+    app: Flask, tmp_path: Path, files: Path, is_rewritten: bool
+) -> None:
+    path = Path(shutil.copy(files / "formats.ods", tmp_path))
+    if is_rewritten:  # by its comments: the parser would not see the rest
+        with zipfile.ZipFile(files / "formats.ods") as old, zipfile.ZipFile(path, "w") as new:
+            for name in old.namelist():
+                content = old.read(name)
+                new.writestr(name, content.replace(b"<table:table-row", b"<!-- x --><table:table-row"))
+    for facts in read_file(path):
+        row = cells_of(path, facts.index)[1]
+        with app.test_request_context(), force_locale("en"):
+            texts = [shown_cell(cell, facts.format_at(2, column)) for column, cell in enumerate(row)]
+        assert texts == [text for _, text in NUMBER_FORMATS.values()], facts.name
 
 
 def test_a_formula_without_a_result_is_called_that(tmp_path: Path) -> None:
@@ -205,6 +262,40 @@ def test_a_stray_cell_makes_no_file_too_large(tmp_path: Path, where: str, text: 
     stray = int(text == "x" and not far)
     assert (found.to_look_up, found.total - stray) == (25, 25)
     assert facts.data_rows == 25 + stray
+
+
+@pytest.mark.parametrize("row", ["<row>", '<row spans="1:2">', '<row r="{}">'])
+@pytest.mark.parametrize("cell", ["<c", '<c t="n"', '<c r="{}{}"'])
+def test_a_far_cell_of_an_xlsx_whose_cells_do_not_say_where_they_are(tmp_path: Path, row: str, cell: str) -> None:
+    def written(number: int, values: list[int | None]) -> str:
+        cells = (
+            cell.format(column_letter(column), number) + ("/>" if value is None else f"><v>{value}</v></c>")
+            for column, value in enumerate(values)
+        )
+        return f"{row.format(number)}{''.join(cells)}</row>"
+
+    rows = [written(1 + n, [n, 612345678 + n]) for n in range(25)]
+    rows[7] = written(8, [7, 612345685, *[None] * 16_381, 9])
+    path = hostile.workbook(tmp_path / "a.xlsx", hostile.rows_of("".join(rows)))
+    facts = read_file(path)[0]
+    assert (facts.columns, facts.far, facts.rows) == (2, 1, 25)
+    assert cells_of(path) == [[n, 612345678 + n] for n in range(25)]
+
+
+@pytest.mark.parametrize("where", FAR)
+@pytest.mark.parametrize("ending", ["xlsx", "ods"])
+def test_hidden_rows_are_taken_or_left_beside_far_cells(tmp_path: Path, files: Path, where: str, ending: str) -> None:
+    path = Path(shutil.copy(files / f"{where}.{ending}", tmp_path))
+    facts = read_file(path)[0]
+    far_right, far_below = where in ("XFD6", "XFD4"), where == "IU60001"
+    assert (facts.hidden_rows, facts.far, facts.data_rows) == (10, int(far_right), 31 if far_below else 30)
+    taken, left = (
+        [row.text for row in check(sheet_of(path), SheetChoice(0, 1, (1,), "ES", left=LeftOut(hidden=is_left)))]
+        for is_left in (False, True)
+    )
+    numbers = [str(612345600 + n) for n in range(1, 31)]
+    assert taken == [*numbers, *[""] * far_below]
+    assert left == [*(text for n, text in enumerate(numbers, start=1) if n % 3), *[""] * far_below]
 
 
 def test_rows_with_wide_gaps_are_all_there(tmp_path: Path) -> None:

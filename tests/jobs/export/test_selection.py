@@ -94,6 +94,22 @@ def test_the_cells_look_as_they_did(app: Flask, alice: User, as_alice: FlaskClie
     assert CalamineWorkbook.from_filelike(io.BytesIO(made)).get_sheet_by_index(0).to_python()[3][1] == "691234567"
 
 
+@pytest.mark.parametrize("where", ["XFD4", "XFD6", "IV70000"])
+def test_the_answers_stand_beside_the_list_not_behind_a_far_cell(
+    app: Flask, alice: User, as_alice: FlaskClient, where: str
+) -> None:
+    workbook = load_workbook(io.BytesIO(rich_workbook()), rich_text=True)
+    sheet: Any = workbook["Clientes"]
+    sheet[where] = "x"
+    workbook.save(out := io.BytesIO())
+    made = selected(app, alice, as_alice, out.getvalue(), "rows=failed", header_row=2)
+    assert faults_of_workbook(made) == []
+    sheet = load_workbook(io.BytesIO(made)).active
+    assert [cell.value for cell in sheet[2]][6:8] == ["Row in your file", "Status"]
+    assert [sheet.cell(row, 7).value for row in (3, 4, 5)] == [4, 5, 7]
+    assert sheet.cell(3, 16384).value == ("x" if where == "XFD4" else None)
+
+
 def test_nothing_of_other_rows_and_sheets_is_in_it(app: Flask, alice: User, as_alice: FlaskClient) -> None:
     made = selected(app, alice, as_alice, rich_workbook(), "outcome=found", header_row=2)
     with zipfile.ZipFile(io.BytesIO(made)) as package:

@@ -7,7 +7,6 @@ cells below the headings, rules, tables, filters, drawings, comments, links) is 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -48,8 +47,7 @@ class OpenSelection:
     def __init__(self, path: Path, place: Place, survey_file: Path | None = None) -> None:
         """Open the workbook and look through the sheet. Raises CannotWriteInPlace."""
         self._place = place
-        # Its rows are written anew up to the added columns: those come behind every cell.
-        self._workbook = OpenWorkbook(path, replace(place, table=None), survey_file)
+        self._workbook = OpenWorkbook(path, place, survey_file)
         self._strings: SharedStrings | None = None
         try:
             self._package: Package = self._workbook.package
@@ -128,7 +126,7 @@ class OpenSelection:
         sheet = SheetText(self._package.pieces(self._workbook.parts.sheet))
         columns = AddedColumns(first, shown_widths(added.first_rows, self._place.added))
         cells = CellWriter(first, self._place.added, styles, prefix=sheet.prefix, from_1904=from_1904)
-        rows = _Rows(sheet, self._place.header_row, first, added, cells, self._strings)
+        rows = _Rows(sheet, self._place.header_row, first, self._place.added, added, cells, self._strings)
         yield _head(sheet, columns, self._place.header_row) + b"<%bsheetData>" % sheet.prefix
         yield from rows.pieces()
         yield b"</%bsheetData>" % sheet.prefix + _behind(sheet, columns, self._place.header_row)
@@ -142,12 +140,13 @@ class _Rows:
         sheet: SheetText,
         header_row: int,
         first: int,
+        added_columns: int,
         added: AddedRows,
         cells: CellWriter,
         strings: SharedStrings | None,
     ) -> None:
         p = sheet.prefix
-        self._sheet, self._header_row, self._first = sheet, header_row, first
+        self._sheet, self._header_row, self._first, self._behind = sheet, header_row, first, first + added_columns
         self._added, self._cells, self._strings = added, cells, strings
         self._p, self._next = p, header_row + 1
         self._cell = re.compile(rb'<%bc r="([A-Z]+)\d+"([^>]*?)(?:/>|>(.*?)</%bc>)' % (p, p), re.DOTALL)
@@ -189,13 +188,17 @@ class _Rows:
         if row_no > self._header_row:
             said = _HIDING.sub(b"", said)
         out = [name, b' r="', number, b'"', said, b">"]
+        behind: list[
+            bytes
+        ] = []  # cells far to the right of the list: between them and the list only empty ones are left out
         for letters, attributes, content in self._cell.findall(own):
-            if column_of(letters) < self._first:
-                out.append(self._of_cell(letters + number, attributes, content))
+            column = column_of(letters)
+            if not self._first <= column < self._behind:
+                (out if column < self._first else behind).append(self._of_cell(letters + number, attributes, content))
         if new is not None:
             style = heading_style(own, self._p, self._first) if new.tone is Tone.HEADING else None
             out.append(self._cells.cells(new._replace(row_no=int(number)), style))
-        return b"".join([*out, self._sheet.end_of_row])
+        return b"".join([*out, *behind, self._sheet.end_of_row])
 
     def _of_cell(self, place: bytes, attributes: bytes, content: bytes) -> bytes:
         """A cell with its text in it, and without formula."""

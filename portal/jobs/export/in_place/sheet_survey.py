@@ -98,7 +98,7 @@ class _Patterns:
         self.row = re.compile(b"<" + p + rb'row r="(\d{1,7})"[^<>\t\r\n\']*>')
         # An attribute with a quoted bracket, or a first cell that belongs to another row.
         self.odd_row = re.compile(b"<" + p + rb'row r="(\d+)"(?:[^"<>]*"[^"<>]*")*(?:[^"<>]*"[^"]*>|[^"<>]*><' + p
-                                  + rb'c r="[A-Z]+(?!\1"))')  # fmt: skip
+                                  + rb'c r="[A-Z]+(?![A-Z]|\1"))')  # fmt: skip
         self.odd_or_beyond = re.compile(b"<" + p + b"c(?:" + odd + b"|" + beyond + b")")
         self.odd = re.compile(b"<" + p + b"c" + odd)
         self.beyond = re.compile(b"<" + p + b'c r="(' + columns_from(width) + rb')\d+"')

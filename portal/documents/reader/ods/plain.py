@@ -8,12 +8,14 @@ Format: OpenDocument 1.3 part 3, 6.1.2 (white space), 9 (tables).
 
 import re
 import zipfile
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 from xml.parsers import expat
 
 from portal.documents.reader.limits import FileProblem, Unreadable
-from portal.documents.reader.sheet_file import FAR_COLUMNS, FEW_FAR, FORMULA_MARK
+from portal.documents.reader.sheet_file import FAR_COLUMNS, FEW_FAR, FORMULA_MARK, GAP_ROWS
 
 _MIMETYPE = "application/vnd.oasis.opendocument.spreadsheet"
 _MANIFEST = '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
@@ -37,6 +39,11 @@ _NOT_PLAIN = (
     b'table:visibility="collapse"',
 )  # fmt: skip
 _BEHIND_A_GAP = re.compile(rb'table:number-columns-repeated="\d{3,}"[^<>]*/>\s*<table:(?:covered-)?table-cell')
+_EMPTY_CELLS = rb"\s*(?:<table:(?:covered-)?table-cell(?![^<>]*office:value)[^<>]*/>\s*){1,20}</table:table-row>\s*"
+_ABOVE_A_ROW = re.compile(  # LibreOffice ends a sheet with many empty rows and one more
+    rb'table:number-rows-repeated="\d{3,}"[^<>]*>' + _EMPTY_CELLS + rb'<table:table-row(?![^<>]*rows-repeated="\d{3,}")'
+    rb"(?![^<>]*>" + _EMPTY_CELLS + rb"</table:table>)"
+)
 _FORMULA = b" table:formula="
 _NO_RESULT = re.compile(rb"<table:table-cell(?=[^<>]*\stable:formula=)(?![^<>]*\soffice:value-type=)")
 _MOST_REPEATED = 1000  # hidden rows that are one in the XML; more of them are the empty rest of a sheet
@@ -61,7 +68,7 @@ def is_plain(path: Path, content: str) -> bool:
                 return False
             if any(sign in seen for sign in _NOT_PLAIN) or (_FORMULA in seen and _NO_RESULT.search(seen)):
                 return False
-            if _BEHIND_A_GAP.search(seen):
+            if _BEHIND_A_GAP.search(seen) or _ABOVE_A_ROW.search(seen):
                 return False
             before = piece[-_LONGEST_TAG:]
     return True
@@ -69,10 +76,26 @@ def is_plain(path: Path, content: str) -> bool:
 
 class PlainSheet(NamedTuple):
     """What the parser does not say of a sheet: its hidden rows (from 1), and how many cells far to the right of all
-    others were left out."""
+    others were left out. `gaps`: the rows that it sees above each gap, and the empty rows of the gap, which it would
+    hold as cells."""
 
     hidden: set[int]
     far: int
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    def with_gaps(self, rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
+        """Put the empty rows between the others again."""
+        seen = 0
+        for above, empty in self.gaps:
+            for row in islice(rows, above - seen):
+                seen += 1
+                yield row
+            if (row_below := next(rows, None)) is None:
+                return
+            seen += 1
+            yield from ([] for _ in range(empty))
+            yield row_below
+        yield from rows
 
 
 def write_plain(path: Path, content: str, out: Path, most_columns: int) -> list[PlainSheet]:
@@ -81,7 +104,10 @@ def write_plain(path: Path, content: str, out: Path, most_columns: int) -> list[
     plain = _written(path, content, out, most_columns)
     if any(far > FEW_FAR or 0 < first < width + FAR_COLUMNS for far, first, width in plain.far):
         plain = _written(path, content, out, None)  # they belong to the list, which is too wide
-    return [PlainSheet(hidden, far) for hidden, (far, _, _) in zip(plain.hidden, plain.far, strict=True)]
+    return [
+        PlainSheet(hidden, far, tuple(gaps))
+        for hidden, (far, _, _), gaps in zip(plain.hidden, plain.far, plain.gaps, strict=True)
+    ]
 
 
 def _written(path: Path, content: str, out: Path, most_columns: int | None) -> "_Plain":
@@ -92,6 +118,16 @@ def _written(path: Path, content: str, out: Path, most_columns: int | None) -> "
             plain = _Plain(target, most_columns)
             plain.write(source)
             return plain
+
+
+class _Gap(NamedTuple):
+    """Rows that are one in the XML, and have been empty up to here."""
+
+    above: int
+    empty: int
+
+
+_NO_GAP = _Gap(0, 0)
 
 
 class _Plain:
@@ -106,6 +142,8 @@ class _Plain:
         self._paragraph: list[str] | None = None
         self.hidden: list[set[int]] = []
         self.far: list[tuple[int, int, int]] = []  # cells left out, the first of their columns, the width of the others
+        self.gaps: list[list[tuple[int, int]]] = []  # empty rows left out, with the rows above them that are not
+        self._gap = _NO_GAP
         self._row = self._column = 0
 
     def write(self, source: IO[bytes]) -> None:
@@ -149,10 +187,10 @@ class _Plain:
                 elif tag == "table:table":
                     self.hidden.append(set())
                     self.far.append((0, 0, 0))
+                    self.gaps.append([])
                     self._row = 0
                 elif tag == "table:table-row":
-                    self._count_row(said)
-                    self._column = 0
+                    self._begin_row(said)
                 written = "".join(f" {key}={_quoted(value)}" for key, value in said.items() if key)
                 self._put(f"<{tag}{written}{self._spaces()}>")
         else:
@@ -161,6 +199,8 @@ class _Plain:
     def _is_far(self, said: dict[str, str]) -> bool:
         """Whether this cell is behind the most columns. Counts it; empty ones are nothing that is left out."""
         column, is_filled = self._column, "office:value-type" in said or "table:formula" in said
+        if is_filled:
+            self._gap = _NO_GAP
         self._column += _repeated(said, "table:number-columns-repeated")
         if not self.far or self._most_columns is None:
             return False
@@ -173,8 +213,13 @@ class _Plain:
             self.far[-1] = (count + self._column - column, min(first or column, column), width)
         return True
 
-    def _count_row(self, said: dict[str, str]) -> None:
+    def _begin_row(self, said: dict[str, str]) -> None:
+        self._column = 0
         repeated = _repeated(said, "table:number-rows-repeated")
+        if self.gaps and repeated >= GAP_ROWS:
+            self._flush()
+            above = self._row - sum(empty for _, empty in self.gaps[-1])
+            self._gap = _Gap(above, repeated)
         if self.hidden and said.get("table:visibility") in ("filter", "collapse") and repeated <= _MOST_REPEATED:
             self.hidden[-1].update(range(self._row + 1, self._row + repeated + 1))
         self._row += repeated
@@ -191,7 +236,10 @@ class _Plain:
             self._skipped -= 1
             return
         tag = self._open.pop()
-        if tag in _KEPT:
+        if tag == "table:table-row" and self._gap.empty:
+            self.gaps[-1].append(self._gap)
+            self._gap, self._written, self._size = _NO_GAP, [], 0
+        elif tag in _KEPT:
             self._put(f"</{tag}>")
         elif tag in _PARAGRAPHS and self._paragraph is not None:
             # White space as the standard reads it: one space, and none at the ends.
@@ -206,7 +254,7 @@ class _Plain:
     def _put(self, xml: str) -> None:
         self._written.append(xml)
         self._size += len(xml)
-        if self._size > _WRITE_BYTES:
+        if self._size > _WRITE_BYTES and not self._gap.empty:
             self._flush()
 
     def _flush(self) -> None:
