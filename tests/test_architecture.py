@@ -48,6 +48,7 @@ FLOORS_OF_JOBS = (
     {"jobs.notify"},
     {"jobs.lifecycle"},
     {"jobs"},
+    {"jobs.spending"},
     {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files"},
     {"jobs.export.in_place"},
     {"jobs.export.in_place.ods"},

@@ -44,6 +44,10 @@ class JobColumns:
     processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
     # what its numbers have cost, in billionths of the source's currency, written with the answers
     cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    # what the source may have charged for questions whose answer was lost
+    cost_unsure: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    cost_cap: Mapped[int | None] = mapped_column(BigInteger)  # the most that it may cost; empty: no cap of its own
+    currency: Mapped[str] = mapped_column(String(8), default="", server_default="")  # of these amounts
     timeout_minutes: Mapped[int] = mapped_column(default=30)
 
     # what is looked up, and at which source
@@ -87,6 +91,8 @@ class JobColumns:
     waits_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     next_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty on failed/timeout: final
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # how old an answer of an earlier file may be, in days; 0: all are asked again; empty: as the source's recipe says
+    known_days: Mapped[int | None]
     put_first_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # an admin lets it go before everybody's jobs
 
     # the repeat that its document has, and the time that it was started for; empty: a person started it

@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0123'
-down_revision = '0131'
+down_revision = '0133'
 branch_labels = None
 depends_on = None
 

@@ -2,7 +2,7 @@
 with its author; with which versions of its source's recipe a job was looked up
 
 Revision ID: 0128
-Revises: 0133
+Revises: 0132
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 
 
 revision = '0128'
-down_revision = '0133'
+down_revision = '0125'
 branch_labels = None
 depends_on = None
 

@@ -72,6 +72,7 @@ SENTENCES: dict[str, LazyString] = {
     "each_of_file": _("The file has an each of its own. Leave this out."),
     "bad_line": _("This cannot have line breaks."),
     "bad_item_key": _("This is not a valid JMESPath expression."),
+    "most_for_path": _("The price is a figure: no lookup can cost more. Leave this out."),
     "per_for_figure": _("The answer itself says what it cost: leave this out."),
     "bad_currency": _("Write a currency such as EUR or USD, or credits."),
     "bad_amount": _("Write an amount such as 0.0045, without quotes, with nine decimals at most."),

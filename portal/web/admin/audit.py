@@ -56,6 +56,8 @@ VERBS: dict[str, LazyString] = {
     "two_step_on": _("switched their two-step sign-in on"),
     "two_step_off": _("switched their two-step sign-in off"),
     "recovery_codes": _("made new recovery codes"),
+    "cap_set": _("set a spending limit"),
+    "cost_cap": _("changed the spending limit of the file"),
     "contact_set": _("changed who to ask"),
     "recovery_code_used": _("used a recovery code to sign in"),
 }
