@@ -13,8 +13,8 @@ from flask import abort
 from portal.jobs import draft_samples
 from portal.sources import catalogue, drafts
 from portal.sources.drafts import DraftSample, SourceDraft
-from portal.sources.editor import rule_guess
-from portal.sources.editor.answer_tree import AnswerTree, tree_of
+from portal.sources.editor import batch_guess, rule_guess
+from portal.sources.editor.answer_tree import AnswerTree, TreeRow, tree_of
 from portal.sources.editor.document import RecipeDocument
 from portal.sources.editor.drafted import (
     ReadSample,
@@ -112,6 +112,14 @@ class DraftPage:
         known = catalogue.known_secrets()
         recipe = self.recipe or self.asking
         return tuple(name for name in (recipe.secrets if recipe else ()) if name not in known)
+
+    def is_chosen(self, row: TreeRow) -> bool:
+        """Whether a field reads this row already."""
+        place = dict(row.place)
+        if self.document.value("kind") == "batch" and "path" in place:
+            place["path"] = batch_guess.split_path(place["path"])[1]
+        specs = [one if isinstance(one, dict) else {"path": one} for one in self.document.fields.values()]
+        return bool(place) and any(place.items() <= one.items() for one in specs)
 
     def tree(self, sample: SampleAnswer) -> AnswerTree:
         """The answer to choose from."""
