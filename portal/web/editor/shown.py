@@ -76,6 +76,11 @@ class DraftPage:
         return sha256(self.draft.text.encode()).hexdigest()
 
     @property
+    def header_lines(self) -> str:
+        """The request's headers as lines of a form."""
+        return "\n".join(f"{name}: {text}" for name, text in (self.document.value("request", "headers") or {}).items())
+
+    @property
     def differs(self) -> bool:
         """Whether the source is another now: the draft has changes of its own, or it was changed elsewhere."""
         files = [one for one in catalogue.recipe_files() if one.path.name == self.draft.file]
