@@ -46,6 +46,7 @@ chaos: set-up-test ## break the portal on purpose, on both databases, and count 
 	@KILL_STRIDE=$${KILL_STRIDE:-1} $(PYTHON) -m pytest -q -s tests/notices/test_sender_kills.py
 	@WAITING_FILES=1000 $(PYTHON) -m pytest -q -n0 tests/jobs/sweep/test_waiting.py -k a_day_at
 	@LIBREOFFICE_WORKBOOKS=$${LIBREOFFICE_WORKBOOKS:-24} $(PYTHON) -m pytest -q -n0 tests/jobs/export/test_libreoffice_workbooks.py
+	@for database in sqlite postgresql; do TEST_DATABASE=$$database BUDGET_RUNS=$${BUDGET_RUNS:-1000} $(PYTHON) -m pytest -q -n0 tests/jobs/attempt/test_budget.py -k random || exit; done
 	@ROLLING_ROUNDS=$${ROLLING_ROUNDS:-5} $(PYTHON) -m pytest -q -n0 tests/hosts -k rolling
 	@$(PYTHON) -m tests.chaos $(ARGS)
 

@@ -16,6 +16,7 @@ class CauseCode(StrEnum):
     TURN = "turn"
     PAUSED = "paused"
     FIRST_READY = "first_ready"  # its person wanted to see the first answers before the others are looked up
+    CAP_REACHED = "cap_reached"  # no limit on what may be spent has room for one more number
     STARTS_LATER = "starts_later"  # its person chose when it starts
     SOURCE_BUSY = "source_busy"
     SOURCE_DOWN = "source_down"

@@ -69,6 +69,14 @@ TABLE = (
         N_("We will continue when it is resumed."),
         N_("Look at the first answers and press Continue."),
     ),
+    Cause(
+        CauseCode.CAP_REACHED,
+        Side.NOBODY,
+        N_("The spending limit is reached."),
+        N_("We will continue automatically once the limit is raised, or when a new month begins for a monthly limit."),
+        N_("Ask an administrator to raise the limit, or wait. What is ready is kept."),
+        N_("Raise the limit on the page of spending, or let the files wait for the next month."),
+    ),
     Cause(CauseCode.STARTS_LATER, Side.NOBODY, N_("The file starts later."), CONTINUES, todo=""),
     Cause(
         CauseCode.SOURCE_BUSY,

@@ -47,6 +47,19 @@ def known(source: str, version: str, e164s: Iterable[str], now: datetime, days: 
     return found
 
 
+def ages_of(source: str, version: str, e164s: Iterable[str], now: datetime, days: float) -> list[datetime]:
+    """When the answers were given that `known` would return, in no order."""
+    moments: list[datetime] = []
+    numbers = iter(e164s)
+    row = CachedAnswer
+    while chunk := list(islice(numbers, CHUNK)):
+        fits = (row.source == source, row.e164.in_(chunk), row.version == version)
+        moments.extend(
+            db.session.scalars(select(row.answered_at).where(*fits, row.answered_at > now - timedelta(days=days)))
+        )
+    return moments
+
+
 def remember(source: str, version: str, answers: Mapping[str, Answer], now: datetime) -> int:
     """Cache the final ones of these answers, in the session's transaction, and return how many. Does not commit.
 
@@ -114,9 +127,9 @@ class CachePolicy:
         facts = sources.facts_of(source)
         return cls(source, facts.data_version, facts.cache_days)
 
-    def known(self, e164s: Iterable[str], now: datetime) -> dict[str, Answer]:
-        """Answers of earlier files that are still valid, by number."""
-        return known(self.source, self.version, e164s, now, self.days)
+    def known(self, e164s: Iterable[str], now: datetime, days: float | None = None) -> dict[str, Answer]:
+        """Answers of earlier files that are still valid, by number. `days`: none that is older than this either."""
+        return known(self.source, self.version, e164s, now, self.days if days is None else min(days, self.days))
 
     def remember(self, answers: Mapping[str, Answer], now: datetime) -> None:
         """Cache new answers, in the session's transaction."""

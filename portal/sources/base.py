@@ -40,7 +40,8 @@ class Answer:
     """One number's answer. `fields` has the source's field names as keys; `reason`: a `CauseCode` or a `phone.Reason`.
 
     `asked_at` is set only for an answer from the cache: when the source was asked for it. `cost`: what this attempt's
-    requests about the number cost, in billionths of the source's currency. Neither takes part in comparisons.
+    requests about the number cost, in billionths of the source's currency. `unsure`: the last of them was sent and got
+    no response, so that the source may have charged it. None of these takes part in comparisons.
     """
 
     outcome: Outcome
@@ -48,6 +49,7 @@ class Answer:
     reason: str | None = None
     asked_at: datetime | None = field(default=None, compare=False)
     cost: int = field(default=0, compare=False)
+    unsure: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,11 @@ class SourceFacts:
     workers: int | None = None  # how many may look up one file's numbers at once; None: as many as are free
     price: Decimal | None = None  # of a lookup; None: not known before, or free
     price_per: str = "asked"  # asked | found
+    most: Decimal | None = None  # what one lookup may cost at most; None: free, or the source does not say it before
+    is_priced: bool = False  # whether a lookup may cost something
+    has_balance: bool = False  # whether the source tells what is left of its credit
     currency: str = ""  # empty: the source says nothing of money
+    warn_below: Decimal | None = None  # credit below which the administrators are warned
     countries: frozenset[str] = frozenset()  # which numbers it is asked about; empty: all
     lines: frozenset[str] = frozenset()
     example: Callable[[str], Mapping[str, str]] | None = None  # an answer as it may look for that number; not true

@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
+from portal.clock import utcnow
 from portal.documents.check import CheckFacts, cells_of
 from portal.documents.models import Document, Reading
 from portal.documents.preview import NothingToPreview, PickedColumns, Preview, StillCounting, preview_of, recalled
@@ -20,6 +21,7 @@ from portal.documents.words import fix_words, problem_words, reason_words, size_
 from portal.jobs import uploads
 from portal.jobs.export import answers_added, loss_words, preview_result
 from portal.jobs.source_pause import is_in_trouble
+from portal.jobs.spending.estimate import estimate
 from portal.jobs.words.statuses import cannot_start_words, list_words
 from portal.phone import Reason
 from portal.sources import exclusions
@@ -28,7 +30,7 @@ from portal.web import guess_words
 from portal.web.countries import country_name, country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
 from portal.web.returned_download import returned_download
-from portal.web.start_options import FIRST_NUMBERS, earliest_start
+from portal.web.start_options import FIRST_NUMBERS, earliest_start, known_days_in
 from portal.web.text_reading import text_reading_of
 
 COUNTED_AT_ONCE = 20_000  # numbers, in a second
@@ -91,9 +93,16 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
     top, rest = country_options(
         str(get_locale()), [current_app.config["DEFAULT_COUNTRY"], *uploads.countries_used(document.user_id)]
     )
+    known_days = known_days_in(fields)
+    corrected = tuple(((one.row_no, one.column), one.corrected) for one in look.corrections)
+    money = estimate(
+        source, document.user_id, look.path, picked.choice, corrected, look.figures.to_look_up, known_days, utcnow()
+    )
     return {
         "look": look,
         "source": source,
+        "money": money,
+        "cost_cap": fields.get("cost_cap", "")[:20],
         "open_part": fields.get("open_part", ""),
         "result": preview_result(
             current_user.id,
@@ -104,7 +113,11 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
             picked.choice,
             {(one.row_no, one.column): one.corrected for one in look.corrections},
         ),
-        "fields": {**picked.choice.fields(), "source": source},
+        "fields": {
+            **picked.choice.fields(),
+            "source": source,
+            **({} if known_days is None else {"known_days": f"{known_days}"}),
+        },
         "country_column": _country_column(picked),
         "country_name": country_name(picked.choice.country, str(get_locale())),
         "columns_named": [name for place, name in look.columns if place in picked.choice.columns],
@@ -119,7 +132,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
         "source_gives": answers_added(current_user.id, source),
         "reason_words": reason_words,
         "fixes": _fixes_of(look.figures),
-        "seconds": sources.seconds_for(source, look.figures.to_look_up),
+        "seconds": sources.seconds_for(source, money.to_ask),
         "loss": loss_words(document, current_app.extensions["storage"]),
         "excluded": _excluded(look, source),
         "jobs": uploads.jobs_of(document.id),

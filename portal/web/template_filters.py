@@ -31,6 +31,7 @@ from portal.jobs.admin.job_list import CappedCount
 from portal.jobs.core import derived, retention
 from portal.jobs.export import group_title
 from portal.jobs.words import statuses
+from portal.jobs.words.money import cap_words, money_words
 from portal.sources.words import source_title, value_words
 
 QUIET = timedelta(seconds=15)
@@ -161,6 +162,8 @@ def set_up(app: Flask) -> None:
         "ago": ago_words,
         "until": in_words,
         "whole": whole,
+        "money": money_words,
+        "cap_word": cap_words,
         "day_and_time": day_and_time,
         "cell": shown_cell,
         "enumerated": enumerated,

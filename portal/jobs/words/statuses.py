@@ -193,6 +193,7 @@ _BADGES: dict[Summary, tuple[str, LazyString]] = {
     Summary.PAUSING: ("warn", _("Paused")),
     Summary.PAUSED: ("warn", _("Paused")),
     Summary.FIRST_READY: ("warn", _("Paused")),
+    Summary.CAP_REACHED: ("warn", _("Paused")),
     Summary.CANCELLED: ("off", STATUSES[Status.CANCELLED]),
 }  # all others wait for a moment, a source or a turn
 _PLAIN: dict[Summary, LazyString] = {
@@ -227,6 +228,9 @@ _AFTER_CAUSE: dict[Summary, LazyString] = {
         "you do not need to do anything."
     ),
     Summary.SOURCE_PAUSED: _("The lookup will continue automatically once the source is resumed."),
+    Summary.CAP_REACHED: _(
+        "The file is paused and will continue automatically once it may spend more; nothing is lost."
+    ),
     Summary.RETRY_FOR_ADMIN: _(
         "The administrators have been notified. We will try again automatically; you do not need to do anything."
     ),

@@ -49,7 +49,7 @@ class SourceSession(RequestSender):
 
     @property
     def blocked_numbers(self) -> frozenset[str]:
-        """Numbers for which the source answered as it answers a portal that it blocks."""
+        """Numbers for which the source refused us, so that it may refuse them alone."""
         with self._lock:
             return frozenset(self._blocked)
 
@@ -104,9 +104,15 @@ class SourceSession(RequestSender):
     def _lookup(self, number: str) -> Answer:
         try:
             response = self.ask(self.recipe.request, [number])
-        except NoResponse:
-            return self.temporary()
+        except NoResponse as error:
+            return self.temporary(unsure=error.may_have_come)
         return self.answer(number, Verdict(response.verdict), response)
+
+    def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
+        if len(about) == 1:  # of several, the one at fault is unknown
+            with self._lock:
+                self._blocked.update(about)
+        super()._consider_refusal(verdict, about, response)
 
     def _refused(self, number: str, verdict: Verdict, response: SourceResponse, content: Any) -> Answer:
         """The answer for a number that was refused. It is asked about once more, after all others: by then it is known
@@ -117,8 +123,6 @@ class SourceSession(RequestSender):
         with self._lock:
             first = number not in self._doubted
             self._doubted.add(number)
-            if verdict == Verdict.BLOCKED and len(about) == 1:
-                self._blocked.add(number)
         if first:
             return Answer(Outcome.FAILED, reason=verdict.value)
         if not self._refusals.is_own(about):
@@ -132,10 +136,11 @@ class SourceSession(RequestSender):
         self._pace.note_answer()
         self._refusals.answered(response.sent_at)
 
-    def temporary(self) -> Answer:
-        """The answer for a number that got none this time. Raises SourceBusy when the source now counts as down."""
+    def temporary(self, *, unsure: bool = False) -> Answer:
+        """The answer for a number that got none this time; `unsure`: it may cost something all the same. Raises
+        SourceBusy when the source now counts as down."""
         self._breaker.check()
-        return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
+        return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY, unsure=unsure)
 
     def answer(self, number: str, verdict: Verdict, response: SourceResponse, content: Any = None) -> Answer:
         """One number's answer by its verdict, with what it cost. `content` is its item in a response about many."""

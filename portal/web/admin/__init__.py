@@ -14,6 +14,7 @@ from portal.web.admin import (
     overview,
     shelf,
     sources,
+    spending,
     triage,
     users,
 )
@@ -21,5 +22,5 @@ from portal.web.admin.blueprint import blueprint
 
 __all__ = [
     "audit", "blueprint", "bulk", "erasures", "exclusions", "first_steps", "health", "jobs", "metrics", "notices",
-    "operations", "overview", "shelf", "sources", "triage", "users",
+    "operations", "overview", "shelf", "sources", "spending", "triage", "users",
 ]  # fmt: skip

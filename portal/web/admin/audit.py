@@ -30,6 +30,7 @@ VERBS: dict[str, LazyString] = {
     "secret_set": _("saved the secret"),
     "secret_deleted": _("deleted the secret"),
     "source_used": _("took the provider from the shelf"),
+    "source_offered": _("offered a version of the source"),
     "user_invite": _("invited"),
     "user_password_reset": _("sent a password reset link to"),
     "user_shut_out": _("deactivated the account of"),
@@ -55,6 +56,8 @@ VERBS: dict[str, LazyString] = {
     "two_step_on": _("switched their two-step sign-in on"),
     "two_step_off": _("switched their two-step sign-in off"),
     "recovery_codes": _("made new recovery codes"),
+    "cap_set": _("set a spending limit"),
+    "cost_cap": _("changed the spending limit of the file"),
     "contact_set": _("changed who to ask"),
     "recovery_code_used": _("used a recovery code to sign in"),
 }

@@ -32,6 +32,7 @@ PLACES = (
     Place(_("Sources"), "admin.sources", "g s", admin=True),
     Place(_("Users"), "admin.users", "g u", admin=True),
     Place(_("Statistics"), "admin.metrics", "g m", admin=True),
+    Place(_("Spending"), "admin.spending", admin=True),
     Place(_("Messages"), "admin.notices", "g n", admin=True),
     Place(_("Bulk operations"), "admin.operations", "g b", admin=True),
     Place(_("Excluded numbers"), "admin.exclusions", admin=True),
