@@ -13,7 +13,7 @@ from portal.accounts import User
 from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import queries, source_trial
+from portal.jobs import corrections, queries, source_trial
 from portal.jobs.attempt import exclusion_watch, runner
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.job_tables import CellAnswer
@@ -52,6 +52,7 @@ def test_an_excluded_number_is_not_asked_and_its_row_names_the_list(
     assert (job.found_count, job.rejected_count, job.cost) == (2, 2, 0)
     rows = db.session.scalars(select(CellAnswer).order_by(CellAnswer.row_no)).all()
     assert [row.reason for row in rows] == [None, CauseCode.EXCLUDED, CauseCode.EXCLUDED, None]
+    assert corrections.fixes_of(job) is None  # there is nothing to correct
     assert queries.excluded(job) == [("Lista Robinson", "2026-11-12", 2)]
     for locale, words in (
         ("es", "Excluido: Lista Robinson, 12/11/2026"),
