@@ -117,6 +117,18 @@ def test_what_a_source_has_answered_may_be_a_list(
     assert exclusions.excluded_among(asked, "lista-robinson") == {}
 
 
+def test_a_list_outlives_its_secret_key_only_with_that_key(app: Flask) -> None:
+    add(mobile(1))
+    number, (old,) = f"+34{mobile(1)}", app.config["SIGNING_KEYS"]
+    app.config["SIGNING_KEYS"] = ["another"]
+    with pytest.raises(exclusions.ListUnreadable):  # nobody can tell: better no lookup than a wrong one
+        exclusions.excluded_among([number], "counting")
+    app.config["SIGNING_KEYS"] = [old, "another"]
+    exclusions.encrypt_again(app.config["SIGNING_KEYS"])
+    app.config["SIGNING_KEYS"] = ["another"]
+    assert set(exclusions.excluded_among([number], "counting")) == {number}
+
+
 def test_a_list_is_added_shown_counted_and_removed(
     app: Flask, as_ada: FlaskClient, as_alice: FlaskClient, alice: User, ada: User, counting: CountingSource
 ) -> None:
