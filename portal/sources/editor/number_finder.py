@@ -120,7 +120,9 @@ def _values(request: PastedRequest) -> Iterator[tuple[str, str]]:
             name, _, value = part.partition("=")
             yield unquote_plus(name), unquote_plus(value) if "%" in value or "+" not in value[:1] else value
     if request.body and not request.header("content-type").startswith(FORM):
-        for match in re.finditer(r"([\w:-]+)[\"']?\s*[=:>]\s*\[?\s*[\"']?([+(]?\d[\d ().\-]{5,20}\d)", request.body):
+        for match in re.finditer(
+            r"([\w:-]{1,60})[\"']?\s*[=:>]\s*\[?\s*[\"']?([+(]?\d[\d ().\-]{5,20}\d)", request.body
+        ):
             yield match[1], match[2]
         for match in _DIGITS.finditer(request.body):
             yield "", match[0]
@@ -155,7 +157,7 @@ def _put(request: PastedRequest, one: _Candidate, form: str) -> PastedRequest:
         if form in ("national", "0"):
             code = forms_of(one.e164)["country_code"]
             text = re.sub(
-                rf"([\w-]+)([\"']?\s*[=:]\s*[\"']?(?:\+|%2B)?){code}(?=[\"'&\s,}}]|$)",
+                rf"([\w-]{{1,60}})([\"']?\s*[=:]\s*[\"']?(?:\+|%2B)?){code}(?=[\"'&\s,}}]|$)",
                 lambda match: (
                     f"{match[1]}{match[2]}{mark('country_code')}" if _CODE_NAMED.search(match[1]) else match[0]
                 ),

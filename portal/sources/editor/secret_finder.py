@@ -77,7 +77,7 @@ class SecretFinder:
     def name_of(self, what: str, value: str) -> str:
         """The name of a secret: the one that the same value has already, or a free one."""
         variable = _ENV.fullmatch(value.strip())
-        fill_in = variable is not None or _TO_FILL_IN.fullmatch(value.strip()) is not None
+        fill_in = variable is not None or _is_to_fill_in(value)
         for name, known in self.values.items():
             if known and known == value:
                 return name
@@ -116,7 +116,7 @@ class SecretFinder:
     def is_secret(self, name: str, value: str) -> bool:
         """Whether a value is one, by the name beside it or by its own look."""
         value = value.strip()
-        if _ENV.search(value) or _TO_FILL_IN.fullmatch(value):
+        if _ENV.search(value) or _is_to_fill_in(value):
             return True
         if len(value) < 3 or _PLAIN_WORDS.fullmatch(value) or re.fullmatch(r"https?://.*", value):
             return False
@@ -174,6 +174,11 @@ class SecretFinder:
 
         body = re.sub(r"(<(?:\w+:)?)(\w+)([^<>/]*>)([^<>]+)(</)", hide, body)
         return re.sub(r"(\s)(\w+)(=\")([^\"<>]*)(\")", lambda m: hide(m) if _NAME.search(m[2]) else m[0], body)
+
+
+def _is_to_fill_in(value: str) -> bool:
+    """Whether it is what documentation has in a key's place, such as YOUR_API_KEY."""
+    return len(value) <= 100 and _TO_FILL_IN.fullmatch(value.strip()) is not None
 
 
 def _leaves(content: object, name: str = "") -> list[tuple[str, str]]:

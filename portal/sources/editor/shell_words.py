@@ -8,7 +8,9 @@ import re
 
 ENV, END = "\ue000", "\ue001"  # around a variable's name; no command has these characters
 LONGEST = 100_000  # characters of a command
+AHEAD = 200  # characters that are looked at beyond one
 
+_OPTION = re.compile(r"\s*(?:-|[\"']?https?://)")
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "E": "\x1b"}
 _ANSI = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|(.))", re.DOTALL)
@@ -41,7 +43,7 @@ class _Bash:
         found: list[str] = []
         word: str | None = None
         while self.at < len(self.text):
-            rest, letter = self.text[self.at :], self.text[self.at]
+            rest, letter = self.text[self.at : self.at + AHEAD], self.text[self.at]
             if rest.startswith("\\\n"):
                 self.at += 2
             elif letter == "\n" and not self._goes_on():
@@ -53,7 +55,7 @@ class _Bash:
             elif letter in "|;<>" or (letter == "&" and not self._is_in_address(word)):
                 break
             elif letter == "#" and word is None:
-                self.at = self.text.find("\n", self.at) if "\n" in rest else len(self.text)
+                self.at = len(self.text) if (end := self.text.find("\n", self.at)) < 0 else end
             else:
                 word = (word or "") + self._piece(rest, letter)
         after = self.text[self.at :].strip()
@@ -61,7 +63,7 @@ class _Bash:
 
     def _goes_on(self) -> bool:
         """Whether the next line goes on with the options of this one, as somebody has lost the backslash."""
-        return bool(re.match(r"\s*(?:-|[\"']?https?://)", self.text[self.at :]))
+        return bool(_OPTION.match(self.text, self.at))
 
     def _is_in_address(self, word: str | None) -> bool:
         """Whether an & is part of an address that was written without quotes."""
@@ -102,7 +104,7 @@ class _Bash:
         self.at += 1
         parts: list[str] = []
         while self.at < len(self.text):
-            rest, letter = self.text[self.at :], self.text[self.at]
+            rest, letter = self.text[self.at : self.at + AHEAD], self.text[self.at]
             if letter == '"':
                 self.at += 1
                 return "".join(parts)
