@@ -195,7 +195,7 @@ def _conditions(
     elif (
         len(content) <= 80
         and not any(one in re.sub(r"\D", "", content) for one in numbers)
-        and "'" not in content
+        and not {"'", "{"} & set(content)
         and "\\" not in content
     ):
         yield (rank + (1 if " " in content else 0) + (0 if content else 2), len(path)), f"{path} == '{content}'"
