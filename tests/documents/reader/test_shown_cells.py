@@ -243,8 +243,10 @@ def test_a_duration_of_an_unknown_format_is_written_in_hours(tmp_path: Path) -> 
 # ── a cell far away ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("where", ["B6001", "A1048576", "C1048576", "XFD1048576", "XFD3", "ZZ9"])
-@pytest.mark.parametrize("text", [" ", "x"])
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [("B6001", "x"), ("C1048576", "x"), ("C1048576", " "), ("XFD1048576", "x"), ("XFD3", " "), ("ZZ9", "x")],
+)
 def test_a_stray_cell_makes_no_file_too_large(tmp_path: Path, where: str, text: str) -> None:
     workbook: Any = Workbook()
     sheet = workbook.active
@@ -264,8 +266,10 @@ def test_a_stray_cell_makes_no_file_too_large(tmp_path: Path, where: str, text: 
     assert facts.data_rows == 25 + stray
 
 
-@pytest.mark.parametrize("row", ["<row>", '<row spans="1:2">', '<row r="{}">'])
-@pytest.mark.parametrize("cell", ["<c", '<c t="n"', '<c r="{}{}"'])
+@pytest.mark.parametrize(
+    ("row", "cell"),
+    [("<row>", "<c"), ('<row spans="1:2">', '<c t="n"'), ('<row r="{}">', "<c"), ("<row>", '<c r="{}{}"')],
+)
 def test_a_far_cell_of_an_xlsx_whose_cells_do_not_say_where_they_are(tmp_path: Path, row: str, cell: str) -> None:
     def written(number: int, values: list[int | None]) -> str:
         cells = (
