@@ -12,7 +12,7 @@ PYTEST = env PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest $(if $(findstring no:x
 PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 
-.PHONY: help run ctl test test-postgresql check bench chaos seed lock translations clean set-up set-up-test set-up-bench find-python
+.PHONY: help run ctl test test-postgresql check bench chaos seed pictures lock translations clean set-up set-up-test set-up-bench find-python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,11 +46,15 @@ chaos: set-up-test ## break the portal on purpose, on both databases, and count 
 	@KILL_STRIDE=$${KILL_STRIDE:-1} $(PYTHON) -m pytest -q -s tests/notices/test_sender_kills.py
 	@WAITING_FILES=1000 $(PYTHON) -m pytest -q -n0 tests/jobs/sweep/test_waiting.py -k a_day_at
 	@LIBREOFFICE_WORKBOOKS=$${LIBREOFFICE_WORKBOOKS:-24} $(PYTHON) -m pytest -q -n0 tests/jobs/export/test_libreoffice_workbooks.py
+	@for database in sqlite postgresql; do TEST_DATABASE=$$database BUDGET_RUNS=$${BUDGET_RUNS:-1000} $(PYTHON) -m pytest -q -n0 tests/jobs/attempt/test_budget.py -k random || exit; done
 	@ROLLING_ROUNDS=$${ROLLING_ROUNDS:-5} $(PYTHON) -m pytest -q -n0 tests/hosts -k rolling
 	@$(PYTHON) -m tests.chaos $(ARGS)
 
 seed: set-up ## create example users, files and jobs
 	@$(FLASK) db upgrade && $(FLASK) seed $(ARGS)
+
+pictures: set-up-test ## take the pictures of docs/design.md again
+	@$(PYTHON) -m tests.browser.pictures
 
 lock: ## pin all packages again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }

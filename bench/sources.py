@@ -1,7 +1,7 @@
 """A source that takes 50 ms: a whole job with 32 requests in flight against a bare asyncio client, and against Scrapy.
 
-The job does everything (ledger, saves, counters, heartbeat, rate limiter and circuit breaker in a real Valkey, the
-guarded session); the bare client only sends and reads. All three run in turns and are measured in wall-clock time,
+The job does everything (ledger, saves, counters, money, heartbeat, rate limiter and circuit breaker in a real Valkey,
+the guarded session); the bare client only sends and reads. All three run in turns and are measured in wall-clock time,
 most of which is waiting; a round that a neighbour disturbs is not the best one, and more rounds follow.
 """
 
@@ -43,6 +43,9 @@ url = "http://127.0.0.1:{port}/{{digits}}"
 [limits]
 rate = "5000/s"
 concurrency = {in_flight}
+[cost]
+price = 0.004
+currency = "EUR"
 [outcome]
 success = [{{ json = "status == 'ok'" }}]
 [fields]

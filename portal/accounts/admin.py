@@ -67,6 +67,12 @@ def active_admins() -> list[str]:
     return list(db.session.scalars(query))
 
 
+def everybody() -> list[tuple[int, str]]:
+    """Return the id and the email address of each user."""
+    query = select(User.id, User.email).where(User.id > 0).order_by(User.email)
+    return [(user_id, email) for user_id, email in db.session.execute(query)]
+
+
 def find_user(user_id: int) -> User | None:
     """Return the user, read again from the database."""
     if user_id <= 0:

@@ -16,6 +16,7 @@ class CauseCode(StrEnum):
     TURN = "turn"
     PAUSED = "paused"
     FIRST_READY = "first_ready"  # its person wanted to see the first answers before the others are looked up
+    CAP_REACHED = "cap_reached"  # no limit on what may be spent has room for one more number
     STARTS_LATER = "starts_later"  # its person chose when it starts
     SOURCE_BUSY = "source_busy"
     SOURCE_DOWN = "source_down"
@@ -41,5 +42,6 @@ class CauseCode(StrEnum):
     UNSURE = "unsure"
     REJECTED = "rejected"
     NOT_COVERED = "not_covered"  # the source is not for such numbers, and was not asked
+    EXCLUDED = "excluded"  # it is on a list of numbers that are not sent to any source
     ERASED = "erased"  # at the request of the person whose number it was
     STOPS_WORKER = "stops_worker"

@@ -69,6 +69,14 @@ TABLE = (
         N_("We will continue when it is resumed."),
         N_("Look at the first answers and press Continue."),
     ),
+    Cause(
+        CauseCode.CAP_REACHED,
+        Side.NOBODY,
+        N_("The spending limit is reached."),
+        N_("We will continue automatically once the limit is raised, or when a new month begins for a monthly limit."),
+        N_("Ask an administrator to raise the limit, or wait. What is ready is kept."),
+        N_("Raise the limit on the page of spending, or let the files wait for the next month."),
+    ),
     Cause(CauseCode.STARTS_LATER, Side.NOBODY, N_("The file starts later."), CONTINUES, todo=""),
     Cause(
         CauseCode.SOURCE_BUSY,
@@ -272,11 +280,18 @@ TABLE = (
         N_("Choose another source for numbers like this one."),
     ),
     Cause(
+        CauseCode.EXCLUDED,
+        Side.NOBODY,
+        N_("This number is on a list of excluded numbers, so we did not ask about it. It was free."),
+        NEVER,
+        N_("Leave the row as it is. If it is on the list by mistake, ask an administrator to correct the list."),
+    ),
+    Cause(
         CauseCode.ERASED,
         Side.NOBODY,
         N_("This number was erased from the portal, at the request of the person whose it is."),
         NEVER,
-        N_("You do not need to do anything: the row stays as it is, without its number."),
+        N_("Leave the row as it is: it has no number any more."),
     ),
     Cause(
         CauseCode.STOPS_WORKER,

@@ -28,6 +28,7 @@ from portal.documents.storage import Storage, sheet_part
 from portal.jobs import corrections, opening
 from portal.jobs.core import changes, timeline
 from portal.jobs.core.derived import is_unfinished
+from portal.jobs.core.job_columns import VERSION_LENGTH
 from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.dispatch import push_job
@@ -60,6 +61,8 @@ def start(
     begun: int | None = None,
     first: int | None = None,
     start_at: datetime | None = None,
+    cost_cap: int | None = None,
+    known_days: int | None = None,
     repeats: tuple[int, datetime] | None = None,
     remembered: bool = True,
     same: Callable[[], int | None] = lambda: None,
@@ -71,7 +74,9 @@ def start(
     A small file is opened here; the ledger of one with more than `at_once` cells by the job's first worker, so that
     nobody waits for it. `found` are the counts of the same check, where they are known.
 
-    `first`: pause once so many numbers are looked up. `start_at`: look none up before that moment.
+    `first`: pause once so many numbers are looked up. `start_at`: look none up before that moment. `cost_cap`: pause
+    before it costs more, in billionths of the source's currency. `known_days`: how old an answer of an earlier file may
+    be; 0: all numbers are asked about again.
     `repeats`: the repeat that starts it, and the time that it is for.
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
     twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
@@ -85,7 +90,7 @@ def start(
     job = _new_job(document, choice, source, user_id, now)
     facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
     job.search_text = search_text(document.file_name, document.labels, facts.name, document.note)
-    job.pause_after = first
+    job.pause_after, job.cost_cap, job.known_days = first, cost_cap, known_days
     if start_at:
         job.not_before, job.wait_cause = start_at, CauseCode.STARTS_LATER
     if repeats:
@@ -134,6 +139,8 @@ def _new_job(document: Document, choice: SheetChoice, source: str, user_id: int,
         max_retries=settings["SCRAPING_MAX_RETRIES"],
         timeout_minutes=settings["SCRAPING_TIMEOUT_MINUTES"],
         source=source,
+        currency=sources.facts_of(source).currency,
+        source_versions=sources.data_version(source)[:VERSION_LENGTH],
         sheet=choice.sheet,
         header_row=choice.header_row,
         column=choice.columns[0],
@@ -246,6 +253,13 @@ def put_first(job_id: int, actor: str, now: datetime) -> ScrapingJob | None:
 def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, now: datetime) -> ScrapingJob | None:
     """Change how many retries and minutes one job has, as an admin."""
     return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
+
+
+def set_cost_cap(job_id: int, cost_cap: int | None, actor: str, now: datetime) -> ScrapingJob | None:
+    """Change the most that a job may cost. One that is paused at a cap continues; it pauses again at the next one."""
+    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now)
+    lifted = ScrapingJob.lift_cap(job_id, now) if job is not None else None
+    return _commit(job, now, "cost_cap", actor, push=lifted is not None)
 
 
 def note_seen(job_id: int, user_id: int) -> bool:

@@ -21,6 +21,7 @@ import portal.documents.remembered
 import portal.jobs.admin.portal_settings
 import portal.jobs.core.bulk_tables
 import portal.jobs.core.job_tables
+import portal.jobs.core.spending_tables
 import portal.jobs.export.column_templates
 import portal.jobs.health.processes
 import portal.jobs.metrics.models

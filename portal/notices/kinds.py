@@ -18,6 +18,7 @@ class NoticeKind(StrEnum):
     GOOD_DIGEST = "good_digest"
     SOURCE_STOPPED = "source_stopped"
     SOURCE_BACK = "source_back"
+    MONEY_LOW = "money_low"  # the credit at a source, or what a spending cap leaves
     DAILY_SUMMARY = "daily_summary"
     WORKERS_AWAY = "workers_away"
     WORKERS_BACK = "workers_back"
@@ -70,6 +71,7 @@ RULES: dict[NoticeKind, NoticeRule] = {
     NoticeKind.GOOD_DIGEST: NoticeRule("tell_completed"),
     NoticeKind.SOURCE_STOPPED: NoticeRule("tell_sources"),
     NoticeKind.SOURCE_BACK: NoticeRule(),
+    NoticeKind.MONEY_LOW: NoticeRule("tell_sources"),
     NoticeKind.DAILY_SUMMARY: NoticeRule("daily_summary"),
     NoticeKind.WORKERS_AWAY: NoticeRule(),
     NoticeKind.WORKERS_BACK: NoticeRule(),

@@ -29,6 +29,7 @@ KINDS: dict[NoticeKind, LazyString] = {
     NoticeKind.GOOD_DIGEST: _("Several files are complete"),
     NoticeKind.SOURCE_STOPPED: _("A source has stopped working"),
     NoticeKind.SOURCE_BACK: _("A source is working again"),
+    NoticeKind.MONEY_LOW: _("Money is running out"),
     NoticeKind.DAILY_SUMMARY: _("Daily summary"),
     NoticeKind.WORKERS_AWAY: _("Files are not being processed"),
     NoticeKind.WORKERS_BACK: _("Files are being processed again"),

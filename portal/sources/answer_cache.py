@@ -22,6 +22,7 @@ from portal.sources.base import FINAL, Answer
 from portal.sources.models import CachedAnswer
 
 REPLACED = ("version", "outcome", "reason", "fields", "answered_at")  # by a newer answer
+NOT_ASKED = (CauseCode.NOT_COVERED, CauseCode.EXCLUDED)  # answers that no source gave
 CHUNK = 500  # numbers in one query; the limit of both databases is far above
 
 
@@ -46,6 +47,19 @@ def known(source: str, version: str, e164s: Iterable[str], now: datetime, days: 
     return found
 
 
+def ages_of(source: str, version: str, e164s: Iterable[str], now: datetime, days: float) -> list[datetime]:
+    """When the answers were given that `known` would return, in no order."""
+    moments: list[datetime] = []
+    numbers = iter(e164s)
+    row = CachedAnswer
+    while chunk := list(islice(numbers, CHUNK)):
+        fits = (row.source == source, row.e164.in_(chunk), row.version == version)
+        moments.extend(
+            db.session.scalars(select(row.answered_at).where(*fits, row.answered_at > now - timedelta(days=days)))
+        )
+    return moments
+
+
 def remember(source: str, version: str, answers: Mapping[str, Answer], now: datetime) -> int:
     """Cache the final ones of these answers, in the session's transaction, and return how many. Does not commit.
 
@@ -63,7 +77,7 @@ def remember(source: str, version: str, answers: Mapping[str, Answer], now: date
             "answered_at": now,
         }
         for e164, answer in sorted(answers.items())
-        if answer.outcome in FINAL and answer.asked_at is None and answer.reason != CauseCode.NOT_COVERED
+        if answer.outcome in FINAL and answer.asked_at is None and answer.reason not in NOT_ASKED
     ]
     if kept:
         db.session.execute(upsert(CachedAnswer.__table__, ("source", "e164"), replace=REPLACED), kept)
@@ -113,9 +127,9 @@ class CachePolicy:
         facts = sources.facts_of(source)
         return cls(source, facts.data_version, facts.cache_days)
 
-    def known(self, e164s: Iterable[str], now: datetime) -> dict[str, Answer]:
-        """Answers of earlier files that are still valid, by number."""
-        return known(self.source, self.version, e164s, now, self.days)
+    def known(self, e164s: Iterable[str], now: datetime, days: float | None = None) -> dict[str, Answer]:
+        """Answers of earlier files that are still valid, by number. `days`: none that is older than this either."""
+        return known(self.source, self.version, e164s, now, self.days if days is None else min(days, self.days))
 
     def remember(self, answers: Mapping[str, Answer], now: datetime) -> None:
         """Cache new answers, in the session's transaction."""

@@ -43,7 +43,8 @@ class Answer:
     """One number's answer. `fields` has the source's field names as keys; `reason`: a `CauseCode` or a `phone.Reason`.
 
     `asked_at` is set only for an answer from the cache: when the source was asked for it. `cost`: what this attempt's
-    requests about the number cost, in billionths of the source's currency. Neither takes part in comparisons.
+    requests about the number cost, in billionths of the source's currency. `unsure`: the last of them was sent and got
+    no response, so that the source may have charged it. None of these takes part in comparisons.
     """
 
     outcome: Outcome
@@ -51,6 +52,7 @@ class Answer:
     reason: str | None = None
     asked_at: datetime | None = field(default=None, compare=False)
     cost: int = field(default=0, compare=False)
+    unsure: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,11 @@ class SourceFacts:
     workers: int | None = None  # how many may look up one file's numbers at once; None: as many as are free
     price: Decimal | None = None  # of a lookup; None: not known before, or free
     price_per: str = "asked"  # asked | found
+    most: Decimal | None = None  # what one lookup may cost at most; None: free, or the source does not say it before
+    is_priced: bool = False  # whether a lookup may cost something
+    has_balance: bool = False  # whether the source tells what is left of its credit
     currency: str = ""  # empty: the source says nothing of money
+    warn_below: Decimal | None = None  # credit below which the administrators are warned
     countries: frozenset[str] = frozenset()  # which numbers it is asked about; empty: all
     lines: frozenset[str] = frozenset()
     example: Callable[[str], Mapping[str, str]] | None = None  # an answer as it may look for that number; not true
@@ -168,7 +174,8 @@ class LookupSession(Protocol):
 
     @property
     def silent(self) -> bool:
-        """Whether the source has not responded at all so far: no connection, no answer in time, or a 5xx."""
+        """Whether the source has not responded at all so far, or no more: no connection, no answer in time, or a
+        5xx."""
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers, by number.

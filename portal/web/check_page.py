@@ -1,5 +1,6 @@
 """Gathers what the check page shows of a document for its templates. Read-only."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
-from portal.documents.check import CheckFacts
+from portal.clock import utcnow
+from portal.documents.check import CheckFacts, cells_of
 from portal.documents.models import Document, Reading
 from portal.documents.preview import NothingToPreview, PickedColumns, Preview, StillCounting, preview_of, recalled
 from portal.documents.reader.sheet_file import column_letter
@@ -19,16 +21,19 @@ from portal.documents.words import fix_words, problem_words, reason_words, size_
 from portal.jobs import uploads
 from portal.jobs.export import answers_added, loss_words, preview_result
 from portal.jobs.source_pause import is_in_trouble
-from portal.jobs.words.statuses import cannot_start_words
+from portal.jobs.spending.estimate import estimate
+from portal.jobs.words.statuses import cannot_start_words, list_words
 from portal.phone import Reason
+from portal.sources import exclusions
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web import guess_words
 from portal.web.countries import country_name, country_options
 from portal.web.errors import BUSY_RETRY_SECONDS
 from portal.web.returned_download import returned_download
-from portal.web.start_options import FIRST_NUMBERS, earliest_start
+from portal.web.start_options import FIRST_NUMBERS, earliest_start, known_days_in
 from portal.web.text_reading import text_reading_of
 
+COUNTED_AT_ONCE = 20_000  # numbers, in a second
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
 
 
@@ -88,9 +93,16 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
     top, rest = country_options(
         str(get_locale()), [current_app.config["DEFAULT_COUNTRY"], *uploads.countries_used(document.user_id)]
     )
+    known_days = known_days_in(fields)
+    corrected = tuple(((one.row_no, one.column), one.corrected) for one in look.corrections)
+    money = estimate(
+        source, document.user_id, look.path, picked.choice, corrected, look.figures.to_look_up, known_days, utcnow()
+    )
     return {
         "look": look,
         "source": source,
+        "money": money,
+        "cost_cap": fields.get("cost_cap", "")[:20],
         "open_part": fields.get("open_part", ""),
         "result": preview_result(
             current_user.id,
@@ -101,7 +113,11 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
             picked.choice,
             {(one.row_no, one.column): one.corrected for one in look.corrections},
         ),
-        "fields": {**picked.choice.fields(), "source": source},
+        "fields": {
+            **picked.choice.fields(),
+            "source": source,
+            **({} if known_days is None else {"known_days": f"{known_days}"}),
+        },
         "country_column": _country_column(picked),
         "country_name": country_name(picked.choice.country, str(get_locale())),
         "columns_named": [name for place, name in look.columns if place in picked.choice.columns],
@@ -116,11 +132,28 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
         "source_gives": answers_added(current_user.id, source),
         "reason_words": reason_words,
         "fixes": _fixes_of(look.figures),
-        "seconds": sources.seconds_for(source, look.figures.to_look_up),
+        "seconds": sources.seconds_for(source, money.to_ask),
         "loss": loss_words(document, current_app.extensions["storage"]),
+        "excluded": _excluded(look, source),
         "jobs": uploads.jobs_of(document.id),
         "begun": uploads.jobs_started(document.id),
     }
+
+
+def _excluded(look: Preview, source: str) -> list[tuple[str, int]] | None:
+    """The lists of excluded numbers that the file's numbers are on, in words, each with how many of them. None when
+    they are too many to be counted while somebody waits."""
+    if not exclusions.newest():
+        return []
+    if look.figures.to_look_up > COUNTED_AT_ONCE:
+        return None
+    corrected = {(one.row_no, one.column): one.corrected for one in look.corrections}
+    numbers = {cell.phone_e164 for cell in cells_of(look.path, look.picked.choice, corrected) if cell.phone_e164}
+    try:
+        found = Counter(exclusions.excluded_among(numbers, source).values())
+    except exclusions.ListUnreadable:  # the file does not start to be looked up either
+        return None
+    return [(list_words(one.name, one.dated.isoformat()), count) for one, count in found.most_common()]
 
 
 def _country_column(picked: PickedColumns) -> tuple[int, str] | None:

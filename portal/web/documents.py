@@ -184,7 +184,7 @@ def start(document_id: int) -> ResponseReturnValue:
             look = page["look"]
             job = commands.start(
                 document, look.picked.choice, page["source"], current_user, utcnow(), begun=begun, found=look.figures,
-                first=options.first, start_at=options.at,
+                first=options.first, start_at=options.at, cost_cap=options.cost_cap, known_days=options.known_days,
             )  # fmt: skip
         except commands.CannotStart as error:
             page["problems"] = [cannot_start_words(error.code)]

@@ -20,7 +20,7 @@ from portal.web import job_page
 from portal.web.access import admin_required, login_required, safe_next, wants_fragment
 from portal.web.home import flash_deleted
 from portal.web.jobs import visible_job
-from portal.web.request_fields import reason, whole
+from portal.web.request_fields import amount_typed, reason, whole
 
 blueprint = Blueprint("job_actions", __name__)
 
@@ -114,6 +114,19 @@ def resume(job: ScrapingJob) -> str | None:
     """Resume a paused job."""
     done = commands.resume(job.id, current_user.email, utcnow())
     return gettext("Resumed. The lookup continues from where it stopped.") if done else None
+
+
+@blueprint.post("/jobs/<id:job_id>/cost-cap")
+@login_required
+def cost_cap(job_id: int) -> Response:
+    """Change the most that the file may cost; an empty field removes the limit."""
+    visible_job(job_id)
+    try:
+        amount = amount_typed(request.form.get("cost_cap", ""))
+    except ValueError:
+        return invalid_input(job_id, gettext("Write the limit as an amount, such as 25.00, or leave it empty."))
+    done = commands.set_cost_cap(job_id, amount, current_user.email, utcnow())
+    return respond(job_id, gettext("The limit is saved.")) if done else already_changed(job_id)
 
 
 @blueprint.get("/jobs/<id:job_id>/delete")

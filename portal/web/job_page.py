@@ -14,6 +14,7 @@ from flask_babel import get_locale, gettext
 from flask_login import current_user
 
 from portal import sources
+from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import fix_words
@@ -32,8 +33,9 @@ from portal.jobs.export import (
 from portal.jobs.health.processes import WorkerKind, alive_workers
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.kept import open_index
+from portal.jobs.spending.room import room_of
 from portal.jobs.words.repeats import rule_words, weekday_words
-from portal.jobs.words.statuses import cannot_start_words, reason_words
+from portal.jobs.words.statuses import cannot_start_words, list_words, reason_words
 from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
@@ -73,7 +75,7 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
         "column": ", ".join(_own_name(column, header) for column in job.columns),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "country_column": "" if job.country_column is None else _own_name(job.country_column, header),
-        "data_version": _data_version(job.source),
+        "data_version": job.source_versions or _data_version(job.source),
     }
 
 
@@ -177,6 +179,7 @@ def facts_of(
         "moving": derived.is_unfinished(job),
         "partial": derived.is_partial(job),
         "row_filter": row_filter,
+        "excluded": [(list_words(name, dated), cells) for name, dated, cells in queries.excluded(job)],
         "events": queries.timeline(job),
         "attempts": queries.attempts(job),
         "workers": shares.workers_of(job) if current_user.is_admin else [],
@@ -186,6 +189,7 @@ def facts_of(
         "own_workbook": any(comes_back_as_it_was(job, kind) for kind in ("xlsx", "ods")),
         "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
+        "caps_reached": room_of(job, now).reached if job.wait_cause == CauseCode.CAP_REACHED else [],
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
         **fixes_of(job),

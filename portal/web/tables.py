@@ -11,6 +11,7 @@ from flask_babel import format_decimal, format_percent, gettext
 
 from portal.jobs.export.csv_cells import harmless_throughout
 from portal.jobs.export.csv_file import localized_writer
+from portal.sources.money import amount_of
 from portal.web.template_filters import span_words
 
 Value = str | int | float | None
@@ -18,7 +19,8 @@ Value = str | int | float | None
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name in URLs, its heading, and its kind: word, whole, share, seconds or rate."""
+    """A column: its name in URLs, its heading, and its kind: word, whole, share, seconds, rate or amount (of money, in
+    billionths)."""
 
     name: str
     title: str
@@ -30,6 +32,8 @@ class Column:
             return "–"
         if self.kind == "word" or isinstance(value, str):
             return str(value)
+        if self.kind == "amount":
+            return str(format_decimal(round(amount_of(int(value)), 2), format="#,##0.00"))
         if self.kind == "share":
             return str(format_percent(value))
         if self.kind == "seconds":
@@ -40,6 +44,8 @@ class Column:
         """A cell for a spreadsheet: seconds and shares are plain numbers."""
         if value is None or isinstance(value, str):
             return harmless_throughout(value or "")
+        if self.kind == "amount":
+            value = f"{amount_of(int(value)):f}"
         text = str(round(value, 4)) if isinstance(value, float) else str(value)
         return text.replace(".", ",") if comma else text
 

@@ -31,6 +31,7 @@ from portal.jobs.admin.job_list import CappedCount
 from portal.jobs.core import derived, retention
 from portal.jobs.export import group_title
 from portal.jobs.words import statuses
+from portal.jobs.words.money import cap_words, money_words
 from portal.sources.words import source_title, value_words
 
 QUIET = timedelta(seconds=15)
@@ -46,6 +47,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "event_tone": statuses.event_tone,
     "attempt_end_word": statuses.attempt_end_words,
     "source_word": source_title,
+    "plain_day": format_date,
     "deleted_on": retention.deleted_on,
     "unstarted_deleted_on": retention.unstarted_deleted_on,
     "group_word": group_title,
@@ -160,6 +162,8 @@ def set_up(app: Flask) -> None:
         "ago": ago_words,
         "until": in_words,
         "whole": whole,
+        "money": money_words,
+        "cap_word": cap_words,
         "day_and_time": day_and_time,
         "cell": shown_cell,
         "enumerated": enumerated,

@@ -15,6 +15,7 @@ import structlog
 from portal.causes import CauseCode
 from portal.jobs.attempt import outcome
 from portal.jobs.attempt.batch_tickets import KeptTickets
+from portal.jobs.attempt.budget import Budget
 from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.outcome import Conditions
@@ -45,6 +46,7 @@ class AnswerBuffer:
         self._samples_saved = 0  # how many of `samples` are saved
         self._fault: str | None = None  # first traceback; "" once saved, so that later ones are ignored
         self._unsaved_cells = 0
+        self.budget: Budget | None = None
         self.saved_at = time.monotonic()
         self.paused = False  # by a person, as the last save has seen
         self.ends = False  # because of what another worker has met, as the last save has seen
@@ -114,7 +116,7 @@ class AnswerBuffer:
                 return
             (one,) = unsaved
             log.exception("an answer cannot be saved", row=one.number.first_row)
-            failed = Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
+            failed = Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR, cost=one.answer.cost)
             self._write([LookedUp(one.number, failed, one.e164)], also=False)
 
     def _write_rest(self) -> None:
@@ -146,10 +148,12 @@ class AnswerBuffer:
                     )
                     from_source = [one for one in unsaved if one.answer.asked_at is None]
                 beside = self._write_beside(now, erased) if also else _nothing
+                settled = self.budget.settle(unsaved) if self.budget is not None else _nothing
 
                 def both() -> None:
                     beside()
                     finished()
+                    settled()
 
                 committed = both
                 # Last, because other workers of the same source wait for these rows until the commit.

@@ -13,6 +13,8 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs import shares
 from portal.jobs.attempt import outage
+from portal.jobs.attempt.ask_journal import AskJournal
+from portal.jobs.attempt.budget import Budget
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
@@ -64,6 +66,7 @@ class Conditions:
     workers: int = 1  # that are alive: as many may come to work on the attempt
     on_taken: Callable[[], None] = _nothing  # called when a share was taken that left numbers for others
     on_saved: Callable[[int], None] | None = None  # called with the number of rows just saved
+    journal: AskJournal | None = None  # of what is asked, where another process reads it once this one is gone
 
 
 class AttemptOutcome:
@@ -75,6 +78,10 @@ class AttemptOutcome:
         self.job_id, self.attempt = holding.job_id, holding.attempt
         self.conditions = conditions
         self.let_go = let_go
+        self.budget: Budget | None = None
+
+    def _is_capped(self) -> bool:
+        return self.budget is not None and self.budget.capped
 
     def _after(self, seconds: float) -> datetime:
         return self.conditions.clock() + timedelta(seconds=seconds)
@@ -98,6 +105,8 @@ class AttemptOutcome:
             db.session.commit()
             return status
         also(now)
+        if self.budget is not None:
+            self.budget.close(now)
         if shares.count_holders(self.job_id, self.attempt):
             if wait:
                 shares.note_end(self.holding, *wait, now)
@@ -123,7 +132,10 @@ class AttemptOutcome:
 
     def _complete_once(self, repeated: bool) -> Status | None:
         shares.remove(self.holding)  # before the job's row is locked, in the order in which a beat locks them
-        job = ScrapingJob.complete(self.job_id, self.attempt, self.conditions.clock())
+        now = self.conditions.clock()
+        job = ScrapingJob.complete(self.job_id, self.attempt, now)
+        if job is not None and self.budget is not None:
+            self.budget.close(now)
         if job is None:
             db.session.rollback()
             if not repeated:
@@ -161,8 +173,15 @@ class AttemptOutcome:
 
         return self._end(failed)
 
+    def _end_capped(self) -> Status | None:
+        """No cap has room for one more number: the file pauses, for all its workers, and uses no retry."""
+        wait = (CauseCode.CAP_REACHED, self.conditions.clock())
+        return self._end(lambda now: self._stop(*wait, now), wait=wait)
+
     def _stop(self, cause: str, until: datetime, now: datetime) -> ScrapingJob | None:
         """End the attempt by what one of its workers has met."""
+        if cause == CauseCode.CAP_REACHED:
+            return ScrapingJob.pause_at_cap(self.job_id, self.attempt, now)
         return self._fail(cause, now) if until == FAILS else self._hand_back(cause, now, until)
 
     def _hand_back(self, cause: str, now: datetime, not_before: datetime | None = None) -> ScrapingJob | None:

@@ -17,11 +17,13 @@ from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.database_errors import is_away
 from portal.jobs import opening, shares
-from portal.jobs.attempt import entry, outage, outcome
+from portal.jobs.attempt import entry, outage, outcome, source_version
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
+from portal.jobs.attempt.budget import BudgetedQueue, budget_at
 from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.entry import Entered
+from portal.jobs.attempt.exclusion_watch import ExclusionWatch
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.lookup_window import Lookup, stream
@@ -84,9 +86,10 @@ def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False
         clock=conditions.clock,
         on_fenced=conditions.on_fenced,
     )
+    working = _Attempt(entered, conditions, heartbeat.let_go)
     try:
         with heartbeat:
-            return _Attempt(entered, conditions, heartbeat.let_go).work()
+            return working.work()
     except AttemptTaken:
         log.info("attempt fenced")
         return None
@@ -97,6 +100,8 @@ def run(job_id: int, attempt: int, conditions: Conditions, *, join: bool = False
             db.session.commit()
         raise
     finally:
+        if working.budget is not None:
+            working.budget.end()
         structlog.contextvars.unbind_contextvars("job", "attempt")
 
 
@@ -126,9 +131,11 @@ class _Attempt(AttemptOutcome):
         if not self.entered.is_open and (stopped_by := self._open_ledger()) is not None:
             waits = self._after(FILE_AWAY_SECONDS) if stopped_by == CauseCode.FILE_AWAY else None
             return self._end_handed_back(stopped_by, waits)
+        self._note_version(source.data_version)
         if not self.holding.is_first:
             until_back(lambda _: self._see_refusals(source_name))
         self.cache = CachePolicy.of(source_name)
+        self.watch = until_back(lambda _: ExclusionWatch(source_name))
         pace = source.seconds_for(1000) / 1000
         self.held = HeldShares(self.holding, self.conditions.lease_seconds, pace, self.conditions.workers)
         self.tickets = KeptTickets(
@@ -139,6 +146,8 @@ class _Attempt(AttemptOutcome):
         # Numbers that were paid for or refused before have a place of their own in the order of the whole file.
         self.whole = bool(self.blocked) or until_back(lambda _: self.tickets.any_kept())
         self.buffer = AnswerBuffer(self.conditions, self.cache, self.tickets, self.held)
+        given = (self.conditions.clock, self.conditions.lease_seconds, self.conditions.journal)
+        self.budget = self.buffer.budget = budget_at(source_name, self.entered.user_id, self.held, *given)
         try:
             self._look_up(source)
         except SourceBusy as busy:
@@ -154,6 +163,8 @@ class _Attempt(AttemptOutcome):
         self.buffer.save()
         if self.buffer.paused or self.buffer.ends or self.conditions.stopped():
             return self._end_handed_back(CauseCode.PAUSED if self.buffer.paused else CauseCode.RESTART)
+        if self._is_capped():
+            return self._end_complete() or self._end_capped()
         if self.gives_way:
             return self._end_complete() or self._end_handed_back(CauseCode.TURN)
         if self.silent_seconds is not None:
@@ -186,6 +197,11 @@ class _Attempt(AttemptOutcome):
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
 
+    def _note_version(self, version: str) -> None:
+        """Note with which version of the source's data it works, where the job does not know it yet."""
+        if not source_version.is_last(self.entered.versions, version):
+            until_back(lambda _: source_version.note(self.job_id, self.attempt, self.entered.versions, version))
+
     def _see_refusals(self, source_name: str) -> None:
         self.blocked = outage.blocked_before(self.job_id)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
@@ -200,7 +216,7 @@ class _Attempt(AttemptOutcome):
     def _take_share(self, source: Source, group: int, *, suspects: bool = False) -> list[str]:
         """Take the next share and use kept answers for it. Returns the numbers that the source has to be asked about;
         none once nothing is left to take, or the attempt is to stop."""
-        while not self._interrupted():
+        while not self._interrupted() and not self._is_capped():
             if self.held.is_last:
                 break
             if len(self.held) and self.turn.should_leave(self.conditions.clock()):
@@ -211,7 +227,7 @@ class _Attempt(AttemptOutcome):
                 break
             if self.held.more:
                 self.conditions.on_taken()
-            asked = self._without_kept_answers(taken)
+            asked = self._without_kept_answers(self._without_excluded(taken))
             if asked:
                 if self.blocked:
                     asked = outage.judge_last(asked, self.blocked, self.attempt)
@@ -221,6 +237,16 @@ class _Attempt(AttemptOutcome):
     def _take(self, group: int, window: int, suspects: bool, repeated: bool) -> dict[str, WaitingNumber]:
         how = {"whole": self.whole, "suspects": suspects, "repeated": repeated}
         return self.held.take(self.conditions.clock(), group=group, window=window, **how)
+
+    def _without_excluded(self, numbers: Mapping[str, WaitingNumber]) -> Mapping[str, WaitingNumber]:
+        """Answer for numbers that are on a list of excluded ones, and return the others."""
+        excluded = until_back(lambda _: self.watch.taken(numbers, self.conditions.clock()))
+        if not excluded:
+            return numbers
+        for e164, answer in excluded.items():
+            self.buffer.add(e164, numbers[e164], answer)
+        self.buffer.save()
+        return {e164: number for e164, number in numbers.items() if e164 not in excluded}
 
     def _without_kept_answers(self, numbers: Mapping[str, WaitingNumber]) -> list[str]:
         """Use answers of earlier files that are still good, and return the numbers that have none."""
@@ -239,7 +265,7 @@ class _Attempt(AttemptOutcome):
         return asked
 
     def _known(self, numbers: Sequence[str], _repeated: bool) -> dict[str, Answer]:
-        return self.cache.known(numbers, self.conditions.clock())
+        return self.cache.known(numbers, self.conditions.clock(), self.entered.known_days)
 
     def _look_up(self, source: Source) -> None:
         buffer, interrupted, held = self.buffer, self._interrupted, self.held
@@ -249,12 +275,17 @@ class _Attempt(AttemptOutcome):
         buffer.samples = getattr(session, "samples", buffer.samples)
         if self.blocked and (remember := getattr(session, "remember_blocked", None)):
             remember(self.blocked, answers_others=self.answers_others)
+        if self.budget is not None:
+            self.budget.serve(session, (number for batch in self.tickets.open() for number in batch.numbers))
         if doubt := getattr(session, "doubt_not_found", None):
             until_back(partial(self._doubt_not_found, source.name, doubt))
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
-                return session.lookup_many(numbers)
+                excluded = self.watch.asked(numbers, self.conditions.clock())
+                asked = [one for one in numbers if one not in excluded] if excluded else numbers
+                answers = session.lookup_many(asked) if asked else {}
+                return {**excluded, **answers} if excluded else answers
             except (LookupEnded, AttemptTaken):
                 raise
             except Exception as error:  # a fault of the source fails these numbers, never the file
@@ -264,20 +295,22 @@ class _Attempt(AttemptOutcome):
                 buffer.note_fault(error)
                 return dict.fromkeys(numbers, Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR))
 
-        queue = NumberQueue(first, group_size, tries, more=lambda: self._take_share(source, group_size))
+        queue = BudgetedQueue(self.budget, first, group_size, tries, more=lambda: self._take_share(source, group_size))
         self._stream(guarded, queue, source)
         late: list[str] = []  # went alone and were refused: whose fault it is shows when another one is answered
         if held.suspects_left:
             buffer.save()  # so that what stops the process is looked for among as few numbers as possible
-        while held.suspects_left and not interrupted():
+        while held.suspects_left and not interrupted() and not self._is_capped():
             share = self._take_share(source, group_size, suspects=True)
-            self._stream(guarded, NumberQueue(share, group_size, tries), source, late if len(share) == 1 else None)
+            self._stream(
+                guarded, BudgetedQueue(self.budget, share, group_size, tries), source, late if len(share) == 1 else None
+            )
             buffer.save()
             if not interrupted() and (left := [held[number] for number in share if number in held]):
                 until_back(partial(self._acquit, left))
             held.suspects_left = bool(share)
         if late:
-            self._stream(guarded, NumberQueue(late, group_size, tries), source)
+            self._stream(guarded, BudgetedQueue(self.budget, late, group_size, tries), source)
         # Only now: if the source turns out to be down for everybody, these failed because of it and stay waiting.
         if session.silent and self.exhausted and not interrupted():
             self.silent_seconds = until_back(lambda _: self._silent_seconds())
@@ -310,6 +343,8 @@ class _Attempt(AttemptOutcome):
                         continue
                     buffer.note_response(e164)
                     cause = cause_for(answer.reason)
+                    if cause.asks_again and self.budget is not None:
+                        self.budget.came_back(e164, answer)
                     if not cause.asks_again:
                         queue.settle()
                         buffer.add(e164, self.held[e164], answer, fresh=True)

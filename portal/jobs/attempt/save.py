@@ -7,7 +7,7 @@ The job's row comes late, because the attempt's other workers wait for it until 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
@@ -97,11 +97,12 @@ def save(
     *,
     repeated: bool = False,
     erased: Collection[str] = (),
+    erased_cost: int = 0,
 ) -> Seen:
     """Write the answers and whatever `also_write` writes with them, and commit.
 
     A number that was erased while it was being looked up is left out; `also_write` is told which these are, and writes
-    nothing of them. `erased` are those that are known already.
+    nothing of them. `erased` are those that are known already, and `erased_cost` is what these cost all the same.
 
     `repeated`: the same save failed before, perhaps only after its commit; what it has written then is not written
     again. Raises AttemptTaken and LedgerMismatch, with nothing written.
@@ -119,7 +120,7 @@ def save(
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
     until = now + timedelta(seconds=lease_seconds)
     progress_at = now if looked_up else None
-    cost = sum(one.answer.cost for one in looked_up)
+    cost = erased_cost + sum(one.answer.cost for one in looked_up)
     of_all = {**moved, "new_cost": cost, "final": final, "now": now, "until": until, "progress_at": progress_at}
     held = connection.execute(_COUNT.where(*holding.fence_of_job), of_all).one_or_none()
     if held is None:
@@ -129,7 +130,9 @@ def save(
         db.session.rollback()
         if not erased and (gone := _erased(job_id, looked_up)):
             kept = [one for one in looked_up if one.e164 not in gone]
-            return save(holding, kept, now, lease_seconds, also_write, repeated=repeated, erased=gone)
+            cost -= sum(one.answer.cost for one in kept)
+            again = partial(save, holding, kept, now, lease_seconds, also_write, repeated=repeated)
+            return again(erased=gone, erased_cost=cost)
         raise LedgerMismatch(f"job {job_id}: {len(looked_up)} numbers to write, {written} were waiting")
     also_write(erased)
     changes.note(job_id, at_once=False)

@@ -44,6 +44,7 @@ class Summary(StrEnum):
     PAUSING = "pausing"  # paused by a person, a worker still has it
     PAUSED = "paused"
     FIRST_READY = "first_ready"  # paused after its first numbers, as its person wished
+    CAP_REACHED = "cap_reached"  # paused until there is room under a spending cap
     STARTS_LATER = "starts_later"  # waits for the moment that its person chose
     SOURCE_BUSY = "source_busy"
     SOURCE_REFUSES = "source_refuses"  # waits for an administrator to fix the source, and retries automatically
@@ -165,6 +166,11 @@ def _is_later(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment > now
 
 
+_PAUSES: dict[str, Summary] = {
+    CauseCode.FIRST_READY: Summary.FIRST_READY, CauseCode.CAP_REACHED: Summary.CAP_REACHED
+}  # fmt: skip
+
+
 def summary_sentence(job: JobColumns, now: datetime) -> Summary:
     """Return which sentence tells the owner whether to act; `jobs.words` has the sentences."""
     if job.status == Status.COMPLETED:
@@ -176,7 +182,7 @@ def summary_sentence(job: JobColumns, now: datetime) -> Summary:
     if job.status == Status.PROCESSING:
         return _processing_summary(job, now)
     if job.paused_at is not None:
-        return Summary.FIRST_READY if job.wait_cause == CauseCode.FIRST_READY else Summary.PAUSED
+        return _PAUSES.get(job.wait_cause or "", Summary.PAUSED)
     if job.status in RETRYABLE:
         return Summary.RETRY_FOR_ADMIN if cause_for(job.last_error).for_admin else Summary.RETRY_PLANNED
     if job.source_paused:
@@ -203,6 +209,8 @@ def cause_of(job: JobColumns, now: datetime) -> str | None:
     summary = summary_sentence(job, now)
     if summary == Summary.SOURCE_PAUSED:
         return CauseCode.SOURCE_PAUSED
+    if summary == Summary.CAP_REACHED:
+        return CauseCode.CAP_REACHED
     if summary in (Summary.SOURCE_BUSY, Summary.SOURCE_REFUSES):
         return job.wait_cause or CauseCode.SOURCE_BUSY
     return job.last_error if summary in AFTER_A_FAULT else None
@@ -217,7 +225,7 @@ def version(job: JobColumns) -> str:
         job.id, job.status, job.attempt, job.round, job.total_numbers, job.processed_numbers, job.found_count,
         job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count, job.retry_count, job.max_retries,
         job.timeout_minutes, job.last_error, job.last_progress_at, job.not_before, job.next_retry_at, job.paused_at,
-        job.deleted_at, job.wait_cause, job.source_paused,
+        job.deleted_at, job.wait_cause, job.source_paused, job.cost, job.cost_unsure, job.cost_cap,
     )  # fmt: skip
     return blake2s(repr(shown).encode(), digest_size=6).hexdigest()
 

@@ -21,6 +21,8 @@ COUNTERS = {
 }
 """The column that counts the cells of each outcome; those without one wait."""
 
+VERSION_LENGTH = 38  # letters of one version of a source's data; five of them are kept
+
 
 class JobColumns:
     """The columns of `scraping_jobs`."""
@@ -42,10 +44,16 @@ class JobColumns:
     processed_numbers: Mapped[int] = mapped_column(default=0)  # rows with a final answer
     # what its numbers have cost, in billionths of the source's currency, written with the answers
     cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    # what the source may have charged for questions whose answer was lost
+    cost_unsure: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    cost_cap: Mapped[int | None] = mapped_column(BigInteger)  # the most that it may cost; empty: no cap of its own
+    currency: Mapped[str] = mapped_column(String(8), default="", server_default="")  # of these amounts
     timeout_minutes: Mapped[int] = mapped_column(default=30)
 
     # what is looked up, and at which source
     source: Mapped[str] = mapped_column(String(40), default="offline")
+    # the versions of its data that answered, in order, with commas between them; of a recipe the version of its text
+    source_versions: Mapped[str] = mapped_column(String(200), default="", server_default="")
     sheet: Mapped[int] = mapped_column(default=0)  # position in the workbook, from 0
     header_row: Mapped[int] = mapped_column(default=1)  # row number as Excel counts, 0 = the sheet has none
     column: Mapped[int] = mapped_column(default=0)  # position in the row, from 0; the first of those with numbers
@@ -83,6 +91,8 @@ class JobColumns:
     waits_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     next_retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # empty on failed/timeout: final
     paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # how old an answer of an earlier file may be, in days; 0: all are asked again; empty: as the source's recipe says
+    known_days: Mapped[int | None]
     put_first_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # an admin lets it go before everybody's jobs
 
     # the repeat that its document has, and the time that it was started for; empty: a person started it

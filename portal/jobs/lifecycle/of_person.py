@@ -174,3 +174,11 @@ class PersonVerbs(Guards):
             limits = {"max_retries": max_retries, "timeout_minutes": timeout_minutes}
             timeline.record(job.id, EventKind.LIMITS_SET, now, actor, why=why, **limits)
         return job
+
+    @classmethod
+    def set_cost_cap(cls, job_id: int, cost_cap: int | None, actor: str, now: datetime) -> Self | None:
+        """Change the most that the job may cost, in billionths of its currency; None: no cap of its own."""
+        job = cls._change((cls.id == job_id,), now, cost_cap=cost_cap)
+        if job:
+            timeline.record(job.id, EventKind.LIMITS_SET, now, actor, cost_cap=cost_cap, currency=job.currency)
+        return job

@@ -104,6 +104,16 @@ class SweepVerbs(Guards):
         return job
 
     @classmethod
+    def lift_cap(cls, job_id: int, now: datetime) -> Self | None:
+        """Let a job continue that `pause_at_cap` has paused: there is room again."""
+        guards = (cls.id == job_id, cls.status.in_(WAITING), cls.wait_cause == CauseCode.CAP_REACHED)
+        freed = dict.fromkeys(("paused_at", "not_before", "wait_cause", "enqueued_at", "waits_since"))
+        job = cls._change((*guards, cls.paused_at.is_not(None)), now, **freed)
+        if job:
+            timeline.record(job.id, EventKind.RESUMED, now)
+        return job
+
+    @classmethod
     def retry_when_due(
         cls, job_id: int, now: datetime, *, at_once: bool = False, actor: str | None = None
     ) -> Self | None:

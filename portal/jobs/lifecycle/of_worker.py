@@ -99,3 +99,12 @@ class WorkerVerbs(Guards):
             values = {"paused_at": now, "pause_after": None, "wait_cause": CauseCode.FIRST_READY}
             job = cls._change((cls.id == job_id,), now, **values)
         return job
+
+    @classmethod
+    def pause_at_cap(cls, job_id: int, attempt: int, now: datetime) -> Self | None:
+        """Pause a job because no cap on what may be spent has room for one more number. `lift_cap` ends it."""
+        job = cls.hand_back(job_id, attempt, CauseCode.CAP_REACHED, now)
+        if job:
+            values = {"paused_at": now, "not_before": None, "wait_cause": CauseCode.CAP_REACHED}
+            job = cls._change((cls.id == job_id,), now, **values)
+        return job

@@ -101,3 +101,14 @@ def source_stopped(source: str, cause: str, now: datetime) -> None:
         if wants(admin, NoticeKind.SOURCE_STOPPED):
             write(f"source-{source}.{cause}.{now:%Y%m%d}.{admin}", NoticeKind.SOURCE_STOPPED, admin, None, facts, now)
     announce_source(NoticeKind.SOURCE_STOPPED, facts, now)
+
+
+def money_low(key: str, facts: dict[str, Any], now: datetime) -> bool:
+    """Money is running out: notify every admin, once for each key. Returns whether it was not notified before."""
+    first = f"{NoticeKind.MONEY_LOW.key}.{key}"
+    if db.session.scalar(select(Notice.id).where(Notice.dedupe.startswith(f"{first}.", autoescape=True)).limit(1)):
+        return False
+    for admin in db.session.scalars(select(User.id).where(User.is_admin)):
+        if wants(admin, NoticeKind.MONEY_LOW):
+            write(f"{first}.{admin}", NoticeKind.MONEY_LOW, admin, None, facts, now)
+    return True

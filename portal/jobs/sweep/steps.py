@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import db, upsert
 from portal.documents.models import Document, Reading
-from portal.jobs import shares, source_trial
+from portal.jobs import draft_samples, shares, source_trial
 from portal.jobs.admin import operation_runner, phone_search
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
@@ -43,7 +43,10 @@ from portal.jobs.models import ScrapingJob, backoff
 from portal.jobs.number_erasure import runner as erasure_runner
 from portal.jobs.opening import remove_left_behind
 from portal.jobs.repeats import run_due
+from portal.jobs.spending.balances import warn
+from portal.jobs.spending.reservations import close_lost
 from portal.jobs.sweep import metrics_backfill, waiting
+from portal.jobs.sweep.capped import lift_caps
 from portal.jobs.sweep.daily_summary import write_summaries
 from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
 from portal.jobs.sweep.history import delete_history
@@ -65,6 +68,8 @@ class SweepReport:
     """How many things each step repaired."""
 
     lost: int = 0
+    settled: int = 0  # reservations of workers that were lost with their machine
+    uncapped: int = 0  # files whose spending cap has room again
     left: int = 0  # workers that were lost while others went on with their files
     timed_out: int = 0
     retried: int = 0
@@ -76,6 +81,7 @@ class SweepReport:
     erasures: int = 0  # orders to erase a number that were pushed again
     summaries: int = 0
     alerts: int = 0
+    warned: int = 0  # of credit or a cap that is running out
     expired: int = 0
     left_behind: int = 0  # jobs that a killed process had not finished to open
     unstarted: int = 0
@@ -197,6 +203,7 @@ def delete_expired(now: datetime) -> Iterator[int]:
     stats.forget(now)
     phone_search.forget(now)
     source_trial.forget(now)
+    draft_samples.forget(now)
     yield from range(forget_old(now))
 
 
@@ -218,6 +225,8 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),
         "left": lambda: shares.take_back_lost(now),
+        "settled": lambda: close_lost(now),
+        "uncapped": lambda: lift_caps(now),
         "timed_out": lambda: time_out_silent(now, actor=actor),
         "retried": lambda: retry_due(now, actor=actor),
         "repeated": lambda: run_due(now),
@@ -228,6 +237,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
         "erasures": lambda: push_erasures(now),
         "summaries": lambda: write_summaries(now),
         "alerts": lambda: watch(now),
+        "warned": lambda: warn(now),
         # With the time by now: otherwise the lease of a notice taken for sending would begin in the past.
         "notified": lambda: send_notices(now + timedelta(seconds=int(monotonic() - began))),
         "forgotten": lambda: delete_expired(now),

@@ -12,14 +12,14 @@ from portal.jobs.core.derived import Summary, cause_of, retryable_numbers, summa
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import AttemptEnd
 from portal.jobs.core.status import Status
-from portal.jobs.words.causes import Explained, Side, explain, reason_words, row_reason_words
+from portal.jobs.words.causes import Explained, Side, explain, list_words, reason_words, row_reason_words
 from portal.jobs.words.timeline import event_tone, event_words
 from portal.sources.base import Outcome
 
 __all__ = [
     "ATTEMPT_ENDS", "CANNOT_START", "OUTCOMES", "OUTCOME_COUNTS", "STATUSES", "Explained", "Side", "attempt_end_words",
     "badge_words", "cannot_start_words", "event_tone", "event_words", "explain", "outcome_count_words", "outcome_words",
-    "reason_words", "row_reason_words", "status_words", "summary_words", "waits_words",
+    "list_words", "reason_words", "row_reason_words", "status_words", "summary_words", "waits_words",
 ]  # fmt: skip
 
 STATUSES: dict[Status, LazyString] = {
@@ -193,6 +193,7 @@ _BADGES: dict[Summary, tuple[str, LazyString]] = {
     Summary.PAUSING: ("warn", _("Paused")),
     Summary.PAUSED: ("warn", _("Paused")),
     Summary.FIRST_READY: ("warn", _("Paused")),
+    Summary.CAP_REACHED: ("warn", _("Paused")),
     Summary.CANCELLED: ("off", STATUSES[Status.CANCELLED]),
 }  # all others wait for a moment, a source or a turn
 _PLAIN: dict[Summary, LazyString] = {
@@ -227,6 +228,9 @@ _AFTER_CAUSE: dict[Summary, LazyString] = {
         "you do not need to do anything."
     ),
     Summary.SOURCE_PAUSED: _("The lookup will continue automatically once the source is resumed."),
+    Summary.CAP_REACHED: _(
+        "The file is paused and will continue automatically once it may spend more; nothing is lost."
+    ),
     Summary.RETRY_FOR_ADMIN: _(
         "The administrators have been notified. We will try again automatically; you do not need to do anything."
     ),

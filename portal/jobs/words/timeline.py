@@ -9,6 +9,7 @@ from flask_babel import format_datetime, format_decimal, gettext, ngettext
 from portal.causes import CauseCode
 from portal.jobs.core.job_tables import Event, EventKind
 from portal.jobs.words.causes import reason_words
+from portal.jobs.words.money import money_words
 from portal.notices.models import Channel, Delivery
 from portal.notices.words import CHANNELS, kind_words
 
@@ -151,7 +152,16 @@ def _cancelled(facts: dict[str, Any]) -> str:
     return _joined(gettext("Cancelled. What is ready is kept."), _ready(facts), _why(facts))
 
 
+def _cost_cap(facts: dict[str, Any]) -> str:
+    cap = facts.get("cost_cap")
+    if cap is None:
+        return gettext("The file’s spending limit was removed.")
+    return gettext("The file’s spending limit is now %(cap)s.", cap=money_words(cap, facts.get("currency") or ""))
+
+
 def _limits(facts: dict[str, Any]) -> str:
+    if "currency" in facts:
+        return _cost_cap(facts)
     changed = gettext(
         "The limits were changed: %(retries)s retries, %(minutes)s minutes without progress.",
         retries=_whole(facts, "max_retries"),

@@ -23,13 +23,16 @@ from rq import Queue
 from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
 
 from portal import create_app
 from portal.clock import utcnow
 from portal.database import db
 from portal.documents.reader.sandbox import not_dumpable
+from portal.jobs.attempt.ask_journal import AskJournal
 from portal.jobs.dispatch import QUEUES, Message, queue
 from portal.jobs.health.processes import Reporter
+from portal.jobs.spending import reservations
 from portal.jobs.worker import tasks
 from portal.jobs.worker.redis_repair import GuardedWorker
 from portal.jobs.worker.tasks import STOP
@@ -55,6 +58,7 @@ class PortalWorker(GuardedWorker):
     app: Flask
     reporter: Reporter
     watchdog: Watchdog
+    journal: AskJournal
     doing: str | None = None
 
     def heartbeat(self, *args: Any, **kwargs: Any) -> None:
@@ -70,6 +74,19 @@ class PortalWorker(GuardedWorker):
             super().monitor_work_horse(job, *args, **kwargs)
         finally:
             self.doing = None
+            self.settle_journal()
+
+    def settle_journal(self) -> None:
+        """Settle what a fork that is gone had reserved and not settled: its journal says what it had asked."""
+        if (of := self.journal.of()) is None:
+            return
+        try:
+            reservations.close_dead(*of, self.journal.marked(), utcnow())
+            self.journal.end()
+        except SQLAlchemyError:  # the database is away: the sweep does it, less exactly
+            log.exception("what a fork had reserved was not settled", job=of[0])
+        finally:
+            db.session.remove()
 
     def wait_for_horse(self) -> tuple[int | None, int | None, struct_rusage | None]:
         # RQ waits in one system call and relies on SIGALRM to interrupt it for its heartbeats. After the process was
@@ -107,6 +124,7 @@ class PortalWorker(GuardedWorker):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         self.watchdog.ticks.start()
         tasks.on_chosen = self.watchdog.ticks.choose
+        tasks.JOURNAL = self.journal
         with self.app.app_context():
             db.engine.dispose(close=False)  # the parent still uses these connections
             super().main_work_horse(job, queue)
@@ -226,6 +244,7 @@ def work(app: Flask, queue_name: str) -> None:
         worker.app, worker.reporter = app, reporter
         if queue_name == "scrape":
             warm_up(app)
+        worker.journal = AskJournal()
         worker.watchdog = Watchdog(app.config["DATABASE_URL"], app.config["SCRAPING_LEASE_SECONDS"])
         freeze_memory()
         db.session.remove()

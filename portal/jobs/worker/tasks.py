@@ -14,8 +14,9 @@ from portal.database import begin_reading, db, reading
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
-from portal.jobs import source_trial, turns
+from portal.jobs import draft_samples, source_trial, turns
 from portal.jobs.admin import operation_runner
+from portal.jobs.attempt.ask_journal import AskJournal
 from portal.jobs.attempt.database_wait import until_back
 from portal.jobs.attempt.runner import Conditions, run
 from portal.jobs.core.status import Status
@@ -28,6 +29,7 @@ from portal.jobs.models import backoff
 from portal.jobs.number_erasure import runner as erasure_runner
 from portal.jobs.quotas import rows_for_document
 from portal.jobs.result import kept
+from portal.jobs.spending import balances
 from portal.jobs.sweep import steps
 from portal.jobs.turns import TURN_SECONDS, Chosen, next_job
 
@@ -40,6 +42,9 @@ LOST_RACES = 5  # for a job that another worker chose too; then the next message
 
 def on_chosen(job_id: int, attempt: int) -> None:
     """Called with the job that is about to be claimed, and its last attempt. The worker sets its own in its fork."""
+
+
+JOURNAL: AskJournal | None = None  # the worker's own, in its fork
 
 
 def _end_process() -> None:
@@ -59,6 +64,7 @@ def scrape(job_id: int, attempt: int) -> None:
         turn_seconds=TURN_SECONDS,
         workers=min(others.limit_of_one_person, others.workers),
         on_taken=_Bell().ring_once,
+        journal=JOURNAL,
     )
     for _ in range(LOST_RACES):
         chosen = until_back(lambda _: next_job_here(utcnow(), others), stopped=STOP.is_set)
@@ -66,6 +72,7 @@ def scrape(job_id: int, attempt: int) -> None:
             break
         on_chosen(chosen.job_id, chosen.attempt)
         ended = run(chosen.job_id, chosen.attempt, conditions, join=chosen.join)
+        balances.ask_after(chosen.job_id, utcnow())
         if ended is not None:
             if ended == Status.RETRYING:
                 push_job(chosen.job_id, utcnow())  # another worker may continue at once, unless it must wait
@@ -166,6 +173,11 @@ def try_number(token: str) -> None:
     source_trial.run(token)
 
 
+def take_sample(sample_id: int) -> None:
+    """Ask a source whose recipe is being written for one number."""
+    draft_samples.run(sample_id)
+
+
 def sweep() -> None:
     """Run one pass of the sweep."""
     steps.sweep(utcnow())
@@ -183,4 +195,7 @@ def erase_number(order_id: int) -> None:
         push_erasure(order_id, utcnow())
 
 
-__all__ = ["STOP", "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "try_number"]
+__all__ = [
+    "STOP", "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "take_sample",
+    "try_number",
+]  # fmt: skip

@@ -1,7 +1,7 @@
 """when the last of the answers of a minute came from a source
 
 Revision ID: 0123
-Revises: 0131
+Revises: 0133
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0123'
-down_revision = '0131'
+down_revision = '0133'
 branch_labels = None
 depends_on = None
 

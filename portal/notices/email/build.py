@@ -20,6 +20,7 @@ from portal.database import db
 from portal.notices.email.about_admin import mail_test, source_stopped, webhook_off
 from portal.notices.email.about_job import job_completed, job_failed, job_fixed
 from portal.notices.email.about_many import daily_summary, failed_digest, good_digest
+from portal.notices.email.about_money import money_low
 from portal.notices.email.about_password import account_changed, invite, password_reset
 from portal.notices.email.content import EmailContent
 from portal.notices.kinds import NoticeKind, rule_of
@@ -37,6 +38,7 @@ WRITERS: dict[NoticeKind, Writer] = {
     NoticeKind.FAILED_DIGEST: failed_digest,
     NoticeKind.GOOD_DIGEST: good_digest,
     NoticeKind.SOURCE_STOPPED: source_stopped,
+    NoticeKind.MONEY_LOW: money_low,
     NoticeKind.DAILY_SUMMARY: daily_summary,
     NoticeKind.WEBHOOK_OFF: webhook_off,
     NoticeKind.MAIL_TEST: mail_test,

@@ -24,8 +24,8 @@ def lookup_batch(session: Exchange, batch: Batch, numbers: Sequence[str]) -> Map
     """The answers for these numbers, by number. Raises what `Exchange.exchange` raises, except NoResponse."""
     try:
         response = session.ask(batch.request, numbers)
-    except NoResponse:
-        return {number: session.temporary() for number in numbers}
+    except NoResponse as error:
+        return {number: session.temporary(unsure=error.may_have_come) for number in numbers}
     return answers_in(session, batch, numbers, response)
 
 

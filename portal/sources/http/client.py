@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from portal.causes import CauseCode
 from portal.net.address_policy import AddressRefused
@@ -28,7 +28,12 @@ MakeSession = Callable[[], requests.Session]
 
 
 class NoResponse(Exception):
-    """No response came: too late, cut off, or no connection at all. Another try may get one."""
+    """No response came: too late, cut off, or no connection at all. Another try may get one. `may_have_come`: the
+    request may have reached the source."""
+
+    def __init__(self, why: str, *, may_have_come: bool = True) -> None:
+        super().__init__(why)
+        self.may_have_come = may_have_come
 
 
 class RequestInterrupted(Exception):
@@ -72,7 +77,7 @@ class SourceClient:
             raise SourceStopped(CauseCode.ADDRESS_REFUSED) from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             # Without its cause: the texts of these errors contain the whole address.
-            raise NoResponse(type(error).__name__) from None
+            raise NoResponse(type(error).__name__, may_have_come=not _has_no_connection(error)) from None
         try:
             body, whole = self._read_body(response, request.max_body_bytes, until)
         except (requests.RequestException, HTTPError, OSError) as error:
@@ -105,3 +110,12 @@ class SourceClient:
             with self._lock:
                 session = self._sessions.setdefault(pid, self._make_session())
         return session
+
+
+def _has_no_connection(error: BaseException) -> bool:
+    """Whether this error says that there was no connection at all, so that nothing was sent."""
+    if isinstance(error, requests.ConnectTimeout | NewConnectionError | ConnectTimeoutError):
+        return True
+    inner = error.args[0] if error.args else None
+    reason = getattr(inner, "reason", inner)  # of a MaxRetryError
+    return isinstance(reason, NewConnectionError | ConnectTimeoutError)

@@ -28,8 +28,9 @@ class Exchange(Protocol):
     def fetch(self, url: str, request: Request) -> SourceResponse:
         """Fetch the answers from an address that the source gave. Raises as `ask`."""
 
-    def temporary(self) -> Answer:
-        """The answer for a number that got none this time. Raises SourceBusy when the source now counts as down."""
+    def temporary(self, *, unsure: bool = False) -> Answer:
+        """The answer for a number that got none this time; `unsure`: it may cost something all the same. Raises
+        SourceBusy when the source now counts as down."""
 
     def answer(self, number: str, verdict: Verdict, response: SourceResponse, content: Any = None) -> Answer:
         """One number's answer. `content` is its item in a response about many numbers."""

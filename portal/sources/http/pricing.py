@@ -9,18 +9,12 @@ from typing import Any
 from portal.sources.http.classify import Verdict, search
 from portal.sources.http.field_values import number
 from portal.sources.http.response import SourceResponse, UnreadableResponse
+from portal.sources.money import billionths
 from portal.sources.recipes.model import Cost
 from portal.sources.recipes.toml_table import plain
 
-BILLIONTHS = 10**9
 MOST = Decimal(10**9)  # of one answer: a greater one is a mistake, and no column has room for many of them
 NOT_CHARGED = (Verdict.LIMITED, Verdict.TEMPORARY, Verdict.BLOCKED, Verdict.CREDENTIALS, Verdict.NO_CREDIT)
-
-
-def billionths(amount: Decimal) -> int:
-    """An amount in billionths, rounded up: a price is never taken for less than it is."""
-    scaled = amount * BILLIONTHS
-    return int(scaled.to_integral_value(rounding="ROUND_CEILING"))
 
 
 def price_of(cost: Cost | None, verdict: Verdict, response: SourceResponse, content: Any, *, found: bool) -> int:

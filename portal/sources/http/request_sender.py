@@ -18,6 +18,7 @@ from portal.sources.http.client import NoResponse, RequestInterrupted, SourceCli
 from portal.sources.http.current_secrets import CurrentSecrets
 from portal.sources.http.first_request import FirstRequestGate
 from portal.sources.http.pace import Pace
+from portal.sources.http.pricing import NOT_CHARGED
 from portal.sources.http.refusals import Refusals
 from portal.sources.http.response import SourceResponse
 from portal.sources.http.robots import Robots
@@ -28,9 +29,15 @@ from portal.sources.recipes.filling import BadValue, FilledRequest, MissingSecre
 from portal.sources.recipes.model import Before, Recipe, Request
 from portal.sources.recipes.signing import BadKey
 
+FELL_SILENT = 10  # numbers without a response, one after the other
+
 
 def _never() -> bool:
     return False
+
+
+def _always(_: Sequence[str], _sent: bool) -> bool:
+    return True
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -63,7 +70,17 @@ class RequestSender:
         self._refusals = Refusals()
         self._doubted: set[str] = set()  # numbers that were refused, and are asked about once more
         self.samples = Samples(self._secrets.values())
-        self.silent = True
+        self._has_responded = False
+        self._unanswered: set[str] = set()  # numbers that were sent since the last response, and got none
+        # Called with the numbers that a request asks about a moment before it is sent, and once more with False when
+        # it turns out that it cost nothing. Returns whether it may be sent.
+        self.note_sent: Callable[[Sequence[str], bool], bool] = _always
+
+    @property
+    def silent(self) -> bool:
+        """Whether the source has not responded at all so far, or has fallen silent: several numbers in a row, as in a
+        batch, got no response since the last one. A single number that the source cannot answer is no silence."""
+        return not self._has_responded or len(self._unanswered) >= FELL_SILENT
 
     def ask(
         self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "", fetching: bool = False
@@ -170,10 +187,16 @@ class RequestSender:
             try:
                 self._pace.wait_for_slot(stop)
                 self._breaker.check()  # last: a thread that it lets through as a probe has to report an outcome
+                asks = before is None and not fetching
+                if asks and not self.note_sent(filled.about, True):
+                    raise RequestInterrupted
                 sent_at = self._refusals.send()
                 try:
                     response = self._client.send(filled, request)
-                except (NoResponse, SourceStopped):
+                except (NoResponse, SourceStopped) as error:
+                    self._unanswered.update(filled.about)
+                    if asks and not getattr(error, "may_have_come", False):
+                        self.note_sent(filled.about, False)
                     self._breaker.failed()
                     raise
             finally:
@@ -193,9 +216,14 @@ class RequestSender:
     ) -> None:
         """Apply what a response means for every number: the breaker, the limiter, a refusal."""
         if response.status < 500:
-            self.silent = False
+            self._has_responded = True
+            self._unanswered.clear()
+        else:
+            self._unanswered.update(response.about)
         verdict = verdict_on(response, self.recipe, before)
         response.verdict = verdict
+        if verdict in NOT_CHARGED and before is None and not fetching:
+            self.note_sent(filled.about, False)
         if verdict in REFUSALS and self._secrets.is_outdated(filled):
             self.samples.mask_also(self._secrets.values())
             response.verdict = Verdict.TEMPORARY  # of the secret that was replaced while the request was on its way

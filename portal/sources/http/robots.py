@@ -51,5 +51,5 @@ class Robots:
             FilledRequest("GET", address, {}, None, ()), Request(address, redirects=1, max_body_bytes=500_000)
         )
         if response.status >= 500 or response.status == 429:
-            raise NoResponse("robots")  # RFC 9309: no request while robots.txt is unreachable
+            raise NoResponse("robots", may_have_come=False)  # RFC 9309: no request while robots.txt is unreachable
         return Protego.parse(response.text if response.status == 200 else "")

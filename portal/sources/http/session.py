@@ -104,8 +104,8 @@ class SourceSession(RequestSender):
     def _lookup(self, number: str) -> Answer:
         try:
             response = self.ask(self.recipe.request, [number])
-        except NoResponse:
-            return self.temporary()
+        except NoResponse as error:
+            return self.temporary(unsure=error.may_have_come)
         return self.answer(number, Verdict(response.verdict), response)
 
     def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
@@ -136,10 +136,11 @@ class SourceSession(RequestSender):
         self._pace.note_answer()
         self._refusals.answered(response.sent_at)
 
-    def temporary(self) -> Answer:
-        """The answer for a number that got none this time. Raises SourceBusy when the source now counts as down."""
+    def temporary(self, *, unsure: bool = False) -> Answer:
+        """The answer for a number that got none this time; `unsure`: it may cost something all the same. Raises
+        SourceBusy when the source now counts as down."""
         self._breaker.check()
-        return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
+        return Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY, unsure=unsure)
 
     def answer(self, number: str, verdict: Verdict, response: SourceResponse, content: Any = None) -> Answer:
         """One number's answer by its verdict, with what it cost. `content` is its item in a response about many."""

@@ -11,9 +11,10 @@ from portal.net import guarded_session
 from portal.sources.base import Answer, NoTickets, Outcome, SourceFacts, Tickets
 from portal.sources.http.before_requests import BeforeRequests
 from portal.sources.http.client import SourceClient
+from portal.sources.http.pricing import amount_at
 from portal.sources.http.robots import Robots
 from portal.sources.http.session import SourceSession
-from portal.sources.limits.balance import BalanceNote
+from portal.sources.limits.balance import Balance, BalanceNote
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from portal.sources.limits.concurrency_limiter import ConcurrencyLimiter
 from portal.sources.limits.interfaces import Breaker, Limiter
@@ -93,6 +94,19 @@ class HttpSource:
             tickets=tickets,
         )
 
+    def ask_balance(self) -> Balance | None:
+        """Ask for the credit that is left, note it, and return it. None: the recipe does not say how, or the answer
+        does not tell. Raises as a session's `ask`."""
+        if self.recipe.balance is None:
+            return None
+        with closing(self.open_session(lambda: False, NoTickets())) as session:
+            response = session.ask(self.recipe.balance.request, ())
+        amount = amount_at(self.recipe.balance.field, response)
+        if amount is None:
+            return None
+        self._balance.note(amount)
+        return self._balance.last()
+
     def lookup(self, e164: str) -> Answer:
         """The answer for one number, from a single try."""
         with closing(self.open_session(lambda: False, NoTickets())) as session:
@@ -117,6 +131,10 @@ def facts_of(recipe: Recipe) -> SourceFacts:
         price=recipe.cost.price if recipe.cost and not recipe.cost.price_path else None,
         price_per=recipe.cost.per if recipe.cost else "asked",
         currency=recipe.cost.currency if recipe.cost else "",
+        most=recipe.cost.most if recipe.cost else None,
+        is_priced=bool(recipe.cost and (recipe.cost.price or recipe.cost.price_path)),
+        has_balance=bool(recipe.balance or (recipe.cost and recipe.cost.balance)),
+        warn_below=recipe.balance.warn_below if recipe.balance else recipe.cost.warn_below if recipe.cost else None,
         countries=recipe.only.countries if recipe.only else frozenset(),
         lines=recipe.only.lines if recipe.only else frozenset(),
         example=_example_of(recipe),

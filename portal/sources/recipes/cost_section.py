@@ -20,31 +20,38 @@ def read_cost(table: TomlTable | None) -> Cost | None:
     if table is None:
         return None
     price, price_path = Decimal(0), ""
+    most: Decimal | None = None
     if isinstance(table.raw("price"), str):
         price_path = expression(table, "price", path, None)
+        most = read_amount(table, "most") if table.has("most") else None
         if table.has("per"):
             table.wrong("per", "per_for_figure")
     elif table.has("price"):
-        price = _amount(table, "price")
+        price = most = read_amount(table, "price")
+        if table.has("most"):
+            table.wrong("most", "most_for_path")
     elif not table.has("balance"):
         table.wrong("price", "missing")
     found = Cost(
         price=price,
         price_path=price_path,
+        most=most or None,
         per=table.one_of("per", ("asked", "found"), "asked"),
         currency=table.text("currency", None if table.has("price") else ""),
         balance=expression(table, "balance", path),
-        stop_below=_amount(table, "stop_below") if table.has("stop_below") else None,
+        stop_below=read_amount(table, "stop_below") if table.has("stop_below") else None,
+        warn_below=read_amount(table, "warn_below") if table.has("warn_below") else None,
     )
     if found.currency and not re.fullmatch(r"[A-Z]{3}|credits", found.currency):
         table.wrong("currency", "bad_currency")
-    if table.has("stop_below") and not found.balance:
-        table.wrong("stop_below", "needs_balance")
+    for key in ("stop_below", "warn_below"):
+        if table.has(key) and not found.balance:
+            table.wrong(key, "needs_balance")
     table.end()
     return found
 
 
-def _amount(table: TomlTable, key: str) -> Decimal:
+def read_amount(table: TomlTable, key: str) -> Decimal:
     """An amount of money as it is written, to nine places."""
     value = table.raw(key)
     try:

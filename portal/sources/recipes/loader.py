@@ -14,6 +14,7 @@ import phonenumbers
 from portal.config import SETTINGS
 from portal.sources.base import Outcome
 from portal.sources.recipes.answer_section import SHORT_FORMS, read_answer, read_field, read_rule
+from portal.sources.recipes.balance_section import read_balance
 from portal.sources.recipes.batch_section import read_batch
 from portal.sources.recipes.before_section import read_before
 from portal.sources.recipes.cost_section import read_cost, read_only, read_shelf
@@ -32,7 +33,7 @@ from portal.sources.recipes.model import (
     Rule,
 )
 from portal.sources.recipes.placeholders import MANY_NUMBERS, ONE_NUMBER, secret_names
-from portal.sources.recipes.request_section import read_request
+from portal.sources.recipes.request_section import Vocabulary, read_request
 from portal.sources.recipes.toml_table import BadRecipe, Lines, Mistake, TomlTable
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -76,7 +77,8 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
     if name in RESERVED_NAMES:
         table.wrong("name", "name_taken")
     kind = AnswerFormat(table.one_of("kind", tuple(AnswerFormat), None))
-    before, request, batch = _requests(table, kind)
+    before, request, batch, words = _requests(table, kind)
+    balance = read_balance(table.table("balance"), words)
     reading = read_answer(table.table("answer"), kind)
     fields = _fields(table, reading)
     request = replace(request, reading=reading)
@@ -91,6 +93,7 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         batch=batch,
         before=before,
         cost=read_cost(table.table("cost")),
+        balance=balance,
         only=read_only(table.table("only")),
         shelf=read_shelf(table.table("shelf")),
         limits=read_limits(limits_table, kind) if limits_table else RequestLimits(robots=kind == AnswerFormat.HTML),
@@ -100,29 +103,36 @@ def _recipe(table: TomlTable, path: Path, text: str) -> Recipe:
         path=path,
         text=text,
         version=hashlib.sha256(text.encode()).hexdigest()[:8],
-        secrets=secret_names([*(one.request for one in before), request, *([batch.request] if batch else [])]),
+        secrets=secret_names(
+            [
+                *(one.request for one in before),
+                request,
+                *([batch.request] if batch else []),
+                *([balance.request] if balance else []),
+            ]
+        ),
     )
     table.end()
     return recipe
 
 
-def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[tuple[Before, ...], Request, Batch | None]:
+def _requests(table: TomlTable, kind: AnswerFormat) -> tuple[tuple[Before, ...], Request, Batch | None, Vocabulary]:
     request_table, batch_table = table.table("request"), table.table("batch")
     has_poll = bool(batch_table and batch_table.has("poll"))
     before, words = read_before(table.tables("before"), PORTAL_SETTINGS, kind, has_poll=has_poll)
     if request_table is None:
         table.wrong("request", "missing")
-        return before, Request(""), None
+        return before, Request(""), None, words
     alone = kind != AnswerFormat.BATCH and not (batch_table and BATCH_PLACEHOLDER.search(str(request_table.values)))
     request = read_request(request_table, ONE_NUMBER if alone else MANY_NUMBERS, words, sign_in=table)
     request_table.end()
     if batch_table is None:
         if kind == AnswerFormat.BATCH:
             table.wrong("batch", "missing")
-        return before, request, None
+        return before, request, None, words
     if kind == AnswerFormat.HTML:
         table.wrong("batch", "json_only")
-    return before, request, read_batch(batch_table, request, request_table, words)
+    return before, request, read_batch(batch_table, request, request_table, words), words
 
 
 def _outcomes(table: TomlTable, form: str) -> dict[str, tuple[Rule, ...]]:

@@ -194,10 +194,21 @@ class Cost:
 
     price: Decimal = Decimal(0)
     price_path: str = ""  # JMESPath in the answer, or in one number's item, to what it cost
+    most: Decimal | None = None  # of what the answer says: no lookup costs more; of a figure: the figure
     per: str = "asked"  # of a figure: asked | found
     currency: str = ""  # as ISO 4217 writes it, or "credits"
     balance: str = ""  # JMESPath in the answer to the credit that is left
     stop_below: Decimal | None = None  # the source is not asked with less than this
+    warn_below: Decimal | None = None  # the administrators are warned with less than this
+
+
+@dataclass(frozen=True)
+class BalanceRequest:
+    """How to ask for the credit that is left, apart from lookups."""
+
+    request: Request
+    field: str  # JMESPath in its answer
+    warn_below: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -276,6 +287,7 @@ class Recipe:
     batch: Batch | None = None
     before: tuple[Before, ...] = ()
     cost: Cost | None = None
+    balance: BalanceRequest | None = None
     only: Coverage | None = None
     shelf: ShelfEntry | None = None
     title: ValueWords = field(default_factory=dict)
@@ -286,7 +298,10 @@ class Recipe:
     @property
     def requests(self) -> tuple[Request, ...]:
         """All requests that it sends, without those that poll."""
-        return (*(one.request for one in self.before), self.request, *([self.batch.request] if self.batch else []))
+        return (
+            *(one.request for one in self.before), self.request, *([self.batch.request] if self.batch else []),
+            *([self.balance.request] if self.balance else []),
+        )  # fmt: skip
 
     @property
     def seconds_per_number(self) -> float:

@@ -26,6 +26,12 @@ SENTENCES: dict[str, LazyString] = {
         " placeholders."),
     "user_in_address": _("Leave user and password out of the address. Send the header Authorization with Basic and a"
         " secret, which is user:password in base64."),
+    "address_no_host": _("This is not an address."),
+    "address_scheme_refused": _("The address must start with http:// or https://."),
+    "address_userinfo_refused": _("Leave user and password out of the address."),
+    "address_port_refused": _("The server’s settings do not open the port %(what)s to sources."),
+    "address_private_address": _("This address is inside your own network, where the portal does not ask."),
+    "heavy_expression": _("This could take very long on a large answer. Use fewer steps, such as one id or one class."),
     "bad_placeholder": _("The placeholder “%(name)s” does not exist here. You can use: %(known)s. Double the"
         " braces where they are part of the text, as in GraphQL."),
     "one_of_many": _("The placeholder “%(name)s” is one number, and this batch has many. Use numbers_json or"
@@ -66,6 +72,7 @@ SENTENCES: dict[str, LazyString] = {
     "each_of_file": _("The file has an each of its own. Leave this out."),
     "bad_line": _("This cannot have line breaks."),
     "bad_item_key": _("This is not a valid JMESPath expression."),
+    "most_for_path": _("The price is a figure: no lookup can cost more. Leave this out."),
     "per_for_figure": _("The answer itself says what it cost: leave this out."),
     "bad_currency": _("Write a currency such as EUR or USD, or credits."),
     "bad_amount": _("Write an amount such as 0.0045, without quotes, with nine decimals at most."),

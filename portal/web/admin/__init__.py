@@ -4,6 +4,7 @@ from portal.web.admin import (
     audit,
     bulk,
     erasures,
+    exclusions,
     first_steps,
     health,
     jobs,
@@ -13,12 +14,13 @@ from portal.web.admin import (
     overview,
     shelf,
     sources,
+    spending,
     triage,
     users,
 )
 from portal.web.admin.blueprint import blueprint
 
 __all__ = [
-    "audit", "blueprint", "bulk", "erasures", "first_steps", "health", "jobs", "metrics", "notices", "operations",
-    "overview", "shelf", "sources", "triage", "users",
+    "audit", "blueprint", "bulk", "erasures", "exclusions", "first_steps", "health", "jobs", "metrics", "notices",
+    "operations", "overview", "shelf", "sources", "spending", "triage", "users",
 ]  # fmt: skip

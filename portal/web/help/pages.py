@@ -47,8 +47,10 @@ PAGES: dict[str, HelpPage] = {
         HelpPage("file-types", _("Files that you can upload"), HelpGroup.START),
         HelpPage("columns-and-country", _("Columns and country"), HelpGroup.START),
         HelpPage("invalid-numbers", _("Numbers that are not valid"), HelpGroup.START),
+        HelpPage("excluded-numbers", _("Excluded numbers"), HelpGroup.START),
         HelpPage("excel", _("When Excel changes the numbers"), HelpGroup.START),
         HelpPage("sources", _("Where the data comes from"), HelpGroup.START),
+        HelpPage("cost", _("What it costs"), HelpGroup.START),
         HelpPage("later-and-again", _("Try it first, start later, repeat"), HelpGroup.START),
         HelpPage("one-number", _("Look up one number, or a short list"), HelpGroup.START),
         HelpPage("statuses", _("What each status means"), HelpGroup.DURING),
@@ -68,6 +70,7 @@ PAGES: dict[str, HelpPage] = {
         HelpPage("contact", _("Who to ask"), HelpGroup.ACCOUNT),
         HelpPage("admin-mail", _("Set up email"), HelpGroup.ADMIN),
         HelpPage("admin-sources", _("Add a source"), HelpGroup.ADMIN),
+        HelpPage("new-source", _("Make a source from a curl command"), HelpGroup.ADMIN),
         HelpPage("admin-files", _("Look after everyone’s files"), HelpGroup.ADMIN),
     )
 }

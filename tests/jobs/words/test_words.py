@@ -95,6 +95,7 @@ def test_every_summary_has_a_sentence(app: Flask, summary: Summary) -> None:
     jobs = {
         Summary.SOURCE_BUSY: a_job(Status.RETRYING, wait_cause="source_down", **later),
         Summary.SOURCE_REFUSES: a_job(Status.RETRYING, wait_cause="no_credit", **later),
+        Summary.CAP_REACHED: a_job(Status.RETRYING, wait_cause="cap_reached", paused_at=NOW),
         Summary.SOURCE_PAUSED: a_job(Status.PENDING, source_paused=True),
         Summary.RETRY_FOR_ADMIN: a_job(Status.FAILED, last_error="page_changed", next_retry_at=later["not_before"]),
         Summary.STOPPED_FOR_ADMIN: a_job(Status.FAILED, last_error="page_changed"),

@@ -1,0 +1,129 @@
+"""What looking up a choice of cells will cost, before it is started, and how many of its numbers are known already.
+
+Read-only, as it is on the check page. Counting the known ones reads the sheet once more; its numbers stay in memory
+for the next look.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from statistics import median
+
+from portal import sources
+from portal.documents.check import check
+from portal.documents.choice import SheetChoice
+from portal.jobs.spending.caps import Cap, caps_of
+from portal.jobs.spending.reservations import month_of
+from portal.sources.answer_cache import ages_of
+from portal.sources.base import SourceFacts
+from portal.sources.money import billionths
+from portal.sources.recipes.coverage import is_covered
+from portal.sources.recipes.model import Coverage
+
+MOST_COUNTED = 50_000  # distinct numbers: of a larger file it is not said before how many are known
+AGES = (0, 1, 7, 30, 90, 365)  # days that can be chosen, as far as the recipe keeps answers
+
+Corrected = tuple[tuple[tuple[int, int], str], ...]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a start would do. `cost` is None where the source does not say it before; `at_most`: it may be less."""
+
+    to_ask: int
+    known: int = 0
+    median_days: float = 0.0  # how old the known answers are
+    known_days: float | None = None  # the age that is accepted; None: answers are not kept
+    ages: tuple[int, ...] = ()  # that can be chosen
+    counted: bool = True  # False: some may be known, it is not counted how many
+    cost: int | None = None
+    at_most: bool = False
+    currency: str = ""
+    is_priced: bool = False
+    each: int = 0  # the price of one number
+    caps: tuple[Cap, ...] = ()
+
+    @property
+    def tightest(self) -> Cap | None:
+        """The monthly cap that has the least left."""
+        return min(self.caps, key=lambda cap: cap.left, default=None)
+
+    @property
+    def stops_at(self) -> Cap | None:
+        """The cap at which the file will pause before its end."""
+        tightest = self.tightest
+        return tightest if tightest and self.cost is not None and tightest.left < self.cost else None
+
+    def cost_of(self, numbers: int) -> int | None:
+        """What so many of the numbers cost."""
+        return None if self.cost is None else self.each * min(numbers, self.to_ask)
+
+
+def estimate(
+    source: str,
+    user_id: int,
+    path: Path,
+    choice: SheetChoice,
+    corrected: Corrected,
+    to_look_up: int,
+    known_days: int | None,
+    now: datetime,
+) -> Estimate:
+    """Say what a start with these cells at this source would cost. `known_days`: how old an answer of an earlier file
+    may be, in days; 0: none is taken; None: as old as the recipe keeps them."""
+    facts = sources.facts_of(source)
+    keeps = facts.cache_days > 0
+    accepted = min(facts.cache_days, known_days if known_days is not None else facts.cache_days)
+    counted = to_look_up <= MOST_COUNTED
+    to_ask, known = to_look_up, Known()
+    if counted and (facts.countries or facts.lines or (keeps and accepted)):
+        numbers: Sequence[str] = _numbers(path, choice, corrected)
+        known = _known(facts, source, numbers, now, accepted) if keeps and accepted else known
+        to_ask = _covered(numbers, facts.countries, facts.lines) if facts.is_priced else len(numbers)
+        to_ask = max(0, to_ask - known.count)
+    each = billionths(facts.most) if facts.most is not None else 0
+    caps = caps_of(user_id, source, facts.currency, month_of(now)) if facts.is_priced else ()
+    return Estimate(
+        to_ask, known.count, known.median_days,
+        known_days=accepted if keeps else None,
+        ages=_ages(facts.cache_days) if keeps else (),
+        counted=counted or not keeps,
+        cost=each * to_ask if facts.most is not None else None,
+        at_most=facts.price is None or facts.price_per == "found" or not counted,
+        currency=facts.currency, is_priced=facts.is_priced, each=each, caps=tuple(caps),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Known:
+    """How many numbers are known, and how old the answers are."""
+
+    count: int = 0
+    median_days: float = 0.0
+
+
+def _known(facts: SourceFacts, source: str, numbers: Iterable[str], now: datetime, days: float) -> Known:
+    ages = [(now - at) / timedelta(days=1) for at in ages_of(source, facts.data_version, numbers, now, days)]
+    return Known(len(ages), median(ages)) if ages else Known()
+
+
+def _ages(kept_days: float) -> tuple[int, ...]:
+    """The ages that can be chosen, the recipe's own among them."""
+    return tuple(sorted({*(days for days in AGES if days < kept_days), max(1, round(kept_days))}, reverse=True))
+
+
+@lru_cache(maxsize=32)
+def _numbers(path: Path, choice: SheetChoice, corrected: Corrected) -> tuple[str, ...]:
+    """The distinct numbers of a choice, in the file's order. A sheet file is never rewritten under the same name."""
+    cells = check(path, choice, dict(corrected))
+    return tuple(cell.phone_e164 for cell in cells if cell.phone_e164 and cell.duplicate_of is None)
+
+
+@lru_cache(maxsize=64)
+def _covered(numbers: tuple[str, ...], countries: frozenset[str], lines: frozenset[str]) -> int:
+    if not (countries or lines):
+        return len(numbers)
+    only = Coverage(countries, lines)
+    return sum(is_covered(e164, only) for e164 in numbers)

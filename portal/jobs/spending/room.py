@@ -1,0 +1,46 @@
+"""What holds a job up that is paused at a cap: which cap, how much of it is used, and whether there is room again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from portal import sources
+from portal.database import db
+from portal.jobs.core.spending_tables import Reservation
+from portal.jobs.models import ScrapingJob
+from portal.jobs.spending.caps import Cap, caps_of
+from portal.jobs.spending.reservations import month_of
+from portal.sources.money import billionths
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is left under each cap that holds for a job. `own` is its own cap; `most` what one number may cost, None
+    when the source does not say it before."""
+
+    most: int | None
+    own: Cap | None
+    monthly: list[Cap]
+
+    @property
+    def reached(self) -> list[Cap]:
+        """The caps without room for one more number; the job's own first."""
+        caps = [*([self.own] if self.own else []), *self.monthly]
+        return [cap for cap in caps if self.most is None or cap.left < self.most]
+
+
+def room_of(job: ScrapingJob, now: datetime) -> Room:
+    """Return the room that a job has."""
+    try:
+        facts = sources.facts_of(job.source)
+    except sources.UnknownSource:
+        return Room(0, None, [])
+    most = None if facts.most is None else billionths(facts.most)
+    own = None
+    if job.cost_cap is not None:
+        held = db.session.scalar(select(func.sum(Reservation.amount)).where(Reservation.job_id == job.id)) or 0
+        own = Cap(None, "", facts.currency, job.cost_cap, job.cost + job.cost_unsure + held, held)
+    if not facts.is_priced:
+        return Room(0, None, [])
+    return Room(most, own, caps_of(job.user_id, job.source, facts.currency, month_of(now)))

@@ -1,0 +1,39 @@
+"""Amounts of money in the reader's words."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from babel.numbers import format_currency
+from flask_babel import format_decimal, get_locale, gettext
+
+from portal.jobs.core.spending_tables import CapScope
+from portal.sources.money import amount_of
+
+CREDITS = "credits"
+SMALL = Decimal("0.1")  # below it, two places hide what one number costs
+
+
+def cap_words(cap: Any) -> str:
+    """A cap with what is used of it, as one sentence. `cap` is a `spending.caps.Cap`."""
+    amount, used = money_words(cap.amount, cap.currency), money_words(cap.used, cap.currency)
+    if cap.scope is None:
+        return gettext("%(amount)s for this file, of which %(used)s are spent.", amount=amount, used=used)
+    if cap.scope == CapScope.PERSON:
+        return gettext("%(amount)s a month for each person, of which %(used)s are spent.", amount=amount, used=used)
+    if cap.scope == CapScope.SOURCE:
+        return gettext("%(amount)s a month at this source, of which %(used)s are spent.", amount=amount, used=used)
+    return gettext("%(amount)s a month for the whole portal, of which %(used)s are spent.", amount=amount, used=used)
+
+
+def money_words(billionths: int | None, currency: str) -> str:
+    """An amount with its currency, such as 14,29 €; empty where there is none."""
+    if billionths is None or not currency:
+        return ""
+    amount = amount_of(billionths)
+    places = "0.0001" if 0 < abs(amount) < SMALL and amount != round(amount, 2) else "0.01"
+    amount = amount.quantize(Decimal(places), ROUND_HALF_UP)
+    if currency == CREDITS:
+        whole = amount == amount.to_integral_value()
+        shown = format_decimal(int(amount) if whole else amount, decimal_quantization=False)
+        return gettext("%(n)s credits", n=shown) if amount != 1 else gettext("1 credit")
+    return format_currency(amount, currency, locale=str(get_locale() or "es"), decimal_quantization=False)
