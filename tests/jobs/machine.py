@@ -222,7 +222,7 @@ class JobMachine(RuleBasedStateMachine):
         committed: list[Any] = []
         try:
             saving.save(
-                held.holding, looked, self.now, LEASE, lambda: committed.append(held.finish([n for _, n in own]))
+                held.holding, looked, self.now, LEASE, lambda *_: committed.append(held.finish([n for _, n in own]))
             )
         except shares.AttemptTaken:
             assert not may, "a worker that has its part was fenced"
