@@ -18,7 +18,7 @@ def test_every_token_of_the_page_is_in_the_styles_and_the_other_way_round() -> N
     named = set(re.findall(r"`(--[\w-]+)`", PAGE)) | {f"--s{n}" for n in range(1, 8)}
     assert named == defined
     used = set(re.findall(r"var\((--[\w-]+)\)", RULES))
-    own = {"--cover", "--bar", "--tone", "--value", "--depth"}  # of one component
+    own = {"--cover", "--bar", "--tone", "--value", "--depth"}  # set where they are used
     assert used <= defined | own, "a rule uses a token that nobody defines"
 
 
