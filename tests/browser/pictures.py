@@ -30,7 +30,7 @@ class Picture(NamedTuple):
 
 PICTURES = (
     Picture("first-visit", "home-first-visit", "light", 960, 760),
-    Picture("check", "check-ready", "light", 960, 640),
+    Picture("check", "check-ready", "light", 960, 560),
     Picture("result", "job-completed", "light", 960, 640),
     Picture("result-dark", "job-completed", "dark", 960, 640),
     Picture("telephone", "job-processing", "dark", 360, 640),

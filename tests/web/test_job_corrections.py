@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy.event import listen
+from sqlalchemy.event import listen, remove
 
 from portal.accounts import User
 from portal.audit import AuditEntry
@@ -211,11 +211,16 @@ def test_numbers_of_other_countries_are_offered_with_one_press_before_and_after_
     assert abroad == {"+447911123456", "+447911123457", "+351912345678", "+525512345678"}
 
 
-def statements_of_a_view(client: FlaskClient, job: ScrapingJob) -> tuple[int, str]:
-    """How many statements a view of the job's page takes, and its card of cells to fix."""
+def reads_of_a_view(client: FlaskClient, job: ScrapingJob) -> tuple[int, str]:
+    """How often a view of the job's page reads cells, and its card of cells to fix."""
     seen: list[str] = []
-    listen(db.engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: seen.append(statement))
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.extend([statement] if "FROM cells" in statement else [])
+
+    listen(db.engine, "before_cursor_execute", note)
     page = page_of(client, job)
+    remove(db.engine, "before_cursor_execute", note)
     card = re.search(r'<div id="job-fixes">.*?</section>', page, re.S)
     assert card
     return len(seen), card[0]
@@ -232,12 +237,12 @@ def test_a_view_costs_as_much_with_many_bad_cells_as_with_few(app: Flask, as_ali
         as_alice.post(f"/documents/{document_id}/jobs", data=form)
         made = again(ran(jobs()[-1]))
         page_of(as_alice, made)  # makes the result
-        few, card = statements_of_a_view(as_alice, made)
+        few, card = reads_of_a_view(as_alice, made)
         assert f"digits for the letters: {bad // 2:,} cells" in card and f"Fix {bad:,} cells" in card
         assert card.count("data-fix>") == 2 * ROWS_SHOWN or bad == 150
         press(as_alice, made, **{"cell-4-0": "699123124"})
-        after, card = statements_of_a_view(as_alice, again(made))
+        after, card = reads_of_a_view(as_alice, again(made))
         assert f"digits for the letters: {bad // 2 - 1:,} cells" in card and f"Fix {bad - 1:,} cells" in card
         assert 'id="cell-row-4-0"' in card.split('id="corrected"')[1], "it has left its group"
         taken.append((few, after))
-    assert taken[0] == taken[1]
+    assert taken[0] == taken[1] and taken[0][0] > 0
