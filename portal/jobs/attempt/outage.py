@@ -43,22 +43,24 @@ def wait_seconds(job_id: int, now: datetime) -> float | None:
     return min(FIRST_SECONDS * 2 ** (paused or 0), LONGEST_SECONDS)
 
 
-def note_blocked(job_id: int, numbers: Iterable[str]) -> None:
-    """Note on those of these numbers that still wait that the source refused us when it was asked about them."""
+def note_blocked(job_id: int, numbers: Iterable[str], cause: str) -> None:
+    """Note on those of these numbers that still wait that the source refused us when it was asked about them, and as
+    what: only the same refusal again may be about a number itself."""
     refused = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.e164.in_(list(numbers)))
-    changed_rows(update(Number).where(*refused).values(reason=CauseCode.BLOCKED))
+    changed_rows(update(Number).where(*refused).values(reason=cause if cause in REFUSALS else CauseCode.BLOCKED))
 
 
 def was_refused() -> ColumnElement[bool]:
     """Whether, as SQL, a job has a number that `note_blocked` noted."""
-    noted = (Number.job_id == ScrapingJob.id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED)
+    noted = (Number.job_id == ScrapingJob.id, Number.outcome == Outcome.WAITING, Number.reason.in_(REFUSALS))
     return exists().where(*noted).correlate(ScrapingJob)
 
 
-def blocked_before(job_id: int) -> list[str]:
-    """Return the numbers that `note_blocked` noted and that still wait."""
-    noted = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED)
-    return list(db.session.scalars(select(Number.e164).where(*noted).order_by(Number.no)))
+def blocked_before(job_id: int) -> dict[str, str]:
+    """Return the numbers that `note_blocked` noted and that still wait, in the file's order, each with its cause."""
+    noted = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.reason.in_(REFUSALS))
+    rows = db.session.execute(select(Number.e164, Number.reason).where(*noted).order_by(Number.no))
+    return {e164: reason or "" for e164, reason in rows}
 
 
 def has_answered_since_block(job_id: int, source: str) -> bool:

@@ -156,7 +156,7 @@ class AttemptOutcome:
         until = self._after(REFUSED_SECONDS) if cause_for(cause).waits else FAILS
 
         def note(now: datetime) -> None:
-            outage.note_blocked(self.job_id, blocked)
+            outage.note_blocked(self.job_id, blocked, cause)
             send.source_stopped(source_name, cause, now)
 
         return self._end(lambda now: self._stop(cause, until, now), wait=(cause, until), also=note)

@@ -117,7 +117,7 @@ class _Attempt(AttemptOutcome):
         self.turn = Turn(entered.holding, conditions.turn_seconds, conditions.clock())
         self.gives_way = False  # its turn is over
         self.session: LookupSession | None = None
-        self.blocked: list[str] = []  # numbers that an attempt before was refused, as if the source blocked us
+        self.blocked: dict[str, str] = {}  # numbers about which an attempt before was refused, each with the cause
         self.answers_others = False  # whether it has answered for other numbers since
 
     def work(self) -> Status | None:

@@ -7,7 +7,7 @@ lookup: the reason of an Answer says whether the attempt should look the number 
 
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +40,7 @@ class SourceSession(RequestSender):
         super().__init__(*parts, **more)
         self._lock = threading.Lock()
         self._blocked: set[str] = set()
+        self._causes: dict[str, str] = {}  # of numbers that were refused in an earlier session
         self._doubts = RecipeDoubts()
         self._costs: dict[str, int] = {}  # of numbers that are asked about again: what they have cost so far
         self._balance = balance
@@ -53,10 +54,10 @@ class SourceSession(RequestSender):
         with self._lock:
             return frozenset(self._blocked)
 
-    def remember_blocked(self, numbers: Iterable[str], *, answers_others: bool) -> None:
-        """Take over `blocked_numbers` of an earlier session. `answers_others`: since then the source has answered for
-        other numbers."""
-        numbers = set(numbers)
+    def remember_blocked(self, numbers: Mapping[str, str], *, answers_others: bool) -> None:
+        """Take over `blocked_numbers` of an earlier session, each with the cause. `answers_others`: since then the
+        source has answered for other numbers."""
+        self._causes.update(numbers)
         self._doubted.update(numbers)
         self._refusals.remember(((number,) for number in numbers), own=answers_others)
 
@@ -112,6 +113,10 @@ class SourceSession(RequestSender):
         if len(about) == 1:  # of several, the one at fault is unknown
             with self._lock:
                 self._blocked.update(about)
+                earlier = self._causes.pop(about[0], verdict.value)
+            if earlier != verdict.value:  # such as a wrong key then, and no credit now: nothing is known of the number
+                self._refusals.disown(about)
+                self._doubted.discard(about[0])
         super()._consider_refusal(verdict, about, response)
 
     def _refused(self, number: str, verdict: Verdict, response: SourceResponse, content: Any) -> Answer:
