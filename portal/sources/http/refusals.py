@@ -31,12 +31,6 @@ class Refusals:
             else:
                 self._earlier.update(questions)
 
-    def disown(self, question: Hashable) -> None:
-        """Forget that an earlier session had refused this question."""
-        with self._lock:
-            self._own.discard(question)
-            self._earlier.discard(question)
-
     def send(self) -> int:
         """Note that a question is sent. Returns its moment, for `answered` and `refused`."""
         with self._lock:

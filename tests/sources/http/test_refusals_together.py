@@ -11,12 +11,3 @@ def test_a_question_of_its_own_is_not_judged_while_the_source_refuses_all() -> N
     assert refusals.refused("a", refusals.send()) and not refusals.is_own("a")
     refusals.answered(refusals.send())
     assert not refusals.refused("a", refusals.send()) and refusals.is_own("a")
-
-
-def test_a_question_that_is_disowned_is_judged_anew() -> None:
-    refusals = Refusals()
-    refusals.remember(["a", "b"], own=True)
-    for question in ("a", "b"):
-        refusals.disown(question)
-    assert not refusals.refused("a", refusals.send()) and not refusals.is_own("a")
-    assert refusals.refused("b", refusals.send())
