@@ -12,7 +12,7 @@ PYTEST = env PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest $(if $(findstring no:x
 PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
 
-.PHONY: help run ctl test test-postgresql check bench chaos seed lock translations clean set-up set-up-test set-up-bench find-python
+.PHONY: help run ctl test test-postgresql check bench chaos seed pictures lock translations clean set-up set-up-test set-up-bench find-python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ chaos: set-up-test ## break the portal on purpose, on both databases, and count 
 
 seed: set-up ## create example users, files and jobs
 	@$(FLASK) db upgrade && $(FLASK) seed $(ARGS)
+
+pictures: set-up-test ## take the pictures of docs/design.md again
+	@$(PYTHON) -m tests.browser.pictures
 
 lock: ## pin all packages again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }

@@ -42,5 +42,6 @@ class CauseCode(StrEnum):
     UNSURE = "unsure"
     REJECTED = "rejected"
     NOT_COVERED = "not_covered"  # the source is not for such numbers, and was not asked
+    EXCLUDED = "excluded"  # it is on a list of numbers that are not sent to any source
     ERASED = "erased"  # at the request of the person whose number it was
     STOPS_WORKER = "stops_worker"

@@ -280,11 +280,18 @@ TABLE = (
         N_("Choose another source for numbers like this one."),
     ),
     Cause(
+        CauseCode.EXCLUDED,
+        Side.NOBODY,
+        N_("This number is on a list of excluded numbers, so we did not ask about it. It was free."),
+        NEVER,
+        N_("Leave the row as it is. If it is on the list by mistake, ask an administrator to correct the list."),
+    ),
+    Cause(
         CauseCode.ERASED,
         Side.NOBODY,
         N_("This number was erased from the portal, at the request of the person whose it is."),
         NEVER,
-        N_("You do not need to do anything: the row stays as it is, without its number."),
+        N_("Leave the row as it is: it has no number any more."),
     ),
     Cause(
         CauseCode.STOPS_WORKER,

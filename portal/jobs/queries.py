@@ -4,13 +4,14 @@ A job or document that belongs to somebody else, or was deleted, is None, and th
 reader's filters and say how many jobs have each status.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Text, cast, func, or_, select, text
 from sqlalchemy.orm import joinedload
 
 from portal.accounts import User
@@ -262,6 +263,19 @@ def failed_causes(job: ScrapingJob) -> list[tuple[str, int, bool]]:
         .order_by(rows.desc(), Number.reason)
     )
     return [(reason or "", count, cause_for(reason).temporary) for reason, count in db.session.execute(grouped)]
+
+
+def excluded(job: ScrapingJob) -> list[tuple[str, str, int]]:
+    """Return the lists of excluded numbers that the job's numbers were on: name, day (in ISO) and how many cells, the
+    longest first."""
+    if not job.rejected_count:
+        return []
+    # With a literal, so that both databases see that the small index applies.
+    listed, cells = cast(Number.answer, Text), func.sum(Number.cells)
+    found = select(listed, cells).where(Number.job_id == job.id, text("reason = 'excluded'")).group_by(listed)
+    rows = ((json.loads(answer or "{}"), int(n)) for answer, n in db.session.execute(found))
+    named = [(answer.get("list", ""), answer.get("dated", ""), n) for answer, n in rows]
+    return sorted(named, key=lambda one: -one[2])
 
 
 def duplicates(job: ScrapingJob) -> int:

@@ -65,12 +65,13 @@ class Holding:
 @dataclass(frozen=True)
 class Taken:
     """A share that was taken, and its numbers in the file's order. `more`: others are left that nobody has had. `last`:
-    nobody else has a number of the job, and none is left."""
+    nobody else has a number of the job, and none is left but suspects. `aside`: some of these were met on the way."""
 
     first_no: int
     numbers: dict[str, WaitingNumber]
     more: bool = False
     last: bool = False
+    aside: bool = False
 
 
 SUSPECTS_LEFT = Taken(0, {})  # nothing but suspects is left, which a worker takes with nothing else in hand
@@ -145,16 +146,14 @@ def take(
     if job.paused_at is not None or job.not_before is not None:
         return None
     if job.next_no is not None and (taken := _take_fresh(holding, job.next_no, size, job.pause_after)):
-        # Nobody joins an attempt that has nothing left to take, and in the first one no number is suspected yet.
-        is_last = not taken.more and job.last_token == 1 and holding.attempt == 1
-        return replace(taken, last=is_last)
+        return replace(taken, last=not taken.more and job.last_token == 1)  # nobody joins when nothing is left
     return _take_left(holding, suspects=suspects)
 
 
 def _take_fresh(holding: Holding, next_no: int | None, size: int | None, last_no: int | None) -> Taken | None:
     """Take the next numbers that nobody has had, up to the one after which the job pauses, and set suspects before them
     aside."""
-    taken = None
+    taken, aside = None, False
     if last_no is not None and next_no is not None and next_no > last_no:
         return None
     while next_no is not None and taken is None:
@@ -165,7 +164,8 @@ def _take_fresh(holding: Holding, next_no: int | None, size: int | None, last_no
         if alike:
             nos = [number.no for number in alike.values()]
             _add_share(holding, nos[0], nos[-1], suspicion, holder=None if suspicion else holding.token)
-            taken = None if suspicion else Taken(nos[0], alike, next_no is not None)
+            aside = aside or bool(suspicion)
+            taken = None if suspicion else Taken(nos[0], alike, next_no is not None, aside=aside)
     if next_no is None and last_no is not None:
         next_no = next((number.no for number in ledger.waiting(holding.job_id, last_no + 1, most=1).values()), None)
     changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(next_no=next_no))

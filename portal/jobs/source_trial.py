@@ -20,7 +20,7 @@ from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.database import Model, UtcDateTime, changed_rows, db, reading
 from portal.jobs.dispatch import push_trial
-from portal.sources import catalogue
+from portal.sources import catalogue, exclusions
 from portal.sources.trial import TRY_SECONDS, Trial, from_dict, to_dict, try_source
 
 log = structlog.get_logger(__name__)
@@ -80,8 +80,12 @@ def run(token: str) -> None:
     if request is None:
         return
     catalogue.refresh()
+    excluded = exclusions.excluded_among([request.number], request.source)
     try:
-        trial = try_source(request.source, request.number)
+        if excluded:  # nobody sends it, not even for a trial
+            trial = Trial(request.number, reason=CauseCode.EXCLUDED)
+        else:
+            trial = try_source(request.source, request.number)
     except sources.UnknownSource:
         trial = Trial(request.number, reason=CauseCode.SOURCE_UNKNOWN)
     except Exception:  # the page that waits shows it

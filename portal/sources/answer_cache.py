@@ -22,6 +22,7 @@ from portal.sources.base import FINAL, Answer
 from portal.sources.models import CachedAnswer
 
 REPLACED = ("version", "outcome", "reason", "fields", "answered_at")  # by a newer answer
+NOT_ASKED = (CauseCode.NOT_COVERED, CauseCode.EXCLUDED)  # answers that no source gave
 CHUNK = 500  # numbers in one query; the limit of both databases is far above
 
 
@@ -76,7 +77,7 @@ def remember(source: str, version: str, answers: Mapping[str, Answer], now: date
             "answered_at": now,
         }
         for e164, answer in sorted(answers.items())
-        if answer.outcome in FINAL and answer.asked_at is None and answer.reason != CauseCode.NOT_COVERED
+        if answer.outcome in FINAL and answer.asked_at is None and answer.reason not in NOT_ASKED
     ]
     if kept:
         db.session.execute(upsert(CachedAnswer.__table__, ("source", "e164"), replace=REPLACED), kept)

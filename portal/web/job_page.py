@@ -35,7 +35,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.result.kept import open_index
 from portal.jobs.spending.room import room_of
 from portal.jobs.words.repeats import rule_words, weekday_words
-from portal.jobs.words.statuses import cannot_start_words, reason_words
+from portal.jobs.words.statuses import cannot_start_words, list_words, reason_words
 from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
@@ -179,6 +179,7 @@ def facts_of(
         "moving": derived.is_unfinished(job),
         "partial": derived.is_partial(job),
         "row_filter": row_filter,
+        "excluded": [(list_words(name, dated), cells) for name, dated, cells in queries.excluded(job)],
         "events": queries.timeline(job),
         "attempts": queries.attempts(job),
         "workers": shares.workers_of(job) if current_user.is_admin else [],

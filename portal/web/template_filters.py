@@ -47,6 +47,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "event_tone": statuses.event_tone,
     "attempt_end_word": statuses.attempt_end_words,
     "source_word": source_title,
+    "plain_day": format_date,
     "deleted_on": retention.deleted_on,
     "unstarted_deleted_on": retention.unstarted_deleted_on,
     "group_word": group_title,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,12 +12,7 @@ from portal.sources.recipes.folder import SHELF
 from portal.sources.recipes.loader import read_recipe
 from tests.support.provider import provider
 from tests.support.recipes import LOOPBACK
-from tests.support.shelf import NAMES, SECRETS, ShelfFake, recipe_at
-
-NUMBERS = [f"+346123456{n:02d}" for n in range(50)]
-NOT_FOUND = {"messagebird", "twilio", "hlr-lookups", "hlrlookup"}  # that say so of a number
-NO_REJECTED = {"lista-robinson"}
-NO_CREDIT = ("messagebird", "vonage", "hlr-lookups", "numverify", "infobip", "hlrlookup")
+from tests.support.shelf import NAMES, NO_CREDIT, NUMBERS, SECRETS, Pausing, ShelfFake, outcomes_of, recipe_at
 
 
 def ask(source: HttpSource, numbers: list[str]) -> dict[str, Answer]:
@@ -52,13 +46,7 @@ def test_fifty_numbers_come_out_right_and_at_the_right_cost(name: str, tmp_path:
         made = recipe_at(name, server.url, tmp_path)
         source = HttpSource(made, SECRETS, allow_private=LOOPBACK, make_limiter=lambda rate: Pausing())
         answers = ask(source, NUMBERS)
-    wanted = Counter(
-        Outcome.NOT_FOUND if one.endswith("7") and name in NOT_FOUND
-        else Outcome.REJECTED if one.endswith("9") and name not in NO_REJECTED
-        else Outcome.FOUND
-        for one in NUMBERS
-    )  # fmt: skip
-    assert Counter(answer.outcome for answer in answers.values()) == wanted
+    assert Counter(answer.outcome for answer in answers.values()) == outcomes_of(name)
     assert sum(answer.cost for answer in answers.values()) == fake.spent
     assert set(fake.answers.values()) <= {1}
 
@@ -73,20 +61,6 @@ def test_too_many_requests_cost_nothing_and_no_number(name: str, tmp_path: Path)
         answers = ask(source, NUMBERS[:5])
     assert {answer.outcome for answer in answers.values()} == {Outcome.FOUND}
     assert limiter.reports.count(CauseCode.RATE_LIMITED) == 2 and set(fake.answers.values()) == {1}
-
-
-class Pausing:
-    """A limiter that waits for nobody and notes what it was told."""
-
-    def __init__(self) -> None:
-        self.reports: list[str] = []
-
-    def wait(self, stop: Any) -> None: ...
-
-    def report(self, reason: str) -> None:
-        self.reports.append(reason)
-
-    def pause(self, seconds: float) -> None: ...
 
 
 def stops(name: str, fake: ShelfFake, folder: Path, secrets: dict[str, str] = SECRETS) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from portal.sources.base import Outcome
 from portal.sources.recipes.folder import SHELF
 from portal.sources.recipes.loader import read_recipe
 from portal.sources.recipes.model import Recipe
@@ -25,8 +26,43 @@ SECRETS = {
     "TWILIO_KEY": KEY, "TWILIO_SECRET": SECRET, "VONAGE_KEY": KEY, "VONAGE_SECRET": SECRET, "INFOBIP_KEY": KEY,
     "HLRLOOKUP_KEY": KEY, "HLRLOOKUP_SECRET": SECRET, "HLRLOOKUPS_KEY": KEY, "HLRLOOKUPS_SECRET": SECRET,
     "ROBINSON_KEY": KEY, "ROBINSON_SECRET": SECRET, "NUMVERIFY_KEY": KEY, "MESSAGEBIRD_KEY": KEY, "TELNYX_KEY": KEY,
+    "PLIVO_KEY": KEY, "PLIVO_SECRET": SECRET, "SINCH_PROJECT": "project", "SINCH_KEY": KEY, "SINCH_SECRET": SECRET,
+    "TELESIGN_KEY": KEY, "TELESIGN_SECRET": SECRET, "TYNTEC_KEY": KEY, "ABSTRACT_KEY": KEY, "BIND_KEY": KEY,
+    "BUDGETSMS_USER": "user", "BUDGETSMS_ID": "21547", "BUDGETSMS_HANDLE": KEY,
 }  # fmt: skip
 NAMES = tuple(sorted(path.stem for path in SHELF.glob("*.toml")))
+
+NUMBERS = [f"+346123456{n:02d}" for n in range(50)]
+NOT_FOUND = {"messagebird", "twilio", "hlr-lookups", "hlrlookup", "sinch", "tyntec", "bind"}  # that say so of a number
+NO_REJECTED = {"lista-robinson", "tyntec"}
+NO_CREDIT = (
+    "abstract", "bind", "budgetsms", "hlr-lookups", "hlrlookup", "infobip", "messagebird", "numverify", "sinch",
+    "vonage",
+)  # fmt: skip
+
+
+def outcomes_of(name: str) -> Counter[Outcome]:
+    """What the fifty numbers come to at a provider."""
+    return Counter(
+        Outcome.NOT_FOUND if one.endswith("7") and name in NOT_FOUND
+        else Outcome.REJECTED if one.endswith("9") and name not in NO_REJECTED
+        else Outcome.FOUND
+        for one in NUMBERS
+    )  # fmt: skip
+
+
+class Pausing:
+    """A limiter that waits for nobody and notes what it was told."""
+
+    def __init__(self) -> None:
+        self.reports: list[str] = []
+
+    def wait(self, stop: Any) -> None: ...
+
+    def report(self, reason: str) -> None:
+        self.reports.append(reason)
+
+    def pause(self, seconds: float) -> None: ...
 
 
 def recipe_at(name: str, url: str, folder: Path) -> Recipe:
@@ -164,6 +200,90 @@ class ShelfFake:
         status = "sent" if self._polls[number] == 1 else "unknown" if number.endswith("7") else "active"
         return Answered({"id": f"id{number}", "msisdn": int(number), "network": 21403, "status": status})
 
+    def _plivo(self, asked: Asked) -> Answered:
+        if self.key_is_wrong or asked.headers["Authorization"] != BASIC:
+            return Answered("Could not verify your access level for that URL.", 401)
+        if self._throttles():
+            return Answered({"error_code": 429, "message": "Rate limit exceeded"}, 429, [("Retry-After", "0")])
+        number = asked.path.rpartition("/%2B")[2]
+        assert asked.query == {"type": "carrier"}
+        if number.endswith("9"):
+            return Answered({"api_id": "x", "error_code": 404, "message": "The phone number is not valid"}, 404)
+        self._charge(number, "0.004")
+        carrier = {"name": "Movistar", "type": "mobile", "ported": "unknown", "mobile_country_code": "214",
+                   "mobile_network_code": "07"}  # fmt: skip
+        return Answered({"phone_number": f"+{number}", "country": {"iso2": "ES"}, "carrier": carrier})
+
+    def _sinch(self, asked: Asked) -> Answered:
+        assert asked.path == "/v2/projects/project/lookups" or self.key_is_wrong or BASIC not in asked.headers.values()
+        if self.key_is_wrong or asked.headers["Authorization"] != BASIC:
+            return Answered({"error": {"code": 401, "status": "UNAUTHENTICATED"}}, 401)
+        if self.no_credit:
+            return Answered({"error": {"code": 402, "message": "You have reached 0 balance"}}, 402)
+        if self._throttles():
+            return Answered({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}}, 429, [("Retry-After", "0")])
+        number = asked.json["number"].lstrip("+")
+        if number.endswith("9"):
+            return Answered({"error": {"code": 400, "status": "INVALID_ARGUMENT"}}, 400)
+        self._charge(number, "0")
+        line = {"error": {"status": 100}} if number.endswith("7") else {"carrier": "Movistar", "type": "Mobile"}
+        return Answered({"line": line, "countryCode": "ES", "number": f"+{number}"})
+
+    def _telesign(self, asked: Asked) -> Answered:
+        if self.key_is_wrong or asked.headers["Authorization"] != BASIC:
+            return Answered({"status": {"code": 501}, "errors": [{"code": -30006}]}, 401)
+        if self._throttles():
+            return Answered({"status": {"code": 501}, "errors": [{"code": -40007}]}, 429, [("Retry-After", "0")])
+        number = asked.path.rpartition("/")[2]
+        self._charge(number, "0")
+        kind = (
+            {"code": "8", "description": "INVALID"} if number.endswith("9") else {"code": "2", "description": "MOBILE"}
+        )
+        return Answered({"status": {"code": 300}, "phone_type": kind, "carrier": {"name": "Movistar"}, "errors": []})
+
+    def _tyntec(self, asked: Asked) -> Answered:
+        if self.key_is_wrong or {name.lower(): value for name, value in asked.headers.items()}["apikey"] != KEY:
+            return Answered({"title": "Unauthorized", "status": 401}, 401)
+        if self._throttles():
+            return Answered({"title": "Too many requests", "status": 429}, 429, [("Retry-After", "0")])
+        number = asked.query["msisdn"].lstrip("+")
+        if number.endswith("7"):
+            self._charge(number, "0")
+            return Answered({"msisdn": f"+{number}", "ported": "unknown", "errorCode": "ffff", "synchronous": True})
+        self._charge(number, "0.001")
+        return Answered(
+            {"msisdn": f"+{number}", "mcc": "214", "mnc": "07", "operator": " Movistar", "country": "ESP",
+             "technology": "GSM", "ported": "false", "price": 0.001, "currency": "EUR", "errorCode": "0"}
+        )  # fmt: skip
+
+    def _abstract(self, asked: Asked) -> Answered:
+        if self.key_is_wrong or asked.query["api_key"] != KEY:
+            return Answered({"error": {"message": "Invalid API key provided.", "code": "unauthorized"}}, 401)
+        if self.no_credit:
+            return Answered({"error": {"message": "API quota reached", "code": "quota_reached"}}, 422)
+        if self._throttles():
+            return Answered({"error": {"message": "Too many requests", "code": "too_many_requests"}}, 429)
+        number = asked.query["phone"]
+        self._charge(number, "0")
+        if number.endswith("9"):
+            return Answered({"phone": number, "valid": False, "carrier": "", "line_type": "", "country_code": ""})
+        return Answered(
+            {"phone": number, "valid": True, "carrier": "Movistar", "line_type": "Mobile", "country_code": "ES"}
+        )
+
+    def _budgetsms(self, asked: Asked) -> Answered:
+        if self.key_is_wrong or asked.query["handle"] != KEY:
+            return Answered("ERR 1002", type="text/plain")
+        if self.no_credit:
+            return Answered("ERR 1001", type="text/plain")
+        if self._throttles():
+            return Answered("Too Many Requests", 429, [("Retry-After", "0")], type="text/plain")
+        number = asked.query["to"]
+        if number.endswith("9"):
+            return Answered("ERR 3001", type="text/plain")
+        self._charge(number, "0")
+        return Answered("OK 214 07 0.0450", type="text/plain")
+
     # ── many numbers ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _infobip(self, asked: Asked) -> Answered:
@@ -209,6 +329,23 @@ class ShelfFake:
                 }  # fmt: skip
             items.append(item)
         return Answered({"body": {"results": items}})
+
+    def _bind(self, asked: Asked) -> Answered:
+        if self.key_is_wrong or {name.lower(): value for name, value in asked.headers.items()}["x-api-key"] != KEY:
+            return Answered({"message": "Unauthorized"}, 401)
+        numbers = asked.json["msisdn"]
+        if self.no_credit or self._throttles():
+            return Answered([{"msisdn": one, "response": 3 if self.no_credit else 4} for one in numbers])
+        items = []
+        for one in numbers:
+            done = not one.endswith(("7", "9"))
+            self._charge(one, "0.0006" if done else "0")
+            item = {"msisdn": one, "response": 6 if one.endswith("7") else 5 if one.endswith("9") else 0}
+            if done:
+                network = {"networkName": "Movistar", "countryPrefix": "34"}
+                item |= {"mcc": "214", "mnc": "07", "ported": False, "price": 0.0006, "originalNetwork": network}
+            items.append(item)
+        return Answered(items)
 
     def _lista_robinson(self, asked: Asked) -> Answered:
         if self.key_is_wrong or not asked.query["X-Amz-Credential"].startswith(f"{KEY}/"):

@@ -5,7 +5,7 @@ Where two countries fit and nothing else decides, the guess names both, and the 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from portal.phone.country_names import country_of
 TRIED = 16  # numbers
 _FIRST = 5  # when none of them is valid in a country, it does not fit
 _FITS = 0.8  # share of numbers that are valid in a country
+_SURELY = 0.95  # share of numbers that are written as in the country of the headings
 # In this order when they fit alike: in Italy and Germany, numbers of nearly all lengths are valid.
 _LIKELY = (
     "ES", "PT", "FR", "GB", "US", "MX", "AR", "BR", "CO", "CL", "PE", "AD", "BO", "CR", "CU", "DO", "EC", "GT", "HN",
@@ -91,10 +92,13 @@ def guess_country(numbers: Sequence[str], languages: Sequence[str], usual: str) 
     best = max(candidates, key=lambda country: tried.fit(country) + 0.25 * (country in spoken))
     if best != usual and tried.fit(best) >= max(0.5, own - 0.3 if speaks and best in spoken else own + 0.2):
         taken_from = CountryFrom.HEADINGS if speaks and best in spoken else CountryFrom.NUMBERS
-        others = (usual, *spoken) if taken_from is CountryFrom.HEADINGS else candidates
+        # What the headings say is not enough for numbers that are written otherwise there, or have lost a 0.
+        is_sure = taken_from is CountryFrom.HEADINGS and tried.as_written(best) >= _SURELY
+        others = (usual, *spoken) if is_sure else dict.fromkeys((*candidates, *_LIKELY))
         return CountryGuess(best, tried.also(best, others, lost_zeros=True), taken_from)
-    others = () if at_home or own < 0.5 else tried.also(usual, candidates, lost_zeros=bool(languages))
-    return CountryGuess(usual, others)
+    if at_home:  # some are not valid here, and all may be elsewhere
+        return CountryGuess(usual, tuple(one for one in candidates if one != usual and tried.as_written(one) >= _FITS))
+    return CountryGuess(usual, () if own < 0.5 else tried.also(usual, candidates, lost_zeros=bool(languages)))
 
 
 class _Tried:
@@ -103,13 +107,17 @@ class _Tried:
 
     def __init__(self, numbers: Sequence[str], expected: Sequence[str]) -> None:
         self.numbers, self.expected = numbers, expected
-        self._fits: dict[str, tuple[float, float]] = {}
+        self._fits: dict[str, tuple[float, float, float]] = {}
 
     def fit(self, country: str) -> float:
         """Return the share of numbers that are valid in the country, one with a lost 0 included."""
         return self._fit(country)[0]
 
-    def also(self, best: str, others: Sequence[str], *, lost_zeros: bool = False) -> tuple[str, ...]:
+    def as_written(self, country: str) -> float:
+        """Return the share of numbers that are valid in the country as they are dialled there, with its 0."""
+        return self._fit(country)[2]
+
+    def also(self, best: str, others: Iterable[str], *, lost_zeros: bool = False) -> tuple[str, ...]:
         """Return the other countries that fit about as well as the best. Without `lost_zeros`, those in which a 0
         would be lost from most numbers only if the portal's own country does not fit best."""
         least = max(0.5, self.fit(best) - (0.1 if best == self.expected[0] else 0.3))
@@ -117,9 +125,9 @@ class _Tried:
         return tuple(country for country in found
                      if self._fit(country)[int(not lost_zeros)] >= least)  # fmt: skip
 
-    def _fit(self, country: str) -> tuple[float, float]:
+    def _fit(self, country: str) -> tuple[float, float, float]:
         if country not in self._fits:
-            valid = plain = 0
+            valid = plain = dialled = 0
             code = country_code_for_region(country)
             for n, text in enumerate(self.numbers):
                 if n == _FIRST and not valid:
@@ -130,6 +138,8 @@ class _Tried:
                 valid += phone.reason is None or (phone.reason is Reason.LEADING_ZERO and text[0] != "0")
                 if phone.reason is None:
                     digits = "".join(filter(str.isdigit, text))
+                    dialled += phone.national == digits
                     plain += phone.national == digits or (phone.e164 or "")[1:] == digits
-            self._fits[country] = (valid / len(self.numbers), plain / len(self.numbers))
+            count = len(self.numbers)
+            self._fits[country] = (valid / count, plain / count, dialled / count)
         return self._fits[country]

@@ -47,6 +47,7 @@ class HeldShares(Mapping[str, WaitingNumber]):
         self._clock, self._saved, self._began = clock, 0, clock()
         self._last_no: int | None = None
         self.is_last = False  # whether nothing is left to take, nor will be
+        self._aside = False  # whether it has set suspects aside
         self.more = False  # whether the last share left numbers that nobody has had
         self.suspects_left = False  # whether the last take has left nothing but suspects
 
@@ -73,8 +74,6 @@ class HeldShares(Mapping[str, WaitingNumber]):
         have to see a file's numbers in an order of their own. `suspects`: also numbers with which another worker was
         lost; nothing may be in flight then. `repeated`: the same take failed before, perhaps only after its commit.
         Raises AttemptTaken."""
-        if self.is_last:
-            return {}
         taken = shares.taken_already(self.holding, self._left.keys()) if repeated else None
         if taken is None:
             size = None if whole else self._size(group, window)
@@ -83,7 +82,8 @@ class HeldShares(Mapping[str, WaitingNumber]):
         self.suspects_left = taken is shares.SUSPECTS_LEFT
         if taken is None or self.suspects_left:
             return {}
-        self.more, self.is_last = taken.more, taken.last
+        self._aside = self._aside or taken.aside
+        self.more, self.is_last = taken.more, taken.last and not self._aside
         self._left[taken.first_no] = len(taken.numbers)
         self._numbers.update(taken.numbers)
         self._share_of.update((number.no, taken.first_no) for number in taken.numbers.values())

@@ -16,21 +16,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.database_errors import is_away
-from portal.jobs import opening, shares
+from portal.jobs import shares
 from portal.jobs.attempt import entry, outage, outcome
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.budget import BudgetedQueue, budget_at
 from portal.jobs.attempt.database_wait import roll_back, until_back
 from portal.jobs.attempt.entry import Entered
+from portal.jobs.attempt.exclusion_watch import ExclusionWatch
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.held_shares import HeldShares
+from portal.jobs.attempt.ledger_opening import open_ledger
 from portal.jobs.attempt.lookup_window import Lookup, stream
 from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import timeline
-from portal.jobs.core.ledger import NewLedger, WaitingNumber
+from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.core.status import Status
 from portal.jobs.shares import AttemptTaken
 from portal.sources import UnknownSource
@@ -127,12 +129,13 @@ class _Attempt(AttemptOutcome):
             source = get_source(source_name)
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
-        if not self.entered.is_open and (stopped_by := self._open_ledger()) is not None:
+        if not self.entered.is_open and (stopped_by := open_ledger(self.holding, self.conditions)) is not None:
             waits = self._after(FILE_AWAY_SECONDS) if stopped_by == CauseCode.FILE_AWAY else None
             return self._end_handed_back(stopped_by, waits)
         if not self.holding.is_first:
             until_back(lambda _: self._see_refusals(source_name))
         self.cache = CachePolicy.of(source_name)
+        self.watch = until_back(lambda _: ExclusionWatch(source_name))
         pace = source.seconds_for(1000) / 1000
         self.held = HeldShares(self.holding, self.conditions.lease_seconds, pace, self.conditions.workers)
         self.tickets = KeptTickets(
@@ -171,26 +174,6 @@ class _Attempt(AttemptOutcome):
             return self._end_handed_back(CauseCode.NOT_READY, self._after(seconds))
         return self._end_complete() or self._end_failed(CauseCode.NUMBERS_UNANSWERED)
 
-    def _open_ledger(self) -> CauseCode | None:
-        """Open what is left of the ledger; return what stopped it before its end."""
-        try:
-            rest = until_back(lambda _: opening.left_to_open(self.job_id))
-            after_row = rest.row_no if rest else 0
-            for piece in rest.pieces() if rest else ():
-                if until_back(partial(self._write_piece, after_row, piece)):
-                    return CauseCode.PAUSED
-                if self.conditions.stopped() and not piece.is_last:
-                    return CauseCode.RESTART
-                after_row = piece.last_row
-        except OSError as error:
-            log.warning("the file cannot be read", error=str(error))
-            return CauseCode.FILE_AWAY
-        return None
-
-    def _write_piece(self, after_row: int, piece: NewLedger, repeated: bool) -> bool:
-        now, lease = self.conditions.clock(), self.conditions.lease_seconds
-        return opening.write_piece(self.holding, after_row, piece, now, lease, repeated=repeated)
-
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
 
@@ -219,7 +202,7 @@ class _Attempt(AttemptOutcome):
                 break
             if self.held.more:
                 self.conditions.on_taken()
-            asked = self._without_kept_answers(taken)
+            asked = self._without_kept_answers(self._without_excluded(taken))
             if asked:
                 if self.blocked:
                     asked = outage.judge_last(asked, self.blocked, self.attempt)
@@ -229,6 +212,16 @@ class _Attempt(AttemptOutcome):
     def _take(self, group: int, window: int, suspects: bool, repeated: bool) -> dict[str, WaitingNumber]:
         how = {"whole": self.whole, "suspects": suspects, "repeated": repeated}
         return self.held.take(self.conditions.clock(), group=group, window=window, **how)
+
+    def _without_excluded(self, numbers: Mapping[str, WaitingNumber]) -> Mapping[str, WaitingNumber]:
+        """Answer for numbers that are on a list of excluded ones, and return the others."""
+        excluded = until_back(lambda _: self.watch.taken(numbers, self.conditions.clock()))
+        if not excluded:
+            return numbers
+        for e164, answer in excluded.items():
+            self.buffer.add(e164, numbers[e164], answer)
+        self.buffer.save()
+        return {e164: number for e164, number in numbers.items() if e164 not in excluded}
 
     def _without_kept_answers(self, numbers: Mapping[str, WaitingNumber]) -> list[str]:
         """Use answers of earlier files that are still good, and return the numbers that have none."""
@@ -264,7 +257,10 @@ class _Attempt(AttemptOutcome):
 
         def guarded(numbers: Sequence[str]) -> Mapping[str, Answer]:
             try:
-                return session.lookup_many(numbers)
+                excluded = self.watch.asked(numbers, self.conditions.clock())
+                asked = [one for one in numbers if one not in excluded] if excluded else numbers
+                answers = session.lookup_many(asked) if asked else {}
+                return {**excluded, **answers} if excluded else answers
             except (LookupEnded, AttemptTaken):
                 raise
             except Exception as error:  # a fault of the source fails these numbers, never the file

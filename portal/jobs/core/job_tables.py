@@ -44,6 +44,7 @@ class Number(Model):
         enum_check("outcome", Outcome),
         # Also for the search of one number in everybody's jobs, hence this order.
         Index("ix_numbers_e164_job_id", "e164", "job_id", unique=True),
+        partial_index("ix_numbers_excluded", "job_id", where="reason = 'excluded'"),
         partial_index("ix_numbers_failed", "job_id", "attempt", "no", where="outcome IN ('failed')"),
     )
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from portal.causes import CauseCode
 from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.columns import CHECKED_AT, CORRECTED, DUPLICATE_OF, E164, REASON, ROW, STATUS, TODO, Column
 from portal.jobs.words.statuses import explain, outcome_words, reason_words, row_reason_words
@@ -113,6 +114,8 @@ class AnswerCells:
     def _reason(self, result: NumberResult, _: dict[str, str]) -> str | None:
         if result.outcome == Outcome.INVALID and result.e164 is None:  # the cell may mean a number: each its own
             return row_reason_words(result.reason, result.text, self._country) or None
+        if result.reason == CauseCode.EXCLUDED:
+            return row_reason_words(result.reason, "", self._country, result.answer) or None
         return self._reason_alone(result.reason) or None
 
     def _moment(self, result: NumberResult, _: dict[str, str]) -> datetime | None:

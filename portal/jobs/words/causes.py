@@ -4,11 +4,13 @@ The records are in `portal.causes`; the same words appear on the page, in the fi
 record was written by hand in the shell, and is shown as it is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
-from flask_babel import gettext
+from flask_babel import format_date, get_locale, gettext
 
-from portal.causes import CORRECT, N_, NEVER, NO_CAUSE_REMEDY, SIDES, Side, cause_for, what_happened
+from portal.causes import CORRECT, N_, NEVER, NO_CAUSE_REMEDY, SIDES, CauseCode, Side, cause_for, what_happened
 from portal.documents.words import reason_words as why_not_a_number
 from portal.phone import Reason, parse
 
@@ -54,13 +56,27 @@ def reason_words(code: str | None) -> str:
     return explained.what if explained else ""
 
 
-def row_reason_words(code: str | None, text: str, country: str) -> str:
-    """What happened with one row, with the numbers that its cell may mean when none was looked up. `country` is the
-    job's. A reason that an earlier parser gave keeps its meaning, so nothing is added to it."""
+def row_reason_words(code: str | None, text: str, country: str, answer: Mapping[str, str] | None = None) -> str:
+    """What happened with one row, with the numbers that its cell may mean when none was looked up, or with the list
+    that its number is on. `country` is the job's. A reason that an earlier parser gave keeps its meaning, so nothing is
+    added to it."""
+    if code == CauseCode.EXCLUDED and answer and answer.get("list"):
+        return gettext("Excluded: %(list)s", list=list_words(answer["list"], answer.get("dated", "")))
     if code not in tuple(Reason):
         return reason_words(code)
     phone = parse(text, country)
     return why_not_a_number(code, phone.offered if phone.reason == code else ())
+
+
+def list_words(name: str, dated: str) -> str:
+    """A list of excluded numbers: its name, and of which day (in ISO) it is."""
+    try:
+        day = date.fromisoformat(dated)
+    except ValueError:
+        return name
+    locale = get_locale()
+    style = "dd/MM/yyyy" if locale is not None and locale.language == "es" else "d MMM yyyy"
+    return f"{name}, {format_date(day, style)}"
 
 
 def remedy(code: str | None) -> str:

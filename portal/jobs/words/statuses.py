@@ -12,14 +12,14 @@ from portal.jobs.core.derived import Summary, cause_of, retryable_numbers, summa
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import AttemptEnd
 from portal.jobs.core.status import Status
-from portal.jobs.words.causes import Explained, Side, explain, reason_words, row_reason_words
+from portal.jobs.words.causes import Explained, Side, explain, list_words, reason_words, row_reason_words
 from portal.jobs.words.timeline import event_tone, event_words
 from portal.sources.base import Outcome
 
 __all__ = [
     "ATTEMPT_ENDS", "CANNOT_START", "OUTCOMES", "OUTCOME_COUNTS", "STATUSES", "Explained", "Side", "attempt_end_words",
     "badge_words", "cannot_start_words", "event_tone", "event_words", "explain", "outcome_count_words", "outcome_words",
-    "reason_words", "row_reason_words", "status_words", "summary_words", "waits_words",
+    "list_words", "reason_words", "row_reason_words", "status_words", "summary_words", "waits_words",
 ]  # fmt: skip
 
 STATUSES: dict[Status, LazyString] = {

@@ -8,7 +8,7 @@ afterwards, and compiles what it has seen for the portal's database, where nothi
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, cast
 import structlog
 from flask import Flask, current_app
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import CompileError
 from sqlalchemy.sql import compiler
 
 from portal.accounts import User
@@ -50,13 +51,14 @@ def _compile(engine: Engine, _: Any, statement: Any, several: Any, one: Any, opt
     if not hasattr(statement, "_compile_w_cache"):  # text
         return
     values = several or ([one] if one else [])
-    statement._compile_w_cache(
-        engine.dialect,
-        compiled_cache=options.get("compiled_cache", engine._compiled_cache),
-        column_keys=sorted(values[0]) if values else [],
-        for_executemany=len(values) > 1,
-        linting=engine.dialect.compiler_linting | compiler.WARN_LINTING,
-    )
+    with suppress(AttributeError, CompileError):  # one of SQLite's own, such as an upsert
+        statement._compile_w_cache(
+            engine.dialect,
+            compiled_cache=options.get("compiled_cache", engine._compiled_cache),
+            column_keys=sorted(values[0]) if values else [],
+            for_executemany=len(values) > 1,
+            linting=engine.dialect.compiler_linting | compiler.WARN_LINTING,
+        )
 
 
 def _run_a_job(before_execute: Callable[..., None]) -> None:

@@ -4,6 +4,7 @@ from portal.web.admin import (
     audit,
     bulk,
     erasures,
+    exclusions,
     first_steps,
     health,
     jobs,
@@ -20,6 +21,6 @@ from portal.web.admin import (
 from portal.web.admin.blueprint import blueprint
 
 __all__ = [
-    "audit", "blueprint", "bulk", "erasures", "first_steps", "health", "jobs", "metrics", "notices", "operations",
-    "overview", "shelf", "sources", "spending", "triage", "users",
+    "audit", "blueprint", "bulk", "erasures", "exclusions", "first_steps", "health", "jobs", "metrics", "notices",
+    "operations", "overview", "shelf", "sources", "spending", "triage", "users",
 ]  # fmt: skip

@@ -40,6 +40,8 @@ VERBS: dict[str, LazyString] = {
     "source_resumed": _("resumed the source"),
     "number_erased": _("ordered that a number is erased everywhere, record"),
     "number_is_erased": _("had a number erased everywhere, record"),
+    "list_added": _("added the list of excluded numbers"),
+    "list_removed": _("removed the list of excluded numbers"),
     "number_tried": _("tried a number at the source"),
     "phone_searched": _("searched for a telephone number"),
     "notice_resent": _("sent again the notice"),

@@ -47,6 +47,7 @@ PAGES: dict[str, HelpPage] = {
         HelpPage("file-types", _("Files that you can upload"), HelpGroup.START),
         HelpPage("columns-and-country", _("Columns and country"), HelpGroup.START),
         HelpPage("invalid-numbers", _("Numbers that are not valid"), HelpGroup.START),
+        HelpPage("excluded-numbers", _("Excluded numbers"), HelpGroup.START),
         HelpPage("excel", _("When Excel changes the numbers"), HelpGroup.START),
         HelpPage("sources", _("Where the data comes from"), HelpGroup.START),
         HelpPage("cost", _("What it costs"), HelpGroup.START),

@@ -35,6 +35,7 @@ PLACES = (
     Place(_("Spending"), "admin.spending", admin=True),
     Place(_("Messages"), "admin.notices", "g n", admin=True),
     Place(_("Bulk operations"), "admin.operations", "g b", admin=True),
+    Place(_("Excluded numbers"), "admin.exclusions", admin=True),
     Place(_("Erased numbers"), "admin.erasures", admin=True),
     Place(_("Activity"), "admin.audit", "g a", admin=True),
     Place(_("Health"), "admin.health", "g p", admin=True),

@@ -188,7 +188,9 @@ class _Rows:
         if row_no > self._header_row:
             said = _HIDING.sub(b"", said)
         out = [name, b' r="', number, b'"', said, b">"]
-        behind = []  # cells far to the right of the list: between them and the list only empty ones are left out
+        behind: list[
+            bytes
+        ] = []  # cells far to the right of the list: between them and the list only empty ones are left out
         for letters, attributes, content in self._cell.findall(own):
             column = column_of(letters)
             if not self._first <= column < self._behind:

@@ -1,0 +1,35 @@
+"""Keeps an attempt from asking about excluded numbers, also about those that are put on a list while it has them.
+
+A share is judged when it is taken; within a second of a new list, its other numbers are judged again, one call after
+the other. Its methods are called from many threads.
+"""
+
+import time
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from portal.sources import exclusions
+from portal.sources.base import Answer
+
+LOOKED_EVERY_SECONDS = 1.0
+
+
+class ExclusionWatch:
+    """The lists of excluded numbers, as one attempt at a source sees them."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._newest = exclusions.newest()
+        self._looked_at = time.monotonic()
+        self._has_changed = False
+
+    def taken(self, numbers: Collection[str], now: datetime) -> dict[str, Answer]:
+        """Return the answers of the numbers of a new share that are excluded."""
+        return exclusions.answers_for(numbers, self._source, now)
+
+    def asked(self, numbers: Collection[str], now: datetime) -> Mapping[str, Answer]:
+        """The same just before numbers are sent: only where a list is new since the attempt began."""
+        if not self._has_changed and time.monotonic() - self._looked_at >= LOOKED_EVERY_SECONDS:
+            self._looked_at = time.monotonic()
+            self._has_changed = exclusions.newest() != self._newest
+        return exclusions.answers_for(numbers, self._source, now) if self._has_changed else {}
