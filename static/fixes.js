@@ -52,6 +52,7 @@
     const next = inputs[inputs.indexOf(input) + 1];
     if (input.value.trim()) queue = queue.then(() => save(form, input));
     if (next) next.focus();
-    else queue = queue.then(() => document.querySelector(GOES_ON)?.focus());
+    // A cell that was refused comes first: whoever presses Enter again would start without it.
+    else queue = queue.then(() => (form.querySelector("[aria-invalid=true]") ?? document.querySelector(GOES_ON))?.focus());
   });
 })();

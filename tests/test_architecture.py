@@ -69,6 +69,7 @@ ASSEMBLES = {
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them
     "sources.shelf",  # puts a recipe that ships with the portal among the others
+    "sources.sampling",  # asks a recipe that is being written for one number
     "sources.selftest",  # reads a recipe's saved answers as an HTTP source would
     "sources.trial",  # looks up one number at a recipe's source, and shows all that was sent
 }
@@ -97,8 +98,8 @@ PURE = {
     "causes", "clock", "config", "setting_types", "ids", "phone", "tether", "net", "runner",
     "documents.reader", "documents.check", "documents.storage", "documents.s3_storage",
     "documents.storage_choice",
-    "sources.base", "sources.catalogue", "sources.offline", "sources.selftest", "sources.trial",
-    "sources.http", "sources.limits", "sources.recipes",
+    "sources.base", "sources.catalogue", "sources.offline", "sources.sampling", "sources.selftest", "sources.trial",
+    "sources.editor", "sources.http", "sources.limits", "sources.recipes",
     "notices.kinds", "notices.chat.apprise_client",
     "jobs.core.status", "jobs.core.retry_backoff", "jobs.attempt.lookup_window", "jobs.attempt.number_queue",
     "jobs.metrics.histogram",

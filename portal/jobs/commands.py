@@ -28,6 +28,7 @@ from portal.documents.storage import Storage, sheet_part
 from portal.jobs import corrections, opening
 from portal.jobs.core import changes, timeline
 from portal.jobs.core.derived import is_unfinished
+from portal.jobs.core.job_columns import VERSION_LENGTH
 from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.dispatch import push_job
@@ -139,6 +140,7 @@ def _new_job(document: Document, choice: SheetChoice, source: str, user_id: int,
         timeout_minutes=settings["SCRAPING_TIMEOUT_MINUTES"],
         source=source,
         currency=sources.facts_of(source).currency,
+        source_versions=sources.data_version(source)[:VERSION_LENGTH],
         sheet=choice.sheet,
         header_row=choice.header_row,
         column=choice.columns[0],

@@ -34,13 +34,16 @@ ROOM = "portal.tasks"
 EARLIER_ROOM = "portal.jobs.tasks"  # in messages and schedules from before the rooms; accepted, never written
 TASKS = "portal.jobs.worker.tasks"  # the module with the functions
 # The only functions of TASKS that a message can name.
-FUNCTIONS = frozenset({"erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "try_number"})
+FUNCTIONS = frozenset({
+    "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "take_sample", "try_number",
+})  # fmt: skip
 # Seconds until RQ interrupts a task, and a minute later kills its fork. An attempt has none: a large file takes hours,
 # and its lease, its time without progress and the watchdog end it. The sweep's limit is in its schedule.
 TIME_LIMITS = {
     "read_document": 300,
     "prepare_result": 1800,
     "try_number": 120,
+    "take_sample": 120,
     "operate": 300,
     "erase_number": 1800,
     "scrape": -1,
@@ -172,6 +175,11 @@ def push_document(document_id: int, now: datetime) -> bool:
 def push_trial(token: str) -> bool:
     """Push one number to try at a source to the intake worker, ahead of waiting documents. False: Redis is away."""
     return _enqueue("intake", "try_number", [token], f"try-{token}", at_front=True)
+
+
+def push_sample(sample_id: int) -> bool:
+    """Push one question of a recipe that is being written to the intake worker, as `push_trial` does."""
+    return _enqueue("intake", "take_sample", [sample_id], f"sample-{sample_id}", at_front=True)
 
 
 def push_operation(operation_id: int, now: datetime) -> bool:

@@ -27,7 +27,7 @@ from portal.phone.surroundings import (
 from portal.phone.whole_value import SPACED_DATE, offers, whole_value
 
 # Raise it with every change of what `parse` returns: counts that were made with another version are counted again.
-PARSER_VERSION = 6
+PARSER_VERSION = 7
 
 _LONGEST_TEXT = 200  # characters, as many as are kept of a cell; a longer one is prose
 _MOST_DIGITS = 60  # of a cell

@@ -39,7 +39,12 @@ def read(digits: str, plus: bool, country: str, *, code_apart: bool = False) -> 
         if abroad.reason is None:
             return abroad
         home = _national(digits, country)
-        return home if home.reason in (None, Reason.UNKNOWN_RANGE) else abroad
+        if home.reason is None:
+            return home
+        bare = plain(digits.lstrip("0"), country)
+        if bare.e164 and not abroad.offered:  # 00600123123
+            return failed(Reason.LEADING_ZERO, (bare.e164,))
+        return home if home.reason is Reason.UNKNOWN_RANGE else abroad
     return _national(digits, country)
 
 

@@ -43,6 +43,7 @@ _LETTER_BEFORE = re.compile(r"(?:(?<![^\W_])[^\W\d_][-/]|#)$")
 _LETTER_BEHIND = re.compile(r"[-/][^\W\d_](?![^\W_])")
 MARKER = re.compile(r"(?:\d{1,2}\)|\(\d{1,2}\)|#\d{1,3}[.):]?|\d{1,2}(?:\.-|[.:ºª]|\s?-))\s+(?=\S)|\d{1,2}\)(?=\S)")
 _LABEL_DIGIT = re.compile(r"([^\W\d_]{1,12})\.?[\s_]?\d(?=\s*[:)\]=]|\.-|\.(?!\d))")
+_CURRENCY_BEFORE = re.compile(r"(?:^|[^\d\s])\s*[€$£¥]\s*$")  # in 50 € 600123123 it belongs to the 50
 _UNITS_BEHIND = re.compile(r"\s*([€$£¥%‰°]|[^\W\d_]+\d?)")
 _IDENTITY = re.compile(  # an IBAN; a Spanish DNI, NIE or CIF
     r"(?<!\w)(?:[A-Z]{2}\d\d(?:[\s-]?[A-Z\d]{4}){3,7}(?:[\s-]?[A-Z\d]{1,4})?|\d{2}\.?\d{3}\.?\d{3}-?[A-HJ-NP-TV-Z]"
@@ -103,7 +104,7 @@ def why_no_number(text: str, start: int, end: int) -> Reason | None:
     if attached := re.search(r"[^\W\d_]+$", before):
         if folded(attached[0]) not in LABELS:
             return Reason.LETTERS
-    elif before.rstrip()[-1:] in ("€", "$", "£", "¥"):
+    elif _CURRENCY_BEFORE.search(before):
         return Reason.AMOUNT
     if unit := _UNITS_BEHIND.match(behind):
         word = folded(unit[1])

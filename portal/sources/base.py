@@ -171,7 +171,8 @@ class LookupSession(Protocol):
 
     @property
     def silent(self) -> bool:
-        """Whether the source has not responded at all so far: no connection, no answer in time, or a 5xx."""
+        """Whether the source has not responded at all so far, or no more: no connection, no answer in time, or a
+        5xx."""
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         """The answers for one call's numbers, by number.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from redis import Redis
@@ -159,6 +159,16 @@ def ask_again() -> None:
     _state.checked_at = _state.secrets_asked_at = _state.asked_at = -SECRETS_SECONDS - STORE_SECONDS
 
 
+def opened() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The networks and the ports that the server's configuration opens to sources."""
+    return _state.allow_private, _state.ports
+
+
+def known_secrets() -> frozenset[str]:
+    """The names of all secrets that are set."""
+    return frozenset(_state.all_secrets)
+
+
 def has_own_secret(name: str) -> bool:
     """Whether this machine has a secret of that name, in the environment or in its file."""
     return any(known.get(name, "").strip() for known in (_state.environ, _state.secrets))
@@ -175,9 +185,11 @@ def read_file(path: Path) -> RecipeFile:
 
 
 def make(recipe: Recipe, **parts: object) -> HttpSource:
-    """A recipe's source with the configuration of this process. `parts` are more arguments for HttpSource."""
+    """A recipe's source with the configuration of this process. `parts` are more arguments for HttpSource, or others in
+    place of these."""
+    secrets: Any = parts.pop("environ", None) or _state.all_secrets
     return HttpSource(
-        recipe, _state.all_secrets, _state.redis, _state.allow_private, _state.ports,
+        recipe, secrets, _state.redis, _state.allow_private, _state.ports,
         **{"present_secrets": present_secrets, "cipher": _state.cipher, "proxy": _state.proxy, **parts},  # type: ignore[arg-type]
     )  # fmt: skip
 

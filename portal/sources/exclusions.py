@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from portal import audit
 from portal.causes import CauseCode
-from portal.database import Model, UtcDateTime, changed_rows, db, insert_rows, reading
+from portal.database import READ_ONLY, Model, UtcDateTime, changed_rows, db, insert_rows
 from portal.sources.base import Answer, Outcome
 from portal.sources.cipher import Cipher
 from portal.sources.models import CachedAnswer
@@ -127,32 +127,47 @@ def remove(list_id: int, actor: str, now: datetime) -> bool:
     return True
 
 
+class Matcher:
+    """Judges numbers. Made where the application is known, it may be used in any thread."""
+
+    def __init__(self) -> None:
+        self._engine = db.engine.execution_options(**READ_ONLY)
+        self._cipher = _cipher()
+
+    def newest(self) -> int:
+        """Return the id of the list that was added last; 0 without any."""
+        with Session(self._engine) as session:
+            return session.scalar(select(func.max(ExclusionList.id))) or 0
+
+    def excluded_among(self, e164s: Iterable[str], source: str) -> dict[str, Excluded]:
+        """Return those of the numbers that must not be sent to a source, each with the first list that it is on. The
+        list of a source's own answers does not keep it from being asked."""
+        found: dict[str, Excluded] = {}
+        with Session(self._engine) as session:
+            open_lists = [one for one in _open(session, self._cipher) if one.source != source]
+            rest = iter(e164s if open_lists else ())
+            while some := list(islice(rest, _CHUNK)):
+                for one in open_lists:
+                    for e164 in _on_list(session, one, some):
+                        found.setdefault(e164, one.excluded)
+        return found
+
+    def answers_for(self, e164s: Iterable[str], source: str, now: datetime) -> dict[str, Answer]:
+        """Return the answers of those that must not be sent to a source: none of them was asked about."""
+        return {
+            e164: Answer(Outcome.REJECTED, found.fields(), CauseCode.EXCLUDED, asked_at=now)
+            for e164, found in self.excluded_among(e164s, source).items()
+        }
+
+
 def excluded_among(e164s: Iterable[str], source: str) -> dict[str, Excluded]:
-    """Return those of the numbers that must not be sent to a source, each with the first list that it is on. The list
-    of a source's own answers does not keep it from being asked."""
-    found: dict[str, Excluded] = {}
-    with reading() as session:
-        open_lists = [one for one in _open(session) if one.source != source]
-        rest = iter(e164s if open_lists else ())
-        while some := list(islice(rest, _CHUNK)):
-            for one in open_lists:
-                for e164 in _on_list(session, one, some):
-                    found.setdefault(e164, one.excluded)
-    return found
-
-
-def answers_for(e164s: Iterable[str], source: str, now: datetime) -> dict[str, Answer]:
-    """Return the answers of those that must not be sent to a source: none of them was asked about."""
-    return {
-        e164: Answer(Outcome.REJECTED, found.fields(), CauseCode.EXCLUDED, asked_at=now)
-        for e164, found in excluded_among(e164s, source).items()
-    }
+    """The same as `Matcher` has, once."""
+    return Matcher().excluded_among(e164s, source)
 
 
 def newest() -> int:
-    """Return the id of the list that was added last; 0 without any."""
-    with reading() as session:
-        return session.scalar(select(func.max(ExclusionList.id))) or 0
+    """The same as `Matcher` has, once."""
+    return Matcher().newest()
 
 
 def _on_list(session: Session, one: _Open, e164s: Sequence[str]) -> list[str]:
@@ -167,10 +182,10 @@ def _on_list(session: Session, one: _Open, e164s: Sequence[str]) -> list[str]:
     return [by_digest[digest] for digest in session.scalars(select(ExcludedNumber.digest).where(*there))]
 
 
-def _open(session: Session) -> list[_Open]:
+def _open(session: Session, cipher: Cipher) -> list[_Open]:
     """The lists with their keys. One that was added under a SECRET_KEY that is gone raises: to skip it in silence would
     send its numbers."""
-    cipher, found = _cipher(), []
+    found = []
     for one in session.scalars(select(ExclusionList).order_by(ExclusionList.name)):
         key = cipher.decrypt(one.name, one.key)
         if key is None:

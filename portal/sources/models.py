@@ -48,5 +48,6 @@ class SourceMinute(Model):
     minute: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)  # when it begins
     outcome: Mapped[Outcome] = mapped_column(EnumColumn(Outcome), primary_key=True)
     n: Mapped[int]
+    last_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the last of them was saved
 
     __table_args__ = (enum_check("outcome", Outcome), Index("ix_source_minutes_minute", "minute"))

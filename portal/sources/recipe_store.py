@@ -1,5 +1,5 @@
 """Keeps the last good text of each recipe in the database: for a process that starts while the file has a mistake, and
-for a machine that has no folder of recipes.
+for a machine that has no folder of recipes. Every text that was ever good is kept as a version, with its author.
 
 The folder is where recipes are written; the table is only a copy, and the machine whose good file was read last has
 written it. Each call has a connection of its own, which is closed again, because the processes that call it fork.
@@ -7,16 +7,19 @@ Without the database, or before its tables exist, nothing is known and nothing i
 is.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from difflib import unified_diff
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Engine, NullPool, String, Text, create_engine, delete, select
+from sqlalchemy import Connection, Engine, NullPool, String, Text, create_engine, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database import READ_ONLY, Model, UtcDateTime, engine_options, upsert
+from portal.database import READ_ONLY, Model, UtcDateTime, engine_options, reading, upsert, writing
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +34,18 @@ class KeptRecipe(Model):
     file: Mapped[str] = mapped_column(String(255), primary_key=True)  # its name in the folder
     text: Mapped[str] = mapped_column(Text)
     kept_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RecipeVersion(Model):
+    """A text that a recipe's file had from a moment on. Versions are only added."""
+
+    __tablename__ = "recipe_versions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file: Mapped[str] = mapped_column(String(255), index=True)
+    text: Mapped[str] = mapped_column(Text)
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    author: Mapped[str] = mapped_column(String(255))  # an administrator's email address; empty: changed on the server
 
 
 class RecipeStore:
@@ -59,16 +74,59 @@ class RecipeStore:
         except SQLAlchemyError:
             return None
 
-    def keep(self, texts: Mapping[str, str], gone: Iterable[str], now: datetime) -> bool:
-        """Keep these texts, by file name, and forget those of the files that are `gone`. False: not now."""
+    def keep(self, texts: Mapping[str, str], gone: Iterable[str], now: datetime, author: str = "") -> bool:
+        """Keep these texts, by file name, each as a version of its `author`, and forget those of the files that are
+        `gone`. False: not now."""
         rows = [{"file": file, "text": text, "kept_at": now} for file, text in sorted(texts.items())]
         kept = upsert(KeptRecipe.__table__, ("file",), replace=("text", "kept_at"), dialect=self._engine.dialect.name)
         try:
             with self._engine.begin() as connection:
                 if rows:
                     connection.execute(kept, rows)
+                    self._add_versions(connection, texts, now, author)
                 connection.execute(delete(KeptRecipe).where(KeptRecipe.file.in_(list(gone))))
         except SQLAlchemyError as error:
             log.info("the recipes cannot be kept in the database now", error=type(error).__name__)
             return False
         return True
+
+    @staticmethod
+    def _add_versions(connection: Connection, texts: Mapping[str, str], now: datetime, author: str) -> None:
+        """Add what differs from the last version. A text that an author has just saved comes again from the folder."""
+        for file, text in sorted(texts.items()):
+            own = select(RecipeVersion.text).where(RecipeVersion.file == file)
+            if connection.scalar(own.order_by(RecipeVersion.id.desc()).limit(1)) != text:
+                row = {"file": file, "text": text, "saved_at": now, "author": author}
+                connection.execute(insert(RecipeVersion), row)
+
+
+@dataclass(frozen=True)
+class ShownVersion:
+    """One version of a recipe, and what it has changed in the one before: lines of a diff. `name` is its version's."""
+
+    id: int
+    name: str
+    text: str
+    saved_at: datetime
+    author: str
+    lines: tuple[str, ...]
+
+
+def versions(file: str, most: int = 50) -> list[ShownVersion]:
+    """The versions of a recipe's file, the newest first."""
+    with reading() as session:
+        own = select(RecipeVersion).where(RecipeVersion.file == file).order_by(RecipeVersion.id.desc())
+        rows = list(session.scalars(own.limit(most + 1)))
+    found = []
+    for row, before in zip(rows[:most], [*rows[1:], None][:most], strict=True):
+        old = before.text.splitlines() if before else []
+        diff = list(unified_diff(old, row.text.splitlines(), lineterm="", n=2))[2:] if before else []
+        mark = hashlib.sha256(row.text.encode()).hexdigest()[:8]
+        found.append(ShownVersion(row.id, mark, row.text, row.saved_at, row.author, tuple(diff)))
+    return found
+
+
+def note_version(file: str, text: str, author: str, now: datetime) -> None:
+    """Note who has written a text that is going into the folder. Commits."""
+    with writing() as session:
+        RecipeStore._add_versions(session.connection(), {file: text}, now, author)

@@ -3,11 +3,14 @@ source's tables take 100 MB that a web process never needs.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from portal.sources import offline_facts
 from portal.sources.base import Source, SourceFacts
 
 Maker = Callable[[], Source]
+UNKNOWN_SECONDS = 60.0  # that an answer may take of a source that only another machine offers
+SAVED_SECONDS = 2.0  # from an answer to its being saved
 
 _makers: dict[str, Maker] = {}
 _made: dict[str, Source] = {}
@@ -61,6 +64,15 @@ def most_workers(name: str) -> int | None:
         return facts_of(name).workers
     except UnknownSource:
         return 1
+
+
+def longest_answer(name: str) -> timedelta:
+    """How long after a moment an answer to a question that was asked before it may still be saved."""
+    try:
+        seconds = getattr(get(name), "answer_seconds", 0.0)
+    except UnknownSource:
+        seconds = UNKNOWN_SECONDS
+    return timedelta(seconds=seconds + SAVED_SECONDS)
 
 
 def fields_of(name: str) -> tuple[str, ...]:

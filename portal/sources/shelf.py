@@ -14,7 +14,7 @@ from pathlib import Path
 from portal import audit
 from portal.database import db
 from portal.sources import secret_store
-from portal.sources.recipe_store import RecipeStore
+from portal.sources.recipe_store import RecipeStore, note_version
 from portal.sources.recipes.folder import SHELF
 from portal.sources.recipes.loader import read_recipe
 from portal.sources.recipes.model import Recipe, ShelfEntry
@@ -57,19 +57,19 @@ def use(
     secrets kept."""
     for name, value in secrets.items():
         secret_store.save(name, value, keys, actor, now)
-    place(one, folder, database_url, now)
+    place(one, folder, database_url, now, actor)
     audit.note(actor, "source_used", "source", one.name, None, now)
     db.session.commit()
 
 
-def place(one: ShelfRecipe, folder: Path, database_url: str, now: datetime) -> None:
+def place(one: ShelfRecipe, folder: Path, database_url: str, now: datetime, actor: str = "") -> None:
     """Put a recipe where this portal's recipes are. One that is there stays as it is. Raises NotPlaced."""
     if not folder.is_dir():
         store = RecipeStore(database_url)
         known = store.texts()
         text = one.recipe.text.partition("[[test]]")[0].rstrip() + "\n"  # the database keeps no samples
         if known is None or (
-            one.recipe.path.name not in known and not store.keep({one.recipe.path.name: text}, (), now)
+            one.recipe.path.name not in known and not store.keep({one.recipe.path.name: text}, (), now, actor)
         ):
             raise NotPlaced
         return
@@ -80,8 +80,27 @@ def place(one: ShelfRecipe, folder: Path, database_url: str, now: datetime) -> N
         for sample in sorted(set(re.findall(r'^response = "(samples/[^"]+)"', one.recipe.text, re.MULTILINE))):
             (folder / "samples").mkdir(exist_ok=True)
             (folder / sample).write_bytes((SHELF / sample).read_bytes())
-        half = target.with_suffix(".new")
-        half.write_text(one.recipe.text, encoding="utf-8")
-        half.replace(target)  # the catalogue never reads half a file
+        _write(target, one.recipe.text, actor, now)
     except OSError as error:
         raise NotPlaced from error
+
+
+def place_text(file: str, text: str, folder: Path, database_url: str, actor: str, now: datetime) -> None:
+    """Put a recipe's text where this portal's recipes are, in place of an earlier one, as a version of `actor`.
+    Commits. Raises NotPlaced."""
+    if not folder.is_dir():
+        if not RecipeStore(database_url).keep({file: text}, (), now, actor):
+            raise NotPlaced
+        return
+    try:
+        _write(folder / file, text, actor, now)
+    except OSError as error:
+        raise NotPlaced from error
+
+
+def _write(target: Path, text: str, actor: str, now: datetime) -> None:
+    """Write a recipe's file as a version of `actor`, noted before another process can see it. Commits."""
+    half = target.with_suffix(".new")
+    half.write_text(text, encoding="utf-8")
+    note_version(target.name, text, actor, now)
+    half.replace(target)  # the catalogue never reads half a file

@@ -20,10 +20,12 @@ def count(source: str, outcomes: Mapping[Outcome, int], now: datetime) -> None:
     source wait for its rows."""
     minute = now.replace(second=0, microsecond=0)
     rows = [
-        {"source": source, "minute": minute, "outcome": outcome, "n": n} for outcome, n in sorted(outcomes.items()) if n
+        {"source": source, "minute": minute, "outcome": outcome, "n": n, "last_at": now}
+        for outcome, n in sorted(outcomes.items())
+        if n
     ]
     if rows:
-        statement = upsert(SourceMinute.__table__, ("source", "minute", "outcome"), add=("n",))
+        statement = upsert(SourceMinute.__table__, ("source", "minute", "outcome"), add=("n",), replace=("last_at",))
         db.session.connection().execute(statement, rows)
 
 
@@ -42,10 +44,12 @@ def since(sources: Iterable[str], moment: datetime) -> dict[str, dict[Outcome, i
 
 
 def last_answers(sources: Iterable[str]) -> dict[str, datetime]:
-    """The last minute in which each source answered for a number. A source without one in the last hours is left
+    """When the last answer for a number of each source was saved. A source without one in the last hours is left
     out."""
     answered = (SourceMinute.source.in_(list(sources)), SourceMinute.outcome.in_((Outcome.FOUND, Outcome.NOT_FOUND)))
-    latest = select(SourceMinute.source, func.max(SourceMinute.minute)).where(*answered).group_by(SourceMinute.source)
+    # A row of an earlier version of the portal has the minute only.
+    at = func.max(func.coalesce(SourceMinute.last_at, SourceMinute.minute, type_=SourceMinute.minute.type))
+    latest = select(SourceMinute.source, at).where(*answered).group_by(SourceMinute.source)
     return {row[0]: row[1] for row in db.session.execute(latest)}
 
 

@@ -51,7 +51,7 @@ class Trial:
     why: str = ""  # why the answer could not be used, as `words.sample_words` knows it
 
 
-class _RecordingClient(SourceClient):
+class RecordingClient(SourceClient):
     """Sends through another client and records each exchange: the request, its response or None, and the seconds."""
 
     def __init__(self, client: SourceClient) -> None:
@@ -82,11 +82,11 @@ def try_source(name: str, number: str) -> Trial:
 def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Trial:
     """Look up one number (E.164), within the source's rate limit and through its breaker."""
     trial = Trial(number)
-    source = catalogue.make(_with_time_limit(recipe, seconds))
-    recorders: list[_RecordingClient] = []
+    source = catalogue.make(with_time_limit(recipe, seconds))
+    recorders: list[RecordingClient] = []
 
     def record(client: SourceClient) -> SourceClient:
-        recorders.append(_RecordingClient(client))
+        recorders.append(RecordingClient(client))
         return recorders[0]
 
     source.wrap_client(record)
@@ -101,7 +101,7 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
         trial.reason = error.reason
         trial.held = isinstance(error, SourceBusy) and not recorders[0].exchanges
     # Masked at the end: a token that the source gave is known only after the exchange in which it did.
-    trial.exchanges = [_shown(*one, session.samples.masks) for one in recorders[0].exchanges]
+    trial.exchanges = [shown(*one, session.samples.masks) for one in recorders[0].exchanges]
     trial.why = next((sample.why for sample in session.samples.since(0)), "")
     trial.late = time.monotonic() > until
     return trial
@@ -133,7 +133,7 @@ def from_dict(plain: Mapping[str, Any]) -> Trial:
     )
 
 
-def _with_time_limit(recipe: Recipe, seconds: float) -> Recipe:
+def with_time_limit(recipe: Recipe, seconds: float) -> Recipe:
     """The recipe with every wait in it cut to so many seconds."""
 
     def limited(request: Request) -> Request:
@@ -147,7 +147,7 @@ def _with_time_limit(recipe: Recipe, seconds: float) -> Recipe:
     return replace(recipe, request=limited(recipe.request), batch=batch, before=before)
 
 
-def _shown(
+def shown(
     filled: FilledRequest, response: SourceResponse | None, seconds: float, masks: Sequence[str]
 ) -> ShownExchange:
     def hide(text: str) -> str:

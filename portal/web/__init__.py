@@ -38,6 +38,8 @@ from portal.web.account import (
 )
 from portal.web.admin import desk_counts, first_steps
 from portal.web.corrections import of_document, of_download, of_job
+from portal.web.editor import offer, steps, versions  # noqa: F401 - add their pages to the blueprint
+from portal.web.editor import pages as editor
 from portal.web.files import about, download, several, trash
 from portal.web.help import sample
 from portal.web.help import views as help_pages
@@ -65,7 +67,7 @@ def register(app: Flask) -> None:
     whole_files = (trash, several, download, about)
     about_cells = (of_document, of_job, of_download, repeats)
     about_oneself = (auth, notification_settings, webhook)
-    everywhere = (help_pages, palette, admin, health, locale)
+    everywhere = (help_pages, palette, admin, editor, health, locale)
     for module in (*about_files, *whole_files, *about_cells, *about_oneself, *everywhere):
         app.register_blueprint(module.blueprint)
 

@@ -75,7 +75,7 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
         "column": ", ".join(_own_name(column, header) for column in job.columns),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "country_column": "" if job.country_column is None else _own_name(job.country_column, header),
-        "data_version": _data_version(job.source),
+        "data_version": job.source_versions or _data_version(job.source),
     }
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from flask import current_app, request
 from flask_babel import gettext
 
-from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, header_of, rows_at, text_of
+from portal.documents.reader.parent import SheetFacts
+from portal.documents.reader.sheet_file import header_of, rows_at
+from portal.documents.shown_cells import shown_cell
 from portal.jobs import queries
 from portal.jobs.core import derived
 from portal.jobs.core.job_tables import CellAnswer
@@ -236,8 +238,10 @@ def _own_table(job: ScrapingJob, row_numbers: set[int]) -> tuple[dict[int, str],
     if sheet is None:  # the answers are here, and they are what the page is for
         return {}, {}
     shown = own_columns(job, sheet)
+    facts = next((SheetFacts.from_dict(one) for one in job.document.sheets if one["index"] == job.sheet), None)
+    codes = {column: facts.format_of(column, job.header_row) if facts else "" for column in shown}
     texts = {
-        row_no: {column: text_of(row[column])[:DISPLAY_CHARACTERS] for column in shown if column < len(row)}
+        row_no: {column: shown_cell(row[column], codes[column]) for column in shown if column < len(row)}
         for row_no, row in rows_at(sheet, row_numbers).items()
     }
     return own_names(shown, header_of(sheet, job.header_row)), texts

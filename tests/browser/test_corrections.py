@@ -1,4 +1,5 @@
-"""Forty bad cells of 300 are brought to none on the check page with the keyboard alone, with and without JavaScript."""
+"""Bad cells are brought to none with the keyboard alone, with and without JavaScript: forty of 300 on the check page,
+and those that are left on the job's page when it has ended."""
 
 import csv
 from io import StringIO
@@ -6,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.tabs import Tabs
 from tests.browser.walking import download_csv, figures, start, upload, wait_for
@@ -54,3 +55,63 @@ def test_with_the_keyboard_alone(tabs: Tabs, here: str, signed_in: Any, tmp_path
         **{cell: f"+34622{n:03}345" for n, cell in enumerate(unreadable)},
     }
     assert len(rows) == 300
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_after_the_job_with_the_keyboard_alone(
+    tabs: Tabs, here: str, signed_in: Any, tmp_path: Path, script: bool
+) -> None:
+    file = tmp_path / "despues.csv"
+    cells = ["600200001", "60020OO02", "pedir a Ana", "pedir a Luis", "600200003"]
+    file.write_text("\n".join(["Nombre;Teléfono", *(f"Ana;{cell}" for cell in cells)]), encoding="utf-8")
+    tabs.forgive("status of 422")  # a number that is none
+    page = tabs.open(here, storage_state=signed_in, java_script_enabled=script)
+    upload(page, file)
+    start(page)
+    ended(page, script=script)
+    expect(page.locator("#fix input[data-fix]")).to_have_count(3)
+
+    page.locator("#fix [name=accept][value=letters]").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#fix input[data-fix]")).to_have_count(2)
+    page.locator("#fix input[data-fix]").first.focus()
+    for number in ("600200004", "12"):  # the second one is none
+        page.keyboard.type(number)
+        page.keyboard.press("Enter" if script else "Tab")
+    if not script:
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Enter")
+    expect(page.locator("#fix input[data-fix]")).to_have_count(1)
+    wrong = page.locator("#fix [aria-invalid=true]")
+    expect(wrong).to_have_value("12")
+    if script:
+        expect(wrong).to_be_focused()
+    else:
+        wrong.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("600200005")
+    page.keyboard.press("Enter")
+    expect(page.locator("#fix input[data-fix]")).to_have_count(0)
+    page.locator("#fix [name=look_up]").focus()
+    page.keyboard.press("Enter")
+    ended(page, script=script)
+    expect(page.locator("#fix")).to_have_count(0)
+    rows = list(csv.DictReader(StringIO(download_csv(page)), delimiter=";"))
+    assert [row["Teléfono"] for row in rows] == cells
+    assert [row["Corrected number"].lstrip("'") for row in rows] == [
+        "", "+34600200002", "+34600200004", "+34600200005", "",
+    ]  # fmt: skip
+    assert {row["Status"] for row in rows} == {"Found"}
+
+
+def ended(page: Page, *, script: bool) -> None:
+    """Until the job has ended; without a script the page is opened again and again."""
+    if script:
+        wait_for(page, "completed")
+        return
+    for _ in range(60):
+        if page.locator("#job-live").get_attribute("data-status") == "completed":
+            return
+        page.wait_for_timeout(250)
+        page.reload()
+    pytest.fail("the job did not end")

@@ -63,6 +63,7 @@ def test_every_spelling_of_a_spanish_mobile(text: str) -> None:
     ("text", "country", "e164", "national"),
     [
         ("0033 6 12 34 56 78", "ES", "+33612345678", "0612345678"),
+        ("50 € 612345678", "ES", MOBILE, "612345678"),  # the sign belongs to the 50
         ("06 12 34 56 78", "FR", "+33612345678", "0612345678"),
         ("0034 612345678", "US", MOBILE, "612345678"),  # the United States dial 011
         ("02 1234 5678", "IT", "+390212345678", "0212345678"),
@@ -274,6 +275,15 @@ def test_floors_and_hours_are_left_aside(text: str) -> None:
 def test_two_numbers_that_are_not_written_out_are_offered(text: str, numbers: tuple[str, ...]) -> None:
     phone = parse(text, "ES")
     assert (phone.reason, phone.offered, phone.numbers) == (Reason.SEVERAL_NUMBERS, numbers, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "number"),
+    [("00612345678", "ES", MOBILE), ("000912345678", "PT", "+351912345678"), ("€ 612345678", "ES", MOBILE)],
+)
+def test_a_number_with_too_much_before_it_is_offered(text: str, country: str, number: str) -> None:
+    phone = parse(text, country)
+    assert (phone.e164, phone.offered) == (None, (number,))
 
 
 def test_validity_is_that_of_libphonenumber() -> None:

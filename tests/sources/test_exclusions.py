@@ -69,12 +69,13 @@ def test_one_that_is_added_while_its_file_is_looked_up_is_not_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(exclusion_watch, "LOOKED_EVERY_SECONDS", 0.0)
+    counting.concurrency = 2  # looked up in threads
     job = make_job(alice, 60, source="counting")
 
     def answer(e164: str) -> Answer:
         if sum(counting.calls.values()) == 1:
-            db.session.rollback()
-            add(mobile(59))
+            with app.app_context():
+                add(mobile(59))
         return Answer(Outcome.FOUND, {"seen": "x"})
 
     counting.script = answer

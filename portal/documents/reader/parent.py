@@ -92,6 +92,11 @@ class SheetFacts:
         """Return the number format's code of a cell in the first rows; empty when it has none, or it is not known."""
         return self.formats.get(str(row_no), {}).get(str(column), "")
 
+    def format_of(self, column: int, header_row: int) -> str:
+        """Return the code that all first rows below the headings have in a column; empty when they differ."""
+        codes = {row.get(str(column), "") for row_no, row in self.formats.items() if int(row_no) > header_row}
+        return codes.pop() if len(codes) == 1 else ""
+
     @property
     def usable(self) -> bool:
         """Whether the sheet has rows that can be looked up."""

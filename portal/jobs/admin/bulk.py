@@ -46,9 +46,10 @@ class BulkOrder:
 
 @dataclass
 class BulkResult:
-    """The result. `skipped` has each job that was not changed: its id, its file's name and the code of the reason."""
+    """The result: each job that was changed, its id and its file's name, and each that was not, with the code of the
+    reason."""
 
-    done: list[int] = field(default_factory=list)
+    done: list[tuple[int, str]] = field(default_factory=list)
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
 
     @property
@@ -110,7 +111,7 @@ def do_at_once(order: BulkOrder, jobs: Sequence[ScrapingJob], now: datetime) -> 
         if why is not None:
             account.skipped.append((job_id, name, why))
             continue
-        account.done.append(job_id)
+        account.done.append((job_id, name))
         if order.verb in NEEDS_PUSH:
             push_job(job_id, now)
     return account

@@ -27,13 +27,14 @@ class Entered:
     is_open: bool  # whether its ledger is whole
     user_id: int  # of its owner
     known_days: int | None  # how old the answers of earlier files may be; None: as the recipe says
+    versions: str  # those of the source's data with which it was looked up so far
 
     @classmethod
     def of(cls, holding: Holding, job: ScrapingJob) -> Self:
         """Read it from the job's row, in the transaction in which the worker entered."""
         is_open = db.session.get(Opening, job.id, populate_existing=True) is None
-        anew = job.repeat_at is not None or job.known_days == 0
-        return cls(holding, job.source, job.timeout_minutes * 60, anew, is_open, job.user_id, job.known_days)
+        anew, seconds = job.repeat_at is not None or job.known_days == 0, job.timeout_minutes * 60
+        return cls(holding, job.source, seconds, anew, is_open, job.user_id, job.known_days, job.source_versions)
 
 
 def claim(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> Entered | None:

@@ -19,17 +19,18 @@ class ExclusionWatch:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._newest = exclusions.newest()
+        self._lists = exclusions.Matcher()
+        self._newest = self._lists.newest()
         self._looked_at = time.monotonic()
         self._has_changed = False
 
     def taken(self, numbers: Collection[str], now: datetime) -> dict[str, Answer]:
         """Return the answers of the numbers of a new share that are excluded."""
-        return exclusions.answers_for(numbers, self._source, now)
+        return self._lists.answers_for(numbers, self._source, now)
 
     def asked(self, numbers: Collection[str], now: datetime) -> Mapping[str, Answer]:
         """The same just before numbers are sent: only where a list is new since the attempt began."""
         if not self._has_changed and time.monotonic() - self._looked_at >= LOOKED_EVERY_SECONDS:
             self._looked_at = time.monotonic()
-            self._has_changed = exclusions.newest() != self._newest
-        return exclusions.answers_for(numbers, self._source, now) if self._has_changed else {}
+            self._has_changed = self._lists.newest() != self._newest
+        return self._lists.answers_for(numbers, self._source, now) if self._has_changed else {}

@@ -12,13 +12,13 @@ then it is known whether the source answers the others, of this file or of other
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 
-from portal.causes import CauseCode
+from portal.causes import REFUSALS, CauseCode
 from portal.database import changed_rows, db
 from portal.jobs.core.job_tables import Attempt, Number
 from portal.jobs.models import ScrapingJob
-from portal.sources import stats
+from portal.sources import longest_answer, stats
 from portal.sources.base import Outcome
 
 MAX_PAUSES = 8  # pauses within a day: with these waits, three hours
@@ -44,9 +44,15 @@ def wait_seconds(job_id: int, now: datetime) -> float | None:
 
 
 def note_blocked(job_id: int, numbers: Iterable[str]) -> None:
-    """Note on those of these numbers that still wait that the source answered as to a portal that it blocks."""
+    """Note on those of these numbers that still wait that the source refused us when it was asked about them."""
     refused = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.e164.in_(list(numbers)))
     changed_rows(update(Number).where(*refused).values(reason=CauseCode.BLOCKED))
+
+
+def was_refused() -> ColumnElement[bool]:
+    """Whether, as SQL, a job has a number that `note_blocked` noted."""
+    noted = (Number.job_id == ScrapingJob.id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED)
+    return exists().where(*noted).correlate(ScrapingJob)
 
 
 def blocked_before(job_id: int) -> list[str]:
@@ -56,11 +62,12 @@ def blocked_before(job_id: int) -> list[str]:
 
 
 def has_answered_since_block(job_id: int, source: str) -> bool:
-    """Whether the source has answered for any number, of any file, since it last refused this job, to the minute."""
-    refused = (Attempt.job_id == job_id, Attempt.cause == CauseCode.BLOCKED)
+    """Whether the source has answered a question about any number, of any file, that was asked after it had last
+    refused this job."""
+    refused = (Attempt.job_id == job_id, Attempt.cause.in_(REFUSALS))
     refused_at = db.session.scalar(select(func.max(Attempt.ended_at)).where(*refused))
     answered_at = stats.last_answers([source]).get(source)
-    return bool(refused_at and answered_at and answered_at >= refused_at)
+    return bool(refused_at and answered_at and answered_at > refused_at + longest_answer(source))
 
 
 def finds_now(source: str, now: datetime) -> bool:

@@ -17,7 +17,7 @@ from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.database_errors import is_away
 from portal.jobs import shares
-from portal.jobs.attempt import entry, outage, outcome
+from portal.jobs.attempt import entry, outage, outcome, source_version
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.budget import BudgetedQueue, budget_at
@@ -132,6 +132,7 @@ class _Attempt(AttemptOutcome):
         if not self.entered.is_open and (stopped_by := open_ledger(self.holding, self.conditions)) is not None:
             waits = self._after(FILE_AWAY_SECONDS) if stopped_by == CauseCode.FILE_AWAY else None
             return self._end_handed_back(stopped_by, waits)
+        self._note_version(source.data_version)
         if not self.holding.is_first:
             until_back(lambda _: self._see_refusals(source_name))
         self.cache = CachePolicy.of(source_name)
@@ -176,6 +177,11 @@ class _Attempt(AttemptOutcome):
 
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
+
+    def _note_version(self, version: str) -> None:
+        """Note with which version of the source's data it works, where the job does not know it yet."""
+        if not source_version.is_last(self.entered.versions, version):
+            until_back(lambda _: source_version.note(self.job_id, self.attempt, self.entered.versions, version))
 
     def _see_refusals(self, source_name: str) -> None:
         self.blocked = outage.blocked_before(self.job_id)

@@ -21,6 +21,8 @@ COUNTERS = {
 }
 """The column that counts the cells of each outcome; those without one wait."""
 
+VERSION_LENGTH = 38  # letters of one version of a source's data; five of them are kept
+
 
 class JobColumns:
     """The columns of `scraping_jobs`."""
@@ -50,6 +52,8 @@ class JobColumns:
 
     # what is looked up, and at which source
     source: Mapped[str] = mapped_column(String(40), default="offline")
+    # the versions of its data that answered, in order, with commas between them; of a recipe the version of its text
+    source_versions: Mapped[str] = mapped_column(String(200), default="", server_default="")
     sheet: Mapped[int] = mapped_column(default=0)  # position in the workbook, from 0
     header_row: Mapped[int] = mapped_column(default=1)  # row number as Excel counts, 0 = the sheet has none
     column: Mapped[int] = mapped_column(default=0)  # position in the row, from 0; the first of those with numbers

@@ -199,10 +199,10 @@ def fields_of_job(job: ScrapingJob) -> tuple[str, ...]:
 def _fields(job: ScrapingJob) -> tuple[tuple[str, ...], str]:
     """The source's fields and data version; for a source that no longer exists, the fields of its answers."""
     try:
-        return sources.fields_of(job.source), sources.data_version(job.source)
+        return sources.fields_of(job.source), job.source_versions or sources.data_version(job.source)
     except sources.UnknownSource:
         any_answer = select(Number.answer).where(Number.job_id == job.id, Number.outcome == Outcome.FOUND).limit(1)
-        return tuple(db.session.scalar(any_answer) or ()), ""
+        return tuple(db.session.scalar(any_answer) or ()), job.source_versions
 
 
 def lines(plan: ExportPlan) -> Iterator[Line]:

@@ -21,6 +21,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.source_trial import SourceTrial
 from portal.phone.writings import Writings
 from portal.sources.base import FINAL, Outcome
+from portal.sources.drafts import DraftSample
 from portal.sources.models import CachedAnswer
 
 
@@ -101,6 +102,7 @@ def erase_kept(e164: str) -> tuple[int, int]:
     kept = changed_rows(delete(CachedAnswer).where(CachedAnswer.e164 == e164))
     others = changed_rows(delete(PhoneSearch).where(PhoneSearch.e164 == e164))
     others += changed_rows(delete(SourceTrial).where(SourceTrial.number == e164))
+    others += changed_rows(delete(DraftSample).where(DraftSample.number == e164))
     db.session.commit()
     return kept, others
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import db, upsert
 from portal.documents.models import Document, Reading
-from portal.jobs import shares, source_trial
+from portal.jobs import draft_samples, shares, source_trial
 from portal.jobs.admin import operation_runner, phone_search
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
@@ -203,6 +203,7 @@ def delete_expired(now: datetime) -> Iterator[int]:
     stats.forget(now)
     phone_search.forget(now)
     source_trial.forget(now)
+    draft_samples.forget(now)
     yield from range(forget_old(now))
 
 

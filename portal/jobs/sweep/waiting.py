@@ -13,8 +13,10 @@ import structlog
 from flask import current_app
 from sqlalchemy import ColumnElement, func, literal, select, update
 
+from portal import sources
 from portal.causes import REFUSALS, SHARED, CauseCode
 from portal.database import UtcDateTime, among, changed_rows, db, reading
+from portal.jobs.attempt.outage import was_refused
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.dispatch import connection
 from portal.jobs.models import ScrapingJob
@@ -42,14 +44,16 @@ def end_overlong(now: datetime) -> Iterator[ScrapingJob]:
 
 
 def release(now: datetime) -> int:
-    """Make the jobs due whose source has answered for any number since they began this wait; returns how many."""
+    """Make the jobs due whose source has answered a question that was asked after they began this wait; returns how
+    many."""
     waiting = (
         among(ScrapingJob.status, WAITING), ScrapingJob.wait_cause.in_(SHARED), ScrapingJob.not_before > now
     )  # fmt: skip
-    sources = db.session.scalars(select(ScrapingJob.source).where(*waiting).distinct()).all()
+    names = db.session.scalars(select(ScrapingJob.source).where(*waiting).distinct()).all()
     released = 0
-    for source, answered_at in stats.last_answers(sources).items():
-        since = (*waiting, ScrapingJob.source == source, ScrapingJob.updated_at < answered_at)
+    for source, answered_at in stats.last_answers(names).items():
+        began = answered_at - sources.longest_answer(source)
+        since = (*waiting, ScrapingJob.source == source, ScrapingJob.updated_at < began)
         released += changed_rows(update(ScrapingJob).where(*since).values(**freed(now)))
     db.session.commit()
     return released
@@ -57,14 +61,15 @@ def release(now: datetime) -> int:
 
 def release_restored(now: datetime) -> int:
     """Make the jobs due that need not wait until their time: their source's breaker has closed, or the source refused
-    us and its secrets are others now; returns how many. Cheap when none waits; called every second."""
+    us, and answers others or its secrets are others now; returns how many. Cheap when none waits; called every
+    second."""
     waiting = (
         among(ScrapingJob.status, WAITING), ScrapingJob.wait_cause.in_(ENDED_EARLY),
         ScrapingJob.not_before > now, ScrapingJob.source.not_in(paused_source_names()),
     )  # fmt: skip
     with reading() as session:
         waits = session.execute(select(ScrapingJob.source, ScrapingJob.wait_cause).where(*waiting).distinct()).all()
-    released = 0
+    released = release(now) if waits else 0
     for source, cause in waits:
         breaker = CircuitBreaker(connection(), source)
         if cause == CauseCode.SOURCE_DOWN:
@@ -74,6 +79,13 @@ def release_restored(now: datetime) -> int:
             if cause in REFUSALS:
                 breaker.close()
             log.info("the source has new secrets, and is asked again", source=source)
+        if cause in REFUSALS and breaker.take_proof():
+            # Those whose own numbers were refused wait for an answer that shows whose fault it was: see `release`.
+            released += changed_rows(
+                update(ScrapingJob)
+                .where(*waiting, ScrapingJob.source == source, ScrapingJob.wait_cause.in_(REFUSALS), ~was_refused())
+                .values(**freed(now))
+            )
         if restored:
             those = (*waiting, ScrapingJob.source == source, ScrapingJob.wait_cause == cause)
             released += changed_rows(update(ScrapingJob).where(*those).values(**freed(now)))

@@ -14,7 +14,7 @@ from portal.database import begin_reading, db, reading
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
-from portal.jobs import source_trial, turns
+from portal.jobs import draft_samples, source_trial, turns
 from portal.jobs.admin import operation_runner
 from portal.jobs.attempt.ask_journal import AskJournal
 from portal.jobs.attempt.database_wait import until_back
@@ -173,6 +173,11 @@ def try_number(token: str) -> None:
     source_trial.run(token)
 
 
+def take_sample(sample_id: int) -> None:
+    """Ask a source whose recipe is being written for one number."""
+    draft_samples.run(sample_id)
+
+
 def sweep() -> None:
     """Run one pass of the sweep."""
     steps.sweep(utcnow())
@@ -190,4 +195,7 @@ def erase_number(order_id: int) -> None:
         push_erasure(order_id, utcnow())
 
 
-__all__ = ["STOP", "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "try_number"]
+__all__ = [
+    "STOP", "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "take_sample",
+    "try_number",
+]  # fmt: skip

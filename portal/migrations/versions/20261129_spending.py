@@ -1,7 +1,7 @@
 """what was spent and reserved in each month, the caps, and a job's own cap and currency
 
 Revision ID: 0125
-Revises: 0133
+Revises: 0131
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0125'
-down_revision = '0133'
+down_revision = '0123'
 branch_labels = None
 depends_on = None
 

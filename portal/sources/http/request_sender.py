@@ -29,6 +29,8 @@ from portal.sources.recipes.filling import BadValue, FilledRequest, MissingSecre
 from portal.sources.recipes.model import Before, Recipe, Request
 from portal.sources.recipes.signing import BadKey
 
+FELL_SILENT = 10  # numbers without a response, one after the other
+
 
 def _never() -> bool:
     return False
@@ -68,10 +70,17 @@ class RequestSender:
         self._refusals = Refusals()
         self._doubted: set[str] = set()  # numbers that were refused, and are asked about once more
         self.samples = Samples(self._secrets.values())
-        self.silent = True
+        self._has_responded = False
+        self._unanswered: set[str] = set()  # numbers that were sent since the last response, and got none
         # Called with the numbers that a request asks about a moment before it is sent, and once more with False when
         # it turns out that it cost nothing. Returns whether it may be sent.
         self.note_sent: Callable[[Sequence[str], bool], bool] = _always
+
+    @property
+    def silent(self) -> bool:
+        """Whether the source has not responded at all so far, or has fallen silent: several numbers in a row, as in a
+        batch, got no response since the last one. A single number that the source cannot answer is no silence."""
+        return not self._has_responded or len(self._unanswered) >= FELL_SILENT
 
     def ask(
         self, request: Request, numbers: Sequence[str], *, ticket: str = "", key: str = "", fetching: bool = False
@@ -185,6 +194,7 @@ class RequestSender:
                 try:
                     response = self._client.send(filled, request)
                 except (NoResponse, SourceStopped) as error:
+                    self._unanswered.update(filled.about)
                     if asks and not getattr(error, "may_have_come", False):
                         self.note_sent(filled.about, False)
                     self._breaker.failed()
@@ -206,7 +216,10 @@ class RequestSender:
     ) -> None:
         """Apply what a response means for every number: the breaker, the limiter, a refusal."""
         if response.status < 500:
-            self.silent = False
+            self._has_responded = True
+            self._unanswered.clear()
+        else:
+            self._unanswered.update(response.about)
         verdict = verdict_on(response, self.recipe, before)
         response.verdict = verdict
         if verdict in NOT_CHARGED and before is None and not fetching:
@@ -241,7 +254,7 @@ class RequestSender:
         if verdict == Verdict.TEMPORARY and not (fetching and response.status < 500):
             self._breaker.failed()
             return
-        self._breaker.succeeded()
+        self._breaker.succeeded(answers=True)
         self._pace.note_success(response)
 
     def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:

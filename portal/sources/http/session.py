@@ -49,7 +49,7 @@ class SourceSession(RequestSender):
 
     @property
     def blocked_numbers(self) -> frozenset[str]:
-        """Numbers for which the source answered as it answers a portal that it blocks."""
+        """Numbers for which the source refused us, so that it may refuse them alone."""
         with self._lock:
             return frozenset(self._blocked)
 
@@ -108,6 +108,12 @@ class SourceSession(RequestSender):
             return self.temporary(unsure=error.may_have_come)
         return self.answer(number, Verdict(response.verdict), response)
 
+    def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
+        if len(about) == 1:  # of several, the one at fault is unknown
+            with self._lock:
+                self._blocked.update(about)
+        super()._consider_refusal(verdict, about, response)
+
     def _refused(self, number: str, verdict: Verdict, response: SourceResponse, content: Any) -> Answer:
         """The answer for a number that was refused. It is asked about once more, after all others: by then it is known
         whose fault it is. Raises SourceStopped when there was no other number to judge by."""
@@ -117,8 +123,6 @@ class SourceSession(RequestSender):
         with self._lock:
             first = number not in self._doubted
             self._doubted.add(number)
-            if verdict == Verdict.BLOCKED and len(about) == 1:
-                self._blocked.add(number)
         if first:
             return Answer(Outcome.FAILED, reason=verdict.value)
         if not self._refusals.is_own(about):

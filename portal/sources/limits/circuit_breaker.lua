@@ -5,6 +5,8 @@
 --   until   when an open breaker lets the next probe through
 --   opens   how often it opened in a row
 --   reason  why it is open
+--   refused_at   when the source refused us, if that is why it is open
+--   proof   the source has answered since, which nobody has taken notice of yet
 --   probe_until, probe_by   how long the present probe may take, and which process sent it
 -- Moments are milliseconds on Redis' own clock, unless the caller gives the moment.
 --
@@ -13,6 +15,7 @@
 --   2 now, empty for Redis' clock   3 new outcomes   4 the caller   5 trip: the reason
 --   6 failures in a row that open it   7 latest outcomes of which more than half must fail to open it
 --   8 seconds that it is first open    9 seconds that it is open at most   10 seconds after which it is forgotten
+--   11 how many milliseconds ago the question of the caller's latest answer was sent, empty for none
 --
 -- Returns closed, open or probe; the milliseconds for which it is open, or which the probe may take; the reason; the
 -- latest outcomes; how often it opened in a row.
@@ -23,9 +26,11 @@ if not now then
 end
 local consecutive, window = tonumber(ARGV[6]), tonumber(ARGV[7])
 local first_seconds, longest_seconds, forget_seconds = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local stored = redis.call('HMGET', KEYS[1], 'last', 'until', 'opens', 'reason', 'probe_until', 'probe_by')
+local stored = redis.call('HMGET', KEYS[1], 'last', 'until', 'opens', 'reason', 'probe_until', 'probe_by', 'refused_at')
+local answered, refused_at = tonumber(ARGV[11])
 local last, till, opens = stored[1] or '', tonumber(stored[2]), tonumber(stored[3]) or 0
 local reason, probe_until, probe_by = stored[4] or '', tonumber(stored[5]) or 0, stored[6] or ''
+refused_at = tonumber(stored[7]) or 0
 local function whole(number) return string.format('%.0f', number) end
 local function seconds() return math.min(first_seconds * 2 ^ (opens - 1), longest_seconds) end
 local function store(...)
@@ -34,12 +39,18 @@ local function store(...)
 end
 local function open(span, because)
   till, reason = now + span * 1000, because
-  store('until', whole(till), 'opens', opens, 'reason', reason, 'last', '', 'probe_until', 0, 'probe_by', '')
+  local refused = 0
+  if reason ~= 'source_down' then refused = whole(now) end
+  store('until', whole(till), 'opens', opens, 'reason', reason, 'last', '', 'probe_until', 0, 'probe_by', '',
+        'refused_at', refused)
   last = ''
 end
 
-if command == 'close' then
+-- What the source answered that was asked after it had refused us was a refusal of some numbers alone.
+local proves = command ~= 'state' and command ~= 'trip' and till and answered and refused_at > 0
+if command == 'close' or (proves and now - answered > refused_at) then
   redis.call('DEL', KEYS[1])
+  if till and reason ~= 'source_down' then store('proof', 1) end
   return {'closed', '0', '', '', 0}
 elseif command == 'trip' then
   opens = opens + 1

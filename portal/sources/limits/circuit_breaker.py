@@ -77,6 +77,8 @@ class CircuitBreaker:
         self._key = f"{prefix_of(redis)}breaker:{name}"
         self._changed = threading.Condition()
         self._outcomes = ""  # not reported yet
+        self._sent = threading.local()  # when this thread was last let through
+        self._answered: datetime | None = None  # when the question of the latest answer was sent; not reported yet
         self._failures_in_a_row = 0  # those of other processes included
         self._state = CLOSED
         self._asked_at: datetime | None = None
@@ -85,6 +87,7 @@ class CircuitBreaker:
 
     def check(self) -> None:
         """Return when a request may be sent. Raises SourceBusy with the seconds until the next probe."""
+        self._sent.at = self._clock()
         with self._changed:
             if self._prober is not None and self._state.until is not None and self._clock() >= self._state.until:
                 self._end_probe()  # its thread ended without an outcome, as when the attempt was stopped
@@ -99,8 +102,10 @@ class CircuitBreaker:
             if state.is_open and state.until is not None:
                 raise SourceBusy(state.reason, max((state.until - self._clock()).total_seconds(), 1.0))
 
-    def succeeded(self) -> None:
-        """Report that the source is alive. Any answer that shows it counts, also "not found" or "too many requests"."""
+    def succeeded(self, *, answers: bool = False) -> None:
+        """Report that the source is alive. Any answer that shows it counts, also "not found" or "too many requests".
+        `answers`: it was one about a number. If its question was sent after the source had refused us, it refused
+        some numbers and not us, and the breaker closes."""
         with self._changed:
             if self._prober == threading.get_ident():
                 self._call("close")
@@ -109,6 +114,10 @@ class CircuitBreaker:
             else:
                 self._outcomes = (self._outcomes + "+")[-WINDOW:]
                 self._failures_in_a_row = 0
+                if answers and (at := getattr(self._sent, "at", None)):
+                    self._answered = max(at, self._answered or at)
+                    if self._state.is_open:  # it was on its way: nobody comes to `check` any more
+                        self._call("note")
 
     def failed(self) -> None:
         """Report a failure that another try may cure: a timeout, a reset, a 503."""
@@ -135,6 +144,13 @@ class CircuitBreaker:
         with self._changed:
             self._call("trip", reason)
             self._end_probe()
+
+    def take_proof(self) -> bool:
+        """Whether the source has answered since it refused us. True once; False while Redis is away."""
+        try:
+            return self._redis is not None and bool(self._redis.hdel(self._key, "proof"))
+        except (RedisError, OSError):
+            return False
 
     def note_secret(self, mark: str) -> bool:
         """Note the mark of the secrets with which the source is asked, or refused us; return whether it is another than
@@ -187,7 +203,7 @@ class CircuitBreaker:
         caller = f"{os.getpid()}-{id(self)}"
         arguments: list[Any] = [
             command, round(now.timestamp() * 1000) if self._moves_clock else "", outcomes, caller, reason,
-            CONSECUTIVE, WINDOW, FIRST_SECONDS, LONGEST_SECONDS, FORGET_SECONDS,
+            CONSECUTIVE, WINDOW, FIRST_SECONDS, LONGEST_SECONDS, FORGET_SECONDS, self._answered_ago(command, now),
         ]  # fmt: skip
         try:
             answer = self._script(keys=[self._key], args=arguments)
@@ -198,6 +214,7 @@ class CircuitBreaker:
             return "closed"
         position, left, why, last, opened = (_text(part) for part in answer)
         if command != "state":
+            self._answered = None
             self._outcomes, self._failures_in_a_row = "", len(last) - len(last.rstrip("-"))
         was_open = self._state.is_open
         until = (round(now.timestamp() * 1000) + int(left)) / 1000
@@ -206,6 +223,11 @@ class CircuitBreaker:
         if self._state.is_open and not was_open:
             log.warning("the source is not asked", source=self.name, reason=why, until=str(moment))
         return position
+
+    def _answered_ago(self, command: str, now: datetime) -> int | str:
+        if command == "state" or self._answered is None:
+            return ""
+        return round((now - self._answered).total_seconds() * 1000)
 
 
 def _text(part: Any) -> str:

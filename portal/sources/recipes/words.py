@@ -26,6 +26,12 @@ SENTENCES: dict[str, LazyString] = {
         " placeholders."),
     "user_in_address": _("Leave user and password out of the address. Send the header Authorization with Basic and a"
         " secret, which is user:password in base64."),
+    "address_no_host": _("This is not an address."),
+    "address_scheme_refused": _("The address must start with http:// or https://."),
+    "address_userinfo_refused": _("Leave user and password out of the address."),
+    "address_port_refused": _("The server’s settings do not open the port %(what)s to sources."),
+    "address_private_address": _("This address is inside your own network, where the portal does not ask."),
+    "heavy_expression": _("This could take very long on a large answer. Use fewer steps, such as one id or one class."),
     "bad_placeholder": _("The placeholder “%(name)s” does not exist here. You can use: %(known)s. Double the"
         " braces where they are part of the text, as in GraphQL."),
     "one_of_many": _("The placeholder “%(name)s” is one number, and this batch has many. Use numbers_json or"

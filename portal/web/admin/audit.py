@@ -30,6 +30,7 @@ VERBS: dict[str, LazyString] = {
     "secret_set": _("saved the secret"),
     "secret_deleted": _("deleted the secret"),
     "source_used": _("took the provider from the shelf"),
+    "source_offered": _("offered a version of the source"),
     "user_invite": _("invited"),
     "user_password_reset": _("sent a password reset link to"),
     "user_shut_out": _("deactivated the account of"),

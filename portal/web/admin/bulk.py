@@ -24,7 +24,7 @@ from portal.web.admin.filters import ListQuery
 from portal.web.job_actions import limits_in_form, limits_problem
 from portal.web.request_fields import id_list, reason
 
-NAMED = 5  # skipped jobs that the message names
+NAMED = 5  # jobs that the message names
 IDS_AT_ONCE = 100_000
 
 
@@ -148,10 +148,10 @@ def _answer(account: bulk.BulkResult, verb: Verb, asked: ListQuery) -> Response:
     done, skipped = len(account.done), len(account.skipped)
     if not done and not skipped:
         return _back(asked, gettext("No files selected. Select some of them, or all that match."))
-    said = [done_words(verb, done)]
+    said = [done_words(verb, done), _named(account.done) + "." if done else ""]
     if skipped:
         reasons = ", ".join(f"{format_decimal(many)} × {skipped_words(why)}" for why, many in account.reasons)
-        named = ", ".join(f"#{job_id} {name[:40]}" for job_id, name, _ in account.skipped[:NAMED])
+        named = _named([(job_id, name) for job_id, name, _ in account.skipped])
         said.append(
             ngettext(
                 "%(n)s was skipped because of its status (%(reasons)s): %(named)s",
@@ -159,7 +159,12 @@ def _answer(account: bulk.BulkResult, verb: Verb, asked: ListQuery) -> Response:
                 skipped,
                 n=format_decimal(skipped),
                 reasons=reasons,
-                named=named + (" …" if skipped > NAMED else ""),
+                named=named,
             )
         )
-    return _back(asked, " ".join(said), "ok" if done else "warn")
+    return _back(asked, " ".join(filter(None, said)), "ok" if done else "warn")
+
+
+def _named(jobs: Sequence[tuple[int, str]]) -> str:
+    """The first of these jobs, by id and by their files' names."""
+    return ", ".join(f"#{job_id} {name[:40]}" for job_id, name in jobs[:NAMED]) + (" …" if len(jobs) > NAMED else "")

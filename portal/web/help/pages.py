@@ -70,6 +70,7 @@ PAGES: dict[str, HelpPage] = {
         HelpPage("contact", _("Who to ask"), HelpGroup.ACCOUNT),
         HelpPage("admin-mail", _("Set up email"), HelpGroup.ADMIN),
         HelpPage("admin-sources", _("Add a source"), HelpGroup.ADMIN),
+        HelpPage("new-source", _("Make a source from a curl command"), HelpGroup.ADMIN),
         HelpPage("admin-files", _("Look after everyone’s files"), HelpGroup.ADMIN),
     )
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from portal.documents.reader.limits import FileProblem, Unreadable
+from portal.documents.reader.ods.plain import is_plain
 from portal.documents.reader.parent import SheetFacts
 from tests.documents.sheets import FIXTURES, cells_of, read_file
 
@@ -75,6 +76,16 @@ def test_text_keeps_the_spaces_that_are_meant(tmp_path: Path) -> None:
     path = changed(tmp_path / "a.ods", lambda xml: indented(xml).replace("<text:p>Ana</text:p>", paragraphs))
     texts = [cell for _, sheet in sheets_of(path) for row in sheet for cell in row]
     assert "Ana María Gil  x\ty\nz\nsegunda <línea>" in texts
+
+
+@pytest.mark.parametrize(("below", "is_seen"), [("", True), ('<table:table-cell office:value-type="string"/>', False)])
+def test_a_file_is_only_written_again_for_what_the_parser_does_not_hold(
+    tmp_path: Path, below: str, is_seen: bool
+) -> None:
+    empty = '<table:table-cell table:number-columns-repeated="16384"/></table:table-row>'
+    gap = f'<table:table-row table:number-rows-repeated="1048000">{empty}<table:table-row>{below}{empty}'
+    path = changed(tmp_path / "a.ods", lambda xml: xml.replace("</table:table>", f"{gap}</table:table>"))
+    assert is_plain(path, "content.xml") == is_seen
 
 
 def test_entities_are_refused(tmp_path: Path) -> None:

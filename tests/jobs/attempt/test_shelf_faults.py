@@ -70,9 +70,11 @@ def test_a_file_outlives_every_fault_of_a_provider(
     wanted = {"down": AWAY, "key_is_wrong": REFUSED, "no_credit": {CauseCode.NO_CREDIT}}
     if name == "lista-robinson":  # its 403 may as well be a block
         wanted["key_is_wrong"] = {CauseCode.BLOCKED}
-    one_call = recipe_at(name, "http://127.0.0.1:1", tmp_path).batch
-    midst = 0 if one_call and one_call.size >= len(NUMBERS) else 12
-    fake = Staged(name, [(midst * (n + 1), fault) for n, fault in enumerate(faults)])
+    batch = recipe_at(name, "http://127.0.0.1:1", tmp_path).batch
+    size = batch.size if batch else 1
+    # One number after the other, after a first batch, or before the only one.
+    after = (lambda n: 12 * (n + 1)) if size == 1 else lambda _: int(size < len(NUMBERS))
+    fake = Staged(name, [(after(n), fault) for n, fault in enumerate(faults)])
     seen: list[tuple[str, str | None]] = []
     with provider(fake) as server:
         made = recipe_at(name, server.url, tmp_path)

@@ -177,3 +177,10 @@ def test_a_deleted_job_leaves_no_index_beside_a_file_that_is_still_needed(
     commands.start(job.document, SheetChoice(0, 1, (1,), "ES"), "ranges", alice, NOW, push=False)
     commands.delete(job.id, alice.email, NOW, storage)
     assert storage.exists(key) and not storage.path(key, result_part(job.id)).exists()
+
+
+def test_own_cells_are_shown_in_their_column_s_format(app: Flask, alice: User, as_alice: FlaskClient) -> None:
+    rows = [["Nombre", "Tel", "C.P."], *([f"Ana {n}", f"6123456{n}", 1001] for n in range(10, 50))]
+    made = ran(job_of(app, alice, content_of(rows), header_row=1))
+    table = as_alice.get(f"/jobs/{made.id}").text.split('id="job-numbers"')[1]
+    assert table.count(">01001<") == 40, "also below the rows whose formats were read"

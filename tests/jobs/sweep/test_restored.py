@@ -18,7 +18,7 @@ from portal.jobs.core.status import Status
 from portal.jobs.dispatch import connection, queue
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
-from portal.sources import catalogue
+from portal.sources import catalogue, longest_answer
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from portal.sources.recipes.model import Recipe
 from portal.sources.trial import try_source
@@ -167,3 +167,31 @@ def test_a_source_that_an_admin_resumes_is_asked_within_a_second(
     source_pause.resume_source("json-test", ada.email, utcnow())
     clock.shift(SECOND)
     assert rung() == [job.id]
+
+
+@pytest.mark.parametrize(("fault", "cause"), [("forbidden", "blocked"), ("no_credit", "no_credit")])
+def test_two_refused_numbers_hold_nobody_up_once_the_source_answers_another_file(
+    app, alice, bob, make_job, place: Place, server: Misbehaving, clock, fault: str, cause: str
+) -> None:
+    theirs = [make_job(alice, [mobile(row)], source="json-test") for row in (90, 91)]
+    job = make_job(bob, 2, source="json-test")
+    server.plan = lambda number, nth: fault if number in {f"+34{mobile(0)}", f"+34{mobile(1)}"} else None
+    elsewhere = CircuitBreaker(connection(), "json-test")  # of a worker that is in the middle of another file
+    elsewhere.check()
+    assert (attempt(job), job.wait_cause) == (Status.RETRYING, cause)
+    assert (attempt(theirs[0]), theirs[0].wait_cause) == (Status.RETRYING, cause), "nobody asks the source now"
+    assert rung() == []
+
+    clock.shift(SECOND / 10)
+    elsewhere.check()  # it has not heard of the refusal yet, and asks
+    elsewhere.succeeded(answers=True)
+    clock.shift(SECOND)
+    elsewhere.check()
+    assert rung() == [file.id for file in theirs], "the refusal was about some numbers"
+    assert attempt(theirs[0]) == Status.COMPLETED
+    assert rung() == [], "what was answered may have been asked before the two were refused"
+
+    clock.shift(longest_answer("json-test"))
+    assert attempt(theirs[1]) == Status.COMPLETED
+    assert rung() == [job.id]
+    assert (attempt(job), job.rejected_count, job.retry_count) == (Status.COMPLETED, 2, 0)

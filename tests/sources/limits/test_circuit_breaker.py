@@ -310,3 +310,30 @@ def test_two_machines_with_different_clocks_agree(redis: Redis) -> None:
     with time_machine.travel(datetime.now(UTC) + timedelta(days=1)):
         ahead = CircuitBreaker(redis, "one")
         assert 590 <= refused(ahead).seconds <= 600
+
+
+@pytest.mark.parametrize("noticed", [False, True])
+@pytest.mark.parametrize("asked", ["before", "after"])
+def test_an_answer_closes_it_that_was_asked_for_after_the_source_had_refused_us(
+    redis: Redis, clock: Clock, asked: str, noticed: bool
+) -> None:
+    ours, theirs = CircuitBreaker(redis, "one", clock), CircuitBreaker(redis, "one", clock)
+    theirs.check()
+    if asked == "after":
+        clock.forward(0.1)
+    ours.trip("no_credit")
+    if asked == "after":
+        clock.forward(0.1)
+        theirs.check()  # it asks Redis once a second, and has not heard of it
+    clock.forward(1)
+    if noticed:
+        another = threading.Thread(target=refused, args=[theirs])
+        another.start()
+        another.join()
+    theirs.succeeded(answers=True)
+    clock.forward(1)
+    if asked == "before":
+        assert refused(theirs).reason == "no_credit" and not ours.take_proof()
+    else:
+        theirs.check()
+        assert not ours.state().is_open and ours.take_proof() and not ours.take_proof()

@@ -92,7 +92,7 @@ def test_ticked_jobs_are_retried_and_the_others_are_told_of(
         make_job(alice),
     )
     said = told(as_ada, BULK[0], ids=[stopped.id, done.id, 999_999], why="the source is back")
-    assert "1 file is being retried." in said
+    assert f"1 file is being retried. #{stopped.id} {stopped.file_name}." in said
     assert "1 was skipped because of its status (1 × Completed)" in said
     assert f"#{done.id}" in said
     assert [status_of(job) for job in (stopped, done, other)] == [Status.RETRYING, Status.COMPLETED, Status.PENDING]

@@ -39,9 +39,10 @@ _NOT_PLAIN = (
     b'table:visibility="collapse"',
 )  # fmt: skip
 _BEHIND_A_GAP = re.compile(rb'table:number-columns-repeated="\d{3,}"[^<>]*/>\s*<table:(?:covered-)?table-cell')
-_ABOVE_A_ROW = re.compile(
-    rb'table:number-rows-repeated="\d{3,}"[^<>]*>\s*(?:<table:(?:covered-)?table-cell[^<>]*/>\s*){1,20}</table:table-row>'
-    rb'\s*<table:table-row(?![^<>]*rows-repeated="\d{3,}")'
+_EMPTY_CELLS = rb"\s*(?:<table:(?:covered-)?table-cell(?![^<>]*office:value)[^<>]*/>\s*){1,20}</table:table-row>\s*"
+_ABOVE_A_ROW = re.compile(  # LibreOffice ends a sheet with many empty rows and one more
+    rb'table:number-rows-repeated="\d{3,}"[^<>]*>' + _EMPTY_CELLS + rb'<table:table-row(?![^<>]*rows-repeated="\d{3,}")'
+    rb"(?![^<>]*>" + _EMPTY_CELLS + rb"</table:table>)"
 )
 _FORMULA = b" table:formula="
 _NO_RESULT = re.compile(rb"<table:table-cell(?=[^<>]*\stable:formula=)(?![^<>]*\soffice:value-type=)")

@@ -1,0 +1,113 @@
+"""Asks a recipe that is being written for one number, and gives the answer as it came, with every secret masked.
+
+The request goes the way of every other: within the rate limit, through the guard against addresses inside the network.
+Only the breaker is left out, as a recipe that nobody uses yet has no other files to protect.
+"""
+
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from portal.causes import CauseCode
+from portal.sources import catalogue
+from portal.sources.base import NoTickets, SourceBusy, SourceStopped
+from portal.sources.http.clean import clean_text
+from portal.sources.http.client import SourceClient
+from portal.sources.recipes.model import Recipe
+from portal.sources.recipes.placeholders import SHORTEST, in_json, in_xml
+from portal.sources.trial import TRY_SECONDS, RecordingClient, ShownExchange, shown, with_time_limit
+
+KEPT_BYTES = 1_000_000
+MASK = b"***"
+KEPT_HEADERS = ("content-type", "content-encoding", "retry-after", "location", "server")
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """One answer. `status` is None when none came; `reason` then says why. `body` is cut at KEPT_BYTES."""
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    is_whole: bool = True
+    seconds: float = 0.0
+    reason: str = ""
+    sent: ShownExchange | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but the body, as values that JSON can store."""
+        return {
+            "status": self.status, "headers": dict(self.headers), "is_whole": self.is_whole, "seconds": self.seconds,
+            "reason": self.reason, "sent": asdict(self.sent) if self.sent else None,
+        }  # fmt: skip
+
+
+class _NeverOpen:
+    """A breaker that lets everything through."""
+
+    def check(self) -> None: ...
+    def succeeded(self) -> None: ...
+    def failed(self) -> None: ...
+    def refused(self) -> None: ...
+    def trip(self, reason: str) -> None: ...
+    def note_secret(self, mark: str) -> bool:
+        return True
+
+
+def ask_once(recipe: Recipe, number: str, *, spoilt: bool = False, seconds: float = TRY_SECONDS) -> SampleResult:
+    """Ask for one number (E.164). `spoilt`: with wrong values in place of the recipe's secrets."""
+    wrong = {name: _spoilt(value) for name, value in catalogue.present_secrets().items() if name in recipe.secrets}
+    parts: dict[str, Any] = {"breaker": _NeverOpen()}
+    if spoilt:
+        parts |= {"environ": wrong, "present_secrets": lambda: wrong}
+    source = catalogue.make(with_time_limit(recipe, seconds), **parts)
+    recorders: list[RecordingClient] = []
+
+    def record(client: SourceClient) -> SourceClient:
+        recorders.append(RecordingClient(client))
+        return recorders[0]
+
+    source.wrap_client(record)
+    until = time.monotonic() + seconds
+    session = source.open_session(lambda: time.monotonic() > until, NoTickets())
+    reason = ""
+    with closing(session):
+        try:
+            session.lookup_many([number])
+        except (SourceBusy, SourceStopped) as error:
+            reason = str(error.reason)
+    if not recorders[0].exchanges:
+        return SampleResult(reason=reason or CauseCode.TEMPORARY)
+    filled, response, took = recorders[0].exchanges[-1]
+    masks = {*filled.secrets, *session.samples.masks}
+    sent = shown(filled, response, took, tuple(masks))
+    if response is None:
+        return SampleResult(seconds=took, reason=reason or CauseCode.TEMPORARY, sent=sent)
+    asked = replace(sent, answer_headers=(), answer_body="")  # which are kept apart
+    headers = {name: clean_text(text)[:500] for name, text in sent.answer_headers if name in KEPT_HEADERS}
+    body = _without(response.body, masks)
+    return SampleResult(
+        response.status, headers, body[:KEPT_BYTES], response.whole and len(body) <= KEPT_BYTES, took, sent=asked
+    )
+
+
+def _spoilt(value: str) -> str:
+    """A wrong value of the same length and look."""
+    turned = {"a": "b", "A": "B", "0": "1"}
+    last = "".join(
+        turned.get(one, "a" if one.islower() else "A" if one.isupper() else "0" if one.isdigit() else one)
+        for one in value[-6:]
+    )
+    return value[:-6] + last if last != value[-6:] else f"x{value[1:]}"
+
+
+def _without(body: bytes, secrets: set[str]) -> bytes:
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST:
+            for form in {secret, quote(secret, safe=""), quote_plus(secret), in_json(secret), in_xml(secret)}:
+                body = body.replace(form.encode(), MASK)
+    return body

@@ -1,0 +1,140 @@
+"""The last step of a draft: its name, its pace and its price, and the press that makes it a source."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask import Response, current_app, flash, make_response, redirect, request, url_for
+from flask_babel import gettext
+from flask_login import current_user
+
+from portal import sources
+from portal.clock import utcnow
+from portal.sources import catalogue, drafts, recipe_store, shelf
+from portal.sources.editor.drafted import mistakes_in
+from portal.sources.recipes.loader import NAME
+from portal.web.access import admin_required
+from portal.web.editor.blueprint import blueprint
+from portal.web.editor.pages import render, save, to
+from portal.web.editor.shown import DraftPage, page_of
+
+UNITS = ("s", "min", "h")
+FIGURE = re.compile(r"\d{1,6}(?:[.,]\d{1,9})?")
+
+
+@blueprint.post("/admin/editor/<token>/offer")
+@admin_required
+def offer(token: str) -> Response:
+    """Keep name, pace and price; with `offer`, let people choose the source."""
+    now = utcnow()
+    page = page_of(token, now)
+    _take_form(page)
+    if mistakes := mistakes_in(page.document.text, *catalogue.opened()):
+        blocking = [one for one in mistakes if one.code != "no_fields"]
+        if blocking:
+            return make_response(render(page, "offer", mistakes=blocking, typed=request.form), 422)
+    save(page, now)
+    if "offer" not in request.form:
+        flash(gettext("Saved."), "ok")
+        return to(token, "offer")
+    page = page_of(token, now)
+    if problem := _problem(page):
+        return make_response(render(page, "offer", problem=problem), 422)
+    name = page.document.value("name")
+    if not _place(page):
+        said = gettext("The configuration could not be put into its folder.")
+        return make_response(render(page, "offer", problem=said), 500)
+    drafts.change(token, page.draft.text, current_user.email, now, source=name, file=page.draft.file or f"{name}.toml")
+    drafts.note_offer(current_user.email, name, now)
+    flash(gettext("The source is ready: people can choose it for their files."), "ok")
+    is_here = name in sources.names()
+    return make_response(redirect(url_for("admin.source", name=name) if is_here else url_for("admin.sources"), 303))
+
+
+def _problem(page: DraftPage) -> str:
+    """What keeps a draft from being offered; empty if nothing does."""
+    name = page.document.value("name")
+    if page.recipe is None:
+        return gettext("Choose at least one field of an answer first.")
+    if page.document.value("kind") == "batch" and "@" in (page.document.value("batch", "key"),):
+        return gettext(
+            "Choose a field of an answer with an entry for its number first: then we know which entry is whose."
+        )
+    if page.missing_secrets:
+        return gettext("These keys are missing: %(names)s", names=", ".join(page.missing_secrets))
+    if page.draft.source != name and (name in sources.names() or _file_of(name)):
+        return gettext("Another source already has this name. Choose a different one.")
+    return ""
+
+
+def _file_of(name: str) -> str:
+    return next((one.path.name for one in catalogue.recipe_files() if one.name == name), "")
+
+
+def _place(page: DraftPage) -> bool:
+    """Put the recipe where the recipes are. The text before it becomes a version too, if it is none yet."""
+    now, config = utcnow(), current_app.config
+    name = page.document.value("name")
+    file = page.draft.file or f"{name}.toml"
+    before = next((one.recipe for one in catalogue.recipe_files() if one.path.name == file), None)
+    if before is not None:
+        recipe_store.note_version(file, before.text, "", now)
+    try:
+        shelf.place_text(
+            file, page.draft.text, config["SOURCES_DIR"], config["SQLALCHEMY_DATABASE_URI"], current_user.email, now
+        )
+    except shelf.NotPlaced:
+        return False
+    catalogue.ask_again()
+    catalogue.refresh()
+    return True
+
+
+def _take_form(page: DraftPage) -> None:
+    document, form = page.document, request.form
+    if page.draft.source is None and (name := form.get("name", "").strip().lower()):
+        document.set("", "name", name if NAME.fullmatch(name) else name[:40])
+    title = {language: text for language in ("en", "es") if (text := form.get(f"title_{language}", "").strip()[:80])}
+    if title:
+        document.set("", "title", title)
+    _take_limits(document, form)
+    _take_cost(document, form)
+
+
+def _take_limits(document: Any, form: Any) -> None:
+    if "rate" not in form:
+        return
+    rate, unit = _figure(form.get("rate", "")), form.get("unit", "s")
+    document.set("limits", "rate", f"{rate}/{unit if unit in UNITS else 's'}" if rate else None)
+    together = form.get("concurrency", "").strip()
+    document.set("limits", "concurrency", int(together) if together.isdigit() else None)
+    days = _figure(form.get("cache", ""))
+    document.set("limits", "cache", f"{days} days" if days and days != "0" else None)
+    size = form.get("size", "").strip()
+    if document.value("kind") == "batch" and size.isdigit():
+        document.set("batch", "size", int(size))
+
+
+def _take_cost(document: Any, form: Any) -> None:
+    if "price" not in form:
+        return
+    price, path = _figure(form.get("price", "")), form.get("price_path", "").strip()[:200]
+    if not price and not path:
+        for key in ("price", "per", "currency") if document.value("cost") else ():
+            document.set("cost", key, None)
+        return
+    document.set("cost", "price", path or (int(price) if price.isdigit() else float(price)))
+    document.set("cost", "per", "found" if form.get("per") == "found" and not path else None)
+    document.set("cost", "currency", form.get("currency", "").strip()[:10] or None)
+
+
+def _figure(text: str) -> str:
+    """A figure as a recipe writes it, from 1,5 or 1.5; empty for what is none."""
+    text = text.strip()
+    if not FIGURE.fullmatch(text):
+        return ""
+    try:
+        value = Decimal(text.replace(",", "."))
+    except InvalidOperation:  # pragma: no cover - the pattern has only figures
+        return ""
+    return format(value.normalize(), "f")

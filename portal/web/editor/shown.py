@@ -1,0 +1,216 @@
+"""What the editor's pages show of a draft: its recipe, its answers, what each field reads in each of them."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+from flask import abort
+
+from portal.jobs import draft_samples
+from portal.sources import catalogue, drafts
+from portal.sources.drafts import DraftSample, SourceDraft
+from portal.sources.editor import rule_guess
+from portal.sources.editor.answer_tree import AnswerTree, tree_of
+from portal.sources.editor.document import RecipeDocument
+from portal.sources.editor.drafted import (
+    ReadSample,
+    SampleAnswer,
+    content_of,
+    digits_of,
+    drafted_recipe,
+    mistakes_in,
+    read_sample,
+    reading_of,
+    recipe_to_ask,
+    value_of,
+)
+from portal.sources.http.response import SourceResponse, UnreadableResponse
+from portal.sources.recipes.model import Recipe
+from portal.sources.recipes.toml_table import BadRecipe, Mistake
+
+
+@dataclass(frozen=True)
+class ShownSample:
+    """One question and how it stands. `answer` is None until one has come."""
+
+    row: DraftSample
+    is_waiting: bool
+    is_slow: bool
+    answer: SampleAnswer | None
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return self.row.facts or {}
+
+
+@dataclass
+class DraftPage:
+    """One draft with all that its pages show. Nothing here changes it."""
+
+    draft: SourceDraft
+    now: datetime
+    document: RecipeDocument = field(init=False)
+    samples: list[ShownSample] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.document = RecipeDocument(self.draft.text)
+        rows = drafts.samples(self.draft.token)
+        answers = [_answer(one) for one in rows]
+        reading = reading_of(self.document, [one for one in answers if one])
+        for one in answers:
+            if one is not None:
+                one.response.reading = reading
+        self.reading = reading
+        self.samples = [
+            ShownSample(row, draft_samples.is_waiting(row, self.now), draft_samples.is_slow(row, self.now), answer)
+            for row, answer in zip(rows, answers, strict=True)
+        ]
+
+    @property
+    def mark(self) -> str:
+        """A mark that changes with the text."""
+        return sha256(self.draft.text.encode()).hexdigest()
+
+    @property
+    def differs(self) -> bool:
+        """Whether the source is another now: the draft has changes of its own, or it was changed elsewhere."""
+        files = [one for one in catalogue.recipe_files() if one.path.name == self.draft.file]
+        present = next((one.offered or one.recipe for one in files), None)
+        return bool(self.draft.source and present and present.text.strip() != self.draft.text.strip())
+
+    @property
+    def is_waiting(self) -> bool:
+        return any(one.is_waiting for one in self.samples)
+
+    @property
+    def answers(self) -> list[SampleAnswer]:
+        return [one.answer for one in self.samples if one.answer is not None]
+
+    @cached_property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        return mistakes_in(self.draft.text, *catalogue.opened())
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """The recipe, as far as it is written: None when it has a mistake, or no field yet."""
+        return drafted_recipe(self.draft.text)
+
+    @cached_property
+    def asking(self) -> Recipe | None:
+        """The recipe as it can ask."""
+        try:
+            return recipe_to_ask(self.draft.text, "draft")
+        except BadRecipe:
+            return None
+
+    @cached_property
+    def missing_secrets(self) -> tuple[str, ...]:
+        known = catalogue.known_secrets()
+        recipe = self.recipe or self.asking
+        return tuple(name for name in (recipe.secrets if recipe else ()) if name not in known)
+
+    def tree(self, sample: SampleAnswer) -> AnswerTree:
+        """The answer to choose from."""
+        return tree_of(sample.response, digits_of(sample.number))
+
+    @cached_property
+    def values(self) -> dict[str, dict[int, str]]:
+        """What each field reads in each answer, by the field's name and the sample's id."""
+        recipe = self.recipe
+        if recipe is None:
+            return {}
+        found: dict[str, dict[int, str]] = {rule.name: {} for rule in recipe.fields}
+        for one in self.answers:
+            try:
+                content = content_of(recipe, one)
+            except UnreadableResponse:
+                content = None
+            for rule in recipe.fields:
+                found[rule.name][one.id] = value_of(rule, content)
+        return found
+
+    @cached_property
+    def read(self) -> dict[int, ReadSample]:
+        """What a job would make of each answer, by the sample's id."""
+        recipe = self.recipe
+        return {one.id: read_sample(recipe, one) for one in self.answers} if recipe else {}
+
+    def is_right(self, sample: SampleAnswer) -> bool:
+        """Whether a job would understand an answer as the person does."""
+        read, wanted = self.read.get(sample.id), rule_guess.WANTED.get(sample.meaning)
+        if read is None or wanted is None:
+            return False
+        if self.ignores_key(sample):
+            return True
+        return read.verdict == wanted[1] or (read.verdict == "unsure" and wanted[0] == "rejected")
+
+    def labels(self, names: Iterable[str], language: str) -> list[str]:
+        """What fields are called on the page."""
+        known = {rule.name: rule.label for rule in self.recipe.fields} if self.recipe else {}
+        return [known.get(name, {}).get(language) or name for name in names]
+
+    def ignores_key(self, sample: SampleAnswer) -> bool:
+        """Whether the source has answered with a wrong key as it does with the right one: it does not check it."""
+        read = self.read.get(sample.id)
+        same = [one for one in self.answers if one.number == sample.number and one.meaning == "exists"]
+        return bool(
+            read
+            and sample.meaning == "key"
+            and read.fields
+            and any(self.read[one.id].fields == read.fields for one in same)
+        )
+
+    @property
+    def all_right(self) -> bool:
+        """Whether a job would understand every answer as the person does."""
+        return bool(self.answers) and all(self.is_right(one) for one in self.answers)
+
+    @cached_property
+    def proposals(self) -> tuple[list[rule_guess.ProposedRule], list[SampleAnswer]]:
+        recipe = self.recipe
+        if recipe is None:
+            return [], []
+        left = [one for one in self.answers if not (one.meaning != "exists" and self.is_right(one))]
+        telling = [one for one in self.answers if not self.ignores_key(one)]
+        found, unclear = rule_guess.proposals(recipe, telling)
+        wanted = {rule_guess.WANTED[one.meaning][0] for one in left if one.meaning in rule_guess.WANTED}
+        known = {(name, json.dumps(rule, sort_keys=True)) for name, rule in self.rules_of}
+        new = [one for one in found if (one.name, json.dumps(one.rule, sort_keys=True)) not in known]
+        new = [one for one in new if one.name in wanted and not (one.name == "success" and self._has_rules("success"))]
+        return new, [one for one in unclear if not self.is_right(one)]
+
+    @property
+    def rules_of(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(name, rule) for name, _, rule in self.document.rules]
+
+    def _has_rules(self, name: str) -> bool:
+        return any(known == name for known, _ in self.rules_of)
+
+    @cached_property
+    def rules(self) -> list[tuple[str, int, dict[str, Any], tuple[int, ...]]]:
+        """The rules of the recipe, each with the samples that it catches."""
+        recipe = self.recipe
+        return [
+            (name, nth, rule, rule_guess.caught_by(rule, recipe, self.answers) if recipe else ())
+            for name, nth, rule in self.document.rules
+        ]
+
+
+def page_of(token: str, now: datetime) -> DraftPage:
+    """One draft's page; a 404 when it does not exist."""
+    draft = drafts.find(token)
+    if draft is None:
+        abort(404)
+    return DraftPage(draft, now)
+
+
+def _answer(row: DraftSample) -> SampleAnswer | None:
+    facts = row.facts or {}
+    if facts.get("status") is None:
+        return None
+    response = SourceResponse(facts["status"], facts.get("headers") or {}, row.body or b"", facts.get("is_whole", True))
+    return SampleAnswer(row.id, row.number, row.meaning, response)

@@ -1,0 +1,113 @@
+"""Lookup APIs at 127.0.0.1 as their documentation could describe them, one answer function for each: what the editor of
+sources is walked with. Numbers that end in 7 are unknown, those that end in 9 wrong."""
+
+import base64
+import json
+
+from tests.support.provider import Answered, Asked
+
+KEY, USER, PASSWORD = "k-3f9a81c2d7", "ana", "pa55-word"
+
+
+def operator_api(asked: Asked) -> Answered:
+    """GET with Basic and a query; its errors come with status 200."""
+    wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    if asked.headers.get("Authorization") != wanted:
+        return Answered({"status": "error", "error": {"code": 101, "message": "Invalid credentials"}})
+    number = asked.query.get("msisdn", "")
+    if number.endswith("7"):
+        return Answered({"status": "ok", "result": None})
+    if number.endswith("9"):
+        return Answered({"status": "error", "error": {"code": 120, "message": "Invalid number"}})
+    carrier = {"name": "Movistar", "mccmnc": "21407"}
+    return Answered({"status": "ok", "result": {"msisdn": number, "carrier": carrier, "ported": True}})
+
+
+def bearer_api(asked: Asked) -> Answered:
+    """POST of JSON with a bearer token, and honest statuses."""
+    if asked.headers.get("Authorization") != f"Bearer {KEY}":
+        return Answered({"message": "Unauthenticated."}, 401)
+    number = asked.json.get("phone", "")
+    if number.endswith("7"):
+        return Answered({"message": "No data"}, 404)
+    if number.endswith("9"):
+        return Answered({"errors": {"phone": ["is not a phone number"]}}, 422)
+    return Answered({"data": {"lineType": "mobile", "country": {"iso": "ES"}, "currentOperator": "Orange"}})
+
+
+def xml_api(asked: Asked) -> Answered:
+    """A SOAP-like service."""
+    body = asked.body.decode()
+    number = body.partition("<msisdn>")[2].partition("<")[0]
+    inner = f"<operador codigo='21401'>Vodafone</operador><provincia>Madrid</provincia><msisdn>{number}</msisdn>"
+    if f"<clave>{PASSWORD}</clave>" not in body:
+        inner = "<fault><code>AUTH</code></fault>"
+    elif number.endswith("7"):
+        inner = "<sinDatos/>"
+    elif number.endswith("9"):
+        inner = "<fault><code>NUM</code></fault>"
+    text = f'<s:Envelope xmlns:s="urn:s"><s:Body><r xmlns="urn:r">{inner}</r></s:Body></s:Envelope>'
+    return Answered(text, type="text/xml; charset=utf-8")
+
+
+def page_api(asked: Asked) -> Answered:
+    """A web page with a script in it, as all have."""
+    number = asked.path.rpartition("/")[2]
+    if number.endswith("7"):
+        body = "<p class='no-results'>No hay datos de este número</p>"
+    else:
+        body = (
+            f"<h1>Teléfono {number}</h1><dl class='ficha'><dt>Operador</dt><dd>MásMóvil</dd>"
+            "<dt>Tipo de línea</dt><dd>Móvil</dd><dt>Denuncias</dt><dd>3</dd></dl>"
+        )
+    page = f"<!doctype html><html><head><title>x</title><script>alert(1)</script></head><body>{body}</body></html>"
+    return Answered(page, type="text/html; charset=utf-8")
+
+
+def csv_api(asked: Asked) -> Answered:
+    """A key in the address, and lines of CSV."""
+    if asked.query.get("key") != KEY:
+        return Answered("error;wrong key\n", 403, type="text/csv")
+    number = asked.query.get("n", "")
+    if number.endswith("7"):
+        return Answered("numero;operador;portado\n", type="text/csv")
+    return Answered(f"numero;operador;portado\n{number};Digi;si\n", type="text/csv")
+
+
+def batch_api(asked: Asked) -> Answered:
+    """Many numbers in one request; those that it does not know are left out."""
+    sent = asked.json
+    if sent.get("api_key") != KEY:
+        return Answered({"error": "UNAUTHORIZED"}, 401)
+    items = [
+        {"msisdn": f"+{one['tel'].lstrip('+')}", "network": {"name": "Yoigo"}, "status": "DELIVERED"}
+        for one in sent["requests"]
+        if not one["tel"].endswith("7")
+    ]
+    return Answered({"results": items, "count": len(items)})
+
+
+APIS = {
+    "operator": operator_api,
+    "bearer": bearer_api,
+    "xml": xml_api,
+    "page": page_api,
+    "csv": csv_api,
+    "batch": batch_api,
+}
+XML = "<consulta><usuario>ana</usuario><clave>pa55-word</clave><msisdn>34612345678</msisdn></consulta>"
+BATCH = json.dumps({"api_key": KEY, "requests": [{"tel": "+34612345678"}, {"tel": "+34612345670"}]})
+
+
+def command(name: str, url: str) -> str:
+    """The command in the documentation of one of them."""
+    return {
+        "operator": f"curl -u {USER}:{PASSWORD} '{url}/v1/hlr?msisdn=34612345678&format=json'",
+        "bearer": f"""curl -X POST {url}/v2/lookups \\
+  -H "Authorization: Bearer {KEY}" -H "Content-Type: application/json" \\
+  -d '{{"phone": "+34 612 345 678"}}'""",
+        "xml": f"curl {url}/soap -H 'Content-Type: text/xml' --data '{XML}'",
+        "page": f"{url}/telefono/612345678",
+        "csv": f'curl "{url}/api.csv?key={KEY}&n=34612345678" | column -t',
+        "batch": f"curl -X POST {url}/batch -H 'Content-Type: application/json' -d '{BATCH}'",
+    }[name]

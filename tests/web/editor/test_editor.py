@@ -1,0 +1,221 @@
+"""From a pasted command to a source that people can choose: ada walks it for six APIs, without typing TOML; a worker
+asks, and no secret comes back."""
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal.application import remember_recipes
+from portal.database import db
+from portal.jobs import dispatch
+from portal.jobs.worker import tasks
+from portal.sources import catalogue, drafts, registry
+from portal.sources.base import Outcome
+from portal.sources.drafts import DraftSample
+from portal.sources.recipe_store import versions
+from portal.sources.secret_store import SecretStore
+from tests import services
+from tests.conftest import Browser
+from tests.support import apis
+from tests.support.cast import make_app
+from tests.support.provider import Answered, Asked, provider
+from tests.support.recipes import LOOPBACK
+
+SENT = "+34612345678"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """A portal with a real Valkey, and without a folder of recipes, as it is after its installation."""
+    with services.valkey() as url:
+        app = make_app(tmp_path, REDIS_URL=url)
+        app.test_client_class = Browser
+        with app.app_context():
+            catalogue.configure(
+                dispatch.connection(), tmp_path / "sources", {}, LOOPBACK, keys=app.config["SIGNING_KEYS"]
+            )
+            app.config["SOURCES_DIR"] = tmp_path / "sources"
+            remember_recipes(app)
+            yield app
+            catalogue.configure(None, tmp_path / "nowhere", {})
+            db.session.remove()
+            db.engine.dispose()
+            dispatch.connection().close()
+
+
+def paste(client: FlaskClient, command: str) -> str:
+    """Paste a command, and return the draft's address."""
+    answer = client.post("/admin/editor", data={"command": command})
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    return answer.location.rpartition("/")[0]
+
+
+def ask(client: FlaskClient, here: str, **numbers: str) -> None:
+    """Ask with these numbers, and be the worker."""
+    answer = client.post(f"{here}/samples", data={"exists": SENT, **numbers})
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    for row in db.session.query(DraftSample).filter_by(taken_at=None):
+        tasks.take_sample(row.id)
+
+
+def press(client: FlaskClient, here: str, *values: str) -> None:
+    """Press these values of the first answer."""
+    for value in values:
+        page = client.get(f"{here}/answers").get_data(as_text=True)
+        rows = re.findall(r'name="add" value="(\d+)".*?<span class="value">(.*?)</span>', page)
+        place = next(number for number, text in rows if html.unescape(text) == value)
+        sample = re.search(r"fields\?sample=(\d+)", page)
+        assert sample is not None
+        client.post(f"{here}/fields?sample={sample[1]}", data={"add": place})
+
+
+def accept(client: FlaskClient, here: str) -> str:
+    """Use every proposed rule, and return the page after it."""
+    page = client.get(f"{here}/rules").get_data(as_text=True)
+    ticked = [html.unescape(one) for one in re.findall(r'name="accept" value="(.*?)"', page)]
+    client.post(f"{here}/rules", data={"accept": ticked, "missing": "not_found" if 'name="missing"' in page else ""})
+    return client.get(f"{here}/rules").get_data(as_text=True)
+
+
+PRICE = {"price": "0,004", "currency": "EUR"}
+STEPS = ("answers", "rules", "offer", "text")
+WALKS = {
+    "operator": (["Movistar", "21407", "true"], {"operator": "Movistar", "mcc_mnc": "21407", "ported": "yes"}),
+    "bearer": (["Orange", "mobile", "ES"], {"operator": "Orange", "line_type": "mobile", "country": "ES"}),
+    "xml": (["Vodafone", "Madrid"], {"operator": "Vodafone", "province": "Madrid"}),
+    "page": (["MásMóvil", "Móvil"], {"operator": "MásMóvil", "line_type": "Móvil"}),
+    "csv": (["Digi", "si"], {"operator": "Digi", "ported": "yes"}),
+    "batch": (["Yoigo"], {"operator": "Yoigo"}),
+}
+
+
+@pytest.mark.parametrize("name", list(WALKS))
+def test_an_api_becomes_a_source(app: Flask, as_ada: FlaskClient, name: str) -> None:
+    pressed, expected = WALKS[name]
+    with provider(apis.APIS[name]) as server:
+        here = paste(as_ada, apis.command(name, server.url))
+        wrong = {} if name in ("page", "csv", "batch") else {"wrong": "+34612345679"}
+        ask(as_ada, here, unknown="+34612345677", spoilt="" if name == "page" else "yes", **wrong)
+        press(as_ada, here, *pressed)
+        page = accept(as_ada, here)
+        assert not re.findall(r'data-right="no".*?</tr>', page, re.DOTALL), drafts.find(here.rpartition("/")[2]).text
+        typed = {
+            "title_es": "Operador",
+            "title_en": "Operator",
+            "name": f"my-{name}",
+            "rate": "50",
+            "price": "0,004",
+            "currency": "EUR",
+        }
+        answer = as_ada.post(f"{here}/offer", data={**typed, "offer": "yes"})
+        assert answer.status_code == 303, answer.get_data(as_text=True)
+        source = registry.get(f"my-{name}")
+        found = source.lookup(SENT)
+        assert (found.outcome, dict(found.fields)) == (Outcome.FOUND, expected)
+        assert source.lookup("+34612345677").outcome == Outcome.NOT_FOUND
+        if wrong:
+            assert source.lookup("+34612345679").outcome == Outcome.REJECTED
+    kept = SecretStore(app.config["SQLALCHEMY_DATABASE_URI"], app.config["SIGNING_KEYS"]).secrets() or {}
+    shown = "".join(
+        as_ada.get(f"{here}/{step}").get_data(as_text=True) for step in ("answers", "rules", "offer", "text")
+    )
+    assert not [value for value in kept.values() if value in shown and value != apis.USER]
+    assert sorted(kept.values()) == {
+        "operator": [apis.USER, apis.PASSWORD], "xml": [apis.USER, apis.PASSWORD], "page": [],
+    }.get(name, [apis.KEY])  # fmt: skip
+
+
+def test_what_the_command_lacks_is_asked_for_and_said(as_ada: FlaskClient) -> None:
+    seen = as_ada.post("/admin/editor", data={"command": "curl -F a=b https://x.com/34612345678"})
+    assert seen.status_code == 422 and "-F" in seen.get_data(as_text=True)
+    here = paste(as_ada, 'curl "https://api.example.com/{phone}?key=$KEY"')
+    assert 'name="secret:EXAMPLE_KEY"' in as_ada.get(f"{here}/answers").get_data(as_text=True)
+    assert as_ada.post(f"{here}/samples", data={"exists": SENT}).status_code == 422
+    assert as_ada.post(f"{here}/samples", data={"exists": "hello", "secret:EXAMPLE_KEY": apis.KEY}).status_code == 422
+    assert db.session.query(DraftSample).count() == 0
+    as_ada.post(f"{here}/delete")
+    assert drafts.listed() == [] and "EXAMPLE_KEY" not in catalogue.known_secrets()
+
+
+def test_an_address_inside_the_network_gets_no_request(app: Flask, as_ada: FlaskClient) -> None:
+    catalogue.configure(dispatch.connection(), app.config["SOURCES_DIR"], {}, keys=app.config["SIGNING_KEYS"])
+    with provider(apis.page_api) as server:
+        here = paste(as_ada, apis.command("page", server.url))
+        ask(as_ada, here)
+        assert server.asked == []
+    page = as_ada.get(f"{here}/answers").get_data(as_text=True)
+    assert 'data-tone="bad"' in page, re.findall(r"data-sample.*?</li>", page, re.DOTALL)
+    assert "line 6" in as_ada.get(f"{here}/text").get_data(as_text=True)
+
+
+def echo(asked: Asked) -> Answered:
+    """An API that tells back what it was sent, and a script."""
+    told = {
+        "told": asked.headers["Authorization"],
+        "asked": asked.query,
+        "x": "<script>alert(1)</script>",
+        "operator": "M",
+    }
+    return Answered(told)
+
+
+def test_no_secret_and_no_markup_of_an_answer_reaches_a_page(as_ada: FlaskClient) -> None:
+    with provider(echo) as server:
+        here = paste(as_ada, f"curl '{server.url}/?n=34612345678&token={apis.KEY}' -H 'Authorization: {apis.PASSWORD}'")
+        ask(as_ada, here)
+        press(as_ada, here, "M")
+        for step in STEPS:
+            page = as_ada.get(f"{here}/{step}").get_data(as_text=True)
+            assert apis.KEY not in page and apis.PASSWORD not in page and "<script>alert" not in page
+    (row,) = db.session.query(DraftSample)
+    assert row.body is not None and apis.KEY.encode() not in row.body and b"***" in row.body
+
+
+def test_text_and_forms_are_one_document(as_ada: FlaskClient) -> None:
+    with provider(apis.bearer_api) as server:
+        here = paste(as_ada, apis.command("bearer", server.url))
+        ask(as_ada, here)
+        press(as_ada, here, "Orange")
+        draft = drafts.find(here.rpartition("/")[2])
+        assert draft is not None
+        page = as_ada.get(f"{here}/text").get_data(as_text=True)
+        seen = re.search(r'name="seen" value="(\w+)"', page)
+        assert seen is not None
+        text = draft.text.replace("[fields]", "# kept\n[fields]  # too")
+        wrong = as_ada.post(f"{here}/text", data={"text": f"{text}\nx = [", "seen": seen[1]})
+        assert wrong.status_code == 422 and f"line {text.count(chr(10)) + 2}" in wrong.get_data(as_text=True)
+        assert as_ada.post(f"{here}/text", data={"text": text, "seen": "older"}).status_code == 409
+        assert as_ada.post(f"{here}/text", data={"text": text, "seen": seen[1]}).status_code == 303
+        press(as_ada, here, "mobile")
+        as_ada.post(f"{here}/offer", data={"rate": "5", "unit": "min", "title_es": "Uno", "title_en": "One"})
+        form = {"name:operator": "network", "es:operator": "Red", "type:operator": "text", "required:operator": "yes"}
+        as_ada.post(f"{here}/fields", data=form)
+    found = drafts.find(here.rpartition("/")[2])
+    assert found is not None and "# kept\n[fields]  # too\nnetwork = {" in found.text
+    assert 'rate = "5/min"' in found.text and "line_type" in found.text and "operator =" not in found.text
+
+
+def test_versions_have_an_author_and_go_back(as_ada: FlaskClient) -> None:
+    with provider(apis.bearer_api) as server:
+        here = paste(as_ada, apis.command("bearer", server.url))
+        ask(as_ada, here)
+        press(as_ada, here, "Orange")
+        typed = {"title_es": "Uno", "title_en": "One", "name": "uno", "offer": "yes"}
+        as_ada.post(f"{here}/offer", data={**typed, "rate": "5"})
+        first = registry.data_version("uno")
+        edit = as_ada.post("/admin/sources/uno/drafts").location
+        assert edit.rpartition("/")[0] == here
+        as_ada.post(f"{here}/offer", data={**typed, "rate": "7"})
+        assert registry.data_version("uno") != first
+    page = as_ada.get("/admin/sources/uno/versions").get_data(as_text=True)
+    assert page.count("data-version=") == 2
+    assert re.search(r'data-line="added">\+rate = &#34;7/s&#34;', page) and 'data-line="gone">-rate' in page
+    newest, oldest = versions("uno.toml")
+    assert newest.author == oldest.author == "ada@example.com"
+    as_ada.post(f"/admin/sources/uno/versions/{oldest.id}")
+    assert registry.data_version("uno") == first and len(versions("uno.toml")) == 3
