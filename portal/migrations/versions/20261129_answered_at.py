@@ -1,7 +1,7 @@
 """when the last of the answers of a minute came from a source
 
 Revision ID: 0123
-Revises: 0131
+Revises: 0133
 """
 
 import sqlalchemy as sa

@@ -2,7 +2,7 @@
 with its author; with which versions of its source's recipe a job was looked up
 
 Revision ID: 0128
-Revises: 0132
+Revises: 0125
 """
 
 import sqlalchemy as sa

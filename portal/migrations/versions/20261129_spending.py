@@ -1,7 +1,7 @@
 """what was spent and reserved in each month, the caps, and a job's own cap and currency
 
 Revision ID: 0125
-Revises: 0131
+Revises: 0123
 """
 
 import sqlalchemy as sa

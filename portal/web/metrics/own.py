@@ -6,9 +6,9 @@ from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.jobs.spending import figures
-from portal.web import spending_tables
 from portal.web.access import login_required
 from portal.web.metrics import page as metrics_page
+from portal.web.metrics import spending_tables
 from portal.web.metrics.page import MetricsQuery, table_file
 
 blueprint = Blueprint("metrics", __name__)
