@@ -257,7 +257,7 @@ class _Attempt(AttemptOutcome):
         if self.blocked and (remember := getattr(session, "remember_blocked", None)):
             remember(self.blocked, answers_others=self.answers_others)
         if self.budget is not None:
-            self.budget.serve(session, (number for batch in self.tickets.open() for number in batch.numbers))
+            self.budget.serve(session, any_paid=bool(self.tickets.open()))
         if doubt := getattr(session, "doubt_not_found", None):
             until_back(partial(self._doubt_not_found, source.name, doubt))
 
