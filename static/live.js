@@ -161,14 +161,15 @@
   };
   document.addEventListener("htmx:after:swap", draw);
 
-  // ── <time datetime data-relative>: "4 seconds ago", "in 3 minutes", in the page's language, every second ──
+  // ── <time datetime data-relative>: "4 seconds ago", "in 3 minutes" (with "until": never ago), in the page's language, every second ──
   const relative = new Intl.RelativeTimeFormat(root.lang || "en", { numeric: "always" });
   const now = new Intl.RelativeTimeFormat(root.lang || "en", { numeric: "auto" }).format(0, "second"); // not "in 0 seconds"
   const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
   const QUIET_MS = 15000;
   const tick = () => {
     for (const time of document.querySelectorAll("time[data-relative]")) {
-      const seconds = Math.round((Date.parse(time.dateTime) - Date.now()) / 1000);
+      const left = Math.round((Date.parse(time.dateTime) - Date.now()) / 1000);
+      const seconds = time.dataset.relative === "until" ? Math.max(0, left) : left; // what is late is due now
       const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS[3];
       const text = seconds ? relative.format(Math.trunc(seconds / size), unit) : now;
       if (time.textContent !== text) time.textContent = text;

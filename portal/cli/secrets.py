@@ -14,7 +14,7 @@ from portal.cli.language import CLI_ACTOR, command_output
 from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
 from portal.jobs.health.secrets import SecretPlace, secrets_listed
-from portal.sources import secret_store
+from portal.sources import exclusions, secret_store
 
 group = AppGroup("secret", help="The sources' secrets that are kept for all machines: list, set, delete or renew them.")
 
@@ -68,6 +68,7 @@ def renew_command() -> None:
     """Exit code 1 when a secret cannot be read with any key."""
     with command_output():
         done, unreadable = secret_store.encrypt_again(_keys())
+        exclusions.encrypt_again(_keys())
         echo(ngettext("%(num)s secret was encrypted again.", "%(num)s secrets were encrypted again.", done))
         if unreadable:
             names = ", ".join(unreadable)

@@ -19,7 +19,7 @@ from portal.documents.choice import SheetChoice
 from portal.documents.corrections import Cell, CorrectedCell, Refused
 from portal.documents.models import Document
 from portal.documents.storage import Storage, sheet_part
-from portal.jobs.core.corrected_cells import TO_FIX
+from portal.jobs.core.corrected_cells import NOT_TO_FIX, TO_FIX
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.models import ScrapingJob
@@ -178,13 +178,12 @@ def _groups(job: ScrapingJob, places: Places | None, there: set[Cell], most: int
 
 
 def _to_fix(job: ScrapingJob) -> Any:
-    """The first cells that can be corrected, in the file's order, those without a number first. Blank ones are not
-    listed: nothing can be read there."""
+    """The first cells that can be corrected, in the file's order, those without a number first."""
     bad = (CellAnswer.job_id == job.id, CellAnswer.outcome.in_(TO_FIX))
-    not_blank = func.coalesce(CellAnswer.reason, "") != Reason.BLANK.value
+    offered = func.coalesce(CellAnswer.reason, "").not_in(NOT_TO_FIX)
     columns = (CellAnswer.row_no, CellAnswer.column, CellAnswer.text, CellAnswer.reason, CellAnswer.e164)
     order = (CellAnswer.e164.is_not(None), CellAnswer.row_no, CellAnswer.column, CellAnswer.place)
-    return select(*columns).where(*bad, not_blank).order_by(*order).limit(MOST_READ)
+    return select(*columns).where(*bad, offered).order_by(*order).limit(MOST_READ)
 
 
 def _read(job: ScrapingJob, places: Places, most: int = MOST_READ) -> list[Any]:

@@ -30,6 +30,9 @@ class Outcome(StrEnum):
     WAITING = "waiting"  # not looked up yet
     FAILED = "failed"  # the source gave no answer; another attempt may get one
 
+    # Equal to its text, so it has the text's hash; that of other enums is a call of Python for each answer.
+    __hash__ = str.__hash__
+
 
 FINAL = (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED)
 OPEN = (Outcome.WAITING, Outcome.FAILED)
@@ -222,21 +225,18 @@ class OneByOneSession:
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         answers: dict[str, Answer] = {}
+        lookup, is_alone = self._source.lookup, len(numbers) == 1
         for number in numbers:
             try:
-                answers[number] = self._source.lookup(number) if len(numbers) == 1 else self._lookup_alone(number)
+                answers[number] = lookup(number)
             except LookupEnded as ended:
                 raise ended.with_answers(answers) from None
+            except Exception:
+                if is_alone:
+                    raise
+                log.exception("lookup failed", source=self._source.name)  # only this number fails
+                answers[number] = Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
         return answers
-
-    def _lookup_alone(self, number: str) -> Answer:
-        try:
-            return self._source.lookup(number)
-        except LookupEnded:
-            raise
-        except Exception:  # only this number fails
-            log.exception("lookup failed", source=self._source.name)
-            return Answer(Outcome.FAILED, reason=CauseCode.SOURCE_ERROR)
 
 
 def open_session(source: Source, stop: Callable[[], bool], tickets: Tickets) -> tuple[LookupSession, int, int]:

@@ -71,6 +71,13 @@ class Excluded:
         return {"list": self.name, "dated": self.dated.isoformat()}
 
 
+class ListUnreadable(RuntimeError):
+    """A list was added under a SECRET_KEY that this machine does not have: nobody can tell who is on it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the list “{name}” was added under another SECRET_KEY; remove it and add it again")
+
+
 class NameTaken(Exception):
     """There is a list of that name."""
 
@@ -160,6 +167,15 @@ class Matcher:
         }
 
 
+def encrypt_again(keys: Sequence[str]) -> None:
+    """Encrypt the keys of all lists under the present SECRET_KEY, so that an earlier one can be dropped. Commits."""
+    cipher = Cipher(keys, PURPOSE)
+    for one in db.session.scalars(select(ExclusionList).with_for_update()):
+        if (key := cipher.decrypt(one.name, one.key)) is not None:
+            one.key = cipher.encrypt(one.name, key)
+    db.session.commit()
+
+
 def excluded_among(e164s: Iterable[str], source: str) -> dict[str, Excluded]:
     """The same as `Matcher` has, once."""
     return Matcher().excluded_among(e164s, source)
@@ -183,13 +199,12 @@ def _on_list(session: Session, one: _Open, e164s: Sequence[str]) -> list[str]:
 
 
 def _open(session: Session, cipher: Cipher) -> list[_Open]:
-    """The lists with their keys. One that was added under a SECRET_KEY that is gone raises: to skip it in silence would
-    send its numbers."""
+    """The lists with their keys. Raises ListUnreadable: to skip a list in silence would send its numbers."""
     found = []
     for one in session.scalars(select(ExclusionList).order_by(ExclusionList.name)):
         key = cipher.decrypt(one.name, one.key)
         if key is None:
-            raise RuntimeError(f"the list {one.id} was added under another SECRET_KEY; remove it and add it again")
+            raise ListUnreadable(one.name)
         excluded = Excluded(one.name, one.dated)
         found.append(_Open(one.id, excluded, bytes.fromhex(key), one.source, one.field))
     return found

@@ -16,6 +16,7 @@ from portal.sources import catalogue
 from portal.sources.base import NoTickets, SourceBusy, SourceStopped
 from portal.sources.http.clean import clean_text
 from portal.sources.http.client import SourceClient
+from portal.sources.limits.interfaces import Breaker
 from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.placeholders import SHORTEST, in_json, in_xml
 from portal.sources.trial import TRY_SECONDS, RecordingClient, ShownExchange, shown, with_time_limit
@@ -50,7 +51,7 @@ class _NeverOpen:
     """A breaker that lets everything through."""
 
     def check(self) -> None: ...
-    def succeeded(self) -> None: ...
+    def succeeded(self, *, answers: bool = False) -> None: ...
     def failed(self) -> None: ...
     def refused(self) -> None: ...
     def trip(self, reason: str) -> None: ...
@@ -61,7 +62,8 @@ class _NeverOpen:
 def ask_once(recipe: Recipe, number: str, *, spoilt: bool = False, seconds: float = TRY_SECONDS) -> SampleResult:
     """Ask for one number (E.164). `spoilt`: with wrong values in place of the recipe's secrets."""
     wrong = {name: _spoilt(value) for name, value in catalogue.present_secrets().items() if name in recipe.secrets}
-    parts: dict[str, Any] = {"breaker": _NeverOpen()}
+    breaker: Breaker = _NeverOpen()
+    parts: dict[str, Any] = {"breaker": breaker}
     if spoilt:
         parts |= {"environ": wrong, "present_secrets": lambda: wrong}
     source = catalogue.make(with_time_limit(recipe, seconds), **parts)

@@ -149,7 +149,10 @@ def _excluded(look: Preview, source: str) -> list[tuple[str, int]] | None:
         return None
     corrected = tuple(((one.row_no, one.column), one.corrected) for one in look.corrections)
     numbers = numbers_of(look.path, look.picked.choice, corrected)
-    found = Counter(exclusions.excluded_among(numbers, source).values())
+    try:
+        found = Counter(exclusions.excluded_among(numbers, source).values())
+    except exclusions.ListUnreadable:  # the file does not start to be looked up either
+        return None
     return [(list_words(one.name, one.dated.isoformat()), count) for one, count in found.most_common()]
 
 

@@ -1,5 +1,5 @@
 """`make chaos`: a storm over the program as it is, which must pass, and one over the unfenced mutant, which must fail;
-on SQLite first, then on PostgreSQL.
+on SQLite first, then on PostgreSQL. Before them, a kill -9 in the middle of a file at each provider of the shelf.
 
 CHAOS_FAULTS (200; half of them on each database), CHAOS_SEED (drawn and printed), CHAOS_JOBS (about a third of the
 faults), CHAOS_ON ("sqlite postgresql"). Ends with 0 when every promise held and the mutant was caught, else with 1.
@@ -13,7 +13,7 @@ from collections import Counter
 from contextlib import ExitStack
 
 from bench.measure import going_first
-from tests.chaos import judging, rescue, watching
+from tests.chaos import judging, rescue, shelf, watching
 from tests.chaos.faults import OVERTAKING
 from tests.chaos.storm import CONCURRENCY, LOOKUP_SECONDS, Storm, storm
 from tests.support.postgresql import PostgresServer, postgres_programs, postgres_server
@@ -110,6 +110,16 @@ def work_goes_on(forks: Preloaded, seed: int, kills: int, postgresql: PostgresSe
     return False
 
 
+def the_shelf(forks: Preloaded, seed: int) -> bool:
+    """Whether a file at each provider of the shelf outlives the kill of its worker."""
+    say("A kill -9 in the middle of a file at each provider of the shelf:")
+    broken = shelf.kills(forks, seed)
+    for sentence in broken:
+        say("  BROKEN:", sentence)
+    line("providers", len(shelf.NAMES))
+    return not broken
+
+
 def on(database: str, forks: Preloaded, seed: int, faults: int, jobs: int) -> bool:
     """Do all of it on one database."""
     with ExitStack() as stack:
@@ -140,7 +150,8 @@ def main() -> int:
     begun = time.monotonic()
     say(f"CHAOS_SEED={seed}: {faults} faults and {jobs} jobs or more on each of {', '.join(wanted)}")
     with preloaded() as forks:
-        held = [on(database, forks, seed, faults, jobs) for database in wanted]
+        held = [the_shelf(forks, seed)]
+        held += [on(database, forks, seed, faults, jobs) for database in wanted]
     say(f"{time.monotonic() - begun:.0f} s; CHAOS_SEED={seed}")
     return 0 if all(held) else 1
 

@@ -22,7 +22,10 @@ from portal.documents.s3_storage import IN_USE_SECONDS, PIECE_BYTES, Bucket, S3S
 from portal.documents.storage import CONVERTED, BadKey, StorageAway, TooManyBytes, sheet_part
 from portal.documents.upload import receive
 from portal.jobs import erasure
+from portal.jobs.admin import phone_search
+from portal.jobs.core.erasure_tables import Erasure, ErasureState
 from portal.jobs.export.copy import loss_words, workbook_path
+from portal.jobs.number_erasure import orders, runner
 from tests.documents.test_storage import BAD_KEYS
 from tests.support.doors import Door
 from tests.support.s3 import KEYS, S3Server, s3_server
@@ -304,3 +307,42 @@ def test_a_folder_may_be_named_too(tmp_path: Path) -> None:
     settings = read_settings({"PORTAL_DATA_DIR": str(tmp_path), "STORAGE_URL": "s3://bucket/a/b/"})
     storage = storage_of(settings)
     assert isinstance(storage, S3Storage) and (storage.bucket.name, storage.bucket.prefix) == ("bucket", "a/b")
+
+
+def test_an_erased_number_goes_from_the_bucket_and_from_every_machine(
+    app: Flask, as_alice: FlaskClient, ada: User, one: S3Storage, two: S3Storage, server: S3Server, bucket: str,
+    door: Door,
+) -> None:  # fmt: skip
+    number = "612345678"
+    app.extensions["storage"] = one
+    content = f"Nombre;Tel\nAna;{number}\nLuis;699111222\n".encode()
+    answer = as_alice.post("/documents", data={"file": (io.BytesIO(content), "clientes.csv")})
+    document_id = int(answer.location.rsplit("/", 1)[1])
+    intake.read_document(document_id, two, ReadLimits(), utcnow())  # the other machine reads it, and keeps a copy
+
+    def left() -> list[str]:
+        stored = [server.client().get_object(Bucket=bucket, Key=name)["Body"].read() for name in server.names(bucket)]
+        here = [path.read_bytes() for root in (one.root, two.root) for path in root.rglob("*") if path.is_file()]
+        return [piece.decode("latin-1") for piece in (*stored, *here) if number.encode() in piece]
+
+    assert len(left()) >= 4
+    key = phone_search.begin(ada, number, "ES", utcnow())
+    assert key is not None
+    order = orders.begin(ada, key, "carta", utcnow())
+    assert order is not None
+    order_id = order.id
+    one.forget(db.session.get_one(Document, document_id).storage_key)  # it has to be fetched
+    db.session.commit()
+    door.shut()
+    runner.work(order_id, one)  # nothing is lost while the bucket is away
+    db.session.rollback()
+    assert left()
+    door.open()
+    while runner.work(order_id, one):
+        pass
+    assert db.session.get_one(Erasure, order_id, populate_existing=True).state == ErasureState.DONE
+    db.session.commit()
+    assert erasure.forget_copies(utcnow(), two) == 1
+    assert left() == []
+    key = db.session.get_one(Document, document_id).storage_key
+    assert b"Ana;erased\n" in two.fetch(key).read_bytes()

@@ -13,7 +13,7 @@ from portal.accounts import User
 from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import queries, source_trial
+from portal.jobs import corrections, queries, source_trial
 from portal.jobs.attempt import exclusion_watch, runner
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.job_tables import CellAnswer
@@ -52,6 +52,7 @@ def test_an_excluded_number_is_not_asked_and_its_row_names_the_list(
     assert (job.found_count, job.rejected_count, job.cost) == (2, 2, 0)
     rows = db.session.scalars(select(CellAnswer).order_by(CellAnswer.row_no)).all()
     assert [row.reason for row in rows] == [None, CauseCode.EXCLUDED, CauseCode.EXCLUDED, None]
+    assert corrections.fixes_of(job) is None  # there is nothing to correct
     assert queries.excluded(job) == [("Lista Robinson", "2026-11-12", 2)]
     for locale, words in (
         ("es", "Excluido: Lista Robinson, 12/11/2026"),
@@ -114,6 +115,18 @@ def test_what_a_source_has_answered_may_be_a_list(
     asked = [f"+34{mobile(n)}" for n in range(2)]
     assert set(exclusions.excluded_among(asked, "counting")) == {asked[0]}
     assert exclusions.excluded_among(asked, "lista-robinson") == {}
+
+
+def test_a_list_outlives_its_secret_key_only_with_that_key(app: Flask) -> None:
+    add(mobile(1))
+    number, (old,) = f"+34{mobile(1)}", app.config["SIGNING_KEYS"]
+    app.config["SIGNING_KEYS"] = ["another"]
+    with pytest.raises(exclusions.ListUnreadable):  # nobody can tell: better no lookup than a wrong one
+        exclusions.excluded_among([number], "counting")
+    app.config["SIGNING_KEYS"] = [old, "another"]
+    exclusions.encrypt_again(app.config["SIGNING_KEYS"])
+    app.config["SIGNING_KEYS"] = ["another"]
+    assert set(exclusions.excluded_among([number], "counting")) == {number}
 
 
 def test_a_list_is_added_shown_counted_and_removed(

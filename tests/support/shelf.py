@@ -71,7 +71,7 @@ def recipe_at(name: str, url: str, folder: Path) -> Recipe:
     real = read_recipe(SHELF / f"{name}.toml").request.url
     parts = urlsplit(real)
     path = folder / f"{name}.toml"
-    text = text.replace("interval = 2\n", "interval = 0.01\n").partition("[[test]]")[0]
+    text = text.replace("interval = 2\n", "interval = 0.01\n").replace('"3/s"', '"1000/s"').partition("[[test]]")[0]
     path.write_text(text.replace(f"{parts.scheme}://{parts.netloc}", url))
     return read_recipe(path)
 

@@ -89,7 +89,8 @@ def _sheets(path: Path, said: dict[str, str], folder: Path, kind: str, limits: R
         rows = csv_text.read_rows(path, dialect)
         yield sheet_file.RawSheet(Path(said["name"]).stem[:100], False, rows, text=asdict(dialect))
         return
-    from portal.documents.reader import ole_check, workbook, xlsb_check, zip_check
+    from portal.documents.reader import ole_check, xlsb_check, zip_check
+    from portal.documents.reader.workbooks import workbook
 
     if kind == file_type.FileType.ZIP:
         zip_check.check_zip(path, limits)

@@ -6,7 +6,7 @@ that cannot be saved fails alone. It must not know how an attempt ends.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 
@@ -55,6 +55,15 @@ class AnswerBuffer:
         """Take the answer for a number."""
         self._unsaved.append(LookedUp(number, answer, e164, fresh))
         self._unsaved_cells += number.cells
+
+    def add_all(self, e164s: Sequence[str], answers: Mapping[str, Answer]) -> None:
+        """Take the answers that the source has just given for these numbers."""
+        numbers = self._held.several(e164s)
+        self._unsaved += [
+            LookedUp(number, answers[e164], e164, True) for e164, number in zip(e164s, numbers, strict=True)
+        ]
+        self._unsaved_cells += sum(number.cells for number in numbers)
+        self._responded += e164s
 
     @property
     def unsaved(self) -> int:

@@ -62,9 +62,9 @@ class NumberQueue:
         self._out += len(taken)
         return tuple(taken)
 
-    def settle(self) -> None:
-        """Count one number that was taken as finished: it has its answer, or gets none in this attempt."""
-        self._out -= 1
+    def settle(self, numbers: int = 1) -> None:
+        """Count so many numbers that were taken as finished: they have their answers, or get none in this attempt."""
+        self._out -= numbers
 
     def retry(self, number: str, *, free: bool = False, late: bool = False) -> bool:
         """Put a number that was taken back for another try. False when its tries are used up. `free` uses no try, and

@@ -9,7 +9,7 @@ Two numbers that the source refuses look like a source that blocks the portal. T
 then it is known whether the source answers the others, of this file or of other files.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, exists, func, select, update
@@ -43,20 +43,23 @@ def wait_seconds(job_id: int, now: datetime) -> float | None:
     return min(FIRST_SECONDS * 2 ** (paused or 0), LONGEST_SECONDS)
 
 
-def note_blocked(job_id: int, numbers: Iterable[str]) -> None:
-    """Note on those of these numbers that still wait that the source refused us when it was asked about them."""
-    refused = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.e164.in_(list(numbers)))
-    changed_rows(update(Number).where(*refused).values(reason=CauseCode.BLOCKED))
+def note_refused(job_id: int, refused_for: Mapping[str, str]) -> None:
+    """Note on those of these numbers that still wait for what the source refused us when it was asked about them."""
+    for cause in sorted(set(refused_for.values())):
+        numbers = [number for number, why in refused_for.items() if why == cause]
+        refused = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.e164.in_(numbers))
+        changed_rows(update(Number).where(*refused).values(reason=cause))
 
 
 def was_refused() -> ColumnElement[bool]:
-    """Whether, as SQL, a job has a number that `note_blocked` noted."""
-    noted = (Number.job_id == ScrapingJob.id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED)
+    """Whether, as SQL, a job has a number that `note_refused` noted."""
+    noted = (Number.job_id == ScrapingJob.id, Number.outcome == Outcome.WAITING, Number.reason.in_(REFUSALS))
     return exists().where(*noted).correlate(ScrapingJob)
 
 
 def blocked_before(job_id: int) -> list[str]:
-    """Return the numbers that `note_blocked` noted and that still wait."""
+    """Return the numbers that still wait for which the source answered as to a portal that it blocks. Others do not
+    come last: whoever has credit for seven of ten numbers has refused no number."""
     noted = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED)
     return list(db.session.scalars(select(Number.e164).where(*noted).order_by(Number.no)))
 
@@ -64,7 +67,7 @@ def blocked_before(job_id: int) -> list[str]:
 def has_answered_since_block(job_id: int, source: str) -> bool:
     """Whether the source has answered a question about any number, of any file, that was asked after it had last
     refused this job."""
-    refused = (Attempt.job_id == job_id, Attempt.cause.in_(REFUSALS))
+    refused = (Attempt.job_id == job_id, Attempt.cause == CauseCode.BLOCKED)
     refused_at = db.session.scalar(select(func.max(Attempt.ended_at)).where(*refused))
     answered_at = stats.last_answers([source]).get(source)
     return bool(refused_at and answered_at and answered_at > refused_at + longest_answer(source))

@@ -4,7 +4,7 @@ Each outcome is one verb of the lifecycle, committed here. None means that the j
 """
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -47,6 +47,7 @@ def _nothing_at(_: datetime) -> None:
 
 
 FAILS = datetime(1970, 1, 1, tzinfo=UTC)  # noted as the end of a wait: the attempt fails instead
+NONE: Mapping[str, str] = {}
 Verb = Callable[[datetime], ScrapingJob | None]
 Wait = tuple[str, datetime]  # a cause, and until when the job waits
 
@@ -149,14 +150,14 @@ class AttemptOutcome:
         wait = (cause, not_before) if not_before else None
         return self._end(lambda now: self._hand_back(cause, now, not_before), wait=wait)
 
-    def _end_refused(self, source_name: str, cause: str, blocked: Iterable[str] = ()) -> Status | None:
+    def _end_refused(self, source_name: str, cause: str, refused_for: Mapping[str, str] = NONE) -> Status | None:
         """The source refuses every request, or cannot be asked here: notify the admins. Unless the recipe is at fault,
-        the file waits, continues automatically and uses no retry. `blocked` are the numbers that it was asked about
-        then."""
+        the file waits, continues automatically and uses no retry. `refused_for` has the numbers that it was asked
+        about then, and their causes."""
         until = self._after(REFUSED_SECONDS) if cause_for(cause).waits else FAILS
 
         def note(now: datetime) -> None:
-            outage.note_blocked(self.job_id, blocked)
+            outage.note_refused(self.job_id, refused_for)
             send.source_stopped(source_name, cause, now)
 
         return self._end(lambda now: self._stop(cause, until, now), wait=(cause, until), also=note)

@@ -156,8 +156,8 @@ class _Attempt(AttemptOutcome):
             return self._end_handed_back(busy.reason, self._after(busy.seconds))
         except SourceStopped as stopped:
             self.buffer.save()
-            blocked = getattr(self.session, "blocked_numbers", ())
-            return self._end_refused(source_name, stopped.reason, blocked)
+            refused_for = getattr(self.session, "refused_numbers", {})
+            return self._end_refused(source_name, stopped.reason, refused_for)
         finally:
             if close := getattr(self.session, "close", None):  # others may be waiting for its places
                 close()
@@ -310,7 +310,11 @@ class _Attempt(AttemptOutcome):
         for received in stream(lookup, queue, source.concurrency, self._interrupted, drain_seconds(source)):
             if received is not None:
                 group, answers = received
-                for e164 in group:
+                is_usual = len(answers) == len(group) and all(answer.reason is None for answer in answers.values())
+                if is_usual:  # one by one they would cost a fast source as much as it takes to save them
+                    queue.settle(len(group))
+                    buffer.add_all(group, answers)
+                for e164 in () if is_usual else group:
                     answer = answers.get(e164)
                     if answer is None:
                         continue

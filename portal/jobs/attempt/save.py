@@ -169,7 +169,7 @@ def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequenc
     words = {outcome: ready["new_outcome"](outcome) for outcome in Outcome}
     at = moment(now)
     rows: list[Any] = []
-    for number, answer, *_ in looked_up:
+    for number, answer, _, _ in looked_up:
         fields = orjson.dumps(answer.fields).decode() if answer.fields else None
         asked_at = at if answer.asked_at is None else moment(answer.asked_at)  # the cache's keep their own date
         rows.append((words[answer.outcome], answer.reason, fields, asked_at, attempt, answer.cost, job_id, number.no))

@@ -12,15 +12,19 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import delete, func, select, tuple_, update
 
+from portal.causes import CauseCode
 from portal.database import changed_rows, db, insert_many
 from portal.documents.check import BETWEEN
 from portal.jobs.core.job_tables import CellAnswer, Number, NumberCell
+from portal.phone import Reason
 from portal.sources.base import FINAL, Outcome
 
 T = TypeVar("T")
 PIECE = 200  # cells in one statement
 TO_FIX = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
 """The outcomes of cells that can be corrected."""
+NOT_TO_FIX = (Reason.BLANK.value, CauseCode.EXCLUDED.value, CauseCode.ERASED.value)
+"""Reasons of cells that are not offered: nothing can be read there, or the number is right and is left alone."""
 
 Place = tuple[int, int]
 """A cell's row, as Excel counts, and its column, from 0."""

@@ -245,8 +245,10 @@ def _vacuum() -> None:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         else:
             connection.autocommit = True
+            connection.execute("SET statement_timeout = 0")  # of a large table it takes minutes
             for name in ("numbers", "cells", "cached_answers", "documents", "corrections", "erasures"):
                 connection.execute(f"VACUUM {name}")
+            connection.execute("RESET statement_timeout")
             connection.autocommit = False
     finally:
         raw.close()

@@ -15,13 +15,12 @@ from portal.database import db
 from portal.documents.reader.sheet_file import DISPLAY_CHARACTERS, Cell, header_of, rows, text_of
 from portal.documents.storage import Storage, result_part, sheet_part
 from portal.jobs import corrections, queries
-from portal.jobs.core.corrected_cells import TO_FIX
+from portal.jobs.core.corrected_cells import NOT_TO_FIX, TO_FIX
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.export import fields_of_job, groups_of
 from portal.jobs.models import ScrapingJob
 from portal.jobs.result.index_file import STATUS, Column, NewIndex, Place
 from portal.jobs.result.texts import fold, number_key, order_key
-from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import value_words
 
@@ -88,7 +87,7 @@ def _index_of(job: ScrapingJob, storage: Storage) -> NewIndex:
     bad_places: list[Place] = []
     last = (0, 0)
     for row_no, column, place, text, e164, outcome, answer, reason in _cells(job):
-        if outcome in TO_FIX and reason != Reason.BLANK and last != (row_no, column):
+        if outcome in TO_FIX and reason not in NOT_TO_FIX and last != (row_no, column):
             last = row_no, column
             bad[reason or ""] += 1
             if len(bad_places) < corrections.MOST_READ:

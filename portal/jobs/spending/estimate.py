@@ -82,8 +82,8 @@ def estimate(
     excludes = bool(exclusions.newest())
     if counted and (excludes or facts.countries or facts.lines or (keeps and accepted)):
         numbers = numbers_of(path, choice, corrected)
-        if excludes and (excluded := exclusions.excluded_among(numbers, source)):
-            numbers = tuple(e164 for e164 in numbers if e164 not in excluded)
+        if excludes:
+            numbers = _not_excluded(numbers, source)
         known = _known(facts, source, numbers, now, accepted) if keeps and accepted else known
         to_ask = _covered(numbers, facts.countries, facts.lines) if facts.is_priced else len(numbers)
         to_ask = max(0, to_ask - known.count)
@@ -124,6 +124,15 @@ def numbers_of(path: Path, choice: SheetChoice, corrected: Corrected) -> tuple[s
     # A sheet file is never rewritten under the same name, so these stay true.
     cells = check(path, choice, dict(corrected))
     return tuple(cell.phone_e164 for cell in cells if cell.phone_e164 and cell.duplicate_of is None)
+
+
+def _not_excluded(numbers: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """Those of the numbers that are not on a list of excluded ones."""
+    try:
+        excluded = exclusions.excluded_among(numbers, source)
+    except exclusions.ListUnreadable:  # nothing is asked then, and nothing can cost less
+        return numbers
+    return tuple(e164 for e164 in numbers if e164 not in excluded) if excluded else numbers
 
 
 @lru_cache(maxsize=64)

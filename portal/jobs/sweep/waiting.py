@@ -11,12 +11,13 @@ from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import ColumnElement, func, literal, select, update
+from sqlalchemy import ColumnElement, case, exists, func, literal, select, update
 
 from portal import sources
 from portal.causes import REFUSALS, SHARED, CauseCode
 from portal.database import UtcDateTime, among, changed_rows, db, reading
 from portal.jobs.attempt.outage import was_refused
+from portal.jobs.core.job_tables import Attempt
 from portal.jobs.core.status import WAITING, Status
 from portal.jobs.dispatch import connection
 from portal.jobs.models import ScrapingJob
@@ -27,6 +28,7 @@ from portal.sources.pause import paused_source_names
 
 log = structlog.get_logger(__name__)
 
+AGAIN = timedelta(minutes=1)
 PROBE_SECONDS = 60  # how long the others wait for the file that tries
 ENDED_EARLY = (CauseCode.SOURCE_DOWN, CauseCode.SECRET_MISSING, *REFUSALS)  # see `release_restored`
 # A worker elsewhere may have what is missing here, so no breaker knows of these.
@@ -52,7 +54,13 @@ def release(now: datetime) -> int:
     names = db.session.scalars(select(ScrapingJob.source).where(*waiting).distinct()).all()
     released = 0
     for source, answered_at in stats.last_answers(names).items():
-        began = answered_at - sources.longest_answer(source)
+        surely = answered_at - sources.longest_answer(source)
+        # One that was refused again, although others are answered, is not tried every few seconds.
+        again = exists().where(
+            Attempt.job_id == ScrapingJob.id, Attempt.attempt == ScrapingJob.attempt, Attempt.times > 1
+        )
+        later = literal(min(surely, answered_at - AGAIN), UtcDateTime)
+        began = case((again.correlate(ScrapingJob), later), else_=literal(surely, UtcDateTime))
         since = (*waiting, ScrapingJob.source == source, ScrapingJob.updated_at < began)
         released += changed_rows(update(ScrapingJob).where(*since).values(**freed(now)))
     db.session.commit()

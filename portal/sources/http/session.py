@@ -39,7 +39,7 @@ class SourceSession(RequestSender):
     def __init__(self, *parts: Any, tickets: Tickets, balance: BalanceNote | None = None, **more: Any) -> None:
         super().__init__(*parts, **more)
         self._lock = threading.Lock()
-        self._blocked: set[str] = set()
+        self._refused_for: dict[str, Verdict] = {}
         self._doubts = RecipeDoubts()
         self._costs: dict[str, int] = {}  # of numbers that are asked about again: what they have cost so far
         self._balance = balance
@@ -48,14 +48,14 @@ class SourceSession(RequestSender):
         self._async_batches = AsyncBatches(batch, batch.poll, tickets) if batch and batch.poll else None
 
     @property
-    def blocked_numbers(self) -> frozenset[str]:
-        """Numbers for which the source refused us, so that it may refuse them alone."""
+    def refused_numbers(self) -> Mapping[str, str]:
+        """The numbers for which the source refused us, so that it may refuse them alone, and as what."""
         with self._lock:
-            return frozenset(self._blocked)
+            return {number: verdict.value for number, verdict in self._refused_for.items()}
 
     def remember_blocked(self, numbers: Iterable[str], *, answers_others: bool) -> None:
-        """Take over `blocked_numbers` of an earlier session. `answers_others`: since then the source has answered for
-        other numbers."""
+        """Take over numbers of an earlier session for which the source answered as to a portal that it blocks.
+        `answers_others`: since then the source has answered for other numbers."""
         numbers = set(numbers)
         self._doubted.update(numbers)
         self._refusals.remember(((number,) for number in numbers), own=answers_others)
@@ -111,7 +111,7 @@ class SourceSession(RequestSender):
     def _consider_refusal(self, verdict: Verdict, about: tuple[str, ...], response: SourceResponse) -> None:
         if len(about) == 1:  # of several, the one at fault is unknown
             with self._lock:
-                self._blocked.update(about)
+                self._refused_for.update(dict.fromkeys(about, verdict))
         super()._consider_refusal(verdict, about, response)
 
     def _refused(self, number: str, verdict: Verdict, response: SourceResponse, content: Any) -> Answer:

@@ -13,8 +13,8 @@ from flask import abort
 from portal.jobs import draft_samples
 from portal.sources import catalogue, drafts
 from portal.sources.drafts import DraftSample, SourceDraft
-from portal.sources.editor import rule_guess
-from portal.sources.editor.answer_tree import AnswerTree, tree_of
+from portal.sources.editor import batch_guess, rule_guess
+from portal.sources.editor.answer_tree import AnswerTree, TreeRow, tree_of
 from portal.sources.editor.document import RecipeDocument
 from portal.sources.editor.drafted import (
     ReadSample,
@@ -76,6 +76,11 @@ class DraftPage:
         return sha256(self.draft.text.encode()).hexdigest()
 
     @property
+    def header_lines(self) -> str:
+        """The request's headers as lines of a form."""
+        return "\n".join(f"{name}: {text}" for name, text in (self.document.value("request", "headers") or {}).items())
+
+    @property
     def differs(self) -> bool:
         """Whether the source is another now: the draft has changes of its own, or it was changed elsewhere."""
         files = [one for one in catalogue.recipe_files() if one.path.name == self.draft.file]
@@ -112,6 +117,14 @@ class DraftPage:
         known = catalogue.known_secrets()
         recipe = self.recipe or self.asking
         return tuple(name for name in (recipe.secrets if recipe else ()) if name not in known)
+
+    def is_chosen(self, row: TreeRow) -> bool:
+        """Whether a field reads this row already."""
+        place = dict(row.place)
+        if self.document.value("kind") == "batch" and "path" in place:
+            place["path"] = batch_guess.split_path(place["path"])[1]
+        specs = [one if isinstance(one, dict) else {"path": one} for one in self.document.fields.values()]
+        return bool(place) and any(place.items() <= one.items() for one in specs)
 
     def tree(self, sample: SampleAnswer) -> AnswerTree:
         """The answer to choose from."""

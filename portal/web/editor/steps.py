@@ -15,6 +15,7 @@ from portal.phone import parse
 from portal.sources import catalogue, drafts
 from portal.sources.editor import batch_guess, number_finder, rule_guess
 from portal.sources.editor.answer_tree import TreeRow
+from portal.sources.editor.document import RecipeDocument
 from portal.sources.editor.drafted import FILE, SampleAnswer, mistakes_in, stops
 from portal.sources.editor.field_guess import guess
 from portal.sources.http.extract import MAX_LENGTH
@@ -34,11 +35,13 @@ TYPES = ("text", "bool", "number", "date")
 @blueprint.post("/admin/editor/<token>/request")
 @admin_required
 def change_request(token: str) -> Response:
-    """Keep the secrets that were missing, and the number's form."""
+    """Keep the request as the form has it, the number's form, and keys that are new."""
     now = utcnow()
     page = page_of(token, now)
     keep_secrets_of_form(page, now)
-    form, document = request.form.get("form", ""), page.document
+    document, form = page.document, request.form.get("form", "")
+    if "url" in request.form:
+        _change_request(document)
     if form in number_finder.FORMS:
         for key in ("url", "body"):
             if text := document.value("request", key):
@@ -47,8 +50,26 @@ def change_request(token: str) -> Response:
         if headers:
             changed = {name: number_finder.change_form(text, form) for name, text in headers.items()}
             document.set("request", "headers", changed)
-        save(page, now)
+    if wrong := stops(mistakes_in(document.text, *catalogue.opened())):
+        said = mistake_words(wrong[0]).removeprefix(f"{FILE}, ")
+        return make_response(render(page_of(token, now), "answers", problem=said, typed=request.form), 422)
+    save(page, now)
     return to(token, "answers")
+
+
+def _change_request(document: RecipeDocument) -> None:
+    headers = {}
+    for line in request.form.get("headers", "").splitlines()[:50]:
+        name, _, text = line.partition(":")
+        if name.strip():
+            headers[name.strip()] = text.strip()
+    body = request.form.get("body", "").replace("\r\n", "\n")[:LONGEST_TEXT]
+    had_body = bool(document.value("request", "body"))
+    document.set("request", "url", request.form.get("url", "").strip())
+    document.set("request", "headers", headers or None)
+    document.set("request", "body", body if body.strip() else None)
+    if bool(body.strip()) != had_body:
+        document.set("request", "method", "POST" if body.strip() else None)
 
 
 @blueprint.post("/admin/editor/<token>/samples")

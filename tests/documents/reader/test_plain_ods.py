@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from portal.documents.reader.limits import FileProblem, Unreadable
-from portal.documents.reader.ods.plain import is_plain
 from portal.documents.reader.parent import SheetFacts
+from portal.documents.reader.workbooks.plain_ods import is_plain
 from tests.documents.sheets import FIXTURES, cells_of, read_file
 
 OWN = FIXTURES / "clientes.ods"

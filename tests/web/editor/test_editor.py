@@ -138,6 +138,16 @@ def test_what_the_command_lacks_is_asked_for_and_said(as_ada: FlaskClient) -> No
     assert as_ada.post(f"{here}/samples", data={"exists": SENT}).status_code == 422
     assert as_ada.post(f"{here}/samples", data={"exists": "hello", "secret:EXAMPLE_KEY": apis.KEY}).status_code == 422
     assert db.session.query(DraftSample).count() == 0
+    typed = {
+        "url": "https://api.example.com/v2/{digits}?key={secret:EXAMPLE_KEY}",
+        "headers": "Accept: text/csv",
+        "body": "",
+    }
+    assert as_ada.post(f"{here}/request", data={**typed, "form": "00"}).status_code == 303
+    text = (drafts.find(here.rpartition("/")[2]) or drafts.listed()[0]).text
+    assert "/v2/00{digits}?key={secret:EXAMPLE_KEY}" in text and 'Accept = "text/csv"' in text
+    wrong = as_ada.post(f"{here}/request", data={**typed, "url": "http://10.0.0.1/{digits}"})
+    assert wrong.status_code == 422 and "line" in wrong.get_data(as_text=True)
     as_ada.post(f"{here}/delete")
     assert drafts.listed() == [] and "EXAMPLE_KEY" not in catalogue.known_secrets()
 

@@ -15,8 +15,8 @@ from typing import Any
 from portal.documents.reader.limits import ReadLimits
 from portal.documents.reader.sheet_file import FAR_COLUMNS, FEW_FAR, FORMAT_ROWS, Formula, column_letter
 from portal.documents.reader.time_text import writer_of
-from portal.documents.reader.xlsx.parts import codes_of, sheets_of, target_of
-from portal.documents.reader.xlsx.pieces import REF, ROW_NO, column_no, row_pieces
+from portal.documents.reader.workbooks.xlsx_parts import codes_of, sheets_of, target_of
+from portal.documents.reader.workbooks.xlsx_pieces import REF, ROW_NO, column_no, row_pieces
 
 FORMAT_COLUMNS = 100
 _DENSE_CELLS = 3_000_000  # that the parser may hold: it holds the empty ones between the others as well

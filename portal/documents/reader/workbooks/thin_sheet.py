@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from portal.documents.reader.limits import ReadLimits
-from portal.documents.reader.xlsx.pieces import column_no, row_pieces
+from portal.documents.reader.workbooks.xlsx_pieces import column_no, row_pieces
 
 _NEEDED = ("_rels/", "[content_types].xml", "xl/workbook.xml", "xl/_rels/", "xl/styles.xml", "xl/sharedstrings.xml")
 

@@ -1,6 +1,6 @@
 """Read a workbook's sheets with python-calamine. Only for the child process: a hostile file can abort it.
 
-What the parser does not say of an xlsx is added from `xlsx.notes`.
+What the parser does not say of an xlsx is added from `xlsx_notes`.
 """
 
 import zipfile
@@ -20,11 +20,11 @@ from python_calamine import (
 )
 
 from portal.documents.reader.limits import FileProblem, ReadLimits, Unreadable
-from portal.documents.reader.ods.plain import PlainSheet, content_name, is_plain, write_plain
-from portal.documents.reader.ods.shown_texts import Formats, shown_texts
 from portal.documents.reader.sheet_file import SHEETS_WITH_FORMATS, RawSheet
-from portal.documents.reader.xlsx.notes import SheetNotes, XlsxNotes
-from portal.documents.reader.xlsx.thin_sheet import write_near
+from portal.documents.reader.workbooks.ods_texts import Formats, shown_texts
+from portal.documents.reader.workbooks.plain_ods import PlainSheet, content_name, is_plain, write_plain
+from portal.documents.reader.workbooks.thin_sheet import write_near
+from portal.documents.reader.workbooks.xlsx_notes import SheetNotes, XlsxNotes
 
 _NO_NOTES = SheetNotes()
 MOST_ROWS = 1_048_576
