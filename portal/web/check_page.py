@@ -13,7 +13,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from portal import sources
 from portal.clock import utcnow
-from portal.documents.check import CheckFacts, cells_of
+from portal.documents.check import CheckFacts
 from portal.documents.models import Document, Reading
 from portal.documents.preview import NothingToPreview, PickedColumns, Preview, StillCounting, preview_of, recalled
 from portal.documents.reader.sheet_file import column_letter
@@ -21,7 +21,7 @@ from portal.documents.words import fix_words, problem_words, reason_words, size_
 from portal.jobs import uploads
 from portal.jobs.export import answers_added, loss_words, preview_result
 from portal.jobs.source_pause import is_in_trouble
-from portal.jobs.spending.estimate import estimate
+from portal.jobs.spending.estimate import estimate, numbers_of
 from portal.jobs.words.statuses import cannot_start_words, list_words
 from portal.phone import Reason
 from portal.sources import exclusions
@@ -147,8 +147,8 @@ def _excluded(look: Preview, source: str) -> list[tuple[str, int]] | None:
         return []
     if look.figures.to_look_up > COUNTED_AT_ONCE:
         return None
-    corrected = {(one.row_no, one.column): one.corrected for one in look.corrections}
-    numbers = {cell.phone_e164 for cell in cells_of(look.path, look.picked.choice, corrected) if cell.phone_e164}
+    corrected = tuple(((one.row_no, one.column), one.corrected) for one in look.corrections)
+    numbers = numbers_of(look.path, look.picked.choice, corrected)
     try:
         found = Counter(exclusions.excluded_among(numbers, source).values())
     except exclusions.ListUnreadable:  # the file does not start to be looked up either

@@ -8,7 +8,7 @@ has no budget. It must not know how a source is asked.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -65,22 +65,13 @@ class Budget:
         self._lock = threading.Lock()
         self._closed = False
 
-    def serve(self, session: object, paid: Iterable[str]) -> None:
-        """Let the session say what it sends, and take over what is reserved for the numbers that are paid for."""
+    def serve(self, session: object, *, any_paid: bool) -> None:
+        """Let the session say what it sends; `any_paid`: take over what is reserved for batches that were handed in."""
         if hasattr(session, "note_sent"):
             session.note_sent, self.marks_at_once = self.note_sent, False
-        if paid := list(paid):
-            self._adopt(paid)
-
-    def _adopt(self, paid: Iterable[str]) -> None:
-        """Take over what is reserved for these numbers, which the source has accepted already."""
-        count = until_back(lambda _: self._commit(lambda: reservations.adopt(self.holding, self._clock())))
-        for e164 in paid:
-            if count and e164 in self._numbers:
-                self._held[e164] += 1
-                self._journal.mark(self._numbers[e164].no, self._held[e164])
-                count -= 1
-        self._free += count
+        if any_paid:
+            how = (self.holding, self._clock())
+            self._free += until_back(lambda _: self._commit(lambda: reservations.adopt(*how)))
 
     def ready(self, most_numbers: int) -> int:
         """For how many of so many numbers a question is reserved: as many, unless a cap is reached."""

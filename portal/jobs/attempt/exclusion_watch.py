@@ -8,10 +8,15 @@ import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from portal.jobs.attempt.database_wait import until_back
 from portal.sources import exclusions
 from portal.sources.base import Answer
 
 LOOKED_EVERY_SECONDS = 1.0
+
+
+def _nothing() -> None:
+    """A look of its own leaves nothing to roll back."""
 
 
 class ExclusionWatch:
@@ -32,5 +37,7 @@ class ExclusionWatch:
         """The same just before numbers are sent: only where a list is new since the attempt began."""
         if not self._has_changed and time.monotonic() - self._looked_at >= LOOKED_EVERY_SECONDS:
             self._looked_at = time.monotonic()
-            self._has_changed = self._lists.newest() != self._newest
+            # While the database is away nothing is sent: nobody knows what has been excluded since.
+            newest = until_back(lambda _: self._lists.newest(), reset=_nothing)
+            self._has_changed = newest != self._newest
         return self._lists.answers_for(numbers, self._source, now) if self._has_changed else {}

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.causes import CauseCode, cause_for
 from portal.database import db
 from portal.database_errors import is_away
-from portal.jobs import opening, shares
+from portal.jobs import shares
 from portal.jobs.attempt import entry, outage, outcome, source_version
 from portal.jobs.attempt.answer_buffer import AnswerBuffer
 from portal.jobs.attempt.batch_tickets import KeptTickets
@@ -26,12 +26,13 @@ from portal.jobs.attempt.entry import Entered
 from portal.jobs.attempt.exclusion_watch import ExclusionWatch
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.held_shares import HeldShares
+from portal.jobs.attempt.ledger_opening import open_ledger
 from portal.jobs.attempt.lookup_window import Lookup, stream
 from portal.jobs.attempt.number_queue import NumberQueue
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.attempt.turn import Turn
 from portal.jobs.core import timeline
-from portal.jobs.core.ledger import NewLedger, WaitingNumber
+from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.core.status import Status
 from portal.jobs.shares import AttemptTaken
 from portal.sources import UnknownSource
@@ -128,7 +129,7 @@ class _Attempt(AttemptOutcome):
             source = get_source(source_name)
         except UnknownSource:
             return self._end_refused(source_name, CauseCode.SOURCE_UNKNOWN)
-        if not self.entered.is_open and (stopped_by := self._open_ledger()) is not None:
+        if not self.entered.is_open and (stopped_by := open_ledger(self.holding, self.conditions)) is not None:
             waits = self._after(FILE_AWAY_SECONDS) if stopped_by == CauseCode.FILE_AWAY else None
             return self._end_handed_back(stopped_by, waits)
         self._note_version(source.data_version)
@@ -173,26 +174,6 @@ class _Attempt(AttemptOutcome):
             seconds = until_back(lambda _: self.tickets.wait_seconds(self.conditions.clock()))
             return self._end_handed_back(CauseCode.NOT_READY, self._after(seconds))
         return self._end_complete() or self._end_failed(CauseCode.NUMBERS_UNANSWERED)
-
-    def _open_ledger(self) -> CauseCode | None:
-        """Open what is left of the ledger; return what stopped it before its end."""
-        try:
-            rest = until_back(lambda _: opening.left_to_open(self.job_id))
-            after_row = rest.row_no if rest else 0
-            for piece in rest.pieces() if rest else ():
-                if until_back(partial(self._write_piece, after_row, piece)):
-                    return CauseCode.PAUSED
-                if self.conditions.stopped() and not piece.is_last:
-                    return CauseCode.RESTART
-                after_row = piece.last_row
-        except OSError as error:
-            log.warning("the file cannot be read", error=str(error))
-            return CauseCode.FILE_AWAY
-        return None
-
-    def _write_piece(self, after_row: int, piece: NewLedger, repeated: bool) -> bool:
-        now, lease = self.conditions.clock(), self.conditions.lease_seconds
-        return opening.write_piece(self.holding, after_row, piece, now, lease, repeated=repeated)
 
     def _interrupted(self) -> bool:
         return self.buffer.paused or self.buffer.ends or self.gives_way or self.conditions.stopped()
@@ -276,7 +257,7 @@ class _Attempt(AttemptOutcome):
         if self.blocked and (remember := getattr(session, "remember_blocked", None)):
             remember(self.blocked, answers_others=self.answers_others)
         if self.budget is not None:
-            self.budget.serve(session, (number for batch in self.tickets.open() for number in batch.numbers))
+            self.budget.serve(session, any_paid=bool(self.tickets.open()))
         if doubt := getattr(session, "doubt_not_found", None):
             until_back(partial(self._doubt_not_found, source.name, doubt))
 

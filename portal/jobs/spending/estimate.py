@@ -4,7 +4,7 @@ Read-only, as it is on the check page. Counting the known ones reads the sheet o
 for the next look.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -16,6 +16,7 @@ from portal.documents.check import check
 from portal.documents.choice import SheetChoice
 from portal.jobs.spending.caps import Cap, caps_of
 from portal.jobs.spending.reservations import month_of
+from portal.sources import exclusions
 from portal.sources.answer_cache import ages_of
 from portal.sources.base import SourceFacts
 from portal.sources.money import billionths
@@ -78,8 +79,11 @@ def estimate(
     accepted = min(facts.cache_days, known_days if known_days is not None else facts.cache_days)
     counted = to_look_up <= MOST_COUNTED
     to_ask, known = to_look_up, Known()
-    if counted and (facts.countries or facts.lines or (keeps and accepted)):
-        numbers: Sequence[str] = _numbers(path, choice, corrected)
+    excludes = bool(exclusions.newest())
+    if counted and (excludes or facts.countries or facts.lines or (keeps and accepted)):
+        numbers = numbers_of(path, choice, corrected)
+        if excludes:
+            numbers = _not_excluded(numbers, source)
         known = _known(facts, source, numbers, now, accepted) if keeps and accepted else known
         to_ask = _covered(numbers, facts.countries, facts.lines) if facts.is_priced else len(numbers)
         to_ask = max(0, to_ask - known.count)
@@ -115,10 +119,20 @@ def _ages(kept_days: float) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=32)
-def _numbers(path: Path, choice: SheetChoice, corrected: Corrected) -> tuple[str, ...]:
-    """The distinct numbers of a choice, in the file's order. A sheet file is never rewritten under the same name."""
+def numbers_of(path: Path, choice: SheetChoice, corrected: Corrected) -> tuple[str, ...]:
+    """Return the distinct numbers of a choice, in the file's order."""
+    # A sheet file is never rewritten under the same name, so these stay true.
     cells = check(path, choice, dict(corrected))
     return tuple(cell.phone_e164 for cell in cells if cell.phone_e164 and cell.duplicate_of is None)
+
+
+def _not_excluded(numbers: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """Those of the numbers that are not on a list of excluded ones."""
+    try:
+        excluded = exclusions.excluded_among(numbers, source)
+    except exclusions.ListUnreadable:  # nothing is asked then, and nothing can cost less
+        return numbers
+    return tuple(e164 for e164 in numbers if e164 not in excluded) if excluded else numbers
 
 
 @lru_cache(maxsize=64)

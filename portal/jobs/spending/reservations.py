@@ -162,16 +162,14 @@ def close(job_id: int, attempt: int, token: int, asked: Mapping[int, int] | None
         return
     account, month, most, amount = Account(row.user_id, row.source, row.currency), row.month, row.most, row.amount
     db.session.expunge(row)
+    in_batches = _in_batches(job_id)
+    carried = min(amount, most * len(in_batches))
     if asked is None:
-        carried, unsure = min(amount, _handed_in(job_id) * most), amount
+        unsure = amount - carried
     else:
         # Those that have an answer are settled, although their worker may have ended before it noted that.
-        answered = _answered(job_id, attempt, asked) if asked else set()
-        asked = {no: times for no, times in asked.items() if no not in answered}
-        in_batches = _in_batches(job_id, asked) if asked else set()
-        carried = min(amount, most * sum(asked[no] for no in in_batches))
-        unsure = min(amount, most * sum(asked.values()))
-    unsure -= carried
+        over = in_batches | (_answered(job_id, attempt, asked) if asked else set())
+        unsure = min(amount - carried, most * sum(times for no, times in asked.items() if no not in over))
     if carried:
         more = {"month": month, "user_id": account.user_id, "source": account.source, "currency": account.currency}
         kept = {"job_id": job_id, "attempt": 0, "token": 0, "most": most, "amount": carried, "at": now, **more}
@@ -181,18 +179,14 @@ def close(job_id: int, attempt: int, token: int, asked: Mapping[int, int] | None
     _add(account, month, unsure=unsure, reserved=carried - amount)
 
 
-def _handed_in(job_id: int) -> int:
-    return sum(len(numbers) for numbers in db.session.scalars(select(Ticket.numbers).where(Ticket.job_id == job_id)))
-
-
-def _in_batches(job_id: int, asked: Mapping[int, int]) -> set[int]:
-    """Which of these numbers, by `no`, are in a batch that the source has and that is not answered."""
-    kept = {e164 for numbers in db.session.scalars(select(Ticket.numbers).where(Ticket.job_id == job_id))
-            for e164 in numbers}  # fmt: skip
-    if not kept:
+def _in_batches(job_id: int) -> set[int]:
+    """The numbers of the ledger, by `no`, that are in a batch which the source has and that wait for its answer."""
+    batches = db.session.scalars(select(Ticket.numbers).where(Ticket.job_id == job_id))
+    e164s = [e164 for numbers in batches for e164 in numbers]
+    if not e164s:
         return set()
-    named = select(Number.no, Number.e164).where(Number.job_id == job_id, Number.no.in_(asked))
-    return {no for no, e164 in db.session.execute(named) if e164 in kept}
+    waiting = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.e164.in_(e164s))
+    return set(db.session.scalars(select(Number.no).where(*waiting)))
 
 
 def _answered(job_id: int, attempt: int, asked: Mapping[int, int]) -> set[int]:

@@ -16,6 +16,7 @@ from portal.documents.words import reason_words
 from portal.jobs import source_pause, source_trial
 from portal.jobs.health import sources as source_health
 from portal.jobs.source_trial import TrialState
+from portal.jobs.spending import balances
 from portal.phone import parse
 from portal.sources import catalogue
 from portal.sources.recipes.words import difference_words, mistake_words
@@ -134,6 +135,7 @@ def _page(name: str, number: str = "", problem: str = "", state: TrialState | No
     return {
         "health": source_health.health(name, utcnow()),
         "facts": sources.facts_of(name),
+        "balance": next((one for one in balances.known(utcnow()) if one.source == name), None),
         "recipe": recipe,
         "file": found.path.name if found else "",
         "broken": found if found and not found.valid else None,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from portal.jobs.attempt.batch_tickets import KeptTickets
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.job_tables import Event, Number, Ticket
 from portal.jobs.core.retry_backoff import Backoff
+from portal.jobs.core.spending_tables import Spending
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken
 from portal.sources.base import SubmittedBatch
-from portal.sources.recipes.model import Recipe
+from portal.sources.recipes.model import Cost, Recipe
 from tests.support import cast
 from tests.support.cast import NOW
 from tests.support.databases import ON_BOTH
@@ -106,6 +108,26 @@ def test_the_next_attempt_fetches_what_was_not_ready(app, alice, make_job, serve
     assert sorted(number for one in kept for number in one.numbers) == sorted(f"+{number}" for number in server.paid)
     assert run(job, made, job.not_before) == Status.COMPLETED
     assert paid_once(server) and tickets() == []
+
+
+def test_what_batches_may_cost_stays_reserved_until_they_are_fetched(app, alice, make_job, server, tmp_path) -> None:
+    made = replace(impatient(tmp_path, server), cost=Cost(price=Decimal("0.01"), most=Decimal("0.01"), currency="EUR"))
+    job = begun(alice, make_job, made)
+    job.cost_cap = ROWS * 10**7
+    db.session.commit()
+    server.holding = True
+    assert run(job, made) == Status.RETRYING
+    server.holding = False
+
+    def money() -> tuple[int, ...]:
+        row = Spending
+        sums = select(row.spent, row.unsure, row.reserved).where(row.user_id == 0, row.source == "")
+        return tuple(db.session.execute(sums).one())
+
+    assert money() == (0, 0, ROWS * 10**7) and job.cost_unsure == 0
+    # The whole cap is reserved: what has been paid for is fetched all the same.
+    assert run(job, made, job.not_before) == Status.COMPLETED
+    assert money() == (ROWS * 10**7, 0, 0) and (job.cost, job.cost_unsure) == (ROWS * 10**7, 0)
 
 
 def test_only_tickets_without_their_answers_stay(app, alice, make_job, server, tmp_path) -> None:
