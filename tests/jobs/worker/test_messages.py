@@ -80,7 +80,7 @@ def test_a_message_for_a_source_that_only_another_machine_offers_is_passed_on(tm
         db.session.execute(update(Host).values(seen_at=now - timedelta(hours=1)))
         db.session.commit()
         queue("scrape").empty()
-        tasks.pass_on(now)
+        tasks.pass_on(now, tasks.look_around(now))
         assert queue("scrape").job_ids == [], "there is no such machine any more"
         db.session.remove()
         db.engine.dispose()
