@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
+from sqlalchemy import select
 
 from portal import sources
 from portal.database import db
@@ -55,8 +56,9 @@ def known(now: datetime) -> list[SourceBalance]:
 
 def ask_after(job_id: int, now: datetime) -> None:
     """Ask the source of a job for its balance, if it can be asked and that is an hour ago. Its failure is no matter."""
-    job = db.session.get(ScrapingJob, job_id)
-    name = job.source if job else ""
+    if not any(sources.facts_of(name).has_balance for name in sources.names()):
+        return
+    name = db.session.scalar(select(ScrapingJob.source).where(ScrapingJob.id == job_id)) or ""
     db.session.commit()  # no transaction is open during the request
     try:
         source = sources.get(name)
