@@ -140,6 +140,7 @@ class Matcher:
     def __init__(self) -> None:
         self._engine = db.engine.execution_options(**READ_ONLY)
         self._cipher = _cipher()
+        self.newest_seen = 0  # the id of the list that had been added last when the lists were read last
 
     def newest(self) -> int:
         """Return the id of the list that was added last; 0 without any."""
@@ -151,7 +152,9 @@ class Matcher:
         list of a source's own answers does not keep it from being asked."""
         found: dict[str, Excluded] = {}
         with Session(self._engine) as session:
-            open_lists = [one for one in _open(session, self._cipher) if one.source != source]
+            known = _open(session, self._cipher)
+            self.newest_seen = max((one.id for one in known), default=0)
+            open_lists = [one for one in known if one.source != source]
             rest = iter(e164s if open_lists else ())
             while some := list(islice(rest, _CHUNK)):
                 for one in open_lists:

@@ -25,13 +25,16 @@ class ExclusionWatch:
     def __init__(self, source: str) -> None:
         self._source = source
         self._lists = exclusions.Matcher()
-        self._newest = self._lists.newest()
+        self._newest: int | None = None  # the list that was added last when the first share was judged
         self._looked_at = time.monotonic()
         self._has_changed = False
 
     def taken(self, numbers: Collection[str], now: datetime) -> dict[str, Answer]:
         """Return the answers of the numbers of a new share that are excluded."""
-        return self._lists.answers_for(numbers, self._source, now)
+        answers = self._lists.answers_for(numbers, self._source, now)
+        if self._newest is None:
+            self._newest = self._lists.newest_seen
+        return answers
 
     def asked(self, numbers: Collection[str], now: datetime) -> Mapping[str, Answer]:
         """The same just before numbers are sent: only where a list is new since the attempt began."""
