@@ -41,7 +41,7 @@ bench: set-up-bench ## measure how fast it is; BENCH_SHORT=1 for a short round
 
 # First all actors act on one job in random order, ten thousand steps on each database; then real processes are killed,
 # half of the times on SQLite, half on PostgreSQL.
-chaos: set-up-test ## break the portal on purpose, on both databases, and count what is lost; CHAOS_FAULTS=20 MACHINE_STEPS=500 for a short round
+chaos: set-up-test ## break the portal on purpose, on both databases, and count what is lost; CHAOS_FAULTS=20 SHELF_KILLS=2 BUDGET_RUNS=20 MACHINE_STEPS=500 for a short round
 	@$(if $(MACHINE_STEPS),,MACHINE_SEARCH=1) MACHINE_STEPS=$${MACHINE_STEPS:-10000} $(PYTHON) -m pytest -q tests/jobs/test_machine.py -k "forbidden or search"
 	@KILL_STRIDE=$${KILL_STRIDE:-1} $(PYTHON) -m pytest -q -s tests/notices/test_sender_kills.py
 	@WAITING_FILES=1000 $(PYTHON) -m pytest -q -n0 tests/jobs/sweep/test_waiting.py -k a_day_at

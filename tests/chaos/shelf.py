@@ -58,8 +58,9 @@ def _all_registered(folder: Path, url: str) -> Iterator[None]:
             sources.unregister(one.name)
 
 
-def kills(forks: Preloaded, seed: int) -> list[str]:
-    """Kill a worker in the midst of a file at each provider; return what was broken, a sentence each."""
+def kills(forks: Preloaded, seed: int, most: int = len(NAMES)) -> list[str]:
+    """Kill a worker in the midst of a file at each provider, or at so many of them; return what was broken, a sentence
+    each."""
     draw, shelf, broken = random.Random(seed), Shelf(), []
     with TemporaryDirectory() as folder, provider(shelf) as server:
         recipes = Path(folder) / "recipes"
@@ -73,7 +74,7 @@ def kills(forks: Preloaded, seed: int) -> list[str]:
         with _all_registered(recipes, server.url), world(Path(folder) / "world", forks, **settings) as place:
             alice = cast.make_user("alice@example.com")
             place.start("scrape")
-            for name in NAMES:
+            for name in draw.sample(NAMES, min(most, len(NAMES))):
                 broken += [f"{name}: {what}" for what in _kill_in(place, alice, name, shelf.fakes[name], draw)]
     return broken
 
