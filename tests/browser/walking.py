@@ -46,7 +46,7 @@ def sums(page: Page) -> Counter[str]:
     return Counter({word: count for word, count in counted.items() if count})
 
 
-def download(page: Page, link: str = "#job-get a[data-kind=primary]") -> Path:
+def download(page: Page, link: str = "#job-download") -> Path:
     """The file that the link gives, under a path of the browser's; the job page's main one unless said."""
     with page.expect_download() as coming:
         page.click(link)
