@@ -23,6 +23,7 @@ import pytest
 from portal.tether import PR_SET_PDEATHSIG
 
 MEMORY = Path("/dev/shm")
+PATIENT_SECONDS = 40.0
 NEEDED_BYTES = 4 * 2**30  # twice what a run keeps at one time; a container has 64 MB unless asked for more
 _PORTS = iter(range(20_000, 30_000))  # each is used once, as an earlier server may still be shutting down
 
@@ -43,8 +44,10 @@ def crowd() -> ForkServerContext:
     return context
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
-    """Wait until `true()` returns something true, and return that. Raises TimeoutError after `seconds`."""
+def wait_until(true: Callable[[], Any], seconds: float = PATIENT_SECONDS, what: str = "") -> Any:
+    """Wait until `true()` returns something true, and return that. Raises TimeoutError after `seconds`, and never
+    before PATIENT_SECONDS: how long a wait may last says nothing of the portal, only how busy the machine may be."""
+    seconds = max(seconds, PATIENT_SECONDS)
     deadline = time.monotonic() + seconds
     while not (answer := true()):
         if time.monotonic() > deadline:
