@@ -8,7 +8,7 @@ from sqlalchemy import and_, case, func, or_
 
 from portal.causes import CauseCode
 from portal.database import db
-from portal.jobs.core import corrected_cells, ledger, timeline
+from portal.jobs.core import corrected_cells, ledger, steps, timeline
 from portal.jobs.core.corrected_cells import Place
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import COUNTERS
@@ -54,6 +54,7 @@ class PersonVerbs(Guards):
         )
         if job:
             job.failed_count -= ledger.reopen(job.id, reasons)
+            steps.place(job)
             update_metrics(job, now)  # after the rows: it locks the metrics until the commit
             timeline.record(job.id, EventKind.RETRIED, now, actor, numbers=job.waiting_numbers, why=why)
             send.job_moved_on(job, now)
@@ -90,6 +91,8 @@ class PersonVerbs(Guards):
         guards = (cls.id == job_id, cls.status.in_(statuses_before(Status.RETRYING)), cls.round == seen_round)
         job = cls._change(guards, now, round=cls.round + 1, **values)
         if job:
+            steps.recount(job)
+            steps.place(job)
             if stays:
                 recount(job)
             else:

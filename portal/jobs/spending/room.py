@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from portal import sources
 from portal.database import db
+from portal.jobs.core import steps
 from portal.jobs.core.spending_tables import Reservation
 from portal.jobs.models import ScrapingJob
 from portal.jobs.spending.caps import Cap, caps_of
@@ -43,4 +44,9 @@ def room_of(job: ScrapingJob, now: datetime) -> Room:
         own = Cap(None, "", facts.currency, job.cost_cap, job.cost + job.cost_unsure + held, held)
     if not facts.is_priced:
         return Room(0, None, [])
+    if (step := steps.at(job)) is not None and step.cost_cap is not None:
+        of_source = (Reservation.job_id == job.id, Reservation.source == job.source)
+        held = db.session.scalar(select(func.sum(Reservation.amount)).where(*of_source)) or 0
+        its = Cap(None, job.source, facts.currency, step.cost_cap, step.cost + step.cost_unsure + held, held)
+        own = its if own is None or its.left < own.left else own
     return Room(most, own, caps_of(job.user_id, job.source, facts.currency, month_of(now)))
