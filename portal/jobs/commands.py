@@ -279,9 +279,12 @@ def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, 
     return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
 
 
-def set_cost_cap(job_id: int, cost_cap: int | None, actor: str, now: datetime) -> ScrapingJob | None:
-    """Change the most that a job may cost. One that is paused at a cap continues; it pauses again at the next one."""
-    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now)
+def set_cost_cap(
+    job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None
+) -> ScrapingJob | None:
+    """Change the most that a job may cost, or that the one of its sources at `step` may. One that is paused at a cap
+    continues; it pauses again at the next one."""
+    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now, step=step)
     lifted = ScrapingJob.lift_cap(job_id, now) if job is not None else None
     return _commit(job, now, "cost_cap", actor, push=lifted is not None)
 

@@ -141,6 +141,12 @@ def room_at(job_id: int, step: int) -> int | None:
     return db.session.scalar(left.where(JobStep.job_id == job_id, JobStep.step == step))
 
 
+def set_cost_cap(job_id: int, step: int, cost_cap: int | None) -> bool:
+    """Change the most that one of a job's sources may cost. False: it has no such source."""
+    own = update(JobStep).where(JobStep.job_id == job_id, JobStep.step == step)
+    return changed_rows(own.values(cost_cap=cost_cap)) == 1
+
+
 def add_unsure(job_id: int, source: str, amount: int) -> None:
     """Count what one of a job's sources may have charged for questions whose answer was lost."""
     own = update(JobStep).where(JobStep.job_id == job_id, JobStep.source == source)

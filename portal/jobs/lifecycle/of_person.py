@@ -179,9 +179,14 @@ class PersonVerbs(Guards):
         return job
 
     @classmethod
-    def set_cost_cap(cls, job_id: int, cost_cap: int | None, actor: str, now: datetime) -> Self | None:
-        """Change the most that the job may cost, in billionths of its currency; None: no cap of its own."""
-        job = cls._change((cls.id == job_id,), now, cost_cap=cost_cap)
+    def set_cost_cap(
+        cls, job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None
+    ) -> Self | None:
+        """Change the most that the job may cost, or that the one of its several sources at `step` may, in billionths of
+        its currency; None: no cap of its own."""
+        job = cls._change((cls.id == job_id,), now, **({} if step else {"cost_cap": cost_cap}))
+        if job and step and not steps.set_cost_cap(job_id, step, cost_cap):
+            return None
         if job:
             timeline.record(job.id, EventKind.LIMITS_SET, now, actor, cost_cap=cost_cap, currency=job.currency)
         return job
