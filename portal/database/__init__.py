@@ -17,7 +17,7 @@ from portal.database.column_types import (
 from portal.database.handle import Base, Model, db
 from portal.database.opening import READ_ONLY, engine_options
 from portal.database.rows import changed_rows, copy_rows, insert_many, insert_rows, upsert
-from portal.database.sessions import begin_reading, reading, writing
+from portal.database.sessions import allow_writing, begin_reading, only_read, reading, writing
 
 __all__ = [
     "Base",
@@ -27,6 +27,7 @@ __all__ = [
     "Positions",
     "READ_ONLY",
     "UtcDateTime",
+    "allow_writing",
     "among",
     "begin_reading",
     "changed_rows",
@@ -37,6 +38,7 @@ __all__ = [
     "hash_of",
     "insert_many",
     "insert_rows",
+    "only_read",
     "partial_index",
     "reading",
     "upsert",

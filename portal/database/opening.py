@@ -1,7 +1,8 @@
 """How SQLite and PostgreSQL are opened, and how a transaction begins.
 
 SQLite is opened so that a transaction takes its write lock at the start: with the driver's defaults, four writers lost
-884 of 1,200 read-then-write updates, and a deferred upgrade fails at once with any busy timeout.
+884 of 1,200 read-then-write updates, and a deferred upgrade fails at once with any busy timeout. One that only reads
+takes no lock, and both databases refuse it to write.
 """
 
 import json
@@ -12,8 +13,9 @@ from flask import has_request_context
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 
-# With these options, set before a connection's first statement, SQLite takes no write lock for it.
-READ_ONLY = {"sqlite_read_only": True}
+# With these options, set before a connection's first statement, its transactions only read: on SQLite they do not wait
+# for a writer and keep none waiting.
+READ_ONLY = {"sqlite_read_only": True, "postgresql_readonly": True}
 
 
 def _open_sqlite(connection: Any) -> None:
@@ -50,6 +52,9 @@ def _on_begin(connection: Connection) -> None:
         if connection.info.get("busy_seconds") != seconds:
             connection.exec_driver_sql(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
             connection.info["busy_seconds"] = seconds
+        if connection.info.get("reading", False) is not reading:
+            connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+            connection.info["reading"] = reading
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
