@@ -31,8 +31,7 @@ from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_columns import VERSION_LENGTH
 from portal.jobs.core.job_tables import EventKind
 from portal.jobs.core.status import STOPPABLE, Status
-from portal.jobs.core.step_tables import MOST_STEPS
-from portal.jobs.core.steps import NextSource
+from portal.jobs.core.step_tables import MOST_STEPS, NextSource
 from portal.jobs.dispatch import push_job
 from portal.jobs.erasure import delete_file, delete_index, erase
 from portal.jobs.models import ScrapingJob, backoff

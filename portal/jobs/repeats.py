@@ -22,7 +22,7 @@ from portal.jobs.core import steps
 from portal.jobs.core.answer_changes import AnswerChange, changes, count_changes, job_before
 from portal.jobs.core.repeat_rule import RepeatRule
 from portal.jobs.core.repeat_tables import Repeat
-from portal.jobs.core.steps import NextSource
+from portal.jobs.core.step_tables import NextSource
 from portal.jobs.models import ScrapingJob
 from portal.jobs.opening import is_hidden
 from portal.sources.several import names_of

@@ -26,8 +26,7 @@ from portal.jobs.core.job_tables import CellAnswer, Event, EventKind, Number, Nu
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.share_tables import Share
 from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
-from portal.jobs.core.step_tables import StepRule
-from portal.jobs.core.steps import NextSource
+from portal.jobs.core.step_tables import NextSource, StepRule
 from portal.jobs.metrics.models import Metric
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import Holding
@@ -283,7 +282,7 @@ class JobMachine(RuleBasedStateMachine):
     def leave(self, worker: str, end: str) -> None:
         worker = self.at_work(worker)
         may, others, job = self.has(worker), self.others(worker), self.job()
-        noted, ends = job.not_before, self.ends(worker)
+        noted, step, ends = job.not_before, job.step, self.ends(worker)
         held = self.holds.pop(worker)
         left = bool(held) or shares.anything_left(self.id, held.holding.attempt)
         db.session.commit()
@@ -299,7 +298,7 @@ class JobMachine(RuleBasedStateMachine):
         if others:
             assert status == Status.PROCESSING, "the attempt ended while others worked on it"
             return
-        goes_on = job.chain and any(one.outcome == Outcome.WAITING and one.step != job.step for one in self.numbers())
+        goes_on = job.chain and any(one.outcome == Outcome.WAITING and one.step != step for one in self.numbers())
         gave_up = end == "fail" and noted is None and not left and not goes_on
         assert status == (Status.FAILED if gave_up else Status.RETRYING), "numbers that nobody asked for are given up"
 

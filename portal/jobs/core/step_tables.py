@@ -3,7 +3,10 @@
 A job with one source has no row here. Amounts are billionths of the job's currency, counters count cells.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Self
 
 from sqlalchemy import BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -62,3 +65,21 @@ STEP_COUNTERS = {
     Outcome.FAILED: "failed",
 }
 """The column that counts the cells of each outcome at one step."""
+
+
+@dataclass(frozen=True)
+class NextSource:
+    """A further source of a job that is about to be started, and the most that it may cost, in billionths."""
+
+    source: str
+    rule: StepRule
+    cost_cap: int | None = None
+
+    def kept(self) -> dict[str, Any]:
+        """It as a repeat keeps it."""
+        return {"source": self.source, "rule": str(self.rule), "cost_cap": self.cost_cap}
+
+    @classmethod
+    def restored(cls, kept: Mapping[str, Any]) -> Self:
+        """Read what `kept` has made."""
+        return cls(kept["source"], StepRule(kept["rule"]), kept.get("cost_cap"))

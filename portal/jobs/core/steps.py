@@ -7,7 +7,7 @@ here commits.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import func, select, update
 
@@ -15,27 +15,9 @@ from portal.database import changed_rows, db
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.step_rules import read
-from portal.jobs.core.step_tables import STEP_COUNTERS, JobStep, StepRule
+from portal.jobs.core.step_tables import STEP_COUNTERS, JobStep, NextSource, StepRule
 from portal.sources.base import FINAL, Outcome
 from portal.sources.several import joined
-
-
-@dataclass(frozen=True)
-class NextSource:
-    """A further source of a job that is about to be started, and the most that it may cost, in billionths."""
-
-    source: str
-    rule: StepRule
-    cost_cap: int | None = None
-
-    def kept(self) -> dict[str, Any]:
-        """It as a repeat keeps it."""
-        return {"source": self.source, "rule": str(self.rule), "cost_cap": self.cost_cap}
-
-    @classmethod
-    def restored(cls, kept: Mapping[str, Any]) -> Self:
-        """Read what `kept` has made."""
-        return cls(kept["source"], StepRule(kept["rule"]), kept.get("cost_cap"))
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from portal.jobs.core import derived, ledger, steps
 from portal.jobs.core.job_tables import Attempt, Number
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.core.step_tables import StepRule
-from portal.jobs.core.steps import NextSource
+from portal.jobs.core.step_tables import NextSource, StepRule
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken
 from portal.sources.base import Answer, Outcome

@@ -26,8 +26,7 @@ from portal.jobs.core.job_tables import Number
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.spending_tables import Spending
 from portal.jobs.core.status import Status
-from portal.jobs.core.step_tables import StepRule
-from portal.jobs.core.steps import NextSource
+from portal.jobs.core.step_tables import NextSource, StepRule
 from portal.jobs.models import ScrapingJob
 from portal.jobs.spending import reservations
 from portal.jobs.spending.room import room_of
