@@ -8,7 +8,7 @@ the job is disturbed. The attempt ends when its last holder leaves.
 Every transaction takes its locks in one order: the holder's row, its numbers, the job's row. Nothing here commits.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -347,35 +347,3 @@ def noted_end(holding: Holding) -> tuple[str, datetime] | None:
     noted = select(ScrapingJob.wait_cause, ScrapingJob.not_before).where(*holding.fence_of_job)
     row = db.session.execute(noted).one_or_none()
     return (row.wait_cause, row.not_before) if row and row.wait_cause and row.not_before else None
-
-
-# ── the sweep ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def take_back_lost(now: datetime) -> Iterator[Holder]:
-    """Let others take the shares of workers that have stopped beating, where their jobs go on. Commits after each."""
-    lost = list(db.session.scalars(select(Holder).where(Holder.lease_until < now).limit(500)))
-    for holder in lost:
-        holding = Holding(holder.job_id, holder.attempt, holder.token)
-        db.session.expunge(holder)
-        if changed_rows(delete(Holder).where(*holding.fence, Holder.lease_until < now)) == 1:
-            ScrapingJob.blame(holder.job_id, holder.attempt, holder.token, now)
-            changed_rows(update(Share).where(*holding.shares).values(holder=None))
-            db.session.commit()
-            yield holder
-        db.session.commit()
-
-
-def delete_old() -> None:
-    """Delete the holders and shares of attempts that are over. Commits."""
-    for table in (Holder, Share):
-        own = (ScrapingJob.id == table.job_id, ScrapingJob.attempt == table.attempt)
-        goes_on = exists().where(*own, ScrapingJob.status == Status.PROCESSING).correlate(table)
-        changed_rows(delete(table).where(~goes_on))
-        db.session.commit()
-
-
-def erase(job_id: int) -> None:
-    """Delete what is left of a job's holders and shares."""
-    for table in (Holder, Share):
-        changed_rows(delete(table).where(table.job_id == job_id))

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from portal.causes import CauseCode
 from portal.database import db
-from portal.jobs import commands, opening, shares
+from portal.jobs import commands, lost_shares, opening, shares
 from portal.jobs.attempt import heartbeat
 from portal.jobs.attempt import save as saving
 from portal.jobs.attempt.held_shares import HeldShares
@@ -228,7 +228,7 @@ class JobMachine(RuleBasedStateMachine):
         committed: list[Any] = []
         try:
             saving.save(
-                held.holding, looked, self.now, LEASE, lambda *_: committed.append(held.finish([n for _, n in own]))
+                held.holding, looked, self.now, LEASE, lambda *_: committed.append(held.finish([n.no for _, n in own]))
             )
         except shares.AttemptTaken:
             assert not may, "a worker that has its part was fenced"
@@ -330,10 +330,10 @@ class JobMachine(RuleBasedStateMachine):
                 in_hand = [number for number in in_hand if number.suspicion] or in_hand
                 self.lost_alone.update([in_hand[0].no] if len(in_hand) == 1 else [])
         assert len([*steps.take_back_lost(self.now)]) == int(lost)
-        assert {(one.attempt, one.token) for one in shares.take_back_lost(self.now)} <= quiet
+        assert {(one.attempt, one.token) for one in lost_shares.take_back_lost(self.now)} <= quiet
         for key in quiet:
             del self.leases[key]
-        shares.delete_old()
+        lost_shares.delete_old()
         [*steps.time_out_silent(self.now)]
         [*steps.retry_due(self.now)]
 

@@ -160,7 +160,8 @@ def test_the_page_of_the_job_and_its_rows_have_each_source(app, as_alice, docume
     job = start(as_alice, document_id, source="first", then="second", then_mode="not_found")
     finish(job)
     page = as_alice.get(f"/jobs/{job.id}").text
-    assert 'data-step="1"' in page and 'data-step="2"' in page and "2 of 2 asked" in page and "only the numbers" in page
+    assert 'data-step="1"' in page and 'data-step="2"' in page
+    assert "2 of 2 asked" in page and "only those not found before" in page
     assert "seen (first)" in page and "seen (second)" in page
     found = as_alice.get(f"/jobs/{job.id}", query_string={"found_by@": "second"}).text
     assert mobile(1) in found and mobile(0) not in found.partition('id="job-rows"')[2]

@@ -35,11 +35,6 @@ class Said(NamedTuple):
         outcome, *rest = kept
         return cls(Outcome(str(outcome)), *rest)  # type: ignore[arg-type]
 
-    @property
-    def moment(self) -> datetime:
-        """When it said so."""
-        return datetime.fromisoformat(self.at)
-
 
 ByStep = dict[str, list[object]]
 """What each source has said, by its position as a text; as `numbers.by_step` keeps it."""
@@ -117,4 +112,4 @@ def judge(
         return Judged(failed, Outcome.FAILED, said[failed].reason, fields or None, at, attempt, kept)
     decides = min(outcomes, key=lambda one: (_BEST_FIRST.index(outcomes[one]), one))
     what = said[decides]
-    return Judged(decides, what.outcome, what.reason, fields or None, what.moment, attempt, kept)
+    return Judged(decides, what.outcome, what.reason, fields or None, at, attempt, kept)

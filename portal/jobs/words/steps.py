@@ -6,9 +6,9 @@ from flask_babel import lazy_gettext as _
 from portal.jobs.core.step_tables import StepRule
 
 RULES: dict[StepRule, LazyString] = {
-    StepRule.NOT_FOUND: _("only the numbers that were not found before"),
-    StepRule.NO_ANSWER: _("the numbers that were not found, or got no answer"),
-    StepRule.BESIDE: _("all numbers, in columns of its own"),
+    StepRule.NOT_FOUND: _("only those not found before"),
+    StepRule.NO_ANSWER: _("those not found or without an answer"),
+    StepRule.BESIDE: _("all, in columns of their own"),
 }
 """Which numbers a further source is asked about."""
 

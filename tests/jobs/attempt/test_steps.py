@@ -3,23 +3,27 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import sources
 from portal.database import db
-from portal.jobs import repeats
-from portal.jobs.attempt import runner
+from portal.jobs import commands, repeats
+from portal.jobs.attempt import outage, runner
+from portal.jobs.attempt.held_shares import HeldShares
+from portal.jobs.attempt.outcome import AttemptOutcome
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.attempt.save import LookedUp, save
 from portal.jobs.core import derived, ledger, steps
 from portal.jobs.core.job_tables import Attempt, Number
+from portal.jobs.core.repeat_rule import Every, RepeatRule
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
-from portal.jobs.core.step_tables import NextSource, StepRule
+from portal.jobs.core.step_tables import JobStep, NextSource, StepRule
 from portal.jobs.models import ScrapingJob
+from portal.jobs.number_erasure.job_rows import erase_in_job
 from portal.jobs.shares import AttemptTaken
 from portal.sources.base import Answer, Outcome
 from portal.sources.several import FOUND_BY
@@ -203,10 +207,6 @@ def test_an_attempt_that_only_passed_numbers_on_has_saved_something(alice, make_
 
 
 def test_a_repeat_has_the_same_sources(alice, make_job) -> None:
-    from datetime import time
-
-    from portal.jobs.core.repeat_rule import Every, RepeatRule
-
     with asked(first="-+", second="+-"):
         job = make_job(alice, 4, source="first", then=[then("second", "beside", 5)])
         assert to_the_end(job) == Status.COMPLETED and job.source == "second"
@@ -227,3 +227,65 @@ def test_a_job_with_one_source_has_no_rows_of_steps(alice, make_job, counting) -
     assert to_the_end(job) == Status.COMPLETED and steps.of_job(job) == [] and job.chain == ""
     assert {row.by_step for row in db.session.scalars(select(Number))} == {None}
     assert db.session.scalar(select(Attempt.attempt).where(Attempt.job_id == job.id)) == 1
+
+
+def test_an_erased_number_leaves_nothing_of_what_the_sources_said(alice, make_job) -> None:
+    with asked(first="-+", second="+") as (_, second):
+        job = make_job(alice, 4, source="first", then=[then("second", "beside")])
+        assert runner.run(job.id, 0, given()) == Status.RETRYING and job.passed_on == 4
+        assert erase_in_job(job.id, f"+34{mobile(1)}", "ada@example.com", NOW) == 1
+        row = db.session.scalar(select(Number).where(Number.job_id == job.id, Number.no == 2))
+        assert row is not None and (row.answer, row.by_step, row.outcome) == (None, None, Outcome.REJECTED)
+        db.session.refresh(job)
+        assert (job.passed_on, job.processed_numbers) == (3, 1)
+        assert to_the_end(job) == Status.COMPLETED and calls(second) == [0, 2, 3] and outcomes(job) == "+r++"
+
+
+def test_a_deleted_job_leaves_no_rows_of_its_sources(app, alice, make_job) -> None:
+    with asked(first="-+", second="+"):
+        job = make_job(alice, 4, source="first", then=[then("second")])
+        assert to_the_end(job) == Status.COMPLETED
+        assert commands.delete(job.id, "alice@example.com", NOW, app.extensions["storage"])
+        assert db.session.scalar(select(func.count()).select_from(JobStep)) == 0
+
+
+def test_a_number_of_a_source_that_is_silent_waits_also_at_the_second_one(alice, make_job) -> None:
+    with asked(first="-", second="x") as (_, second):
+        job = make_job(alice, 3, source="first", then=[then("second")])
+        assert runner.run(job.id, 0, given()) == Status.RETRYING and job.step == 2
+        assert outage.wait_seconds(job.id, NOW, 2) == outage.FIRST_SECONDS
+        assert runner.run(job.id, 1, given()) == Status.FAILED and len(second.calls) == 3
+        ScrapingJob.retry(job.id, job.round, "alice@example.com", NOW)
+        assert outage.wait_seconds(job.id, NOW, 2) is None  # they were judged there
+
+
+def test_a_corrected_cell_is_asked_from_the_first_source_on(alice, make_job) -> None:
+    with asked(first="-+", second="-+") as (first, second):
+        job = make_job(alice, [mobile(0), mobile(1), "x"], source="first", then=[then("second")])
+        assert to_the_end(job) == Status.COMPLETED and (job.step, counted(job)) == (2, [(2, 1, 1, 0), (1, 0, 1, 0)])
+        assert ScrapingJob.correct(job.id, job.round, {(4, 0): f"+34{mobile(2)}"}, "alice@example.com", NOW)
+        db.session.commit()
+        assert (job.step, job.source) == (1, "first")
+        assert to_the_end(job) == Status.COMPLETED and calls(first) == [0, 1, 2] and calls(second) == [0, 2]
+        assert counted(job) == [(3, 1, 2, 0), (2, 0, 2, 0)]
+
+
+@ON_BOTH
+def test_two_workers_share_a_source_and_the_last_one_goes_on(app, alice, make_job) -> None:
+    with asked(first="-+", second="+") as (first, second):
+        job = make_job(alice, 20, source="first", then=[then("second")])
+        ScrapingJob.claim(job.id, 0, NOW, worker="one", lease_seconds=60)
+        db.session.commit()
+        one = HeldShares(hold(job, worker="one"), 60, 10, 2)
+        taken = one.take(NOW, group=1, window=5)
+        assert 0 < len(taken) < 20
+        assert runner.run(job.id, 0, given(), join=True) == Status.PROCESSING and job.step == 1
+        looked_up = [LookedUp(number, Answer(NOT_FOUND), e164) for e164, number in taken.items()]
+        save(one.holding, looked_up, NOW, 60, lambda _: one.finish([number.no for number in taken.values()]))
+        first.calls.update(taken.keys())
+        ends = AttemptOutcome(one.holding, given())
+        assert ends._end_complete() is None and ends._end_failed("numbers_unanswered") == Status.RETRYING
+        db.session.refresh(job)
+        assert (job.step, job.source, job.wait_cause) == (2, "second", None)
+        assert to_the_end(job) == Status.COMPLETED and len(calls(first)) == 20 and job.found_count == 20
+        assert set(second.calls.values()) == {1}
