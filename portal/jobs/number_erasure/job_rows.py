@@ -19,7 +19,7 @@ from portal.jobs.core.share_tables import Share
 from portal.jobs.core.status import RETRYABLE, Status
 from portal.jobs.dispatch import push_job
 from portal.jobs.models import ScrapingJob
-from portal.jobs.source_trial import SourceTrial
+from portal.jobs.trials.source_trial import SourceTrial
 from portal.phone.writings import Writings
 from portal.sources.base import FINAL, Outcome
 from portal.sources.drafts import DraftSample

@@ -1,4 +1,5 @@
-"""how many of a job's rejected cells have a number that is excluded or erased, so that there is nothing to fix
+"""how many of a job's rejected cells have a number that is excluded or erased, so that there is nothing to fix;
+whose money a trial of a source, or a question of a draft, costs
 
 Revision ID: 0139
 Revises: 0128
@@ -21,7 +22,11 @@ def upgrade() -> None:
         " WHERE numbers.job_id = scraping_jobs.id AND numbers.reason IN ('excluded', 'erased'))"
         " WHERE rejected_count > 0"
     )
+    op.add_column('source_trials', sa.Column('user_id', sa.Integer(), nullable=True))
+    op.add_column('draft_samples', sa.Column('user_id', sa.Integer(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column('draft_samples', 'user_id')
+    op.drop_column('source_trials', 'user_id')
     op.drop_column('scraping_jobs', 'left_alone_count')
