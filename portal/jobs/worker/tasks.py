@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
-from portal.database import begin_reading, db, reading
+from portal.database import db, only_read, reading
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
@@ -165,7 +165,7 @@ def _limits_of(document_id: int) -> ReadLimits:
 
 def prepare_result(job_id: int) -> None:
     """Prepare a large result for its page. It reads for seconds, and writes nothing into the database."""
-    begin_reading()
+    only_read()
     kept.prepare(job_id, current_app.extensions["storage"])
 
 
