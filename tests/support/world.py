@@ -27,7 +27,7 @@ from portal.database import db
 from portal.jobs import dispatch
 from portal.jobs.sweep import steps
 from tests import services
-from tests.support import cast, journal
+from tests.support import cast, databases, journal
 from tests.support.journal import FACTS, NAME
 from tests.support.preloaded import Preloaded
 
@@ -189,11 +189,11 @@ class World:
 @contextmanager
 def world(folder: Path, forks: Preloaded, **settings: str) -> Iterator[World]:
     """A world with its tables and its Valkey and no worker yet, in an application context. DATABASE_URL, an empty
-    database of PostgreSQL, takes the place of SQLite."""
+    database of PostgreSQL, takes the place of the usual one."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {**SHORT, **settings}
-    given = {name: text for name, text in settings.items() if any(name == setting.name for setting in SETTINGS)}
-    with services.valkey_server() as server:
+    with services.valkey_server() as server, databases.usual() as database:
+        settings = {**SHORT, **database, **settings}
+        given = {name: text for name, text in settings.items() if any(name == setting.name for setting in SETTINGS)}
         app = cast.make_app(folder, REDIS_URL=server.url, **given)
         sources.register(NAME, lambda: None, FACTS)  # type: ignore[arg-type, return-value]
         made = World(folder, server, app, settings, forks)
