@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -69,6 +70,10 @@ class Portal:
             return None
         finally:
             connection.close()
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of an SQL query with `?` for its values."""
+        return databases.query(self.database.get("DATABASE_URL") or self.data_dir / "masterfilter.db", sql, *values)
 
     def run(self, *words: str, **changed: str) -> subprocess.CompletedProcess[str]:
         """Run the launcher without make, for a second start or for `ctl`."""

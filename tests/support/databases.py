@@ -10,7 +10,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 
@@ -43,6 +46,16 @@ def usual() -> Iterator[dict[str, str]]:
     else:
         with new_database(server()) as url:
             yield {"DATABASE_URL": url}
+
+
+def query(database: str | Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """The rows of an SQL query with `?` for its values, on a connection of our own: to PostgreSQL at this address, or
+    to this file of SQLite."""
+    if isinstance(database, str):
+        with psycopg.connect(database, autocommit=True) as there:
+            return there.execute(sql.replace("%", "%%").replace("?", "%s"), values).fetchall()  # type: ignore[arg-type]
+    with closing(sqlite3.connect(database, timeout=30)) as file:
+        return file.execute(sql, values).fetchall()
 
 
 def write_beside(app: Flask) -> None:

@@ -6,16 +6,14 @@ program. Every process dies with the test run. Must not know any test.
 
 import os
 import signal
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 from flask import Flask
 from redis import Redis
 
@@ -137,12 +135,7 @@ class World:
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of an SQL query with `?` for its values, on a connection of our own."""
-        if self.postgresql_url:
-            with psycopg.connect(self.postgresql_url, autocommit=True) as connection:
-                asked = sql.replace("%", "%%").replace("?", "%s")
-                return connection.execute(asked, values).fetchall()  # type: ignore[arg-type]
-        with closing(sqlite3.connect(self.database, timeout=30)) as connection:
-            return connection.execute(sql, values).fetchall()
+        return databases.query(self.postgresql_url or self.database, sql, *values)
 
     def job(self, job_id: int, *columns: str) -> Any:
         """One column of a job, or several as a tuple."""
