@@ -57,7 +57,7 @@ _COUNT = (
             "updated_at": bindparam("now"),
             # Name the type: coalesce() has none, so the moment would be stored in another form and never compare equal.
             "last_progress_at": func.coalesce(bindparam("progress_at", type_=_MOMENT), _JOBS.c.last_progress_at),
-            **{name: _JOBS.c[name] + bindparam(name) for name in COUNTERS.values()},
+            **{name: _JOBS.c[name] + bindparam(name) for name in (*COUNTERS.values(), "left_alone_count")},
         }
     )
     .returning(_JOBS.c.paused_at, _JOBS.c.not_before)
@@ -108,14 +108,16 @@ def save(
     stepped = step_answers.of(holding, looked_up, now) if holding.chain and looked_up else None
     if stepped:
         written = stepped.write(connection)
-        counts, progress = stepped.counts, stepped.progress
+        counts, progress, left_alone = stepped.counts, stepped.progress, stepped.left_alone
     else:
         written = _write(connection, job_id, attempt, looked_up, now) if looked_up else 0
         counts, progress = Counter(), {}
         for one in looked_up:
             counts[one.answer.outcome] += one.number.cells
+        left_alone = sum(one.number.cells for one in looked_up if one.answer.reason == CauseCode.EXCLUDED)
     final = sum(counts[outcome] for outcome in FINAL)
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
+    moved["left_alone_count"] = left_alone
     until = now + timedelta(seconds=lease_seconds)
     progress_at = now if looked_up else None
     cost = erased_cost + sum(one.answer.cost for one in looked_up)

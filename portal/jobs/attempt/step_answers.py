@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from sqlalchemy import JSON, Connection, Table, bindparam, literal_column, update
 
+from portal.causes import CauseCode
 from portal.jobs.attempt.looked_up import LookedUp
 from portal.jobs.core import steps
 from portal.jobs.core.job_tables import Number
@@ -48,6 +49,7 @@ class StepAnswers:
             judge(*how, one.number.by_step, one.number.answer, one.answer, now, holding.attempt) for one in looked_up
         ]
         self.counts: Counter[Outcome] = Counter()
+        self.left_alone = 0  # cells whose number is excluded
         self._said: Counter[Outcome] = Counter()
         self._arrived: Counter[int] = Counter()
         passed_on = gone_on = 0
@@ -58,6 +60,7 @@ class StepAnswers:
                 gone_on += cells
             else:
                 self.counts[judged.outcome] += cells
+                self.left_alone += cells if judged.reason == CauseCode.EXCLUDED else 0
             passed_on += cells * ((0 if judged.outcome in FINAL else judged.step - 1) - behind)
             if (before := read(one.number.by_step).get(chain.step)) is not None:  # it has failed here before
                 self._said[before.outcome] -= cells

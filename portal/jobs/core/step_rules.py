@@ -45,6 +45,10 @@ def read(by_step: Mapping[str, Sequence[object]] | None) -> dict[int, Said]:
     return {int(step): Said.read(kept) for step, kept in sorted((by_step or {}).items(), key=lambda one: int(one[0]))}
 
 
+def _kept(said: Mapping[int, Said]) -> ByStep:
+    return {str(step): list(what) for step, what in sorted(said.items())}
+
+
 def next_step(rules: Sequence[StepRule], said: Mapping[int, Outcome]) -> int | None:
     """The position of the source to ask next, of those that have not been asked; None: there is none now."""
     for step, rule in enumerate(rules, start=1):
@@ -95,17 +99,19 @@ def judge(
     """Judge a number for which the source at `step` has just answered. `by_step` and `answer_before` are what the
     number's row had."""
     at = answer.asked_at or now
-    if answer.reason in _ENDS:
-        kept = {key: list(value) for key, value in (by_step or {}).items()}
-        return Judged(step, answer.outcome, answer.reason, dict(answer.fields) or None, at, attempt, kept)
     said = read(by_step)
+    if answer.reason in _ENDS:
+        kept = _kept(said)
+        if found := next((one for one, what in said.items() if what.outcome == Outcome.FOUND), None):
+            return Judged(found, Outcome.FOUND, None, dict(answer_before or {}) or None, at, attempt, kept)
+        return Judged(step, answer.outcome, answer.reason, dict(answer.fields) or None, at, attempt, kept)
     cost = answer.cost + (said[step].cost if step in said else 0)
     said[step] = Said(answer.outcome, answer.reason, at.isoformat(), cost, attempt)
     outcomes = {one: what.outcome for one, what in said.items()}
     fields = answer_with(answer_before, step, answer.fields)
-    if found := [sources[one - 1] for one, outcome in sorted(outcomes.items()) if outcome == Outcome.FOUND]:
-        fields = {FOUND_BY: joined(found), **fields}
-    kept = {str(one): list(what) for one, what in sorted(said.items())}
+    if finders := [sources[one - 1] for one, outcome in sorted(outcomes.items()) if outcome == Outcome.FOUND]:
+        fields = {FOUND_BY: joined(finders), **fields}
+    kept = _kept(said)
     if (then := next_step(rules, outcomes)) is not None:
         return Judged(then, Outcome.WAITING, None, fields or None, at, None, kept)
     if (failed := failed_at(rules, outcomes)) is not None:

@@ -1,7 +1,7 @@
 """several sources for one file: the steps of a job, and at which of them each number is
 
 Revision ID: 0135
-Revises: 0128
+Revises: 0139
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 
 
 revision = '0135'
-down_revision = '0128'
+down_revision = '0139'
 branch_labels = None
 depends_on = None
 

@@ -25,6 +25,7 @@ from portal.jobs.core.step_tables import JobStep, NextSource, StepRule
 from portal.jobs.models import ScrapingJob
 from portal.jobs.number_erasure.job_rows import erase_in_job
 from portal.jobs.shares import AttemptTaken
+from portal.sources import exclusions
 from portal.sources.base import Answer, Outcome
 from portal.sources.several import FOUND_BY
 from tests.support.cast import NOW, hold, mobile
@@ -289,3 +290,12 @@ def test_two_workers_share_a_source_and_the_last_one_goes_on(app, alice, make_jo
         assert (job.step, job.source, job.wait_cause) == (2, "second", None)
         assert to_the_end(job) == Status.COMPLETED and len(calls(first)) == 20 and job.found_count == 20
         assert set(second.calls.values()) == {1}
+
+
+def test_a_number_excluded_between_two_sources_is_not_asked_and_keeps_what_was_found(alice, make_job) -> None:
+    with asked(first="-+", second="+") as (_, second):
+        job = make_job(alice, 4, source="first", then=[then("second", "beside")])
+        assert runner.run(job.id, 0, given()) == Status.RETRYING
+        exclusions.add("Robinson", NOW.date(), [f"+34{mobile(0)}", f"+34{mobile(1)}"], "ada@example.com", NOW)
+        assert to_the_end(job) == Status.COMPLETED and calls(second) == [2, 3] and outcomes(job) == "r+++"
+        assert (job.left_alone_count, job.rejected_count, job.found_count) == (1, 1, 3)
