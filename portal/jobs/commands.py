@@ -13,7 +13,7 @@ from flask import current_app
 from portal import audit, sources
 from portal.accounts import User
 from portal.causes import CauseCode
-from portal.database import db
+from portal.database import allow_writing, db
 from portal.database_errors import DatabaseError
 from portal.documents.check import CheckFacts
 from portal.documents.choice import SheetChoice
@@ -274,15 +274,14 @@ def note_seen(job_id: int, user_id: int) -> bool:
 def note_download(job_id: int, actor: str, file_name: str, now: datetime) -> None:
     """Record on the timeline who downloaded which file, and in the audit when it is somebody else's.
 
-    The transaction that read the answers ends first: SQLite cannot turn it into a writing one once a worker has saved
-    since.
+    The page that sends the file otherwise only reads.
     """
-    db.session.commit()
-    timeline.record(job_id, EventKind.DOWNLOADED, now, actor, what=file_name)
-    job = db.session.get(ScrapingJob, job_id)
-    if job is not None and actor != job.user.email:
-        audit_act(job, "results_downloaded", actor, None, now)
-    db.session.commit()
+    with allow_writing():
+        timeline.record(job_id, EventKind.DOWNLOADED, now, actor, what=file_name)
+        job = db.session.get(ScrapingJob, job_id)
+        if job is not None and actor != job.user.email:
+            audit_act(job, "results_downloaded", actor, None, now)
+        db.session.commit()
 
 
 def delete(job_id: int, actor: str, now: datetime, storage: Storage) -> ScrapingJob | None:

@@ -44,7 +44,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     answer_samples.erase(job.id)
     outbox.forget_file_name(job.id)
     job.note, job.labels, job.search_text = "", [], ""
-    # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
+    # Locked as in `commands.start`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     # One that is just being started needs it too, and so does one that can be restored.
     there = or_(ScrapingJob.deleted_at.is_(None), ScrapingJob.purge_at.is_not(None), and_(*is_hidden()))

@@ -27,7 +27,7 @@ from portal.jobs.export import (
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.web import job_page, result_page
-from portal.web.access import begin_reading, login_required, wants_fragment
+from portal.web.access import login_required, wants_fragment
 from portal.web.errors import refuse
 from portal.web.locale import in_readers_language
 from portal.web.request_fields import id_list
@@ -123,7 +123,6 @@ def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
         )
     except (ValueError, UnknownGroup, FileNotFoundError):
         abort(404)
-    begin_reading()  # opening it has ended the transaction
     try:
         name = download_name(
             job, download.extension, rows, group, choice=choice, is_replacement=download.is_replacement

@@ -132,8 +132,8 @@ def test_what_unfolds_is_as_good_as_what_is_seen_at_once(portal: Gallery, cookie
     assert not faults, "\n".join(faults)
 
 
-def test_a_portal_without_anybody_is_as_good(tmp_path: Path, tabs: Tabs) -> None:
-    app = cast.make_app(tmp_path)
+def test_a_portal_without_anybody_is_as_good(tmp_path: Path, tabs: Tabs, usual_database: dict[str, str]) -> None:
+    app = cast.make_app(tmp_path, **usual_database)
     with app.app_context():
         token = make_setup_link(utcnow())
         db.session.remove()

@@ -61,7 +61,7 @@ def _page(problem: str = "", wrong_amount: str = "") -> str:
         "admin/spending.html",
         month=month,
         months=[(one, spending_tables.month_words(one)) for one in months],
-        by_person=spending_tables.grouped(found, "person", gettext("Person"), lambda one: one.email),
+        by_person=spending_tables.grouped(found, "person", gettext("Person"), spending_tables.person_words),
         by_source=spending_tables.grouped(found, "source", gettext("Source"), lambda one: one.source, source_title),
         caps=[(cap, _cap_name(cap)) for cap in caps.all_caps(this)],
         holders=_holders(),

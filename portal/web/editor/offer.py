@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
+from portal.jobs.trials import draft_samples
 from portal.sources import catalogue, drafts, recipe_store, shelf
 from portal.sources.editor.drafted import mistakes_in
 from portal.sources.recipes.loader import NAME
@@ -34,6 +35,7 @@ def offer(token: str) -> Response:
         if blocking:
             return make_response(render(page, "offer", mistakes=blocking, typed=request.form), 422)
     save(page, now)
+    draft_samples.count_earlier(token, current_user.id, now)
     if "offer" not in request.form:
         flash(gettext("Saved."), "ok")
         return to(token, "offer")

@@ -19,7 +19,7 @@ from portal.accounts import living_sessions
 from portal.clock import utcnow
 from portal.jobs import queries
 from portal.jobs.core.changes import Change
-from portal.web.access import begin_reading
+from portal.web.access import only_read
 from portal.web.live.watcher import HEARTBEAT_SECONDS, Watcher
 from portal.web.live.watches import ListWatch, Memory, Watch
 
@@ -238,7 +238,7 @@ class Hub:
         if not watched:
             return
         with self._app.app_context():
-            begin_reading()
+            only_read()
             now_seen = queries.states_of(watched, utcnow())
         waiting = sorted(job_id for job_id, (_, waits) in now_seen.items() if waits)
         start = self._ahead_from % max(1, len(waiting))
