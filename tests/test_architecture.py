@@ -49,7 +49,7 @@ FLOORS_OF_JOBS = (
     {"jobs.lifecycle"},
     {"jobs"},
     {"jobs.spending"},
-    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files"},
+    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files", "jobs.trials"},
     {"jobs.export.in_place"},
     {"jobs.export.in_place.ods"},
     {"jobs.export.copy", "jobs.export.summary"},

@@ -229,6 +229,7 @@ def _finish(holding: Holding, begun: Opening) -> None:
     }
     mine = (Number.job_id == holding.job_id, Number.outcome == Outcome.REJECTED)  # erased meanwhile
     if erased := db.session.scalar(select(func.sum(Number.cells)).where(*mine)):
-        counts |= {"rejected_count": int(erased), "processed_numbers": none + int(erased)}
+        counts |= dict.fromkeys(("rejected_count", "left_alone_count"), int(erased))
+        counts["processed_numbers"] = none + int(erased)
     changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(**counts))
     db.session.delete(begun)

@@ -35,6 +35,7 @@ READ_FIRST = (
     "documents.start",
     "several.start",
     "columns.change",
+    "admin.add_exclusions",
     "files.download",
 )  # read a whole file before they write, in transactions of their own
 YEAR_SECONDS = 365 * 24 * 3600

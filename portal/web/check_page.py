@@ -1,6 +1,5 @@
 """Gathers what the check page shows of a document for its templates. Read-only."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -21,10 +20,9 @@ from portal.documents.words import fix_words, problem_words, reason_words, size_
 from portal.jobs import uploads
 from portal.jobs.export import answers_added, loss_words, preview_result
 from portal.jobs.source_pause import is_in_trouble
-from portal.jobs.spending.estimate import estimate, numbers_of
+from portal.jobs.spending.estimate import Estimate, estimate
 from portal.jobs.words.statuses import cannot_start_words, list_words
 from portal.phone import Reason
-from portal.sources import exclusions
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web import guess_words
 from portal.web.countries import country_name, country_options
@@ -33,7 +31,6 @@ from portal.web.returned_download import returned_download
 from portal.web.start_options import FIRST_NUMBERS, earliest_start, known_days_in
 from portal.web.text_reading import text_reading_of
 
-COUNTED_AT_ONCE = 20_000  # numbers, in a second
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
 
 
@@ -134,26 +131,18 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
         "fixes": _fixes_of(look.figures),
         "seconds": sources.seconds_for(source, money.to_ask),
         "loss": loss_words(document, current_app.extensions["storage"]),
-        "excluded": _excluded(look, source),
+        "excluded": _excluded(money),
         "jobs": uploads.jobs_of(document.id),
         "begun": uploads.jobs_started(document.id),
     }
 
 
-def _excluded(look: Preview, source: str) -> list[tuple[str, int]] | None:
+def _excluded(money: Estimate) -> list[tuple[str, int]] | None:
     """The lists of excluded numbers that the file's numbers are on, in words, each with how many of them. None when
     they are too many to be counted while somebody waits."""
-    if not exclusions.newest():
-        return []
-    if look.figures.to_look_up > COUNTED_AT_ONCE:
+    if money.excluded is None:
         return None
-    corrected = tuple(((one.row_no, one.column), one.corrected) for one in look.corrections)
-    numbers = numbers_of(look.path, look.picked.choice, corrected)
-    try:
-        found = Counter(exclusions.excluded_among(numbers, source).values())
-    except exclusions.ListUnreadable:  # the file does not start to be looked up either
-        return None
-    return [(list_words(one.name, one.dated.isoformat()), count) for one, count in found.most_common()]
+    return [(list_words(one.name, one.dated.isoformat()), count) for one, count in money.excluded]
 
 
 def _country_column(picked: PickedColumns) -> tuple[int, str] | None:

@@ -3,6 +3,7 @@ it is open. Read-only: it uses `queries` and words.
 """
 
 import secrets
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import fix_words
-from portal.jobs import corrections, queries, repeats, shares, turns
+from portal.jobs import corrections, excluded_numbers, queries, repeats, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.repeat_rule import LAST_DAY
@@ -161,16 +162,21 @@ def facts_of(
     counts = derived.outcome_counts(job)
     row_filter = row_filter_of(job, find)
     ahead = turns.jobs_ahead(job, now)
+    allowed = {action.value for action in derived.actions(job)}
+    chosen_cells = counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked)
+    excluded = _excluded_in_retry(job, causes) if "retry" in allowed else []
     return {
         "job": job,
         "now": now,
         "progress": derived.progress(job, now),
-        "allowed": {action.value for action in derived.actions(job)},
+        "allowed": allowed,
         "tiles": [(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
         "counts": counts,
         "causes": causes,
-        "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
-        "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
+        "chosen_cells": chosen_cells,
+        "chosen_numbers": chosen_cells - sum(cells for _, cells in excluded),
+        "excluded_in_retry": excluded,
+        "rows_to_correct": job.failed_count + derived.cells_to_fix(job),
         "ahead": ahead,
         "starts_at": _starts_at(job, now) if ahead is not None else None,
         "summary_code": derived.summary_sentence(job, now).value,
@@ -195,6 +201,13 @@ def facts_of(
         **fixes_of(job),
         **(_repeat_facts(job) if whole or not derived.is_unfinished(job) else {}),
     }
+
+
+def _excluded_in_retry(job: ScrapingJob, causes: Iterable[Any]) -> list[tuple[str, int]]:
+    """The lists of excluded numbers that numbers of the retry are on, in words, each with how many cells."""
+    ticked = [cause.reason for cause in causes if cause.ticked]
+    found = excluded_numbers.in_retry(job, ticked) or ()
+    return [(list_words(one.name, one.dated.isoformat()), cells) for one, cells in found]
 
 
 def _repeat_facts(job: ScrapingJob) -> dict[str, Any]:

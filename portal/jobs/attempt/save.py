@@ -54,7 +54,7 @@ _COUNT = (
             "updated_at": bindparam("now"),
             # Name the type: coalesce() has none, so the moment would be stored in another form and never compare equal.
             "last_progress_at": func.coalesce(bindparam("progress_at", type_=_MOMENT), _JOBS.c.last_progress_at),
-            **{name: _JOBS.c[name] + bindparam(name) for name in COUNTERS.values()},
+            **{name: _JOBS.c[name] + bindparam(name) for name in (*COUNTERS.values(), "left_alone_count")},
         }
     )
     .returning(_JOBS.c.paused_at, _JOBS.c.not_before)
@@ -118,6 +118,7 @@ def save(
         counts[one.answer.outcome] += one.number.cells
     final = sum(counts[outcome] for outcome in FINAL)
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
+    moved["left_alone_count"] = sum(one.number.cells for one in looked_up if one.answer.reason == CauseCode.EXCLUDED)
     until = now + timedelta(seconds=lease_seconds)
     progress_at = now if looked_up else None
     cost = erased_cost + sum(one.answer.cost for one in looked_up)

@@ -111,6 +111,11 @@ def retryable_numbers(job: JobColumns) -> int:
     return max(0, job.total_numbers - job.processed_numbers)
 
 
+def cells_to_fix(job: JobColumns) -> int:
+    """Count the cells whose number is wrong or was refused. One that is excluded or erased is right and left alone."""
+    return max(0, job.invalid_count + job.rejected_count - job.left_alone_count)
+
+
 def is_unfinished(job: JobColumns) -> bool:
     """Whether the page may change without its reader doing anything. An ended job with no retry planned is not
     watched."""
@@ -223,7 +228,8 @@ def version(job: JobColumns) -> str:
     """
     shown = (
         job.id, job.status, job.attempt, job.round, job.total_numbers, job.processed_numbers, job.found_count,
-        job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count, job.retry_count, job.max_retries,
+        job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count, job.left_alone_count,
+        job.retry_count, job.max_retries,
         job.timeout_minutes, job.last_error, job.last_progress_at, job.not_before, job.next_retry_at, job.paused_at,
         job.deleted_at, job.wait_cause, job.source_paused, job.cost, job.cost_unsure, job.cost_cap,
     )  # fmt: skip

@@ -69,6 +69,8 @@ class JobColumns:
     invalid_count: Mapped[int] = mapped_column(default=0)
     rejected_count: Mapped[int] = mapped_column(default=0)
     failed_count: Mapped[int] = mapped_column(default=0)
+    # of the rejected ones: those whose number is excluded or erased, so that there is nothing to fix
+    left_alone_count: Mapped[int] = mapped_column(default=0, server_default="0")
 
     # the attempt: its number is the fence, its lease tells a lost worker from a slow one
     attempt: Mapped[int] = mapped_column(default=0)

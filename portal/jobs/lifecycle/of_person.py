@@ -82,6 +82,7 @@ class PersonVerbs(Guards):
         values: dict[str, Any] = {
             counter: getattr(seen, counter) + change.counts[outcome] for outcome, counter in COUNTERS.items()
         }
+        values["left_alone_count"] = seen.left_alone_count + change.left_alone
         values["total_numbers"] = seen.total_numbers + change.counts.total()
         values["processed_numbers"] = seen.processed_numbers + sum(change.counts[outcome] for outcome in FINAL)
         stays = seen.status == Status.COMPLETED and values["processed_numbers"] == values["total_numbers"]

@@ -55,7 +55,7 @@ def month_of(now: datetime) -> str:
     return now.astimezone(ZoneInfo(current_app.config["DEFAULT_TIME_ZONE"])).strftime("%Y-%m")
 
 
-def _add(account: Account, month: str, *, spent: int = 0, unsure: int = 0, reserved: int = 0) -> None:
+def add(account: Account, month: str, *, spent: int = 0, unsure: int = 0, reserved: int = 0) -> None:
     """Add to every row that counts the account's money."""
     if not (spent or unsure or reserved):
         return
@@ -83,7 +83,7 @@ def reserve(
         raise AttemptTaken
     month = month_of(now)
     _move_to(holding, month, now)
-    _add_rows(account, month)
+    add_rows(account, month)
     rooms = []
     if job.cost_cap is not None:
         held = select(func.coalesce(func.sum(Reservation.amount), 0)).where(Reservation.job_id == holding.job_id)
@@ -91,7 +91,7 @@ def reserve(
     rooms += [cap.amount - cap.used for cap in caps_of(account.user_id, account.source, account.currency, month)]
     count = max(0, min([wanted, *(room // most for room in rooms)]))
     if count:
-        _add(account, month, reserved=count * most)
+        add(account, month, reserved=count * most)
         row = {
             "job_id": holding.job_id, "attempt": holding.attempt, "token": holding.token, "month": month,
             "user_id": account.user_id, "source": account.source, "currency": account.currency, "most": most,
@@ -102,7 +102,7 @@ def reserve(
     return count, month
 
 
-def _add_rows(account: Account, month: str) -> None:
+def add_rows(account: Account, month: str) -> None:
     """Make sure that the rows are there, and lock them until the commit."""
     key = ("month", "user_id", "source", "currency")
     at = {"month": month, "currency": account.currency}
@@ -118,8 +118,8 @@ def _move_to(holding: Holding, month: str, now: datetime) -> None:
     row = db.session.execute(select(Reservation).where(*own, Reservation.month != month)).scalar_one_or_none()
     if row is not None:
         account = Account(row.user_id, row.source, row.currency)
-        _add(account, row.month, reserved=-row.amount)
-        _add(account, month, reserved=row.amount)
+        add(account, row.month, reserved=-row.amount)
+        add(account, month, reserved=row.amount)
         changed_rows(update(Reservation).where(*own).values(month=month, at=now))
 
 
@@ -144,7 +144,7 @@ def settle(holding: Holding, account: Account, month: str, *, released: int, spe
         changed_rows(update(Reservation).where(*own).values(amount=Reservation.amount - released))
     if unsure:
         _add_unsure(holding.job_id, unsure)
-    _add(account, month, spent=spent, unsure=unsure, reserved=-released)
+    add(account, month, spent=spent, unsure=unsure, reserved=-released)
 
 
 def _add_unsure(job_id: int, amount: int) -> None:
@@ -176,7 +176,7 @@ def close(job_id: int, attempt: int, token: int, asked: Mapping[int, int] | None
         db.session.execute(upsert(Reservation.__table__, ("job_id", "attempt", "token"), add=("amount",)), kept)
     if unsure:
         _add_unsure(job_id, unsure)
-    _add(account, month, unsure=unsure, reserved=carried - amount)
+    add(account, month, unsure=unsure, reserved=carried - amount)
 
 
 def _in_batches(job_id: int) -> set[int]:
@@ -226,4 +226,4 @@ def close_lost(now: datetime) -> Iterator[tuple[int, int, int]]:
         yield job_id, attempt, token
 
 
-__all__ = ["Account", "adopt", "close", "close_dead", "close_lost", "month_of", "reserve", "settle"]
+__all__ = ["Account", "add", "add_rows", "adopt", "close", "close_dead", "close_lost", "month_of", "reserve", "settle"]

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import db, upsert
 from portal.documents.models import Document, Reading
-from portal.jobs import draft_samples, shares, source_trial
+from portal.jobs import shares
 from portal.jobs.admin import operation_runner, phone_search
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
@@ -52,6 +52,7 @@ from portal.jobs.sweep.expiry import expire_jobs, expire_unstarted
 from portal.jobs.sweep.history import delete_history
 from portal.jobs.sweep.outage_watch import watch
 from portal.jobs.sweep.overdue import BATCH, anything_due, due_jobs, lost_jobs, silent_jobs, unpushed_jobs
+from portal.jobs.trials import draft_samples, source_trial
 from portal.jobs.turns import next_to_join
 from portal.notices.delivery import send_due
 from portal.notices.models import Notice

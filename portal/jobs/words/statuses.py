@@ -8,7 +8,7 @@ from datetime import datetime
 from flask_babel import LazyString, format_decimal, format_time, gettext, lazy_pgettext, ngettext
 from flask_babel import lazy_gettext as _
 
-from portal.jobs.core.derived import Summary, cause_of, retryable_numbers, summary_sentence
+from portal.jobs.core.derived import Summary, cause_of, cells_to_fix, retryable_numbers, summary_sentence
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import AttemptEnd
 from portal.jobs.core.status import Status
@@ -87,7 +87,7 @@ def badge_words(job: JobColumns, now: datetime) -> tuple[str, str]:
     """The one badge of a file: its tone and its words, made of the status and of what it waits for."""
     summary = summary_sentence(job, now)
     if summary == Summary.DONE:
-        to_fix = job.invalid_count + job.rejected_count
+        to_fix = cells_to_fix(job)
         completed = str(STATUSES[Status.COMPLETED])
         fix = ngettext("Completed, %(n)s to fix", "Completed, %(n)s to fix", to_fix, n=format_decimal(to_fix))
         return "ok", fix if to_fix else completed
@@ -179,7 +179,7 @@ def _done(job: JobColumns) -> str:
         found=format_decimal(job.found_count),
         n=format_decimal(total),
     )
-    to_fix = job.invalid_count + job.rejected_count
+    to_fix = cells_to_fix(job)
     fix = ngettext("%(n)s number to fix.", "%(n)s numbers to fix.", to_fix, n=format_decimal(to_fix))
     return f"{found} {fix}" if to_fix else found
 

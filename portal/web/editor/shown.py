@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import abort
 
-from portal.jobs import draft_samples
+from portal.jobs.trials import draft_samples
 from portal.sources import catalogue, drafts
 from portal.sources.drafts import DraftSample, SourceDraft
 from portal.sources.editor import batch_guess, rule_guess
@@ -28,7 +28,8 @@ from portal.sources.editor.drafted import (
     recipe_to_ask,
     value_of,
 )
-from portal.sources.http.response import SourceResponse, UnreadableResponse
+from portal.sources.editor.saved_samples import answer_of
+from portal.sources.http.response import UnreadableResponse
 from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
 
@@ -59,7 +60,7 @@ class DraftPage:
     def __post_init__(self) -> None:
         self.document = RecipeDocument(self.draft.text)
         rows = drafts.samples(self.draft.token)
-        answers = [_answer(one) for one in rows]
+        answers = [answer_of(one.id, one.number, one.meaning, one.facts or {}, one.body or b"") for one in rows]
         reading = reading_of(self.document, [one for one in answers if one])
         for one in answers:
             if one is not None:
@@ -219,11 +220,3 @@ def page_of(token: str, now: datetime) -> DraftPage:
     if draft is None:
         abort(404)
     return DraftPage(draft, now)
-
-
-def _answer(row: DraftSample) -> SampleAnswer | None:
-    facts = row.facts or {}
-    if facts.get("status") is None:
-        return None
-    response = SourceResponse(facts["status"], facts.get("headers") or {}, row.body or b"", facts.get("is_whole", True))
-    return SampleAnswer(row.id, row.number, row.meaning, response)

@@ -9,8 +9,8 @@ from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.documents.words import reason_words
-from portal.jobs import draft_samples
-from portal.jobs.source_trial import RedisAway
+from portal.jobs.trials import draft_samples
+from portal.jobs.trials.source_trial import RedisAway
 from portal.phone import parse
 from portal.sources import catalogue, drafts
 from portal.sources.editor import batch_guess, number_finder, rule_guess
@@ -89,7 +89,7 @@ def ask(token: str) -> Response:
         return make_response(render(page, "answers", problem=said, typed=request.form), 422)
     spoilt = numbers[0][0] if request.form.get("spoilt") else ""
     try:
-        draft_samples.ask(token, numbers, current_user.email, now, spoilt=spoilt)
+        draft_samples.ask(token, numbers, current_user.email, now, spoilt=spoilt, user_id=current_user.id)
     except RedisAway:
         said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
         return make_response(render(page, "answers", problem=said, typed=request.form), 503)

@@ -13,7 +13,6 @@ from sqlalchemy import update
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import source_trial
 from portal.jobs.dispatch import (
     EARLIER_ROOM,
     QUEUES,
@@ -29,6 +28,7 @@ from portal.jobs.dispatch import (
 )
 from portal.jobs.health.hosts import Host
 from portal.jobs.health.processes import LONGEST_TASK
+from portal.jobs.trials import source_trial
 from portal.jobs.worker import tasks
 from tests.services import wait_until
 from tests.support import cast

@@ -17,12 +17,13 @@ from redis import Redis
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import dispatch, source_trial
+from portal.jobs import dispatch
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from portal.jobs.trials import source_trial
 from portal.jobs.worker import tasks
 from portal.sources import catalogue, pause
 from portal.sources.limits.circuit_breaker import CircuitBreaker

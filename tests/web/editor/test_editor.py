@@ -18,7 +18,9 @@ from portal.sources import catalogue, drafts, registry
 from portal.sources.base import Outcome
 from portal.sources.drafts import DraftSample
 from portal.sources.recipe_store import versions
+from portal.sources.recipes.loader import recipe_of
 from portal.sources.secret_store import SecretStore
+from portal.sources.selftest import run_tests
 from tests import services
 from tests.conftest import Browser
 from tests.support import apis
@@ -95,7 +97,7 @@ WALKS = {
 
 
 @pytest.mark.parametrize("name", list(WALKS))
-def test_an_api_becomes_a_source(app: Flask, as_ada: FlaskClient, name: str) -> None:
+def test_an_api_becomes_a_source(app: Flask, as_ada: FlaskClient, tmp_path: Path, name: str) -> None:
     pressed, expected = WALKS[name]
     with provider(apis.APIS[name]) as server:
         here = paste(as_ada, apis.command(name, server.url))
@@ -114,6 +116,11 @@ def test_an_api_becomes_a_source(app: Flask, as_ada: FlaskClient, name: str) -> 
         }
         answer = as_ada.post(f"{here}/offer", data={**typed, "offer": "yes"})
         assert answer.status_code == 303, answer.get_data(as_text=True)
+        text = (drafts.find(here.rpartition("/")[2]) or drafts.listed()[0]).text
+        proofs = run_tests(recipe_of(text, tmp_path / "x.toml"))
+        assert len(proofs) >= 2 and all(proof.passed for proof in proofs), text
+        assert {Outcome.FOUND, Outcome.NOT_FOUND} <= {proof.case.outcome for proof in proofs}
+        assert SENT[3:] not in text.partition("[[test]]")[2] and "12345677" not in text  # nobody's number stays
         source = registry.get(f"my-{name}")
         found = source.lookup(SENT)
         assert (found.outcome, dict(found.fields)) == (Outcome.FOUND, expected)
@@ -186,7 +193,7 @@ def test_no_secret_and_no_markup_of_an_answer_reaches_a_page(as_ada: FlaskClient
     assert row.body is not None and apis.KEY.encode() not in row.body and b"***" in row.body
 
 
-def test_text_and_forms_are_one_document(as_ada: FlaskClient) -> None:
+def test_text_and_forms_are_one_document(as_ada: FlaskClient, tmp_path: Path) -> None:
     with provider(apis.bearer_api) as server:
         here = paste(as_ada, apis.command("bearer", server.url))
         ask(as_ada, here)
@@ -208,6 +215,8 @@ def test_text_and_forms_are_one_document(as_ada: FlaskClient) -> None:
     found = drafts.find(here.rpartition("/")[2])
     assert found is not None and "# kept\n[fields]  # too\nnetwork = {" in found.text
     assert 'rate = "5/min"' in found.text and "line_type" in found.text and "operator =" not in found.text
+    (proof,) = run_tests(recipe_of(found.text, tmp_path / "x.toml"))
+    assert proof.passed and "network" in proof.case.expect
 
 
 def test_versions_have_an_author_and_go_back(as_ada: FlaskClient) -> None:
