@@ -68,6 +68,7 @@ ASSEMBLES = {
     "documents.reader.child",  # reads a file, or converts an old workbook
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them
+    "sources.catalogue_state",  # what it has read of them
     "sources.shelf",  # puts a recipe that ships with the portal among the others
     "sources.sampling",  # asks a recipe that is being written for one number
     "sources.selftest",  # reads a recipe's saved answers as an HTTP source would

@@ -5,7 +5,7 @@ Nothing moves in it by itself: there is no worker. It must not know what is look
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from portal.jobs.sweep import steps
 from portal.jobs.worker import tasks
 from portal.sources.base import Outcome
 from tests.browser import lists
-from tests.support import cast, scenes
+from tests.support import cast, databases, scenes
 
 ALICE, BOB, ADA = "alice@example.com", "bob@example.com", "ada@example.com"
 MINUTE = timedelta(minutes=1)
@@ -56,9 +56,10 @@ class Gallery:
 @contextmanager
 def gallery(folder: Path) -> Iterator[Gallery]:
     """A portal that serves until the end of the block."""
-    app = cast.make_app(folder)
-    app.config["WTF_CSRF_ENABLED"] = True
-    with app.app_context():
+    with ExitStack() as stack:
+        app = cast.make_app(folder, **stack.enter_context(databases.usual()))
+        app.config["WTF_CSRF_ENABLED"] = True
+        stack.enter_context(app.app_context())
         made = Gallery(app, "", _fill(app, folder))
         db.session.remove()  # a transaction left open would keep the pages from writing
         with served(app) as made.address:

@@ -6,12 +6,16 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from portal import sources
-from portal.database import db
+from portal.causes import CauseCode
+from portal.database import among, db
 from portal.jobs.core.spending_tables import Reservation
+from portal.jobs.core.status import WAITING
 from portal.jobs.models import ScrapingJob
 from portal.jobs.spending.caps import Cap, caps_of
 from portal.jobs.spending.reservations import month_of
 from portal.sources.money import billionths
+
+COUNTED = 1000
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def room_of(job: ScrapingJob, now: datetime) -> Room:
         facts = sources.facts_of(job.source)
     except sources.UnknownSource:
         return Room(0, None, [])
-    most = None if facts.most is None else billionths(facts.most)
+    most = _most(job.source)
     own = None
     if job.cost_cap is not None:
         held = db.session.scalar(select(func.sum(Reservation.amount)).where(Reservation.job_id == job.id)) or 0
@@ -44,3 +48,25 @@ def room_of(job: ScrapingJob, now: datetime) -> Room:
     if not facts.is_priced:
         return Room(0, None, [])
     return Room(most, own, caps_of(job.user_id, job.source, facts.currency, month_of(now)))
+
+
+def waiting_for_an_administrator() -> int:
+    """Return how many files are paused at a monthly cap, COUNTED at most: not those whose own cap holds them up, which
+    their owners raise."""
+    job = ScrapingJob
+    columns = (job.source, job.cost_cap, job.cost + job.cost_unsure)
+    paused = (
+        among(job.status, WAITING), job.paused_at.is_not(None), job.wait_cause == CauseCode.CAP_REACHED,
+        job.deleted_at.is_(None),
+    )  # fmt: skip
+    found = db.session.execute(select(*columns).where(*paused).limit(COUNTED))
+    return sum(own is None or own - spent >= max(_most(source) or 0, 1) for source, own, spent in found)
+
+
+def _most(source: str) -> int | None:
+    """What one number may cost at a source at most; None when nobody knows."""
+    try:
+        most = sources.facts_of(source).most
+    except sources.UnknownSource:
+        return 0
+    return None if most is None else billionths(most)

@@ -210,11 +210,13 @@ class RecipeDocument:
             self.set("outcome", name, None)
 
 
-def new_document(name: str, title: str, request: Mapping[str, Any], batch: Mapping[str, Any] | None) -> RecipeDocument:
-    """A recipe with a request and no field yet."""
+def new_document(
+    name: str, titles: Mapping[str, str], request: Mapping[str, Any], batch: Mapping[str, Any] | None
+) -> RecipeDocument:
+    """A recipe with a request and no field yet. `titles` are by language."""
     doc = tomlkit.document()
     doc.add("name", tomlkit.item(name))
-    doc.add("title", _inline({"en": title, "es": title}))
+    doc.add("title", _inline(dict(titles)))
     doc.add("kind", tomlkit.item("batch" if batch else "json"))
     table = tomlkit.table()
     for key, value in request.items():

@@ -8,7 +8,7 @@ from typing import Any
 from portal.config import SETTINGS
 from portal.sources.editor import curl, number_finder
 from portal.sources.editor.document import RecipeDocument, new_document
-from portal.sources.editor.secret_finder import CLOSE, OPEN, SecretFinder, finished, prefix_of
+from portal.sources.editor.secret_finder import CLOSE, NAMELESS, OPEN, SecretFinder, finished, prefix_of
 
 BATCH_SIZE = 50
 PORTAL_SETTINGS = frozenset(setting.name for setting in SETTINGS)
@@ -38,7 +38,9 @@ def read(command: str, country: str, taken_secrets: Collection[str] = (), number
     request = request_of(numbered.request)
     batch = _batch(numbered)
     numbers = tuple(dict.fromkeys(one for one in (numbered.number, *numbered.others) if one))
-    document = new_document(name, name.replace("-", " ").title(), request, batch)
+    title = name.replace("-", " ").title()
+    titles = {"en": title, "es": title} if name != NAMELESS else {"en": "New source", "es": "Fuente nueva"}
+    document = new_document(name, titles, request, batch)
     return Pasted(document.text, name, finder.values, numbers, tuple(found.left_out))
 
 

@@ -13,7 +13,8 @@ from portal.sources import catalogue, drafts, secret_store
 from portal.sources.editor import pasting
 from portal.sources.editor.curl import NotRead
 from portal.sources.editor.drafted import FILE, mistakes_in, name_in, stops
-from portal.sources.recipes.words import mistake_words
+from portal.sources.recipes.toml_table import Mistake
+from portal.sources.recipes.words import mistake_sentence, mistake_words
 from portal.web.access import admin_required
 from portal.web.editor import words
 from portal.web.editor.blueprint import blueprint
@@ -100,10 +101,14 @@ def render(page: DraftPage, step: str, **more: Any) -> str:
             "facts": next((one.facts for one in page.samples if sample and one.row.id == sample.id), {}),
             "tree": page.tree(sample) if sample and step == "answers" else None,
             "words": words,
-            "mistake_words": lambda one: mistake_words(one).removeprefix(f"{FILE}, "),
+            "mistake_words": _with_its_line if step == "text" else mistake_sentence,
             **more,
         },  # fmt: skip
     )
+
+
+def _with_its_line(mistake: Mistake) -> str:
+    return mistake_words(mistake).removeprefix(f"{FILE}, ")
 
 
 def to(token: str, step: str, anchor: str | None = None, **more: Any) -> Response:
@@ -119,7 +124,7 @@ def _new(**more: Any) -> str:
 def save(page: DraftPage, now: datetime) -> None:
     """Keep the document as it is now, unless the change would have broken it."""
     if broken := stops(mistakes_in(page.document.text, *catalogue.opened())):
-        flash(mistake_words(broken[0]).removeprefix(f"{FILE}, "), "bad")
+        flash(_with_its_line(broken[0]), "bad")
         return
     drafts.change(page.draft.token, page.document.text, current_user.email, now)
 

@@ -84,10 +84,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
+def app(tmp_path: Path, usual_database: dict[str, str]) -> Iterator[Flask]:
     """The portal with a real Valkey."""
     with services.valkey() as url:
-        app = make_app(tmp_path, REDIS_URL=url)
+        app = make_app(tmp_path, REDIS_URL=url, **usual_database)
         app.test_client_class, app.test_cli_runner_class = Browser, Terminal
         with app.app_context():
             yield app

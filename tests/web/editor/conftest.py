@@ -17,10 +17,10 @@ from tests.support.recipes import LOOPBACK
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
+def app(tmp_path: Path, usual_database: dict[str, str]) -> Iterator[Flask]:
     """A portal with a real Valkey, and without a folder of recipes, as it is after its installation."""
     with services.valkey() as url:
-        app = make_app(tmp_path, REDIS_URL=url)
+        app = make_app(tmp_path, REDIS_URL=url, **usual_database)
         app.test_client_class = Browser
         with app.app_context():
             catalogue.configure(
