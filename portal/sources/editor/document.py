@@ -11,8 +11,6 @@ from tomlkit.items import AoT, Array, InlineTable, String, StringType, Table, Tr
 
 from portal.sources.recipes.model import RULE_NAMES
 
-SECTIONS = ("request", "answer", "batch", "limits", "cost", "outcome", "fields")
-
 
 class RecipeDocument:
     """One recipe. Each method changes it in place; `text` is what it has become."""
@@ -76,6 +74,40 @@ class RecipeDocument:
         if name not in self._doc:
             self._doc.append(name, tomlkit.table())
         return self._doc[name]
+
+    # ── the request before, and polling ────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """The first request before; empty without one."""
+        return next(iter(self.value("before") or []), {})
+
+    def set_before(self, values: Mapping[str, Any] | None) -> None:
+        """Put a request in the place of the first one before; None takes it away."""
+        known = self._doc.get("before")
+        if isinstance(known, AoT) and len(known):
+            if values is None:
+                del known[0]
+                if not len(known):
+                    del self._doc["before"]
+                return
+            _fill(known[0], values)
+        elif values is not None:
+            tables = tomlkit.aot()
+            table = tomlkit.table()
+            _fill(table, values)
+            tables.append(table)
+            self._doc.append("before", tables)
+
+    def set_poll(self, values: Mapping[str, Any] | None) -> None:
+        """Set how the answers of a batch are fetched; None: they come at once."""
+        if values is None:
+            self.set("batch", "poll", None)
+            return
+        batch = self._section("batch")
+        if "poll" not in batch:
+            batch.append("poll", tomlkit.table())
+        _fill(batch["poll"], values)
 
     # ── fields ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,6 +229,15 @@ def new_document(
             table.add(key, _inline(value))
         doc.add("batch", table)
     return RecipeDocument(tomlkit.dumps(doc))
+
+
+def _fill(table: Any, values: Mapping[str, Any]) -> None:
+    """Give a table these values and no others."""
+    for key in [key for key in table if key not in values]:
+        del table[key]
+    for key, value in values.items():
+        if key not in table or table[key] != value:
+            table[key] = _inline(value)
 
 
 def _long_text(text: str) -> Any:

@@ -1,19 +1,15 @@
 """From a pasted command to a source that people can choose: ada walks it for six APIs, without typing TOML; a worker
 asks, and no secret comes back."""
 
-import html
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal.application import remember_recipes
 from portal.database import db
 from portal.jobs import dispatch
-from portal.jobs.worker import tasks
 from portal.sources import catalogue, drafts, registry
 from portal.sources.base import Outcome
 from portal.sources.drafts import DraftSample
@@ -21,68 +17,9 @@ from portal.sources.recipe_store import versions
 from portal.sources.recipes.loader import recipe_of
 from portal.sources.secret_store import SecretStore
 from portal.sources.selftest import run_tests
-from tests import services
-from tests.conftest import Browser
 from tests.support import apis
-from tests.support.cast import make_app
 from tests.support.provider import Answered, Asked, provider
-from tests.support.recipes import LOOPBACK
-
-SENT = "+34612345678"
-
-
-@pytest.fixture
-def app(tmp_path: Path, usual_database: dict[str, str]) -> Iterator[Flask]:
-    """A portal with a real Valkey, and without a folder of recipes, as it is after its installation."""
-    with services.valkey() as url:
-        app = make_app(tmp_path, REDIS_URL=url, **usual_database)
-        app.test_client_class = Browser
-        with app.app_context():
-            catalogue.configure(
-                dispatch.connection(), tmp_path / "sources", {}, LOOPBACK, keys=app.config["SIGNING_KEYS"]
-            )
-            app.config["SOURCES_DIR"] = tmp_path / "sources"
-            remember_recipes(app)
-            yield app
-            catalogue.configure(None, tmp_path / "nowhere", {})
-            db.session.remove()
-            db.engine.dispose()
-            dispatch.connection().close()
-
-
-def paste(client: FlaskClient, command: str) -> str:
-    """Paste a command, and return the draft's address."""
-    answer = client.post("/admin/editor", data={"command": command})
-    assert answer.status_code == 303, answer.get_data(as_text=True)
-    return answer.location.rpartition("/")[0]
-
-
-def ask(client: FlaskClient, here: str, **numbers: str) -> None:
-    """Ask with these numbers, and be the worker."""
-    answer = client.post(f"{here}/samples", data={"exists": SENT, **numbers})
-    assert answer.status_code == 303, answer.get_data(as_text=True)
-    for row in db.session.query(DraftSample).filter_by(taken_at=None):
-        tasks.take_sample(row.id)
-
-
-def press(client: FlaskClient, here: str, *values: str) -> None:
-    """Press these values of the first answer."""
-    for value in values:
-        page = client.get(f"{here}/answers").get_data(as_text=True)
-        rows = re.findall(r'name="add" value="(\d+)".*?<span class="value">(.*?)</span>', page)
-        place = next(number for number, text in rows if html.unescape(text) == value)
-        sample = re.search(r"fields\?sample=(\d+)", page)
-        assert sample is not None
-        client.post(f"{here}/fields?sample={sample[1]}", data={"add": place})
-
-
-def accept(client: FlaskClient, here: str) -> str:
-    """Use every proposed rule, and return the page after it."""
-    page = client.get(f"{here}/rules").get_data(as_text=True)
-    ticked = [html.unescape(one) for one in re.findall(r'name="accept" value="(.*?)"', page)]
-    client.post(f"{here}/rules", data={"accept": ticked, "missing": "not_found" if 'name="missing"' in page else ""})
-    return client.get(f"{here}/rules").get_data(as_text=True)
-
+from tests.web.editor.walking import SENT, accept, ask, paste, press
 
 PRICE = {"price": "0,004", "currency": "EUR"}
 STEPS = ("answers", "rules", "offer", "text")
