@@ -86,7 +86,7 @@ INTERNAL = {
 CORE_FOR_PAGES = {
     "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.answer_samples", "jobs.core.job_tables",
     "jobs.core.bulk_tables", "jobs.core.changes", "jobs.core.erasure_tables", "jobs.core.repeat_rule",
-    "jobs.core.answer_changes",
+    "jobs.core.answer_changes", "jobs.core.step_tables",
 }  # fmt: skip
 # Views that use the database themselves: `access` opens a page's transaction for reading.
 MAY_USE_THE_DATABASE = {"web.access"}

@@ -157,8 +157,8 @@ def _test(path: Path) -> bool:
 
 
 def _failures(nth: int, proof: TestResult) -> list[str]:
-    place = gettext("test %(nth)s, %(number)s, %(file)s", nth=nth, number=proof.case.number,
-                    file=proof.case.response.name)  # fmt: skip
+    place = gettext("test %(nth)s, %(number)s", nth=nth, number=proof.case.number)
+    place += f", {proof.case.place}" if proof.case.place else ""
     return [f"  {place}: {difference_words(one)}" for one in proof.differences]
 
 

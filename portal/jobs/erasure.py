@@ -15,7 +15,7 @@ from portal.database import changed_rows, db, reading
 from portal.documents import corrections
 from portal.documents.models import Document
 from portal.documents.storage import Storage, StorageAway, result_part
-from portal.jobs import shares
+from portal.jobs import lost_shares
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.erasure_tables import ReplacedFile
 from portal.jobs.core.job_columns import JobColumns
@@ -40,7 +40,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     else can end a job, because the metrics are locked.
     """
     ledger.erase(job.id)
-    shares.erase(job.id)
+    lost_shares.erase(job.id)
     answer_samples.erase(job.id)
     outbox.forget_file_name(job.id)
     job.note, job.labels, job.search_text = "", [], ""

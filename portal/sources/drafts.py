@@ -18,6 +18,7 @@ from portal.database import Model, UtcDateTime, changed_rows, db, reading
 
 KEPT = timedelta(days=30)  # after the last change
 MOST_SAMPLES = 12  # of one draft
+SIGNS_IN = "login"  # the meaning of a question that only signs in
 
 
 class SourceDraft(Model):
@@ -116,7 +117,10 @@ def add_sample(
 ) -> int | None:
     """Keep a question that a worker will ask; None when the draft has enough. The same one is asked anew. `user_id`:
     whose money it costs. Commits."""
-    same = (DraftSample.draft == token, DraftSample.number == number, DraftSample.spoilt == spoilt)
+    same = [DraftSample.draft == token, DraftSample.spoilt == spoilt]
+    same += [DraftSample.meaning == meaning] if meaning == SIGNS_IN else [
+        DraftSample.number == number, DraftSample.meaning != SIGNS_IN
+    ]  # fmt: skip
     changed_rows(delete(DraftSample).where(*same))
     count = db.session.scalar(select(func.count()).select_from(DraftSample).where(DraftSample.draft == token))
     if (count or 0) >= MOST_SAMPLES:

@@ -76,7 +76,7 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
         "column": ", ".join(_own_name(column, header) for column in job.columns),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "country_column": "" if job.country_column is None else _own_name(job.country_column, header),
-        "data_version": job.source_versions or _data_version(job.source),
+        "data_version": "" if job.chain else job.source_versions or _data_version(job.source),
     }
 
 
@@ -195,6 +195,7 @@ def facts_of(
         "own_workbook": any(comes_back_as_it_was(job, kind) for kind in ("xlsx", "ods")),
         "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
+        "job_steps": queries.sources_of(job),
         "caps_reached": room_of(job, now).reached if job.wait_cause == CauseCode.CAP_REACHED else [],
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
@@ -326,6 +327,7 @@ def moved_parts(job: ScrapingJob) -> str:
         progress=derived.progress(job, now),
         tiles=[(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
         summary_code=derived.summary_sentence(job, now).value,
+        job_steps=queries.sources_of(job),
         moving=True,
         ahead=None,
         row_filter=row_filter_of(job),

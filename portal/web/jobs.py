@@ -153,9 +153,9 @@ def _chosen_columns(job: ScrapingJob) -> ColumnChoice:
     """What the address chooses, else what the person has saved. Raises ColumnsRefused."""
     asked = request.args.get("columns")
     if asked is None:
-        choice = kept_or_default(current_user.id, job.source)
+        choice = kept_or_default(current_user.id, job.all_sources)
     else:
-        choice = choice_from(asked, columns_of(fields_of_job(job)), job.source)
+        choice = choice_from(asked, columns_of(fields_of_job(job)), job.all_sources)
     if "summary" in request.args:
         choice = replace(choice, with_summary=request.args["summary"] not in OFF)
     return choice

@@ -14,7 +14,7 @@ from flask import Flask, Request, request
 from flask_babel import get_locale
 from werkzeug import formparser
 from werkzeug.datastructures import Headers, ImmutableMultiDict
-from werkzeug.routing import IntegerConverter, Map, UnicodeConverter, ValidationError
+from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 from werkzeug.sansio.multipart import MultipartDecoder
 
 from portal.ids import MAX_INTEGER, id_in
@@ -68,10 +68,9 @@ class IdConverter(IntegerConverter):
 class PlainConverter(UnicodeConverter):
     """`<token>` in a URL: any word without a NUL; one with it is a 404."""
 
-    def to_python(self, value: str) -> str:
-        if "\0" in value:
-            raise ValidationError
-        return super().to_python(value)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.regex = self.regex.replace("[^/]", r"[^/\0]")
 
 
 def set_up(app: Flask) -> None:

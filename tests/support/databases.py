@@ -12,10 +12,12 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 import pytest
 from flask import Flask
+from sqlalchemy import Engine, event, make_url
 
 from portal.database import db
 from tests.support.postgresql import new_database, postgres
@@ -46,6 +48,17 @@ def usual() -> Iterator[dict[str, str]]:
     else:
         with new_database(server()) as url:
             yield {"DATABASE_URL": url}
+            for connection in _OPEN.pop(make_url(url).database, ()):
+                connection.close()  # of an engine that was not disposed of: psycopg would complain in another test
+
+
+_OPEN: dict[str | None, WeakSet[psycopg.Connection]] = {}  # by database; those of this process
+
+
+@event.listens_for(Engine, "connect")
+def _note(connection: Any, record: object) -> None:
+    if isinstance(connection, psycopg.Connection):
+        _OPEN.setdefault(connection.info.dbname, WeakSet()).add(connection)
 
 
 def query(database: str | Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -56,7 +56,7 @@ def test_no_address_has_a_nul(on_postgresql: Flask) -> None:
     for rule in words:
         path = re.sub(r"<([^>:]+)>", NUL, re.sub(r"<id:[^>]+>", "1", rule.rule))
         for method in sorted((rule.methods or set()) & {"GET", "POST"}):
-            assert as_ada.open(path, method=method).status_code in (404, 405), (method, rule.rule)
+            assert as_ada.open(path, method=method).status_code == 404, (method, rule.rule)
 
 
 def _takes_words(converter: BaseConverter) -> bool:

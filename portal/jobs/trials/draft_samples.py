@@ -2,7 +2,9 @@
 database. No page's request waits for a source, and the web process never calls out.
 """
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,8 +21,10 @@ from portal.jobs.spending import trial_bill
 from portal.jobs.spending.reservations import Account
 from portal.jobs.trials.source_trial import LOST, SLOW, RedisAway
 from portal.sources import catalogue, drafts, exclusions
-from portal.sources.drafts import DraftSample
-from portal.sources.editor.drafted import drafted_recipe, name_in, recipe_to_ask
+from portal.sources.drafts import SIGNS_IN, DraftSample
+from portal.sources.editor.document import RecipeDocument
+from portal.sources.editor.drafted import drafted_recipe, mistakes_in, name_in, recipe_to_ask, stops
+from portal.sources.editor.login import learned
 from portal.sources.editor.saved_samples import answer_of, cost_of
 from portal.sources.http.source import facts_of
 from portal.sources.recipes.model import Recipe
@@ -38,13 +42,18 @@ def ask(
     now: datetime,
     *,
     spoilt: str = "",
+    signs_in: str = "",
     user_id: int = NOBODY,
 ) -> int:
-    """Hand numbers (E.164, each with what it is said to be) to a worker, and return how many. `spoilt`: a number that
-    is asked about with wrong keys as well; `user_id`: whose money it costs. Goes to the audit, without a number.
-    Commits. Raises RedisAway."""
+    """Hand numbers (E.164, each with what it is said to be) to a worker, and return how many.
+
+    `spoilt`: a number that is asked about with wrong keys as well; `signs_in`: one for the request that signs in, which
+    is sent alone and first; `user_id`: whose money it costs. Goes to the audit, without a number. Commits. Raises
+    RedisAway."""
     audit.note(actor, "number_tried", "source", token, None, now)
     db.session.commit()
+    if signs_in:
+        numbers = [(signs_in, SIGNS_IN), *numbers]
     asked = [drafts.add_sample(token, number, meaning, now, user_id=user_id) for number, meaning in numbers]
     if spoilt:
         asked.append(drafts.add_sample(token, spoilt, "key", now, spoilt=True, user_id=user_id))
@@ -77,6 +86,8 @@ def run(sample_id: int) -> None:
 def _asked(sample: DraftSample, text: str) -> tuple[dict[str, Any], bytes]:
     """Ask, and count what it costs where the draft says its price already: what the answer says of itself, and its
     body. Commits. Raises BadRecipe and CapHolds."""
+    if sample.meaning == SIGNS_IN:
+        return _signed_in(sample, text)
     recipe = recipe_to_ask(text, f"draft-{sample.draft.lower().replace('_', '-').strip('-')}"[:40].rstrip("-"))
     if exclusions.excluded_among([sample.number], name_in(text)):  # nobody sends it
         return SampleResult(reason=CauseCode.EXCLUDED).facts, b""
@@ -90,6 +101,20 @@ def _asked(sample: DraftSample, text: str) -> tuple[dict[str, Any], bytes]:
         answer = answer_of(sample.id, sample.number, sample.meaning, result.facts, result.body)
         bill.cost = cost_of(priced, answer) if answer else 0
     return {**result.facts, "cost": bill.cost}, result.body
+
+
+def _signed_in(sample: DraftSample, text: str) -> tuple[dict[str, Any], bytes]:
+    """Send the request that signs in, and note in the draft where its answer has the token. Commits."""
+    name = f"draft-{sample.draft.lower().replace('_', '-').strip('-')}"[:40].rstrip("-")
+    result = ask_once(recipe_to_ask(text, name), sample.number, signs_in=True)
+    if result.status is not None and result.status < 300:
+        document = RecipeDocument(text)
+        with suppress(ValueError):
+            document.set_before(learned(document.before, json.loads(result.body)))
+        if document.text != text and not stops(mistakes_in(document.text, *catalogue.opened())):
+            draft = drafts.find(sample.draft)
+            drafts.change(sample.draft, document.text, draft.changed_by if draft else "", utcnow(), seen=text)
+    return result.facts, result.body
 
 
 def _priced(text: str) -> Recipe | None:

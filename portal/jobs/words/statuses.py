@@ -68,6 +68,12 @@ CANNOT_START: dict[str, LazyString] = {
     "too_many_columns": _("You can tick up to 10 columns. Untick some of them."),
     "header_unknown": _("The sheet does not have that row. Choose the heading row again."),
     "country_unknown": _("That country is not in the list. Choose one from the list."),
+    "too_many_sources": _("A file can be looked up at four sources at most. Remove some."),
+    "source_twice": _("A source is chosen twice. Choose each one once."),
+    "other_currency": _(
+        "These sources charge in different currencies, so their costs cannot be added up. Choose sources with the same "
+        "currency."
+    ),
     "source_unknown": _("That source is not available. Choose one from the list."),
     "too_many_rows": _("The sheet has too many rows. Split it into several files."),
     "files_spent": _(

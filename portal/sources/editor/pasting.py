@@ -35,7 +35,7 @@ def read(command: str, country: str, taken_secrets: Collection[str] = (), number
     numbered = number_finder.find(_hidden(finder, found, number), country, number)
     if not numbered.form:
         raise curl.NotRead("no_number")
-    request = _request(numbered.request)
+    request = request_of(numbered.request)
     batch = _batch(numbered)
     numbers = tuple(dict.fromkeys(one for one in (numbered.number, *numbered.others) if one))
     title = name.replace("-", " ").title()
@@ -66,7 +66,8 @@ def _hidden(finder: SecretFinder, found: curl.PastedRequest, number: str) -> cur
     return hidden
 
 
-def _request(found: curl.PastedRequest) -> dict[str, Any]:
+def request_of(found: curl.PastedRequest) -> dict[str, Any]:
+    """The table of a request whose secrets and number are marks."""
     request: dict[str, Any] = {"url": finished(found.url)}
     if found.method != "GET":
         request["method"] = found.method

@@ -69,6 +69,7 @@ SENTENCES: dict[str, LazyString] = {
         " is a placeholder already."),
     "key_needs_each": _("@each needs each, which says how a number is written."),
     "file_or_body": _("A file takes the place of the body: leave one of them out."),
+    "answer_or_file": _("The answer is here, or in a file: leave one of them out."),
     "each_of_file": _("The file has an each of its own. Leave this out."),
     "bad_line": _("This cannot have line breaks."),
     "bad_item_key": _("This is not a valid JMESPath expression."),

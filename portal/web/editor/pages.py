@@ -45,7 +45,7 @@ def create() -> Response:
     now, notes = utcnow(), [list(one) for one in found.left_out]
     if "[batch]" in found.text:
         notes.append(["size", ""])
-    _keep_secrets(found.secrets, now)
+    keep_secrets(found.secrets, now)
     number = found.numbers[0] if found.numbers else ""
     token = drafts.create(pasting.named(found, sources.names()), current_user.email, now, notes=notes, number=number)
     return to(token, "answers")
@@ -129,7 +129,8 @@ def save(page: DraftPage, now: datetime) -> None:
     drafts.change(page.draft.token, page.document.text, current_user.email, now)
 
 
-def _keep_secrets(values: dict[str, str], now: datetime) -> None:
+def keep_secrets(values: dict[str, str], now: datetime) -> None:
+    """Keep the secrets that have a value."""
     keys = current_app.config["SIGNING_KEYS"]
     given = {name: value for name, value in values.items() if 0 < len(value) <= secret_store.LONGEST_VALUE}
     for name, value in given.items():
@@ -143,4 +144,4 @@ def keep_secrets_of_form(page: DraftPage, now: datetime) -> None:
     """Keep the secrets that the form has."""
     recipe = page.recipe or page.asking
     names = recipe.secrets if recipe else ()
-    _keep_secrets({name: request.form.get(f"secret:{name}", "").strip() for name in names}, now)
+    keep_secrets({name: request.form.get(f"secret:{name}", "").strip() for name in names}, now)

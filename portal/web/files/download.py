@@ -87,7 +87,7 @@ def zipped(job_ids: list[int], reader: User, storage: Storage, now: datetime, lo
 
 def _opened(job: ScrapingJob, reader: User, storage: Storage) -> Download | None:
     try:
-        return open_download(job, storage, None, columns=kept_or_default(reader.id, job.source))
+        return open_download(job, storage, None, columns=kept_or_default(reader.id, job.all_sources))
     except (ValueError, FileNotFoundError):
         return None
 
