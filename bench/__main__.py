@@ -11,6 +11,7 @@ from bench import (
     live,
     many_workers,
     metrics_pages,
+    more_workers,
     offline,
     own_list,
     result_pages,
@@ -35,6 +36,7 @@ def goals() -> Iterator[Goal]:
     yield from result_pages.goals()
     yield from live.goals()
     yield from sources.measure()
+    yield from more_workers.measure()
 
 
 def main() -> int:

@@ -28,18 +28,9 @@ def measure() -> list[Goal]:
 
         def on(workers: int) -> float:
             job = make_job(app, e164s)
-            job_id, attempt = job.id, job.attempt
-            db.session.remove()
-            db.engine.dispose()  # no connection is open when a process forks
             began = time.perf_counter()
-            forks = [_fork(job_id, attempt, nth, workers) for nth in range(workers)]
-            codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in forks]
-            took = time.perf_counter() - began
-            status = db.session.get_one(ScrapingJob, job_id).status
-            db.session.rollback()
-            if any(codes) or status != Status.COMPLETED:
-                raise RuntimeError(f"the job ended as {status}, the workers with {codes}")
-            return took
+            run_forks(job, workers)
+            return time.perf_counter() - began
 
         best = best_of(
             ROUNDS,
@@ -56,6 +47,20 @@ def measure() -> list[Goal]:
             floor=FLOOR,
         )
     ]
+
+
+def run_forks(job: ScrapingJob, workers: int) -> None:
+    """Run a job's next attempt on so many workers, and wait for its end. Raises RuntimeError when it does not
+    complete."""
+    job_id, attempt = job.id, job.attempt
+    db.session.remove()
+    db.engine.dispose()  # no connection is open when a process forks
+    forks = [_fork(job_id, attempt, nth, workers) for nth in range(workers)]
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in forks]
+    status = db.session.get_one(ScrapingJob, job_id).status
+    db.session.rollback()
+    if any(codes) or status != Status.COMPLETED:
+        raise RuntimeError(f"the job ended as {status}, the workers with {codes}")
 
 
 def _fork(job_id: int, attempt: int, nth: int, workers: int) -> int:

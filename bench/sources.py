@@ -1,8 +1,12 @@
-"""A source that takes 50 ms: a whole job with 32 requests in flight against a bare asyncio client, and against Scrapy.
+"""A source that takes 50 ms: a whole job with 32 requests in flight against a bare asyncio client, and one with 64
+against Scrapy.
 
 The job does everything (ledger, saves, counters, money, heartbeat, rate limiter and circuit breaker in a real Valkey,
-the guarded session); the bare client only sends and reads. All three run in turns and are measured in wall-clock time,
-most of which is waiting; a round that a neighbour disturbs is not the best one, and more rounds follow.
+the guarded session); the others only send and read. All run in turns and are measured in wall-clock time, most of
+which is waiting; a round that a neighbour disturbs is not the best one, and more rounds follow.
+
+With 32 in flight no client can do more than 640 a second. Scrapy comes to three quarters of that on a fast machine, so
+the two are compared with 64: there each is as fast as its own work lets it be.
 """
 
 import asyncio
@@ -30,13 +34,13 @@ from tests.services import valkey
 
 NUMBERS = 1000 if SHORT else 5000
 ROUNDS, MOST_ROUNDS = (2, 15) if SHORT else (3, 9)  # more than the first ones only where a goal is missed after them
-IN_FLIGHT = 32
+IN_FLIGHT, SCRAPY_IN_FLIGHT = 32, 64
 # The first request goes alone (a refusal may concern all numbers) and the last round is half empty. With 1,000 numbers
 # both weigh five times as much as with 5,000.
 FLOOR, SCRAPY_FLOOR = (0.75, 1.25) if SHORT else (0.90, 1.5)
 # A rate limit far above what 32 requests in flight can reach: each request takes a slot but does not wait for it.
 RECIPE = """
-name = "slow"
+name = "slow-{in_flight}"
 kind = "json"
 [request]
 url = "http://127.0.0.1:{port}/{{digits}}"
@@ -56,7 +60,7 @@ kind = "kind"
 
 
 @contextmanager
-def _slow_source() -> Iterator[int]:
+def slow_source() -> Iterator[int]:
     """Start the source and yield its port; it ends when its input is closed."""
     command = [sys.executable, "-m", "bench.slow_source"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -65,6 +69,13 @@ def _slow_source() -> Iterator[int]:
             yield int(process.stdout.readline())
         finally:
             process.stdin.close()
+
+
+def offer(folder: Path, redis: Redis, port: int, *in_flight: int) -> None:
+    """Offer the source at this port as `slow-N`, for each number of requests in flight."""
+    for most in in_flight:
+        (folder / f"slow-{most}.toml").write_text(RECIPE.format(port=port, in_flight=most))
+    catalogue.configure(redis, folder, {}, allow_private=["127.0.0.1/32"])
 
 
 async def _ask_all(port: int, e164s: list[str]) -> None:
@@ -96,7 +107,7 @@ def _scrapy_python() -> Path | None:
 
 
 def _scrapy_seconds(python: Path, port: int, e164s: list[str]) -> float:
-    command = [str(python), "-m", "bench.scrapy_source", str(port), str(IN_FLIGHT)]
+    command = [str(python), "-m", "bench.scrapy_source", str(port), str(SCRAPY_IN_FLIGHT)]
     done = subprocess.run(command, input="\n".join(e164s), capture_output=True, text=True, check=True, timeout=300)
     return float(done.stdout.split()[-1])
 
@@ -105,18 +116,16 @@ def measure() -> Iterator[Goal]:
     """Measure one goal, and a second one if Scrapy is installed."""
     e164s = numbers(NUMBERS)
     with (
-        _slow_source() as port,
+        slow_source() as port,
         valkey() as redis_url,
         Redis.from_url(redis_url) as redis,
         portal(NUMBERS, REDIS_URL=redis_url) as app,
         tempfile.TemporaryDirectory(prefix="masterfilter-bench-") as folder,
     ):
-        recipe = RECIPE.format(port=port, in_flight=IN_FLIGHT)
-        Path(folder, "slow.toml").write_text(recipe)
-        catalogue.configure(redis, Path(folder), {}, allow_private=["127.0.0.1/32"])
+        offer(Path(folder), redis, port, IN_FLIGHT, SCRAPY_IN_FLIGHT)
 
-        def whole_job() -> float:
-            job = make_job(app, e164s, "slow")
+        def whole_job(in_flight: int) -> float:
+            job = make_job(app, e164s, f"slow-{in_flight}")
             job_id, attempt = job.id, job.attempt
             given = Conditions(worker="bench", lease_seconds=60, backoff=Backoff())
             began = time.perf_counter()
@@ -131,9 +140,10 @@ def measure() -> Iterator[Goal]:
             asyncio.run(_ask_all(port, e164s))
             return time.perf_counter() - began
 
-        timed = {"bare": bare, "job": whole_job}
+        timed = {"bare": bare, "job": lambda: whole_job(IN_FLIGHT)}
         if python := _scrapy_python():
             timed["scrapy"] = lambda: _scrapy_seconds(python, port, e164s)
+            timed["wide"] = lambda: whole_job(SCRAPY_IN_FLIGHT)
 
         def enough(best: dict[str, float]) -> bool:
             return all(goal.holds for goal in _goals(best))
@@ -145,14 +155,14 @@ def measure() -> Iterator[Goal]:
 
 def _goals(best: dict[str, float]) -> Iterator[Goal]:
     per_second = {name: f"{NUMBERS / took:,.0f}/s" for name, took in best.items()}
-    limit = f"{IN_FLIGHT / LATENCY_SECONDS:,.0f}/s"
+    limit, wide = (f"{most / LATENCY_SECONDS:,.0f}/s" for most in (IN_FLIGHT, SCRAPY_IN_FLIGHT))
     detail = f"{per_second['job']} of {per_second['bare']} over {NUMBERS:,} numbers; no client can do over {limit}"
     yield Goal(
         "job at a source of 50 ms against a bare asyncio client", best["bare"] / best["job"], detail, floor=FLOOR
     )
     if "scrapy" in best:
-        detail = f"{per_second['job']} against {per_second['scrapy']}"
-        yield Goal("job at a source of 50 ms against Scrapy", best["scrapy"] / best["job"], detail, floor=SCRAPY_FLOOR)
+        detail = f"{per_second['wide']} against {per_second['scrapy']}; at {SCRAPY_IN_FLIGHT} in flight {wide} at most"
+        yield Goal("job at a source of 50 ms against Scrapy", best["scrapy"] / best["wide"], detail, floor=SCRAPY_FLOOR)
 
 
 if __name__ == "__main__":

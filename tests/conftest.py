@@ -84,10 +84,16 @@ def _inside(app: Flask) -> Iterator[Flask]:
         db.engine.dispose()
 
 
+@pytest.fixture
+def usual_database() -> Iterator[dict[str, str]]:
+    """The database of an application that the test makes itself: `cast.make_app(tmp_path, **usual_database)`."""
+    with databases.usual() as settings:
+        yield settings
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    with services.postgres() as url:
-        yield url
+    yield databases.server()
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ FLOORS_OF_JOBS = (
     {"jobs.lifecycle"},
     {"jobs"},
     {"jobs.spending"},
-    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files"},
+    {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files", "jobs.trials"},
     {"jobs.export.in_place"},
     {"jobs.export.in_place.ods"},
     {"jobs.export.copy", "jobs.export.summary"},
@@ -68,6 +68,7 @@ ASSEMBLES = {
     "documents.reader.child",  # reads a file, or converts an old workbook
     "notices.delivery",  # hands a notice to the e-mail, chat or webhook channel
     "sources.catalogue",  # reads recipes and makes HTTP sources of them
+    "sources.catalogue_state",  # what it has read of them
     "sources.shelf",  # puts a recipe that ships with the portal among the others
     "sources.sampling",  # asks a recipe that is being written for one number
     "sources.selftest",  # reads a recipe's saved answers as an HTTP source would
@@ -85,7 +86,7 @@ INTERNAL = {
 CORE_FOR_PAGES = {
     "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.answer_samples", "jobs.core.job_tables",
     "jobs.core.bulk_tables", "jobs.core.changes", "jobs.core.erasure_tables", "jobs.core.repeat_rule",
-    "jobs.core.answer_changes",
+    "jobs.core.answer_changes", "jobs.core.step_tables",
 }  # fmt: skip
 # Views that use the database themselves: `access` opens a page's transaction for reading.
 MAY_USE_THE_DATABASE = {"web.access"}

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
-from portal.database import READ_ONLY, _open_sqlite, db, engine_options
+from portal.database import READ_ONLY, db, engine_options
+from portal.database.opening import _open_sqlite
 from tests.support.databases import ON_SQLITE
 from tests.support.processes import crowd
 
@@ -28,7 +29,7 @@ def _count_up(url: str, legacy: bool, start: object) -> None:
 
 
 def _begin() -> object:
-    from portal.database import _on_begin
+    from portal.database.opening import _on_begin
 
     return _on_begin
 

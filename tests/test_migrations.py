@@ -144,7 +144,7 @@ def test_others_write_while_an_index_is_built(tmp_path: Path, postgres_server: s
 
 def test_new_migrations_build_indexes_of_tables_in_use_beside_others_writes() -> None:
     """On a table that the same migration creates, nobody waits: there a plain index will do."""
-    scripts = [script for script in VERSIONS.glob("*.py") if not script.name.startswith(("20261123_", *EARLIER))]
+    scripts = [script for script in VERSIONS.rglob("*.py") if not script.name.startswith(("20261123_", *EARLIER))]
     assert scripts
     for script in scripts:
         text = script.read_text()

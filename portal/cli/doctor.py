@@ -103,7 +103,7 @@ def _unread() -> CheckFailed:
 
 def _migrations() -> str:
     remedy = gettext("Run `flask --app app db upgrade`.")
-    newest = ScriptDirectory(current_app.extensions["migrate"].directory).get_current_head()
+    newest = ScriptDirectory.from_config(current_app.extensions["migrate"].migrate.get_config()).get_current_head()
     present = _tables()
     if present is None:
         sentence = gettext("the database does not have the portal’s tables yet.")

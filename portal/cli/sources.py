@@ -12,16 +12,22 @@ import phonenumbers
 from flask import current_app
 from flask.cli import AppGroup
 from flask_babel import gettext, ngettext
+from sqlalchemy.exc import OperationalError
 
 from portal import sources
 from portal.cli.language import in_terminal_language
 from portal.cli.terminal import CommandFailed, echo
 from portal.clock import utcnow
+from portal.jobs.core.spending_tables import NOBODY
+from portal.jobs.trials import source_trial
+from portal.jobs.words.money import money_words
 from portal.jobs.words.statuses import outcome_words, reason_words
-from portal.sources import catalogue
+from portal.sources import catalogue, exclusions
 from portal.sources.catalogue import read_file
+from portal.sources.http.source import facts_of
 from portal.sources.recipe_store import RecipeStore
 from portal.sources.recipes.folder import EXAMPLES, RecipeFile
+from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.words import difference_words, mistake_words
 from portal.sources.selftest import TestResult, run_tests
 from portal.sources.trial import Trial, try_number
@@ -73,7 +79,7 @@ def try_command(name: str, number: str) -> None:
         elif found.recipe is None or not found.usable:
             raise CommandFailed("\n".join(_why_not(found)))
         else:
-            trial = try_number(found.recipe, e164)
+            trial = _tried(found.recipe, e164)
         _show(trial, name)
         if trial.answer is None or trial.answer.outcome == "failed":
             raise SystemExit(1)
@@ -99,6 +105,18 @@ def forget_command(file: str) -> None:
     with in_terminal_language():
         _keep({}, (file,))
         echo(gettext("%(file)s was deleted from the database.", file=file))
+
+
+def _tried(recipe: Recipe, number: str) -> Trial:
+    """Try a number, which costs money like any lookup: nobody's on the server, where no one is signed in."""
+    try:
+        return source_trial.paid_for(
+            facts_of(recipe), recipe.name, number, NOBODY, lambda: try_number(recipe, number), utcnow()
+        )
+    except exclusions.ListUnreadable as error:
+        raise CommandFailed(str(error)) from error
+    except OperationalError as error:
+        raise CommandFailed(gettext("the database does not answer.")) from error
 
 
 def _keep(texts: dict[str, str], gone: Sequence[str]) -> None:
@@ -139,8 +157,8 @@ def _test(path: Path) -> bool:
 
 
 def _failures(nth: int, proof: TestResult) -> list[str]:
-    place = gettext("test %(nth)s, %(number)s, %(file)s", nth=nth, number=proof.case.number,
-                    file=proof.case.response.name)  # fmt: skip
+    place = gettext("test %(nth)s, %(number)s", nth=nth, number=proof.case.number)
+    place += f", {proof.case.place}" if proof.case.place else ""
     return [f"  {place}: {difference_words(one)}" for one in proof.differences]
 
 
@@ -173,6 +191,8 @@ def _show(trial: Trial, name: str) -> None:
         return
     reason = sample_words(trial.why) if trial.why else reason_words(trial.reason)
     echo(" · ".join(filter(None, (trial.number, str(outcome_words(trial.answer.outcome)), reason))))
+    if trial.cost:
+        echo(gettext("Cost: %(amount)s", amount=money_words(trial.cost, trial.currency)))
     for field, value in trial.answer.fields.items():
         echo(f"  {field_label(field, name)}: {value}")
 

@@ -19,8 +19,9 @@ from portal.documents.choice import SheetChoice
 from portal.documents.corrections import Cell, CorrectedCell, Refused
 from portal.documents.models import Document
 from portal.documents.storage import Storage, sheet_part
+from portal.jobs import excluded_numbers
 from portal.jobs.core.corrected_cells import NOT_TO_FIX, TO_FIX
-from portal.jobs.core.derived import is_unfinished
+from portal.jobs.core.derived import cells_to_fix, is_unfinished
 from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.models import ScrapingJob
 from portal.phone import Reason, parse
@@ -79,7 +80,7 @@ def fixes_of(
     """Return what can be corrected in the job; None when there is nothing, or it is not at its end. `kept` is what
     `to_keep` returned for the same answers. Without it, or when most of it is corrected, the cells are read: those
     that `places` returns, or all."""
-    if not may_be_corrected(job) or not job.failed_count + job.invalid_count + job.rejected_count:
+    if not may_be_corrected(job) or not job.failed_count + cells_to_fix(job):
         return None
     written = _written(job)
     groups = _left(job, kept, written) if kept is not None else None
@@ -264,7 +265,13 @@ def numbers_to_look_up(job: ScrapingJob, written: Mapping[Cell, str]) -> int:
     for first in range(0, len(in_order), 500):
         known = (Number.job_id == job.id, Number.e164.in_(in_order[first : first + 500]))
         answered |= set(db.session.scalars(select(Number.e164).where(*known, Number.outcome != Outcome.FAILED)))
-    return len(wanted - answered) + job.waiting_numbers
+    new = wanted - answered
+    if new and excluded_numbers.are_any():
+        new = new - set(excluded_numbers.excluded_among(new, job.source))
+    waiting = job.waiting_numbers
+    if waiting:
+        waiting -= sum(cells for _, cells in excluded_numbers.in_retry(job, ()) or ())
+    return len(new) + waiting
 
 
 def write(job: ScrapingJob, wanted: Mapping[Cell, str], now: datetime) -> set[Cell]:

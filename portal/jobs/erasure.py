@@ -15,7 +15,7 @@ from portal.database import changed_rows, db, reading
 from portal.documents import corrections
 from portal.documents.models import Document
 from portal.documents.storage import Storage, StorageAway, result_part
-from portal.jobs import shares
+from portal.jobs import lost_shares
 from portal.jobs.core import answer_samples, ledger
 from portal.jobs.core.erasure_tables import ReplacedFile
 from portal.jobs.core.job_columns import JobColumns
@@ -40,11 +40,11 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     else can end a job, because the metrics are locked.
     """
     ledger.erase(job.id)
-    shares.erase(job.id)
+    lost_shares.erase(job.id)
     answer_samples.erase(job.id)
     outbox.forget_file_name(job.id)
     job.note, job.labels, job.search_text = "", [], ""
-    # Locked as in `uploads.job_started_since`, and before the count: somebody may be starting the document again.
+    # Locked as in `commands.start`, and before the count: somebody may be starting the document again.
     document = db.session.get_one(Document, job.document_id, with_for_update=True, populate_existing=True)
     # One that is just being started needs it too, and so does one that can be restored.
     there = or_(ScrapingJob.deleted_at.is_(None), ScrapingJob.purge_at.is_not(None), and_(*is_hidden()))

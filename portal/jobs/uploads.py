@@ -76,10 +76,8 @@ def jobs_started(document_id: int) -> int:
 def job_started_since(document: Document, seen: int | None) -> ScrapingJob | None:
     """Return the job that was started since the form showed `seen` of them, if there is one.
 
-    It locks the document until the transaction's end and reads it again: of two forms sent at once, the second waits
-    and finds the first one's job. On SQLite a transaction that may write is alone from its first statement anyway.
+    For a form that is sent again. Of two that are sent at once, `commands.start` finds the first one's job.
     """
-    db.session.refresh(document, with_for_update=True)
     if seen is None or jobs_started(document.id) <= seen:
         return None
     return next(iter(jobs_of(document.id)), None)

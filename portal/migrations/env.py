@@ -26,7 +26,7 @@ import portal.jobs.export.column_templates
 import portal.jobs.health.processes
 import portal.jobs.metrics.models
 import portal.jobs.models
-import portal.jobs.source_trial
+import portal.jobs.trials.source_trial
 import portal.notices.models
 import portal.sources.models
 import portal.sources.recipe_store  # noqa: F401

@@ -169,8 +169,21 @@ class NoTickets:
     def drop(self, batch: SubmittedBatch, *, lost: bool) -> None: ...
 
 
+# Given numbers and True a moment before they are asked about: it returns whether they may be. Given them and False once
+# it turns out that asking cost nothing.
+NoteSent = Callable[[Sequence[str], bool], bool]
+
+
+def always(numbers: Sequence[str], sent: bool) -> bool:
+    """The usual NoteSent: any number may be asked about, and nobody keeps count."""
+    return True
+
+
 class LookupSession(Protocol):
     """One attempt's session with a source."""
+
+    note_sent: NoteSent
+    """Called for each number, from any thread; whoever keeps count puts a function of their own here."""
 
     @property
     def silent(self) -> bool:
@@ -222,9 +235,12 @@ class OneByOneSession:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.note_sent: NoteSent = always
 
     def lookup_many(self, numbers: Sequence[str]) -> Mapping[str, Answer]:
         answers: dict[str, Answer] = {}
+        if not self.note_sent(numbers, True):
+            return answers
         lookup, is_alone = self._source.lookup, len(numbers) == 1
         for number in numbers:
             try:

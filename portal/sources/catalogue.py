@@ -9,11 +9,10 @@ checks the files at most once a second, and the database more rarely.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from redis import Redis
@@ -21,6 +20,7 @@ from redis import Redis
 from portal.causes import REFUSALS
 from portal.clock import utcnow
 from portal.sources import registry
+from portal.sources.catalogue_state import STORE_SECONDS, CatalogueState, Secrets, Store
 from portal.sources.cipher import TAKEN, Cipher
 from portal.sources.http.source import HttpSource, facts_of
 from portal.sources.limits.circuit_breaker import CircuitBreaker
@@ -32,65 +32,10 @@ from portal.sources.recipes.placeholders import masked, secrets_mark
 log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 1.0
-STORE_SECONDS = 60.0  # how often the database is asked, by a process that has no folder or could not keep a text
 SECRETS_SECONDS = 10.0  # how often it is asked for secrets
 
 
-class Store(Protocol):
-    """Where the last good texts are kept, as `recipe_store` does."""
-
-    def texts(self) -> dict[str, str] | None:
-        """The kept texts by file name; None when they cannot be read now."""
-
-    def keep(self, texts: Mapping[str, str], gone: Iterable[str], now: datetime) -> bool:
-        """Keep these texts, and forget those of the files that are gone. False: not now."""
-
-
-class Secrets(Protocol):
-    """Where secrets are kept for all machines, as `secret_store` does."""
-
-    def secrets(self) -> dict[str, str] | None:
-        """The kept secrets by name; None when they cannot be read now."""
-
-
-@dataclass
-class _State:
-    """What this process was configured with for its sources, and the recipe files that it has read."""
-
-    redis: Redis | None = None
-    folder: Path | None = None
-    secrets_file: Path | None = None
-    allow_private: tuple[str, ...] = ()
-    ports: tuple[int, ...] = ()
-    proxy: str = ""
-    cipher: Cipher | None = None  # of what all workers share
-    environ: Mapping[str, str] = field(default_factory=dict)  # of the start of the process
-    secrets: Mapping[str, str] = field(default_factory=dict)  # of `secrets_file`
-    found: tuple[RecipeFile, ...] = ()
-    stamp: Stamp = ()
-    checked_at: float = 0.0
-    store: Store | None = None
-    stored: dict[str, str] | None = None  # what it is known to hold, by file name; None: not known
-    gone: set[str] = field(default_factory=set)  # files that were deleted while this process ran
-    asked_at: float = 0.0  # when the store was used last
-    secret_store: Secrets | None = None
-    kept_secrets: Mapping[str, str] = field(default_factory=dict)  # of `secret_store`
-    used_secrets: Mapping[str, str] = field(default_factory=dict)  # all, when the recipes were read last
-    secrets_asked_at: float = 0.0
-
-    @property
-    def certificate_folder(self) -> Path | None:
-        return self.secrets_file and self.secrets_file.parent / "secrets"
-
-    @property
-    def all_secrets(self) -> dict[str, str]:
-        """This machine's own win, and of these the file's, as it can be changed while the portal runs."""
-        own = {name: value for name, value in {**self.environ, **self.secrets}.items() if value.strip()}
-        own |= recipe_folder.certificates(self.certificate_folder)
-        return {**self.kept_secrets, **own}
-
-
-_state = _State()
+_state = CatalogueState()
 _lock = threading.Lock()
 
 
@@ -114,8 +59,10 @@ def configure(
         for earlier in _state.found:
             if earlier.usable:
                 registry.unregister(earlier.name)
-        _state = _State(redis, folder, secrets_file, tuple(allow_private), tuple(ports), proxy, _cipher(keys), environ)
-        _read(_stamp())
+        _state = CatalogueState(
+            redis, folder, secrets_file, tuple(allow_private), tuple(ports), proxy, _cipher(keys), environ
+        )
+        _read(_state.stamp_now())
         _state.checked_at = time.monotonic()
     return _state.found
 
@@ -135,11 +82,11 @@ def refresh(clock: Callable[[], float] = time.monotonic) -> bool:
         return False  # another thread is checking: continue with what is known
     try:
         _state.checked_at = clock()
-        stamp = _stamp()
+        stamp = _state.stamp_now()
         kept_secrets = _state.kept_secrets
         if _state.checked_at - _state.secrets_asked_at >= SECRETS_SECONDS:
             _ask_for_secrets(_state.checked_at)
-        if stamp == _state.stamp and kept_secrets == _state.kept_secrets and not _store_is_due(_state.checked_at):
+        if stamp == _state.stamp and kept_secrets == _state.kept_secrets and not _state.store_is_due:
             return False
         before, same_files = _state.found, stamp == _state.stamp
         _read(stamp)
@@ -225,28 +172,6 @@ def without_secrets(text: str) -> str:
     return masked(text, [value for name in names if (value := known.get(name, "").strip())])
 
 
-def _stamp() -> Stamp:
-    more = [_state.secrets_file] if _state.secrets_file else []
-    if (folder := _state.certificate_folder) and folder.is_dir():
-        more += folder.glob("*.pem")
-    return recipe_folder.stamp(_state.folder, *more) if _state.folder else ()
-
-
-def _store_is_due(moment: float) -> bool:
-    """Whether the store may have something new for this process, or the other way round."""
-    if _state.store is None or moment - _state.asked_at < STORE_SECONDS:
-        return False
-    return not _has_folder() or _state.stored is None
-
-
-def _has_folder() -> bool:
-    return _state.folder is not None and _state.folder.is_dir()
-
-
-def _good_texts() -> dict[str, str]:
-    return {one.path.name: one.recipe.text for one in _state.found if one.recipe is not None and one.valid}
-
-
 def _read(stamp: Stamp) -> None:
     """Read the folder and offer its recipes. A source that has not changed stays the same object."""
     _state.secrets = _secrets()
@@ -255,9 +180,9 @@ def _read(stamp: Stamp) -> None:
     _state.used_secrets = all_secrets
     before = {one.path: one for one in _state.found}
     files = recipe_folder.read_folder(_state.folder, _state.all_secrets) if _state.folder else ()
-    if _state.store is not None and (not _has_folder() or not all(one.valid for one in files)):
+    if _state.store is not None and (not _state.has_folder or not all(one.valid for one in files)):
         _state.stored, _state.asked_at = _state.store.texts(), _state.checked_at
-    if not _has_folder():
+    if not _state.has_folder:
         files = _missing_files(before)
     taken = {one.name for one in files if one.valid}
     now = []
@@ -280,7 +205,7 @@ def _read(stamp: Stamp) -> None:
             registry.register(one.name, _maker(recipe), facts_of(recipe))
     for name in {one.name for one in _state.found if one.usable} - {one.name for one in now if one.usable}:
         registry.unregister(name)
-    if _has_folder():
+    if _state.has_folder:
         present = {one.path.name for one in now}
         _state.gone = (_state.gone | {path.name for path in before}) - present
     _state.found, _state.stamp = tuple(now), stamp
@@ -304,7 +229,7 @@ def _last_good(path: Path, before: Mapping[Path, RecipeFile]) -> Recipe | None:
     """The last good version of a file that is broken or missing: of this process, or else of the store. On a machine
     without the folder, that of the store is the newer one."""
     known = before[path].offered if path in before else None
-    if (known is not None and _has_folder()) or _state.stored is None or _state.folder is None:
+    if (known is not None and _state.has_folder) or _state.stored is None or _state.folder is None:
         return known
     text = _state.stored.get(path.name)
     if text is None or (known is not None and known.text == text):
@@ -314,9 +239,9 @@ def _last_good(path: Path, before: Mapping[Path, RecipeFile]) -> Recipe | None:
 
 def _keep_good() -> None:
     """Put into the store what this machine's folder has newly good. Another machine's folder may have other files."""
-    if _state.store is None or not _has_folder():
+    if _state.store is None or not _state.has_folder:
         return
-    good = _good_texts()
+    good = _state.good_texts
     if _state.stored is None:
         _state.stored = _state.store.texts()
     known = _state.stored or {}

@@ -18,6 +18,7 @@ from portal.database import Model, UtcDateTime, changed_rows, db, reading
 
 KEPT = timedelta(days=30)  # after the last change
 MOST_SAMPLES = 12  # of one draft
+SIGNS_IN = "login"  # the meaning of a question that only signs in
 
 
 class SourceDraft(Model):
@@ -44,6 +45,7 @@ class DraftSample(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     draft: Mapped[str] = mapped_column(ForeignKey("source_drafts.token"), index=True)
     number: Mapped[str] = mapped_column(String(20))  # in E.164
+    user_id: Mapped[int | None]  # whose money it costs
     meaning: Mapped[str] = mapped_column(String(20))
     spoilt: Mapped[bool] = mapped_column(Boolean)  # asked with wrong secrets
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -110,15 +112,23 @@ def forget(now: datetime) -> None:
 # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def add_sample(token: str, number: str, meaning: str, now: datetime, *, spoilt: bool = False) -> int | None:
-    """Keep a question that a worker will ask; None when the draft has enough. The same one is asked anew. Commits."""
-    same = (DraftSample.draft == token, DraftSample.number == number, DraftSample.spoilt == spoilt)
+def add_sample(
+    token: str, number: str, meaning: str, now: datetime, *, spoilt: bool = False, user_id: int | None = None
+) -> int | None:
+    """Keep a question that a worker will ask; None when the draft has enough. The same one is asked anew. `user_id`:
+    whose money it costs. Commits."""
+    same = [DraftSample.draft == token, DraftSample.spoilt == spoilt]
+    same += [DraftSample.meaning == meaning] if meaning == SIGNS_IN else [
+        DraftSample.number == number, DraftSample.meaning != SIGNS_IN
+    ]  # fmt: skip
     changed_rows(delete(DraftSample).where(*same))
     count = db.session.scalar(select(func.count()).select_from(DraftSample).where(DraftSample.draft == token))
     if (count or 0) >= MOST_SAMPLES:
         db.session.commit()
         return None
-    sample = DraftSample(draft=token, number=number, meaning=meaning, spoilt=spoilt, asked_at=now)
+    sample = DraftSample(
+        draft=token, number=number, meaning=meaning, spoilt=spoilt, asked_at=now, user_id=user_id
+    )  # fmt: skip
     db.session.add(sample)
     db.session.commit()
     return sample.id

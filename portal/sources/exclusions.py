@@ -103,6 +103,7 @@ def add(
 ) -> ExclusionList:
     """Add a list with these numbers, or, with `source` and `field`, of a source's kept answers. Goes to the audit.
     Commits. Raises NameTaken."""
+    db.session.commit()  # what was asked before may have been a transaction that only reads
     key = secrets.token_hex(32)
     token = _cipher().encrypt(name, key)
     found = ExclusionList(

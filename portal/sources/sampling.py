@@ -14,10 +14,13 @@ from urllib.parse import quote, quote_plus
 from portal.causes import CauseCode
 from portal.sources import catalogue
 from portal.sources.base import NoTickets, SourceBusy, SourceStopped
+from portal.sources.editor.login import outline
 from portal.sources.http.clean import clean_text
-from portal.sources.http.client import SourceClient
+from portal.sources.http.client import NoResponse, SourceClient
+from portal.sources.http.response import SourceResponse
 from portal.sources.limits.interfaces import Breaker
-from portal.sources.recipes.model import Recipe
+from portal.sources.recipes.filling import FilledRequest
+from portal.sources.recipes.model import Recipe, Request
 from portal.sources.recipes.placeholders import SHORTEST, in_json, in_xml
 from portal.sources.trial import TRY_SECONDS, RecordingClient, ShownExchange, shown, with_time_limit
 
@@ -59,8 +62,27 @@ class _NeverOpen:
         return True
 
 
-def ask_once(recipe: Recipe, number: str, *, spoilt: bool = False, seconds: float = TRY_SECONDS) -> SampleResult:
-    """Ask for one number (E.164). `spoilt`: with wrong values in place of the recipe's secrets."""
+class _FirstOnly(RecordingClient):
+    """Sends one request and no other."""
+
+    def send(self, filled: FilledRequest, request: Request) -> SourceResponse:
+        if self.exchanges:
+            raise NoResponse("one request is enough", may_have_come=False)
+        return super().send(filled, request)
+
+
+def ask_once(
+    recipe: Recipe,
+    number: str,
+    *,
+    spoilt: bool = False,
+    signs_in: bool = False,
+    seconds: float = TRY_SECONDS,
+) -> SampleResult:
+    """Ask for one number (E.164). `spoilt`: with wrong values in place of the recipe's secrets; `signs_in`: only the
+    recipe's first request before, without the lookup, and of its answer only the outline."""
+    if signs_in and recipe.before:  # sent also where what it took is still kept
+        recipe = replace(recipe, before=(replace(recipe.before[0], keep_seconds=None, keep_path=""),))
     wrong = {name: _spoilt(value) for name, value in catalogue.present_secrets().items() if name in recipe.secrets}
     breaker: Breaker = _NeverOpen()
     parts: dict[str, Any] = {"breaker": breaker}
@@ -70,7 +92,7 @@ def ask_once(recipe: Recipe, number: str, *, spoilt: bool = False, seconds: floa
     recorders: list[RecordingClient] = []
 
     def record(client: SourceClient) -> SourceClient:
-        recorders.append(RecordingClient(client))
+        recorders.append((_FirstOnly if signs_in else RecordingClient)(client))
         return recorders[0]
 
     source.wrap_client(record)
@@ -91,7 +113,9 @@ def ask_once(recipe: Recipe, number: str, *, spoilt: bool = False, seconds: floa
         return SampleResult(seconds=took, reason=reason or CauseCode.TEMPORARY, sent=sent)
     asked = replace(sent, answer_headers=(), answer_body="")  # which are kept apart
     headers = {name: clean_text(text)[:500] for name, text in sent.answer_headers if name in KEPT_HEADERS}
-    body = _without(response.body, masks)
+    body = outline(response.body) if signs_in else _without(response.body, masks)
+    if signs_in:
+        headers = {"content-type": "application/json"}
     return SampleResult(
         response.status, headers, body[:KEPT_BYTES], response.whole and len(body) <= KEPT_BYTES, took, sent=asked
     )

@@ -48,17 +48,18 @@ class ReadAnswer:
 
 def run_tests(recipe: Recipe) -> tuple[TestResult, ...]:
     """Run all tests of a recipe, in the file's order. Raises OSError when a saved response cannot be read."""
-    return tuple(_run(recipe, case) for case in recipe.tests)
+    return tuple(run_case(recipe, case) for case in recipe.tests)
 
 
-def _run(recipe: Recipe, case: Case) -> TestResult:
-    default = TYPES.get(recipe.request.reading.format, "application/json")
-    response = SourceResponse(
-        case.status,
-        {"content-type": case.content_type or default},
-        case.response.read_bytes(),
-        reading=recipe.request.reading,
-    )
+def run_case(recipe: Recipe, case: Case) -> TestResult:
+    """Run one test. Raises OSError when its saved response cannot be read."""
+    kind = case.content_type or TYPES.get(recipe.request.reading.format, "application/json")
+    if case.response is not None:
+        body = case.response.read_bytes()
+    else:
+        body = case.answer.encode(recipe.request.reading.charset or "utf-8", "replace")
+        kind = kind if "charset" in kind else f"{kind}; charset={recipe.request.reading.charset or 'utf-8'}"
+    response = SourceResponse(case.status, {"content-type": kind}, body, reading=recipe.request.reading)
     read = _read(recipe, case.number, response)
     differences = [read.difference] if read.difference and case.outcome != Outcome.FAILED else []
     if not differences and read.outcome != case.outcome:

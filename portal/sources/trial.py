@@ -49,6 +49,10 @@ class Trial:
     late: bool = False
     held: bool = False
     why: str = ""  # why the answer could not be used, as `words.sample_words` knows it
+    # what it cost in billionths, and whether it may have cost something although no answer came
+    cost: int = 0
+    unsure: bool = False
+    currency: str = ""
 
 
 class RecordingClient(SourceClient):
@@ -76,7 +80,7 @@ def try_source(name: str, number: str) -> Trial:
         catalogue.notice_new_secrets(name)
         return try_number(recipe, number)
     answer = registry.get(name).lookup(number)
-    return Trial(number, answer=answer, reason=answer.reason)
+    return Trial(number, answer=answer, reason=answer.reason, cost=answer.cost, unsure=answer.unsure)
 
 
 def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Trial:
@@ -96,14 +100,18 @@ def try_number(recipe: Recipe, number: str, seconds: float = TRY_SECONDS) -> Tri
         with closing(session):
             answers = session.lookup_many([number])
         trial.answer = answers.get(number) or Answer(Outcome.FAILED, reason=CauseCode.TEMPORARY)
-        trial.reason = trial.answer.reason
+        trial.reason, trial.cost, trial.unsure = trial.answer.reason, trial.answer.cost, trial.answer.unsure
     except (SourceBusy, SourceStopped) as error:
         trial.reason = error.reason
+        known = error.answers.get(number)
+        trial.cost, trial.unsure = (known.cost, known.unsure) if known else (0, False)
         trial.held = isinstance(error, SourceBusy) and not recorders[0].exchanges
     # Masked at the end: a token that the source gave is known only after the exchange in which it did.
     trial.exchanges = [shown(*one, session.samples.masks) for one in recorders[0].exchanges]
     trial.why = next((sample.why for sample in session.samples.since(0)), "")
     trial.late = time.monotonic() > until
+    if not trial.cost and (trial.answer is None or trial.answer.outcome == Outcome.FAILED):
+        trial.unsure |= any(one.status is None for one in trial.exchanges) or (trial.late and bool(trial.exchanges))
     return trial
 
 
@@ -114,6 +122,7 @@ def to_dict(trial: Trial) -> dict[str, Any]:
     return {
         "number": trial.number, "reason": trial.reason, "late": trial.late, "held": trial.held,
         "why": trial.why, "answer": answer, "exchanges": exchanges,
+        "cost": trial.cost, "unsure": trial.unsure, "currency": trial.currency,
     }  # fmt: skip
 
 
@@ -130,6 +139,9 @@ def from_dict(plain: Mapping[str, Any]) -> Trial:
         plain["late"],
         plain.get("held", False),
         plain.get("why", ""),
+        plain.get("cost", 0),
+        plain.get("unsure", False),
+        plain.get("currency", ""),
     )
 
 

@@ -38,7 +38,7 @@ from portal.web.account import (
 )
 from portal.web.admin import desk_counts, first_steps
 from portal.web.corrections import of_document, of_download, of_job
-from portal.web.editor import offer, steps, versions  # noqa: F401 - add their pages to the blueprint
+from portal.web.editor import batch, login, offer, steps, versions  # noqa: F401 - add their pages to the blueprint
 from portal.web.editor import pages as editor
 from portal.web.files import about, download, several, trash
 from portal.web.help import sample

@@ -13,7 +13,7 @@ from flask_login import current_user, login_required
 
 from portal.accounts import User, Visitor, session_user
 from portal.clock import utcnow
-from portal.database import begin_reading
+from portal.database import begin_reading, only_read
 from portal.extensions import login
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "cookie_name",
     "keep_cookie",
     "login_required",
+    "only_read",
     "safe_next",
     "set_up",
     "visitor",
@@ -34,6 +35,7 @@ READ_FIRST = (
     "documents.start",
     "several.start",
     "columns.change",
+    "admin.add_exclusions",
     "files.download",
 )  # read a whole file before they write, in transactions of their own
 YEAR_SECONDS = 365 * 24 * 3600
@@ -77,7 +79,9 @@ def _before_request() -> None:
         return
     if current_user.is_authenticated:
         structlog.contextvars.bind_contextvars(user_id=current_user.id)
-    if request.method in ("GET", "HEAD") or request.endpoint in READ_FIRST:
+    if request.method in ("GET", "HEAD"):
+        only_read()
+    elif request.endpoint in READ_FIRST:
         begin_reading()
 
 

@@ -1,7 +1,5 @@
 """Gathers what the check page shows of a document for its templates. Read-only."""
 
-from collections import Counter
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,19 +19,19 @@ from portal.documents.words import fix_words, problem_words, reason_words, size_
 from portal.jobs import uploads
 from portal.jobs.export import answers_added, loss_words, preview_result
 from portal.jobs.source_pause import is_in_trouble
-from portal.jobs.spending.estimate import estimate, numbers_of
+from portal.jobs.spending.estimate import Estimate, estimate
 from portal.jobs.words.statuses import cannot_start_words, list_words
 from portal.phone import Reason
-from portal.sources import exclusions
+from portal.sources.several import names_of
 from portal.sources.words import source_description, source_pace, source_title
-from portal.web import guess_words
-from portal.web.countries import country_name, country_options
+from portal.web import further_sources
 from portal.web.errors import BUSY_RETRY_SECONDS
 from portal.web.returned_download import returned_download
 from portal.web.start_options import FIRST_NUMBERS, earliest_start, known_days_in
 from portal.web.text_reading import text_reading_of
+from portal.web.words import guess_words
+from portal.web.words.countries import country_name, country_options
 
-COUNTED_AT_ONCE = 20_000  # numbers, in a second
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
 
 
@@ -82,7 +80,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
     return page
 
 
-def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, remembered: bool) -> dict[str, Any]:
+def _chosen(document: Document, look: Preview, fields: MultiDict[str, str], *, remembered: bool) -> dict[str, Any]:
     """What is added once there is something to choose: the source, the choice as fields, and the options."""
     picked = look.picked
     names = sources.names()
@@ -95,10 +93,18 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
     )
     known_days = known_days_in(fields)
     corrected = tuple(((one.row_no, one.column), one.corrected) for one in look.corrections)
-    money = estimate(
-        source, document.user_id, look.path, picked.choice, corrected, look.figures.to_look_up, known_days, utcnow()
-    )
+    now, to_look_up = utcnow(), look.figures.to_look_up
+
+    def estimated(name: str) -> Estimate:
+        return estimate(name, document.user_id, look.path, picked.choice, corrected, to_look_up, known_days, now)
+
+    money = estimated(source)
+    further = further_sources.read_further(fields, source, names)
+    every_source = further_sources.all_named(source, further)
+    costs = {name: money if name == source else estimated(name) for name in names_of(every_source)}
+    together = further_sources.Together(costs)
     return {
+        **further_sources.page_of(further, together),
         "look": look,
         "source": source,
         "money": money,
@@ -106,7 +112,7 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
         "open_part": fields.get("open_part", ""),
         "result": preview_result(
             current_user.id,
-            source,
+            every_source,
             look.path,
             picked.header,
             picked.sheet.columns,
@@ -117,43 +123,36 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
             **picked.choice.fields(),
             "source": source,
             **({} if known_days is None else {"known_days": f"{known_days}"}),
+            **further_sources.as_fields(further),
         },
         "country_column": _country_column(picked),
         "country_name": country_name(picked.choice.country, str(get_locale())),
         "columns_named": [name for place, name in look.columns if place in picked.choice.columns],
         "warnings": guess_words.warnings_of(look, str(get_locale()), sure=remembered),
         "country_hint": guess_words.country_hint(picked),
-        "problems": [cannot_start_words(code) for code in codes],
+        "problems": [*map(cannot_start_words, codes), *further_sources.problems_of(source, further)],
         "countries_top": top,
         "countries_rest": rest,
         "sources": [(name, source_title(name)) for name in names],
         "source_description": source_description(source),
         "source_pace": source_pace(source),
-        "source_gives": answers_added(current_user.id, source),
+        "source_gives": answers_added(current_user.id, every_source),
         "reason_words": reason_words,
         "fixes": _fixes_of(look.figures),
-        "seconds": sources.seconds_for(source, money.to_ask),
+        "seconds": together.seconds,
         "loss": loss_words(document, current_app.extensions["storage"]),
-        "excluded": _excluded(look, source),
+        "excluded": _excluded(money),
         "jobs": uploads.jobs_of(document.id),
         "begun": uploads.jobs_started(document.id),
     }
 
 
-def _excluded(look: Preview, source: str) -> list[tuple[str, int]] | None:
+def _excluded(money: Estimate) -> list[tuple[str, int]] | None:
     """The lists of excluded numbers that the file's numbers are on, in words, each with how many of them. None when
     they are too many to be counted while somebody waits."""
-    if not exclusions.newest():
-        return []
-    if look.figures.to_look_up > COUNTED_AT_ONCE:
+    if money.excluded is None:
         return None
-    corrected = tuple(((one.row_no, one.column), one.corrected) for one in look.corrections)
-    numbers = numbers_of(look.path, look.picked.choice, corrected)
-    try:
-        found = Counter(exclusions.excluded_among(numbers, source).values())
-    except exclusions.ListUnreadable:  # the file does not start to be looked up either
-        return None
-    return [(list_words(one.name, one.dated.isoformat()), count) for one, count in found.most_common()]
+    return [(list_words(one.name, one.dated.isoformat()), count) for one, count in money.excluded]
 
 
 def _country_column(picked: PickedColumns) -> tuple[int, str] | None:

@@ -32,6 +32,7 @@ from portal.jobs.words.statuses import cannot_start_words
 from portal.web import check_page
 from portal.web.access import unauthorized, wants_fragment
 from portal.web.errors import drain_request
+from portal.web.further_sources import next_sources
 from portal.web.home import files_list, flash_deleted, home
 from portal.web.start_options import StartRefused, read_start
 
@@ -170,10 +171,13 @@ def start(document_id: int) -> ResponseReturnValue:
     page = _check(document, request.form)
     if page["look"] is None or page["problems"]:
         return render_template("documents/check.html", **page), 422
+    if "add_source" in request.form:
+        address = url_for("documents.show", document_id=document.id, **page["fields"], open_part="source")
+        return redirect(f"{address}#add-source", 303)
     if "recount" in request.form or page["look"].picked.sheet_changed:
         return redirect(url_for("documents.show", document_id=document.id, **page["fields"]), 303)
     try:
-        options = read_start(request.form, utcnow())
+        options, then = read_start(request.form, utcnow()), next_sources(page["further"])
     except StartRefused as error:
         page["problems"] = [str(error)]
         return render_template("documents/check.html", **page), 422
@@ -185,6 +189,7 @@ def start(document_id: int) -> ResponseReturnValue:
             job = commands.start(
                 document, look.picked.choice, page["source"], current_user, utcnow(), begun=begun, found=look.figures,
                 first=options.first, start_at=options.at, cost_cap=options.cost_cap, known_days=options.known_days,
+                then=then,
             )  # fmt: skip
         except commands.CannotStart as error:
             page["problems"] = [cannot_start_words(error.code)]

@@ -3,6 +3,7 @@ it is open. Read-only: it uses `queries` and words.
 """
 
 import secrets
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import fix_words
-from portal.jobs import corrections, queries, repeats, shares, turns
+from portal.jobs import corrections, excluded_numbers, queries, repeats, shares, turns
 from portal.jobs.core import answer_samples, derived, retention
 from portal.jobs.core.job_tables import CellAnswer
 from portal.jobs.core.repeat_rule import LAST_DAY
@@ -75,7 +76,7 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
         "column": ", ".join(_own_name(column, header) for column in job.columns),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "country_column": "" if job.country_column is None else _own_name(job.country_column, header),
-        "data_version": job.source_versions or _data_version(job.source),
+        "data_version": "" if job.chain else job.source_versions or _data_version(job.source),
     }
 
 
@@ -161,16 +162,21 @@ def facts_of(
     counts = derived.outcome_counts(job)
     row_filter = row_filter_of(job, find)
     ahead = turns.jobs_ahead(job, now)
+    allowed = {action.value for action in derived.actions(job)}
+    chosen_cells = counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked)
+    excluded = _excluded_in_retry(job, causes) if "retry" in allowed else []
     return {
         "job": job,
         "now": now,
         "progress": derived.progress(job, now),
-        "allowed": {action.value for action in derived.actions(job)},
+        "allowed": allowed,
         "tiles": [(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
         "counts": counts,
         "causes": causes,
-        "chosen_numbers": counts[Outcome.WAITING] + sum(cause.count for cause in causes if cause.ticked),
-        "rows_to_correct": job.failed_count + job.invalid_count + job.rejected_count,
+        "chosen_cells": chosen_cells,
+        "chosen_numbers": chosen_cells - sum(cells for _, cells in excluded),
+        "excluded_in_retry": excluded,
+        "rows_to_correct": job.failed_count + derived.cells_to_fix(job),
         "ahead": ahead,
         "starts_at": _starts_at(job, now) if ahead is not None else None,
         "summary_code": derived.summary_sentence(job, now).value,
@@ -189,12 +195,20 @@ def facts_of(
         "own_workbook": any(comes_back_as_it_was(job, kind) for kind in ("xlsx", "ods")),
         "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
+        "job_steps": queries.sources_of(job),
         "caps_reached": room_of(job, now).reached if job.wait_cause == CauseCode.CAP_REACHED else [],
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
         **fixes_of(job),
         **(_repeat_facts(job) if whole or not derived.is_unfinished(job) else {}),
     }
+
+
+def _excluded_in_retry(job: ScrapingJob, causes: Iterable[Any]) -> list[tuple[str, int]]:
+    """The lists of excluded numbers that numbers of the retry are on, in words, each with how many cells."""
+    ticked = [cause.reason for cause in causes if cause.ticked]
+    found = excluded_numbers.in_retry(job, ticked) or ()
+    return [(list_words(one.name, one.dated.isoformat()), cells) for one, cells in found]
 
 
 def _repeat_facts(job: ScrapingJob) -> dict[str, Any]:
@@ -313,6 +327,7 @@ def moved_parts(job: ScrapingJob) -> str:
         progress=derived.progress(job, now),
         tiles=[(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
         summary_code=derived.summary_sentence(job, now).value,
+        job_steps=queries.sources_of(job),
         moving=True,
         ahead=None,
         row_filter=row_filter_of(job),

@@ -27,7 +27,7 @@ from portal.jobs.export import (
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.web import job_page, result_page
-from portal.web.access import begin_reading, login_required, wants_fragment
+from portal.web.access import login_required, wants_fragment
 from portal.web.errors import refuse
 from portal.web.locale import in_readers_language
 from portal.web.request_fields import id_list
@@ -123,7 +123,6 @@ def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
         )
     except (ValueError, UnknownGroup, FileNotFoundError):
         abort(404)
-    begin_reading()  # opening it has ended the transaction
     try:
         name = download_name(
             job, download.extension, rows, group, choice=choice, is_replacement=download.is_replacement
@@ -154,9 +153,9 @@ def _chosen_columns(job: ScrapingJob) -> ColumnChoice:
     """What the address chooses, else what the person has saved. Raises ColumnsRefused."""
     asked = request.args.get("columns")
     if asked is None:
-        choice = kept_or_default(current_user.id, job.source)
+        choice = kept_or_default(current_user.id, job.all_sources)
     else:
-        choice = choice_from(asked, columns_of(fields_of_job(job)), job.source)
+        choice = choice_from(asked, columns_of(fields_of_job(job)), job.all_sources)
     if "summary" in request.args:
         choice = replace(choice, with_summary=request.args["summary"] not in OFF)
     return choice

@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from portal.accounts import set_display
 from portal.config import LOCALES
-from portal.web.access import cookie_name, keep_cookie, safe_next
+from portal.web.access import cookie_name, keep_cookie, only_read, safe_next
 
 THEMES = ("light", "dark", "auto")
 
@@ -74,6 +74,7 @@ def set_up(app: Flask) -> None:
 
 def in_readers_language(app: Flask, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Take the pieces as they are sent, after the request's own context has ended, in the language of this request.
+    They only read.
 
     Each piece gets a context of its own. Flask's `stream_with_context` keeps one open between pieces, and a download
     that is broken off would end it wherever the server happens to clean up.
@@ -85,6 +86,7 @@ def _each(app: Flask, language: str, pieces: Iterator[bytes]) -> Iterator[bytes]
     try:
         while True:
             with app.app_context(), force_locale(language):
+                only_read()
                 piece = next(pieces, None)
             if piece is None:
                 return

@@ -14,7 +14,7 @@ from flask import Flask, Request, request
 from flask_babel import get_locale
 from werkzeug import formparser
 from werkzeug.datastructures import Headers, ImmutableMultiDict
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 from werkzeug.sansio.multipart import MultipartDecoder
 
 from portal.ids import MAX_INTEGER, id_in
@@ -65,11 +65,19 @@ class IdConverter(IntegerConverter):
         super().__init__(url_map, min=1, max=MAX_INTEGER)
 
 
+class PlainConverter(UnicodeConverter):
+    """`<token>` in a URL: any word without a NUL; one with it is a 404."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.regex = self.regex.replace("[^/]", r"[^/\0]")
+
+
 def set_up(app: Flask) -> None:
-    """Use this request class and the `id` converter in the application, and the lenient decoder of uploads."""
+    """Use this request class and these converters in the application, and the lenient decoder of uploads."""
     formparser.MultipartDecoder = LenientDecoder  # type: ignore[misc]  # Werkzeug has no other place to say so
     app.request_class = PlainRequest
-    app.url_map.converters["id"] = IdConverter
+    app.url_map.converters.update({"id": IdConverter, "default": PlainConverter, "string": PlainConverter})
 
 
 def whole(text: str) -> int:

@@ -11,6 +11,7 @@ from flask_babel import format_decimal, format_percent, gettext
 
 from portal.jobs.export.csv_cells import harmless_throughout
 from portal.jobs.export.csv_file import localized_writer
+from portal.jobs.words.money import amount_words
 from portal.sources.money import amount_of
 from portal.web.template_filters import span_words
 
@@ -33,7 +34,7 @@ class Column:
         if self.kind == "word" or isinstance(value, str):
             return str(value)
         if self.kind == "amount":
-            return str(format_decimal(round(amount_of(int(value)), 2), format="#,##0.00"))
+            return amount_words(int(value))
         if self.kind == "share":
             return str(format_percent(value))
         if self.kind == "seconds":

@@ -5,7 +5,7 @@ Nothing moves in it by itself: there is no worker. It must not know what is look
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -31,8 +31,8 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.jobs.worker import tasks
 from portal.sources.base import Outcome
-from tests.browser import lists
-from tests.support import cast, scenes
+from tests.browser import desk_scenes, lists
+from tests.support import cast, databases, scenes
 
 ALICE, BOB, ADA = "alice@example.com", "bob@example.com", "ada@example.com"
 MINUTE = timedelta(minutes=1)
@@ -56,9 +56,11 @@ class Gallery:
 @contextmanager
 def gallery(folder: Path) -> Iterator[Gallery]:
     """A portal that serves until the end of the block."""
-    app = cast.make_app(folder)
-    app.config["WTF_CSRF_ENABLED"] = True
-    with app.app_context():
+    with ExitStack() as stack:
+        app = cast.make_app(folder, **stack.enter_context(databases.usual()))
+        app.config["WTF_CSRF_ENABLED"] = True
+        stack.enter_context(app.app_context())
+        stack.enter_context(desk_scenes.priced_source(app, folder))
         made = Gallery(app, "", _fill(app, folder))
         db.session.remove()  # a transaction left open would keep the pages from writing
         with served(app) as made.address:
@@ -151,6 +153,10 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         "job-rows-all": (ALICE, f"/jobs/{jobs['failed']}?outcome=all"),
         "job-rows-none": (ALICE, f"/jobs/{jobs['completed']}?outcome=rejected"),
     }
+    owner = db.session.get_one(User, alice_id)
+    jobs["capped"] = desk_scenes.capped(app, owner).id
+    pages |= {name: (ADA, path) for name, path in desk_scenes.fill(app, owner, ADA).items()}
+    pages["check-priced"] = (ALICE, f"/documents/{documents['ready']}?source=operador&cost_cap=0,50")
     pages |= {f"check-{name}": (ALICE, f"/documents/{found}") for name, found in documents.items()}
     return pages | {f"job-{name}": (ALICE, f"/jobs/{found}") for name, found in jobs.items()}
 

@@ -14,7 +14,7 @@ from portal.clock import utcnow
 from portal.database import db
 from portal.jobs.admin import operation_runner
 from tests.browser.gallery import ADA, ALICE, BOB, Gallery, gallery, served
-from tests.browser.looking import NARROW, WIDE, keep, sticking_out, violations
+from tests.browser.looking import NARROW, WIDE, keep, sticking_out, uneven, violations
 from tests.browser.tabs import Tabs, tabs_in
 from tests.support import cast
 from tests.support.cast import PASSWORD
@@ -60,6 +60,18 @@ def test_a_fault_would_be_seen(tabs: Tabs) -> None:
     assert sticking_out(page) == ['<div class="x">wide</div>']
 
 
+def test_what_is_not_level_would_be_seen(tabs: Tabs) -> None:
+    page = tabs.open("http://127.0.0.1", viewport={"width": NARROW, "height": 900})
+    page.set_content(
+        "<main><div class=fields><p class=field><label>A</label><br><input></p><p class=field><br><label>B</label>"
+        "<input></p></div><p class=row><svg class=icon></svg><span>alone</span></p><label class=tick>"
+        "<input type=checkbox><span>C</span></label><div class=card><h2>D</h2><table><tr><th>E</table></div></main>"
+        "<style>.fields {display: flex} .row > * {display: block} .icon {height: 9px} .field input {width: 50px}"
+        ".tick {display: flex; height: 90px; align-items: end} .tick input {margin-bottom: 70px}</style>"
+    )
+    assert [fault.partition(":")[0] for fault in uneven(page)] == ["fields", "icon alone", "tick", "table"]
+
+
 def test_axe_finds_nothing_and_nothing_sticks_out(portal: Gallery, cookies: dict[str, Any], tabs: Tabs) -> None:
     """Loading a page and bringing axe into it is what takes long, so that it is done once for each page: wide in one
     theme, then narrow in the other. The themes and the languages take turns, page by page."""
@@ -81,7 +93,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(portal: Gallery, cookies: dict
                 page.set_viewport_size({"width": width, "height": 900})
                 page.emulate_media(color_scheme=theme)
                 keep(page, f"{name}-{looked_at}-{theme}-{width}")
-                found = [*violations(page), *(f"sticks out: {html}" for html in sticking_out(page))]
+                found = [*violations(page), *(f"sticks out: {html}" for html in sticking_out(page)), *uneven(page)]
                 faults += [f"{name} {looked_at} {theme} {width}: {fault}" for fault in found]
             faults += [f"{name} {other} {NARROW}: sticks out: {html}" for html in sticking_out(pages[other])]
         for page in pages.values():
@@ -120,8 +132,8 @@ def test_what_unfolds_is_as_good_as_what_is_seen_at_once(portal: Gallery, cookie
     assert not faults, "\n".join(faults)
 
 
-def test_a_portal_without_anybody_is_as_good(tmp_path: Path, tabs: Tabs) -> None:
-    app = cast.make_app(tmp_path)
+def test_a_portal_without_anybody_is_as_good(tmp_path: Path, tabs: Tabs, usual_database: dict[str, str]) -> None:
+    app = cast.make_app(tmp_path, **usual_database)
     with app.app_context():
         token = make_setup_link(utcnow())
         db.session.remove()

@@ -84,7 +84,10 @@ def tell(processes: list[psutil.Process], what: signal.Signals) -> None:
 
 
 def nobody_writes(portal: Portal) -> bool:
-    """Whether the database's write lock can be had."""
+    """Whether no process of the portal would be stopped while it holds a lock that others need."""
+    if portal.database:
+        others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL"
+        return portal.query(f"SELECT count(*) FROM pg_stat_activity WHERE {others}") == [(0,)]
     with closing(sqlite3.connect(portal.data_dir / "masterfilter.db", timeout=1, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -96,10 +99,7 @@ def nobody_writes(portal: Portal) -> bool:
 
 def ready(portal: Portal, job_id: int) -> int:
     """How many rows of a job are ready, as the database has it."""
-    path = portal.data_dir / "masterfilter.db"
-    with closing(sqlite3.connect(path, timeout=30)) as connection:
-        found = connection.execute("SELECT processed_numbers FROM scraping_jobs WHERE id = ?", [job_id])
-        return int(found.fetchone()[0])
+    return int(portal.query("SELECT processed_numbers FROM scraping_jobs WHERE id = ?", job_id)[0][0])
 
 
 def complete(rows: Rows, header_row: int, original: Rows, number_column: int) -> Counter[str]:

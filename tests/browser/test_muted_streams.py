@@ -79,9 +79,11 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
         thread.join()
 
 
-def test_a_page_behind_a_proxy_that_buffers_asks_instead(proxy: Proxy, tabs: Tabs, tmp_path: Path) -> None:
+def test_a_page_behind_a_proxy_that_buffers_asks_instead(
+    proxy: Proxy, tabs: Tabs, tmp_path: Path, usual_database: dict[str, str]
+) -> None:
     tabs.forgive("net::ERR_ABORTED")
-    app = cast.make_app(tmp_path / "data")
+    app = cast.make_app(tmp_path / "data", **usual_database)
     with app.app_context():
         alice = cast.make_user("alice@example.com")
         job = cast.make_job(app, alice, 20)

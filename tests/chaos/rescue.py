@@ -31,8 +31,7 @@ def ratios(forks: Preloaded, kills: int, seed: int, postgresql: PostgresServer |
     }  # fmt: skip
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
-        if postgresql:
-            spans["DATABASE_URL"] = stack.enter_context(new_database(postgresql.url))
+        spans["DATABASE_URL"] = stack.enter_context(new_database(postgresql.url)) if postgresql else ""
         place = stack.enter_context(world(folder, forks, **spans))
         for role in ["scrape"] * 2 * AT_ONCE + ["sweep", "scheduler"]:
             place.start(role)

@@ -69,6 +69,8 @@ def kills(forks: Preloaded, seed: int, most: int = len(NAMES)) -> list[str]:
             "SOURCES_DIR": str(recipes),
             "SOURCES_ALLOW_PRIVATE": "127.0.0.0/8",
             "MONITORING_SECONDS": "1",
+            "LOG_LEVEL": "ERROR",  # this process has no secrets, and would say of each provider that it is not usable
+            "DATABASE_URL": "",
             **SECRETS,
         }
         with _all_registered(recipes, server.url), world(Path(folder) / "world", forks, **settings) as place:

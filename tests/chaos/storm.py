@@ -134,7 +134,9 @@ def storm(
         mail = stack.enter_context(smtp_server())
         mail.slow_seconds = SLOW_MAIL_SECONDS
         picky = stack.enter_context(picky_source(folder / "journal.txt", folder / "recipes", LOOKUP_SECONDS))
-        database = {"DATABASE_URL": stack.enter_context(new_database(postgresql.url))} if postgresql else {}
+        database = (
+            {"DATABASE_URL": stack.enter_context(new_database(postgresql.url))} if postgresql else {"DATABASE_URL": ""}
+        )
         port = str(free_port())
         spans = {
             "SCRAPING_LEASE_SECONDS": str(LEASE_SECONDS), "JOURNAL_SECONDS": str(LOOKUP_SECONDS),

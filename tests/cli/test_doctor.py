@@ -1,7 +1,8 @@
 """The doctor: all checks pass, or each failure has a sentence that says how to fix it."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,19 +19,21 @@ from portal.documents.reader import sandbox
 from portal.jobs.sweep.steps import _save_state
 from portal.notices.models import Delivery, Notice
 from tests import services
-from tests.support import cast
+from tests.support import cast, databases
 from tests.support.smtp_server import PASSWORD, USER, certificate, smtp_server
 
 
 @pytest.fixture
-def portal(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FlaskCliRunner]:
+def portal(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FlaskCliRunner]]:
     """portal(MAIL_SERVER="…"): return the terminal of a healthy portal with these settings."""
     monkeypatch.setenv("LANG", "en_GB.UTF-8")
+    running = ExitStack()
 
     def make(**settings: str) -> FlaskCliRunner:
         folder = tmp_path / secrets.token_hex(4)
         folder.mkdir()
-        app: Flask = cast.make_app(folder, REDIS_URL=valkey, DEFAULT_LOCALE="en", **settings)
+        database = running.enter_context(databases.usual())
+        app: Flask = cast.make_app(folder, REDIS_URL=valkey, DEFAULT_LOCALE="en", **{**database, **settings})
         with app.app_context():
             db.drop_all()
             upgrade()
@@ -39,7 +42,8 @@ def portal(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> Call
             db.engine.dispose()
         return app.test_cli_runner()
 
-    return make
+    with running:
+        yield make
 
 
 def lines(answer: object) -> dict[str, str]:
@@ -70,9 +74,9 @@ def test_failed_and_late_messages_are_reported_as_on_the_health_page(portal: Cal
     assert [noted(Delivery.DUE, 1), noted(Delivery.DUE, 0)] == ["✗ Messages", "✓ Messages"]
 
 
-def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monkeypatch) -> None:
+def test_each_failure_has_a_remedy_and_no_check_is_skipped(tmp_path: Path, monkeypatch, usual_database) -> None:
     monkeypatch.setenv("LANG", "en_GB.UTF-8")
-    app = cast.make_app(tmp_path, DEFAULT_LOCALE="en", DEFAULT_SOURCE="nowhere")
+    app = cast.make_app(tmp_path, DEFAULT_LOCALE="en", DEFAULT_SOURCE="nowhere", **usual_database)
     (tmp_path / "data" / "sources").mkdir(exist_ok=True)
     (tmp_path / "data" / "sources" / "bad.toml").write_text("no recipe")
     with app.app_context():

@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from portal.database import db
 from portal.documents.choice import SheetChoice
 from portal.documents.models import Document
-from portal.jobs import commands, opening, uploads
+from portal.jobs import commands, opening
 from portal.jobs.admin import operation_runner, operations
 from portal.jobs.admin.bulk import BulkOrder
 from portal.jobs.core.bulk_tables import OperationState, Verb
@@ -126,7 +126,7 @@ def test_a_document_is_started_while_its_only_job_is_deleted(app: Flask) -> None
     job = scenes.completed(cast.make_job(app, alice, 2))
     job_id, document, storage = job.id, db.session.get_one(Document, job.document_id), app.extensions["storage"]
     db.session.commit()
-    uploads.job_started_since(document, None)
+    db.session.refresh(document, with_for_update=True)  # as `commands.start` locks it
     with meanwhile(app, lambda: commands.delete(job_id, alice.email, NOW, storage)):
         try:
             started = bool(commands.start(document, SheetChoice(0, 1, (0,), "ES"), "offline", alice, NOW, push=False))

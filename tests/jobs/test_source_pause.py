@@ -26,10 +26,10 @@ from tests.support.sources import CountingSource, found
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
+def app(tmp_path: Path, usual_database: dict[str, str]) -> Iterator[Flask]:
     """The portal with a real Valkey, which the breaker needs."""
     with services.valkey() as url:
-        app = make_app(tmp_path, REDIS_URL=url)
+        app = make_app(tmp_path, REDIS_URL=url, **usual_database)
         with app.app_context():
             yield app
             db.session.remove()

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from portal.accounts import User
 from portal.database import db
-from portal.jobs import shares, turns
+from portal.jobs import lost_shares, shares, turns
 from portal.jobs.core.job_tables import AttemptEnd
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
@@ -312,7 +312,7 @@ def test_a_share_whose_worker_was_lost_is_a_reason_to_join(app, alice, counting)
     assert lost and shares.take(lost, None, NOW, 1)
     db.session.commit()
     assert to_join() is None, "each number was given out"
-    assert [one.worker for one in shares.take_back_lost(NOW + 2 * SECOND)] == ["lost"]
+    assert [one.worker for one in lost_shares.take_back_lost(NOW + 2 * SECOND)] == ["lost"]
     assert to_join() == job.id
 
 

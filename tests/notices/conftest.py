@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 
 from portal.database import db
 from portal.notices.email import smtp
-from tests.support import cast
+from tests.support import cast, databases
 from tests.support.smtp_server import SmtpServer, smtp_server
 
 SENDER = "El portal <portal@example.com>"
@@ -43,9 +43,8 @@ def app_of(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
 def _app(folder: Path, **settings: str) -> Iterator[Flask]:
     folder.mkdir(exist_ok=True)
     given = {"MAIL_SERVER": "127.0.0.1", "MAIL_DEFAULT_SENDER": SENDER, **settings}
-    app = cast.make_app(folder, **given)
-    with app.app_context():
-        yield app
+    with databases.usual() as database, cast.make_app(folder, **{**database, **given}).app_context():
+        yield current_app._get_current_object()  # type: ignore[attr-defined]
         db.session.remove()
         db.engine.dispose()
 

@@ -6,13 +6,15 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from portal.config import ROOT, SETTINGS
 from tests.services import free_port, short_folder, wait_until
+from tests.support import databases
 
 READY_SECONDS = 90.0  # an idle machine takes some seconds; a busy one ten times that
 GONE_SECONDS = 90.0
@@ -24,6 +26,7 @@ class Portal:
 
     data_dir: Path
     port: int
+    database: dict[str, str] = field(default_factory=dict)  # the setting of one that is not SQLite's
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -31,7 +34,7 @@ class Portal:
         """Return an environment without the developer's settings: an empty variable wins over `.env` (= default)."""
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
         own = {"PORTAL_DATA_DIR": str(self.data_dir), "PORTAL_PORT": str(self.port), "PORTAL_WORKERS": "1"}
-        return {**inherited, **{setting.name: "" for setting in SETTINGS}, **own}
+        return {**inherited, **{setting.name: "" for setting in SETTINGS}, **own, **self.database}
 
     @property
     def output(self) -> str:
@@ -67,6 +70,10 @@ class Portal:
             return None
         finally:
             connection.close()
+
+    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of an SQL query with `?` for its values."""
+        return databases.query(self.database.get("DATABASE_URL") or self.data_dir / "masterfilter.db", sql, *values)
 
     def run(self, *words: str, **changed: str) -> subprocess.CompletedProcess[str]:
         """Run the launcher without make, for a second start or for `ctl`."""
@@ -132,8 +139,8 @@ def _lives(process: psutil.Process) -> bool:
 @contextmanager
 def a_portal() -> Iterator[Portal]:
     """Yield a portal that is not started yet; nothing of it is left afterwards."""
-    with short_folder() as data_dir:
-        portal = Portal(data_dir, free_port())
+    with short_folder() as data_dir, databases.usual() as database:
+        portal = Portal(data_dir, free_port(), database)
         try:
             yield portal
         finally:

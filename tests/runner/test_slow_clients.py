@@ -25,7 +25,7 @@ from portal.database import db
 from portal.runner import web_worker
 from portal.runner.web_worker import PatientWorker, ReadClock, is_upload, missing_bytes
 from tests.services import free_port, wait_until
-from tests.support import cast
+from tests.support import cast, databases
 from tests.support.cast import DEAD_REDIS
 
 
@@ -51,11 +51,17 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def usual() -> Iterator[dict[str, str]]:
+    with databases.usual() as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, usual: dict[str, str]) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("gunicorn")
     port = free_port()
-    settings = {"PORTAL_DATA_DIR": str(folder / "data"), "PORTAL_PORT": str(port), "REDIS_URL": DEAD_REDIS}
-    app = cast.make_app(folder)
+    settings = {"PORTAL_DATA_DIR": str(folder / "data"), "PORTAL_PORT": str(port), "REDIS_URL": DEAD_REDIS, **usual}
+    app = cast.make_app(folder, **usual)
     with app.app_context():
         alice = cast.make_user("alice@example.com")
         person = User(id=alice.id, auth_epoch=alice.auth_epoch)

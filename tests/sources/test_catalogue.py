@@ -8,6 +8,7 @@ import pytest
 
 from portal import sources
 from portal.sources import catalogue
+from portal.sources.catalogue_state import CatalogueState
 from portal.sources.http.source import HttpSource
 from portal.sources.recipes.folder import RecipeFile
 from tests.support.recipes import JSON
@@ -146,7 +147,7 @@ def test_a_sample_that_comes_later_heals_its_recipe(folder: Path, refresh: Calla
 def test_it_checks_the_files_once_a_second(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     looks: list[int] = []
-    monkeypatch.setattr(catalogue, "_stamp", lambda: looks.append(1) or ())
+    monkeypatch.setattr(CatalogueState, "stamp_now", lambda self: looks.append(1) or ())
     clock.step = 0.1
     for _ in range(25):
         catalogue.refresh(clock)

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -104,6 +104,23 @@ class TestEverySource:
         with ThreadPoolExecutor(max(source.concurrency, 4)) as pool:
             asked = list(NUMBERS[name]) * 4
             assert list(pool.map(source.lookup, asked)) == [answers[e164] for e164 in asked]
+
+    def test_says_whom_it_asks_about_a_moment_before(self, name: str, source: Source) -> None:
+        session, size, _ = open_session(source, lambda: False, NoTickets())
+        noted: list[str] = []
+
+        def note(numbers: Sequence[str], sent: bool) -> bool:
+            noted.extend(numbers)
+            return sent
+
+        session.note_sent = note
+        answered = session.lookup_many(NUMBERS[name][:size])
+        assert answered and noted == list(answered)
+
+    def test_asks_about_no_number_that_it_may_not(self, name: str, source: Source) -> None:
+        session, size, _ = open_session(source, lambda: False, NoTickets())
+        session.note_sent = lambda numbers, sent: False
+        assert session.lookup_many(NUMBERS[name][:size]) == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,7 +13,7 @@ from portal.accounts import User
 from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import corrections, queries, source_trial
+from portal.jobs import corrections, queries
 from portal.jobs.attempt import exclusion_watch, runner
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.job_tables import CellAnswer
@@ -21,6 +21,7 @@ from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.export import export
 from portal.jobs.models import ScrapingJob
+from portal.jobs.trials import source_trial
 from portal.sources import exclusions
 from portal.sources.base import Answer, Outcome
 from portal.sources.models import CachedAnswer

@@ -111,3 +111,32 @@ def command(name: str, url: str) -> str:
         "csv": f'curl "{url}/api.csv?key={KEY}&n=34612345678" | column -t',
         "batch": f"curl -X POST {url}/batch -H 'Content-Type: application/json' -d '{BATCH}'",
     }[name]
+
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
+
+
+def token_api(asked: Asked) -> Answered:
+    """A client signs in for a token that is valid for an hour, and asks with it."""
+    if asked.path == "/oauth/token":
+        if (asked.form.get("client_id"), asked.form.get("client_secret")) != (USER, KEY):
+            return Answered({"error": "invalid_client"}, 401)
+        return Answered({"data": {"token_type": "bearer", "jwt": TOKEN, "expires_in": 3600}})
+    if asked.headers.get("Authorization") != f"Bearer {TOKEN}":
+        return Answered({"message": "no token"}, 401)
+    return bearer_like(asked.query.get("msisdn", ""))
+
+
+def bearer_like(number: str) -> Answered:
+    if number.endswith("7"):
+        return Answered({"message": "No data"}, 404)
+    return Answered({"operator": "Lycamobile", "type": "mobile"})
+
+
+def ticket_api(asked: Asked) -> Answered:
+    """Accepts a list, gives a ticket, and answers at the second look."""
+    if asked.path == "/bulk":
+        return Answered({"bulkId": "-".join(["b77"] + [one["to"] for one in asked.json["items"]]), "state": "accepted"})
+    numbers = asked.path.removeprefix("/bulk/").split("-")[1:]
+    found = [{"to": one, "network": "Euskaltel"} for one in numbers if not one.endswith("7")]
+    return Answered({"state": "done", "results": found})

@@ -6,16 +6,14 @@ program. Every process dies with the test run. Must not know any test.
 
 import os
 import signal
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 from flask import Flask
 from redis import Redis
 
@@ -27,7 +25,7 @@ from portal.database import db
 from portal.jobs import dispatch
 from portal.jobs.sweep import steps
 from tests import services
-from tests.support import cast, journal
+from tests.support import cast, databases, journal
 from tests.support.journal import FACTS, NAME
 from tests.support.preloaded import Preloaded
 
@@ -137,12 +135,7 @@ class World:
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of an SQL query with `?` for its values, on a connection of our own."""
-        if self.postgresql_url:
-            with psycopg.connect(self.postgresql_url, autocommit=True) as connection:
-                asked = sql.replace("%", "%%").replace("?", "%s")
-                return connection.execute(asked, values).fetchall()  # type: ignore[arg-type]
-        with closing(sqlite3.connect(self.database, timeout=30)) as connection:
-            return connection.execute(sql, values).fetchall()
+        return databases.query(self.postgresql_url or self.database, sql, *values)
 
     def job(self, job_id: int, *columns: str) -> Any:
         """One column of a job, or several as a tuple."""
@@ -189,11 +182,11 @@ class World:
 @contextmanager
 def world(folder: Path, forks: Preloaded, **settings: str) -> Iterator[World]:
     """A world with its tables and its Valkey and no worker yet, in an application context. DATABASE_URL, an empty
-    database of PostgreSQL, takes the place of SQLite."""
+    database of PostgreSQL, takes the place of the usual one."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {**SHORT, **settings}
-    given = {name: text for name, text in settings.items() if any(name == setting.name for setting in SETTINGS)}
-    with services.valkey_server() as server:
+    with services.valkey_server() as server, databases.usual() as database:
+        settings = {**SHORT, **database, **settings}
+        given = {name: text for name, text in settings.items() if any(name == setting.name for setting in SETTINGS)}
         app = cast.make_app(folder, REDIS_URL=server.url, **given)
         sources.register(NAME, lambda: None, FACTS)  # type: ignore[arg-type, return-value]
         made = World(folder, server, app, settings, forks)

@@ -4,18 +4,19 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from portal.accounts import User
-from portal.database import db
+from portal.database import allow_writing, db, only_read
 from portal.web.access import admin_required, safe_next, wants_fragment
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import ON_BOTH, ON_SQLITE
 
 HX = {"HX-Request": "true"}
 
 
 @pytest.fixture
 def app(app: Flask) -> Flask:
-    """The portal with one page for admins and two that tell about their database session."""
+    """The portal with one page for admins and some that tell about their database session."""
 
     @app.get("/for-admins")
     @admin_required
@@ -25,6 +26,24 @@ def app(app: Flask) -> Flask:
     @app.route("/mode", methods=["GET", "POST"])
     def mode() -> str:
         return str(db.session.connection().get_execution_options().get("sqlite_read_only", False))
+
+    @app.route("/writes", methods=["GET", "HEAD", "POST"])
+    def writes() -> str:
+        db.session.commit()  # as a page does between two looks
+        db.session.execute(text("UPDATE users SET time_zone = 'Europe/Madrid'"))
+        db.session.commit()
+        return "written"
+
+    @app.get("/writes-all-the-same")
+    def writes_all_the_same() -> str:
+        before = db.session.scalar(text("SELECT count(*) FROM users"))
+        with allow_writing():
+            db.session.execute(text("UPDATE users SET time_zone = 'Europe/Madrid'"))
+            db.session.commit()
+        with pytest.raises(DBAPIError):
+            db.session.execute(text("DELETE FROM users"))
+        db.session.rollback()
+        return str(before == db.session.scalar(text("SELECT count(*) FROM users WHERE time_zone = 'Europe/Madrid'")))
 
     @app.post("/has-begun")
     def has_begun() -> str:
@@ -111,6 +130,30 @@ def test_htmx_gets_a_part_unless_it_wants_the_page(app: Flask, headers: dict[str
 def test_a_page_that_reads_takes_no_write_lock_and_a_change_does(client: FlaskClient) -> None:
     assert client.get("/mode").text == "True"
     assert client.post("/mode").text == "False"
+
+
+@ON_BOTH
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_page_cannot_write(app: Flask, alice: User, client: FlaskClient, method: str) -> None:
+    assert client.open("/writes", method=method).status_code == 503
+    assert db.session.get_one(User, alice.id).time_zone != "Europe/Madrid"
+
+
+@ON_BOTH
+def test_a_change_can(app: Flask, alice: User, client: FlaskClient) -> None:
+    assert client.post("/writes").text == "written"
+
+
+@ON_BOTH
+def test_a_page_writes_what_it_must_and_only_reads_again(app: Flask, alice: User, client: FlaskClient) -> None:
+    assert client.get("/writes-all-the-same").text == "True"
+
+
+@ON_BOTH
+def test_what_reads_says_so_before_it_begins(app: Flask, alice: User) -> None:
+    db.session.scalar(text("SELECT count(*) FROM users"))
+    with pytest.raises(RuntimeError, match="before"):
+        only_read()
 
 
 def test_a_page_is_served_while_somebody_else_writes(app: Flask, as_alice: FlaskClient) -> None:

@@ -13,10 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import ExceptionContext, event, func, select
 
-from portal import database
 from portal.accounts import User, start_session
 from portal.clock import utcnow
-from portal.database import db
+from portal.database import db, opening
 from portal.documents.models import Document
 from portal.jobs.models import ScrapingJob
 from tests import services
@@ -29,7 +28,7 @@ LOCKS = ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE")
 @pytest.fixture
 def app(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    monkeypatch.setattr(database, "PAGE_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "PAGE_BUSY_SECONDS", 0.1)
     return app
 
 

@@ -83,6 +83,7 @@ def test_each_first_step_is_found_out_from_what_is_there(
     assert not any(first_steps().done.values())
     page = as_ada.get("/").text
     assert all(f'data-step="{step}">' in page for step in Step) and 'href="/help/admin-mail"' in page
+    assert "Set up email" in page and "Email works" not in page, "it says what to do, not that it is done"
     app.config["MAIL_SERVER"] = "mail.example.com"
     assert 'action="/admin/test-email"' in as_ada.get("/admin").text
     as_ada.post("/admin/test-email")

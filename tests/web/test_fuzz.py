@@ -80,7 +80,10 @@ def test_no_value_of_a_field_or_an_address_is_an_error_of_ours(
                 where = {"query_string": data} if method == "GET" else {"data": data}
                 with browser.open(built[1], method=method, headers=headers, **where) as answer:
                     text = answer.get_data(as_text=True) if answer.status_code >= 500 else ""
-                assert answer.status_code < 500 or answer.status_code == 503, (method, built[1], data, text[:500])
+                # Without Redis some are not ready, or cannot do it now; but a page that would write says so as well.
+                busy = rule.endpoint.startswith("health.") or method == "POST"
+                allowed = answer.status_code == 503 and busy
+                assert answer.status_code < 500 or allowed, (method, built[1], data, text[:500])
                 assert len(answer.headers.get("Location", "")) < 8000, (method, built[1])
                 asked += 1
             for nasty in chance.sample(NASTY, 2) if rule.arguments else ():

@@ -34,8 +34,8 @@ def test_a_database_without_tables_is_missing(app: Flask, client: FlaskClient) -
     assert client.get("/readyz").get_json()["missing"] == ["database", "redis", "sweep"]
 
 
-def test_everything_there_is_ready(tmp_path: Path, valkey: str) -> None:
-    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+def test_everything_there_is_ready(tmp_path: Path, valkey: str, usual_database: dict[str, str]) -> None:
+    app = cast.make_app(tmp_path, REDIS_URL=valkey, **usual_database)
     with app.app_context():
         swept(2)
         assert app.test_client().get("/readyz").get_json() == {"ready": True, "missing": []}

@@ -1,5 +1,6 @@
 """What a file costs, on the check page before its start, on its own page and in the list; and what is known already."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -110,7 +111,11 @@ def test_admins_see_what_was_spent_and_set_limits(as_ada: FlaskClient, as_alice:
     assert "alice@example.com" in table and "14.3" in table
     assert "14.30" in as_alice.get("/figures").text and "priced" in as_alice.get("/figures/spending.csv").text
     assert as_alice.get("/admin/spending").status_code == 404
-    assert as_ada.post("/admin/spending/caps", data={**fields, "amount": "x"}).status_code == 422
+    wrong = as_ada.post("/admin/spending/caps", data={**fields, "amount": "2S"})
+    assert (
+        wrong.status_code == 422 and 'value="2S"' in wrong.text and f'value="person:{alice.id}" selected' in wrong.text
+    )
+    assert 'aria-invalid="true" aria-describedby="cap-problem"' in wrong.text, "it is said beside the field"
     assert as_ada.post("/admin/spending/caps", data={**fields, "for": "person:x"}).status_code == 422
     assert as_ada.post("/admin/spending/caps", data={**fields, "amount": ""}).status_code == 303
     assert "€25.00" not in as_ada.get("/admin/spending").text
@@ -121,12 +126,41 @@ def test_the_owner_of_a_paused_file_raises_its_limit_and_it_goes_on(
 ) -> None:
     job: ScrapingJob = make_job(alice, 5, source="priced")
     job.status, job.paused_at, job.wait_cause, job.attempt = "retrying", utcnow(), CauseCode.CAP_REACHED, 1
-    job.cost_cap = CENT
+    job.cost = job.cost_cap = CENT
     db.session.commit()
-    assert "Save the limit and go on" in as_alice.get(f"/jobs/{job.id}").text
+    page = as_alice.get(f"/jobs/{job.id}").text
+    assert re.search(r'id="do-cost_cap" data-kind="primary">Save the limit and go on', page)
+    assert "Raise the file’s limit above and go on." in page and "Ask an administrator" not in page
     assert as_bob.post(f"/jobs/{job.id}/cost-cap", data={"cost_cap": "9"}).status_code == 404
     assert as_alice.post(f"/jobs/{job.id}/cost-cap", data={"cost_cap": "x"}).status_code == 422
     assert as_alice.post(f"/jobs/{job.id}/cost-cap", data={"cost_cap": "0.05"}).status_code == 303
     db.session.refresh(job)
     assert (job.cost_cap, job.paused_at, job.wait_cause) == (5 * CENT, None, None)
     assert "limit is now €0.05" in as_alice.get(f"/jobs/{job.id}").text
+
+
+def test_at_a_limit_of_the_portal_nothing_is_offered_that_would_not_help(
+    as_alice: FlaskClient, as_ada: FlaskClient, alice, make_job, priced: str
+) -> None:
+    job: ScrapingJob = make_job(alice, 5, source="priced")
+    job.status, job.paused_at, job.wait_cause, job.attempt = "retrying", utcnow(), CauseCode.CAP_REACHED, 1
+    job.cost = job.cost_cap = 100 * CENT
+    db.session.commit()
+    assert "monthly spending limit" not in as_ada.get("/admin").text, "its own limit is its owner's to raise"
+    job.cost = 0
+    caps.set_cap(CapScope.PORTAL, "", "EUR", 0, "ada@example.com", utcnow())
+    page = as_alice.get(f"/jobs/{job.id}").text
+    assert "Save the limit and go on" not in page and "Ask an administrator to raise the limit" in page
+    assert re.search(r'id="do-resume">', page), "it is no primary button: the limit would stop it at once"
+    assert re.search(r'href="/admin/spending#caps">1 file waits at a monthly spending limit', as_ada.get("/admin").text)
+
+
+def test_amounts_of_a_page_have_the_same_places(as_ada: FlaskClient, alice, priced: str) -> None:
+    account, month = Account(alice.id, "priced", "EUR"), reservations.month_of(utcnow())
+    reservations.settle(Holding(0, 0, 0), account, month, released=0, spent=CENT * 96 // 10, unsure=0)
+    db.session.commit()
+    caps.set_cap(CapScope.PORTAL, "", "EUR", 10 * CENT, "ada@example.com", utcnow())
+    page = as_ada.get("/admin/spending").text
+    assert "€0.096" in page and ">0.096<" in page and ">0.10<" not in page, (
+        "rounded, it looked as if the limit was reached"
+    )

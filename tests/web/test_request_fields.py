@@ -1,5 +1,6 @@
 """What no column can hold comes with a request: it is no fault of ours, on either database."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
-from werkzeug.routing import IntegerConverter
+from werkzeug.routing import BaseConverter, IntegerConverter, UnicodeConverter
 
 from portal.accounts import LoginThrottle, User
 from portal.database import db
@@ -46,6 +47,20 @@ def test_a_nul_in_any_field_is_left_out(on_postgresql: Flask) -> None:
         assert as_ada.post(f"/admin/jobs/{place}", data=form).status_code in (200, 303), place
     assert as_ada.post(f"/admin/users/{ada.id}/limits", data={"max_rows": "7", "why": NUL}).status_code == 303
     assert db.session.get_one(User, ada.id, populate_existing=True).max_rows == 7
+
+
+def test_no_address_has_a_nul(on_postgresql: Flask) -> None:
+    as_ada = _signed_in(on_postgresql, cast.make_user("ada@example.com", admin=True))
+    words = [rule for rule in on_postgresql.url_map.iter_rules() if any(map(_takes_words, rule._converters.values()))]
+    assert len(words) > 20
+    for rule in words:
+        path = re.sub(r"<([^>:]+)>", NUL, re.sub(r"<id:[^>]+>", "1", rule.rule))
+        for method in sorted((rule.methods or set()) & {"GET", "POST"}):
+            assert as_ada.open(path, method=method).status_code == 404, (method, rule.rule)
+
+
+def _takes_words(converter: BaseConverter) -> bool:
+    return isinstance(converter, UnicodeConverter)
 
 
 @pytest.mark.parametrize("far", FAR)

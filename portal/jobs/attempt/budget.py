@@ -25,7 +25,7 @@ from portal.jobs.spending import reservations
 from portal.jobs.spending.caps import caps_of
 from portal.jobs.spending.reservations import Account, month_of
 from portal.sources import facts_of
-from portal.sources.base import Answer
+from portal.sources.base import Answer, LookupSession
 from portal.sources.money import billionths
 
 T = TypeVar("T")
@@ -50,7 +50,6 @@ class Budget:
         step: int = 1,
     ) -> None:
         """`numbers` are those that the worker holds; the first step reserves for `step` questions."""
-        self.marks_at_once = True  # until a session says that it notes what it sends
         self.holding, self.account, self.most = holding, account, most or 0
         self.capped = False  # no cap has room for one more number
         self._is_unbounded = most is None
@@ -65,10 +64,9 @@ class Budget:
         self._lock = threading.Lock()
         self._closed = False
 
-    def serve(self, session: object, *, any_paid: bool) -> None:
+    def serve(self, session: LookupSession, *, any_paid: bool) -> None:
         """Let the session say what it sends; `any_paid`: take over what is reserved for batches that were handed in."""
-        if hasattr(session, "note_sent"):
-            session.note_sent, self.marks_at_once = self.note_sent, False
+        session.note_sent = self.note_sent
         if any_paid:
             how = (self.holding, self._clock())
             self._free += until_back(lambda _: self._commit(lambda: reservations.adopt(*how)))
@@ -114,8 +112,6 @@ class Budget:
             for e164 in numbers:
                 self._held[e164] += 1
                 self._free -= 1
-        if self.marks_at_once:
-            self.note_sent(numbers, True)
 
     def note_sent(self, numbers: Sequence[str], sent: bool) -> bool:
         """Note that these numbers are being asked about, or that asking about them cost nothing (not `sent`). Returns

@@ -184,7 +184,7 @@ class _Attempt(AttemptOutcome):
             until_back(lambda _: source_version.note(self.job_id, self.attempt, self.entered.versions, version))
 
     def _see_refusals(self, source_name: str) -> None:
-        self.blocked = outage.blocked_before(self.job_id)
+        self.blocked = outage.blocked_before(self.job_id, self.holding.step)
         self.answers_others = bool(self.blocked) and outage.has_answered_since_block(self.job_id, source_name)
         db.session.commit()  # no transaction is open during lookups
 
@@ -344,7 +344,7 @@ class _Attempt(AttemptOutcome):
 
     def _silent_seconds(self) -> float | None:
         others = shares.others_answered(self.holding)
-        seconds = None if others else outage.wait_seconds(self.job_id, self.conditions.clock())
+        seconds = None if others else outage.wait_seconds(self.job_id, self.conditions.clock(), self.holding.step)
         db.session.commit()
         return seconds
 

@@ -23,8 +23,10 @@ T = TypeVar("T")
 PIECE = 200  # cells in one statement
 TO_FIX = (Outcome.FAILED, Outcome.INVALID, Outcome.REJECTED)
 """The outcomes of cells that can be corrected."""
-NOT_TO_FIX = (Reason.BLANK.value, CauseCode.EXCLUDED.value, CauseCode.ERASED.value)
-"""Reasons of cells that are not offered: nothing can be read there, or the number is right and is left alone."""
+LEFT_ALONE = (CauseCode.EXCLUDED.value, CauseCode.ERASED.value)
+"""Reasons of cells whose number is right and is not looked up. `left_alone_count` of the job counts them."""
+NOT_TO_FIX = (Reason.BLANK.value, *LEFT_ALONE)
+"""Reasons of cells that are not offered: nothing can be read there, or the number is left alone."""
 
 Place = tuple[int, int]
 """A cell's row, as Excel counts, and its column, from 0."""
@@ -35,6 +37,7 @@ class Change(NamedTuple):
 
     cells: int
     counts: Counter[Outcome]
+    left_alone: int = 0  # by how many more cells have a number that is left alone
 
 
 def write(job_id: int, wanted: Mapping[Place, str]) -> Change:
@@ -50,11 +53,14 @@ def write(job_id: int, wanted: Mapping[Place, str]) -> Change:
     counts: Counter[Outcome] = Counter()
     if not places:
         return Change(0, counts)
+    left_alone = 0
     for place in places:
         counts.subtract(one.outcome for one in before[place])
+        left_alone -= sum(one.reason in LEFT_ALONE for one in before[place])
     _remove(job_id, places, Counter(one.number_no for place in places for one in before[place] if one.number_no))
-    counts.update(_add(job_id, places, {place: before[place][0].text for place in places}))
-    return Change(len(places), counts)
+    more, more_left_alone = _add(job_id, places, {place: before[place][0].text for place in places})
+    counts.update(more)
+    return Change(len(places), counts, left_alone + more_left_alone)
 
 
 def _pieces(items: Iterable[T]) -> Iterator[list[T]]:
@@ -108,12 +114,14 @@ def _first_cells(job_id: int, nos: Iterable[int]) -> dict[int, tuple[int, int, i
     return first
 
 
-def _add(job_id: int, places: Mapping[Place, str], texts: Mapping[Place, str]) -> Counter[Outcome]:
-    """Write the cells anew, each with its corrected numbers, and return by how much each outcome has more cells."""
+def _add(job_id: int, places: Mapping[Place, str], texts: Mapping[Place, str]) -> tuple[Counter[Outcome], int]:
+    """Write the cells anew, each with its corrected numbers, and return by how much each outcome has more cells, and
+    how many more are left alone."""
     e164s = {e164 for text in places.values() for e164 in text.split(BETWEEN)}
     known = {one.e164: one for one in _known(job_id, e164s)}
     last = db.session.scalar(select(func.max(Number.no)).where(Number.job_id == job_id)) or 0
     counts: Counter[Outcome] = Counter()
+    left_alone = 0
     new: dict[str, dict[str, Any]] = {}
     more: Counter[str] = Counter()  # cells of numbers that the job has
     cells = []
@@ -142,11 +150,12 @@ def _add(job_id: int, places: Mapping[Place, str], texts: Mapping[Place, str]) -
             number_there.outcome, number_there.reason = Outcome.WAITING, None
         else:
             counts[number_there.outcome] += count
+            left_alone += count if number_there.reason in LEFT_ALONE else 0
     db.session.flush()
     counts[Outcome.WAITING] += sum(number["cells"] for number in new.values())
     insert_many(Number, [{"job_id": job_id, **number} for number in new.values()])
     insert_many(NumberCell, cells)
-    return counts
+    return counts, left_alone
 
 
 def _known(job_id: int, e164s: Iterable[str]) -> Iterator[Number]:

@@ -12,6 +12,8 @@ from portal.database import EnumColumn, Model, UtcDateTime, enum_check
 
 EVERYBODY = 0
 EVERY_SOURCE = ""
+NOBODY = -1  # a command on the server: nobody is signed in there
+OF_A_TRIAL = 0  # in the place of a job's id
 
 
 class Spending(Model):
@@ -32,7 +34,8 @@ class Spending(Model):
 
 class Reservation(Model):
     """What one worker has reserved for the numbers that it asks about, at the most that each may cost. With attempt and
-    token 0: what batches may cost that the source has accepted and not answered yet."""
+    token 0: what batches may cost that the source has accepted and not answered yet. With job 0: what a trial may
+    cost."""
 
     __tablename__ = "reservations"
 

@@ -12,6 +12,7 @@ from portal.jobs.export.columns import CHECKED_AT, CORRECTED, DUPLICATE_OF, E164
 from portal.jobs.words.statuses import explain, outcome_words, reason_words, row_reason_words
 from portal.sources.base import Outcome
 from portal.sources.registry import is_yes_no
+from portal.sources.several import base_of
 from portal.sources.words import CODED, value_words
 
 MOMENT = "%Y-%m-%d %H:%M:%S"
@@ -107,7 +108,7 @@ class AnswerCells:
 
     def _field(self, field: str) -> Reader:
         # Only the few codes go through the cache: numbers would fill it with one entry each.
-        if field in CODED or is_yes_no(field):
+        if base_of(field) in CODED or is_yes_no(field):
             return lambda _, answer: self._value(field, answer[field]) if answer.get(field) else None
         return lambda _, answer: answer.get(field) or None
 

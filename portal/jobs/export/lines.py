@@ -22,6 +22,7 @@ from portal.documents.check import rows
 from portal.documents.reader.sheet_file import Cell, header_of
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs.core import ledger
+from portal.jobs.core.corrected_cells import LEFT_ALONE
 from portal.jobs.core.job_tables import CellAnswer, Number
 from portal.jobs.download_mark import written_mark
 from portal.jobs.export.added import AddedRow, Tone
@@ -46,6 +47,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.words import source_title
 
+MOST_LOOKED_AT = 200  # answers, of a job one of whose several sources is gone
 CHUNK = 1000  # cells of the ledger at a time; a row has fewer
 
 
@@ -159,7 +161,7 @@ def plan_for(
         more_columns=job.columns[1:],
         left_out=empty_beside(job, added) if job.more_columns and not columns.keeps_empty else frozenset(),
         country=job.country,
-        source=job.source,
+        source=job.all_sources,
         fields=fields,
         rows=wanted,
         group=group,
@@ -167,7 +169,7 @@ def plan_for(
         columns=added,
         names=names,
         time_zone=str(get_timezone()),
-        about=f"{source_title(job.source)} {version}".strip(),
+        about=f"{source_title(job.all_sources)} {version}".strip(),
         own_headings=tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else (),
         mark=written_mark(job.id, next((name for one, name in zip(added, names, strict=True) if one.id == ROW), "")),
     )
@@ -182,7 +184,7 @@ def _added_columns(
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The columns to add, with their names. `has_room` says for columns of selections whether they belong here."""
     known = {column.id: column for column in columns_of(fields)}
-    titles = titles_of(tuple(known.values()), job.source)
+    titles = titles_of(tuple(known.values()), job.all_sources)
     shown = [pick for pick in choice.picks_of(tuple(known.values())) if pick.is_shown and has_room.get(pick.id, True)]
     if not choice.keeps_empty:
         if empty is None:
@@ -199,10 +201,12 @@ def fields_of_job(job: ScrapingJob) -> tuple[str, ...]:
 def _fields(job: ScrapingJob) -> tuple[tuple[str, ...], str]:
     """The source's fields and data version; for a source that no longer exists, the fields of its answers."""
     try:
-        return sources.fields_of(job.source), job.source_versions or sources.data_version(job.source)
+        version = job.source_versions or sources.data_version(job.source)
+        return sources.fields_of(job.all_sources), "" if job.chain else version
     except sources.UnknownSource:
-        any_answer = select(Number.answer).where(Number.job_id == job.id, Number.outcome == Outcome.FOUND).limit(1)
-        return tuple(db.session.scalar(any_answer) or ()), job.source_versions
+        any_answer = select(Number.answer).where(Number.job_id == job.id, Number.outcome == Outcome.FOUND)
+        found = db.session.scalars(any_answer.limit(MOST_LOOKED_AT if job.chain else 1))
+        return tuple(dict.fromkeys(field for answer in found for field in answer or ())), job.source_versions
 
 
 def lines(plan: ExportPlan) -> Iterator[Line]:
@@ -249,7 +253,7 @@ def _is_included(plan: ExportPlan, results: Sequence[NumberResult]) -> bool:
 
 
 def _is_wanted(plan: ExportPlan, result: NumberResult) -> bool:
-    if plan.rows == RowFilter.FAILED and result.outcome not in TO_FIX:
+    if plan.rows == RowFilter.FAILED and (result.outcome not in TO_FIX or result.reason in LEFT_ALONE):
         return False
     if not plan.choice.includes(result):
         return False

@@ -21,6 +21,7 @@ from portal.jobs.export.column_templates import kept_or_default
 from portal.jobs.export.columns import CORRECTED, ROW, TODO, columns_of, titles_of
 from portal.jobs.export.lines import ExportPlan, RowFilter
 from portal.sources.base import Outcome
+from portal.sources.several import FOUND_BY, names_of
 
 ROWS = 4
 OWN_COLUMNS = 1  # of the person's, besides those with numbers: the answers should be seen beside them
@@ -127,8 +128,11 @@ def _result(cell: CheckedCell, fields: Sequence[str], source: str) -> NumberResu
     """What the file will say of a cell; for a number, an example."""
     outcome, reason, answer = Outcome.INVALID, str(cell.reason), None
     if cell.phone_e164 is not None:
-        make = sources.facts_of(source).example
+        first = names_of(source)[0]  # of several the example shows what the first one would have found
+        make = sources.facts_of(first).example
         answer = dict(make(cell.phone_e164)) if make else dict.fromkeys(fields, NO_EXAMPLE)
+        if first != source:
+            answer |= {field: NO_EXAMPLE for field in fields if field not in answer} | {FOUND_BY: first}
         outcome, reason = Outcome.FOUND, ""
     return NumberResult(
         cell.row_no, cell.column, cell.phone_e164, cell.duplicate_of, outcome, reason or None, answer, None, cell.text,

@@ -182,7 +182,7 @@ def _until(otherwise: datetime | None, now: datetime) -> datetime:
 
 
 def _locked_document(document_id: int) -> Document:
-    # Locked as in `uploads.job_started_since`: somebody may be starting it right now.
+    # Locked as in `commands.start`: somebody may be starting it right now.
     return db.session.get_one(Document, document_id, with_for_update=True, populate_existing=True)
 
 

@@ -20,6 +20,12 @@ class HealthMessage:
     todo: str = ""
 
 
+WORKERS: dict[str, LazyString] = {
+    "intake": _("File reading"),
+    "scrape": _("Lookup"),
+    "sweep": _("Maintenance"),
+    "scheduler": _("Scheduling"),
+}
 TITLES: dict[str, LazyString] = {
     "workers_scrape": _("Lookup workers"),
     "workers_intake": _("File-reading workers"),
@@ -105,6 +111,11 @@ def _workers(finding: HealthFinding) -> str:
     return ", ".join(words)
 
 
+def worker_words(kind: str) -> str:
+    """What the workers of a kind do, for people who know no program by its name."""
+    return str(WORKERS.get(kind, kind))
+
+
 def _sweep(finding: HealthFinding) -> str:
     return gettext("Finished:") if finding.facts["at"] else gettext("Not run yet.")
 
@@ -124,7 +135,7 @@ def _redis(finding: HealthFinding) -> str:
         return gettext("Not responding.")
     if "policy" in finding.facts:
         return gettext("Responding, but it may delete messages (%(policy)s).", policy=finding.facts["policy"])
-    listed = ", ".join(f"{name} {format_decimal(n)}" for name, n in lengths.items()) or "–"
+    listed = ", ".join(f"{worker_words(name)} {format_decimal(n)}" for name, n in lengths.items()) or "–"
     return gettext("Responding. Messages: %(lengths)s", lengths=listed)
 
 

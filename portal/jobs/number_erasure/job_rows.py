@@ -12,13 +12,14 @@ from portal.database import changed_rows, db
 from portal.documents.corrections import Correction
 from portal.jobs.core import changes, timeline
 from portal.jobs.core.bulk_tables import PhoneSearch
+from portal.jobs.core.corrected_cells import LEFT_ALONE
 from portal.jobs.core.job_columns import COUNTERS
 from portal.jobs.core.job_tables import EventKind, Number, NumberCell, Opening, Ticket
 from portal.jobs.core.share_tables import Share
 from portal.jobs.core.status import RETRYABLE, Status
 from portal.jobs.dispatch import push_job
 from portal.jobs.models import ScrapingJob
-from portal.jobs.source_trial import SourceTrial
+from portal.jobs.trials.source_trial import SourceTrial
 from portal.phone.writings import Writings
 from portal.sources.base import FINAL, Outcome
 from portal.sources.drafts import DraftSample
@@ -43,17 +44,21 @@ def erase_in_job(job_id: int, e164: str, actor: str, now: datetime) -> int | Non
     if job.deleted_at is not None and not job.total_numbers and job.purge_at is None:
         db.session.rollback()
         return None
-    before, cells = row.outcome, row.cells
+    before, cells, behind = row.outcome, row.cells, row.step - 1
+    was_left_alone = row.reason in LEFT_ALONE
     is_opened = db.session.get(Opening, job_id) is None
     values = {"e164": f"erased-{row.no}", "outcome": Outcome.REJECTED, "reason": CauseCode.ERASED, "answer": None}
     mine = (Number.job_id == job_id, Number.no == row.no)
-    changed_rows(update(Number).where(*mine).values(**values, suspicion=0))
+    changed_rows(update(Number).where(*mine).values(**values, suspicion=0, by_step=None))
     if is_opened:  # else its worker counts at the end
         counts = {COUNTERS[Outcome.REJECTED]: cells}
         if before in COUNTERS:
             counts[COUNTERS[before]] = counts.get(COUNTERS[before], 0) - cells
+        if not was_left_alone:
+            counts["left_alone_count"] = cells
         if before not in FINAL:
             counts["processed_numbers"] = cells
+            counts["passed_on"] = -cells * behind
         moved = {name: getattr(ScrapingJob, name) + count for name, count in counts.items()}
         changed_rows(update(ScrapingJob).where(ScrapingJob.id == job_id).values(**moved, updated_at=now))
     _erase_in_tickets(job_id, e164)

@@ -4,6 +4,7 @@ Read-only, as it is on the check page. Counting the known ones reads the sheet o
 for the next look.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,16 +15,17 @@ from statistics import median
 from portal import sources
 from portal.documents.check import check
 from portal.documents.choice import SheetChoice
+from portal.jobs import excluded_numbers
+from portal.jobs.excluded_numbers import MOST_COUNTED
 from portal.jobs.spending.caps import Cap, caps_of
 from portal.jobs.spending.reservations import month_of
-from portal.sources import exclusions
 from portal.sources.answer_cache import ages_of
 from portal.sources.base import SourceFacts
+from portal.sources.exclusions import Excluded
 from portal.sources.money import billionths
 from portal.sources.recipes.coverage import is_covered
 from portal.sources.recipes.model import Coverage
 
-MOST_COUNTED = 50_000  # distinct numbers: of a larger file it is not said before how many are known
 AGES = (0, 1, 7, 30, 90, 365)  # days that can be chosen, as far as the recipe keeps answers
 
 Corrected = tuple[tuple[tuple[int, int], str], ...]
@@ -34,6 +36,10 @@ class Estimate:
     """What a start would do. `cost` is None where the source does not say it before; `at_most`: it may be less."""
 
     to_ask: int
+    to_look_up: int = 0  # of which some are known
+    # the lists that numbers are on, which are not looked up, with how many; None: they are too many to be counted
+    excluded: tuple[tuple[Excluded, int], ...] | None = ()
+    not_covered: int = 0  # numbers that the source is not for: it is not asked about them
     known: int = 0
     median_days: float = 0.0  # how old the known answers are
     known_days: float | None = None  # the age that is accepted; None: answers are not kept
@@ -78,19 +84,22 @@ def estimate(
     keeps = facts.cache_days > 0
     accepted = min(facts.cache_days, known_days if known_days is not None else facts.cache_days)
     counted = to_look_up <= MOST_COUNTED
-    to_ask, known = to_look_up, Known()
-    excludes = bool(exclusions.newest())
+    known, not_covered = Known(), 0
+    excludes = excluded_numbers.are_any()
+    excluded: tuple[tuple[Excluded, int], ...] | None = () if counted or not excludes else None
     if counted and (excludes or facts.countries or facts.lines or (keeps and accepted)):
         numbers = numbers_of(path, choice, corrected)
-        if excludes:
-            numbers = _not_excluded(numbers, source)
+        if excludes and (listed := excluded_numbers.excluded_among(numbers, source)):
+            excluded = tuple(Counter(listed.values()).most_common())
+            numbers = tuple(e164 for e164 in numbers if e164 not in listed)
         known = _known(facts, source, numbers, now, accepted) if keeps and accepted else known
-        to_ask = _covered(numbers, facts.countries, facts.lines) if facts.is_priced else len(numbers)
-        to_ask = max(0, to_ask - known.count)
+        to_look_up = _covered(numbers, facts.countries, facts.lines)
+        not_covered = len(numbers) - to_look_up
+    to_ask = max(0, to_look_up - known.count)
     each = billionths(facts.most) if facts.most is not None else 0
     caps = caps_of(user_id, source, facts.currency, month_of(now)) if facts.is_priced else ()
     return Estimate(
-        to_ask, known.count, known.median_days,
+        to_ask, to_look_up, excluded, not_covered, known.count, known.median_days,
         known_days=accepted if keeps else None,
         ages=_ages(facts.cache_days) if keeps else (),
         counted=counted or not keeps,
@@ -124,15 +133,6 @@ def numbers_of(path: Path, choice: SheetChoice, corrected: Corrected) -> tuple[s
     # A sheet file is never rewritten under the same name, so these stay true.
     cells = check(path, choice, dict(corrected))
     return tuple(cell.phone_e164 for cell in cells if cell.phone_e164 and cell.duplicate_of is None)
-
-
-def _not_excluded(numbers: tuple[str, ...], source: str) -> tuple[str, ...]:
-    """Those of the numbers that are not on a list of excluded ones."""
-    try:
-        excluded = exclusions.excluded_among(numbers, source)
-    except exclusions.ListUnreadable:  # nothing is asked then, and nothing can cost less
-        return numbers
-    return tuple(e164 for e164 in numbers if e164 not in excluded) if excluded else numbers
 
 
 @lru_cache(maxsize=64)

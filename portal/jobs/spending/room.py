@@ -3,15 +3,21 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from portal import sources
-from portal.database import db
+from portal.causes import CauseCode
+from portal.database import among, db
+from portal.jobs.core import steps
 from portal.jobs.core.spending_tables import Reservation
+from portal.jobs.core.status import WAITING
+from portal.jobs.core.step_tables import JobStep
 from portal.jobs.models import ScrapingJob
 from portal.jobs.spending.caps import Cap, caps_of
 from portal.jobs.spending.reservations import month_of
 from portal.sources.money import billionths
+
+COUNTED = 1000
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,46 @@ def room_of(job: ScrapingJob, now: datetime) -> Room:
         facts = sources.facts_of(job.source)
     except sources.UnknownSource:
         return Room(0, None, [])
-    most = None if facts.most is None else billionths(facts.most)
+    most = _most(job.source)
     own = None
     if job.cost_cap is not None:
         held = db.session.scalar(select(func.sum(Reservation.amount)).where(Reservation.job_id == job.id)) or 0
         own = Cap(None, "", facts.currency, job.cost_cap, job.cost + job.cost_unsure + held, held)
     if not facts.is_priced:
         return Room(0, None, [])
+    if (step := steps.at(job)) is not None and step.cost_cap is not None:
+        of_source = (Reservation.job_id == job.id, Reservation.source == job.source)
+        held = db.session.scalar(select(func.sum(Reservation.amount)).where(*of_source)) or 0
+        its = Cap(None, job.source, facts.currency, step.cost_cap, step.cost + step.cost_unsure + held, held)
+        own = its if own is None or its.left < own.left else own
     return Room(most, own, caps_of(job.user_id, job.source, facts.currency, month_of(now)))
+
+
+def waiting_for_an_administrator() -> int:
+    """Return how many files are paused at a monthly cap, COUNTED at most: not those whose own cap holds them up, which
+    their owners raise."""
+    job = ScrapingJob
+    at_source = JobStep.cost_cap - JobStep.cost - JobStep.cost_unsure  # of several, the present one's own cap
+    columns = (job.source, job.cost_cap - job.cost - job.cost_unsure, at_source)
+    paused = (
+        among(job.status, WAITING), job.paused_at.is_not(None), job.wait_cause == CauseCode.CAP_REACHED,
+        job.deleted_at.is_(None),
+    )  # fmt: skip
+    of_job = and_(JobStep.job_id == job.id, JobStep.step == job.step)
+    found = db.session.execute(select(*columns).outerjoin(JobStep, of_job).where(*paused).limit(COUNTED))
+    return sum(
+        all(
+            left is None or left >= max(_most(source) or 0, 1)
+            for left in (None if own is None else own - spent, left_at_source)
+        )
+        for source, own, spent, left_at_source in found
+    )
+
+
+def _most(source: str) -> int | None:
+    """What one number may cost at a source at most; None when nobody knows."""
+    try:
+        most = sources.facts_of(source).most
+    except sources.UnknownSource:
+        return 0
+    return None if most is None else billionths(most)

@@ -16,6 +16,10 @@ SMALL = Decimal("0.1")  # below it, two places hide what one number costs
 def cap_words(cap: Any) -> str:
     """A cap with what is used of it, as one sentence. `cap` is a `spending.caps.Cap`."""
     amount, used = money_words(cap.amount, cap.currency), money_words(cap.used, cap.currency)
+    if cap.scope is None and cap.whose:
+        return gettext(
+            "%(amount)s at this source for this file, of which %(used)s are spent.", amount=amount, used=used
+        )
     if cap.scope is None:
         return gettext("%(amount)s for this file, of which %(used)s are spent.", amount=amount, used=used)
     if cap.scope == CapScope.PERSON:
@@ -25,13 +29,21 @@ def cap_words(cap: Any) -> str:
     return gettext("%(amount)s a month for the whole portal, of which %(used)s are spent.", amount=amount, used=used)
 
 
+def amount_words(billionths: int) -> str:
+    """An amount without its currency, with as many places as `money_words` shows."""
+    return str(format_decimal(_rounded(amount_of(billionths)), format="#,##0.00##"))
+
+
+def _rounded(amount: Decimal) -> Decimal:
+    places = "0.0001" if 0 < abs(amount) < SMALL and amount != round(amount, 2) else "0.01"
+    return amount.quantize(Decimal(places), ROUND_HALF_UP)
+
+
 def money_words(billionths: int | None, currency: str) -> str:
     """An amount with its currency, such as 14,29 €; empty where there is none."""
     if billionths is None or not currency:
         return ""
-    amount = amount_of(billionths)
-    places = "0.0001" if 0 < abs(amount) < SMALL and amount != round(amount, 2) else "0.01"
-    amount = amount.quantize(Decimal(places), ROUND_HALF_UP)
+    amount = _rounded(amount_of(billionths))
     if currency == CREDITS:
         whole = amount == amount.to_integral_value()
         shown = format_decimal(int(amount) if whole else amount, decimal_quantization=False)

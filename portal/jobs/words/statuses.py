@@ -8,7 +8,7 @@ from datetime import datetime
 from flask_babel import LazyString, format_decimal, format_time, gettext, lazy_pgettext, ngettext
 from flask_babel import lazy_gettext as _
 
-from portal.jobs.core.derived import Summary, cause_of, retryable_numbers, summary_sentence
+from portal.jobs.core.derived import Summary, cause_of, cells_to_fix, retryable_numbers, summary_sentence
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.job_tables import AttemptEnd
 from portal.jobs.core.status import Status
@@ -68,6 +68,12 @@ CANNOT_START: dict[str, LazyString] = {
     "too_many_columns": _("You can tick up to 10 columns. Untick some of them."),
     "header_unknown": _("The sheet does not have that row. Choose the heading row again."),
     "country_unknown": _("That country is not in the list. Choose one from the list."),
+    "too_many_sources": _("A file can be looked up at four sources at most. Remove some."),
+    "source_twice": _("A source is chosen twice. Choose each one once."),
+    "other_currency": _(
+        "These sources charge in different currencies, so their costs cannot be added up. Choose sources with the same "
+        "currency."
+    ),
     "source_unknown": _("That source is not available. Choose one from the list."),
     "too_many_rows": _("The sheet has too many rows. Split it into several files."),
     "files_spent": _(
@@ -87,7 +93,7 @@ def badge_words(job: JobColumns, now: datetime) -> tuple[str, str]:
     """The one badge of a file: its tone and its words, made of the status and of what it waits for."""
     summary = summary_sentence(job, now)
     if summary == Summary.DONE:
-        to_fix = job.invalid_count + job.rejected_count
+        to_fix = cells_to_fix(job)
         completed = str(STATUSES[Status.COMPLETED])
         fix = ngettext("Completed, %(n)s to fix", "Completed, %(n)s to fix", to_fix, n=format_decimal(to_fix))
         return "ok", fix if to_fix else completed
@@ -179,7 +185,7 @@ def _done(job: JobColumns) -> str:
         found=format_decimal(job.found_count),
         n=format_decimal(total),
     )
-    to_fix = job.invalid_count + job.rejected_count
+    to_fix = cells_to_fix(job)
     fix = ngettext("%(n)s number to fix.", "%(n)s numbers to fix.", to_fix, n=format_decimal(to_fix))
     return f"{found} {fix}" if to_fix else found
 

@@ -10,11 +10,11 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from portal.clock import utcnow
-from portal.database import begin_reading, db, reading
+from portal.database import db, only_read, reading
 from portal.documents import intake
 from portal.documents.models import Document
 from portal.documents.reader.limits import ReadLimits
-from portal.jobs import draft_samples, source_trial, turns
+from portal.jobs import turns
 from portal.jobs.admin import operation_runner
 from portal.jobs.attempt.ask_journal import AskJournal
 from portal.jobs.attempt.database_wait import until_back
@@ -31,6 +31,7 @@ from portal.jobs.quotas import rows_for_document
 from portal.jobs.result import kept
 from portal.jobs.spending import balances
 from portal.jobs.sweep import steps
+from portal.jobs.trials import draft_samples, source_trial
 from portal.jobs.turns import TURN_SECONDS, Chosen, next_job
 
 STOP = threading.Event()  # set when the worker has to stop: finish what is in flight, save, hand back
@@ -164,7 +165,7 @@ def _limits_of(document_id: int) -> ReadLimits:
 
 def prepare_result(job_id: int) -> None:
     """Prepare a large result for its page. It reads for seconds, and writes nothing into the database."""
-    begin_reading()
+    only_read()
     kept.prepare(job_id, current_app.extensions["storage"])
 
 

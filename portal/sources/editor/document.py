@@ -3,15 +3,13 @@
 Only for a text without mistakes but those of `drafted.INCOMPLETE`: its tables have the types that the loader expects.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tomlkit
-from tomlkit.items import AoT, Array, InlineTable, Table
+from tomlkit.items import AoT, Array, InlineTable, String, StringType, Table, Trivia
 
 from portal.sources.recipes.model import RULE_NAMES
-
-SECTIONS = ("request", "answer", "batch", "limits", "cost", "outcome", "fields")
 
 
 class RecipeDocument:
@@ -77,6 +75,40 @@ class RecipeDocument:
             self._doc.append(name, tomlkit.table())
         return self._doc[name]
 
+    # ── the request before, and polling ────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """The first request before; empty without one."""
+        return next(iter(self.value("before") or []), {})
+
+    def set_before(self, values: Mapping[str, Any] | None) -> None:
+        """Put a request in the place of the first one before; None takes it away."""
+        known = self._doc.get("before")
+        if isinstance(known, AoT) and len(known):
+            if values is None:
+                del known[0]
+                if not len(known):
+                    del self._doc["before"]
+                return
+            _fill(known[0], values)
+        elif values is not None:
+            tables = tomlkit.aot()
+            table = tomlkit.table()
+            _fill(table, values)
+            tables.append(table)
+            self._doc.append("before", tables)
+
+    def set_poll(self, values: Mapping[str, Any] | None) -> None:
+        """Set how the answers of a batch are fetched; None: they come at once."""
+        if values is None:
+            self.set("batch", "poll", None)
+            return
+        batch = self._section("batch")
+        if "poll" not in batch:
+            batch.append("poll", tomlkit.table())
+        _fill(batch["poll"], values)
+
     # ── fields ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
@@ -105,8 +137,43 @@ class RecipeDocument:
         for key, item in order:
             fields[new_name if key == name else key] = _inline(now) if key == name else item
 
+        self._expect_instead(name, new_name)
+
     def remove_field(self, name: str) -> None:
         self.set("fields", name, None)
+        self._expect_instead(name, "")
+
+    def _expect_instead(self, name: str, new_name: str) -> None:
+        """Let the tests expect a field under its new name, or no more."""
+        for one in self._doc.get("test", ()):
+            if name in one.get("expect", ()):
+                expected = one["expect"].pop(name)
+                if new_name:
+                    one["expect"][new_name] = expected
+
+    # ── tests ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def set_tests(self, cases: Sequence[Mapping[str, Any]]) -> None:
+        """Put these tests in the place of those whose answer is in the recipe. Tests with an answer in a file stay,
+        without what they expect of fields that are gone."""
+        known = self._doc.get("test")
+        kept = [one for one in known if "answer" not in one] if isinstance(known, AoT) else []
+        for one in kept:
+            for name in [name for name in one.get("expect", {}) if name not in self.fields]:
+                del one["expect"][name]
+        if known is not None:
+            del self._doc["test"]
+        if not kept and not cases:
+            return
+        tests = tomlkit.aot()
+        for one in kept:
+            tests.append(one)
+        for case in cases:
+            table = tomlkit.table()
+            for key, value in case.items():
+                table.append(key, _long_text(value) if key == "answer" else _inline(value))
+            tests.append(table)
+        self._doc.append("test", tests)
 
     # ── rules ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -143,11 +210,13 @@ class RecipeDocument:
             self.set("outcome", name, None)
 
 
-def new_document(name: str, title: str, request: Mapping[str, Any], batch: Mapping[str, Any] | None) -> RecipeDocument:
-    """A recipe with a request and no field yet."""
+def new_document(
+    name: str, titles: Mapping[str, str], request: Mapping[str, Any], batch: Mapping[str, Any] | None
+) -> RecipeDocument:
+    """A recipe with a request and no field yet. `titles` are by language."""
     doc = tomlkit.document()
     doc.add("name", tomlkit.item(name))
-    doc.add("title", _inline({"en": title, "es": title}))
+    doc.add("title", _inline(dict(titles)))
     doc.add("kind", tomlkit.item("batch" if batch else "json"))
     table = tomlkit.table()
     for key, value in request.items():
@@ -160,6 +229,25 @@ def new_document(name: str, title: str, request: Mapping[str, Any], batch: Mappi
             table.add(key, _inline(value))
         doc.add("batch", table)
     return RecipeDocument(tomlkit.dumps(doc))
+
+
+def _fill(table: Any, values: Mapping[str, Any]) -> None:
+    """Give a table these values and no others."""
+    for key in [key for key in table if key not in values]:
+        del table[key]
+    for key, value in values.items():
+        if key not in table or table[key] != value:
+            table[key] = _inline(value)
+
+
+def _long_text(text: str) -> Any:
+    """A text as it is, in lines of its own, where TOML can have it so."""
+    if "\n" not in text and "'" not in text:
+        return _inline(text)
+    is_plain = text.replace("\n", "").replace("\t", "").isprintable()
+    if "'''" in text or text.endswith("'") or not is_plain:
+        return tomlkit.item(text)
+    return String(StringType.MLL, text, f"\n{text}", Trivia())
 
 
 def _inline(value: Any) -> Any:

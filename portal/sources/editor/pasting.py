@@ -8,7 +8,7 @@ from typing import Any
 from portal.config import SETTINGS
 from portal.sources.editor import curl, number_finder
 from portal.sources.editor.document import RecipeDocument, new_document
-from portal.sources.editor.secret_finder import CLOSE, OPEN, SecretFinder, finished, prefix_of
+from portal.sources.editor.secret_finder import CLOSE, NAMELESS, OPEN, SecretFinder, finished, prefix_of
 
 BATCH_SIZE = 50
 PORTAL_SETTINGS = frozenset(setting.name for setting in SETTINGS)
@@ -35,10 +35,12 @@ def read(command: str, country: str, taken_secrets: Collection[str] = (), number
     numbered = number_finder.find(_hidden(finder, found, number), country, number)
     if not numbered.form:
         raise curl.NotRead("no_number")
-    request = _request(numbered.request)
+    request = request_of(numbered.request)
     batch = _batch(numbered)
     numbers = tuple(dict.fromkeys(one for one in (numbered.number, *numbered.others) if one))
-    document = new_document(name, name.replace("-", " ").title(), request, batch)
+    title = name.replace("-", " ").title()
+    titles = {"en": title, "es": title} if name != NAMELESS else {"en": "New source", "es": "Fuente nueva"}
+    document = new_document(name, titles, request, batch)
     return Pasted(document.text, name, finder.values, numbers, tuple(found.left_out))
 
 
@@ -64,7 +66,8 @@ def _hidden(finder: SecretFinder, found: curl.PastedRequest, number: str) -> cur
     return hidden
 
 
-def _request(found: curl.PastedRequest) -> dict[str, Any]:
+def request_of(found: curl.PastedRequest) -> dict[str, Any]:
+    """The table of a request whose secrets and number are marks."""
     request: dict[str, Any] = {"url": finished(found.url)}
     if found.method != "GET":
         request["method"] = found.method

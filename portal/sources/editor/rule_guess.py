@@ -213,6 +213,12 @@ def _elements(page: Selector) -> Iterator[str]:
     yield from sorted(list(found)[:MOST_TRIED], key=lambda one: (not telling.search(one), len(one)))
 
 
+def conditions_of(content: Any, number: str, most: int = 8) -> list[str]:
+    """Conditions that hold for an answer, as JMESPath, the most telling first."""
+    found = sorted(_conditions(content, digits_of(number)), key=lambda one: one[0])
+    return [condition for _, condition in found[:most]]
+
+
 def _texts(response: SourceResponse, content: Any, numbers: Sequence[str]) -> Iterator[str]:
     """Short pieces of an answer that are not about its number: of XML its elements as they are written, whatever their
     namespaces, of a page or a text its sentences."""

@@ -16,6 +16,7 @@ from portal.sources.editor.curl import FORM, PastedRequest, basic
 from portal.sources.editor.shell_words import END, ENV
 from portal.sources.recipes.placeholders import PLACEHOLDER
 
+NAMELESS = "source"  # of an address that is a number
 OPEN, CLOSE = "\ue002", "\ue003"  # around what will be in braces
 _MARK = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
 _NAME = re.compile(
@@ -200,7 +201,7 @@ def prefix_of(url: str) -> str:
     host = urlsplit(re.sub(r"[{}<>\[\]]", "x", url)).hostname or ""
     labels = [one for one in host.split(".") if one]
     if not labels or re.fullmatch(r"[\d.:]+", host):
-        return "source"
+        return NAMELESS
     if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in ("co", "com", "org", "net", "gob", "gov"):
         labels = labels[:-1]
-    return re.sub(r"[^a-z0-9-]", "", labels[-2] if len(labels) > 1 else labels[0]).strip("-") or "source"
+    return re.sub(r"[^a-z0-9-]", "", labels[-2] if len(labels) > 1 else labels[0]).strip("-") or NAMELESS

@@ -10,7 +10,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from portal.causes import REFUSALS, CauseCode
-from portal.sources.base import SourceStopped
+from portal.sources.base import NoteSent, SourceStopped, always
 from portal.sources.http.answer_samples import Samples
 from portal.sources.http.before_requests import BeforeRequests, NotPrepared, Prepared
 from portal.sources.http.classify import Verdict, verdict_on
@@ -34,10 +34,6 @@ FELL_SILENT = 10  # numbers without a response, one after the other
 
 def _never() -> bool:
     return False
-
-
-def _always(_: Sequence[str], _sent: bool) -> bool:
-    return True
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -72,9 +68,7 @@ class RequestSender:
         self.samples = Samples(self._secrets.values())
         self._has_responded = False
         self._unanswered: set[str] = set()  # numbers that were sent since the last response, and got none
-        # Called with the numbers that a request asks about a moment before it is sent, and once more with False when
-        # it turns out that it cost nothing. Returns whether it may be sent.
-        self.note_sent: Callable[[Sequence[str], bool], bool] = _always
+        self.note_sent: NoteSent = always
 
     @property
     def silent(self) -> bool:

@@ -165,7 +165,10 @@ def _case(table: TomlTable, path: Path, fields: tuple[FieldRule, ...]) -> Case:
     number = table.text("number", None)
     if number and not _is_number(number):
         table.wrong("number", "bad_number")
-    file = table.text("response", None)
+    answer = table.text("answer")
+    file = table.text("response", "" if answer else None)
+    if answer and file:
+        table.wrong("response", "answer_or_file")
     sample = path.parent / file
     if file and not (sample.is_file() and sample.resolve().is_relative_to(path.parent.resolve())):
         table.wrong("response", "sample_missing", file=file)
@@ -175,7 +178,8 @@ def _case(table: TomlTable, path: Path, fields: tuple[FieldRule, ...]) -> Case:
             table.wrong("expect", "unknown_field", name=name)
     case = Case(
         number=number,
-        response=sample,
+        response=sample if file else None,
+        answer=answer,
         status=table.whole("status", 200, 100, 599),
         content_type=table.text("content_type"),
         expect=expect,

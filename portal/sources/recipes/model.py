@@ -254,11 +254,17 @@ class Case:
     """A saved response and what has to be read from it."""
 
     number: str
-    response: Path
+    response: Path | None = None
+    answer: str = ""  # its text, where no file has it
     status: int = 200
     content_type: str = ""
     expect: Mapping[str, str] = field(default_factory=dict)
     outcome: str = ""  # empty means found
+
+    @property
+    def place(self) -> str:
+        """Where the response is: the file's name; empty for one within the recipe."""
+        return self.response.name if self.response else ""
 
 
 @dataclass(frozen=True)

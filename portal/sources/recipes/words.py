@@ -69,6 +69,7 @@ SENTENCES: dict[str, LazyString] = {
         " is a placeholder already."),
     "key_needs_each": _("@each needs each, which says how a number is written."),
     "file_or_body": _("A file takes the place of the body: leave one of them out."),
+    "answer_or_file": _("The answer is here, or in a file: leave one of them out."),
     "each_of_file": _("The file has an each of its own. Leave this out."),
     "bad_line": _("This cannot have line breaks."),
     "bad_item_key": _("This is not a valid JMESPath expression."),
@@ -111,11 +112,16 @@ SENTENCES: dict[str, LazyString] = {
 }  # fmt: skip
 
 
-def mistake_words(mistake: Mistake) -> str:
-    """One mistake as a sentence with its file, line and key."""
+def mistake_sentence(mistake: Mistake) -> str:
+    """One mistake as a sentence, for who fills in a form and sees no lines."""
     sentence = SENTENCES.get(mistake.code)
     facts = {name: str(value) for name, value in mistake.facts.items()}
-    what = (str(sentence) % facts if "%(" in str(sentence) else str(sentence)) if sentence else mistake.code
+    return (str(sentence) % facts if "%(" in str(sentence) else str(sentence)) if sentence else mistake.code
+
+
+def mistake_words(mistake: Mistake) -> str:
+    """One mistake as a sentence with its file, line and key."""
+    what = mistake_sentence(mistake)
     place = gettext("%(file)s, line %(line)s", file=mistake.file, line=mistake.line)
     return f"{place}, {mistake.key}: {what}" if mistake.key else f"{place}: {what}"
 

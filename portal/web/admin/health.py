@@ -11,7 +11,7 @@ from portal.documents.words import size_words
 from portal.jobs.health import checks, hosts, processes
 from portal.jobs.health.checks import HealthState
 from portal.jobs.health.versions import versions
-from portal.jobs.health.words import describe, missing_words
+from portal.jobs.health.words import describe, missing_words, worker_words
 from portal.web.access import admin_required
 from portal.web.admin.blueprint import blueprint
 
@@ -49,6 +49,7 @@ def _parts() -> dict[str, Any]:
         "machines": machines,
         "missing_words": missing_words,
         "size_words": size_words,
+        "worker_words": worker_words,
         "has_notices": "admin.notices" in current_app.view_functions,
         "mark": blake2s(repr((read, seen, there_now)).encode(), digest_size=6).hexdigest(),
     }

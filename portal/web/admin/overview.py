@@ -14,6 +14,7 @@ from portal.jobs.health import checks, queues
 from portal.jobs.health import sources as source_health
 from portal.jobs.health.checks import HealthState
 from portal.jobs.health.words import describe
+from portal.jobs.spending.room import waiting_for_an_administrator
 from portal.web.access import admin_required, wants_fragment
 from portal.web.admin.blueprint import blueprint
 from portal.web.admin.desk_counts import desk_counts
@@ -74,6 +75,11 @@ def _attention(now: datetime, healths: list[source_health.SourceHealth]) -> list
     if many := counts["notices"]:
         words = ngettext("%(n)s message was not delivered", "%(n)s messages were not delivered", many, n=many)
         found.append(Attention("bad", words, url_for("admin.notices", state="dead")))
+    if many := waiting_for_an_administrator():
+        words = ngettext(
+            "%(n)s file waits at a monthly spending limit", "%(n)s files wait at a monthly spending limit", many, n=many
+        )
+        found.append(Attention("warn", words, url_for("admin.spending", _anchor="caps")))
     if many := sum(one.state in ("open", "paused") for one in healths):
         words = ngettext("%(n)s source is not in use now", "%(n)s sources are not in use now", many, n=many)
         found.append(Attention("warn", words, url_for("admin.sources")))

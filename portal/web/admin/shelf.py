@@ -47,6 +47,6 @@ def use(name: str) -> Response:
         return make_response(redirect(url_for("admin.shelf")))
     catalogue.ask_again()
     catalogue.refresh()
-    flash(gettext("The source is ready. Try one number before you offer it to others."), "ok")
+    flash(gettext("The source is ready: people can choose it for their files."), "ok")
     is_here = name in sources.names()
     return make_response(redirect(url_for("admin.source", name=name) if is_here else url_for("admin.sources")))

@@ -13,10 +13,11 @@ from flask_login import current_user
 from portal import sources
 from portal.clock import utcnow
 from portal.documents.words import reason_words
-from portal.jobs import source_pause, source_trial
+from portal.jobs import source_pause
 from portal.jobs.health import sources as source_health
-from portal.jobs.source_trial import TrialState
 from portal.jobs.spending import balances
+from portal.jobs.trials import source_trial
+from portal.jobs.trials.source_trial import TrialState
 from portal.phone import parse
 from portal.sources import catalogue
 from portal.sources.recipes.words import difference_words, mistake_words
@@ -90,7 +91,7 @@ def try_source(name: str) -> Response:
             422,
         )
     try:
-        token = source_trial.start(name, phone.e164, current_user.email, utcnow())
+        token = source_trial.start(name, phone.e164, current_user.email, utcnow(), user_id=current_user.id)
     except source_trial.RedisAway:
         said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
         return make_response(render_template("admin/source.html", **_page(name, text, said)), 503)

@@ -38,7 +38,7 @@ def set_cap() -> ResponseReturnValue:
     try:
         amount = amount_typed(request.form.get("amount", ""))
     except ValueError:
-        return _page(gettext("Write the limit as an amount, such as 25.00, or leave it empty.")), 422
+        return _page(wrong_amount=gettext("Write an amount, such as 25.00.")), 422
     caps.set_cap(CapScope(scope), whose, currency, amount, current_user.email, utcnow())
     flash(gettext("The limit is saved.") if amount is not None else gettext("The limit is removed."), "ok")
     return redirect(url_for("admin.spending", _anchor="caps"), 303)
@@ -51,7 +51,7 @@ def spending_table() -> Response:
     return table_file(spending_tables.all_rows(figures.spent(), people=True))
 
 
-def _page(problem: str = "") -> str:
+def _page(problem: str = "", wrong_amount: str = "") -> str:
     now = utcnow()
     this = month_of(now)
     month = request.args.get("month", this)
@@ -61,13 +61,15 @@ def _page(problem: str = "") -> str:
         "admin/spending.html",
         month=month,
         months=[(one, spending_tables.month_words(one)) for one in months],
-        by_person=spending_tables.grouped(found, "person", gettext("Person"), lambda one: one.email),
+        by_person=spending_tables.grouped(found, "person", gettext("Person"), spending_tables.person_words),
         by_source=spending_tables.grouped(found, "source", gettext("Source"), lambda one: one.source, source_title),
         caps=[(cap, _cap_name(cap)) for cap in caps.all_caps(this)],
         holders=_holders(),
         currencies=_currencies(),
         balances=balances.known(now),
         problem=problem,
+        wrong_amount=wrong_amount,
+        given=request.form,
     )
 
 

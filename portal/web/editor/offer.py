@@ -10,8 +10,10 @@ from flask_login import current_user
 
 from portal import sources
 from portal.clock import utcnow
+from portal.jobs.trials import draft_samples
 from portal.sources import catalogue, drafts, recipe_store, shelf
-from portal.sources.editor.drafted import mistakes_in
+from portal.sources.editor.drafted import drafted_recipe, mistakes_in, read_sample
+from portal.sources.editor.saved_tests import cases_of
 from portal.sources.recipes.loader import NAME
 from portal.web.access import admin_required
 from portal.web.editor.blueprint import blueprint
@@ -29,11 +31,13 @@ def offer(token: str) -> Response:
     now = utcnow()
     page = page_of(token, now)
     _take_form(page)
+    _write_tests(page)
     if mistakes := mistakes_in(page.document.text, *catalogue.opened()):
         blocking = [one for one in mistakes if one.code != "no_fields"]
         if blocking:
             return make_response(render(page, "offer", mistakes=blocking, typed=request.form), 422)
     save(page, now)
+    draft_samples.count_earlier(token, current_user.id, now)
     if "offer" not in request.form:
         flash(gettext("Saved."), "ok")
         return to(token, "offer")
@@ -88,6 +92,16 @@ def _place(page: DraftPage) -> bool:
     catalogue.ask_again()
     catalogue.refresh()
     return True
+
+
+def _write_tests(page: DraftPage) -> None:
+    """Make tests of the answers that the recipe reads as a person does."""
+    recipe = drafted_recipe(page.document.text)
+    read = {one.id: read_sample(recipe, one) for one in page.answers} if recipe else {}
+    if recipe is None or not read:
+        return
+    right = [one for one in page.answers if page.is_right(one) and not page.ignores_key(one)]
+    page.document.set_tests(cases_of(recipe, right, read))
 
 
 def _take_form(page: DraftPage) -> None:

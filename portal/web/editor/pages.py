@@ -13,7 +13,8 @@ from portal.sources import catalogue, drafts, secret_store
 from portal.sources.editor import pasting
 from portal.sources.editor.curl import NotRead
 from portal.sources.editor.drafted import FILE, mistakes_in, name_in, stops
-from portal.sources.recipes.words import mistake_words
+from portal.sources.recipes.toml_table import Mistake
+from portal.sources.recipes.words import mistake_sentence, mistake_words
 from portal.web.access import admin_required
 from portal.web.editor import words
 from portal.web.editor.blueprint import blueprint
@@ -44,7 +45,7 @@ def create() -> Response:
     now, notes = utcnow(), [list(one) for one in found.left_out]
     if "[batch]" in found.text:
         notes.append(["size", ""])
-    _keep_secrets(found.secrets, now)
+    keep_secrets(found.secrets, now)
     number = found.numbers[0] if found.numbers else ""
     token = drafts.create(pasting.named(found, sources.names()), current_user.email, now, notes=notes, number=number)
     return to(token, "answers")
@@ -100,10 +101,14 @@ def render(page: DraftPage, step: str, **more: Any) -> str:
             "facts": next((one.facts for one in page.samples if sample and one.row.id == sample.id), {}),
             "tree": page.tree(sample) if sample and step == "answers" else None,
             "words": words,
-            "mistake_words": lambda one: mistake_words(one).removeprefix(f"{FILE}, "),
+            "mistake_words": _with_its_line if step == "text" else mistake_sentence,
             **more,
         },  # fmt: skip
     )
+
+
+def _with_its_line(mistake: Mistake) -> str:
+    return mistake_words(mistake).removeprefix(f"{FILE}, ")
 
 
 def to(token: str, step: str, anchor: str | None = None, **more: Any) -> Response:
@@ -119,12 +124,13 @@ def _new(**more: Any) -> str:
 def save(page: DraftPage, now: datetime) -> None:
     """Keep the document as it is now, unless the change would have broken it."""
     if broken := stops(mistakes_in(page.document.text, *catalogue.opened())):
-        flash(mistake_words(broken[0]).removeprefix(f"{FILE}, "), "bad")
+        flash(_with_its_line(broken[0]), "bad")
         return
     drafts.change(page.draft.token, page.document.text, current_user.email, now)
 
 
-def _keep_secrets(values: dict[str, str], now: datetime) -> None:
+def keep_secrets(values: dict[str, str], now: datetime) -> None:
+    """Keep the secrets that have a value."""
     keys = current_app.config["SIGNING_KEYS"]
     given = {name: value for name, value in values.items() if 0 < len(value) <= secret_store.LONGEST_VALUE}
     for name, value in given.items():
@@ -138,4 +144,4 @@ def keep_secrets_of_form(page: DraftPage, now: datetime) -> None:
     """Keep the secrets that the form has."""
     recipe = page.recipe or page.asking
     names = recipe.secrets if recipe else ()
-    _keep_secrets({name: request.form.get(f"secret:{name}", "").strip() for name in names}, now)
+    keep_secrets({name: request.form.get(f"secret:{name}", "").strip() for name in names}, now)

@@ -1,6 +1,7 @@
 """What the editor's pages show of a draft: its recipe, its answers, what each field reads in each of them."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,9 +11,9 @@ from typing import Any
 
 from flask import abort
 
-from portal.jobs import draft_samples
+from portal.jobs.trials import draft_samples
 from portal.sources import catalogue, drafts
-from portal.sources.drafts import DraftSample, SourceDraft
+from portal.sources.drafts import SIGNS_IN, DraftSample, SourceDraft
 from portal.sources.editor import batch_guess, rule_guess
 from portal.sources.editor.answer_tree import AnswerTree, TreeRow, tree_of
 from portal.sources.editor.document import RecipeDocument
@@ -28,9 +29,13 @@ from portal.sources.editor.drafted import (
     recipe_to_ask,
     value_of,
 )
-from portal.sources.http.response import SourceResponse, UnreadableResponse
+from portal.sources.editor.login import TOKEN
+from portal.sources.editor.saved_samples import answer_of
+from portal.sources.http.response import UnreadableResponse
 from portal.sources.recipes.model import Recipe
 from portal.sources.recipes.toml_table import BadRecipe, Mistake
+
+SECRET = re.compile(r"\{secret:(\w+)")
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,14 @@ class DraftPage:
     now: datetime
     document: RecipeDocument = field(init=False)
     samples: list[ShownSample] = field(init=False)
+    login: ShownSample | None = field(init=False)  # the question that only signs in
 
     def __post_init__(self) -> None:
         self.document = RecipeDocument(self.draft.text)
-        rows = drafts.samples(self.draft.token)
-        answers = [_answer(one) for one in rows]
+        every = drafts.samples(self.draft.token)
+        self.login = next((self._shown(one) for one in every if one.meaning == SIGNS_IN), None)
+        rows = [one for one in every if one.meaning != SIGNS_IN]
+        answers = [answer_of(one.id, one.number, one.meaning, one.facts or {}, one.body or b"") for one in rows]
         reading = reading_of(self.document, [one for one in answers if one])
         for one in answers:
             if one is not None:
@@ -69,6 +77,52 @@ class DraftPage:
             ShownSample(row, draft_samples.is_waiting(row, self.now), draft_samples.is_slow(row, self.now), answer)
             for row, answer in zip(rows, answers, strict=True)
         ]
+
+    def _shown(self, row: DraftSample) -> ShownSample:
+        answer = answer_of(row.id, row.number, row.meaning, row.facts or {}, row.body or b"")
+        return ShownSample(row, draft_samples.is_waiting(row, self.now), draft_samples.is_slow(row, self.now), answer)
+
+    @cached_property
+    def login_rows(self) -> tuple[TreeRow, ...]:
+        """The outline of the answer that signs in."""
+        return tree_of(self.login.answer.response, ()).rows if self.login and self.login.answer else ()
+
+    @property
+    def first_answer(self) -> SampleAnswer | None:
+        """The first answer to a number with data."""
+        return next((one for one in self.answers if one.meaning == "exists"), None)
+
+    @property
+    def ticket_values(self) -> dict[str, str]:
+        """Texts of the first answer that may be the ticket of a batch, by their paths."""
+        rows = self.tree(self.first_answer).rows if self.first_answer else ()
+        return {row.place["path"]: row.value for row in rows if "path" in row.place and row.value}
+
+    @property
+    def ticket_guess(self) -> str:
+        """The path of the likeliest one."""
+        return batch_guess.ticket_in(self.ticket_values)
+
+    @property
+    def ready_conditions(self) -> list[str]:
+        """Conditions that hold for the first answer: one of them may say that the answers are ready."""
+        answer = self.first_answer
+        try:
+            return rule_guess.conditions_of(answer.response.content, answer.number) if answer else []
+        except UnreadableResponse:
+            return []
+
+    @property
+    def token_path(self) -> str:
+        """Where the answer that signs in has the token."""
+        return str((self.document.before.get("take") or {}).get(TOKEN, ""))
+
+    @property
+    def secrets_of_request(self) -> list[str]:
+        """The secrets of the lookup's own request, in whose place the token may be."""
+        texts = [self.document.value("request", "url") or "", self.document.value("request", "body") or ""]
+        texts += (self.document.value("request", "headers") or {}).values()
+        return list(dict.fromkeys(name for text in texts for name in SECRET.findall(text)))
 
     @property
     def mark(self) -> str:
@@ -89,7 +143,7 @@ class DraftPage:
 
     @property
     def is_waiting(self) -> bool:
-        return any(one.is_waiting for one in self.samples)
+        return any(one.is_waiting for one in (*self.samples, *([self.login] if self.login else [])))
 
     @property
     def answers(self) -> list[SampleAnswer]:
@@ -219,11 +273,3 @@ def page_of(token: str, now: datetime) -> DraftPage:
     if draft is None:
         abort(404)
     return DraftPage(draft, now)
-
-
-def _answer(row: DraftSample) -> SampleAnswer | None:
-    facts = row.facts or {}
-    if facts.get("status") is None:
-        return None
-    response = SourceResponse(facts["status"], facts.get("headers") or {}, row.body or b"", facts.get("is_whole", True))
-    return SampleAnswer(row.id, row.number, row.meaning, response)

@@ -9,8 +9,8 @@ from flask_login import current_user
 
 from portal.clock import utcnow
 from portal.documents.words import reason_words
-from portal.jobs import draft_samples
-from portal.jobs.source_trial import RedisAway
+from portal.jobs.trials import draft_samples
+from portal.jobs.trials.source_trial import RedisAway
 from portal.phone import parse
 from portal.sources import catalogue, drafts
 from portal.sources.editor import batch_guess, number_finder, rule_guess
@@ -88,8 +88,11 @@ def ask(token: str) -> Response:
         said = gettext("Enter every key first: without them the source will not answer.")
         return make_response(render(page, "answers", problem=said, typed=request.form), 422)
     spoilt = numbers[0][0] if request.form.get("spoilt") else ""
+    signs_in = numbers[0][0] if page.document.before and not (page.login and page.login.answer) else ""
     try:
-        draft_samples.ask(token, numbers, current_user.email, now, spoilt=spoilt)
+        draft_samples.ask(
+            token, numbers, current_user.email, now, spoilt=spoilt, signs_in=signs_in, user_id=current_user.id
+        )
     except RedisAway:
         said = gettext("Redis is not responding, so you cannot try a number right now. Files in progress continue.")
         return make_response(render(page, "answers", problem=said, typed=request.form), 503)
@@ -152,6 +155,10 @@ def _add_field(page: DraftPage, sample: SampleAnswer, row: TreeRow) -> None:
         items, place["path"] = batch_guess.split_path(place["path"])
         if items and document.value("batch", "items") in (None, "@"):
             document.set("batch", "items", items)
+        if not items and document.value("batch", "size") == 1 and isinstance(sample.response.content, dict):
+            items = "[@]"
+            if document.value("batch", "items") in (None, "@"):
+                document.set("batch", "items", items)
         key = batch_guess.key_in(items or document.value("batch", "items"), sample.response.content, sample.number)
         if key and document.value("batch", "key") in (None, "@"):
             document.set("batch", "key", key)

@@ -15,7 +15,6 @@ from portal.documents.storage import Storage
 from portal.jobs import commands, queries
 from portal.jobs.export import Download, download_name, kept_or_default, open_download
 from portal.jobs.models import ScrapingJob
-from portal.web.access import begin_reading
 from portal.web.files.items import items_of_form, jobs_in
 from portal.web.locale import in_readers_language
 
@@ -66,12 +65,10 @@ def zipped(job_ids: list[int], reader: User, storage: Storage, now: datetime, lo
     sink, names = _Sink(), set[str]()
     with ZipFile(sink, "w") as archive:  # type: ignore[call-overload]  # writing is all that it needs
         for job_id in job_ids:
-            begin_reading()
             job = queries.find_job(reader, job_id)
             opened = _opened(job, reader, storage) if job else None
             if job is None or opened is None:
                 continue
-            begin_reading()  # opening it has ended the transaction
             try:
                 name = download_name(job, opened.extension, is_replacement=opened.is_replacement)
                 entry = ZipInfo(_unused(name, names), local.timetuple()[:6])
@@ -90,7 +87,7 @@ def zipped(job_ids: list[int], reader: User, storage: Storage, now: datetime, lo
 
 def _opened(job: ScrapingJob, reader: User, storage: Storage) -> Download | None:
     try:
-        return open_download(job, storage, None, columns=kept_or_default(reader.id, job.source))
+        return open_download(job, storage, None, columns=kept_or_default(reader.id, job.all_sources))
     except (ValueError, FileNotFoundError):
         return None
 

@@ -50,6 +50,7 @@ PAGES: dict[str, HelpPage] = {
         HelpPage("excluded-numbers", _("Excluded numbers"), HelpGroup.START),
         HelpPage("excel", _("When Excel changes the numbers"), HelpGroup.START),
         HelpPage("sources", _("Where the data comes from"), HelpGroup.START),
+        HelpPage("several-sources", _("Several sources for one file"), HelpGroup.START),
         HelpPage("cost", _("What it costs"), HelpGroup.START),
         HelpPage("later-and-again", _("Try it first, start later, repeat"), HelpGroup.START),
         HelpPage("one-number", _("Look up one number, or a short list"), HelpGroup.START),

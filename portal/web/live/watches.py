@@ -20,7 +20,7 @@ from portal.jobs.core import derived
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.web import job_page
-from portal.web.access import begin_reading
+from portal.web.access import only_read
 from portal.web.home import files_list
 from portal.web.live.watcher import CSRF_MARK, data_lines
 
@@ -83,7 +83,7 @@ def _as(app: Flask, reader: Reader, path: str, query: dict[str, Any], searches: 
         )
         g.csrf_token = CSRF_MARK.decode()
         session[job_page.SEARCHES] = searches
-        begin_reading()
+        only_read()
         yield
 
 

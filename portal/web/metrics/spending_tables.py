@@ -18,10 +18,10 @@ def all_rows(found: Iterable[Spent], *, people: bool) -> Table:
     columns = [
         Column("month", gettext("Month"), "word"), *who, Column("source", gettext("Source"), "word"), *_amounts()
     ]  # fmt: skip
-    rows: list[list[Value]] = [
-        [one.month, *([one.email] if people else []), source_title(one.source), one.currency, one.total, one.unsure]
-        for one in found
-    ]
+    rows: list[list[Value]] = []
+    for one in found:
+        person = [person_words(one)] if people else []
+        rows.append([one.month, *person, source_title(one.source), one.currency, one.total, one.unsure])
     return Table("spending", gettext("Spending"), columns, rows)
 
 
@@ -43,6 +43,11 @@ def grouped(
     order = sorted(totals, reverse=True) if by_time else sorted(totals, key=lambda one: -totals[one])
     rows: list[list[Value]] = [[shown(one[0]), one[1], totals[one], unsure[one]] for one in order]
     return Table(f"spending-{name}", title, [Column(name, title, "word"), *_amounts()], rows)
+
+
+def person_words(one: Spent) -> str:
+    """Who has spent it: the address, or what stands for one that is not there."""
+    return one.email or (gettext("Command on the server") if one.is_command else gettext("Deleted account"))
 
 
 def month_words(month: str) -> str:

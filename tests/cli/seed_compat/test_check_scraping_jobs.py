@@ -208,8 +208,10 @@ def test_a_lost_worker_is_not_a_timeout(runner: FlaskCliRunner, make_job: MakeJo
     assert status_of(job) == Status.RETRYING
 
 
-def test_a_retried_job_is_in_redis(tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+def test_a_retried_job_is_in_redis(
+    tmp_path: Path, valkey: str, monkeypatch: pytest.MonkeyPatch, usual_database: dict[str, str]
+) -> None:
+    app = cast.make_app(tmp_path, REDIS_URL=valkey, **usual_database)
     with app.app_context():
         job_id = failed(cast.make_job(app, cast.make_user("alice@example.com"))).id
         db.session.remove()

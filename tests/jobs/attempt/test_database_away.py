@@ -13,8 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, event, select
 
-from portal import database
-from portal.database import db
+from portal.database import db, opening
 from portal.jobs.attempt import database_wait, runner
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.job_tables import Attempt, Event, Number
@@ -74,7 +73,7 @@ def locked(app: Flask, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
 def test_a_locked_database_costs_no_answer(
     app: Flask, alice, make_job, counting: CountingSource, monkeypatch, concurrency: int
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.05)
     asked, over = threading.Event(), threading.Event()
 
     def somebody_else() -> None:
@@ -227,7 +226,7 @@ def test_an_answer_that_cannot_be_saved_fails_its_own_row(
 def test_a_ticket_waits_for_the_database(
     app: Flask, alice, make_job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.05)
     with misbehaving() as server, registered(recipe(tmp_path, kind, server.url, timeout=5)):
         server.polls_before_ready = 0
         job = make_job(alice, 25, source=f"{kind}-test")

@@ -163,8 +163,11 @@ def test_a_large_result_is_prepared_by_a_worker(
     monkeypatch.setattr(kept, "SMALL", 3)
     page = as_alice.get(f"/jobs/{job.id}?outcome=all").text
     assert names(page) == NAMES and 'id="rows-preparing"' in page and not bars(page)
-    tasks.prepare_result(job.id)
-    page = as_alice.get(f"/jobs/{job.id}?outcome=all").text
+    job_id = job.id
+    db.session.remove()
+    tasks.prepare_result(job_id)
+    db.session.remove()
+    page = as_alice.get(f"/jobs/{job_id}?outcome=all").text
     assert bars(page) and 'id="rows-preparing"' not in page
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import delete, func, select, update
 
 from portal.accounts import User
@@ -26,7 +26,7 @@ from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import metrics_backfill, steps
 from portal.sources.base import Outcome
 from tests.jobs.metrics import recount
-from tests.support import cast, scenes
+from tests.support import cast, databases, scenes
 from tests.support.databases import ON_BOTH
 
 # Madrid's clock changes in the night to 29 March 2026, at 01:00 UTC.
@@ -123,8 +123,8 @@ def test_in_every_zone_a_span_is_what_a_recount_says(zone_name: str, life: list[
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[recount.Ended]]:
     """One history for all zones; no test changes it."""
-    app = cast.make_app(tmp_path_factory.mktemp("life"))
-    with app.app_context():
+    with databases.usual() as database, cast.make_app(tmp_path_factory.mktemp("life"), **database).app_context():
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         _live(app, 40)
         yield recount.all_ended()
         db.session.remove()

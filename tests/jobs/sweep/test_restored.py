@@ -30,8 +30,8 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def app(tmp_path: Path, valkey: str) -> Iterator[Flask]:
-    app = make_app(tmp_path, REDIS_URL=valkey)
+def app(tmp_path: Path, valkey: str, usual_database: dict[str, str]) -> Iterator[Flask]:
+    app = make_app(tmp_path, REDIS_URL=valkey, **usual_database)
     with app.app_context():
         yield app
         db.session.remove()

@@ -145,10 +145,10 @@ def test_a_final_failure_notifies_its_owner_once(alice, make_job) -> None:
     assert db.session.scalars(select(Notice.kind).where(Notice.job_id == job.id)).all() == ["job_failed"]
 
 
-def test_the_sweep_works_without_redis(tmp_path: Path) -> None:
+def test_the_sweep_works_without_redis(tmp_path: Path, usual_database: dict[str, str]) -> None:
     """Uploads and starts are accepted, timeouts and final failures happen, and everything resumes automatically."""
     with services.valkey_server() as server:
-        app = cast.make_app(tmp_path, REDIS_URL=server.url, SCRAPING_MAX_RETRIES="0")
+        app = cast.make_app(tmp_path, REDIS_URL=server.url, SCRAPING_MAX_RETRIES="0", **usual_database)
         with app.app_context():
             alice = cast.make_user("alice@example.com")
             silent = claimed(cast.make_job(app, alice))
@@ -168,8 +168,8 @@ def test_the_sweep_works_without_redis(tmp_path: Path) -> None:
             db.engine.dispose()
 
 
-def test_only_a_lost_message_is_pushed_again(tmp_path: Path, valkey: str) -> None:
-    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+def test_only_a_lost_message_is_pushed_again(tmp_path: Path, valkey: str, usual_database: dict[str, str]) -> None:
+    app = cast.make_app(tmp_path, REDIS_URL=valkey, **usual_database)
     with app.app_context():
         job = cast.make_job(app, cast.make_user("alice@example.com"))
         assert steps.sweep(NOW).pushed == 1
@@ -181,8 +181,10 @@ def test_only_a_lost_message_is_pushed_again(tmp_path: Path, valkey: str) -> Non
         db.engine.dispose()
 
 
-def test_a_lost_ring_for_a_job_that_may_be_joined_is_made_up_for(tmp_path: Path, valkey: str) -> None:
-    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+def test_a_lost_ring_for_a_job_that_may_be_joined_is_made_up_for(
+    tmp_path: Path, valkey: str, usual_database: dict[str, str]
+) -> None:
+    app = cast.make_app(tmp_path, REDIS_URL=valkey, **usual_database)
     with app.app_context():
         job = claimed(cast.make_job(app, cast.make_user("alice@example.com"), 2))
         hold(job, NOW, 10**6)
@@ -197,8 +199,10 @@ def test_a_lost_ring_for_a_job_that_may_be_joined_is_made_up_for(tmp_path: Path,
         db.engine.dispose()
 
 
-def test_a_job_is_not_pushed_before_its_source_is_due(tmp_path: Path, valkey: str) -> None:
-    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+def test_a_job_is_not_pushed_before_its_source_is_due(
+    tmp_path: Path, valkey: str, usual_database: dict[str, str]
+) -> None:
+    app = cast.make_app(tmp_path, REDIS_URL=valkey, **usual_database)
     with app.app_context():
         job = claimed(cast.make_job(app, cast.make_user("alice@example.com")))
         ScrapingJob.hand_back(job.id, 1, "source_busy", NOW, NOW + minutes(10))
@@ -210,8 +214,10 @@ def test_a_job_is_not_pushed_before_its_source_is_due(tmp_path: Path, valkey: st
         db.engine.dispose()
 
 
-def test_a_document_that_nobody_reads_is_pushed_again(tmp_path: Path, valkey: str) -> None:
-    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+def test_a_document_that_nobody_reads_is_pushed_again(
+    tmp_path: Path, valkey: str, usual_database: dict[str, str]
+) -> None:
+    app = cast.make_app(tmp_path, REDIS_URL=valkey, **usual_database)
     with app.app_context():
         document = cast.make_document(app, cast.make_user("alice@example.com"), ["1"])
         document.state = Reading.READING

@@ -32,6 +32,7 @@ from portal.sources.base import Outcome, SourceBusy, SourceStopped
 from portal.sources.limits.circuit_breaker import CircuitBreaker
 from tests import services
 from tests.jobs.many import copies
+from tests.support import databases
 from tests.support.cast import NOW, make_app
 from tests.support.databases import ON_BOTH
 from tests.support.misbehaving import always, misbehaving, never
@@ -47,7 +48,7 @@ def app(request: pytest.FixtureRequest, tmp_path: Path, valkey: str) -> Iterator
     """The portal with a real Valkey; on SQLite, unless `support.databases` says so."""
     with ExitStack() as stack:
         given = {"REDIS_URL": valkey}
-        if getattr(request, "param", "sqlite") == "postgresql":
+        if getattr(request, "param", databases.USUAL) == "postgresql":
             given["DATABASE_URL"] = stack.enter_context(
                 services.new_database(request.getfixturevalue("postgres_server"))
             )

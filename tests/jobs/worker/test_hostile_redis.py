@@ -115,6 +115,16 @@ def test_whatever_the_schedule_raises_the_fallback_sweeps(place: World) -> None:
         assert ended_at(place) is not None
 
 
+REFUSE = {
+    "sqlite": ("CREATE TRIGGER refuse BEFORE UPDATE ON sweep_state BEGIN SELECT RAISE(ABORT, 'disk is full'); END",),
+    "postgresql": (
+        "CREATE FUNCTION refused() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk is full'; END $$",
+        "CREATE TRIGGER refuse BEFORE UPDATE ON sweep_state FOR EACH ROW EXECUTE FUNCTION refused()",
+    ),
+}
+ALLOW = {"sqlite": "DROP TRIGGER refuse", "postgresql": "DROP TRIGGER refuse ON sweep_state"}
+
+
 def test_after_a_refused_flush_the_schedulers_own_sweep_goes_on(place: World) -> None:
     """A full disk, a read-only standby: the session must not stay in its failed transaction."""
     with place.app.app_context():
@@ -122,15 +132,15 @@ def test_after_a_refused_flush_the_schedulers_own_sweep_goes_on(place: World) ->
         loop = SweepLoop(SweepScheduler(place.redis, 0.1), 0.1, utcnow())
         loop.turn(utcnow())
         first = ended_at(place)
-        refuse = "CREATE TRIGGER full BEFORE UPDATE ON sweep_state BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
-        db.session.execute(text(refuse))
+        for statement in REFUSE[db.engine.dialect.name]:
+            db.session.execute(text(statement))
         db.session.commit()
         wait_until(lambda: schedulers.sweep_is_late(utcnow(), 0.1))
         loop.turn(utcnow())
         assert ended_at(place) == first
         assert not db.session().in_transaction(), "else every later sweep would raise"
         with db.engine.begin() as connection:
-            connection.execute(text("DROP TRIGGER full"))
+            connection.execute(text(ALLOW[db.engine.dialect.name]))
         loop.turn(utcnow())
         assert ended_at(place) != first
 

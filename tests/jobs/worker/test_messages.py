@@ -13,7 +13,6 @@ from sqlalchemy import update
 
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import source_trial
 from portal.jobs.dispatch import (
     EARLIER_ROOM,
     QUEUES,
@@ -29,6 +28,7 @@ from portal.jobs.dispatch import (
 )
 from portal.jobs.health.hosts import Host
 from portal.jobs.health.processes import LONGEST_TASK
+from portal.jobs.trials import source_trial
 from portal.jobs.worker import tasks
 from tests.services import wait_until
 from tests.support import cast
@@ -46,9 +46,11 @@ def test_a_message_that_comes_twice_starts_one_attempt(place: World) -> None:
     assert once_each(place, 40)
 
 
-def test_every_task_but_an_attempt_has_a_time_limit(tmp_path: Path, valkey: str) -> None:
+def test_every_task_but_an_attempt_has_a_time_limit(
+    tmp_path: Path, valkey: str, usual_database: dict[str, str]
+) -> None:
     """An attempt is watched in another way: a file may take days."""
-    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+    app = cast.make_app(tmp_path, REDIS_URL=valkey, **usual_database)
     with app.app_context():
         job = cast.make_job(app, cast.make_user("alice@example.com"), 1)
         assert push_job(job.id, utcnow()) and push_document(job.document_id, utcnow())
@@ -59,9 +61,11 @@ def test_every_task_but_an_attempt_has_a_time_limit(tmp_path: Path, valkey: str)
     assert all(0 < seconds < LONGEST_TASK.total_seconds() for seconds in limits.values()), limits
 
 
-def test_a_message_for_a_source_that_only_another_machine_offers_is_passed_on(tmp_path, valkey, monkeypatch) -> None:
+def test_a_message_for_a_source_that_only_another_machine_offers_is_passed_on(
+    tmp_path, valkey, monkeypatch, usual_database
+) -> None:
     monkeypatch.setattr(tasks, "PASS_ON_SECONDS", 0.0)
-    app, now = cast.make_app(tmp_path, REDIS_URL=valkey), utcnow()
+    app, now = cast.make_app(tmp_path, REDIS_URL=valkey, **usual_database), utcnow()
     with app.app_context():
         alice = cast.make_user("alice@example.com")
         here, there = cast.make_job(app, alice, 1), cast.make_job(app, alice, 1)

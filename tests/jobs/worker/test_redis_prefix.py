@@ -1,5 +1,6 @@
 """Two portals share one Redis database: each sees only its own queues, messages, schedule and sources' limits."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from portal.clock import utcnow
@@ -9,7 +10,7 @@ from portal.sources.limits.circuit_breaker import CircuitBreaker
 from portal.sources.limits.concurrency_limiter import ConcurrencyLimiter
 from portal.sources.limits.rate_limiter import RateLimiter
 from tests import services
-from tests.support import cast
+from tests.support import cast, databases
 from tests.support.preloaded import Preloaded
 from tests.support.world import once_each, world
 
@@ -19,8 +20,9 @@ def test_two_portals_share_a_redis_database(tmp_path: Path) -> None:
         for prefix in ("", "two"):
             folder = tmp_path / f"portal-{prefix}"
             folder.mkdir()
-            app = cast.make_app(folder, REDIS_URL=url, REDIS_PREFIX=prefix)
-            with app.app_context():
+            with databases.usual() as database, ExitStack() as stack:
+                app = cast.make_app(folder, REDIS_URL=url, REDIS_PREFIX=prefix, **database)
+                stack.enter_context(app.app_context())
                 if prefix:
                     assert queue("scrape").count == 0, "the other one's job is not ours"
                 job = cast.make_job(app, cast.make_user("alice@example.com"), 3, now=utcnow())

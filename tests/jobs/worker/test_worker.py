@@ -5,8 +5,8 @@ import signal
 import pytest
 
 from portal.clock import utcnow
-from portal.database import db
 from portal.jobs import commands
+from tests.chaos import watching
 from tests.services import wait_until
 from tests.support import cast
 from tests.support.world import World, gone, once_each, send
@@ -29,7 +29,7 @@ def horse_of(place: World) -> int:
 
 
 def ends_of(place: World, job_id: int) -> list[tuple[str, str]]:
-    return place.query("SELECT end, cause FROM attempts WHERE job_id = ? ORDER BY attempt", job_id)
+    return place.query('SELECT "end", cause FROM attempts WHERE job_id = ? ORDER BY attempt', job_id)
 
 
 # ── stopped ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,22 +97,9 @@ def snapshot(place: World, job_id: int) -> list[tuple[object, ...]]:
     return [*numbers, *place.query("SELECT * FROM scraping_jobs WHERE id = ?", job_id), *ends_of(place, job_id)]
 
 
-def older_after_newer(place: World, job_id: int) -> int:
-    """Answers that the ledger took from an attempt when a newer one already had the job."""
-    return place.query("SELECT count(*) FROM late WHERE job_id = ?", job_id)[0][0]
-
-
 def frozen_and_overtaken(place: World, **more: str) -> tuple[int, int]:
     """A job whose horse is frozen past its lease until another attempt has claimed it; and that horse."""
-    db.session.execute(db.text("CREATE TABLE late (job_id, no)"))
-    db.session.execute(
-        db.text(
-            "CREATE TRIGGER watch AFTER UPDATE OF outcome ON numbers WHEN NEW.attempt <"
-            " (SELECT attempt FROM scraping_jobs WHERE id = NEW.job_id)"
-            " BEGIN INSERT INTO late VALUES (NEW.job_id, NEW.no); END"
-        )
-    )
-    db.session.commit()
+    watching.watch(place)
     place.start("scrape", **more)
     job_id = place.make_job(cast.make_user("alice@example.com"), 12)
     wait_until(place.journal.read, what="the first numbers are in flight")
@@ -140,11 +127,11 @@ def test_an_attempt_that_wakes_during_another_writes_no_row(place: World, mutant
     job_id, frozen = frozen_and_overtaken(place, JOURNAL_SECONDS="1.2", MUTANT=mutant)
     send(frozen, signal.SIGCONT)
     if mutant:
-        wait_until(lambda: older_after_newer(place, job_id) > 0, what="the late write that nobody stops is seen")
+        wait_until(lambda: watching.late_answers(place) > 0, what="the late write that nobody stops is seen")
         return
     wait_until(lambda: gone(frozen), what="the frozen one ends by itself")
     place.wait_status(job_id, "completed")
-    assert older_after_newer(place, job_id) == 0
+    assert watching.late_answers(place) == 0
     assert ends_of(place, job_id) == [("lost", "worker_lost"), ("completed", None)]
 
 

@@ -31,8 +31,8 @@ HX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def valkey_app(tmp_path: Path, valkey: str) -> Iterator[Flask]:
-    app = cast.make_app(tmp_path, REDIS_URL=valkey)
+def valkey_app(tmp_path: Path, valkey: str, usual_database: dict[str, str]) -> Iterator[Flask]:
+    app = cast.make_app(tmp_path, REDIS_URL=valkey, **usual_database)
     with app.app_context():
         yield app
         db.session.remove()

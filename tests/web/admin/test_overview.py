@@ -59,5 +59,12 @@ def test_the_tabs_count_what_needs_somebody(
     tabs = page[page.index('<nav class="places"') :].split("</nav>", 1)[0]
     assert tabs.count("<li") == 6, "five pages, and a menu of the others"
     assert 'href="/admin/users" aria-current="page"' in tabs
+    invited = as_ada.post("/admin/users", data={"email": "new@example.com", "role": "user"}, follow_redirects=True)
+    for at, page in (
+        ("users", invited),
+        ("sources", as_ada.get("/admin/shelf")),
+        ("sources", as_ada.get("/admin/editor")),
+    ):
+        assert f'href="/admin/{at}" aria-current="' in page.text, "a page below a tab, and the answer to its form"
     here = as_ada.get("/admin/health").text
-    assert re.search(r'<summary aria-current="true">Health', here), "the menu says where one is"
+    assert re.search(r'<summary aria-current="true"><span class="where">Health', here), "the menu says where one is"

@@ -17,12 +17,13 @@ from redis import Redis
 from portal.accounts import User
 from portal.clock import utcnow
 from portal.database import db
-from portal.jobs import dispatch, source_trial
+from portal.jobs import dispatch
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.runner import Conditions
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.models import ScrapingJob
+from portal.jobs.trials import source_trial
 from portal.jobs.worker import tasks
 from portal.sources import catalogue, pause
 from portal.sources.limits.circuit_breaker import CircuitBreaker
@@ -83,10 +84,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
+def app(tmp_path: Path, usual_database: dict[str, str]) -> Iterator[Flask]:
     """The portal with a real Valkey."""
     with services.valkey() as url:
-        app = make_app(tmp_path, REDIS_URL=url)
+        app = make_app(tmp_path, REDIS_URL=url, **usual_database)
         app.test_client_class, app.test_cli_runner_class = Browser, Terminal
         with app.app_context():
             yield app

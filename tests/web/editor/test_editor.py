@@ -1,86 +1,25 @@
 """From a pasted command to a source that people can choose: ada walks it for six APIs, without typing TOML; a worker
 asks, and no secret comes back."""
 
-import html
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal.application import remember_recipes
 from portal.database import db
 from portal.jobs import dispatch
-from portal.jobs.worker import tasks
 from portal.sources import catalogue, drafts, registry
 from portal.sources.base import Outcome
 from portal.sources.drafts import DraftSample
 from portal.sources.recipe_store import versions
+from portal.sources.recipes.loader import recipe_of
 from portal.sources.secret_store import SecretStore
-from tests import services
-from tests.conftest import Browser
+from portal.sources.selftest import run_tests
 from tests.support import apis
-from tests.support.cast import make_app
 from tests.support.provider import Answered, Asked, provider
-from tests.support.recipes import LOOPBACK
-
-SENT = "+34612345678"
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    """A portal with a real Valkey, and without a folder of recipes, as it is after its installation."""
-    with services.valkey() as url:
-        app = make_app(tmp_path, REDIS_URL=url)
-        app.test_client_class = Browser
-        with app.app_context():
-            catalogue.configure(
-                dispatch.connection(), tmp_path / "sources", {}, LOOPBACK, keys=app.config["SIGNING_KEYS"]
-            )
-            app.config["SOURCES_DIR"] = tmp_path / "sources"
-            remember_recipes(app)
-            yield app
-            catalogue.configure(None, tmp_path / "nowhere", {})
-            db.session.remove()
-            db.engine.dispose()
-            dispatch.connection().close()
-
-
-def paste(client: FlaskClient, command: str) -> str:
-    """Paste a command, and return the draft's address."""
-    answer = client.post("/admin/editor", data={"command": command})
-    assert answer.status_code == 303, answer.get_data(as_text=True)
-    return answer.location.rpartition("/")[0]
-
-
-def ask(client: FlaskClient, here: str, **numbers: str) -> None:
-    """Ask with these numbers, and be the worker."""
-    answer = client.post(f"{here}/samples", data={"exists": SENT, **numbers})
-    assert answer.status_code == 303, answer.get_data(as_text=True)
-    for row in db.session.query(DraftSample).filter_by(taken_at=None):
-        tasks.take_sample(row.id)
-
-
-def press(client: FlaskClient, here: str, *values: str) -> None:
-    """Press these values of the first answer."""
-    for value in values:
-        page = client.get(f"{here}/answers").get_data(as_text=True)
-        rows = re.findall(r'name="add" value="(\d+)".*?<span class="value">(.*?)</span>', page)
-        place = next(number for number, text in rows if html.unescape(text) == value)
-        sample = re.search(r"fields\?sample=(\d+)", page)
-        assert sample is not None
-        client.post(f"{here}/fields?sample={sample[1]}", data={"add": place})
-
-
-def accept(client: FlaskClient, here: str) -> str:
-    """Use every proposed rule, and return the page after it."""
-    page = client.get(f"{here}/rules").get_data(as_text=True)
-    ticked = [html.unescape(one) for one in re.findall(r'name="accept" value="(.*?)"', page)]
-    client.post(f"{here}/rules", data={"accept": ticked, "missing": "not_found" if 'name="missing"' in page else ""})
-    return client.get(f"{here}/rules").get_data(as_text=True)
-
+from tests.web.editor.walking import SENT, accept, ask, paste, press
 
 PRICE = {"price": "0,004", "currency": "EUR"}
 STEPS = ("answers", "rules", "offer", "text")
@@ -95,7 +34,7 @@ WALKS = {
 
 
 @pytest.mark.parametrize("name", list(WALKS))
-def test_an_api_becomes_a_source(app: Flask, as_ada: FlaskClient, name: str) -> None:
+def test_an_api_becomes_a_source(app: Flask, as_ada: FlaskClient, tmp_path: Path, name: str) -> None:
     pressed, expected = WALKS[name]
     with provider(apis.APIS[name]) as server:
         here = paste(as_ada, apis.command(name, server.url))
@@ -114,6 +53,11 @@ def test_an_api_becomes_a_source(app: Flask, as_ada: FlaskClient, name: str) -> 
         }
         answer = as_ada.post(f"{here}/offer", data={**typed, "offer": "yes"})
         assert answer.status_code == 303, answer.get_data(as_text=True)
+        text = (drafts.find(here.rpartition("/")[2]) or drafts.listed()[0]).text
+        proofs = run_tests(recipe_of(text, tmp_path / "x.toml"))
+        assert len(proofs) >= 2 and all(proof.passed for proof in proofs), text
+        assert {Outcome.FOUND, Outcome.NOT_FOUND} <= {proof.case.outcome for proof in proofs}
+        assert SENT[3:] not in text.partition("[[test]]")[2] and "12345677" not in text  # nobody's number stays
         source = registry.get(f"my-{name}")
         found = source.lookup(SENT)
         assert (found.outcome, dict(found.fields)) == (Outcome.FOUND, expected)
@@ -186,7 +130,7 @@ def test_no_secret_and_no_markup_of_an_answer_reaches_a_page(as_ada: FlaskClient
     assert row.body is not None and apis.KEY.encode() not in row.body and b"***" in row.body
 
 
-def test_text_and_forms_are_one_document(as_ada: FlaskClient) -> None:
+def test_text_and_forms_are_one_document(as_ada: FlaskClient, tmp_path: Path) -> None:
     with provider(apis.bearer_api) as server:
         here = paste(as_ada, apis.command("bearer", server.url))
         ask(as_ada, here)
@@ -208,6 +152,8 @@ def test_text_and_forms_are_one_document(as_ada: FlaskClient) -> None:
     found = drafts.find(here.rpartition("/")[2])
     assert found is not None and "# kept\n[fields]  # too\nnetwork = {" in found.text
     assert 'rate = "5/min"' in found.text and "line_type" in found.text and "operator =" not in found.text
+    (proof,) = run_tests(recipe_of(found.text, tmp_path / "x.toml"))
+    assert proof.passed and "network" in proof.case.expect
 
 
 def test_versions_have_an_author_and_go_back(as_ada: FlaskClient) -> None:

@@ -7,6 +7,7 @@ says so, and the person may repeat it.
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +20,11 @@ from portal import audit, sources
 from portal.causes import CauseCode
 from portal.clock import utcnow
 from portal.database import Model, UtcDateTime, changed_rows, db, reading
+from portal.jobs.core.spending_tables import NOBODY
 from portal.jobs.dispatch import push_trial
+from portal.jobs.spending import trial_bill
 from portal.sources import catalogue, exclusions
+from portal.sources.base import SourceFacts
 from portal.sources.trial import TRY_SECONDS, Trial, from_dict, to_dict, try_source
 
 log = structlog.get_logger(__name__)
@@ -53,17 +57,18 @@ class SourceTrial(Model):
     token: Mapped[str] = mapped_column(String(64), primary_key=True)
     source: Mapped[str] = mapped_column(String(40))
     number: Mapped[str] = mapped_column(String(20))  # in E.164
+    user_id: Mapped[int | None]  # whose money it costs
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
     taken_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # by a worker
     trial: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
-def start(source: str, number: str, actor: str, now: datetime) -> str:
-    """Hand one number (E.164) to a worker, and return the token of the result. Goes to the audit, without the number.
-    Commits. Raises RedisAway."""
+def start(source: str, number: str, actor: str, now: datetime, *, user_id: int = NOBODY) -> str:
+    """Hand one number (E.164) to a worker, and return the token of the result. `user_id`: whose money it costs. Goes to
+    the audit, without the number. Commits. Raises RedisAway."""
     audit.note(actor, "number_tried", "source", source, None, now)
     token = secrets.token_urlsafe(18)
-    db.session.add(SourceTrial(token=token, source=source, number=number, asked_at=now))
+    db.session.add(SourceTrial(token=token, source=source, number=number, user_id=user_id, asked_at=now))
     db.session.commit()
     if not push_trial(token):
         raise RedisAway
@@ -74,25 +79,41 @@ def run(token: str) -> None:
     """Run the trial in the worker, and store the result. Commits. For a trial that is not known it does nothing."""
     now = utcnow()
     mine = (SourceTrial.token == token, SourceTrial.taken_at.is_(None), SourceTrial.asked_at > now - KEPT)
-    taken = update(SourceTrial).where(*mine).values(taken_at=now).returning(SourceTrial.source, SourceTrial.number)
+    taken = update(SourceTrial).where(*mine).values(taken_at=now)
+    taken = taken.returning(SourceTrial.source, SourceTrial.number, SourceTrial.user_id)
     request = db.session.execute(taken, execution_options={"synchronize_session": False}).one_or_none()
     db.session.commit()
     if request is None:
         return
     catalogue.refresh()
-    excluded = exclusions.excluded_among([request.number], request.source)
+    source, number = request.source, request.number
     try:
-        if excluded:  # nobody sends it, not even for a trial
-            trial = Trial(request.number, reason=CauseCode.EXCLUDED)
-        else:
-            trial = try_source(request.source, request.number)
+        facts = sources.facts_of(source)
+        trial = paid_for(facts, source, number, request.user_id or NOBODY, lambda: try_source(source, number), now)
     except sources.UnknownSource:
-        trial = Trial(request.number, reason=CauseCode.SOURCE_UNKNOWN)
+        trial = Trial(number, reason=CauseCode.SOURCE_UNKNOWN)
     except Exception:  # the page that waits shows it
-        log.exception("a trial failed", source=request.source)
-        trial = Trial(request.number, reason=CauseCode.SOURCE_ERROR)
+        log.exception("a trial failed", source=source)
+        trial = Trial(number, reason=CauseCode.SOURCE_ERROR)
     changed_rows(update(SourceTrial).where(SourceTrial.token == token).values(trial=to_dict(trial)))
     db.session.commit()
+
+
+def paid_for(
+    facts: SourceFacts, source: str, number: str, user_id: int, ask: Callable[[], Trial], now: datetime
+) -> Trial:
+    """Try a number with `ask`, unless it is excluded or a cap has no room for it, and count what it costs. Commits.
+    Raises exclusions.ListUnreadable."""
+    if exclusions.excluded_among([number], source):  # nobody sends it, not even for a trial
+        return Trial(number, reason=CauseCode.EXCLUDED)
+    try:
+        with trial_bill.bill(facts, source, user_id, now) as bill:
+            trial = ask()
+            bill.cost, bill.unsure = trial.cost, trial.unsure
+            trial.currency = facts.currency
+    except trial_bill.CapHolds:
+        return Trial(number, reason=CauseCode.CAP_REACHED)
+    return trial
 
 
 def state_of(source: str, token: str, now: datetime) -> TrialState:

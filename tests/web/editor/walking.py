@@ -1,0 +1,51 @@
+"""The steps of the editor of sources, as ada takes them through its pages."""
+
+import html
+import re
+
+from flask.testing import FlaskClient
+
+from portal.database import db
+from portal.jobs.worker import tasks
+from portal.sources.drafts import DraftSample
+
+SENT = "+34612345678"
+
+
+def paste(client: FlaskClient, command: str) -> str:
+    """Paste a command, and return the draft's address."""
+    answer = client.post("/admin/editor", data={"command": command})
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    return answer.location.rpartition("/")[0]
+
+
+def ask(client: FlaskClient, here: str, **numbers: str) -> None:
+    """Ask with these numbers, and be the worker."""
+    answer = client.post(f"{here}/samples", data={"exists": SENT, **numbers})
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    work()
+
+
+def work() -> None:
+    """Be the worker, in the order of the questions."""
+    for row in db.session.query(DraftSample).filter_by(taken_at=None).order_by(DraftSample.id):
+        tasks.take_sample(row.id)
+
+
+def press(client: FlaskClient, here: str, *values: str) -> None:
+    """Press these values of the first answer."""
+    for value in values:
+        page = client.get(f"{here}/answers").get_data(as_text=True)
+        rows = re.findall(r'name="add" value="(\d+)".*?<span class="value">(.*?)</span>', page)
+        place = next(number for number, text in rows if html.unescape(text) == value)
+        sample = re.search(r"fields\?sample=(\d+)", page)
+        assert sample is not None
+        client.post(f"{here}/fields?sample={sample[1]}", data={"add": place})
+
+
+def accept(client: FlaskClient, here: str) -> str:
+    """Use every proposed rule, and return the page after it."""
+    page = client.get(f"{here}/rules").get_data(as_text=True)
+    ticked = [html.unescape(one) for one in re.findall(r'name="accept" value="(.*?)"', page)]
+    client.post(f"{here}/rules", data={"accept": ticked, "missing": "not_found" if 'name="missing"' in page else ""})
+    return client.get(f"{here}/rules").get_data(as_text=True)
