@@ -35,7 +35,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.jobs.worker import tasks
 from portal.sources.base import Outcome, SourceFacts
-from tests.browser import lists
+from tests.browser import desk_scenes, lists
 from tests.support import cast, databases, scenes
 from tests.support.sources import CountingSource
 
@@ -69,6 +69,7 @@ def gallery(folder: Path) -> Iterator[Gallery]:
         app = cast.make_app(folder, **stack.enter_context(databases.usual()))
         app.config["WTF_CSRF_ENABLED"] = True
         stack.enter_context(app.app_context())
+        stack.enter_context(desk_scenes.priced_source(app, folder))
         sources.register("directory", CountingSource, FACTS)
         stack.callback(sources.unregister, "directory")
         made = Gallery(app, "", _fill(app, folder))
@@ -163,6 +164,10 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
         "job-rows-all": (ALICE, f"/jobs/{jobs['failed']}?outcome=all"),
         "job-rows-none": (ALICE, f"/jobs/{jobs['completed']}?outcome=rejected"),
     }
+    owner = db.session.get_one(User, alice_id)
+    jobs["capped"] = desk_scenes.capped(app, owner).id
+    pages |= {name: (ADA, path) for name, path in desk_scenes.fill(app, owner, ADA).items()}
+    pages["check-priced"] = (ALICE, f"/documents/{documents['ready']}?source=operador&cost_cap=0,50")
     further = {"then": "directory", "then_mode": "beside", "source": "offline", "open_part": "source"}
     pages["check-two-sources"] = ALICE, f"/documents/{documents['ready']}?{urlencode(further)}"
     pages |= {f"check-{name}": (ALICE, f"/documents/{found}") for name, found in documents.items()}
