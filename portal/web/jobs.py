@@ -29,6 +29,7 @@ from portal.sources.base import Outcome
 from portal.web import job_page, result_page
 from portal.web.access import login_required, wants_fragment
 from portal.web.errors import refuse
+from portal.web.headers import attach
 from portal.web.locale import in_readers_language
 from portal.web.request_fields import id_list
 
@@ -135,7 +136,7 @@ def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
     pieces = in_readers_language(current_app._get_current_object(), download.pieces)  # type: ignore[attr-defined]
     answer = Response(pieces, content_type=download.mimetype)
     answer.call_on_close(download.close)
-    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    attach(answer, name)
     answer.cache_control.no_cache = True
     if download.size is not None:
         answer.content_length = download.size
