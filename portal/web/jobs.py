@@ -114,11 +114,11 @@ def results(job_id: int, kind: str | None = None) -> Response:
     return send(job, kind, columns)
 
 
-def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
-    """The file with these columns, and with the rows that the address chooses."""
+def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice, choice: RowChoice | None = None) -> Response:
+    """The file with these columns, and with the rows of this choice, by default those that the address chooses."""
     rows, group = request.args.get("rows", "all"), request.args.get("group")
     try:
-        choice = _chosen_rows(job)
+        choice = choice or _chosen_rows(job)
         download = open_download(
             job, current_app.extensions["storage"], kind, rows=rows, group=group, choice=choice, columns=columns
         )
