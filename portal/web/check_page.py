@@ -112,7 +112,7 @@ def _chosen(document: Document, look: Preview, fields: MultiDict[str, str], *, r
     further = further_sources.read_further(fields, source, names)
     every_source = further_sources.all_named(source, further)
     costs = {name: money if name == source else estimated(name) for name in names_of(every_source)}
-    together = further_sources.Together(costs)
+    together = further_sources.together_of(source, further, costs)
     return {
         **further_sources.page_of(further, together),
         "look": look,
