@@ -14,6 +14,7 @@ class CauseCode(StrEnum):
     SOURCE_UNKNOWN = "source_unknown"
     RESTART = "restart"
     TURN = "turn"
+    NEXT_STEP = "next_step"  # nothing is left to ask at this one of its sources: the next one is asked
     PAUSED = "paused"
     FIRST_READY = "first_ready"  # its person wanted to see the first answers before the others are looked up
     CAP_REACHED = "cap_reached"  # no limit on what may be spent has room for one more number

@@ -56,6 +56,13 @@ TABLE = (
     Cause(CauseCode.RESTART, Side.NOBODY, N_("The portal was restarted."), CONTINUES, todo=""),
     Cause(CauseCode.TURN, Side.NOBODY, N_("Other people’s files had their turn."), CONTINUES, todo=""),
     Cause(
+        CauseCode.NEXT_STEP,
+        Side.NOBODY,
+        N_("One source was asked about all its numbers. The file went on to the next source."),
+        CONTINUES,
+        todo="",
+    ),
+    Cause(
         CauseCode.PAUSED,
         Side.NOBODY,
         N_("The file was paused."),

@@ -4,9 +4,10 @@ A command returns the job when it did what was asked, and None when somebody els
 status. None of them fails because Redis is away.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import NamedTuple
 
 from flask import current_app
 
@@ -26,11 +27,13 @@ from portal.documents.remembered import remember
 from portal.documents.search_text import search_text
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs import corrections, opening
-from portal.jobs.core import changes, timeline
+from portal.jobs.core import changes, list_merges, steps, timeline
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_columns import VERSION_LENGTH
 from portal.jobs.core.job_tables import EventKind
+from portal.jobs.core.merge_tables import Asks
 from portal.jobs.core.status import STOPPABLE, Status
+from portal.jobs.core.step_tables import MOST_STEPS, NextSource
 from portal.jobs.dispatch import push_job
 from portal.jobs.erasure import delete_file, delete_index, erase
 from portal.jobs.models import ScrapingJob, backoff
@@ -50,6 +53,14 @@ class CannotStart(Exception):
         self.code = code
 
 
+class Merge(NamedTuple):
+    """A comparison with an earlier list, as the page showed it, and which numbers are looked up."""
+
+    id: int
+    compared: str
+    asks: Asks
+
+
 def start(
     document: Document,
     choice: SheetChoice,
@@ -64,6 +75,8 @@ def start(
     cost_cap: int | None = None,
     known_days: int | None = None,
     repeats: tuple[int, datetime] | None = None,
+    merge: Merge | None = None,
+    then: Sequence[NextSource] = (),
     remembered: bool = True,
     same: Callable[[], int | None] = lambda: None,
     found: CheckFacts | None = None,
@@ -77,13 +90,14 @@ def start(
     `first`: pause once so many numbers are looked up. `start_at`: look none up before that moment. `cost_cap`: pause
     before it costs more, in billionths of the source's currency. `known_days`: how old an answer of an earlier file may
     be; 0: all numbers are asked about again.
-    `repeats`: the repeat that starts it, and the time that it is for.
+    `repeats`: the repeat that starts it, and the time that it is for. `merge`: the earlier list whose answers it takes
+    over. `then`: further sources that are asked after it.
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
     twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
     same choice. `same` gives the id of a job that makes this one needless; it is asked while no other file of this
     person can start.
     """
-    _validate(document, choice, source)
+    _validate(document, choice, source, then)
     if quota_of(user.id, now).spent:
         raise CannotStart("files_spent")
     document_id, user_id, email, key = document.id, user.id, user.email, document.storage_key
@@ -91,8 +105,12 @@ def start(
     facts = next(SheetFacts.from_dict(one) for one in document.sheets if one["index"] == choice.sheet)
     job.search_text = search_text(document.file_name, document.labels, facts.name, document.note)
     job.pause_after, job.cost_cap, job.known_days = first, cost_cap, known_days
+    if then:
+        job.chain, job.currency = steps.names(source, then), next(iter(_currencies(source, then)), "")
     if start_at:
         job.not_before, job.wait_cause = start_at, CauseCode.STARTS_LATER
+    if merge:
+        job.merge_id = merge.id
     if repeats:
         job.repeat_id, job.repeat_at = repeats
     corrections = corrections_of(document_id, choice.sheet)
@@ -110,6 +128,9 @@ def start(
             job_id = new.show(job, now)
             if job_id is None:
                 raise CannotStart("not_ready")
+            if merge and not list_merges.mark_started(merge.id, merge.compared, merge.asks):
+                raise CannotStart("merge_changed")
+            steps.add(job, job_id, then, new.total - new.without)
             timeline.record(job_id, EventKind.CREATED, now, email, total=new.total, source=source)
             changes.note(job_id, user_id)
             if remembered:
@@ -173,14 +194,32 @@ def _newer_job(
     return None
 
 
-def _validate(document: Document, choice: SheetChoice, source: str) -> None:
+def _validate(document: Document, choice: SheetChoice, source: str, then: Sequence[NextSource]) -> None:
     if document.state != Reading.READY:
         raise CannotStart("not_ready")
     sheets = [SheetFacts.from_dict(facts) for facts in document.sheets]
     if problem := choice_problem(sheets, choice):
         raise CannotStart(problem)
-    if source not in sources.names():
+    if not {source, *(one.source for one in then)} <= set(sources.names()):
         raise CannotStart("source_unknown")
+    if problem := chain_problem(source, then):
+        raise CannotStart(problem)
+
+
+def chain_problem(source: str, then: Sequence[NextSource]) -> str | None:
+    """Return the code of why a job cannot have these further sources, all of which are known; None: it can."""
+    names = [source, *(one.source for one in then)]
+    if len(names) > MOST_STEPS:
+        return "too_many_sources"
+    if len(set(names)) < len(names):
+        return "source_twice"
+    return "other_currency" if len(_currencies(source, then)) > 1 else None
+
+
+def _currencies(source: str, then: Sequence[NextSource]) -> list[str]:
+    """The currencies of these sources' prices, each once."""
+    facts = [sources.facts_of(name) for name in (source, *(one.source for one in then))]
+    return list(dict.fromkeys(one.currency for one in facts if one.is_priced))
 
 
 def audit_act(job: ScrapingJob, verb: str, actor: str, why: str | None, now: datetime) -> None:
@@ -255,9 +294,12 @@ def set_limits(job_id: int, max_retries: int, timeout_minutes: int, actor: str, 
     return _commit(ScrapingJob.set_limits(job_id, max_retries, timeout_minutes, actor, now), now, "limits", actor)
 
 
-def set_cost_cap(job_id: int, cost_cap: int | None, actor: str, now: datetime) -> ScrapingJob | None:
-    """Change the most that a job may cost. One that is paused at a cap continues; it pauses again at the next one."""
-    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now)
+def set_cost_cap(
+    job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None
+) -> ScrapingJob | None:
+    """Change the most that a job may cost, or that the one of its sources at `step` may. One that is paused at a cap
+    continues; it pauses again at the next one."""
+    job = ScrapingJob.set_cost_cap(job_id, cost_cap, actor, now, step=step)
     lifted = ScrapingJob.lift_cap(job_id, now) if job is not None else None
     return _commit(job, now, "cost_cap", actor, push=lifted is not None)
 

@@ -24,7 +24,7 @@ from portal.database import changed_rows, db
 from portal.documents.check import CheckFacts, Corrections, cells_of, check_facts
 from portal.documents.choice import SheetChoice
 from portal.documents.storage import Storage, sheet_part
-from portal.jobs.core import changes, ledger
+from portal.jobs.core import changes, ledger, steps
 from portal.jobs.core.job_tables import Number, NumberCell, Opening
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding, renew
@@ -40,10 +40,10 @@ LEFT_JOBS = 100  # removed in one pass of the sweep
 
 
 class AtOnce:
-    """The whole ledger of a small file: it is written while the job is hidden."""
+    """The whole ledger of a small file: it is written while the job is hidden. `without` are cells without a number."""
 
     def __init__(self, ledger_of: ledger.NewLedger) -> None:
-        self.total, self.rows = len(ledger_of.cells), ledger_of.rows
+        self.total, self.rows, self.without = len(ledger_of.cells), ledger_of.rows, ledger_of.invalid
         self._ledger = ledger_of
         self._job_id: int | None = None
 
@@ -83,16 +83,15 @@ class ByWorker:
     opening replace them at its end."""
 
     def __init__(self, found: CheckFacts, corrections: Corrections) -> None:
-        self.total, self.rows = found.total, found.rows
-        self._found, self._corrections = found, corrections
+        self.total, self.rows, self.without = found.total, found.rows, found.invalid + found.blank
+        self._corrections = corrections
 
     def prepare(self, job: ScrapingJob, now: datetime) -> None:
         """Nothing: the job is shown as it is."""
 
     def show(self, job: ScrapingJob, _now: datetime) -> int | None:
         """Add the job, in the session's transaction, and return its id."""
-        without = self._found.invalid + self._found.blank
-        job.total_numbers, job.invalid_count, job.processed_numbers = self.total, without, without
+        job.total_numbers, job.invalid_count, job.processed_numbers = self.total, self.without, self.without
         db.session.add(job)
         db.session.flush()
         kept = [(row_no, column, numbers) for (row_no, column), numbers in self._corrections.items()]
@@ -232,4 +231,6 @@ def _finish(holding: Holding, begun: Opening) -> None:
         counts |= dict.fromkeys(("rejected_count", "left_alone_count"), int(erased))
         counts["processed_numbers"] = none + int(erased)
     changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(**counts))
+    if holding.chain:
+        steps.arrive(holding.job_id, begun.cells - none)
     db.session.delete(begun)

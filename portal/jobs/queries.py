@@ -19,9 +19,11 @@ from portal.causes import cause_for
 from portal.database import among, db
 from portal.documents.models import Document
 from portal.ids import MAX_INTEGER
+from portal.jobs.core import steps
 from portal.jobs.core.derived import outcome_counts, summary_sentence, version
 from portal.jobs.core.job_tables import Attempt, CellAnswer, Event, Number, NumberCell, SweepState
 from portal.jobs.core.status import WAITING
+from portal.jobs.core.step_tables import JobStep
 from portal.jobs.models import ScrapingJob
 from portal.jobs.notify.history import with_notices
 from portal.sources import pause
@@ -282,6 +284,11 @@ def duplicates(job: ScrapingJob) -> int:
     """Count the rows that repeat a number of an earlier row."""
     repeated = select(func.count()).where(NumberCell.job_id == job.id, NumberCell.repeats)
     return db.session.scalar(repeated) or 0
+
+
+def sources_of(job: ScrapingJob) -> Sequence[JobStep]:
+    """Return the sources of a job that has several, in their order, with what each has said; none for one alone."""
+    return steps.of_job(job)
 
 
 def page_version(job: ScrapingJob, now: datetime, ahead: int | None) -> str:

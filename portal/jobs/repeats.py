@@ -14,15 +14,18 @@ from sqlalchemy import and_, not_, select, update
 
 from portal.accounts import User
 from portal.database import changed_rows, db
-from portal.documents.choice import SheetChoice, restored
+from portal.documents.choice import kept, restored
 from portal.documents.models import Document
 from portal.jobs import commands
 from portal.jobs.core import changes as announced
+from portal.jobs.core import steps
 from portal.jobs.core.answer_changes import AnswerChange, changes, count_changes, job_before
 from portal.jobs.core.repeat_rule import RepeatRule
 from portal.jobs.core.repeat_tables import Repeat
+from portal.jobs.core.step_tables import NextSource
 from portal.jobs.models import ScrapingJob
 from portal.jobs.opening import is_hidden
+from portal.sources.several import names_of
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +37,8 @@ def set_repeat(job: ScrapingJob, rule: RepeatRule, actor: str, now: datetime) ->
     stop(job, actor, now)
     choice = job.choice
     repeat = Repeat(
-        document_id=job.document_id, user_id=job.user_id, source=job.source, choice=_kept(choice), created_at=now,
+        document_id=job.document_id, user_id=job.user_id, choice=kept(choice), created_at=now,
+        source=names_of(job.all_sources)[0], then=[one.kept() for one in steps.further(job)],
         every=rule.every, day=rule.day, at_minute=rule.at.hour * 60 + rule.at.minute, time_zone=rule.zone,
         next_at=rule.next_after(now),
     )  # fmt: skip
@@ -103,12 +107,13 @@ def _run(repeat_id: int, now: datetime) -> int | None:
         _note(repeat_id, at, ended_at=now)
         return None
     choice, source = restored(document.sheets, **repeat.choice), repeat.source
+    then = [NextSource.restored(one) for one in repeat.then]
     problem, job_id = None, started(repeat_id, at)
     if job_id is None:
         try:
             job = commands.start(
                 document, choice, source, user, now, remembered=False, repeats=(repeat_id, at),
-                same=lambda: started(repeat_id, at),
+                same=lambda: started(repeat_id, at), then=then,
             )  # fmt: skip
             job_id = job.id
         except commands.CannotStart as error:
@@ -135,10 +140,3 @@ def _note(repeat_id: int, at: datetime, **values: Any) -> None:
     own = (Repeat.id == repeat_id, Repeat.next_at == at, Repeat.ended_at.is_(None))
     changed_rows(update(Repeat).where(*own).values(**values))
     db.session.commit()
-
-
-def _kept(choice: SheetChoice) -> dict[str, Any]:
-    return {
-        "sheet": choice.sheet, "header_row": choice.header_row, "columns": list(choice.columns),
-        "country": choice.country, "country_column": choice.country_column, "left": choice.left.code,
-    }  # fmt: skip

@@ -58,7 +58,7 @@ def known_job(user: User, document: Document, choice: SheetChoice, source: str) 
         ScrapingJob.column == choice.columns[0], ScrapingJob.more_columns == choice.columns[1:],
         ScrapingJob.country == choice.country, ScrapingJob.left_out == choice.left.code,
         ScrapingJob.country_column.is_not_distinct_from(choice.country_column),
-        ScrapingJob.source == source,
+        ScrapingJob.source == source, ScrapingJob.chain == "",
     )  # fmt: skip
     found = select(ScrapingJob).join(ScrapingJob.document).where(*same).order_by(ScrapingJob.id.desc())
     return db.session.scalar(found.limit(1))

@@ -8,7 +8,7 @@ the job is disturbed. The attempt ends when its last holder leaves.
 Every transaction takes its locks in one order: the holder's row, its numbers, the job's row. Nothing here commits.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -17,12 +17,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
 
 from portal.database import among, changed_rows, db
-from portal.jobs.core import ledger
+from portal.jobs.core import ledger, steps
 from portal.jobs.core.job_tables import Number
 from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.core.poison_numbers import share_size
 from portal.jobs.core.share_tables import Holder, Share
 from portal.jobs.core.status import Status
+from portal.jobs.core.steps import Chain
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import FINAL, Outcome
 
@@ -39,6 +40,12 @@ class Holding:
     job_id: int
     attempt: int
     token: int
+    chain: Chain | None = None  # of a job with several sources: it works at one of them
+
+    @property
+    def step(self) -> int | None:
+        """The position of the source at which it works; None: its job has no other."""
+        return self.chain.step if self.chain else None
 
     @property
     def is_first(self) -> bool:
@@ -79,7 +86,8 @@ SUSPECTS_LEFT = Taken(0, {})  # nothing but suspects is left, which a worker tak
 
 def hold(job: ScrapingJob, worker: str, now: datetime, lease_seconds: float) -> Holding:
     """Become the first holder of an attempt that has just been claimed, in the same transaction."""
-    return _enter(job.id, job.attempt, 1, worker, now, lease_seconds)  # `claim` has written the token
+    holding = _enter(job.id, job.attempt, 1, worker, now, lease_seconds)  # `claim` has written the token
+    return replace(holding, chain=steps.chain_of(job.id, job.chain, job.step))
 
 
 def join(
@@ -89,13 +97,16 @@ def join(
     many."""
     job = ScrapingJob.held_by(job_id, attempt)
     found = db.session.execute(
-        select(ScrapingJob.last_token).where(*job, *may_be_joined(now)).with_for_update(key_share=True)
+        select(ScrapingJob.last_token, ScrapingJob.chain, ScrapingJob.step)
+        .where(*job, *may_be_joined(now))
+        .with_for_update(key_share=True)
     ).one_or_none()
     if found is None or (most is not None and count_holders(job_id, attempt) >= most):
         return None
     token = found.last_token + 1
     changed_rows(update(ScrapingJob).where(*job).values(last_token=token))
-    return _enter(job_id, attempt, token, worker, now, lease_seconds)
+    holding = _enter(job_id, attempt, token, worker, now, lease_seconds)
+    return replace(holding, chain=steps.chain_of(job_id, found.chain, found.step))
 
 
 def _enter(job_id: int, attempt: int, token: int, worker: str, now: datetime, lease_seconds: float) -> Holding:
@@ -108,16 +119,19 @@ def _enter(job_id: int, attempt: int, token: int, worker: str, now: datetime, le
 def held_by_worker(job_id: int, attempt: int, worker: str) -> Holding | None:
     """Return the hold that the worker of this name has on an attempt. None: it has none, or the attempt is over."""
     own = (Holder.job_id == job_id, Holder.attempt == attempt, Holder.worker == worker)
-    query = select(Holder.token).join(ScrapingJob, ScrapingJob.id == Holder.job_id)
-    token = db.session.scalar(query.where(*own, *ScrapingJob.held_by(job_id, attempt)))
-    return Holding(job_id, attempt, token) if token is not None else None
+    query = select(Holder.token, ScrapingJob.chain, ScrapingJob.step)
+    query = query.join(ScrapingJob, ScrapingJob.id == Holder.job_id)
+    row = db.session.execute(query.where(*own, *ScrapingJob.held_by(job_id, attempt))).first()
+    return Holding(job_id, attempt, row.token, steps.chain_of(job_id, row.chain, row.step)) if row else None
 
 
 def others_answered(holding: Holding) -> bool:
     """Whether another worker of the attempt has saved an answer that the source gave."""
+    of_attempt = and_(Number.attempt == holding.attempt, Number.outcome.in_(FINAL))
+    if holding.chain:  # one that has gone on to another source waits for that one
+        of_attempt = or_(of_attempt, and_(Number.outcome == Outcome.WAITING, Number.step > holding.chain.step))
     answered = exists().where(
-        Number.job_id == holding.job_id, Number.attempt == holding.attempt, Number.outcome.in_(FINAL),
-        Number.checked_at >= ScrapingJob.started_at,
+        Number.job_id == holding.job_id, of_attempt, Number.checked_at >= ScrapingJob.started_at
     )  # fmt: skip
     job = (*holding.fence_of_job, ScrapingJob.last_token > 1, answered.correlate(ScrapingJob))
     return db.session.scalar(select(ScrapingJob.id).where(*job)) is not None
@@ -157,7 +171,7 @@ def _take_fresh(holding: Holding, next_no: int | None, size: int | None, last_no
     if last_no is not None and next_no is not None and next_no > last_no:
         return None
     while next_no is not None and taken is None:
-        waiting = ledger.waiting(holding.job_id, next_no, last_no, None if size is None else size + 1)
+        waiting = _waiting(holding, next_no, last_no, None if size is None else size + 1)
         suspicion = next((number.suspicion for number in waiting.values()), 0) if size is not None else 0
         alike = waiting if size is None else _alike(waiting, suspicion, size)
         next_no = next((number.no for e164, number in waiting.items() if e164 not in alike), None)
@@ -167,9 +181,15 @@ def _take_fresh(holding: Holding, next_no: int | None, size: int | None, last_no
             aside = aside or bool(suspicion)
             taken = None if suspicion else Taken(nos[0], alike, next_no is not None, aside=aside)
     if next_no is None and last_no is not None:
-        next_no = next((number.no for number in ledger.waiting(holding.job_id, last_no + 1, most=1).values()), None)
+        next_no = next((number.no for number in _waiting(holding, last_no + 1, most=1).values()), None)
     changed_rows(update(ScrapingJob).where(*holding.fence_of_job).values(next_no=next_no))
     return taken
+
+
+def _waiting(
+    holding: Holding, first_no: int, last_no: int | None = None, most: int | None = None
+) -> dict[str, WaitingNumber]:
+    return ledger.waiting(holding.job_id, first_no, last_no, most, step=holding.step)
 
 
 def _alike(waiting: dict[str, WaitingNumber], suspicion: int, most: int) -> dict[str, WaitingNumber]:
@@ -189,7 +209,7 @@ def _take_left(holding: Holding, *, suspects: bool) -> Taken | None:
             return SUSPECTS_LEFT
         own = (Share.job_id == holding.job_id, Share.attempt == holding.attempt, Share.first_no == share.first_no)
         size = share_size(share.suspicion)
-        waiting = ledger.waiting(holding.job_id, share.first_no, share.last_no, None if size is None else size + 1)
+        waiting = _waiting(holding, share.first_no, share.last_no, None if size is None else size + 1)
         rest = waiting.popitem()[1] if size is not None and len(waiting) > size else None
         if waiting:
             last_no = rest.no - 1 if rest else share.last_no
@@ -208,7 +228,7 @@ def taken_already(holding: Holding, known: Collection[int]) -> Taken | None:
     share = db.session.execute(mine.order_by(Share.first_no).limit(1)).one_or_none()
     if share is None:
         return None
-    return Taken(share.first_no, ledger.waiting(holding.job_id, share.first_no, share.last_no))
+    return Taken(share.first_no, _waiting(holding, share.first_no, share.last_no))
 
 
 def _left(job_id: int, attempt: int) -> Any:
@@ -327,35 +347,3 @@ def noted_end(holding: Holding) -> tuple[str, datetime] | None:
     noted = select(ScrapingJob.wait_cause, ScrapingJob.not_before).where(*holding.fence_of_job)
     row = db.session.execute(noted).one_or_none()
     return (row.wait_cause, row.not_before) if row and row.wait_cause and row.not_before else None
-
-
-# ── the sweep ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def take_back_lost(now: datetime) -> Iterator[Holder]:
-    """Let others take the shares of workers that have stopped beating, where their jobs go on. Commits after each."""
-    lost = list(db.session.scalars(select(Holder).where(Holder.lease_until < now).limit(500)))
-    for holder in lost:
-        holding = Holding(holder.job_id, holder.attempt, holder.token)
-        db.session.expunge(holder)
-        if changed_rows(delete(Holder).where(*holding.fence, Holder.lease_until < now)) == 1:
-            ScrapingJob.blame(holder.job_id, holder.attempt, holder.token, now)
-            changed_rows(update(Share).where(*holding.shares).values(holder=None))
-            db.session.commit()
-            yield holder
-        db.session.commit()
-
-
-def delete_old() -> None:
-    """Delete the holders and shares of attempts that are over. Commits."""
-    for table in (Holder, Share):
-        own = (ScrapingJob.id == table.job_id, ScrapingJob.attempt == table.attempt)
-        goes_on = exists().where(*own, ScrapingJob.status == Status.PROCESSING).correlate(table)
-        changed_rows(delete(table).where(~goes_on))
-        db.session.commit()
-
-
-def erase(job_id: int) -> None:
-    """Delete what is left of a job's holders and shares."""
-    for table in (Holder, Share):
-        changed_rows(delete(table).where(table.job_id == job_id))

@@ -16,6 +16,7 @@ It must not know Flask or the portal: it gives the clock to the application as `
 
 import errno
 import re
+import resource
 import selectors
 import socket
 import threading
@@ -139,7 +140,10 @@ class PatientWorker(ThreadWorker):
         self.wsgi: Callable[..., Any]
 
     def init_process(self) -> None:
-        """Answer without naming the server, and run the loop."""
+        """Answer without naming the server, and run the loop. A connection that is handed over and not yet taken counts
+        as one of our files: as many as the system allows may be on their way."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         util.write_error = write_plain_error
         wsgi.SERVER = "web"
         super().init_process()

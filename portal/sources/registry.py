@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from portal.sources import offline_facts
 from portal.sources.base import Source, SourceFacts
+from portal.sources.several import BETWEEN, FOUND_BY, base_of, key_of, names_of
 
 Maker = Callable[[], Source]
 UNKNOWN_SECONDS = 60.0  # that an answer may take of a source that only another machine offers
@@ -76,8 +77,12 @@ def longest_answer(name: str) -> timedelta:
 
 
 def fields_of(name: str) -> tuple[str, ...]:
-    """The columns that the source adds to a file, in order. Raises UnknownSource."""
-    return facts_of(name).fields
+    """The columns that the source adds to a file, in order; of several, as `several` names them. Raises
+    UnknownSource."""
+    if BETWEEN not in name:
+        return facts_of(name).fields
+    of_each = enumerate(map(fields_of, names_of(name)), start=1)
+    return (FOUND_BY, *(key_of(field, step) for step, fields in of_each for field in fields))
 
 
 def data_version(name: str) -> str:
@@ -92,7 +97,7 @@ def seconds_for(name: str, numbers: int) -> float:
 
 def is_yes_no(field: str) -> bool:
     """Whether a field of that name has the values yes and no at any source that was registered with facts."""
-    return any(field in facts.yes_no for facts in _facts.values())
+    return any(base_of(field) in facts.yes_no for facts in _facts.values())
 
 
 def warm() -> None:

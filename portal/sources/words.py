@@ -5,13 +5,15 @@ Apart from `recipes.words`, the only module here that knows Flask-Babel. Other v
 shown as they are.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from flask_babel import LazyString, format_decimal, get_locale, gettext
 from flask_babel import lazy_gettext as _
 
 from portal.sources.base import SourceFacts
 from portal.sources.registry import UnknownSource, facts_of, is_yes_no
+from portal.sources.several import BETWEEN, FOUND_BY, base_of, names_of, source_of
 
 TITLES: dict[str, LazyString] = {
     "offline": _("Numbering plan (free, instant)"),
@@ -32,6 +34,7 @@ FIELDS: dict[str, LazyString] = {
     "province": _("Province"),
     "original_operator": _("Original operator (may have changed)"),
     "time_zone": _("Time zone"),
+    base_of(FOUND_BY): _("Source"),
 }
 
 HEADINGS: dict[str, LazyString] = {"original_operator": _("Original operator")}  # shorter than the same field elsewhere
@@ -56,11 +59,13 @@ LINE_TYPES: dict[str, LazyString] = {
 }
 
 
-CODED = frozenset({"line_type", "country"})  # fields whose values are codes with words of their own
+CODED = frozenset({"line_type", "country", base_of(FOUND_BY)})  # fields whose values are codes with words of their own
 
 
 def source_title(name: str) -> str:
-    """A source's title in the reader's language, or its name."""
+    """A source's title in the reader's language, or its name; of several, their titles."""
+    if BETWEEN in name:
+        return " + ".join(map(source_title, names_of(name)))
     return str(TITLES.get(name) or _from_recipe(_facts(name), "title") or name)
 
 
@@ -70,7 +75,9 @@ def source_description(name: str) -> str:
 
 
 def field_label(field: str, source: str = "") -> str:
-    """The column title of a field in the reader's language: from the source's recipe, or else ours."""
+    """The column title of a field in the reader's language: from the source's recipe, or else ours. Of several
+    sources, that of the one whose field it is."""
+    field, source = base_of(field), source_of(field, source)
     facts = _facts(source)
     from_recipe = in_language(facts.labels.get(field, {})) if facts else ""
     return str(from_recipe or FIELDS.get(field, field.replace("_", " ")))
@@ -78,8 +85,23 @@ def field_label(field: str, source: str = "") -> str:
 
 def heading_of(field: str, source: str = "") -> str:
     """The same, short, for the heading of a column in a file."""
+    field, source = base_of(field), source_of(field, source)
     facts = _facts(source)
     return str((not (facts and facts.labels.get(field)) and HEADINGS.get(field)) or field_label(field, source))
+
+
+def headings_of(fields: Sequence[str], source: str) -> dict[str, str]:
+    """The headings of all these fields; where two of several sources have the same one, with the source's title."""
+    found = {field: heading_of(field, source) for field in fields}
+    if BETWEEN not in source:
+        return found
+    many = Counter(" ".join(heading.split()).casefold() for heading in found.values())
+    return {
+        field: f"{heading} ({source_title(source_of(field, source))})"
+        if many[" ".join(heading.split()).casefold()] > 1 and source_of(field, source)
+        else heading
+        for field, heading in found.items()
+    }
 
 
 def source_pace(name: str) -> str:
@@ -115,6 +137,9 @@ def _from_recipe(facts: SourceFacts | None, what: str) -> str:
 
 def value_words(field: str, value: str) -> str:
     """One value of an answer as the reader sees it: the codes of line types and countries become words."""
+    if field == FOUND_BY:
+        return source_title(value)
+    field = base_of(field)
     if field == "line_type":
         return str(LINE_TYPES.get(value, value))
     if value in YES_NO and is_yes_no(field):

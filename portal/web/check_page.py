@@ -1,6 +1,5 @@
 """Gathers what the check page shows of a document for its templates. Read-only."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,18 +17,23 @@ from portal.documents.preview import NothingToPreview, PickedColumns, Preview, S
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import fix_words, problem_words, reason_words, size_words
 from portal.jobs import uploads
+from portal.jobs.core.merge_tables import Asks
 from portal.jobs.export import answers_added, loss_words, preview_result
 from portal.jobs.source_pause import is_in_trouble
 from portal.jobs.spending.estimate import Estimate, estimate
 from portal.jobs.words.statuses import cannot_start_words, list_words
 from portal.phone import Reason
+from portal.sources.several import names_of
 from portal.sources.words import source_description, source_pace, source_title
-from portal.web import guess_words
-from portal.web.countries import country_name, country_options
+from portal.web import further_sources
 from portal.web.errors import BUSY_RETRY_SECONDS
+from portal.web.merge.view import fields_of as merge_fields
+from portal.web.merge.view import may_compare, view_of
 from portal.web.returned_download import returned_download
 from portal.web.start_options import FIRST_NUMBERS, earliest_start, known_days_in
 from portal.web.text_reading import text_reading_of
+from portal.web.words import guess_words
+from portal.web.words.countries import country_name, country_options
 
 SLOW_SECONDS = 15  # after this the page says that it takes longer than usual
 
@@ -79,7 +83,7 @@ def page_of(document: Document, fields: MultiDict[str, str], now: datetime) -> d
     return page
 
 
-def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, remembered: bool) -> dict[str, Any]:
+def _chosen(document: Document, look: Preview, fields: MultiDict[str, str], *, remembered: bool) -> dict[str, Any]:
     """What is added once there is something to choose: the source, the choice as fields, and the options."""
     picked = look.picked
     names = sources.names()
@@ -92,44 +96,65 @@ def _chosen(document: Document, look: Preview, fields: Mapping[str, str], *, rem
     )
     known_days = known_days_in(fields)
     corrected = tuple(((one.row_no, one.column), one.corrected) for one in look.corrections)
-    money = estimate(
-        source, document.user_id, look.path, picked.choice, corrected, look.figures.to_look_up, known_days, utcnow()
-    )
+    mine = document.user_id == current_user.id
+    merge = view_of(document, look, corrected, source, fields.get("merge_asks", "")) if mine else None
+    asked_days = known_days
+    if merge and merge.is_ready and merge.asks == Asks.EVERYTHING:
+        known_days = 0
+    now, to_look_up = utcnow(), look.figures.to_look_up
+
+    def estimated(name: str) -> Estimate:
+        merged = merge.merged(name) if merge else None
+        how = (look.path, picked.choice, corrected, to_look_up, known_days, now, merged)
+        return estimate(name, document.user_id, *how)
+
+    money = estimated(source)
+    further = further_sources.read_further(fields, source, names)
+    every_source = further_sources.all_named(source, further)
+    costs = {name: money if name == source else estimated(name) for name in names_of(every_source)}
+    together = further_sources.together_of(source, further, costs)
     return {
+        **further_sources.page_of(further, together),
         "look": look,
         "source": source,
         "money": money,
+        "merge": merge,
+        "may_compare": mine and merge is None and may_compare(document),
+        "corrected": corrected,
         "cost_cap": fields.get("cost_cap", "")[:20],
         "open_part": fields.get("open_part", ""),
         "result": preview_result(
             current_user.id,
-            source,
+            every_source,
             look.path,
             picked.header,
             picked.sheet.columns,
             picked.choice,
             {(one.row_no, one.column): one.corrected for one in look.corrections},
+            merge.change_of if merge else None,
         ),
         "fields": {
             **picked.choice.fields(),
             "source": source,
-            **({} if known_days is None else {"known_days": f"{known_days}"}),
+            **({} if asked_days is None else {"known_days": f"{asked_days}"}),
+            **merge_fields(merge),
+            **further_sources.as_fields(further),
         },
         "country_column": _country_column(picked),
         "country_name": country_name(picked.choice.country, str(get_locale())),
         "columns_named": [name for place, name in look.columns if place in picked.choice.columns],
         "warnings": guess_words.warnings_of(look, str(get_locale()), sure=remembered),
         "country_hint": guess_words.country_hint(picked),
-        "problems": [cannot_start_words(code) for code in codes],
+        "problems": [*map(cannot_start_words, codes), *further_sources.problems_of(source, further)],
         "countries_top": top,
         "countries_rest": rest,
         "sources": [(name, source_title(name)) for name in names],
         "source_description": source_description(source),
         "source_pace": source_pace(source),
-        "source_gives": answers_added(current_user.id, source),
+        "source_gives": answers_added(current_user.id, every_source),
         "reason_words": reason_words,
         "fixes": _fixes_of(look.figures),
-        "seconds": sources.seconds_for(source, money.to_ask),
+        "seconds": together.seconds,
         "loss": loss_words(document, current_app.extensions["storage"]),
         "excluded": _excluded(money),
         "jobs": uploads.jobs_of(document.id),

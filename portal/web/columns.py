@@ -36,7 +36,7 @@ REFUSED = 422
 def show(job_id: int) -> str:
     """What the person has saved for the job's source, or the portal's default."""
     job = visible_job(job_id)
-    return _page(job, kept_or_default(current_user.id, job.source), {})
+    return _page(job, kept_or_default(current_user.id, job.all_sources), {})
 
 
 @blueprint.post("/jobs/<id:job_id>/columns")
@@ -47,17 +47,17 @@ def change(job_id: int) -> Response:
     job = visible_job(job_id)
     verb = request.form.get("do", "")
     if verb == "default":
-        forget_choice(current_user.id, job.source)
+        forget_choice(current_user.id, job.all_sources)
         return _back(job_id, gettext("The portal's default columns are back."))
     columns = columns_of(fields_of_job(job))
     sent = _sent(columns)
     try:
-        choice = ColumnChoice(checked(_sent_picks(), columns, job.source), sent.with_summary, sent.keeps_empty)
+        choice = ColumnChoice(checked(_sent_picks(), columns, job.all_sources), sent.with_summary, sent.keeps_empty)
     except ColumnsRefused as error:
         status = REFUSED if verb in ("save", "download") and not wants_fragment() else 200
         return make_response(_page(job, sent, error.problems), status)
     if verb == "save":
-        keep_choice(current_user.id, job.source, choice, utcnow())
+        keep_choice(current_user.id, job.all_sources, choice, utcnow())
         return _back(job_id, gettext("Saved. From now on, your files from this source come with these columns."))
     if verb == "download":
         return send(job, None, choice)
@@ -87,7 +87,7 @@ def _sent(columns: tuple[Column, ...]) -> ColumnChoice:
 
 def _page(job: ScrapingJob, choice: ColumnChoice, problems: Mapping[str, str]) -> str:
     columns = columns_of(fields_of_job(job))
-    titles = titles_of(columns, job.source)
+    titles = titles_of(columns, job.all_sources)
     picks = choice.picks_of(columns)
     # What is refused stays in its field; the preview shows the column under its own name.
     tried = tuple(pick._replace(name="") if pick.id in problems else pick for pick in picks)
@@ -104,7 +104,7 @@ def _page(job: ScrapingJob, choice: ColumnChoice, problems: Mapping[str, str]) -
         choice=choice,
         problems=problems,
         preview=preview,
-        is_kept=kept_choice(current_user.id, job.source) is not None,
+        is_kept=kept_choice(current_user.id, job.all_sources) is not None,
         longest=LONGEST_NAME,
         zone=str(get_timezone()),
         moved=request.form.get("move", ""),

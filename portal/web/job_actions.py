@@ -119,13 +119,15 @@ def resume(job: ScrapingJob) -> str | None:
 @blueprint.post("/jobs/<id:job_id>/cost-cap")
 @login_required
 def cost_cap(job_id: int) -> Response:
-    """Change the most that the file may cost; an empty field removes the limit."""
+    """Change the most that the file may cost, or that the one of its several sources at `step` may; an empty field
+    removes the limit."""
     visible_job(job_id)
     try:
         amount = amount_typed(request.form.get("cost_cap", ""))
     except ValueError:
         return invalid_input(job_id, gettext("Write the limit as an amount, such as 25.00, or leave it empty."))
-    done = commands.set_cost_cap(job_id, amount, current_user.email, utcnow())
+    step = request.form.get("step", type=whole)
+    done = commands.set_cost_cap(job_id, amount, current_user.email, utcnow(), step=step)
     return respond(job_id, gettext("The limit is saved.")) if done else already_changed(job_id)
 
 

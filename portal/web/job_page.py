@@ -41,6 +41,7 @@ from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
 from portal.web import result_page
+from portal.web.merge.view import view_of_job
 from portal.web.request_fields import whole
 from portal.web.result_page import ALL
 
@@ -76,7 +77,7 @@ def _file_facts(job: ScrapingJob) -> dict[str, str]:
         "column": ", ".join(_own_name(column, header) for column in job.columns),
         "country": str(locale.territories.get(job.country, job.country)) if locale else job.country,
         "country_column": "" if job.country_column is None else _own_name(job.country_column, header),
-        "data_version": job.source_versions or _data_version(job.source),
+        "data_version": "" if job.chain else job.source_versions or _data_version(job.source),
     }
 
 
@@ -195,6 +196,7 @@ def facts_of(
         "own_workbook": any(comes_back_as_it_was(job, kind) for kind in ("xlsx", "ods")),
         "own_format": own_format(job),
         "loss": loss_words(job.document, current_app.extensions["storage"]),
+        "job_steps": queries.sources_of(job),
         "caps_reached": room_of(job, now).reached if job.wait_cause == CauseCode.CAP_REACHED else [],
         "kept_days": retention.kept_days(job),
         "deleted_on": retention.deleted_on(job),
@@ -289,7 +291,7 @@ def found_part(job: ScrapingJob, find: str | None = None) -> str:
 def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | None = None) -> str:
     """The whole page. `refused` is what was typed beside cells and not kept, each with the reason."""
     chosen = request.args.getlist("reasons") if "chosen" in request.args else None
-    own: dict[str, Any] = {"refused": refused or {}}
+    own: dict[str, Any] = {"refused": refused or {}, "merge": view_of_job(job, _header_of(job))}
     if current_user.is_admin:
         own["attempt_rows"] = queries.attempt_rows(job)
     return render_template("jobs/job.html", **{**facts_of(job, chosen, whole=True), **rows_of(job)}, **own)
@@ -326,6 +328,7 @@ def moved_parts(job: ScrapingJob) -> str:
         progress=derived.progress(job, now),
         tiles=[(outcome, counts[outcome], TONES[outcome]) for outcome in counts],
         summary_code=derived.summary_sentence(job, now).value,
+        job_steps=queries.sources_of(job),
         moving=True,
         ahead=None,
         row_filter=row_filter_of(job),

@@ -21,7 +21,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.result.builder import NUMBER, OWN, own_columns, sheet_of
 from portal.jobs.result.index_file import STATUS, Place, ResultIndex, Wanted
 from portal.sources.base import Outcome
-from portal.sources.words import heading_of, value_words
+from portal.sources.words import headings_of, value_words
 
 NO_VALUE = "\u2013"  # stands in an address for answers without a value
 ONE_PER_NUMBER = ("e164", "national")  # nothing to choose by
@@ -110,6 +110,7 @@ def bars_of(job: ScrapingJob, index: ResultIndex | None, asked: dict[str, str]) 
         return []
     useful = {column.field for column in columns_of(fields_of_job(job)) if column.is_useful}
     found = []
+    headings = headings_of(fields_of_job(job), job.all_sources)
     for field in choosable(job):
         if (field not in useful and field not in asked) or field not in index.columns:
             continue
@@ -117,7 +118,7 @@ def bars_of(job: ScrapingJob, index: ResultIndex | None, asked: dict[str, str]) 
         if not any(counts) or len(counts) > MOST_VALUES or (len(counts) == 1 and field not in asked):
             continue
         counted = sorted(counts.items(), key=lambda item: (not item[0], -item[1], item[0]))
-        found.append(FieldBars(field, heading_of(field, job.source), list(_bars(field, counted, asked))))
+        found.append(FieldBars(field, headings[field], list(_bars(field, counted, asked))))
     return found
 
 
@@ -141,9 +142,10 @@ def _bars(field: str, counted: list[tuple[str, int]], asked: dict[str, str]) -> 
 
 def chosen_values(job: ScrapingJob, asked: dict[str, str]) -> list[ChosenValue]:
     """By which values the rows are chosen, for a line above them."""
+    headings = headings_of(fields_of_job(job), job.all_sources)
     return [
         ChosenValue(
-            heading_of(field, job.source),
+            headings[field],
             gettext("without data") if value == NO_VALUE else value_words(field, value),
             {name: one for name, one in asked.items() if name != field},
         )
@@ -207,7 +209,7 @@ def table_of(job: ScrapingJob, numbers: list[CellAnswer], index: ResultIndex | N
     labels = {
         **{f"{OWN}{column}": name for column, name in own.items()},
         NUMBER: gettext("Number"), STATUS: gettext("Status"),
-        **{field: heading_of(field, job.source) for field in fields},
+        **{field: text for field, text in headings_of(fields_of_job(job), job.all_sources).items() if field in fields},
     }  # fmt: skip
     return {
         "answer_fields": [(field, labels[field]) for field in fields],

@@ -32,6 +32,7 @@ from portal.jobs.core import derived, retention
 from portal.jobs.export import group_title
 from portal.jobs.words import statuses
 from portal.jobs.words.money import cap_words, money_words
+from portal.jobs.words.steps import step_rule_words
 from portal.sources.words import source_title, value_words
 
 QUIET = timedelta(seconds=15)
@@ -163,6 +164,7 @@ def set_up(app: Flask) -> None:
         "until": in_words,
         "whole": whole,
         "money": money_words,
+        "step_rule_word": step_rule_words,
         "cap_word": cap_words,
         "day_and_time": day_and_time,
         "cell": shown_cell,

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
@@ -28,6 +28,7 @@ from portal.jobs.models import ScrapingJob
 from portal.jobs.run_in_terminal import TERMINAL
 from portal.sources.base import Answer, Outcome
 from tests.cli.scraping import records, scrape, spreadsheet
+from tests.support import databases
 from tests.support.cast import mobile
 from tests.support.sources import CountingSource
 
@@ -207,16 +208,16 @@ def test_spanish_is_the_default_language() -> None:
 
 
 @pytest.mark.slow
-def test_a_new_machine_and_a_real_ctrl_c(tmp_path: Path) -> None:
-    """A separate process on an empty data directory, stopped in the middle by a real Ctrl-C."""
+def test_a_new_machine_and_a_real_ctrl_c(tmp_path: Path, usual_database: dict[str, str]) -> None:
+    """A separate process on an empty data directory and database, stopped in the middle by a real Ctrl-C."""
     file = spreadsheet(tmp_path / "clientes.xlsx", [mobile(n) for n in range(4000)])
     environ = {
         "PATH": os.environ["PATH"], "PORTAL_DATA_DIR": str(tmp_path / "data"), "LC_ALL": "en_US.UTF-8",
-        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "REDIS_URL": "redis://127.0.0.1:1/0", **usual_database,
     }  # fmt: skip
     command = [sys.executable, "-m", "flask", "--app", "app", "scrape", str(file), "-o", str(tmp_path / "out.xlsx")]
     first = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
-    _wait_for_first_rows(tmp_path / "data" / "masterfilter.db", first)
+    _wait_for_first_rows(usual_database.get("DATABASE_URL") or tmp_path / "data" / "masterfilter.db", first)
     first.send_signal(signal.SIGINT)
     said = first.communicate(timeout=60)[1]
 
@@ -229,14 +230,15 @@ def test_a_new_machine_and_a_real_ctrl_c(tmp_path: Path) -> None:
     assert {row["Status"] for row in records(tmp_path / "out.xlsx")} == {"Found"}
 
 
-def _wait_for_first_rows(database: Path, process: "subprocess.Popen[str]") -> None:
+def _wait_for_first_rows(database: str | Path, process: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-                if (connection.execute("SELECT max(processed_numbers) FROM scraping_jobs").fetchone()[0] or 0) > 0:
+            if isinstance(database, str) or database.exists():
+                [(ready,)] = databases.query(database, "SELECT max(processed_numbers) FROM scraping_jobs")
+                if ready:
                     return
-        except sqlite3.OperationalError:
-            pass  # no database, or no tables yet
+        except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
+            pass  # no tables yet
         time.sleep(0.002)
     raise AssertionError(f"no row came in: {process.communicate(timeout=5)}")

@@ -15,16 +15,18 @@ from sqlalchemy import func, select
 
 from portal.causes import CauseCode
 from portal.database import db
-from portal.jobs import commands, opening, shares
+from portal.jobs import commands, lost_shares, opening, shares
 from portal.jobs.attempt import heartbeat
 from portal.jobs.attempt import save as saving
 from portal.jobs.attempt.held_shares import HeldShares
 from portal.jobs.attempt.outcome import AttemptOutcome, Conditions
 from portal.jobs.core import ledger
+from portal.jobs.core import steps as job_steps
 from portal.jobs.core.job_tables import CellAnswer, Event, EventKind, Number, NumberCell, Opening
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.share_tables import Share
 from portal.jobs.core.status import ENDED, MOVES, RETRYABLE, WAITING, Status
+from portal.jobs.core.step_tables import NextSource, StepRule
 from portal.jobs.metrics.models import Metric
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import Holding
@@ -32,6 +34,7 @@ from portal.jobs.status_counts import count_by_status
 from portal.jobs.sweep import overdue, steps
 from portal.notices.models import Notice
 from portal.sources.base import FINAL, Answer, Outcome
+from portal.sources.several import key_of
 from tests.support import cast
 
 LEASE = 60
@@ -51,13 +54,15 @@ class JobMachine(RuleBasedStateMachine):
 
     @initialize(
         rows=st.integers(1, 9), retries=st.integers(0, 2), twice=st.booleans(), workers=st.sampled_from([3, 2, 1, 0]),
-        large=st.booleans(),
+        large=st.booleans(), sources=st.sampled_from([1, 2, 3]),
     )  # fmt: skip
-    def begin(self, rows: int, retries: int, twice: bool, workers: int, large: bool) -> None:
+    def begin(self, rows: int, retries: int, twice: bool, workers: int, large: bool, sources: int = 1) -> None:
         self.now = cast.NOW
         cells = [cast.mobile(n) for n in range(rows)] + ([cast.mobile(0)] if twice else []) + ["", "x"]
         owner = db.session.get_one(cast.User, self.owner_id)
-        job = cast.make_job(self.app, owner, cells, now=self.now, at_once=0 if large else 100)
+        self.rules = ["first", "not_found", "beside"][:sources]
+        then = [NextSource(f"source{n}", StepRule(rule)) for n, rule in enumerate(self.rules[1:], start=2)]
+        job = cast.make_job(self.app, owner, cells, now=self.now, at_once=0 if large else 100, then=then)
         job.max_retries = retries
         db.session.commit()
         self.id = job.id
@@ -66,6 +71,7 @@ class JobMachine(RuleBasedStateMachine):
         self.openers: dict[tuple[int, int], tuple[int, Iterator[ledger.NewLedger]]] = {}  # row, and the pieces below
         self.leases: dict[tuple[int, int], datetime] = {}  # of those that no sweep has taken back
         self.saved: dict[int, str] = {}  # row → committed final answer
+        self.said: dict[int, dict[int, tuple[Outcome, str]]] = {}  # row → source → what it said, and to which worker
         self.final_rounds: set[int] = set()  # rounds in which the job failed for good
         self.seen_silent: list[tuple[int, datetime | None]] = []  # what a sweep read and has not acted on yet
         self.before: tuple[Status, int] = (Status.PENDING, 0)
@@ -222,7 +228,7 @@ class JobMachine(RuleBasedStateMachine):
         committed: list[Any] = []
         try:
             saving.save(
-                held.holding, looked, self.now, LEASE, lambda *_: committed.append(held.finish([n for _, n in own]))
+                held.holding, looked, self.now, LEASE, lambda *_: committed.append(held.finish([n.no for _, n in own]))
             )
         except shares.AttemptTaken:
             assert not may, "a worker that has its part was fenced"
@@ -231,9 +237,25 @@ class JobMachine(RuleBasedStateMachine):
         self.renew(worker)
         committed[0]()
         held.forget([e164 for e164, _ in own])
+        step = held.holding.step or 1
         for one in looked:
-            if one.answer.outcome in FINAL:
-                self.saved[one.number.no] = f"{one.answer.outcome} by {worker}"
+            said = self.said.setdefault(one.number.no, {})
+            assert said.get(step, (Outcome.FAILED,))[0] == Outcome.FAILED, "a source was asked twice"
+            said[step] = one.answer.outcome, worker
+            if (ended := self.ended(said)) is not None:
+                self.saved[one.number.no] = ended
+
+    def ended(self, said: dict[int, tuple[Outcome, str]]) -> str | None:
+        """What is final of a number of which the sources have said this; None: another has to be asked, or again."""
+        for step, of_step in enumerate(self.rules, start=1):
+            before = [outcome for other, (outcome, _) in said.items() if other < step]
+            if of_step == "not_found" and Outcome.FOUND in before:
+                continue
+            if step not in said or said[step][0] == Outcome.FAILED:
+                return None
+        best = [Outcome.FOUND, Outcome.NOT_FOUND, Outcome.REJECTED]
+        outcome, by = min(said.values(), key=lambda one: best.index(one[0]))
+        return f"{outcome} by {by}"
 
     @precondition(lambda self: self.holds)
     @rule(worker=WORKERS)
@@ -260,7 +282,7 @@ class JobMachine(RuleBasedStateMachine):
     def leave(self, worker: str, end: str) -> None:
         worker = self.at_work(worker)
         may, others, job = self.has(worker), self.others(worker), self.job()
-        noted, ends = job.not_before, self.ends(worker)
+        noted, step, ends = job.not_before, job.step, self.ends(worker)
         held = self.holds.pop(worker)
         left = bool(held) or shares.anything_left(self.id, held.holding.attempt)
         db.session.commit()
@@ -276,16 +298,22 @@ class JobMachine(RuleBasedStateMachine):
         if others:
             assert status == Status.PROCESSING, "the attempt ended while others worked on it"
             return
-        gave_up = end == "fail" and noted is None and not left
+        goes_on = job.chain and any(one.outcome == Outcome.WAITING and one.step != step for one in self.numbers())
+        gave_up = end == "fail" and noted is None and not left and not goes_on
         assert status == (Status.FAILED if gave_up else Status.RETRYING), "numbers that nobody asked for are given up"
 
     def nobodys(self) -> set[int]:
         """The waiting numbers of the attempt that no worker has, as the model knows it."""
         attempt = self.job().attempt
         mine = {number.no for key in self.leases if key[0] == attempt for number in self.parts[key].values()}
-        waits = {number.no for number in ledger.waiting(self.id).values()}
+        waits = self.waiting()
         db.session.commit()
         return waits - mine
+
+    def waiting(self) -> set[int]:
+        """The numbers that wait at the source at which the job is."""
+        job = self.job()
+        return {number.no for number in ledger.waiting(self.id, step=job.step if job.chain else None).values()}
 
     # ── sweeps ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -293,7 +321,7 @@ class JobMachine(RuleBasedStateMachine):
     def sweep(self) -> None:
         job = self.job()
         lost = job.status == Status.PROCESSING and job.lease_until is not None and job.lease_until < self.now
-        waits = {number.no for number in ledger.waiting(self.id).values()}
+        waits = self.waiting()
         db.session.commit()
         quiet = {key for key, until in self.leases.items() if until < self.now}
         for key in quiet:
@@ -302,10 +330,10 @@ class JobMachine(RuleBasedStateMachine):
                 in_hand = [number for number in in_hand if number.suspicion] or in_hand
                 self.lost_alone.update([in_hand[0].no] if len(in_hand) == 1 else [])
         assert len([*steps.take_back_lost(self.now)]) == int(lost)
-        assert {(one.attempt, one.token) for one in shares.take_back_lost(self.now)} <= quiet
+        assert {(one.attempt, one.token) for one in lost_shares.take_back_lost(self.now)} <= quiet
         for key in quiet:
             del self.leases[key]
-        shares.delete_old()
+        lost_shares.delete_old()
         [*steps.time_out_silent(self.now)]
         [*steps.retry_due(self.now)]
 
@@ -436,6 +464,7 @@ class JobMachine(RuleBasedStateMachine):
         self.people_are_told_once()
         self.it_is_completed_once()
         self.no_number_of_an_attempt_is_forgotten_or_held_twice(job)
+        self.each_source_counts_what_it_has_said(job)
         db.session.commit()
 
     def holds_together(self, job: ScrapingJob) -> None:
@@ -472,7 +501,7 @@ class JobMachine(RuleBasedStateMachine):
             counts[o] for o in (Outcome.FOUND, Outcome.NOT_FOUND, Outcome.INVALID, Outcome.REJECTED, Outcome.FAILED)
         ]
         kept = {
-            one.no: f"{one.outcome} by {one.answer['by']}"
+            one.no: f"{one.outcome} by {one.answer[key_of('by', one.step)]}"
             for one in self.numbers()
             if one.answer and one.outcome in FINAL
         }
@@ -508,10 +537,19 @@ class JobMachine(RuleBasedStateMachine):
 
     def no_number_of_an_attempt_is_forgotten_or_held_twice(self, job: ScrapingJob) -> None:
         if job.status == Status.PROCESSING:
-            waits = {number.no for number in ledger.waiting(self.id).values()}
+            waits = self.waiting()
             of_attempt = select(Share.first_no, Share.last_no).where(
                 Share.job_id == self.id, Share.attempt == job.attempt
             )
             given = [no for first, last in db.session.execute(of_attempt) for no in range(first, last + 1)]
             assert len(given) == len(set(given)), "two shares have the same number"
             assert all(no in given or (job.next_no is not None and no >= job.next_no) for no in waits)
+
+    def each_source_counts_what_it_has_said(self, job: ScrapingJob) -> None:
+        rows = job_steps.of_job(job)
+        kept = [(one.arrived, one.found, one.not_found, one.rejected, one.failed) for one in rows], job.passed_on
+        if job.chain and self.is_open():
+            job_steps.recount(job)
+            again = [(one.arrived, one.found, one.not_found, one.rejected, one.failed) for one in rows], job.passed_on
+            assert kept == again, "the sources' counts are not those of the numbers"
+        db.session.rollback()

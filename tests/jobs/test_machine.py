@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import true
 
+from portal import sources
 from portal.database import db
 from portal.jobs import opening, shares
 from portal.jobs.attempt import save
@@ -23,6 +24,7 @@ from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from tests.jobs.machine import JobMachine
 from tests.support import cast
+from tests.support.sources import CountingSource
 
 STEPS_OF_A_RUN = 50
 STEPS = settings(
@@ -50,6 +52,15 @@ def either_app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask
         db.session.remove()
         db.drop_all()
         db.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def more_sources() -> Iterator[None]:
+    for name in ("source2", "source3"):
+        sources.register(name, CountingSource)
+    yield
+    for name in ("source2", "source3"):
+        sources.unregister(name)
 
 
 @pytest.fixture(autouse=True)

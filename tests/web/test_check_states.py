@@ -14,7 +14,9 @@ FRAGMENT = {"HX-Request": "true"}
 
 def uploaded(app: Flask, client: FlaskClient, content: bytes) -> str:
     answer = client.post("/documents", data={"file": (BytesIO(content), "lista.csv")})
-    assert 'data-status="reading"' in client.get(answer.location).text
+    reading = client.get(answer.location).text
+    assert 'data-status="reading"' in reading
+    assert 'hx-trigger="load delay:200ms,' in reading, "a small file is read long before a second has gone"
     intake.read_document(int(answer.location.rsplit("/", 1)[1]), app.extensions["storage"], ReadLimits(), utcnow())
     return str(answer.location)
 

@@ -1,7 +1,7 @@
 """The countries that the check page offers, in the reader's language."""
 
 from portal.phone import countries
-from portal.web.countries import country_options
+from portal.web.words.countries import country_options
 
 
 def names(options: list[tuple[str, str]]) -> list[str]:

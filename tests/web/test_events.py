@@ -376,3 +376,29 @@ def test_no_more_pages_than_there_is_room_for(hub: Hub, alice: User, monkeypatch
             hub.add(watch, Watcher(session_id, "", ""))
     hub.close()
     assert all(watcher.has_ended for watcher in hub._followed[watch].watchers)
+
+
+def test_pages_that_come_are_let_in_between_two_renderings(app: Flask, alice: User, make_job: MakeJob) -> None:
+    """One process renders and lets in, and does one thing at a time."""
+
+    class Ticking(Clock):
+        def __call__(self) -> float:
+            self.now += 0.01
+            return self.now
+
+    rests: list[float] = []
+    watches = [JobWatch(reader(alice), make_job(alice, 2).id, outcome="all") for _ in range(4)]
+
+    def rest(seconds: float) -> None:
+        rests.append(seconds)
+        if len(rests) == 1:
+            pages.append(OpenPage(hub, watches[3]))
+
+    hub = Hub(app, Ticking(), rest)
+    hub.hears = True
+    pages = [OpenPage(hub, watch) for watch in watches[:3]]
+    turn(hub)
+    assert len(rests) == 3 and min(rests) > 0, "after each, as long as it took"
+    assert all(page.reads() for page in pages[:3]) and not pages[3].reads()
+    turn(hub)
+    assert pages[3].reads(), "who came meanwhile is in the next turn"

@@ -69,13 +69,12 @@ class KeptTickets:
         self._lost_numbers = 0  # not on the timeline yet
 
     def any_kept(self) -> bool:
-        """Whether the job has a ticket at all."""
+        """Whether the job has a ticket of this source at all."""
         if self._is_new:
             return False
+        own = (Ticket.job_id == self._job_id, Ticket.source == self._source)
         with self._engine.connect().execution_options(**READ_ONLY) as connection:
-            return (
-                connection.execute(select(Ticket.key).where(Ticket.job_id == self._job_id).limit(1)).first() is not None
-            )
+            return connection.execute(select(Ticket.key).where(*own).limit(1)).first() is not None
 
     def open(self) -> Sequence[SubmittedBatch]:
         """The batches that were handed in and never fetched, if they hold a wanted number."""
@@ -85,7 +84,9 @@ class KeptTickets:
 
     def _read(self, now: datetime) -> list[SubmittedBatch]:
         query = select(Ticket.key, Ticket.numbers, Ticket.ticket, Ticket.handed_in_at)
-        query = query.where(Ticket.job_id == self._job_id).order_by(Ticket.handed_in_at, Ticket.key)
+        query = query.where(Ticket.job_id == self._job_id, Ticket.source == self._source).order_by(
+            Ticket.handed_in_at, Ticket.key
+        )
         with self._engine.connect().execution_options(**READ_ONLY) as connection:
             rows = connection.execute(query).all()
         return [
@@ -167,7 +168,8 @@ class KeptTickets:
 
     def wait_seconds(self, now: datetime) -> float:
         """Return how many seconds to wait before the source is asked again for the batches it accepted."""
-        first = db.session.scalar(select(func.min(Ticket.handed_in_at)).where(Ticket.job_id == self._job_id))
+        own = (Ticket.job_id == self._job_id, Ticket.source == self._source)
+        first = db.session.scalar(select(func.min(Ticket.handed_in_at)).where(*own))
         waited = (now - first).total_seconds() if first else 0.0
         return min(max(waited, SHORTEST_SECONDS), LONGEST_SECONDS)
 

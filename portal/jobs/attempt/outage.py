@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, exists, func, select, update
 from portal.causes import REFUSALS, CauseCode
 from portal.database import changed_rows, db
 from portal.jobs.core.job_tables import Attempt, Number
+from portal.jobs.core.step_tables import JobStep
 from portal.jobs.models import ScrapingJob
 from portal.sources import longest_answer, stats
 from portal.sources.base import Outcome
@@ -27,10 +28,13 @@ PERIOD = timedelta(days=1)
 LATELY = timedelta(minutes=10)
 
 
-def wait_seconds(job_id: int, now: datetime) -> float | None:
-    """Return how many seconds the job waits for its silent source. None: the attempt counts as a failure."""
+def wait_seconds(job_id: int, now: datetime, step: int | None = None) -> float | None:
+    """Return how many seconds the job waits for its silent source, of several the one at `step`. None: the attempt
+    counts as a failure."""
     # Numbers that an attempt saved as failed were judged: others got an answer then, or the pauses were used up.
-    unjudged = exists().where(Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.attempt.is_(None))
+    here = [] if step is None else [Number.step == step]
+    waiting = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, *here)
+    unjudged = exists().where(*waiting, Number.attempt.is_(None))
     if not db.session.scalar(select(unjudged)):
         return None
     paused = db.session.scalar(
@@ -57,10 +61,11 @@ def was_refused() -> ColumnElement[bool]:
     return exists().where(*noted).correlate(ScrapingJob)
 
 
-def blocked_before(job_id: int) -> list[str]:
-    """Return the numbers that still wait for which the source answered as to a portal that it blocks. Others do not
-    come last: whoever has credit for seven of ten numbers has refused no number."""
-    noted = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED)
+def blocked_before(job_id: int, step: int | None = None) -> list[str]:
+    """Return the numbers that still wait for which the source, of several the one at `step`, answered as to a portal
+    that it blocks. Others do not come last: whoever has credit for seven of ten numbers has refused no number."""
+    here = [] if step is None else [Number.step == step]
+    noted = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.reason == CauseCode.BLOCKED, *here)
     return list(db.session.scalars(select(Number.e164).where(*noted).order_by(Number.no)))
 
 
@@ -80,8 +85,10 @@ def finds_now(source: str, now: datetime) -> bool:
 
 def has_found_before(source: str) -> bool:
     """Whether the source has found something for any file."""
-    found = select(ScrapingJob.id).where(ScrapingJob.source == source, ScrapingJob.found_count > 0)
-    return db.session.scalar(found.limit(1)) is not None
+    alone = (ScrapingJob.source == source, ScrapingJob.found_count > 0, ScrapingJob.chain == "")
+    one_of_several = select(JobStep.job_id).where(JobStep.source == source, JobStep.found > 0)
+    found = (select(ScrapingJob.id).where(*alone), one_of_several)
+    return any(db.session.scalar(query.limit(1)) is not None for query in found)
 
 
 def judge_last(numbers: Iterable[str], blocked: Iterable[str], attempt: int) -> list[str]:

@@ -16,6 +16,7 @@ from portal.jobs.attempt import outage
 from portal.jobs.attempt.ask_journal import AskJournal
 from portal.jobs.attempt.budget import Budget
 from portal.jobs.attempt.database_wait import until_back
+from portal.jobs.core import steps
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import Status
 from portal.jobs.lifecycle.retries import REFUSED_SECONDS
@@ -169,6 +170,9 @@ class AttemptOutcome:
                 return self._hand_back(CauseCode.RESTART, now)
             if shares.pauses_here(self.job_id, self.attempt):
                 return ScrapingJob.pause_after_first(self.job_id, self.attempt, now)
+            chain = self.holding.chain
+            if chain and (step := steps.waiting_step(self.job_id)) is not None and step != chain.step:
+                return ScrapingJob.go_on(self.job_id, self.attempt, step, now)
             return self._fail(cause, now)
 
         return self._end(failed)

@@ -17,13 +17,16 @@ from sqlalchemy.types import TypeEngine
 
 from portal.causes import CauseCode
 from portal.database import db
-from portal.jobs.core import changes
+from portal.jobs.attempt import step_answers
+from portal.jobs.attempt.looked_up import LookedUp
+from portal.jobs.core import changes, step_rules
 from portal.jobs.core.job_columns import COUNTERS
 from portal.jobs.core.job_tables import Number
-from portal.jobs.core.ledger import WaitingNumber
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import AttemptTaken, Holding, renew
-from portal.sources.base import FINAL, Answer, Outcome
+from portal.sources.base import FINAL, Outcome
+
+__all__ = ["LedgerMismatch", "LookedUp", "Seen", "prepare", "save"]
 
 _NUMBERS = cast(Table, Number.__table__)
 _WRITE_NUMBER = (
@@ -66,16 +69,6 @@ class LedgerMismatch(RuntimeError):
     """A number to write has an answer already, so that the counters would no longer match the ledger."""
 
 
-class LookedUp(NamedTuple):
-    """One number that was looked up, and the answer for all cells where it stands. `fresh`: the source has just given
-    it, not the cache."""
-
-    number: WaitingNumber
-    answer: Answer
-    e164: str = ""
-    fresh: bool = False
-
-
 def _nothing(_: Collection[str]) -> None:
     return None
 
@@ -112,18 +105,25 @@ def save(
     renew(holding, now, lease_seconds)
     if repeated and looked_up and _was_written(connection, job_id, attempt, looked_up[0].number.no):
         looked_up, also_write = (), _nothing  # one transaction: all of it was written
-    written = _write(connection, job_id, attempt, looked_up, now) if looked_up else 0
-    counts: Counter[Outcome] = Counter()
-    for one in looked_up:
-        counts[one.answer.outcome] += one.number.cells
+    stepped = step_answers.of(holding, looked_up, now) if holding.chain and looked_up else None
+    if stepped:
+        written = stepped.write(connection)
+        counts, progress, left_alone = stepped.counts, stepped.progress, stepped.left_alone
+    else:
+        written = _write(connection, job_id, attempt, looked_up, now) if looked_up else 0
+        counts, progress = Counter(), {}
+        for one in looked_up:
+            counts[one.answer.outcome] += one.number.cells
+        left_alone = sum(one.number.cells for one in looked_up if one.answer.reason == CauseCode.EXCLUDED)
     final = sum(counts[outcome] for outcome in FINAL)
     moved = {name: counts[outcome] for outcome, name in COUNTERS.items()}
-    moved["left_alone_count"] = sum(one.number.cells for one in looked_up if one.answer.reason == CauseCode.EXCLUDED)
+    moved["left_alone_count"] = left_alone
     until = now + timedelta(seconds=lease_seconds)
     progress_at = now if looked_up else None
     cost = erased_cost + sum(one.answer.cost for one in looked_up)
     of_all = {**moved, "new_cost": cost, "final": final, "now": now, "until": until, "progress_at": progress_at}
-    held = connection.execute(_COUNT.where(*holding.fence_of_job), of_all).one_or_none()
+    count = _COUNT.values(progress) if progress else _COUNT
+    held = connection.execute(count.where(*holding.fence_of_job), of_all).one_or_none()
     if held is None:
         db.session.rollback()
         raise AttemptTaken
@@ -135,6 +135,8 @@ def save(
             again = partial(save, holding, kept, now, lease_seconds, also_write, repeated=repeated)
             return again(erased=gone, erased_cost=cost)
         raise LedgerMismatch(f"job {job_id}: {len(looked_up)} numbers to write, {written} were waiting")
+    if stepped:
+        stepped.count(erased_cost)
     also_write(erased)
     changes.note(job_id, at_once=False)
     db.session.commit()
@@ -154,9 +156,13 @@ def _erased(job_id: int, looked_up: Sequence[LookedUp]) -> set[str]:
 
 
 def _was_written(connection: Connection, job_id: int, attempt: int, no: int) -> bool:
-    mine = (_NUMBERS.c.job_id == job_id, _NUMBERS.c.no == no, _NUMBERS.c.attempt == attempt)
-    answered = select(_NUMBERS.c.no).where(*mine, _NUMBERS.c.outcome != Outcome.WAITING)
-    return connection.execute(answered).one_or_none() is not None
+    mine = (_NUMBERS.c.job_id == job_id, _NUMBERS.c.no == no)
+    columns = (_NUMBERS.c.outcome, _NUMBERS.c.attempt, _NUMBERS.c.by_step)
+    row = connection.execute(select(*columns).where(*mine)).one_or_none()
+    return row is not None and (
+        (row.attempt == attempt and row.outcome != Outcome.WAITING)
+        or any(said.attempt == attempt for said in step_rules.read(row.by_step).values())
+    )
 
 
 def _write(connection: Connection, job_id: int, attempt: int, looked_up: Sequence[LookedUp], now: datetime) -> int:

@@ -28,13 +28,15 @@ class AnswerChange(NamedTuple):
 
 
 def job_before(job: JobColumns) -> int | None:
-    """Return the id of the complete job that this one repeats: the last of the same document and source before it.
+    """Return the id of the complete job that this one repeats: the last of the same document and sources before it.
     None: a person started it, or there is none."""
     if job.repeat_at is None:
         return None
     table = type(job)
+    # Of several sources, the present one says nothing.
+    same = table.chain == job.chain if job.chain else and_(table.source == job.source, table.chain == "")
     earlier = (
-        table.document_id == job.document_id, table.source == job.source, table.id < job.id,
+        table.document_id == job.document_id, same, table.id < job.id,
         table.status == Status.COMPLETED, table.deleted_at.is_(None),
     )  # fmt: skip
     return db.session.scalar(select(table.id).where(*earlier).order_by(table.id.desc()).limit(1))

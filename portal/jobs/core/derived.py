@@ -133,7 +133,8 @@ def progress(job: JobColumns, now: datetime) -> Progress:
     total, ready = job.total_numbers, job.processed_numbers
     processing = job.status == Status.PROCESSING
     moving = processing and job.paused_at is None
-    per_second = _speed(job, now) if moving else None
+    is_last = job.step == job.step_count  # nobody knows before how many numbers come to its next source
+    per_second = _speed(job, now) if moving and is_last else None
     remaining = outcome_counts(job)[Outcome.WAITING]
     seconds_left = (
         (remaining / per_second * SOONER, remaining / per_second * LATER) if per_second and remaining else None
@@ -153,7 +154,9 @@ def progress(job: JobColumns, now: datetime) -> Progress:
 def _percent(job: JobColumns) -> int:
     if job.status == Status.COMPLETED:
         return 100
-    return min(99, 100 * job.processed_numbers // job.total_numbers) if job.total_numbers else 0
+    count = job.step_count
+    behind = count * job.processed_numbers + job.passed_on  # each source that a cell has behind it counts
+    return max(0, min(99, 100 * behind // (count * job.total_numbers))) if job.total_numbers else 0
 
 
 def _speed(job: JobColumns, now: datetime) -> float | None:
@@ -231,7 +234,8 @@ def version(job: JobColumns) -> str:
         job.not_found_count, job.invalid_count, job.rejected_count, job.failed_count, job.left_alone_count,
         job.retry_count, job.max_retries,
         job.timeout_minutes, job.last_error, job.last_progress_at, job.not_before, job.next_retry_at, job.paused_at,
-        job.deleted_at, job.wait_cause, job.source_paused, job.cost, job.cost_unsure, job.cost_cap,
+        job.deleted_at, job.wait_cause, job.source_paused, job.cost, job.cost_unsure, job.cost_cap, job.step,
+        job.passed_on,
     )  # fmt: skip
     return blake2s(repr(shown).encode(), digest_size=6).hexdigest()
 

@@ -11,6 +11,7 @@ from portal.documents.models import NOTE_LENGTH, Folded
 from portal.documents.search_text import of_new_row
 from portal.jobs.core.status import Status
 from portal.sources.base import Outcome
+from portal.sources.several import names_of
 
 COUNTERS = {
     Outcome.FOUND: "found_count",
@@ -50,8 +51,13 @@ class JobColumns:
     currency: Mapped[str] = mapped_column(String(8), default="", server_default="")  # of these amounts
     timeout_minutes: Mapped[int] = mapped_column(default=30)
 
-    # what is looked up, and at which source
+    # what is looked up, and at which source; of several, the one that is asked now
     source: Mapped[str] = mapped_column(String(40), default="offline")
+    # with several sources: their names, the position of the present one, and how far it is: for each cell without a
+    # final answer, how many sources are behind it
+    chain: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    step: Mapped[int] = mapped_column(default=1, server_default="1")
+    passed_on: Mapped[int] = mapped_column(default=0, server_default="0")
     # the versions of its data that answered, in order, with commas between them; of a recipe the version of its text
     source_versions: Mapped[str] = mapped_column(String(200), default="", server_default="")
     sheet: Mapped[int] = mapped_column(default=0)  # position in the workbook, from 0
@@ -76,7 +82,8 @@ class JobColumns:
     attempt: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_progress_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # this attempt's last row, if any
-    processed_at_claim: Mapped[int] = mapped_column(default=0)  # to tell whether a lost attempt saved anything new
+    # to tell whether a lost attempt saved anything new; an answer after which another source is asked lowers it
+    processed_at_claim: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(80))  # that claimed it; `core.share_tables` has all of them
     next_no: Mapped[int | None]  # the first number that no worker of this attempt has had; empty: each was given out
     # after the numbers up to this one it pauses, so that its person can look at the first answers; empty: it does not
@@ -101,6 +108,8 @@ class JobColumns:
     repeat_id: Mapped[int | None]
     repeat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
+    merge_id: Mapped[int | None]  # the comparison with an earlier list, whose answers it takes over: a ListMerge
+
     source_paused = False  # not a column: `queries` sets it on each job that it returns to a page
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget
@@ -114,6 +123,16 @@ class JobColumns:
     note: Mapped[str] = mapped_column(String(NOTE_LENGTH), default="", server_default="")
     labels: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     search_text: Mapped[str] = mapped_column(Folded, default=of_new_row, server_default="")
+
+    @property
+    def all_sources(self) -> str:
+        """The names of its sources in their order, as `sources.several` has them."""
+        return self.chain or self.source
+
+    @property
+    def step_count(self) -> int:
+        """How many sources it has."""
+        return len(names_of(self.all_sources))
 
     @property
     def columns(self) -> tuple[int, ...]:

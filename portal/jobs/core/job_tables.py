@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.causes import CauseCode
 from portal.database import EnumColumn, Model, UtcDateTime, enum_check, partial_index
+from portal.jobs.core.step_rules import ByStep
 from portal.sources.base import Outcome
 
 
@@ -39,6 +40,9 @@ class Number(Model):
     # What the source has charged for it in all attempts, in billionths of its currency.
     cost: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     suspicion: Mapped[int] = mapped_column(default=0, server_default="0")  # see `poison_numbers`; 0: none
+    step: Mapped[int] = mapped_column(default=1, server_default="1")  # at which of its job's sources it is, or ended
+    # what each source of a job with several has said of it: see `step_rules`; `answer` has the fields of all then
+    by_step: Mapped[ByStep | None] = mapped_column(JSON(none_as_null=True))
 
     __table_args__ = (
         enum_check("outcome", Outcome),

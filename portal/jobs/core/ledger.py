@@ -4,13 +4,15 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, bindparam, delete, exists, func, select, update
 
 from portal.database import changed_rows, db, insert_rows
 from portal.documents.check import CheckedCell
 from portal.jobs.core.job_tables import Attempt, Number, NumberCell, Opening, Ticket
+from portal.jobs.core.step_rules import ByStep
+from portal.jobs.core.step_tables import JobStep
 from portal.sources.base import Outcome
 
 _NUMBERS = cast(Table, Number.__table__)
@@ -23,6 +25,9 @@ class WaitingNumber(NamedTuple):
     cells: int
     first_row: int
     suspicion: int = 0  # see `poison_numbers`
+    # of a job with several sources: what these have said of it so far
+    by_step: ByStep | None = None
+    answer: dict[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -143,17 +148,19 @@ def has_corrections(job_id: int) -> bool:
 
 
 def waiting(
-    job_id: int, first_no: int = 1, last_no: int | None = None, most: int | None = None
+    job_id: int, first_no: int = 1, last_no: int | None = None, most: int | None = None, *, step: int | None = None
 ) -> dict[str, WaitingNumber]:
     """Return the numbers still to be looked up, by their E.164 form, in the file's order: those between two of them,
-    and `most` at most."""
-    query = select(Number.e164, Number.no, Number.cells, Number.first_row, Number.suspicion).where(
-        Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.no >= first_no
-    )
+    and `most` at most. `step`: at this one of the job's several sources, with what the others have said."""
+    columns: tuple[Any, ...] = (Number.e164, Number.no, Number.cells, Number.first_row, Number.suspicion)
+    where = [Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.no >= first_no]
+    if step is not None:
+        columns, where = (*columns, Number.by_step, Number.answer), [*where, Number.step == step]
+    query = select(*columns).where(*where)
     if last_no is not None:
         query = query.where(Number.no <= last_no)
     rows = db.session.connection().execute(query.order_by(Number.no).limit(most)).all()
-    return {e164: WaitingNumber(no, cells, row, suspicion) for e164, no, cells, row, suspicion in rows}
+    return {e164: WaitingNumber(*more) for e164, *more in rows}
 
 
 def reopen(job_id: int, reasons: Sequence[str] | None = None) -> int:
@@ -173,9 +180,11 @@ def erase(job_id: int) -> None:
     changed_rows(delete(Opening).where(Opening.job_id == job_id))
     changed_rows(delete(NumberCell).where(NumberCell.job_id == job_id))
     changed_rows(delete(Number).where(Number.job_id == job_id))
+    changed_rows(delete(JobStep).where(JobStep.job_id == job_id))
     changed_rows(update(Attempt).where(Attempt.job_id == job_id).values(traceback=None))
 
 
-def delete_tickets(job_id: int) -> None:
-    """Delete the job's tickets: their batches are not fetched any more."""
-    changed_rows(delete(Ticket).where(Ticket.job_id == job_id))
+def delete_tickets(job_id: int, source: str | None = None) -> None:
+    """Delete the job's tickets, all of them or those of one source: their batches are not fetched any more."""
+    own = [Ticket.job_id == job_id, *([Ticket.source == source] if source is not None else [])]
+    changed_rows(delete(Ticket).where(*own))

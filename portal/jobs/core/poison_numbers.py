@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import null, select, update
+from sqlalchemy import case, null, select, update
 
 from portal.causes import CauseCode
 from portal.database import changed_rows, db
@@ -55,20 +55,20 @@ def lock_workers(job_id: int, attempt: int) -> list[int]:
     return list(db.session.scalars(held.with_for_update(key_share=True)))
 
 
-def blame(job_id: int, attempt: int, token: int, now: datetime) -> Blamed:
-    """Suspect the waiting numbers that a lost worker had in hand: those of its share of suspects, if it had one. The
-    caller has locked the worker, and counts on the job what was given up."""
+def blame(job_id: int, attempt: int, token: int, step: int, now: datetime) -> Blamed:
+    """Suspect the waiting numbers that a lost worker had in hand, at this one of the job's sources: those of its share
+    of suspects, if it had one. The caller has locked the worker, and counts on the job what was given up."""
     own = (Share.job_id == job_id, Share.attempt == attempt, Share.holder == token)
     shares = db.session.execute(select(Share.first_no, Share.last_no, Share.suspicion).where(*own)).all()
     shares = [share for share in shares if share.suspicion] or shares
-    waiting = [number for share in shares for number in _waiting(job_id, share.first_no, share.last_no)]
+    waiting = [number for share in shares for number in _waiting(job_id, step, share.first_no, share.last_no)]
     if not waiting:
         return Blamed()
     before = min(number.suspicion for number in waiting)
     suspicion = suspicion_after(before, len(waiting))
     for share in shares:
         between = (Number.no >= share.first_no, Number.no <= share.last_no, Number.suspicion < suspicion)
-        mine = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, *between)
+        mine = (Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.step == step, *between)
         changed_rows(update(Number).where(*mine).values(suspicion=suspicion))
         changed_rows(update(Share).where(*own, Share.first_no == share.first_no).values(suspicion=suspicion))
     if suspicion == before:
@@ -85,10 +85,11 @@ class _Suspect(NamedTuple):
     suspicion: int
 
 
-def _waiting(job_id: int, first_no: int, last_no: int) -> Sequence[_Suspect]:
+def _waiting(job_id: int, step: int, first_no: int, last_no: int) -> Sequence[_Suspect]:
     query = select(Number.no, Number.cells, Number.first_row, Number.suspicion).where(
-        Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.no >= first_no, Number.no <= last_no
-    )
+        Number.job_id == job_id, Number.outcome == Outcome.WAITING, Number.step == step,
+        Number.no >= first_no, Number.no <= last_no,
+    )  # fmt: skip
     return [_Suspect(*row) for row in db.session.execute(query)]
 
 
@@ -104,6 +105,7 @@ def may_search_on(job_id: int) -> bool:
 
 def _give_up(job_id: int, attempt: int, number: _Suspect, now: datetime) -> Blamed:
     mine = (Number.job_id == job_id, Number.no == number.no, Number.outcome == Outcome.WAITING)
-    final = {"outcome": Outcome.REJECTED, "reason": CauseCode.STOPS_WORKER, "answer": null()}
+    said_before = case((Number.by_step.is_(None), null()), else_=Number.answer)  # by other sources of the job
+    final = {"outcome": Outcome.REJECTED, "reason": CauseCode.STOPS_WORKER, "answer": said_before}
     changed_rows(update(Number).where(*mine).values(**final, checked_at=now, attempt=attempt))
     return Blamed(narrowed=True, given_up=number.cells, row=number.first_row)

@@ -21,6 +21,8 @@ class Repeat(Model):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     choice: Mapped[dict[str, Any]] = mapped_column(JSON)  # the fields of a SheetChoice
     source: Mapped[str] = mapped_column(String(40))
+    # the sources that are asked after it, as `core.steps` keeps them
+    then: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
     every: Mapped[Every] = mapped_column(EnumColumn(Every))
     day: Mapped[int]
     at_minute: Mapped[int]  # of the day in the time zone, from 0

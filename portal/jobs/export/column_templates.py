@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import blake2s
 from typing import Any, TypeVar
 
 from sqlalchemy import JSON, ColumnElement, Exists, ForeignKey, String, delete, exists, false, select
@@ -26,8 +27,10 @@ from portal.jobs.export.columns import (
 )
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
+from portal.sources.several import BETWEEN
 
 Key = TypeVar("Key")
+SOURCE_LENGTH = 40
 
 
 class ColumnTemplate(Model):
@@ -36,16 +39,22 @@ class ColumnTemplate(Model):
     __tablename__ = "column_templates"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    source: Mapped[str] = mapped_column(String(40), primary_key=True)
+    source: Mapped[str] = mapped_column(String(SOURCE_LENGTH), primary_key=True)
     choice: Mapped[dict[str, Any]] = mapped_column(JSON)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+def _key(source: str) -> str:
+    """How the table names a source, or several whose names together are too long for it."""
+    if len(source) <= SOURCE_LENGTH:
+        return source
+    return f"{source[:20]}{BETWEEN}{blake2s(source.encode(), digest_size=9).hexdigest()}"
+
+
 def kept_choice(user_id: int, source: str) -> ColumnChoice | None:
-    """What this person has chosen for this source, if anything."""
-    kept = db.session.scalar(
-        select(ColumnTemplate.choice).where(ColumnTemplate.user_id == user_id, ColumnTemplate.source == source)
-    )
+    """What this person has chosen for this source, or for several, if anything."""
+    mine = (ColumnTemplate.user_id == user_id, ColumnTemplate.source == _key(source))
+    kept = db.session.scalar(select(ColumnTemplate.choice).where(*mine))
     if kept is None:
         return None
     picks = tuple(Pick(one["id"], one["shown"], one.get("name", "")) for one in kept["columns"])
@@ -71,14 +80,14 @@ def keep_choice(user_id: int, source: str, choice: ColumnChoice, now: datetime) 
     kept = {"columns": columns, "summary": choice.with_summary, "keeps_empty": choice.keeps_empty}
     replaced = upsert(ColumnTemplate, ("user_id", "source"), replace=("choice", "updated_at"))
     db.session.commit()  # what was read ends first: SQLite cannot turn it into a writing transaction
-    db.session.execute(replaced.values(user_id=user_id, source=source, choice=kept, updated_at=now))
+    db.session.execute(replaced.values(user_id=user_id, source=_key(source), choice=kept, updated_at=now))
     db.session.commit()
 
 
 def forget_choice(user_id: int, source: str) -> None:
     """Go back to the portal's default. Commits."""
     db.session.commit()
-    mine = (ColumnTemplate.user_id == user_id, ColumnTemplate.source == source)
+    mine = (ColumnTemplate.user_id == user_id, ColumnTemplate.source == _key(source))
     db.session.execute(delete(ColumnTemplate).where(*mine))
     db.session.commit()
 

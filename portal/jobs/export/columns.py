@@ -17,18 +17,21 @@ from flask_babel import lazy_gettext as _
 
 from portal.documents.reader.sheet_file import column_letter
 from portal.jobs.export.csv_cells import harmless_throughout
-from portal.sources.words import heading_of
+from portal.sources.several import MARK, base_of
+from portal.sources.words import headings_of
 
 LONGEST_OWN_NAME = 30  # of a heading before the name of an added column
 LONGEST_NAME = 60  # characters; Excel takes 255, and a heading should be seen whole
 MOST_LISTED = 200  # columns in an address
 ALL, DEFAULT_WORD = "all", "default"  # in an address
 
-ROW, STATUS, REASON, TODO = "row", "status", "reason", "what_to_do"
+ROW, CHANGE, STATUS, REASON, TODO = "row", "change", "status", "reason", "what_to_do"
 E164, CHECKED_AT, DUPLICATE_OF = "e164", "checked_at", "duplicate_of"
 CORRECTED = "corrected"  # only in files with corrections
+OF_ROW = (ROW, CHANGE)  # said of a row, and once, however many columns of numbers it has; CHANGE only in merged lists
 TITLES: dict[str, LazyString] = {
     ROW: _("Row in your file"),
+    CHANGE: _("Compared with the earlier list"),
     CORRECTED: _("Corrected number"),
     STATUS: _("Status"),
     REASON: _("Reason"),
@@ -86,22 +89,24 @@ def columns_of(fields: Sequence[str]) -> tuple[Column, ...]:
     """All columns that can be added for a source with these fields, in the portal's order: the useful ones, then the
     diagnostics. A field with the name of one of our columns gets `answer.` before its id."""
     found = [
-        Column(f"answer.{field}" if field in TITLES else field, field, field not in DIAGNOSTIC_FIELDS)
+        Column(f"answer.{field}" if field in TITLES else field.removesuffix(MARK), field,
+               base_of(field) not in DIAGNOSTIC_FIELDS)
         for field in fields
-        if field != E164  # the portal knows it for every source
-    ]
+        if base_of(field) != E164  # the portal knows it for every source
+    ]  # fmt: skip
     useful = [column for column in found if column.is_useful]
     others = [column for column in found if not column.is_useful]
     diagnostics = [Column(name, is_useful=False) for name in (CHECKED_AT, DUPLICATE_OF)]
     return (
-        Column(ROW), Column(STATUS), *useful, Column(REASON), Column(TODO), Column(CORRECTED),
+        Column(ROW), Column(CHANGE), Column(STATUS), *useful, Column(REASON), Column(TODO), Column(CORRECTED),
         Column(E164, is_useful=False), *others, *diagnostics,
     )  # fmt: skip
 
 
 def titles_of(columns: Sequence[Column], source: str) -> dict[str, str]:
     """The columns' own names in the reader's language, by id; each once, whatever labels a recipe has."""
-    titles = [heading_of(one.field, source) if one.field else str(TITLES[one.id]) for one in columns]
+    headings = headings_of([one.field for one in columns if one.field], source)
+    titles = [headings[one.field] if one.field else str(TITLES[one.id]) for one in columns]
     short = [" ".join(title.split())[:LONGEST_NAME].strip() for title in titles]
     return dict(zip((one.id for one in columns), each_once(title or "–" for title in short), strict=True))
 

@@ -8,7 +8,7 @@ from sqlalchemy import and_, case, func, or_
 
 from portal.causes import CauseCode
 from portal.database import db
-from portal.jobs.core import corrected_cells, ledger, timeline
+from portal.jobs.core import corrected_cells, ledger, steps, timeline
 from portal.jobs.core.corrected_cells import Place
 from portal.jobs.core.hand_edits import plan_retry
 from portal.jobs.core.job_columns import COUNTERS
@@ -54,6 +54,7 @@ class PersonVerbs(Guards):
         )
         if job:
             job.failed_count -= ledger.reopen(job.id, reasons)
+            steps.place(job)
             update_metrics(job, now)  # after the rows: it locks the metrics until the commit
             timeline.record(job.id, EventKind.RETRIED, now, actor, numbers=job.waiting_numbers, why=why)
             send.job_moved_on(job, now)
@@ -91,6 +92,8 @@ class PersonVerbs(Guards):
         guards = (cls.id == job_id, cls.status.in_(statuses_before(Status.RETRYING)), cls.round == seen_round)
         job = cls._change(guards, now, round=cls.round + 1, **values)
         if job:
+            steps.recount(job)
+            steps.place(job)
             if stays:
                 recount(job)
             else:
@@ -177,9 +180,14 @@ class PersonVerbs(Guards):
         return job
 
     @classmethod
-    def set_cost_cap(cls, job_id: int, cost_cap: int | None, actor: str, now: datetime) -> Self | None:
-        """Change the most that the job may cost, in billionths of its currency; None: no cap of its own."""
-        job = cls._change((cls.id == job_id,), now, cost_cap=cost_cap)
+    def set_cost_cap(
+        cls, job_id: int, cost_cap: int | None, actor: str, now: datetime, *, step: int | None = None
+    ) -> Self | None:
+        """Change the most that the job may cost, or that the one of its several sources at `step` may, in billionths of
+        its currency; None: no cap of its own."""
+        job = cls._change((cls.id == job_id,), now, **({} if step else {"cost_cap": cost_cap}))
+        if job and step and not steps.set_cost_cap(job_id, step, cost_cap):
+            return None
         if job:
             timeline.record(job.id, EventKind.LIMITS_SET, now, actor, cost_cap=cost_cap, currency=job.currency)
         return job

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from portal.causes import CauseCode
 from portal.database import db
-from portal.jobs.core import ledger, poison_numbers, timeline
+from portal.jobs.core import ledger, poison_numbers, steps, timeline
 from portal.jobs.core.job_tables import AttemptEnd, EventKind
 from portal.jobs.core.retry_backoff import Backoff
 from portal.jobs.core.status import RETRYABLE, WAITING, Status
@@ -51,13 +51,14 @@ class SweepVerbs(Guards):
         """Suspect the numbers that a lost worker had in hand of having stopped it, and give up one that did so again
         and again. Returns whether this narrows them down; False as well once the attempt is over. The caller has locked
         the worker."""
-        going = select(cls.id).where(*cls.held_by(job_id, attempt))
-        if db.session.scalar(going.with_for_update(key_share=True)) is None:
+        going = select(cls.step).where(*cls.held_by(job_id, attempt))
+        if (step := db.session.scalar(going.with_for_update(key_share=True))) is None:
             return False
-        blamed = poison_numbers.blame(job_id, attempt, token, now)
+        blamed = poison_numbers.blame(job_id, attempt, token, step, now)
         if blamed.given_up:
             counted = ("processed_numbers", "rejected_count", "processed_at_claim")  # the attempt has saved nothing new
             more = {name: getattr(cls, name) + blamed.given_up for name in counted}
+            more["passed_on"] = cls.passed_on - blamed.given_up * (step - 1)
             cls._change(cls.held_by(job_id, attempt), now, **more)
             timeline.record(job_id, EventKind.NUMBER_GIVEN_UP, now, attempt=attempt, row=blamed.row)
         return blamed.narrowed
@@ -126,5 +127,6 @@ class SweepVerbs(Guards):
         job = cls._change(guards, now, status=Status.RETRYING, retry_count=cls.retry_count + 1, **fresh)
         if job:
             job.failed_count -= ledger.reopen(job.id)
+            steps.place(job)
             timeline.record(job.id, EventKind.RETRY_DUE, now, actor, retry=job.retry_count, of=job.max_retries)
         return job

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from portal.causes import CauseCode
-from portal.jobs.core import ledger, timeline
+from portal.jobs.core import ledger, steps, timeline
 from portal.jobs.core.answer_changes import MOST_COUNTED, count_changes, job_before
 from portal.jobs.core.job_tables import AttemptEnd, EventKind
 from portal.jobs.core.retry_backoff import Backoff
@@ -89,6 +89,17 @@ class WorkerVerbs(Guards):
             facts = timeline.fold_attempts(job.id, job.attempt) if folds else {}
             until = not_before.isoformat() if not_before else None
             timeline.record(job.id, EventKind.HANDED_BACK, now, attempt=job.attempt, cause=cause, until=until, **facts)
+        return job
+
+    @classmethod
+    def go_on(cls, job_id: int, attempt: int, step: int, now: datetime) -> Self | None:
+        """Return a job to the queue that has nothing left to ask at one of its several sources, to be asked at the one
+        at `step`."""
+        job = cls.hand_back(job_id, attempt, CauseCode.NEXT_STEP, now)
+        if job:
+            ledger.delete_tickets(job.id, job.source)
+            steps.place(job, step)
+            job = cls._change((cls.id == job_id,), now, waits_since=None)
         return job
 
     @classmethod

@@ -6,6 +6,7 @@ After an attempt that
 - lost its worker: at once, by the sweep. It costs a retry only if nothing new had been saved, and the loss does not
   narrow down which number stops the worker (`core.poison_numbers`).
 - was stopped by a deploy: at once and before its owner's others. No retry.
+- has nothing left to ask at one of its several sources: at once, at the next one. No retry.
 - gave way to other people: after them. No retry.
 - met a source that is busy, down or refuses us: when the source may answer again, by the sweep. No retry, and no more
   than `SCRAPING_WAIT_HOURS` without a new answer.
@@ -48,11 +49,13 @@ def waits_since(job: type[JobColumns], cause: str, not_before: datetime | None, 
 
 def is_like_the_one_before(cause: str, has_answers: bool) -> bool:
     """Whether an attempt that is handed back for the same cause as the one before it becomes one line with it."""
+    if cause == CauseCode.NEXT_STEP:
+        return False
     return cause == CauseCode.TURN or (cause != CauseCode.RESTART and not has_answers)
 
 
 def goes_first(job: type[JobColumns]) -> ColumnElement[bool]:
-    """Whether, as SQL, a waiting job goes before its owner's others: a deploy or a crash took its worker away, and its
-    turn was not over."""
-    taken_away = or_(Attempt.end == AttemptEnd.LOST, Attempt.cause == CauseCode.RESTART)
+    """Whether, as SQL, a waiting job goes before its owner's others: a deploy, a crash or its next source took its
+    worker away, and its turn was not over."""
+    taken_away = or_(Attempt.end == AttemptEnd.LOST, Attempt.cause.in_((CauseCode.RESTART, CauseCode.NEXT_STEP)))
     return exists().where(Attempt.job_id == job.id, Attempt.attempt == job.attempt, taken_away)

@@ -44,12 +44,12 @@ def erase_in_job(job_id: int, e164: str, actor: str, now: datetime) -> int | Non
     if job.deleted_at is not None and not job.total_numbers and job.purge_at is None:
         db.session.rollback()
         return None
-    before, cells = row.outcome, row.cells
+    before, cells, behind = row.outcome, row.cells, row.step - 1
     was_left_alone = row.reason in LEFT_ALONE
     is_opened = db.session.get(Opening, job_id) is None
     values = {"e164": f"erased-{row.no}", "outcome": Outcome.REJECTED, "reason": CauseCode.ERASED, "answer": None}
     mine = (Number.job_id == job_id, Number.no == row.no)
-    changed_rows(update(Number).where(*mine).values(**values, suspicion=0))
+    changed_rows(update(Number).where(*mine).values(**values, suspicion=0, by_step=None))
     if is_opened:  # else its worker counts at the end
         counts = {COUNTERS[Outcome.REJECTED]: cells}
         if before in COUNTERS:
@@ -58,6 +58,7 @@ def erase_in_job(job_id: int, e164: str, actor: str, now: datetime) -> int | Non
             counts["left_alone_count"] = cells
         if before not in FINAL:
             counts["processed_numbers"] = cells
+            counts["passed_on"] = -cells * behind
         moved = {name: getattr(ScrapingJob, name) + count for name, count in counts.items()}
         changed_rows(update(ScrapingJob).where(ScrapingJob.id == job_id).values(**moved, updated_at=now))
     _erase_in_tickets(job_id, e164)

@@ -21,6 +21,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from portal.database import changed_rows, db, upsert
+from portal.jobs.core import step_rules, steps
 from portal.jobs.core.job_tables import Number, Ticket
 from portal.jobs.core.share_tables import Holder
 from portal.jobs.core.spending_tables import EVERY_SOURCE, EVERYBODY, Reservation, Spending
@@ -88,6 +89,9 @@ def reserve(
     if job.cost_cap is not None:
         held = select(func.coalesce(func.sum(Reservation.amount), 0)).where(Reservation.job_id == holding.job_id)
         rooms.append(job.cost_cap - job.cost - job.cost_unsure - (db.session.scalar(held) or 0))
+    if holding.chain and (step := steps.room_at(holding.job_id, holding.chain.step)) is not None:
+        of_source = (Reservation.job_id == holding.job_id, Reservation.source == account.source)
+        rooms.append(step - (db.session.scalar(select(func.sum(Reservation.amount)).where(*of_source)) or 0))
     rooms += [cap.amount - cap.used for cap in caps_of(account.user_id, account.source, account.currency, month)]
     count = max(0, min([wanted, *(room // most for room in rooms)]))
     if count:
@@ -143,14 +147,16 @@ def settle(holding: Holding, account: Account, month: str, *, released: int, spe
         own = _own(holding.job_id, holding.attempt, holding.token)
         changed_rows(update(Reservation).where(*own).values(amount=Reservation.amount - released))
     if unsure:
-        _add_unsure(holding.job_id, unsure)
+        _add_unsure(holding.job_id, account.source, unsure)
     add(account, month, spent=spent, unsure=unsure, reserved=-released)
 
 
-def _add_unsure(job_id: int, amount: int) -> None:
+def _add_unsure(job_id: int, source: str, amount: int) -> None:
     job = update(ScrapingJob).where(ScrapingJob.id == job_id)
     # The column has an automatic value on each change, which is not ours to touch.
-    changed_rows(job.values(cost_unsure=ScrapingJob.cost_unsure + amount, updated_at=ScrapingJob.updated_at))
+    several = job.values(cost_unsure=ScrapingJob.cost_unsure + amount, updated_at=ScrapingJob.updated_at)
+    if db.session.scalar(several.returning(ScrapingJob.chain)):
+        steps.add_unsure(job_id, source, amount)
 
 
 def close(job_id: int, attempt: int, token: int, asked: Mapping[int, int] | None, now: datetime) -> None:
@@ -175,7 +181,7 @@ def close(job_id: int, attempt: int, token: int, asked: Mapping[int, int] | None
         kept = {"job_id": job_id, "attempt": 0, "token": 0, "most": most, "amount": carried, "at": now, **more}
         db.session.execute(upsert(Reservation.__table__, ("job_id", "attempt", "token"), add=("amount",)), kept)
     if unsure:
-        _add_unsure(job_id, unsure)
+        _add_unsure(job_id, account.source, unsure)
     add(account, month, unsure=unsure, reserved=carried - amount)
 
 
@@ -190,13 +196,15 @@ def _in_batches(job_id: int) -> set[int]:
 
 
 def _answered(job_id: int, attempt: int, asked: Mapping[int, int]) -> set[int]:
-    known = (
-        Number.job_id == job_id,
-        Number.no.in_(asked),
-        Number.outcome != Outcome.WAITING,
-        Number.attempt == attempt,
-    )
-    return set(db.session.scalars(select(Number.no).where(*known)))
+    columns = (Number.no, Number.outcome, Number.attempt, Number.by_step)
+    rows = db.session.execute(select(*columns).where(Number.job_id == job_id, Number.no.in_(asked)))
+    return {
+        no
+        for no, outcome, by, by_step in rows
+        # One that has gone on to another source waits for that one.
+        if (outcome != Outcome.WAITING and by == attempt)
+        or any(said.attempt == attempt for said in step_rules.read(by_step).values())
+    }
 
 
 def close_dead(job_id: int, attempt: int, token: int, asked: Mapping[int, int], now: datetime) -> None:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from portal import sources
 from portal.causes import CauseCode
 from portal.database import among, db
+from portal.jobs.core import steps
 from portal.jobs.core.spending_tables import Reservation
 from portal.jobs.core.status import WAITING
+from portal.jobs.core.step_tables import JobStep
 from portal.jobs.models import ScrapingJob
 from portal.jobs.spending.caps import Cap, caps_of
 from portal.jobs.spending.reservations import month_of
@@ -47,6 +49,11 @@ def room_of(job: ScrapingJob, now: datetime) -> Room:
         own = Cap(None, "", facts.currency, job.cost_cap, job.cost + job.cost_unsure + held, held)
     if not facts.is_priced:
         return Room(0, None, [])
+    if (step := steps.at(job)) is not None and step.cost_cap is not None:
+        of_source = (Reservation.job_id == job.id, Reservation.source == job.source)
+        held = db.session.scalar(select(func.sum(Reservation.amount)).where(*of_source)) or 0
+        its = Cap(None, job.source, facts.currency, step.cost_cap, step.cost + step.cost_unsure + held, held)
+        own = its if own is None or its.left < own.left else own
     return Room(most, own, caps_of(job.user_id, job.source, facts.currency, month_of(now)))
 
 
@@ -54,13 +61,18 @@ def waiting_for_an_administrator() -> int:
     """Return how many files are paused at a monthly cap, COUNTED at most: not those whose own cap holds them up, which
     their owners raise."""
     job = ScrapingJob
-    columns = (job.source, job.cost_cap, job.cost + job.cost_unsure)
+    at_source = JobStep.cost_cap - JobStep.cost - JobStep.cost_unsure  # of several, the present one's own cap
+    columns = (job.source, job.cost_cap - job.cost - job.cost_unsure, at_source)
     paused = (
         among(job.status, WAITING), job.paused_at.is_not(None), job.wait_cause == CauseCode.CAP_REACHED,
         job.deleted_at.is_(None),
     )  # fmt: skip
-    found = db.session.execute(select(*columns).where(*paused).limit(COUNTED))
-    return sum(own is None or own - spent >= max(_most(source) or 0, 1) for source, own, spent in found)
+    of_job = and_(JobStep.job_id == job.id, JobStep.step == job.step)
+    found = db.session.execute(select(*columns).outerjoin(JobStep, of_job).where(*paused).limit(COUNTED))
+    return sum(
+        all(left is None or left >= max(_most(source) or 0, 1) for left in (left_of_job, left_at_source))
+        for source, left_of_job, left_at_source in found
+    )
 
 
 def _most(source: str) -> int | None:

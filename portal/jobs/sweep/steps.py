@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from portal.clock import utcnow
 from portal.database import db, upsert
 from portal.documents.models import Document, Reading
-from portal.jobs import shares
+from portal.jobs import lost_shares
 from portal.jobs.admin import operation_runner, phone_search
 from portal.jobs.core.job_tables import SweepState
 from portal.jobs.dispatch import (
@@ -225,7 +225,7 @@ def sweep(now: datetime, *, report: Report = lambda step, thing: None, actor: st
     began = monotonic()
     steps: dict[str, Callable[[], Iterator[object]]] = {
         "lost": lambda: take_back_lost(now, actor=actor),
-        "left": lambda: shares.take_back_lost(now),
+        "left": lambda: lost_shares.take_back_lost(now),
         "settled": lambda: close_lost(now),
         "uncapped": lambda: lift_caps(now),
         "timed_out": lambda: time_out_silent(now, actor=actor),
@@ -286,7 +286,7 @@ def _delete_gone_workers(now: datetime) -> None:
 def _delete_old_shares() -> None:
     # Housekeeping too: nobody reads them.
     try:
-        shares.delete_old()
+        lost_shares.delete_old()
     except SQLAlchemyError:
         db.session.rollback()
         log.exception("shares of attempts that are over were not removed")

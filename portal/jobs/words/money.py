@@ -16,6 +16,10 @@ SMALL = Decimal("0.1")  # below it, two places hide what one number costs
 def cap_words(cap: Any) -> str:
     """A cap with what is used of it, as one sentence. `cap` is a `spending.caps.Cap`."""
     amount, used = money_words(cap.amount, cap.currency), money_words(cap.used, cap.currency)
+    if cap.scope is None and cap.whose:
+        return gettext(
+            "%(amount)s at this source for this file, of which %(used)s are spent.", amount=amount, used=used
+        )
     if cap.scope is None:
         return gettext("%(amount)s for this file, of which %(used)s are spent.", amount=amount, used=used)
     if cap.scope == CapScope.PERSON:

@@ -68,12 +68,19 @@ CANNOT_START: dict[str, LazyString] = {
     "too_many_columns": _("You can tick up to 10 columns. Untick some of them."),
     "header_unknown": _("The sheet does not have that row. Choose the heading row again."),
     "country_unknown": _("That country is not in the list. Choose one from the list."),
+    "too_many_sources": _("A file can be looked up at four sources at most. Remove some."),
+    "source_twice": _("A source is chosen twice. Choose each one once."),
+    "other_currency": _(
+        "These sources charge in different currencies, so their costs cannot be added up. Choose sources with the same "
+        "currency."
+    ),
     "source_unknown": _("That source is not available. Choose one from the list."),
     "too_many_rows": _("The sheet has too many rows. Split it into several files."),
     "files_spent": _(
         "You have reached today’s limit of files. Remove one that you have not started, continue tomorrow, or ask an "
         "administrator to raise the limit."
     ),
+    "merge_changed": _("The lists have to be compared again, because what is looked up has changed. Press the button."),
     "no_rows": _("There are no rows below the headings. Choose another sheet or another heading row."),
 }
 

@@ -18,8 +18,8 @@ from portal.jobs.words.statuses import cannot_start_words
 from portal.web import check_page
 from portal.web.access import begin_reading
 from portal.web.files.items import documents_in, items_of_form
-from portal.web.guess_words import warnings_of
 from portal.web.request_fields import id_list
+from portal.web.words.guess_words import warnings_of
 
 blueprint = Blueprint("several", __name__)
 MOST = 50  # cards on one page

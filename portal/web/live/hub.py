@@ -1,7 +1,10 @@
 """Who follows what, and when it is rendered and sent.
 
 One thread renders everything, in turn: a change is rendered once for each different watch, and what it sends is in the
-order of what it has read. A job's progress is sent four times a second at most, everything else at once. Because a
+order of what it has read. A job's progress is sent four times a second at most, everything else at once. After each it
+rests for as long as that took: pages that come are taken in by the same process, which does one thing at a time, and
+while it renders nobody is let in. Without a rest, fifty watched jobs kept 2,500 pages that came in a second waiting for
+longer than the socket could hold them (`backlog`), and every sixth was turned away. Because a
 message from Redis may be lost, it also looks at the watched jobs itself every few seconds; by then it also knows whose
 session has ended, and ends their streams. No transaction is open while a stream waits.
 """
@@ -29,6 +32,7 @@ PROGRESS_SECONDS = 0.25  # between two fragments of a job that only moves on
 WHOLE_SECONDS = 20.0  # and of all that it shows, counts in menus too, while it only moves on
 LOOK_SECONDS = 5.0  # between two looks at the database
 DEAF_SECONDS = 1.0  # the same while no message can come from Redis
+LONGEST_REST = 0.25  # after a rendering that took this long or longer
 AHEAD_AT_ONCE = 20  # waiting jobs whose place in the queue is found out anew in one look
 MOST_WATCHERS = 10_000  # more open pages poll; gunicorn takes some more, to tell them so
 MOST_OF_ONE = 60  # of one session
@@ -52,8 +56,10 @@ class Followed:
 class Hub:
     """All open pages of this process."""
 
-    def __init__(self, app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
-        self._app, self._clock = app, clock
+    def __init__(
+        self, app: Flask, clock: Callable[[], float] = time.monotonic, rest: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._app, self._clock, self._rest = app, clock, rest
         self._followed: dict[Watch, Followed] = {}
         self._by_job: dict[int, set[Watch]] = defaultdict(set)
         self._by_owner: dict[int, set[Watch]] = defaultdict(set)
@@ -173,7 +179,9 @@ class Hub:
                 self._checked_at = now
                 self._end_signed_out()
             for watch, followed in self._due(now):
+                began = self._clock()
                 self._render(watch, followed)
+                self._rest(min(self._clock() - began, LONGEST_REST))
         except Exception:  # the database may be away for a moment; pages poll meanwhile, or wait for the next look
             log.exception("open pages could not be brought up to date")
         return self._until_next()

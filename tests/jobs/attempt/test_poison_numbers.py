@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from portal.causes import CauseCode
 from portal.database import db
-from portal.jobs import shares
+from portal.jobs import lost_shares, shares
 from portal.jobs.attempt import runner
 from portal.jobs.attempt.database_wait import roll_back
 from portal.jobs.attempt.runner import Conditions
@@ -115,7 +115,7 @@ def test_it_is_found_while_another_worker_goes_on_with_the_file(app, alice, make
     while shares.anything_left(job.id, 1):
         work(job, now, join=True)
         now += LEASE
-        lost += len([*shares.take_back_lost(now)])
+        lost += len([*lost_shares.take_back_lost(now)])
         assert lost < 9
     db.session.refresh(job)
     assert lost <= 5 and reasons(job) == {8: CauseCode.STOPS_WORKER}

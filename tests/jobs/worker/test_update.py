@@ -6,13 +6,11 @@ The earlier release is the real one, taken from git and run with its own code on
 import io
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import tarfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from portal.config import ROOT, SETTINGS, read_settings
 from portal.database import db
 from portal.jobs.dispatch import connection
 from tests import services
+from tests.support import databases
 from tests.support.preloaded import Preloaded
 from tests.support.world import SHORT, Process
 
@@ -79,14 +78,13 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The settings of the portal, the same before and after the update, with a Valkey that lives through it."""
-    with services.valkey_server() as server:
-        own = {"PORTAL_DATA_DIR": str(tmp_path / "data"), "REDIS_URL": server.url}
+    with services.valkey_server() as server, databases.usual() as database:
+        own = {"PORTAL_DATA_DIR": str(tmp_path / "data"), "REDIS_URL": server.url, **database}
         yield {**os.environ, **{setting.name: "" for setting in SETTINGS}, **own, **SHORT}
 
 
-def asked(folder: Path, query: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(folder / "data" / "masterfilter.db", timeout=30)) as database:
-        return database.execute(query).fetchall()
+def asked(environ: dict[str, str], query: str) -> list[tuple[object, ...]]:
+    return databases.query(environ["DATABASE_URL"] or Path(environ["PORTAL_DATA_DIR"]) / "masterfilter.db", query)
 
 
 def old_messages() -> list[bytes]:
@@ -113,7 +111,7 @@ def test_what_waits_runs_or_failed_ends_after_the_update(
         finally:
             scheduler.send_signal(signal.SIGTERM)
     statuses = "SELECT status FROM scraping_jobs ORDER BY id"
-    assert asked(tmp_path, statuses) == [("pending",), ("processing",), ("failed",)]
+    assert asked(environ, statuses) == [("pending",), ("processing",), ("failed",)]
 
     with app.app_context():
         upgrade()
@@ -125,13 +123,15 @@ def test_what_waits_runs_or_failed_ends_after_the_update(
     try:
         services.wait_until(
             lambda: (
-                asked(tmp_path, statuses) == [("completed",)] * 3
-                and asked(tmp_path, "SELECT state FROM documents WHERE file_name = 'clientes.csv'") == [("ready",)]
+                asked(environ, statuses) == [("completed",)] * 3
+                and asked(environ, "SELECT state FROM documents WHERE file_name = 'clientes.csv'") == [("ready",)]
             ),
             60,
-            f"all end: {asked(tmp_path, statuses)}",
+            f"all end: {asked(environ, statuses)}",
         )
-        final = asked(tmp_path, "SELECT job_id, count(*) FROM numbers WHERE outcome = 'found' GROUP BY job_id")
+        final = asked(
+            environ, "SELECT job_id, count(*) FROM numbers WHERE outcome = 'found' GROUP BY job_id ORDER BY 1"
+        )
         assert final == [(1, 20), (2, 20), (3, 20)]
         with app.app_context():
             services.wait_until(lambda: b"rq:job:sweep" not in old_messages(), 20, "the schedule names the new path")

@@ -6,7 +6,7 @@ from flask_babel import lazy_gettext as _
 from portal.documents.preview import PickedColumns, Preview
 from portal.documents.reader.country_guess import CountryFrom
 from portal.documents.words import problem_words
-from portal.web.countries import country_name
+from portal.web.words.countries import country_name
 
 _HINTS = {
     CountryFrom.COLUMN: _("One of the columns says so."),
