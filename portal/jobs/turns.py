@@ -116,17 +116,21 @@ def _job_to_join(session: Session, now: datetime, limit: int) -> Chosen | None:
     return Chosen(job_id, attempt - 1, join=True)
 
 
-def someone_has_fewer(job_id: int, attempt: int, now: datetime) -> bool:
-    """Whether an attempt that several workers work on should give one of them to another person, whose file waits and
-    who would not have more workers then than this one's owner."""
+def is_needed_elsewhere(job_id: int, attempt: int, now: datetime) -> bool:
+    """Whether an attempt that several workers work on should give one of them away: to another person, whose file waits
+    and who would not have more workers then than this one's owner, or to a file of the same owner whose worker was
+    taken away, which would have to wait for the end of this one."""
     with reading() as session:
         workers = select(func.count()).where(Holder.job_id == job_id, Holder.attempt == attempt)
         if (session.scalar(workers) or 0) < 2:
             return False
         owner = session.scalar(select(ScrapingJob.user_id).where(ScrapingJob.id == job_id))
         held = _held_by_person(session)
-        waits = select(ScrapingJob.user_id).where(*_in_queue(now), ScrapingJob.enqueued_at <= now - SHORT_WAIT)
-        others = set(session.scalars(waits.distinct())) - {owner}
+        waiting = (*_in_queue(now), ScrapingJob.enqueued_at <= now - SHORT_WAIT)
+        own = select(ScrapingJob.id).where(*waiting, ScrapingJob.user_id == owner, goes_first(ScrapingJob))
+        if session.scalar(own.limit(1)) is not None:
+            return True
+        others = set(session.scalars(select(ScrapingJob.user_id).where(*waiting).distinct())) - {owner}
         return any(held.get(user_id, 0) + 1 < held.get(owner or 0, 0) for user_id in others)
 
 

@@ -72,7 +72,7 @@ def worker_for_one_attempt(place: World, **more: str) -> None:
 
 
 def ended(place: World) -> list[tuple[object, ...]]:
-    return place.query("SELECT attempt, end FROM attempts WHERE ended_at IS NOT NULL ORDER BY attempt")
+    return place.query('SELECT attempt, "end" FROM attempts WHERE ended_at IS NOT NULL ORDER BY attempt')
 
 
 def attempt_lines(page: Page) -> list[str]:

@@ -1,5 +1,6 @@
 """`make chaos`: a storm over the program as it is, which must pass, and one over the unfenced mutant, which must fail;
-on SQLite first, then on PostgreSQL. Before them, a kill -9 in the middle of a file at each provider of the shelf.
+on SQLite first, then on PostgreSQL. Before them, a kill -9 in the middle of a file at each provider of the shelf, half
+of them on each database.
 
 CHAOS_FAULTS (200; half of them on each database), CHAOS_SEED (drawn and printed), CHAOS_JOBS (about a third of the
 faults), CHAOS_ON ("sqlite postgresql"). Ends with 0 when every promise held and the mutant was caught, else with 1.
@@ -10,6 +11,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from bench.measure import going_first
@@ -110,30 +112,30 @@ def work_goes_on(forks: Preloaded, seed: int, kills: int, postgresql: PostgresSe
     return False
 
 
-def the_shelf(forks: Preloaded, seed: int) -> bool:
-    """Whether a file at each provider of the shelf outlives the kill of its worker."""
-    say("A kill -9 in the middle of a file at each provider of the shelf:")
-    most = int(os.environ.get("SHELF_KILLS") or len(shelf.NAMES))
-    broken = shelf.kills(forks, seed, most)
+def the_shelf(forks: Preloaded, seed: int, names: Sequence[str], postgresql: PostgresServer | None) -> bool:
+    """Whether a file at each of these providers outlives the kill of its worker."""
+    broken = shelf.kills(forks, random.Random(seed), names, postgresql)
     for sentence in broken:
         say("  BROKEN:", sentence)
-    line("providers", most)
+    line("providers", f"{len(names)} ({', '.join(sorted(names))})")
     return not broken
 
 
-def on(database: str, forks: Preloaded, seed: int, faults: int, jobs: int) -> bool:
-    """Do all of it on one database."""
+def on(database: str, forks: Preloaded, seed: int, faults: int, jobs: int, names: Sequence[str]) -> bool:
+    """Do all of it on one database; `names` are the providers whose turn it is."""
     with ExitStack() as stack:
         # With synchronous_commit: an answer that PostgreSQL has confirmed has to outlast its own kill.
         server = stack.enter_context(postgres_server()) if database == "postgresql" else None
         name = DATABASES[database]
+        say(f"A kill -9 in the middle of a file at each provider of the shelf, on {name}:")
+        outlived = the_shelf(forks, seed, names, server)
         say(f"The program on {name}:")
         held = the_program(forks, seed, faults, jobs, server)
         say(f"Work goes on, on {name}:")
         goes_on = work_goes_on(forks, seed, 2 if faults < 50 else 6, server)
         say(f"The mutant without its fence, on {name}:")
         caught = the_mutant(forks, seed, max(60, faults // 2), server)
-    return held and goes_on and caught
+    return outlived and held and goes_on and caught
 
 
 def main() -> int:
@@ -150,9 +152,12 @@ def main() -> int:
     write_in_memory()
     begun = time.monotonic()
     say(f"CHAOS_SEED={seed}: {faults} faults and {jobs} jobs or more on each of {', '.join(wanted)}")
+    kills = min(int(os.environ.get("SHELF_KILLS") or len(shelf.NAMES)), len(shelf.NAMES))
+    names = random.Random(seed).sample(shelf.NAMES, kills)
     with preloaded() as forks:
-        held = [the_shelf(forks, seed)]
-        held += [on(database, forks, seed, faults, jobs) for database in wanted]
+        held = [
+            on(database, forks, seed, faults, jobs, names[turn :: len(wanted)]) for turn, database in enumerate(wanted)
+        ]
     say(f"{time.monotonic() - begun:.0f} s; CHAOS_SEED={seed}")
     return 0 if all(held) else 1
 

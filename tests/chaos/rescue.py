@@ -28,6 +28,7 @@ def ratios(forks: Preloaded, kills: int, seed: int, postgresql: PostgresServer |
     spans = {
         "SCRAPING_LEASE_SECONDS": str(LEASE_SECONDS), "SCRAPING_CHECK_INTERVAL": str(INTERVAL_SECONDS / 60),
         "JOURNAL_SECONDS": "0.05", "JOURNAL_CONCURRENCY": "1", "LOG_LEVEL": "WARNING",
+        "PORTAL_WORKERS_PER_PERSON": str(AT_ONCE),
     }  # fmt: skip
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
@@ -35,8 +36,12 @@ def ratios(forks: Preloaded, kills: int, seed: int, postgresql: PostgresServer |
         place = stack.enter_context(world(folder, forks, **spans))
         for role in ["scrape"] * 2 * AT_ONCE + ["sweep", "scheduler"]:
             place.start(role)
-        alice = cast.make_user("alice@example.com")
-        jobs = [place.make_job(alice, [cast.mobile(n * 10_000 + row) for row in range(4000)]) for n in range(AT_ONCE)]
+        # Of two people, neither of whom may have the other's workers: of what all share a file gets one after seconds.
+        owners = [cast.make_user(f"{name}@example.com") for name in ("alice", "bob")]
+        jobs = [
+            place.make_job(owner, [cast.mobile(n * 10_000 + row) for row in range(4000)])
+            for n, owner in zip(range(AT_ONCE), owners, strict=True)
+        ]
         measured: list[float] = []
         while len(measured) < kills:
             measured += _round(place, jobs, draw)

@@ -5,8 +5,8 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from portal.jobs import dispatch
 from portal.sources.http.source import facts_of
 from tests.services import wait_until
 from tests.support import cast
+from tests.support.postgresql import PostgresServer, new_database
 from tests.support.preloaded import Preloaded
 from tests.support.provider import Answered, Asked, provider
 from tests.support.shelf import NAMES, NUMBERS, SECRETS, ShelfFake, outcomes_of, recipe_at
@@ -58,11 +59,12 @@ def _all_registered(folder: Path, url: str) -> Iterator[None]:
             sources.unregister(one.name)
 
 
-def kills(forks: Preloaded, seed: int, most: int = len(NAMES)) -> list[str]:
-    """Kill a worker in the midst of a file at each provider, or at so many of them; return what was broken, a sentence
-    each."""
-    draw, shelf, broken = random.Random(seed), Shelf(), []
-    with TemporaryDirectory() as folder, provider(shelf) as server:
+def kills(forks: Preloaded, draw: random.Random, names: Sequence[str], postgresql: PostgresServer | None) -> list[str]:
+    """Kill a worker in the midst of a file at each of these providers; return what was broken, a sentence each."""
+    shelf, broken = Shelf(), []
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory())
+        server = stack.enter_context(provider(shelf))
         recipes = Path(folder) / "recipes"
         recipes.mkdir()
         settings = {
@@ -70,14 +72,15 @@ def kills(forks: Preloaded, seed: int, most: int = len(NAMES)) -> list[str]:
             "SOURCES_ALLOW_PRIVATE": "127.0.0.0/8",
             "MONITORING_SECONDS": "1",
             "LOG_LEVEL": "ERROR",  # this process has no secrets, and would say of each provider that it is not usable
-            "DATABASE_URL": "",
+            "DATABASE_URL": stack.enter_context(new_database(postgresql.url)) if postgresql else "",
             **SECRETS,
         }
-        with _all_registered(recipes, server.url), world(Path(folder) / "world", forks, **settings) as place:
-            alice = cast.make_user("alice@example.com")
-            place.start("scrape")
-            for name in draw.sample(NAMES, min(most, len(NAMES))):
-                broken += [f"{name}: {what}" for what in _kill_in(place, alice, name, shelf.fakes[name], draw)]
+        stack.enter_context(_all_registered(recipes, server.url))
+        place = stack.enter_context(world(Path(folder) / "world", forks, **settings))
+        alice = cast.make_user("alice@example.com")
+        place.start("scrape")
+        for name in names:
+            broken += [f"{name}: {what}" for what in _kill_in(place, alice, name, shelf.fakes[name], draw)]
     return broken
 
 

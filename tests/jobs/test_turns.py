@@ -320,7 +320,32 @@ def test_a_worker_leaves_a_file_of_many_for_somebody_who_has_none(app, alice, bo
     job = under_way(app, alice)
     joined(job)
     later = NOW + 3 * SECOND
-    assert not turns.someone_has_fewer(job.id, job.attempt, later)
+    assert not turns.is_needed_elsewhere(job.id, job.attempt, later)
     queued(app, bob)
-    assert turns.someone_has_fewer(job.id, job.attempt, later)
-    assert not turns.someone_has_fewer(job.id, job.attempt, NOW), "a free worker takes it sooner"
+    assert turns.is_needed_elsewhere(job.id, job.attempt, later)
+    assert not turns.is_needed_elsewhere(job.id, job.attempt, NOW), "a free worker takes it sooner"
+
+
+def test_a_worker_leaves_a_file_of_many_for_an_interrupted_one_of_the_same_person(app, alice, counting) -> None:
+    """Two long files lose their workers in a crash; the first that is taken back would have all until its end."""
+    interrupted = queued(app, alice, left=LONG)
+    assert taken(NOW) is not None
+    ScrapingJob.lose(interrupted.id, 1, NOW + 61 * SECOND, Backoff())
+    db.session.commit()
+    other = queued(app, alice, left=LONG)
+    ScrapingJob.claim(other.id, 0, NOW, worker="w", lease_seconds=60)
+    db.session.commit()
+    db.session.refresh(other)
+    hold(other)
+    later = NOW + 65 * SECOND
+    assert not turns.is_needed_elsewhere(other.id, other.attempt, later), "it has one worker only"
+    joined(other)
+    assert not turns.is_needed_elsewhere(other.id, other.attempt, later), "nobody has pushed it"
+    db.session.refresh(interrupted)
+    interrupted.enqueued_at = NOW + 62 * SECOND
+    db.session.commit()
+    assert turns.is_needed_elsewhere(other.id, other.attempt, later)
+    queued(app, alice, left=LONG)
+    interrupted.paused_at = NOW
+    db.session.commit()
+    assert not turns.is_needed_elsewhere(other.id, other.attempt, later), "a new one waits for its turn"

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from portal.database import reading
 from portal.jobs.models import ScrapingJob
 from portal.jobs.shares import Holding
-from portal.jobs.turns import someone_has_fewer
+from portal.jobs.turns import is_needed_elsewhere
 
 LOOK_SECONDS = 5.0
 WAITED = timedelta(seconds=10)  # a worker that is free takes a job sooner: its owner does not wait
@@ -51,11 +51,11 @@ class Turn:
         return moves or now - job.waits_since < timedelta(minutes=job.timeout_minutes)
 
     def should_leave(self, now: datetime) -> bool:
-        """Whether the worker should go, between two shares, to a file of a person who has fewer workers, because the
-        attempt has others. Asks the database."""
+        """Whether the worker should go, between two shares, to a file that needs it more, because the attempt has
+        others. Asks the database."""
         if not self._ends:
             return False
         try:
-            return someone_has_fewer(self._job_id, self._holding.attempt, now)
+            return is_needed_elsewhere(self._job_id, self._holding.attempt, now)
         except SQLAlchemyError:
             return False

@@ -70,11 +70,8 @@ def waiting_for_an_administrator() -> int:
     of_job = and_(JobStep.job_id == job.id, JobStep.step == job.step)
     found = db.session.execute(select(*columns).outerjoin(JobStep, of_job).where(*paused).limit(COUNTED))
     return sum(
-        all(
-            left is None or left >= max(_most(source) or 0, 1)
-            for left in (None if own is None else own - spent, left_at_source)
-        )
-        for source, own, spent, left_at_source in found
+        all(left is None or left >= max(_most(source) or 0, 1) for left in (left_of_job, left_at_source))
+        for source, left_of_job, left_at_source in found
     )
 
 
