@@ -9,8 +9,11 @@ ARGS ?=
 PYTEST = env PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest $(if $(findstring no:xdist,$(ARGS))$(findstring pdb,$(ARGS)),,-n 4 --dist loadfile --no-loadscope-reorder)
 
 # The first Python that is new enough. `make run PY=/path/to/python3.12` chooses another.
-PY ?= $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
-	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+# Looked for once: its name is used three times.
+ifeq ($(origin PY),undefined)
+PY = $(eval PY := $(shell for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done))$(PY)
+endif
 
 .PHONY: help run ctl test test-postgresql check bench chaos seed pictures lock translations clean set-up set-up-test set-up-bench find-python
 

@@ -4,8 +4,6 @@ A server dies with the test run that started it, even when that run is killed. W
 the test skip with a loud sentence, or fail where CI=true. It must not know the portal's tables or pages.
 """
 
-import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from portal.runner.valkey import server_binary
+from tests.support.chromium import chromium_path
 from tests.support.postgresql import new_database, postgres, postgres_programs, postgres_server
 from tests.support.processes import dies_with_us, free_port, missing, short_folder, stop, wait_until
 
@@ -43,8 +42,6 @@ __all__ = [
     "valkey_server",
     "wait_until",
 ]
-
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @dataclass
@@ -144,13 +141,3 @@ def smtp() -> Iterator[Mailbox]:
         yield box
     finally:
         server.stop()
-
-
-def chromium_path() -> str:
-    """The browser's program: the system's, else the one that Playwright fetched. Without, the test skips or fails."""
-    for name in CHROMIUM_NAMES:
-        if found := shutil.which(name):
-            return found
-    cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
-    fetched = sorted(cache.glob("chromium-*/chrome-*/chrome"))
-    return str(fetched[-1]) if fetched else missing("Chromium")

@@ -48,6 +48,7 @@ FLOORS_OF_JOBS = (
     {"jobs.notify"},
     {"jobs.lifecycle"},
     {"jobs"},
+    {"jobs.merge"},
     {"jobs.spending"},
     {"jobs.attempt", "jobs.export", "jobs.admin", "jobs.health", "jobs.files", "jobs.trials"},
     {"jobs.export.in_place"},
@@ -86,7 +87,7 @@ INTERNAL = {
 CORE_FOR_PAGES = {
     "jobs.core.status", "jobs.core.derived", "jobs.core.retention", "jobs.core.answer_samples", "jobs.core.job_tables",
     "jobs.core.bulk_tables", "jobs.core.changes", "jobs.core.erasure_tables", "jobs.core.repeat_rule",
-    "jobs.core.answer_changes", "jobs.core.step_tables",
+    "jobs.core.answer_changes", "jobs.core.merge_tables", "jobs.core.step_tables",
 }  # fmt: skip
 # Views that use the database themselves: `access` opens a page's transaction for reading.
 MAY_USE_THE_DATABASE = {"web.access"}
@@ -97,7 +98,7 @@ MAY_USE_THE_DATABASE = {"web.access"}
 # starts with some of them in hundredths of a second, and all can be tested as plain functions.
 PURE = {
     "causes", "clock", "config", "setting_types", "ids", "phone", "tether", "net", "runner",
-    "documents.reader", "documents.check", "documents.storage", "documents.s3_storage",
+    "documents.reader", "documents.check", "documents.comparison", "documents.storage", "documents.s3_storage",
     "documents.storage_choice",
     "sources.base", "sources.catalogue", "sources.offline", "sources.sampling", "sources.selftest", "sources.trial",
     "sources.editor", "sources.http", "sources.limits", "sources.recipes",

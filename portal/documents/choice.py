@@ -56,6 +56,14 @@ def guessed(facts: SheetFacts, country: str) -> SheetChoice:
     )
 
 
+def kept(choice: SheetChoice) -> dict[str, Any]:
+    """Return a choice as values that a JSON column can keep, and that `restored` takes."""
+    return {
+        "sheet": choice.sheet, "header_row": choice.header_row, "columns": list(choice.columns),
+        "country": choice.country, "country_column": choice.country_column, "left": choice.left.code,
+    }  # fmt: skip
+
+
 def restored(
     sheets: Iterable[Mapping[str, Any]],
     sheet: int,

@@ -7,6 +7,7 @@ status. None of them fails because Redis is away.
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import NamedTuple
 
 from flask import current_app
 
@@ -26,10 +27,11 @@ from portal.documents.remembered import remember
 from portal.documents.search_text import search_text
 from portal.documents.storage import Storage, sheet_part
 from portal.jobs import corrections, opening
-from portal.jobs.core import changes, steps, timeline
+from portal.jobs.core import changes, list_merges, steps, timeline
 from portal.jobs.core.derived import is_unfinished
 from portal.jobs.core.job_columns import VERSION_LENGTH
 from portal.jobs.core.job_tables import EventKind
+from portal.jobs.core.merge_tables import Asks
 from portal.jobs.core.status import STOPPABLE, Status
 from portal.jobs.core.step_tables import MOST_STEPS, NextSource
 from portal.jobs.dispatch import push_job
@@ -51,6 +53,14 @@ class CannotStart(Exception):
         self.code = code
 
 
+class Merge(NamedTuple):
+    """A comparison with an earlier list, as the page showed it, and which numbers are looked up."""
+
+    id: int
+    compared: str
+    asks: Asks
+
+
 def start(
     document: Document,
     choice: SheetChoice,
@@ -65,6 +75,7 @@ def start(
     cost_cap: int | None = None,
     known_days: int | None = None,
     repeats: tuple[int, datetime] | None = None,
+    merge: Merge | None = None,
     then: Sequence[NextSource] = (),
     remembered: bool = True,
     same: Callable[[], int | None] = lambda: None,
@@ -79,7 +90,8 @@ def start(
     `first`: pause once so many numbers are looked up. `start_at`: look none up before that moment. `cost_cap`: pause
     before it costs more, in billionths of the source's currency. `known_days`: how old an answer of an earlier file may
     be; 0: all numbers are asked about again.
-    `repeats`: the repeat that starts it, and the time that it is for. `then`: further sources that are asked after it.
+    `repeats`: the repeat that starts it, and the time that it is for. `merge`: the earlier list whose answers it takes
+    over. `then`: further sources that are asked after it.
     `begun`: how many jobs of the document its person has seen. When there is a newer one by now, the same form was sent
     twice: that job is returned, and no second one is made. `remembered`: the next file of this shape opens with the
     same choice. `same` gives the id of a job that makes this one needless; it is asked while no other file of this
@@ -97,6 +109,8 @@ def start(
         job.chain, job.currency = steps.names(source, then), next(iter(_currencies(source, then)), "")
     if start_at:
         job.not_before, job.wait_cause = start_at, CauseCode.STARTS_LATER
+    if merge:
+        job.merge_id = merge.id
     if repeats:
         job.repeat_id, job.repeat_at = repeats
     corrections = corrections_of(document_id, choice.sheet)
@@ -114,6 +128,8 @@ def start(
             job_id = new.show(job, now)
             if job_id is None:
                 raise CannotStart("not_ready")
+            if merge and not list_merges.mark_started(merge.id, merge.compared, merge.asks):
+                raise CannotStart("merge_changed")
             steps.add(job, job_id, then, new.total - new.without)
             timeline.record(job_id, EventKind.CREATED, now, email, total=new.total, source=source)
             changes.note(job_id, user_id)

@@ -35,13 +35,15 @@ EARLIER_ROOM = "portal.jobs.tasks"  # in messages and schedules from before the 
 TASKS = "portal.jobs.worker.tasks"  # the module with the functions
 # The only functions of TASKS that a message can name.
 FUNCTIONS = frozenset({
-    "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "take_sample", "try_number",
+    "compare_lists", "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "take_sample",
+    "try_number",
 })  # fmt: skip
 # Seconds until RQ interrupts a task, and a minute later kills its fork. An attempt has none: a large file takes hours,
 # and its lease, its time without progress and the watchdog end it. The sweep's limit is in its schedule.
 TIME_LIMITS = {
     "read_document": 300,
     "prepare_result": 1800,
+    "compare_lists": 1800,
     "try_number": 120,
     "take_sample": 120,
     "operate": 300,
@@ -204,6 +206,12 @@ def push_result(job_id: int, version: str) -> bool:
     """Push a large job whose result is to be prepared for its page to the intake worker, once for each version of its
     answers while it waits. False: Redis is away; the page asks again."""
     return _enqueue("intake", "prepare_result", [job_id], f"result-{job_id}-{version}")
+
+
+def push_merge(merge_id: int, now: datetime) -> bool:
+    """Push two lists that are to be compared to the intake worker, at most once in half a minute. False: Redis is away;
+    the page asks again."""
+    return _enqueue("intake", "compare_lists", [merge_id], f"merge-{merge_id}-{int(now.timestamp()) // 30}")
 
 
 def document_message(document_id: int, enqueued_at: datetime) -> str:

@@ -16,7 +16,7 @@ from portal.documents import corrections
 from portal.documents.models import Document
 from portal.documents.storage import Storage, StorageAway, result_part
 from portal.jobs import lost_shares
-from portal.jobs.core import answer_samples, ledger
+from portal.jobs.core import answer_samples, ledger, list_merges
 from portal.jobs.core.erasure_tables import ReplacedFile
 from portal.jobs.core.job_columns import JobColumns
 from portal.jobs.core.repeat_tables import Repeat
@@ -41,6 +41,8 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     """
     ledger.erase(job.id)
     lost_shares.erase(job.id)
+    if job.merge_id is not None:
+        list_merges.erase(job.merge_id)
     answer_samples.erase(job.id)
     outbox.forget_file_name(job.id)
     job.note, job.labels, job.search_text = "", [], ""
@@ -52,6 +54,7 @@ def erase(job: JobColumns, now: datetime) -> str | None:
     if db.session.scalar(select(func.count()).where(*others)):
         return None
     corrections.erase(document.id)
+    list_merges.erase_unstarted(document.id)
     changed_rows(delete(Repeat).where(Repeat.document_id == document.id))
     document.deleted_at, document.purge_at, document.sheets, document.checks = now, None, [], {}
     document.note, document.labels, document.search_text = "", [], ""

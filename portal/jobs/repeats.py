@@ -14,7 +14,7 @@ from sqlalchemy import and_, not_, select, update
 
 from portal.accounts import User
 from portal.database import changed_rows, db
-from portal.documents.choice import SheetChoice, restored
+from portal.documents.choice import kept, restored
 from portal.documents.models import Document
 from portal.jobs import commands
 from portal.jobs.core import changes as announced
@@ -37,7 +37,7 @@ def set_repeat(job: ScrapingJob, rule: RepeatRule, actor: str, now: datetime) ->
     stop(job, actor, now)
     choice = job.choice
     repeat = Repeat(
-        document_id=job.document_id, user_id=job.user_id, choice=_kept(choice), created_at=now,
+        document_id=job.document_id, user_id=job.user_id, choice=kept(choice), created_at=now,
         source=names_of(job.all_sources)[0], then=[one.kept() for one in steps.further(job)],
         every=rule.every, day=rule.day, at_minute=rule.at.hour * 60 + rule.at.minute, time_zone=rule.zone,
         next_at=rule.next_after(now),
@@ -140,10 +140,3 @@ def _note(repeat_id: int, at: datetime, **values: Any) -> None:
     own = (Repeat.id == repeat_id, Repeat.next_at == at, Repeat.ended_at.is_(None))
     changed_rows(update(Repeat).where(*own).values(**values))
     db.session.commit()
-
-
-def _kept(choice: SheetChoice) -> dict[str, Any]:
-    return {
-        "sheet": choice.sheet, "header_row": choice.header_row, "columns": list(choice.columns),
-        "country": choice.country, "country_column": choice.country_column, "left": choice.left.code,
-    }  # fmt: skip

@@ -13,6 +13,7 @@ from portal.documents import corrections
 from portal.documents.models import Document
 from portal.documents.storage import Storage, Stream
 from portal.documents.upload import receive
+from portal.jobs.core import list_merges
 from portal.jobs.dispatch import push_document
 from portal.jobs.erasure import delete_file
 from portal.jobs.models import ScrapingJob
@@ -95,6 +96,7 @@ def discard(document_id: int, now: datetime, storage: Storage, *, in_trash: bool
     key = db.session.scalar(gone, execution_options={"synchronize_session": False})
     if key is not None:
         corrections.erase(document_id)
+        list_merges.erase_unstarted(document_id)
     db.session.commit()
     if key is None:
         return False

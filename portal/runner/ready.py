@@ -4,6 +4,7 @@ It is one of supervisord's programs and ends after printing. It must not know wh
 """
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 from portal.config import ROOT, read_settings
 from portal.runner import words
+from portal.tether import signal_when_parent_dies
 
 LATE_SECONDS = 30.0
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - the address to connect to, not to listen on
@@ -33,10 +35,18 @@ def missing_parts(host: str, port: int) -> list[str] | None:
         connection.close()
 
 
+def ask_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the portal's commands, which ends with this process."""
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", *arguments],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, preexec_fn=partial(signal_when_parent_dies, signal.SIGKILL),
+    )  # fmt: skip
+
+
 def parts_a_worker_lacks() -> list[str] | None:
-    """Return the same on a machine that serves no pages, from a command; None when it does not work."""
-    command = [sys.executable, "-m", "flask", "--app", "app", "ready"]
-    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    """Return the same on a machine that serves no pages, from a command; None when it does not work. The command waits
+    itself: to start it takes as long as a worker's start, beside which it runs."""
+    done = ask_command("ready", "--wait", str(LATE_SECONDS))
     return done.stdout.split() if done.returncode in (0, 1) else None
 
 
@@ -52,8 +62,7 @@ def wait(missing_now: Callable[[], list[str] | None]) -> None:
 
 def setup_address() -> str:
     """Return the one-time address that creates the first administrator; empty when there is an administrator."""
-    command = [sys.executable, "-m", "flask", "--app", "app", "setup-address"]
-    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    done = ask_command("setup-address")
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import delete, func, select
 from portal import sources
 from portal.causes import CauseCode
 from portal.database import changed_rows, db, upsert
-from portal.sources.base import FINAL, Answer
+from portal.sources.base import FINAL, Answer, Outcome
 from portal.sources.models import CachedAnswer
 
 REPLACED = ("version", "outcome", "reason", "fields", "answered_at")  # by a newer answer
@@ -47,13 +47,17 @@ def known(source: str, version: str, e164s: Iterable[str], now: datetime, days: 
     return found
 
 
-def ages_of(source: str, version: str, e164s: Iterable[str], now: datetime, days: float) -> list[datetime]:
-    """When the answers were given that `known` would return, in no order."""
+def ages_of(
+    source: str, version: str, e164s: Iterable[str], now: datetime, days: float, *, only_found: bool = False
+) -> list[datetime]:
+    """When the answers were given that `known` would return, in no order. `only_found`: without "not found"."""
     moments: list[datetime] = []
     numbers = iter(e164s)
     row = CachedAnswer
     while chunk := list(islice(numbers, CHUNK)):
-        fits = (row.source == source, row.e164.in_(chunk), row.version == version)
+        fits = [row.source == source, row.e164.in_(chunk), row.version == version]
+        if only_found:
+            fits.append(row.outcome != Outcome.NOT_FOUND)
         moments.extend(
             db.session.scalars(select(row.answered_at).where(*fits, row.answered_at > now - timedelta(days=days)))
         )

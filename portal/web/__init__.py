@@ -40,7 +40,7 @@ from portal.web.admin import desk_counts, first_steps
 from portal.web.corrections import of_document, of_download, of_job
 from portal.web.editor import batch, login, offer, steps, versions  # noqa: F401 - add their pages to the blueprint
 from portal.web.editor import pages as editor
-from portal.web.files import about, download, several, trash
+from portal.web.files import about, download, earlier_list, several, trash
 from portal.web.help import sample
 from portal.web.help import views as help_pages
 from portal.web.live import stream
@@ -64,7 +64,7 @@ def register(app: Flask) -> None:
     for module in (places, back, desk_counts, help_pages, first_steps):
         module.set_up(app)
     about_files = (documents, numbers, jobs, job_actions, stream, columns, metrics, text_reading, sample)
-    whole_files = (trash, several, download, about)
+    whole_files = (trash, several, download, about, earlier_list)
     about_cells = (of_document, of_job, of_download, repeats)
     about_oneself = (auth, notification_settings, webhook)
     everywhere = (help_pages, palette, admin, editor, health, locale)

@@ -37,6 +37,8 @@ READ_FIRST = (
     "columns.change",
     "admin.add_exclusions",
     "files.download",
+    "earlier_list.compare",
+    "earlier_list.remove",
 )  # read a whole file before they write, in transactions of their own
 YEAR_SECONDS = 365 * 24 * 3600
 DEVICE_COOKIE = "device"

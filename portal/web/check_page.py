@@ -17,6 +17,7 @@ from portal.documents.preview import NothingToPreview, PickedColumns, Preview, S
 from portal.documents.reader.sheet_file import column_letter
 from portal.documents.words import fix_words, problem_words, reason_words, size_words
 from portal.jobs import uploads
+from portal.jobs.core.merge_tables import Asks
 from portal.jobs.export import answers_added, loss_words, preview_result
 from portal.jobs.source_pause import is_in_trouble
 from portal.jobs.spending.estimate import Estimate, estimate
@@ -26,6 +27,8 @@ from portal.sources.several import names_of
 from portal.sources.words import source_description, source_pace, source_title
 from portal.web import further_sources
 from portal.web.errors import BUSY_RETRY_SECONDS
+from portal.web.merge.view import fields_of as merge_fields
+from portal.web.merge.view import may_compare, view_of
 from portal.web.returned_download import returned_download
 from portal.web.start_options import FIRST_NUMBERS, earliest_start, known_days_in
 from portal.web.text_reading import text_reading_of
@@ -93,21 +96,31 @@ def _chosen(document: Document, look: Preview, fields: MultiDict[str, str], *, r
     )
     known_days = known_days_in(fields)
     corrected = tuple(((one.row_no, one.column), one.corrected) for one in look.corrections)
+    mine = document.user_id == current_user.id
+    merge = view_of(document, look, corrected, source, fields.get("merge_asks", "")) if mine else None
+    asked_days = known_days
+    if merge and merge.is_ready and merge.asks == Asks.EVERYTHING:
+        known_days = 0
     now, to_look_up = utcnow(), look.figures.to_look_up
 
     def estimated(name: str) -> Estimate:
-        return estimate(name, document.user_id, look.path, picked.choice, corrected, to_look_up, known_days, now)
+        merged = merge.merged(name) if merge else None
+        how = (look.path, picked.choice, corrected, to_look_up, known_days, now, merged)
+        return estimate(name, document.user_id, *how)
 
     money = estimated(source)
     further = further_sources.read_further(fields, source, names)
     every_source = further_sources.all_named(source, further)
     costs = {name: money if name == source else estimated(name) for name in names_of(every_source)}
-    together = further_sources.Together(costs)
+    together = further_sources.together_of(source, further, costs)
     return {
         **further_sources.page_of(further, together),
         "look": look,
         "source": source,
         "money": money,
+        "merge": merge,
+        "may_compare": mine and merge is None and may_compare(document),
+        "corrected": corrected,
         "cost_cap": fields.get("cost_cap", "")[:20],
         "open_part": fields.get("open_part", ""),
         "result": preview_result(
@@ -118,11 +131,13 @@ def _chosen(document: Document, look: Preview, fields: MultiDict[str, str], *, r
             picked.sheet.columns,
             picked.choice,
             {(one.row_no, one.column): one.corrected for one in look.corrections},
+            merge.change_of if merge else None,
         ),
         "fields": {
             **picked.choice.fields(),
             "source": source,
-            **({} if known_days is None else {"known_days": f"{known_days}"}),
+            **({} if asked_days is None else {"known_days": f"{asked_days}"}),
+            **merge_fields(merge),
             **further_sources.as_fields(further),
         },
         "country_column": _country_column(picked),

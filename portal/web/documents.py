@@ -26,6 +26,7 @@ from portal.documents.example import example_workbook
 from portal.documents.models import Document, Reading
 from portal.documents.upload import UploadRefusal, UploadRefused, clean_name
 from portal.jobs import commands, queries, uploads
+from portal.jobs.core.merge_tables import Asks
 from portal.jobs.files import trash
 from portal.jobs.quotas import uploads_spent
 from portal.jobs.words.statuses import cannot_start_words
@@ -181,6 +182,11 @@ def start(document_id: int) -> ResponseReturnValue:
     except StartRefused as error:
         page["problems"] = [str(error)]
         return render_template("documents/check.html", **page), 422
+    merge = page["merge"]
+    if "merge" in request.form and (merge is None or not merge.is_ready or merge.version != request.form["merge"]):
+        page["problems"] = [cannot_start_words("merge_changed")]
+        return render_template("documents/check.html", **page), 422
+    merged = merge.to_start if merge and "merge" in request.form else None
     begun = request.form.get("begun", type=int)
     job = uploads.job_started_since(document, begun)
     if job is None:
@@ -188,8 +194,8 @@ def start(document_id: int) -> ResponseReturnValue:
             look = page["look"]
             job = commands.start(
                 document, look.picked.choice, page["source"], current_user, utcnow(), begun=begun, found=look.figures,
-                first=options.first, start_at=options.at, cost_cap=options.cost_cap, known_days=options.known_days,
-                then=then,
+                first=options.first, start_at=options.at, cost_cap=options.cost_cap, then=then, merge=merged,
+                known_days=0 if merged and merged.asks == Asks.EVERYTHING else options.known_days,
             )  # fmt: skip
         except commands.CannotStart as error:
             page["problems"] = [cannot_start_words(error.code)]

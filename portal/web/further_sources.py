@@ -95,9 +95,20 @@ def next_sources(further: Iterable[FurtherSource]) -> list[NextSource]:
 
 @dataclass(frozen=True)
 class Together:
-    """What all sources of a file may cost, by their names; a further one as if it were asked about every number."""
+    """What all sources of a file may cost, by their names; a further one as if it were asked about every number.
+    `asked_all` are those that really are."""
 
     costs: Mapping[str, Estimate]
+    asked_all: frozenset[str] = frozenset()
+
+    def is_exact(self, name: str) -> bool:
+        """Whether it is known what this source costs, and not only the most that it can be."""
+        return name in self.asked_all and not self.costs[name].at_most
+
+    @property
+    def all_exact(self) -> bool:
+        """The same of all that charge."""
+        return all(self.is_exact(name) for name, one in self.costs.items() if one.is_priced)
 
     @property
     def all(self) -> list[Estimate]:
@@ -152,6 +163,12 @@ def all_named(source: str, further: Iterable[FurtherSource]) -> str:
     """The names of all sources, as `sources.several` has them, without those that there are not."""
     known = sources.names()
     return joined(dict.fromkeys([source, *(one.source for one in further if one.source in known)]))
+
+
+def together_of(source: str, further: Iterable[FurtherSource], costs: Mapping[str, Estimate]) -> Together:
+    """What the first source and these further ones cost, by the estimate of each."""
+    beside = (one.source for one in further if one.rule == StepRule.BESIDE)
+    return Together(costs, frozenset([source, *beside]))
 
 
 def page_of(further: Sequence[FurtherSource], together: Together) -> dict[str, Any]:

@@ -3,12 +3,14 @@ that do not come from our own pages, whatever their CSRF token says.
 """
 
 import hashlib
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, abort, current_app, request
+from werkzeug.http import dump_options_header
 
 # Nothing is inline, so no nonce is needed. Anything not listed is forbidden.
 POLICY = (
@@ -31,6 +33,17 @@ OF_A_PART = ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")
 # no-referrer, because the CSRF check over https reads it.
 SECRET_PATHS = ("/setup/", "/reset/", "/notices/stop/")
 YEAR_SECONDS = 365 * 24 * 3600
+
+
+def attach(answer: Response, name: str) -> None:
+    """Let a browser save the answer under this name. A name with accents is given twice, as RFC 6266 says: browsers
+    take the one in UTF-8, and the other's letters would be read in whatever encoding the machine has."""
+    if name.isascii():
+        answer.headers.set("Content-Disposition", "attachment", filename=name)
+        return
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    own = {"filename": plain, "filename*": f"UTF-8''{quote(name, safe='')}"}
+    answer.headers["Content-Disposition"] = dump_options_header("attachment", own)
 
 
 def set_up(app: Flask) -> None:

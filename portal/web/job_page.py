@@ -41,6 +41,7 @@ from portal.phone import Reason
 from portal.sources.base import Outcome
 from portal.sources.words import sample_words
 from portal.web import result_page
+from portal.web.merge.view import view_of_job
 from portal.web.request_fields import whole
 from portal.web.result_page import ALL
 
@@ -290,7 +291,7 @@ def found_part(job: ScrapingJob, find: str | None = None) -> str:
 def page(job: ScrapingJob, refused: dict[tuple[int, int], tuple[str, str]] | None = None) -> str:
     """The whole page. `refused` is what was typed beside cells and not kept, each with the reason."""
     chosen = request.args.getlist("reasons") if "chosen" in request.args else None
-    own: dict[str, Any] = {"refused": refused or {}}
+    own: dict[str, Any] = {"refused": refused or {}, "merge": view_of_job(job, _header_of(job))}
     if current_user.is_admin:
         own["attempt_rows"] = queries.attempt_rows(job)
     return render_template("jobs/job.html", **{**facts_of(job, chosen, whole=True), **rows_of(job)}, **own)

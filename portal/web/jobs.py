@@ -29,6 +29,7 @@ from portal.sources.base import Outcome
 from portal.web import job_page, result_page
 from portal.web.access import login_required, wants_fragment
 from portal.web.errors import refuse
+from portal.web.headers import attach
 from portal.web.locale import in_readers_language
 from portal.web.request_fields import id_list
 
@@ -113,11 +114,11 @@ def results(job_id: int, kind: str | None = None) -> Response:
     return send(job, kind, columns)
 
 
-def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
-    """The file with these columns, and with the rows that the address chooses."""
+def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice, choice: RowChoice | None = None) -> Response:
+    """The file with these columns, and with the rows of this choice, by default those that the address chooses."""
     rows, group = request.args.get("rows", "all"), request.args.get("group")
     try:
-        choice = _chosen_rows(job)
+        choice = choice or _chosen_rows(job)
         download = open_download(
             job, current_app.extensions["storage"], kind, rows=rows, group=group, choice=choice, columns=columns
         )
@@ -135,7 +136,7 @@ def send(job: ScrapingJob, kind: str | None, columns: ColumnChoice) -> Response:
     pieces = in_readers_language(current_app._get_current_object(), download.pieces)  # type: ignore[attr-defined]
     answer = Response(pieces, content_type=download.mimetype)
     answer.call_on_close(download.close)
-    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    attach(answer, name)
     answer.cache_control.no_cache = True
     if download.size is not None:
         answer.content_length = download.size

@@ -10,13 +10,9 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.browser.tabs import SLOW_MS, Tabs, tabs_in
 from tests.browser.walking import EMAIL, PASSWORD
 from tests.runner.portal_process import Portal, a_portal
-from tests.services import chromium_path, wait_until
+from tests.services import wait_until
+from tests.support.chromium import ARGUMENTS, chromium_path
 
-# Without a sandbox: tests run as root. The rest keeps the browser from the network and from work of its own.
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 SET_UP_ADDRESS = re.compile(r"http://\S+/setup/\S+")
 
 

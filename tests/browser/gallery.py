@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlencode
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from portal import sources
 from portal.accounts import User
 from portal.accounts.password_links import Purpose, make_token
 from portal.clock import utcnow
@@ -25,15 +28,21 @@ from portal.jobs.admin.filters import Filters
 from portal.jobs.core import timeline
 from portal.jobs.core.bulk_tables import Verb
 from portal.jobs.core.status import Status
+from portal.jobs.core.step_tables import NextSource, StepRule
 from portal.jobs.files import naming, trash
 from portal.jobs.health.processes import WorkerKind, WorkerProcess
 from portal.jobs.models import ScrapingJob
 from portal.jobs.sweep import steps
 from portal.jobs.worker import tasks
-from portal.sources.base import Outcome
+from portal.sources.base import Outcome, SourceFacts
 from tests.browser import desk_scenes, lists
 from tests.support import cast, databases, scenes
+from tests.support.sources import CountingSource
 
+FACTS = SourceFacts(
+    ("seen",), 1, "1", 0.1, title={"": "Guía de empresas"}, is_priced=True, price=Decimal("0.05"), most=Decimal("0.05"),
+    currency="EUR",
+)  # fmt: skip
 ALICE, BOB, ADA = "alice@example.com", "bob@example.com", "ada@example.com"
 MINUTE = timedelta(minutes=1)
 PEOPLE = ["Íñigo Muñoz", "Mª del Carmen García-Fernández", "Ana", "José Luis Rodríguez de la Peña", "Peio", "Núria"]
@@ -61,6 +70,8 @@ def gallery(folder: Path) -> Iterator[Gallery]:
         app.config["WTF_CSRF_ENABLED"] = True
         stack.enter_context(app.app_context())
         stack.enter_context(desk_scenes.priced_source(app, folder))
+        sources.register("directory", CountingSource, FACTS)
+        stack.callback(sources.unregister, "directory")
         made = Gallery(app, "", _fill(app, folder))
         db.session.remove()  # a transaction left open would keep the pages from writing
         with served(app) as made.address:
@@ -157,6 +168,8 @@ def _fill(app: Flask, folder: Path) -> dict[str, tuple[str, str]]:
     jobs["capped"] = desk_scenes.capped(app, owner).id
     pages |= {name: (ADA, path) for name, path in desk_scenes.fill(app, owner, ADA).items()}
     pages["check-priced"] = (ALICE, f"/documents/{documents['ready']}?source=operador&cost_cap=0,50")
+    further = {"then": "directory", "then_mode": "beside", "source": "offline", "open_part": "source"}
+    pages["check-two-sources"] = ALICE, f"/documents/{documents['ready']}?{urlencode(further)}"
     pages |= {f"check-{name}": (ALICE, f"/documents/{found}") for name, found in documents.items()}
     return pages | {f"job-{name}": (ALICE, f"/jobs/{found}") for name, found in jobs.items()}
 
@@ -241,6 +254,10 @@ def _jobs(app: Flask, alice: User) -> dict[str, int]:
         return made
 
     made = {"pending": job("lista de espera.csv", 1)}
+    two = {"push": False, "then": [NextSource("directory", StepRule.BESIDE, 5 * 10**9)]}
+    document = cast.make_document(app, alice, [*map(cast.mobile, range(22)), *others], "dos fuentes.xlsx")
+    made["two-sources"] = commands.start(document, SheetChoice(0, 1, (0,), "ES"), "offline", alice, now, **two)
+    answered(made["two-sources"], 12, 3)
     made["processing"] = answered(job(LONG_NAME, 4), 12, 3)
     scenes.answer(made["processing"], [Outcome.FOUND] * 3, utcnow(), fields=FIELDS)
     made["completed"] = answered(job("clientes.xlsx", 300, 180), 175, 299)

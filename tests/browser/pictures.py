@@ -9,11 +9,10 @@ from typing import Literal, NamedTuple
 from playwright.sync_api import Browser, sync_playwright
 
 from portal.config import ROOT
-from tests.browser.conftest import ARGUMENTS
 from tests.browser.gallery import Gallery, gallery
 from tests.browser.tabs import tabs_in
-from tests.services import chromium_path
 from tests.support.cast import PASSWORD
+from tests.support.chromium import ARGUMENTS, chromium_path
 
 FOLDER = ROOT / "docs" / "design"
 

@@ -1,5 +1,5 @@
-"""Pages in which nothing goes wrong unseen: a console error, a page error or a refusal by the security policy counts
-as a complaint. It must not know any page."""
+"""Pages in which nothing goes wrong unseen: whatever the console says, a page error or a refusal by the security policy
+counts as a complaint. It must not know any page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ class Tabs:
         self.forgiven.append(words)
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.text:
             self._complain(f"{message.text} ({message.location.get('url', '')})")
 
     def _complain(self, text: str) -> None:

@@ -95,16 +95,23 @@ class Portal:
         found = []
         for process in psutil.process_iter():
             try:
-                ours = process.environ().get("PORTAL_DATA_DIR") == str(self.data_dir)
-                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                if process.environ().get("PORTAL_DATA_DIR") == str(self.data_dir) and _lives(process):
                     found.append(process)
             except psutil.Error:
                 continue
         return found
 
     def wait_until_gone(self) -> None:
+        """Wait until none of them lives. Those that are known are asked first: to look through all processes of the
+        machine every time would take as much of its time as the portal's own stop."""
+        known: list[psutil.Process] = []
+
+        def gone() -> bool:
+            known[:] = [process for process in known if _lives(process)] or self.living()
+            return not known
+
         try:
-            wait_until(lambda: not self.living(), GONE_SECONDS)
+            wait_until(gone, GONE_SECONDS)
         except TimeoutError as error:
             raise AssertionError(f"still there: {[process.cmdline() for process in self.living()]}") from error
         if self.process is not None:
@@ -119,6 +126,14 @@ class Portal:
                 continue
         if self.process is not None:
             self.process.wait(10)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it has not ended, also when nobody has waited for it yet."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

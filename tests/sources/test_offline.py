@@ -138,12 +138,13 @@ def test_the_data_version_is_that_of_the_tables() -> None:
 
 
 IN_A_WEB_PROCESS = """
-import sys
+import gc, sys
 from portal import create_app, sources
 from portal.sources import words
 assert sources.fields_of("offline") and sources.data_version("offline") and sources.seconds_for("offline", 5000) > 0
 assert sources.names() and sources.facts_of("offline").concurrency == 1 and words.FIELDS
 create_app()
+assert gc.get_freeze_count() > 100_000 and gc.isenabled(), "what lives as long as the process is no garbage"
 assert not {"alembic", "mako", "portal.cli.doctor"} & {*sys.modules}, "only a command needs them"
 print(",".join(name for name in ("geocoder", "carrier", "timezone") if "phonenumbers." + name in sys.modules))
 sources.warm()

@@ -1,5 +1,6 @@
 """What goes with every answer, and from where a change is taken."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,8 @@ def test_a_token_in_the_header_is_taken_too_as_htmx_sends_it(guarded: FlaskClien
 def test_no_change_is_made_by_get(app: Flask) -> None:
     for address in ("/logout", "/look"):
         assert app.test_client().get(address).status_code == 405
+
+
+def test_a_page_says_in_its_head_what_the_portal_is_for(client: FlaskClient) -> None:
+    said = re.search(r'<meta name="description" content="([^"]+)">', client.get("/login").text)
+    assert said and "telephone numbers" in said[1]

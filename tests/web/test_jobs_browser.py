@@ -19,6 +19,7 @@ from portal.sources.base import Outcome
 from portal.web.live.hub import Hub
 from tests import services
 from tests.support import cast, scenes
+from tests.support.chromium import ARGUMENTS, chromium_path
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MakeJob = Callable[..., ScrapingJob]
@@ -53,7 +54,7 @@ def address(app: Flask) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(services.chromium_path()), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(ARGUMENTS))
         yield browser
         browser.close()
 
@@ -248,6 +249,8 @@ def test_who_asked_for_it_is_told_on_the_screen_when_the_file_has_ended(
 def test_nobody_is_offered_to_be_told_of_what_has_ended(page: Page, alice: User, make_job: MakeJob) -> None:
     job = make_job(alice, 2)
     scenes.claim(job, utcnow())
+    # As in a browser with windows whose owner was never asked; without windows, nobody can be.
+    page.add_init_script("Object.defineProperty(Notification, 'permission', {get: () => 'default'});")
     visit(page, job)
     expect(page.locator("button[data-notify]")).to_be_visible()
     scenes.answer(job, [Outcome.FOUND] * 2, utcnow())

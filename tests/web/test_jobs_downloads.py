@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from html import unescape
 from io import BytesIO
+from urllib.parse import quote
 
 import openpyxl
 import pytest
@@ -78,3 +79,15 @@ def test_what_cannot_be_downloaded_is_not_there(
 ) -> None:
     job = scenes.completed(make_job(alice, 1))
     assert download(as_alice, f"/jobs/{job.id}/results.xlsx{query}").status_code == 404
+
+
+def test_a_name_with_accents_arrives_whole(as_alice: FlaskClient, alice: User, make_job: MakeJob) -> None:
+    """Raw letters beyond ASCII in a header are read by the machine's own encoding, and those beyond Latin-1 cannot even
+    be sent."""
+    for name in ("teléfonos de España.xlsx", "客户.xlsx"):
+        job = scenes.completed(make_job(alice, 2))
+        job.file_name = name
+        db.session.commit()
+        header = download(as_alice, f"/jobs/{job.id}/results.xlsx").headers["Content-Disposition"]
+        assert header.isascii()
+        assert quote(name.removesuffix(".xlsx")) in header.split("filename*=UTF-8''")[1]

@@ -140,13 +140,12 @@ class AnswerBuffer:
 
             def with_answers(erased: Collection[str]) -> None:
                 nonlocal committed
-                from_source = unsaved
+                from_source = [one for one in unsaved if one.answer.asked_at is None]
                 finished = self._held.finish([one.number.no for one in unsaved])
                 if self._cache.days:
                     self._cache.remember(
                         {one.e164: one.answer for one in unsaved if one.fresh and one.e164 not in erased}, now
                     )
-                    from_source = [one for one in unsaved if one.answer.asked_at is None]
                 beside = self._write_beside(now, erased) if also else _nothing
                 settled = self.budget.settle(unsaved) if self.budget is not None else _nothing
 

@@ -27,6 +27,7 @@ class Entered:
     is_open: bool  # whether its ledger is whole
     user_id: int  # of its owner
     known_days: int | None  # how old the answers of earlier files may be; None: as the recipe says
+    merge_id: int | None  # the comparison with an earlier list, whose answers it takes over
     versions: str  # those of the source's data with which it was looked up so far
 
     @classmethod
@@ -36,7 +37,8 @@ class Entered:
         anew, seconds = job.repeat_at is not None or job.known_days == 0, job.timeout_minutes * 60
         # Of several, the one that this very attempt asks: the row may be older than the attempt that was joined.
         source = holding.chain.source if holding.chain else job.source
-        return cls(holding, source, seconds, anew, is_open, job.user_id, job.known_days, job.source_versions)
+        known = (job.known_days, job.merge_id)
+        return cls(holding, source, seconds, anew, is_open, job.user_id, *known, job.source_versions)
 
 
 def claim(job_id: int, attempt: int, conditions: Conditions, repeated: bool) -> Entered | None:

@@ -26,6 +26,7 @@ from portal.jobs.attempt.entry import Entered
 from portal.jobs.attempt.exclusion_watch import ExclusionWatch
 from portal.jobs.attempt.heartbeat import Heartbeat
 from portal.jobs.attempt.held_shares import HeldShares
+from portal.jobs.attempt.kept_answers import KeptAnswers
 from portal.jobs.attempt.ledger_opening import open_ledger
 from portal.jobs.attempt.lookup_window import Lookup, stream
 from portal.jobs.attempt.number_queue import NumberQueue
@@ -136,6 +137,7 @@ class _Attempt(AttemptOutcome):
         if not self.holding.is_first:
             until_back(lambda _: self._see_refusals(source_name))
         self.cache = CachePolicy.of(source_name)
+        self.kept = until_back(lambda _: KeptAnswers.of(self.entered, self.cache))
         self.watch = until_back(lambda _: ExclusionWatch(source_name))
         pace = source.seconds_for(1000) / 1000
         self.held = HeldShares(self.holding, self.conditions.lease_seconds, pace, self.conditions.workers)
@@ -231,7 +233,7 @@ class _Attempt(AttemptOutcome):
 
     def _without_kept_answers(self, numbers: Mapping[str, WaitingNumber]) -> list[str]:
         """Use answers of earlier files that are still good, and return the numbers that have none."""
-        if not self.cache.days or self.entered.asks_anew:
+        if self.kept is None:
             return list(numbers)
         asked: list[str] = []
         in_order = list(numbers)
@@ -246,7 +248,7 @@ class _Attempt(AttemptOutcome):
         return asked
 
     def _known(self, numbers: Sequence[str], _repeated: bool) -> dict[str, Answer]:
-        return self.cache.known(numbers, self.conditions.clock(), self.entered.known_days)
+        return self.kept.of_numbers(numbers, self.conditions.clock()) if self.kept else {}
 
     def _look_up(self, source: Source) -> None:
         buffer, interrupted, held = self.buffer, self._interrupted, self.held

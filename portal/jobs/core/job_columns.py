@@ -108,6 +108,8 @@ class JobColumns:
     repeat_id: Mapped[int | None]
     repeat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
+    merge_id: Mapped[int | None]  # the comparison with an earlier list, whose answers it takes over: a ListMerge
+
     source_paused = False  # not a column: `queries` sets it on each job that it returns to a page
 
     round: Mapped[int] = mapped_column(default=1)  # rises when a person grants a fresh retry budget

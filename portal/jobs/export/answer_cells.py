@@ -7,8 +7,22 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from portal.causes import CauseCode
+from portal.documents.comparison.two_lists import RowChange, RowKind
 from portal.jobs.export.added import AddedRow, Tone
-from portal.jobs.export.columns import CHECKED_AT, CORRECTED, DUPLICATE_OF, E164, REASON, ROW, STATUS, TODO, Column
+from portal.jobs.export.columns import (
+    CHANGE,
+    CHECKED_AT,
+    CORRECTED,
+    DUPLICATE_OF,
+    E164,
+    OF_ROW,
+    REASON,
+    ROW,
+    STATUS,
+    TODO,
+    Column,
+)
+from portal.jobs.words.merges import BEFORE, kind_words
 from portal.jobs.words.statuses import explain, outcome_words, reason_words, row_reason_words
 from portal.sources.base import Outcome
 from portal.sources.registry import is_yes_no
@@ -37,6 +51,7 @@ class NumberResult(NamedTuple):
     checked_at: datetime | None
     text: str = ""  # the cell's
     corrected: str | None = None  # what its person wrote beside it
+    change: RowChange | None = None  # what its row is beside an earlier list
 
 
 Reader = Callable[[NumberResult, dict[str, str]], Any]
@@ -54,9 +69,11 @@ class AnswerCells:
         self._value = cache(value_words)
         self._country = country
         self._reason_alone = cache(reason_words)
+        self._kind = cache(kind_words)
         outcome, todo = cache(outcome_words), cache(_todo)
         own: dict[str, Reader] = {
             ROW: lambda result, _: result.row_no,
+            CHANGE: lambda result, _: self._change(result.change),
             CORRECTED: lambda result, _: result.corrected,
             STATUS: lambda result, _: outcome(result.outcome),
             REASON: self._reason,
@@ -72,7 +89,7 @@ class AnswerCells:
         self._status_at = statuses[0][0] if statuses else 0
         self._more_statuses = statuses[1:]
         self._tones = TONES if statuses else {}
-        self._row_at = next((place for place, (_, one) in enumerate(added) if one.id == ROW), None)
+        self._of_row = [(place, own[one.id]) for place, (_, one) in enumerate(added) if one.id in OF_ROW]
 
     def of(self, results: Sequence[NumberResult]) -> list[Any]:
         """One AddedCell for each label, in the same order. `results` are those of one row."""
@@ -80,8 +97,8 @@ class AnswerCells:
             answer = results[0].answer or {}
             return [read(results[0], answer) for read in self._all]
         cells = [self._cell(read, [one for one in results if one.column == column]) for column, read in self._readers]
-        if self._row_at is not None:  # also when the first column of the row is blank
-            cells[self._row_at] = results[0].row_no
+        for place, read in self._of_row:  # also when the first column of the row is blank
+            cells[place] = read(results[0], {})
         return cells
 
     def row_of(self, row_no: int, results: Sequence[NumberResult]) -> AddedRow:
@@ -118,6 +135,12 @@ class AnswerCells:
         if result.reason == CauseCode.EXCLUDED:
             return row_reason_words(result.reason, "", self._country, result.answer) or None
         return self._reason_alone(result.reason) or None
+
+    def _change(self, change: RowChange | None) -> str | None:
+        if change is None:
+            return None
+        is_known = change.kind != RowKind.CHANGED or change.before
+        return self._kind(change.kind, had_none=not is_known).replace(BEFORE, change.before)
 
     def _moment(self, result: NumberResult, _: dict[str, str]) -> datetime | None:
         return result.checked_at.astimezone(self._zone).replace(tzinfo=None) if result.checked_at else None

@@ -25,11 +25,13 @@ LONGEST_NAME = 60  # characters; Excel takes 255, and a heading should be seen w
 MOST_LISTED = 200  # columns in an address
 ALL, DEFAULT_WORD = "all", "default"  # in an address
 
-ROW, STATUS, REASON, TODO = "row", "status", "reason", "what_to_do"
+ROW, CHANGE, STATUS, REASON, TODO = "row", "change", "status", "reason", "what_to_do"
 E164, CHECKED_AT, DUPLICATE_OF = "e164", "checked_at", "duplicate_of"
 CORRECTED = "corrected"  # only in files with corrections
+OF_ROW = (ROW, CHANGE)  # said of a row, and once, however many columns of numbers it has; CHANGE only in merged lists
 TITLES: dict[str, LazyString] = {
     ROW: _("Row in your file"),
+    CHANGE: _("Compared with the earlier list"),
     CORRECTED: _("Corrected number"),
     STATUS: _("Status"),
     REASON: _("Reason"),
@@ -96,7 +98,7 @@ def columns_of(fields: Sequence[str]) -> tuple[Column, ...]:
     others = [column for column in found if not column.is_useful]
     diagnostics = [Column(name, is_useful=False) for name in (CHECKED_AT, DUPLICATE_OF)]
     return (
-        Column(ROW), Column(STATUS), *useful, Column(REASON), Column(TODO), Column(CORRECTED),
+        Column(ROW), Column(CHANGE), Column(STATUS), *useful, Column(REASON), Column(TODO), Column(CORRECTED),
         Column(E164, is_useful=False), *others, *diagnostics,
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 A group is identified by a key used in URLs. Knows no words and no file formats.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,17 +40,19 @@ class Group:
 
 @dataclass(frozen=True)
 class RowChoice:
-    """Rows by their outcome and by values of their answers, each of which must hold. Nothing chosen: all."""
+    """Rows by their outcome, by values of their answers and by their numbers, each of which must hold. Nothing chosen:
+    all."""
 
     outcome: Outcome | None = None
     values: tuple[tuple[str, str], ...] = ()  # field and value; an empty value is for answers without one
+    rows: Container[int] | None = None  # their numbers in the file
 
     def __bool__(self) -> bool:
-        return self.outcome is not None or bool(self.values)
+        return self.outcome is not None or bool(self.values) or self.rows is not None
 
     def includes(self, row: "Row") -> bool:
         """Whether a row is among them."""
-        if self.outcome not in (None, row.outcome):
+        if self.outcome not in (None, row.outcome) or (self.rows is not None and row.row_no not in self.rows):
             return False
         answer = row.answer or {}
         return all(row.outcome == Outcome.FOUND and answer.get(field, "") == value for field, value in self.values)
@@ -59,6 +61,8 @@ class RowChoice:
 class Row(Protocol):
     """What a row needs, to be put into a group."""
 
+    @property
+    def row_no(self) -> int: ...
     @property
     def e164(self) -> str | None: ...
     @property

@@ -29,9 +29,11 @@ from portal.jobs.export.added import AddedRow, Tone
 from portal.jobs.export.answer_cells import TO_FIX, AnswerCells, NumberResult
 from portal.jobs.export.column_templates import empty_beside, empty_columns
 from portal.jobs.export.columns import (
+    CHANGE,
     CHECKED_AT,
     CORRECTED,
     DEFAULT,
+    OF_ROW,
     ROW,
     TODO,
     Column,
@@ -43,6 +45,7 @@ from portal.jobs.export.columns import (
     titles_of,
 )
 from portal.jobs.export.download_groups import RowChoice, in_group
+from portal.jobs.merge.changed_rows import RowChanges
 from portal.jobs.models import ScrapingJob
 from portal.sources.base import Outcome
 from portal.sources.words import source_title
@@ -89,6 +92,7 @@ class ExportPlan:
     own_headings: tuple[str, ...] = ()  # the person's, which no added one repeats
     more_columns: tuple[int, ...] = ()  # with numbers, besides `column`
     left_out: frozenset[tuple[int, str]] = frozenset()  # beside which of them which added column is not wanted
+    merge_id: int | None = None  # the comparison with an earlier list, of which CHANGE tells
     mark: str = ""  # by which the file is recognised when it comes back
 
     @property
@@ -104,15 +108,15 @@ class ExportPlan:
     def added(self) -> list[tuple[int, Column, str]]:
         """The added columns in order: the column of the numbers that each is about, what it has, and its name.
 
-        With several columns of numbers, each of them has its own, and the row's number comes first and once.
+        With several columns of numbers, each of them has its own; what is said of the row comes first and once.
         """
         named = list(zip(self.columns, self.names, strict=True))
         if not self.more_columns:
             return [(self.column, one, name) for one, name in named]
         own = own_names(self.number_columns, self.own_headings)
-        rest = [(one, name) for one, name in named if one.id != ROW]
+        rest = [(one, name) for one, name in named if one.id not in OF_ROW]
         return [
-            *((self.column, one, name) for one, name in named if one.id == ROW),
+            *((self.column, one, name) for one, name in named if one.id in OF_ROW),
             *(
                 (column, one, name_beside(own[column], name))
                 for column in self.number_columns
@@ -147,6 +151,7 @@ def plan_for(
     fields, version = _fields(job)
     selects = wanted != RowFilter.ALL or group is not None or bool(choice)
     has_room = {ROW: selects, TODO: wanted == RowFilter.FAILED, CORRECTED: ledger.has_corrections(job.id)}
+    has_room[CHANGE] = job.merge_id is not None
     added, names = _added_columns(job, fields, columns, has_room, empty)
     with suppress(FileNotFoundError):  # whoever opens a download sees that it is not there
         storage.fetch(document.storage_key, sheet_part(job.sheet))
@@ -170,6 +175,7 @@ def plan_for(
         names=names,
         time_zone=str(get_timezone()),
         about=f"{source_title(job.all_sources)} {version}".strip(),
+        merge_id=job.merge_id if any(one.id == CHANGE for one in added) else None,
         own_headings=tuple(header_of(sheet_path, job.header_row)) if sheet_path.is_file() else (),
         mark=written_mark(job.id, next((name for one, name in zip(added, names, strict=True) if one.id == ROW), "")),
     )
@@ -184,6 +190,8 @@ def _added_columns(
 ) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The columns to add, with their names. `has_room` says for columns of selections whether they belong here."""
     known = {column.id: column for column in columns_of(fields)}
+    if job.merge_id is not None:  # some answers are older than others
+        known[CHECKED_AT] = known[CHECKED_AT]._replace(is_useful=True)
     titles = titles_of(tuple(known.values()), job.all_sources)
     shown = [pick for pick in choice.picks_of(tuple(known.values())) if pick.is_shown and has_room.get(pick.id, True)]
     if not choice.keeps_empty:
@@ -243,8 +251,14 @@ def added_rows(plan: ExportPlan) -> Iterator[AddedRow]:
 def _rows_of(plan: ExportPlan) -> Iterator[tuple[int, list[NumberResult]]]:
     """The rows of the ledger, each with the results of its cells."""
     has_moment = any(column.id == CHECKED_AT for column in plan.columns)
-    for row_no, results in groupby(_results(plan.job_id, has_moment=has_moment), key=itemgetter(0)):
-        yield row_no, list(results)
+    found = groupby(_results(plan.job_id, has_moment=has_moment), key=itemgetter(0))
+    if plan.merge_id is None:
+        yield from ((row_no, list(results)) for row_no, results in found)
+        return
+    changes = RowChanges(plan.merge_id)
+    for row_no, results in found:
+        change = changes.of_row(row_no)
+        yield row_no, [result._replace(change=change) for result in results]
 
 
 def _is_included(plan: ExportPlan, results: Sequence[NumberResult]) -> bool:

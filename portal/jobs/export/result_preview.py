@@ -4,7 +4,7 @@ No number is looked up for it: the answers are examples, and marked as such. Not
 an earlier file is shown: it may be another person's, and it counts only once a job is started.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import attrgetter
@@ -15,10 +15,11 @@ from flask_babel import get_timezone
 from portal import sources
 from portal.documents.check import CheckedCell, Corrections, check
 from portal.documents.choice import SheetChoice
+from portal.documents.comparison.two_lists import RowChange
 from portal.documents.reader.sheet_file import Cell, first_rows, text_of
 from portal.jobs.export.answer_cells import NumberResult
 from portal.jobs.export.column_templates import kept_or_default
-from portal.jobs.export.columns import CORRECTED, ROW, TODO, columns_of, titles_of
+from portal.jobs.export.columns import CHANGE, CORRECTED, ROW, TODO, columns_of, titles_of
 from portal.jobs.export.lines import ExportPlan, RowFilter
 from portal.sources.base import Outcome
 from portal.sources.several import FOUND_BY, names_of
@@ -61,21 +62,30 @@ def preview_result(
     width: int,
     choice: SheetChoice,
     corrections: Corrections,
+    change_of: Callable[[int], RowChange] | None = None,
 ) -> ResultPreview:
     """Return what the first rows will look like with this person's columns for the source. `path` is the file of the
-    sheet's rows, `header` are the texts of the chosen header row, `width` is the number of the sheet's columns."""
-    plan = _plan(user_id, source, path, header, choice, has_corrections=bool(corrections))
+    sheet's rows, `header` are the texts of the chosen header row, `width` is the number of the sheet's columns.
+    `change_of`: what a row is beside an earlier list, where the file is compared with one."""
+    absent = set() if corrections else {CORRECTED}
+    absent |= set() if change_of else {CHANGE}
+    plan = _plan(user_id, source, path, header, choice, {ROW, TODO, *absent})
     by_row = groupby(check(path, choice, corrections), key=attrgetter("row_no"))
     first = [(row_no, list(cells)) for row_no, cells in islice(by_row, ROWS)]
     shown = _shown_columns(choice.columns, width)
     last = first[-1][0] if first else 0
     own = dict(enumerate(first_rows(path, 0, last), start=1)) if last <= 10_000 else {}
-    readers, about = plan.cells(typed=False), [column for column, _, _ in plan.added()]
+    readers, about = plan.cells(typed=False), [(column, one.id) for column, one, _ in plan.added()]
     rows = []
     for row_no, cells in first:
-        texts = [text_of(one) for one in readers.of([_result(cell, plan.fields, source) for cell in cells])]
+        change = change_of(row_no) if change_of else None
+        results = [_result(cell, plan.fields, source)._replace(change=change) for cell in cells]
+        texts = [text_of(one) for one in readers.of(results)]
         examples = {cell.column for cell in cells if cell.phone_e164}
-        is_example = [bool(text) and column in examples for text, column in zip(texts, about, strict=True)]
+        is_example = [
+            bool(text) and column in examples and id_ != CHANGE
+            for text, (column, id_) in zip(texts, about, strict=True)
+        ]
         values = own.get(row_no, [])
         rows.append(
             ResultRow(
@@ -89,12 +99,11 @@ def preview_result(
 
 
 def _plan(
-    user_id: int, source: str, path: Path, header: Sequence[str], choice: SheetChoice, *, has_corrections: bool
+    user_id: int, source: str, path: Path, header: Sequence[str], choice: SheetChoice, absent: set[str]
 ) -> ExportPlan:
     fields = sources.fields_of(source)
     columns = {column.id: column for column in columns_of(fields)}
     titles = titles_of(tuple(columns.values()), source)
-    absent = {ROW, TODO} | (set() if has_corrections else {CORRECTED})
     picks = kept_or_default(user_id, source).picks_of(tuple(columns.values()))
     shown = [pick for pick in picks if pick.is_shown and pick.id not in absent]
     return ExportPlan(

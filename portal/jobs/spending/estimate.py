@@ -16,7 +16,9 @@ from portal import sources
 from portal.documents.check import check
 from portal.documents.choice import SheetChoice
 from portal.jobs import excluded_numbers
+from portal.jobs.core.merge_tables import Asks
 from portal.jobs.excluded_numbers import MOST_COUNTED
+from portal.jobs.merge.carried import Carried
 from portal.jobs.spending.caps import Cap, caps_of
 from portal.jobs.spending.reservations import month_of
 from portal.sources.answer_cache import ages_of
@@ -32,6 +34,14 @@ Corrected = tuple[tuple[tuple[int, int], str], ...]
 
 
 @dataclass(frozen=True)
+class Merged:
+    """The earlier list with which a file is merged, and how many of the file's numbers have an answer there."""
+
+    carried: Carried
+    answers: int
+
+
+@dataclass(frozen=True)
 class Estimate:
     """What a start would do. `cost` is None where the source does not say it before; `at_most`: it may be less."""
 
@@ -41,6 +51,7 @@ class Estimate:
     excluded: tuple[tuple[Excluded, int], ...] | None = ()
     not_covered: int = 0  # numbers that the source is not for: it is not asked about them
     known: int = 0
+    carried: int = 0  # that are answered in the earlier list with which the file is merged
     median_days: float = 0.0  # how old the known answers are
     known_days: float | None = None  # the age that is accepted; None: answers are not kept
     ages: tuple[int, ...] = ()  # that can be chosen
@@ -77,9 +88,11 @@ def estimate(
     to_look_up: int,
     known_days: int | None,
     now: datetime,
+    merged: Merged | None = None,
 ) -> Estimate:
     """Say what a start with these cells at this source would cost. `known_days`: how old an answer of an earlier file
-    may be, in days; 0: none is taken; None: as old as the recipe keeps them."""
+    may be, in days; 0: none is taken; None: as old as the recipe keeps them. `merged`:
+    the earlier list whose answers are taken over."""
     facts = sources.facts_of(source)
     keeps = facts.cache_days > 0
     accepted = min(facts.cache_days, known_days if known_days is not None else facts.cache_days)
@@ -87,22 +100,30 @@ def estimate(
     known, not_covered = Known(), 0
     excludes = excluded_numbers.are_any()
     excluded: tuple[tuple[Excluded, int], ...] | None = () if counted or not excludes else None
-    if counted and (excludes or facts.countries or facts.lines or (keeps and accepted)):
+    carried = min(merged.answers, to_look_up) if merged else 0
+    if counted and (merged or excludes or facts.countries or facts.lines or (keeps and accepted)):
         numbers = numbers_of(path, choice, corrected)
         if excludes and (listed := excluded_numbers.excluded_among(numbers, source)):
             excluded = tuple(Counter(listed.values()).most_common())
             numbers = tuple(e164 for e164 in numbers if e164 not in listed)
-        known = _known(facts, source, numbers, now, accepted) if keeps and accepted else known
+        if merged:
+            answered = merged.carried.answers(numbers)
+            carried, numbers = len(answered), tuple(e164 for e164 in numbers if e164 not in answered)
+        only_found = merged is not None and merged.carried.asks == Asks.NOT_FOUND
+        if keeps and accepted:
+            known = _known(facts, source, numbers, now, accepted, only_found=only_found)
         to_look_up = _covered(numbers, facts.countries, facts.lines)
         not_covered = len(numbers) - to_look_up
+    else:
+        to_look_up -= carried
     to_ask = max(0, to_look_up - known.count)
     each = billionths(facts.most) if facts.most is not None else 0
     caps = caps_of(user_id, source, facts.currency, month_of(now)) if facts.is_priced else ()
     return Estimate(
-        to_ask, to_look_up, excluded, not_covered, known.count, known.median_days,
+        to_ask, to_look_up, excluded, not_covered, known.count, carried, known.median_days,
         known_days=accepted if keeps else None,
         ages=_ages(facts.cache_days) if keeps else (),
-        counted=counted or not keeps,
+        counted=counted or not (keeps or merged),
         cost=each * to_ask if facts.most is not None else None,
         at_most=facts.price is None or facts.price_per == "found" or not counted,
         currency=facts.currency, is_priced=facts.is_priced, each=each, caps=tuple(caps),
@@ -117,8 +138,11 @@ class Known:
     median_days: float = 0.0
 
 
-def _known(facts: SourceFacts, source: str, numbers: Iterable[str], now: datetime, days: float) -> Known:
-    ages = [(now - at) / timedelta(days=1) for at in ages_of(source, facts.data_version, numbers, now, days)]
+def _known(
+    facts: SourceFacts, source: str, numbers: Iterable[str], now: datetime, days: float, *, only_found: bool
+) -> Known:
+    moments = ages_of(source, facts.data_version, numbers, now, days, only_found=only_found)
+    ages = [(now - at) / timedelta(days=1) for at in moments]
     return Known(len(ages), median(ages)) if ages else Known()
 
 

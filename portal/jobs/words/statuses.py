@@ -80,6 +80,7 @@ CANNOT_START: dict[str, LazyString] = {
         "You have reached today’s limit of files. Remove one that you have not started, continue tomorrow, or ask an "
         "administrator to raise the limit."
     ),
+    "merge_changed": _("The lists have to be compared again, because what is looked up has changed. Press the button."),
     "no_rows": _("There are no rows below the headings. Choose another sheet or another heading row."),
 }
 

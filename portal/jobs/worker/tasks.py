@@ -25,6 +25,7 @@ from portal.jobs.export.copy import look_ahead
 from portal.jobs.export.corrected_column import keep_written
 from portal.jobs.health import hosts
 from portal.jobs.health.processes import WorkerKind, alive_workers
+from portal.jobs.merge import runner as merge_runner
 from portal.jobs.models import backoff
 from portal.jobs.number_erasure import runner as erasure_runner
 from portal.jobs.quotas import rows_for_document
@@ -169,6 +170,11 @@ def prepare_result(job_id: int) -> None:
     kept.prepare(job_id, current_app.extensions["storage"])
 
 
+def compare_lists(merge_id: int) -> None:
+    """Compare a new list with an earlier one, for somebody who waits for it on the check page."""
+    merge_runner.compare(merge_id, current_app.extensions["storage"], utcnow)
+
+
 def try_number(token: str) -> None:
     """Ask a source for one number, for an admin who waits for the result."""
     source_trial.run(token)
@@ -197,6 +203,6 @@ def erase_number(order_id: int) -> None:
 
 
 __all__ = [
-    "STOP", "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep", "take_sample",
-    "try_number",
+    "STOP", "compare_lists", "erase_number", "operate", "prepare_result", "read_document", "scrape", "sweep",
+    "take_sample", "try_number",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from portal.jobs import commands, queries
 from portal.jobs.export import Download, download_name, kept_or_default, open_download
 from portal.jobs.models import ScrapingJob
 from portal.web.files.items import items_of_form, jobs_in
+from portal.web.headers import attach
 from portal.web.locale import in_readers_language
 
 blueprint = Blueprint("files", __name__)
@@ -38,7 +39,7 @@ def download() -> Response:
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     answer = Response(in_readers_language(app, pieces), content_type="application/zip")
     name = gettext("%(n)s files", n=len(job_ids))
-    answer.headers.set("Content-Disposition", "attachment", filename=f"{name}.zip")
+    attach(answer, f"{name}.zip")
     answer.cache_control.no_cache = True
     return answer
 

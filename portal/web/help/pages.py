@@ -53,6 +53,7 @@ PAGES: dict[str, HelpPage] = {
         HelpPage("several-sources", _("Several sources for one file"), HelpGroup.START),
         HelpPage("cost", _("What it costs"), HelpGroup.START),
         HelpPage("later-and-again", _("Try it first, start later, repeat"), HelpGroup.START),
+        HelpPage("earlier-list", _("A new list over an old one"), HelpGroup.START),
         HelpPage("one-number", _("Look up one number, or a short list"), HelpGroup.START),
         HelpPage("statuses", _("What each status means"), HelpGroup.DURING),
         HelpPage("waiting", _("Why a file waits"), HelpGroup.DURING),

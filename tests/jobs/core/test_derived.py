@@ -31,7 +31,7 @@ def a_job(status: Status = Status.PROCESSING, **more: Any) -> Any:
         "left_alone_count": 0,
         "processed_at_claim": 0, "last_progress_at": None, "lease_until": NOW + timedelta(hours=9), "paused_at": None,
         "not_before": None, "next_retry_at": None, "attempt": 1, "put_first_at": None,
-        "last_error": None, "wait_cause": None, "source_paused": False,
+        "last_error": None, "wait_cause": None, "source_paused": False, "step": 1, "step_count": 1, "passed_on": 0,
     }  # fmt: skip
     return SimpleNamespace(**{**plain, **more})
 
@@ -168,3 +168,13 @@ def test_at_a_steady_speed_the_estimate_holds(per_second: float, total: int, sha
     sooner, later = how_far.seconds_left
     assert sooner <= total / per_second - seconds + 1 / per_second
     assert later >= total / per_second - seconds - 1e-6 * seconds
+
+
+def test_of_several_sources_each_that_a_cell_has_behind_it_counts() -> None:
+    two = {"total_numbers": 100, "step_count": 2}
+    assert progress(a_job(**two, passed_on=50), SOON).percent == 25
+    assert progress(a_job(**two, processed_numbers=40, passed_on=60, step=2), SOON).percent == 70
+    assert progress(a_job(**two, processed_numbers=99, passed_on=1, step=2), SOON).percent == 99
+    quick = {**two, "processed_numbers": 50, "found_count": 50}
+    assert progress(a_job(**quick), SOON).seconds_left is None  # nobody knows how many come to the second source
+    assert progress(a_job(**quick, step=2), SOON).seconds_left is not None

@@ -41,7 +41,7 @@ def refused(*given_picks: Pick, columns: tuple[object, ...] = COLUMNS) -> dict[s
 def test_status_and_what_is_useful_come_and_diagnostics_wait_for_a_tick(app: Flask) -> None:
     by_default = DEFAULT.picks_of(COLUMNS)
     assert [pick.id for pick in by_default if pick.is_shown] == [
-        "row", "status", "line_type", "country", "province", "original_operator", "reason", "what_to_do",
+        "row", "change", "status", "line_type", "country", "province", "original_operator", "reason", "what_to_do",
         "corrected",
     ]  # fmt: skip
     assert [pick.id for pick in by_default if not pick.is_shown] == [
@@ -66,7 +66,7 @@ def test_a_field_that_is_called_like_one_of_our_columns_is_another_column(app: F
 def test_a_field_that_the_source_gets_later_comes_last(app: Flask) -> None:
     kept = ColumnChoice((Pick("country", True, "País"), Pick("status", False), Pick("gone", True)))
     assert [(pick.id, pick.is_shown) for pick in kept.picks_of(columns_of(("country", "risk")))][:5] == [
-        ("country", True), ("status", False), ("row", True), ("risk", True), ("reason", True)
+        ("country", True), ("status", False), ("row", True), ("change", True), ("risk", True)
     ]  # fmt: skip
 
 
