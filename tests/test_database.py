@@ -66,7 +66,7 @@ def test_with_the_drivers_own_transactions_they_would(tmp_path: Path) -> None:
     assert tally_after(tmp_path, legacy=True) < WRITERS * TURNS
 
 
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_a_page_reads_while_a_writer_holds_the_lock(app, alice) -> None:
     db.session.commit()
     with db.engine.begin() as writer:
@@ -86,7 +86,7 @@ def test_a_moment_without_a_zone_is_refused(app, alice) -> None:
     db.session.rollback()
 
 
-@ON_SQLITE
+@ON_SQLITE  # its error for a missing table
 def test_an_error_does_not_repeat_what_its_statement_was_given(app) -> None:
     """A number that somebody looks for, or a key, would get into the log by a database that is away or busy."""
     with pytest.raises(OperationalError) as error, db.engine.connect() as connection:

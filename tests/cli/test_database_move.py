@@ -200,7 +200,7 @@ def test_only_from_sqlite_to_postgresql(app: Flask, empty: Flask, tmp_path: Path
     assert not (tmp_path / "nothing.db").exists()
 
 
-@ON_SQLITE
+@ON_SQLITE  # its own kind as a target
 def test_a_target_on_sqlite_is_refused(app: Flask, used: Path) -> None:
     code, output = move(app, used)
     assert code == 1 and "DATABASE_URL is not a PostgreSQL database." in output

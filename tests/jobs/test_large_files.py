@@ -194,7 +194,7 @@ def test_nobody_waits_while_a_sheet_is_looked_through(app: Flask, alice: User, m
     assert looked == ["clientes.xlsx"]
 
 
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_nobody_waits_while_a_result_is_prepared(app: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     job = scenes.completed(make_job(app, alice, CELLS))
     monkeypatch.setattr(kept, "SMALL", 0)

@@ -59,13 +59,13 @@ def rows_in_a_transaction(app: Flask, alice: User, rows: int) -> int:
     return most[0]
 
 
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_the_longest_transaction_does_not_grow_with_the_file(app: Flask, alice: User) -> None:
     few, many = (rows_in_a_transaction(app, alice, rows) for rows in (40, 400))
     assert few == many == opening.PIECE_ROWS
 
 
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_others_can_write_while_a_file_is_parsed_and_between_its_pieces(
     app: Flask, as_alice: Any, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

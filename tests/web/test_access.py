@@ -126,7 +126,7 @@ def test_htmx_gets_a_part_unless_it_wants_the_page(app: Flask, headers: dict[str
         assert wants_fragment() is fragment
 
 
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_a_page_that_reads_takes_no_write_lock_and_a_change_does(client: FlaskClient) -> None:
     assert client.get("/mode").text == "True"
     assert client.post("/mode").text == "False"

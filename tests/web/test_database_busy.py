@@ -72,7 +72,7 @@ def retry(client: FlaskClient, job_id: int, document_id: int) -> Any:
 
 @pytest.mark.parametrize("begin", LOCKS)
 @pytest.mark.parametrize("send", [upload, start, retry])
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_what_was_sent_meanwhile_can_be_sent_again(
     app: Flask, as_alice: FlaskClient, alice: User, make_job: Any, send: Callable[..., Any], begin: str
 ) -> None:
@@ -94,7 +94,7 @@ def test_what_was_sent_meanwhile_can_be_sent_again(
 
 
 @pytest.mark.parametrize("begin", LOCKS)
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_every_page_answers_during_a_lock(
     app: Flask, as_ada: FlaskClient, ada: User, make_job: Any, begin: str
 ) -> None:
@@ -106,7 +106,7 @@ def test_every_page_answers_during_a_lock(
     assert set(answers.values()) <= {200, 503}, answers
 
 
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_an_administrator_is_told_too(app: Flask, as_ada: FlaskClient, ada: User, make_job: Any) -> None:
     job_id = scenes.failed(make_job(ada, 3)).id
     with locked(app, "BEGIN IMMEDIATE"), waits() as given_up:
@@ -116,7 +116,7 @@ def test_an_administrator_is_told_too(app: Flask, as_ada: FlaskClient, ada: User
     assert len(given_up) == 3, "neither the page of the file nor that of the error waits as well"
 
 
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_the_sentence_comes_in_spanish_and_to_htmx_as_a_message(app: Flask, client: FlaskClient) -> None:
     with locked(app, "BEGIN EXCLUSIVE"):
         spanish = {"Accept-Language": "es", "HX-Request": "true"}

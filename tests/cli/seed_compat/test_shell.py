@@ -171,7 +171,7 @@ def test_check_scraping_jobs_finds_a_simulated_timeout(
     assert now_in_database(123).status == Status.TIMEOUT
 
 
-@ON_SQLITE
+@ON_SQLITE  # its one writer
 def test_an_open_shell_does_not_block_others(app: Flask, shell: Shell, make_job: MakeJob, alice: User) -> None:
     """The shell itself writes over a second connection that does not wait: a remaining lock would make it fail."""
     job_id = make_job(alice).id

@@ -159,7 +159,7 @@ def test_the_grids_sums_are_the_lists_totals(alice: User, make_job: MakeJob) -> 
 # ── the indexes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@ON_SQLITE
+@ON_SQLITE  # its way to explain a query
 def test_no_list_count_or_grid_reads_all_jobs(jobs: list[int]) -> None:
     asked: list[tuple[str, object]] = []
 

@@ -281,7 +281,7 @@ def test_each_verb_is_on_the_timeline_with_its_reason(alice: User, make_job: Mak
             assert [one.facts["why"] for one in noted] == (["because"] if status in moved else []), (verb, status)
 
 
-@ON_SQLITE
+@ON_SQLITE  # its way to explain a query
 def test_the_sweep_reads_only_indexes_of_operations(stopped: ScrapingJob) -> None:
     asked: list[tuple[str, object]] = []
 

@@ -99,7 +99,7 @@ def test_a_locked_database_costs_no_answer(
     assert every_number_was_paid_once(job, counting)
 
 
-@ON_SQLITE
+@ON_SQLITE  # its way to be full
 def test_a_full_disk_costs_no_answer(
     app: Flask, alice, make_job, counting: CountingSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,7 +147,7 @@ def test_a_sweep_by_cron_has_three_intervals_time(app, now) -> None:
         assert still(now + minutes * MINUTE, now - MINUTE, 15 * MINUTE) is banner
 
 
-@ON_SQLITE
+@ON_SQLITE  # its way to explain a query
 def test_the_question_is_one_and_takes_the_index(app, now) -> None:
     asked: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
